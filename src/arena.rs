@@ -1,0 +1,122 @@
+//! Arena slots: a slot is one word that names a buffer; publishing exchanges buffers and copies nothing.
+//!
+//! A ring of `slots` slots and one writer has `slots + 1` buffers: each slot keeps one, the writer owns one.
+//! The writer fills its own, which no reader looks for, then puts it into the slot by one store and owns what
+//! the slot kept before. A writer that is stopped or killed at any instruction leaves every slot with a whole
+//! message, and its own buffer is the one that no slot names ([`missing_buffer`]).
+//!
+//! # States of a slot's word, seen by a reader that waits for round `r` of the slot
+//! | word                      | meaning             |
+//! |---------------------------|---------------------|
+//! | an earlier round          | not there yet       |
+//! | round `r`, awaited        | not there yet       |
+//! | round `r`, holds buffer b | there, in b         |
+//! | a later round             | overtaken           |
+//!
+//! # Steps
+//! | writer of `n` (round r of slot i)              | reader of `n`                                    |
+//! |------------------------------------------------|--------------------------------------------------|
+//! | 1 release fence                                | a word of slot i: does it hold round r?          |
+//! | 2 fill the own buffer                          | b copy from the buffer it names                  |
+//! | 3 word := holds r, own buffer; released        | c acquire fence                                  |
+//! | 4 the buffer named before is the own one now   | d word again: the same? then the copy is whole   |
+//!
+//! In a lossy ring a reader may still be copying from the buffer that the writer fills in 2: it was displaced
+//! by an earlier step 3, which the reader sees in d if it saw a byte of 2. In a gated ring no reader stands at
+//! a message whose buffer was displaced, so the bytes are the writer's alone, and a view's are frozen.
+//!
+//! # Pairings
+//! | name      | releases | acquires | without it                                                |
+//! |-----------|----------|----------|-----------------------------------------------------------|
+//! | `Publish` | step 3   | step a   | a reader sees the word but not yet the payload            |
+//! | `Tear`    | step 1   | step c   | a reader accepts a later message's bytes as this one's    |
+
+use crate::error::Corrupt;
+use crate::inline::Refused;
+use crate::memory::{Memory, Payload};
+use crate::place::Place;
+use crate::stamp::{Seen, Words};
+use crate::sync::{AtomicU64, Pair, Relaxed, acquire, acquire_fence, release, release_fence};
+
+/// Before the writer's first store into its own buffer: whoever is still copying from it will notice.
+#[inline(always)]
+pub(crate) fn begin_filling() {
+    // PAIRS(Tear): whoever copies a byte that we store from here on sees the word moved when it looks again.
+    release_fence(Pair::Tear);
+}
+
+/// Publishes the writer's `own` buffer, which holds `len` bytes, as the message of `place`. Returns the buffer
+/// that the writer owns from now on. Only the one writer of the ring calls it.
+#[inline(always)]
+pub(crate) fn publish(
+    memory: &Memory,
+    words: Words,
+    place: &Place,
+    own: usize,
+    len: usize,
+) -> Result<usize, Corrupt> {
+    let (header, _) = memory.buffer(own)?;
+    header.len.store(len as u64, Relaxed); // Relaxed: ordered like the payload.
+    let word = memory.slot_word(place);
+    let displaced = words.any_buffer(word.load(Relaxed)); // Relaxed: nobody but us stores it.
+    memory.buffer(displaced)?;
+    // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
+    word.store(words.holds(place.round(), own), release(Pair::Publish));
+    Ok(displaced)
+}
+
+/// Reads the message of `place` by `copy`, as [`crate::inline::read`] does.
+#[inline(always)]
+pub(crate) fn read<T>(
+    memory: &Memory,
+    words: Words,
+    place: &Place,
+    max: usize,
+    copy: impl FnOnce(Payload<'_>, usize, &[AtomicU64]) -> T,
+) -> Result<T, Refused> {
+    let word = memory.slot_word(place);
+    // PAIRS(Publish): if it holds the message, we see all its bytes.
+    let before = word.load(acquire(Pair::Publish));
+    let Some(buffer) = words.buffer_of(before, place.round()) else {
+        return Err(Refused::Other(words.seen(before, place.round())));
+    };
+    let (header, payload) = memory.buffer(buffer).map_err(Refused::Corrupt)?;
+    // Relaxed: ordered like the payload. May be a later message's, or damaged: judged below.
+    let len = header.len.load(Relaxed);
+    let copied = (len <= max as u64).then(|| copy(payload, len as usize, memory.buffer_extras(buffer)));
+    // PAIRS(Tear): if anything above is a later message's, the load below sees the word moved.
+    acquire_fence(Pair::Tear);
+    // Relaxed: the fence above orders it.
+    if word.load(Relaxed) != before {
+        return Err(Refused::Torn);
+    }
+    copied.ok_or(Refused::Corrupt(Corrupt { what: "a buffer claims more bytes than it has" }))
+}
+
+/// What the slot of `place` says about that message: `Ok` if it holds it.
+pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
+    // PAIRS(Publish): as in `read`.
+    let word = memory.slot_word(place).load(acquire(Pair::Publish));
+    words.buffer_of(word, place.round()).map(drop).ok_or_else(|| words.seen(word, place.round()))
+}
+
+/// The one buffer that no slot names: the writer's own, whatever its predecessor was doing when it left.
+///
+/// # Cost
+/// A pass over all slots, once a writer.
+pub(crate) fn missing_buffer(memory: &Memory, words: Words) -> Result<usize, Corrupt> {
+    let layout = memory.layout();
+    let mut kept = vec![false; layout.buffers];
+    let mut place = Place::of(0, layout.config.slots);
+    for _ in 0..layout.config.slots {
+        // PAIRS(Publish): what we displace later, its writer was done with before.
+        let word = memory.slot_word(&place).load(acquire(Pair::Publish));
+        let twice = Corrupt { what: "two slots name one buffer, or one that the ring does not have" };
+        let buffer = kept.get_mut(words.any_buffer(word)).ok_or(twice)?;
+        if std::mem::replace(buffer, true) {
+            return Err(twice);
+        }
+        place.step();
+    }
+    Ok(kept.iter().position(|kept| !kept).expect("there is one buffer more than slots"))
+}

@@ -1,0 +1,190 @@
+//! What a ring is made to be: chosen at creation, written into its header, the same for everybody.
+
+/// What happens when a reader is slower than the writers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// Nothing is lost: writers wait for the slowest registered reader.
+    #[default]
+    Gated,
+    /// Writers never wait: a slow reader is told exactly how many messages it lost.
+    Lossy,
+}
+
+/// How many writers a ring may have at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Writers {
+    /// One. A second one is refused while the first lives.
+    #[default]
+    One,
+}
+
+/// Where payloads lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotClass {
+    /// Stamp and payload together, slots packed at multiples of 16 bytes: the densest, for streams of tiny
+    /// messages.
+    Packed,
+    /// Stamp and payload together, each slot on cache lines of its own.
+    Lines,
+    /// A slot is one word naming a buffer; buffers are exchanged, never copied. For large payloads, in-place
+    /// filling and zero-copy views.
+    Arena,
+}
+
+impl SlotClass {
+    /// The class that suits a payload size: packed up to 16 bytes, cache lines up to 1 KiB, then the arena.
+    pub fn for_slot_bytes(slot_bytes: usize) -> Self {
+        match slot_bytes {
+            0..=16 => SlotClass::Packed,
+            17..=1024 => SlotClass::Lines,
+            _ => SlotClass::Arena,
+        }
+    }
+}
+
+/// The properties of a ring to be created.
+///
+/// `slots` is exact: a gated ring of 50 accepts 50 unread messages and refuses the 51st.
+///
+/// ```
+/// use seqring::{Config, Delivery};
+/// let config = Config::new(50, 1 << 20).delivery(Delivery::Lossy).meta_bytes(64);
+/// assert_eq!(config.slots(), 50);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) slots: usize,
+    pub(crate) slot_bytes: usize,
+    pub(crate) class: SlotClass,
+    pub(crate) delivery: Delivery,
+    pub(crate) writers: Writers,
+    pub(crate) participants: usize,
+    pub(crate) first_sequence: u64,
+    pub(crate) tag: bool,
+    pub(crate) timestamp: bool,
+    pub(crate) meta_bytes: usize,
+    pub(crate) observers: bool,
+    pub(crate) frame: Frame,
+}
+
+impl Config {
+    /// A gated ring for one writer, of `slots` messages of at most `slot_bytes` bytes each, with room for 128
+    /// participants and no options.
+    pub fn new(slots: usize, slot_bytes: usize) -> Self {
+        Config {
+            slots,
+            slot_bytes,
+            class: SlotClass::for_slot_bytes(slot_bytes),
+            delivery: Delivery::Gated,
+            writers: Writers::One,
+            participants: 128,
+            first_sequence: 0,
+            tag: false,
+            timestamp: false,
+            meta_bytes: 0,
+            observers: false,
+            frame: Frame::default(),
+        }
+    }
+
+    /// Messages that the ring holds.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// The largest payload, in bytes.
+    pub fn slot_bytes(&self) -> usize {
+        self.slot_bytes
+    }
+
+    /// The longest metadata of a message, in bytes; 0 if the ring carries none.
+    pub fn meta_bytes_max(&self) -> usize {
+        self.meta_bytes
+    }
+
+    /// What happens when a reader is slower than the writers.
+    #[must_use]
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// How many writers the ring may have at a time.
+    #[must_use]
+    pub fn writers(mut self, writers: Writers) -> Self {
+        self.writers = writers;
+        self
+    }
+
+    /// Where payloads lie, when [`SlotClass::for_slot_bytes`] does not fit the use.
+    #[must_use]
+    pub fn slot_class(mut self, class: SlotClass) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// How many writers and readers may be registered at a time, together. 128 bytes each.
+    #[must_use]
+    pub fn participants(mut self, participants: usize) -> Self {
+        self.participants = participants;
+        self
+    }
+
+    /// The number of the first message. Tests start near the limits of the counters.
+    #[must_use]
+    pub fn first_sequence(mut self, sequence: u64) -> Self {
+        self.first_sequence = sequence;
+        self
+    }
+
+    /// Each message carries a 64-bit tag of the user's. 8 bytes a slot, one store a message.
+    #[must_use]
+    pub fn tag(mut self, on: bool) -> Self {
+        self.tag = on;
+        self
+    }
+
+    /// Each message carries the time of its publication in ns (`CLOCK_MONOTONIC`). 8 bytes a slot and a clock
+    /// read of about 22 ns a message.
+    #[must_use]
+    pub fn timestamp(mut self, on: bool) -> Self {
+        self.timestamp = on;
+        self
+    }
+
+    /// Each message carries up to this many bytes beside its payload. 8 bytes more a slot.
+    #[must_use]
+    pub fn meta_bytes(mut self, bytes: usize) -> Self {
+        self.meta_bytes = bytes;
+        self
+    }
+
+    /// Whether somebody may read who is not registered, through a read-only mapping. Then no writer ever has
+    /// a buffer to itself, and claims are filled by copying in, not through `&mut [u8]`.
+    #[must_use]
+    pub fn observers(mut self, allowed: bool) -> Self {
+        self.observers = allowed;
+        self
+    }
+
+    /// What every payload is: an array of this element type and shape. A description for the readers;
+    /// the ring moves bytes.
+    #[must_use]
+    pub fn frame(mut self, frame: Frame) -> Self {
+        self.frame = frame;
+        self
+    }
+}
+
+/// The ring-wide description of a payload as an array, in the terms of DLPack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// Element kind: `DLDataTypeCode` (0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool).
+    pub kind: u8,
+    /// Bits of an element; 0 where the ring describes nothing.
+    pub bits: u16,
+    /// How many of `shape`'s extents count: 0–8.
+    pub dimensions: u8,
+    /// Extents, slowest-varying first.
+    pub shape: [u64; 8],
+}

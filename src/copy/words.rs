@@ -1,0 +1,130 @@
+//! The word kernel: every access to the shared side is one relaxed atomic load or store of a whole, aligned
+//! 64-bit word.
+//!
+//! A message that ends inside a word still moves that whole word, so no byte is ever touched by two access sizes.
+//! Words carry bytes in memory order, on either endianness.
+#![allow(unsafe_code)] // Raw pointers: the private side has any alignment, the shared side no exclusive owner.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+const WORD: usize = size_of::<u64>();
+
+/// Stores `src`; a last, partial word is filled up with zeros.
+///
+/// # Safety
+/// `shared` is valid for `src.len().div_ceil(8)` words.
+#[inline(always)] // A message of known length becomes its bare loads and stores.
+pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
+    let (whole, rest) = (src.len() / WORD, src.len() % WORD);
+    let from = src.as_ptr();
+    for i in 0..whole {
+        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
+        unsafe { (*shared.add(i)).store(from.add(i * WORD).cast::<u64>().read_unaligned(), Relaxed) };
+    }
+    if rest != 0 {
+        // SAFETY: the last `rest` bytes of `src` start at whole * 8; the caller counted this word in.
+        unsafe { (*shared.add(whole)).store(read_partial(from.add(whole * WORD), rest), Relaxed) };
+    }
+}
+
+/// Stores `src` from byte `offset` on and leaves all other bytes as they are.
+///
+/// A word that is only partly covered is loaded, changed and stored again: correct because nobody else stores here
+/// meanwhile. A reader sees a mixture of old and new bytes at worst, as with any unfinished message.
+///
+/// # Safety
+/// - `shared` is valid for `(offset + src.len()).div_ceil(8)` words;
+/// - no other thread or process stores to these words during the call.
+#[inline]
+pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8]) {
+    let skip = offset % WORD;
+    let (head, src) = if skip == 0 { (&[][..], src) } else { src.split_at(src.len().min(WORD - skip)) };
+    let (body, tail) = src.split_at(src.len() / WORD * WORD);
+
+    // SAFETY: the three parts follow one another and end with the word that holds byte offset + src.len() - 1.
+    // `head` is empty or starts in word offset / 8; after it every part starts on a word.
+    unsafe {
+        let first = shared.add(offset / WORD);
+        if !head.is_empty() {
+            merge(&*first, skip, head);
+        }
+        let first = first.add(usize::from(skip != 0));
+        store(first, body);
+        if !tail.is_empty() {
+            merge(&*first.add(body.len() / WORD), 0, tail);
+        }
+    }
+}
+
+/// Loads `len` bytes; the last word is loaded whole and only the bytes asked for are kept.
+///
+/// # Safety
+/// `shared` is valid for `len.div_ceil(8)` words, `dst` for writes of `len` bytes that nobody else sees.
+#[inline(always)] // As `store`.
+pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
+    let (whole, rest) = (len / WORD, len % WORD);
+    for i in 0..whole {
+        // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.
+        unsafe { dst.add(i * WORD).cast::<u64>().write_unaligned((*shared.add(i)).load(Relaxed)) };
+    }
+    if rest != 0 {
+        // SAFETY: the caller counted this word in, and `rest` bytes remain in `dst` from whole * 8 on.
+        unsafe { write_partial(dst.add(whole * WORD), (*shared.add(whole)).load(Relaxed), rest) };
+    }
+}
+
+/// Replaces the bytes of `word` from `skip` on.
+fn merge(word: &AtomicU64, skip: usize, bytes: &[u8]) {
+    let mut merged = word.load(Relaxed).to_ne_bytes();
+    merged[skip..skip + bytes.len()].copy_from_slice(bytes);
+    word.store(u64::from_ne_bytes(merged), Relaxed);
+}
+
+/// The word whose first `rest` bytes are those at `from`, the others zero.
+///
+/// # Safety
+/// `rest` < 8, and `from` is valid for reads of `rest` bytes.
+#[inline(always)]
+unsafe fn read_partial(from: *const u8, rest: usize) -> u64 {
+    let (mut word, mut taken) = (0_u64, 0);
+    // SAFETY: the set bits of `rest` add up to `rest`: each read starts where the one before it ended.
+    unsafe {
+        if rest & 4 != 0 {
+            word = u64::from(u32::from_le(from.cast::<u32>().read_unaligned()));
+            taken = 4;
+        }
+        if rest & 2 != 0 {
+            word |= u64::from(u16::from_le(from.add(taken).cast::<u16>().read_unaligned())) << (8 * taken);
+            taken += 2;
+        }
+        if rest & 1 != 0 {
+            word |= u64::from(from.add(taken).read()) << (8 * taken);
+        }
+    }
+    word.to_le()
+}
+
+/// Writes the first `rest` bytes of `word` to `to`.
+///
+/// # Safety
+/// `rest` < 8, and `to` is valid for writes of `rest` bytes.
+#[inline(always)]
+unsafe fn write_partial(mut to: *mut u8, word: u64, rest: usize) {
+    let mut word = u64::from_le(word);
+    // SAFETY: as in `read_partial`.
+    unsafe {
+        if rest & 4 != 0 {
+            to.cast::<u32>().write_unaligned((word as u32).to_le());
+            to = to.add(4);
+            word >>= 32;
+        }
+        if rest & 2 != 0 {
+            to.cast::<u16>().write_unaligned((word as u16).to_le());
+            to = to.add(2);
+            word >>= 16;
+        }
+        if rest & 1 != 0 {
+            to.write(word as u8);
+        }
+    }
+}

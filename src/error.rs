@@ -1,0 +1,242 @@
+//! Every way a call can fail. Errors say the case, the number, and what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A position was overtaken: this many messages are gone for this reader.
+///
+/// The reader stands on the oldest message that it can still hope to read; the next call goes on there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{missed} messages were overwritten before they were read; the reader goes on after them")]
+pub struct Lagged {
+    /// Messages that this reader will never see, between the last one it got and its new position.
+    pub missed: u64,
+}
+
+/// A value in shared memory that no correct peer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the segment is damaged: {what}; recreate the ring")]
+pub struct Corrupt {
+    /// Which value, and what is wrong with it.
+    pub what: &'static str,
+}
+
+/// Why nothing was read, from a call that does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TryReadError {
+    /// No message yet.
+    #[error("no message yet")]
+    Empty,
+    /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
+    #[error(transparent)]
+    Lagged(#[from] Lagged),
+    /// Everything is read and no writer is left, or the ring was closed for good.
+    #[error("closed: every message was read and no writer is left")]
+    Closed,
+    /// The message is longer than the caller's buffer. It is still there.
+    #[error("the message has {needed} bytes; offer a buffer that long, or read it with a view")]
+    TooSmall {
+        /// Bytes of the message.
+        needed: usize,
+    },
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why nothing was read, from a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
+    #[error(transparent)]
+    Lagged(#[from] Lagged),
+    /// Everything is read and no writer is left, or the ring was closed for good.
+    #[error("closed: every message was read and no writer is left")]
+    Closed,
+    /// The message is longer than the caller's buffer. It is still there.
+    #[error("the message has {needed} bytes; offer a buffer that long, or read it with a view")]
+    TooSmall {
+        /// Bytes of the message.
+        needed: usize,
+    },
+    /// No message came within the timeout.
+    #[error("no message came within the timeout")]
+    TimedOut,
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+impl ReadError {
+    /// The error of a waiting call for one of its attempts, which was not `Empty`.
+    pub(crate) fn from_try(error: TryReadError) -> Self {
+        match error {
+            TryReadError::Empty => unreachable!("a waiting call goes on waiting"),
+            TryReadError::Lagged(lagged) => ReadError::Lagged(lagged),
+            TryReadError::Closed => ReadError::Closed,
+            TryReadError::TooSmall { needed } => ReadError::TooSmall { needed },
+            TryReadError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
+        }
+    }
+}
+
+/// Why nothing was written, from a call that does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TryWriteError {
+    /// A gated ring holds as many unread messages as it has slots. Never from a lossy ring.
+    #[error("full: the slowest reader has not freed a slot yet")]
+    Full,
+    /// The payload or its metadata is longer than the ring's slots have room for.
+    #[error("{len} bytes do not fit into {max}")]
+    TooLarge {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The ring was closed for good.
+    #[error("closed for good: no message is accepted any more")]
+    Closed,
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why nothing was written, from a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The payload or its metadata is longer than the ring's slots have room for.
+    #[error("{len} bytes do not fit into {max}")]
+    TooLarge {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The ring was closed for good.
+    #[error("closed for good: no message is accepted any more")]
+    Closed,
+    /// The slowest reader freed no slot within the timeout.
+    #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref()))]
+    TimedOut {
+        /// The reader that the writer waits for, if it is still registered.
+        slowest: Option<Peer>,
+    },
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+impl WriteError {
+    /// The error of a waiting call for one of its attempts, which was not `Full`.
+    pub(crate) fn from_try(error: TryWriteError) -> Self {
+        match error {
+            TryWriteError::Full => unreachable!("a waiting call goes on waiting"),
+            TryWriteError::TooLarge { len, max } => WriteError::TooLarge { len, max },
+            TryWriteError::Closed => WriteError::Closed,
+            TryWriteError::Corrupt(corrupt) => WriteError::Corrupt(corrupt),
+        }
+    }
+}
+
+fn blocked_by(slowest: Option<&Peer>) -> String {
+    slowest.map_or_else(String::new, |peer| {
+        format!("; waiting for the reader of process {}, {} messages behind", peer.pid, peer.lag)
+    })
+}
+
+/// A participant that somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its process.
+    pub pid: u32,
+    /// Its entry in the participant table.
+    pub entry: usize,
+    /// Messages published and not yet read by it.
+    pub lag: u64,
+}
+
+/// Why a writer or reader could not join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// The ring has one writer at a time, and that one lives.
+    #[error("the ring already has its one writer, in process {pid}; wait for it to leave")]
+    WriterTaken {
+        /// The process of the writer.
+        pid: u32,
+    },
+    /// All entries are taken by living participants.
+    #[error("all {participants} entries are taken; create the ring with more participants")]
+    TableFull {
+        /// Entries of the ring.
+        participants: usize,
+    },
+    /// The ring was closed for good.
+    #[error("closed for good: nobody can join any more")]
+    Closed,
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why a ring could not be created or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The configuration asks for something that cannot be.
+    #[error("bad configuration: {0}")]
+    Config(String),
+    /// The name is not one that a segment can have.
+    #[error("bad ring name {name:?}: {reason}")]
+    Name {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A ring of this name exists.
+    #[error("{} exists already; open it, or unlink it first", path.display())]
+    AlreadyExists {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// No ring of this name exists.
+    #[error("{} does not exist; is its creator running?", path.display())]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file may not be used by this user.
+    #[error("{} belongs to another user or is closed to this one", path.display())]
+    PermissionDenied {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The file system has no room for the ring.
+    #[error("{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots", path.display())]
+    NoSpace {
+        /// The file system.
+        path: PathBuf,
+        /// Bytes that the ring needs.
+        wanted: u64,
+        /// Bytes that were free.
+        available: u64,
+    },
+    /// The file is not a ring that this build understands.
+    #[error("{} cannot be used: {reason}", path.display())]
+    Unusable {
+        /// Where it is.
+        path: PathBuf,
+        /// What was found, and what was expected.
+        reason: String,
+    },
+    /// Any other failure of the operating system.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's word on it.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,230 @@
+//! The gate of a gated ring: how far writers may go, and how readers join, move on and are moved.
+//!
+//! A writer may publish `n` while every registered reader's position is above `n - slots`. It keeps the
+//! resulting `limit` for itself and looks at the cursors again only when it gets there, so a message costs one
+//! comparison. Readers store their cursors without asking anybody.
+//!
+//! # Steps
+//! | writer at its limit                                 | reader that joins                             |
+//! |-----------------------------------------------------|-----------------------------------------------|
+//! | 1 announce `next + slots`: the most it can be given | a store a cursor that is surely low enough    |
+//! | 2 fence                                             | b fence                                       |
+//! | 3 look at all cursors, take the lowest + `slots`    | c load the announced limit                    |
+//! | 4 announce that                                     | d stand at or above that limit − `slots`      |
+//!
+//! Either the writer's look (3) sees the joiner's cursor (a), or the joiner (c) sees an announcement (1) at or
+//! above what the writer took. So below `limit - slots` the joiner claims nothing, and from there on nothing is
+//! overwritten before the joiner has passed it.
+//!
+//! # Moved by others
+//! Others may raise a reader's *floor*: it must not stand below. The reader looks at its floor before each
+//! read; the writer counts the higher of cursor and floor. A reader that hands out bytes in place first *pins*
+//! its cursor: the pin holds the writer back whatever the floor says. Pin and floor are two words, so both
+//! sides put a full fence between storing the one and loading the other:
+//!
+//! | reader                        | writer that finds a floor above the cursor |
+//! |-------------------------------|--------------------------------------------|
+//! | p cursor := position, pinned  | 5 (floor was loaded)                       |
+//! | q fence                       | 6 fence                                    |
+//! | r floor above? then give up   | 7 cursor again: pinned? then it counts     |
+//!
+//! # Pairings
+//! | name   | releases      | acquires       | without it                                             |
+//! |--------|---------------|----------------|--------------------------------------------------------|
+//! | `Free` | cursor store  | 3, 7           | bytes are overwritten while a reader still copies them |
+//! | `Join` | fence 2       | fence b        | a joiner is overtaken unseen                           |
+//! | `Pin`  | fence 6       | fence q        | a view's bytes are overwritten                         |
+
+use crate::error::Peer;
+use crate::memory::Memory;
+use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
+
+/// A reader's cursor as it stands in its entry: `[position | pinned:1]`, or vacant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(u64);
+
+impl Cursor {
+    /// No reader is here; nobody waits for it.
+    pub(crate) const VACANT: Cursor = Cursor(u64::MAX);
+
+    /// The next message this reader will read; it may skip ahead if told to.
+    #[inline(always)]
+    pub(crate) fn at(position: u64) -> Self {
+        Cursor(position << 1)
+    }
+
+    /// The message that this reader is reading in place: nobody overwrites it, whatever the floor.
+    #[inline(always)]
+    pub(crate) fn pinned_at(position: u64) -> Self {
+        Cursor(position << 1 | 1)
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_word(word: u64) -> Self {
+        Cursor(word)
+    }
+
+    #[inline(always)]
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    /// The position, unless vacant.
+    pub(crate) fn position(self) -> Option<u64> {
+        (self != Self::VACANT).then_some(self.0 >> 1)
+    }
+
+    fn is_pinned(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// A writer's side of the gate: sequences below `limit` may be published without looking.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    limit: u64,
+}
+
+impl Gate {
+    /// Lets nothing through before the first look.
+    pub(crate) fn closed() -> Self {
+        Gate { limit: 0 }
+    }
+
+    /// Lets everything through: a lossy ring waits for nobody.
+    pub(crate) fn open() -> Self {
+        Gate { limit: u64::MAX }
+    }
+
+    #[inline(always)]
+    pub(crate) fn admits(&self, sequence: u64) -> bool {
+        sequence < self.limit
+    }
+
+    /// Looks at the readers again; says whether `next` may be published now.
+    ///
+    /// # Cost
+    /// A full fence and one line a registered reader.
+    #[cold]
+    pub(crate) fn look(&mut self, memory: &Memory, next: u64) -> bool {
+        let slots = memory.layout().config.slots as u64;
+        let announced = &memory.control().limit;
+        announced.store(next + slots, Relaxed); // Relaxed: the fence below orders it.
+        // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
+        full_fence(Pair::Join, End::Release);
+        let slowest = slowest(memory).map_or(next, |(position, _)| position.min(next));
+        self.limit = slowest + slots;
+        // Relaxed: both this and the higher value before it are safe for a joiner to see.
+        announced.store(self.limit, Relaxed);
+        self.admits(next)
+    }
+}
+
+/// The registered reader that holds the writers back most: its position and its entry.
+fn slowest(memory: &Memory) -> Option<(u64, usize)> {
+    entries(memory).filter_map(|index| Some((held_back_to(memory, index)?, index))).min()
+}
+
+/// The slowest reader as a peer, for whoever reports that it waits.
+pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
+    let (position, entry) = slowest(memory)?;
+    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for a message to people.
+    Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
+}
+
+/// The position below which the reader of this entry needs nothing any more.
+fn held_back_to(memory: &Memory, index: usize) -> Option<u64> {
+    let entry = memory.entry(index);
+    // PAIRS(Free): what this reader copied, it copied before it stored this cursor.
+    let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
+    let position = cursor.position()?;
+    let floor = entry.floor.load(Relaxed); // Relaxed: the fence below orders it where it counts.
+    if floor <= position {
+        return Some(position);
+    }
+    // PAIRS(Pin): a reader that pinned without seeing this floor is seen pinned below.
+    full_fence(Pair::Pin, End::Release);
+    // PAIRS(Free): as above.
+    let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
+    let position = cursor.position()?;
+    Some(if cursor.is_pinned() { position } else { position.max(floor) })
+}
+
+/// Entries that were ever taken.
+pub(crate) fn entries(memory: &Memory) -> std::ops::Range<usize> {
+    // Relaxed: whoever must see an entry is ordered by a full fence with its owner's joining.
+    let taken = memory.control().table.high_water.load(Relaxed) as usize;
+    0..taken.min(memory.layout().config.participants)
+}
+
+/// Registers a reader's cursor in its entry, and returns the lowest position that it may take up: from there
+/// on no message is overwritten before this reader has passed it.
+///
+/// The entry must lie below the high-water mark already. The caller then raises the cursor to where it starts.
+pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
+    let config = &memory.layout().config;
+    let entry = memory.entry(index);
+    // Relaxed: a first guess, judged below.
+    let limit = || memory.control().limit.load(Relaxed);
+    let oldest = |limit: u64| limit.saturating_sub(config.slots as u64).max(config.first_sequence);
+    let guess = oldest(limit());
+    entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
+    entry.cursor.store(Cursor::at(guess).word(), Relaxed); // Relaxed: the fence below orders it.
+    // PAIRS(Join): a writer whose look misses the cursor above announced its limit before, and we see it below.
+    full_fence(Pair::Join, End::Acquire);
+    oldest(limit()).max(guess)
+}
+
+/// Moves every registered reader to `position` or beyond. Reads in progress finish undisturbed or are refused.
+pub(crate) fn raise_floors(memory: &Memory, position: u64) {
+    for index in entries(memory) {
+        let entry = memory.entry(index);
+        // Relaxed: a vacant entry that is joined at this moment may be moved or not.
+        if Cursor::from_word(entry.cursor.load(Relaxed)) != Cursor::VACANT {
+            // Relaxed: readers look at it before each read; the pin's fences order it where bytes are at stake.
+            entry.floor.fetch_max(position, Relaxed);
+        }
+    }
+}
+
+/// A reader's side of the gate: its entry's cursor and floor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursors<'a>(pub(crate) &'a crate::format::Entry);
+
+impl Cursors<'_> {
+    /// Says that everything below `position` is read.
+    #[inline(always)]
+    pub(crate) fn advance(self, position: u64) {
+        // PAIRS(Free): our copies of everything below are done before a writer sees this.
+        self.0.cursor.store(Cursor::at(position).word(), release(Pair::Free));
+    }
+
+    /// Whether somebody moved this reader beyond `position`, and to where.
+    #[inline(always)]
+    pub(crate) fn moved_beyond(self, position: u64) -> Option<u64> {
+        let floor = self.0.floor.load(Relaxed); // Relaxed: a hint where bytes are copied; `pin` orders the rest.
+        (floor > position).then_some(floor)
+    }
+
+    /// Holds all writers back from overwriting message `position`, until [`Self::advance`]; or says that this
+    /// reader was moved beyond it, and holds nothing.
+    pub(crate) fn pin(self, position: u64) -> Result<(), u64> {
+        // PAIRS(Free): everything below is read, as in `advance`.
+        self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
+        // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
+        full_fence(Pair::Pin, End::Acquire);
+        match self.moved_beyond(position) {
+            None => Ok(()),
+            Some(floor) => {
+                self.advance(floor);
+                Err(floor)
+            }
+        }
+    }
+
+    /// Leaves: nobody waits for this entry any more.
+    pub(crate) fn vacate(self) {
+        // PAIRS(Free): our last copies are done before a writer sees this.
+        self.0.cursor.store(Cursor::VACANT.word(), release(Pair::Free));
+    }
+}

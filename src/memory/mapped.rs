@@ -1,0 +1,200 @@
+//! The views over real memory: the heap or a mapping.
+#![allow(unsafe_code, reason = "the one place where offsets become references")]
+
+use super::InlineSlot;
+use crate::copy::Kernel;
+use crate::error::Corrupt;
+use crate::format::{BufferHeader, Control, Entry};
+use crate::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, Layout};
+use crate::place::Place;
+use crate::segment::Mapping;
+use crate::sync::AtomicU64;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// A ring's memory. Clones share it; it is unmapped when the last clone drops.
+///
+/// Invariants, established by [`Memory::new`] and relied on by every method:
+/// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `mapping` lives;
+/// - ALIGNED: `base` is aligned to a page, and [`Layout`] only yields offsets aligned for what lies there;
+/// - ATOMIC-ONLY: peers may store anywhere at any time, and so may we, so nobody makes a plain reference to
+///   these bytes: only references to atomics, which all bit patterns are valid for.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    mapping: Arc<Mapping>,
+    layout: Arc<Layout>,
+    /// What the hot path needs, by value.
+    base: *mut u8,
+    slots: *mut u8,
+    slot_stride: usize,
+    payload_offset: usize,
+    extras_words: usize,
+    payload_bytes: usize,
+    participants: usize,
+    kernel: Kernel,
+}
+
+// SAFETY: the pointers lead into memory that `mapping` keeps alive wherever this value moves, and all access
+// to it is atomic (ATOMIC-ONLY), so it may happen from any thread.
+unsafe impl Send for Memory {}
+// SAFETY: as above; no method stores to `self`.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// Zeroed memory of this process alone.
+    pub(crate) fn heap(layout: Arc<Layout>) -> Result<Self, String> {
+        let bytes = layout.total_bytes;
+        let mapping = Mapping::heap(bytes).ok_or_else(|| format!("the heap has no {bytes} bytes"))?;
+        Ok(Self::new(Arc::new(mapping), layout))
+    }
+
+    /// Lays views over `mapping`, which must be at least as long as the layout.
+    pub(crate) fn new(mapping: Arc<Mapping>, layout: Arc<Layout>) -> Self {
+        assert!(mapping.len() >= layout.total_bytes, "a mapping is made for its layout");
+        assert!(mapping.base().addr().is_multiple_of(crate::layout::PAGE), "mappings start on pages");
+        let base = mapping.base();
+        Memory {
+            base,
+            slots: base.wrapping_add(layout.slots_offset),
+            slot_stride: layout.slot_stride,
+            payload_offset: layout.payload_offset,
+            extras_words: layout.extras_words(),
+            payload_bytes: layout.payload_bytes,
+            participants: layout.config.participants,
+            kernel: Kernel::for_slot_bytes(layout.config.slot_bytes),
+            mapping,
+            layout,
+        }
+    }
+
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    #[inline(always)]
+    pub(crate) fn control(&self) -> &Control {
+        // SAFETY: MAPPED and ALIGNED; `Control` fits between its offset and the entries (asserted in `layout`);
+        // it is made of atomics only.
+        unsafe { &*self.base.add(CONTROL_OFFSET).cast::<Control>() }
+    }
+
+    /// Entry `index` of the participant table.
+    #[inline(always)]
+    pub(crate) fn entry(&self, index: usize) -> &Entry {
+        assert!(index < self.participants, "entries are counted by the layout");
+        // SAFETY: MAPPED and ALIGNED; the index is below the number of entries that the layout has room for.
+        unsafe { &*self.base.add(ENTRIES_OFFSET).cast::<Entry>().add(index) }
+    }
+
+    /// The slot of an inline ring at `place`.
+    #[inline(always)]
+    pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
+        debug_assert!(place.index() < self.layout.config.slots && !self.layout.is_arena());
+        // SAFETY: MAPPED and ALIGNED; a `Place` is made with the ring's number of slots and its index is below
+        // it, so the whole stride lies in the mapping; stamp and extras are words before the payload.
+        unsafe {
+            let slot = self.slots.add(place.index() * self.slot_stride);
+            InlineSlot {
+                stamp: &*slot.cast::<AtomicU64>(),
+                extras: std::slice::from_raw_parts(slot.cast::<AtomicU64>().add(1), self.extras_words),
+                payload: self.payload(slot.add(self.payload_offset)),
+            }
+        }
+    }
+
+    /// The word of an arena ring's slot at `place`.
+    #[inline(always)]
+    pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
+        debug_assert!(place.index() < self.layout.config.slots && self.layout.is_arena());
+        // SAFETY: MAPPED and ALIGNED; the index is below the number of slots, each of which has a word.
+        unsafe { &*self.slots.cast::<AtomicU64>().add(place.index()) }
+    }
+
+    /// Header and payload of a buffer, if there is such a buffer.
+    #[inline(always)]
+    pub(crate) fn buffer(&self, index: usize) -> Result<(&BufferHeader, Payload<'_>), Corrupt> {
+        if index >= self.layout.buffers {
+            return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
+        }
+        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a stride of
+        // `payload_bytes` for each buffer.
+        unsafe {
+            let header = self.base.add(self.layout.headers_offset).cast::<BufferHeader>().add(index);
+            let payload = self.base.add(self.layout.payloads_offset + index * self.layout.buffer_stride);
+            Ok((&*header, self.payload(payload)))
+        }
+    }
+
+    /// The words for the extras of a buffer that [`Self::buffer`] accepted.
+    pub(crate) fn buffer_extras(&self, buffer: usize) -> &[AtomicU64] {
+        assert!(buffer < self.layout.buffers, "checked when the buffer was looked up");
+        // SAFETY: MAPPED and ALIGNED; the layout has `extras_words` words for each buffer.
+        unsafe {
+            let start = self.base.add(self.layout.extras_offset + buffer * self.layout.extras_stride);
+            std::slice::from_raw_parts(start.cast::<AtomicU64>(), self.extras_words)
+        }
+    }
+
+    #[inline(always)]
+    fn payload(&self, start: *mut u8) -> Payload<'_> {
+        Payload { start, bytes: self.payload_bytes, kernel: self.kernel, memory: PhantomData }
+    }
+}
+
+/// The bytes of one message in shared memory, which a peer may be storing to at this moment.
+///
+/// Copies in and out are atomic byte by byte (see [`crate::copy`]); whether the bytes belong together is the
+/// slot protocol's business.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payload<'a> {
+    /// 8-aligned and valid for `bytes`, a multiple of 8, for `'a`.
+    start: *mut u8,
+    bytes: usize,
+    kernel: Kernel,
+    memory: PhantomData<&'a AtomicU64>,
+}
+
+impl Payload<'_> {
+    /// Copies `bytes` in, at `offset`.
+    #[inline(always)]
+    pub(crate) fn store(self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.bytes, "lengths are checked against the slot before the copy");
+        // SAFETY: valid and aligned (see `start`), and the length was just checked; the shared side is accessed
+        // by `copy` only (ATOMIC-ONLY).
+        unsafe { self.kernel.store(self.start.cast(), bytes) };
+    }
+
+    /// Copies `bytes` in, `offset` bytes behind the start.
+    pub(crate) fn store_at(self, offset: usize, bytes: &[u8]) {
+        assert!(offset <= self.bytes && bytes.len() <= self.bytes - offset, "checked by the claim");
+        // SAFETY: as in `store`; start and end lie within the payload.
+        unsafe { self.kernel.store_at(self.start.cast(), offset, bytes) };
+    }
+
+    /// Copies the first `out.len()` bytes out.
+    #[inline(always)]
+    pub(crate) fn load(self, out: &mut [u8]) {
+        assert!(out.len() <= self.bytes, "lengths are checked against the slot before the copy");
+        // SAFETY: as in `store`; `out` is private memory of its full length.
+        unsafe { self.kernel.load(out.as_mut_ptr(), self.start.cast(), out.len()) };
+    }
+
+    /// The eight bytes from `8 * index` on.
+    #[inline(always)]
+    pub(crate) fn word(self, index: usize) -> [u8; 8] {
+        assert!(index < self.bytes / 8, "checked against the message's length before");
+        let mut word = [0; 8];
+        // SAFETY: as in `store`; the word lies within the payload and is aligned as its start is.
+        unsafe { self.kernel.load(word.as_mut_ptr(), self.start.cast::<AtomicU64>().add(index), 8) };
+        word
+    }
+
+    /// The address of the payload, for filling in place and for views over frozen bytes.
+    pub(crate) fn as_ptr(self) -> *mut u8 {
+        self.start
+    }
+}

@@ -1,0 +1,142 @@
+//! Entries of the participant table: taking one, leaving it, and freeing those of the dead.
+
+use crate::error::JoinError;
+use crate::gate::{self, Cursors};
+use crate::life;
+use crate::ring::Shared;
+use crate::sync::Relaxed;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a participant does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Publishes messages.
+    Writer,
+    /// Reads every message.
+    Reader,
+}
+
+/// The state word of an entry: `[times taken:56 | role:8]`, role 0 for a free one.
+#[derive(Clone, Copy)]
+pub(crate) struct State(u64);
+
+impl State {
+    pub(crate) fn from_word(word: u64) -> Self {
+        State(word)
+    }
+
+    /// `None` for a free entry, and for a role that only a damaged segment holds.
+    pub(crate) fn role(self) -> Option<Role> {
+        match self.0 & 0xff {
+            1 => Some(Role::Writer),
+            2 => Some(Role::Reader),
+            _ => None,
+        }
+    }
+
+    fn taken_by(self, role: Role) -> Self {
+        let code = match role {
+            Role::Writer => 1,
+            Role::Reader => 2,
+        };
+        State(((self.0 >> 8).wrapping_add(1) << 8) | code)
+    }
+
+    fn freed(self) -> Self {
+        State(self.0 & !0xff)
+    }
+}
+
+/// An entry that is ours until drop.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Seat {
+    /// Takes the first entry of `range` that nobody living holds.
+    pub(crate) fn take(shared: &Arc<Shared>, role: Role, range: Range<usize>) -> Option<Seat> {
+        let index = range.clone().find(|index| shared.presence.acquire(*index))?;
+        let seat = Seat { shared: Arc::clone(shared), index };
+        clear(shared, index);
+        let entry = seat.entry();
+        let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: ours alone, as for all below.
+        entry.owner.store(owner_word(), Relaxed);
+        entry.missed.store(0, Relaxed);
+        entry.sleeps.store(0, Relaxed);
+        entry.state.store(state.taken_by(role).0, Relaxed);
+        // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
+        shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
+        Some(seat)
+    }
+
+    pub(crate) fn entry(&self) -> &crate::format::Entry {
+        self.shared.memory.entry(self.index)
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        clear(&self.shared, self.index);
+        self.shared.presence.release(self.index);
+    }
+}
+
+/// Ends whatever an entry stood for; the caller holds it. Nothing to do for a free one.
+fn clear(shared: &Shared, index: usize) {
+    let entry = shared.memory.entry(index);
+    let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
+    match state.role() {
+        None => return,
+        Some(Role::Writer) => {
+            life::end(&shared.memory);
+            shared.bells.published(shared.memory.control()).ring();
+        }
+        Some(Role::Reader) => {
+            Cursors(entry).vacate();
+            shared.bells.freed(shared.memory.control()).ring();
+        }
+    }
+    entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.
+}
+
+/// Frees the entries of participants of that role that died, on behalf of somebody who may wait for them.
+///
+/// # Cost
+/// One system call for each such participant.
+pub(crate) fn clear_dead(shared: &Shared, role: Role) {
+    let is_one = |index: &usize| {
+        // Relaxed: a first look; the hold on the entry decides.
+        State::from_word(shared.memory.entry(*index).state.load(Relaxed)).role() == Some(role)
+    };
+    for index in gate::entries(&shared.memory).filter(is_one) {
+        if shared.presence.acquire(index) {
+            clear(shared, index);
+            shared.presence.release(index);
+        }
+    }
+}
+
+/// The error for a role that found no entry.
+pub(crate) fn table_full(shared: &Shared) -> JoinError {
+    JoinError::TableFull { participants: shared.memory.layout().config.participants }
+}
+
+/// `pid << 32 | tid`.
+fn owner_word() -> u64 {
+    #[cfg(target_os = "linux")]
+    let thread = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
+    #[cfg(not(target_os = "linux"))]
+    let thread = 0;
+    u64::from(std::process::id()) << 32 | u64::from(thread)
+}

@@ -1,0 +1,456 @@
+//! Reading: each reader sees every message, at its own pace.
+
+use crate::bell::{Bells, Waiting};
+use crate::config::Delivery;
+use crate::endpoint::{self, Endpoint};
+use crate::error::{Corrupt, Lagged, ReadError, TryReadError};
+use crate::extras::{Loaded, Plan};
+use crate::gate::{self, Cursors};
+use crate::inline::Refused;
+use crate::life::{self, Phase};
+use crate::memory::Payload;
+use crate::participant::{Role, Seat};
+use crate::place::Place;
+use crate::racy::Racy;
+use crate::slots::Slots;
+use crate::stamp::Seen;
+use crate::sync::Relaxed;
+use crate::view::View;
+use std::time::{Duration, Instant};
+
+/// Where a reader starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the next message to be published.
+    #[default]
+    Next,
+    /// With the oldest message that is surely still there. In a gated ring without readers writers go on, so
+    /// that may be anything from none to all of the last `slots` messages.
+    Oldest,
+    /// With the newest message that is there, or the next one if there is none.
+    Newest,
+    /// With this sequence, or the nearest one that is there or comes next.
+    Sequence(u64),
+}
+
+/// A message that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its number: messages of a ring are numbered without gaps.
+    pub sequence: u64,
+    /// Bytes of its payload.
+    pub len: usize,
+    /// Its tag, in a ring with [`Config::tag`](crate::Config::tag); else 0.
+    pub tag: u64,
+    /// When it was published, in a ring with [`Config::timestamp`](crate::Config::timestamp); else 0.
+    pub timestamp_ns: u64,
+}
+
+/// A registered reader. Dropping it leaves the ring.
+///
+/// # Progress
+/// `try_` calls are wait-free. In a lossy ring nobody waits for this reader. In a gated ring writers do: a
+/// reader that is stopped stops them when the ring is full, and nobody else.
+#[derive(Debug)]
+pub struct Reader {
+    endpoint: Endpoint,
+    position: Position,
+}
+
+/// Where a reader stands: a wait borrows the [`Endpoint`] and moves this.
+#[derive(Debug)]
+pub(crate) struct Position {
+    slots: Slots,
+    place: Place,
+    entry: usize,
+    bells: Bells,
+    plan: Plan,
+    gated: bool,
+    /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. Elsewhere the stamps
+    /// alone tell.
+    pins: bool,
+    /// The end of a ring that is closed for good was reported; nothing is read any more.
+    finished: bool,
+    lost: u64,
+    metadata: Box<[u8]>,
+    meta_len: usize,
+}
+
+/// What a copy says about a message that does not fit where it should go.
+struct TooSmall {
+    needed: usize,
+}
+
+impl Reader {
+    pub(crate) fn join(seat: Seat, start: Start) -> Self {
+        let slots = Slots::new(seat.shared().memory.clone());
+        let config = slots.config().clone();
+        let gated = config.delivery == Delivery::Gated;
+        let mut oldest = gate::join(&slots.memory, seat.index());
+        let next = slots.next_sequence().max(oldest);
+        if !gated {
+            oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
+        }
+        let position = match start {
+            Start::Next => next,
+            Start::Oldest => oldest,
+            Start::Newest => next.saturating_sub(1).max(oldest),
+            Start::Sequence(sequence) => sequence.clamp(oldest, next),
+        };
+        Cursors(seat.entry()).advance(position);
+        seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
+        let position = Position {
+            place: Place::of(position, config.slots),
+            entry: seat.index(),
+            bells: seat.shared().bells,
+            plan: Plan::of(&config),
+            gated,
+            pins: gated && slots.memory.layout().is_arena(),
+            finished: false,
+            lost: 0,
+            metadata: vec![0; config.meta_bytes].into(),
+            meta_len: 0,
+            slots,
+        };
+        Reader { endpoint: Endpoint::new(seat), position }
+    }
+
+    /// Copies the next message to the front of `out`, without waiting.
+    ///
+    /// # Errors
+    /// [`TryReadError::Empty`]; [`TryReadError::Lagged`], after which the reader stands at a message that it can
+    /// hope to read; [`TryReadError::TooSmall`], which loses nothing; [`TryReadError::Closed`], now and at every
+    /// later call until a writer joins again.
+    ///
+    /// # Cost
+    /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots a full
+    /// fence (6 ns). No system call unless a writer sleeps.
+    #[inline]
+    pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
+        self.position.read_into(out)
+    }
+
+    /// Copies the next message to the front of `out`, waiting for it.
+    ///
+    /// # Errors
+    /// As [`Self::try_read`], without `Empty`.
+    #[inline]
+    pub fn read(&mut self, out: &mut [u8]) -> Result<Received, ReadError> {
+        match self.position.read_into(out) {
+            Err(TryReadError::Empty) => self.wait(None, |position| position.read_into(out)),
+            other => other.map_err(ReadError::from_try),
+        }
+    }
+
+    /// Copies the next message to the front of `out`, waiting for it for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and [`ReadError::TimedOut`].
+    pub fn read_timeout(&mut self, out: &mut [u8], timeout: Duration) -> Result<Received, ReadError> {
+        self.wait(endpoint::deadline(timeout), |position| position.read_into(out))
+    }
+
+    /// Reads the next message in place, without waiting: `read` looks at bytes that may change under its eyes,
+    /// and its result is passed on only if they did not.
+    ///
+    /// `read` may run and its result be dropped; it must not act on what it sees.
+    ///
+    /// # Errors
+    /// As [`Self::try_read`], without `TooSmall`.
+    ///
+    /// # Cost
+    /// As [`Self::try_read`], less the copy.
+    #[inline]
+    pub fn try_read_with<T>(
+        &mut self,
+        mut read: impl FnMut(Racy<'_>) -> T,
+    ) -> Result<(Received, T), TryReadError> {
+        self.position.read(|payload, len| Ok(read(Racy::new(payload, len))))
+    }
+
+    /// The next message as bytes to look at for as long as the view lives, without waiting.
+    ///
+    /// In a gated ring with arena slots these are the bytes in the ring, not copied: writers leave that one
+    /// message alone until the view is dropped. In other rings the view holds a copy.
+    ///
+    /// # Errors
+    /// As [`Self::try_read`], without `TooSmall`.
+    pub fn try_view(&mut self) -> Result<View<'_>, TryReadError> {
+        let shown = self.position.show()?;
+        Ok(View::new(&mut self.position, shown))
+    }
+
+    /// The next message as bytes to look at, waiting for it. See [`Self::try_view`].
+    ///
+    /// # Errors
+    /// As [`Self::read`], without `TooSmall`.
+    pub fn view(&mut self) -> Result<View<'_>, ReadError> {
+        let shown = self.wait(None, Position::show)?;
+        Ok(View::new(&mut self.position, shown))
+    }
+
+    /// The next message as bytes to look at, waiting for it for at most `timeout`. See [`Self::try_view`].
+    ///
+    /// # Errors
+    /// As [`Self::view`], and [`ReadError::TimedOut`].
+    pub fn view_timeout(&mut self, timeout: Duration) -> Result<View<'_>, ReadError> {
+        let shown = self.wait(endpoint::deadline(timeout), Position::show)?;
+        Ok(View::new(&mut self.position, shown))
+    }
+
+    /// The messages from here on, each copied, waiting for the next; ends when the ring is closed.
+    ///
+    /// An item is an error where messages were lost; the next item goes on after them.
+    pub fn messages(&mut self) -> Messages<'_> {
+        Messages { reader: self }
+    }
+
+    /// The metadata of the message read last; empty if it had none.
+    pub fn metadata(&self) -> &[u8] {
+        self.position.metadata()
+    }
+
+    /// The sequence that this reader reads next.
+    pub fn position(&self) -> u64 {
+        self.position.place.sequence
+    }
+
+    /// Messages published and not yet read by this reader.
+    pub fn lag(&self) -> u64 {
+        self.position.slots.next_sequence().saturating_sub(self.position())
+    }
+
+    /// Messages that this reader lost since it joined: the sum of what its `Lagged` errors said.
+    pub fn lost(&self) -> u64 {
+        self.position.lost
+    }
+
+    /// Sets how this reader waits.
+    pub fn set_waiting(&mut self, waiting: Waiting) {
+        self.endpoint.waiting = waiting;
+    }
+
+    fn wait<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut attempt: impl FnMut(&mut Position) -> Result<T, TryReadError>,
+    ) -> Result<T, ReadError> {
+        let Reader { endpoint, position } = self;
+        let found = endpoint.wait(Role::Writer, deadline, || match attempt(position) {
+            Err(TryReadError::Empty) => None,
+            other => Some(other.map_err(ReadError::from_try)),
+        });
+        found.unwrap_or(Err(ReadError::TimedOut))
+    }
+}
+
+/// An iterator over messages: see [`Reader::messages`].
+#[derive(Debug)]
+pub struct Messages<'r> {
+    reader: &'r mut Reader,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.reader.view() {
+            Ok(view) => Some(Ok(view.to_vec())),
+            Err(ReadError::Closed) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+impl Position {
+    pub(crate) fn metadata(&self) -> &[u8] {
+        &self.metadata[..self.meta_len]
+    }
+
+    #[inline(always)]
+    fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
+        let received = self.read(|payload, len| match out.get_mut(..len) {
+            Some(out) => {
+                payload.load(out);
+                Ok(())
+            }
+            None => Err(TooSmall { needed: len }),
+        });
+        Ok(received?.0)
+    }
+
+    /// Reads the next message by `copy`, validated, and moves on.
+    #[inline(always)]
+    fn read<T>(
+        &mut self,
+        mut copy: impl FnMut(Payload<'_>, usize) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), TryReadError> {
+        loop {
+            match self.attempt(&mut copy) {
+                Ok((received, copied)) => {
+                    self.pass();
+                    return Ok((received, copied));
+                }
+                Err(refused) => self.refused(refused)?,
+            }
+        }
+    }
+
+    /// One validated look at the next message. Leaves it pinned where the ring pins, for [`Self::pass`] or
+    /// [`Self::refused`] to release.
+    #[inline(always)]
+    fn attempt<T>(
+        &mut self,
+        copy: &mut impl FnMut(Payload<'_>, usize) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), Refusal> {
+        if let Some(floor) = self.cursors().moved_beyond(self.place.sequence) {
+            return Err(Refusal::Moved { floor });
+        }
+        if self.pins {
+            self.slots.look(&self.place).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            self.cursors().pin(self.place.sequence).map_err(|floor| Refusal::Moved { floor })?;
+        }
+        let read = self.copy(copy);
+        if self.pins && read.is_err() {
+            self.release();
+        }
+        read
+    }
+
+    /// The message of this place by `copy`, with its extras, if they are whole.
+    #[inline(always)]
+    fn copy<T>(
+        &mut self,
+        copy: &mut impl FnMut(Payload<'_>, usize) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), Refusal> {
+        let plan = self.plan;
+        let metadata = &mut self.metadata;
+        let read = self.slots.read(&self.place, |payload, len, extras| {
+            let loaded = if plan.is_empty() { Loaded::default() } else { plan.load(extras, metadata) };
+            (copy(payload, len), len, loaded)
+        });
+        let (copied, len, extras) = read.map_err(Refusal::Slot)?;
+        let copied = copied.map_err(Refusal::TooSmall)?;
+        self.meta_len = extras.meta_len;
+        let Loaded { tag, timestamp_ns, .. } = extras;
+        Ok((Received { sequence: self.place.sequence, len, tag, timestamp_ns }, copied))
+    }
+
+    /// Goes on to the next message, and lets writers have this one's slot.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self) {
+        self.place.step();
+        self.release();
+    }
+
+    /// Publishes where this reader stands, unpinned.
+    #[inline(always)]
+    fn release(&self) {
+        self.cursors().advance(self.place.sequence);
+        if self.gated {
+            self.bells.freed(self.slots.memory.control()).ring();
+        }
+    }
+
+    #[inline(always)]
+    fn cursors(&self) -> Cursors<'_> {
+        Cursors(self.slots.memory.entry(self.entry))
+    }
+
+    /// What to tell the caller when a message could not be read; `Ok` to try again.
+    #[cold]
+    fn refused(&mut self, refusal: Refusal) -> Result<(), TryReadError> {
+        match refusal {
+            Refusal::TooSmall(TooSmall { needed }) => Err(TryReadError::TooSmall { needed }),
+            Refusal::Moved { floor } => self.moved(floor),
+            Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
+            Refusal::Slot(Refused::Torn | Refused::Other(Seen::Overtaken { .. })) => self.lagged(),
+            Refusal::Slot(Refused::Other(Seen::NotYet)) => self.nothing(),
+        }
+    }
+
+    /// There is nothing to read: is there still somebody to wait for?
+    fn nothing(&mut self) -> Result<(), TryReadError> {
+        let phase = life::phase(&self.slots.memory);
+        if matches!(phase, Phase::Fresh | Phase::Open) {
+            return Err(TryReadError::Empty);
+        }
+        // The end is established; what was published before it is visible now. Only what is not there now will
+        // not come.
+        if self.slots.look(&self.place) != Err(Seen::NotYet) {
+            return Ok(());
+        }
+        if phase == Phase::Closed {
+            // A write that raced `close` may still land, but this reader has reported the end. The floor is
+            // where each read looks first.
+            self.finished = true;
+            self.slots.memory.entry(self.entry).floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
+        }
+        Err(TryReadError::Closed)
+    }
+
+    /// The message was overwritten. Goes on a little above the oldest that is left: at the oldest itself the
+    /// writer would be there again at once.
+    fn lagged(&mut self) -> Result<(), TryReadError> {
+        let slots = self.slots.config().slots as u64;
+        let resume = (self.slots.next_sequence() + slots / 4).saturating_sub(slots);
+        Err(self.skip_to(resume.max(self.place.sequence + 1)).into())
+    }
+
+    /// Somebody moved this reader.
+    fn moved(&mut self, floor: u64) -> Result<(), TryReadError> {
+        if self.finished {
+            return Err(TryReadError::Closed);
+        }
+        if floor > self.slots.next_sequence() {
+            return Err(Corrupt { what: "a reader was moved beyond the newest message" }.into());
+        }
+        Err(self.skip_to(floor).into())
+    }
+
+    fn skip_to(&mut self, sequence: u64) -> Lagged {
+        let missed = sequence - self.place.sequence;
+        self.place.jump(sequence);
+        self.release();
+        self.lost += missed;
+        self.slots.memory.entry(self.entry).missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
+        Lagged { missed }
+    }
+}
+
+/// Why a look at the next message returned nothing.
+enum Refusal {
+    Slot(Refused),
+    Moved { floor: u64 },
+    TooSmall(TooSmall),
+}
+
+/// What a view shows.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// Pinned bytes in the ring.
+    InPlace(Received, *const u8),
+    /// A copy; the reader has moved on.
+    Copied(Received, Vec<u8>),
+}
+
+impl Position {
+    /// The next message for a view: pinned where the protocol can freeze it, else copied.
+    fn show(&mut self) -> Result<Shown, TryReadError> {
+        if !self.pins {
+            let mut bytes = Vec::new();
+            let (received, ()) = self.read(|payload, len| {
+                bytes.resize(len, 0);
+                payload.load(&mut bytes);
+                Ok(())
+            })?;
+            return Ok(Shown::Copied(received, bytes));
+        }
+        loop {
+            match self.attempt(&mut |payload, _| Ok(payload.as_ptr().cast_const())) {
+                Ok((received, bytes)) => return Ok(Shown::InPlace(received, bytes)),
+                Err(refusal) => self.refused(refusal)?,
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The ring: creating it, opening it, joining it, and what concerns it as a whole.
+
+use crate::bell::Bells;
+use crate::config::{Config, Writers};
+use crate::error::{JoinError, RingError};
+use crate::format::Superblock;
+use crate::gate::{self, Cursor};
+use crate::layout::Layout;
+use crate::life;
+use crate::memory::Memory;
+use crate::participant::{self, Role, Seat, State};
+use crate::reader::{Reader, Start};
+use crate::segment::Presence;
+use crate::slots::{Class, Slots};
+use crate::sync::Relaxed;
+use crate::sync::futex::Scope;
+use crate::writer::Writer;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A ring of slots in memory that threads or processes share.
+///
+/// Clones are handles on the same ring. Messages go in through a [`Writer`] and come out through [`Reader`]s;
+/// each belongs to one thread at a time.
+///
+/// ```
+/// use seqring::{Config, Ring, Start};
+/// let ring = Ring::heap(&Config::new(64, 256))?;
+/// let mut writer = ring.writer()?;
+/// let mut reader = ring.reader(Start::Next)?;
+/// writer.write(b"hello")?;
+/// let mut buffer = [0; 256];
+/// let received = reader.read(&mut buffer)?;
+/// assert_eq!(&buffer[..received.len], b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ring {
+    shared: Arc<Shared>,
+}
+
+/// What all handles, writers and readers of one attachment share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) memory: Memory,
+    pub(crate) presence: Presence,
+    pub(crate) bells: Bells,
+}
+
+/// A registered writer or reader, as the table shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Participant {
+    /// Its entry.
+    pub entry: usize,
+    /// What it does.
+    pub role: Role,
+    /// Its process.
+    pub pid: u32,
+    /// The next sequence: that it reads, or that is written.
+    pub position: u64,
+    /// Messages published and not yet read by it; 0 for writers.
+    pub lag: u64,
+    /// Messages that it lost (readers) or could not write because the ring was full (writers).
+    pub missed: u64,
+    /// How often it slept.
+    pub sleeps: u64,
+}
+
+impl Ring {
+    /// Creates a ring for the threads of this process.
+    ///
+    /// # Errors
+    /// [`RingError::Config`].
+    pub fn heap(config: &Config) -> Result<Self, RingError> {
+        let layout = Layout::new(config).map_err(RingError::Config)?;
+        let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
+        initialise(&memory);
+        Ok(Self::attach(memory, Presence::threads(), Scope::Threads))
+    }
+
+    /// Creates a ring in shared memory under a name, for this and other processes of this user.
+    ///
+    /// The name disappears with the last process that has the ring open.
+    ///
+    /// # Errors
+    /// [`RingError::AlreadyExists`] if the name is taken, [`RingError::NoSpace`] if `/dev/shm` is too small,
+    /// [`RingError::Config`] and [`RingError::Name`] for what cannot be.
+    #[cfg(target_os = "linux")]
+    pub fn create(name: &str, config: &Config) -> Result<Self, RingError> {
+        use crate::segment::named::Draft;
+        let layout = Layout::new(config).map_err(RingError::Config)?;
+        let (draft, mapping) = Draft::new(name, &Superblock::fresh(&layout), &layout)?;
+        let memory = Memory::new(Arc::new(mapping), Arc::new(layout));
+        initialise(&memory);
+        Ok(Self::attach(memory, Presence::processes(draft.publish()?), Scope::Processes))
+    }
+
+    /// Opens the ring of that name.
+    ///
+    /// # Errors
+    /// [`RingError::NotFound`], [`RingError::PermissionDenied`], and [`RingError::Unusable`] if what is there
+    /// is not a whole ring of a version that this build understands.
+    #[cfg(target_os = "linux")]
+    pub fn open(name: &str) -> Result<Self, RingError> {
+        use crate::segment::named::SegmentFile;
+        let (file, layout) = SegmentFile::open(name)?;
+        let memory = Memory::new(Arc::new(file.map(&layout)?), Arc::new(layout));
+        Ok(Self::attach(memory, Presence::processes(file), Scope::Processes))
+    }
+
+    /// Removes the name of a ring. Who has it open keeps it; nobody can open it any more.
+    ///
+    /// # Errors
+    /// [`RingError::NotFound`], [`RingError::PermissionDenied`].
+    #[cfg(target_os = "linux")]
+    pub fn unlink(name: &str) -> Result<(), RingError> {
+        crate::segment::named::unlink(name)
+    }
+
+    fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
+        Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
+    }
+
+    /// Registers the ring's one writer. A stream that had ended goes on with the next sequence.
+    ///
+    /// # Errors
+    /// [`JoinError::WriterTaken`] while another writer lives, [`JoinError::Closed`].
+    pub fn writer(&self) -> Result<Writer, JoinError> {
+        let Writers::One = self.config().writers;
+        let entry = self.shared.memory.entry(WRITER_ENTRY);
+        let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) else {
+            return Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 });
+        };
+        Writer::join(seat)
+    }
+
+    /// Registers a reader.
+    ///
+    /// In a gated ring writers wait for it from now on.
+    ///
+    /// # Errors
+    /// [`JoinError::TableFull`].
+    pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
+        let entries = WRITER_ENTRY + 1..self.config().participants;
+        let seat = Seat::take(&self.shared, Role::Reader, entries);
+        seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
+    }
+
+    /// What the ring was made to be.
+    pub fn config(&self) -> &Config {
+        &self.shared.memory.layout().config
+    }
+
+    /// Bytes of memory that the ring takes.
+    pub fn total_bytes(&self) -> usize {
+        self.shared.memory.layout().total_bytes
+    }
+
+    /// The file that holds the ring, if it has a name.
+    pub fn path(&self) -> Option<&Path> {
+        #[cfg(target_os = "linux")]
+        return self.shared.presence.file().map(|file| file.path());
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    /// The sequence that is published next.
+    pub fn next_sequence(&self) -> u64 {
+        Slots::new(self.shared.memory.clone()).next_sequence()
+    }
+
+    /// Closes the ring for good: writers are refused, readers get what is there and then the end.
+    pub fn close(&self) {
+        let Shared { memory, bells, .. } = &*self.shared;
+        life::close(memory);
+        bells.published(memory.control()).ring();
+        bells.freed(memory.control()).ring();
+    }
+
+    /// Skips, for every registered reader, all that is published so far.
+    ///
+    /// Readers learn of it at their next call, as [`Lagged`](crate::Lagged). A read in progress is finished or
+    /// refused, never torn; bytes that a view shows stay until it is dropped, and hold a gated writer back
+    /// until then.
+    pub fn skip_readers_to_newest(&self) {
+        let Shared { memory, bells, .. } = &*self.shared;
+        gate::raise_floors(memory, self.next_sequence());
+        // A floor frees slots as a cursor does. Readers need not wake: a reader that sleeps has read everything.
+        bells.freed(memory.control()).ring();
+    }
+
+    /// Who is registered.
+    ///
+    /// # Cost
+    /// Two lines an entry that was ever taken. The figures of different entries are not of one instant.
+    pub fn participants(&self) -> Vec<Participant> {
+        let next = self.next_sequence();
+        gate::entries(&self.shared.memory).filter_map(|index| self.participant(index, next)).collect()
+    }
+
+    fn participant(&self, index: usize, next: u64) -> Option<Participant> {
+        let entry = self.shared.memory.entry(index);
+        // Relaxed, all of them: figures for people, which order nothing.
+        let role = State::from_word(entry.state.load(Relaxed)).role()?;
+        let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position();
+        let position = match role {
+            Role::Writer => next,
+            Role::Reader => cursor?.max(entry.floor.load(Relaxed)).min(next),
+        };
+        Some(Participant {
+            entry: index,
+            role,
+            pid: (entry.owner.load(Relaxed) >> 32) as u32,
+            position,
+            lag: next - position,
+            missed: entry.missed.load(Relaxed),
+            sleeps: entry.sleeps.load(Relaxed),
+        })
+    }
+}
+
+/// The one writer's entry: whoever holds it is the writer.
+const WRITER_ENTRY: usize = 0;
+
+/// Gives every shared word its first value; nobody else can see the memory yet.
+fn initialise(memory: &Memory) {
+    let config = &memory.layout().config;
+    let first = config.first_sequence;
+    // Relaxed, all of them: the memory is handed on by a thread's start or by its publication under a name.
+    memory.control().next.store(first, Relaxed);
+    memory.control().taken.store(first, Relaxed);
+    memory.control().limit.store(first, Relaxed);
+    for index in 0..config.participants {
+        memory.entry(index).cursor.store(Cursor::VACANT.word(), Relaxed);
+    }
+    let class = Slots::new(memory.clone()).class;
+    let mut place = crate::place::Place::of(first, config.slots);
+    for _ in 0..config.slots {
+        match class {
+            Class::Inline(stamps) => {
+                memory.inline_slot(&place).stamp.store(stamps.writing(place.sequence), Relaxed);
+            }
+            Class::Arena(words) => {
+                memory.slot_word(&place).store(words.awaits(place.round(), place.index()), Relaxed);
+            }
+        }
+        place.step();
+    }
+}

@@ -1,0 +1,36 @@
+//! One-byte locks on a file that belong to an open file description (`F_OFD_SETLK`).
+#![allow(unsafe_code, reason = "rustix has no OFD locks")]
+
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::io::Errno;
+
+/// What to hold on a byte.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    None,
+    Shared,
+    Exclusive,
+}
+
+/// Holds `kind` on a byte from now on, or fails at once if another description's lock is in the way.
+///
+/// # Cost
+/// One system call, about 0.5 µs.
+pub(crate) fn set(fd: &OwnedFd, byte: u64, kind: Kind) -> Result<(), Errno> {
+    let request = libc::flock {
+        l_type: match kind {
+            Kind::None => libc::F_UNLCK,
+            Kind::Shared => libc::F_RDLCK,
+            Kind::Exclusive => libc::F_WRLCK,
+        } as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte.cast_signed(),
+        l_len: 1,
+        l_pid: 0, // The kernel refuses anything else here.
+    };
+    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that the call only reads.
+    if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) } == 0 {
+        return Ok(());
+    }
+    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+}

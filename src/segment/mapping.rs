@@ -1,0 +1,77 @@
+//! A range of memory with an owner: allocated or mapped, given back on drop.
+#![allow(unsafe_code, reason = "allocating, mapping and unmapping")]
+
+use crate::layout::PAGE;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+
+/// Page-aligned memory of a fixed length, readable and writable, valid until dropped.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: *mut u8,
+    len: usize,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Heap,
+    #[cfg(target_os = "linux")]
+    File,
+}
+
+// SAFETY: the memory belongs to this value, not to a thread; what is in it is accessed through atomics only.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; no method stores to `self`.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Zeroed memory from the allocator, or `None` if there is not so much.
+    pub(crate) fn heap(len: usize) -> Option<Self> {
+        let layout = Self::heap_layout(len)?;
+        // SAFETY: the layout's size is not zero: a segment has at least its header.
+        let base = unsafe { alloc_zeroed(layout) };
+        (!base.is_null()).then_some(Mapping { base, len, source: Source::Heap })
+    }
+
+    fn heap_layout(len: usize) -> Option<Layout> {
+        Layout::from_size_align(len, PAGE).ok()
+    }
+
+    /// Maps the first `len` bytes of a file, shared with everybody who maps it, and makes all of it resident.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn file(file: &impl rustix::fd::AsFd, len: usize) -> rustix::io::Result<Self> {
+        use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap};
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
+        let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0)? };
+        let mapping = Mapping { base: base.cast(), len, source: Source::File };
+        // Without it each page costs 3–4 µs at its first touch. Kernels before 5.14 lack it: then it costs that.
+        // SAFETY: the range was just mapped; populating changes no contents.
+        let _ = unsafe { madvise(base, len, Advice::LinuxPopulateWrite) };
+        Ok(mapping)
+    }
+
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        match self.source {
+            Source::Heap => {
+                let layout = Self::heap_layout(self.len).expect("was allocated with it");
+                // SAFETY: `base` came from `alloc_zeroed` with this very layout, and nobody uses it any more:
+                // every view borrows, or holds an `Arc` of, this value.
+                unsafe { dealloc(self.base, layout) };
+            }
+            #[cfg(target_os = "linux")]
+            // SAFETY: `base` and `len` are those of the mapping made in `file`; nobody uses it any more, as above.
+            Source::File => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
+        }
+    }
+}

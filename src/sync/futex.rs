@@ -1,0 +1,150 @@
+//! A word that threads and processes sleep on.
+//!
+//! [`FutexWord::wait`] compares and goes to sleep as one step, so a wake between the two is never lost.
+//! Heap rings sleep through the crate `atomic-wait`, whose futexes are private to the process; rings in shared
+//! memory need shared futexes, and every timed sleep needs a timeout, which that crate does not have: those go
+//! to the kernel directly.
+
+pub(crate) use imp::FutexWord;
+
+/// Who sleeps on a word. A private futex does not wake another process's sleeper, whatever the mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Threads of this process only.
+    Threads,
+    /// Any process that maps the word.
+    Processes,
+}
+
+#[cfg(not(seqring_loom))]
+mod imp {
+    use super::Scope;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    /// A 32-bit word to sleep on. Never part of a wider access: a futex word is accessed as 32 bits only.
+    #[derive(Debug, Default)]
+    #[repr(transparent)]
+    pub struct FutexWord(AtomicU32);
+
+    impl FutexWord {
+        #[inline(always)]
+        pub(crate) fn load(&self, order: Ordering) -> u32 {
+            self.0.load(order)
+        }
+
+        #[inline(always)]
+        pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
+            self.0.fetch_or(bits, order)
+        }
+
+        #[inline(always)]
+        pub(crate) fn compare_exchange(&self, old: u32, new: u32, order: Ordering) -> Result<u32, u32> {
+            self.0.compare_exchange(old, new, order, Ordering::Relaxed)
+        }
+
+        /// Sleeps while the word is `expected`, until woken or for at most `timeout`. May return early.
+        ///
+        /// # Cost
+        /// One system call; a sleep and its wake take 20–30 µs across cores.
+        pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>, scope: Scope) {
+            match (scope, timeout) {
+                (Scope::Threads, None) => atomic_wait::wait(&self.0, expected),
+                (scope, timeout) => sleep(&self.0, expected, timeout, scope),
+            }
+        }
+
+        /// Wakes every sleeper.
+        ///
+        /// # Cost
+        /// One system call.
+        pub(crate) fn wake_all(&self, scope: Scope) {
+            match scope {
+                Scope::Threads => atomic_wait::wake_all(&raw const self.0),
+                Scope::Processes => wake_shared(&self.0),
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sleep(word: &AtomicU32, expected: u32, timeout: Option<Duration>, scope: Scope) {
+        use rustix::thread::futex;
+        let flags = match scope {
+            Scope::Threads => futex::Flags::PRIVATE,
+            Scope::Processes => futex::Flags::empty(),
+        };
+        let timeout = timeout.map(|t| futex::Timespec {
+            tv_sec: t.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: t.subsec_nanos().into(),
+        });
+        // Woken, timed out, interrupted, or the word had changed already: the caller looks again in any case.
+        let _ = futex::wait(word, flags, expected, timeout.as_ref());
+    }
+
+    #[cfg(target_os = "linux")]
+    fn wake_shared(word: &AtomicU32) {
+        use rustix::thread::futex;
+        let _ = futex::wake(word, futex::Flags::empty(), i32::MAX as u32);
+    }
+
+    /// Without a timed futex a timed sleep is a short nap: the word is looked at every millisecond.
+    #[cfg(not(target_os = "linux"))]
+    fn sleep(word: &AtomicU32, expected: u32, timeout: Option<Duration>, _: Scope) {
+        const NAP: Duration = Duration::from_millis(1);
+        if word.load(Ordering::Relaxed) == expected {
+            std::thread::sleep(timeout.map_or(NAP, |t| t.min(NAP)));
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn wake_shared(_: &AtomicU32) {}
+}
+
+#[cfg(seqring_loom)]
+mod imp {
+    use super::Scope;
+    use loom::sync::atomic::{AtomicU32, Ordering};
+    use loom::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    /// The model of a futex: the kernel's bucket lock is a mutex, its queue a condition variable.
+    #[derive(Debug)]
+    pub struct FutexWord {
+        word: AtomicU32,
+        bucket: Mutex<()>,
+        queue: Condvar,
+    }
+
+    impl Default for FutexWord {
+        fn default() -> Self {
+            FutexWord { word: AtomicU32::new(0), bucket: Mutex::new(()), queue: Condvar::new() }
+        }
+    }
+
+    impl FutexWord {
+        pub(crate) fn load(&self, order: Ordering) -> u32 {
+            self.word.load(order)
+        }
+
+        pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
+            self.word.fetch_or(bits, order)
+        }
+
+        pub(crate) fn compare_exchange(&self, old: u32, new: u32, order: Ordering) -> Result<u32, u32> {
+            self.word.compare_exchange(old, new, order, Ordering::Relaxed)
+        }
+
+        /// Never times out: a model that needs the timeout to go on has lost a wake, and loom reports it.
+        pub(crate) fn wait(&self, expected: u32, _: Option<Duration>, _: Scope) {
+            let bucket = self.bucket.lock().unwrap();
+            if self.word.load(Ordering::Relaxed) == expected {
+                drop(self.queue.wait(bucket).unwrap());
+            }
+        }
+
+        pub(crate) fn wake_all(&self, _: Scope) {
+            let _bucket = self.bucket.lock().unwrap();
+            self.queue.notify_all();
+        }
+    }
+}

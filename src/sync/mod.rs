@@ -1,0 +1,49 @@
+//! The one door to atomics, fences, futexes and spin hints.
+//!
+//! Everything that another thread or process can observe goes through here, so that one text of every
+//! protocol runs on the heap, in shared memory and under the loom model checker (`--cfg seqring_loom`).
+//! No other module names `loom`, and no other module writes an `Acquire` or `Release`: an ordering is asked
+//! for by the name of the [`Pair`] it belongs to, which puts the pairing into the code at both of its ends
+//! and lets the models weaken exactly that end and watch the model fail.
+
+pub(crate) mod futex;
+pub(crate) mod membarrier;
+mod pair;
+
+#[cfg(not(seqring_loom))]
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread::yield_now,
+};
+
+#[cfg(seqring_loom)]
+pub(crate) use loom::{
+    hint::spin_loop,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread::yield_now,
+};
+
+pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
+#[cfg_attr(not(seqring_loom), expect(unused_imports, reason = "the models name the ends they weaken"))]
+pub use pair::{End, Pair, weaken};
+
+/// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
+pub(crate) const MODELLED: bool = cfg!(seqring_loom);
+
+/// Two 64-byte lines of its own, on every target.
+///
+/// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment format, which
+/// is why `crossbeam_utils::CachePadded` (whose alignment differs by target) does not stand here.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub struct Line<T>(pub T);
+
+impl<T> std::ops::Deref for Line<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

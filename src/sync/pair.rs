@@ -1,0 +1,164 @@
+//! The pairs of orderings that the protocols rest on, by name.
+//!
+//! An acquire only means something together with the release it pairs with. So the code never asks for
+//! "`Acquire`": it asks for `acquire(Pair::Publish)`, and whoever reads it can search for the other end.
+//! In the product these functions are the plain orderings. Under the model cfg each [`End`] can be weakened
+//! to `Relaxed` (a fence: to nothing), and the model table in `loom-tests` shows which model dies of it.
+
+use std::sync::atomic::Ordering;
+
+/// A pairing: what is ordered, who releases, who acquires, and what goes wrong without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Pair {
+    /// Releases: the store of a slot's stamp or word. Acquires: the reader's load of it.
+    /// Without it a reader sees the stamp but not yet the payload.
+    Publish,
+    /// Releases: the fence after a slot is marked (inline) or displaced (arena), before its bytes change.
+    /// Acquires: the fence after the copy, before the stamp is looked at again.
+    /// Without it a reader accepts later bytes under the old stamp.
+    Tear,
+    /// Releases: a reader's store of its cursor. Acquires: the writer's load of it.
+    /// Without it a writer overwrites bytes that are still being copied.
+    Free,
+    /// Fences, sequentially consistent: between a writer's announced limit and its look at the cursors
+    /// (`release` end), and between a joiner's cursor and its look at the limit (`acquire` end).
+    /// Without it a reader joins unseen and the writer overtakes it.
+    Join,
+    /// Fences, sequentially consistent: between a reader's pin and its look at its floor (`acquire` end),
+    /// against the fence of the writer's look at the cursors, which is [`Pair::Join`]'s `release` end.
+    /// Without it a view is handed out over bytes that a writer was just allowed to overwrite.
+    Pin,
+    /// Fences, sequentially consistent: between a change and the look at the bell (`release` end), and
+    /// between announcing sleep and the look for the change (`acquire` end).
+    /// Without it a sleeper sleeps over the message it waits for.
+    Bell,
+    /// Releases: the store that ends a stream. Acquires: a drained reader's load of it.
+    /// Without it a reader reports the end and misses the last message.
+    End,
+}
+
+/// Which end of a [`Pair`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum End {
+    /// The end that makes earlier accesses visible.
+    Release,
+    /// The end that sees them.
+    Acquire,
+}
+
+impl Pair {
+    /// All pairs, for the table of the models.
+    pub const ALL: [Pair; 7] = [
+        Pair::Publish,
+        Pair::Tear,
+        Pair::Free,
+        Pair::Join,
+        Pair::Pin,
+        Pair::Bell,
+        Pair::End,
+    ];
+}
+
+pub(crate) use imp::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
+pub use imp::weaken;
+
+#[cfg(not(seqring_loom))]
+mod imp {
+    use super::{End, Ordering, Pair};
+    use std::sync::atomic::fence;
+
+    #[inline(always)]
+    pub(crate) const fn acquire(_: Pair) -> Ordering {
+        Ordering::Acquire
+    }
+
+    #[inline(always)]
+    pub(crate) const fn release(_: Pair) -> Ordering {
+        Ordering::Release
+    }
+
+    /// One operation that is an end of two pairs: it acquires the first and releases the second.
+    #[inline(always)]
+    pub(crate) const fn acq_rel(_: Pair, _: Pair) -> Ordering {
+        Ordering::AcqRel
+    }
+
+    #[inline(always)]
+    pub(crate) fn acquire_fence(_: Pair) {
+        fence(Ordering::Acquire);
+    }
+
+    #[inline(always)]
+    pub(crate) fn release_fence(_: Pair) {
+        fence(Ordering::Release);
+    }
+
+    #[inline(always)]
+    pub(crate) fn full_fence(_: Pair, _: End) {
+        fence(Ordering::SeqCst);
+    }
+
+    /// Weakens nothing: only the model build has the switch.
+    pub fn weaken(_: Option<(Pair, End)>) {}
+}
+
+#[cfg(seqring_loom)]
+mod imp {
+    use super::{End, Ordering, Pair};
+    use loom::sync::atomic::fence;
+    use std::sync::atomic::AtomicU8;
+
+    /// The end that is switched off, as `pair * 2 + end`; `NONE` for the product's own orderings.
+    static WEAKENED: AtomicU8 = AtomicU8::new(NONE);
+    const NONE: u8 = u8::MAX;
+
+    const fn code(pair: Pair, end: End) -> u8 {
+        pair as u8 * 2 + end as u8
+    }
+
+    fn stands(pair: Pair, end: End) -> bool {
+        WEAKENED.load(Ordering::Relaxed) != code(pair, end)
+    }
+
+    /// Switches one end off for every model that this process runs from now on.
+    pub fn weaken(what: Option<(Pair, End)>) {
+        WEAKENED.store(what.map_or(NONE, |(pair, end)| code(pair, end)), Ordering::Relaxed);
+    }
+
+    pub(crate) fn acquire(pair: Pair) -> Ordering {
+        if stands(pair, End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
+    }
+
+    pub(crate) fn release(pair: Pair) -> Ordering {
+        if stands(pair, End::Release) { Ordering::Release } else { Ordering::Relaxed }
+    }
+
+    pub(crate) fn acq_rel(acquired: Pair, released: Pair) -> Ordering {
+        match (stands(acquired, End::Acquire), stands(released, End::Release)) {
+            (true, true) => Ordering::AcqRel,
+            (true, false) => Ordering::Acquire,
+            (false, true) => Ordering::Release,
+            (false, false) => Ordering::Relaxed,
+        }
+    }
+
+    pub(crate) fn acquire_fence(pair: Pair) {
+        if stands(pair, End::Acquire) {
+            fence(Ordering::Acquire);
+        }
+    }
+
+    pub(crate) fn release_fence(pair: Pair) {
+        if stands(pair, End::Release) {
+            fence(Ordering::Release);
+        }
+    }
+
+    pub(crate) fn full_fence(pair: Pair, end: End) {
+        if stands(pair, end) {
+            fence(Ordering::SeqCst);
+        }
+    }
+}
