@@ -33,10 +33,10 @@
 
 use crate::error::Corrupt;
 use crate::inline::Refused;
-use crate::memory::{Memory, Payload};
+use crate::memory::{Memory, Racy};
 use crate::place::Place;
 use crate::stamp::{Seen, Words};
-use crate::sync::{AtomicU64, Pair, Relaxed, acquire, acquire_fence, release, release_fence};
+use crate::sync::{AtomicU64, Pair, Relaxed, acquire, acquire_fence, load_own, release, release_fence};
 
 /// Before the writer's first store into its own buffer: whoever is still copying from it will notice.
 #[inline(always)]
@@ -58,7 +58,7 @@ pub(crate) fn publish(
     let (header, _) = memory.buffer(own)?;
     header.len.store(len as u64, Relaxed); // Relaxed: ordered like the payload.
     let word = memory.slot_word(place);
-    let displaced = words.any_buffer(word.load(Relaxed)); // Relaxed: nobody but us stores it.
+    let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
     word.store(words.holds(place.round(), own), release(Pair::Publish));
@@ -66,13 +66,11 @@ pub(crate) fn publish(
 }
 
 /// Reads the message of `place` by `copy`, as [`crate::inline::read`] does.
-#[inline(always)]
 pub(crate) fn read<T>(
     memory: &Memory,
     words: Words,
     place: &Place,
-    max: usize,
-    copy: impl FnOnce(Payload<'_>, usize, &[AtomicU64]) -> T,
+    copy: impl FnOnce(Racy<'_>, &[AtomicU64]) -> T,
 ) -> Result<T, Refused> {
     let word = memory.slot_word(place);
     // PAIRS(Publish): if it holds the message, we see all its bytes.
@@ -82,22 +80,29 @@ pub(crate) fn read<T>(
     };
     let (header, payload) = memory.buffer(buffer).map_err(Refused::Corrupt)?;
     // Relaxed: ordered like the payload. May be a later message's, or damaged: judged below.
-    let len = header.len.load(Relaxed);
-    let copied = (len <= max as u64).then(|| copy(payload, len as usize, memory.buffer_extras(buffer)));
+    let len = usize::try_from(header.len.load(Relaxed)).unwrap_or(usize::MAX);
+    let copied = payload
+        .message(len)
+        .map(|message| copy(message, memory.buffer_extras(buffer)));
     // PAIRS(Tear): if anything above is a later message's, the load below sees the word moved.
     acquire_fence(Pair::Tear);
     // Relaxed: the fence above orders it.
     if word.load(Relaxed) != before {
         return Err(Refused::Torn);
     }
-    copied.ok_or(Refused::Corrupt(Corrupt { what: "a buffer claims more bytes than it has" }))
+    copied.ok_or(Refused::Corrupt(Corrupt {
+        what: "a buffer claims more bytes than it has",
+    }))
 }
 
 /// What the slot of `place` says about that message: `Ok` if it holds it.
 pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
     // PAIRS(Publish): as in `read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
-    words.buffer_of(word, place.round()).map(drop).ok_or_else(|| words.seen(word, place.round()))
+    words
+        .buffer_of(word, place.round())
+        .map(drop)
+        .ok_or_else(|| words.seen(word, place.round()))
 }
 
 /// The one buffer that no slot names: the writer's own, whatever its predecessor was doing when it left.
@@ -111,12 +116,17 @@ pub(crate) fn missing_buffer(memory: &Memory, words: Words) -> Result<usize, Cor
     for _ in 0..layout.config.slots {
         // PAIRS(Publish): what we displace later, its writer was done with before.
         let word = memory.slot_word(&place).load(acquire(Pair::Publish));
-        let twice = Corrupt { what: "two slots name one buffer, or one that the ring does not have" };
+        let twice = Corrupt {
+            what: "two slots name one buffer, or one that the ring does not have",
+        };
         let buffer = kept.get_mut(words.any_buffer(word)).ok_or(twice)?;
         if std::mem::replace(buffer, true) {
             return Err(twice);
         }
         place.step();
     }
-    Ok(kept.iter().position(|kept| !kept).expect("there is one buffer more than slots"))
+    Ok(kept
+        .iter()
+        .position(|kept| !kept)
+        .expect("there is one buffer more than slots"))
 }

@@ -3,6 +3,7 @@
 
 use crate::error::TryWriteError;
 use crate::extras::Extras;
+use crate::memory::exclusive_bytes;
 use crate::writer::Front;
 
 /// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it: nothing is
@@ -44,7 +45,9 @@ impl<'w> Claim<'w> {
         // - alive: `front` holds the memory, and the slice borrows `self` mutably;
         // - exclusive: the ring is gated, so a buffer comes to the writer only when every reader has passed the
         //   message that was in it (reads are pinned while they last), and it has no observers.
-        exclusive.then(|| unsafe { std::slice::from_raw_parts_mut(payload.as_ptr(), len) })
+        exclusive
+            .then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) })
+            .flatten()
     }
 
     /// Copies `bytes` in, `offset` bytes behind the start. Works in every ring.
@@ -53,7 +56,12 @@ impl<'w> Claim<'w> {
     /// If that is beyond the claimed bytes.
     pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
         let end = offset.checked_add(bytes.len());
-        assert!(end.is_some_and(|end| end <= self.len), "{} bytes at {offset} exceed {}", bytes.len(), self.len);
+        assert!(
+            end.is_some_and(|end| end <= self.len),
+            "{} bytes at {offset} exceed {}",
+            bytes.len(),
+            self.len
+        );
         if let Some(scratch) = self.front.scratch() {
             scratch[offset..offset + bytes.len()].copy_from_slice(bytes);
         } else if let Ok((payload, _)) = self.front.claimed() {

@@ -59,7 +59,12 @@ impl Superblock {
         // A kernel whose generator is not ready yet gives fewer bytes: an id less random, not a failure.
         let _ = rustix::rand::getrandom(&mut id[..], rustix::rand::GetRandomFlags::NONBLOCK);
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Self::new(layout, id, std::process::id(), since_epoch.map_or(0, |time| time.as_nanos() as u64))
+        Self::new(
+            layout,
+            id,
+            std::process::id(),
+            since_epoch.map_or(0, |time| time.as_nanos() as u64),
+        )
     }
 
     pub(crate) fn new(layout: &Layout, id: [u8; 16], creator_pid: u32, created_ns: u64) -> Self {
@@ -135,9 +140,13 @@ impl Superblock {
     }
 
     fn config(&self) -> Result<Config, String> {
-        let size = |what: &str, n: u64| usize::try_from(n).map_err(|_| format!("{what} {n} exceeds this machine"));
+        let size =
+            |what: &str, n: u64| usize::try_from(n).map_err(|_| format!("{what} {n} exceeds this machine"));
         if self.flags & !FLAGS_KNOWN != 0 {
-            return Err(format!("it has options unknown to this build (flags {:#x})", self.flags));
+            return Err(format!(
+                "it has options unknown to this build (flags {:#x})",
+                self.flags
+            ));
         }
         Ok(Config {
             slots: size("slots", self.slots)?,
@@ -177,7 +186,9 @@ impl Superblock {
         let covered = std::mem::offset_of!(Superblock, total_bytes)..std::mem::offset_of!(Superblock, id);
         self.as_bytes()[covered]
             .iter()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            })
     }
 }
 
@@ -211,7 +222,7 @@ pub struct Table {
 }
 
 /// One participant: two lines, the first written by its owner alone while it works.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub struct Entry {
     /// A reader's position and pin ([`crate::gate::Cursor`]).

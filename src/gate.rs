@@ -10,7 +10,7 @@
 //! | 1 announce `next + slots`: the most it can be given | a store a cursor that is surely low enough    |
 //! | 2 fence                                             | b fence                                       |
 //! | 3 look at all cursors, take the lowest + `slots`    | c load the announced limit                    |
-//! | 4 announce that                                     | d stand at or above that limit − `slots`      |
+//! | 4 announce that, or `next` if that is higher        | d stand at or above that limit − `slots`      |
 //!
 //! Either the writer's look (3) sees the joiner's cursor (a), or the joiner (c) sees an announcement (1) at or
 //! above what the writer took. So below `limit - slots` the joiner claims nothing, and from there on nothing is
@@ -113,7 +113,8 @@ impl Gate {
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
         let slowest = slowest(memory).map_or(next, |(position, _)| position.min(next));
-        self.limit = slowest + slots;
+        // Never below what is published already: a joiner may stand far below, but finds nothing there.
+        self.limit = (slowest + slots).max(next);
         // Relaxed: both this and the higher value before it are safe for a joiner to see.
         announced.store(self.limit, Relaxed);
         self.admits(next)
@@ -122,14 +123,20 @@ impl Gate {
 
 /// The registered reader that holds the writers back most: its position and its entry.
 fn slowest(memory: &Memory) -> Option<(u64, usize)> {
-    entries(memory).filter_map(|index| Some((held_back_to(memory, index)?, index))).min()
+    entries(memory)
+        .filter_map(|index| Some((held_back_to(memory, index)?, index)))
+        .min()
 }
 
 /// The slowest reader as a peer, for whoever reports that it waits.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
     let (position, entry) = slowest(memory)?;
     let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for a message to people.
-    Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
+    Some(Peer {
+        pid: (owner >> 32) as u32,
+        entry,
+        lag: next.saturating_sub(position),
+    })
 }
 
 /// The position below which the reader of this entry needs nothing any more.
@@ -147,7 +154,11 @@ fn held_back_to(memory: &Memory, index: usize) -> Option<u64> {
     // PAIRS(Free): as above.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
-    Some(if cursor.is_pinned() { position } else { position.max(floor) })
+    Some(if cursor.is_pinned() {
+        position
+    } else {
+        position.max(floor)
+    })
 }
 
 /// Entries that were ever taken.
@@ -166,7 +177,11 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     let entry = memory.entry(index);
     // Relaxed: a first guess, judged below.
     let limit = || memory.control().limit.load(Relaxed);
-    let oldest = |limit: u64| limit.saturating_sub(config.slots as u64).max(config.first_sequence);
+    let oldest = |limit: u64| {
+        limit
+            .saturating_sub(config.slots as u64)
+            .max(config.first_sequence)
+    };
     let guess = oldest(limit());
     entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
     entry.cursor.store(Cursor::at(guess).word(), Relaxed); // Relaxed: the fence below orders it.
@@ -196,7 +211,9 @@ impl Cursors<'_> {
     #[inline(always)]
     pub(crate) fn advance(self, position: u64) {
         // PAIRS(Free): our copies of everything below are done before a writer sees this.
-        self.0.cursor.store(Cursor::at(position).word(), release(Pair::Free));
+        self.0
+            .cursor
+            .store(Cursor::at(position).word(), release(Pair::Free));
     }
 
     /// Whether somebody moved this reader beyond `position`, and to where.
@@ -210,7 +227,9 @@ impl Cursors<'_> {
     /// reader was moved beyond it, and holds nothing.
     pub(crate) fn pin(self, position: u64) -> Result<(), u64> {
         // PAIRS(Free): everything below is read, as in `advance`.
-        self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
+        self.0
+            .cursor
+            .store(Cursor::pinned_at(position).word(), release(Pair::Free));
         // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
         full_fence(Pair::Pin, End::Acquire);
         match self.moved_beyond(position) {

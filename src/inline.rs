@@ -27,7 +27,7 @@
 //! fence instruction on x86-64.
 
 use crate::error::Corrupt;
-use crate::memory::{InlineSlot, Payload};
+use crate::memory::{InlineSlot, Racy};
 use crate::stamp::{Seen, Stamps};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire, acquire_fence, release, release_fence};
 
@@ -57,37 +57,46 @@ pub(crate) fn publish(
     slot.payload.store(payload);
     store_extras(slot.extras);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
-    slot.stamp.store(stamps.holds(sequence, payload.len()), release(Pair::Publish));
+    slot.stamp
+        .store(stamps.holds(sequence, payload.len()), release(Pair::Publish));
 }
 
 /// Reads message `sequence` by `copy`, which may be handed bytes that are changing: what it returns is passed
-/// on only if they did not change. `copy` sees at most `max` bytes.
+/// on only if they did not change.
 #[inline(always)]
 pub(crate) fn read<T>(
     slot: &InlineSlot<'_>,
     stamps: Stamps,
     sequence: u64,
-    max: usize,
-    copy: impl FnOnce(Payload<'_>, usize, &[AtomicU64]) -> T,
+    copy: impl FnOnce(Racy<'_>) -> T,
 ) -> Result<T, Refused> {
     // PAIRS(Publish): if it holds `sequence`, we see all its bytes.
     let before = slot.stamp.load(acquire(Pair::Publish));
     let Some(len) = stamps.len_of(before, sequence) else {
         return Err(Refused::Other(stamps.seen(before, sequence)));
     };
-    if len > max {
-        return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
-    }
-    let copied = copy(slot.payload, len, slot.extras);
+    let Some(message) = slot.payload.message(len) else {
+        return Err(Refused::Corrupt(Corrupt {
+            what: "a stamp claims more bytes than a slot has",
+        }));
+    };
+    let copied = copy(message);
     // PAIRS(Tear): if any byte above is a later message's, the load below sees the stamp moved.
     acquire_fence(Pair::Tear);
     // Relaxed: the fence above orders it.
-    if slot.stamp.load(Relaxed) == before { Ok(copied) } else { Err(Refused::Torn) }
+    if slot.stamp.load(Relaxed) == before {
+        Ok(copied)
+    } else {
+        Err(Refused::Torn)
+    }
 }
 
 /// What a slot says about `sequence`: `Ok` if it holds it.
 pub(crate) fn look(slot: &InlineSlot<'_>, stamps: Stamps, sequence: u64) -> Result<(), Seen> {
     // PAIRS(Publish): as in `read`.
     let stamp = slot.stamp.load(acquire(Pair::Publish));
-    stamps.len_of(stamp, sequence).map(drop).ok_or_else(|| stamps.seen(stamp, sequence))
+    stamps
+        .len_of(stamp, sequence)
+        .map(drop)
+        .ok_or_else(|| stamps.seen(stamp, sequence))
 }

@@ -54,12 +54,17 @@ impl Layout {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         check(config)?;
         Self::compute(config).ok_or_else(|| {
-            format!("{} slots of {} bytes exceed the address space", config.slots, config.slot_bytes)
+            format!(
+                "{} slots of {} bytes exceed the address space",
+                config.slots, config.slot_bytes
+            )
         })
     }
 
     fn compute(config: &Config) -> Option<Self> {
-        let entries_end = size_of::<Entry>().checked_mul(config.participants)?.checked_add(ENTRIES_OFFSET)?;
+        let entries_end = size_of::<Entry>()
+            .checked_mul(config.participants)?
+            .checked_add(ENTRIES_OFFSET)?;
         let slots_offset = round_up(entries_end, PAGE)?;
         match config.class {
             SlotClass::Packed | SlotClass::Lines => Self::inline(config, slots_offset),
@@ -97,7 +102,9 @@ impl Layout {
     fn arena(config: &Config, slots_offset: usize) -> Option<Self> {
         let buffers = config.slots.checked_add(owned_buffers(config))?;
         let headers_offset = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
-        let extras_offset = size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
+        let extras_offset = size_of::<BufferHeader>()
+            .checked_mul(buffers)?
+            .checked_add(headers_offset)?;
         let extras_stride = WORD * extras_words(config);
         let extras_end = extras_stride.checked_mul(buffers)?.checked_add(extras_offset)?;
         let payloads_offset = round_up(extras_end, PAGE)?;
@@ -144,7 +151,11 @@ fn owned_buffers(_: &Config) -> usize {
 
 /// 8-byte words of a message's extras: tag, time, length of the metadata, metadata ([`crate::extras`]).
 fn extras_words(config: &Config) -> usize {
-    let meta = if config.meta_bytes == 0 { 0 } else { 1 + config.meta_bytes.div_ceil(WORD) };
+    let meta = if config.meta_bytes == 0 {
+        0
+    } else {
+        1 + config.meta_bytes.div_ceil(WORD)
+    };
     usize::from(config.tag) + usize::from(config.timestamp) + meta
 }
 
@@ -164,9 +175,17 @@ fn check(config: &Config) -> Result<(), String> {
     within("slot_bytes", config.slot_bytes, 1, SLOT_BYTES_LIMIT)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
-    within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;
+    within(
+        "dimensions of the frame",
+        usize::from(config.frame.dimensions),
+        0,
+        8,
+    )?;
     if config.first_sequence >= SEQUENCE_LIMIT / 2 {
-        return Err(format!("first_sequence must be below 2^61, not {}", config.first_sequence));
+        return Err(format!(
+            "first_sequence must be below 2^61, not {}",
+            config.first_sequence
+        ));
     }
     Ok(())
 }

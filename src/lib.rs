@@ -16,7 +16,6 @@ mod life;
 mod memory;
 mod participant;
 mod place;
-mod racy;
 mod reader;
 mod ring;
 mod segment;
@@ -33,9 +32,17 @@ pub use error::{
     Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
 };
 pub use extras::Extras;
+pub use memory::Racy;
 pub use participant::Role;
-pub use racy::Racy;
 pub use reader::{Messages, Reader, Received, Start};
 pub use ring::{Participant, Ring};
 pub use view::View;
 pub use writer::Writer;
+
+/// What the models in `loom-tests` need beside the public API.
+#[cfg(seqring_loom)]
+pub mod model {
+    pub use crate::memory::exclusive_payloads;
+    pub use crate::sync::membarrier::imp::lend_fences;
+    pub use crate::sync::{End, Pair, weaken};
+}

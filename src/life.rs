@@ -89,9 +89,16 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
     let word = &memory.control().table.life;
     let mut seen = word.load(Relaxed); // Relaxed: the exchange below decides.
     loop {
-        let Some(phase) = next(Life(seen).phase()) else { return false };
+        let Some(phase) = next(Life(seen).phase()) else {
+            return false;
+        };
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before.
-        match word.compare_exchange(seen, Life(seen).turn(phase).0, acq_rel(Pair::End, Pair::End), Relaxed) {
+        match word.compare_exchange(
+            seen,
+            Life(seen).turn(phase).0,
+            acq_rel(Pair::End, Pair::End),
+            Relaxed,
+        ) {
             Ok(_) => return true,
             Err(now) => seen = now,
         }

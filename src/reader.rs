@@ -1,19 +1,19 @@
 //! Reading: each reader sees every message, at its own pace.
 
+use crate::arena;
 use crate::bell::{Bells, Waiting};
 use crate::config::Delivery;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Corrupt, Lagged, ReadError, TryReadError};
 use crate::extras::{Loaded, Plan};
 use crate::gate::{self, Cursors};
-use crate::inline::Refused;
+use crate::inline::{self, Refused};
 use crate::life::{self, Phase};
-use crate::memory::Payload;
+use crate::memory::Racy;
 use crate::participant::{Role, Seat};
 use crate::place::Place;
-use crate::racy::Racy;
-use crate::slots::Slots;
-use crate::stamp::Seen;
+use crate::slots::{Class, Slots};
+use crate::stamp::{Seen, Stamps};
 use crate::sync::Relaxed;
 use crate::view::View;
 use std::time::{Duration, Instant};
@@ -65,6 +65,8 @@ pub(crate) struct Position {
     entry: usize,
     bells: Bells,
     plan: Plan,
+    /// In a ring of inline slots without extras.
+    plain: Option<Stamps>,
     gated: bool,
     /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. Elsewhere the stamps
     /// alone tell.
@@ -89,7 +91,9 @@ impl Reader {
         let mut oldest = gate::join(&slots.memory, seat.index());
         let next = slots.next_sequence().max(oldest);
         if !gated {
-            oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
+            oldest = next
+                .saturating_sub(config.slots as u64)
+                .max(config.first_sequence);
         }
         let position = match start {
             Start::Next => next,
@@ -103,6 +107,7 @@ impl Reader {
             place: Place::of(position, config.slots),
             entry: seat.index(),
             bells: seat.shared().bells,
+            plain: slots.plain(),
             plan: Plan::of(&config),
             gated,
             pins: gated && slots.memory.layout().is_arena(),
@@ -112,7 +117,10 @@ impl Reader {
             meta_len: 0,
             slots,
         };
-        Reader { endpoint: Endpoint::new(seat), position }
+        Reader {
+            endpoint: Endpoint::new(seat),
+            position,
+        }
     }
 
     /// Copies the next message to the front of `out`, without waiting.
@@ -165,7 +173,7 @@ impl Reader {
         &mut self,
         mut read: impl FnMut(Racy<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
-        self.position.read(|payload, len| Ok(read(Racy::new(payload, len))))
+        self.position.read(|message| Ok(read(message)))
     }
 
     /// The next message as bytes to look at for as long as the view lives, without waiting.
@@ -217,7 +225,10 @@ impl Reader {
 
     /// Messages published and not yet read by this reader.
     pub fn lag(&self) -> u64 {
-        self.position.slots.next_sequence().saturating_sub(self.position())
+        self.position
+            .slots
+            .next_sequence()
+            .saturating_sub(self.position())
     }
 
     /// Messages that this reader lost since it joined: the sum of what its `Lagged` errors said.
@@ -269,71 +280,142 @@ impl Position {
 
     #[inline(always)]
     fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        let received = self.read(|payload, len| match out.get_mut(..len) {
+        let received = self.read(|message| match out.get_mut(..message.len()) {
             Some(out) => {
-                payload.load(out);
+                message.copy_to_slice(out);
                 Ok(())
             }
-            None => Err(TooSmall { needed: len }),
+            None => Err(TooSmall {
+                needed: message.len(),
+            }),
         });
         Ok(received?.0)
     }
 
     /// Reads the next message by `copy`, validated, and moves on.
+    ///
+    /// One look at an inline slot without extras is all there is to most reads; whatever else there may be is
+    /// kept out of its way.
     #[inline(always)]
     fn read<T>(
         &mut self,
-        mut copy: impl FnMut(Payload<'_>, usize) -> Result<T, TooSmall>,
+        mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), TryReadError> {
+        if let Some(read) = self.glance(&mut copy) {
+            self.pass();
+            return Ok(read);
+        }
+        self.read_thoroughly(&mut copy)
+    }
+
+    #[inline(always)]
+    fn glance<T>(&self, copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>) -> Option<(Received, T)> {
+        let sequence = self.place.sequence;
+        let stamps = self.plain?;
+        if self.cursors().moved_beyond(sequence).is_some() {
+            return None;
+        }
+        let slot = self.slots.memory.inline_slot(&self.place);
+        let read = inline::read(&slot, stamps, sequence, |message| (message.len(), copy(message)));
+        let Ok((len, Ok(copied))) = read else { return None };
+        Some((
+            Received {
+                sequence,
+                len,
+                tag: 0,
+                timestamp_ns: 0,
+            },
+            copied,
+        ))
+    }
+
+    #[inline(never)]
+    fn read_thoroughly<T>(
+        &mut self,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), TryReadError> {
         loop {
-            match self.attempt(&mut copy) {
-                Ok((received, copied)) => {
+            match self.attempt(copy) {
+                Ok(read) => {
                     self.pass();
-                    return Ok((received, copied));
+                    return Ok(read);
                 }
-                Err(refused) => self.refused(refused)?,
+                Err(refusal) => self.refused(refusal)?,
             }
         }
     }
 
-    /// One validated look at the next message. Leaves it pinned where the ring pins, for [`Self::pass`] or
-    /// [`Self::refused`] to release.
-    #[inline(always)]
+    /// One validated look at the next message. Where the ring pins, success leaves it pinned, for [`Self::pass`]
+    /// to release.
     fn attempt<T>(
         &mut self,
-        copy: &mut impl FnMut(Payload<'_>, usize) -> Result<T, TooSmall>,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        if let Some(floor) = self.cursors().moved_beyond(self.place.sequence) {
+        let sequence = self.place.sequence;
+        if let Some(floor) = self.cursors().moved_beyond(sequence) {
             return Err(Refusal::Moved { floor });
         }
+        let Class::Inline(stamps) = self.slots.class else {
+            return self.attempt_arena(copy);
+        };
+        let slot = self.slots.memory.inline_slot(&self.place);
+        let (plan, metadata) = (self.plan, &mut self.metadata);
+        let read = inline::read(&slot, stamps, sequence, |message| {
+            (message.len(), plan.load(slot.extras, metadata), copy(message))
+        });
+        self.received(read)
+    }
+
+    fn attempt_arena<T>(
+        &mut self,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), Refusal> {
+        let Class::Arena(words) = self.slots.class else {
+            unreachable!("called for the arena only")
+        };
+        let sequence = self.place.sequence;
         if self.pins {
-            self.slots.look(&self.place).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
-            self.cursors().pin(self.place.sequence).map_err(|floor| Refusal::Moved { floor })?;
+            // A look first: nobody is told of a pin for a message that is not there.
+            self.slots
+                .look(&self.place)
+                .map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            self.cursors()
+                .pin(sequence)
+                .map_err(|floor| Refusal::Moved { floor })?;
         }
-        let read = self.copy(copy);
+        let (plan, metadata) = (self.plan, &mut self.metadata);
+        let read = arena::read(&self.slots.memory, words, &self.place, |message, extras| {
+            (message.len(), plan.load(extras, metadata), copy(message))
+        });
+        let read = self.received(read);
         if self.pins && read.is_err() {
             self.release();
         }
         read
     }
 
-    /// The message of this place by `copy`, with its extras, if they are whole.
-    #[inline(always)]
-    fn copy<T>(
+    /// What a validated look found: the length of the message, its extras, and what became of the copy.
+    fn received<T>(
         &mut self,
-        copy: &mut impl FnMut(Payload<'_>, usize) -> Result<T, TooSmall>,
+        read: Result<(usize, Loaded, Result<T, TooSmall>), Refused>,
     ) -> Result<(Received, T), Refusal> {
-        let plan = self.plan;
-        let metadata = &mut self.metadata;
-        let read = self.slots.read(&self.place, |payload, len, extras| {
-            let loaded = if plan.is_empty() { Loaded::default() } else { plan.load(extras, metadata) };
-            (copy(payload, len), len, loaded)
-        });
-        let (copied, len, extras) = read.map_err(Refusal::Slot)?;
+        let (len, loaded, copied) = read.map_err(Refusal::Slot)?;
         let copied = copied.map_err(Refusal::TooSmall)?;
-        self.meta_len = extras.meta_len;
-        let Loaded { tag, timestamp_ns, .. } = extras;
-        Ok((Received { sequence: self.place.sequence, len, tag, timestamp_ns }, copied))
+        let Loaded {
+            tag,
+            timestamp_ns,
+            meta_len,
+        } = loaded;
+        self.meta_len = meta_len;
+        Ok((
+            Received {
+                sequence: self.place.sequence,
+                len,
+                tag,
+                timestamp_ns,
+            },
+            copied,
+        ))
     }
 
     /// Goes on to the next message, and lets writers have this one's slot.
@@ -403,7 +485,10 @@ impl Position {
             return Err(TryReadError::Closed);
         }
         if floor > self.slots.next_sequence() {
-            return Err(Corrupt { what: "a reader was moved beyond the newest message" }.into());
+            return Err(Corrupt {
+                what: "a reader was moved beyond the newest message",
+            }
+            .into());
         }
         Err(self.skip_to(floor).into())
     }
@@ -413,7 +498,11 @@ impl Position {
         self.place.jump(sequence);
         self.release();
         self.lost += missed;
-        self.slots.memory.entry(self.entry).missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
+        self.slots
+            .memory
+            .entry(self.entry)
+            .missed
+            .store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
         Lagged { missed }
     }
 }
@@ -439,15 +528,15 @@ impl Position {
     fn show(&mut self) -> Result<Shown, TryReadError> {
         if !self.pins {
             let mut bytes = Vec::new();
-            let (received, ()) = self.read(|payload, len| {
-                bytes.resize(len, 0);
-                payload.load(&mut bytes);
+            let (received, ()) = self.read(|message| {
+                bytes.resize(message.len(), 0);
+                message.copy_to_slice(&mut bytes);
                 Ok(())
             })?;
             return Ok(Shown::Copied(received, bytes));
         }
         loop {
-            match self.attempt(&mut |payload, _| Ok(payload.as_ptr().cast_const())) {
+            match self.attempt(&mut |message| Ok(message.as_ptr())) {
                 Ok((received, bytes)) => return Ok(Shown::InPlace(received, bytes)),
                 Err(refusal) => self.refused(refusal)?,
             }

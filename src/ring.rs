@@ -92,7 +92,11 @@ impl Ring {
         let (draft, mapping) = Draft::new(name, &Superblock::fresh(&layout), &layout)?;
         let memory = Memory::new(Arc::new(mapping), Arc::new(layout));
         initialise(&memory);
-        Ok(Self::attach(memory, Presence::processes(draft.publish()?), Scope::Processes))
+        Ok(Self::attach(
+            memory,
+            Presence::processes(draft.publish()?),
+            Scope::Processes,
+        ))
     }
 
     /// Opens the ring of that name.
@@ -118,7 +122,13 @@ impl Ring {
     }
 
     fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
-        Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
+        Ring {
+            shared: Arc::new(Shared {
+                memory,
+                presence,
+                bells: Bells::new(scope),
+            }),
+        }
     }
 
     /// Registers the ring's one writer. A stream that had ended goes on with the next sequence.
@@ -129,7 +139,9 @@ impl Ring {
         let Writers::One = self.config().writers;
         let entry = self.shared.memory.entry(WRITER_ENTRY);
         let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) else {
-            return Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 });
+            return Err(JoinError::WriterTaken {
+                pid: (entry.owner.load(Relaxed) >> 32) as u32,
+            });
         };
         Writer::join(seat)
     }
@@ -143,7 +155,8 @@ impl Ring {
     pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
         let entries = WRITER_ENTRY + 1..self.config().participants;
         let seat = Seat::take(&self.shared, Role::Reader, entries);
-        seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
+        seat.map(|seat| Reader::join(seat, start))
+            .ok_or_else(|| participant::table_full(&self.shared))
     }
 
     /// What the ring was made to be.
@@ -195,7 +208,9 @@ impl Ring {
     /// Two lines an entry that was ever taken. The figures of different entries are not of one instant.
     pub fn participants(&self) -> Vec<Participant> {
         let next = self.next_sequence();
-        gate::entries(&self.shared.memory).filter_map(|index| self.participant(index, next)).collect()
+        gate::entries(&self.shared.memory)
+            .filter_map(|index| self.participant(index, next))
+            .collect()
     }
 
     fn participant(&self, index: usize, next: u64) -> Option<Participant> {
@@ -238,10 +253,15 @@ fn initialise(memory: &Memory) {
     for _ in 0..config.slots {
         match class {
             Class::Inline(stamps) => {
-                memory.inline_slot(&place).stamp.store(stamps.writing(place.sequence), Relaxed);
+                memory
+                    .inline_slot(&place)
+                    .stamp
+                    .store(stamps.writing(place.sequence), Relaxed);
             }
             Class::Arena(words) => {
-                memory.slot_word(&place).store(words.awaits(place.round(), place.index()), Relaxed);
+                memory
+                    .slot_word(&place)
+                    .store(words.awaits(place.round(), place.index()), Relaxed);
             }
         }
         place.step();

@@ -2,12 +2,13 @@
 
 use crate::arena;
 use crate::config::Config;
-use crate::inline::{self, Refused};
+use crate::extras::Plan;
+use crate::inline;
 use crate::layout::SEQUENCE_LIMIT;
-use crate::memory::{Memory, Payload};
+use crate::memory::Memory;
 use crate::place::Place;
 use crate::stamp::{Seen, Stamps, Words};
-use crate::sync::{AtomicU64, Relaxed};
+use crate::sync::Relaxed;
 
 /// How the slots of a ring are judged.
 #[derive(Clone, Copy, Debug)]
@@ -16,44 +17,33 @@ pub(crate) enum Class {
     Arena(Words),
 }
 
-/// A ring's slots, for reading.
+/// A ring's slots.
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     pub(crate) memory: Memory,
     pub(crate) class: Class,
-    slot_bytes: usize,
 }
 
 impl Slots {
     pub(crate) fn new(memory: Memory) -> Self {
         let layout = memory.layout();
-        let slot_bytes = layout.config.slot_bytes;
         let class = if layout.is_arena() {
             Class::Arena(Words::new(layout.buffers))
         } else {
-            Class::Inline(Stamps::new(slot_bytes))
+            Class::Inline(Stamps::new(layout.config.slot_bytes))
         };
-        Slots { class, slot_bytes, memory }
+        Slots { class, memory }
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.memory.layout().config
     }
 
-    /// Reads the message of `place` by `copy`, which may be handed bytes that are changing: what it returns is
-    /// passed on only if they did not change.
-    #[inline(always)]
-    pub(crate) fn read<T>(
-        &self,
-        place: &Place,
-        copy: impl FnOnce(Payload<'_>, usize, &[AtomicU64]) -> T,
-    ) -> Result<T, Refused> {
+    /// The stamps of a ring whose slots are inline and carry nothing but payloads.
+    pub(crate) fn plain(&self) -> Option<Stamps> {
         match self.class {
-            Class::Inline(stamps) => {
-                let slot = self.memory.inline_slot(place);
-                inline::read(&slot, stamps, place.sequence, self.slot_bytes, copy)
-            }
-            Class::Arena(words) => arena::read(&self.memory, words, place, self.slot_bytes, copy),
+            Class::Inline(stamps) if Plan::of(self.config()).is_empty() => Some(stamps),
+            _ => None,
         }
     }
 
@@ -63,9 +53,9 @@ impl Slots {
             Class::Inline(stamps) => inline::look(&self.memory.inline_slot(place), stamps, place.sequence),
             Class::Arena(words) => arena::look(&self.memory, words, place).map_err(|seen| match seen {
                 Seen::NotYet => Seen::NotYet,
-                Seen::Overtaken { by } => {
-                    Seen::Overtaken { by: by.saturating_mul(self.config().slots as u64) }
-                }
+                Seen::Overtaken { by } => Seen::Overtaken {
+                    by: by.saturating_mul(self.config().slots as u64),
+                },
             }),
         }
     }
@@ -77,9 +67,15 @@ impl Slots {
     pub(crate) fn next_sequence(&self) -> u64 {
         let config = self.config();
         // Relaxed: a start; the slots decide. Bounded: a peer may have stored anything.
-        let start = self.memory.control().next.load(Relaxed).clamp(config.first_sequence, SEQUENCE_LIMIT);
+        let start = self
+            .memory
+            .control()
+            .next
+            .load(Relaxed)
+            .clamp(config.first_sequence, SEQUENCE_LIMIT);
         let mut place = Place::of(start, config.slots);
-        for _ in 0..config.slots {
+        // At most one jump to where the writer is, and from there at most what it publishes meanwhile.
+        for _ in 0..2 * config.slots + 2 {
             match self.look(&place) {
                 Ok(()) => place.step(),
                 Err(Seen::NotYet) => break,

@@ -28,7 +28,9 @@ pub enum Seen {
 impl Stamps {
     /// For slots of at most `slot_bytes` bytes.
     pub fn new(slot_bytes: usize) -> Self {
-        Stamps { len_bits: usize::BITS - slot_bytes.leading_zeros() }
+        Stamps {
+            len_bits: usize::BITS - slot_bytes.leading_zeros(),
+        }
     }
 
     /// Message `sequence` is there, `len` bytes of it.
@@ -55,12 +57,16 @@ impl Stamps {
     /// What a stamp says that does not hold `sequence`.
     #[cold]
     pub(crate) fn seen(self, stamp: u64, sequence: u64) -> Seen {
-        let ahead = (stamp & !self.len_mask()).wrapping_sub(self.holds(sequence, 0)).cast_signed();
+        let ahead = (stamp & !self.len_mask())
+            .wrapping_sub(self.holds(sequence, 0))
+            .cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
             // `writing(later)` is one half step short of `holds(later)`: round up.
-            Seen::Overtaken { by: (ahead.cast_unsigned() >> self.len_bits).div_ceil(2) }
+            Seen::Overtaken {
+                by: (ahead.cast_unsigned() >> self.len_bits).div_ceil(2),
+            }
         }
     }
 
@@ -83,7 +89,9 @@ pub struct Words {
 impl Words {
     /// For a ring of `buffers` buffers.
     pub fn new(buffers: usize) -> Self {
-        Words { buffer_bits: usize::BITS - buffers.saturating_sub(1).leading_zeros() }
+        Words {
+            buffer_bits: usize::BITS - buffers.saturating_sub(1).leading_zeros(),
+        }
     }
 
     /// The message of `round` is there, in `buffer`.
@@ -115,11 +123,15 @@ impl Words {
     /// What a word says that does not hold `round`, in rounds of the slot.
     #[cold]
     pub(crate) fn seen(self, word: u64, round: u64) -> Seen {
-        let ahead = (word & !self.buffer_mask()).wrapping_sub(self.holds(round, 0)).cast_signed();
+        let ahead = (word & !self.buffer_mask())
+            .wrapping_sub(self.holds(round, 0))
+            .cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
-            Seen::Overtaken { by: (ahead.cast_unsigned() >> self.buffer_bits).div_ceil(4) }
+            Seen::Overtaken {
+                by: (ahead.cast_unsigned() >> self.buffer_bits).div_ceil(4),
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A message as plain bytes, for as long as the view lives.
 #![allow(unsafe_code, reason = "a slice over frozen bytes of shared memory")]
 
+use crate::memory::frozen_bytes;
 use crate::reader::{Position, Received, Shown};
 
 /// The bytes of one message: in the ring where the protocol freezes them, else a copy.
@@ -48,7 +49,7 @@ impl std::ops::Deref for View<'_> {
             // - frozen: the message was whole while this reader's cursor was pinned at it, and the cursor stays
             //   pinned until `drop`. No writer publishes over a pinned message ([`crate::gate`]), and a buffer
             //   is filled by its owner only, whom it passes to by being displaced from its slot.
-            Shown::InPlace(received, bytes) => unsafe { std::slice::from_raw_parts(*bytes, received.len) },
+            Shown::InPlace(received, bytes) => unsafe { frozen_bytes(*bytes, received.len) },
             Shown::Copied(_, bytes) => bytes,
         }
     }

@@ -14,8 +14,13 @@ use crate::memory::{Memory, Payload};
 use crate::participant::{Role, Seat};
 use crate::place::Place;
 use crate::slots::{Class, Slots};
+use crate::stamp::Stamps;
 use crate::sync::Relaxed;
 use std::time::{Duration, Instant};
+
+/// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
+/// by looking at the slots; and where a message is three stores, a fourth one to another line is dear.
+const NEXT_STORED_EVERY: u64 = 64;
 
 /// The registered writer of a ring. Dropping it ends the stream, until another writer joins.
 ///
@@ -36,6 +41,8 @@ pub(crate) struct Front {
     place: Place,
     gate: Gate,
     bells: Bells,
+    /// In a ring of inline slots without extras.
+    plain: Option<Stamps>,
     plan: Plan,
     slot_bytes: usize,
     meta_bytes: usize,
@@ -59,12 +66,13 @@ impl Writer {
             Class::Arena(words) => arena::missing_buffer(&slots.memory, words)?,
             Class::Inline(_) => 0,
         };
-        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::published`.
+        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::pass`.
         seat.entry().joined.store(next, Relaxed); // Relaxed: a figure for people.
         if !life::open(&slots.memory) {
             return Err(JoinError::Closed);
         }
         let front = Front {
+            plain: slots.plain(),
             class: slots.class,
             place: Place::of(next, config.slots),
             gate: if gated { Gate::closed() } else { Gate::open() },
@@ -79,7 +87,10 @@ impl Writer {
             refused: 0,
             memory: slots.memory,
         };
-        Ok(Writer { endpoint: Endpoint::new(seat), front })
+        Ok(Writer {
+            endpoint: Endpoint::new(seat),
+            front,
+        })
     }
 
     /// Publishes `payload`, without waiting. Returns the message's sequence.
@@ -92,7 +103,7 @@ impl Writer {
     /// call unless a reader sleeps.
     #[inline]
     pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        self.front.write(payload, &Extras::default())
+        self.front.write_payload(payload)
     }
 
     /// Publishes `payload`, waiting until the slowest reader has freed a slot.
@@ -101,8 +112,8 @@ impl Writer {
     /// As [`Self::try_write`], without `Full`.
     #[inline]
     pub fn write(&mut self, payload: &[u8]) -> Result<u64, WriteError> {
-        match self.front.write(payload, &Extras::default()) {
-            Err(TryWriteError::Full) => self.wait(None, |front| front.write(payload, &Extras::default())),
+        match self.front.write_payload(payload) {
+            Err(TryWriteError::Full) => self.wait(None, |front| front.write_payload(payload)),
             other => other.map_err(WriteError::from_try),
         }
     }
@@ -112,7 +123,7 @@ impl Writer {
     /// # Errors
     /// As [`Self::write`], and [`WriteError::TimedOut`], which names the slowest reader.
     pub fn write_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, WriteError> {
-        self.wait(endpoint::deadline(timeout), |front| front.write(payload, &Extras::default()))
+        self.wait(endpoint::deadline(timeout), |front| front.write_payload(payload))
     }
 
     /// As [`Self::try_write`], with a tag or metadata.
@@ -184,35 +195,66 @@ impl Writer {
             Err(TryWriteError::Full) => None,
             other => Some(other.map_err(WriteError::from_try)),
         });
-        done.unwrap_or_else(|| Err(WriteError::TimedOut { slowest: self.front.slowest() }))
+        done.unwrap_or_else(|| {
+            Err(WriteError::TimedOut {
+                slowest: self.front.slowest(),
+            })
+        })
     }
 }
 
 impl Front {
+    /// A payload alone into an inline slot without extras is all there is to most writes; whatever else there
+    /// may be is kept out of its way.
     #[inline(always)]
+    fn write_payload(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
+        let Some(stamps) = self.plain else {
+            return self.write(payload, &Extras::default());
+        };
+        if payload.len() > self.slot_bytes
+            || life::is_closed(&self.memory)
+            || !self.gate.admits(self.place.sequence)
+        {
+            return self.write(payload, &Extras::default());
+        }
+        let slot = self.memory.inline_slot(&self.place);
+        inline::publish(&slot, stamps, self.place.sequence, payload, |_| ());
+        Ok(self.pass())
+    }
+
+    #[inline(never)]
     fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit(payload.len(), extras.metadata.len())?;
-        match self.class {
-            Class::Inline(stamps) => {
-                let plan = self.plan;
-                let slot = self.memory.inline_slot(&self.place);
-                inline::publish(&slot, stamps, self.place.sequence, payload, |words| {
-                    if !plan.is_empty() {
-                        plan.store(words, extras);
-                    }
-                });
-                Ok(self.published())
-            }
-            Class::Arena(_) => {
-                arena::begin_filling();
-                self.own_buffer()?.store(payload);
-                self.exchange(payload.len(), extras)
-            }
+        let Class::Inline(stamps) = self.class else {
+            return self.write_arena(payload, extras);
+        };
+        let slot = self.memory.inline_slot(&self.place);
+        inline::publish(&slot, stamps, self.place.sequence, payload, |words| {
+            self.plan.store(words, extras)
+        });
+        Ok(self.pass())
+    }
+
+    /// After a publication: goes on to the next place, and wakes who sleeps for messages.
+    #[inline(always)]
+    fn pass(&mut self) -> u64 {
+        let sequence = self.place.sequence;
+        self.place.step();
+        if sequence.is_multiple_of(NEXT_STORED_EVERY) {
+            // Relaxed: a hint where the newest message is; who uses it looks at the slots, which order the rest.
+            self.memory.control().next.store(self.place.sequence, Relaxed);
         }
+        self.bells.published(self.memory.control()).ring();
+        sequence
+    }
+
+    fn write_arena(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+        arena::begin_filling();
+        self.own_buffer()?.store(payload);
+        self.exchange(payload.len(), extras)
     }
 
     /// Whether a message of these lengths may be published now.
-    #[inline(always)]
     fn admit(&mut self, len: usize, meta_len: usize) -> Result<(), TryWriteError> {
         if len > self.slot_bytes || meta_len > self.meta_bytes {
             return Err(self.too_large(len, meta_len));
@@ -230,9 +272,15 @@ impl Front {
     #[cold]
     fn too_large(&self, len: usize, meta_len: usize) -> TryWriteError {
         if len > self.slot_bytes {
-            TryWriteError::TooLarge { len, max: self.slot_bytes }
+            TryWriteError::TooLarge {
+                len,
+                max: self.slot_bytes,
+            }
         } else {
-            TryWriteError::TooLarge { len: meta_len, max: self.meta_bytes }
+            TryWriteError::TooLarge {
+                len: meta_len,
+                max: self.meta_bytes,
+            }
         }
     }
 
@@ -244,32 +292,18 @@ impl Front {
         Err(TryWriteError::Full)
     }
 
-    /// After a publication: counts it, wakes who sleeps, and stands at the next place.
-    #[inline(always)]
-    fn published(&mut self) -> u64 {
-        let sequence = self.place.sequence;
-        self.place.step();
-        let control = self.memory.control();
-        // Relaxed: a hint where the newest message is; whoever uses it looks at the slots, which order the rest.
-        control.next.store(self.place.sequence, Relaxed);
-        self.bells.published(control).ring();
-        sequence
-    }
-
-    #[inline(always)]
     fn own_buffer(&self) -> Result<Payload<'_>, Corrupt> {
         Ok(self.memory.buffer(self.own)?.1)
     }
 
     /// Publishes the own buffer of an arena ring and takes the one that it displaces.
-    #[inline(always)]
     fn exchange(&mut self, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
-        let Class::Arena(words) = self.class else { unreachable!("inline slots exchange nothing") };
-        if !self.plan.is_empty() {
-            self.plan.store(self.memory.buffer_extras(self.own), extras);
-        }
+        let Class::Arena(words) = self.class else {
+            unreachable!("inline slots exchange nothing")
+        };
+        self.plan.store(self.memory.buffer_extras(self.own), extras);
         self.own = arena::publish(&self.memory, words, &self.place, self.own, len)?;
-        Ok(self.published())
+        Ok(self.pass())
     }
 
     fn slowest(&self) -> Option<Peer> {

@@ -5,21 +5,24 @@
 //! Words carry bytes in memory order, on either endianness.
 #![allow(unsafe_code)] // Raw pointers: the private side has any alignment, the shared side no exclusive owner.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU64, Relaxed};
 
 const WORD: usize = size_of::<u64>();
 
 /// Stores `src`; a last, partial word is filled up with zeros.
 ///
 /// # Safety
-/// `shared` is valid for `src.len().div_ceil(8)` words.
+/// `shared` is aligned and valid for `src.len().div_ceil(8)` words.
 #[inline(always)] // A message of known length becomes its bare loads and stores.
 pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
     for i in 0..whole {
         // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
-        unsafe { (*shared.add(i)).store(from.add(i * WORD).cast::<u64>().read_unaligned(), Relaxed) };
+        unsafe {
+            let word = from.add(i * WORD).cast::<u64>().read_unaligned();
+            (*shared.add(i)).store(word, Relaxed);
+        }
     }
     if rest != 0 {
         // SAFETY: the last `rest` bytes of `src` start at whole * 8; the caller counted this word in.
@@ -33,12 +36,16 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
 /// meanwhile. A reader sees a mixture of old and new bytes at worst, as with any unfinished message.
 ///
 /// # Safety
-/// - `shared` is valid for `(offset + src.len()).div_ceil(8)` words;
+/// - `shared` is aligned and valid for `(offset + src.len()).div_ceil(8)` words;
 /// - no other thread or process stores to these words during the call.
 #[inline]
 pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8]) {
     let skip = offset % WORD;
-    let (head, src) = if skip == 0 { (&[][..], src) } else { src.split_at(src.len().min(WORD - skip)) };
+    let (head, src) = if skip == 0 {
+        (&[][..], src)
+    } else {
+        src.split_at(src.len().min(WORD - skip))
+    };
     let (body, tail) = src.split_at(src.len() / WORD * WORD);
 
     // SAFETY: the three parts follow one another and end with the word that holds byte offset + src.len() - 1.
@@ -59,13 +66,17 @@ pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8
 /// Loads `len` bytes; the last word is loaded whole and only the bytes asked for are kept.
 ///
 /// # Safety
-/// `shared` is valid for `len.div_ceil(8)` words, `dst` for writes of `len` bytes that nobody else sees.
+/// `shared` is aligned and valid for `len.div_ceil(8)` words, `dst` valid for writes of `len` bytes that nobody
+/// else accesses.
 #[inline(always)] // As `store`.
 pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     let (whole, rest) = (len / WORD, len % WORD);
     for i in 0..whole {
         // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.
-        unsafe { dst.add(i * WORD).cast::<u64>().write_unaligned((*shared.add(i)).load(Relaxed)) };
+        unsafe {
+            let word = (*shared.add(i)).load(Relaxed);
+            dst.add(i * WORD).cast::<u64>().write_unaligned(word);
+        }
     }
     if rest != 0 {
         // SAFETY: the caller counted this word in, and `rest` bytes remain in `dst` from whole * 8 on.

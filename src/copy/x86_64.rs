@@ -1,171 +1,299 @@
-//! placeholder docs
-#![allow(unsafe_code)]
+//! The byte kernel: copies written in assembly whose meaning is a relaxed atomic load and store of each byte.
+//!
+//! What the blocks mean, and what follows from it, stands in the [module docs above](super). Each of them takes
+//! its arguments in registers, touches no stack, and names every vector register it changes; none is `pure`,
+//! `readonly` or `nomem`.
+#![allow(unsafe_code)] // The copies are assembly on raw pointers.
 
 use core::arch::asm;
-use core::arch::x86_64::__cpuid_count;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
 use std::sync::OnceLock;
 
+/// Up to here a copy is a few moves without a loop.
+const SHORT: usize = 128;
+
+/// The choices among the copies that depend on the machine.
+///
+/// Two processes may differ in them: the meaning is the same byte by byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteCopy {
     pub(super) width: Width,
+    /// From this length on, stores bypass the caches.
     pub(super) stream_from: usize,
 }
 
+/// The registers of the loop. AVX-512 was measured too and gained nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
+    /// 16 bytes: every x86-64 has these.
     Sse2,
+    /// 32 bytes.
     Avx,
 }
 
-macro_rules! move_two {
-    ($name:ident, $class:ident, $mov:literal, $part:literal) => {
+impl ByteCopy {
+    /// Asks the processor, once a process.
+    pub(super) fn detect() -> Self {
+        static HERE: OnceLock<ByteCopy> = OnceLock::new();
+        *HERE.get_or_init(|| ByteCopy {
+            width: if is_x86_feature_detected!("avx") {
+                Width::Avx
+            } else {
+                Width::Sse2
+            },
+            // From half the L3 on, source and destination together no longer fit into it.
+            stream_from: (l3_bytes().unwrap_or(32 << 20) / 2).max(SHORT + 1),
+        })
+    }
+
+    /// Copies `len` bytes, either side of which may be the shared one. Loads and stores no byte outside.
+    ///
+    /// # Safety
+    /// - `src` is valid for reads of `len` bytes, `dst` for writes of `len` bytes, and they do not overlap;
+    /// - other threads and processes access these bytes atomically and byte by byte, or not at all meanwhile;
+    /// - this processor has what `self.width` names.
+    #[inline]
+    pub(super) unsafe fn copy(self, dst: *mut u8, src: *const u8, len: usize) {
+        // SAFETY: each move starts and ends within 0..len by the condition above it; the rest is the caller's.
+        unsafe {
+            if len > SHORT {
+                self.copy_long(dst, src, len);
+            } else if len > 32 {
+                for at in (0..len - 32).step_by(32) {
+                    move_32(dst.add(at), src.add(at));
+                }
+                move_32(dst.add(len - 32), src.add(len - 32));
+            } else if len >= 16 {
+                move_8([dst, dst.add(8)], [src, src.add(8)]);
+                move_8(
+                    [dst.add(len - 16), dst.add(len - 8)],
+                    [src.add(len - 16), src.add(len - 8)],
+                );
+            } else if len >= 8 {
+                move_8([dst, dst.add(len - 8)], [src, src.add(len - 8)]);
+            } else if len >= 4 {
+                move_4([dst, dst.add(len - 4)], [src, src.add(len - 4)]);
+            } else if len >= 2 {
+                move_2([dst, dst.add(len - 2)], [src, src.add(len - 2)]);
+            } else if len == 1 {
+                move_1([dst; 2], [src; 2]);
+            }
+        }
+    }
+
+    /// Copies more than [`SHORT`] bytes. Out of line: one copy of the loops serves all callers.
+    ///
+    /// # Safety
+    /// As [`Self::copy`], and `len` > [`SHORT`].
+    #[inline(never)]
+    unsafe fn copy_long(self, dst: *mut u8, src: *const u8, len: usize) {
+        // SAFETY: the caller's, and SHORT is as long as four of the widest vectors.
+        unsafe {
+            match (self.width, len >= self.stream_from) {
+                (Width::Sse2, false) => sse2(dst, src, len),
+                (Width::Sse2, true) => sse2_streaming(dst, src, len),
+                (Width::Avx, false) => avx(dst, src, len),
+                (Width::Avx, true) => avx_streaming(dst, src, len),
+            }
+        }
+    }
+}
+
+/// Defines a copy of two pieces of `$bytes` bytes, both loaded before the first is stored. They may overlap each
+/// other: the first and the last `$bytes` bytes cover every length from `$bytes` to twice that.
+macro_rules! two_moves {
+    ($name:ident, $mov:literal, $class:ident, $part:literal, $bytes:literal) => {
+        #[doc = concat!("Copies two pieces of ", $bytes, " bytes, which may overlap each other.")]
+        ///
+        /// # Safety
+        /// As [`ByteCopy::copy`], for each of the two pairs of pointers.
         #[inline(always)]
         unsafe fn $name(dst: [*mut u8; 2], src: [*const u8; 2]) {
+            // SAFETY: two loads and two stores at addresses that the caller vouches for; `mov` and `movdqu`
+            // need no alignment and leave the flags alone; the two registers are declared as outputs.
             unsafe {
                 asm!(
-                    concat!($mov, " {x", $part, "}, [{sx}]"),
-                    concat!($mov, " {y", $part, "}, [{sy}]"),
-                    concat!($mov, " [{dx}], {x", $part, "}"),
-                    concat!($mov, " [{dy}], {y", $part, "}"),
+                    concat!($mov, " {x", $part, "}, [{src_x}]"),
+                    concat!($mov, " {y", $part, "}, [{src_y}]"),
+                    concat!($mov, " [{dst_x}], {x", $part, "}"),
+                    concat!($mov, " [{dst_y}], {y", $part, "}"),
+                    src_x = in(reg) src[0],
+                    src_y = in(reg) src[1],
+                    dst_x = in(reg) dst[0],
+                    dst_y = in(reg) dst[1],
                     x = out($class) _,
                     y = out($class) _,
-                    sx = in(reg) src[0],
-                    sy = in(reg) src[1],
-                    dx = in(reg) dst[0],
-                    dy = in(reg) dst[1],
                     options(nostack, preserves_flags),
                 );
             }
         }
     };
 }
-move_two!(two_of_1, reg_byte, "mov", "");
-move_two!(two_of_2, reg, "mov", ":x");
-move_two!(two_of_4, reg, "mov", ":e");
-move_two!(two_of_8, reg, "mov", ":r");
-move_two!(two_of_16, xmm_reg, "movdqu", "");
 
-macro_rules! both_ends {
-    ($move:ident, $bytes:literal, $dst:ident, $src:ident, $len:ident) => {
-        $move([$dst, $dst.add($len - $bytes)], [$src, $src.add($len - $bytes)])
-    };
-}
+two_moves!(move_1, "mov", reg_byte, "", "1");
+two_moves!(move_2, "mov", reg, ":x", "2");
+two_moves!(move_4, "mov", reg, ":e", "4");
+two_moves!(move_8, "mov", reg, ":r", "8");
 
-impl ByteCopy {
-    pub(super) fn detect() -> Self {
-        static HERE: OnceLock<ByteCopy> = OnceLock::new();
-        *HERE.get_or_init(|| ByteCopy {
-            width: if is_x86_feature_detected!("avx") { Width::Avx } else { Width::Sse2 },
-            stream_from: l3_bytes().unwrap_or(32 << 20),
-        })
-    }
-
-    #[inline]
-    pub(super) unsafe fn copy(self, dst: *mut u8, src: *const u8, len: usize) {
-        unsafe {
-            match len {
-                0 => {}
-                1 => two_of_1([dst, dst], [src, src]),
-                2..4 => both_ends!(two_of_2, 2, dst, src, len),
-                4..8 => both_ends!(two_of_4, 4, dst, src, len),
-                8..16 => both_ends!(two_of_8, 8, dst, src, len),
-                16..=32 => both_ends!(two_of_16, 16, dst, src, len),
-                33..=64 => {
-                    move_32(dst, src);
-                    move_32(dst.add(len - 32), src.add(len - 32));
-                }
-                65..=128 => {
-                    move_32(dst, src);
-                    move_32(dst.add(32), src.add(32));
-                    move_32(dst.add(len - 64), src.add(len - 64));
-                    move_32(dst.add(len - 32), src.add(len - 32));
-                }
-                _ => self.copy_long(dst, src, len),
-            }
-        }
-    }
-
-    #[inline(never)]
-    unsafe fn copy_long(self, dst: *mut u8, src: *const u8, len: usize) {
-        unsafe {
-            match (self.width, len >= self.stream_from) {
-                (Width::Sse2, false) => sse2(dst, src, len),
-                (Width::Sse2, true) => sse2_stream(dst, src, len),
-                (Width::Avx, false) => avx(dst, src, len),
-                (Width::Avx, true) => avx_stream(dst, src, len),
-            }
-        }
-    }
-}
-
+/// Copies 32 bytes.
+///
+/// # Safety
+/// As [`ByteCopy::copy`], for 32 bytes.
 #[inline(always)]
 unsafe fn move_32(dst: *mut u8, src: *const u8) {
-    unsafe { two_of_16([dst, dst.add(16)], [src, src.add(16)]) }
+    // SAFETY: as in `two_moves`, with four neighbours of eight bytes.
+    unsafe {
+        asm!(
+            "mov {a}, [{src}]",
+            "mov {b}, [{src} + 8]",
+            "mov {c}, [{src} + 16]",
+            "mov {d}, [{src} + 24]",
+            "mov [{dst}], {a}",
+            "mov [{dst} + 8], {b}",
+            "mov [{dst} + 16], {c}",
+            "mov [{dst} + 24], {d}",
+            src = in(reg) src,
+            dst = in(reg) dst,
+            a = out(reg) _,
+            b = out(reg) _,
+            c = out(reg) _,
+            d = out(reg) _,
+            options(nostack, preserves_flags),
+        );
+    }
 }
 
+/// Defines a copy of more than four vectors `$v0`–`$v3` of `$width` bytes: the first vector, then four at a time
+/// from the next aligned destination on, then the last four, which overlap what came before them.
+///
+/// `$load` and `$store` need no alignment; `$aligned` stores to aligned addresses in the loop; `$enter` and
+/// `$leave` surround the whole. `$changed` are the registers that differ afterwards.
 macro_rules! long_copy {
-    ($name:ident, $width:literal, $mov:literal, $aligned:literal, [$x:tt $y:tt $z:tt $w:tt], $enter:literal, $leave:literal, $($clobber:tt)*) => {
-        #[inline(never)]
+    (
+        $name:ident, $width:literal, [$v0:literal, $v1:literal, $v2:literal, $v3:literal],
+        $move:literal, $aligned:literal, enter $enter:literal, leave $leave:literal,
+        changes [$($changed:tt)*]
+    ) => {
+        /// # Safety
+        /// As [`ByteCopy::copy`], and `len` is more than four vectors.
+        #[inline(always)]
         unsafe fn $name(dst: *mut u8, src: *const u8, len: usize) {
+            // SAFETY:
+            // - in bounds: the first vector and the last four lie in 0..len because len is more than four
+            //   vectors; the loop runs while d < last, so its four end before `dst_end`;
+            // - aligned: d is the first multiple of the width above `dst`, and grows by multiples of it;
+            // - registers: d, s and last are outputs, the vectors are in `$changed`, flags are not preserved.
             unsafe {
                 asm!(
                     $enter,
-                    concat!($mov, " ", $x, ", [{s}]"),
-                    concat!($mov, " [{d}], ", $x),
-                    "mov {t}, {d}",
+                    concat!($move, " ", $v0, ", [{s}]"),
+                    concat!($move, " [{d}], ", $v0),
+                    // s += (next aligned d) - d, with `last` as scratch.
+                    "mov {last}, {d}",
                     concat!("or {d}, ", $width, " - 1"),
                     "inc {d}",
-                    "sub {t}, {d}",
-                    "sub {s}, {t}",
-                    concat!("lea {t}, [{de} - 4 * ", $width, "]"),
-                    "cmp {d}, {t}",
+                    "sub {last}, {d}",
+                    "sub {s}, {last}",
+                    concat!("lea {last}, [{dst_end} - 4*", $width, "]"),
+                    "cmp {d}, {last}",
                     "jae 3f",
                     ".p2align 5",
                     "2:",
-                    concat!($mov, " ", $x, ", [{s}]"),
-                    concat!($mov, " ", $y, ", [{s} + ", $width, "]"),
-                    concat!($mov, " ", $z, ", [{s} + 2 * ", $width, "]"),
-                    concat!($mov, " ", $w, ", [{s} + 3 * ", $width, "]"),
-                    concat!("add {s}, 4 * ", $width),
-                    concat!($aligned, " [{d}], ", $x),
-                    concat!($aligned, " [{d} + ", $width, "], ", $y),
-                    concat!($aligned, " [{d} + 2 * ", $width, "], ", $z),
-                    concat!($aligned, " [{d} + 3 * ", $width, "], ", $w),
-                    concat!("add {d}, 4 * ", $width),
-                    "cmp {d}, {t}",
+                    concat!($move, " ", $v0, ", [{s}]"),
+                    concat!($move, " ", $v1, ", [{s} + ", $width, "]"),
+                    concat!($move, " ", $v2, ", [{s} + 2*", $width, "]"),
+                    concat!($move, " ", $v3, ", [{s} + 3*", $width, "]"),
+                    concat!("add {s}, 4*", $width),
+                    concat!($aligned, " [{d}], ", $v0),
+                    concat!($aligned, " [{d} + ", $width, "], ", $v1),
+                    concat!($aligned, " [{d} + 2*", $width, "], ", $v2),
+                    concat!($aligned, " [{d} + 3*", $width, "], ", $v3),
+                    concat!("add {d}, 4*", $width),
+                    "cmp {d}, {last}",
                     "jb 2b",
                     "3:",
-                    concat!($mov, " ", $x, ", [{se} - 4 * ", $width, "]"),
-                    concat!($mov, " ", $y, ", [{se} - 3 * ", $width, "]"),
-                    concat!($mov, " ", $z, ", [{se} - 2 * ", $width, "]"),
-                    concat!($mov, " ", $w, ", [{se} - 1 * ", $width, "]"),
-                    concat!($mov, " [{de} - 4 * ", $width, "], ", $x),
-                    concat!($mov, " [{de} - 3 * ", $width, "], ", $y),
-                    concat!($mov, " [{de} - 2 * ", $width, "], ", $z),
-                    concat!($mov, " [{de} - 1 * ", $width, "], ", $w),
+                    concat!($move, " ", $v0, ", [{src_end} - 4*", $width, "]"),
+                    concat!($move, " ", $v1, ", [{src_end} - 3*", $width, "]"),
+                    concat!($move, " ", $v2, ", [{src_end} - 2*", $width, "]"),
+                    concat!($move, " ", $v3, ", [{src_end} - ", $width, "]"),
+                    concat!($move, " [{last}], ", $v0),
+                    concat!($move, " [{last} + ", $width, "], ", $v1),
+                    concat!($move, " [{last} + 2*", $width, "], ", $v2),
+                    concat!($move, " [{last} + 3*", $width, "], ", $v3),
                     $leave,
                     d = inout(reg) dst => _,
                     s = inout(reg) src => _,
-                    t = out(reg) _,
-                    de = in(reg) dst.add(len),
-                    se = in(reg) src.add(len),
-                    $($clobber)*
+                    last = out(reg) _,
+                    dst_end = in(reg) dst.add(len),
+                    src_end = in(reg) src.add(len),
+                    $($changed)*
                     options(nostack),
                 );
             }
         }
     };
 }
-long_copy!(sse2, 16, "movdqu", "movdqa", ["xmm0" "xmm1" "xmm2" "xmm3"], "", "", out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,);
-long_copy!(sse2_stream, 16, "movdqu", "movntdq", ["xmm0" "xmm1" "xmm2" "xmm3"], "sfence", "sfence", out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,);
-long_copy!(avx, 32, "vmovdqu", "vmovdqa", ["ymm0" "ymm1" "ymm2" "ymm3"], "", "vzeroupper", out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,);
-long_copy!(avx_stream, 32, "vmovdqu", "vmovntdq", ["ymm0" "ymm1" "ymm2" "ymm3"], "sfence", "sfence\nvzeroupper", out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,);
 
+/// [`long_copy`] with 16-byte registers.
+macro_rules! sse2_copy {
+    ($name:ident, $aligned:literal, enter $enter:literal, leave $leave:literal) => {
+        long_copy!(
+            $name, 16, ["xmm0", "xmm1", "xmm2", "xmm3"], "movdqu", $aligned, enter $enter, leave $leave,
+            changes [out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,]
+        );
+    };
+}
+
+/// [`long_copy`] with 32-byte registers. `vzeroupper`, without which later SSE code is slow, changes them all.
+macro_rules! avx_copy {
+    ($name:ident, $aligned:literal, enter $enter:literal, leave $leave:literal) => {
+        long_copy!(
+            $name, 32, ["ymm0", "ymm1", "ymm2", "ymm3"], "vmovdqu", $aligned, enter $enter, leave $leave,
+            changes [
+                out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,
+                out("ymm4") _, out("ymm5") _, out("ymm6") _, out("ymm7") _,
+                out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
+                out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+            ]
+        );
+    };
+}
+
+sse2_copy!(sse2, "movdqa", enter "", leave "");
+avx_copy!(avx, "vmovdqa", enter "", leave "vzeroupper");
+
+// Non-temporal stores obey none of x86's store order. The first `sfence` keeps them behind the stamp that marks
+// the slot as being written (a reader that sees a new byte sees that mark), the second before the one that
+// publishes it (a reader that sees the stamp sees the bytes).
+sse2_copy!(sse2_streaming, "movntdq", enter "sfence", leave "sfence");
+avx_copy!(avx_streaming, "vmovntdq", enter "sfence", leave "sfence\nvzeroupper");
+
+/// The size of one L3 cache as the processor tells it; `None` where it tells of none.
 fn l3_bytes() -> Option<usize> {
-    let max = core::arch::x86_64::__cpuid(0);
-    let amd = core::arch::x86_64::__cpuid(0x8000_0000).eax >= 0x8000_001D && max.ecx == 0x444d_4163;
-    let leaf = if amd { 0x8000_001D } else if max.eax >= 4 { 4 } else { return None };
-    (0..16).map(|i| __cpuid_count(leaf, i)).take_while(|c| c.eax & 31 != 0).find(|c| (c.eax >> 5) & 7 == 3).map(|c| {
-        ((c.ebx >> 22) as usize + 1) * (((c.ebx >> 12) & 0x3ff) as usize + 1) * ((c.ebx & 0xfff) as usize + 1) * (c.ecx as usize + 1)
-    })
+    const DETERMINISTIC_CACHES: u32 = 4;
+    const TOPOLOGY_EXTENSIONS: u32 = 1 << 22;
+    const AMD_CACHES: u32 = 0x8000_001d;
+
+    // Both leaves have the same fields. A leaf that the processor lacks answers with another one's values.
+    let has_amd =
+        __cpuid(0x8000_0000).eax >= AMD_CACHES && __cpuid(0x8000_0001).ecx & TOPOLOGY_EXTENSIONS != 0;
+    let has_intel = __cpuid(0).eax >= DETERMINISTIC_CACHES;
+    let leaf = if has_amd {
+        AMD_CACHES
+    } else {
+        has_intel.then_some(DETERMINISTIC_CACHES)?
+    };
+
+    let field = |register: u32, shift: u32, bits: u32| (register >> shift & ((1 << bits) - 1)) as usize;
+    (0..16)
+        .map(|index| __cpuid_count(leaf, index))
+        .take_while(|cache| field(cache.eax, 0, 5) != 0)
+        .find(|cache| field(cache.eax, 5, 3) == 3)
+        .map(|cache| {
+            let ways = field(cache.ebx, 22, 10) + 1;
+            let partitions = field(cache.ebx, 12, 10) + 1;
+            let line_bytes = field(cache.ebx, 0, 12) + 1;
+            let sets = cache.ecx as usize + 1;
+            ways * partitions * line_bytes * sets
+        })
 }

@@ -50,8 +50,14 @@ impl Memory {
 
     /// Lays views over `mapping`, which must be at least as long as the layout.
     pub(crate) fn new(mapping: Arc<Mapping>, layout: Arc<Layout>) -> Self {
-        assert!(mapping.len() >= layout.total_bytes, "a mapping is made for its layout");
-        assert!(mapping.base().addr().is_multiple_of(crate::layout::PAGE), "mappings start on pages");
+        assert!(
+            mapping.len() >= layout.total_bytes,
+            "a mapping is made for its layout"
+        );
+        assert!(
+            mapping.base().addr().is_multiple_of(crate::layout::PAGE),
+            "mappings start on pages"
+        );
         let base = mapping.base();
         Memory {
             base,
@@ -118,30 +124,48 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn buffer(&self, index: usize) -> Result<(&BufferHeader, Payload<'_>), Corrupt> {
         if index >= self.layout.buffers {
-            return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
+            return Err(Corrupt {
+                what: "a slot names a buffer that the ring does not have",
+            });
         }
         // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a stride of
         // `payload_bytes` for each buffer.
         unsafe {
-            let header = self.base.add(self.layout.headers_offset).cast::<BufferHeader>().add(index);
-            let payload = self.base.add(self.layout.payloads_offset + index * self.layout.buffer_stride);
+            let header = self
+                .base
+                .add(self.layout.headers_offset)
+                .cast::<BufferHeader>()
+                .add(index);
+            let payload = self
+                .base
+                .add(self.layout.payloads_offset + index * self.layout.buffer_stride);
             Ok((&*header, self.payload(payload)))
         }
     }
 
     /// The words for the extras of a buffer that [`Self::buffer`] accepted.
     pub(crate) fn buffer_extras(&self, buffer: usize) -> &[AtomicU64] {
-        assert!(buffer < self.layout.buffers, "checked when the buffer was looked up");
+        assert!(
+            buffer < self.layout.buffers,
+            "checked when the buffer was looked up"
+        );
         // SAFETY: MAPPED and ALIGNED; the layout has `extras_words` words for each buffer.
         unsafe {
-            let start = self.base.add(self.layout.extras_offset + buffer * self.layout.extras_stride);
+            let start = self
+                .base
+                .add(self.layout.extras_offset + buffer * self.layout.extras_stride);
             std::slice::from_raw_parts(start.cast::<AtomicU64>(), self.extras_words)
         }
     }
 
     #[inline(always)]
     fn payload(&self, start: *mut u8) -> Payload<'_> {
-        Payload { start, bytes: self.payload_bytes, kernel: self.kernel, memory: PhantomData }
+        Payload {
+            start,
+            bytes: self.payload_bytes,
+            kernel: self.kernel,
+            memory: PhantomData,
+        }
     }
 }
 
@@ -158,43 +182,132 @@ pub(crate) struct Payload<'a> {
     memory: PhantomData<&'a AtomicU64>,
 }
 
-impl Payload<'_> {
-    /// Copies `bytes` in, at `offset`.
+impl<'a> Payload<'a> {
+    /// The first `len` bytes as a message to be read, if there are so many.
+    #[inline(always)]
+    pub(crate) fn message(self, len: usize) -> Option<Racy<'a>> {
+        (len <= self.bytes).then_some(Racy {
+            start: self.start,
+            len,
+            kernel: self.kernel,
+            memory: PhantomData,
+        })
+    }
+
+    /// Copies `bytes` in.
     #[inline(always)]
     pub(crate) fn store(self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.bytes, "lengths are checked against the slot before the copy");
+        assert!(
+            bytes.len() <= self.bytes,
+            "lengths are checked against the slot before the copy"
+        );
         // SAFETY: valid and aligned (see `start`), and the length was just checked; the shared side is accessed
         // by `copy` only (ATOMIC-ONLY).
         unsafe { self.kernel.store(self.start.cast(), bytes) };
     }
 
-    /// Copies `bytes` in, `offset` bytes behind the start.
+    /// Copies `bytes` in, `offset` bytes behind the start. Only whoever owns the payload may do so.
     pub(crate) fn store_at(self, offset: usize, bytes: &[u8]) {
-        assert!(offset <= self.bytes && bytes.len() <= self.bytes - offset, "checked by the claim");
+        assert!(
+            offset <= self.bytes && bytes.len() <= self.bytes - offset,
+            "checked by the claim"
+        );
         // SAFETY: as in `store`; start and end lie within the payload.
         unsafe { self.kernel.store_at(self.start.cast(), offset, bytes) };
-    }
-
-    /// Copies the first `out.len()` bytes out.
-    #[inline(always)]
-    pub(crate) fn load(self, out: &mut [u8]) {
-        assert!(out.len() <= self.bytes, "lengths are checked against the slot before the copy");
-        // SAFETY: as in `store`; `out` is private memory of its full length.
-        unsafe { self.kernel.load(out.as_mut_ptr(), self.start.cast(), out.len()) };
-    }
-
-    /// The eight bytes from `8 * index` on.
-    #[inline(always)]
-    pub(crate) fn word(self, index: usize) -> [u8; 8] {
-        assert!(index < self.bytes / 8, "checked against the message's length before");
-        let mut word = [0; 8];
-        // SAFETY: as in `store`; the word lies within the payload and is aligned as its start is.
-        unsafe { self.kernel.load(word.as_mut_ptr(), self.start.cast::<AtomicU64>().add(index), 8) };
-        word
     }
 
     /// The address of the payload, for filling in place and for views over frozen bytes.
     pub(crate) fn as_ptr(self) -> *mut u8 {
         self.start
     }
+}
+
+/// The payload of a message that a writer may be overwriting at this moment.
+///
+/// There is no `&[u8]` here, because such a slice promises that its bytes stay. What is read through this may
+/// be a mix of two messages: whoever hands out a `Racy` checks afterwards, and drops what came of it if so.
+#[derive(Clone, Copy, Debug)]
+pub struct Racy<'a> {
+    /// 8-aligned and valid for `len` rounded up to 8, for `'a`.
+    start: *mut u8,
+    len: usize,
+    kernel: Kernel,
+    memory: PhantomData<&'a AtomicU64>,
+}
+
+impl Racy<'_> {
+    /// Bytes of the message.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the message has no bytes.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies the first `out.len()` bytes.
+    ///
+    /// # Panics
+    /// If the message is shorter.
+    #[inline(always)]
+    pub fn copy_to_slice(&self, out: &mut [u8]) {
+        assert!(
+            out.len() <= self.len,
+            "the message has {} bytes, not {}",
+            self.len,
+            out.len()
+        );
+        // SAFETY: valid and aligned (see `start`), and the length was just checked; `out` is private memory.
+        unsafe { self.kernel.load(out.as_mut_ptr(), self.start.cast(), out.len()) };
+    }
+
+    /// Eight bytes from `8 * index` on.
+    ///
+    /// # Panics
+    /// If the message does not reach that far.
+    #[inline(always)]
+    pub fn word(&self, index: usize) -> [u8; 8] {
+        assert!(
+            index < self.len / 8,
+            "the message has {} whole words, not {}",
+            self.len / 8,
+            index + 1
+        );
+        let mut word = [0; 8];
+        // SAFETY: as above; the word lies within the message and is aligned as its start is.
+        unsafe {
+            self.kernel
+                .load(word.as_mut_ptr(), self.start.cast::<AtomicU64>().add(index), 8)
+        };
+        word
+    }
+
+    /// The address of the message, for views over frozen bytes.
+    pub(crate) fn as_ptr(self) -> *const u8 {
+        self.start
+    }
+}
+
+/// The bytes that a view shows.
+///
+/// # Safety
+/// - `start` is a [`Racy::as_ptr`], `len` at most that message's length, and the memory lives for `'a`;
+/// - nobody stores to these bytes for `'a`.
+pub(crate) unsafe fn frozen_bytes<'a>(start: *const u8, len: usize) -> &'a [u8] {
+    // SAFETY: the caller's word, which is what a slice needs.
+    unsafe { std::slice::from_raw_parts(start, len) }
+}
+
+/// The bytes that a claim fills; always some here, never in the models.
+///
+/// # Safety
+/// - `start` is a [`Payload::as_ptr`], `len` at most that payload's length, and the memory lives for `'a`;
+/// - nobody else loads from or stores to these bytes for `'a`.
+#[expect(clippy::unnecessary_wraps, reason = "the models have none")]
+pub(crate) unsafe fn exclusive_bytes<'a>(start: *mut u8, len: usize) -> Option<&'a mut [u8]> {
+    // SAFETY: the caller's word, which is what a slice needs.
+    Some(unsafe { std::slice::from_raw_parts_mut(start, len) })
 }

@@ -4,15 +4,13 @@
 //! knows a protocol. `mapped` lays the views over real memory by the offsets of [`Layout`](crate::layout::Layout);
 //! `model` builds the same views out of loom's atomics, which cannot lie in raw bytes.
 
-#[cfg(not(seqring_loom))]
+#[cfg_attr(seqring_loom, path = "model.rs")]
 mod mapped;
-#[cfg(not(seqring_loom))]
-pub(crate) use mapped::{Memory, Payload};
 
+pub use mapped::Racy;
 #[cfg(seqring_loom)]
-mod model;
-#[cfg(seqring_loom)]
-pub(crate) use model::{Memory, Payload};
+pub use mapped::exclusive_payloads;
+pub(crate) use mapped::{Memory, Payload, exclusive_bytes, frozen_bytes};
 
 use crate::sync::AtomicU64;
 

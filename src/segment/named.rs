@@ -35,7 +35,11 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Allocates the file and writes its header. Nobody can see it yet.
-    pub(crate) fn new(name: &str, superblock: &Superblock, layout: &Layout) -> Result<(Self, Mapping), RingError> {
+    pub(crate) fn new(
+        name: &str,
+        superblock: &Superblock,
+        layout: &Layout,
+    ) -> Result<(Self, Mapping), RingError> {
         let path = path_of(name)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = fs::open(DIRECTORY, flags, Mode::RUSR | Mode::WUSR).map_err(failure("creating", &path))?;
@@ -43,7 +47,12 @@ impl Draft {
         rustix::io::pwrite(&fd, superblock.as_bytes(), 0).map_err(failure("writing", &path))?;
         let mapping = Mapping::file(&fd, layout.total_bytes).map_err(failure("mapping", &path))?;
         lock::set(&fd, OPEN_BYTE, Kind::Shared).map_err(failure("locking", &path))?;
-        Ok((Draft { file: SegmentFile { path, fd } }, mapping))
+        Ok((
+            Draft {
+                file: SegmentFile { path, fd },
+            },
+            mapping,
+        ))
     }
 
     /// Gives the segment its name, at once and only if nobody else has it.
@@ -124,7 +133,12 @@ fn entry_byte(entry: usize) -> u64 {
 }
 
 fn path_of(name: &str) -> Result<PathBuf, RingError> {
-    let refuse = |reason| Err(RingError::Name { name: name.into(), reason });
+    let refuse = |reason| {
+        Err(RingError::Name {
+            name: name.into(),
+            reason,
+        })
+    };
     if name.is_empty() {
         return refuse("it is empty");
     }
@@ -141,7 +155,11 @@ fn path_of(name: &str) -> Result<PathBuf, RingError> {
 fn allocate(fd: &OwnedFd, bytes: u64, path: &Path) -> Result<(), RingError> {
     // Taken before: after a failure the figures would count what it left allocated.
     let available = fs::fstatvfs(fd).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    let no_space = || RingError::NoSpace { path: DIRECTORY.into(), wanted: bytes, available };
+    let no_space = || RingError::NoSpace {
+        path: DIRECTORY.into(),
+        wanted: bytes,
+        available,
+    };
     if bytes > available {
         return Err(no_space());
     }
@@ -155,20 +173,30 @@ fn read_layout(fd: &OwnedFd, file_bytes: u64, path: &Path) -> Result<Layout, Rin
     let mut header = [0; size_of::<Superblock>()];
     let read = rustix::io::pread(fd, &mut header[..], 0).map_err(failure("reading", path))?;
     if read < header.len() {
-        return Err(unusable(path, format!("it has {file_bytes} bytes, less than a header")));
+        return Err(unusable(
+            path,
+            format!("it has {file_bytes} bytes, less than a header"),
+        ));
     }
     let superblock = Superblock::read_from_bytes(&header[..]).expect("the array has its size");
-    superblock.layout(file_bytes).map_err(|reason| unusable(path, reason))
+    superblock
+        .layout(file_bytes)
+        .map_err(|reason| unusable(path, reason))
 }
 
 /// Whether `path` names the very file that `fd` has open.
 fn leads_to(path: &Path, fd: &OwnedFd) -> bool {
-    let (Ok(named), Ok(opened)) = (fs::lstat(path), fs::fstat(fd)) else { return false };
+    let (Ok(named), Ok(opened)) = (fs::lstat(path), fs::fstat(fd)) else {
+        return false;
+    };
     (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
 }
 
 fn unusable(path: &Path, reason: String) -> RingError {
-    RingError::Unusable { path: path.into(), reason }
+    RingError::Unusable {
+        path: path.into(),
+        reason,
+    }
 }
 
 /// The error of this crate for an error of the system.
@@ -180,7 +208,11 @@ fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
             Errno::NOENT => RingError::NotFound { path },
             Errno::ACCESS | Errno::PERM => RingError::PermissionDenied { path },
             Errno::LOOP => unusable(&path, "it is a symbolic link".into()),
-            error => RingError::Io { doing, path, source: io::Error::from(error) },
+            error => RingError::Io {
+                doing,
+                path,
+                source: io::Error::from(error),
+            },
         }
     }
 }

@@ -117,7 +117,11 @@ mod imp {
 
     impl Default for FutexWord {
         fn default() -> Self {
-            FutexWord { word: AtomicU32::new(0), bucket: Mutex::new(()), queue: Condvar::new() }
+            FutexWord {
+                word: AtomicU32::new(0),
+                bucket: Mutex::new(()),
+                queue: Condvar::new(),
+            }
         }
     }
 

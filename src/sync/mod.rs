@@ -24,12 +24,33 @@ pub(crate) use loom::{
     thread::yield_now,
 };
 
+#[cfg(seqring_loom)]
+pub use pair::weaken;
+pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
-#[cfg_attr(not(seqring_loom), expect(unused_imports, reason = "the models name the ends they weaken"))]
-pub use pair::{End, Pair, weaken};
 
 /// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
 pub(crate) const MODELLED: bool = cfg!(seqring_loom);
+
+/// Loads a word that nobody but the caller stores.
+///
+/// To loom this is no atomic load: after one, loom would not see other threads' loads of the word before the
+/// caller's next store to it as anything to reorder, and explore next to nothing (tokio-rs/loom#166).
+#[inline(always)]
+#[cfg(not(seqring_loom))]
+pub(crate) fn load_own(word: &AtomicU64) -> u64 {
+    word.load(Relaxed)
+}
+
+#[cfg(seqring_loom)]
+#[allow(
+    unsafe_code,
+    reason = "loom's own check of its contract: it panics if another thread's store races"
+)]
+pub(crate) fn load_own(word: &AtomicU64) -> u64 {
+    // SAFETY: loom verifies that no store by another thread is concurrent.
+    unsafe { word.unsync_load() }
+}
 
 /// Two 64-byte lines of its own, on every target.
 ///

@@ -48,6 +48,7 @@ pub enum End {
     Acquire,
 }
 
+#[cfg(seqring_loom)]
 impl Pair {
     /// All pairs, for the table of the models.
     pub const ALL: [Pair; 7] = [
@@ -61,8 +62,9 @@ impl Pair {
     ];
 }
 
-pub(crate) use imp::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
+#[cfg(seqring_loom)]
 pub use imp::weaken;
+pub(crate) use imp::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
 #[cfg(not(seqring_loom))]
 mod imp {
@@ -99,9 +101,6 @@ mod imp {
     pub(crate) fn full_fence(_: Pair, _: End) {
         fence(Ordering::SeqCst);
     }
-
-    /// Weakens nothing: only the model build has the switch.
-    pub fn weaken(_: Option<(Pair, End)>) {}
 }
 
 #[cfg(seqring_loom)]
@@ -124,15 +123,26 @@ mod imp {
 
     /// Switches one end off for every model that this process runs from now on.
     pub fn weaken(what: Option<(Pair, End)>) {
-        WEAKENED.store(what.map_or(NONE, |(pair, end)| code(pair, end)), Ordering::Relaxed);
+        WEAKENED.store(
+            what.map_or(NONE, |(pair, end)| code(pair, end)),
+            Ordering::Relaxed,
+        );
     }
 
     pub(crate) fn acquire(pair: Pair) -> Ordering {
-        if stands(pair, End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
+        if stands(pair, End::Acquire) {
+            Ordering::Acquire
+        } else {
+            Ordering::Relaxed
+        }
     }
 
     pub(crate) fn release(pair: Pair) -> Ordering {
-        if stands(pair, End::Release) { Ordering::Release } else { Ordering::Relaxed }
+        if stands(pair, End::Release) {
+            Ordering::Release
+        } else {
+            Ordering::Relaxed
+        }
     }
 
     pub(crate) fn acq_rel(acquired: Pair, released: Pair) -> Ordering {

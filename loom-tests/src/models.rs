@@ -1,0 +1,161 @@
+//! The models, each with the orderings that it needs and the least executions that it must explore.
+
+mod end;
+mod gate;
+mod join;
+mod pin;
+mod torn;
+mod wake;
+
+use seqring::model::{End, Pair};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One shape of the product's own functions, run under every interleaving.
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
+    /// Each of these, weakened, must make this model fail.
+    pub(crate) kills: &'static [(Pair, End)],
+    /// At least this many executions, or the model has stopped exploring: 0.8 of what was measured.
+    pub(crate) floor: usize,
+    /// Explores only schedules with at most this many preemptions; `None` explores all.
+    preemptions: Option<usize>,
+    body: fn(),
+}
+
+pub(crate) const MODELS: &[Model] = &[
+    Model {
+        name: "torn_inline",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Tear, End::Release),
+            (Pair::Tear, End::Acquire),
+        ],
+        floor: 275_928,
+        preemptions: None,
+        body: torn::inline,
+    },
+    Model {
+        name: "torn_arena",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Tear, End::Release),
+            (Pair::Tear, End::Acquire),
+        ],
+        floor: 15_200,
+        preemptions: None,
+        body: torn::arena,
+    },
+    Model {
+        name: "skip",
+        kills: &[],
+        floor: 20_181,
+        preemptions: Some(4),
+        body: torn::skipped,
+    },
+    Model {
+        name: "gate_inline",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Free, End::Release),
+            (Pair::Free, End::Acquire),
+        ],
+        floor: 597,
+        preemptions: None,
+        body: gate::inline,
+    },
+    Model {
+        name: "gate_arena",
+        // Not `Free`: the writer fills the buffer that its last publication displaced, so the reads that must be
+        // over are one message further back than the gate asks, and each of them was followed by the full fence
+        // of the next message's pin. That fence also does what `Publish` acquires. The orderings stay: lossy
+        // arenas need the one, inline slots share the code of the other.
+        kills: &[(Pair::Publish, End::Release)],
+        floor: 262,
+        preemptions: None,
+        body: gate::arena,
+    },
+    Model {
+        name: "join",
+        kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
+        floor: 15_419,
+        preemptions: Some(3),
+        body: join::next,
+    },
+    Model {
+        name: "join_oldest",
+        kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
+        floor: 15_138,
+        preemptions: Some(3),
+        body: join::oldest,
+    },
+    Model {
+        name: "pin",
+        kills: &[(Pair::Pin, End::Release), (Pair::Pin, End::Acquire)],
+        floor: 40_255,
+        preemptions: Some(4),
+        body: pin::view_held_while_skipped,
+    },
+    Model {
+        name: "wake_reader",
+        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
+        floor: 2_136,
+        preemptions: None,
+        body: wake::reader,
+    },
+    Model {
+        name: "wake_writer",
+        // Not the acquire end: the writer's look at the gate has `Join`'s full fence in the same place.
+        kills: &[(Pair::Bell, End::Release)],
+        floor: 120,
+        preemptions: None,
+        body: wake::writer,
+    },
+    Model {
+        name: "end",
+        kills: &[(Pair::End, End::Release), (Pair::End, End::Acquire)],
+        floor: 878,
+        preemptions: None,
+        body: end::last_message_before_the_end,
+    },
+];
+
+impl Model {
+    /// Explores the model, panics where it fails, and returns the number of executions.
+    pub(crate) fn check(&self) -> usize {
+        static EXECUTIONS: AtomicUsize = AtomicUsize::new(0);
+        EXECUTIONS.store(0, Ordering::Relaxed);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = self.preemptions;
+        builder.max_branches = 10_000;
+        let body = self.body;
+        builder.check(move || {
+            EXECUTIONS.fetch_add(1, Ordering::Relaxed);
+            body();
+        });
+        EXECUTIONS.load(Ordering::Relaxed)
+    }
+
+    /// "all" or the bound on preemptions.
+    pub(crate) fn extent(&self) -> String {
+        self.preemptions
+            .map_or_else(|| "all".into(), |bound| format!("≤ {bound} preemptions"))
+    }
+}
+
+/// Message `n`: two words, so that a torn one shows.
+fn message(n: u64) -> [u8; 16] {
+    [n as u8; 16]
+}
+
+/// The number of a message, which must be whole.
+#[track_caller]
+fn number(bytes: &[u8]) -> u64 {
+    assert!(
+        bytes.len() == 16 && bytes.iter().all(|byte| *byte == bytes[0]),
+        "torn: {bytes:?}"
+    );
+    bytes[0].into()
+}

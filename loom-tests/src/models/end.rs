@@ -1,0 +1,25 @@
+//! A reader that is told of the end has read everything.
+
+use super::message;
+use seqring::model::exclusive_payloads;
+use seqring::{Config, Ring, SlotClass, Start, TryReadError};
+
+pub(super) fn last_message_before_the_end() {
+    exclusive_payloads(true);
+    let ring = Ring::heap(&Config::new(1, 16).participants(2).slot_class(SlotClass::Packed)).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let writing = loom::thread::spawn(move || {
+        writer.try_write(&message(0)).unwrap();
+    });
+    let mut received = 0;
+    for _ in 0..2 {
+        match reader.try_read(&mut [0; 16]) {
+            Ok(_) => received += 1,
+            Err(TryReadError::Empty) => {}
+            Err(TryReadError::Closed) => assert_eq!(received, 1, "the end came before the last message"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    writing.join().unwrap();
+}
