@@ -81,28 +81,21 @@ pub(crate) fn read<T>(
     let (header, payload) = memory.buffer(buffer).map_err(Refused::Corrupt)?;
     // Relaxed: ordered like the payload. May be a later message's, or damaged: judged below.
     let len = usize::try_from(header.len.load(Relaxed)).unwrap_or(usize::MAX);
-    let copied = payload
-        .message(len)
-        .map(|message| copy(message, memory.buffer_extras(buffer)));
+    let copied = payload.message(len).map(|message| copy(message, memory.buffer_extras(buffer)));
     // PAIRS(Tear): if anything above is a later message's, the load below sees the word moved.
     acquire_fence(Pair::Tear);
     // Relaxed: the fence above orders it.
     if word.load(Relaxed) != before {
         return Err(Refused::Torn);
     }
-    copied.ok_or(Refused::Corrupt(Corrupt {
-        what: "a buffer claims more bytes than it has",
-    }))
+    copied.ok_or(Refused::Corrupt(Corrupt { what: "a buffer claims more bytes than it has" }))
 }
 
 /// What the slot of `place` says about that message: `Ok` if it holds it.
 pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
     // PAIRS(Publish): as in `read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
-    words
-        .buffer_of(word, place.round())
-        .map(drop)
-        .ok_or_else(|| words.seen(word, place.round()))
+    words.buffer_of(word, place.round()).map(drop).ok_or_else(|| words.seen(word, place.round()))
 }
 
 /// The one buffer that no slot names: the writer's own, whatever its predecessor was doing when it left.
@@ -116,17 +109,12 @@ pub(crate) fn missing_buffer(memory: &Memory, words: Words) -> Result<usize, Cor
     for _ in 0..layout.config.slots {
         // PAIRS(Publish): what we displace later, its writer was done with before.
         let word = memory.slot_word(&place).load(acquire(Pair::Publish));
-        let twice = Corrupt {
-            what: "two slots name one buffer, or one that the ring does not have",
-        };
+        let twice = Corrupt { what: "two slots name one buffer, or one that the ring does not have" };
         let buffer = kept.get_mut(words.any_buffer(word)).ok_or(twice)?;
         if std::mem::replace(buffer, true) {
             return Err(twice);
         }
         place.step();
     }
-    Ok(kept
-        .iter()
-        .position(|kept| !kept)
-        .expect("there is one buffer more than slots"))
+    Ok(kept.iter().position(|kept| !kept).expect("there is one buffer more than slots"))
 }

@@ -48,15 +48,9 @@ pub struct Waiting {
 
 impl Waiting {
     /// About 3 µs of spinning, then four yields, then sleep.
-    pub const BALANCED: Waiting = Waiting {
-        spins: 100,
-        yields: 4,
-    };
+    pub const BALANCED: Waiting = Waiting { spins: 100, yields: 4 };
     /// Never sleeps: for endpoints that own a core.
-    pub const SPINNING: Waiting = Waiting {
-        spins: u32::MAX,
-        yields: 0,
-    };
+    pub const SPINNING: Waiting = Waiting { spins: u32::MAX, yields: 0 };
     /// Sleeps at once: for machines with more waiters than cores.
     pub const SLEEPING: Waiting = Waiting { spins: 0, yields: 0 };
 
@@ -83,11 +77,7 @@ enum Fence {
 impl Fence {
     /// What this process can have.
     fn for_this_process() -> Self {
-        if membarrier::register() {
-            Fence::Lent
-        } else {
-            Fence::Own
-        }
+        if membarrier::register() { Fence::Lent } else { Fence::Own }
     }
 }
 
@@ -100,28 +90,19 @@ pub(crate) struct Bells {
 
 impl Bells {
     pub(crate) fn new(scope: Scope) -> Self {
-        Bells {
-            scope,
-            fence: Fence::for_this_process(),
-        }
+        Bells { scope, fence: Fence::for_this_process() }
     }
 
     /// Where readers sleep for messages.
     #[inline(always)]
     pub(crate) fn published(self, control: &Control) -> Bell<'_> {
-        Bell {
-            word: &control.published,
-            bells: self,
-        }
+        Bell { word: &control.published, bells: self }
     }
 
     /// Where writers sleep for slots.
     #[inline(always)]
     pub(crate) fn freed(self, control: &Control) -> Bell<'_> {
-        Bell {
-            word: &control.freed,
-            bells: self,
-        }
+        Bell { word: &control.freed, bells: self }
     }
 }
 
@@ -154,11 +135,7 @@ impl Bell<'_> {
     fn wake(self, word: u32) {
         // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two
         // ringers that see the same bit one counts and wakes for both.
-        if self
-            .word
-            .compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed)
-            .is_ok()
-        {
+        if self.word.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
             self.word.wake_all(self.bells.scope);
         }
     }
@@ -203,8 +180,7 @@ impl Bell<'_> {
                 return None;
             }
             sleeps.store(sleeps.load(Relaxed) + 1, Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            self.word
-                .wait(announced, self.longest_sleep(deadline), self.bells.scope);
+            self.word.wait(announced, self.longest_sleep(deadline), self.bells.scope);
             if self.bells.scope == Scope::Processes {
                 look_after();
             }

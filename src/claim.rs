@@ -3,8 +3,8 @@
 
 use crate::error::TryWriteError;
 use crate::extras::Extras;
+use crate::front::Front;
 use crate::memory::exclusive_bytes;
-use crate::writer::Front;
 
 /// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it: nothing is
 /// published, and the place in the order is not used up.
@@ -45,9 +45,7 @@ impl<'w> Claim<'w> {
         // - alive: `front` holds the memory, and the slice borrows `self` mutably;
         // - exclusive: the ring is gated, so a buffer comes to the writer only when every reader has passed the
         //   message that was in it (reads are pinned while they last), and it has no observers.
-        exclusive
-            .then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) })
-            .flatten()
+        exclusive.then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) }).flatten()
     }
 
     /// Copies `bytes` in, `offset` bytes behind the start. Works in every ring.

@@ -176,7 +176,7 @@ impl Config {
     }
 }
 
-/// The ring-wide description of a payload as an array, in the terms of DLPack.
+/// The ring-wide description of a payload as an array, in the terms of `DLPack`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Frame {
     /// Element kind: `DLDataTypeCode` (0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool).

@@ -13,10 +13,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(seat: Seat) -> Self {
-        Endpoint {
-            seat,
-            waiting: Waiting::default(),
-        }
+        Endpoint { seat, waiting: Waiting::default() }
     }
 
     /// Waits until `attempt` returns something, or until `deadline`: then `None`. A wait that sleeps also looks
@@ -35,13 +32,7 @@ impl Endpoint {
             Role::Reader => shared.bells.freed(control),
         };
         let sleeps = &self.seat.entry().sleeps;
-        bell.wait(
-            self.waiting,
-            deadline,
-            sleeps,
-            || participant::clear_dead(shared, awaited),
-            attempt,
-        )
+        bell.wait(self.waiting, deadline, sleeps, || participant::clear_dead(shared, awaited), attempt)
     }
 }
 

@@ -141,10 +141,7 @@ impl WriteError {
 
 fn blocked_by(slowest: Option<&Peer>) -> String {
     slowest.map_or_else(String::new, |peer| {
-        format!(
-            "; waiting for the reader of process {}, {} messages behind",
-            peer.pid, peer.lag
-        )
+        format!("; waiting for the reader of process {}, {} messages behind", peer.pid, peer.lag)
     })
 }
 

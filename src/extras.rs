@@ -36,11 +36,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(config: &Config) -> Self {
-        Plan {
-            tag: config.tag,
-            timestamp: config.timestamp,
-            meta_bytes: config.meta_bytes,
-        }
+        Plan { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,12 +71,7 @@ impl Plan {
     pub(crate) fn load(&self, words: &[AtomicU64], metadata: &mut [u8]) -> Loaded {
         let mut words = words.iter();
         // Relaxed: ordered by the stamps around it, like the payload.
-        let mut get = || {
-            words
-                .next()
-                .expect("the layout has a word for each extra")
-                .load(Relaxed)
-        };
+        let mut get = || words.next().expect("the layout has a word for each extra").load(Relaxed);
         let mut loaded = Loaded::default();
         if self.tag {
             loaded.tag = get();

@@ -41,7 +41,7 @@ use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 
 /// A reader's cursor as it stands in its entry: `[position | pinned:1]`, or vacant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(u64);
+pub(crate) struct Cursor(u64);
 
 impl Cursor {
     /// No reader is here; nobody waits for it.
@@ -123,20 +123,14 @@ impl Gate {
 
 /// The registered reader that holds the writers back most: its position and its entry.
 fn slowest(memory: &Memory) -> Option<(u64, usize)> {
-    entries(memory)
-        .filter_map(|index| Some((held_back_to(memory, index)?, index)))
-        .min()
+    entries(memory).filter_map(|index| Some((held_back_to(memory, index)?, index))).min()
 }
 
 /// The slowest reader as a peer, for whoever reports that it waits.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
     let (position, entry) = slowest(memory)?;
     let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for a message to people.
-    Some(Peer {
-        pid: (owner >> 32) as u32,
-        entry,
-        lag: next.saturating_sub(position),
-    })
+    Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
 }
 
 /// The position below which the reader of this entry needs nothing any more.
@@ -154,11 +148,7 @@ fn held_back_to(memory: &Memory, index: usize) -> Option<u64> {
     // PAIRS(Free): as above.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
-    Some(if cursor.is_pinned() {
-        position
-    } else {
-        position.max(floor)
-    })
+    Some(if cursor.is_pinned() { position } else { position.max(floor) })
 }
 
 /// Entries that were ever taken.
@@ -177,11 +167,7 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     let entry = memory.entry(index);
     // Relaxed: a first guess, judged below.
     let limit = || memory.control().limit.load(Relaxed);
-    let oldest = |limit: u64| {
-        limit
-            .saturating_sub(config.slots as u64)
-            .max(config.first_sequence)
-    };
+    let oldest = |limit: u64| limit.saturating_sub(config.slots as u64).max(config.first_sequence);
     let guess = oldest(limit());
     entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
     entry.cursor.store(Cursor::at(guess).word(), Relaxed); // Relaxed: the fence below orders it.
@@ -211,9 +197,7 @@ impl Cursors<'_> {
     #[inline(always)]
     pub(crate) fn advance(self, position: u64) {
         // PAIRS(Free): our copies of everything below are done before a writer sees this.
-        self.0
-            .cursor
-            .store(Cursor::at(position).word(), release(Pair::Free));
+        self.0.cursor.store(Cursor::at(position).word(), release(Pair::Free));
     }
 
     /// Whether somebody moved this reader beyond `position`, and to where.
@@ -227,9 +211,7 @@ impl Cursors<'_> {
     /// reader was moved beyond it, and holds nothing.
     pub(crate) fn pin(self, position: u64) -> Result<(), u64> {
         // PAIRS(Free): everything below is read, as in `advance`.
-        self.0
-            .cursor
-            .store(Cursor::pinned_at(position).word(), release(Pair::Free));
+        self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
         // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
         full_fence(Pair::Pin, End::Acquire);
         match self.moved_beyond(position) {

@@ -57,8 +57,7 @@ pub(crate) fn publish(
     slot.payload.store(payload);
     store_extras(slot.extras);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
-    slot.stamp
-        .store(stamps.holds(sequence, payload.len()), release(Pair::Publish));
+    slot.stamp.store(stamps.holds(sequence, payload.len()), release(Pair::Publish));
 }
 
 /// Reads message `sequence` by `copy`, which may be handed bytes that are changing: what it returns is passed
@@ -76,27 +75,18 @@ pub(crate) fn read<T>(
         return Err(Refused::Other(stamps.seen(before, sequence)));
     };
     let Some(message) = slot.payload.message(len) else {
-        return Err(Refused::Corrupt(Corrupt {
-            what: "a stamp claims more bytes than a slot has",
-        }));
+        return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
     };
     let copied = copy(message);
     // PAIRS(Tear): if any byte above is a later message's, the load below sees the stamp moved.
     acquire_fence(Pair::Tear);
     // Relaxed: the fence above orders it.
-    if slot.stamp.load(Relaxed) == before {
-        Ok(copied)
-    } else {
-        Err(Refused::Torn)
-    }
+    if slot.stamp.load(Relaxed) == before { Ok(copied) } else { Err(Refused::Torn) }
 }
 
 /// What a slot says about `sequence`: `Ok` if it holds it.
 pub(crate) fn look(slot: &InlineSlot<'_>, stamps: Stamps, sequence: u64) -> Result<(), Seen> {
     // PAIRS(Publish): as in `read`.
     let stamp = slot.stamp.load(acquire(Pair::Publish));
-    stamps
-        .len_of(stamp, sequence)
-        .map(drop)
-        .ok_or_else(|| stamps.seen(stamp, sequence))
+    stamps.len_of(stamp, sequence).map(drop).ok_or_else(|| stamps.seen(stamp, sequence))
 }

@@ -15,7 +15,6 @@
 
 use crate::config::{Config, SlotClass};
 use crate::format::{BufferHeader, Control, Entry};
-use std::ops::Range;
 
 pub(crate) const PAGE: usize = 4096;
 pub(crate) const CONTROL_OFFSET: usize = PAGE;
@@ -54,17 +53,12 @@ impl Layout {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         check(config)?;
         Self::compute(config).ok_or_else(|| {
-            format!(
-                "{} slots of {} bytes exceed the address space",
-                config.slots, config.slot_bytes
-            )
+            format!("{} slots of {} bytes exceed the address space", config.slots, config.slot_bytes)
         })
     }
 
     fn compute(config: &Config) -> Option<Self> {
-        let entries_end = size_of::<Entry>()
-            .checked_mul(config.participants)?
-            .checked_add(ENTRIES_OFFSET)?;
+        let entries_end = size_of::<Entry>().checked_mul(config.participants)?.checked_add(ENTRIES_OFFSET)?;
         let slots_offset = round_up(entries_end, PAGE)?;
         match config.class {
             SlotClass::Packed | SlotClass::Lines => Self::inline(config, slots_offset),
@@ -102,9 +96,7 @@ impl Layout {
     fn arena(config: &Config, slots_offset: usize) -> Option<Self> {
         let buffers = config.slots.checked_add(owned_buffers(config))?;
         let headers_offset = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
-        let extras_offset = size_of::<BufferHeader>()
-            .checked_mul(buffers)?
-            .checked_add(headers_offset)?;
+        let extras_offset = size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
         let extras_stride = WORD * extras_words(config);
         let extras_end = extras_stride.checked_mul(buffers)?.checked_add(extras_offset)?;
         let payloads_offset = round_up(extras_end, PAGE)?;
@@ -135,13 +127,6 @@ impl Layout {
     pub(crate) fn extras_words(&self) -> usize {
         extras_words(&self.config)
     }
-
-    /// The payload of one buffer.
-    pub(crate) fn buffer_range(&self, buffer: usize) -> Range<usize> {
-        debug_assert!(buffer < self.buffers);
-        let start = self.payloads_offset + buffer * self.buffer_stride;
-        start..start + self.buffer_stride
-    }
 }
 
 /// Buffers that belong to participants, not to slots: the one writer's.
@@ -151,11 +136,7 @@ fn owned_buffers(_: &Config) -> usize {
 
 /// 8-byte words of a message's extras: tag, time, length of the metadata, metadata ([`crate::extras`]).
 fn extras_words(config: &Config) -> usize {
-    let meta = if config.meta_bytes == 0 {
-        0
-    } else {
-        1 + config.meta_bytes.div_ceil(WORD)
-    };
+    let meta = if config.meta_bytes == 0 { 0 } else { 1 + config.meta_bytes.div_ceil(WORD) };
     usize::from(config.tag) + usize::from(config.timestamp) + meta
 }
 
@@ -175,17 +156,9 @@ fn check(config: &Config) -> Result<(), String> {
     within("slot_bytes", config.slot_bytes, 1, SLOT_BYTES_LIMIT)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
-    within(
-        "dimensions of the frame",
-        usize::from(config.frame.dimensions),
-        0,
-        8,
-    )?;
+    within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;
     if config.first_sequence >= SEQUENCE_LIMIT / 2 {
-        return Err(format!(
-            "first_sequence must be below 2^61, not {}",
-            config.first_sequence
-        ));
+        return Err(format!("first_sequence must be below 2^61, not {}", config.first_sequence));
     }
     Ok(())
 }

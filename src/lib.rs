@@ -1,4 +1,55 @@
 //! Lock-free ring buffers in shared memory.
+//!
+//! A [`Ring`] moves messages from a [`Writer`] to any number of [`Reader`]s, between the threads of a process or the
+//! processes of a machine. Every slot says which message it holds; a reader copies first and then looks whether
+//! that changed meanwhile. Nobody takes a lock, and nobody who is stopped, preempted or killed stops the others,
+//! except where the mode says so: in a [`Delivery::Gated`] ring writers wait for readers.
+//!
+//! # The trade
+//! Readers that find nothing or too much must be written for: an overtaken reader of a lossy ring gets
+//! [`Lagged`] with the number of messages it lost, and goes on. In return the writer of a lossy ring is wait-free
+//! whatever the readers do, and readers cost it nothing.
+//!
+//! # How to use it
+//! ```
+//! use seqring::{Config, Delivery, ReadError, Ring, Start};
+//!
+//! // 64 messages of at most 1 KiB; `Ring::create("name", …)` for other processes to `Ring::open("name")`.
+//! let ring = Ring::heap(&Config::new(64, 1024).delivery(Delivery::Gated))?;
+//! let mut reader = ring.reader(Start::Next)?;
+//! let mut writer = ring.writer()?;
+//!
+//! let writing = std::thread::spawn(move || {
+//!     for n in 0..1000u32 {
+//!         writer.write(&n.to_le_bytes()).unwrap();
+//!     }
+//! }); // The writer leaves here: the stream ends.
+//!
+//! let (mut buffer, mut sum) = ([0; 1024], 0);
+//! loop {
+//!     match reader.read(&mut buffer) {
+//!         Ok(message) => sum += u32::from_le_bytes(buffer[..message.len].try_into()?),
+//!         Err(ReadError::Closed) => break,
+//!         Err(error) => return Err(error.into()),
+//!     }
+//! }
+//! writing.join().unwrap();
+//! assert_eq!(sum, 499_500);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Large payloads are filled in place with [`Writer::claim`] and looked at in place with [`Reader::view`].
+//!
+//! # When not to use it
+//! - Between machines: shared memory ends at the machine.
+//! - For one writer and one reader of tiny messages in one process, a plain queue of two indices is smaller.
+//! - For rare messages a pipe does as well: a sleep and its wake cost more than either.
+//!
+//! # How it works
+//! The module documentation has the steps; `ARCHITECTURE.md` and `FORMAT.md` in the repository say what spans modules
+//! and what every byte of a segment means.
+
+#![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
 
 mod arena;
 mod bell;
@@ -9,6 +60,7 @@ mod endpoint;
 mod error;
 mod extras;
 mod format;
+mod front;
 mod gate;
 mod inline;
 mod layout;
@@ -16,11 +68,14 @@ mod life;
 mod memory;
 mod participant;
 mod place;
+mod position;
 mod reader;
 mod ring;
 mod segment;
+mod shared;
 mod slots;
 mod stamp;
+mod superblock;
 mod sync;
 mod view;
 mod writer;
@@ -34,7 +89,8 @@ pub use error::{
 pub use extras::Extras;
 pub use memory::Racy;
 pub use participant::Role;
-pub use reader::{Messages, Reader, Received, Start};
+pub use position::{Received, Start};
+pub use reader::{Messages, Reader};
 pub use ring::{Participant, Ring};
 pub use view::View;
 pub use writer::Writer;

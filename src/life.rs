@@ -93,12 +93,7 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
             return false;
         };
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before.
-        match word.compare_exchange(
-            seen,
-            Life(seen).turn(phase).0,
-            acq_rel(Pair::End, Pair::End),
-            Relaxed,
-        ) {
+        match word.compare_exchange(seen, Life(seen).turn(phase).0, acq_rel(Pair::End, Pair::End), Relaxed) {
             Ok(_) => return true,
             Err(now) => seen = now,
         }

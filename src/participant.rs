@@ -3,7 +3,7 @@
 use crate::error::JoinError;
 use crate::gate::{self, Cursors};
 use crate::life;
-use crate::ring::Shared;
+use crate::shared::Shared;
 use crate::sync::Relaxed;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,10 +59,7 @@ impl Seat {
     /// Takes the first entry of `range` that nobody living holds.
     pub(crate) fn take(shared: &Arc<Shared>, role: Role, range: Range<usize>) -> Option<Seat> {
         let index = range.clone().find(|index| shared.presence.acquire(*index))?;
-        let seat = Seat {
-            shared: Arc::clone(shared),
-            index,
-        };
+        let seat = Seat { shared: Arc::clone(shared), index };
         clear(shared, index);
         let entry = seat.entry();
         let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: ours alone, as for all below.
@@ -71,12 +68,7 @@ impl Seat {
         entry.sleeps.store(0, Relaxed);
         entry.state.store(state.taken_by(role).0, Relaxed);
         // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
-        shared
-            .memory
-            .control()
-            .table
-            .high_water
-            .fetch_max(index as u64 + 1, Relaxed);
+        shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
         Some(seat)
     }
 
@@ -137,9 +129,7 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
 
 /// The error for a role that found no entry.
 pub(crate) fn table_full(shared: &Shared) -> JoinError {
-    JoinError::TableFull {
-        participants: shared.memory.layout().config.participants,
-    }
+    JoinError::TableFull { participants: shared.memory.layout().config.participants }
 }
 
 /// `pid << 32 | tid`.

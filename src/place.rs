@@ -17,12 +17,7 @@ impl Place {
     /// A division: for joins and jumps, never for a step.
     pub(crate) fn of(sequence: u64, slots: usize) -> Self {
         let slots_u64 = slots as u64;
-        Place {
-            sequence,
-            index: (sequence % slots_u64) as usize,
-            round: sequence / slots_u64,
-            slots,
-        }
+        Place { sequence, index: (sequence % slots_u64) as usize, round: sequence / slots_u64, slots }
     }
 
     /// Below the number of slots that this place was made for.
@@ -63,11 +58,7 @@ mod tests {
             for start in [0, 1, 49, (1 << 40) - 7, (1 << 62) - 130] {
                 let mut place = Place::of(start, slots);
                 for n in 0..130 {
-                    assert_eq!(
-                        place,
-                        Place::of(start + n, slots),
-                        "slots {slots}, start {start}, step {n}"
-                    );
+                    assert_eq!(place, Place::of(start + n, slots), "slots {slots}, start {start}, step {n}");
                     place.step();
                 }
             }

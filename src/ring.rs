@@ -3,15 +3,18 @@
 use crate::bell::Bells;
 use crate::config::{Config, Writers};
 use crate::error::{JoinError, RingError};
-use crate::format::Superblock;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;
 use crate::memory::Memory;
 use crate::participant::{self, Role, Seat, State};
-use crate::reader::{Reader, Start};
+use crate::position::Start;
+use crate::reader::Reader;
 use crate::segment::Presence;
+use crate::shared::Shared;
 use crate::slots::{Class, Slots};
+#[cfg(target_os = "linux")]
+use crate::superblock::Superblock;
 use crate::sync::Relaxed;
 use crate::sync::futex::Scope;
 use crate::writer::Writer;
@@ -37,14 +40,6 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Ring {
     shared: Arc<Shared>,
-}
-
-/// What all handles, writers and readers of one attachment share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) memory: Memory,
-    pub(crate) presence: Presence,
-    pub(crate) bells: Bells,
 }
 
 /// A registered writer or reader, as the table shows it.
@@ -92,11 +87,7 @@ impl Ring {
         let (draft, mapping) = Draft::new(name, &Superblock::fresh(&layout), &layout)?;
         let memory = Memory::new(Arc::new(mapping), Arc::new(layout));
         initialise(&memory);
-        Ok(Self::attach(
-            memory,
-            Presence::processes(draft.publish()?),
-            Scope::Processes,
-        ))
+        Ok(Self::attach(memory, Presence::processes(draft.publish()?), Scope::Processes))
     }
 
     /// Opens the ring of that name.
@@ -122,13 +113,7 @@ impl Ring {
     }
 
     fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
-        Ring {
-            shared: Arc::new(Shared {
-                memory,
-                presence,
-                bells: Bells::new(scope),
-            }),
-        }
+        Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
     }
 
     /// Registers the ring's one writer. A stream that had ended goes on with the next sequence.
@@ -139,9 +124,7 @@ impl Ring {
         let Writers::One = self.config().writers;
         let entry = self.shared.memory.entry(WRITER_ENTRY);
         let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) else {
-            return Err(JoinError::WriterTaken {
-                pid: (entry.owner.load(Relaxed) >> 32) as u32,
-            });
+            return Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 });
         };
         Writer::join(seat)
     }
@@ -155,8 +138,7 @@ impl Ring {
     pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
         let entries = WRITER_ENTRY + 1..self.config().participants;
         let seat = Seat::take(&self.shared, Role::Reader, entries);
-        seat.map(|seat| Reader::join(seat, start))
-            .ok_or_else(|| participant::table_full(&self.shared))
+        seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
     }
 
     /// What the ring was made to be.
@@ -172,7 +154,7 @@ impl Ring {
     /// The file that holds the ring, if it has a name.
     pub fn path(&self) -> Option<&Path> {
         #[cfg(target_os = "linux")]
-        return self.shared.presence.file().map(|file| file.path());
+        return self.shared.presence.file().map(crate::segment::named::SegmentFile::path);
         #[cfg(not(target_os = "linux"))]
         None
     }
@@ -208,9 +190,7 @@ impl Ring {
     /// Two lines an entry that was ever taken. The figures of different entries are not of one instant.
     pub fn participants(&self) -> Vec<Participant> {
         let next = self.next_sequence();
-        gate::entries(&self.shared.memory)
-            .filter_map(|index| self.participant(index, next))
-            .collect()
+        gate::entries(&self.shared.memory).filter_map(|index| self.participant(index, next)).collect()
     }
 
     fn participant(&self, index: usize, next: u64) -> Option<Participant> {
@@ -253,15 +233,10 @@ fn initialise(memory: &Memory) {
     for _ in 0..config.slots {
         match class {
             Class::Inline(stamps) => {
-                memory
-                    .inline_slot(&place)
-                    .stamp
-                    .store(stamps.writing(place.sequence), Relaxed);
+                memory.inline_slot(&place).stamp.store(stamps.writing(place.sequence), Relaxed);
             }
             Class::Arena(words) => {
-                memory
-                    .slot_word(&place)
-                    .store(words.awaits(place.round(), place.index()), Relaxed);
+                memory.slot_word(&place).store(words.awaits(place.round(), place.index()), Relaxed);
             }
         }
         place.step();

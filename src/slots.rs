@@ -32,7 +32,7 @@ impl Slots {
         } else {
             Class::Inline(Stamps::new(layout.config.slot_bytes))
         };
-        Slots { class, memory }
+        Slots { memory, class }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -53,9 +53,9 @@ impl Slots {
             Class::Inline(stamps) => inline::look(&self.memory.inline_slot(place), stamps, place.sequence),
             Class::Arena(words) => arena::look(&self.memory, words, place).map_err(|seen| match seen {
                 Seen::NotYet => Seen::NotYet,
-                Seen::Overtaken { by } => Seen::Overtaken {
-                    by: by.saturating_mul(self.config().slots as u64),
-                },
+                Seen::Overtaken { by } => {
+                    Seen::Overtaken { by: by.saturating_mul(self.config().slots as u64) }
+                }
             }),
         }
     }
@@ -67,12 +67,7 @@ impl Slots {
     pub(crate) fn next_sequence(&self) -> u64 {
         let config = self.config();
         // Relaxed: a start; the slots decide. Bounded: a peer may have stored anything.
-        let start = self
-            .memory
-            .control()
-            .next
-            .load(Relaxed)
-            .clamp(config.first_sequence, SEQUENCE_LIMIT);
+        let start = self.memory.control().next.load(Relaxed).clamp(config.first_sequence, SEQUENCE_LIMIT);
         let mut place = Place::of(start, config.slots);
         // At most one jump to where the writer is, and from there at most what it publishes meanwhile.
         for _ in 0..2 * config.slots + 2 {

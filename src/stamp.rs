@@ -9,13 +9,13 @@
 /// the rest: 59 bits for 8-byte slots, 52 for 1 KiB. They wrap; the comparison is made modulo, and it errs
 /// only for a reader that slept through exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamps {
+pub(crate) struct Stamps {
     len_bits: u32,
 }
 
 /// What a stamp or word says to somebody who waits for a certain sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// The message is not there yet.
     NotYet,
     /// A later message stands there, or is being written there.
@@ -27,10 +27,8 @@ pub enum Seen {
 
 impl Stamps {
     /// For slots of at most `slot_bytes` bytes.
-    pub fn new(slot_bytes: usize) -> Self {
-        Stamps {
-            len_bits: usize::BITS - slot_bytes.leading_zeros(),
-        }
+    pub(crate) fn new(slot_bytes: usize) -> Self {
+        Stamps { len_bits: usize::BITS - slot_bytes.leading_zeros() }
     }
 
     /// Message `sequence` is there, `len` bytes of it.
@@ -57,16 +55,12 @@ impl Stamps {
     /// What a stamp says that does not hold `sequence`.
     #[cold]
     pub(crate) fn seen(self, stamp: u64, sequence: u64) -> Seen {
-        let ahead = (stamp & !self.len_mask())
-            .wrapping_sub(self.holds(sequence, 0))
-            .cast_signed();
+        let ahead = (stamp & !self.len_mask()).wrapping_sub(self.holds(sequence, 0)).cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
             // `writing(later)` is one half step short of `holds(later)`: round up.
-            Seen::Overtaken {
-                by: (ahead.cast_unsigned() >> self.len_bits).div_ceil(2),
-            }
+            Seen::Overtaken { by: (ahead.cast_unsigned() >> self.len_bits).div_ceil(2) }
         }
     }
 
@@ -82,16 +76,14 @@ impl Stamps {
 /// The round counts the messages that went through the slot. The index takes the bits that the ring's buffers
 /// need; the round has the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Words {
+pub(crate) struct Words {
     buffer_bits: u32,
 }
 
 impl Words {
     /// For a ring of `buffers` buffers.
-    pub fn new(buffers: usize) -> Self {
-        Words {
-            buffer_bits: usize::BITS - buffers.saturating_sub(1).leading_zeros(),
-        }
+    pub(crate) fn new(buffers: usize) -> Self {
+        Words { buffer_bits: usize::BITS - buffers.saturating_sub(1).leading_zeros() }
     }
 
     /// The message of `round` is there, in `buffer`.
@@ -123,15 +115,11 @@ impl Words {
     /// What a word says that does not hold `round`, in rounds of the slot.
     #[cold]
     pub(crate) fn seen(self, word: u64, round: u64) -> Seen {
-        let ahead = (word & !self.buffer_mask())
-            .wrapping_sub(self.holds(round, 0))
-            .cast_signed();
+        let ahead = (word & !self.buffer_mask()).wrapping_sub(self.holds(round, 0)).cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
-            Seen::Overtaken {
-                by: (ahead.cast_unsigned() >> self.buffer_bits).div_ceil(4),
-            }
+            Seen::Overtaken { by: (ahead.cast_unsigned() >> self.buffer_bits).div_ceil(4) }
         }
     }
 

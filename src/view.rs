@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "a slice over frozen bytes of shared memory")]
 
 use crate::memory::frozen_bytes;
-use crate::reader::{Position, Received, Shown};
+use crate::position::{Position, Received, Shown};
 
 /// The bytes of one message: in the ring where the protocol freezes them, else a copy.
 ///

@@ -23,10 +23,7 @@ enum Contestant {
 }
 
 fn contestants() -> Vec<(&'static str, Contestant)> {
-    let mut all = vec![
-        ("plain", Contestant::Plain),
-        ("words", Contestant::Ours(Kernel::Words)),
-    ];
+    let mut all = vec![("plain", Contestant::Plain), ("words", Contestant::Ours(Kernel::Words))];
     #[cfg(target_arch = "x86_64")]
     {
         use super::x86_64::{ByteCopy, Width};
@@ -41,10 +38,7 @@ fn contestants() -> Vec<(&'static str, Contestant)> {
 }
 
 fn print_heading(what: &str) {
-    let names: Vec<_> = contestants()
-        .iter()
-        .map(|(name, _)| format!("{name:>8}"))
-        .collect();
+    let names: Vec<_> = contestants().iter().map(|(name, _)| format!("{name:>8}")).collect();
     println!("{what}{}", names.concat());
 }
 
@@ -72,24 +66,15 @@ impl Messages {
         let mut memory = vec![1; stride * count + 2 * PAGE];
         let first = memory.as_ptr().align_offset(PAGE) + skew;
         let start = memory.as_mut_ptr().wrapping_add(first);
-        let message = |index| Message {
-            start: start.wrapping_add(index * stride),
-            len,
-        };
-        Messages {
-            each: (0..count).map(message).collect(),
-            _memory: memory,
-        }
+        let message = |index| Message { start: start.wrapping_add(index * stride), len };
+        Messages { each: (0..count).map(message).collect(), _memory: memory }
     }
 
     /// The message of this round; their number is a power of two, or the rounds pay for a division.
     #[inline(always)]
     fn get(&self, round: usize) -> Message {
         let Message { start, len } = self.each[round & (self.each.len() - 1)];
-        Message {
-            start: black_box(start),
-            len: black_box(len),
-        }
+        Message { start: black_box(start), len: black_box(len) }
     }
 }
 
@@ -131,34 +116,8 @@ fn time(rounds: usize, mut call: impl FnMut(usize)) -> f64 {
 #[ignore = "a measurement"]
 fn one_core() {
     print_heading("    bytes       ");
-    let short = [
-        8,
-        13,
-        16,
-        24,
-        32,
-        48,
-        64,
-        100,
-        128,
-        192,
-        256,
-        384,
-        512,
-        1 << 10,
-        4 << 10,
-        64 << 10,
-    ];
-    let long = [
-        MIB,
-        4 * MIB,
-        8 * MIB,
-        12 * MIB,
-        16 * MIB,
-        24 * MIB,
-        32 * MIB,
-        64 * MIB,
-    ];
+    let short = [8, 13, 16, 24, 32, 48, 64, 100, 128, 192, 256, 384, 512, 1 << 10, 4 << 10, 64 << 10];
+    let long = [MIB, 4 * MIB, 8 * MIB, 12 * MIB, 16 * MIB, 24 * MIB, 32 * MIB, 64 * MIB];
     for len in short.into_iter().chain(long) {
         let slots = Messages::new((16_384 / len).max(2).next_power_of_two(), len, 0);
         // Half a page off: a load at the page offset of an earlier store waits for it.
@@ -198,21 +157,11 @@ fn two_cores() {
     let line = || probe.measure().expect("pinned threads").median();
     print_heading("    bytes × slots");
     let small = [64, 256, 1 << 10].map(|len| (len, 1024));
-    let hot = [
-        (64 << 10, 4),
-        (MIB, 1),
-        (MIB, 4),
-        (MIB, 16),
-        (MIB, 64),
-        (4 * MIB, 4),
-    ];
+    let hot = [(64 << 10, 4), (MIB, 1), (MIB, 4), (MIB, 16), (MIB, 64), (4 * MIB, 4)];
     let large = [8, 16, 32, 96].map(|mib| (mib * MIB, 4));
     for (len, count) in small.into_iter().chain(hot).chain(large) {
         let slots = Messages::new(count, len, 0);
-        let mut runs: Vec<_> = contestants()
-            .iter()
-            .map(|_| LineClass::ALL.map(|_| vec![]))
-            .collect();
+        let mut runs: Vec<_> = contestants().iter().map(|_| LineClass::ALL.map(|_| vec![])).collect();
         for _ in 0..5 {
             for ((_, copy), runs) in contestants().into_iter().zip(&mut runs) {
                 let before = line();
@@ -223,10 +172,7 @@ fn two_cores() {
             }
         }
         for class in LineClass::ALL {
-            let spreads: Vec<_> = runs
-                .iter()
-                .map(|runs| Spread::of(runs[class as usize].clone()))
-                .collect();
+            let spreads: Vec<_> = runs.iter().map(|runs| Spread::of(runs[class as usize].clone())).collect();
             if spreads.iter().all(Option::is_none) {
                 continue;
             }
@@ -235,10 +181,7 @@ fn two_cores() {
                     Some(spread) => format!("{:>8.1}", pick(spread)),
                     None => format!("{:>8}", "-"),
                 });
-                println!(
-                    "{len:>9} × {count:<4}{}  {class}, {what}",
-                    figures.collect::<String>()
-                );
+                println!("{len:>9} × {count:<4}{}  {class}, {what}", figures.collect::<String>());
             };
             print("median", |spread| spread.median);
             print("best", |spread| spread.max);

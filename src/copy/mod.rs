@@ -11,12 +11,12 @@
 //! |                  | [`Kernel::Words`]                      | [`Kernel::Bytes`]                        |
 //! |------------------|----------------------------------------|------------------------------------------|
 //! | an access is     | one `AtomicU64`, relaxed               | one `AtomicU8`, relaxed, made by assembly |
-//! | good for         | short slots, every target, the models  | long slots: 3 times as fast from 1 KiB   |
+//! | good for         | short slots, every target, the models  | long slots: 2 to 3 times as fast at 1 KiB |
 //! | a message's end  | a whole word, filled up with zeros     | its last byte                            |
 //!
 //! Rust has no atomic copy of many bytes, and a loop over atomics is not vectorised: hence the assembly. Atomics
 //! of two sizes may not race on the same bytes: hence a ring keeps to one kernel, which follows from its slot
-//! size alone, never from a message's length. The threshold belongs to the segment format for the same reason.
+//! size alone, never from a message's length. That threshold belongs to the segment format for the same reason.
 //!
 //! # What the assembly means
 //! Each `asm!` block stands for the following Rust, and for the compiler it might as well be that:
@@ -37,17 +37,39 @@
 //!   the second, or two stores of the same value, are things that Rust code may do as well.
 //!
 //! # Thresholds
-//! | threshold | why | measured |
-//! |-----------|-----|----------|
-//! | words up to 256-byte slots | below it the kernels are equals, and words are what the models check | @A@ |
-//! | 8-byte moves up to 128 bytes, vectors above | a message is often written just before it is sent, and a vector load that spans a word still on its way to the cache waits for it | @B@ |
-//! | AVX if the machine has it, else SSE2 | twice as wide; AVX-512 gained nothing | @C@ |
-//! | non-temporal stores from half the L3 | source and destination no longer fit in together: stored lines would be fetched, then evicted | @D@ |
+//! - *Words in slots of up to 256 bytes:* there the kernels are about equal, and words are what the models check.
+//! - *Bytes by 8-byte moves up to 128 bytes, by vectors above.* A message is often written just before it is sent,
+//!   and a vector load that spans a word still on its way to the cache waits for it (`new` in the table).
+//! - *AVX, or SSE2 where there is none:* twice the width. AVX-512 gains nothing more.
+//! - *Non-temporal stores from a third of the L3:* source, slot and target of a message no longer fit into it, so
+//!   that ordinary stores fetch each line first only to see it evicted.
 //!
-//! Not used: `rep movsb`. It was never the fastest (@E@).
+//! What they were chosen from; `new` means that the message's first word was written just before the copy:
 //!
-//! The machine: 2 vCPUs of an AMD EPYC (Zen 4) with 32 MiB of L3, under KVM; Rust 1.95; medians. Measure again by
-//! the command at the top of `measure.rs`. The figures in parentheses come from code that is not kept.
+//! | store                       | `memcpy` | words | SSE2 | AVX  | non-temporal |
+//! |-----------------------------|----------|-------|------|------|--------------|
+//! | 8 B, ns                     | 3.5      | 2.3   | 2.5  | 2.5  | –            |
+//! | 64 B, ns                    | 3.2      | 4.0   | 3.7  | 3.7  | –            |
+//! | 64 B, `new`, ns             | 7.4      | 4.2   | 4.2  | 4.2  | –            |
+//! | 256 B, ns                   | 4.0      | 8.9   | 6.0  | 4.4  | 605          |
+//! | 256 B, `new`, ns            | 8.5      | 9.0   | 8.4  | 8.4  | 622          |
+//! | 1 KiB, GB/s                 | 89       | 37    | 56   | 84   | 1.7          |
+//! | 4 KiB, GB/s                 | 90       | 38    | 59   | 115  | 9.0          |
+//! | 1 MiB, GB/s                 | 47       | 31    | 50   | 49   | 28           |
+//! | 8 MiB, GB/s                 | 25       | 18    | 29   | 28   | 28           |
+//! | 12 MiB, GB/s                | 19       | 15    | 20   | 20   | 28           |
+//! | 64 MiB, GB/s                | 13       | 13    | 14   | 13   | 21           |
+//! | two cores, 4 × 1 MiB, GB/s  | 46       | 28    | 46   | 46   | 14           |
+//! | two cores, 4 × 4 MiB, GB/s  | 24       | 16    | 22   | 22   | 13           |
+//! | two cores, 4 × 8 MiB, GB/s  | 9        | 10    | 12   | 10   | 13           |
+//! | two cores, 4 × 96 MiB, GB/s | 9        | 9     | 9    | 9    | 13           |
+//!
+//! Medians on 2 vCPUs of an AMD EPYC (Zen 4) with 32 MiB of L3, under KVM, Rust 1.95, other work in the
+//! background; the cores share the L3. Loads are like stores, but non-temporal ones pay off later (12 MiB: equal).
+//! Measure again by the command at the top of `measure.rs`.
+//!
+//! `rep movsb` was tried and is not used: 66 GB/s at 1 KiB where AVX had 105, never ahead of the best of the
+//! others, and 7.5 GB/s at 64 MiB once the two sides lay 16 bytes apart in their pages.
 #![allow(unsafe_code)] // The contract of a copy is about raw pointers.
 
 #[cfg(test)]
@@ -78,11 +100,7 @@ pub(crate) enum Kernel {
 impl Kernel {
     /// The kernel of a ring whose slots hold `slot_bytes` of payload, whatever the length of a single message.
     pub(crate) fn for_slot_bytes(slot_bytes: usize) -> Kernel {
-        if MODELLED || slot_bytes <= WORDS_UP_TO {
-            Kernel::Words
-        } else {
-            Kernel::for_large_slots()
-        }
+        if MODELLED || slot_bytes <= WORDS_UP_TO { Kernel::Words } else { Kernel::for_large_slots() }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -126,11 +144,7 @@ impl Kernel {
             // SAFETY: as in `store`; the caller's words reach from `shared` to the last byte.
             #[cfg(target_arch = "x86_64")]
             Kernel::Bytes(bytes) => unsafe {
-                bytes.copy(
-                    shared.cast_mut().cast::<u8>().add(offset),
-                    src.as_ptr(),
-                    src.len(),
-                );
+                bytes.copy(shared.cast_mut().cast::<u8>().add(offset), src.as_ptr(), src.len());
             },
         }
     }

@@ -19,11 +19,7 @@ struct Line([AtomicU64; 8]);
 impl Lines {
     /// At least `bytes` bytes, all of them untouched.
     fn new(bytes: usize) -> Self {
-        let mut lines = Lines(
-            (0..bytes.div_ceil(64))
-                .map(|_| Line(Default::default()))
-                .collect(),
-        );
+        let mut lines = Lines((0..bytes.div_ceil(64)).map(|_| Line(Default::default())).collect());
         lines.bytes().fill(UNTOUCHED);
         lines
     }
@@ -46,11 +42,7 @@ fn kernels() -> Vec<Kernel> {
     {
         use super::x86_64::{ByteCopy, Width};
         let has_avx = is_x86_feature_detected!("avx");
-        for &width in if has_avx {
-            &[Width::Sse2, Width::Avx][..]
-        } else {
-            &[Width::Sse2]
-        } {
+        for &width in if has_avx { &[Width::Sse2, Width::Avx][..] } else { &[Width::Sse2] } {
             for stream_from in [usize::MAX, 129] {
                 kernels.push(Kernel::Bytes(ByteCopy { width, stream_from }));
             }
@@ -61,9 +53,7 @@ fn kernels() -> Vec<Kernel> {
 
 /// Bytes without a period that a copy could fall into.
 fn message(len: usize) -> Vec<u8> {
-    (0..len as u32)
-        .map(|i| i.wrapping_mul(0x9e37_79b1).to_be_bytes()[0])
-        .collect()
+    (0..len as u32).map(|i| i.wrapping_mul(0x9e37_79b1).to_be_bytes()[0]).collect()
 }
 
 /// The private and the shared memory of the comparisons, and what an untouched part of them looks like.
@@ -80,12 +70,7 @@ impl Bench {
         let [mut source, shared, copy] = [(); 3].map(|()| Lines::new(room));
         let bytes = message(source.bytes().len());
         source.bytes().copy_from_slice(&bytes);
-        Bench {
-            source,
-            shared,
-            copy,
-            untouched: vec![UNTOUCHED; room + 64],
-        }
+        Bench { source, shared, copy, untouched: vec![UNTOUCHED; room + 64] }
     }
 
     /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's start, and looks
@@ -101,16 +86,8 @@ impl Bench {
         let (before, stored) = self.shared.bytes().split_at(word * 8);
         let behind = &stored[len.next_multiple_of(8)..];
         assert!(stored[..len] == *source, "the stored message: {}", case());
-        assert!(
-            before == &self.untouched[..before.len()],
-            "before the stored message: {}",
-            case()
-        );
-        assert!(
-            behind == &self.untouched[..behind.len()],
-            "behind the stored message: {}",
-            case()
-        );
+        assert!(before == &self.untouched[..before.len()], "before the stored message: {}", case());
+        assert!(behind == &self.untouched[..behind.len()], "behind the stored message: {}", case());
 
         self.copy.bytes().fill(UNTOUCHED);
         let start = MARGIN + align;
@@ -120,16 +97,8 @@ impl Bench {
         let (before, loaded) = self.copy.bytes().split_at(start);
         let behind = &loaded[len..];
         assert!(loaded[..len] == *source, "the loaded message: {}", case());
-        assert!(
-            before == &self.untouched[..before.len()],
-            "before the loaded message: {}",
-            case()
-        );
-        assert!(
-            behind == &self.untouched[..behind.len()],
-            "behind the loaded message: {}",
-            case()
-        );
+        assert!(before == &self.untouched[..before.len()], "before the loaded message: {}", case());
+        assert!(behind == &self.untouched[..behind.len()], "behind the loaded message: {}", case());
     }
 }
 
@@ -171,11 +140,7 @@ fn a_store_at_an_offset_changes_exactly_its_own_bytes() {
                 expected[offset..offset + source.len()].copy_from_slice(&source);
                 // SAFETY: 256 bytes hold every offset and length above; no other thread is here.
                 unsafe { kernel.store_at(shared.start(), offset, &source) };
-                assert!(
-                    shared.bytes() == expected,
-                    "{kernel:?}, {} bytes at {offset}",
-                    source.len()
-                );
+                assert!(shared.bytes() == expected, "{kernel:?}, {} bytes at {offset}", source.len());
             }
         }
     }
@@ -234,18 +199,12 @@ fn a_copy_beside_a_store_mixes_the_two_versions_and_nothing_else() {
                 // SAFETY: as above, and `copy` has LEN bytes.
                 unsafe { kernel.load(copy.as_mut_ptr(), shared.start(), LEN) };
                 invented += copy.iter().filter(|byte| ![0x11, 0x22].contains(*byte)).count();
-                torn_words += copy
-                    .chunks(8)
-                    .filter(|word| word.iter().any(|byte| *byte != word[0]))
-                    .count();
+                torn_words += copy.chunks(8).filter(|word| word.iter().any(|byte| *byte != word[0])).count();
             }
             done.store(true, Relaxed);
         });
         assert_eq!(invented, 0, "{kernel:?}");
-        assert!(
-            torn_words == 0 || kernel != Kernel::Words,
-            "{torn_words} words of two versions"
-        );
+        assert!(torn_words == 0 || kernel != Kernel::Words, "{torn_words} words of two versions");
     }
 }
 

@@ -41,11 +41,7 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
 #[inline]
 pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8]) {
     let skip = offset % WORD;
-    let (head, src) = if skip == 0 {
-        (&[][..], src)
-    } else {
-        src.split_at(src.len().min(WORD - skip))
-    };
+    let (head, src) = if skip == 0 { (&[][..], src) } else { src.split_at(src.len().min(WORD - skip)) };
     let (body, tail) = src.split_at(src.len() / WORD * WORD);
 
     // SAFETY: the three parts follow one another and end with the word that holds byte offset + src.len() - 1.

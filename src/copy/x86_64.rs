@@ -9,8 +9,11 @@ use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use std::sync::OnceLock;
 
-/// Up to here a copy is a few moves without a loop.
+/// Up to here a copy is made of moves of at most eight bytes, above of vectors.
 const SHORT: usize = 128;
+
+/// The L3 of a processor that does not tell: a usual one.
+const L3_IF_UNKNOWN: usize = 32 << 20;
 
 /// The choices among the copies that depend on the machine.
 ///
@@ -36,13 +39,9 @@ impl ByteCopy {
     pub(super) fn detect() -> Self {
         static HERE: OnceLock<ByteCopy> = OnceLock::new();
         *HERE.get_or_init(|| ByteCopy {
-            width: if is_x86_feature_detected!("avx") {
-                Width::Avx
-            } else {
-                Width::Sse2
-            },
-            // From half the L3 on, source and destination together no longer fit into it.
-            stream_from: (l3_bytes().unwrap_or(32 << 20) / 2).max(SHORT + 1),
+            width: if is_x86_feature_detected!("avx") { Width::Avx } else { Width::Sse2 },
+            // From a third of the L3 on, source, slot and target of a message no longer fit into it.
+            stream_from: l3_bytes().unwrap_or(L3_IF_UNKNOWN) / 3,
         })
     }
 
@@ -65,10 +64,7 @@ impl ByteCopy {
                 move_32(dst.add(len - 32), src.add(len - 32));
             } else if len >= 16 {
                 move_8([dst, dst.add(8)], [src, src.add(8)]);
-                move_8(
-                    [dst.add(len - 16), dst.add(len - 8)],
-                    [src.add(len - 16), src.add(len - 8)],
-                );
+                move_8([dst.add(len - 16), dst.add(len - 8)], [src.add(len - 16), src.add(len - 8)]);
             } else if len >= 8 {
                 move_8([dst, dst.add(len - 8)], [src, src.add(len - 8)]);
             } else if len >= 4 {
@@ -102,21 +98,21 @@ impl ByteCopy {
 /// Defines a copy of two pieces of `$bytes` bytes, both loaded before the first is stored. They may overlap each
 /// other: the first and the last `$bytes` bytes cover every length from `$bytes` to twice that.
 macro_rules! two_moves {
-    ($name:ident, $mov:literal, $class:ident, $part:literal, $bytes:literal) => {
+    ($name:ident, $class:ident, $part:literal, $bytes:literal) => {
         #[doc = concat!("Copies two pieces of ", $bytes, " bytes, which may overlap each other.")]
         ///
         /// # Safety
         /// As [`ByteCopy::copy`], for each of the two pairs of pointers.
         #[inline(always)]
         unsafe fn $name(dst: [*mut u8; 2], src: [*const u8; 2]) {
-            // SAFETY: two loads and two stores at addresses that the caller vouches for; `mov` and `movdqu`
-            // need no alignment and leave the flags alone; the two registers are declared as outputs.
+            // SAFETY: two loads and two stores at addresses that the caller vouches for; `mov` needs no
+            // alignment and leaves the flags alone; its two registers are outputs, hence not those of an input.
             unsafe {
                 asm!(
-                    concat!($mov, " {x", $part, "}, [{src_x}]"),
-                    concat!($mov, " {y", $part, "}, [{src_y}]"),
-                    concat!($mov, " [{dst_x}], {x", $part, "}"),
-                    concat!($mov, " [{dst_y}], {y", $part, "}"),
+                    concat!("mov {x", $part, "}, [{src_x}]"),
+                    concat!("mov {y", $part, "}, [{src_y}]"),
+                    concat!("mov [{dst_x}], {x", $part, "}"),
+                    concat!("mov [{dst_y}], {y", $part, "}"),
                     src_x = in(reg) src[0],
                     src_y = in(reg) src[1],
                     dst_x = in(reg) dst[0],
@@ -130,10 +126,10 @@ macro_rules! two_moves {
     };
 }
 
-two_moves!(move_1, "mov", reg_byte, "", "1");
-two_moves!(move_2, "mov", reg, ":x", "2");
-two_moves!(move_4, "mov", reg, ":e", "4");
-two_moves!(move_8, "mov", reg, ":r", "8");
+two_moves!(move_1, reg_byte, "", "1");
+two_moves!(move_2, reg, ":x", "2");
+two_moves!(move_4, reg, ":e", "4");
+two_moves!(move_8, reg, ":r", "8");
 
 /// Copies 32 bytes.
 ///
@@ -278,11 +274,7 @@ fn l3_bytes() -> Option<usize> {
     let has_amd =
         __cpuid(0x8000_0000).eax >= AMD_CACHES && __cpuid(0x8000_0001).ecx & TOPOLOGY_EXTENSIONS != 0;
     let has_intel = __cpuid(0).eax >= DETERMINISTIC_CACHES;
-    let leaf = if has_amd {
-        AMD_CACHES
-    } else {
-        has_intel.then_some(DETERMINISTIC_CACHES)?
-    };
+    let leaf = if has_amd { AMD_CACHES } else { has_intel.then_some(DETERMINISTIC_CACHES)? };
 
     let field = |register: u32, shift: u32, bits: u32| (register >> shift & ((1 << bits) - 1)) as usize;
     (0..16)

@@ -1,5 +1,6 @@
 //! The views over real memory: the heap or a mapping.
 #![allow(unsafe_code, reason = "the one place where offsets become references")]
+#![allow(clippy::cast_ptr_alignment, reason = "invariant ALIGNED")]
 
 use super::InlineSlot;
 use crate::copy::Kernel;
@@ -15,13 +16,14 @@ use std::sync::Arc;
 /// A ring's memory. Clones share it; it is unmapped when the last clone drops.
 ///
 /// Invariants, established by [`Memory::new`] and relied on by every method:
-/// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `mapping` lives;
+/// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `_mapping` lives;
 /// - ALIGNED: `base` is aligned to a page, and [`Layout`] only yields offsets aligned for what lies there;
 /// - ATOMIC-ONLY: peers may store anywhere at any time, and so may we, so nobody makes a plain reference to
 ///   these bytes: only references to atomics, which all bit patterns are valid for.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
-    mapping: Arc<Mapping>,
+    /// Never looked at: it keeps the memory.
+    _mapping: Arc<Mapping>,
     layout: Arc<Layout>,
     /// What the hot path needs, by value.
     base: *mut u8,
@@ -34,7 +36,7 @@ pub(crate) struct Memory {
     kernel: Kernel,
 }
 
-// SAFETY: the pointers lead into memory that `mapping` keeps alive wherever this value moves, and all access
+// SAFETY: the pointers lead into memory that `_mapping` keeps alive wherever this value moves, and all access
 // to it is atomic (ATOMIC-ONLY), so it may happen from any thread.
 unsafe impl Send for Memory {}
 // SAFETY: as above; no method stores to `self`.
@@ -50,14 +52,8 @@ impl Memory {
 
     /// Lays views over `mapping`, which must be at least as long as the layout.
     pub(crate) fn new(mapping: Arc<Mapping>, layout: Arc<Layout>) -> Self {
-        assert!(
-            mapping.len() >= layout.total_bytes,
-            "a mapping is made for its layout"
-        );
-        assert!(
-            mapping.base().addr().is_multiple_of(crate::layout::PAGE),
-            "mappings start on pages"
-        );
+        assert!(mapping.len() >= layout.total_bytes, "a mapping is made for its layout");
+        assert!(mapping.base().addr().is_multiple_of(crate::layout::PAGE), "mappings start on pages");
         let base = mapping.base();
         Memory {
             base,
@@ -68,17 +64,13 @@ impl Memory {
             payload_bytes: layout.payload_bytes,
             participants: layout.config.participants,
             kernel: Kernel::for_slot_bytes(layout.config.slot_bytes),
-            mapping,
+            _mapping: mapping,
             layout,
         }
     }
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
-    }
-
-    pub(crate) fn mapping(&self) -> &Mapping {
-        &self.mapping
     }
 
     #[inline(always)]
@@ -124,48 +116,30 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn buffer(&self, index: usize) -> Result<(&BufferHeader, Payload<'_>), Corrupt> {
         if index >= self.layout.buffers {
-            return Err(Corrupt {
-                what: "a slot names a buffer that the ring does not have",
-            });
+            return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
         }
         // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a stride of
         // `payload_bytes` for each buffer.
         unsafe {
-            let header = self
-                .base
-                .add(self.layout.headers_offset)
-                .cast::<BufferHeader>()
-                .add(index);
-            let payload = self
-                .base
-                .add(self.layout.payloads_offset + index * self.layout.buffer_stride);
+            let header = self.base.add(self.layout.headers_offset).cast::<BufferHeader>().add(index);
+            let payload = self.base.add(self.layout.payloads_offset + index * self.layout.buffer_stride);
             Ok((&*header, self.payload(payload)))
         }
     }
 
     /// The words for the extras of a buffer that [`Self::buffer`] accepted.
     pub(crate) fn buffer_extras(&self, buffer: usize) -> &[AtomicU64] {
-        assert!(
-            buffer < self.layout.buffers,
-            "checked when the buffer was looked up"
-        );
+        assert!(buffer < self.layout.buffers, "checked when the buffer was looked up");
         // SAFETY: MAPPED and ALIGNED; the layout has `extras_words` words for each buffer.
         unsafe {
-            let start = self
-                .base
-                .add(self.layout.extras_offset + buffer * self.layout.extras_stride);
+            let start = self.base.add(self.layout.extras_offset + buffer * self.layout.extras_stride);
             std::slice::from_raw_parts(start.cast::<AtomicU64>(), self.extras_words)
         }
     }
 
     #[inline(always)]
     fn payload(&self, start: *mut u8) -> Payload<'_> {
-        Payload {
-            start,
-            bytes: self.payload_bytes,
-            kernel: self.kernel,
-            memory: PhantomData,
-        }
+        Payload { start, bytes: self.payload_bytes, kernel: self.kernel, memory: PhantomData }
     }
 }
 
@@ -197,10 +171,7 @@ impl<'a> Payload<'a> {
     /// Copies `bytes` in.
     #[inline(always)]
     pub(crate) fn store(self, bytes: &[u8]) {
-        assert!(
-            bytes.len() <= self.bytes,
-            "lengths are checked against the slot before the copy"
-        );
+        assert!(bytes.len() <= self.bytes, "lengths are checked against the slot before the copy");
         // SAFETY: valid and aligned (see `start`), and the length was just checked; the shared side is accessed
         // by `copy` only (ATOMIC-ONLY).
         unsafe { self.kernel.store(self.start.cast(), bytes) };
@@ -208,10 +179,7 @@ impl<'a> Payload<'a> {
 
     /// Copies `bytes` in, `offset` bytes behind the start. Only whoever owns the payload may do so.
     pub(crate) fn store_at(self, offset: usize, bytes: &[u8]) {
-        assert!(
-            offset <= self.bytes && bytes.len() <= self.bytes - offset,
-            "checked by the claim"
-        );
+        assert!(offset <= self.bytes && bytes.len() <= self.bytes - offset, "checked by the claim");
         // SAFETY: as in `store`; start and end lie within the payload.
         unsafe { self.kernel.store_at(self.start.cast(), offset, bytes) };
     }
@@ -254,12 +222,7 @@ impl Racy<'_> {
     /// If the message is shorter.
     #[inline(always)]
     pub fn copy_to_slice(&self, out: &mut [u8]) {
-        assert!(
-            out.len() <= self.len,
-            "the message has {} bytes, not {}",
-            self.len,
-            out.len()
-        );
+        assert!(out.len() <= self.len, "the message has {} bytes, not {}", self.len, out.len());
         // SAFETY: valid and aligned (see `start`), and the length was just checked; `out` is private memory.
         unsafe { self.kernel.load(out.as_mut_ptr(), self.start.cast(), out.len()) };
     }
@@ -270,18 +233,10 @@ impl Racy<'_> {
     /// If the message does not reach that far.
     #[inline(always)]
     pub fn word(&self, index: usize) -> [u8; 8] {
-        assert!(
-            index < self.len / 8,
-            "the message has {} whole words, not {}",
-            self.len / 8,
-            index + 1
-        );
+        assert!(index < self.len / 8, "the message has {} whole words, not {}", self.len / 8, index + 1);
         let mut word = [0; 8];
         // SAFETY: as above; the word lies within the message and is aligned as its start is.
-        unsafe {
-            self.kernel
-                .load(word.as_mut_ptr(), self.start.cast::<AtomicU64>().add(index), 8)
-        };
+        unsafe { self.kernel.load(word.as_mut_ptr(), self.start.cast::<AtomicU64>().add(index), 8) };
         word
     }
 

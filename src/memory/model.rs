@@ -71,21 +71,9 @@ impl Memory {
             false => Cells::Shared(made(layout.payload_bytes.min(16) / 8, || AtomicU64::new(0))),
             true => Cells::Exclusive(made(layout.payload_bytes.min(16) / 8, || UnsafeCell::new(0))),
         };
-        let (inline, arena) = if layout.is_arena() {
-            (0, config.slots)
-        } else {
-            (config.slots, 0)
-        };
-        let slot = || Slot {
-            stamp: AtomicU64::new(0),
-            extras: extras(),
-            payload: payload(),
-        };
-        let buffer = || Buffer {
-            header: BufferHeader::default(),
-            extras: extras(),
-            payload: payload(),
-        };
+        let (inline, arena) = if layout.is_arena() { (0, config.slots) } else { (config.slots, 0) };
+        let slot = || Slot { stamp: AtomicU64::new(0), extras: extras(), payload: payload() };
+        let buffer = || Buffer { header: BufferHeader::default(), extras: extras(), payload: payload() };
         let parts = Parts {
             control: Control::default(),
             entries: made(config.participants, Entry::default),
@@ -93,10 +81,7 @@ impl Memory {
             words: made(arena, || AtomicU64::new(0)),
             buffers: made(layout.buffers, buffer),
         };
-        Ok(Memory {
-            parts: Arc::new(parts),
-            layout,
-        })
+        Ok(Memory { parts: Arc::new(parts), layout })
     }
 
     /// Segments are files of raw bytes: models live on the heap.
@@ -118,11 +103,7 @@ impl Memory {
 
     pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
         let slot = &self.parts.slots[place.index()];
-        InlineSlot {
-            stamp: &slot.stamp,
-            extras: &slot.extras,
-            payload: Payload { cells: &slot.payload },
-        }
+        InlineSlot { stamp: &slot.stamp, extras: &slot.extras, payload: Payload { cells: &slot.payload } }
     }
 
     pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
@@ -131,15 +112,8 @@ impl Memory {
 
     pub(crate) fn buffer(&self, index: usize) -> Result<(&BufferHeader, Payload<'_>), Corrupt> {
         let buffer = self.parts.buffers.get(index);
-        let buffer = buffer.ok_or(Corrupt {
-            what: "a slot names a buffer that the ring does not have",
-        })?;
-        Ok((
-            &buffer.header,
-            Payload {
-                cells: &buffer.payload,
-            },
-        ))
+        let buffer = buffer.ok_or(Corrupt { what: "a slot names a buffer that the ring does not have" })?;
+        Ok((&buffer.header, Payload { cells: &buffer.payload }))
     }
 
     pub(crate) fn buffer_extras(&self, buffer: usize) -> &[AtomicU64] {
@@ -155,10 +129,7 @@ pub(crate) struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     pub(crate) fn message(self, len: usize) -> Option<Racy<'a>> {
-        (len <= self.cells.len() * 8).then_some(Racy {
-            cells: self.cells,
-            len,
-        })
+        (len <= self.cells.len() * 8).then_some(Racy { cells: self.cells, len })
     }
 
     pub(crate) fn store(self, bytes: &[u8]) {
@@ -166,10 +137,7 @@ impl<'a> Payload<'a> {
     }
 
     pub(crate) fn store_at(self, offset: usize, bytes: &[u8]) {
-        assert!(
-            offset.is_multiple_of(8) && bytes.len().is_multiple_of(8),
-            "models store whole words"
-        );
+        assert!(offset.is_multiple_of(8) && bytes.len().is_multiple_of(8), "models store whole words");
         match self.cells {
             // SAFETY: the words lie in one vector, whose bounds the slice below checks.
             Cells::Shared(cells) => unsafe {

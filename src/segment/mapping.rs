@@ -30,11 +30,7 @@ impl Mapping {
         let layout = Self::heap_layout(len)?;
         // SAFETY: the layout's size is not zero: a segment has at least its header.
         let base = unsafe { alloc_zeroed(layout) };
-        (!base.is_null()).then_some(Mapping {
-            base,
-            len,
-            source: Source::Heap,
-        })
+        (!base.is_null()).then_some(Mapping { base, len, source: Source::Heap })
     }
 
     fn heap_layout(len: usize) -> Option<Layout> {
@@ -48,11 +44,7 @@ impl Mapping {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0)? };
-        let mapping = Mapping {
-            base: base.cast(),
-            len,
-            source: Source::File,
-        };
+        let mapping = Mapping { base: base.cast(), len, source: Source::File };
         // Without it each page costs 3–4 µs at its first touch. Kernels before 5.14 lack it: then it costs that.
         // SAFETY: the range was just mapped; populating changes no contents.
         let _ = unsafe { madvise(base, len, Advice::LinuxPopulateWrite) };

@@ -12,8 +12,9 @@
 use super::Mapping;
 use super::lock::{self, Kind};
 use crate::error::RingError;
-use crate::format::{Entry, Superblock};
+use crate::format::Entry;
 use crate::layout::{ENTRIES_OFFSET, Layout};
+use crate::superblock::Superblock;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -47,12 +48,7 @@ impl Draft {
         rustix::io::pwrite(&fd, superblock.as_bytes(), 0).map_err(failure("writing", &path))?;
         let mapping = Mapping::file(&fd, layout.total_bytes).map_err(failure("mapping", &path))?;
         lock::set(&fd, OPEN_BYTE, Kind::Shared).map_err(failure("locking", &path))?;
-        Ok((
-            Draft {
-                file: SegmentFile { path, fd },
-            },
-            mapping,
-        ))
+        Ok((Draft { file: SegmentFile { path, fd } }, mapping))
     }
 
     /// Gives the segment its name, at once and only if nobody else has it.
@@ -133,12 +129,7 @@ fn entry_byte(entry: usize) -> u64 {
 }
 
 fn path_of(name: &str) -> Result<PathBuf, RingError> {
-    let refuse = |reason| {
-        Err(RingError::Name {
-            name: name.into(),
-            reason,
-        })
-    };
+    let refuse = |reason| Err(RingError::Name { name: name.into(), reason });
     if name.is_empty() {
         return refuse("it is empty");
     }
@@ -155,11 +146,7 @@ fn path_of(name: &str) -> Result<PathBuf, RingError> {
 fn allocate(fd: &OwnedFd, bytes: u64, path: &Path) -> Result<(), RingError> {
     // Taken before: after a failure the figures would count what it left allocated.
     let available = fs::fstatvfs(fd).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    let no_space = || RingError::NoSpace {
-        path: DIRECTORY.into(),
-        wanted: bytes,
-        available,
-    };
+    let no_space = || RingError::NoSpace { path: DIRECTORY.into(), wanted: bytes, available };
     if bytes > available {
         return Err(no_space());
     }
@@ -173,15 +160,10 @@ fn read_layout(fd: &OwnedFd, file_bytes: u64, path: &Path) -> Result<Layout, Rin
     let mut header = [0; size_of::<Superblock>()];
     let read = rustix::io::pread(fd, &mut header[..], 0).map_err(failure("reading", path))?;
     if read < header.len() {
-        return Err(unusable(
-            path,
-            format!("it has {file_bytes} bytes, less than a header"),
-        ));
+        return Err(unusable(path, format!("it has {file_bytes} bytes, less than a header")));
     }
     let superblock = Superblock::read_from_bytes(&header[..]).expect("the array has its size");
-    superblock
-        .layout(file_bytes)
-        .map_err(|reason| unusable(path, reason))
+    superblock.layout(file_bytes).map_err(|reason| unusable(path, reason))
 }
 
 /// Whether `path` names the very file that `fd` has open.
@@ -193,10 +175,7 @@ fn leads_to(path: &Path, fd: &OwnedFd) -> bool {
 }
 
 fn unusable(path: &Path, reason: String) -> RingError {
-    RingError::Unusable {
-        path: path.into(),
-        reason,
-    }
+    RingError::Unusable { path: path.into(), reason }
 }
 
 /// The error of this crate for an error of the system.
@@ -208,11 +187,7 @@ fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
             Errno::NOENT => RingError::NotFound { path },
             Errno::ACCESS | Errno::PERM => RingError::PermissionDenied { path },
             Errno::LOOP => unusable(&path, "it is a symbolic link".into()),
-            error => RingError::Io {
-                doing,
-                path,
-                source: io::Error::from(error),
-            },
+            error => RingError::Io { doing, path, source: io::Error::from(error) },
         }
     }
 }

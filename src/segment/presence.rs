@@ -34,10 +34,7 @@ impl Presence {
     /// For a ring in a file.
     #[cfg(target_os = "linux")]
     pub(crate) fn processes(file: SegmentFile) -> Self {
-        Presence {
-            held: Mutex::default(),
-            file: Some(file),
-        }
+        Presence { held: Mutex::default(), file: Some(file) }
     }
 
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use

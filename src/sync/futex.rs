@@ -9,7 +9,7 @@ pub(crate) use imp::FutexWord;
 
 /// Who sleeps on a word. A private futex does not wake another process's sleeper, whatever the mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Threads of this process only.
     Threads,
     /// Any process that maps the word.
@@ -25,7 +25,7 @@ mod imp {
     /// A 32-bit word to sleep on. Never part of a wider access: a futex word is accessed as 32 bits only.
     #[derive(Debug, Default)]
     #[repr(transparent)]
-    pub struct FutexWord(AtomicU32);
+    pub(crate) struct FutexWord(AtomicU32);
 
     impl FutexWord {
         #[inline(always)]
@@ -109,7 +109,7 @@ mod imp {
 
     /// The model of a futex: the kernel's bucket lock is a mutex, its queue a condition variable.
     #[derive(Debug)]
-    pub struct FutexWord {
+    pub(crate) struct FutexWord {
         word: AtomicU32,
         bucket: Mutex<()>,
         queue: Condvar,
@@ -117,11 +117,7 @@ mod imp {
 
     impl Default for FutexWord {
         fn default() -> Self {
-            FutexWord {
-                word: AtomicU32::new(0),
-                bucket: Mutex::new(()),
-                queue: Condvar::new(),
-            }
+            FutexWord { word: AtomicU32::new(0), bucket: Mutex::new(()), queue: Condvar::new() }
         }
     }
 

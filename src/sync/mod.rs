@@ -26,6 +26,7 @@ pub(crate) use loom::{
 
 #[cfg(seqring_loom)]
 pub use pair::weaken;
+#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
 pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
@@ -43,10 +44,7 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
 }
 
 #[cfg(seqring_loom)]
-#[allow(
-    unsafe_code,
-    reason = "loom's own check of its contract: it panics if another thread's store races"
-)]
+#[allow(unsafe_code, reason = "loom's own check of its contract: it panics if another thread's store races")]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     // SAFETY: loom verifies that no store by another thread is concurrent.
     unsafe { word.unsync_load() }
@@ -58,7 +56,7 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
 /// is why `crossbeam_utils::CachePadded` (whose alignment differs by target) does not stand here.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
-pub struct Line<T>(pub T);
+pub(crate) struct Line<T>(pub(crate) T);
 
 impl<T> std::ops::Deref for Line<T> {
     type Target = T;

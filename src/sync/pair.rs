@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 /// A pairing: what is ordered, who releases, who acquires, and what goes wrong without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum Pair {
     /// Releases: the store of a slot's stamp or word. Acquires: the reader's load of it.
     /// Without it a reader sees the stamp but not yet the payload.
@@ -41,6 +42,7 @@ pub enum Pair {
 /// Which end of a [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum End {
     /// The end that makes earlier accesses visible.
     Release,
@@ -51,15 +53,8 @@ pub enum End {
 #[cfg(seqring_loom)]
 impl Pair {
     /// All pairs, for the table of the models.
-    pub const ALL: [Pair; 7] = [
-        Pair::Publish,
-        Pair::Tear,
-        Pair::Free,
-        Pair::Join,
-        Pair::Pin,
-        Pair::Bell,
-        Pair::End,
-    ];
+    pub const ALL: [Pair; 7] =
+        [Pair::Publish, Pair::Tear, Pair::Free, Pair::Join, Pair::Pin, Pair::Bell, Pair::End];
 }
 
 #[cfg(seqring_loom)]
@@ -123,26 +118,15 @@ mod imp {
 
     /// Switches one end off for every model that this process runs from now on.
     pub fn weaken(what: Option<(Pair, End)>) {
-        WEAKENED.store(
-            what.map_or(NONE, |(pair, end)| code(pair, end)),
-            Ordering::Relaxed,
-        );
+        WEAKENED.store(what.map_or(NONE, |(pair, end)| code(pair, end)), Ordering::Relaxed);
     }
 
     pub(crate) fn acquire(pair: Pair) -> Ordering {
-        if stands(pair, End::Acquire) {
-            Ordering::Acquire
-        } else {
-            Ordering::Relaxed
-        }
+        if stands(pair, End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
     }
 
     pub(crate) fn release(pair: Pair) -> Ordering {
-        if stands(pair, End::Release) {
-            Ordering::Release
-        } else {
-            Ordering::Relaxed
-        }
+        if stands(pair, End::Release) { Ordering::Release } else { Ordering::Relaxed }
     }
 
     pub(crate) fn acq_rel(acquired: Pair, released: Pair) -> Ordering {

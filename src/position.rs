@@ -1,0 +1,357 @@
+//! Where a reader stands, and how it reads from there.
+
+use crate::arena;
+use crate::bell::Bells;
+use crate::config::Delivery;
+use crate::error::{Corrupt, Lagged, TryReadError};
+use crate::extras::{Loaded, Plan};
+use crate::gate::{self, Cursors};
+use crate::inline::{self, Refused};
+use crate::life::{self, Phase};
+use crate::memory::Racy;
+use crate::participant::Seat;
+use crate::place::Place;
+use crate::slots::{Class, Slots};
+use crate::stamp::{Seen, Stamps};
+use crate::sync::Relaxed;
+
+/// Where a reader starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the next message to be published.
+    #[default]
+    Next,
+    /// With the oldest message that is surely still there. In a gated ring without readers writers go on, so
+    /// that may be anything from none to all of the last `slots` messages.
+    Oldest,
+    /// With the newest message that is there, or the next one if there is none.
+    Newest,
+    /// With this sequence, or the nearest one that is there or comes next.
+    Sequence(u64),
+}
+
+/// A message that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its number: messages of a ring are numbered without gaps.
+    pub sequence: u64,
+    /// Bytes of its payload.
+    pub len: usize,
+    /// Its tag, in a ring with [`Config::tag`](crate::Config::tag); else 0.
+    pub tag: u64,
+    /// When it was published, in a ring with [`Config::timestamp`](crate::Config::timestamp); else 0.
+    pub timestamp_ns: u64,
+}
+
+/// A reader without its manner of waiting: a wait borrows that and tries with this.
+#[derive(Debug)]
+pub(crate) struct Position {
+    slots: Slots,
+    place: Place,
+    entry: usize,
+    bells: Bells,
+    plan: Plan,
+    /// In a ring of inline slots without extras.
+    plain: Option<Stamps>,
+    gated: bool,
+    /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. Elsewhere the stamps
+    /// alone tell.
+    pins: bool,
+    /// The end of a ring that is closed for good was reported; nothing is read any more.
+    finished: bool,
+    lost: u64,
+    metadata: Box<[u8]>,
+    meta_len: usize,
+}
+
+/// What a copy says about a message that does not fit where it should go.
+pub(crate) struct TooSmall {
+    pub(crate) needed: usize,
+}
+
+impl Position {
+    /// Registers a reader in the entry of `seat`.
+    pub(crate) fn join(seat: &Seat, start: Start) -> Self {
+        let slots = Slots::new(seat.shared().memory.clone());
+        let config = slots.config().clone();
+        let gated = config.delivery == Delivery::Gated;
+        let mut oldest = gate::join(&slots.memory, seat.index());
+        let next = slots.next_sequence().max(oldest);
+        if !gated {
+            oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
+        }
+        let position = match start {
+            Start::Next => next,
+            Start::Oldest => oldest,
+            Start::Newest => next.saturating_sub(1).max(oldest),
+            Start::Sequence(sequence) => sequence.clamp(oldest, next),
+        };
+        Cursors(seat.entry()).advance(position);
+        seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
+        Position {
+            place: Place::of(position, config.slots),
+            entry: seat.index(),
+            bells: seat.shared().bells,
+            plain: slots.plain(),
+            plan: Plan::of(&config),
+            gated,
+            pins: gated && slots.memory.layout().is_arena(),
+            finished: false,
+            lost: 0,
+            metadata: vec![0; config.meta_bytes].into(),
+            meta_len: 0,
+            slots,
+        }
+    }
+
+    /// The sequence that is read next.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.place.sequence
+    }
+
+    /// Messages published and not yet read.
+    pub(crate) fn lag(&self) -> u64 {
+        self.slots.next_sequence().saturating_sub(self.sequence())
+    }
+
+    /// Messages lost since this reader joined.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    pub(crate) fn metadata(&self) -> &[u8] {
+        &self.metadata[..self.meta_len]
+    }
+
+    /// Copies the next message to the front of `out`.
+    #[inline(always)]
+    pub(crate) fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
+        let received = self.read(|message| match out.get_mut(..message.len()) {
+            Some(out) => {
+                message.copy_to_slice(out);
+                Ok(())
+            }
+            None => Err(TooSmall { needed: message.len() }),
+        });
+        Ok(received?.0)
+    }
+
+    /// Reads the next message by `copy`, validated, and moves on.
+    ///
+    /// One look at an inline slot without extras is all there is to most reads; whatever else there may be is
+    /// kept out of its way.
+    #[inline(always)]
+    pub(crate) fn read<T>(
+        &mut self,
+        mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), TryReadError> {
+        if let Some(read) = self.glance(&mut copy) {
+            self.pass();
+            return Ok(read);
+        }
+        self.read_thoroughly(&mut copy)
+    }
+
+    #[inline(always)]
+    fn glance<T>(&self, copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>) -> Option<(Received, T)> {
+        let sequence = self.place.sequence;
+        let stamps = self.plain?;
+        if self.cursors().moved_beyond(sequence).is_some() {
+            return None;
+        }
+        let slot = self.slots.memory.inline_slot(&self.place);
+        let read = inline::read(&slot, stamps, sequence, |message| (message.len(), copy(message)));
+        let Ok((len, Ok(copied))) = read else { return None };
+        Some((Received { sequence, len, tag: 0, timestamp_ns: 0 }, copied))
+    }
+
+    #[inline(never)]
+    fn read_thoroughly<T>(
+        &mut self,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), TryReadError> {
+        loop {
+            match self.attempt(copy) {
+                Ok(read) => {
+                    self.pass();
+                    return Ok(read);
+                }
+                Err(refusal) => self.refused(refusal)?,
+            }
+        }
+    }
+
+    /// One validated look at the next message. Where the ring pins, success leaves it pinned, for [`Self::pass`]
+    /// to release.
+    fn attempt<T>(
+        &mut self,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), Refusal> {
+        let sequence = self.place.sequence;
+        if let Some(floor) = self.cursors().moved_beyond(sequence) {
+            return Err(Refusal::Moved { floor });
+        }
+        let Class::Inline(stamps) = self.slots.class else {
+            return self.attempt_arena(copy);
+        };
+        let slot = self.slots.memory.inline_slot(&self.place);
+        let (plan, metadata) = (self.plan, &mut self.metadata);
+        let read = inline::read(&slot, stamps, sequence, |message| {
+            (message.len(), plan.load(slot.extras, metadata), copy(message))
+        });
+        self.received(read)
+    }
+
+    fn attempt_arena<T>(
+        &mut self,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+    ) -> Result<(Received, T), Refusal> {
+        let Class::Arena(words) = self.slots.class else { unreachable!("called for the arena only") };
+        let sequence = self.place.sequence;
+        if self.pins {
+            // A look first: nobody is told of a pin for a message that is not there.
+            self.slots.look(&self.place).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            self.cursors().pin(sequence).map_err(|floor| Refusal::Moved { floor })?;
+        }
+        let (plan, metadata) = (self.plan, &mut self.metadata);
+        let read = arena::read(&self.slots.memory, words, &self.place, |message, extras| {
+            (message.len(), plan.load(extras, metadata), copy(message))
+        });
+        let read = self.received(read);
+        if self.pins && read.is_err() {
+            self.release();
+        }
+        read
+    }
+
+    /// What a validated look found: the length of the message, its extras, and what became of the copy.
+    fn received<T>(
+        &mut self,
+        read: Result<(usize, Loaded, Result<T, TooSmall>), Refused>,
+    ) -> Result<(Received, T), Refusal> {
+        let (len, loaded, copied) = read.map_err(Refusal::Slot)?;
+        let copied = copied.map_err(Refusal::TooSmall)?;
+        let Loaded { tag, timestamp_ns, meta_len } = loaded;
+        self.meta_len = meta_len;
+        Ok((Received { sequence: self.place.sequence, len, tag, timestamp_ns }, copied))
+    }
+
+    /// Goes on to the next message, and lets writers have this one's slot.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self) {
+        self.place.step();
+        self.release();
+    }
+
+    /// Publishes where this reader stands, unpinned.
+    #[inline(always)]
+    fn release(&self) {
+        self.cursors().advance(self.place.sequence);
+        if self.gated {
+            self.bells.freed(self.slots.memory.control()).ring();
+        }
+    }
+
+    #[inline(always)]
+    fn cursors(&self) -> Cursors<'_> {
+        Cursors(self.slots.memory.entry(self.entry))
+    }
+
+    /// What to tell the caller when a message could not be read; `Ok` to try again.
+    #[cold]
+    #[expect(clippy::needless_pass_by_value, reason = "it is used up here")]
+    fn refused(&mut self, refusal: Refusal) -> Result<(), TryReadError> {
+        match refusal {
+            Refusal::TooSmall(TooSmall { needed }) => Err(TryReadError::TooSmall { needed }),
+            Refusal::Moved { floor } => self.moved(floor),
+            Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
+            Refusal::Slot(Refused::Torn | Refused::Other(Seen::Overtaken { .. })) => self.lagged(),
+            Refusal::Slot(Refused::Other(Seen::NotYet)) => self.nothing(),
+        }
+    }
+
+    /// There is nothing to read: is there still somebody to wait for?
+    fn nothing(&mut self) -> Result<(), TryReadError> {
+        let phase = life::phase(&self.slots.memory);
+        if matches!(phase, Phase::Fresh | Phase::Open) {
+            return Err(TryReadError::Empty);
+        }
+        // The end is established; what was published before it is visible now. Only what is not there now will
+        // not come.
+        if self.slots.look(&self.place) != Err(Seen::NotYet) {
+            return Ok(());
+        }
+        if phase == Phase::Closed {
+            // A write that raced `close` may still land, but this reader has reported the end. The floor is
+            // where each read looks first.
+            self.finished = true;
+            self.slots.memory.entry(self.entry).floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
+        }
+        Err(TryReadError::Closed)
+    }
+
+    /// The message was overwritten. Goes on a little above the oldest that is left: at the oldest itself the
+    /// writer would be there again at once.
+    fn lagged(&mut self) -> Result<(), TryReadError> {
+        let slots = self.slots.config().slots as u64;
+        let resume = (self.slots.next_sequence() + slots / 4).saturating_sub(slots);
+        Err(self.skip_to(resume.max(self.place.sequence + 1)).into())
+    }
+
+    /// Somebody moved this reader.
+    fn moved(&mut self, floor: u64) -> Result<(), TryReadError> {
+        if self.finished {
+            return Err(TryReadError::Closed);
+        }
+        if floor > self.slots.next_sequence() {
+            return Err(Corrupt { what: "a reader was moved beyond the newest message" }.into());
+        }
+        Err(self.skip_to(floor).into())
+    }
+
+    fn skip_to(&mut self, sequence: u64) -> Lagged {
+        let missed = sequence - self.place.sequence;
+        self.place.jump(sequence);
+        self.release();
+        self.lost += missed;
+        self.slots.memory.entry(self.entry).missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
+        Lagged { missed }
+    }
+}
+
+/// Why a look at the next message returned nothing.
+enum Refusal {
+    Slot(Refused),
+    Moved { floor: u64 },
+    TooSmall(TooSmall),
+}
+
+/// What a view shows.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// Pinned bytes in the ring.
+    InPlace(Received, *const u8),
+    /// A copy; the reader has moved on.
+    Copied(Received, Vec<u8>),
+}
+
+impl Position {
+    /// The next message for a view: pinned where the protocol can freeze it, else copied.
+    pub(crate) fn show(&mut self) -> Result<Shown, TryReadError> {
+        if !self.pins {
+            let mut bytes = Vec::new();
+            let (received, ()) = self.read(|message| {
+                bytes.resize(message.len(), 0);
+                message.copy_to_slice(&mut bytes);
+                Ok(())
+            })?;
+            return Ok(Shown::Copied(received, bytes));
+        }
+        loop {
+            match self.attempt(&mut |message| Ok(message.as_ptr())) {
+                Ok((received, bytes)) => return Ok(Shown::InPlace(received, bytes)),
+                Err(refusal) => self.refused(refusal)?,
+            }
+        }
+    }
+}
