@@ -1,0 +1,45 @@
+//! A camera that never waits, a viewer that is too slow: it always shows a recent frame, whole, and knows
+//! exactly how many it missed.
+//!
+//! `cargo run --release --example lossy_video`
+
+use seqring::{Config, Delivery, Extras, ReadError, Ring, Start};
+use std::error::Error;
+use std::thread;
+
+const FRAMES: u64 = 300;
+const WIDTH: usize = 1920;
+const HEIGHT: usize = 1080;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let config = Config::new(8, WIDTH * HEIGHT).delivery(Delivery::Lossy).tag(true);
+    let ring = Ring::heap(&config)?;
+    let mut camera = ring.writer()?;
+    let mut viewer = ring.reader(Start::Next)?;
+
+    let filming = thread::spawn(move || -> Result<(), seqring::WriteError> {
+        for n in 0..FRAMES {
+            let image = vec![n as u8; WIDTH * HEIGHT];
+            camera.write_with(&image, &Extras { tag: n, metadata: &[] })?;
+        }
+        Ok(())
+    });
+
+    let (mut frame, mut shown) = (vec![0; WIDTH * HEIGHT], 0);
+    loop {
+        match viewer.read(&mut frame) {
+            Ok(received) => {
+                // Whole, although the camera may have overwritten it a moment later.
+                assert!(frame.iter().all(|pixel| *pixel == received.tag as u8));
+                shown += 1;
+            }
+            Err(ReadError::Lagged(lagged)) => println!("too slow: {lagged}"),
+            Err(ReadError::Closed) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    filming.join().expect("the camera does not panic")?;
+    println!("{shown} frames shown, {} missed, {FRAMES} filmed", viewer.lost());
+    assert_eq!(shown + viewer.lost(), FRAMES);
+    Ok(())
+}

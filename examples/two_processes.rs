@@ -1,0 +1,58 @@
+//! A writer and a reader in processes of their own, large messages, not copied on either side.
+//!
+//! `cargo run --release --example two_processes`
+
+use seqring::{Config, ReadError, Ring, Start};
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+const FRAMES: u8 = 100;
+const FRAME_BYTES: usize = 1 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    match std::env::args().nth(1) {
+        None => write(),
+        Some(name) => read(&name),
+    }
+}
+
+fn write() -> Result<(), Box<dyn Error>> {
+    let name = format!("two-processes-{}", std::process::id());
+    let ring = Ring::create(&name, &Config::new(4, FRAME_BYTES))?;
+    let mut child =
+        Command::new(std::env::current_exe()?).arg(&name).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    assert_eq!(lines.next().transpose()?.as_deref(), Some("ready")); // It is registered: it will miss nothing.
+
+    let mut writer = ring.writer()?;
+    for n in 0..FRAMES {
+        let mut claim = writer.claim(FRAME_BYTES)?;
+        claim.as_mut_slice().expect("a gated arena ring fills in place").fill(n);
+        claim.publish()?;
+    }
+    drop(writer);
+    for line in lines {
+        println!("the reader says: {}", line?);
+    }
+    assert!(child.wait()?.success());
+    Ok(())
+}
+
+fn read(name: &str) -> Result<(), Box<dyn Error>> {
+    let mut reader = Ring::open(name)?.reader(Start::Next)?;
+    println!("ready");
+    let mut frames = 0;
+    loop {
+        match reader.view() {
+            Ok(view) => {
+                assert!(view.is_in_place() && view.iter().all(|byte| *byte == frames));
+                frames += 1;
+            }
+            Err(ReadError::Closed) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    println!("{frames} frames of {FRAME_BYTES} bytes, each looked at where the writer put it");
+    Ok(())
+}
