@@ -5,6 +5,7 @@
 
 use seqring::{Config, ReadError, Ring, Start, WriteError};
 use std::error::Error;
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -13,8 +14,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = ring.writer()?;
     let mut reader = ring.reader(Start::Next)?;
 
-    let closing = ring.clone();
-    ctrlc::set_handler(move || closing.close())?;
+    // Taken out, so that the handler, which lives as long as the process, does not keep the ring open.
+    let closing = Mutex::new(Some(ring));
+    ctrlc::set_handler(move || {
+        if let Some(ring) = closing.lock().expect("nobody panics with it").take() {
+            ring.close();
+        }
+    })?;
 
     let writing = thread::spawn(move || {
         let mut written = 0_u64;

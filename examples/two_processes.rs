@@ -20,8 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn write() -> Result<(), Box<dyn Error>> {
     let name = format!("two-processes-{}", std::process::id());
     let ring = Ring::create(&name, &Config::new(4, FRAME_BYTES))?;
-    let mut child =
-        Command::new(std::env::current_exe()?).arg(&name).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg(&name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     assert_eq!(lines.next().transpose()?.as_deref(), Some("ready")); // It is registered: it will miss nothing.
 

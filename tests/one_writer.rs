@@ -16,11 +16,7 @@ fn a_gated_ring_takes_exactly_its_slots_and_refuses_the_next() {
                 for n in 0..slots {
                     writer.try_write(&[lap, n as u8]).unwrap();
                 }
-                assert_eq!(
-                    writer.try_write(b"x"),
-                    Err(TryWriteError::Full),
-                    "{class:?} {slots}"
-                );
+                assert_eq!(writer.try_write(b"x"), Err(TryWriteError::Full), "{class:?} {slots}");
                 assert_eq!(reader.lag(), slots as u64);
                 for n in 0..slots {
                     assert_eq!(reader.try_read(&mut out).unwrap().len, 2);
@@ -88,10 +84,7 @@ fn the_end_comes_after_the_last_message_and_a_later_writer_reopens() {
     }
     ring.close();
     assert!(matches!(ring.writer(), Err(JoinError::Closed)));
-    assert!(matches!(
-        Ring::create(&name, &Config::new(4, 16)),
-        Err(RingError::AlreadyExists { .. })
-    ));
+    assert!(matches!(Ring::create(&name, &Config::new(4, 16)), Err(RingError::AlreadyExists { .. })));
     drop((ring, reader, other));
     assert!(matches!(Ring::open(&name), Err(RingError::NotFound { .. })));
 }
@@ -118,10 +111,7 @@ fn a_blocked_read_wakes_for_a_message() {
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut out = [0; 64];
-    assert_eq!(
-        reader.read_timeout(&mut out, Duration::from_millis(1)),
-        Err(ReadError::TimedOut)
-    );
+    assert_eq!(reader.read_timeout(&mut out, Duration::from_millis(1)), Err(ReadError::TimedOut));
     let thread = std::thread::spawn(move || {
         let mut out = [0; 64];
         let mut n = 0;

@@ -51,9 +51,8 @@ impl Pages {
         };
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a null address lets the kernel choose a free range, so no existing mapping is replaced.
-        let start = unsafe {
-            mmap_anonymous(ptr::null_mut(), bytes, protection, sharing | MapFlags::POPULATE)?
-        };
+        let start =
+            unsafe { mmap_anonymous(ptr::null_mut(), bytes, protection, sharing | MapFlags::POPULATE)? };
         let start = NonNull::new(start.cast::<u8>()).expect("a successful mmap is never at address 0");
         Ok(Self { start, bytes })
     }

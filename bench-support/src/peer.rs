@@ -1,7 +1,8 @@
 //! Two pinned ends of a measurement: this thread, and a peer in a thread or a forked child.
 //!
 //! Ours takes the time; theirs answers. Both spin, so ours must notice a peer that is gone: every
-//! [`SPINS_BETWEEN_LOOKS`] spins it looks. A child whose parent dies is killed by the kernel, and a parent
+//! [`SPINS_BETWEEN_LOOKS`] spins it looks. Both yield then: a wait that long means that the other end is not
+//! running, perhaps because we have its core. A child whose parent dies is killed by the kernel, and a parent
 //! that leaves early kills its child: no spinning process stays behind.
 //!
 //! A forked child, not a re-executed program: a library cannot know how to start its host again in the right
@@ -17,6 +18,7 @@ use std::thread;
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, waitpid,
 };
+use rustix::thread::sched_yield;
 
 use crate::pin::{CorePair, pin_to};
 
@@ -52,18 +54,14 @@ pub(crate) enum Peer<'a> {
 impl Peer<'_> {
     /// Spins until `ready`, with PAUSE between two calls.
     pub(crate) fn spin_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), PeerGone> {
-        loop {
-            for _ in 0..SPINS_BETWEEN_LOOKS {
-                if ready() {
-                    return Ok(());
-                }
-                spin_loop();
-            }
+        while !spins_until(&mut ready) {
             // A peer may end right after the store that makes us ready: look first, then once more.
             if self.is_gone() && !ready() {
                 return Err(PeerGone);
             }
+            sched_yield();
         }
+        Ok(())
     }
 
     fn is_gone(&self) -> bool {
@@ -78,9 +76,21 @@ impl Peer<'_> {
 /// Spins until `ready`, with PAUSE between two calls: the peer's own wait. It needs no look at the other end
 /// (see the module).
 pub(crate) fn spin_until(mut ready: impl FnMut() -> bool) {
-    while !ready() {
+    while !spins_until(&mut ready) {
+        sched_yield();
+    }
+}
+
+/// Whether `ready` came true within [`SPINS_BETWEEN_LOOKS`] calls.
+#[inline]
+fn spins_until(ready: &mut impl FnMut() -> bool) -> bool {
+    for _ in 0..SPINS_BETWEEN_LOOKS {
+        if ready() {
+            return true;
+        }
         spin_loop();
     }
+    false
 }
 
 /// Runs `ours` here and `theirs` at the peer, each on its core, and returns what `ours` returns.

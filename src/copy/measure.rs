@@ -23,6 +23,7 @@ enum Contestant {
 }
 
 fn contestants() -> Vec<(&'static str, Contestant)> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
     let mut all = vec![("plain", Contestant::Plain), ("words", Contestant::Ours(Kernel::Words))];
     #[cfg(target_arch = "x86_64")]
     {
@@ -198,7 +199,7 @@ fn exchange(copy: Contestant, cores: CorePair, slots: &Messages) -> f64 {
     let [source, target] = [PAGE / 8, PAGE / 4].map(|skew| Messages::new(1, len, skew));
     let messages = ((if len < 2 * PAGE { 100 } else { 400 }) * MIB / len).max(8);
 
-    // PAIRS(measured): whoever sees a count sees the copy that ended before it, so copies never race. The other
+    // Release and Acquire: whoever sees a count sees the copy that ended before it, so copies never race. The other
     // side's count is asked for again only when the one last seen does not suffice.
     let wait = |count: &Count, seen: &mut usize, at_least| {
         while *seen < at_least {

@@ -71,6 +71,7 @@
 //! `rep movsb` was tried and is not used: 66 GB/s at 1 KiB where AVX had 105, never ahead of the best of the
 //! others, and 7.5 GB/s at 64 MiB once the two sides lay 16 bytes apart in their pages.
 #![allow(unsafe_code)] // The contract of a copy is about raw pointers.
+#![cfg_attr(seqring_loom, allow(dead_code, reason = "the models use the words and nothing else"))]
 
 #[cfg(test)]
 mod measure;
@@ -80,7 +81,7 @@ mod words;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use crate::sync::{AtomicU64, MODELLED};
+use crate::sync::AtomicU64;
 
 /// Up to this slot size a ring uses [`Kernel::Words`].
 ///
@@ -100,7 +101,7 @@ pub(crate) enum Kernel {
 impl Kernel {
     /// The kernel of a ring whose slots hold `slot_bytes` of payload, whatever the length of a single message.
     pub(crate) fn for_slot_bytes(slot_bytes: usize) -> Kernel {
-        if MODELLED || slot_bytes <= WORDS_UP_TO { Kernel::Words } else { Kernel::for_large_slots() }
+        if slot_bytes <= WORDS_UP_TO { Kernel::Words } else { Kernel::for_large_slots() }
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -14,7 +14,7 @@ const MARGIN: usize = 128;
 struct Lines(Vec<Line>);
 
 #[repr(align(64))]
-struct Line([AtomicU64; 8]);
+struct Line(#[allow(dead_code, reason = "reached through `Lines::start`")] [AtomicU64; 8]);
 
 impl Lines {
     /// At least `bytes` bytes, all of them untouched.
@@ -37,6 +37,7 @@ impl Lines {
 
 /// The kernels with each choice forced, so that one machine tests all that it has.
 fn kernels() -> Vec<Kernel> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
     let mut kernels = vec![Kernel::Words];
     #[cfg(target_arch = "x86_64")]
     {
