@@ -37,9 +37,10 @@
 //!   the second, or two stores of the same value, are things that Rust code may do as well.
 //!
 //! # Thresholds
-//! - *Words in slots of up to 256 bytes:* there the kernels are about equal, and words are what the models check.
+//! - *Words in slots of up to 256 bytes:* words are what the models check, and there they cost nothing: as fast as
+//!   bytes up to 128 bytes, and up to 256 for a message that was just written (`new` in the table).
 //! - *Bytes by 8-byte moves up to 128 bytes, by vectors above.* A message is often written just before it is sent,
-//!   and a vector load that spans a word still on its way to the cache waits for it (`new` in the table).
+//!   and a vector load that spans a word still on its way to the cache waits for it.
 //! - *AVX, or SSE2 where there is none:* twice the width. AVX-512 gains nothing more.
 //! - *Non-temporal stores from a third of the L3:* source, slot and target of a message no longer fit into it, so
 //!   that ordinary stores fetch each line first only to see it evicted.
@@ -64,12 +65,12 @@
 //! | two cores, 4 × 8 MiB, GB/s  | 9        | 10    | 12   | 10   | 13           |
 //! | two cores, 4 × 96 MiB, GB/s | 9        | 9     | 9    | 9    | 13           |
 //!
-//! Medians on 2 vCPUs of an AMD EPYC (Zen 4) with 32 MiB of L3, under KVM, Rust 1.95, other work in the
-//! background; the cores share the L3. Loads are like stores, but non-temporal ones pay off later (12 MiB: equal).
+//! Medians on 2 vCPUs of an AMD EPYC (Zen 4) with 32 MiB of L3, under KVM, Rust 1.95, with some other work in the
+//! background; two cores that share the L3. Loads are like stores, but non-temporal ones pay off later (12 MiB: equal).
 //! Measure again by the command at the top of `measure.rs`.
 //!
-//! `rep movsb` was tried and is not used: 66 GB/s at 1 KiB where AVX had 105, never ahead of the best of the
-//! others, and 7.5 GB/s at 64 MiB once the two sides lay 16 bytes apart in their pages.
+//! `rep movsb` was tried and is not used: 66 GB/s at 1 KiB where AVX had 105, nowhere more than 1 % ahead
+//! of the best of the others, and 7.5 GB/s at 64 MiB once the two sides lay 16 bytes apart in their pages.
 #![allow(unsafe_code)] // The contract of a copy is about raw pointers.
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "the models use the words and nothing else"))]
 
