@@ -32,11 +32,11 @@
 //! | `Tear`    | step 1   | step c   | a reader accepts a later message's bytes as this one's    |
 
 use crate::error::Corrupt;
-use crate::inline::Refused;
-use crate::memory::{Memory, Racy};
+use crate::memory::Memory;
+use crate::optimistic::{Optimistic, Refused};
 use crate::place::Place;
 use crate::stamp::{Seen, Words};
-use crate::sync::{AtomicU64, Pair, Relaxed, acquire, acquire_fence, load_own, release, release_fence};
+use crate::sync::{Pair, Relaxed, acquire, load_own, release, release_fence};
 
 /// Before the writer's first store into its own buffer: whoever is still copying from it will notice.
 #[inline(always)]
@@ -65,13 +65,13 @@ pub(crate) fn publish(
     Ok(displaced)
 }
 
-/// Reads the message of `place` by `copy`, as [`crate::inline::read`] does.
-pub(crate) fn read<T>(
-    memory: &Memory,
+/// The message of `place`, if the slot holds it, to be copied and then validated.
+#[inline(always)]
+pub(crate) fn optimistic_read<'a>(
+    memory: &'a Memory,
     words: Words,
     place: &Place,
-    copy: impl FnOnce(Racy<'_>, &[AtomicU64]) -> T,
-) -> Result<T, Refused> {
+) -> Result<Optimistic<'a>, Refused> {
     let word = memory.slot_word(place);
     // PAIRS(Publish): if it holds the message, we see all its bytes.
     let before = word.load(acquire(Pair::Publish));
@@ -79,21 +79,24 @@ pub(crate) fn read<T>(
         return Err(Refused::Other(words.seen(before, place.round())));
     };
     let (header, payload) = memory.buffer(buffer).map_err(Refused::Corrupt)?;
-    // Relaxed: ordered like the payload. May be a later message's, or damaged: judged below.
+    // Relaxed: ordered like the payload. May be a later message's, so it means nothing before validation.
     let len = usize::try_from(header.len.load(Relaxed)).unwrap_or(usize::MAX);
-    let copied = payload.message(len).map(|message| copy(message, memory.buffer_extras(buffer)));
-    // PAIRS(Tear): if anything above is a later message's, the load below sees the word moved.
-    acquire_fence(Pair::Tear);
-    // Relaxed: the fence above orders it.
-    if word.load(Relaxed) != before {
-        return Err(Refused::Torn);
+    let fits = payload.message(len);
+    // The front of the buffer stands in for a message that cannot be.
+    let message = fits.or_else(|| payload.message(0)).expect("no bytes fit");
+    let optimistic = Optimistic { word, before, message, extras: memory.buffer_extras(buffer) };
+    match fits {
+        Some(_) => Ok(optimistic),
+        None if optimistic.validate() => {
+            Err(Refused::Corrupt(Corrupt { what: "a buffer claims more bytes than it has" }))
+        }
+        None => Err(Refused::Torn),
     }
-    copied.ok_or(Refused::Corrupt(Corrupt { what: "a buffer claims more bytes than it has" }))
 }
 
 /// What the slot of `place` says about that message: `Ok` if it holds it.
 pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
-    // PAIRS(Publish): as in `read`.
+    // PAIRS(Publish): as in `optimistic_read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
     words.buffer_of(word, place.round()).map(drop).ok_or_else(|| words.seen(word, place.round()))
 }

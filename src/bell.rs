@@ -23,7 +23,6 @@
 //! |--------|----------|----------|---------------------------------------------|
 //! | `Bell` | fence 2  | fence b  | a sleeper sleeps over what it waits for     |
 
-use crate::format::Control;
 use crate::sync::futex::{FutexWord, Scope};
 use crate::sync::{AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, membarrier, spin_loop, yield_now};
 use std::time::{Duration, Instant};
@@ -81,7 +80,7 @@ impl Fence {
     }
 }
 
-/// How this attachment rings the bells of its ring.
+/// How this attachment rings its ring's bells, and sleeps at them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bells {
     scope: Scope,
@@ -93,50 +92,20 @@ impl Bells {
         Bells { scope, fence: Fence::for_this_process() }
     }
 
-    /// Where readers sleep for messages.
-    #[inline(always)]
-    pub(crate) fn published(self, control: &Control) -> Bell<'_> {
-        Bell { word: &control.published, bells: self }
-    }
-
-    /// Where writers sleep for slots.
-    #[inline(always)]
-    pub(crate) fn freed(self, control: &Control) -> Bell<'_> {
-        Bell { word: &control.freed, bells: self }
-    }
-}
-
-/// A place to sleep and to wake sleepers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bell<'a> {
-    word: &'a FutexWord,
-    bells: Bells,
-}
-
-impl Bell<'_> {
     /// Wakes those who sleep, after a change.
     ///
     /// # Cost
     /// One load if nobody sleeps, and a full fence if it is not lent; one system call if somebody does.
     #[inline(always)]
-    pub(crate) fn ring(self) {
+    pub(crate) fn ring(self, bell: &FutexWord) {
         // PAIRS(Bell): whoever announced sleep without seeing our change is seen below.
-        match self.bells.fence {
+        match self.fence {
             Fence::Own => full_fence(Pair::Bell, End::Release),
             Fence::Lent => std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst),
         }
-        let word = self.word.load(Relaxed); // Relaxed: the fence orders it.
+        let word = bell.load(Relaxed); // Relaxed: the fence orders it.
         if word & SLEEPING != 0 {
-            self.wake(word);
-        }
-    }
-
-    #[cold]
-    fn wake(self, word: u32) {
-        // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two
-        // ringers that see the same bit one counts and wakes for both.
-        if self.word.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
-            self.word.wake_all(self.bells.scope);
+            wake(bell, word, self.scope);
         }
     }
 
@@ -144,6 +113,7 @@ impl Bell<'_> {
     /// After each sleep between processes `look_after` runs: there the wait looks for peers that died.
     pub(crate) fn wait<T>(
         self,
+        bell: &FutexWord,
         waiting: Waiting,
         deadline: Option<Instant>,
         sleeps: &AtomicU64,
@@ -172,7 +142,7 @@ impl Bell<'_> {
             }
         }
         loop {
-            let announced = self.announce();
+            let announced = announce(bell);
             if let Some(result) = attempt() {
                 return Some(result);
             }
@@ -180,27 +150,36 @@ impl Bell<'_> {
                 return None;
             }
             sleeps.store(sleeps.load(Relaxed) + 1, Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            self.word.wait(announced, self.longest_sleep(deadline), self.bells.scope);
-            if self.bells.scope == Scope::Processes {
+            bell.wait(announced, longest_sleep(deadline, self.scope), self.scope);
+            if self.scope == Scope::Processes {
                 look_after();
             }
         }
     }
+}
 
-    /// Says that somebody is about to sleep; the caller must look for the change once more before it does.
-    fn announce(self) -> u32 {
-        let word = self.word.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
-        membarrier::barrier();
-        // PAIRS(Bell): whoever changed something without seeing the bit, its change is seen from here on.
-        full_fence(Pair::Bell, End::Acquire);
-        word
+#[cold]
+fn wake(bell: &FutexWord, word: u32, scope: Scope) {
+    // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
+    // that see the same bit one counts and wakes for both.
+    if bell.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
+        bell.wake_all(scope);
     }
+}
 
-    fn longest_sleep(self, deadline: Option<Instant>) -> Option<Duration> {
-        let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match self.bells.scope {
-            Scope::Threads => remaining,
-            Scope::Processes => Some(remaining.map_or(LONGEST_SLEEP, |left| left.min(LONGEST_SLEEP))),
-        }
+/// Says that somebody is about to sleep; the caller must look for the change once more before it does.
+fn announce(bell: &FutexWord) -> u32 {
+    let word = bell.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
+    membarrier::barrier();
+    // PAIRS(Bell): whoever changed something without seeing the bit, its change is seen from here on.
+    full_fence(Pair::Bell, End::Acquire);
+    word
+}
+
+fn longest_sleep(deadline: Option<Instant>, scope: Scope) -> Option<Duration> {
+    let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    match scope {
+        Scope::Threads => remaining,
+        Scope::Processes => Some(remaining.map_or(LONGEST_SLEEP, |left| left.min(LONGEST_SLEEP))),
     }
 }

@@ -28,11 +28,12 @@ impl Endpoint {
         let shared = self.seat.shared();
         let control = shared.memory.control();
         let bell = match awaited {
-            Role::Writer => shared.bells.published(control),
-            Role::Reader => shared.bells.freed(control),
+            Role::Writer => &control.published,
+            Role::Reader => &control.freed,
         };
         let sleeps = &self.seat.entry().sleeps;
-        bell.wait(self.waiting, deadline, sleeps, || participant::clear_dead(shared, awaited), attempt)
+        let look_after = || participant::clear_dead(shared, awaited);
+        shared.bells.wait(bell, self.waiting, deadline, sleeps, look_after, attempt)
     }
 }
 

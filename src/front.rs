@@ -8,7 +8,7 @@ use crate::extras::{Extras, Plan};
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life;
-use crate::memory::{Memory, Payload};
+use crate::memory::{Memory, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::place::Place;
 use crate::slots::{Class, Slots};
@@ -38,7 +38,7 @@ pub(crate) struct Front {
     exclusive: bool,
     /// Where claims of inline rings are filled.
     scratch: Vec<u8>,
-    entry: usize,
+    entry: OwnEntry,
     refused: u64,
 }
 
@@ -70,7 +70,7 @@ impl Front {
             own,
             exclusive: gated && !config.observers,
             scratch: Vec::new(),
-            entry: seat.index(),
+            entry: slots.memory.own_entry(seat.index()),
             refused: 0,
             memory: slots.memory,
         })
@@ -124,7 +124,7 @@ impl Front {
             // Relaxed: a hint where the newest message is; who uses it looks at the slots, which order the rest.
             self.memory.control().next.store(self.place.sequence, Relaxed);
         }
-        self.bells.published(self.memory.control()).ring();
+        self.bells.ring(&self.memory.control().published);
         sequence
     }
 
@@ -161,8 +161,7 @@ impl Front {
     #[cold]
     fn full(&mut self) -> Result<(), TryWriteError> {
         self.refused += 1;
-        let missed = &self.memory.entry(self.entry).missed;
-        missed.store(self.refused, Relaxed); // Relaxed: a count, orders nothing.
+        self.entry.missed.store(self.refused, Relaxed); // Relaxed: a count, orders nothing.
         Err(TryWriteError::Full)
     }
 

@@ -27,20 +27,10 @@
 //! fence instruction on x86-64.
 
 use crate::error::Corrupt;
-use crate::memory::{InlineSlot, Racy};
+use crate::memory::InlineSlot;
+use crate::optimistic::{Optimistic, Refused};
 use crate::stamp::{Seen, Stamps};
-use crate::sync::{AtomicU64, Pair, Relaxed, acquire, acquire_fence, release, release_fence};
-
-/// Why a slot was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// The slot holds another message.
-    Other(Seen),
-    /// The copy was overtaken while it was made.
-    Torn,
-    /// See [`Corrupt`].
-    Corrupt(Corrupt),
-}
+use crate::sync::{AtomicU64, Pair, Relaxed, acquire, release, release_fence};
 
 /// Publishes `payload` as message `sequence`. Only the one writer of the ring calls it.
 #[inline(always)]
@@ -60,15 +50,13 @@ pub(crate) fn publish(
     slot.stamp.store(stamps.holds(sequence, payload.len()), release(Pair::Publish));
 }
 
-/// Reads message `sequence` by `copy`, which may be handed bytes that are changing: what it returns is passed
-/// on only if they did not change.
+/// Message `sequence`, if the slot holds it, to be copied and then validated.
 #[inline(always)]
-pub(crate) fn read<T>(
-    slot: &InlineSlot<'_>,
+pub(crate) fn optimistic_read<'a>(
+    slot: &InlineSlot<'a>,
     stamps: Stamps,
     sequence: u64,
-    copy: impl FnOnce(Racy<'_>) -> T,
-) -> Result<T, Refused> {
+) -> Result<Optimistic<'a>, Refused> {
     // PAIRS(Publish): if it holds `sequence`, we see all its bytes.
     let before = slot.stamp.load(acquire(Pair::Publish));
     let Some(len) = stamps.len_of(before, sequence) else {
@@ -77,16 +65,12 @@ pub(crate) fn read<T>(
     let Some(message) = slot.payload.message(len) else {
         return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
     };
-    let copied = copy(message);
-    // PAIRS(Tear): if any byte above is a later message's, the load below sees the stamp moved.
-    acquire_fence(Pair::Tear);
-    // Relaxed: the fence above orders it.
-    if slot.stamp.load(Relaxed) == before { Ok(copied) } else { Err(Refused::Torn) }
+    Ok(Optimistic { word: slot.stamp, before, message, extras: slot.extras })
 }
 
 /// What a slot says about `sequence`: `Ok` if it holds it.
 pub(crate) fn look(slot: &InlineSlot<'_>, stamps: Stamps, sequence: u64) -> Result<(), Seen> {
-    // PAIRS(Publish): as in `read`.
+    // PAIRS(Publish): as in `optimistic_read`.
     let stamp = slot.stamp.load(acquire(Pair::Publish));
     stamps.len_of(stamp, sequence).map(drop).ok_or_else(|| stamps.seen(stamp, sequence))
 }

@@ -66,6 +66,7 @@ mod inline;
 mod layout;
 mod life;
 mod memory;
+mod optimistic;
 mod participant;
 mod place;
 mod position;

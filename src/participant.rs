@@ -100,11 +100,11 @@ fn clear(shared: &Shared, index: usize) {
         None => return,
         Some(Role::Writer) => {
             life::end(&shared.memory);
-            shared.bells.published(shared.memory.control()).ring();
+            shared.bells.ring(&shared.memory.control().published);
         }
         Some(Role::Reader) => {
             Cursors(entry).vacate();
-            shared.bells.freed(shared.memory.control()).ring();
+            shared.bells.ring(&shared.memory.control().freed);
         }
     }
     entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.

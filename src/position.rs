@@ -6,9 +6,10 @@ use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
 use crate::gate::{self, Cursors};
-use crate::inline::{self, Refused};
+use crate::inline;
 use crate::life::{self, Phase};
-use crate::memory::Racy;
+use crate::memory::{OwnEntry, Racy};
+use crate::optimistic::Refused;
 use crate::participant::Seat;
 use crate::place::Place;
 use crate::slots::{Class, Slots};
@@ -48,7 +49,7 @@ pub struct Received {
 pub(crate) struct Position {
     slots: Slots,
     place: Place,
-    entry: usize,
+    entry: OwnEntry,
     bells: Bells,
     plan: Plan,
     /// In a ring of inline slots without extras.
@@ -90,7 +91,7 @@ impl Position {
         seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
         Position {
             place: Place::of(position, config.slots),
-            entry: seat.index(),
+            entry: slots.memory.own_entry(seat.index()),
             bells: seat.shared().bells,
             plain: slots.plain(),
             plan: Plan::of(&config),
@@ -160,9 +161,10 @@ impl Position {
             return None;
         }
         let slot = self.slots.memory.inline_slot(&self.place);
-        let read = inline::read(&slot, stamps, sequence, |message| (message.len(), copy(message)));
-        let Ok((len, Ok(copied))) = read else { return None };
-        Some((Received { sequence, len, tag: 0, timestamp_ns: 0 }, copied))
+        let read = inline::optimistic_read(&slot, stamps, sequence).ok()?;
+        let copied = copy(read.message).ok()?;
+        let received = Received { sequence, len: read.message.len(), tag: 0, timestamp_ns: 0 };
+        read.validate().then_some((received, copied))
     }
 
     #[inline(never)]
@@ -191,49 +193,40 @@ impl Position {
         if let Some(floor) = self.cursors().moved_beyond(sequence) {
             return Err(Refusal::Moved { floor });
         }
-        let Class::Inline(stamps) = self.slots.class else {
-            return self.attempt_arena(copy);
-        };
-        let slot = self.slots.memory.inline_slot(&self.place);
-        let (plan, metadata) = (self.plan, &mut self.metadata);
-        let read = inline::read(&slot, stamps, sequence, |message| {
-            (message.len(), plan.load(slot.extras, metadata), copy(message))
-        });
-        self.received(read)
-    }
-
-    fn attempt_arena<T>(
-        &mut self,
-        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
-    ) -> Result<(Received, T), Refusal> {
-        let Class::Arena(words) = self.slots.class else { unreachable!("called for the arena only") };
-        let sequence = self.place.sequence;
         if self.pins {
             // A look first: nobody is told of a pin for a message that is not there.
             self.slots.look(&self.place).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
             self.cursors().pin(sequence).map_err(|floor| Refusal::Moved { floor })?;
         }
-        let (plan, metadata) = (self.plan, &mut self.metadata);
-        let read = arena::read(&self.slots.memory, words, &self.place, |message, extras| {
-            (message.len(), plan.load(extras, metadata), copy(message))
-        });
-        let read = self.received(read);
+        let read = self.copy(copy);
         if self.pins && read.is_err() {
             self.release();
         }
         read
     }
 
-    /// What a validated look found: the length of the message, its extras, and what became of the copy.
-    fn received<T>(
+    /// The message of this place, copied and validated.
+    fn copy<T>(
         &mut self,
-        read: Result<(usize, Loaded, Result<T, TooSmall>), Refused>,
+        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        let (len, loaded, copied) = read.map_err(Refusal::Slot)?;
+        let Slots { memory, class } = &self.slots;
+        let sequence = self.place.sequence;
+        let read = match *class {
+            Class::Inline(stamps) => {
+                inline::optimistic_read(&memory.inline_slot(&self.place), stamps, sequence)
+            }
+            Class::Arena(words) => arena::optimistic_read(memory, words, &self.place),
+        };
+        let read = read.map_err(Refusal::Slot)?;
+        let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let copied = copy(read.message);
+        if !read.validate() {
+            return Err(Refusal::Slot(Refused::Torn));
+        }
         let copied = copied.map_err(Refusal::TooSmall)?;
-        let Loaded { tag, timestamp_ns, meta_len } = loaded;
         self.meta_len = meta_len;
-        Ok((Received { sequence: self.place.sequence, len, tag, timestamp_ns }, copied))
+        Ok((Received { sequence, len: read.message.len(), tag, timestamp_ns }, copied))
     }
 
     /// Goes on to the next message, and lets writers have this one's slot.
@@ -248,13 +241,13 @@ impl Position {
     fn release(&self) {
         self.cursors().advance(self.place.sequence);
         if self.gated {
-            self.bells.freed(self.slots.memory.control()).ring();
+            self.bells.ring(&self.slots.memory.control().freed);
         }
     }
 
     #[inline(always)]
     fn cursors(&self) -> Cursors<'_> {
-        Cursors(self.slots.memory.entry(self.entry))
+        Cursors(&self.entry)
     }
 
     /// What to tell the caller when a message could not be read; `Ok` to try again.
@@ -285,7 +278,7 @@ impl Position {
             // A write that raced `close` may still land, but this reader has reported the end. The floor is
             // where each read looks first.
             self.finished = true;
-            self.slots.memory.entry(self.entry).floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
+            self.entry.floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
         }
         Err(TryReadError::Closed)
     }
@@ -314,7 +307,7 @@ impl Position {
         self.place.jump(sequence);
         self.release();
         self.lost += missed;
-        self.slots.memory.entry(self.entry).missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
+        self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
         Lagged { missed }
     }
 }

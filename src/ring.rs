@@ -168,8 +168,8 @@ impl Ring {
     pub fn close(&self) {
         let Shared { memory, bells, .. } = &*self.shared;
         life::close(memory);
-        bells.published(memory.control()).ring();
-        bells.freed(memory.control()).ring();
+        bells.ring(&memory.control().published);
+        bells.ring(&memory.control().freed);
     }
 
     /// Skips, for every registered reader, all that is published so far.
@@ -181,7 +181,7 @@ impl Ring {
         let Shared { memory, bells, .. } = &*self.shared;
         gate::raise_floors(memory, self.next_sequence());
         // A floor frees slots as a cursor does. Readers need not wake: a reader that sleeps has read everything.
-        bells.freed(memory.control()).ring();
+        bells.ring(&memory.control().freed);
     }
 
     /// Who is registered.

@@ -15,6 +15,11 @@ const WORD: usize = size_of::<u64>();
 /// `shared` is aligned and valid for `src.len().div_ceil(8)` words.
 #[inline(always)] // A message of known length becomes its bare loads and stores.
 pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
+    if src.len() == WORD {
+        // One word is the commonest of short messages, and a loop for it costs more than it does.
+        // SAFETY: the caller's word is valid, and `src` has its eight bytes.
+        return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
+    }
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
     for i in 0..whole {
@@ -66,6 +71,11 @@ pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8
 /// else accesses.
 #[inline(always)] // As `store`.
 pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
+    if len == WORD {
+        // As in `store`.
+        // SAFETY: the caller's word is valid, and `dst` has room for its eight bytes.
+        return unsafe { dst.cast::<u64>().write_unaligned((*shared).load(Relaxed)) };
+    }
     let (whole, rest) = (len / WORD, len % WORD);
     for i in 0..whole {
         // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.

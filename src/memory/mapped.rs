@@ -88,6 +88,11 @@ impl Memory {
         unsafe { &*self.base.add(ENTRIES_OFFSET).cast::<Entry>().add(index) }
     }
 
+    /// Entry `index`, for whoever looks at it before each message.
+    pub(crate) fn own_entry(&self, index: usize) -> OwnEntry {
+        OwnEntry { entry: self.entry(index), _mapping: Arc::clone(&self._mapping) }
+    }
+
     /// The slot of an inline ring at `place`.
     #[inline(always)]
     pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
@@ -140,6 +145,29 @@ impl Memory {
     #[inline(always)]
     fn payload(&self, start: *mut u8) -> Payload<'_> {
         Payload { start, bytes: self.payload_bytes, kernel: self.kernel, memory: PhantomData }
+    }
+}
+
+/// One entry of the participant table, found once.
+#[derive(Debug)]
+pub(crate) struct OwnEntry {
+    entry: *const Entry,
+    /// Never looked at: it keeps the memory.
+    _mapping: Arc<Mapping>,
+}
+
+// SAFETY: as for `Memory`.
+unsafe impl Send for OwnEntry {}
+// SAFETY: as for `Memory`.
+unsafe impl Sync for OwnEntry {}
+
+impl std::ops::Deref for OwnEntry {
+    type Target = Entry;
+
+    #[inline(always)]
+    fn deref(&self) -> &Entry {
+        // SAFETY: it was a reference when this was made, into memory that `_mapping` keeps.
+        unsafe { &*self.entry }
     }
 }
 

@@ -101,6 +101,10 @@ impl Memory {
         &self.parts.entries[index]
     }
 
+    pub(crate) fn own_entry(&self, index: usize) -> OwnEntry {
+        OwnEntry { memory: self.clone(), index }
+    }
+
     pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
         let slot = &self.parts.slots[place.index()];
         InlineSlot { stamp: &slot.stamp, extras: &slot.extras, payload: Payload { cells: &slot.payload } }
@@ -118,6 +122,21 @@ impl Memory {
 
     pub(crate) fn buffer_extras(&self, buffer: usize) -> &[AtomicU64] {
         &self.parts.buffers[buffer].extras
+    }
+}
+
+/// See `mapped::OwnEntry`.
+#[derive(Debug)]
+pub(crate) struct OwnEntry {
+    memory: Memory,
+    index: usize,
+}
+
+impl std::ops::Deref for OwnEntry {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        self.memory.entry(self.index)
     }
 }
 
