@@ -10,7 +10,7 @@
 //! |---|---|
 //! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
 //! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] says how long, [`summary`] what came out |
-//! | Which repetitions may be compared? | [`class`] by [`line`], and [`others`]; [`surroundings`] reads both |
+//! | Which repetitions may be compared? | [`class`] by [`mod@line`], and [`others`]; [`surroundings`] reads both |
 //! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
 //! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`] |

@@ -1,7 +1,7 @@
 //! Two pinned ends of a measurement: this thread, and a peer in a thread or a forked child.
 //!
 //! Ours takes the time; theirs answers. Both spin, so ours must notice a peer that is gone: every
-//! [`SPINS_BETWEEN_LOOKS`] spins it looks. Both yield then: a wait that long means that the other end is not
+//! 2^14 spins it looks. Both yield then: a wait that long means that the other end is not
 //! running, perhaps because we have its core. A child whose parent dies is killed by the kernel, and a parent
 //! that leaves early kills its child: no spinning process stays behind.
 //!

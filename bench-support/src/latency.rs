@@ -1,0 +1,216 @@
+//! Latencies in a histogram: quantiles of any number of them in fixed memory.
+//!
+//! # From the intended start
+//! A sender that is to send every 500 µs and is stopped for 10 ms sends 20 messages late. Counted from when
+//! each was *really* sent, 20 latencies look fine and one is 10 ms; counted from when it *should* have been
+//! sent, all 20 carry their share of the delay, as they do for whoever waits for them. Leaving the delay out is
+//! called coordinated omission: the measurement stops asking exactly while the answer is slow. So a paced
+//! measurement records with [`Latencies::record_since`] from the moment that [`Pacer`](crate::pace::Pacer)
+//! gives. An unpaced one has no intended start: its latencies describe a saturated ring, not a user's wait.
+
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::clock::Moment;
+
+/// The longest latency that is told apart from longer ones: one minute.
+pub const LONGEST: Duration = Duration::from_mins(1);
+
+/// Values are kept to three digits: quantiles are off by less than 0.1 %.
+const DIGITS: u8 = 3;
+
+/// A histogram of latencies in nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    histogram: Histogram<u64>,
+    /// Exact, where the histogram rounds.
+    max_nanos: u64,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Latencies {
+    /// An empty histogram.
+    ///
+    /// # Cost
+    /// All its memory at once, 216 KiB: recording never allocates.
+    pub fn new() -> Self {
+        let longest = u64::try_from(LONGEST.as_nanos()).unwrap_or(u64::MAX);
+        let histogram = Histogram::new_with_bounds(1, longest, DIGITS).expect("constant bounds are valid");
+        Self { histogram, max_nanos: 0 }
+    }
+
+    /// Counts one latency. Longer than [`LONGEST`] counts as `LONGEST`, except in the maximum.
+    ///
+    /// # Cost
+    /// One addition in 216 KiB, of which a steady measurement touches few lines.
+    pub fn record(&mut self, nanos: u64) {
+        self.histogram.saturating_record(nanos);
+        self.max_nanos = self.max_nanos.max(nanos);
+    }
+
+    /// Counts the time from the `intended` start of an operation to its `end` (see the module).
+    pub fn record_since(&mut self, intended: Moment, end: Moment) {
+        self.record(u64::try_from(end.since(intended).as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Adds the latencies of another thread or process.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("all histograms here have the same bounds");
+        self.max_nanos = self.max_nanos.max(other.max_nanos);
+    }
+
+    /// How many latencies were counted.
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// The usual quantiles; `None` if nothing was counted.
+    pub fn quantiles(&self) -> Option<Quantiles> {
+        let at = |quantile| self.histogram.value_at_quantile(quantile).min(self.max_nanos);
+        (self.count() > 0).then(|| Quantiles {
+            count: self.count(),
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: self.max_nanos,
+        })
+    }
+
+    /// The histogram as text, for a child process to print and its parent to [`decode`](Self::decode): the
+    /// exact maximum, then `value count` a line.
+    pub fn encode(&self) -> String {
+        use fmt::Write as _;
+        let mut text = format!("max {}\n", self.max_nanos);
+        for step in self.histogram.iter_recorded() {
+            let (value, count) = (step.value_iterated_to(), step.count_at_value());
+            writeln!(text, "{value} {count}").expect("writing to a string does not fail");
+        }
+        text
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// [`NotLatencies`] with the first line that is something else.
+    pub fn decode(text: &str) -> Result<Self, NotLatencies> {
+        let mut latencies = Self::new();
+        for line in text.lines() {
+            let refuse = || NotLatencies(line.to_owned());
+            let (name, number) = line.split_once(' ').ok_or_else(refuse)?;
+            let number = number.parse().map_err(|_| refuse())?;
+            if name == "max" {
+                latencies.max_nanos = number;
+            } else {
+                let value = name.parse().map_err(|_| refuse())?;
+                latencies.histogram.record_n(value, number).map_err(|_| refuse())?;
+            }
+        }
+        Ok(latencies)
+    }
+}
+
+/// A line that is no part of an encoded histogram.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a line of an encoded histogram: {0:?}")]
+pub struct NotLatencies(pub String);
+
+/// Quantiles of latencies, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// How many latencies there are.
+    pub count: u64,
+    /// Half of them are no longer.
+    pub p50: u64,
+    /// 99 % of them are no longer.
+    pub p99: u64,
+    /// 99.9 % of them are no longer; with fewer than 1,000 latencies that is the maximum.
+    pub p999: u64,
+    /// The longest, exact.
+    pub max: u64,
+}
+
+impl fmt::Display for Quantiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, p999, max] = [self.p50, self.p99, self.p999, self.max].map(Duration::from_nanos);
+        write!(f, "p50 {p50:.1?}, p99 {p99:.1?}, p99.9 {p999:.1?}, max {max:.1?}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(nanos: &[u64]) -> Latencies {
+        let mut latencies = Latencies::new();
+        for &nanos in nanos {
+            latencies.record(nanos);
+        }
+        latencies
+    }
+
+    #[test]
+    fn a_late_start_counts_from_the_intended_one() {
+        let intended = Moment::from_nanos(1_000);
+        let mut latencies = Latencies::new();
+        latencies.record_since(intended, Moment::from_nanos(51_000));
+        assert_eq!(latencies.quantiles().unwrap().max, 50_000);
+    }
+
+    #[test]
+    fn the_maximum_is_exact_even_beyond_the_bound() {
+        let beyond = 2 * LONGEST.as_nanos() as u64 + 1;
+        let latencies = of(&[5, beyond]);
+        assert_eq!(latencies.quantiles().unwrap().max, beyond);
+        assert_eq!(of(&[123_457]).quantiles().unwrap().p50, 123_457);
+    }
+
+    #[test]
+    fn nothing_counted_has_no_quantiles() {
+        assert_eq!(Latencies::new().quantiles(), None);
+    }
+
+    #[test]
+    fn a_strange_line_is_refused_with_its_text() {
+        for text in ["max", "max x", "17 -3", "x 1", "99999999999999 1"] {
+            assert_eq!(Latencies::decode(text).unwrap_err(), NotLatencies(text.to_owned()));
+        }
+    }
+
+    proptest! {
+        // A histogram of 216 KiB for each case: fewer cases than usual.
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn quantiles_are_within_a_thousandth(mut nanos in prop::collection::vec(1_u64..1_000_000_000, 1..300)) {
+            let quantiles = of(&nanos).quantiles().unwrap();
+            nanos.sort_unstable();
+            let exact = nanos[(nanos.len() - 1) / 2];
+            prop_assert!(quantiles.p50.abs_diff(exact) as f64 <= 0.001 * exact as f64 + 1.0);
+            prop_assert_eq!(quantiles.max, *nanos.last().unwrap());
+        }
+
+        #[test]
+        fn merging_equals_recording_in_one(left: Vec<u32>, right: Vec<u32>) {
+            let wide = |half: &[u32]| half.iter().copied().map(u64::from).collect::<Vec<_>>();
+            let mut merged = of(&wide(&left));
+            merged.merge(&of(&wide(&right)));
+            prop_assert_eq!(merged.quantiles(), of(&wide(&[left, right].concat())).quantiles());
+        }
+
+        #[test]
+        fn text_carries_a_histogram_between_processes(nanos: Vec<u64>) {
+            let sent = of(&nanos);
+            let received = Latencies::decode(&sent.encode()).unwrap();
+            prop_assert_eq!(received.quantiles(), sent.quantiles());
+        }
+    }
+}

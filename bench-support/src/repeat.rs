@@ -1,0 +1,176 @@
+//! Interleaved repetitions: A B C A B C …, each with the surroundings it ran in.
+//!
+//! Two contestants that are measured minutes apart are measured on two machines. So every round runs each
+//! contestant once; the cache line is probed between any two repetitions (a reading is the "after" of one and
+//! the "before" of the next), and the CPU time of others is counted across each. Every repetition is kept,
+//! also those that cannot be compared, with the reason.
+//!
+//! A round takes as long as its contestants together. The shorter the repetition, the more of them pass
+//! before the cores move: several rounds of 0.3 s say more here than one of 10 s.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::class::{LineClass, Placement};
+use crate::clock::Moment;
+use crate::others::is_disturbed;
+use crate::plan::{Ending, Plan};
+use crate::surroundings::Surroundings;
+
+/// A named thing to measure: a closure that runs one repetition and returns its measurement.
+pub struct Contestant<'a, M> {
+    name: String,
+    run: Repetition<'a, M>,
+}
+
+type Repetition<'a, M> = Box<dyn FnMut() -> Result<M, String> + 'a>;
+
+impl<'a, M> Contestant<'a, M> {
+    /// Names the contestant. `run` warms up, measures and verifies; its error is text for the record.
+    pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<M, String> + 'a) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
+    }
+
+    /// The name, as it stands in tables.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// One repetition of one contestant, and what was around it.
+#[derive(Clone, Debug)]
+pub struct Run<M> {
+    /// Which round, from 0.
+    pub round: usize,
+    /// Which contestant, as an index into [`Record::names`].
+    pub contestant: usize,
+    /// Line round trip before it, in ns.
+    pub line_before: f64,
+    /// Line round trip after it, in ns.
+    pub line_after: f64,
+    /// How long it took, its warm-up included.
+    pub elapsed: Duration,
+    /// CPU time that others took meanwhile, stolen time included.
+    pub others: Duration,
+    /// What it measured, or why it failed.
+    pub outcome: Result<M, String>,
+}
+
+/// Whether a repetition may be compared with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// With those of the same class.
+    Comparable(LineClass),
+    /// With none: the cores moved during it.
+    Moved,
+    /// With none: others needed the cores.
+    Disturbed,
+    /// With none: it has no measurement.
+    Failed,
+}
+
+impl<M> Run<M> {
+    /// What the two line readings say.
+    pub fn placement(&self) -> Placement {
+        Placement::of(self.line_before, self.line_after)
+    }
+
+    /// Whether it may be compared; the first reason that applies if not: failed, disturbed, moved.
+    pub fn standing(&self) -> Standing {
+        if self.outcome.is_err() {
+            Standing::Failed
+        } else if is_disturbed(self.others, self.elapsed) {
+            Standing::Disturbed
+        } else {
+            self.placement().steady().map_or(Standing::Moved, Standing::Comparable)
+        }
+    }
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug)]
+pub struct Record<M> {
+    /// The names of the contestants, in the order in which they ran.
+    pub names: Vec<String>,
+    /// Every repetition, in the order in which they ran.
+    pub runs: Vec<Run<M>>,
+    /// Why it ended.
+    pub ending: Ending,
+}
+
+/// What a progress callback is told, after every repetition.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a, M> {
+    /// The repetition that just ended.
+    pub run: &'a Run<M>,
+    /// The name of its contestant.
+    pub name: &'a str,
+    /// How much of what the plan wants is there.
+    pub have: usize,
+    /// How much the plan wants.
+    pub want: usize,
+}
+
+/// Runs the contestants in turn until the plan is fulfilled, its budget spent, or `stop` set.
+///
+/// `stop` is looked at between repetitions: a Ctrl-C handler sets it. A contestant that runs for long looks at
+/// the same flag, and returns an error if it was cut short.
+///
+/// # Errors
+/// What probing the surroundings reports. A contestant that fails is no error: its run says so.
+///
+/// # Cost
+/// One probe for each repetition and one more; nothing runs beside a repetition.
+pub fn interleave<M>(
+    contestants: &mut [Contestant<'_, M>],
+    plan: &Plan,
+    surroundings: &mut impl Surroundings,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(Progress<'_, M>),
+) -> io::Result<Record<M>> {
+    let names = contestants.iter().map(|contestant| contestant.name.clone()).collect();
+    let mut record = Record { names, runs: Vec::new(), ending: Ending::Fulfilled };
+    let begin = Moment::now();
+    let mut line = surroundings.line_nanos()?;
+    for round in 0.. {
+        if let ControlFlow::Break(ending) = plan.next_round(&record, begin.elapsed()) {
+            record.ending = ending;
+            break;
+        }
+        for (index, contestant) in contestants.iter_mut().enumerate() {
+            // Relaxed: a request, orders nothing.
+            if stop.load(Ordering::Relaxed) {
+                record.ending = Ending::Stopped;
+                return Ok(record);
+            }
+            let run = one_repetition(contestant, (round, index), &mut line, surroundings)?;
+            record.runs.push(run);
+            let (have, want) = plan.progress(&record);
+            progress(Progress {
+                run: &record.runs[record.runs.len() - 1],
+                name: &contestant.name,
+                have,
+                want,
+            });
+        }
+    }
+    Ok(record)
+}
+
+fn one_repetition<M>(
+    contestant: &mut Contestant<'_, M>,
+    (round, index): (usize, usize),
+    line: &mut f64,
+    surroundings: &mut impl Surroundings,
+) -> io::Result<Run<M>> {
+    let line_before = *line;
+    surroundings.begin()?;
+    let begin = Moment::now();
+    let outcome = (contestant.run)();
+    let elapsed = begin.elapsed();
+    let others = surroundings.others()?;
+    *line = surroundings.line_nanos()?;
+    Ok(Run { round, contestant: index, line_before, line_after: *line, elapsed, others, outcome })
+}

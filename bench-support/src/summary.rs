@@ -1,0 +1,135 @@
+//! What a record says: per contestant within one class, and per pair of contestants by rounds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::class::LineClass;
+use crate::repeat::{Record, Run, Standing};
+use crate::spread::Spread;
+
+/// One contestant's comparable repetitions of one class, and how many are left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The contestant.
+    pub name: String,
+    /// The class of every value in `spread`.
+    pub class: LineClass,
+    /// The values; `None` if no repetition is comparable in this class.
+    pub spread: Option<Spread>,
+    /// The repetitions that are not among them.
+    pub dropped: Dropped,
+}
+
+/// Why repetitions were left out of a summary, and how many for each reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Comparable, but in another class.
+    pub other_class: usize,
+    /// The cores moved meanwhile.
+    pub moved: usize,
+    /// Others needed the cores meanwhile.
+    pub disturbed: usize,
+    /// No measurement.
+    pub failed: usize,
+}
+
+impl Dropped {
+    /// All of them.
+    pub const fn total(&self) -> usize {
+        self.other_class + self.moved + self.disturbed + self.failed
+    }
+
+    fn count(&mut self, standing: Standing) {
+        match standing {
+            Standing::Comparable(_) => self.other_class += 1,
+            Standing::Moved => self.moved += 1,
+            Standing::Disturbed => self.disturbed += 1,
+            Standing::Failed => self.failed += 1,
+        }
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = [
+            (self.other_class, "in another class"),
+            (self.moved, "moved"),
+            (self.disturbed, "disturbed by others"),
+            (self.failed, "failed"),
+        ];
+        let given: Vec<String> = reasons
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, reason)| format!("{count} {reason}"))
+            .collect();
+        if given.is_empty() {
+            f.write_str("none dropped")
+        } else {
+            write!(f, "dropped: {}", given.join(", "))
+        }
+    }
+}
+
+impl<M> Record<M> {
+    /// How many rounds have begun.
+    pub fn rounds(&self) -> usize {
+        self.runs.last().map_or(0, |run| run.round + 1)
+    }
+
+    /// In how many rounds both of any two contestants are comparable in `class`: the fewest over all pairs.
+    /// With one contestant, in how many rounds it is.
+    pub fn shared_rounds(&self, class: LineClass) -> usize {
+        let mut rounds = vec![Vec::new(); self.names.len()];
+        for run in self.of_class(class) {
+            rounds[run.contestant].push(run.round);
+        }
+        let shared = |a: usize, b: usize| rounds[a].iter().filter(|round| rounds[b].contains(round)).count();
+        let pairs = (0..rounds.len()).flat_map(|a| (a..rounds.len()).map(move |b| (a, b)));
+        pairs.map(|(a, b)| shared(a, b)).min().unwrap_or(0)
+    }
+
+    /// The class in which most rounds can be compared; of equal ones that with most comparable repetitions, and
+    /// of those the nearest.
+    pub fn best_class(&self) -> LineClass {
+        let worth = |class: &LineClass| (self.shared_rounds(*class), self.of_class(*class).count());
+        LineClass::ALL.into_iter().rev().max_by_key(worth).unwrap_or(LineClass::Near)
+    }
+
+    /// One contestant's repetitions in `class`, by the number that `value` takes from a measurement.
+    pub fn summary(&self, contestant: usize, class: LineClass, value: impl Fn(&M) -> f64) -> Summary {
+        let mut dropped = Dropped::default();
+        let mut values = Vec::new();
+        for run in self.runs.iter().filter(|run| run.contestant == contestant) {
+            match (run.standing(), &run.outcome) {
+                (Standing::Comparable(found), Ok(measured)) if found == class => values.push(value(measured)),
+                (standing, _) => dropped.count(standing),
+            }
+        }
+        Summary { name: self.names[contestant].clone(), class, spread: Spread::of(values), dropped }
+    }
+
+    /// How many times the value of `over` that of `contestant` is, round by round: only rounds in which both
+    /// are comparable in `class` count. `None` if there are none.
+    ///
+    /// The median of such ratios and not the ratio of two medians: the two values of a round had the same
+    /// machine.
+    pub fn ratio(
+        &self,
+        contestant: usize,
+        over: usize,
+        class: LineClass,
+        value: impl Fn(&M) -> f64,
+    ) -> Option<Spread> {
+        let of = |index: usize| -> BTreeMap<usize, f64> {
+            let runs = self.of_class(class).filter(|run| run.contestant == index);
+            runs.filter_map(|run| Some((run.round, value(run.outcome.as_ref().ok()?)))).collect()
+        };
+        let divisors = of(over);
+        let ratios = of(contestant).into_iter().filter_map(|(round, top)| Some(top / divisors.get(&round)?));
+        Spread::of(ratios.collect())
+    }
+
+    fn of_class(&self, class: LineClass) -> impl Iterator<Item = &Run<M>> {
+        self.runs.iter().filter(move |run| run.standing() == Standing::Comparable(class))
+    }
+}
