@@ -9,7 +9,7 @@ use crate::gate::{self, Cursors};
 use crate::inline;
 use crate::life::{self, Phase};
 use crate::memory::{OwnEntry, Racy};
-use crate::optimistic::Refused;
+use crate::optimistic::{Optimistic, Refused};
 use crate::participant::Seat;
 use crate::place::Place;
 use crate::slots::{Class, Slots};
@@ -127,7 +127,15 @@ impl Position {
     /// Copies the next message to the front of `out`.
     #[inline(always)]
     pub(crate) fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        let received = self.read(|message| match out.get_mut(..message.len()) {
+        if let Some(read) = self.glance()
+            && let Some(out) = out.get_mut(..read.message.len())
+        {
+            read.message.copy_to_slice(out);
+            if read.validate() {
+                return Ok(self.glanced(out.len()));
+            }
+        }
+        let received = self.read_thoroughly(|message| match out.get_mut(..message.len()) {
             Some(out) => {
                 message.copy_to_slice(out);
                 Ok(())
@@ -137,43 +145,50 @@ impl Position {
         Ok(received?.0)
     }
 
-    /// Reads the next message by `copy`, validated, and moves on.
-    ///
-    /// One look at an inline slot without extras is all there is to most reads; whatever else there may be is
-    /// kept out of its way.
+    /// Reads the next message by `read`, validated, and moves on.
     #[inline(always)]
-    pub(crate) fn read<T>(
+    pub(crate) fn read_with<T>(
         &mut self,
-        mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+        mut read: impl FnMut(Racy<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
-        if let Some(read) = self.glance(&mut copy) {
-            self.pass();
-            return Ok(read);
+        if let Some(glance) = self.glance() {
+            let len = glance.message.len();
+            let result = read(glance.message);
+            if glance.validate() {
+                return Ok((self.glanced(len), result));
+            }
         }
-        self.read_thoroughly(&mut copy)
+        self.read_thoroughly(|message| Ok(read(message)))
     }
 
+    /// The next message, if it is there, in an inline slot without extras. That is all there is to most reads;
+    /// whatever else there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
-    fn glance<T>(&self, copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>) -> Option<(Received, T)> {
-        let sequence = self.place.sequence;
+    fn glance(&self) -> Option<Optimistic<'_>> {
         let stamps = self.plain?;
-        if self.cursors().moved_beyond(sequence).is_some() {
+        if self.cursors().moved_beyond(self.place.sequence).is_some() {
             return None;
         }
         let slot = self.slots.memory.inline_slot(&self.place);
-        let read = inline::optimistic_read(&slot, stamps, sequence).ok()?;
-        let copied = copy(read.message).ok()?;
-        let received = Received { sequence, len: read.message.len(), tag: 0, timestamp_ns: 0 };
-        read.validate().then_some((received, copied))
+        inline::optimistic_read(&slot, stamps, self.place.sequence).ok()
     }
 
+    /// The message that a validated [`Self::glance`] saw; goes on to the next.
+    #[inline(always)]
+    fn glanced(&mut self, len: usize) -> Received {
+        let sequence = self.place.sequence;
+        self.pass();
+        Received { sequence, len, tag: 0, timestamp_ns: 0 }
+    }
+
+    /// Reads the next message by `copy`, validated, and moves on; or says why not.
     #[inline(never)]
     fn read_thoroughly<T>(
         &mut self,
-        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+        mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), TryReadError> {
         loop {
-            match self.attempt(copy) {
+            match self.attempt(&mut copy) {
                 Ok(read) => {
                     self.pass();
                     return Ok(read);
@@ -333,10 +348,9 @@ impl Position {
     pub(crate) fn show(&mut self) -> Result<Shown, TryReadError> {
         if !self.pins {
             let mut bytes = Vec::new();
-            let (received, ()) = self.read(|message| {
+            let (received, ()) = self.read_with(|message| {
                 bytes.resize(message.len(), 0);
                 message.copy_to_slice(&mut bytes);
-                Ok(())
             })?;
             return Ok(Shown::Copied(received, bytes));
         }

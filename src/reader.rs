@@ -73,9 +73,9 @@ impl Reader {
     #[inline]
     pub fn try_read_with<T>(
         &mut self,
-        mut read: impl FnMut(Racy<'_>) -> T,
+        read: impl FnMut(Racy<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
-        self.position.read(|message| Ok(read(message)))
+        self.position.read_with(read)
     }
 
     /// The next message as bytes to look at for as long as the view lives, without waiting.
