@@ -146,7 +146,7 @@ impl Front {
         if self.gate.admits(next) || self.gate.look(&self.memory, next) {
             return Ok(());
         }
-        self.full()
+        Err(TryWriteError::Full)
     }
 
     #[cold]
@@ -158,11 +158,11 @@ impl Front {
         }
     }
 
+    /// Counts a call that found the ring full.
     #[cold]
-    fn full(&mut self) -> Result<(), TryWriteError> {
+    pub(crate) fn count_refusal(&mut self) {
         self.refused += 1;
         self.entry.missed.store(self.refused, Relaxed); // Relaxed: a count, orders nothing.
-        Err(TryWriteError::Full)
     }
 
     fn own_buffer(&self) -> Result<Payload<'_>, Corrupt> {

@@ -36,6 +36,7 @@
 //! | `Pin`  | fence 6       | fence q        | a view's bytes are overwritten                         |
 
 use crate::error::Peer;
+use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 
@@ -167,7 +168,9 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     let entry = memory.entry(index);
     // Relaxed: a first guess, judged below.
     let limit = || memory.control().limit.load(Relaxed);
-    let oldest = |limit: u64| limit.saturating_sub(config.slots as u64).max(config.first_sequence);
+    // Bounded: a peer may have stored anything.
+    let oldest =
+        |limit: u64| limit.min(SEQUENCE_LIMIT).saturating_sub(config.slots as u64).max(config.first_sequence);
     let guess = oldest(limit());
     entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
     entry.cursor.store(Cursor::at(guess).word(), Relaxed); // Relaxed: the fence below orders it.

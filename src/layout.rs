@@ -26,7 +26,9 @@ const WORD: usize = 8;
 pub(crate) const SEQUENCE_LIMIT: u64 = 1 << 62;
 /// Slots, participants and buffers stay below this.
 const COUNT_LIMIT: usize = 1 << 30;
-/// Payloads stay below this: 1 TiB.
+/// Inline payloads stay within this, so that a stamp has 46 bits for the sequence beside the length.
+const INLINE_BYTES_LIMIT: usize = 1 << 16;
+/// Payloads stay within this: 1 TiB.
 const SLOT_BYTES_LIMIT: usize = 1 << 40;
 
 /// Offsets and strides of one ring, in bytes from the start of its memory.
@@ -153,7 +155,11 @@ fn check(config: &Config) -> Result<(), String> {
         }
     };
     within("slots", config.slots, 1, COUNT_LIMIT)?;
-    within("slot_bytes", config.slot_bytes, 1, SLOT_BYTES_LIMIT)?;
+    let slot_bytes_limit = match config.class {
+        SlotClass::Packed | SlotClass::Lines => INLINE_BYTES_LIMIT,
+        SlotClass::Arena => SLOT_BYTES_LIMIT,
+    };
+    within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
     within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;

@@ -35,7 +35,7 @@ impl Writer {
     /// call unless a reader sleeps.
     #[inline]
     pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        self.front.write_payload(payload)
+        self.counted(|front| front.write_payload(payload))
     }
 
     /// Publishes `payload`, waiting until the slowest reader has freed a slot.
@@ -64,7 +64,7 @@ impl Writer {
     /// As [`Self::try_write`]; metadata longer than the ring carries is `TooLarge`.
     #[inline]
     pub fn try_write_with(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
-        self.front.write(payload, extras)
+        self.counted(|front| front.write(payload, extras))
     }
 
     /// As [`Self::write`], with a tag or metadata.
@@ -80,7 +80,7 @@ impl Writer {
     /// # Errors
     /// As [`Self::try_write`].
     pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, TryWriteError> {
-        self.front.begin_claim(len)?;
+        self.counted(|front| front.begin_claim(len))?;
         Ok(Claim::new(&mut self.front, len))
     }
 
@@ -107,7 +107,7 @@ impl Writer {
         self.front.sequence()
     }
 
-    /// How often a write found the ring full, a waiting one counted once for each look.
+    /// How many calls found the ring full, whether or not they then waited.
     pub fn refused(&self) -> u64 {
         self.front.refused()
     }
@@ -117,11 +117,28 @@ impl Writer {
         self.endpoint.waiting = waiting;
     }
 
+    #[inline(always)]
+    fn counted<T>(
+        &mut self,
+        attempt: impl FnOnce(&mut Front) -> Result<T, TryWriteError>,
+    ) -> Result<T, TryWriteError> {
+        let result = attempt(&mut self.front);
+        if let Err(TryWriteError::Full) = result {
+            self.front.count_refusal();
+        }
+        result
+    }
+
     fn wait<T>(
         &mut self,
         deadline: Option<Instant>,
         mut attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
     ) -> Result<T, WriteError> {
+        let first = attempt(&mut self.front);
+        if !matches!(first, Err(TryWriteError::Full)) {
+            return first.map_err(WriteError::from_try);
+        }
+        self.front.count_refusal();
         let Writer { endpoint, front } = self;
         let done = endpoint.wait(Role::Reader, deadline, || match attempt(front) {
             Err(TryWriteError::Full) => None,

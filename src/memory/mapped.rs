@@ -16,14 +16,13 @@ use std::sync::Arc;
 /// A ring's memory. Clones share it; it is unmapped when the last clone drops.
 ///
 /// Invariants, established by [`Memory::new`] and relied on by every method:
-/// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `_mapping` lives;
+/// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `mapping` lives;
 /// - ALIGNED: `base` is aligned to a page, and [`Layout`] only yields offsets aligned for what lies there;
 /// - ATOMIC-ONLY: peers may store anywhere at any time, and so may we, so nobody makes a plain reference to
 ///   these bytes: only references to atomics, which all bit patterns are valid for.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
-    /// Never looked at: it keeps the memory.
-    _mapping: Arc<Mapping>,
+    mapping: Arc<Mapping>,
     layout: Arc<Layout>,
     /// What the hot path needs, by value.
     base: *mut u8,
@@ -36,7 +35,7 @@ pub(crate) struct Memory {
     kernel: Kernel,
 }
 
-// SAFETY: the pointers lead into memory that `_mapping` keeps alive wherever this value moves, and all access
+// SAFETY: the pointers lead into memory that `mapping` keeps alive wherever this value moves, and all access
 // to it is atomic (ATOMIC-ONLY), so it may happen from any thread.
 unsafe impl Send for Memory {}
 // SAFETY: as above; no method stores to `self`.
@@ -64,7 +63,7 @@ impl Memory {
             payload_bytes: layout.payload_bytes,
             participants: layout.config.participants,
             kernel: Kernel::for_slot_bytes(layout.config.slot_bytes),
-            _mapping: mapping,
+            mapping,
             layout,
         }
     }
@@ -90,7 +89,7 @@ impl Memory {
 
     /// Entry `index`, for whoever looks at it before each message.
     pub(crate) fn own_entry(&self, index: usize) -> OwnEntry {
-        OwnEntry { entry: self.entry(index), _mapping: Arc::clone(&self._mapping) }
+        OwnEntry { entry: self.entry(index), _mapping: Arc::clone(&self.mapping) }
     }
 
     /// The slot of an inline ring at `place`.
