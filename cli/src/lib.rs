@@ -19,7 +19,6 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Measure verified messages from a writer to readers.
     Perf(Box<perf::Options>),
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]

@@ -1,0 +1,232 @@
+//! The ring of this library as a contestant.
+
+use bench_support::engine::{Engine, EngineReader, EngineWriter};
+use bench_support::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
+use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
+use bench_support::sink::{Scratch, Sink};
+use seqring::{Claim, Config, Corrupt, JoinError, Lagged, Reader, Ring, RingError, Start, Writer};
+use seqring::{TryReadError, TryWriteError};
+use std::time::Duration;
+
+/// A ring, and its name if this process gave it one.
+#[derive(Debug)]
+pub(crate) struct Seqring {
+    ring: Ring,
+    named: Option<String>,
+}
+
+impl Engine for Seqring {
+    const NAME: &'static str = "seqring";
+
+    const CAPABILITIES: Capabilities = Capabilities {
+        between_processes: true,
+        lossy: true,
+        gated: true,
+        many_readers: true,
+        writes_in_place: true,
+        reads_in_place: true,
+        ..Capabilities::NONE
+    };
+
+    type Writer = RingWriter;
+    type Reader = RingReader;
+
+    fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError> {
+        spec.check(place, Self::CAPABILITIES)?;
+        let delivery = match spec.delivery {
+            Delivery::Lossy => seqring::Delivery::Lossy,
+            Delivery::Gated | Delivery::Queue => seqring::Delivery::Gated,
+        };
+        let participants = spec.readers + spec.writers.most();
+        let config =
+            Config::new(spec.slots, spec.slot_bytes).delivery(delivery).participants(participants.max(2));
+        let failed = |error: RingError| EngineError::failed("create the ring", error);
+        match place {
+            Place::Named(name) => {
+                let ring = Ring::create(name, &config).map_err(failed)?;
+                Ok(Seqring { ring, named: Some(name.clone()) })
+            }
+            Place::Heap => {
+                let ring = Ring::heap(&config).map_err(failed)?;
+                touch(&ring, spec.slot_bytes)?;
+                Ok(Seqring { ring, named: None })
+            }
+        }
+    }
+
+    fn open(name: &str) -> Result<Self, EngineError> {
+        let ring = Ring::open(name).map_err(|error| EngineError::failed("open the ring", error))?;
+        Ok(Seqring { ring, named: None })
+    }
+
+    fn writer(&self) -> Result<RingWriter, EngineError> {
+        self.ring.writer().map(RingWriter).map_err(|error| joining("join as a writer", error))
+    }
+
+    fn reader(&self) -> Result<RingReader, EngineError> {
+        self.ring.reader(Start::Next).map(RingReader).map_err(|error| joining("join as a reader", error))
+    }
+}
+
+impl Drop for Seqring {
+    fn drop(&mut self) {
+        if let Some(name) = &self.named {
+            // It may be gone already; and nobody is there to be told of another failure.
+            let _ = Ring::unlink(name);
+        }
+    }
+}
+
+/// Writes through all buffers of a heap ring, so that its pages are there.
+fn touch(ring: &Ring, slot_bytes: usize) -> Result<(), EngineError> {
+    let mut writer = ring.writer().map_err(|error| joining("touch the ring", error))?;
+    let mut scratch = Scratch::new(slot_bytes);
+    // Nobody reads yet, so even a gated ring takes them all; one more buffer than slots goes round.
+    for _ in 0..=ring.config().slots() {
+        writer.try_write(scratch.all_mut()).map_err(|error| EngineError::failed("touch the ring", error))?;
+    }
+    Ok(())
+}
+
+fn joining(attempt: &'static str, error: JoinError) -> EngineError {
+    EngineError::failed(attempt, error)
+}
+
+fn damaged(attempt: &'static str, corrupt: Corrupt) -> EngineError {
+    EngineError::failed(attempt, corrupt)
+}
+
+fn not_written(error: TryWriteError) -> WriteRefused {
+    match error {
+        TryWriteError::Full => WriteRefused::Full,
+        TryWriteError::TooLarge { len, max } => WriteRefused::TooLarge { bytes: len, slot_bytes: max },
+        TryWriteError::Closed => WriteRefused::Closed,
+        TryWriteError::Corrupt(corrupt) => WriteRefused::Failed(damaged("write", corrupt).into()),
+    }
+}
+
+fn not_written_in(timeout: Duration, error: seqring::WriteError) -> WriteError {
+    match error {
+        seqring::WriteError::TooLarge { len, max } => WriteError::TooLarge { bytes: len, slot_bytes: max },
+        seqring::WriteError::Closed => WriteError::Closed,
+        seqring::WriteError::TimedOut { .. } => WriteError::TimedOut { after: timeout },
+        seqring::WriteError::Corrupt(corrupt) => WriteError::Failed(damaged("write", corrupt).into()),
+    }
+}
+
+fn not_read(error: TryReadError, room: usize) -> ReadRefused {
+    match error {
+        TryReadError::Empty => ReadRefused::Empty,
+        TryReadError::Lagged(Lagged { missed }) => ReadRefused::Lagged { missed },
+        TryReadError::Closed => ReadRefused::Closed,
+        TryReadError::TooSmall { needed } => ReadRefused::OtherLength { bytes: needed, expected: room },
+        TryReadError::Corrupt(corrupt) => ReadRefused::Failed(damaged("read", corrupt).into()),
+    }
+}
+
+fn not_read_in(timeout: Duration, error: seqring::ReadError, room: usize) -> ReadError {
+    match error {
+        seqring::ReadError::Lagged(Lagged { missed }) => ReadError::Lagged { missed },
+        seqring::ReadError::Closed => ReadError::Closed,
+        seqring::ReadError::TooSmall { needed } => ReadError::OtherLength { bytes: needed, expected: room },
+        seqring::ReadError::TimedOut => ReadError::TimedOut { after: timeout },
+        seqring::ReadError::Corrupt(corrupt) => ReadError::Failed(damaged("read", corrupt).into()),
+    }
+}
+
+/// A claim, to be filled in place where nobody else looks at it, else by copying in.
+struct Filling<'c, 'w>(&'c mut Claim<'w>);
+
+impl Sink for Filling<'_, '_> {
+    fn message_bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn put(&mut self, offset: usize, bytes: &[u8]) {
+        self.0.write_at(offset, bytes);
+    }
+
+    fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
+        self.0.as_mut_slice()
+    }
+}
+
+/// The writer of a [`Seqring`].
+#[derive(Debug)]
+pub(crate) struct RingWriter(Writer);
+
+impl EngineWriter for RingWriter {
+    #[inline]
+    fn try_write(&mut self, message: &[u8]) -> Result<(), WriteRefused> {
+        self.0.try_write(message).map(drop).map_err(not_written)
+    }
+
+    #[inline]
+    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), WriteError> {
+        self.0.write_timeout(message, timeout).map(drop).map_err(|error| not_written_in(timeout, error))
+    }
+
+    fn try_write_with(
+        &mut self,
+        bytes: usize,
+        _: &mut Scratch,
+        fill: impl FnOnce(&mut dyn Sink),
+    ) -> Result<(), WriteRefused> {
+        let mut claim = self.0.try_claim(bytes).map_err(not_written)?;
+        fill(&mut Filling(&mut claim));
+        claim.publish().map(drop).map_err(not_written)
+    }
+
+    fn write_with(
+        &mut self,
+        bytes: usize,
+        _: &mut Scratch,
+        timeout: Duration,
+        fill: impl FnOnce(&mut dyn Sink),
+    ) -> Result<(), WriteError> {
+        let mut claim =
+            self.0.claim_timeout(bytes, timeout).map_err(|error| not_written_in(timeout, error))?;
+        fill(&mut Filling(&mut claim));
+        claim.publish().map(drop).map_err(|error| match not_written(error) {
+            // The place was free when it was claimed, and it is ours.
+            WriteRefused::Full => WriteError::TimedOut { after: timeout },
+            WriteRefused::TooLarge { bytes, slot_bytes } => WriteError::TooLarge { bytes, slot_bytes },
+            WriteRefused::Closed => WriteError::Closed,
+            WriteRefused::Failed(error) => WriteError::Failed(error),
+        })
+    }
+}
+
+/// A reader of a [`Seqring`].
+#[derive(Debug)]
+pub(crate) struct RingReader(Reader);
+
+impl EngineReader for RingReader {
+    #[inline]
+    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
+        let room = buffer.len();
+        self.0.try_read(buffer).map(|received| received.len).map_err(|error| not_read(error, room))
+    }
+
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, ReadError> {
+        let room = buffer.len();
+        let read = self.0.read_timeout(buffer, timeout);
+        read.map(|received| received.len).map_err(|error| not_read_in(timeout, error, room))
+    }
+
+    fn try_read_with<T>(&mut self, _: &mut Scratch, view: impl FnOnce(&[u8]) -> T) -> Result<T, ReadRefused> {
+        let shown = self.0.try_view().map_err(|error| not_read(error, 0))?;
+        Ok(view(&shown))
+    }
+
+    fn read_with<T>(
+        &mut self,
+        _: &mut Scratch,
+        timeout: Duration,
+        view: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, ReadError> {
+        let shown = self.0.view_timeout(timeout).map_err(|error| not_read_in(timeout, error, 0))?;
+        Ok(view(&shown))
+    }
+}

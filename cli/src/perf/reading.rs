@@ -1,0 +1,157 @@
+//! The reader's part: every message until the stream ends, each one looked at.
+
+use super::message::Incoming;
+use super::options::Delivery;
+use super::plan::Plan;
+use super::protocol::{Latency, Reading};
+use super::tally::Tally;
+use super::worker::Meter;
+use anyhow::Result;
+use bench_support::clock::Moment;
+use bench_support::engine::EngineReader;
+use bench_support::latency::Latencies;
+use bench_support::refusal::{ReadError, ReadRefused};
+use bench_support::sink::Scratch;
+use std::hint::spin_loop;
+use std::time::Duration;
+
+/// How long one wait lasts; nothing else is done after it than to wait again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A reader that is ready to start.
+#[derive(Debug)]
+pub(crate) struct Witness<'p, R> {
+    plan: &'p Plan,
+    number: usize,
+    reader: R,
+    buffer: Scratch,
+    findings: Findings,
+}
+
+/// What it has found so far.
+#[derive(Debug)]
+struct Findings {
+    slots: u64,
+    lost: u64,
+    torn: u64,
+    first_torn: Option<String>,
+    tally: Tally,
+    latencies: Latencies,
+}
+
+impl<'p, R: EngineReader> Witness<'p, R> {
+    /// Makes ready to read as reader `number`; all memory is touched.
+    pub(crate) fn new(plan: &'p Plan, number: usize, reader: R) -> Self {
+        let findings = Findings {
+            slots: 0,
+            lost: 0,
+            torn: 0,
+            first_torn: None,
+            tally: Tally::new(plan.writers),
+            latencies: Latencies::new(),
+        };
+        Witness { plan, number, reader, buffer: Scratch::new(plan.slot_bytes), findings }
+    }
+
+    /// Reads until the stream ends; then leaves the ring.
+    pub(crate) fn run(mut self) -> Result<Reading> {
+        let meter = Meter::start();
+        let begin = Moment::now();
+        loop {
+            match self.read() {
+                Ok(incoming) => {
+                    self.findings.note(&incoming);
+                    spin_for(self.plan.burn());
+                }
+                Err(ReadError::Lagged { missed }) => self.findings.lost += missed,
+                Err(ReadError::TimedOut { .. }) => {}
+                Err(ReadError::Closed) => break,
+                Err(lasting) => return Err(lasting.into()),
+            }
+        }
+        let Findings { slots, lost, torn, first_torn, tally, latencies } = self.findings;
+        Ok(Reading {
+            number: self.number,
+            pid: std::process::id(),
+            slots,
+            seconds: begin.elapsed().as_secs_f64(),
+            lost,
+            torn,
+            first_torn,
+            accounts: tally.into_accounts(),
+            latency: Latency::of(&latencies),
+            effort: meter.read(),
+        })
+    }
+
+    /// The next message. In a lossy ring somebody may overwrite it at any time: there it is copied.
+    fn read(&mut self) -> Result<Incoming, ReadError> {
+        if self.plan.zero_copy && self.plan.delivery == Delivery::Gated {
+            self.read_in_place()
+        } else {
+            self.read_copy()
+        }
+    }
+
+    fn read_copy(&mut self) -> Result<Incoming, ReadError> {
+        let buffer = self.buffer.all_mut();
+        let bytes = match self.reader.try_read(buffer) {
+            Ok(bytes) => bytes,
+            // Only now: a wait with a timeout reads the clock before it looks.
+            Err(refused) => match lasting(refused) {
+                None => self.reader.read(buffer, PATIENCE)?,
+                Some(error) => return Err(error),
+            },
+        };
+        Ok(Incoming::look(self.plan, &buffer[..bytes]))
+    }
+
+    fn read_in_place(&mut self) -> Result<Incoming, ReadError> {
+        let Witness { plan, reader, buffer, .. } = self;
+        match reader.try_read_with(buffer, |message| Incoming::look(plan, message)) {
+            Ok(incoming) => Ok(incoming),
+            Err(refused) => lasting(refused).map_or_else(
+                || reader.read_with(buffer, PATIENCE, |message| Incoming::look(plan, message)),
+                Err,
+            ),
+        }
+    }
+}
+
+impl Findings {
+    fn note(&mut self, incoming: &Incoming) {
+        self.slots += 1;
+        if let Some(nanos) = incoming.latency {
+            self.latencies.record(nanos);
+        }
+        let problem = match &incoming.stamped {
+            Ok(stamped) if self.tally.saw(stamped.writer, stamped.sequence) => return,
+            Ok(stamped) => format!("{stamped}, who is not in this run"),
+            Err(fault) => fault.to_string(),
+        };
+        self.torn += 1;
+        self.first_torn.get_or_insert(problem);
+    }
+}
+
+/// A refusal that waiting does not change.
+fn lasting(refused: ReadRefused) -> Option<ReadError> {
+    match refused {
+        ReadRefused::Empty => None,
+        ReadRefused::Lagged { missed } => Some(ReadError::Lagged { missed }),
+        ReadRefused::Closed => Some(ReadError::Closed),
+        ReadRefused::OtherLength { bytes, expected } => Some(ReadError::OtherLength { bytes, expected }),
+        ReadRefused::Failed(error) => Some(ReadError::Failed(error)),
+    }
+}
+
+/// Keeps the core busy, as work on a message would.
+fn spin_for(span: Duration) {
+    if span.is_zero() {
+        return;
+    }
+    let begin = Moment::now();
+    while begin.elapsed() < span {
+        spin_loop();
+    }
+}

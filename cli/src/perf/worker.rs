@@ -1,0 +1,132 @@
+//! A worker's life: it takes its assignment, joins the ring, says so, waits for the start, works, reports.
+
+use super::interrupt;
+use super::options::EngineName;
+use super::protocol::{Assignment, Effort, Order, Reply, Role, receive, send};
+use super::reading::Witness;
+use super::writing::Scribe;
+use crate::engines::Seqring;
+use anyhow::{Context, Result, bail};
+use bench_support::engine::Engine;
+use bench_support::pin::{allowed_cores, pin_to};
+use bench_support::usage::{Usage, Who};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use std::io::{self, BufRead, BufReader, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+/// The hidden command that makes a process a worker.
+pub(crate) const COMMAND: &str = "worker";
+
+/// Serves the coordinator at the other end of standard input and output.
+///
+/// # Errors
+/// Whatever goes wrong: the coordinator gets it from our standard error.
+pub(crate) fn serve_process() -> Result<()> {
+    // The coordinator starts workers from its main thread, whose death the kernel tells us of. Had it died
+    // before this call, the orders would end instead.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    interrupt::leave_to_coordinator()?;
+    let mut orders = BufReader::new(io::stdin());
+    let assignment = assignment(&mut orders)?;
+    match assignment.plan.engine {
+        EngineName::Seqring => work(&Seqring::open(&assignment.ring)?, &assignment, orders, io::stdout()),
+    }
+}
+
+/// Serves the coordinator at the other end of two pipes, with its ring.
+pub(crate) fn serve_thread<E: Engine>(
+    ring: &E,
+    mut orders: impl BufRead + Send + 'static,
+    replies: impl Write,
+) -> Result<()> {
+    let assignment = assignment(&mut orders)?;
+    work(ring, &assignment, orders, replies)
+}
+
+fn assignment(orders: &mut impl BufRead) -> Result<Assignment> {
+    match receive(orders)? {
+        Some(Order::Take(assignment)) => Ok(assignment),
+        Some(other) => bail!("expected an assignment, not {other:?}"),
+        None => bail!("no assignment came: workers are started by `seqring perf`"),
+    }
+}
+
+fn work<E: Engine>(
+    ring: &E,
+    assignment: &Assignment,
+    mut orders: impl BufRead + Send + 'static,
+    mut replies: impl Write,
+) -> Result<()> {
+    let Assignment { plan, role, .. } = assignment;
+    if plan.pin {
+        pin(*role, plan.writers)?;
+    }
+    let report = match *role {
+        Role::Writer(number) => {
+            let scribe = Scribe::new(plan, number, ring.writer()?);
+            start(&mut orders, &mut replies)?;
+            let stop = watch(orders)?;
+            Reply::Wrote(scribe.run(&stop)?)
+        }
+        Role::Reader(number) => {
+            let witness = Witness::new(plan, number, ring.reader()?);
+            start(&mut orders, &mut replies)?;
+            Reply::Read(witness.run()?)
+        }
+    };
+    send(&mut replies, &report)
+}
+
+/// Ties this thread to a core: writers to the first ones, readers to those behind them, and round again.
+fn pin(role: Role, writers: usize) -> Result<()> {
+    let cores = allowed_cores()?;
+    let turn = match role {
+        Role::Writer(index) => index,
+        Role::Reader(index) => writers + index,
+    };
+    let core = cores[turn % cores.len()];
+    pin_to(core).with_context(|| format!("pinning {role} to {core}"))
+}
+
+/// Says that we are ready, and waits for the start.
+fn start(orders: &mut impl BufRead, replies: &mut impl Write) -> Result<()> {
+    send(replies, &Reply::Ready)?;
+    match receive(orders)? {
+        Some(Order::Go) => Ok(()),
+        Some(other) => bail!("expected the start, not {other:?}"),
+        None => bail!("the coordinator is gone"),
+    }
+}
+
+/// A flag that is set when the coordinator wants us to stop, or is gone.
+fn watch(mut orders: impl BufRead + Send + 'static) -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    thread::Builder::new().name("orders".into()).spawn(move || {
+        // Whatever comes now, even something garbled, means the end.
+        let _ = receive::<Order>(&mut orders);
+        flag.store(true, Relaxed); // Relaxed: a request, orders nothing.
+    })?;
+    Ok(stop)
+}
+
+/// Measures what this thread costs.
+#[derive(Debug)]
+pub(crate) struct Meter(Usage);
+
+impl Meter {
+    pub(crate) fn start() -> Self {
+        Meter(Usage::of(Who::Thread))
+    }
+
+    pub(crate) fn read(&self) -> Effort {
+        let used = Usage::of(Who::Thread).since(&self.0);
+        Effort {
+            cpu_seconds: used.cpu().as_secs_f64(),
+            voluntary_switches: used.voluntary_switches,
+            involuntary_switches: used.involuntary_switches,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The writer's part: messages at their moments, or as fast as they go.
+
+use super::message::Outgoing;
+use super::options::OnFull;
+use super::plan::Plan;
+use super::protocol::{Latency, Writing};
+use super::worker::Meter;
+use anyhow::Result;
+use bench_support::clock::Moment;
+use bench_support::engine::EngineWriter;
+use bench_support::latency::Latencies;
+use bench_support::pace::Pacer;
+use bench_support::refusal::{WriteError, WriteRefused};
+use bench_support::sink::Scratch;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+/// Between two looks whether to go on waiting.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A writer that is ready to start.
+#[derive(Debug)]
+pub(crate) struct Scribe<'p, W> {
+    plan: &'p Plan,
+    number: usize,
+    writer: W,
+    outgoing: Outgoing,
+    scratch: Scratch,
+    written: u64,
+    refused: u64,
+    latencies: Latencies,
+}
+
+/// Until when to write, and what ends it earlier.
+#[derive(Clone, Copy)]
+struct Until<'s> {
+    end: Moment,
+    stop: &'s AtomicBool,
+}
+
+impl Until<'_> {
+    fn is_over(self) -> bool {
+        // Relaxed: a request, orders nothing.
+        self.stop.load(Relaxed) || Moment::now() >= self.end
+    }
+}
+
+impl<'p, W: EngineWriter> Scribe<'p, W> {
+    /// Makes ready to write as writer `number`; all memory is touched.
+    pub(crate) fn new(plan: &'p Plan, number: usize, writer: W) -> Self {
+        Scribe {
+            plan,
+            number,
+            writer,
+            outgoing: Outgoing::new(plan, number as u32),
+            scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
+            written: 0,
+            refused: 0,
+            latencies: Latencies::new(),
+        }
+    }
+
+    /// Writes for as long as the plan says, or until `stop`; then leaves the ring.
+    pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<Writing> {
+        let meter = Meter::start();
+        let begin = Moment::now();
+        let until = Until { end: begin + self.plan.duration(), stop };
+        if self.plan.target().is_some() {
+            self.write_paced(begin, until)?;
+        } else {
+            self.write_unpaced(until)?;
+        }
+        Ok(Writing {
+            number: self.number,
+            pid: std::process::id(),
+            slots: self.written,
+            seconds: begin.elapsed().as_secs_f64(),
+            refused: self.refused,
+            latency: Latency::of(&self.latencies),
+            effort: meter.read(),
+        })
+    }
+
+    fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
+        let mut pacer = Pacer::starting_at(begin, self.plan.writes_per_second);
+        while pacer.intended_start(pacer.started()).is_some_and(|start| start < until.end) {
+            let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
+            self.write(Some(intended), until)?;
+        }
+        // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in 2.96 s.
+        Pacer::starting_at(until.end, 1).wait_for_next(until.stop)?;
+        Ok(())
+    }
+
+    fn write_unpaced(&mut self, until: Until<'_>) -> Result<()> {
+        while !until.is_over() {
+            self.write(Some(Moment::now()), until)?;
+            for _ in 1..self.plan.timed_every() {
+                self.write(None, until)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one message, if the ring takes it.
+    fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<()> {
+        match self.attempt(intended) {
+            Ok(()) => {}
+            Err(WriteRefused::Full) => {
+                self.refused += 1;
+                if !self.refused(intended, until)? {
+                    return Ok(());
+                }
+            }
+            Err(lasting) => return Err(lasting.into()),
+        }
+        if let Some(intended) = intended {
+            self.latencies.record_since(intended, Moment::now());
+        }
+        self.written += 1;
+        self.outgoing.prepare(self.written); // Between two ticks there is time for it.
+        Ok(())
+    }
+
+    fn attempt(&mut self, intended: Option<Moment>) -> Result<(), WriteRefused> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        if plan.zero_copy {
+            writer.try_write_with(plan.slot_bytes, scratch, |sink| outgoing.fill(intended, sink))
+        } else {
+            writer.try_write(outgoing.bytes(intended))
+        }
+    }
+
+    /// The ring is full: whether the message went in after all.
+    fn refused(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
+        if self.plan.on_full == OnFull::Skip {
+            if self.plan.target().is_none() {
+                thread::yield_now(); // There is no next tick to wait for.
+            }
+            return Ok(false);
+        }
+        while !until.is_over() {
+            match self.wait(intended) {
+                Ok(()) => return Ok(true),
+                Err(WriteError::TimedOut { .. }) => {}
+                Err(lasting) => return Err(lasting.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn wait(&mut self, intended: Option<Moment>) -> Result<(), WriteError> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        if plan.zero_copy {
+            writer.write_with(plan.slot_bytes, scratch, PATIENCE, |sink| outgoing.fill(intended, sink))
+        } else {
+            writer.write(outgoing.bytes(intended), PATIENCE)
+        }
+    }
+}
