@@ -9,11 +9,26 @@ use std::time::{Duration, Instant};
 pub(crate) struct Endpoint {
     pub(crate) seat: Seat,
     pub(crate) waiting: Waiting,
+    looked_after: Option<Instant>,
 }
+
+/// How often somebody who does not wait looks whether those who keep it from going on still live.
+const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
     pub(crate) fn new(seat: Seat) -> Self {
-        Endpoint { seat, waiting: Waiting::default() }
+        Endpoint { seat, waiting: Waiting::default(), looked_after: None }
+    }
+
+    /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
+    /// wait, whose caller may try for ever.
+    #[cold]
+    pub(crate) fn look_after(&mut self, awaited: Role) {
+        let now = Instant::now();
+        if self.looked_after.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY) {
+            participant::clear_dead(self.seat.shared(), awaited);
+            self.looked_after = Some(now);
+        }
     }
 
     /// Waits until `attempt` returns something, or until `deadline`: then `None`. A wait that sleeps also looks

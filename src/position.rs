@@ -63,6 +63,8 @@ pub(crate) struct Position {
     lost: u64,
     metadata: Box<[u8]>,
     meta_len: usize,
+    /// Where views of this reader copy to, between two of them.
+    scratch: Vec<u8>,
 }
 
 /// What a copy says about a message that does not fit where it should go.
@@ -101,6 +103,7 @@ impl Position {
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
+            scratch: Vec::new(),
             slots,
         }
     }
@@ -344,10 +347,18 @@ pub(crate) enum Shown {
 }
 
 impl Position {
+    /// Takes back what a view showed.
+    pub(crate) fn unshow(&mut self, shown: &mut Shown) {
+        match shown {
+            Shown::InPlace(..) => self.pass(),
+            Shown::Copied(_, bytes) => self.scratch = std::mem::take(bytes),
+        }
+    }
+
     /// The next message for a view: pinned where the protocol can freeze it, else copied.
     pub(crate) fn show(&mut self) -> Result<Shown, TryReadError> {
         if !self.pins {
-            let mut bytes = Vec::new();
+            let mut bytes = std::mem::take(&mut self.scratch);
             let (received, ()) = self.read_with(|message| {
                 bytes.resize(message.len(), 0);
                 message.copy_to_slice(&mut bytes);

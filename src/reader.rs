@@ -18,11 +18,15 @@ use std::time::{Duration, Instant};
 pub struct Reader {
     endpoint: Endpoint,
     position: Position,
+    empty_looks: u32,
 }
+
+/// A clock read takes as long as an empty look, so only some of them make one.
+const EMPTY_LOOKS_PER_CLOCK_READ: u32 = 64;
 
 impl Reader {
     pub(crate) fn join(seat: Seat, start: Start) -> Self {
-        Reader { position: Position::join(&seat, start), endpoint: Endpoint::new(seat) }
+        Reader { position: Position::join(&seat, start), endpoint: Endpoint::new(seat), empty_looks: 0 }
     }
 
     /// Copies the next message to the front of `out`, without waiting.
@@ -37,7 +41,8 @@ impl Reader {
     /// fence (6 ns). No system call unless a writer sleeps.
     #[inline]
     pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        self.position.read_into(out)
+        let result = self.position.read_into(out);
+        self.looked(result)
     }
 
     /// Copies the next message to the front of `out`, waiting for it.
@@ -75,7 +80,16 @@ impl Reader {
         &mut self,
         read: impl FnMut(Racy<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
-        self.position.read_with(read)
+        let result = self.position.read_with(read);
+        self.looked(result)
+    }
+
+    /// Reads the next message in place, waiting for it. See [`Self::try_read_with`].
+    ///
+    /// # Errors
+    /// As [`Self::read`], without `TooSmall`.
+    pub fn read_with<T>(&mut self, mut read: impl FnMut(Racy<'_>) -> T) -> Result<(Received, T), ReadError> {
+        self.wait(None, |position| position.read_with(&mut read))
     }
 
     /// The next message as bytes to look at for as long as the view lives, without waiting.
@@ -86,7 +100,8 @@ impl Reader {
     /// # Errors
     /// As [`Self::try_read`], without `TooSmall`.
     pub fn try_view(&mut self) -> Result<View<'_>, TryReadError> {
-        let shown = self.position.show()?;
+        let shown = self.position.show();
+        let shown = self.looked(shown)?;
         Ok(View::new(&mut self.position, shown))
     }
 
@@ -140,12 +155,29 @@ impl Reader {
         self.endpoint.waiting = waiting;
     }
 
+    /// After a call that does not wait: one that finds nothing, over and over, looks whether the writer lives.
+    #[inline(always)]
+    fn looked<T>(&mut self, result: Result<T, TryReadError>) -> Result<T, TryReadError> {
+        if let Err(TryReadError::Empty) = result {
+            self.found_nothing();
+        }
+        result
+    }
+
+    #[cold]
+    fn found_nothing(&mut self) {
+        self.empty_looks = self.empty_looks.wrapping_add(1);
+        if self.empty_looks.is_multiple_of(EMPTY_LOOKS_PER_CLOCK_READ) {
+            self.endpoint.look_after(Role::Writer);
+        }
+    }
+
     fn wait<T>(
         &mut self,
         deadline: Option<Instant>,
         mut attempt: impl FnMut(&mut Position) -> Result<T, TryReadError>,
     ) -> Result<T, ReadError> {
-        let Reader { endpoint, position } = self;
+        let Reader { endpoint, position, .. } = self;
         let found = endpoint.wait(Role::Writer, deadline, || match attempt(position) {
             Err(TryReadError::Empty) => None,
             other => Some(other.map_err(ReadError::from_try)),

@@ -57,8 +57,6 @@ impl std::ops::Deref for View<'_> {
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
-        if self.is_in_place() {
-            self.position.pass();
-        }
+        self.position.unshow(&mut self.shown);
     }
 }

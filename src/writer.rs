@@ -125,6 +125,7 @@ impl Writer {
         let result = attempt(&mut self.front);
         if let Err(TryWriteError::Full) = result {
             self.front.count_refusal();
+            self.endpoint.look_after(Role::Reader);
         }
         result
     }
