@@ -39,10 +39,6 @@ impl Plan {
         Plan { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.tag && !self.timestamp && self.meta_bytes == 0
-    }
-
     /// Stores `extras` into `words`. The metadata must fit.
     pub(crate) fn store(&self, words: &[AtomicU64], extras: &Extras<'_>) {
         let mut words = words.iter();

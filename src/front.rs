@@ -10,10 +10,9 @@ use crate::inline;
 use crate::life;
 use crate::memory::{Memory, OwnEntry, Payload};
 use crate::participant::Seat;
-use crate::place::Place;
 use crate::slots::{Class, Slots};
-use crate::stamp::Stamps;
 use crate::sync::Relaxed;
+use crate::track::{Spot, Track};
 
 /// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
 /// by looking at the slots; and where a message is three stores, a fourth one to another line is dear.
@@ -23,12 +22,9 @@ const NEXT_STORED_EVERY: u64 = 64;
 #[derive(Debug)]
 pub(crate) struct Front {
     memory: Memory,
-    class: Class,
-    place: Place,
+    track: Track,
     gate: Gate,
     bells: Bells,
-    /// In a ring of inline slots without extras.
-    plain: Option<Stamps>,
     plan: Plan,
     slot_bytes: usize,
     meta_bytes: usize,
@@ -51,17 +47,15 @@ impl Front {
         let next = slots.next_sequence();
         let own = match slots.class {
             Class::Arena(words) => arena::missing_buffer(&slots.memory, words)?,
-            Class::Inline(_) => 0,
+            Class::Inline => 0,
         };
-        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::pass`.
+        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::published`.
         seat.entry().joined.store(next, Relaxed); // Relaxed: a figure for people.
         if !life::open(&slots.memory) {
             return Err(JoinError::Closed);
         }
         Ok(Front {
-            plain: slots.plain(),
-            class: slots.class,
-            place: Place::of(next, config.slots),
+            track: Track::at(&slots, next),
             gate: if gated { Gate::closed() } else { Gate::open() },
             bells: seat.shared().bells,
             plan: Plan::of(&config),
@@ -78,7 +72,7 @@ impl Front {
 
     /// The sequence that is published next.
     pub(crate) fn sequence(&self) -> u64 {
-        self.place.sequence
+        self.track.sequence
     }
 
     /// How often the ring was found full.
@@ -90,48 +84,51 @@ impl Front {
     /// may be is kept out of its way.
     #[inline(always)]
     pub(crate) fn write_payload(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        let Some(stamps) = self.plain else {
-            return self.write(payload, &Extras::default());
-        };
-        if payload.len() > self.slot_bytes
-            || life::is_closed(&self.memory)
-            || !self.gate.admits(self.place.sequence)
+        let next = self.track.sequence;
+        if let Spot::Plain(lane) = &mut self.track.spot
+            && payload.len() <= self.slot_bytes
+            && self.gate.admits(next)
+            && !life::is_closed(&self.memory)
         {
-            return self.write(payload, &Extras::default());
+            inline::publish(&lane.walk.slot(), lane.stamp, payload, self.gate.marks(next), |_| ());
+            lane.step();
+            self.track.sequence = next + 1;
+            self.published(next);
+            return Ok(next);
         }
-        let slot = self.memory.inline_slot(&self.place);
-        inline::publish(&slot, stamps, self.place.sequence, payload, |_| ());
-        Ok(self.pass())
+        self.write(payload, &Extras::default())
     }
 
     #[inline(never)]
     pub(crate) fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit(payload.len(), extras.metadata.len())?;
-        let Class::Inline(stamps) = self.class else {
-            return self.write_arena(payload, extras);
-        };
-        let slot = self.memory.inline_slot(&self.place);
-        inline::publish(&slot, stamps, self.place.sequence, payload, |words| self.plan.store(words, extras));
-        Ok(self.pass())
+        let next = self.track.sequence;
+        match &self.track.spot {
+            Spot::Plain(lane) | Spot::Inline(lane) => {
+                let store_extras = |words: &_| self.plan.store(words, extras);
+                let marked = self.gate.marks(next);
+                inline::publish(&lane.walk.slot(), lane.stamp, payload, marked, store_extras);
+            }
+            Spot::Arena(..) => {
+                arena::begin_filling();
+                self.own_buffer()?.store(payload);
+                self.exchange(payload.len(), extras)?;
+            }
+        }
+        self.track.step();
+        self.published(next);
+        Ok(next)
     }
 
-    /// After a publication: goes on to the next place, and wakes who sleeps for messages.
+    /// After a publication: wakes who sleeps for messages.
     #[inline(always)]
-    fn pass(&mut self) -> u64 {
-        let sequence = self.place.sequence;
-        self.place.step();
+    fn published(&self, sequence: u64) {
+        let control = self.memory.control();
         if sequence.is_multiple_of(NEXT_STORED_EVERY) {
             // Relaxed: a hint where the newest message is; who uses it looks at the slots, which order the rest.
-            self.memory.control().next.store(self.place.sequence, Relaxed);
+            control.next.store(sequence + 1, Relaxed);
         }
-        self.bells.ring(&self.memory.control().published);
-        sequence
-    }
-
-    fn write_arena(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
-        arena::begin_filling();
-        self.own_buffer()?.store(payload);
-        self.exchange(payload.len(), extras)
+        self.bells.ring(&control.published);
     }
 
     /// Whether a message of these lengths may be published now.
@@ -142,7 +139,7 @@ impl Front {
         if life::is_closed(&self.memory) {
             return Err(TryWriteError::Closed);
         }
-        let next = self.place.sequence;
+        let next = self.track.sequence;
         if self.gate.admits(next) || self.gate.look(&self.memory, next) {
             return Ok(());
         }
@@ -170,15 +167,17 @@ impl Front {
     }
 
     /// Publishes the own buffer of an arena ring and takes the one that it displaces.
-    fn exchange(&mut self, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
-        let Class::Arena(words) = self.class else { unreachable!("inline slots exchange nothing") };
+    fn exchange(&mut self, len: usize, extras: &Extras<'_>) -> Result<(), Corrupt> {
+        let Spot::Arena(words, place) = &self.track.spot else {
+            unreachable!("inline slots exchange nothing")
+        };
         self.plan.store(self.memory.buffer_extras(self.own), extras);
-        self.own = arena::publish(&self.memory, words, &self.place, self.own, len)?;
-        Ok(self.pass())
+        self.own = arena::publish(&self.memory, *words, place, self.own, len)?;
+        Ok(())
     }
 
     pub(crate) fn slowest(&self) -> Option<Peer> {
-        gate::slowest_peer(&self.memory, self.place.sequence)
+        gate::slowest_peer(&self.memory, self.track.sequence)
     }
 }
 
@@ -186,19 +185,22 @@ impl Front {
 impl Front {
     pub(crate) fn begin_claim(&mut self, len: usize) -> Result<(), TryWriteError> {
         self.admit(len, 0)?;
-        match self.class {
-            Class::Inline(_) => {
+        match self.track.spot {
+            Spot::Plain(_) | Spot::Inline(_) => {
                 self.scratch.clear();
                 self.scratch.resize(len, 0);
             }
-            Class::Arena(_) => arena::begin_filling(),
+            Spot::Arena(..) => arena::begin_filling(),
         }
         Ok(())
     }
 
     /// The claimed bytes of an inline ring, private until published.
     pub(crate) fn scratch(&mut self) -> Option<&mut Vec<u8>> {
-        matches!(self.class, Class::Inline(_)).then_some(&mut self.scratch)
+        match self.track.spot {
+            Spot::Plain(_) | Spot::Inline(_) => Some(&mut self.scratch),
+            Spot::Arena(..) => None,
+        }
     }
 
     /// The claimed bytes of an arena ring, and whether nobody else can be looking at them.
@@ -210,14 +212,16 @@ impl Front {
         if extras.metadata.len() > self.meta_bytes {
             return Err(self.too_large(len, extras.metadata.len()));
         }
-        match self.class {
-            Class::Inline(_) => {
-                let scratch = std::mem::take(&mut self.scratch);
-                let published = self.write(&scratch[..len], extras);
-                self.scratch = scratch;
-                published
-            }
-            Class::Arena(_) => self.exchange(len, extras),
+        let next = self.track.sequence;
+        if let Spot::Arena(..) = self.track.spot {
+            self.exchange(len, extras)?;
+            self.track.step();
+            self.published(next);
+            return Ok(next);
         }
+        let scratch = std::mem::take(&mut self.scratch);
+        let published = self.write(&scratch[..len], extras);
+        self.scratch = scratch;
+        published
     }
 }

@@ -84,22 +84,30 @@ impl Cursor {
 #[derive(Debug)]
 pub(crate) struct Gate {
     limit: u64,
+    /// Below this, no reader is still at the message that the slot held before.
+    unmarked: u64,
 }
 
 impl Gate {
     /// Lets nothing through before the first look.
     pub(crate) fn closed() -> Self {
-        Gate { limit: 0 }
+        Gate { limit: 0, unmarked: 0 }
     }
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate { limit: u64::MAX }
+        Gate { limit: u64::MAX, unmarked: 0 }
     }
 
     #[inline(always)]
     pub(crate) fn admits(&self, sequence: u64) -> bool {
         sequence < self.limit
+    }
+
+    /// Whether a slot must be marked before `sequence` is written into it: somebody may still be copying from it.
+    #[inline(always)]
+    pub(crate) fn marks(&self, sequence: u64) -> bool {
+        sequence >= self.unmarked
     }
 
     /// Looks at the readers again; says whether `next` may be published now.
@@ -113,9 +121,16 @@ impl Gate {
         announced.store(next + slots, Relaxed); // Relaxed: the fence below orders it.
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
-        let slowest = slowest(memory).map_or(next, |(position, _)| position.min(next));
+        let mut slowest = next;
+        let mut moved = false;
+        for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
+            slowest = slowest.min(held.position);
+            moved |= held.moved;
+        }
         // Never below what is published already: a joiner may stand far below, but finds nothing there.
         self.limit = (slowest + slots).max(next);
+        // A reader that was moved may be anywhere below, in the middle of a copy.
+        self.unmarked = if moved { 0 } else { self.limit };
         // Relaxed: both this and the higher value before it are safe for a joiner to see.
         announced.store(self.limit, Relaxed);
         self.admits(next)
@@ -124,7 +139,7 @@ impl Gate {
 
 /// The registered reader that holds the writers back most: its position and its entry.
 fn slowest(memory: &Memory) -> Option<(u64, usize)> {
-    entries(memory).filter_map(|index| Some((held_back_to(memory, index)?, index))).min()
+    entries(memory).filter_map(|index| Some((held_back_to(memory, index)?.position, index))).min()
 }
 
 /// The slowest reader as a peer, for whoever reports that it waits.
@@ -134,22 +149,31 @@ pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
     Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
 }
 
-/// The position below which the reader of this entry needs nothing any more.
-fn held_back_to(memory: &Memory, index: usize) -> Option<u64> {
+/// What a reader lets the writers do.
+struct Held {
+    /// Below it the reader needs nothing any more.
+    position: u64,
+    /// Others said so, not the reader: it may be copying something below.
+    moved: bool,
+}
+
+/// What the reader of this entry, if there is one, lets the writers do.
+fn held_back_to(memory: &Memory, index: usize) -> Option<Held> {
     let entry = memory.entry(index);
     // PAIRS(Free): what this reader copied, it copied before it stored this cursor.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
     let floor = entry.floor.load(Relaxed); // Relaxed: the fence below orders it where it counts.
     if floor <= position {
-        return Some(position);
+        return Some(Held { position, moved: false });
     }
     // PAIRS(Pin): a reader that pinned without seeing this floor is seen pinned below.
     full_fence(Pair::Pin, End::Release);
     // PAIRS(Free): as above.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
-    Some(if cursor.is_pinned() { position } else { position.max(floor) })
+    let position = if cursor.is_pinned() { position } else { position.max(floor) };
+    Some(Held { position, moved: true })
 }
 
 /// Entries that were ever taken.

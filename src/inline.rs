@@ -22,45 +22,50 @@
 //! | `Publish` | step 4   | step a   | a reader sees the stamp but not yet the payload  |
 //! | `Tear`    | step 2   | step c   | a reader accepts later bytes under the old stamp |
 //!
+//! In a gated ring the reader of the slot's previous message is done with it before the writer begins: it has
+//! stored its cursor, and the writer has seen that. Then steps 1 and 2 are left out. Not so where a reader was
+//! moved on by others in the middle of a copy ([`crate::gate`]): those messages are marked like a lossy ring's.
+//!
 //! # Costs
-//! A write: two stores of the stamp beside the payload's. A read: two loads of it. No read-modify-write, no
+//! A write: one or two stores of the stamp beside the payload's. A read: two loads of it. No read-modify-write, no
 //! fence instruction on x86-64.
 
 use crate::error::Corrupt;
 use crate::memory::InlineSlot;
 use crate::optimistic::{Optimistic, Refused};
-use crate::stamp::{Seen, Stamps};
+use crate::stamp::{Seen, Stamp};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire, release, release_fence};
 
-/// Publishes `payload` as message `sequence`. Only the one writer of the ring calls it.
+/// Publishes `payload` as the message of `stamp`. Only the one writer of the ring calls it.
+///
+/// `marked` says whether somebody may still be copying what the slot held before. A gated writer that saw every
+/// reader pass it may leave steps 1 and 2 out.
 #[inline(always)]
 pub(crate) fn publish(
     slot: &InlineSlot<'_>,
-    stamps: Stamps,
-    sequence: u64,
+    stamp: Stamp,
     payload: &[u8],
+    marked: bool,
     store_extras: impl FnOnce(&[AtomicU64]),
 ) {
-    slot.stamp.store(stamps.writing(sequence), Relaxed); // Relaxed: the fence below orders it.
-    // PAIRS(Tear): whoever copies a byte that we store below sees the mark above when it looks again.
-    release_fence(Pair::Tear);
+    if marked {
+        slot.stamp.store(stamp.writing(), Relaxed); // Relaxed: the fence below orders it.
+        // PAIRS(Tear): whoever copies a byte that we store below sees the mark above when it looks again.
+        release_fence(Pair::Tear);
+    }
     slot.payload.store(payload);
     store_extras(slot.extras);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
-    slot.stamp.store(stamps.holds(sequence, payload.len()), release(Pair::Publish));
+    slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
 }
 
-/// Message `sequence`, if the slot holds it, to be copied and then validated.
+/// The message of `stamp`, if the slot holds it, to be copied and then validated.
 #[inline(always)]
-pub(crate) fn optimistic_read<'a>(
-    slot: &InlineSlot<'a>,
-    stamps: Stamps,
-    sequence: u64,
-) -> Result<Optimistic<'a>, Refused> {
-    // PAIRS(Publish): if it holds `sequence`, we see all its bytes.
+pub(crate) fn optimistic_read<'a>(slot: &InlineSlot<'a>, stamp: Stamp) -> Result<Optimistic<'a>, Refused> {
+    // PAIRS(Publish): if it holds the message, we see all its bytes.
     let before = slot.stamp.load(acquire(Pair::Publish));
-    let Some(len) = stamps.len_of(before, sequence) else {
-        return Err(Refused::Other(stamps.seen(before, sequence)));
+    let Some(len) = stamp.len_in(before) else {
+        return Err(Refused::Other(stamp.seen(before)));
     };
     let Some(message) = slot.payload.message(len) else {
         return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
@@ -68,9 +73,9 @@ pub(crate) fn optimistic_read<'a>(
     Ok(Optimistic { word: slot.stamp, before, message, extras: slot.extras })
 }
 
-/// What a slot says about `sequence`: `Ok` if it holds it.
-pub(crate) fn look(slot: &InlineSlot<'_>, stamps: Stamps, sequence: u64) -> Result<(), Seen> {
+/// What a slot says about the message of `stamp`: `Ok` if it holds it.
+pub(crate) fn look(slot: &InlineSlot<'_>, stamp: Stamp) -> Result<(), Seen> {
     // PAIRS(Publish): as in `optimistic_read`.
-    let stamp = slot.stamp.load(acquire(Pair::Publish));
-    stamps.len_of(stamp, sequence).map(drop).ok_or_else(|| stamps.seen(stamp, sequence))
+    let before = slot.stamp.load(acquire(Pair::Publish));
+    stamp.len_in(before).map(drop).ok_or_else(|| stamp.seen(before))
 }

@@ -78,6 +78,7 @@ mod slots;
 mod stamp;
 mod superblock;
 mod sync;
+mod track;
 mod view;
 mod writer;
 

@@ -12,9 +12,10 @@ use crate::memory::{OwnEntry, Racy};
 use crate::optimistic::{Optimistic, Refused};
 use crate::participant::Seat;
 use crate::place::Place;
-use crate::slots::{Class, Slots};
-use crate::stamp::{Seen, Stamps};
+use crate::slots::Slots;
+use crate::stamp::Seen;
 use crate::sync::Relaxed;
+use crate::track::{Spot, Track};
 
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -48,12 +49,10 @@ pub struct Received {
 #[derive(Debug)]
 pub(crate) struct Position {
     slots: Slots,
-    place: Place,
+    track: Track,
     entry: OwnEntry,
     bells: Bells,
     plan: Plan,
-    /// In a ring of inline slots without extras.
-    plain: Option<Stamps>,
     gated: bool,
     /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. Elsewhere the stamps
     /// alone tell.
@@ -92,10 +91,9 @@ impl Position {
         Cursors(seat.entry()).advance(position);
         seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
         Position {
-            place: Place::of(position, config.slots),
+            track: Track::at(&slots, position),
             entry: slots.memory.own_entry(seat.index()),
             bells: seat.shared().bells,
-            plain: slots.plain(),
             plan: Plan::of(&config),
             gated,
             pins: gated && slots.memory.layout().is_arena(),
@@ -110,7 +108,7 @@ impl Position {
 
     /// The sequence that is read next.
     pub(crate) fn sequence(&self) -> u64 {
-        self.place.sequence
+        self.track.sequence
     }
 
     /// Messages published and not yet read.
@@ -130,11 +128,11 @@ impl Position {
     /// Copies the next message to the front of `out`.
     #[inline(always)]
     pub(crate) fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        if let Some(read) = self.glance()
-            && let Some(out) = out.get_mut(..read.message.len())
+        if let Some(glance) = self.glance()
+            && let Some(out) = out.get_mut(..glance.message.len())
         {
-            read.message.copy_to_slice(out);
-            if read.validate() {
+            glance.message.copy_to_slice(out);
+            if glance.validate() {
                 return Ok(self.glanced(out.len()));
             }
         }
@@ -168,19 +166,22 @@ impl Position {
     /// whatever else there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
     fn glance(&self) -> Option<Optimistic<'_>> {
-        let stamps = self.plain?;
-        if self.cursors().moved_beyond(self.place.sequence).is_some() {
+        let Spot::Plain(lane) = &self.track.spot else { return None };
+        if self.cursors().moved_beyond(self.track.sequence).is_some() {
             return None;
         }
-        let slot = self.slots.memory.inline_slot(&self.place);
-        inline::optimistic_read(&slot, stamps, self.place.sequence).ok()
+        inline::optimistic_read(&lane.walk.slot(), lane.stamp).ok()
     }
 
     /// The message that a validated [`Self::glance`] saw; goes on to the next.
     #[inline(always)]
     fn glanced(&mut self, len: usize) -> Received {
-        let sequence = self.place.sequence;
-        self.pass();
+        let sequence = self.track.sequence;
+        if let Spot::Plain(lane) = &mut self.track.spot {
+            lane.step();
+        }
+        self.track.sequence = sequence + 1;
+        self.release();
         Received { sequence, len, tag: 0, timestamp_ns: 0 }
     }
 
@@ -207,13 +208,13 @@ impl Position {
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        let sequence = self.place.sequence;
+        let sequence = self.track.sequence;
         if let Some(floor) = self.cursors().moved_beyond(sequence) {
             return Err(Refusal::Moved { floor });
         }
         if self.pins {
             // A look first: nobody is told of a pin for a message that is not there.
-            self.slots.look(&self.place).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            self.slots.look(&self.place()).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
             self.cursors().pin(sequence).map_err(|floor| Refusal::Moved { floor })?;
         }
         let read = self.copy(copy);
@@ -228,13 +229,10 @@ impl Position {
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        let Slots { memory, class } = &self.slots;
-        let sequence = self.place.sequence;
-        let read = match *class {
-            Class::Inline(stamps) => {
-                inline::optimistic_read(&memory.inline_slot(&self.place), stamps, sequence)
-            }
-            Class::Arena(words) => arena::optimistic_read(memory, words, &self.place),
+        let sequence = self.track.sequence;
+        let read = match &self.track.spot {
+            Spot::Plain(lane) | Spot::Inline(lane) => inline::optimistic_read(&lane.walk.slot(), lane.stamp),
+            Spot::Arena(words, place) => arena::optimistic_read(&self.slots.memory, *words, place),
         };
         let read = read.map_err(Refusal::Slot)?;
         let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
@@ -250,17 +248,21 @@ impl Position {
     /// Goes on to the next message, and lets writers have this one's slot.
     #[inline(always)]
     pub(crate) fn pass(&mut self) {
-        self.place.step();
+        self.track.step();
         self.release();
     }
 
     /// Publishes where this reader stands, unpinned.
     #[inline(always)]
     fn release(&self) {
-        self.cursors().advance(self.place.sequence);
+        self.cursors().advance(self.track.sequence);
         if self.gated {
             self.bells.ring(&self.slots.memory.control().freed);
         }
+    }
+
+    fn place(&self) -> Place {
+        self.track.place(self.slots.memory.layout())
     }
 
     #[inline(always)]
@@ -289,7 +291,7 @@ impl Position {
         }
         // The end is established; what was published before it is visible now. Only what is not there now will
         // not come.
-        if self.slots.look(&self.place) != Err(Seen::NotYet) {
+        if self.slots.look(&self.place()) != Err(Seen::NotYet) {
             return Ok(());
         }
         if phase == Phase::Closed {
@@ -306,7 +308,7 @@ impl Position {
     fn lagged(&mut self) -> Result<(), TryReadError> {
         let slots = self.slots.config().slots as u64;
         let resume = (self.slots.next_sequence() + slots / 4).saturating_sub(slots);
-        Err(self.skip_to(resume.max(self.place.sequence + 1)).into())
+        Err(self.skip_to(resume.max(self.track.sequence + 1)).into())
     }
 
     /// Somebody moved this reader.
@@ -321,8 +323,8 @@ impl Position {
     }
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
-        let missed = sequence - self.place.sequence;
-        self.place.jump(sequence);
+        let missed = sequence - self.track.sequence;
+        self.track = Track::at(&self.slots, sequence);
         self.release();
         self.lost += missed;
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.

@@ -13,6 +13,7 @@ use crate::reader::Reader;
 use crate::segment::Presence;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
+use crate::stamp::Stamp;
 #[cfg(target_os = "linux")]
 use crate::superblock::Superblock;
 use crate::sync::Relaxed;
@@ -232,8 +233,9 @@ fn initialise(memory: &Memory) {
     let mut place = crate::place::Place::of(first, config.slots);
     for _ in 0..config.slots {
         match class {
-            Class::Inline(stamps) => {
-                memory.inline_slot(&place).stamp.store(stamps.writing(place.sequence), Relaxed);
+            Class::Inline => {
+                let stamp = Stamp::of(place.sequence, config.slot_bytes);
+                memory.inline_slot(&place).stamp.store(stamp.writing(), Relaxed);
             }
             Class::Arena(words) => {
                 memory.slot_word(&place).store(words.awaits(place.round(), place.index()), Relaxed);

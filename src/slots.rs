@@ -2,18 +2,17 @@
 
 use crate::arena;
 use crate::config::Config;
-use crate::extras::Plan;
 use crate::inline;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
 use crate::place::Place;
-use crate::stamp::{Seen, Stamps, Words};
+use crate::stamp::{Seen, Stamp, Words};
 use crate::sync::Relaxed;
 
 /// How the slots of a ring are judged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
-    Inline(Stamps),
+    Inline,
     Arena(Words),
 }
 
@@ -27,11 +26,7 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(memory: Memory) -> Self {
         let layout = memory.layout();
-        let class = if layout.is_arena() {
-            Class::Arena(Words::new(layout.buffers))
-        } else {
-            Class::Inline(Stamps::new(layout.config.slot_bytes))
-        };
+        let class = if layout.is_arena() { Class::Arena(Words::new(layout.buffers)) } else { Class::Inline };
         Slots { memory, class }
     }
 
@@ -39,18 +34,13 @@ impl Slots {
         &self.memory.layout().config
     }
 
-    /// The stamps of a ring whose slots are inline and carry nothing but payloads.
-    pub(crate) fn plain(&self) -> Option<Stamps> {
-        match self.class {
-            Class::Inline(stamps) if Plan::of(self.config()).is_empty() => Some(stamps),
-            _ => None,
-        }
-    }
-
     /// What the slot says about the message of `place`, in sequences: `Ok` if it holds it.
     pub(crate) fn look(&self, place: &Place) -> Result<(), Seen> {
         match self.class {
-            Class::Inline(stamps) => inline::look(&self.memory.inline_slot(place), stamps, place.sequence),
+            Class::Inline => {
+                let stamp = Stamp::of(place.sequence, self.config().slot_bytes);
+                inline::look(&self.memory.inline_slot(place), stamp)
+            }
             Class::Arena(words) => arena::look(&self.memory, words, place).map_err(|seen| match seen {
                 Seen::NotYet => Seen::NotYet,
                 Seen::Overtaken { by } => {

@@ -9,8 +9,11 @@
 /// the rest: 59 bits for 8-byte slots, 52 for 1 KiB. They wrap; the comparison is made modulo, and it errs
 /// only for a reader that slept through exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamps {
-    len_bits: u32,
+pub(crate) struct Stamp {
+    /// The sequence is there, no bytes of it.
+    holds: u64,
+    /// The bit above the length.
+    full: u64,
 }
 
 /// What a stamp or word says to somebody who waits for a certain sequence.
@@ -25,48 +28,51 @@ pub(crate) enum Seen {
     },
 }
 
-impl Stamps {
-    /// For slots of at most `slot_bytes` bytes.
-    pub(crate) fn new(slot_bytes: usize) -> Self {
-        Stamps { len_bits: usize::BITS - slot_bytes.leading_zeros() }
+impl Stamp {
+    /// The stamps of `sequence` in slots of at most `slot_bytes` bytes.
+    pub(crate) fn of(sequence: u64, slot_bytes: usize) -> Self {
+        let len_bits = usize::BITS - slot_bytes.leading_zeros();
+        let full = 1 << len_bits;
+        Stamp { holds: (sequence << (len_bits + 1)) | full, full }
     }
 
-    /// Message `sequence` is there, `len` bytes of it.
+    /// The stamps of the next sequence.
     #[inline(always)]
-    pub(crate) fn holds(self, sequence: u64, len: usize) -> u64 {
-        debug_assert!(len as u64 <= self.len_mask());
-        self.writing(sequence) | 1 << self.len_bits | len as u64
+    pub(crate) fn next(self) -> Self {
+        Stamp { holds: self.holds.wrapping_add(2 * self.full), full: self.full }
     }
 
-    /// Message `sequence` is being written.
+    /// The message is there, `len` bytes of it.
     #[inline(always)]
-    pub(crate) fn writing(self, sequence: u64) -> u64 {
-        sequence << (self.len_bits + 1)
+    pub(crate) fn holds(self, len: usize) -> u64 {
+        debug_assert!((len as u64) < self.full);
+        self.holds | len as u64
     }
 
-    /// The length, if `stamp` says that `sequence` is there. May exceed the slot: a peer may have written
+    /// The message is being written.
+    #[inline(always)]
+    pub(crate) fn writing(self) -> u64 {
+        self.holds - self.full
+    }
+
+    /// The length, if `stamp` says that the message is there. May exceed the slot: a peer may have written
     /// anything.
     #[inline(always)]
-    pub(crate) fn len_of(self, stamp: u64, sequence: u64) -> Option<usize> {
-        let rest = stamp ^ self.holds(sequence, 0);
-        (rest <= self.len_mask()).then_some(rest as usize)
+    pub(crate) fn len_in(self, stamp: u64) -> Option<usize> {
+        let rest = stamp ^ self.holds;
+        (rest < self.full).then_some(rest as usize)
     }
 
-    /// What a stamp says that does not hold `sequence`.
+    /// What a stamp says that does not hold the message.
     #[cold]
-    pub(crate) fn seen(self, stamp: u64, sequence: u64) -> Seen {
-        let ahead = (stamp & !self.len_mask()).wrapping_sub(self.holds(sequence, 0)).cast_signed();
+    pub(crate) fn seen(self, stamp: u64) -> Seen {
+        let ahead = (stamp & !(self.full - 1)).wrapping_sub(self.holds).cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
             // `writing(later)` is one half step short of `holds(later)`: round up.
-            Seen::Overtaken { by: (ahead.cast_unsigned() >> self.len_bits).div_ceil(2) }
+            Seen::Overtaken { by: (ahead.cast_unsigned() / self.full).div_ceil(2) }
         }
-    }
-
-    #[inline(always)]
-    fn len_mask(self) -> u64 {
-        (1 << self.len_bits) - 1
     }
 }
 
@@ -131,7 +137,7 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, Stamps, Words};
+    use super::{Seen, Stamp, Words};
     use proptest::prelude::*;
 
     /// A sequence anywhere, above all around every power of two, where counters wrap.
@@ -144,16 +150,17 @@ mod tests {
         fn a_stamp_tells_there_from_not_yet_from_overtaken(
             n in sequences(), by in 1u64..1000, size in 1usize..5000, part in 0.0..=1.0f64,
         ) {
-            let stamps = Stamps::new(size);
+            let stamp = |sequence| Stamp::of(sequence, size);
             let len = (size as f64 * part) as usize;
-            prop_assert_eq!(stamps.len_of(stamps.holds(n, len), n), Some(len));
-            prop_assert_eq!(stamps.len_of(stamps.writing(n), n), None);
-            prop_assert_eq!(stamps.seen(stamps.writing(n), n), Seen::NotYet);
             let later = n + by;
-            prop_assert_eq!(stamps.len_of(stamps.holds(later, len), n), None);
-            prop_assert_eq!(stamps.seen(stamps.holds(later, len), n), Seen::Overtaken { by });
-            prop_assert_eq!(stamps.seen(stamps.writing(later), n), Seen::Overtaken { by });
-            prop_assert_eq!(stamps.seen(stamps.holds(n, len), later), Seen::NotYet);
+            prop_assert_eq!(stamp(n).next(), stamp(n + 1));
+            prop_assert_eq!(stamp(n).len_in(stamp(n).holds(len)), Some(len));
+            prop_assert_eq!(stamp(n).len_in(stamp(n).writing()), None);
+            prop_assert_eq!(stamp(n).seen(stamp(n).writing()), Seen::NotYet);
+            prop_assert_eq!(stamp(n).len_in(stamp(later).holds(len)), None);
+            prop_assert_eq!(stamp(n).seen(stamp(later).holds(len)), Seen::Overtaken { by });
+            prop_assert_eq!(stamp(n).seen(stamp(later).writing()), Seen::Overtaken { by });
+            prop_assert_eq!(stamp(later).seen(stamp(n).holds(len)), Seen::NotYet);
         }
 
         #[test]

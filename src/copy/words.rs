@@ -13,13 +13,20 @@ const WORD: usize = size_of::<u64>();
 ///
 /// # Safety
 /// `shared` is aligned and valid for `src.len().div_ceil(8)` words.
-#[inline(always)] // A message of known length becomes its bare loads and stores.
+#[inline(always)]
 pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
     if src.len() == WORD {
         // One word is the commonest of short messages, and a loop for it costs more than it does.
         // SAFETY: the caller's word is valid, and `src` has its eight bytes.
         return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
     }
+    // SAFETY: the caller's promise.
+    unsafe { store_many(shared, src) };
+}
+
+/// [`store`] for any length, apart from it so that it does not take room and registers from its caller's path.
+#[inline(never)]
+unsafe fn store_many(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
     for i in 0..whole {
@@ -69,13 +76,20 @@ pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8
 /// # Safety
 /// `shared` is aligned and valid for `len.div_ceil(8)` words, `dst` valid for writes of `len` bytes that nobody
 /// else accesses.
-#[inline(always)] // As `store`.
+#[inline(always)]
 pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     if len == WORD {
         // As in `store`.
         // SAFETY: the caller's word is valid, and `dst` has room for its eight bytes.
         return unsafe { dst.cast::<u64>().write_unaligned((*shared).load(Relaxed)) };
     }
+    // SAFETY: the caller's promise.
+    unsafe { load_many(dst, shared, len) };
+}
+
+/// [`load`] for any length, as [`store_many`].
+#[inline(never)]
+unsafe fn load_many(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     let (whole, rest) = (len / WORD, len % WORD);
     for i in 0..whole {
         // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.

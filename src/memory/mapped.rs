@@ -96,15 +96,36 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
         debug_assert!(place.index() < self.layout.config.slots && !self.layout.is_arena());
-        // SAFETY: MAPPED and ALIGNED; a `Place` is made with the ring's number of slots and its index is below
-        // it, so the whole stride lies in the mapping; stamp and extras are words before the payload.
+        // SAFETY: a `Place` is made with the ring's number of slots, and its index is below it.
+        unsafe { self.slot_at(self.slots.add(place.index() * self.slot_stride)) }
+    }
+
+    /// # Safety
+    /// `slot` is the start of a slot of this inline ring.
+    #[inline(always)]
+    unsafe fn slot_at(&self, slot: *mut u8) -> InlineSlot<'_> {
+        // SAFETY: MAPPED and ALIGNED; the whole stride lies in the mapping; stamp and extras are words before the
+        // payload.
         unsafe {
-            let slot = self.slots.add(place.index() * self.slot_stride);
             InlineSlot {
                 stamp: &*slot.cast::<AtomicU64>(),
                 extras: std::slice::from_raw_parts(slot.cast::<AtomicU64>().add(1), self.extras_words),
                 payload: self.payload(slot.add(self.payload_offset)),
             }
+        }
+    }
+
+    /// A walk over the slots of this inline ring, beginning at `place`.
+    pub(crate) fn slot_walk(&self, place: &Place) -> SlotWalk {
+        let slot = |index| self.slots.wrapping_add(index * self.slot_stride);
+        let slots = self.layout.config.slots;
+        assert!(place.index() < slots && !self.layout.is_arena(), "a place in a ring with inline slots");
+        SlotWalk {
+            at: slot(place.index()),
+            first: slot(0),
+            end: slot(slots),
+            stride: self.slot_stride,
+            memory: self.clone(),
         }
     }
 
@@ -144,6 +165,39 @@ impl Memory {
     #[inline(always)]
     fn payload(&self, start: *mut u8) -> Payload<'_> {
         Payload { start, bytes: self.payload_bytes, kernel: self.kernel, memory: PhantomData }
+    }
+}
+
+/// A walk over the slots of an inline ring, from one to the next.
+#[derive(Debug)]
+pub(crate) struct SlotWalk {
+    /// Always the start of a slot.
+    at: *mut u8,
+    first: *mut u8,
+    /// Behind the last slot.
+    end: *mut u8,
+    stride: usize,
+    memory: Memory,
+}
+
+// SAFETY: as for `Memory`.
+unsafe impl Send for SlotWalk {}
+// SAFETY: as for `Memory`.
+unsafe impl Sync for SlotWalk {}
+
+impl SlotWalk {
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> InlineSlot<'_> {
+        // SAFETY: `at` is the start of a slot of `memory`.
+        unsafe { self.memory.slot_at(self.at) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn step(&mut self) {
+        self.at = self.at.wrapping_add(self.stride);
+        if self.at == self.end {
+            self.at = self.first;
+        }
     }
 }
 

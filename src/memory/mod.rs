@@ -10,7 +10,7 @@ mod mapped;
 pub use mapped::Racy;
 #[cfg(seqring_loom)]
 pub use mapped::exclusive_payloads;
-pub(crate) use mapped::{Memory, OwnEntry, Payload, exclusive_bytes, frozen_bytes};
+pub(crate) use mapped::{Memory, OwnEntry, Payload, SlotWalk, exclusive_bytes, frozen_bytes};
 
 use crate::sync::AtomicU64;
 

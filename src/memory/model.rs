@@ -110,6 +110,10 @@ impl Memory {
         InlineSlot { stamp: &slot.stamp, extras: &slot.extras, payload: Payload { cells: &slot.payload } }
     }
 
+    pub(crate) fn slot_walk(&self, place: &Place) -> SlotWalk {
+        SlotWalk { memory: self.clone(), place: *place }
+    }
+
     pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
         &self.parts.words[place.index()]
     }
@@ -122,6 +126,23 @@ impl Memory {
 
     pub(crate) fn buffer_extras(&self, buffer: usize) -> &[AtomicU64] {
         &self.parts.buffers[buffer].extras
+    }
+}
+
+/// See `mapped::SlotWalk`.
+#[derive(Debug)]
+pub(crate) struct SlotWalk {
+    memory: Memory,
+    place: Place,
+}
+
+impl SlotWalk {
+    pub(crate) fn slot(&self) -> InlineSlot<'_> {
+        self.memory.inline_slot(&self.place)
+    }
+
+    pub(crate) fn step(&mut self) {
+        self.place.step();
     }
 }
 
