@@ -1,7 +1,7 @@
 //! The ring: creating it, opening it, joining it, and what concerns it as a whole.
 
 use crate::bell::Bells;
-use crate::config::{Config, Writers};
+use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
 use crate::error::{JoinError, RingError};
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
@@ -145,6 +145,21 @@ impl Ring {
     /// What the ring was made to be.
     pub fn config(&self) -> &Config {
         &self.shared.memory.layout().config
+    }
+
+    /// What happens when a reader is slower than the writers.
+    pub fn delivery(&self) -> Delivery {
+        self.config().delivery
+    }
+
+    /// Where payloads lie.
+    pub fn slot_class(&self) -> SlotClass {
+        self.config().class
+    }
+
+    /// What every payload is, if the creator said so.
+    pub fn frame(&self) -> Option<Frame> {
+        Some(self.config().frame).filter(|frame| frame.bits > 0)
     }
 
     /// Bytes of memory that the ring takes.
