@@ -15,8 +15,9 @@
 //! the word differs in d and nobody goes to sleep. The fence 2 would cost more than a small message: where the
 //! kernel has `membarrier`, step b executes it on the changer's behalf ([`crate::sync::membarrier`]).
 //!
-//! Every sleep also ends by itself after 20 ms at the latest. Wakes do not rely on it; it bounds what a damaged
-//! word or a kernel without the guarantee can do.
+//! Between processes every sleep also ends by itself, after 20 ms at the latest. Wakes do not rely on it as long as
+//! everybody lives; it bounds what is lost with a process killed between 3 and 4, by a damaged word, and where the
+//! kernel refuses `membarrier` to somebody who waits.
 //!
 //! # Pairings
 //! | name   | releases | acquires | without it                                  |
@@ -24,7 +25,9 @@
 //! | `Bell` | fence 2  | fence b  | a sleeper sleeps over what it waits for     |
 
 use crate::sync::futex::{FutexWord, Scope};
-use crate::sync::{AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, membarrier, spin_loop, yield_now};
+use crate::sync::{
+    AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, lent_fence, membarrier, spin_loop, yield_now,
+};
 use std::time::{Duration, Instant};
 
 const SLEEPING: u32 = 1;
@@ -101,7 +104,7 @@ impl Bells {
         // PAIRS(Bell): whoever announced sleep without seeing our change is seen below.
         match self.fence {
             Fence::Own => full_fence(Pair::Bell, End::Release),
-            Fence::Lent => std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst),
+            Fence::Lent => lent_fence(),
         }
         let word = bell.load(Relaxed); // Relaxed: the fence orders it.
         if word & SLEEPING != 0 {
@@ -110,7 +113,7 @@ impl Bells {
     }
 
     /// Waits until `attempt` returns something, or until `deadline`: then `None`. Counts sleeps in `sleeps`.
-    /// After each sleep between processes `look_after` runs: there the wait looks for peers that died.
+    /// Every now and then `look_after` runs: there the wait looks for peers that died.
     pub(crate) fn wait<T>(
         self,
         bell: &FutexWord,
@@ -136,24 +139,26 @@ impl Bells {
                 if late() {
                     return None;
                 }
+                look_after();
                 if waiting == Waiting::SPINNING {
                     looks = 0;
                 }
             }
         }
         loop {
-            let announced = announce(bell);
+            let (announced, heard) = announce(bell);
             if let Some(result) = attempt() {
                 return Some(result);
             }
             if late() {
                 return None;
             }
-            sleeps.store(sleeps.load(Relaxed) + 1, Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            bell.wait(announced, longest_sleep(deadline, self.scope), self.scope);
-            if self.scope == Scope::Processes {
-                look_after();
+            sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.
+            bell.wait(announced, longest_sleep(deadline, self.scope, heard), self.scope);
+            if let Some(result) = attempt() {
+                return Some(result);
             }
+            look_after();
         }
     }
 }
@@ -167,19 +172,20 @@ fn wake(bell: &FutexWord, word: u32, scope: Scope) {
     }
 }
 
-/// Says that somebody is about to sleep; the caller must look for the change once more before it does.
-fn announce(bell: &FutexWord) -> u32 {
+/// Says that somebody is about to sleep; the caller must look for the change once more before it does. Returns the
+/// word to sleep on, and whether everybody's lent fence was executed.
+fn announce(bell: &FutexWord) -> (u32, bool) {
     let word = bell.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
-    membarrier::barrier();
+    let heard = membarrier::barrier();
     // PAIRS(Bell): whoever changed something without seeing the bit, its change is seen from here on.
     full_fence(Pair::Bell, End::Acquire);
-    word
+    (word, heard)
 }
 
-fn longest_sleep(deadline: Option<Instant>, scope: Scope) -> Option<Duration> {
+fn longest_sleep(deadline: Option<Instant>, scope: Scope, heard: bool) -> Option<Duration> {
     let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     match scope {
-        Scope::Threads => remaining,
-        Scope::Processes => Some(remaining.map_or(LONGEST_SLEEP, |left| left.min(LONGEST_SLEEP))),
+        Scope::Threads if heard => remaining,
+        _ => Some(remaining.map_or(LONGEST_SLEEP, |left| left.min(LONGEST_SLEEP))),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bell::Waiting;
 use crate::participant::{self, Role, Seat};
+use crate::shared::Shared;
 use std::time::{Duration, Instant};
 
 /// A registered participant's entry and its manner of waiting.
@@ -12,7 +13,7 @@ pub(crate) struct Endpoint {
     looked_after: Option<Instant>,
 }
 
-/// How often somebody who does not wait looks whether those who keep it from going on still live.
+/// How often somebody who cannot go on looks whether those who keep it from that still live.
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
@@ -24,31 +25,35 @@ impl Endpoint {
     /// wait, whose caller may try for ever.
     #[cold]
     pub(crate) fn look_after(&mut self, awaited: Role) {
-        let now = Instant::now();
-        if self.looked_after.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY) {
-            participant::clear_dead(self.seat.shared(), awaited);
-            self.looked_after = Some(now);
-        }
+        look_after(self.seat.shared(), awaited, &mut self.looked_after);
     }
 
-    /// Waits until `attempt` returns something, or until `deadline`: then `None`. A wait that sleeps also looks
-    /// whether those whom it waits for, participants of the role `awaited`, still live.
+    /// Waits until `attempt` returns something, or until `deadline`: then `None`. Meanwhile looks after those whom
+    /// it waits for, the participants of the role `awaited`.
     #[cold]
     pub(crate) fn wait<T>(
-        &self,
+        &mut self,
         awaited: Role,
         deadline: Option<Instant>,
         attempt: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        let shared = self.seat.shared();
+        let Endpoint { seat, waiting, looked_after: last } = self;
+        let shared = seat.shared();
         let control = shared.memory.control();
         let bell = match awaited {
             Role::Writer => &control.published,
             Role::Reader => &control.freed,
         };
-        let sleeps = &self.seat.entry().sleeps;
-        let look_after = || participant::clear_dead(shared, awaited);
-        shared.bells.wait(bell, self.waiting, deadline, sleeps, look_after, attempt)
+        let look_after = || look_after(shared, awaited, last);
+        shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, attempt)
+    }
+}
+
+fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>) {
+    let now = Instant::now();
+    if last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY) {
+        participant::clear_dead(shared, awaited);
+        *last = Some(now);
     }
 }
 

@@ -3,11 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-/// A position was overtaken: this many messages are gone for this reader.
+/// A reader was overtaken, or moved by others: this many messages are gone for it.
 ///
-/// The reader stands on the oldest message that it can still hope to read; the next call goes on there.
+/// Its next call goes on after them: after an overtaking a quarter of the ring above the oldest message that is
+/// left, for at the oldest the writer would be again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{missed} messages were overwritten before they were read; the reader goes on after them")]
+#[error("{missed} messages were overwritten or skipped before they were read; the reader goes on after them")]
 pub struct Lagged {
     /// Messages that this reader will never see, between the last one it got and its new position.
     pub missed: u64,
@@ -83,7 +84,8 @@ impl ReadError {
 /// Why nothing was written, from a call that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryWriteError {
-    /// A gated ring holds as many unread messages as it has slots. Never from a lossy ring.
+    /// A gated ring holds as many unread messages as it has slots; for a moment also while a reader joins that has
+    /// not found its position yet. Never from a lossy ring.
     #[error("full: the slowest reader has not freed a slot yet")]
     Full,
     /// The payload or its metadata is longer than the ring's slots have room for.

@@ -56,7 +56,7 @@ impl Front {
         }
         Ok(Front {
             track: Track::at(&slots, next),
-            gate: if gated { Gate::closed() } else { Gate::open() },
+            gate: if gated { Gate::closed(&slots.memory) } else { Gate::open() },
             bells: seat.shared().bells,
             plan: Plan::of(&config),
             slot_bytes: config.slot_bytes,
@@ -214,6 +214,9 @@ impl Front {
         }
         let next = self.track.sequence;
         if let Spot::Arena(..) = self.track.spot {
+            if life::is_closed(&self.memory) {
+                return Err(TryWriteError::Closed);
+            }
             self.exchange(len, extras)?;
             self.track.step();
             self.published(next);

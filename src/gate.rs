@@ -34,6 +34,11 @@
 //! | `Free` | cursor store  | 3, 7           | bytes are overwritten while a reader still copies them |
 //! | `Join` | fence 2       | fence b        | a joiner is overtaken unseen                           |
 //! | `Pin`  | fence 6       | fence q        | a view's bytes are overwritten                         |
+//! | `Floor`| raised floor  | the moved reader's fence | a reader is moved to where it sees nothing yet, and takes the segment for damaged |
+//!
+//! # Who comes after whom
+//! The announced limit never falls below what any writer was given before, also not under a writer's successor:
+//! a writer that was killed may have left a slot below its limit half overwritten.
 
 use crate::error::Peer;
 use crate::layout::SEQUENCE_LIMIT;
@@ -86,17 +91,20 @@ pub(crate) struct Gate {
     limit: u64,
     /// Below this, no reader is still at the message that the slot held before.
     unmarked: u64,
+    /// What the ring's writers before this one announced last: a joiner may rely on nothing being given below it.
+    inherited: u64,
 }
 
 impl Gate {
     /// Lets nothing through before the first look.
-    pub(crate) fn closed() -> Self {
-        Gate { limit: 0, unmarked: 0 }
+    pub(crate) fn closed(memory: &Memory) -> Self {
+        // Relaxed: the writer before us let go of its entry, or died, before we took it.
+        Gate { limit: 0, unmarked: 0, inherited: memory.control().limit.load(Relaxed) }
     }
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate { limit: u64::MAX, unmarked: 0 }
+        Gate { limit: u64::MAX, unmarked: 0, inherited: 0 }
     }
 
     #[inline(always)]
@@ -129,10 +137,11 @@ impl Gate {
         }
         // Never below what is published already: a joiner may stand far below, but finds nothing there.
         self.limit = (slowest + slots).max(next);
-        // A reader that was moved may be anywhere below, in the middle of a copy.
-        self.unmarked = if moved { 0 } else { self.limit };
-        // Relaxed: both this and the higher value before it are safe for a joiner to see.
-        announced.store(self.limit, Relaxed);
+        // A reader that was moved may be anywhere below, in the middle of a copy; an observer always may.
+        self.unmarked = if moved || memory.layout().config.observers { 0 } else { self.limit };
+        // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what an
+        // earlier writer was given: it may have been killed while it overwrote what lay there.
+        announced.store(self.limit.max(self.inherited.min(next + slots)), Relaxed);
         self.admits(next)
     }
 }
@@ -197,7 +206,9 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
         |limit: u64| limit.min(SEQUENCE_LIMIT).saturating_sub(config.slots as u64).max(config.first_sequence);
     let guess = oldest(limit());
     entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
-    entry.cursor.store(Cursor::at(guess).word(), Relaxed); // Relaxed: the fence below orders it.
+    // PAIRS(Free): this store may hide from a writer the last one of the reader who had this entry before, whose
+    // copies it must not lose sight of; holding the entry, we are ordered behind them.
+    entry.cursor.store(Cursor::at(guess).word(), release(Pair::Free));
     // PAIRS(Join): a writer whose look misses the cursor above announced its limit before, and we see it below.
     full_fence(Pair::Join, End::Acquire);
     oldest(limit()).max(guess)
@@ -209,8 +220,8 @@ pub(crate) fn raise_floors(memory: &Memory, position: u64) {
         let entry = memory.entry(index);
         // Relaxed: a vacant entry that is joined at this moment may be moved or not.
         if Cursor::from_word(entry.cursor.load(Relaxed)) != Cursor::VACANT {
-            // Relaxed: readers look at it before each read; the pin's fences order it where bytes are at stake.
-            entry.floor.fetch_max(position, Relaxed);
+            // PAIRS(Floor): a reader that sees this floor sees the messages below it published.
+            entry.floor.fetch_max(position, release(Pair::Floor));
         }
     }
 }
@@ -230,7 +241,7 @@ impl Cursors<'_> {
     /// Whether somebody moved this reader beyond `position`, and to where.
     #[inline(always)]
     pub(crate) fn moved_beyond(self, position: u64) -> Option<u64> {
-        let floor = self.0.floor.load(Relaxed); // Relaxed: a hint where bytes are copied; `pin` orders the rest.
+        let floor = self.0.floor.load(Relaxed); // Relaxed: `pin` and `Floor`'s fence order what is made of it.
         (floor > position).then_some(floor)
     }
 

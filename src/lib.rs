@@ -2,7 +2,7 @@
 //!
 //! A [`Ring`] moves messages from a [`Writer`] to any number of [`Reader`]s, between the threads of a process or the
 //! processes of a machine. Every slot says which message it holds; a reader copies first and then looks whether
-//! that changed meanwhile. Nobody takes a lock, and nobody who is stopped, preempted or killed stops the others,
+//! that changed meanwhile. No message takes a lock, and nobody who is stopped, preempted or killed stops the others,
 //! except where the mode says so: in a [`Delivery::Gated`] ring writers wait for readers.
 //!
 //! # The trade

@@ -120,7 +120,7 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
         State::from_word(shared.memory.entry(*index).state.load(Relaxed)).role() == Some(role)
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
-        if shared.presence.acquire(index) {
+        if shared.presence.try_acquire(index) {
             clear(shared, index);
             shared.presence.release(index);
         }

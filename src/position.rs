@@ -14,7 +14,7 @@ use crate::participant::Seat;
 use crate::place::Place;
 use crate::slots::Slots;
 use crate::stamp::Seen;
-use crate::sync::Relaxed;
+use crate::sync::{Pair, Relaxed, acquire_fence};
 use crate::track::{Spot, Track};
 
 /// Where a reader starts.
@@ -23,10 +23,12 @@ pub enum Start {
     /// With the next message to be published.
     #[default]
     Next,
-    /// With the oldest message that is surely still there. In a gated ring without readers writers go on, so
-    /// that may be anything from none to all of the last `slots` messages.
+    /// With the oldest message that is still there. In a lossy ring a writer at work may overwrite it first: then
+    /// the first read says so. In a gated ring it is the oldest that no writer has already been allowed to
+    /// overwrite, which may be anything from none to all of the last `slots` messages.
     Oldest,
-    /// With the newest message that is there, or the next one if there is none.
+    /// With the newest message that is there, or the next one if there is none. In a gated ring, as for `Oldest`,
+    /// one that a writer may already overwrite counts as gone.
     Newest,
     /// With this sequence, or the nearest one that is there or comes next.
     Sequence(u64),
@@ -44,6 +46,10 @@ pub struct Received {
     /// When it was published, in a ring with [`Config::timestamp`](crate::Config::timestamp); else 0.
     pub timestamp_ns: u64,
 }
+
+/// A look that is refused without a reason to tell is repeated: correct peers never cause more than a few.
+const TRIES: usize = 1000;
+const RESTLESS: Corrupt = Corrupt { what: "a slot or the state of the stream keeps changing" };
 
 /// A reader without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
@@ -191,7 +197,7 @@ impl Position {
         &mut self,
         mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), TryReadError> {
-        loop {
+        for _ in 0..TRIES {
             match self.attempt(&mut copy) {
                 Ok(read) => {
                     self.pass();
@@ -200,6 +206,7 @@ impl Position {
                 Err(refusal) => self.refused(refusal)?,
             }
         }
+        Err(RESTLESS.into())
     }
 
     /// One validated look at the next message. Where the ring pins, success leaves it pinned, for [`Self::pass`]
@@ -235,6 +242,7 @@ impl Position {
             Spot::Arena(words, place) => arena::optimistic_read(&self.slots.memory, *words, place),
         };
         let read = read.map_err(Refusal::Slot)?;
+        self.meta_len = 0; // What is loaded now may be a later message's.
         let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
@@ -278,6 +286,16 @@ impl Position {
             Refusal::TooSmall(TooSmall { needed }) => Err(TryReadError::TooSmall { needed }),
             Refusal::Moved { floor } => self.moved(floor),
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
+            // Only a reader that others moved is overtaken in a gated ring. What was torn is seen as overtaken now.
+            Refusal::Slot(Refused::Torn) if self.gated => Ok(()),
+            Refusal::Slot(Refused::Other(Seen::Overtaken { .. })) if self.gated => {
+                match self.cursors().moved_beyond(self.track.sequence) {
+                    Some(floor) => self.moved(floor),
+                    None => {
+                        Err(Corrupt { what: "a message was overwritten before its reader had it" }.into())
+                    }
+                }
+            }
             Refusal::Slot(Refused::Torn | Refused::Other(Seen::Overtaken { .. })) => self.lagged(),
             Refusal::Slot(Refused::Other(Seen::NotYet)) => self.nothing(),
         }
@@ -316,6 +334,8 @@ impl Position {
         if self.finished {
             return Err(TryReadError::Closed);
         }
+        // PAIRS(Floor): whoever moved us saw the messages below published, and so do we from here on.
+        acquire_fence(Pair::Floor);
         if floor > self.slots.next_sequence() {
             return Err(Corrupt { what: "a reader was moved beyond the newest message" }.into());
         }
@@ -361,17 +381,24 @@ impl Position {
     pub(crate) fn show(&mut self) -> Result<Shown, TryReadError> {
         if !self.pins {
             let mut bytes = std::mem::take(&mut self.scratch);
-            let (received, ()) = self.read_with(|message| {
+            let read = self.read_with(|message| {
                 bytes.resize(message.len(), 0);
                 message.copy_to_slice(&mut bytes);
-            })?;
-            return Ok(Shown::Copied(received, bytes));
+            });
+            return match read {
+                Ok((received, ())) => Ok(Shown::Copied(received, bytes)),
+                Err(error) => {
+                    self.scratch = bytes;
+                    Err(error)
+                }
+            };
         }
-        loop {
+        for _ in 0..TRIES {
             match self.attempt(&mut |message| Ok(message.as_ptr())) {
                 Ok((received, bytes)) => return Ok(Shown::InPlace(received, bytes)),
                 Err(refusal) => self.refused(refusal)?,
             }
         }
+        Err(RESTLESS.into())
     }
 }

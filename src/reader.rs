@@ -38,7 +38,8 @@ impl Reader {
     ///
     /// # Cost
     /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots a full
-    /// fence (6 ns). No system call unless a writer sleeps.
+    /// fence (6 ns). System calls only if a writer sleeps, or every 20 ms while nothing comes, to see whether the
+    /// writer lives.
     #[inline]
     pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         let result = self.position.read_into(out);
@@ -68,7 +69,7 @@ impl Reader {
     /// Reads the next message in place, without waiting: `read` looks at bytes that may change under its eyes,
     /// and its result is passed on only if they did not.
     ///
-    /// `read` may run and its result be dropped; it must not act on what it sees.
+    /// `read` may run several times and its results be dropped; it must not act on what it sees.
     ///
     /// # Errors
     /// As [`Self::try_read`], without `TooSmall`.
@@ -130,7 +131,7 @@ impl Reader {
         Messages { reader: self }
     }
 
-    /// The metadata of the message read last; empty if it had none.
+    /// The metadata of the message read last; empty if it had none, and after a read that failed.
     pub fn metadata(&self) -> &[u8] {
         self.position.metadata()
     }
@@ -177,6 +178,10 @@ impl Reader {
         deadline: Option<Instant>,
         mut attempt: impl FnMut(&mut Position) -> Result<T, TryReadError>,
     ) -> Result<T, ReadError> {
+        match attempt(&mut self.position) {
+            Err(TryReadError::Empty) => {}
+            other => return other.map_err(ReadError::from_try),
+        }
         let Reader { endpoint, position, .. } = self;
         let found = endpoint.wait(Role::Writer, deadline, || match attempt(position) {
             Err(TryReadError::Empty) => None,

@@ -25,7 +25,12 @@ use std::sync::Arc;
 /// A ring of slots in memory that threads or processes share.
 ///
 /// Clones are handles on the same ring. Messages go in through a [`Writer`] and come out through [`Reader`]s;
-/// each belongs to one thread at a time.
+/// each belongs to one thread at a time. A `fork`ed child must not use or drop what it inherited: it opens the ring
+/// itself.
+///
+/// Whoever may open a ring for writing is trusted: a peer that stores garbage cannot make safe code read out of
+/// bounds, but it can make messages, and the bytes under a [`View`](crate::View) or
+/// [`Claim`](crate::Claim), be anything at any time.
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
@@ -76,7 +81,7 @@ impl Ring {
 
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
     ///
-    /// The name disappears with the last process that has the ring open.
+    /// The name disappears with the last process that closes the ring; not if that one is killed.
     ///
     /// # Errors
     /// [`RingError::AlreadyExists`] if the name is taken, [`RingError::NoSpace`] if `/dev/shm` is too small,
@@ -120,14 +125,19 @@ impl Ring {
     /// Registers the ring's one writer. A stream that had ended goes on with the next sequence.
     ///
     /// # Errors
-    /// [`JoinError::WriterTaken`] while another writer lives, [`JoinError::Closed`].
+    /// [`JoinError::WriterTaken`] while another writer lives, or while a process that clears up after a dead one is
+    /// stopped in the middle of it; [`JoinError::Closed`]; [`JoinError::Corrupt`].
     pub fn writer(&self) -> Result<Writer, JoinError> {
         let Writers::One = self.config().writers;
         let entry = self.shared.memory.entry(WRITER_ENTRY);
-        let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) else {
-            return Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 });
-        };
-        Writer::join(seat)
+        for _ in 0..JOIN_TRIES {
+            if let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) {
+                return Writer::join(seat);
+            }
+            // Somebody may hold the entry for a moment to clear a dead writer's.
+            std::thread::yield_now();
+        }
+        Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 })
     }
 
     /// Registers a reader.
@@ -181,6 +191,9 @@ impl Ring {
     }
 
     /// Closes the ring for good: writers are refused, readers get what is there and then the end.
+    ///
+    /// A write that runs at the same time is either refused or accepted; if accepted, a reader that had read
+    /// everything before may report the end without it. Whoever needs every message lets its writer leave instead.
     pub fn close(&self) {
         let Shared { memory, bells, .. } = &*self.shared;
         life::close(memory);
@@ -230,6 +243,8 @@ impl Ring {
     }
 }
 
+/// How often a writer tries to take the entry, with a yield between: about 50 µs.
+const JOIN_TRIES: usize = 100;
 /// The one writer's entry: whoever holds it is the writer.
 const WRITER_ENTRY: usize = 0;
 

@@ -44,7 +44,7 @@ impl std::ops::Deref for View<'_> {
         match &self.shown {
             // SAFETY:
             // - valid and aligned: the pointer is a buffer's start, and the length was checked against the
-            //   slot size when the message was read;
+            //   buffer's size when the message was read;
             // - alive: `position` holds the memory, and the slice borrows `self`;
             // - frozen: the message was whole while this reader's cursor was pinned at it, and the cursor stays
             //   pinned until `drop`. No writer publishes over a pinned message ([`crate::gate`]), and a buffer

@@ -39,21 +39,12 @@ fn run(name: &str, weakened: Option<(Pair, End)>) -> ExitCode {
 
 fn end_named(pair: &str, end: &str) -> Option<(Pair, End)> {
     let pair = Pair::ALL.into_iter().find(|known| format!("{known:?}") == pair)?;
-    let end = [End::Release, End::Acquire]
-        .into_iter()
-        .find(|known| format!("{known:?}") == end)?;
+    let end = [End::Release, End::Acquire].into_iter().find(|known| format!("{known:?}") == end)?;
     Some((pair, end))
 }
 
 fn usage() -> ExitCode {
     eprintln!("usage: loom-tests [MODEL [PAIR Release|Acquire]]");
-    eprintln!(
-        "models: {}",
-        MODELS
-            .iter()
-            .map(|model| model.name)
-            .collect::<Vec<_>>()
-            .join(" ")
-    );
+    eprintln!("models: {}", MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(" "));
     ExitCode::from(2)
 }

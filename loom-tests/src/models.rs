@@ -4,6 +4,8 @@ mod end;
 mod gate;
 mod join;
 mod pin;
+mod rejoin;
+mod skip;
 mod torn;
 mod wake;
 
@@ -47,13 +49,16 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: None,
         body: torn::arena,
     },
+    Model { name: "skip", kills: &[], floor: 18_417, preemptions: Some(4), body: torn::skipped },
     Model {
-        name: "skip",
-        kills: &[],
-        floor: 18_417,
-        preemptions: Some(4),
-        body: torn::skipped,
+        name: "skip_third",
+        kills: &[(Pair::Floor, End::Release), (Pair::Floor, End::Acquire)],
+        floor: 389,
+        preemptions: None,
+        body: skip::by_a_third_party,
     },
+    Model { name: "rejoin", kills: &[], floor: 25_202,
+    Model { name: "rejoin_view", kills: &[], floor: 101_480,
     Model {
         name: "gate_inline",
         kills: &[
@@ -80,21 +85,21 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "join",
         kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 5_067,
+        floor: 4_624,
         preemptions: Some(3),
         body: join::next,
     },
     Model {
         name: "join_oldest",
         kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 4_940,
+        floor: 4_480,
         preemptions: Some(3),
         body: join::oldest,
     },
     Model {
         name: "pin",
         kills: &[(Pair::Pin, End::Release), (Pair::Pin, End::Acquire)],
-        floor: 40_255,
+        floor: 39_584,
         preemptions: Some(4),
         body: pin::view_held_while_skipped,
     },
@@ -109,7 +114,7 @@ pub(crate) const MODELS: &[Model] = &[
         name: "wake_writer",
         // Not the acquire end: the writer's look at the gate has `Join`'s full fence in the same place.
         kills: &[(Pair::Bell, End::Release)],
-        floor: 164,
+        floor: 120,
         preemptions: None,
         body: wake::writer,
     },
@@ -140,8 +145,7 @@ impl Model {
 
     /// "all" or the bound on preemptions.
     pub(crate) fn extent(&self) -> String {
-        self.preemptions
-            .map_or_else(|| "all".into(), |bound| format!("≤ {bound} preemptions"))
+        self.preemptions.map_or_else(|| "all".into(), |bound| format!("≤ {bound} preemptions"))
     }
 }
 
@@ -153,9 +157,6 @@ fn message(n: u64) -> [u8; 16] {
 /// The number of a message, which must be whole.
 #[track_caller]
 fn number(bytes: &[u8]) -> u64 {
-    assert!(
-        bytes.len() == 16 && bytes.iter().all(|byte| *byte == bytes[0]),
-        "torn: {bytes:?}"
-    );
+    assert!(bytes.len() == 16 && bytes.iter().all(|byte| *byte == bytes[0]), "torn: {bytes:?}");
     bytes[0].into()
 }

@@ -8,10 +8,7 @@ use std::process::{Command, ExitCode, Output};
 pub(crate) fn run() -> ExitCode {
     let mut sound = true;
     let mut killed = BTreeSet::new();
-    println!(
-        "{:<14} {:<17} {:>10} {:>10}  verdict",
-        "model", "explored", "executions", "floor"
-    );
+    println!("{:<14} {:<17} {:>10} {:>10}  verdict", "model", "explored", "executions", "floor");
     for model in MODELS {
         sound &= as_it_is(model);
         for end in model.kills {
@@ -32,36 +29,20 @@ pub(crate) fn run() -> ExitCode {
     }
     println!(
         "{}",
-        if sound {
-            "sound: every model holds, every weakened ordering dies"
-        } else {
-            "NOT SOUND"
-        }
+        if sound { "sound: every model holds, every weakened ordering dies" } else { "NOT SOUND" }
     );
-    if sound {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn as_it_is(model: &Model) -> bool {
     let output = child(&[model.name]);
-    let executions = String::from_utf8_lossy(&output.stdout)
-        .trim()
-        .parse()
-        .unwrap_or(0);
+    let executions = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0);
     let verdict = match (output.status.success(), executions >= model.floor) {
         (false, _) => "FAILS",
         (true, false) => "TOO FEW",
         (true, true) => "holds",
     };
-    println!(
-        "{:<14} {:<17} {executions:>10} {:>10}  {verdict}",
-        model.name,
-        model.extent(),
-        model.floor
-    );
+    println!("{:<14} {:<17} {executions:>10} {:>10}  {verdict}", model.name, model.extent(), model.floor);
     if !output.status.success() {
         println!("{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -69,14 +50,8 @@ fn as_it_is(model: &Model) -> bool {
 }
 
 fn weakened(model: &Model, end: (Pair, End)) -> bool {
-    let dies = !child(&[model.name, &format!("{:?}", end.0), &format!("{:?}", end.1)])
-        .status
-        .success();
-    println!(
-        "  without {:<32} {}",
-        name(end),
-        if dies { "dies" } else { "SURVIVES" }
-    );
+    let dies = !child(&[model.name, &format!("{:?}", end.0), &format!("{:?}", end.1)]).status.success();
+    println!("  without {:<32} {}", name(end), if dies { "dies" } else { "SURVIVES" });
     dies
 }
 
@@ -86,8 +61,5 @@ fn name((pair, end): (Pair, End)) -> String {
 
 fn child(arguments: &[&str]) -> Output {
     let itself = std::env::current_exe().expect("a running program has a path");
-    Command::new(itself)
-        .args(arguments)
-        .output()
-        .expect("it can be started again")
+    Command::new(itself).args(arguments).output().expect("it can be started again")
 }

@@ -26,6 +26,9 @@ use zerocopy::{FromBytes, IntoBytes};
 const DIRECTORY: &str = "/dev/shm";
 const SUFFIX: &str = ".seqring";
 const NAME_BYTES: usize = 200;
+const NOT_REGULAR: &str = "it is not a regular file";
+/// How often an opener looks again, with a yield between, while somebody removes the name: some ms.
+const OPEN_TRIES: usize = 10_000;
 /// The byte whose shared lock says "somebody has this segment open".
 const OPEN_BYTE: u64 = 0;
 
@@ -73,20 +76,24 @@ impl SegmentFile {
     /// Opens the segment of that name and reads what its header describes.
     pub(crate) fn open(name: &str) -> Result<(Self, Layout), RingError> {
         let path = path_of(name)?;
-        loop {
+        for _ in 0..OPEN_TRIES {
             let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
             let fd = fs::open(&path, flags, Mode::empty()).map_err(failure("opening", &path))?;
             let stat = fs::fstat(&fd).map_err(failure("examining", &path))?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                return Err(unusable(&path, "it is not a regular file".into()));
+                return Err(unusable(&path, NOT_REGULAR.into()));
             }
-            // Refused: the last user is removing the name at this moment; so look again.
-            if lock::set(&fd, OPEN_BYTE, Kind::Shared).is_ok() && leads_to(&path, &fd) {
-                let layout = read_layout(&fd, stat.st_size.cast_unsigned(), &path)?;
-                return Ok((SegmentFile { path, fd }, layout));
+            match lock::set(&fd, OPEN_BYTE, Kind::Shared) {
+                Ok(()) if leads_to(&path, &fd) => {
+                    let layout = read_layout(&fd, stat.st_size.cast_unsigned(), &path)?;
+                    return Ok((SegmentFile { path, fd }, layout));
+                }
+                // Somebody is removing the name at this moment, or just did: look again.
+                Ok(()) | Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
+                Err(error) => return Err(failure("locking", &path)(error)),
             }
-            std::thread::yield_now();
         }
+        Err(unusable(&path, "somebody who is leaving holds it, and does not go on".into()))
     }
 
     pub(crate) fn map(&self, layout: &Layout) -> Result<Mapping, RingError> {
@@ -111,6 +118,8 @@ impl SegmentFile {
 impl Drop for SegmentFile {
     /// The last one out removes the name.
     fn drop(&mut self) {
+        // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
+        let _ = lock::set(&self.fd, OPEN_BYTE, Kind::None);
         if lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_ok() && leads_to(&self.path, &self.fd) {
             // Nobody is there to be told of a failure; the name stays, and `unlink` can remove it.
             let _ = fs::unlink(&self.path);
@@ -187,6 +196,7 @@ fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
             Errno::NOENT => RingError::NotFound { path },
             Errno::ACCESS | Errno::PERM => RingError::PermissionDenied { path },
             Errno::LOOP => unusable(&path, "it is a symbolic link".into()),
+            Errno::ISDIR | Errno::NXIO => unusable(&path, NOT_REGULAR.into()),
             error => RingError::Io { doing, path, source: io::Error::from(error) },
         }
     }

@@ -40,11 +40,16 @@ impl Presence {
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
     /// has found a dead owner's, and recovers it.
     pub(crate) fn acquire(&self, entry: usize) -> bool {
-        let mut held = self.held();
-        if held.contains(&entry) || !self.lock(entry) {
-            return false;
-        }
-        held.insert(entry)
+        self.acquire_with(self.held(), entry)
+    }
+
+    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: then false.
+    pub(crate) fn try_acquire(&self, entry: usize) -> bool {
+        self.held.try_lock().is_ok_and(|held| self.acquire_with(held, entry))
+    }
+
+    fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
+        !held.contains(&entry) && self.lock(entry) && held.insert(entry)
     }
 
     /// Lets go of an entry that [`Self::acquire`] took.

@@ -50,6 +50,12 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     unsafe { word.unsync_load() }
 }
 
+/// What is left of a full fence that a `membarrier` executes on our behalf: the compiler keeps the order.
+#[inline(always)]
+pub(crate) fn lent_fence() {
+    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Two 64-byte lines of its own, on every target.
 ///
 /// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment format, which

@@ -30,6 +30,9 @@ pub enum Pair {
     /// against the fence of the writer's look at the cursors, which is [`Pair::Join`]'s `release` end.
     /// Without it a view is handed out over bytes that a writer was just allowed to overwrite.
     Pin,
+    /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was moved.
+    /// Without it the reader does not see the messages that it was moved beyond.
+    Floor,
     /// Fences, sequentially consistent: between a change and the look at the bell (`release` end), and
     /// between announcing sleep and the look for the change (`acquire` end).
     /// Without it a sleeper sleeps over the message it waits for.
@@ -53,8 +56,8 @@ pub enum End {
 #[cfg(seqring_loom)]
 impl Pair {
     /// All pairs, for the table of the models.
-    pub const ALL: [Pair; 7] =
-        [Pair::Publish, Pair::Tear, Pair::Free, Pair::Join, Pair::Pin, Pair::Bell, Pair::End];
+    pub const ALL: [Pair; 8] =
+        [Pair::Publish, Pair::Tear, Pair::Free, Pair::Join, Pair::Pin, Pair::Floor, Pair::Bell, Pair::End];
 }
 
 #[cfg(seqring_loom)]

@@ -49,13 +49,7 @@ pub(super) fn skipped() {
 
 fn ring(class: SlotClass, delivery: Delivery) -> Ring {
     exclusive_payloads(false);
-    Ring::heap(
-        &Config::new(1, 16)
-            .participants(2)
-            .slot_class(class)
-            .delivery(delivery),
-    )
-    .unwrap()
+    Ring::heap(&Config::new(1, 16).participants(2).slot_class(class).delivery(delivery)).unwrap()
 }
 
 /// Reads some messages: each whole, in its order, and with every lost one counted.
