@@ -31,7 +31,7 @@ use crate::sync::{
 use std::time::{Duration, Instant};
 
 const SLEEPING: u32 = 1;
-/// The longest sleep between processes without another look: 50 looks a second cost 0.02 % of a core.
+/// The longest sleep between processes without another look: 50 looks a second, a few µs each.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 const LOOKS_PER_CLOCK_READ: u32 = 128;
 
@@ -145,8 +145,10 @@ impl Bells {
                 }
             }
         }
+        let mut standing = None;
         loop {
-            let (announced, heard) = announce(bell);
+            let announced = announce(bell, standing);
+            standing = Some(announced);
             if let Some(result) = attempt() {
                 return Some(result);
             }
@@ -154,7 +156,7 @@ impl Bells {
                 return None;
             }
             sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            bell.wait(announced, longest_sleep(deadline, self.scope, heard), self.scope);
+            bell.wait(announced.word, longest_sleep(deadline, self.scope, announced.heard), self.scope);
             if let Some(result) = attempt() {
                 return Some(result);
             }
@@ -172,14 +174,29 @@ fn wake(bell: &FutexWord, word: u32, scope: Scope) {
     }
 }
 
-/// Says that somebody is about to sleep; the caller must look for the change once more before it does. Returns the
-/// word to sleep on, and whether everybody's lent fence was executed.
-fn announce(bell: &FutexWord) -> (u32, bool) {
+/// That somebody is about to sleep, as it was announced.
+#[derive(Clone, Copy)]
+struct Announced {
+    word: u32,
+    /// Everybody's lent fence was executed after it.
+    heard: bool,
+}
+
+/// Says that somebody is about to sleep; the caller must look for the change once more before it does.
+///
+/// After a sleep that nobody ended, the bit has been set all the while, or the count would differ: then the
+/// announcement that is `standing` still stands, and was heard already.
+fn announce(bell: &FutexWord, standing: Option<Announced>) -> Announced {
     let word = bell.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
+    if let Some(standing) = standing
+        && standing.word == word
+    {
+        return standing;
+    }
     let heard = membarrier::barrier();
     // PAIRS(Bell): whoever changed something without seeing the bit, its change is seen from here on.
     full_fence(Pair::Bell, End::Acquire);
-    (word, heard)
+    Announced { word, heard }
 }
 
 fn longest_sleep(deadline: Option<Instant>, scope: Scope, heard: bool) -> Option<Duration> {

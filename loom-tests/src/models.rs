@@ -57,8 +57,8 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: None,
         body: skip::by_a_third_party,
     },
-    Model { name: "rejoin", kills: &[], floor: 25_202,
-    Model { name: "rejoin_view", kills: &[], floor: 101_480,
+    Model { name: "rejoin", kills: &[], floor: 25_202, preemptions: Some(4), body: rejoin::reads },
+    Model { name: "rejoin_view", kills: &[], floor: 101_480, preemptions: Some(3), body: rejoin::views },
     Model {
         name: "gate_inline",
         kills: &[

@@ -1,0 +1,116 @@
+//! Rows: what waiting costs a reader to whom nobody writes.
+
+use crate::part::Part;
+use crate::place::SharedRing;
+use crate::row::{Finding, Row};
+use crate::session::Session;
+use bench_support::peer::Peers;
+use bench_support::usage::{Usage, Who};
+use seqring::{Config, Delivery, Ring, Start, Writer};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+const BYTES: usize = 64;
+
+/// 10 seconds may cost so many voluntary context switches.
+const SWITCHES: f64 = 600.0;
+const PER: Duration = Duration::from_secs(10);
+
+/// "No measurable CPU": less than one tick of the kernel's clock, in which ps and top count.
+const TICK: Duration = Duration::from_millis(10);
+
+pub(crate) fn rows() -> [Row; 2] {
+    [
+        row("idle-threads", Peers::Threads, "a thread; heap: woken only by a message"),
+        row(
+            "idle-processes",
+            Peers::Processes,
+            "a process; /dev/shm: sleeps of at most 20 ms, so 500 in 10 s",
+        ),
+    ]
+}
+
+fn row(name: &'static str, peers: Peers, who: &str) -> Row {
+    let what =
+        format!("one read that waits 10 s for its message (--quick: 2 s), in {who}; lossy, default waiting");
+    let required =
+        format!("< {SWITCHES} voluntary context switches in 10 s, CPU time below one tick ({TICK:?})");
+    Row::new(name, what, required, move |session| measure(session, peers))
+}
+
+fn measure(session: &Session, peers: Peers) -> Result<Finding, String> {
+    let shared = SharedRing::create(peers, &Config::new(64, BYTES).delivery(Delivery::Lossy))?;
+    let mut writer = shared.ring.writer().map_err(|error| error.to_string())?;
+    let wait = session.effort.idle;
+    let cost = match peers {
+        Peers::Threads => thread::scope(|scope| {
+            let reader = scope.spawn(|| cost_of_a_read(&shared.ring));
+            write_after(&shared.ring, &mut writer, wait)?;
+            reader.join().map_err(|_| "the reader panicked")?
+        }),
+        Peers::Processes => {
+            let mut command = Part::Idle.command()?;
+            command.args(&shared.name).stdout(Stdio::piped());
+            let child = command.spawn().map_err(|error| error.to_string())?;
+            write_after(&shared.ring, &mut writer, wait)?;
+            let output = child.wait_with_output().map_err(|error| error.to_string())?;
+            parse(&String::from_utf8_lossy(&output.stdout))
+        }
+    }?;
+    let allowed = SWITCHES * wait.as_secs_f64() / PER.as_secs_f64();
+    let (cpu, switches) = (cost.cpu, cost.switches);
+    let measured = format!("{switches} voluntary context switches and {cpu:?} of CPU time in {wait:?}");
+    Ok(Finding::new((switches as f64) < allowed && cpu < TICK, measured))
+}
+
+/// What one read cost its thread.
+struct Cost {
+    switches: u64,
+    cpu: Duration,
+}
+
+/// Writes once a reader has been there for `wait`.
+fn write_after(ring: &Ring, writer: &mut Writer, wait: Duration) -> Result<(), String> {
+    const LONGEST: u32 = 5000;
+    let has_reader = || ring.participants().len() > 1;
+    for _ in 0..LONGEST {
+        if has_reader() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    if !has_reader() {
+        return Err("no reader came".into());
+    }
+    thread::sleep(wait);
+    writer.try_write(&[7; BYTES]).map(drop).map_err(|error| error.to_string())
+}
+
+fn cost_of_a_read(ring: &Ring) -> Result<Cost, String> {
+    let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
+    let mut out = [0; BYTES];
+    let before = Usage::of(Who::Thread);
+    reader.read(&mut out).map_err(|error| error.to_string())?;
+    let used = Usage::of(Who::Thread).since(&before);
+    if out == [7; BYTES] {
+        Ok(Cost { switches: used.voluntary_switches, cpu: used.cpu() })
+    } else {
+        Err(format!("another message came than was written: {out:?}"))
+    }
+}
+
+/// The reading process: says on standard output what its read cost.
+pub(crate) fn report(ring: &Ring) -> Result<(), String> {
+    let Cost { switches, cpu } = cost_of_a_read(ring)?;
+    println!("{switches} {}", cpu.as_nanos());
+    Ok(())
+}
+
+fn parse(said: &str) -> Result<Cost, String> {
+    let numbers: Result<Vec<u64>, _> = said.split_whitespace().map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok(&[switches, nanos]) => Ok(Cost { switches, cpu: Duration::from_nanos(nanos) }),
+        _ => Err(format!("the reading process said {said:?}")),
+    }
+}

@@ -1,0 +1,130 @@
+//! From a record to a finding: which contestant, in which class, against what.
+//!
+//! Where a row tries several layouts or manners of waiting, it reports the one with the best median, by name;
+//! the others are in the JSON lines. The best of eight medians is a little better than any of them would be
+//! alone: within the spread that stands beside it.
+
+use crate::row::Finding;
+use crate::session::{Figures, Session};
+use bench_support::class::LineClass;
+use bench_support::repeat::Record;
+use bench_support::spread::Spread;
+
+/// Whether more is better.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Better {
+    More,
+    Less,
+}
+
+/// Where a requirement ends, and on which side of it is good.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) better: Better,
+    pub(crate) value: f64,
+}
+
+impl Bound {
+    pub(crate) fn at_least(value: f64) -> Self {
+        Self { better: Better::More, value }
+    }
+
+    pub(crate) fn at_most(value: f64) -> Self {
+        Self { better: Better::Less, value }
+    }
+
+    pub(crate) fn admits(self, value: f64) -> bool {
+        match self.better {
+            Better::More => value >= self.value,
+            Better::Less => value <= self.value,
+        }
+    }
+
+    fn prefers(self, spread: &Spread, over: &Spread) -> bool {
+        match self.better {
+            Better::More => spread.median > over.median,
+            Better::Less => spread.median < over.median,
+        }
+    }
+}
+
+/// The contestant that came closest to a requirement, or furthest beyond it.
+pub(crate) struct Best {
+    pub(crate) contestant: usize,
+    pub(crate) spread: Spread,
+}
+
+/// The best of `contestants` in `class`, by the spread that `spread` takes of each.
+pub(crate) fn best(
+    contestants: impl Iterator<Item = usize>,
+    bound: Bound,
+    spread: impl Fn(usize) -> Option<Spread>,
+) -> Option<Best> {
+    contestants
+        .filter_map(|contestant| Some(Best { contestant, spread: spread(contestant)? }))
+        .reduce(|best, next| if bound.prefers(&next.spread, &best.spread) { next } else { best })
+}
+
+/// Judges the best contestant by its own figure, in `class`: that is where the requirement stands.
+pub(crate) fn by_figure(
+    session: &Session,
+    record: &Record<Figures>,
+    class: LineClass,
+    (bound, unit): (Bound, &str),
+    remark: impl Fn(&Best) -> (bool, String),
+) -> Result<Finding, String> {
+    let summary = |contestant| record.summary(contestant, class, |figures| figures.main);
+    let found = best(0..record.names.len(), bound, |contestant| summary(contestant).spread)
+        .filter(|found| found.spread.runs.len() >= session.effort.enough)
+        .ok_or_else(|| too_few(record, class, unit))?;
+    let Best { contestant, spread } = &found;
+    let (also_holds, remark) = remark(&found);
+    let dropped = summary(*contestant).dropped;
+    let measured = format!("{spread:.1} {unit}, {class}, {}; {dropped}{remark}", record.names[*contestant]);
+    Ok(Finding::new(bound.admits(spread.median) && also_holds, measured))
+}
+
+/// Judges the best contestant by how many times the figure of the first it has, round by round.
+pub(crate) fn by_ratio(
+    session: &Session,
+    record: &Record<Figures>,
+    bound: Bound,
+    unit: &str,
+) -> Result<Finding, String> {
+    let class = record.best_class();
+    let main = |figures: &Figures| figures.main;
+    let ratio = |contestant| record.ratio(contestant, 0, class, main);
+    let found = best(1..record.names.len(), bound, ratio)
+        .filter(|found| found.spread.runs.len() >= session.effort.enough)
+        .ok_or_else(|| too_few(record, class, unit))?;
+    let Best { contestant, spread } = found;
+    let figure =
+        |contestant| record.summary(contestant, class, main).spread.map_or(f64::NAN, |all| all.median);
+    let measured = format!(
+        "{spread} x, {class}, {}: {:.1} {unit}, {}: {:.1} {unit}; {}",
+        record.names[contestant],
+        figure(contestant),
+        record.names[0],
+        figure(0),
+        record.summary(contestant, class, main).dropped,
+    );
+    Ok(Finding::new(bound.admits(spread.median), measured))
+}
+
+/// Why nothing is judged, and what the runs read that cannot be compared.
+pub(crate) fn too_few(record: &Record<Figures>, class: LineClass, unit: &str) -> String {
+    let all = record.names.iter().enumerate().filter_map(|(contestant, name)| {
+        let runs = record.runs.iter().filter(|run| run.contestant == contestant);
+        let values = runs.filter_map(|run| Some(run.outcome.as_ref().ok()?.main)).collect();
+        Some(format!("{name}: {:.1}", Spread::of(values)?.median))
+    });
+    let all: Vec<String> = all.collect();
+    let error = record.runs.iter().find_map(|run| run.outcome.as_ref().err());
+    let error = error.map_or_else(String::new, |error| format!("; first failure: {error}"));
+    format!(
+        "too few comparable runs ({}; {}){error}. Medians over any class, disturbed or not, in {unit}: {}",
+        record.ending,
+        record.summary(0, class, |figures| figures.main).dropped,
+        all.join("; ")
+    )
+}

@@ -1,0 +1,217 @@
+//! The other end of a measurement, in a thread or in a process of its own.
+//!
+//! A process is this program again, told by `--part` what to do and which rings to open: it has mappings of its
+//! own, as two programs have. Both kinds run the same functions.
+
+use crate::content::{Content, Large, Small};
+use crate::place::{Closing, SharedRing};
+use crate::wait::{Got, Stop, Wait};
+use crate::{audience, idle, wait, wakes, zero_copy};
+use bench_support::peer::Peers;
+use bench_support::pin::{CorePair, pin_to};
+use seqring::{Ring, Start};
+use std::process::{Child, Command};
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What another process does.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    /// Writes to the first ring until it is closed.
+    Write(Wait),
+    /// Answers each message of the first ring by the same in the second.
+    Echo(Wait),
+    /// Claims, stamps and publishes in the first ring until it is closed.
+    Claim,
+    /// Reads one message of the first ring and says what waiting for it cost.
+    Idle,
+    /// Writes to sleeping readers, under the eyes of strace.
+    Wake,
+    /// Writes to so many idle readers, under the eyes of valgrind.
+    Count,
+}
+
+impl Part {
+    fn arguments(self) -> [String; 2] {
+        let (name, wait) = match self {
+            Self::Write(wait) => ("write", wait.argument()),
+            Self::Echo(wait) => ("echo", wait.argument()),
+            Self::Claim => ("claim", String::new()),
+            Self::Idle => ("idle", String::new()),
+            Self::Wake => ("wake", String::new()),
+            Self::Count => ("count", String::new()),
+        };
+        ["--part".into(), format!("{name}:{wait}")]
+    }
+
+    /// This program again, to play this part; arguments are the names of rings, or what the part needs.
+    pub(crate) fn command(self) -> Result<Command, String> {
+        let program =
+            std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+        let mut command = Command::new(program);
+        command.args(self.arguments());
+        Ok(command)
+    }
+
+    /// Plays the part in this process, which was started for it.
+    pub(crate) fn play_here(self, arguments: &[String]) -> Result<(), String> {
+        match self {
+            Self::Wake => return wakes::write_to_sleepers(),
+            Self::Count => return audience::write_counted(arguments),
+            Self::Write(_) | Self::Echo(_) | Self::Claim | Self::Idle => {}
+        }
+        die_with_parent()?;
+        let rings: Result<Vec<_>, _> = arguments.iter().map(|name| SharedRing::open(name)).collect();
+        let rings = rings?;
+        if let Self::Idle = self {
+            return idle::report(&rings[0].ring);
+        }
+        let cores = CorePair::first_allowed().map_err(|error| error.to_string())?;
+        self.play(cores, &rings)
+    }
+
+    fn play(self, cores: CorePair, rings: &[SharedRing]) -> Result<(), String> {
+        let _closing = Closing(rings);
+        pin_to(cores.theirs()).map_err(|error| error.to_string())?;
+        let end = match self {
+            Self::Write(wait) => write(&rings[0].ring, wait),
+            Self::Echo(wait) => echo(&rings[0].ring, &rings[1].ring, wait),
+            Self::Claim => zero_copy::claim(&rings[0].ring),
+            Self::Idle | Self::Wake | Self::Count => Err(Stop::Failed("this part is alone".into())),
+        };
+        match end {
+            Ok(()) | Err(Stop::Closed) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("write", wait)) => Ok(Self::Write(wait.parse()?)),
+            Some(("echo", wait)) => Ok(Self::Echo(wait.parse()?)),
+            Some(("claim", "")) => Ok(Self::Claim),
+            Some(("idle", "")) => Ok(Self::Idle),
+            Some(("wake", "")) => Ok(Self::Wake),
+            Some(("count", "")) => Ok(Self::Count),
+            _ => Err(format!("no such part: {text}")),
+        }
+    }
+}
+
+/// A child whose parent is killed must not spin on.
+fn die_with_parent() -> Result<(), String> {
+    // Ctrl-C reaches the whole process group; only the parent acts on it, and ends us by closing the rings.
+    ctrlc::set_handler(|| ()).map_err(|error| error.to_string())?;
+    let signal = Some(rustix::process::Signal::KILL);
+    rustix::process::set_parent_process_death_signal(signal).map_err(|error| error.to_string())
+}
+
+/// Runs `ours` here and `part` at the other end, each on its core, until `ours` returns.
+pub(crate) fn against<T: Send>(
+    peers: Peers,
+    cores: CorePair,
+    part: Part,
+    rings: &[SharedRing],
+    ours: impl FnOnce() -> Result<T, String> + Send,
+) -> Result<T, String> {
+    let pinned = || {
+        let _closing = Closing(rings);
+        pin_to(cores.ours()).map_err(|error| error.to_string())?;
+        ours()
+    };
+    let (ours, theirs) = match peers {
+        Peers::Threads => thread::scope(|scope| {
+            let theirs = scope.spawn(|| part.play(cores, rings));
+            let ours = scope.spawn(pinned);
+            (joined(ours.join()), joined(theirs.join()))
+        }),
+        Peers::Processes => {
+            let names = rings.iter().filter_map(|shared| shared.name.as_deref());
+            let child = part.command()?.args(names).spawn().map_err(|error| error.to_string())?;
+            let ours = thread::scope(|scope| joined(scope.spawn(pinned).join()));
+            (ours, ended(child))
+        }
+    };
+    match (ours, theirs) {
+        (Ok(measured), Ok(())) => Ok(measured),
+        (Err(error), Ok(())) => Err(error),
+        (_, Err(error)) => Err(format!("the other end: {error}")),
+    }
+}
+
+fn joined<T>(result: thread::Result<Result<T, String>>) -> Result<T, String> {
+    result.unwrap_or_else(|_| Err("panicked".into()))
+}
+
+/// Waits for a child that was told to end.
+fn ended(mut child: Child) -> Result<(), String> {
+    const LONGEST: Duration = Duration::from_secs(10);
+    let begin = Instant::now();
+    loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(format!("{status}")),
+            None if begin.elapsed() > LONGEST => break,
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(format!("still running {LONGEST:?} after its ring was closed"))
+}
+
+fn write(ring: &Ring, wait: Wait) -> Result<(), Stop> {
+    match ring.config().slot_bytes() {
+        8 => write_content(ring, wait, Small::<1>::new()),
+        64 => write_content(ring, wait, Small::<8>::new()),
+        bytes => write_content(ring, wait, Large::new(bytes)),
+    }
+}
+
+fn write_content(ring: &Ring, wait: Wait, mut content: impl Content) -> Result<(), Stop> {
+    let mut writer = ring.writer().map_err(|error| Stop::Failed(error.to_string()))?;
+    wait::set_writer(&mut writer, wait);
+    let first = writer.next_sequence();
+    // Two loops and not one that asks: at 2 ns a message the question would show.
+    match wait {
+        Wait::Pauses(pauses) => (first..)
+            .try_for_each(|sequence| wait::polled_write(&mut writer, content.message(sequence), pauses)),
+        Wait::Spinning => {
+            (first..).try_for_each(|sequence| wait::blocking_write(&mut writer, content.message(sequence)))
+        }
+    }
+}
+
+fn echo(ask: &Ring, answer: &Ring, wait: Wait) -> Result<(), Stop> {
+    match ask.config().slot_bytes() {
+        8 => echo_content(ask, answer, wait, Small::<1>::new()),
+        _ => echo_content(ask, answer, wait, Small::<8>::new()),
+    }
+}
+
+fn echo_content(ask: &Ring, answer: &Ring, wait: Wait, mut content: impl Content) -> Result<(), Stop> {
+    let failed = |error: seqring::JoinError| Stop::Failed(error.to_string());
+    let mut reader = ask.reader(Start::Next).map_err(failed)?;
+    let mut writer = answer.writer().map_err(failed)?;
+    wait::set_reader(&mut reader, wait);
+    wait::set_writer(&mut writer, wait);
+    // The greeting: whoever asks knows now that somebody listens.
+    wait::blocking_write(&mut writer, content.message(0))?;
+    loop {
+        let got = match wait {
+            Wait::Pauses(pauses) => wait::polled_read(&mut reader, content.out(), pauses)?,
+            Wait::Spinning => wait::blocking_read(&mut reader, content.out())?,
+        };
+        match got {
+            Got::Message(received) if content.is_whole(received) => {
+                wait::blocking_write(&mut writer, content.out())?;
+            }
+            _ => return Err(Stop::Failed("a question is missing or torn".into())),
+        }
+    }
+}

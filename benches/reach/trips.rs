@@ -1,0 +1,157 @@
+//! Rows: the round trip of a message, against what a cache line and a bare exchange need.
+
+use crate::content::{Content, Small};
+use crate::judge::{Bound, by_ratio};
+use crate::part::{Part, against};
+use crate::place::SharedRing;
+use crate::row::{Finding, Row};
+use crate::session::{Figures, Session};
+use crate::wait::{self, Got, Stop, Wait};
+use bench_support::bursts::Bursts;
+use bench_support::exchange::{Exchange, Shape};
+use bench_support::line::LineProbe;
+use bench_support::peer::Peers;
+use bench_support::pin::CorePair;
+use bench_support::repeat::Contestant;
+use bench_support::spread::Spread;
+use seqring::{Config, Reader, Received, SlotClass, Start, Writer};
+use std::time::{Duration, Instant};
+
+const SLOTS: usize = 1024;
+const BURSTS: usize = 9;
+
+/// Between two looks at the clock.
+const TRIPS: u64 = 1000;
+
+/// Round trips of a floor's burst: 9 bursts of near cores take some 0.4 s.
+const LINE_TRIPS: u64 = 700_000;
+const EXCHANGE_TRIPS: u64 = 350_000;
+
+pub(crate) fn rows() -> [Row; 2] {
+    let (threads, processes) = (Bound::at_most(1.7), Bound::at_most(1.4));
+    [
+        Row::new(
+            "round-trip-8",
+            format!("8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned"),
+            "<= 1.7 x the round trip of one cache line",
+            move |session| {
+                let line = LineProbe::new(session.cores).with_effort(BURSTS, LINE_TRIPS);
+                let floor = floor("one line", move || line.measure());
+                let classes = &[SlotClass::Packed];
+                measure(session, ("round-trip-8", 8, threads), floor, (Peers::Threads, classes, &Wait::ALL))
+            },
+        ),
+        Row::new(
+            "processes-round-trip-64",
+            format!(
+                "64 B there and back, two processes, /dev/shm, 2 rings of {SLOTS} slots, packed and lines, gated, \
+                 pinned"
+            ),
+            "<= 1.4 x a bare exchange of 64 B and a stamp, two lines, shared memory, two processes",
+            move |session| {
+                let bare = Exchange::new(session.cores, Peers::Processes, Shape::TwoLines);
+                let bare = bare.with_effort(BURSTS, EXCHANGE_TRIPS);
+                let floor = floor("bare exchange", move || bare.measure());
+                let name = "processes-round-trip-64";
+                let classes = &[SlotClass::Packed, SlotClass::Lines];
+                measure(session, (name, 64, processes), floor, (Peers::Processes, classes, &Wait::POLLED))
+            },
+        ),
+    ]
+}
+
+fn floor<'a>(
+    name: &str,
+    mut measure: impl FnMut() -> std::io::Result<Bursts> + 'a,
+) -> Contestant<'a, Figures> {
+    Contestant::new(name, move || {
+        measure().map(|bursts| Figures::main(bursts.median())).map_err(|error| error.to_string())
+    })
+}
+
+fn measure(
+    session: &Session,
+    (name, bytes, bound): (&str, usize, Bound),
+    floor: Contestant<'_, Figures>,
+    (peers, classes, waits): (Peers, &[SlotClass], &[Wait]),
+) -> Result<Finding, String> {
+    let (cores, duration) = (session.cores, session.effort.repetition);
+    let mut contestants = vec![floor];
+    for &class in classes {
+        let config = Config::new(SLOTS, bytes).slot_class(class);
+        contestants.extend(waits.iter().map(|&wait| {
+            let trip = Trip { config: config.clone(), peers, cores, duration };
+            Contestant::new(format!("{class:?}, {wait}"), move || trip.repetition(wait))
+        }));
+    }
+    let record = session.interleave(name, "ns", None, &mut contestants)?;
+    by_ratio(session, &record, bound, "ns")
+}
+
+/// What is measured, and where.
+struct Trip {
+    config: Config,
+    peers: Peers,
+    cores: CorePair,
+    duration: Duration,
+}
+
+impl Trip {
+    /// Nanoseconds for each round trip: the median of [`BURSTS`] means.
+    fn repetition(&self, wait: Wait) -> Result<Figures, String> {
+        let rings =
+            [SharedRing::create(self.peers, &self.config)?, SharedRing::create(self.peers, &self.config)?];
+        let failed = |error: seqring::JoinError| error.to_string();
+        let mut writer = rings[0].ring.writer().map_err(failed)?;
+        let mut reader = rings[1].ring.reader(Start::Next).map_err(failed)?;
+        wait::set_writer(&mut writer, wait);
+        wait::set_reader(&mut reader, wait);
+        against(self.peers, self.cores, Part::Echo(wait), &rings, || {
+            let trips = match self.config.slot_bytes() {
+                8 => self.timed(&mut writer, &mut reader, wait, Small::<1>::new()),
+                _ => self.timed(&mut writer, &mut reader, wait, Small::<8>::new()),
+            };
+            trips.map_err(Stop::unexpected)
+        })
+    }
+
+    fn timed(
+        &self,
+        writer: &mut Writer,
+        reader: &mut Reader,
+        wait: Wait,
+        mut content: impl Content,
+    ) -> Result<Figures, Stop> {
+        answer(reader, wait, &mut content, 0)?; // The greeting: the other end listens.
+        let mut asked = 0;
+        let mut burst = |length: Duration| {
+            let (first, begin) = (asked, Instant::now());
+            while begin.elapsed() < length {
+                for _ in 0..TRIPS {
+                    wait::blocking_write(writer, content.message(asked))?;
+                    answer(reader, wait, &mut content, asked)?;
+                    asked += 1;
+                }
+            }
+            Ok(begin.elapsed().as_nanos() as f64 / (asked - first) as f64)
+        };
+        let length = self.duration / BURSTS as u32;
+        burst(length / 10)?;
+        let means: Result<Vec<f64>, Stop> = (0..BURSTS).map(|_| burst(length)).collect();
+        let median = Spread::of(means?).map(|spread| spread.median);
+        median.map(Figures::main).ok_or_else(|| Stop::Failed("no bursts".into()))
+    }
+}
+
+/// Reads the next answer, which must repeat message `asked`.
+#[inline(always)]
+fn answer(reader: &mut Reader, wait: Wait, content: &mut impl Content, asked: u64) -> Result<(), Stop> {
+    let got = match wait {
+        Wait::Pauses(pauses) => wait::polled_read(reader, content.out(), pauses)?,
+        Wait::Spinning => wait::blocking_read(reader, content.out())?,
+    };
+    match got {
+        Got::Message(received) if content.is_whole(Received { sequence: asked, ..received }) => Ok(()),
+        _ => Err(Stop::Failed(format!("the answer to message {asked} is missing or torn"))),
+    }
+}

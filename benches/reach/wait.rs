@@ -1,0 +1,181 @@
+//! How the two ends of a measurement wait, and that they do not wait for ever.
+
+use seqring::{ReadError, Reader, Received, TryReadError, TryWriteError, Waiting, WriteError, Writer};
+use std::fmt;
+use std::hint::spin_loop;
+use std::str::FromStr;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
+
+/// What an end does when it finds nothing, or no room. Both ends of a measurement do the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// `try_` calls, and so many PAUSEs after one that found nothing.
+    Pauses(u32),
+    /// `read` and `write` with [`Waiting::SPINNING`].
+    Spinning,
+}
+
+impl Wait {
+    /// Those that the rows between threads try.
+    pub(crate) const ALL: [Self; 4] = [Self::Pauses(1), Self::Pauses(4), Self::Pauses(16), Self::Spinning];
+
+    /// Those that the rows between processes try: a blocking call there would not notice a killed peer.
+    pub(crate) const POLLED: [Self; 3] = [Self::Pauses(1), Self::Pauses(4), Self::Pauses(16)];
+
+    /// The form that [`FromStr`] reads.
+    pub(crate) fn argument(self) -> String {
+        match self {
+            Self::Pauses(pauses) => pauses.to_string(),
+            Self::Spinning => "spinning".into(),
+        }
+    }
+}
+
+impl FromStr for Wait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "spinning" => Ok(Self::Spinning),
+            number => number.parse().map(Self::Pauses).map_err(|_| format!("no manner of waiting: {text}")),
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pauses(1) => f.write_str("try, 1 pause"),
+            Self::Pauses(pauses) => write!(f, "try, {pauses} pauses"),
+            Self::Spinning => f.write_str("blocking, spinning"),
+        }
+    }
+}
+
+/// Why an end stops.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The ring was closed: that is how one end tells the other that it is done.
+    Closed,
+    /// Something that must not be.
+    Failed(String),
+}
+
+impl Stop {
+    fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    /// As an error of a measurement, whose own end never expects to be stopped.
+    pub(crate) fn unexpected(self) -> String {
+        match self {
+            Self::Closed => "the other end left early".into(),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+/// What a read returned that did not fail.
+pub(crate) enum Got {
+    Message(Received),
+    Missed(u64),
+}
+
+/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may need it.
+const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
+
+/// After so long the peer is taken for dead.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Waits between polls, until they have been in vain for too long.
+#[derive(Default)]
+pub(crate) struct Patience {
+    polls: u32,
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Waits a little, after a poll that found nothing.
+    #[inline(always)]
+    pub(crate) fn pause(&mut self, pauses: u32) -> Result<(), Stop> {
+        for _ in 0..pauses {
+            spin_loop();
+        }
+        self.polls += 1;
+        if self.polls.is_multiple_of(POLLS_BETWEEN_LOOKS) { self.look() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn look(&mut self) -> Result<(), Stop> {
+        yield_now();
+        if self.since.get_or_insert_with(Instant::now).elapsed() < LONGEST {
+            return Ok(());
+        }
+        Err(Stop::failed(format_args!("the other end did nothing for {LONGEST:?}")))
+    }
+}
+
+/// Reads the next message by polling.
+#[inline(always)]
+pub(crate) fn polled_read(reader: &mut Reader, out: &mut [u8], pauses: u32) -> Result<Got, Stop> {
+    let mut patience = Patience::default();
+    loop {
+        match reader.try_read(out) {
+            Ok(received) => return Ok(Got::Message(received)),
+            Err(TryReadError::Empty) => patience.pause(pauses)?,
+            Err(TryReadError::Lagged(lagged)) => return Ok(Got::Missed(lagged.missed)),
+            Err(TryReadError::Closed) => return Err(Stop::Closed),
+            Err(other) => return Err(Stop::failed(other)),
+        }
+    }
+}
+
+/// Reads the next message by a call that spins.
+#[inline(always)]
+pub(crate) fn blocking_read(reader: &mut Reader, out: &mut [u8]) -> Result<Got, Stop> {
+    match reader.read(out) {
+        Ok(received) => Ok(Got::Message(received)),
+        Err(ReadError::Lagged(lagged)) => Ok(Got::Missed(lagged.missed)),
+        Err(ReadError::Closed) => Err(Stop::Closed),
+        Err(other) => Err(Stop::failed(other)),
+    }
+}
+
+/// Writes a message by polling for room.
+#[inline(always)]
+pub(crate) fn polled_write(writer: &mut Writer, message: &[u8], pauses: u32) -> Result<(), Stop> {
+    let mut patience = Patience::default();
+    loop {
+        match writer.try_write(message) {
+            Ok(_) => return Ok(()),
+            Err(TryWriteError::Full) => patience.pause(pauses)?,
+            Err(TryWriteError::Closed) => return Err(Stop::Closed),
+            Err(other) => return Err(Stop::failed(other)),
+        }
+    }
+}
+
+/// Writes a message by a call that spins until there is room.
+#[inline(always)]
+pub(crate) fn blocking_write(writer: &mut Writer, message: &[u8]) -> Result<(), Stop> {
+    match writer.write(message) {
+        Ok(_) => Ok(()),
+        Err(WriteError::Closed) => Err(Stop::Closed),
+        Err(other) => Err(Stop::failed(other)),
+    }
+}
+
+/// Prepares a reader for `wait`.
+pub(crate) fn set_reader(reader: &mut Reader, wait: Wait) {
+    if wait == Wait::Spinning {
+        reader.set_waiting(Waiting::SPINNING);
+    }
+}
+
+/// Prepares a writer for `wait`.
+pub(crate) fn set_writer(writer: &mut Writer, wait: Wait) {
+    if wait == Wait::Spinning {
+        writer.set_waiting(Waiting::SPINNING);
+    }
+}
