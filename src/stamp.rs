@@ -148,10 +148,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_stamp_tells_there_from_not_yet_from_overtaken(
-            n in sequences(), by in 1u64..1000, size in 1usize..5000, part in 0.0..=1.0f64,
+            n in sequences(), by in 1u64..1000, size in 1usize..5000, percent in 0usize..=100,
         ) {
             let stamp = |sequence| Stamp::of(sequence, size);
-            let len = (size as f64 * part) as usize;
+            let len = size * percent / 100;
             let later = n + by;
             prop_assert_eq!(stamp(n).next(), stamp(n + 1));
             prop_assert_eq!(stamp(n).len_in(stamp(n).holds(len)), Some(len));
@@ -165,10 +165,10 @@ mod tests {
 
         #[test]
         fn a_word_tells_there_from_not_yet_from_overtaken(
-            round in sequences(), by in 1u64..1000, buffers in 1usize..5000, part in 0.0..1.0f64,
+            round in sequences(), by in 1u64..1000, buffers in 1usize..5000, percent in 0usize..100,
         ) {
             let words = Words::new(buffers);
-            let buffer = (buffers as f64 * part) as usize;
+            let buffer = buffers * percent / 100;
             let later = round + by;
             prop_assert_eq!(words.buffer_of(words.holds(round, buffer), round), Some(buffer));
             prop_assert_eq!(words.any_buffer(words.awaits(round, buffer)), buffer);
