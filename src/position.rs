@@ -216,6 +216,7 @@ impl Position {
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
         let sequence = self.track.sequence;
+        self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
         if let Some(floor) = self.cursors().moved_beyond(sequence) {
             return Err(Refusal::Moved { floor });
         }
@@ -242,7 +243,6 @@ impl Position {
             Spot::Arena(words, place) => arena::optimistic_read(&self.slots.memory, *words, place),
         };
         let read = read.map_err(Refusal::Slot)?;
-        self.meta_len = 0; // What is loaded now may be a later message's.
         let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {

@@ -1,0 +1,137 @@
+//! What a ring costs beside its messages, and that all of it is given back.
+#![cfg(target_os = "linux")]
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{CLASSES, DELIVERIES, fresh_name, path_of, segments_named};
+use seqring::{Config, Ring, Start};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+
+/// What the process has open is counted, so the tests of this file run one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The promise: `slots` times the payload in whole lines, 128 bytes and the metadata; one buffer for the writer;
+/// 64 KiB; 128 bytes a participant.
+fn bound(slots: usize, slot_bytes: usize, meta_bytes: usize, participants: usize) -> usize {
+    let payload = slot_bytes.next_multiple_of(64);
+    let buffer = payload + 128 + meta_bytes;
+    slots * buffer + buffer + (64 << 10) + 128 * participants
+}
+
+fn grid() -> impl Iterator<Item = (Config, usize)> {
+    let mut grid = Vec::new();
+    for class in CLASSES {
+        for slots in [1, 2, 3, 10, 50, 1000] {
+            for slot_bytes in [1, 8, 16, 63, 64, 65, 100, 1000, 1024, 5000] {
+                for meta_bytes in [0, 1, 7, 64, 100] {
+                    for participants in [2, 128, 1000] {
+                        let config = Config::new(slots, slot_bytes)
+                            .slot_class(class)
+                            .meta_bytes(meta_bytes)
+                            .participants(participants)
+                            .tag(meta_bytes > 0)
+                            .timestamp(meta_bytes > 0);
+                        grid.push((config, bound(slots, slot_bytes, meta_bytes, participants)));
+                    }
+                }
+            }
+        }
+    }
+    grid.into_iter()
+}
+
+/// Fails if a slot, a buffer's header, an entry or an option takes more than is said.
+#[test]
+fn a_ring_takes_no_more_memory_than_promised() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (config, bound) in grid() {
+        let ring = Ring::heap(&config).unwrap();
+        assert!(ring.total_bytes() <= bound, "{} > {bound}: {config:?}", ring.total_bytes());
+    }
+}
+
+/// Fails if pages are left to be found missing later (with neither `fallocate` nor populating), or the mode is another.
+#[test]
+fn a_named_ring_is_backed_by_exactly_its_bytes_from_the_start() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (config, _) in grid().step_by(17) {
+        let name = fresh_name("blocks");
+        let ring = Ring::create(&name, &config).unwrap();
+        let file = fs::metadata(path_of(&name)).unwrap();
+        assert_eq!(file.len(), ring.total_bytes() as u64);
+        assert_eq!(file.blocks() * 512, file.len(), "{config:?}");
+        assert_eq!(file.mode() & 0o777, 0o600);
+    }
+}
+
+/// What could leak: descriptors, mappings, names, and locks on the given files.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    descriptors: usize,
+    mappings: usize,
+    names: usize,
+    locks: usize,
+}
+
+fn held(inodes: &BTreeSet<u64>) -> Held {
+    let inode = |line: &str| line.split_whitespace().nth(5)?.rsplit(':').next()?.parse().ok();
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    Held {
+        descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
+        mappings: maps.lines().filter(|line| line.contains("/dev/shm/")).count(),
+        names: segments_named(&format!("test-cycle-{}", std::process::id())).len(),
+        locks: locks.lines().filter_map(inode).filter(|inode| inodes.contains(inode)).count(),
+    }
+}
+
+/// Fails if a descriptor, a mapping, a name or a lock outlives whoever took it.
+#[test]
+fn a_thousand_rings_leave_nothing_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut inodes = BTreeSet::new();
+    let before = held(&inodes);
+    let mut out = [0; 100];
+    for cycle in 0..1000 {
+        let name = fresh_name("cycle");
+        let config = Config::new(2, 100).slot_class(CLASSES[cycle % 3]).delivery(DELIVERIES[cycle % 2]);
+        let ring = Ring::create(&name, &config).unwrap();
+        inodes.insert(fs::metadata(path_of(&name)).unwrap().ino());
+        let other = Ring::open(&name).unwrap();
+        let (mut writer, mut reader) = (ring.writer().unwrap(), other.reader(Start::Next).unwrap());
+        writer.write(b"message").unwrap();
+        if cycle == 500 {
+            let during = held(&inodes);
+            // One lock of each handle on the file, and one of each participant.
+            assert_eq!((during.names, during.locks, during.mappings), (1, 4, before.mappings + 2));
+        }
+        reader.read(&mut out).unwrap();
+        // Whoever goes last.
+        if cycle % 4 < 2 {
+            drop((ring, reader, other, writer));
+        } else {
+            drop((writer, other, reader, ring));
+        }
+    }
+    assert_eq!(held(&inodes), before);
+}
+
+/// Fails if an entry's lock is not given back, or its number of participants is not what limits a ring.
+#[test]
+fn entries_are_used_again_for_ever() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = fresh_name("entries");
+    let created = Ring::create(&name, &Config::new(2, 8).participants(3)).unwrap();
+    let opened = Ring::open(&name).unwrap();
+    for ring in [&created, &opened].into_iter().cycle().take(1000) {
+        let _writer = ring.writer().unwrap();
+        let _readers = [ring.reader(Start::Next).unwrap(), ring.reader(Start::Oldest).unwrap()];
+        assert!(created.reader(Start::Next).is_err() && opened.reader(Start::Next).is_err());
+        assert_eq!(ring.participants().len(), 3);
+    }
+    assert!(created.participants().is_empty());
+}

@@ -1,0 +1,211 @@
+//! Does each operation to the ring and to the model, and compares. Reads are in `reading.rs`.
+
+use crate::common::bytes_of;
+use crate::model::{Model, Phase};
+use crate::operations::{Call, From, Len, Op, Shape};
+use seqring::{
+    Claim, Delivery, Extras, JoinError, Reader, Ring, Role, SlotClass, TryWriteError, WriteError, Writer,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A ring and its model. Whoever is in use by an operation is taken out of here while others go on.
+pub(crate) struct Driver {
+    pub(crate) shape: Shape,
+    pub(crate) model: Model,
+    ring: Ring,
+    writer: Option<Writer>,
+    /// Same indices as in the model.
+    pub(crate) readers: Vec<Option<Reader>>,
+    /// When each message was published, as the readers were told.
+    pub(crate) times: BTreeMap<u64, u64>,
+}
+
+impl Driver {
+    pub(crate) fn new(shape: &Shape) -> Self {
+        let ring = Ring::heap(&shape.config()).unwrap();
+        let gated = shape.delivery == Delivery::Gated;
+        let (slots, meta_bytes) = (shape.slots as u64, shape.options.meta_bytes);
+        let model = Model::new(slots, shape.slot_bytes, meta_bytes, gated, shape.first_sequence);
+        Driver {
+            shape: shape.clone(),
+            ring,
+            model,
+            writer: None,
+            readers: Vec::new(),
+            times: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn run(&mut self, history: &[Op]) {
+        for op in history {
+            self.apply(op);
+            self.compare();
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Write { count, call, len, tag, meta } => {
+                for _ in 0..*count {
+                    self.write(*call, *len, *tag, *meta);
+                }
+            }
+            Op::Claim { len, call, keep, in_place, publish, meanwhile } => {
+                let Some(mut writer) = self.writer.take() else {
+                    return;
+                };
+                let keep = Len::Share(*keep);
+                if let Some(mut claim) = self.claim(&mut writer, *call, *len) {
+                    self.fill(&mut claim, *in_place);
+                    self.run(meanwhile);
+                    self.finish(claim, keep, *publish);
+                }
+                self.writer = Some(writer);
+            }
+            Op::Read { reader, count, call, look } => {
+                for _ in 0..*count {
+                    self.read(*reader, *call, look);
+                }
+            }
+            Op::Join { from } => self.join(*from),
+            Op::Leave { reader } => {
+                if let Some(id) = self.pick_reader(*reader) {
+                    self.readers[id] = None;
+                    self.model.readers[id] = None;
+                }
+            }
+            Op::Skip => {
+                self.ring.skip_readers_to_newest();
+                self.model.skip_readers_to_newest();
+            }
+            Op::WriterJoins => self.writer_joins(),
+            Op::WriterLeaves => {
+                if self.writer.take().is_some() && self.model.phase == Phase::Open {
+                    self.model.phase = Phase::Ended;
+                }
+            }
+            Op::Close => {
+                self.ring.close();
+                self.model.phase = Phase::Closed;
+            }
+        }
+    }
+
+    /// What can be asked at any time.
+    fn compare(&self) {
+        assert_eq!(self.ring.next_sequence(), self.model.next);
+        if let Some(writer) = &self.writer {
+            assert_eq!(writer.next_sequence(), self.model.next);
+        }
+        for (reader, model) in self.readers.iter().zip(&self.model.readers) {
+            let (Some(reader), Some(model)) = (reader, model) else {
+                continue;
+            };
+            assert_eq!(reader.position(), model.position);
+            assert_eq!(reader.lag(), self.model.next - model.position);
+            assert_eq!(reader.lost(), model.lost);
+            assert_eq!(reader.metadata(), model.metadata);
+        }
+        let lost: u64 = self.model.readers.iter().flatten().map(|reader| reader.lost).sum();
+        let readers = self.ring.participants().into_iter().filter(|one| one.role == Role::Reader);
+        assert_eq!(readers.map(|reader| reader.missed).sum::<u64>(), lost);
+    }
+
+    fn write(&mut self, call: Call, len: Len, tag: u64, meta: Option<Len>) {
+        let Some(writer) = &mut self.writer else { return };
+        let payload = bytes_of(self.model.next, len.bytes(self.shape.slot_bytes));
+        let metadata = bytes_of(!self.model.next, meta.map_or(0, |meta| meta.bytes(self.model.meta_bytes)));
+        let extras = Extras { tag, metadata: &metadata };
+        let full = self.model.admits(payload.len(), metadata.len()) == Err(TryWriteError::Full);
+        let (result, tag) = match (call, meta) {
+            (Call::Try, None) => (writer.try_write(&payload), 0),
+            (Call::Try, Some(_)) => (writer.try_write_with(&payload, &extras), tag),
+            (Call::Wait, Some(_)) if !full => (tried(writer.write_with(&payload, &extras)), tag),
+            (Call::Wait, None) if !full => (tried(writer.write(&payload)), 0),
+            (Call::Wait, _) => {
+                let error = writer.write_timeout(&payload, Duration::ZERO).unwrap_err();
+                assert!(
+                    matches!(error, WriteError::TimedOut { slowest: Some(peer) } if peer.lag == self.model.slots)
+                );
+                return;
+            }
+        };
+        let tag = if self.shape.options.tag { tag } else { 0 };
+        assert_eq!(result, self.model.write(&payload, tag, &metadata));
+    }
+
+    fn claim<'w>(&self, writer: &'w mut Writer, call: Call, len: Len) -> Option<Claim<'w>> {
+        let len = len.bytes(self.shape.slot_bytes);
+        let expected = self.model.admits(len, 0);
+        let claim = match call {
+            Call::Wait if expected != Err(TryWriteError::Full) => tried(writer.claim(len)),
+            Call::Wait => {
+                let error = writer.claim_timeout(len, Duration::ZERO).unwrap_err();
+                assert!(matches!(error, WriteError::TimedOut { slowest: Some(_) }));
+                return None;
+            }
+            Call::Try => writer.try_claim(len),
+        };
+        assert_eq!(claim.as_ref().map(|_| ()).map_err(|error| *error), expected);
+        claim.ok()
+    }
+
+    fn fill(&self, claim: &mut Claim<'_>, in_place: bool) {
+        let bytes = bytes_of(self.model.next, claim.len());
+        let exclusive = self.model.gated && !self.shape.options.observers;
+        let slice = claim.as_mut_slice();
+        assert_eq!(slice.is_some(), exclusive || self.shape.class != SlotClass::Arena);
+        match slice {
+            Some(slice) if in_place => slice.copy_from_slice(&bytes),
+            _ => {
+                // In two pieces, the later one first, at an odd offset.
+                let middle = (bytes.len() / 2) | usize::from(bytes.len() > 1);
+                claim.write_at(middle, &bytes[middle..]);
+                claim.write_at(0, &bytes[..middle]);
+            }
+        }
+    }
+
+    fn finish(&mut self, mut claim: Claim<'_>, keep: Len, publish: bool) {
+        claim.truncate(keep.bytes(claim.len()));
+        let len = claim.len();
+        if publish {
+            assert_eq!(claim.publish(), self.model.write(&bytes_of(self.model.next, len), 0, &[]));
+        }
+    }
+
+    fn join(&mut self, from: From) {
+        if self.readers.iter().flatten().count() == 8 {
+            return;
+        }
+        let start = from.start(self.model.next);
+        let reader = self.ring.reader(start).unwrap();
+        let allowed = self.model.may_join_at(start);
+        assert!(allowed.contains(&reader.position()), "{start:?}: {} not in {allowed:?}", reader.position());
+        self.model.join(reader.position());
+        self.readers.push(Some(reader));
+    }
+
+    fn writer_joins(&mut self) {
+        let taken = self.ring.participants().iter().any(|one| one.role == Role::Writer);
+        match self.ring.writer() {
+            Ok(writer) => {
+                assert!(!taken && self.model.phase != Phase::Closed);
+                self.model.phase = Phase::Open;
+                self.writer = Some(writer);
+            }
+            Err(JoinError::WriterTaken { pid }) => assert!(taken && pid == std::process::id()),
+            Err(error) => assert!(error == JoinError::Closed && self.model.phase == Phase::Closed),
+        }
+    }
+}
+
+fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
+    result.map_err(|error| match error {
+        WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
+        WriteError::Closed => TryWriteError::Closed,
+        WriteError::TimedOut { .. } => panic!("a call without a timeout timed out"),
+        WriteError::Corrupt(corrupt) => TryWriteError::Corrupt(corrupt),
+    })
+}

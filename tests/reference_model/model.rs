@@ -1,0 +1,207 @@
+//! The reference: what a ring does, said in the plainest sequential code. No atomics, no slots, no bytes shared.
+
+use seqring::{Lagged, Start, TryReadError, TryWriteError};
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+/// A published message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) sequence: u64,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) tag: u64,
+    pub(crate) metadata: Vec<u8>,
+}
+
+/// Whether the stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Fresh,
+    Open,
+    Ended,
+    Closed,
+}
+
+/// A registered reader.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pub(crate) position: u64,
+    pub(crate) lost: u64,
+    /// The metadata of the message read last; none after a read that failed.
+    pub(crate) metadata: Vec<u8>,
+    /// Where `skip_readers_to_newest` wants it to be at least.
+    floor: u64,
+    /// A view in place shows the message at `position`.
+    pinned: bool,
+    /// It was told that the ring is closed for good.
+    finished: bool,
+}
+
+impl Reader {
+    /// The oldest message that writers must leave alone for this reader.
+    fn holds(&self) -> u64 {
+        if self.pinned { self.position } else { self.position.max(self.floor) }
+    }
+}
+
+/// A ring.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) slots: u64,
+    pub(crate) slot_bytes: usize,
+    pub(crate) meta_bytes: usize,
+    pub(crate) gated: bool,
+    pub(crate) first: u64,
+    pub(crate) next: u64,
+    pub(crate) phase: Phase,
+    pub(crate) readers: Vec<Option<Reader>>,
+    /// The last `slots` messages.
+    messages: VecDeque<Message>,
+}
+
+impl Model {
+    pub(crate) fn new(slots: u64, slot_bytes: usize, meta_bytes: usize, gated: bool, first: u64) -> Self {
+        let (messages, readers) = (VecDeque::new(), Vec::new());
+        Model {
+            slots,
+            slot_bytes,
+            meta_bytes,
+            gated,
+            first,
+            next: first,
+            phase: Phase::Fresh,
+            readers,
+            messages,
+        }
+    }
+
+    fn oldest_kept(&self) -> u64 {
+        self.next - self.messages.len() as u64
+    }
+
+    /// Whether a message of these lengths is accepted now.
+    pub(crate) fn admits(&self, len: usize, meta_len: usize) -> Result<(), TryWriteError> {
+        if len > self.slot_bytes {
+            return Err(TryWriteError::TooLarge { len, max: self.slot_bytes });
+        }
+        if meta_len > self.meta_bytes {
+            return Err(TryWriteError::TooLarge { len: meta_len, max: self.meta_bytes });
+        }
+        if self.phase == Phase::Closed {
+            return Err(TryWriteError::Closed);
+        }
+        let is_full = self.gated && self.slowest().is_some_and(|slowest| self.next - slowest == self.slots);
+        if is_full { Err(TryWriteError::Full) } else { Ok(()) }
+    }
+
+    fn slowest(&self) -> Option<u64> {
+        self.readers.iter().flatten().map(Reader::holds).min()
+    }
+
+    /// Publishes a message.
+    pub(crate) fn write(&mut self, payload: &[u8], tag: u64, metadata: &[u8]) -> Result<u64, TryWriteError> {
+        self.admits(payload.len(), metadata.len())?;
+        let (payload, metadata) = (payload.to_vec(), metadata.to_vec());
+        self.messages.push_back(Message { sequence: self.next, payload, tag, metadata });
+        if self.messages.len() as u64 > self.slots {
+            self.messages.pop_front();
+        }
+        self.next += 1;
+        Ok(self.next - 1)
+    }
+
+    /// Where a new reader may stand: one place, except at the oldest message of a gated ring, where the ring
+    /// promises no more than that it is not gone.
+    pub(crate) fn may_join_at(&self, start: Start) -> RangeInclusive<u64> {
+        let oldest = self.next.saturating_sub(self.slots).max(self.first);
+        let next = self.next;
+        let latest = |exact: u64| if self.gated { next } else { exact };
+        match start {
+            Start::Next => next..=next,
+            Start::Oldest => oldest..=latest(oldest),
+            Start::Newest => {
+                let newest = next.saturating_sub(1).max(oldest);
+                newest..=latest(newest)
+            }
+            Start::Sequence(sequence) => {
+                let nearest = sequence.clamp(oldest, next);
+                nearest..=latest(nearest)
+            }
+        }
+    }
+
+    /// Registers a reader.
+    pub(crate) fn join(&mut self, position: u64) {
+        let (floor, pinned, finished) = (0, false, false);
+        self.readers.push(Some(Reader { position, lost: 0, metadata: Vec::new(), floor, pinned, finished }));
+    }
+
+    pub(crate) fn reader(&mut self, id: usize) -> &mut Reader {
+        self.readers[id].as_mut().expect("the driver uses registered readers")
+    }
+
+    /// What a read with room for `room` bytes returns; the reader goes on after the message.
+    pub(crate) fn read(&mut self, id: usize, room: usize) -> Result<Message, TryReadError> {
+        let message = self.next_message(id)?;
+        let needed = message.payload.len();
+        if needed > room {
+            return Err(TryReadError::TooSmall { needed });
+        }
+        let reader = self.reader(id);
+        reader.position += 1;
+        reader.metadata.clone_from(&message.metadata);
+        Ok(message)
+    }
+
+    /// What a view in place shows; writers leave that message alone until [`Self::unpin`].
+    pub(crate) fn pin(&mut self, id: usize) -> Result<Message, TryReadError> {
+        let message = self.next_message(id)?;
+        let reader = self.reader(id);
+        reader.pinned = true;
+        reader.metadata.clone_from(&message.metadata);
+        Ok(message)
+    }
+
+    pub(crate) fn unpin(&mut self, id: usize) {
+        let reader = self.reader(id);
+        reader.pinned = false;
+        reader.position += 1;
+    }
+
+    fn next_message(&mut self, id: usize) -> Result<Message, TryReadError> {
+        let (next, slots, phase, oldest) = (self.next, self.slots, self.phase, self.oldest_kept());
+        let reader = self.reader(id);
+        reader.metadata.clear();
+        if reader.finished {
+            return Err(TryReadError::Closed);
+        }
+        if reader.floor > reader.position {
+            return Err(Self::skip(reader, reader.floor));
+        }
+        if reader.position < oldest {
+            // A quarter of the ring above the oldest, where the writer is not at once again.
+            let resume = (next + slots / 4 - slots).max(reader.position + 1);
+            return Err(Self::skip(reader, resume));
+        }
+        if reader.position == next {
+            reader.finished = phase == Phase::Closed;
+            let goes_on = matches!(phase, Phase::Fresh | Phase::Open);
+            return Err(if goes_on { TryReadError::Empty } else { TryReadError::Closed });
+        }
+        let index = (reader.position - oldest) as usize;
+        Ok(self.messages[index].clone())
+    }
+
+    fn skip(reader: &mut Reader, to: u64) -> TryReadError {
+        let missed = to - reader.position;
+        reader.position = to;
+        reader.lost += missed;
+        Lagged { missed }.into()
+    }
+
+    pub(crate) fn skip_readers_to_newest(&mut self) {
+        for reader in self.readers.iter_mut().flatten() {
+            reader.floor = self.next;
+        }
+    }
+}

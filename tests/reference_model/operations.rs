@@ -1,0 +1,221 @@
+//! What can be done to a ring, and rings to do it to, drawn at random.
+
+use crate::common::{CLASSES, DELIVERIES};
+use proptest::prelude::*;
+use seqring::{Config, Delivery, SlotClass, Start};
+
+/// A length as a share of the slot size, in permille, or that many bytes too many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Len {
+    Share(usize),
+    Beyond(usize),
+}
+
+impl Len {
+    pub(crate) fn bytes(self, slot_bytes: usize) -> usize {
+        match self {
+            Len::Share(permille) => slot_bytes * permille / 1000,
+            Len::Beyond(more) => slot_bytes + more,
+        }
+    }
+}
+
+/// Which call of several that do the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Call {
+    /// The one that does not wait.
+    Try,
+    /// The one that waits, where the model says that it need not, else the one with a timeout of nothing.
+    Wait,
+}
+
+/// Where a reader starts, relative to what the ring holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    Next,
+    Oldest,
+    Newest,
+    /// So far from the next sequence.
+    Near(i64),
+}
+
+impl From {
+    pub(crate) fn start(self, next: u64) -> Start {
+        match self {
+            From::Next => Start::Next,
+            From::Oldest => Start::Oldest,
+            From::Newest => Start::Newest,
+            From::Near(offset) => Start::Sequence(next.saturating_add_signed(offset)),
+        }
+    }
+}
+
+/// How a message is looked at.
+#[derive(Clone, Debug)]
+pub(crate) enum Look {
+    /// Copied to a buffer with this much room.
+    Copy(Len),
+    /// By a closure that looks at racy bytes.
+    Closure,
+    /// Through the iterator.
+    Iterate,
+    /// Through a view that is held while all this happens.
+    View(Vec<Op>),
+}
+
+/// One thing done. Readers are drawn from those that are there, so every draw means something.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Write { count: usize, call: Call, len: Len, tag: u64, meta: Option<Len> },
+    Claim { len: Len, call: Call, keep: usize, in_place: bool, publish: bool, meanwhile: Vec<Op> },
+    Read { reader: usize, count: usize, call: Call, look: Look },
+    Join { from: From },
+    Leave { reader: usize },
+    Skip,
+    WriterLeaves,
+    WriterJoins,
+    Close,
+}
+
+fn len() -> impl Strategy<Value = Len> {
+    prop_oneof![20 => (0..=1000usize).prop_map(Len::Share), 1 => (1..9usize).prop_map(Len::Beyond)]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    prop_oneof![3 => Just(Call::Try), 1 => Just(Call::Wait)]
+}
+
+fn from() -> impl Strategy<Value = From> {
+    let near = (-60..60i64).prop_map(From::Near);
+    prop_oneof![Just(From::Next), Just(From::Oldest), Just(From::Newest), near]
+}
+
+fn write() -> impl Strategy<Value = Op> {
+    let count = prop_oneof![3 => 1..4usize, 1 => 40..70usize];
+    (count, call(), len(), any::<u64>(), proptest::option::of(len()))
+        .prop_map(|(count, call, len, tag, meta)| Op::Write { count, call, len, tag, meta })
+}
+
+/// What may happen while a view or a claim is held.
+fn simple() -> impl Strategy<Value = Op> {
+    let look = prop_oneof![
+        4 => len().prop_map(Look::Copy),
+        1 => Just(Look::Closure),
+        1 => Just(Look::Iterate),
+        1 => Just(Look::View(Vec::new())),
+    ];
+    let count = prop_oneof![3 => 1..4usize, 1 => 40..70usize];
+    prop_oneof![
+        10 => write(),
+        10 => (0..8usize, count, call(), look)
+            .prop_map(|(reader, count, call, look)| Op::Read { reader, count, call, look }),
+        2 => from().prop_map(|from| Op::Join { from }),
+        1 => (0..8usize).prop_map(|reader| Op::Leave { reader }),
+        1 => Just(Op::Skip),
+        1 => Just(Op::WriterLeaves),
+        2 => Just(Op::WriterJoins),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let meanwhile = || proptest::collection::vec(prop_oneof![40 => simple(), 1 => Just(Op::Close)], 0..6);
+    let claim = (len(), call(), 0..=1000usize, any::<bool>(), any::<bool>(), meanwhile()).prop_map(
+        |(len, call, keep, in_place, publish, meanwhile)| Op::Claim {
+            len,
+            call,
+            keep,
+            in_place,
+            publish,
+            meanwhile,
+        },
+    );
+    let view = (0..8usize, call(), meanwhile()).prop_map(|(reader, call, ops)| Op::Read {
+        reader,
+        count: 1,
+        call,
+        look: Look::View(ops),
+    });
+    prop_oneof![100 => simple(), 15 => claim, 15 => view, 1 => Just(Op::Close)]
+}
+
+/// A history: the writer comes and a reader joins sooner or later, and much else happens.
+pub(crate) fn history() -> impl Strategy<Value = Vec<Op>> {
+    let opening = prop_oneof![
+        Just(vec![Op::WriterJoins, Op::Join { from: From::Next }]),
+        Just(vec![Op::Join { from: From::Oldest }, Op::Join { from: From::Next }, Op::WriterJoins]),
+        Just(vec![]),
+    ];
+    (opening, proptest::collection::vec(op(), 0..60)).prop_map(|(opening, rest)| [opening, rest].concat())
+}
+
+/// First sequences from which a history passes a place where some counter has one bit more or wraps: stamps keep
+/// 63 bits less those of a length, words of arena slots 62 less those of a buffer, in rounds of the ring.
+fn first_sequence(slots: usize) -> impl Strategy<Value = u64> {
+    let limit = prop_oneof![
+        1 => Just(0),
+        1 => Just(1 << 32),
+        6 => (30..=61u32).prop_map(|bit| 1u64 << bit),
+        2 => (45..=60u32).prop_map(move |bit| (1u64 << bit).saturating_mul(slots as u64)),
+    ];
+    (limit, 0..150u64).prop_map(|(limit, before)| limit.saturating_sub(before).min((1 << 61) - 1))
+}
+
+/// What a ring is made to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) slots: usize,
+    pub(crate) slot_bytes: usize,
+    pub(crate) class: SlotClass,
+    pub(crate) delivery: Delivery,
+    pub(crate) options: Options,
+    pub(crate) first_sequence: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) tag: bool,
+    pub(crate) timestamp: bool,
+    pub(crate) meta_bytes: usize,
+    pub(crate) observers: bool,
+}
+
+impl Shape {
+    pub(crate) fn config(&self) -> Config {
+        Config::new(self.slots, self.slot_bytes)
+            .slot_class(self.class)
+            .delivery(self.delivery)
+            .tag(self.options.tag)
+            .timestamp(self.options.timestamp)
+            .meta_bytes(self.options.meta_bytes)
+            .observers(self.options.observers)
+            .first_sequence(self.first_sequence)
+    }
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let meta_bytes = prop_oneof![Just(0usize), 1..=40usize];
+    let any = (any::<bool>(), any::<bool>(), meta_bytes, any::<bool>()).prop_map(
+        |(tag, timestamp, meta_bytes, observers)| Options { tag, timestamp, meta_bytes, observers },
+    );
+    // Half the rings carry nothing but payloads: those take the short way through writer and reader.
+    prop_oneof![Just(Options::default()), any]
+}
+
+/// A ring of any class, delivery, size and options.
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
+    let slots = prop_oneof![Just(1usize), Just(2), Just(3), Just(10), Just(50)];
+    let slot_bytes = prop_oneof![1..=24usize, 1..=2000usize];
+    let class = proptest::sample::select(&CLASSES[..]);
+    let delivery = proptest::sample::select(&DELIVERIES[..]);
+    let sized = slots.prop_flat_map(|slots| (Just(slots), first_sequence(slots)));
+    (sized, slot_bytes, class, delivery, options()).prop_map(
+        |((slots, first_sequence), slot_bytes, class, delivery, options)| Shape {
+            slots,
+            slot_bytes,
+            class,
+            delivery,
+            options,
+            first_sequence,
+        },
+    )
+}

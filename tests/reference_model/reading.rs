@@ -1,0 +1,128 @@
+//! Reads, in all the ways there are.
+
+use crate::driver::Driver;
+use crate::model::Message;
+use crate::operations::{Call, Look, Op};
+use seqring::{ReadError, Reader, Received, SlotClass, TryReadError};
+use std::time::Duration;
+
+/// What a read returned. The iterator yields bytes and nothing else.
+type Looked = Result<(Option<Received>, Vec<u8>), TryReadError>;
+
+impl Driver {
+    /// One of the readers that nobody uses at the moment.
+    pub(crate) fn pick_reader(&self, draw: usize) -> Option<usize> {
+        let present: Vec<_> = (0..self.readers.len()).filter(|id| self.readers[*id].is_some()).collect();
+        (!present.is_empty()).then(|| present[draw % present.len()])
+    }
+
+    pub(crate) fn read(&mut self, draw: usize, call: Call, look: &Look) {
+        let Some(id) = self.pick_reader(draw) else { return };
+        let mut reader = self.readers[id].take().expect("picked from those present");
+        match look {
+            Look::View(meanwhile) if self.model.gated && self.shape.class == SlotClass::Arena => {
+                self.view_in_place(id, &mut reader, meanwhile);
+            }
+            _ => self.read_copy(id, &mut reader, call, look),
+        }
+        self.readers[id] = Some(reader);
+    }
+
+    fn read_copy(&mut self, id: usize, reader: &mut Reader, call: Call, look: &Look) {
+        let room = if let Look::Copy(room) = look { room.bytes(self.shape.slot_bytes) } else { usize::MAX };
+        let expected = self.model.read(id, room);
+        let waits = matches!((look, call), (Look::Iterate, _) | (_, Call::Wait));
+        if waits && expected == Err(TryReadError::Empty) {
+            let waited = reader.read_timeout(&mut [0; 2000], Duration::ZERO);
+            assert_eq!(waited, Err(ReadError::TimedOut));
+            return;
+        }
+        let looked = match (look, call) {
+            (Look::Copy(_), Call::Try) => copy(room, |out| reader.try_read(out)),
+            (Look::Copy(_), Call::Wait) => copy(room, |out| reader.read(out).map_err(without_waiting)),
+            (Look::Closure, _) => copy_in_closure(reader),
+            (Look::Iterate, _) => match reader.messages().next() {
+                Some(item) => item.map(|bytes| (None, bytes)).map_err(without_waiting),
+                None => Err(TryReadError::Closed),
+            },
+            (Look::View(meanwhile), _) => self.view_copy(reader, call, meanwhile),
+        };
+        self.agree(looked, &expected);
+    }
+
+    /// A view of a ring that cannot freeze its bytes is a copy: nobody waits for it.
+    fn view_copy(&mut self, reader: &mut Reader, call: Call, meanwhile: &[Op]) -> Looked {
+        let view = match call {
+            Call::Try => reader.try_view()?,
+            Call::Wait => reader.view().map_err(without_waiting)?,
+        };
+        assert!(!view.is_in_place());
+        self.run(meanwhile);
+        Ok((Some(view.received()), view.to_vec()))
+    }
+
+    fn view_in_place(&mut self, id: usize, reader: &mut Reader, meanwhile: &[Op]) {
+        let expected = self.model.pin(id);
+        match reader.try_view() {
+            Ok(view) => {
+                assert!(view.is_in_place());
+                self.agree(Ok((Some(view.received()), view.to_vec())), &expected);
+                self.run(meanwhile);
+                let message = expected.expect("agreed above");
+                assert!(*view == message.payload, "the bytes of a view changed");
+                assert_eq!(view.metadata(), message.metadata);
+                self.model.unpin(id);
+            }
+            Err(error) => assert_eq!(Err(error), expected),
+        }
+    }
+
+    fn agree(&mut self, looked: Looked, expected: &Result<Message, TryReadError>) {
+        match (looked, expected) {
+            (Ok((received, payload)), Ok(message)) => {
+                assert!(payload == message.payload, "message {} has other bytes", message.sequence);
+                if let Some(received) = received {
+                    let Received { sequence, len, tag, timestamp_ns } = received;
+                    assert_eq!((sequence, len, tag), (message.sequence, payload.len(), message.tag));
+                    self.agree_on_time(sequence, timestamp_ns);
+                }
+            }
+            (looked, expected) => assert_eq!(looked.err(), expected.as_ref().err().copied()),
+        }
+    }
+
+    /// A message has one time, whoever reads it, and no later one has an earlier time.
+    fn agree_on_time(&mut self, sequence: u64, timestamp_ns: u64) {
+        assert_eq!(timestamp_ns != 0, self.shape.options.timestamp);
+        let told = *self.times.entry(sequence).or_insert(timestamp_ns);
+        assert_eq!(told, timestamp_ns);
+        assert!(self.times.range(..sequence).next_back().is_none_or(|(_, earlier)| *earlier <= timestamp_ns));
+    }
+}
+
+fn copy(room: usize, read: impl FnOnce(&mut [u8]) -> Result<Received, TryReadError>) -> Looked {
+    let mut out = vec![0; room];
+    let received = read(&mut out)?;
+    Ok((Some(received), out[..received.len].to_vec()))
+}
+
+fn copy_in_closure(reader: &mut Reader) -> Looked {
+    let (received, bytes) = reader.try_read_with(|racy| {
+        let mut bytes = vec![0; racy.len()];
+        racy.copy_to_slice(&mut bytes);
+        let words = (0..racy.len() / 8).flat_map(|index| racy.word(index));
+        assert!(words.eq(bytes[..racy.len() / 8 * 8].iter().copied()));
+        bytes
+    })?;
+    Ok((Some(received), bytes))
+}
+
+fn without_waiting(error: ReadError) -> TryReadError {
+    match error {
+        ReadError::Lagged(lagged) => TryReadError::Lagged(lagged),
+        ReadError::Closed => TryReadError::Closed,
+        ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
+        ReadError::TimedOut => panic!("a call without a timeout timed out"),
+        ReadError::Corrupt(corrupt) => TryReadError::Corrupt(corrupt),
+    }
+}
