@@ -45,6 +45,10 @@ impl Draft {
         layout: &Layout,
     ) -> Result<(Self, Mapping), RingError> {
         let path = path_of(name)?;
+        // `publish` decides; but whoever can be told now need not have a whole segment allocated first.
+        if fs::lstat(&path).is_ok() {
+            return Err(RingError::AlreadyExists { path });
+        }
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = fs::open(DIRECTORY, flags, Mode::RUSR | Mode::WUSR).map_err(failure("creating", &path))?;
         allocate(&fd, layout.total_bytes as u64, &path)?;
