@@ -18,7 +18,7 @@ pub(crate) enum Wait {
 
 impl Wait {
     /// Those that the rows between threads try.
-    pub(crate) const ALL: [Self; 4] = [Self::Pauses(1), Self::Pauses(4), Self::Pauses(16), Self::Spinning];
+    pub(crate) const ALL: [Self; 4] = [Self::Pauses(1), Self::Pauses(16), Self::Pauses(64), Self::Spinning];
 
     /// Those that the rows between processes try: a blocking call there would not notice a killed peer.
     pub(crate) const POLLED: [Self; 3] = [Self::Pauses(1), Self::Pauses(4), Self::Pauses(16)];
