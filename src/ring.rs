@@ -274,3 +274,29 @@ fn initialise(memory: &Memory) {
         place.step();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Cursor, Relaxed, Ring};
+    use crate::gate::Gate;
+
+    /// Fails if a writer announces by its own looks alone: then a joiner could stand where a killed predecessor was
+    /// overwriting.
+    #[test]
+    fn a_writer_never_announces_less_than_its_predecessor_was_given() {
+        let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+        let mut writer = ring.writer().unwrap();
+        for n in 0..4_u64 {
+            writer.write(&n.to_le_bytes()).unwrap();
+        }
+        drop(writer);
+        let memory = &ring.shared.memory;
+        // As it was killed: given 4 to 7, with nobody registered.
+        memory.control().limit.store(8, Relaxed);
+        // A joiner that was held up since the limit was 4 stores its first guess only now.
+        memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);
+        memory.control().table.high_water.store(2, Relaxed);
+        assert!(!Gate::closed(memory).look(memory, 4), "the joiner holds the ring back");
+        assert_eq!(memory.control().limit.load(Relaxed), 8, "it may not stand below 4");
+    }
+}
