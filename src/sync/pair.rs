@@ -27,7 +27,7 @@ pub enum Pair {
     /// Without it a reader joins unseen and the writer overtakes it.
     Join,
     /// Fences, sequentially consistent: between a reader's pin and its look at its floor (`acquire` end),
-    /// against the fence of the writer's look at the cursors, which is [`Pair::Join`]'s `release` end.
+    /// and between a writer's look at a floor above a cursor and its second look at that cursor (`release` end).
     /// Without it a view is handed out over bytes that a writer was just allowed to overwrite.
     Pin,
     /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was moved.
