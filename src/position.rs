@@ -94,9 +94,8 @@ impl Position {
             Start::Newest => next.saturating_sub(1).max(oldest),
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
-        Cursors(seat.entry()).advance(position);
         seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
-        Position {
+        let position = Position {
             track: Track::at(&slots, position),
             entry: slots.memory.own_entry(seat.index()),
             bells: seat.shared().bells,
@@ -109,7 +108,10 @@ impl Position {
             meta_len: 0,
             scratch: Vec::new(),
             slots,
-        }
+        };
+        // Until here this reader held writers back to the oldest message: one of them may sleep over it.
+        position.release();
+        position
     }
 
     /// The sequence that is read next.
