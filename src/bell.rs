@@ -107,15 +107,26 @@ impl Bells {
     /// # Cost
     /// One load if nobody sleeps, and a full fence if it is not lent; one system call if somebody does.
     #[inline(always)]
-    pub(crate) fn ring(self, bell: &FutexWord) {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what only a wake needs is then loaded there")]
+    pub(crate) fn ring(&self, bell: &FutexWord) {
         // PAIRS(Bell): whoever announced sleep without seeing our change is seen below.
-        match self.fence {
-            Fence::Own => full_fence(Pair::Bell, End::Release),
-            Fence::Lent => lent_fence(),
+        lent_fence();
+        if self.fence == Fence::Own {
+            own_fence();
         }
         let word = bell.load(Relaxed); // Relaxed: the fence orders it.
         if word & SLEEPING != 0 {
-            wake(bell, word, self.scope);
+            self.wake(bell, word);
+        }
+    }
+
+    #[cold]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
+    fn wake(&self, bell: &FutexWord, word: u32) {
+        // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
+        // that see the same bit one counts and wakes for both.
+        if bell.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
+            bell.wake_all(self.scope);
         }
     }
 
@@ -174,13 +185,10 @@ impl Bells {
     }
 }
 
+/// Apart from the path of those who are lent theirs.
 #[cold]
-fn wake(bell: &FutexWord, word: u32, scope: Scope) {
-    // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
-    // that see the same bit one counts and wakes for both.
-    if bell.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
-        bell.wake_all(scope);
-    }
+fn own_fence() {
+    full_fence(Pair::Bell, End::Release);
 }
 
 /// That somebody is about to sleep, as it was announced.

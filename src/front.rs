@@ -8,21 +8,33 @@ use crate::extras::{Extras, Plan};
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life;
-use crate::memory::{Memory, OwnEntry, Payload};
+use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::slots::{Class, Slots};
+use crate::stamp::{Stamps, Words};
 use crate::sync::Relaxed;
-use crate::track::{Spot, Track};
 
 /// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
 /// by looking at the slots; and where a message is three stores, a fourth one to another line is dear.
-const NEXT_STORED_EVERY: u64 = 64;
+const COUNTED_EVERY: u64 = 64;
+
+const STRETCH_BYTES: usize = 2048;
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
 pub(crate) struct Front {
-    memory: Memory,
-    track: Track,
+    slots: Slots,
+    /// Straight while all that a message needs is a slot: in a plain ring, below the gate's limit, until the next store
+    /// of the shared counter.
+    lane: Lane,
+    stamps: Stamps,
+    plain: bool,
+    /// What the shared counter says.
+    counted: u64,
+    /// The lane is made straight for at most so many messages at a time.
+    stretch: u64,
+    /// Whether slots are marked where the lane is straight.
+    marked: bool,
     gate: Gate,
     bells: Bells,
     plan: Plan,
@@ -47,15 +59,20 @@ impl Front {
         let next = slots.next_sequence();
         let own = match slots.class {
             Class::Arena(words) => arena::missing_buffer(&slots.memory, words)?,
-            Class::Inline => 0,
+            Class::Inline(_) => 0,
         };
-        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::published`.
+        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::count`.
         seat.entry().joined.store(next, Relaxed); // Relaxed: a figure for people.
         if !life::open(&slots.memory) {
             return Err(JoinError::Closed);
         }
         Ok(Front {
-            track: Track::at(&slots, next),
+            lane: Lane::at(&slots.memory, next),
+            stamps: Stamps::new(config.slot_bytes),
+            plain: slots.are_plain(),
+            counted: next,
+            stretch: (STRETCH_BYTES / slots.memory.layout().slot_stride).clamp(1, 64) as u64,
+            marked: true,
             gate: if gated { Gate::closed(&slots.memory) } else { Gate::open() },
             bells: seat.shared().bells,
             plan: Plan::of(&config),
@@ -66,13 +83,13 @@ impl Front {
             scratch: Vec::new(),
             entry: slots.memory.own_entry(seat.index()),
             refused: 0,
-            memory: slots.memory,
+            slots,
         })
     }
 
     /// The sequence that is published next.
     pub(crate) fn sequence(&self) -> u64 {
-        self.track.sequence
+        self.lane.sequence()
     }
 
     /// How often the ring was found full.
@@ -84,51 +101,72 @@ impl Front {
     /// may be is kept out of its way.
     #[inline(always)]
     pub(crate) fn write_payload(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        let next = self.track.sequence;
-        if let Spot::Plain(lane) = &mut self.track.spot
-            && payload.len() <= self.slot_bytes
-            && self.gate.admits(next)
-            && !life::is_closed(&self.memory)
+        if (self.lane.is_straight() || self.straighten())
+            && let Some((here, slot)) = self.lane.ahead()
+            && payload.len() <= slot.payload.bytes()
+            && !life::is_closed(&self.slots.memory)
         {
-            inline::publish(&lane.walk.slot(), lane.stamp, payload, self.gate.marks(next), |_| ());
-            lane.step();
-            self.track.sequence = next + 1;
-            self.published(next);
-            return Ok(next);
+            let sequence = here.sequence;
+            inline::publish(&slot, self.stamps.of(sequence), payload, self.marked, |_| ());
+            let straight = self.lane.pass(here);
+            self.bells.ring(&self.slots.memory.control().published);
+            if !straight {
+                self.straighten(); // While nobody waits for it.
+            }
+            return Ok(sequence);
         }
         self.write(payload, &Extras::default())
+    }
+
+    /// Goes on to where the lane is straight again, if it is from here.
+    #[inline(never)]
+    fn straighten(&mut self) -> bool {
+        let next = self.lane.sequence();
+        if !self.plain || !self.gate.admits(next) {
+            return false;
+        }
+        self.count(next);
+        self.marked = self.gate.marks(next);
+        self.lane.bound(self.gate.same_until(next).min(next + self.stretch));
+        self.lane.fetch_for_writing();
+        true
+    }
+
+    /// Stores the shared counter now and then: everything below `next` is published.
+    fn count(&mut self, next: u64) {
+        if next - self.counted >= COUNTED_EVERY {
+            self.counted = next;
+            // Relaxed: a hint where the newest message is; who uses it looks at the slots, which order the rest.
+            self.slots.memory.control().next.store(next, Relaxed);
+        }
     }
 
     #[inline(never)]
     pub(crate) fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit(payload.len(), extras.metadata.len())?;
-        let next = self.track.sequence;
-        match &self.track.spot {
-            Spot::Plain(lane) | Spot::Inline(lane) => {
+        let place = self.lane.place();
+        match self.slots.class {
+            Class::Inline(stamps) => {
+                let slot = self.slots.memory.inline_slot(&place);
                 let store_extras = |words: &_| self.plan.store(words, extras);
-                let marked = self.gate.marks(next);
-                inline::publish(&lane.walk.slot(), lane.stamp, payload, marked, store_extras);
+                let marked = self.gate.marks(place.sequence);
+                inline::publish(&slot, stamps.of(place.sequence), payload, marked, store_extras);
             }
-            Spot::Arena(..) => {
+            Class::Arena(words) => {
                 arena::begin_filling();
                 self.own_buffer()?.store(payload);
-                self.exchange(payload.len(), extras)?;
+                self.exchange(words, payload.len(), extras)?;
             }
         }
-        self.track.step();
-        self.published(next);
-        Ok(next)
+        self.published();
+        Ok(place.sequence)
     }
 
-    /// After a publication: wakes who sleeps for messages.
-    #[inline(always)]
-    fn published(&self, sequence: u64) {
-        let control = self.memory.control();
-        if sequence.is_multiple_of(NEXT_STORED_EVERY) {
-            // Relaxed: a hint where the newest message is; who uses it looks at the slots, which order the rest.
-            control.next.store(sequence + 1, Relaxed);
-        }
-        self.bells.ring(&control.published);
+    /// After a publication off the straight lane: goes on, and wakes who sleeps for messages.
+    fn published(&mut self) {
+        self.lane.step();
+        self.count(self.lane.sequence());
+        self.bells.ring(&self.slots.memory.control().published);
     }
 
     /// Whether a message of these lengths may be published now.
@@ -136,11 +174,11 @@ impl Front {
         if len > self.slot_bytes || meta_len > self.meta_bytes {
             return Err(self.too_large(len, meta_len));
         }
-        if life::is_closed(&self.memory) {
+        if life::is_closed(&self.slots.memory) {
             return Err(TryWriteError::Closed);
         }
-        let next = self.track.sequence;
-        if self.gate.admits(next) || self.gate.look(&self.memory, next) {
+        let next = self.lane.sequence();
+        if self.gate.admits(next) || self.gate.look(&self.slots.memory, next) {
             return Ok(());
         }
         Err(TryWriteError::Full)
@@ -163,21 +201,18 @@ impl Front {
     }
 
     fn own_buffer(&self) -> Result<Payload<'_>, Corrupt> {
-        Ok(self.memory.buffer(self.own)?.1)
+        Ok(self.slots.memory.buffer(self.own)?.1)
     }
 
     /// Publishes the own buffer of an arena ring and takes the one that it displaces.
-    fn exchange(&mut self, len: usize, extras: &Extras<'_>) -> Result<(), Corrupt> {
-        let Spot::Arena(words, place) = &self.track.spot else {
-            unreachable!("inline slots exchange nothing")
-        };
-        self.plan.store(self.memory.buffer_extras(self.own), extras);
-        self.own = arena::publish(&self.memory, *words, place, self.own, len)?;
+    fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<(), Corrupt> {
+        self.plan.store(self.slots.memory.buffer_extras(self.own), extras);
+        self.own = arena::publish(&self.slots.memory, words, &self.lane.place(), self.own, len)?;
         Ok(())
     }
 
     pub(crate) fn slowest(&self) -> Option<Peer> {
-        gate::slowest_peer(&self.memory, self.track.sequence)
+        gate::slowest_peer(&self.slots.memory, self.lane.sequence())
     }
 }
 
@@ -185,21 +220,21 @@ impl Front {
 impl Front {
     pub(crate) fn begin_claim(&mut self, len: usize) -> Result<(), TryWriteError> {
         self.admit(len, 0)?;
-        match self.track.spot {
-            Spot::Plain(_) | Spot::Inline(_) => {
+        match self.slots.class {
+            Class::Inline(_) => {
                 self.scratch.clear();
                 self.scratch.resize(len, 0);
             }
-            Spot::Arena(..) => arena::begin_filling(),
+            Class::Arena(_) => arena::begin_filling(),
         }
         Ok(())
     }
 
     /// The claimed bytes of an inline ring, private until published.
     pub(crate) fn scratch(&mut self) -> Option<&mut Vec<u8>> {
-        match self.track.spot {
-            Spot::Plain(_) | Spot::Inline(_) => Some(&mut self.scratch),
-            Spot::Arena(..) => None,
+        match self.slots.class {
+            Class::Inline(_) => Some(&mut self.scratch),
+            Class::Arena(_) => None,
         }
     }
 
@@ -212,14 +247,13 @@ impl Front {
         if extras.metadata.len() > self.meta_bytes {
             return Err(self.too_large(len, extras.metadata.len()));
         }
-        let next = self.track.sequence;
-        if let Spot::Arena(..) = self.track.spot {
-            if life::is_closed(&self.memory) {
+        let next = self.lane.sequence();
+        if let Class::Arena(words) = self.slots.class {
+            if life::is_closed(&self.slots.memory) {
                 return Err(TryWriteError::Closed);
             }
-            self.exchange(len, extras)?;
-            self.track.step();
-            self.published(next);
+            self.exchange(words, len, extras)?;
+            self.published();
             return Ok(next);
         }
         let scratch = std::mem::take(&mut self.scratch);

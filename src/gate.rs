@@ -118,6 +118,11 @@ impl Gate {
         sequence >= self.unmarked
     }
 
+    /// Up to here the answers for `sequence`, which the gate admits, stay the same.
+    pub(crate) fn same_until(&self, sequence: u64) -> u64 {
+        if self.marks(sequence) { self.limit } else { self.limit.min(self.unmarked) }
+    }
+
     /// Looks at the readers again; says whether `next` may be published now.
     ///
     /// # Cost

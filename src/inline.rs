@@ -59,23 +59,62 @@ pub(crate) fn publish(
     slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
 }
 
-/// The message of `stamp`, if the slot holds it, to be copied and then validated.
-#[inline(always)]
-pub(crate) fn optimistic_read<'a>(slot: &InlineSlot<'a>, stamp: Stamp) -> Result<Optimistic<'a>, Refused> {
-    // PAIRS(Publish): if it holds the message, we see all its bytes.
-    let before = slot.stamp.load(acquire(Pair::Publish));
-    let Some(len) = stamp.len_in(before) else {
-        return Err(Refused::Other(stamp.seen(before)));
-    };
-    let Some(message) = slot.payload.message(len) else {
-        return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
-    };
-    Ok(Optimistic { word: slot.stamp, before, message, extras: slot.extras })
+/// A look at a slot by somebody who waits for the message of `stamp`.
+pub(crate) struct Glance<'a> {
+    slot: InlineSlot<'a>,
+    stamp: Stamp,
+    before: u64,
+}
+
+impl<'a> Glance<'a> {
+    #[inline(always)]
+    pub(crate) fn at(slot: InlineSlot<'a>, stamp: Stamp) -> Self {
+        // PAIRS(Publish): if it holds the message, we see all its bytes.
+        let before = slot.stamp.load(acquire(Pair::Publish));
+        Glance { slot, stamp, before }
+    }
+
+    /// What the slot's stamp said.
+    #[inline(always)]
+    pub(crate) fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// An earlier look at the same slot, which said `before`.
+    #[inline(always)]
+    pub(crate) fn that_saw(before: u64, slot: InlineSlot<'a>, stamp: Stamp) -> Self {
+        Glance { slot, stamp, before }
+    }
+
+    /// The message, if the slot holds it, to be copied and then validated.
+    #[inline(always)]
+    pub(crate) fn message(self) -> Result<Optimistic<'a>, Refused> {
+        let Some(len) = self.stamp.len_in(self.before) else {
+            return Err(Refused::Other(self.stamp.seen(self.before)));
+        };
+        let Some(message) = self.slot.payload.message(len) else {
+            return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
+        };
+        Ok(Optimistic { word: self.slot.stamp, before: self.before, message, extras: self.slot.extras })
+    }
+
+    /// The same, if its length is `len`: that takes one comparison.
+    #[inline(always)]
+    pub(crate) fn message_of(&self, len: usize) -> Option<Optimistic<'a>> {
+        let message = self.slot.payload.message(len)?;
+        let there = self.before == self.stamp.holds(len);
+        there.then_some(Optimistic {
+            word: self.slot.stamp,
+            before: self.before,
+            message,
+            extras: self.slot.extras,
+        })
+    }
 }
 
 /// What a slot says about the message of `stamp`: `Ok` if it holds it.
 pub(crate) fn look(slot: &InlineSlot<'_>, stamp: Stamp) -> Result<(), Seen> {
-    // PAIRS(Publish): as in `optimistic_read`.
+    // PAIRS(Publish): as in `Glance::at`.
     let before = slot.stamp.load(acquire(Pair::Publish));
     stamp.len_in(before).map(drop).ok_or_else(|| stamp.seen(before))
 }

@@ -19,7 +19,7 @@ use crate::format::{BufferHeader, Control, Entry};
 pub(crate) const PAGE: usize = 4096;
 pub(crate) const CONTROL_OFFSET: usize = PAGE;
 pub(crate) const ENTRIES_OFFSET: usize = 2 * PAGE;
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 const WORD: usize = 8;
 
 /// Sequences stay below this, so that a cursor has bits to spare: at 10⁹ messages a second for 146 years.

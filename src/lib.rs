@@ -78,7 +78,6 @@ mod slots;
 mod stamp;
 mod superblock;
 mod sync;
-mod track;
 mod view;
 mod writer;
 

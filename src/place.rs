@@ -48,17 +48,62 @@ impl Place {
     }
 }
 
+/// The messages of one round: those that lie in the slots from the first to the last, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lap {
+    /// The message in the first slot.
+    pub(crate) first: u64,
+    round: u64,
+    slots: usize,
+}
+
+impl Lap {
+    /// The lap of `sequence`.
+    ///
+    /// # Cost
+    /// A division.
+    pub(crate) fn of(sequence: u64, slots: usize) -> Self {
+        let slots_u64 = slots as u64;
+        Lap { first: sequence - sequence % slots_u64, round: sequence / slots_u64, slots }
+    }
+
+    /// Behind the message in the last slot.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.slots as u64
+    }
+
+    /// The lap after this one.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> Self {
+        Lap { first: self.end(), round: self.round + 1, slots: self.slots }
+    }
+
+    /// The place of a message of this lap.
+    #[inline(always)]
+    pub(crate) fn place(&self, sequence: u64) -> Place {
+        debug_assert!((self.first..self.end()).contains(&sequence));
+        Place { sequence, index: (sequence - self.first) as usize, round: self.round, slots: self.slots }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::{Lap, Place};
 
     #[test]
     fn stepping_and_dividing_agree() {
         for slots in [1, 2, 3, 10, 50, 64] {
             for start in [0, 1, 49, (1 << 40) - 7, (1 << 62) - 130] {
-                let mut place = Place::of(start, slots);
-                for n in 0..130 {
-                    assert_eq!(place, Place::of(start + n, slots), "slots {slots}, start {start}, step {n}");
+                let (mut place, mut lap) = (Place::of(start, slots), Lap::of(start, slots));
+                for sequence in start..start + 130 {
+                    if sequence == lap.end() {
+                        lap = lap.next();
+                    }
+                    let divided = Place::of(sequence, slots);
+                    assert_eq!(place, divided, "slots {slots}, start {start}");
+                    assert_eq!(lap.place(sequence), divided, "slots {slots}, start {start}");
+                    assert_eq!(lap, Lap::of(sequence, slots), "slots {slots}, start {start}");
                     place.step();
                 }
             }

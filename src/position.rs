@@ -6,16 +6,15 @@ use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
 use crate::gate::{self, Cursors};
-use crate::inline;
+use crate::inline::Glance;
 use crate::life::{self, Phase};
-use crate::memory::{OwnEntry, Racy};
-use crate::optimistic::{Optimistic, Refused};
+use crate::memory::{Here, Lane, OwnEntry, Racy};
+use crate::optimistic::Refused;
 use crate::participant::Seat;
 use crate::place::Place;
-use crate::slots::Slots;
-use crate::stamp::Seen;
+use crate::slots::{Class, Slots};
+use crate::stamp::{Seen, Stamps};
 use crate::sync::{Pair, Relaxed, acquire_fence};
-use crate::track::{Spot, Track};
 
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,14 +54,14 @@ const RESTLESS: Corrupt = Corrupt { what: "a slot or the state of the stream kee
 #[derive(Debug)]
 pub(crate) struct Position {
     slots: Slots,
-    track: Track,
+    /// Straight in a plain ring: a slot is all that most reads need.
+    lane: Lane,
+    stamps: Stamps,
+    plain: bool,
     entry: OwnEntry,
     bells: Bells,
     plan: Plan,
     gated: bool,
-    /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. Elsewhere the stamps
-    /// alone tell.
-    pins: bool,
     /// The end of a ring that is closed for good was reported; nothing is read any more.
     finished: bool,
     lost: u64,
@@ -96,12 +95,13 @@ impl Position {
         };
         seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
         let position = Position {
-            track: Track::at(&slots, position),
+            lane: Lane::at(&slots.memory, position),
+            stamps: Stamps::new(config.slot_bytes),
+            plain: slots.are_plain(),
             entry: slots.memory.own_entry(seat.index()),
             bells: seat.shared().bells,
             plan: Plan::of(&config),
             gated,
-            pins: gated && slots.memory.layout().is_arena(),
             finished: false,
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
@@ -116,7 +116,7 @@ impl Position {
 
     /// The sequence that is read next.
     pub(crate) fn sequence(&self) -> u64 {
-        self.track.sequence
+        self.lane.sequence()
     }
 
     /// Messages published and not yet read.
@@ -136,14 +136,37 @@ impl Position {
     /// Copies the next message to the front of `out`.
     #[inline(always)]
     pub(crate) fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        if let Some(glance) = self.glance()
-            && let Some(out) = out.get_mut(..glance.message.len())
-        {
-            glance.message.copy_to_slice(out);
-            if glance.validate() {
-                return Ok(self.glanced(out.len()));
+        if let Some((here, glance)) = self.glance() {
+            // Most messages are as long as `out` is.
+            let Some(read) = glance.message_of(out.len()) else {
+                let before = glance.before();
+                return self.read_into_longer(out, before);
+            };
+            read.message.copy_to_slice(out);
+            if read.validate() {
+                return Ok(self.glanced(here, out.len()));
             }
         }
+        self.read_into_thoroughly(out)
+    }
+
+    /// [`Self::read_into`] where the message may be shorter than `out`, after a glance that saw `before`.
+    #[inline(never)]
+    fn read_into_longer(&mut self, out: &mut [u8], before: u64) -> Result<Received, TryReadError> {
+        if let Some((here, slot)) = self.lane.ahead()
+            && let Ok(read) = Glance::that_saw(before, slot, self.stamps.of(here.sequence)).message()
+            && let Some(out) = out.get_mut(..read.message.len())
+        {
+            read.message.copy_to_slice(out);
+            if read.validate() {
+                return Ok(self.glanced(here, out.len()));
+            }
+        }
+        self.read_into_thoroughly(out)
+    }
+
+    #[inline(never)]
+    fn read_into_thoroughly(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         let received = self.read_thoroughly(|message| match out.get_mut(..message.len()) {
             Some(out) => {
                 message.copy_to_slice(out);
@@ -160,35 +183,47 @@ impl Position {
         &mut self,
         mut read: impl FnMut(Racy<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
-        if let Some(glance) = self.glance() {
-            let len = glance.message.len();
-            let result = read(glance.message);
-            if glance.validate() {
-                return Ok((self.glanced(len), result));
+        if let Some((here, glance)) = self.glance()
+            && let Ok(message) = glance.message()
+        {
+            let len = message.message.len();
+            let result = read(message.message);
+            if message.validate() {
+                return Ok((self.glanced(here, len), result));
             }
         }
         self.read_thoroughly(|message| Ok(read(message)))
     }
 
-    /// The next message, if it is there, in an inline slot without extras. That is all there is to most reads;
-    /// whatever else there may be is kept out of their way, in [`Self::read_thoroughly`].
+    /// A look at the next message's slot where the lane is straight. That is all there is to most reads; whatever else
+    /// there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
-    fn glance(&self) -> Option<Optimistic<'_>> {
-        let Spot::Plain(lane) = &self.track.spot else { return None };
-        if self.cursors().moved_beyond(self.track.sequence).is_some() {
+    fn glance(&mut self) -> Option<(Here, Glance<'_>)> {
+        if !self.lane.is_straight() && !self.straighten() {
             return None;
         }
-        inline::optimistic_read(&lane.walk.slot(), lane.stamp).ok()
+        let (here, slot) = self.lane.ahead()?;
+        if self.cursors().moved_beyond(here.sequence).is_some() {
+            return None;
+        }
+        let stamp = self.stamps.of(here.sequence);
+        Some((here, Glance::at(slot, stamp)))
+    }
+
+    /// Makes the lane straight again, if it can be.
+    #[inline(never)]
+    fn straighten(&mut self) -> bool {
+        if self.plain {
+            self.lane.bound(u64::MAX);
+        }
+        self.plain
     }
 
     /// The message that a validated [`Self::glance`] saw; goes on to the next.
     #[inline(always)]
-    fn glanced(&mut self, len: usize) -> Received {
-        let sequence = self.track.sequence;
-        if let Spot::Plain(lane) = &mut self.track.spot {
-            lane.step();
-        }
-        self.track.sequence = sequence + 1;
+    fn glanced(&mut self, here: Here, len: usize) -> Received {
+        let sequence = here.sequence;
+        self.lane.pass(here);
         self.release();
         Received { sequence, len, tag: 0, timestamp_ns: 0 }
     }
@@ -217,18 +252,18 @@ impl Position {
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        let sequence = self.track.sequence;
+        let sequence = self.lane.sequence();
         self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
         if let Some(floor) = self.cursors().moved_beyond(sequence) {
             return Err(Refusal::Moved { floor });
         }
-        if self.pins {
+        if self.pins() {
             // A look first: nobody is told of a pin for a message that is not there.
             self.slots.look(&self.place()).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
             self.cursors().pin(sequence).map_err(|floor| Refusal::Moved { floor })?;
         }
         let read = self.copy(copy);
-        if self.pins && read.is_err() {
+        if self.pins() && read.is_err() {
             self.release();
         }
         read
@@ -239,10 +274,11 @@ impl Position {
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        let sequence = self.track.sequence;
-        let read = match &self.track.spot {
-            Spot::Plain(lane) | Spot::Inline(lane) => inline::optimistic_read(&lane.walk.slot(), lane.stamp),
-            Spot::Arena(words, place) => arena::optimistic_read(&self.slots.memory, *words, place),
+        let place = self.place();
+        let (sequence, memory) = (place.sequence, &self.slots.memory);
+        let read = match self.slots.class {
+            Class::Inline(stamps) => Glance::at(memory.inline_slot(&place), stamps.of(sequence)).message(),
+            Class::Arena(words) => arena::optimistic_read(memory, words, &place),
         };
         let read = read.map_err(Refusal::Slot)?;
         let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
@@ -258,21 +294,27 @@ impl Position {
     /// Goes on to the next message, and lets writers have this one's slot.
     #[inline(always)]
     pub(crate) fn pass(&mut self) {
-        self.track.step();
+        self.lane.step();
         self.release();
     }
 
     /// Publishes where this reader stands, unpinned.
     #[inline(always)]
     fn release(&self) {
-        self.cursors().advance(self.track.sequence);
+        self.cursors().advance(self.lane.sequence());
         if self.gated {
             self.bells.ring(&self.slots.memory.control().freed);
         }
     }
 
+    /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. Elsewhere the stamps alone
+    /// tell.
+    fn pins(&self) -> bool {
+        self.gated && matches!(self.slots.class, Class::Arena(_))
+    }
+
     fn place(&self) -> Place {
-        self.track.place(self.slots.memory.layout())
+        self.lane.place()
     }
 
     #[inline(always)]
@@ -291,7 +333,7 @@ impl Position {
             // Only a reader that others moved is overtaken in a gated ring. What was torn is seen as overtaken now.
             Refusal::Slot(Refused::Torn) if self.gated => Ok(()),
             Refusal::Slot(Refused::Other(Seen::Overtaken { .. })) if self.gated => {
-                match self.cursors().moved_beyond(self.track.sequence) {
+                match self.cursors().moved_beyond(self.lane.sequence()) {
                     Some(floor) => self.moved(floor),
                     None => {
                         Err(Corrupt { what: "a message was overwritten before its reader had it" }.into())
@@ -328,7 +370,7 @@ impl Position {
     fn lagged(&mut self) -> Result<(), TryReadError> {
         let slots = self.slots.config().slots as u64;
         let resume = (self.slots.next_sequence() + slots / 4).saturating_sub(slots);
-        Err(self.skip_to(resume.max(self.track.sequence + 1)).into())
+        Err(self.skip_to(resume.max(self.lane.sequence() + 1)).into())
     }
 
     /// Somebody moved this reader.
@@ -345,8 +387,8 @@ impl Position {
     }
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
-        let missed = sequence - self.track.sequence;
-        self.track = Track::at(&self.slots, sequence);
+        let missed = sequence - self.lane.sequence();
+        self.lane = Lane::at(&self.slots.memory, sequence);
         self.release();
         self.lost += missed;
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
@@ -381,7 +423,7 @@ impl Position {
 
     /// The next message for a view: pinned where the protocol can freeze it, else copied.
     pub(crate) fn show(&mut self) -> Result<Shown, TryReadError> {
-        if !self.pins {
+        if !self.pins() {
             let mut bytes = std::mem::take(&mut self.scratch);
             let read = self.read_with(|message| {
                 bytes.resize(message.len(), 0);

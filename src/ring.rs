@@ -13,7 +13,6 @@ use crate::reader::Reader;
 use crate::segment::Presence;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
-use crate::stamp::Stamp;
 #[cfg(target_os = "linux")]
 use crate::superblock::Superblock;
 use crate::sync::Relaxed;
@@ -263,8 +262,8 @@ fn initialise(memory: &Memory) {
     let mut place = crate::place::Place::of(first, config.slots);
     for _ in 0..config.slots {
         match class {
-            Class::Inline => {
-                let stamp = Stamp::of(place.sequence, config.slot_bytes);
+            Class::Inline(stamps) => {
+                let stamp = stamps.of(place.sequence);
                 memory.inline_slot(&place).stamp.store(stamp.writing(), Relaxed);
             }
             Class::Arena(words) => {

@@ -6,13 +6,13 @@ use crate::inline;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
 use crate::place::Place;
-use crate::stamp::{Seen, Stamp, Words};
+use crate::stamp::{Seen, Stamps, Words};
 use crate::sync::Relaxed;
 
 /// How the slots of a ring are judged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
-    Inline,
+    Inline(Stamps),
     Arena(Words),
 }
 
@@ -26,7 +26,11 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(memory: Memory) -> Self {
         let layout = memory.layout();
-        let class = if layout.is_arena() { Class::Arena(Words::new(layout.buffers)) } else { Class::Inline };
+        let class = if layout.is_arena() {
+            Class::Arena(Words::new(layout.buffers))
+        } else {
+            Class::Inline(Stamps::new(layout.config.slot_bytes))
+        };
         Slots { memory, class }
     }
 
@@ -34,13 +38,16 @@ impl Slots {
         &self.memory.layout().config
     }
 
+    /// Whether a stamp and the words of a payload are all there is to a message.
+    pub(crate) fn are_plain(&self) -> bool {
+        let inline = matches!(self.class, Class::Inline(_));
+        inline && self.memory.layout().extras_words() == 0 && self.memory.copies_words()
+    }
+
     /// What the slot says about the message of `place`, in sequences: `Ok` if it holds it.
     pub(crate) fn look(&self, place: &Place) -> Result<(), Seen> {
         match self.class {
-            Class::Inline => {
-                let stamp = Stamp::of(place.sequence, self.config().slot_bytes);
-                inline::look(&self.memory.inline_slot(place), stamp)
-            }
+            Class::Inline(stamps) => inline::look(&self.memory.inline_slot(place), stamps.of(place.sequence)),
             Class::Arena(words) => arena::look(&self.memory, words, place).map_err(|seen| match seen {
                 Seen::NotYet => Seen::NotYet,
                 Seen::Overtaken { by } => {

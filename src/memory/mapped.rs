@@ -6,10 +6,10 @@ use super::InlineSlot;
 use crate::copy::Kernel;
 use crate::error::Corrupt;
 use crate::format::{BufferHeader, Control, Entry};
-use crate::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, Layout};
-use crate::place::Place;
+use crate::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, LINE, Layout};
+use crate::place::{Lap, Place};
 use crate::segment::Mapping;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Pair, load_own, release};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) struct Memory {
     slot_stride: usize,
     payload_offset: usize,
     extras_words: usize,
-    payload_bytes: usize,
+    slot_bytes: usize,
     participants: usize,
     kernel: Kernel,
 }
@@ -60,12 +60,17 @@ impl Memory {
             slot_stride: layout.slot_stride,
             payload_offset: layout.payload_offset,
             extras_words: layout.extras_words(),
-            payload_bytes: layout.payload_bytes,
+            slot_bytes: layout.config.slot_bytes,
             participants: layout.config.participants,
             kernel: Kernel::for_slot_bytes(layout.config.slot_bytes),
             mapping,
             layout,
         }
+    }
+
+    /// Whether all payloads are copied by words.
+    pub(crate) fn copies_words(&self) -> bool {
+        self.kernel == Kernel::Words
     }
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {
@@ -115,20 +120,6 @@ impl Memory {
         }
     }
 
-    /// A walk over the slots of this inline ring, beginning at `place`.
-    pub(crate) fn slot_walk(&self, place: &Place) -> SlotWalk {
-        let slot = |index| self.slots.wrapping_add(index * self.slot_stride);
-        let slots = self.layout.config.slots;
-        assert!(place.index() < slots && !self.layout.is_arena(), "a place in a ring with inline slots");
-        SlotWalk {
-            at: slot(place.index()),
-            first: slot(0),
-            end: slot(slots),
-            stride: self.slot_stride,
-            memory: self.clone(),
-        }
-    }
-
     /// The word of an arena ring's slot at `place`.
     #[inline(always)]
     pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
@@ -144,7 +135,7 @@ impl Memory {
             return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
         }
         // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a stride of
-        // `payload_bytes` for each buffer.
+        // at least `slot_bytes` for each buffer.
         unsafe {
             let header = self.base.add(self.layout.headers_offset).cast::<BufferHeader>().add(index);
             let payload = self.base.add(self.layout.payloads_offset + index * self.layout.buffer_stride);
@@ -164,39 +155,66 @@ impl Memory {
 
     #[inline(always)]
     fn payload(&self, start: *mut u8) -> Payload<'_> {
-        Payload { start, bytes: self.payload_bytes, kernel: self.kernel, memory: PhantomData }
+        Payload { start, bytes: self.slot_bytes, kernel: self.kernel, memory: PhantomData }
     }
 }
 
-/// A walk over the slots of an inline ring, from one to the next.
+/// The slots of an inline ring, as the messages of one lap find them.
 #[derive(Debug)]
-pub(crate) struct SlotWalk {
-    /// Always the start of a slot.
-    at: *mut u8,
-    first: *mut u8,
-    /// Behind the last slot.
-    end: *mut u8,
+pub(crate) struct LapSlots {
+    /// Where message 0 would lie if slots before the first one led there.
+    origin: *mut u8,
     stride: usize,
     memory: Memory,
 }
 
 // SAFETY: as for `Memory`.
-unsafe impl Send for SlotWalk {}
+unsafe impl Send for LapSlots {}
 // SAFETY: as for `Memory`.
-unsafe impl Sync for SlotWalk {}
+unsafe impl Sync for LapSlots {}
 
-impl SlotWalk {
+impl LapSlots {
+    pub(crate) fn new(memory: &Memory, lap: &Lap) -> Self {
+        let mut slots = LapSlots { origin: memory.slots, stride: memory.slot_stride, memory: memory.clone() };
+        slots.turn(lap);
+        slots
+    }
+
+    /// The same slots, in another lap.
     #[inline(always)]
-    pub(crate) fn slot(&self) -> InlineSlot<'_> {
-        // SAFETY: `at` is the start of a slot of `memory`.
-        unsafe { self.memory.slot_at(self.at) }
+    pub(crate) fn turn(&mut self, lap: &Lap) {
+        self.origin = self.memory.slots.wrapping_sub((lap.first as usize).wrapping_mul(self.stride));
+    }
+
+    /// # Safety
+    /// The ring's slots are inline, its payloads are copied by words, and message `sequence` is in the lap of the
+    /// last [`Self::turn`].
+    #[inline(always)]
+    pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
+        // SAFETY: less the lap's first message, the sequence is the index of a slot.
+        let mut slot = unsafe { self.memory.slot_at(self.address(sequence)) };
+        slot.payload.kernel = Kernel::Words; // As it is: here the compiler learns it.
+        slot
     }
 
     #[inline(always)]
-    pub(crate) fn step(&mut self) {
-        self.at = self.at.wrapping_add(self.stride);
-        if self.at == self.end {
-            self.at = self.first;
+    fn address(&self, sequence: u64) -> *mut u8 {
+        self.origin.wrapping_add((sequence as usize).wrapping_mul(self.stride))
+    }
+
+    /// Stores a word of each line of the slots from `first` to before `end` again, as it is.
+    ///
+    /// # Safety
+    /// As for [`Self::slot`], and nobody else stores to these slots.
+    pub(crate) unsafe fn store_again(&self, first: u64, end: u64) {
+        let (mut at, end) = (self.address(first), self.address(end));
+        while at < end {
+            // SAFETY: between the start of the first slot and the end of the last, and a multiple of 8, as slots and
+            // lines are. What lies there, stamp, extras, payload or nothing, is accessed by words.
+            let word = unsafe { &*at.cast::<AtomicU64>() };
+            // PAIRS(Publish): if this is a stamp, whoever sees it now sees what it stands for, as before.
+            word.store(load_own(word), release(Pair::Publish));
+            at = at.wrapping_add(LINE - at.addr() % LINE);
         }
     }
 }
@@ -230,7 +248,7 @@ impl std::ops::Deref for OwnEntry {
 /// slot protocol's business.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payload<'a> {
-    /// 8-aligned and valid for `bytes`, a multiple of 8, for `'a`.
+    /// 8-aligned and valid for `bytes` rounded up to 8, for `'a`.
     start: *mut u8,
     bytes: usize,
     kernel: Kernel,
@@ -238,6 +256,12 @@ pub(crate) struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
+    /// The bytes that it has room for.
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> usize {
+        self.bytes
+    }
+
     /// The first `len` bytes as a message to be read, if there are so many.
     #[inline(always)]
     pub(crate) fn message(self, len: usize) -> Option<Racy<'a>> {

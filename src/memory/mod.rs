@@ -4,13 +4,16 @@
 //! knows a protocol. `mapped` lays the views over real memory by the offsets of [`Layout`](crate::layout::Layout);
 //! `model` builds the same views out of loom's atomics, which cannot lie in raw bytes.
 
+mod lane;
 #[cfg_attr(seqring_loom, path = "model.rs")]
 mod mapped;
+
+pub(crate) use lane::{Here, Lane};
 
 pub use mapped::Racy;
 #[cfg(seqring_loom)]
 pub use mapped::exclusive_payloads;
-pub(crate) use mapped::{Memory, OwnEntry, Payload, SlotWalk, exclusive_bytes, frozen_bytes};
+pub(crate) use mapped::{Memory, OwnEntry, Payload, exclusive_bytes, frozen_bytes};
 
 use crate::sync::AtomicU64;
 

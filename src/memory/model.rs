@@ -10,9 +10,9 @@ use crate::copy::Kernel;
 use crate::error::Corrupt;
 use crate::format::{BufferHeader, Control, Entry};
 use crate::layout::Layout;
-use crate::place::Place;
+use crate::place::{Lap, Place};
 use crate::segment::Mapping;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Pair, load_own, release};
 use loom::cell::UnsafeCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,6 +89,10 @@ impl Memory {
         unreachable!("no model creates or opens a named ring")
     }
 
+    pub(crate) fn copies_words(&self) -> bool {
+        true
+    }
+
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
@@ -110,10 +114,6 @@ impl Memory {
         InlineSlot { stamp: &slot.stamp, extras: &slot.extras, payload: Payload { cells: &slot.payload } }
     }
 
-    pub(crate) fn slot_walk(&self, place: &Place) -> SlotWalk {
-        SlotWalk { memory: self.clone(), place: *place }
-    }
-
     pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
         &self.parts.words[place.index()]
     }
@@ -129,20 +129,36 @@ impl Memory {
     }
 }
 
-/// See `mapped::SlotWalk`.
+/// See `mapped::LapSlots`.
 #[derive(Debug)]
-pub(crate) struct SlotWalk {
+pub(crate) struct LapSlots {
     memory: Memory,
-    place: Place,
+    lap: Lap,
 }
 
-impl SlotWalk {
-    pub(crate) fn slot(&self) -> InlineSlot<'_> {
-        self.memory.inline_slot(&self.place)
+impl LapSlots {
+    pub(crate) fn new(memory: &Memory, lap: &Lap) -> Self {
+        LapSlots { memory: memory.clone(), lap: *lap }
     }
 
-    pub(crate) fn step(&mut self) {
-        self.place.step();
+    pub(crate) fn turn(&mut self, lap: &Lap) {
+        self.lap = *lap;
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
+        self.memory.inline_slot(&self.lap.place(sequence))
+    }
+
+    /// # Safety
+    /// As for `mapped`; of each slot the stamp stands for all its lines.
+    pub(crate) unsafe fn store_again(&self, first: u64, end: u64) {
+        for sequence in first..end {
+            let stamp = self.memory.inline_slot(&self.lap.place(sequence)).stamp;
+            // PAIRS(Publish): as in `mapped`.
+            stamp.store(load_own(stamp), release(Pair::Publish));
+        }
     }
 }
 
@@ -168,8 +184,12 @@ pub(crate) struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
+    pub(crate) fn bytes(self) -> usize {
+        self.cells.len() * 8
+    }
+
     pub(crate) fn message(self, len: usize) -> Option<Racy<'a>> {
-        (len <= self.cells.len() * 8).then_some(Racy { cells: self.cells, len })
+        (len <= self.bytes()).then_some(Racy { cells: self.cells, len })
     }
 
     pub(crate) fn store(self, bytes: &[u8]) {

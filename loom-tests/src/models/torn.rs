@@ -18,6 +18,20 @@ pub(super) fn inline() {
     writing.join().unwrap();
 }
 
+/// Three slots: before each lap the writer stores to the slots that are next, while the reader reads what is in them.
+pub(super) fn fetched_ahead() {
+    let ring = ring_of(3, SlotClass::Packed, Delivery::Lossy);
+    let mut writer = ring.writer().unwrap();
+    let reader = ring.reader(Start::Next).unwrap();
+    let writing = loom::thread::spawn(move || {
+        for n in 0..4 {
+            writer.try_write(&message(n)).unwrap();
+        }
+    });
+    read_whole(reader, 2);
+    writing.join().unwrap();
+}
+
 /// One slot, two buffers: the third message goes into the buffer of the first.
 pub(super) fn arena() {
     let ring = ring(SlotClass::Arena, Delivery::Lossy);
@@ -48,8 +62,12 @@ pub(super) fn skipped() {
 }
 
 fn ring(class: SlotClass, delivery: Delivery) -> Ring {
+    ring_of(1, class, delivery)
+}
+
+fn ring_of(slots: usize, class: SlotClass, delivery: Delivery) -> Ring {
     exclusive_payloads(false);
-    Ring::heap(&Config::new(1, 16).participants(2).slot_class(class).delivery(delivery)).unwrap()
+    Ring::heap(&Config::new(slots, 16).participants(2).slot_class(class).delivery(delivery)).unwrap()
 }
 
 /// Reads some messages: each whole, in its order, and with every lost one counted.

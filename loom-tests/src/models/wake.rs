@@ -34,6 +34,21 @@ pub(super) fn writer() {
     drop(reading.join().unwrap());
 }
 
+/// A reader that joins is, for a moment, what the writer waits for; and then waits for the writer.
+pub(super) fn writer_by_a_joiner() {
+    let ring = ring();
+    let mut writer = ring.writer().unwrap();
+    writer.set_waiting(Waiting::SLEEPING);
+    writer.try_write(&message(0)).unwrap();
+    let writing = loom::thread::spawn(move || {
+        writer.write(&message(1)).unwrap();
+        writer
+    });
+    let reader = ring.reader(Start::Next).unwrap();
+    let writer = writing.join().unwrap();
+    drop((reader, writer));
+}
+
 fn ring() -> Ring {
     exclusive_payloads(true);
     lend_fences(false);
