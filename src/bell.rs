@@ -15,7 +15,7 @@
 //! the word differs in d and nobody goes to sleep. The fence 2 would cost more than a small message: where the
 //! kernel has `membarrier`, step b executes it on the changer's behalf ([`crate::sync::membarrier`]).
 //!
-//! Between processes every sleep also ends by itself, after 20 ms at the latest. Wakes do not rely on it as long as
+//! Between processes every sleep also ends by itself, after 20 to 320 ms. Wakes do not rely on it as long as
 //! everybody lives; it bounds what is lost with a process killed between 3 and 4, by a damaged word, and where the
 //! kernel refuses `membarrier` to somebody who waits.
 //!
@@ -31,9 +31,10 @@ use crate::sync::{
 use std::time::{Duration, Instant};
 
 const SLEEPING: u32 = 1;
-/// The longest sleep between processes without another look: 50 looks a second. An idle
-/// reader process spent 64 µs on each here, 0.3 % of a core (`cargo bench --bench reach -- --quick idle`).
-const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+/// The first sleep between processes that ends by itself; each one after it is twice as long, up to the longest. An idle
+/// reader process spends about 64 µs on each such look: with the longest, 0.02 % of a core.
+const FIRST_SLEEP: Duration = Duration::from_millis(20);
+const LONGEST_SLEEP: Duration = Duration::from_millis(320);
 const LOOKS_PER_CLOCK_READ: u32 = 128;
 
 /// How an endpoint waits: it spins, then yields, then sleeps.
@@ -120,6 +121,15 @@ impl Bells {
         }
     }
 
+    /// How long to sleep: until the deadline; and no longer than a nap where a wake may be lost with its process.
+    fn longest_sleep(self, nap: Duration, deadline: Option<Instant>, heard: bool) -> Option<Duration> {
+        let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match self.scope {
+            Scope::Threads if heard => remaining,
+            _ => Some(remaining.map_or(nap, |left| left.min(nap))),
+        }
+    }
+
     #[cold]
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
     fn wake(&self, bell: &FutexWord, word: u32) {
@@ -130,22 +140,22 @@ impl Bells {
         }
     }
 
-    /// Waits until `attempt` returns something, or until `deadline`: then `None`. Counts sleeps in `sleeps`.
-    /// Every now and then `look_after` runs: there the wait looks for peers that died.
-    pub(crate) fn wait<T>(
+    /// Waits until `ready`, or until `deadline`: then false. Counts sleeps in `sleeps`. Every now and then `look_after`
+    /// runs: there the wait looks for peers that died.
+    pub(crate) fn wait(
         self,
         bell: &FutexWord,
         waiting: Waiting,
         deadline: Option<Instant>,
         sleeps: &AtomicU64,
         mut look_after: impl FnMut(),
-        mut attempt: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
+        mut ready: impl FnMut() -> bool,
+    ) -> bool {
         let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut looks = 0;
         while !MODELLED && looks < waiting.looks() {
-            if let Some(result) = attempt() {
-                return Some(result);
+            if ready() {
+                return true;
             }
             if looks < waiting.spins {
                 for _ in 0..waiting.pauses {
@@ -157,7 +167,7 @@ impl Bells {
             looks += 1;
             if looks % LOOKS_PER_CLOCK_READ == 0 {
                 if late() {
-                    return None;
+                    return false;
                 }
                 look_after();
                 if waiting.spins == u32::MAX {
@@ -166,19 +176,21 @@ impl Bells {
             }
         }
         let mut standing = None;
+        let mut nap = FIRST_SLEEP;
         loop {
             let announced = announce(bell, standing);
             standing = Some(announced);
-            if let Some(result) = attempt() {
-                return Some(result);
+            if ready() {
+                return true;
             }
             if late() {
-                return None;
+                return false;
             }
             sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            bell.wait(announced.word, longest_sleep(deadline, self.scope, announced.heard), self.scope);
-            if let Some(result) = attempt() {
-                return Some(result);
+            bell.wait(announced.word, self.longest_sleep(nap, deadline, announced.heard), self.scope);
+            nap = (2 * nap).min(LONGEST_SLEEP);
+            if ready() {
+                return true;
             }
             look_after();
         }
@@ -214,12 +226,4 @@ fn announce(bell: &FutexWord, standing: Option<Announced>) -> Announced {
     // PAIRS(Bell): whoever changed something without seeing the bit, its change is seen from here on.
     full_fence(Pair::Bell, End::Acquire);
     Announced { word, heard }
-}
-
-fn longest_sleep(deadline: Option<Instant>, scope: Scope, heard: bool) -> Option<Duration> {
-    let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    match scope {
-        Scope::Threads if heard => remaining,
-        _ => Some(remaining.map_or(LONGEST_SLEEP, |left| left.min(LONGEST_SLEEP))),
-    }
 }

@@ -28,15 +28,14 @@ impl Endpoint {
         look_after(self.seat.shared(), awaited, &mut self.looked_after);
     }
 
-    /// Waits until `attempt` returns something, or until `deadline`: then `None`. Meanwhile looks after those whom
-    /// it waits for, the participants of the role `awaited`.
-    #[cold]
-    pub(crate) fn wait<T>(
+    /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
+    /// participants of the role `awaited`.
+    pub(crate) fn wait(
         &mut self,
         awaited: Role,
         deadline: Option<Instant>,
-        attempt: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
+        ready: impl FnMut() -> bool,
+    ) -> bool {
         let Endpoint { seat, waiting, looked_after: last } = self;
         let shared = seat.shared();
         let control = shared.memory.control();
@@ -45,7 +44,7 @@ impl Endpoint {
             Role::Reader => &control.freed,
         };
         let look_after = || look_after(shared, awaited, last);
-        shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, attempt)
+        shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
     }
 }
 
@@ -60,4 +59,30 @@ fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>) {
 /// When a wait of `timeout` from now ends; `None`, never, if that is beyond what the clock can say.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
     Instant::now().checked_add(timeout)
+}
+
+/// The result of a call that is kept out of the common path.
+///
+/// Were it a `Result` like the common path's, the compiler would have both write to one place in memory, and the common
+/// path would store its result there only to load it again, with loads that wait for the stores: 8 ns a message.
+pub(crate) enum Apart<T, E> {
+    Done(T),
+    Failed(E),
+}
+
+impl<T, E> Apart<T, E> {
+    pub(crate) fn from_result(result: Result<T, E>) -> Self {
+        match result {
+            Ok(done) => Apart::Done(done),
+            Err(error) => Apart::Failed(error),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn into_result(self) -> Result<T, E> {
+        match self {
+            Apart::Done(done) => Ok(done),
+            Apart::Failed(error) => Err(error),
+        }
+    }
 }

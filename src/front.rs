@@ -97,25 +97,25 @@ impl Front {
         self.refused
     }
 
-    /// A payload alone into an inline slot without extras is all there is to most writes; whatever else there
-    /// may be is kept out of its way.
+    /// Publishes `payload` if that needs nothing but a slot: so do most small messages. What is not published this way,
+    /// [`Self::write`] publishes.
     #[inline(always)]
-    pub(crate) fn write_payload(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        if (self.lane.is_straight() || self.straighten())
-            && let Some((here, slot)) = self.lane.ahead()
-            && payload.len() <= slot.payload.bytes()
-            && !life::is_closed(&self.slots.memory)
-        {
-            let sequence = here.sequence;
-            inline::publish(&slot, self.stamps.of(sequence), payload, self.marked, |_| ());
-            let straight = self.lane.pass(here);
-            self.bells.ring(&self.slots.memory.control().published);
-            if !straight {
-                self.straighten(); // While nobody waits for it.
-            }
-            return Ok(sequence);
+    pub(crate) fn write_now(&mut self, payload: &[u8]) -> Option<u64> {
+        if !self.lane.is_straight() && !self.straighten() {
+            return None;
         }
-        self.write(payload, &Extras::default())
+        let (here, slot) = self.lane.ahead()?;
+        if payload.len() > slot.payload.bytes() || life::is_closed(&self.slots.memory) {
+            return None;
+        }
+        let sequence = here.sequence;
+        inline::publish(&slot, self.stamps.of(sequence), payload, self.marked, |_| ());
+        let straight = self.lane.pass(here);
+        self.bells.ring(&self.slots.memory.control().published);
+        if !straight {
+            self.straighten(); // While nobody waits for it.
+        }
+        Some(sequence)
     }
 
     /// Goes on to where the lane is straight again, if it is from here.
@@ -167,6 +167,14 @@ impl Front {
         self.lane.step();
         self.count(self.lane.sequence());
         self.bells.ring(&self.slots.memory.control().published);
+    }
+
+    /// Whether there is room for a message, or no use in waiting for it.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let next = self.lane.sequence();
+        self.gate.admits(next)
+            || self.gate.look(&self.slots.memory, next)
+            || life::is_closed(&self.slots.memory)
     }
 
     /// Whether a message of these lengths may be published now.

@@ -80,7 +80,7 @@ impl<'a> Glance<'a> {
         self.before
     }
 
-    /// An earlier look at the same slot, which said `before`.
+    /// A look at the same slot that saw `before` earlier.
     #[inline(always)]
     pub(crate) fn that_saw(before: u64, slot: InlineSlot<'a>, stamp: Stamp) -> Self {
         Glance { slot, stamp, before }

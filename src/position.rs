@@ -133,40 +133,34 @@ impl Position {
         &self.metadata[..self.meta_len]
     }
 
+    /// Copies the next message to the front of `out` if that needs nothing but a look at its slot: so do most reads of
+    /// small messages. What is not read this way, [`Self::read_into`] reads.
+    #[inline(always)]
+    pub(crate) fn read_now(&mut self, out: &mut [u8]) -> Option<Received> {
+        let (here, glance) = self.glance()?;
+        let len = if let Some(read) = glance.message_of(out.len()) {
+            read.message.copy_to_slice(out);
+            read.validate().then_some(out.len())?
+        } else {
+            let before = glance.before();
+            self.copy_shorter(before, out)?
+        };
+        Some(self.glanced(here, len))
+    }
+
+    /// Copies the next message, which may be shorter than `out`, after a glance that saw `before`. Returns its length.
+    #[inline(never)]
+    fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Option<usize> {
+        let (here, slot) = self.lane.ahead()?;
+        let read = Glance::that_saw(before, slot, self.stamps.of(here.sequence)).message().ok()?;
+        let out = out.get_mut(..read.message.len())?;
+        read.message.copy_to_slice(out);
+        read.validate().then_some(out.len())
+    }
+
     /// Copies the next message to the front of `out`.
     #[inline(always)]
     pub(crate) fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        if let Some((here, glance)) = self.glance() {
-            // Most messages are as long as `out` is.
-            let Some(read) = glance.message_of(out.len()) else {
-                let before = glance.before();
-                return self.read_into_longer(out, before);
-            };
-            read.message.copy_to_slice(out);
-            if read.validate() {
-                return Ok(self.glanced(here, out.len()));
-            }
-        }
-        self.read_into_thoroughly(out)
-    }
-
-    /// [`Self::read_into`] where the message may be shorter than `out`, after a glance that saw `before`.
-    #[inline(never)]
-    fn read_into_longer(&mut self, out: &mut [u8], before: u64) -> Result<Received, TryReadError> {
-        if let Some((here, slot)) = self.lane.ahead()
-            && let Ok(read) = Glance::that_saw(before, slot, self.stamps.of(here.sequence)).message()
-            && let Some(out) = out.get_mut(..read.message.len())
-        {
-            read.message.copy_to_slice(out);
-            if read.validate() {
-                return Ok(self.glanced(here, out.len()));
-            }
-        }
-        self.read_into_thoroughly(out)
-    }
-
-    #[inline(never)]
-    fn read_into_thoroughly(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         let received = self.read_thoroughly(|message| match out.get_mut(..message.len()) {
             Some(out) => {
                 message.copy_to_slice(out);
@@ -229,7 +223,7 @@ impl Position {
     }
 
     /// Reads the next message by `copy`, validated, and moves on; or says why not.
-    #[inline(never)]
+    #[inline(always)]
     fn read_thoroughly<T>(
         &mut self,
         mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
@@ -248,6 +242,7 @@ impl Position {
 
     /// One validated look at the next message. Where the ring pins, success leaves it pinned, for [`Self::pass`]
     /// to release.
+    #[inline(always)]
     fn attempt<T>(
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
@@ -270,6 +265,7 @@ impl Position {
     }
 
     /// The message of this place, copied and validated.
+    #[inline(always)]
     fn copy<T>(
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
@@ -320,6 +316,13 @@ impl Position {
     #[inline(always)]
     fn cursors(&self) -> Cursors<'_> {
         Cursors(&self.entry)
+    }
+
+    /// Whether a read has something to tell: a message, or why there will be none.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.slots.look(&self.place()) != Err(Seen::NotYet)
+            || self.cursors().moved_beyond(self.sequence()).is_some()
+            || !matches!(life::phase(&self.slots.memory), Phase::Fresh | Phase::Open)
     }
 
     /// What to tell the caller when a message could not be read; `Ok` to try again.

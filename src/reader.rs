@@ -1,7 +1,7 @@
 //! Reading: each reader sees every message, at its own pace.
 
 use crate::bell::Waiting;
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{ReadError, TryReadError};
 use crate::memory::Racy;
 use crate::participant::{Role, Seat};
@@ -40,21 +40,23 @@ impl Reader {
     /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots a full
     /// fence (6 ns). System calls only if a writer sleeps, or every 20 ms while nothing comes, to see whether the
     /// writer lives.
-    #[inline]
+    #[inline(always)]
     pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        let result = self.position.read_into(out);
-        self.looked(result)
+        match self.position.read_now(out) {
+            Some(received) => Ok(received),
+            None => self.try_read_thoroughly(out).into_result(),
+        }
     }
 
     /// Copies the next message to the front of `out`, waiting for it.
     ///
     /// # Errors
     /// As [`Self::try_read`], without `Empty`.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, out: &mut [u8]) -> Result<Received, ReadError> {
-        match self.position.read_into(out) {
-            Err(TryReadError::Empty) => self.wait(None, |position| position.read_into(out)),
-            other => other.map_err(ReadError::from_try),
+        match self.position.read_now(out) {
+            Some(received) => Ok(received),
+            None => self.read_thoroughly(out).into_result(),
         }
     }
 
@@ -156,6 +158,20 @@ impl Reader {
         self.endpoint.waiting = waiting;
     }
 
+    #[inline(never)]
+    fn try_read_thoroughly(&mut self, out: &mut [u8]) -> Apart<Received, TryReadError> {
+        let result = self.position.read_into(out);
+        Apart::from_result(self.looked(result))
+    }
+
+    #[inline(never)]
+    fn read_thoroughly(&mut self, out: &mut [u8]) -> Apart<Received, ReadError> {
+        Apart::from_result(self.wait(None, |position| match position.read_now(out) {
+            Some(received) => Ok(received),
+            None => position.read_into(out),
+        }))
+    }
+
     /// After a call that does not wait: one that finds nothing, over and over, looks whether the writer lives.
     #[inline(always)]
     fn looked<T>(&mut self, result: Result<T, TryReadError>) -> Result<T, TryReadError> {
@@ -178,16 +194,16 @@ impl Reader {
         deadline: Option<Instant>,
         mut attempt: impl FnMut(&mut Position) -> Result<T, TryReadError>,
     ) -> Result<T, ReadError> {
-        match attempt(&mut self.position) {
-            Err(TryReadError::Empty) => {}
-            other => return other.map_err(ReadError::from_try),
-        }
         let Reader { endpoint, position, .. } = self;
-        let found = endpoint.wait(Role::Writer, deadline, || match attempt(position) {
-            Err(TryReadError::Empty) => None,
-            other => Some(other.map_err(ReadError::from_try)),
-        });
-        found.unwrap_or(Err(ReadError::TimedOut))
+        loop {
+            match attempt(position) {
+                Err(TryReadError::Empty) => {}
+                other => return other.map_err(ReadError::from_try),
+            }
+            if !endpoint.wait(Role::Writer, deadline, || position.is_ready()) {
+                return Err(ReadError::TimedOut);
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::bell::Waiting;
 use crate::claim::Claim;
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{JoinError, TryWriteError, WriteError};
 use crate::extras::Extras;
 use crate::front::Front;
@@ -34,20 +34,23 @@ impl Writer {
     /// One copy, and one or two stores beside it. A gated writer looks at the readers once in up to `slots`
     /// messages. System calls only if a reader sleeps, or every 20 ms while the ring is full, to see whether the
     /// readers live.
-    #[inline]
+    #[inline(always)]
     pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        self.counted(|front| front.write_payload(payload))
+        match self.front.write_now(payload) {
+            Some(sequence) => Ok(sequence),
+            None => self.try_write_thoroughly(payload).into_result(),
+        }
     }
 
     /// Publishes `payload`, waiting until the slowest reader has freed a slot.
     ///
     /// # Errors
     /// As [`Self::try_write`], without `Full`.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, payload: &[u8]) -> Result<u64, WriteError> {
-        match self.front.write_payload(payload) {
-            Err(TryWriteError::Full) => self.wait_for_room(None, |front| front.write_payload(payload)),
-            other => other.map_err(WriteError::from_try),
+        match self.front.write_now(payload) {
+            Some(sequence) => Ok(sequence),
+            None => self.write_thoroughly(payload).into_result(),
         }
     }
 
@@ -56,14 +59,13 @@ impl Writer {
     /// # Errors
     /// As [`Self::write`], and [`WriteError::TimedOut`], which names the slowest reader.
     pub fn write_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, WriteError> {
-        self.wait(endpoint::deadline(timeout), |front| front.write_payload(payload))
+        self.wait(endpoint::deadline(timeout), |front| front.write(payload, &Extras::default()))
     }
 
     /// As [`Self::try_write`], with a tag or metadata.
     ///
     /// # Errors
     /// As [`Self::try_write`]; metadata longer than the ring carries is `TooLarge`.
-    #[inline]
     pub fn try_write_with(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.counted(|front| front.write(payload, extras))
     }
@@ -118,7 +120,16 @@ impl Writer {
         self.endpoint.waiting = waiting;
     }
 
-    #[inline(always)]
+    #[inline(never)]
+    fn try_write_thoroughly(&mut self, payload: &[u8]) -> Apart<u64, TryWriteError> {
+        Apart::from_result(self.try_write_with(payload, &Extras::default()))
+    }
+
+    #[inline(never)]
+    fn write_thoroughly(&mut self, payload: &[u8]) -> Apart<u64, WriteError> {
+        Apart::from_result(self.write_with(payload, &Extras::default()))
+    }
+
     fn counted<T>(
         &mut self,
         attempt: impl FnOnce(&mut Front) -> Result<T, TryWriteError>,
@@ -137,22 +148,18 @@ impl Writer {
         mut attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
     ) -> Result<T, WriteError> {
         match attempt(&mut self.front) {
-            Err(TryWriteError::Full) => self.wait_for_room(deadline, attempt),
-            other => other.map_err(WriteError::from_try),
+            Err(TryWriteError::Full) => self.front.count_refusal(),
+            other => return other.map_err(WriteError::from_try),
         }
-    }
-
-    fn wait_for_room<T>(
-        &mut self,
-        deadline: Option<Instant>,
-        mut attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
-    ) -> Result<T, WriteError> {
-        self.front.count_refusal();
         let Writer { endpoint, front } = self;
-        let done = endpoint.wait(Role::Reader, deadline, || match attempt(front) {
-            Err(TryWriteError::Full) => None,
-            other => Some(other.map_err(WriteError::from_try)),
-        });
-        done.unwrap_or_else(|| Err(WriteError::TimedOut { slowest: self.front.slowest() }))
+        loop {
+            if !endpoint.wait(Role::Reader, deadline, || front.is_ready()) {
+                return Err(WriteError::TimedOut { slowest: front.slowest() });
+            }
+            match attempt(front) {
+                Err(TryWriteError::Full) => {}
+                other => return other.map_err(WriteError::from_try),
+            }
+        }
     }
 }

@@ -23,11 +23,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) fn rows() -> [Row; 2] {
     [
         row("idle-threads", Peers::Threads, "a thread; heap: woken only by a message"),
-        row(
-            "idle-processes",
-            Peers::Processes,
-            "a process; /dev/shm: sleeps of at most 20 ms, so 500 in 10 s",
-        ),
+        row("idle-processes", Peers::Processes, "a process; /dev/shm: sleeps of 20 to 320 ms"),
     ]
 }
 

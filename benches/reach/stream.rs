@@ -7,7 +7,7 @@ use crate::content::{Content, Large, Small};
 use crate::part::{Part, against};
 use crate::place::SharedRing;
 use crate::session::Figures;
-use crate::wait::{self, Got, Stop, Wait};
+use crate::wait::{self, Blocking, Got, Next, Polling, Stop, Wait};
 use bench_support::peer::Peers;
 use bench_support::pin::CorePair;
 use seqring::{Config, Reader, Ring, Start};
@@ -49,26 +49,18 @@ impl Stream {
     fn receive(
         &self,
         ring: &Ring,
-        mut reader: Reader,
+        reader: Reader,
         wait: Wait,
         content: impl Content,
     ) -> Result<Figures, String> {
-        // Two loops and not one that asks: at 2 ns a message the question would show.
         let received = match wait {
-            Wait::Pauses(pauses) => {
-                self.timed(ring, content, |out| wait::polled_read(&mut reader, out, pauses))
-            }
-            Wait::Spinning => self.timed(ring, content, |out| wait::blocking_read(&mut reader, out)),
+            Wait::Pauses(pauses) => self.timed(ring, content, Polling(reader, pauses)),
+            Wait::Spinning => self.timed(ring, content, Blocking(reader)),
         };
         received.map_err(Stop::unexpected)
     }
 
-    fn timed<C: Content>(
-        &self,
-        ring: &Ring,
-        content: C,
-        next: impl FnMut(&mut [u8]) -> Result<Got, Stop>,
-    ) -> Result<Figures, Stop> {
+    fn timed(&self, ring: &Ring, content: impl Content, next: impl Next) -> Result<Figures, Stop> {
         let mut receiver = Receiver { content, next, expected: 0, received: 0, lags: 0, missed: 0 };
         let warm_up = WARM_UP_LAPS * self.config.slots() as u64;
         receiver.receive(warm_up)?;
@@ -114,12 +106,12 @@ struct Tally {
     missed: u64,
 }
 
-impl<C: Content, N: FnMut(&mut [u8]) -> Result<Got, Stop>> Receiver<C, N> {
+impl<C: Content, N: Next> Receiver<C, N> {
     /// Reads so many times; each gives a message or says how many are missed.
     #[inline(always)]
     fn receive(&mut self, reads: u64) -> Result<(), Stop> {
         for _ in 0..reads {
-            match (self.next)(self.content.out())? {
+            match self.next.next(self.content.out())? {
                 Got::Message(received)
                     if received.sequence == self.expected && self.content.is_whole(received) =>
                 {

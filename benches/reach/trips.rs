@@ -14,7 +14,7 @@ use bench_support::peer::Peers;
 use bench_support::pin::CorePair;
 use bench_support::repeat::Contestant;
 use bench_support::spread::Spread;
-use seqring::{Config, Reader, Received, SlotClass, Start, Writer};
+use seqring::{Config, Delivery, Reader, Received, SlotClass, Start, Writer};
 use std::time::{Duration, Instant};
 
 const SLOTS: usize = 1024;
@@ -37,15 +37,15 @@ pub(crate) fn rows() -> [Row; 2] {
             move |session| {
                 let line = LineProbe::new(session.cores).with_effort(BURSTS, LINE_TRIPS);
                 let floor = floor("one line", move || line.measure());
-                let classes = &[SlotClass::Packed];
-                measure(session, ("round-trip-8", 8, threads), floor, (Peers::Threads, classes, &Wait::ALL))
+                let rings = &[("Packed", Config::new(SLOTS, 8))];
+                measure(session, ("round-trip-8", threads), floor, (Peers::Threads, rings, &Wait::ALL))
             },
         ),
         Row::new(
             "processes-round-trip-64",
             format!(
                 "64 B there and back, two processes, /dev/shm, 2 rings of {SLOTS} slots, packed and lines, gated, \
-                 pinned"
+                 and of one slot, lines, lossy; pinned"
             ),
             "<= 1.4 x a bare exchange of 64 B and a stamp, two lines, shared memory, two processes",
             move |session| {
@@ -53,8 +53,14 @@ pub(crate) fn rows() -> [Row; 2] {
                 let bare = bare.with_effort(BURSTS, EXCHANGE_TRIPS);
                 let floor = floor("bare exchange", move || bare.measure());
                 let name = "processes-round-trip-64";
-                let classes = &[SlotClass::Packed, SlotClass::Lines];
-                measure(session, (name, 64, processes), floor, (Peers::Processes, classes, &Wait::POLLED))
+                let ring = |slots| Config::new(slots, 64);
+                let lines = |slots| ring(slots).slot_class(SlotClass::Lines);
+                let rings = &[
+                    ("Packed", ring(SLOTS).slot_class(SlotClass::Packed)),
+                    ("Lines", lines(SLOTS)),
+                    ("one slot", lines(1).delivery(Delivery::Lossy)),
+                ];
+                measure(session, (name, processes), floor, (Peers::Processes, rings, &Wait::POLLED))
             },
         ),
     ]
@@ -71,17 +77,16 @@ fn floor<'a>(
 
 fn measure(
     session: &Session,
-    (name, bytes, bound): (&str, usize, Bound),
+    (name, bound): (&str, Bound),
     floor: Contestant<'_, Figures>,
-    (peers, classes, waits): (Peers, &[SlotClass], &[Wait]),
+    (peers, rings, waits): (Peers, &[(&str, Config)], &[Wait]),
 ) -> Result<Finding, String> {
     let (cores, duration) = (session.cores, session.effort.repetition);
     let mut contestants = vec![floor];
-    for &class in classes {
-        let config = Config::new(SLOTS, bytes).slot_class(class);
+    for (ring, config) in rings {
         contestants.extend(waits.iter().map(|&wait| {
             let trip = Trip { config: config.clone(), peers, cores, duration };
-            Contestant::new(format!("{class:?}, {wait}"), move || trip.repetition(wait))
+            Contestant::new(format!("{ring}, {wait}"), move || trip.repetition(wait))
         }));
     }
     let record = session.interleave(name, "ns", None, &mut contestants)?;

@@ -116,53 +116,109 @@ impl Patience {
     }
 }
 
+/// How a stream is read: a type for each manner, so that each has a loop of its own.
+pub(crate) trait Next {
+    /// The next message into `out`, waiting for it.
+    fn next(&mut self, out: &mut [u8]) -> Result<Got, Stop>;
+}
+
+/// [`polled_read`] with so many pauses.
+pub(crate) struct Polling(pub(crate) Reader, pub(crate) u32);
+
+impl Next for Polling {
+    #[inline(always)]
+    fn next(&mut self, out: &mut [u8]) -> Result<Got, Stop> {
+        polled_read(&mut self.0, out, self.1)
+    }
+}
+
+/// [`blocking_read`].
+pub(crate) struct Blocking(pub(crate) Reader);
+
+impl Next for Blocking {
+    #[inline(always)]
+    fn next(&mut self, out: &mut [u8]) -> Result<Got, Stop> {
+        blocking_read(&mut self.0, out)
+    }
+}
+
 /// Reads the next message by polling.
 #[inline(always)]
 pub(crate) fn polled_read(reader: &mut Reader, out: &mut [u8], pauses: u32) -> Result<Got, Stop> {
+    match reader.try_read(out) {
+        Ok(received) => Ok(Got::Message(received)),
+        Err(error) => poll_on(reader, out, pauses, error),
+    }
+}
+
+/// The polls after one that found nothing: apart, so that they take no room in a loop of 2 ns.
+#[inline(never)]
+fn poll_on(reader: &mut Reader, out: &mut [u8], pauses: u32, first: TryReadError) -> Result<Got, Stop> {
     let mut patience = Patience::default();
+    let mut found = Err(first);
     loop {
-        match reader.try_read(out) {
+        match found {
             Ok(received) => return Ok(Got::Message(received)),
             Err(TryReadError::Empty) => patience.pause(pauses)?,
             Err(TryReadError::Lagged(lagged)) => return Ok(Got::Missed(lagged.missed)),
             Err(TryReadError::Closed) => return Err(Stop::Closed),
             Err(other) => return Err(Stop::failed(other)),
         }
+        found = reader.try_read(out);
     }
 }
 
 /// Reads the next message by a call that spins.
 #[inline(always)]
 pub(crate) fn blocking_read(reader: &mut Reader, out: &mut [u8]) -> Result<Got, Stop> {
-    match reader.read(out) {
-        Ok(received) => Ok(Got::Message(received)),
-        Err(ReadError::Lagged(lagged)) => Ok(Got::Missed(lagged.missed)),
-        Err(ReadError::Closed) => Err(Stop::Closed),
-        Err(other) => Err(Stop::failed(other)),
+    reader.read(out).map(Got::Message).or_else(not_read)
+}
+
+#[cold]
+fn not_read(error: ReadError) -> Result<Got, Stop> {
+    match error {
+        ReadError::Lagged(lagged) => Ok(Got::Missed(lagged.missed)),
+        ReadError::Closed => Err(Stop::Closed),
+        other => Err(Stop::failed(other)),
     }
 }
 
 /// Writes a message by polling for room.
 #[inline(always)]
 pub(crate) fn polled_write(writer: &mut Writer, message: &[u8], pauses: u32) -> Result<(), Stop> {
+    match writer.try_write(message) {
+        Ok(_) => Ok(()),
+        Err(error) => poll_for_room(writer, message, pauses, error),
+    }
+}
+
+/// As [`poll_on`].
+#[inline(never)]
+fn poll_for_room(writer: &mut Writer, message: &[u8], pauses: u32, first: TryWriteError) -> Result<(), Stop> {
     let mut patience = Patience::default();
+    let mut done = Err(first);
     loop {
-        match writer.try_write(message) {
+        match done {
             Ok(_) => return Ok(()),
             Err(TryWriteError::Full) => patience.pause(pauses)?,
             Err(TryWriteError::Closed) => return Err(Stop::Closed),
             Err(other) => return Err(Stop::failed(other)),
         }
+        done = writer.try_write(message);
     }
 }
 
 /// Writes a message by a call that spins until there is room.
 #[inline(always)]
 pub(crate) fn blocking_write(writer: &mut Writer, message: &[u8]) -> Result<(), Stop> {
-    match writer.write(message) {
-        Ok(_) => Ok(()),
-        Err(WriteError::Closed) => Err(Stop::Closed),
-        Err(other) => Err(Stop::failed(other)),
+    writer.write(message).map(drop).map_err(not_written)
+}
+
+#[cold]
+fn not_written(error: WriteError) -> Stop {
+    match error {
+        WriteError::Closed => Stop::Closed,
+        other => Stop::failed(other),
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "wake_reader",
         kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
-        floor: 560,
+        floor: 256,
         preemptions: None,
         body: wake::reader,
     },
