@@ -45,18 +45,17 @@ pub(crate) fn begin_filling() {
     release_fence(Pair::Tear);
 }
 
-/// Publishes the writer's `own` buffer, which holds `len` bytes, as the message of `place`. Returns the buffer
-/// that the writer owns from now on. Only the one writer of the ring calls it.
-#[inline(always)]
-pub(crate) fn publish(
-    memory: &Memory,
-    words: Words,
-    place: &Place,
-    own: usize,
-    len: usize,
-) -> Result<usize, Corrupt> {
+/// Says that the message in a buffer, which the caller owns, has `len` bytes.
+pub(crate) fn set_len(memory: &Memory, own: usize, len: usize) -> Result<(), Corrupt> {
     let (header, _) = memory.buffer(own)?;
     header.len.store(len as u64, Relaxed); // Relaxed: ordered like the payload.
+    Ok(())
+}
+
+/// Publishes the writer's `own` buffer as the message of `place`. Returns the buffer that the writer owns from now on.
+/// Only the one writer of a ring calls it.
+#[inline(always)]
+pub(crate) fn publish(memory: &Memory, words: Words, place: &Place, own: usize) -> Result<usize, Corrupt> {
     let word = memory.slot_word(place);
     let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;

@@ -79,7 +79,9 @@ impl<'w> Claim<'w> {
     /// Publishes the message. Returns its sequence.
     ///
     /// # Errors
-    /// [`TryWriteError::Closed`] if the ring was closed for good meanwhile.
+    /// [`TryWriteError::Closed`] if the ring was closed for good meanwhile; in a gated ring of many writers
+    /// [`TryWriteError::Full`] if others took the room. The next claim of the same writer then finds the bytes as they
+    /// are.
     pub fn publish(self) -> Result<u64, TryWriteError> {
         self.publish_with(&Extras::default())
     }

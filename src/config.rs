@@ -16,6 +16,9 @@ pub enum Writers {
     /// One. A second one is refused while the first lives.
     #[default]
     One,
+    /// As many as there are entries for, coming and going. Messages are in the order in which their writes end. Arena
+    /// slots only. Each writer that comes adds the memory of one buffer.
+    Many,
 }
 
 /// Where payloads lie.
@@ -113,6 +116,9 @@ impl Config {
     #[must_use]
     pub fn writers(mut self, writers: Writers) -> Self {
         self.writers = writers;
+        if writers == Writers::Many {
+            self.class = SlotClass::Arena;
+        }
         self
     }
 

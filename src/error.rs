@@ -173,6 +173,16 @@ pub enum JoinError {
         /// Entries of the ring.
         participants: usize,
     },
+    /// The file system has no room for the buffer that another writer needs.
+    #[error(
+        "another writer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or use smaller slots"
+    )]
+    NoSpace {
+        /// Bytes of a buffer.
+        wanted: u64,
+        /// Bytes that were free.
+        available: u64,
+    },
     /// The ring was closed for good.
     #[error("closed for good: nobody can join any more")]
     Closed,

@@ -2,12 +2,13 @@
 
 use crate::arena;
 use crate::bell::Bells;
-use crate::config::Delivery;
-use crate::error::{Corrupt, JoinError, Peer, TryWriteError};
+use crate::config::{Delivery, Writers};
+use crate::error::{self, Corrupt, JoinError, TryWriteError};
 use crate::extras::{Extras, Plan};
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life;
+use crate::many::{self, Attempt, Peer};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::slots::{Class, Slots};
@@ -18,7 +19,11 @@ use crate::sync::Relaxed;
 /// by looking at the slots; and where a message is three stores, a fourth one to another line is dear.
 const COUNTED_EVERY: u64 = 64;
 
+/// The lane is made straight for so many bytes of slots at a time, if they hold several messages.
 const STRETCH_BYTES: usize = 2048;
+
+/// So often others may be first, before the ring is taken for damaged: each time a message of theirs is published.
+const EXCHANGES: usize = 1 << 20;
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub(crate) struct Front {
     meta_bytes: usize,
     /// The arena buffer that is this writer's; meaningless in inline rings.
     own: usize,
+    /// In a ring of many writers.
+    peer: Option<Peer>,
     /// No reader looks at `own` while it is filled.
     exclusive: bool,
     /// Where claims of inline rings are filled.
@@ -57,11 +64,17 @@ impl Front {
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
         let next = slots.next_sequence();
-        let own = match slots.class {
-            Class::Arena(words) => arena::missing_buffer(&slots.memory, words)?,
-            Class::Inline(_) => 0,
+        let peer = match (slots.class, config.writers) {
+            (Class::Arena(words), Writers::Many) => Some(many::join(seat, words)?),
+            _ => None,
         };
-        slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::count`.
+        let own = match slots.class {
+            Class::Arena(words) if peer.is_none() => arena::missing_buffer(&slots.memory, words)?,
+            _ => 0,
+        };
+        if peer.is_none() {
+            slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::count`.
+        }
         seat.entry().joined.store(next, Relaxed); // Relaxed: a figure for people.
         if !life::open(&slots.memory) {
             return Err(JoinError::Closed);
@@ -79,6 +92,7 @@ impl Front {
             slot_bytes: config.slot_bytes,
             meta_bytes: config.meta_bytes,
             own,
+            peer,
             exclusive: gated && !config.observers,
             scratch: Vec::new(),
             entry: slots.memory.own_entry(seat.index()),
@@ -89,7 +103,10 @@ impl Front {
 
     /// The sequence that is published next.
     pub(crate) fn sequence(&self) -> u64 {
-        self.lane.sequence()
+        match self.peer {
+            None => self.lane.sequence(),
+            Some(_) => many::next(&self.slots.memory),
+        }
     }
 
     /// How often the ring was found full.
@@ -144,34 +161,35 @@ impl Front {
     #[inline(never)]
     pub(crate) fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit(payload.len(), extras.metadata.len())?;
-        let place = self.lane.place();
         match self.slots.class {
             Class::Inline(stamps) => {
+                let place = self.lane.place();
                 let slot = self.slots.memory.inline_slot(&place);
                 let store_extras = |words: &_| self.plan.store(words, extras);
                 let marked = self.gate.marks(place.sequence);
                 inline::publish(&slot, stamps.of(place.sequence), payload, marked, store_extras);
+                Ok(self.published())
             }
             Class::Arena(words) => {
                 arena::begin_filling();
                 self.own_buffer()?.store(payload);
-                self.exchange(words, payload.len(), extras)?;
+                self.exchange(words, payload.len(), extras)
             }
         }
-        self.published();
-        Ok(place.sequence)
     }
 
-    /// After a publication off the straight lane: goes on, and wakes who sleeps for messages.
-    fn published(&mut self) {
+    /// After the one writer's publication off the straight lane: goes on, and wakes who sleeps for messages.
+    fn published(&mut self) -> u64 {
+        let sequence = self.lane.sequence();
         self.lane.step();
-        self.count(self.lane.sequence());
+        self.count(sequence + 1);
         self.bells.ring(&self.slots.memory.control().published);
+        sequence
     }
 
     /// Whether there is room for a message, or no use in waiting for it.
     pub(crate) fn is_ready(&mut self) -> bool {
-        let next = self.lane.sequence();
+        let next = self.sequence();
         self.gate.admits(next)
             || self.gate.look(&self.slots.memory, next)
             || life::is_closed(&self.slots.memory)
@@ -185,9 +203,14 @@ impl Front {
         if life::is_closed(&self.slots.memory) {
             return Err(TryWriteError::Closed);
         }
-        let next = self.lane.sequence();
+        self.admit_next().map(drop)
+    }
+
+    /// The sequence that may be published next, if the gate lets it through.
+    fn admit_next(&mut self) -> Result<u64, TryWriteError> {
+        let next = self.sequence();
         if self.gate.admits(next) || self.gate.look(&self.slots.memory, next) {
-            return Ok(());
+            return Ok(next);
         }
         Err(TryWriteError::Full)
     }
@@ -209,18 +232,37 @@ impl Front {
     }
 
     fn own_buffer(&self) -> Result<Payload<'_>, Corrupt> {
-        Ok(self.slots.memory.buffer(self.own)?.1)
+        let own = self.peer.as_ref().map_or(self.own, Peer::own);
+        Ok(self.slots.memory.buffer(own)?.1)
     }
 
-    /// Publishes the own buffer of an arena ring and takes the one that it displaces.
-    fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<(), Corrupt> {
-        self.plan.store(self.slots.memory.buffer_extras(self.own), extras);
-        self.own = arena::publish(&self.slots.memory, words, &self.lane.place(), self.own, len)?;
-        Ok(())
+    /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces.
+    fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+        let own = self.peer.as_ref().map_or(self.own, Peer::own);
+        self.plan.store(self.slots.memory.buffer_extras(own), extras);
+        arena::set_len(&self.slots.memory, own, len)?;
+        if self.peer.is_some() {
+            return self.exchange_among_many();
+        }
+        self.own = arena::publish(&self.slots.memory, words, &self.lane.place(), own)?;
+        Ok(self.published())
     }
 
-    pub(crate) fn slowest(&self) -> Option<Peer> {
-        gate::slowest_peer(&self.slots.memory, self.lane.sequence())
+    fn exchange_among_many(&mut self) -> Result<u64, TryWriteError> {
+        for _ in 0..EXCHANGES {
+            let next = self.admit_next()?;
+            let memory = &self.slots.memory;
+            let peer = self.peer.as_mut().expect("there are many");
+            if peer.try_publish(memory, next)? == Attempt::Published {
+                self.bells.ring(&memory.control().published);
+                return Ok(next);
+            }
+        }
+        Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())
+    }
+
+    pub(crate) fn slowest(&self) -> Option<error::Peer> {
+        gate::slowest_peer(&self.slots.memory, self.sequence())
     }
 }
 
@@ -255,14 +297,11 @@ impl Front {
         if extras.metadata.len() > self.meta_bytes {
             return Err(self.too_large(len, extras.metadata.len()));
         }
-        let next = self.lane.sequence();
         if let Class::Arena(words) = self.slots.class {
             if life::is_closed(&self.slots.memory) {
                 return Err(TryWriteError::Closed);
             }
-            self.exchange(words, len, extras)?;
-            self.published();
-            return Ok(next);
+            return self.exchange(words, len, extras);
         }
         let scratch = std::mem::take(&mut self.scratch);
         let published = self.write(&scratch[..len], extras);

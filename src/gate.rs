@@ -16,6 +16,9 @@
 //! above what the writer took. So below `limit - slots` the joiner claims nothing, and from there on nothing is
 //! overwritten before the joiner has passed it.
 //!
+//! Many writers announce by raising: what one of them may still use, no other takes back. So step 4 is the one
+//! writer's alone, and joiners of a ring of many stand at or above where some writer was at its last look.
+//!
 //! # Moved by others
 //! Others may raise a reader's *floor*: it must not stand below. The reader looks at its floor before each
 //! read; the writer counts the higher of cursor and floor. A reader that hands out bytes in place first *pins*
@@ -40,6 +43,7 @@
 //! The announced limit never falls below what any writer was given before, also not under a writer's successor:
 //! a writer that was killed may have left a slot below its limit half overwritten.
 
+use crate::config::Writers;
 use crate::error::Peer;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
@@ -93,18 +97,25 @@ pub(crate) struct Gate {
     unmarked: u64,
     /// What the ring's writers before this one announced last: a joiner may rely on nothing being given below it.
     inherited: u64,
+    /// Other writers announce too, at the same time.
+    many: bool,
 }
 
 impl Gate {
     /// Lets nothing through before the first look.
     pub(crate) fn closed(memory: &Memory) -> Self {
-        // Relaxed: the writer before us let go of its entry, or died, before we took it.
-        Gate { limit: 0, unmarked: 0, inherited: memory.control().limit.load(Relaxed) }
+        Gate {
+            limit: 0,
+            unmarked: 0,
+            // Relaxed: the writer before us let go of its entry, or died, before we took it.
+            inherited: memory.control().limit.load(Relaxed),
+            many: memory.layout().config.writers == Writers::Many,
+        }
     }
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate { limit: u64::MAX, unmarked: 0, inherited: 0 }
+        Gate { limit: u64::MAX, unmarked: 0, inherited: 0, many: false }
     }
 
     #[inline(always)]
@@ -131,7 +142,12 @@ impl Gate {
     pub(crate) fn look(&mut self, memory: &Memory, next: u64) -> bool {
         let slots = memory.layout().config.slots as u64;
         let announced = &memory.control().limit;
-        announced.store(next + slots, Relaxed); // Relaxed: the fence below orders it.
+        // Relaxed, both: the fence below orders them.
+        if self.many {
+            announced.fetch_max(next + slots, Relaxed);
+        } else {
+            announced.store(next + slots, Relaxed);
+        }
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
         let mut slowest = next;
@@ -144,9 +160,11 @@ impl Gate {
         self.limit = (slowest + slots).max(next);
         // A reader that was moved may be anywhere below, in the middle of a copy; an observer always may.
         self.unmarked = if moved || memory.layout().config.observers { 0 } else { self.limit };
-        // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what an
-        // earlier writer was given: it may have been killed while it overwrote what lay there.
-        announced.store(self.limit.max(self.inherited.min(next + slots)), Relaxed);
+        if !self.many {
+            // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what an
+            // earlier writer was given: it may have been killed while it overwrote what lay there.
+            announced.store(self.limit.max(self.inherited.min(next + slots)), Relaxed);
+        }
         self.admits(next)
     }
 }

@@ -13,7 +13,7 @@
 //! Both sides of a segment compute their layout from the configuration in its header; no offset that a peer
 //! wrote is ever followed. All arithmetic is checked: a configuration that does not fit is an error.
 
-use crate::config::{Config, SlotClass};
+use crate::config::{Config, SlotClass, Writers};
 use crate::format::{BufferHeader, Control, Entry};
 
 pub(crate) const PAGE: usize = 4096;
@@ -49,6 +49,8 @@ pub(crate) struct Layout {
     pub(crate) payloads_offset: usize,
     pub(crate) buffer_stride: usize,
     pub(crate) total_bytes: usize,
+    /// What is backed with pages from the start. The rest are buffers of entries that nobody took yet.
+    pub(crate) resident_bytes: usize,
 }
 
 impl Layout {
@@ -92,6 +94,7 @@ impl Layout {
             payloads_offset: 0,
             buffer_stride: 0,
             total_bytes: round_up(total_bytes, PAGE)?,
+            resident_bytes: round_up(total_bytes, PAGE)?,
         })
     }
 
@@ -103,7 +106,8 @@ impl Layout {
         let extras_end = extras_stride.checked_mul(buffers)?.checked_add(extras_offset)?;
         let payloads_offset = round_up(extras_end, PAGE)?;
         let buffer_stride = round_up(config.slot_bytes.max(1), LINE)?;
-        let total_bytes = buffer_stride.checked_mul(buffers)?.checked_add(payloads_offset)?;
+        let up_to =
+            |buffer: usize| round_up(buffer_stride.checked_mul(buffer)?.checked_add(payloads_offset)?, PAGE);
         Some(Layout {
             config: config.clone(),
             slots_offset,
@@ -116,8 +120,18 @@ impl Layout {
             extras_stride,
             payloads_offset,
             buffer_stride,
-            total_bytes: round_up(total_bytes, PAGE)?,
+            total_bytes: up_to(buffers)?,
+            resident_bytes: match config.writers {
+                Writers::One => up_to(buffers)?,
+                Writers::Many => up_to(config.slots)?,
+            },
         })
+    }
+
+    /// The pages of a buffer, as offsets from the start.
+    pub(crate) fn buffer_pages(&self, buffer: usize) -> std::ops::Range<usize> {
+        let start = self.payloads_offset + buffer * self.buffer_stride;
+        start / PAGE * PAGE..(start + self.buffer_stride).next_multiple_of(PAGE)
     }
 
     /// Whether slots name buffers.
@@ -131,9 +145,12 @@ impl Layout {
     }
 }
 
-/// Buffers that belong to participants, not to slots: the one writer's.
-fn owned_buffers(_: &Config) -> usize {
-    1
+/// Buffers that belong to participants, not to slots: the one writer's, or one for each entry.
+fn owned_buffers(config: &Config) -> usize {
+    match config.writers {
+        Writers::One => 1,
+        Writers::Many => config.participants,
+    }
 }
 
 /// 8-byte words of a message's extras: tag, time, length of the metadata, metadata ([`crate::extras`]).
@@ -159,6 +176,9 @@ fn check(config: &Config) -> Result<(), String> {
         SlotClass::Packed | SlotClass::Lines => INLINE_BYTES_LIMIT,
         SlotClass::Arena => SLOT_BYTES_LIMIT,
     };
+    if config.writers == Writers::Many && config.class != SlotClass::Arena {
+        return Err(format!("many writers need arena slots, not {:?}", config.class));
+    }
     within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;

@@ -15,7 +15,7 @@
 //! | `End` | the state's exchange | the reader's load of it | the end is reported, the last message lost |
 
 use crate::memory::Memory;
-use crate::sync::{Pair, Relaxed, acq_rel, acquire};
+use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence};
 
 /// The state of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +74,13 @@ pub(crate) fn open(memory: &Memory) -> bool {
     turn(memory, |phase| (phase != Phase::Closed).then_some(Phase::Open))
 }
 
-/// The last writer has left.
-pub(crate) fn end(memory: &Memory) {
-    turn(memory, |phase| (phase == Phase::Open).then_some(Phase::Ended));
+/// A writer has left, and said so where `others` looks; if there are no others, the stream has ended.
+pub(crate) fn end(memory: &Memory, others: impl Fn() -> bool) {
+    turn(memory, |phase| {
+        // PAIRS(Leave): of two that leave at once, at least one sees that the other has left.
+        full_fence(Pair::Leave, End::Release);
+        (phase == Phase::Open && !others()).then_some(Phase::Ended)
+    });
 }
 
 /// Closed for good.
@@ -87,7 +91,8 @@ pub(crate) fn close(memory: &Memory) {
 /// Changes the phase to what `next` says of the present one; false if it says that nothing changes.
 fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
     let word = &memory.control().table.life;
-    let mut seen = word.load(Relaxed); // Relaxed: the exchange below decides.
+    // PAIRS(End): whoever opened the stream that we may end has said before that it is there.
+    let mut seen = word.load(acquire(Pair::End));
     loop {
         let Some(phase) = next(Life(seen).phase()) else {
             return false;
@@ -95,7 +100,7 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before.
         match word.compare_exchange(seen, Life(seen).turn(phase).0, acq_rel(Pair::End, Pair::End), Relaxed) {
             Ok(_) => return true,
-            Err(now) => seen = now,
+            Err(_) => seen = word.load(acquire(Pair::End)),
         }
     }
 }

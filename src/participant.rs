@@ -3,6 +3,7 @@
 use crate::error::JoinError;
 use crate::gate::{self, Cursors};
 use crate::life;
+use crate::memory::Memory;
 use crate::shared::Shared;
 use crate::sync::Relaxed;
 use std::ops::Range;
@@ -29,24 +30,33 @@ impl State {
     /// `None` for a free entry, and for a role that only a damaged segment holds.
     pub(crate) fn role(self) -> Option<Role> {
         match self.0 & 0xff {
-            1 => Some(Role::Writer),
-            2 => Some(Role::Reader),
+            WRITER => Some(Role::Writer),
+            READER => Some(Role::Reader),
             _ => None,
         }
     }
 
     fn taken_by(self, role: Role) -> Self {
         let code = match role {
-            Role::Writer => 1,
-            Role::Reader => 2,
+            Role::Writer => WRITER,
+            Role::Reader => READER,
         };
         State(((self.0 >> 8).wrapping_add(1) << 8) | code)
+    }
+
+    /// A writer that is about to leave counts as gone, but whoever finds it dead has its leaving to finish.
+    fn leaving(self) -> Self {
+        State(self.0 & !0xff | LEAVING)
     }
 
     fn freed(self) -> Self {
         State(self.0 & !0xff)
     }
 }
+
+const WRITER: u64 = 1;
+const READER: u64 = 2;
+const LEAVING: u64 = 4;
 
 /// An entry that is ours until drop.
 #[derive(Debug)]
@@ -96,18 +106,26 @@ impl Drop for Seat {
 fn clear(shared: &Shared, index: usize) {
     let entry = shared.memory.entry(index);
     let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
-    match state.role() {
-        None => return,
-        Some(Role::Writer) => {
-            life::end(&shared.memory);
+    match state.0 & 0xff {
+        WRITER | LEAVING => {
+            entry.state.store(state.leaving().0, Relaxed); // Relaxed: `life::end` orders it.
+            life::end(&shared.memory, || any(&shared.memory, Role::Writer));
             shared.bells.ring(&shared.memory.control().published);
         }
-        Some(Role::Reader) => {
+        READER => {
             Cursors(entry).vacate();
             shared.bells.ring(&shared.memory.control().freed);
         }
+        _ => return,
     }
     entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.
+}
+
+/// Whether anybody is registered in that role.
+fn any(memory: &Memory, role: Role) -> bool {
+    // Relaxed: fences order it where it counts.
+    gate::entries(memory)
+        .any(|index| State::from_word(memory.entry(index).state.load(Relaxed)).role() == Some(role))
 }
 
 /// Frees the entries of participants of that role that died, on behalf of somebody who may wait for them.
@@ -117,7 +135,8 @@ fn clear(shared: &Shared, index: usize) {
 pub(crate) fn clear_dead(shared: &Shared, role: Role) {
     let is_one = |index: &usize| {
         // Relaxed: a first look; the hold on the entry decides.
-        State::from_word(shared.memory.entry(*index).state.load(Relaxed)).role() == Some(role)
+        let state = State::from_word(shared.memory.entry(*index).state.load(Relaxed));
+        state.role() == Some(role) || (role == Role::Writer && state.0 & 0xff == LEAVING)
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
         if shared.presence.try_acquire(index) {

@@ -67,6 +67,11 @@ impl Lap {
         Lap { first: sequence - sequence % slots_u64, round: sequence / slots_u64, slots }
     }
 
+    #[inline(always)]
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
     /// Behind the message in the last slot.
     #[inline(always)]
     pub(crate) fn end(&self) -> u64 {

@@ -121,13 +121,18 @@ impl Ring {
         Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
     }
 
-    /// Registers the ring's one writer. A stream that had ended goes on with the next sequence.
+    /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.
     ///
     /// # Errors
-    /// [`JoinError::WriterTaken`] while another writer lives, or while a process that clears up after a dead one is
-    /// stopped in the middle of it; [`JoinError::Closed`]; [`JoinError::Corrupt`].
+    /// - [`JoinError::Closed`]; [`JoinError::Corrupt`];
+    /// - with one writer: [`JoinError::WriterTaken`] while another one lives, or while a process that clears up after a
+    ///   dead one is stopped in the middle of it;
+    /// - with many: [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer.
     pub fn writer(&self) -> Result<Writer, JoinError> {
-        let Writers::One = self.config().writers;
+        if self.config().writers == Writers::Many {
+            let seat = Seat::take(&self.shared, Role::Writer, 0..self.config().participants);
+            return Writer::join(seat.ok_or_else(|| participant::table_full(&self.shared))?);
+        }
         let entry = self.shared.memory.entry(WRITER_ENTRY);
         for _ in 0..JOIN_TRIES {
             if let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) {
@@ -146,7 +151,11 @@ impl Ring {
     /// # Errors
     /// [`JoinError::TableFull`].
     pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
-        let entries = WRITER_ENTRY + 1..self.config().participants;
+        let first = match self.config().writers {
+            Writers::One => WRITER_ENTRY + 1,
+            Writers::Many => 0,
+        };
+        let entries = first..self.config().participants;
         let seat = Seat::take(&self.shared, Role::Reader, entries);
         seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
     }
@@ -171,7 +180,7 @@ impl Ring {
         Some(self.config().frame).filter(|frame| frame.bits > 0)
     }
 
-    /// Bytes of memory that the ring takes.
+    /// Bytes of memory that the ring takes, at most: in a ring of many writers, with a writer in each entry.
     pub fn total_bytes(&self) -> usize {
         self.shared.memory.layout().total_bytes
     }

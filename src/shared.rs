@@ -1,8 +1,10 @@
 //! One attachment to a ring.
 
 use crate::bell::Bells;
+use crate::error::{JoinError, RingError};
 use crate::memory::Memory;
 use crate::segment::Presence;
+use std::ops::Range;
 
 /// What all handles, writers and readers of one attachment share.
 #[derive(Debug)]
@@ -10,4 +12,20 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) presence: Presence,
     pub(crate) bells: Bells,
+}
+
+impl Shared {
+    /// Backs a range of the ring's memory with pages, as an error now and not a signal at the first access.
+    pub(crate) fn back_with_pages(&self, range: Range<usize>) -> Result<(), JoinError> {
+        #[cfg(target_os = "linux")]
+        if let Some(file) = self.presence.file() {
+            let wanted = range.len() as u64;
+            return file.allocate(range).map_err(|error| match error {
+                RingError::NoSpace { available, .. } => JoinError::NoSpace { wanted, available },
+                _ => JoinError::NoSpace { wanted, available: 0 },
+            });
+        }
+        let _ = range; // The heap backs pages at their first use.
+        Ok(())
+    }
 }

@@ -85,6 +85,17 @@ impl Stamp {
     }
 }
 
+/// Where the word of a slot is, seen by somebody who is at a certain round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// The message of that round is not there yet.
+    Before,
+    /// It is there.
+    There,
+    /// It was there.
+    Beyond,
+}
+
 /// The word of an arena slot: `[round | state:2 | buffer]`. A message is there by this one word; its length and
 /// options lie with the buffer it names. States: 0 awaited, 1 there; 2 and 3 are reserved for queue delivery.
 ///
@@ -135,6 +146,19 @@ impl Words {
             Seen::NotYet
         } else {
             Seen::Overtaken { by: (ahead.cast_unsigned() >> self.buffer_bits).div_ceil(4) }
+        }
+    }
+
+    /// Where a word is, seen by somebody who is at `round`.
+    #[inline(always)]
+    pub(crate) fn at(self, word: u64, round: u64) -> At {
+        let shift = self.buffer_bits + 2;
+        // In rounds, modulo: the sign decides.
+        let ahead = (word ^ (word & ((1 << shift) - 1))).wrapping_sub(round << shift).cast_signed();
+        match (ahead, word >> self.buffer_bits & 3) {
+            (0, 1) => At::There,
+            (..=0, _) => At::Before,
+            _ => At::Beyond,
         }
     }
 

@@ -83,6 +83,7 @@ impl Superblock {
             },
             writers: match config.writers {
                 Writers::One => 1,
+                Writers::Many => 2,
             },
             flags: flag(config.tag, FLAG_TAG)
                 | flag(config.timestamp, FLAG_TIMESTAMP)
@@ -153,6 +154,7 @@ impl Superblock {
             },
             writers: match self.writers {
                 1 => Writers::One,
+                2 => Writers::Many,
                 other => return Err(format!("its writers mode {other} is unknown to this build")),
             },
             participants: self.participants as usize,

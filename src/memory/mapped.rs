@@ -54,6 +54,7 @@ impl Memory {
         assert!(mapping.len() >= layout.total_bytes, "a mapping is made for its layout");
         assert!(mapping.base().addr().is_multiple_of(crate::layout::PAGE), "mappings start on pages");
         let base = mapping.base();
+        mapping.make_resident(0..layout.resident_bytes);
         Memory {
             base,
             slots: base.wrapping_add(layout.slots_offset),
@@ -66,6 +67,11 @@ impl Memory {
             mapping,
             layout,
         }
+    }
+
+    /// Makes the pages of a buffer resident that this mapping did not use before.
+    pub(crate) fn make_buffer_resident(&self, buffer: usize) {
+        self.mapping.make_resident(self.layout.buffer_pages(buffer));
     }
 
     /// Whether all payloads are copied by words.

@@ -33,37 +33,38 @@ impl Mapping {
         if base.is_null() {
             return None;
         }
-        let mapping = Mapping { base, len, source: Source::Heap };
-        mapping.make_resident();
-        Some(mapping)
+        Some(Mapping { base, len, source: Source::Heap })
     }
 
-    /// Touches every page now, at once, where that costs a fraction of a µs each, and not at its first use, where
-    /// it costs 3–4 µs. A kernel without it (before 5.14) leaves it to the first use.
+    /// Touches every page of a range now, at once, where that costs a fraction of a µs each, and not at its first use,
+    /// where it costs 3–4 µs. A kernel without it (before 5.14) leaves it to the first use.
+    ///
+    /// # Panics
+    /// If the range is not this mapping's.
     #[cfg(target_os = "linux")]
-    fn make_resident(&self) {
+    pub(crate) fn make_resident(&self, range: std::ops::Range<usize>) {
         use rustix::mm::{Advice, madvise};
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {} bytes", self.len);
+        let start = self.base.wrapping_add(range.start);
         // SAFETY: the range is this mapping's; populating changes no contents.
-        let _ = unsafe { madvise(self.base.cast(), self.len, Advice::LinuxPopulateWrite) };
+        let _ = unsafe { madvise(start.cast(), range.len(), Advice::LinuxPopulateWrite) };
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn make_resident(&self) {}
+    pub(crate) fn make_resident(&self, _: std::ops::Range<usize>) {}
 
     fn heap_layout(len: usize) -> Option<Layout> {
         Layout::from_size_align(len, PAGE).ok()
     }
 
-    /// Maps the first `len` bytes of a file, shared with everybody who maps it, and makes all of it resident.
+    /// Maps the first `len` bytes of a file, shared with everybody who maps it.
     #[cfg(target_os = "linux")]
     pub(crate) fn file(file: &impl rustix::fd::AsFd, len: usize) -> rustix::io::Result<Self> {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0)? };
-        let mapping = Mapping { base: base.cast(), len, source: Source::File };
-        mapping.make_resident();
-        Ok(mapping)
+        Ok(Mapping { base: base.cast(), len, source: Source::File })
     }
 
     pub(crate) fn base(&self) -> *mut u8 {

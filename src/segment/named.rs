@@ -19,6 +19,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, IntoBytes};
@@ -51,7 +52,8 @@ impl Draft {
         }
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = fs::open(DIRECTORY, flags, Mode::RUSR | Mode::WUSR).map_err(failure("creating", &path))?;
-        allocate(&fd, layout.total_bytes as u64, &path)?;
+        fs::ftruncate(&fd, layout.total_bytes as u64).map_err(failure("sizing", &path))?;
+        allocate(&fd, 0..layout.resident_bytes as u64, &path)?;
         rustix::io::pwrite(&fd, superblock.as_bytes(), 0).map_err(failure("writing", &path))?;
         let mapping = Mapping::file(&fd, layout.total_bytes).map_err(failure("mapping", &path))?;
         lock::set(&fd, OPEN_BYTE, Kind::Shared).map_err(failure("locking", &path))?;
@@ -102,6 +104,11 @@ impl SegmentFile {
 
     pub(crate) fn map(&self, layout: &Layout) -> Result<Mapping, RingError> {
         Mapping::file(&self.fd, layout.total_bytes).map_err(failure("mapping", &self.path))
+    }
+
+    /// Backs a range of the file with pages.
+    pub(crate) fn allocate(&self, range: Range<usize>) -> Result<(), RingError> {
+        allocate(&self.fd, range.start as u64..range.end as u64, &self.path)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -155,15 +162,16 @@ fn path_of(name: &str) -> Result<PathBuf, RingError> {
     Ok(Path::new(DIRECTORY).join(format!("{name}{SUFFIX}")))
 }
 
-/// Backs the file with pages, or says how many bytes are missing.
-fn allocate(fd: &OwnedFd, bytes: u64, path: &Path) -> Result<(), RingError> {
+/// Backs a range of the file with pages, or says how many bytes are missing.
+fn allocate(fd: &OwnedFd, range: Range<u64>, path: &Path) -> Result<(), RingError> {
+    let bytes = range.end - range.start;
     // Taken before: after a failure the figures would count what it left allocated.
     let available = fs::fstatvfs(fd).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
     let no_space = || RingError::NoSpace { path: DIRECTORY.into(), wanted: bytes, available };
     if bytes > available {
         return Err(no_space());
     }
-    fs::fallocate(fd, FallocateFlags::empty(), 0, bytes).map_err(|error| match error {
+    fs::fallocate(fd, FallocateFlags::empty(), range.start, bytes).map_err(|error| match error {
         Errno::NOSPC | Errno::FBIG => no_space(),
         error => failure("allocating", path)(error),
     })

@@ -56,6 +56,13 @@ pub(crate) fn lent_fence() {
     std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
 }
 
+/// Between two accesses that a survivor of a killed process must find in this order. A process stops between two
+/// instructions, and then all stores before that point come about: it is the compiler alone that could change it.
+#[inline(always)]
+pub(crate) fn compiler_keeps_order() {
+    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Two 64-byte lines of its own, on every target.
 ///
 /// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment format, which

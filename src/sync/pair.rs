@@ -37,6 +37,13 @@ pub enum Pair {
     /// between announcing sleep and the look for the change (`acquire` end).
     /// Without it a sleeper sleeps over the message it waits for.
     Bell,
+    /// Releases: whoever moves the counter of many writers beyond a message. Acquires: a writer's load of it.
+    /// Without it whoever recovers a dead writer's buffer misses what was witnessed about it.
+    Next,
+    /// Fences, sequentially consistent, between a writer's mark that it leaves and its look whether others are left:
+    /// the same step at both ends (`release` in the models).
+    /// Without it two that leave at once each take the other for still there, and nobody ends the stream.
+    Leave,
     /// Releases: the store that ends a stream. Acquires: a drained reader's load of it.
     /// Without it a reader reports the end and misses the last message.
     End,
@@ -56,8 +63,18 @@ pub enum End {
 #[cfg(seqring_loom)]
 impl Pair {
     /// All pairs, for the table of the models.
-    pub const ALL: [Pair; 8] =
-        [Pair::Publish, Pair::Tear, Pair::Free, Pair::Join, Pair::Pin, Pair::Floor, Pair::Bell, Pair::End];
+    pub const ALL: [Pair; 10] = [
+        Pair::Publish,
+        Pair::Tear,
+        Pair::Free,
+        Pair::Join,
+        Pair::Pin,
+        Pair::Floor,
+        Pair::Bell,
+        Pair::Next,
+        Pair::Leave,
+        Pair::End,
+    ];
 }
 
 #[cfg(seqring_loom)]

@@ -1,0 +1,134 @@
+//! Many writers at once: each fills a buffer of its own, and publishes it by exchanging it for the one in the slot.
+//!
+//! Nothing of a write can be seen before that one exchange. A writer that is slow, stopped or killed while it
+//! fills its buffer holds nobody up and leaves no hole; the order of messages is that of their exchanges.
+//!
+//! # Steps of a publication
+//! | step |                                                                                             |
+//! |------|---------------------------------------------------------------------------------------------|
+//! | 1    | `n` := the counter; gated: below this writer's limit?                                       |
+//! | 2    | `w` := the slot's word; if message `n` is there already, help: 2a witness it, 2b the counter := `n + 1`; back to 1 |
+//! | 3    | say what is about to be exchanged for what ([`crate::ownership`])                           |
+//! | 4    | the slot's word: `w` → holds `n`, our buffer; back to 1 if somebody else was first          |
+//! | 5    | say that the buffer from the slot is ours                                                   |
+//! | 6    | the counter: `n` → `n + 1`, unless somebody helped                                          |
+//!
+//! Words never repeat, because they count rounds: an exchange that succeeds replaced what it looked at. Whoever
+//! stops between 4 and 6 is helped by the next writer, in 2.
+//!
+//! # Pairings
+//! | name      | releases        | acquires                  | without it                                        |
+//! |-----------|-----------------|---------------------------|---------------------------------------------------|
+//! | `Publish` | exchange 4      | reader's load of the word | a reader sees the word but not yet the payload    |
+//! | `Publish` | exchange 4      | 2                         | the new owner of a buffer writes into it while its bytes are still on their way |
+//! | `Tear`    | fence before the buffer is filled | fence after the copy | a reader accepts later bytes under the old word |
+//! | `Next`    | 2b, 6           | 1                         | a survivor finds a slot of a later round, but not the witness of the earlier one |
+//!
+//! # Progress
+//! Lock-free: whoever goes back to 1 does so because somebody else's message was published.
+
+use crate::error::{Corrupt, JoinError};
+use crate::layout::SEQUENCE_LIMIT;
+use crate::memory::Memory;
+use crate::ownership;
+use crate::participant::Seat;
+use crate::place::{Lap, Place};
+use crate::stamp::{At, Words};
+use crate::sync::{Pair, Relaxed, acquire, release};
+
+/// One of many writers: its entry and its buffer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    words: Words,
+    entry: usize,
+    /// The buffer that is this writer's.
+    own: usize,
+    /// The lap of the last message looked at.
+    lap: Lap,
+}
+
+/// What became of an attempt to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    Published,
+    /// Somebody else published this message.
+    Taken,
+}
+
+/// Takes up what the entry of `seat` owns.
+pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
+    let (memory, entry) = (&seat.shared().memory, seat.index());
+    let slots = memory.layout().config.slots;
+    let own = match ownership::settle(memory, words, entry)? {
+        Some(own) => own,
+        None => {
+            seat.shared().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
+            slots + entry
+        }
+    };
+    memory.make_buffer_resident(own);
+    ownership::rest(memory, entry, own);
+    Ok(Peer { words, entry, own, lap: Lap::of(next(memory), slots) })
+}
+
+impl Peer {
+    /// The buffer to be filled.
+    pub(crate) fn own(&self) -> usize {
+        self.own
+    }
+
+    /// Tries to publish the own buffer as message `n`, which the counter said is next. Then the buffer that was in the
+    /// slot is the own one.
+    pub(crate) fn try_publish(&mut self, memory: &Memory, n: u64) -> Result<Attempt, Corrupt> {
+        let place = self.place(n);
+        let slot = memory.slot_word(&place);
+        // PAIRS(Publish): whoever wrote to the buffer that we shall own is done with it.
+        let word = slot.load(acquire(Pair::Publish));
+        let theirs = self.words.any_buffer(word);
+        match self.words.at(word, place.round()) {
+            At::Before => {}
+            At::There => {
+                ownership::witness(memory, theirs, n)?;
+                advance(memory, n);
+                return Ok(Attempt::Taken);
+            }
+            At::Beyond => return Ok(Attempt::Taken),
+        }
+        memory.buffer(theirs)?;
+        ownership::arm(memory, self.entry, n, self.own, theirs);
+        // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
+        let holds = self.words.holds(place.round(), self.own);
+        if slot.compare_exchange(word, holds, release(Pair::Publish), Relaxed).is_err() {
+            return Ok(Attempt::Taken);
+        }
+        ownership::rest(memory, self.entry, theirs);
+        self.own = theirs;
+        advance(memory, n);
+        Ok(Attempt::Published)
+    }
+
+    /// Where message `n` lies; without a division, if it is near the last one.
+    fn place(&mut self, n: u64) -> Place {
+        if n >= self.lap.end() {
+            self.lap = self.lap.next();
+        }
+        if !(self.lap.first..self.lap.end()).contains(&n) {
+            self.lap = Lap::of(n, self.lap.slots());
+        }
+        self.lap.place(n)
+    }
+}
+
+/// The sequence that is published next.
+#[inline(always)]
+pub(crate) fn next(memory: &Memory) -> u64 {
+    // PAIRS(Next): what was witnessed of the messages below is visible. Bounded: a peer may have stored anything.
+    memory.control().next.load(acquire(Pair::Next)).min(SEQUENCE_LIMIT)
+}
+
+/// Moves the counter beyond message `n`, unless somebody did.
+#[inline(always)]
+fn advance(memory: &Memory, n: u64) {
+    // PAIRS(Next): message `n` is published, and witnessed if we are not its writer.
+    let _ = memory.control().next.compare_exchange(n, n + 1, release(Pair::Next), Relaxed);
+}
