@@ -36,6 +36,7 @@ use crate::memory::Memory;
 use crate::optimistic::{Optimistic, Refused};
 use crate::place::Place;
 use crate::stamp::{Seen, Words};
+use crate::stops::{self, Stop};
 use crate::sync::{Pair, Relaxed, acquire, load_own, release, release_fence};
 
 /// Before the writer's first store into its own buffer: whoever is still copying from it will notice.
@@ -59,6 +60,7 @@ pub(crate) fn publish(memory: &Memory, words: Words, place: &Place, own: usize) 
     let word = memory.slot_word(place);
     let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;
+    stops::at(Stop::PublishFilled);
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
     word.store(words.holds(place.round(), own), release(Pair::Publish));
     Ok(displaced)

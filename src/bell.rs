@@ -24,6 +24,7 @@
 //! |--------|----------|----------|---------------------------------------------|
 //! | `Bell` | fence 2  | fence b  | a sleeper sleeps over what it waits for     |
 
+use crate::stops::{self, Stop};
 use crate::sync::futex::{FutexWord, Scope};
 use crate::sync::{
     AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, lent_fence, membarrier, spin_loop, yield_now,
@@ -136,6 +137,7 @@ impl Bells {
         // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
         // that see the same bit one counts and wakes for both.
         if bell.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
+            stops::at(Stop::BellCleared);
             bell.wake_all(self.scope);
         }
     }
@@ -180,6 +182,7 @@ impl Bells {
         loop {
             let announced = announce(bell, standing);
             standing = Some(announced);
+            stops::at(Stop::BellAnnounced);
             if ready() {
                 return true;
             }

@@ -47,6 +47,7 @@ use crate::config::Writers;
 use crate::error::Peer;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
+use crate::stops::{self, Stop};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 
 /// A reader's cursor as it stands in its entry: `[position | pinned:1]`, or vacant.
@@ -150,6 +151,7 @@ impl Gate {
         }
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
+        stops::at(Stop::GateAnnounced);
         let mut slowest = next;
         let mut moved = false;
         for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
@@ -234,6 +236,7 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     entry.cursor.store(Cursor::at(guess).word(), release(Pair::Free));
     // PAIRS(Join): a writer whose look misses the cursor above announced its limit before, and we see it below.
     full_fence(Pair::Join, End::Acquire);
+    stops::at(Stop::JoinCursor);
     oldest(limit()).max(guess)
 }
 
@@ -275,6 +278,7 @@ impl Cursors<'_> {
         self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
         // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
         full_fence(Pair::Pin, End::Acquire);
+        stops::at(Stop::ReadPinned);
         match self.moved_beyond(position) {
             None => Ok(()),
             Some(floor) => {

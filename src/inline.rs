@@ -34,6 +34,7 @@ use crate::error::Corrupt;
 use crate::memory::InlineSlot;
 use crate::optimistic::{Optimistic, Refused};
 use crate::stamp::{Seen, Stamp};
+use crate::stops::{self, Stop};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire, release, release_fence};
 
 /// Publishes `payload` as the message of `stamp`. Only the one writer of the ring calls it.
@@ -52,9 +53,11 @@ pub(crate) fn publish(
         slot.stamp.store(stamp.writing(), Relaxed); // Relaxed: the fence below orders it.
         // PAIRS(Tear): whoever copies a byte that we store below sees the mark above when it looks again.
         release_fence(Pair::Tear);
+        stops::at(Stop::PublishMarked);
     }
     slot.payload.store(payload);
     store_extras(slot.extras);
+    stops::at(Stop::PublishStored);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
     slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
 }

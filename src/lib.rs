@@ -78,6 +78,7 @@ mod segment;
 mod shared;
 mod slots;
 mod stamp;
+mod stops;
 mod superblock;
 mod sync;
 mod view;
@@ -98,10 +99,12 @@ pub use ring::{Participant, Ring};
 pub use view::View;
 pub use writer::Writer;
 
+/// What the tests in `stop-tests` need beside the public API.
+#[cfg(all(seqring_stops, not(seqring_loom)))]
+pub mod stopping {
+    pub use crate::stops::{Stop, on_stop};
+}
+
 /// What the models in `loom-tests` need beside the public API.
 #[cfg(seqring_loom)]
-pub mod model {
-    pub use crate::memory::exclusive_payloads;
-    pub use crate::sync::membarrier::imp::lend_fences;
-    pub use crate::sync::{End, Pair, weaken};
-}
+pub mod model;

@@ -15,7 +15,7 @@
 //! | `End` | the state's exchange | the reader's load of it | the end is reported, the last message lost |
 
 use crate::memory::Memory;
-use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence};
+use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exchange};
 
 /// The state of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) fn close(memory: &Memory) {
 fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
     let word = &memory.control().table.life;
     // PAIRS(End): whoever opened the stream that we may end has said before that it is there.
-    let mut seen = word.load(acquire(Pair::End));
+    let mut seen = load_to_exchange(word, acquire(Pair::End));
     loop {
         let Some(phase) = next(Life(seen).phase()) else {
             return false;

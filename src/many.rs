@@ -34,7 +34,8 @@ use crate::ownership;
 use crate::participant::Seat;
 use crate::place::{Lap, Place};
 use crate::stamp::{At, Words};
-use crate::sync::{Pair, Relaxed, acquire, release};
+use crate::stops::{self, Stop};
+use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
 
 /// One of many writers: its entry and its buffer.
 #[derive(Debug)]
@@ -59,12 +60,9 @@ pub(crate) enum Attempt {
 pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     let (memory, entry) = (&seat.shared().memory, seat.index());
     let slots = memory.layout().config.slots;
-    let own = match ownership::settle(memory, words, entry)? {
-        Some(own) => own,
-        None => {
-            seat.shared().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
-            slots + entry
-        }
+    let own = if let Some(own) = ownership::settle(memory, words, entry)? { own } else {
+        seat.shared().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
+        slots + entry
     };
     memory.make_buffer_resident(own);
     ownership::rest(memory, entry, own);
@@ -83,25 +81,30 @@ impl Peer {
         let place = self.place(n);
         let slot = memory.slot_word(&place);
         // PAIRS(Publish): whoever wrote to the buffer that we shall own is done with it.
-        let word = slot.load(acquire(Pair::Publish));
+        let word = load_to_exchange(slot, acquire(Pair::Publish));
         let theirs = self.words.any_buffer(word);
         match self.words.at(word, place.round()) {
             At::Before => {}
             At::There => {
                 ownership::witness(memory, theirs, n)?;
+                stops::at(Stop::HelpWitnessed);
                 advance(memory, n);
                 return Ok(Attempt::Taken);
             }
             At::Beyond => return Ok(Attempt::Taken),
         }
         memory.buffer(theirs)?;
+        stops::at(Stop::ExchangeLooked);
         ownership::arm(memory, self.entry, n, self.own, theirs);
+        stops::at(Stop::ExchangeArmed);
         // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
         let holds = self.words.holds(place.round(), self.own);
         if slot.compare_exchange(word, holds, release(Pair::Publish), Relaxed).is_err() {
             return Ok(Attempt::Taken);
         }
+        stops::at(Stop::ExchangeDone);
         ownership::rest(memory, self.entry, theirs);
+        stops::at(Stop::ExchangeOwned);
         self.own = theirs;
         advance(memory, n);
         Ok(Attempt::Published)
@@ -123,7 +126,7 @@ impl Peer {
 #[inline(always)]
 pub(crate) fn next(memory: &Memory) -> u64 {
     // PAIRS(Next): what was witnessed of the messages below is visible. Bounded: a peer may have stored anything.
-    memory.control().next.load(acquire(Pair::Next)).min(SEQUENCE_LIMIT)
+    load_to_exchange(&memory.control().next, acquire(Pair::Next)).min(SEQUENCE_LIMIT)
 }
 
 /// Moves the counter beyond message `n`, unless somebody did.

@@ -3,6 +3,7 @@
 use crate::error::Corrupt;
 use crate::memory::Racy;
 use crate::stamp::Seen;
+use crate::stops::{self, Stop};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire_fence};
 
 /// A message that was there a moment ago. What is copied from it counts only if [`Self::validate`] says so.
@@ -29,6 +30,7 @@ impl Optimistic<'_> {
     /// Whether everything loaded from the message so far is of that message.
     #[inline(always)]
     pub(crate) fn validate(&self) -> bool {
+        stops::at(Stop::ReadCopied);
         // PAIRS(Tear): if any byte loaded before is a later message's, the load below sees the word moved.
         acquire_fence(Pair::Tear);
         self.word.load(Relaxed) == self.before // Relaxed: the fence above orders it.

@@ -5,6 +5,7 @@ use crate::gate::{self, Cursors};
 use crate::life;
 use crate::memory::Memory;
 use crate::shared::Shared;
+use crate::stops::{self, Stop};
 use crate::sync::Relaxed;
 use std::ops::Range;
 use std::sync::Arc;
@@ -79,6 +80,7 @@ impl Seat {
         entry.state.store(state.taken_by(role).0, Relaxed);
         // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
         shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
+        stops::at(Stop::SeatTaken);
         Some(seat)
     }
 
@@ -109,6 +111,7 @@ fn clear(shared: &Shared, index: usize) {
     match state.0 & 0xff {
         WRITER | LEAVING => {
             entry.state.store(state.leaving().0, Relaxed); // Relaxed: `life::end` orders it.
+            stops::at(Stop::LeaveMarked);
             life::end(&shared.memory, || any(&shared.memory, Role::Writer));
             shared.bells.ring(&shared.memory.control().published);
         }

@@ -21,6 +21,11 @@ pub struct Writer {
 }
 
 impl Writer {
+    #[cfg(seqring_loom)]
+    pub(crate) fn entry(&self) -> usize {
+        self.endpoint.seat.index()
+    }
+
     pub(crate) fn join(seat: Seat) -> Result<Self, JoinError> {
         Ok(Writer { front: Front::join(&seat)?, endpoint: Endpoint::new(seat) })
     }

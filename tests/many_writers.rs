@@ -158,7 +158,9 @@ fn writers_come_and_go_for_ever() {
                     })
                 })
                 .collect();
-            writing.into_iter().for_each(|thread| thread.join().unwrap());
+            for thread in writing {
+                thread.join().unwrap();
+            }
             drop(warden);
             reading.join().unwrap()
         });

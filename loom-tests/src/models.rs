@@ -3,6 +3,7 @@
 mod end;
 mod gate;
 mod join;
+mod many;
 mod pin;
 mod rejoin;
 mod skip;
@@ -33,7 +34,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 261_008,
+        floor: 724_799,
         preemptions: None,
         body: torn::inline,
     },
@@ -45,7 +46,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 46_735,
+        floor: 61_592,
         preemptions: Some(3),
         body: torn::fetched_ahead,
     },
@@ -57,11 +58,11 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 19_666,
+        floor: 36_771,
         preemptions: None,
         body: torn::arena,
     },
-    Model { name: "skip", kills: &[], floor: 19_683, preemptions: Some(4), body: torn::skipped },
+    Model { name: "skip", kills: &[], floor: 41_791, preemptions: Some(4), body: torn::skipped },
     Model {
         name: "skip_third",
         kills: &[(Pair::Floor, End::Release), (Pair::Floor, End::Acquire)],
@@ -79,7 +80,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Free, End::Release),
             (Pair::Free, End::Acquire),
         ],
-        floor: 251,
+        floor: 614,
         preemptions: None,
         body: gate::inline,
     },
@@ -90,7 +91,7 @@ pub(crate) const MODELS: &[Model] = &[
         // of the next message's pin. That fence also does what `Publish` acquires. The orderings stay: lossy
         // arenas need the one, inline slots share the code of the other.
         kills: &[(Pair::Publish, End::Release)],
-        floor: 262,
+        floor: 702,
         preemptions: None,
         body: gate::arena,
     },
@@ -111,7 +112,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "pin",
         kills: &[(Pair::Pin, End::Release), (Pair::Pin, End::Acquire)],
-        floor: 48_108,
+        floor: 47_298,
         preemptions: Some(4),
         body: pin::view_held_while_skipped,
     },
@@ -138,11 +139,77 @@ pub(crate) const MODELS: &[Model] = &[
         body: wake::writer_by_a_joiner,
     },
     Model {
+        name: "many_torn",
+        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
+        floor: 14_227,
+        preemptions: Some(3),
+        body: many::torn,
+    },
+    Model {
+        name: "many_handed",
+        // Not the acquire end: between a writer's look at a slot and its filling of the buffer from there lies its
+        // next look at the gate, a full fence. Lossy rings have none: there the end stays.
+        kills: &[(Pair::Publish, End::Release)],
+        floor: 394,
+        preemptions: Some(3),
+        body: many::handed_on,
+    },
+    Model {
+        name: "many_gated",
+        kills: &[(Pair::Publish, End::Release)],
+        floor: 373,
+        preemptions: Some(2),
+        body: many::gated,
+    },
+    Model {
+        name: "many_joined",
+        kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
+        floor: 19_946,
+        preemptions: Some(2),
+        body: many::joined,
+    },
+    Model { name: "died_armed", kills: &[], floor: 160, preemptions: Some(3), body: many::died_armed },
+    Model {
+        name: "died_exchanged",
+        kills: &[],
+        floor: 260,
+        preemptions: Some(3),
+        body: many::died_exchanged,
+    },
+    Model {
+        name: "died_helped",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Next, End::Release),
+            (Pair::Next, End::Acquire),
+        ],
+        floor: 2_498,
+        preemptions: Some(3),
+        body: many::died_helped,
+    },
+    Model { name: "died_owning", kills: &[], floor: 117, preemptions: Some(3), body: many::died_owning },
+    Model {
+        name: "both_leave",
+        kills: &[(Pair::Leave, End::Release)],
+        floor: 195,
+        preemptions: None,
+        body: many::both_leave,
+    },
+    Model {
         name: "end",
-        kills: &[(Pair::End, End::Release), (Pair::End, End::Acquire)],
-        floor: 172,
+        // Not the release end: whoever leaves looks behind a full fence whether it was the last.
+        kills: &[(Pair::End, End::Acquire)],
+        floor: 596,
         preemptions: None,
         body: end::last_message_before_the_end,
+    },
+    Model {
+        name: "end_closed",
+        kills: &[(Pair::End, End::Release), (Pair::End, End::Acquire)],
+        floor: 1_284,
+        preemptions: None,
+        body: end::last_message_before_closing,
     },
 ];
 

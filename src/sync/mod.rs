@@ -50,6 +50,21 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     unsafe { word.unsync_load() }
 }
 
+/// Loads a word that the caller is going to exchange.
+///
+/// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads the newest value
+/// where a load may read an older one; then the exchange that follows would fail, and be tried again.
+#[inline(always)]
+#[cfg(not(seqring_loom))]
+pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
+    word.load(order)
+}
+
+#[cfg(seqring_loom)]
+pub(crate) fn load_to_exchange(word: &AtomicU64, order: loom::sync::atomic::Ordering) -> u64 {
+    word.fetch_add(0, order)
+}
+
 /// What is left of a full fence that a `membarrier` executes on our behalf: the compiler keeps the order.
 #[inline(always)]
 pub(crate) fn lent_fence() {

@@ -4,13 +4,24 @@ use super::message;
 use seqring::model::exclusive_payloads;
 use seqring::{Config, Ring, SlotClass, Start, TryReadError};
 
+/// The writer leaves.
 pub(super) fn last_message_before_the_end() {
+    last_message_before(|_| ());
+}
+
+/// The ring is closed.
+pub(super) fn last_message_before_closing() {
+    last_message_before(Ring::close);
+}
+
+fn last_message_before(end: fn(&Ring)) {
     exclusive_payloads(true);
     let ring = Ring::heap(&Config::new(1, 16).participants(2).slot_class(SlotClass::Packed)).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let writing = loom::thread::spawn(move || {
         writer.try_write(&message(0)).unwrap();
+        end(&ring);
     });
     let mut received = 0;
     for _ in 0..2 {

@@ -1,0 +1,47 @@
+//! What the models in `loom-tests` need beside the public API.
+
+pub use crate::memory::exclusive_payloads;
+pub use crate::stops::{Stop, dies_at};
+pub use crate::sync::membarrier::imp::lend_fences;
+pub use crate::sync::{End, Pair, weaken};
+
+use crate::ownership;
+use crate::place::Place;
+use crate::ring::Ring;
+use crate::slots::{Class, Slots};
+use crate::sync::Relaxed;
+use crate::writer::Writer;
+
+/// Leaves a writer as its death does: its entry stays as it is. Returns the entry.
+pub fn abandon(writer: Writer) -> usize {
+    let entry = writer.entry();
+    std::mem::forget(writer);
+    entry
+}
+
+/// The buffer that an entry owns, as a survivor finds out.
+pub fn settle(ring: &Ring, entry: usize) -> usize {
+    let memory = &ring.shared.memory;
+    let Class::Arena(words) = Slots::new(memory.clone()).class else {
+        panic!("inline slots have no buffers")
+    };
+    let owned = ownership::settle(memory, words, entry).unwrap();
+    owned.unwrap_or(memory.layout().config.slots + entry)
+}
+
+/// All buffers: those that slots name, and those of the entries. Nobody may be at work.
+pub fn owned_buffers(ring: &Ring) -> Vec<usize> {
+    let memory = &ring.shared.memory;
+    let config = &memory.layout().config;
+    let Class::Arena(words) = Slots::new(memory.clone()).class else {
+        panic!("inline slots have no buffers")
+    };
+    let mut place = Place::of(0, config.slots);
+    let mut owned = Vec::new();
+    for _ in 0..config.slots {
+        owned.push(words.any_buffer(memory.slot_word(&place).load(Relaxed)));
+        place.step();
+    }
+    owned.extend((0..config.participants).map(|entry| settle(ring, entry)));
+    owned
+}

@@ -1,0 +1,132 @@
+//! Named points between the steps of the protocols, where tests stop or kill whoever gets there.
+//!
+//! In the product [`at`] is empty. With `--cfg seqring_stops` it calls what [`on_stop`] was given; in the models a
+//! participant can be told to die at one of them.
+
+/// A point between two steps. The names of steps are those of the module that the point lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(any(seqring_stops, seqring_loom)), expect(unreachable_pub, reason = "public for tests"))]
+pub enum Stop {
+    /// An entry is taken, and its state says so.
+    SeatTaken,
+    /// A leaving writer is marked, and nobody has looked whether it was the last.
+    LeaveMarked,
+    /// `inline`: the stamp says that the message is being written.
+    PublishMarked,
+    /// `inline`: the payload is stored, the stamp not.
+    PublishStored,
+    /// `arena`, one writer: the buffer is filled, the slot's word not stored.
+    PublishFilled,
+    /// `many`: the slot was looked at.
+    ExchangeLooked,
+    /// `many`: the intent is stored.
+    ExchangeArmed,
+    /// `many`: the buffers are exchanged.
+    ExchangeDone,
+    /// `many`: the owner says that it owns the other buffer; the counter stands.
+    ExchangeOwned,
+    /// `many`: somebody else's publication is witnessed; the counter stands.
+    HelpWitnessed,
+    /// `gate`: the limit is announced, the readers are not looked at.
+    GateAnnounced,
+    /// `gate`: a joining reader has stored its first cursor.
+    JoinCursor,
+    /// `gate`: a reader has pinned its position.
+    ReadPinned,
+    /// A message is copied and not validated.
+    ReadCopied,
+    /// `bell`: somebody is about to sleep.
+    BellAnnounced,
+    /// `bell`: the bit is cleared, nobody woken.
+    BellCleared,
+}
+
+#[cfg(any(seqring_stops, seqring_loom))]
+impl Stop {
+    /// All of them.
+    pub const ALL: [Stop; 16] = [
+        Stop::SeatTaken,
+        Stop::LeaveMarked,
+        Stop::PublishMarked,
+        Stop::PublishStored,
+        Stop::PublishFilled,
+        Stop::ExchangeLooked,
+        Stop::ExchangeArmed,
+        Stop::ExchangeDone,
+        Stop::ExchangeOwned,
+        Stop::HelpWitnessed,
+        Stop::GateAnnounced,
+        Stop::JoinCursor,
+        Stop::ReadPinned,
+        Stop::ReadCopied,
+        Stop::BellAnnounced,
+        Stop::BellCleared,
+    ];
+}
+
+pub(crate) use imp::at;
+#[cfg(seqring_loom)]
+pub use imp::dies_at;
+#[cfg(all(seqring_stops, not(seqring_loom)))]
+pub use imp::on_stop;
+
+#[cfg(not(any(seqring_stops, seqring_loom)))]
+mod imp {
+    #[inline(always)]
+    pub(crate) const fn at(_: super::Stop) {}
+}
+
+#[cfg(all(seqring_stops, not(seqring_loom)))]
+mod imp {
+    use super::Stop;
+    use std::sync::OnceLock;
+
+    static HOOK: OnceLock<fn(Stop)> = OnceLock::new();
+
+    /// Has `hook` called at every point from now on, in the thread that gets there. Once a process.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn on_stop(hook: fn(Stop)) {
+        HOOK.set(hook).expect("one hook a process");
+    }
+
+    pub(crate) fn at(stop: Stop) {
+        if let Some(hook) = HOOK.get() {
+            hook(stop);
+        }
+    }
+}
+
+#[cfg(seqring_loom)]
+mod imp {
+    use super::Stop;
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    loom::thread_local! {
+        static FATAL: Cell<Option<Stop>> = Cell::new(None);
+    }
+
+    /// How a participant ends that dies.
+    struct Died;
+
+    /// Runs `act` until it is done, or until it gets to `stop`, where it dies: nothing after that point runs, and the
+    /// caller forgets what the participant held. Returns whether it died.
+    pub fn dies_at(stop: Stop, act: impl FnOnce()) -> bool {
+        FATAL.with(|fatal| fatal.set(Some(stop)));
+        let ended = catch_unwind(AssertUnwindSafe(act));
+        FATAL.with(|fatal| fatal.set(None));
+        match ended {
+            Ok(()) => false,
+            Err(payload) if payload.is::<Died>() => true,
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+
+    pub(crate) fn at(stop: Stop) {
+        if FATAL.with(|fatal| fatal.get()) == Some(stop) {
+            resume_unwind(Box::new(Died));
+        }
+    }
+}
