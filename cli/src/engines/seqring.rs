@@ -22,6 +22,7 @@ impl Engine for Seqring {
         between_processes: true,
         lossy: true,
         gated: true,
+        many_writers: true,
         many_readers: true,
         writes_in_place: true,
         reads_in_place: true,
@@ -38,8 +39,11 @@ impl Engine for Seqring {
             Delivery::Gated | Delivery::Queue => seqring::Delivery::Gated,
         };
         let participants = spec.readers + spec.writers.most();
-        let config =
+        let mut config =
             Config::new(spec.slots, spec.slot_bytes).delivery(delivery).participants(participants.max(2));
+        if spec.writers.most() > 1 {
+            config = config.writers(seqring::Writers::Many);
+        }
         let failed = |error: RingError| EngineError::failed("create the ring", error);
         match place {
             Place::Named(name) => {

@@ -39,7 +39,7 @@ pub struct Options {
     #[arg(long, alias = "writes_per_second", value_name = "COUNT")]
     pub writes_per_second: Option<u64>,
 
-    /// Writers; one for now (default 1)
+    /// Writers, each at its own rate; more than one publish in the order in which their writes end (default 1)
     #[arg(long, value_name = "COUNT")]
     pub writers: Option<usize>,
 

@@ -79,11 +79,8 @@ impl Plan {
                 self.duration_seconds
             ));
         }
-        if self.writers != 1 {
-            return refuse(format!(
-                "--writers must be 1, not {}: a ring has one writer for now",
-                self.writers
-            ));
+        if !(1..=MOST_WRITERS).contains(&self.writers) {
+            return refuse(format!("--writers must be 1 to {MOST_WRITERS}, not {}", self.writers));
         }
         Ok(())
     }
@@ -111,6 +108,9 @@ impl Plan {
 
 /// A year: beyond it the clock arithmetic is not worth checking.
 const LONGEST_SECONDS: f64 = 365.0 * 24.0 * 3600.0;
+
+/// What a message has room for: its mark holds a writer's number in 16 bits.
+const MOST_WRITERS: usize = (1 << 16) - 1;
 
 #[cfg(test)]
 mod tests {
@@ -150,7 +150,7 @@ mod tests {
             ("--slot-bytes", |options| options.slot_bytes = Some(0)),
             ("--duration-seconds", |options| options.duration_seconds = Some(f64::NAN)),
             ("--duration-seconds", |options| options.duration_seconds = Some(0.0)),
-            ("--writers", |options| options.writers = Some(2)),
+            ("--writers", |options| options.writers = Some(0)),
         ];
         for (flag, change) in refused {
             let error = plan(change).unwrap_err();
