@@ -60,7 +60,9 @@ pub(crate) enum Attempt {
 pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     let (memory, entry) = (&seat.shared().memory, seat.index());
     let slots = memory.layout().config.slots;
-    let own = if let Some(own) = ownership::settle(memory, words, entry)? { own } else {
+    let own = if let Some(own) = ownership::settle(memory, words, entry)? {
+        own
+    } else {
         seat.shared().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
         slots + entry
     };
