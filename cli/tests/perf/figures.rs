@@ -41,13 +41,15 @@ fn every_way_to_move_messages_adds_up() {
             for way in
                 ["", "--zero-copy", "--no-verify-writes --zero-copy", "--on-full wait --zero-copy --pin"]
             {
-                for delivery in ["gated", "lossy"] {
+                for (delivery, writers) in [("gated", 1), ("lossy", 1), ("gated", 3), ("lossy", 3)] {
                     let flags = format!(
-                        "{size} {way} --delivery {delivery} --transport {transport} --readers 2 \
+                        "{size} {way} --delivery {delivery} --writers {writers} --transport {transport} --readers 2 \
                          --duration-seconds 0.03"
                     );
                     let record = record(&flags);
-                    let written = number(&record["writers"][0]["slots"]);
+                    let slots = list(&record, "writers").iter().map(|writer| number(&writer["slots"]));
+                    let written: u64 = slots.sum();
+                    assert_eq!(list(&record, "writers").len(), writers, "{flags}");
                     assert!(written > 0, "{flags}");
                     for reader in list(&record, "readers") {
                         let accounted = number(&reader["slots"]) + number(&reader["lost"]);

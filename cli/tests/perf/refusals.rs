@@ -14,7 +14,7 @@ fn what_cannot_be_is_refused_with_exit_code_2_and_leaves_nothing() {
         ("--slot-bytes 1000000000000 --slots 1000", "are free there"),
         ("--slots 1000000000000", "slots must be"),
         ("--readers 100000", "participants must be"),
-        ("--writers 2", "--writers must be 1"),
+        ("--writers 0", "--writers must be 1 to 65535"),
         ("--duration-seconds 0", "--duration-seconds must be more than 0"),
         ("--duration-seconds nan", "--duration-seconds must be more than 0"),
         ("--scenario 6", "6 is not in 1..=5"),
