@@ -35,7 +35,7 @@ use crate::error::Corrupt;
 use crate::memory::Memory;
 use crate::optimistic::{Optimistic, Refused};
 use crate::place::Place;
-use crate::stamp::{Seen, Words};
+use crate::stamp::{At, Seen, Words};
 use crate::stops::{self, Stop};
 use crate::sync::{Pair, Relaxed, acquire, load_own, release, release_fence};
 
@@ -95,11 +95,15 @@ pub(crate) fn optimistic_read<'a>(
     }
 }
 
-/// What the slot of `place` says about that message: `Ok` if it holds it.
+/// What the slot of `place` says about that message: `Ok` if it is there, or was taken.
 pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
     // PAIRS(Publish): as in `optimistic_read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
-    words.buffer_of(word, place.round()).map(drop).ok_or_else(|| words.seen(word, place.round()))
+    match words.at(word, place.round()) {
+        At::There | At::Taken => Ok(()),
+        At::Before => Err(Seen::NotYet),
+        At::Beyond => Err(words.seen(word, place.round())),
+    }
 }
 
 /// The one buffer that no slot names: the writer's own, whatever its predecessor was doing when it left.

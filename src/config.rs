@@ -8,6 +8,10 @@ pub enum Delivery {
     Gated,
     /// Writers never wait: a slow reader is told exactly how many messages it lost.
     Lossy,
+    /// Each message goes to exactly one of the takers, first in, first out; writers wait while `slots` messages are not
+    /// taken. Many writers, arena slots only: a message's buffer goes from writer to taker without a copy. Each taker
+    /// that comes adds the memory of one buffer.
+    Queue,
 }
 
 /// How many writers a ring may have at a time.
@@ -109,6 +113,9 @@ impl Config {
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        if delivery == Delivery::Queue {
+            return self.writers(Writers::Many);
+        }
         self
     }
 

@@ -41,7 +41,7 @@ impl Endpoint {
         let control = shared.memory.control();
         let bell = match awaited {
             Role::Writer => &control.published,
-            Role::Reader => &control.freed,
+            Role::Reader | Role::Taker => &control.freed,
         };
         let look_after = || look_after(shared, awaited, last);
         shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)

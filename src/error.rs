@@ -1,5 +1,6 @@
 //! Every way a call can fail. Errors say the case, the number, and what to do next.
 
+use crate::config::Delivery;
 use std::io;
 use std::path::PathBuf;
 
@@ -173,9 +174,15 @@ pub enum JoinError {
         /// Entries of the ring.
         participants: usize,
     },
-    /// The file system has no room for the buffer that another writer needs.
+    /// The ring delivers messages in another way.
+    #[error("this ring's delivery is {delivery:?}: a queue has takers, the others have readers")]
+    Delivery {
+        /// How the ring delivers.
+        delivery: Delivery,
+    },
+    /// The file system has no room for the buffer that another writer or taker needs.
     #[error(
-        "another writer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or use smaller slots"
+        "another buffer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or use smaller slots"
     )]
     NoSpace {
         /// Bytes of a buffer.

@@ -93,7 +93,7 @@ impl Front {
             meta_bytes: config.meta_bytes,
             own,
             peer,
-            exclusive: gated && !config.observers,
+            exclusive: config.delivery != Delivery::Lossy && !config.observers,
             scratch: Vec::new(),
             entry: slots.memory.own_entry(seat.index()),
             refused: 0,
@@ -189,10 +189,7 @@ impl Front {
 
     /// Whether there is room for a message, or no use in waiting for it.
     pub(crate) fn is_ready(&mut self) -> bool {
-        let next = self.sequence();
-        self.gate.admits(next)
-            || self.gate.look(&self.slots.memory, next)
-            || life::is_closed(&self.slots.memory)
+        self.admit_next().is_ok() || life::is_closed(&self.slots.memory)
     }
 
     /// Whether a message of these lengths may be published now.
@@ -209,7 +206,9 @@ impl Front {
     /// The sequence that may be published next, if the gate lets it through.
     fn admit_next(&mut self) -> Result<u64, TryWriteError> {
         let next = self.sequence();
-        if self.gate.admits(next) || self.gate.look(&self.slots.memory, next) {
+        let memory = &self.slots.memory;
+        let full = self.peer.as_mut().is_some_and(|peer| peer.is_full(memory, next));
+        if !full && (self.gate.admits(next) || self.gate.look(memory, next)) {
             return Ok(next);
         }
         Err(TryWriteError::Full)
@@ -253,9 +252,13 @@ impl Front {
             let next = self.admit_next()?;
             let memory = &self.slots.memory;
             let peer = self.peer.as_mut().expect("there are many");
-            if peer.try_publish(memory, next)? == Attempt::Published {
-                self.bells.ring(&memory.control().published);
-                return Ok(next);
+            match peer.try_publish(memory, next)? {
+                Attempt::Published => {
+                    self.bells.ring(&memory.control().published);
+                    return Ok(next);
+                }
+                Attempt::Taken => {}
+                Attempt::Full => return Err(TryWriteError::Full),
             }
         }
         Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())

@@ -13,7 +13,7 @@
 //! Both sides of a segment compute their layout from the configuration in its header; no offset that a peer
 //! wrote is ever followed. All arithmetic is checked: a configuration that does not fit is an error.
 
-use crate::config::{Config, SlotClass, Writers};
+use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::format::{BufferHeader, Control, Entry};
 
 pub(crate) const PAGE: usize = 4096;
@@ -176,6 +176,9 @@ fn check(config: &Config) -> Result<(), String> {
         SlotClass::Packed | SlotClass::Lines => INLINE_BYTES_LIMIT,
         SlotClass::Arena => SLOT_BYTES_LIMIT,
     };
+    if config.delivery == Delivery::Queue && config.writers != Writers::Many {
+        return Err("a queue has many writers".into());
+    }
     if config.writers == Writers::Many && config.class != SlotClass::Arena {
         return Err(format!("many writers need arena slots, not {:?}", config.class));
     }

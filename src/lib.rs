@@ -72,6 +72,7 @@ mod ownership;
 mod participant;
 mod place;
 mod position;
+mod queue;
 mod reader;
 mod ring;
 mod segment;
@@ -81,6 +82,7 @@ mod stamp;
 mod stops;
 mod superblock;
 mod sync;
+mod taker;
 mod view;
 mod writer;
 
@@ -96,6 +98,7 @@ pub use participant::Role;
 pub use position::{Received, Start};
 pub use reader::{Messages, Reader};
 pub use ring::{Participant, Ring};
+pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;
 

@@ -27,12 +27,14 @@
 //! # Progress
 //! Lock-free: whoever goes back to 1 does so because somebody else's message was published.
 
+use crate::config::Delivery;
 use crate::error::{Corrupt, JoinError};
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
 use crate::ownership;
 use crate::participant::Seat;
-use crate::place::{Lap, Place};
+use crate::place::Lap;
+use crate::queue;
 use crate::stamp::{At, Words};
 use crate::stops::{self, Stop};
 use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
@@ -46,6 +48,7 @@ pub(crate) struct Peer {
     own: usize,
     /// The lap of the last message looked at.
     lap: Lap,
+    queue: bool,
 }
 
 /// What became of an attempt to publish.
@@ -54,10 +57,21 @@ pub(crate) enum Attempt {
     Published,
     /// Somebody else published this message.
     Taken,
+    /// Queue: the message in the slot is not taken.
+    Full,
 }
 
 /// Takes up what the entry of `seat` owns.
 pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
+    let own = own_buffer(seat, words)?;
+    let memory = &seat.shared().memory;
+    let config = &memory.layout().config;
+    let lap = Lap::of(next(memory), config.slots);
+    Ok(Peer { words, entry: seat.index(), own, lap, queue: config.delivery == Delivery::Queue })
+}
+
+/// The buffer that the entry of `seat` owns, backed with pages.
+pub(crate) fn own_buffer(seat: &Seat, words: Words) -> Result<usize, JoinError> {
     let (memory, entry) = (&seat.shared().memory, seat.index());
     let slots = memory.layout().config.slots;
     let own = if let Some(own) = ownership::settle(memory, words, entry)? {
@@ -68,7 +82,7 @@ pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     };
     memory.make_buffer_resident(own);
     ownership::rest(memory, entry, own);
-    Ok(Peer { words, entry, own, lap: Lap::of(next(memory), slots) })
+    Ok(own)
 }
 
 impl Peer {
@@ -80,20 +94,24 @@ impl Peer {
     /// Tries to publish the own buffer as message `n`, which the counter said is next. Then the buffer that was in the
     /// slot is the own one.
     pub(crate) fn try_publish(&mut self, memory: &Memory, n: u64) -> Result<Attempt, Corrupt> {
-        let place = self.place(n);
+        let place = self.lap.seek(n);
         let slot = memory.slot_word(&place);
         // PAIRS(Publish): whoever wrote to the buffer that we shall own is done with it.
         let word = load_to_exchange(slot, acquire(Pair::Publish));
         let theirs = self.words.any_buffer(word);
         match self.words.at(word, place.round()) {
+            At::Before if self.queue => match self.words.at(word, place.round().wrapping_sub(1)) {
+                At::There => return Ok(Attempt::Full),
+                At::Taken => queue::finish_take(memory, self.words, &place, word)?,
+                At::Before | At::Beyond => {} // Nothing was ever in the slot.
+            },
             At::Before => {}
             At::There => {
-                ownership::witness(memory, theirs, n)?;
-                stops::at(Stop::HelpWitnessed);
-                advance(memory, n);
+                help(memory, theirs, n)?;
                 return Ok(Attempt::Taken);
             }
-            At::Beyond => return Ok(Attempt::Taken),
+            // Taken: by somebody who moved the counter before.
+            At::Taken | At::Beyond => return Ok(Attempt::Taken),
         }
         memory.buffer(theirs)?;
         stops::at(Stop::ExchangeLooked);
@@ -112,16 +130,21 @@ impl Peer {
         Ok(Attempt::Published)
     }
 
-    /// Where message `n` lies; without a division, if it is near the last one.
-    fn place(&mut self, n: u64) -> Place {
-        if n >= self.lap.end() {
-            self.lap = self.lap.next();
-        }
-        if !(self.lap.first..self.lap.end()).contains(&n) {
-            self.lap = Lap::of(n, self.lap.slots());
-        }
-        self.lap.place(n)
+    /// Queue: whether the slot of message `n`, which the counter said is next, still holds an earlier one.
+    pub(crate) fn is_full(&mut self, memory: &Memory, n: u64) -> bool {
+        let place = self.lap.seek(n);
+        // Relaxed: the attempt that follows looks again.
+        let word = memory.slot_word(&place).load(Relaxed);
+        self.queue && self.words.at(word, place.round().wrapping_sub(1)) == At::There
     }
+}
+
+/// Witnesses that `buffer` was published as message `n`, and moves the counter beyond it.
+pub(crate) fn help(memory: &Memory, buffer: usize, n: u64) -> Result<(), Corrupt> {
+    ownership::witness(memory, buffer, n)?;
+    stops::at(Stop::HelpWitnessed);
+    advance(memory, n);
+    Ok(())
 }
 
 /// The sequence that is published next.

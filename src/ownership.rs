@@ -1,4 +1,5 @@
-//! Which buffer belongs to an entry of the table, in rings of many writers; also after its owner died at any step.
+//! Which buffer belongs to an entry of the table, in rings of many writers and in queues; also after its owner died at
+//! any step.
 //!
 //! Every buffer has exactly one owner: a slot, by the slot's word, or an entry, by its *intent*. An exchange
 //! ([`crate::many`]) swaps the two. What the intent says:
@@ -8,11 +9,13 @@
 //! | nothing yet         | the buffer that the layout has for it                                     |
 //! | idle, `mine`        | `mine`                                                                    |
 //! | armed, `mine`, `theirs`, and `aim` = `n` | `theirs` if `mine` was published as message `n`, else `mine` |
+//! | taking, `mine`, `theirs`, and `aim` = `n` | `theirs` if `mine` was left for message `n`, else `mine`; if they are the same, that one, with a message in it that is not done with |
 //!
-//! Whether an armed owner's exchange happened, the slot of `n` says: before round of `n`, no; in it, if the slot names
-//! `mine`. Later rounds have forgotten; but then the counter went beyond `n`, and not by the owner, who is idle
-//! before it moves the counter. Whoever moved it wrote down before, with the buffer, that it was published as `n`
-//! (*witnessed*). A buffer that was not exchanged stays with its owner and is witnessed for nothing from `n` on.
+//! Whether the exchange happened, the slot of `n` says: before it, no; right after it, if the slot names `mine`. When
+//! something else happened to the slot, it has forgotten; but then the counter, of messages or of takes, went beyond `n`,
+//! and not by the owner, who says what it owns before it moves the counter. Whoever moved it wrote down before, with
+//! the buffer, that it was seen in the slot of `n` (*witnessed*). A buffer that was not exchanged stays with its owner,
+//! and is witnessed for nothing from `n` on: whatever it was in a slot for before, was before `n`.
 //!
 //! # Pairings
 //! None of its own. A dead owner's stores are all visible to whoever got its lock from the kernel; they have been made
@@ -36,19 +39,23 @@ pub(crate) enum Intent {
         mine: usize,
         theirs: usize,
     },
+    Taking {
+        mine: usize,
+        theirs: usize,
+    },
 }
 
 impl Intent {
     const INDEX_BITS: u32 = 31;
 
-    fn from_word(word: u64) -> Option<Self> {
+    fn from_word(word: u64) -> Self {
         let index = |shift: u32| (word >> shift) as usize & ((1 << Self::INDEX_BITS) - 1);
         let (mine, theirs) = (index(Self::INDEX_BITS), index(0));
         match word >> (2 * Self::INDEX_BITS) {
-            0 => Some(Intent::Fresh),
-            1 => Some(Intent::Idle { mine }),
-            2 => Some(Intent::Armed { mine, theirs }),
-            _ => None,
+            0 => Intent::Fresh,
+            1 => Intent::Idle { mine },
+            2 => Intent::Armed { mine, theirs },
+            _ => Intent::Taking { mine, theirs },
         }
     }
 
@@ -60,6 +67,7 @@ impl Intent {
             Intent::Fresh => 0,
             Intent::Idle { mine } => word(1, mine, 0),
             Intent::Armed { mine, theirs } => word(2, mine, theirs),
+            Intent::Taking { mine, theirs } => word(3, mine, theirs),
         }
     }
 }
@@ -67,10 +75,29 @@ impl Intent {
 /// Says that the owner of entry `index` is about to exchange `mine` for `theirs` in the slot of message `aim`.
 #[inline(always)]
 pub(crate) fn arm(memory: &Memory, index: usize, aim: u64, mine: usize, theirs: usize) {
-    let entry = memory.entry(index);
-    entry.aim.store(aim, Relaxed); // Relaxed, here and below: read by a survivor only; see the module's pairings.
+    say(memory, index, aim, Intent::Armed { mine, theirs });
+}
+
+/// As [`arm`], to take message `aim`.
+#[inline(always)]
+pub(crate) fn arm_to_take(memory: &Memory, index: usize, aim: u64, mine: usize, theirs: usize) {
+    say(memory, index, aim, Intent::Taking { mine, theirs });
+}
+
+/// Says that the owner of entry `index` has `mine`, with a message in it that it took and is not done with.
+#[inline(always)]
+pub(crate) fn hold(memory: &Memory, index: usize, mine: usize) {
     compiler_keeps_order();
-    entry.intent.store(Intent::Armed { mine, theirs }.word(), Relaxed);
+    memory.entry(index).intent.store(Intent::Taking { mine, theirs: mine }.word(), Relaxed);
+    compiler_keeps_order();
+}
+
+#[inline(always)]
+fn say(memory: &Memory, index: usize, aim: u64, intent: Intent) {
+    let entry = memory.entry(index);
+    entry.aim.store(aim, Relaxed); // Relaxed, here and elsewhere: read by a survivor only; see the module's pairings.
+    compiler_keeps_order();
+    entry.intent.store(intent.word(), Relaxed);
     compiler_keeps_order();
 }
 
@@ -82,7 +109,7 @@ pub(crate) fn rest(memory: &Memory, index: usize, mine: usize) {
     compiler_keeps_order();
 }
 
-/// Writes down that `buffer` was seen published as message `sequence`. Before the counter goes beyond that message.
+/// Writes down that `buffer` was seen in the slot of message `sequence`. Before a counter goes beyond that message.
 #[inline(always)]
 pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(), Corrupt> {
     let (header, _) = memory.buffer(buffer)?;
@@ -95,20 +122,26 @@ pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(
 pub(crate) fn settle(memory: &Memory, words: Words, index: usize) -> Result<Option<usize>, Corrupt> {
     let entry = memory.entry(index);
     let intent = Intent::from_word(entry.intent.load(Relaxed));
-    let owned = match intent.ok_or(Corrupt { what: "an entry's intent is of no known kind" })? {
+    let (mine, theirs) = match intent {
         Intent::Fresh => return Ok(None),
-        Intent::Idle { mine } => mine,
-        Intent::Armed { mine, theirs } => {
-            let aim = Place::of(entry.aim.load(Relaxed), memory.layout().config.slots);
-            // PAIRS(Publish): if the word is of a later round, we see what was witnessed before.
-            let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
-            let published = match words.at(word, aim.round()) {
-                At::Before => false,
-                At::There => words.any_buffer(word) == mine,
-                At::Beyond => memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence,
-            };
-            if published { theirs } else { mine }
-        }
+        Intent::Idle { mine } => (mine, mine),
+        Intent::Armed { mine, theirs } | Intent::Taking { mine, theirs } => (mine, theirs),
+    };
+    let owned = if mine != theirs {
+        let aim = Place::of(entry.aim.load(Relaxed), memory.layout().config.slots);
+        // PAIRS(Publish): if the slot has forgotten, we see what was witnessed before.
+        let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
+        let at = words.at(word, aim.round());
+        let exchanged = match (at, intent) {
+            (At::There, Intent::Armed { .. }) | (At::Taken, Intent::Taking { .. }) => {
+                words.any_buffer(word) == mine
+            }
+            (At::Before | At::There, _) => false,
+            (At::Taken | At::Beyond, _) => memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence,
+        };
+        if exchanged { theirs } else { mine }
+    } else {
+        mine
     };
     memory.buffer(owned)?;
     Ok(Some(owned))
@@ -121,10 +154,10 @@ mod tests {
     #[test]
     fn intents_survive_their_words() {
         for (mine, theirs) in [(0, 0), (1, 2), ((1 << 31) - 1, 0), (0, (1 << 31) - 1), (123_456, 7_654_321)] {
-            for intent in [Intent::Fresh, Intent::Idle { mine }, Intent::Armed { mine, theirs }] {
-                assert_eq!(Intent::from_word(intent.word()), Some(intent));
+            let exchanges = [Intent::Armed { mine, theirs }, Intent::Taking { mine, theirs }];
+            for intent in [Intent::Fresh, Intent::Idle { mine }].into_iter().chain(exchanges) {
+                assert_eq!(Intent::from_word(intent.word()), intent);
             }
         }
-        assert_eq!(Intent::from_word(u64::MAX), None);
     }
 }

@@ -17,6 +17,8 @@ pub enum Role {
     Writer,
     /// Reads every message.
     Reader,
+    /// Takes messages of a queue.
+    Taker,
 }
 
 /// The state word of an entry: `[times taken:56 | role:8]`, role 0 for a free one.
@@ -33,6 +35,7 @@ impl State {
         match self.0 & 0xff {
             WRITER => Some(Role::Writer),
             READER => Some(Role::Reader),
+            TAKER => Some(Role::Taker),
             _ => None,
         }
     }
@@ -41,6 +44,7 @@ impl State {
         let code = match role {
             Role::Writer => WRITER,
             Role::Reader => READER,
+            Role::Taker => TAKER,
         };
         State(((self.0 >> 8).wrapping_add(1) << 8) | code)
     }
@@ -57,6 +61,7 @@ impl State {
 
 const WRITER: u64 = 1;
 const READER: u64 = 2;
+const TAKER: u64 = 3;
 const LEAVING: u64 = 4;
 
 /// An entry that is ours until drop.
@@ -119,6 +124,7 @@ fn clear(shared: &Shared, index: usize) {
             Cursors(entry).vacate();
             shared.bells.ring(&shared.memory.control().freed);
         }
+        TAKER => {} // What it owned is settled when its entry is taken again.
         _ => return,
     }
     entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.

@@ -67,11 +67,6 @@ impl Lap {
         Lap { first: sequence - sequence % slots_u64, round: sequence / slots_u64, slots }
     }
 
-    #[inline(always)]
-    pub(crate) fn slots(&self) -> usize {
-        self.slots
-    }
-
     /// Behind the message in the last slot.
     #[inline(always)]
     pub(crate) fn end(&self) -> u64 {
@@ -82,6 +77,18 @@ impl Lap {
     #[inline(always)]
     pub(crate) fn next(&self) -> Self {
         Lap { first: self.end(), round: self.round + 1, slots: self.slots }
+    }
+
+    /// Goes to the lap of `sequence`, and says where that lies; without a division, if it is in this lap or the next.
+    #[inline(always)]
+    pub(crate) fn seek(&mut self, sequence: u64) -> Place {
+        if sequence >= self.end() {
+            *self = self.next();
+        }
+        if !(self.first..self.end()).contains(&sequence) {
+            *self = Lap::of(sequence, self.slots);
+        }
+        self.place(sequence)
     }
 
     /// The place of a message of this lap.

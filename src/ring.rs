@@ -13,10 +13,11 @@ use crate::reader::Reader;
 use crate::segment::Presence;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
-#[cfg(target_os = "linux")]
 use crate::superblock::Superblock;
 use crate::sync::Relaxed;
 use crate::sync::futex::Scope;
+#[cfg(target_os = "linux")]
+use crate::taker::Taker;
 use crate::writer::Writer;
 use std::path::Path;
 use std::sync::Arc;
@@ -149,8 +150,11 @@ impl Ring {
     /// In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`JoinError::TableFull`].
+    /// [`JoinError::TableFull`]; [`JoinError::Delivery`] if the ring is a queue.
     pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
+        if let delivery @ Delivery::Queue = self.config().delivery {
+            return Err(JoinError::Delivery { delivery });
+        }
         let first = match self.config().writers {
             Writers::One => WRITER_ENTRY + 1,
             Writers::Many => 0,
@@ -158,6 +162,20 @@ impl Ring {
         let entries = first..self.config().participants;
         let seat = Seat::take(&self.shared, Role::Reader, entries);
         seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
+    }
+
+    /// Registers a taker of a queue.
+    ///
+    /// # Errors
+    /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
+    /// ring is no queue.
+    pub fn taker(&self) -> Result<Taker, JoinError> {
+        let class = Slots::new(self.shared.memory.clone()).class;
+        let (Delivery::Queue, Class::Arena(words)) = (self.config().delivery, class) else {
+            return Err(JoinError::Delivery { delivery: self.config().delivery });
+        };
+        let seat = Seat::take(&self.shared, Role::Taker, 0..self.config().participants);
+        Taker::join(seat.ok_or_else(|| participant::table_full(&self.shared))?, words)
     }
 
     /// What the ring was made to be.
@@ -237,6 +255,7 @@ impl Ring {
         let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position();
         let position = match role {
             Role::Writer => next,
+            Role::Taker => crate::queue::next(&self.shared.memory).min(next),
             Role::Reader => cursor?.max(entry.floor.load(Relaxed)).min(next),
         };
         Some(Participant {

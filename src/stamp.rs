@@ -92,12 +92,14 @@ pub(crate) enum At {
     Before,
     /// It is there.
     There,
+    /// It is taken (queues).
+    Taken,
     /// It was there.
     Beyond,
 }
 
 /// The word of an arena slot: `[round | state:2 | buffer]`. A message is there by this one word; its length and
-/// options lie with the buffer it names. States: 0 awaited, 1 there; 2 and 3 are reserved for queue delivery.
+/// options lie with the buffer it names. States: 0 awaited, 1 there, 2 taken (queues only); 3 is reserved.
 ///
 /// The round counts the messages that went through the slot. The index takes the bits that the ring's buffers
 /// need; the round has the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years).
@@ -116,6 +118,12 @@ impl Words {
     #[inline(always)]
     pub(crate) fn holds(self, round: u64, buffer: usize) -> u64 {
         self.awaits(round, buffer) | 1 << self.buffer_bits
+    }
+
+    /// The message of `round` was taken, and `buffer` left for it.
+    #[inline(always)]
+    pub(crate) fn taken(self, round: u64, buffer: usize) -> u64 {
+        self.awaits(round, buffer) | 2 << self.buffer_bits
     }
 
     /// The message of `round` is awaited; meanwhile the slot keeps `buffer`.
@@ -157,6 +165,7 @@ impl Words {
         let ahead = (word ^ (word & ((1 << shift) - 1))).wrapping_sub(round << shift).cast_signed();
         match (ahead, word >> self.buffer_bits & 3) {
             (0, 1) => At::There,
+            (0, 2) => At::Taken,
             (..=0, _) => At::Before,
             _ => At::Beyond,
         }

@@ -27,6 +27,14 @@ pub enum Stop {
     ExchangeOwned,
     /// `many`: somebody else's publication is witnessed; the counter stands.
     HelpWitnessed,
+    /// `queue`: the intent to take is stored.
+    TakeArmed,
+    /// `queue`: the buffers are exchanged.
+    TakeDone,
+    /// `queue`: the taker says that it owns the message; the counter stands.
+    TakeOwned,
+    /// `queue`: somebody else's take is witnessed; the counter stands.
+    HelpTakeWitnessed,
     /// `gate`: the limit is announced, the readers are not looked at.
     GateAnnounced,
     /// `gate`: a joining reader has stored its first cursor.
@@ -44,7 +52,7 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 16] = [
+    pub const ALL: [Stop; 20] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::PublishMarked,
@@ -55,6 +63,10 @@ impl Stop {
         Stop::ExchangeDone,
         Stop::ExchangeOwned,
         Stop::HelpWitnessed,
+        Stop::TakeArmed,
+        Stop::TakeDone,
+        Stop::TakeOwned,
+        Stop::HelpTakeWitnessed,
         Stop::GateAnnounced,
         Stop::JoinCursor,
         Stop::ReadPinned,

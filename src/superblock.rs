@@ -80,6 +80,7 @@ impl Superblock {
             delivery: match config.delivery {
                 Delivery::Lossy => 1,
                 Delivery::Gated => 2,
+                Delivery::Queue => 3,
             },
             writers: match config.writers {
                 Writers::One => 1,
@@ -150,6 +151,7 @@ impl Superblock {
             delivery: match self.delivery {
                 1 => Delivery::Lossy,
                 2 => Delivery::Gated,
+                3 => Delivery::Queue,
                 other => return Err(format!("its delivery {other} is unknown to this build")),
             },
             writers: match self.writers {

@@ -1,0 +1,151 @@
+//! What writers and takers of a queue may rely on. Ends are reached by counting messages.
+#![allow(missing_docs)]
+
+use seqring::{Config, Delivery, JoinError, ReadError, Ring, Start, TryReadError, TryWriteError};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::thread;
+
+const SLOT_BYTES: usize = 200;
+
+fn queue(slots: usize) -> Ring {
+    Ring::heap(&Config::new(slots, SLOT_BYTES).delivery(Delivery::Queue).participants(16)).unwrap()
+}
+
+/// Message `n` of a writer: both numbers, over and over, in a length that they decide.
+fn message(writer: u64, n: u64) -> Vec<u8> {
+    let words = 2 + (n * 7 + writer * 3) as usize % (SLOT_BYTES / 8 - 1);
+    (0..words).flat_map(|word| if word % 2 == 0 { writer } else { n }.to_le_bytes()).collect()
+}
+
+fn numbers(bytes: &[u8]) -> (u64, u64) {
+    let word = |at: usize| u64::from_le_bytes(bytes[8 * at..][..8].try_into().unwrap());
+    let (writer, n) = (word(0), word(1));
+    assert_eq!(bytes, message(writer, n), "torn, or another");
+    (writer, n)
+}
+
+#[test]
+fn a_queue_takes_exactly_its_slots_and_gives_them_in_order() {
+    for slots in [1, 2, 3, 10, 50] {
+        let ring = queue(slots);
+        let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
+        let mut taker = ring.taker().unwrap();
+        for lap in 0..3 {
+            for n in 0..slots as u64 {
+                let writer = if n % 2 == 0 { &mut one } else { &mut two };
+                assert_eq!(writer.try_write(&message(lap, n)), Ok(lap * slots as u64 + n));
+            }
+            assert_eq!(one.try_write(b"x"), Err(TryWriteError::Full), "{slots}");
+            assert_eq!(two.try_write(b"x"), Err(TryWriteError::Full), "{slots}");
+            for n in 0..slots as u64 {
+                let taken = taker.try_take().unwrap();
+                assert_eq!(taken.received().sequence, lap * slots as u64 + n);
+                assert_eq!(numbers(&taken), (lap, n));
+            }
+            assert_eq!(taker.try_take().unwrap_err(), TryReadError::Empty);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_held_leaves_its_slot_free() {
+    let ring = queue(1);
+    let mut writer = ring.writer().unwrap();
+    let (mut one, mut two) = (ring.taker().unwrap(), ring.taker().unwrap());
+    writer.try_write(b"first").unwrap();
+    let first = one.try_take().unwrap();
+    writer.try_write(b"second").unwrap();
+    let second = two.try_take().unwrap();
+    writer.try_write(b"third").unwrap();
+    assert_eq!((&first[..], &second[..]), (&b"first"[..], &b"second"[..]));
+    drop((first, second));
+    assert_eq!(&one.try_take().unwrap()[..], b"third");
+}
+
+#[test]
+fn every_message_goes_to_exactly_one_taker() {
+    const COUNT: u64 = 3000;
+    for (writers, takers, slots) in [(1, 1, 1), (2, 2, 1), (2, 2, 7), (4, 3, 2), (1, 4, 64), (4, 1, 3)] {
+        let ring = queue(slots);
+        let handles: Vec<_> = (0..writers).map(|_| ring.writer().unwrap()).collect();
+        let all = Mutex::new(BTreeSet::new());
+        thread::scope(|scope| {
+            for (name, mut writer) in handles.into_iter().enumerate() {
+                scope.spawn(move || {
+                    for n in 0..COUNT {
+                        writer.write(&message(name as u64, n)).unwrap();
+                    }
+                });
+            }
+            for _ in 0..takers {
+                let (mut taker, all) = (ring.taker().unwrap(), &all);
+                scope.spawn(move || {
+                    let mut mine = BTreeSet::new();
+                    let mut last = None;
+                    let mut of = vec![None; writers];
+                    loop {
+                        match taker.take() {
+                            Ok(taken) => {
+                                let sequence = taken.received().sequence;
+                                assert!(last.is_none_or(|last| last < sequence), "out of order");
+                                last = Some(sequence);
+                                let (writer, n) = numbers(&taken);
+                                let before = of[writer as usize].replace(n);
+                                assert!(before.is_none_or(|before| before < n), "out of its writer's order");
+                                mine.insert((writer, n));
+                            }
+                            Err(ReadError::Closed) => break,
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                    let mut all = all.lock().unwrap();
+                    for message in mine {
+                        assert!(all.insert(message), "{message:?} was taken twice");
+                    }
+                });
+            }
+        });
+        assert_eq!(all.into_inner().unwrap().len() as u64, writers as u64 * COUNT, "{writers} {takers} {slots}");
+    }
+}
+
+/// Fails if entries or buffers were used up, or two participants had one buffer.
+#[test]
+fn takers_and_writers_come_and_go_for_ever() {
+    let ring = queue(3);
+    let mut expected = 0;
+    for round in 0..200_u64 {
+        let mut writers = [ring.writer().unwrap(), ring.writer().unwrap()];
+        let mut takers = [ring.taker().unwrap(), ring.taker().unwrap(), ring.taker().unwrap()];
+        for n in 0..round % 7 {
+            let writer = &mut writers[n as usize % 2];
+            assert_eq!(writer.try_write(&message(round, n)), Ok(expected));
+            let taken = takers[(n + round) as usize % 3].try_take().unwrap();
+            assert_eq!((taken.received().sequence, numbers(&taken)), (expected, (round, n)));
+            expected += 1;
+        }
+    }
+}
+
+#[test]
+fn a_queue_ends_when_all_is_taken_and_no_writer_is_left() {
+    let ring = queue(4);
+    let mut taker = ring.taker().unwrap();
+    assert_eq!(taker.try_take().unwrap_err(), TryReadError::Empty);
+    let mut writer = ring.writer().unwrap();
+    writer.try_write(b"last").unwrap();
+    drop(writer);
+    assert_eq!(&taker.take().unwrap()[..], b"last");
+    assert_eq!(taker.take().unwrap_err(), ReadError::Closed);
+    ring.writer().unwrap().try_write(b"again").unwrap();
+    assert_eq!(&taker.take().unwrap()[..], b"again");
+}
+
+#[test]
+fn readers_and_takers_are_told_apart() {
+    let ring = queue(2);
+    assert_eq!(ring.reader(Start::Next).unwrap_err(), JoinError::Delivery { delivery: Delivery::Queue });
+    let gated = Ring::heap(&Config::new(2, 8)).unwrap();
+    assert_eq!(gated.taker().unwrap_err(), JoinError::Delivery { delivery: Delivery::Gated });
+}
