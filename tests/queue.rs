@@ -106,7 +106,11 @@ fn every_message_goes_to_exactly_one_taker() {
                 });
             }
         });
-        assert_eq!(all.into_inner().unwrap().len() as u64, writers as u64 * COUNT, "{writers} {takers} {slots}");
+        assert_eq!(
+            all.into_inner().unwrap().len() as u64,
+            writers as u64 * COUNT,
+            "{writers} {takers} {slots}"
+        );
     }
 }
 
