@@ -88,7 +88,7 @@ mod writer;
 
 pub use bell::Waiting;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Writers};
+pub use config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
 pub use error::{
     Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
 };
