@@ -59,6 +59,7 @@ impl SlotClass {
 /// assert_eq!(config.slots(), 50);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Config {
     pub(crate) slots: usize,
     pub(crate) slot_bytes: usize,

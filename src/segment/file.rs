@@ -208,8 +208,12 @@ impl SegmentFile {
     }
 
     fn disk_warning(&self) -> Option<Warning> {
-        const IN_MEMORY: [i64; 3] = [0x0102_1994, 0x9584_58f6, 0x8584_58f6]; // tmpfs, hugetlbfs, ramfs
-        let kind = i64::from(fs::fstatfs(&self.fd).ok()?.f_type as u32);
+        const IN_MEMORY: [u32; 3] = [0x0102_1994, 0x9584_58f6, 0x8584_58f6]; // tmpfs, hugetlbfs, ramfs
+        #[allow(
+            clippy::cast_sign_loss,
+            reason = "a pattern of 32 bits, in whatever type this target has for it"
+        )]
+        let kind = fs::fstatfs(&self.fd).ok()?.f_type as u32;
         (!IN_MEMORY.contains(&kind)).then(|| Warning::OnDisk { path: self.path.clone() })
     }
 }

@@ -86,9 +86,8 @@ fn verdict(segment: &Segment, options: &Options) -> Result<Verdict, RingError> {
     };
     let directory = segment.path().parent().unwrap_or(segment.path());
     match seqring::remove_unused(Location::in_directory(directory, name), options.kept) {
-        Ok(true) => Ok(Verdict::Removed),
-        Ok(false) => Ok(Verdict::InUse), // Somebody opened it meanwhile.
-        Err(RingError::NotFound { .. }) => Ok(Verdict::Removed), // Somebody else was first.
+        Ok(true) | Err(RingError::NotFound { .. }) => Ok(Verdict::Removed), // By us, or by somebody else.
+        Ok(false) => Ok(Verdict::InUse),                                    // Somebody opened it meanwhile.
         Err(error) => Err(error),
     }
 }

@@ -95,7 +95,7 @@ impl RingRecord {
             group,
             creator_pid: segment.creator_pid(),
             created_unix_seconds: created.as_secs_f64(),
-            id: segment.id().iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: format!("{:032x}", u128::from_be_bytes(segment.id())),
             next_sequence: figures.next_sequence,
             published_per_second: earlier.map(|earlier| figures.published_per_second(earlier)),
             participants: participants(figures, earlier),
