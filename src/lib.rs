@@ -50,6 +50,10 @@
 //! and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    not(any(target_os = "linux", feature = "portable")),
+    allow(unused, reason = "only the heap is left")
+)]
 
 mod arena;
 mod bell;

@@ -1,7 +1,9 @@
 //! Where a ring with a name lies: which directory, which name, through which backend.
 
 use crate::error::RingError;
-use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::path::Path;
+use std::path::PathBuf;
 
 /// Where a ring with a name lies, so that any process of the machine finds it.
 ///
@@ -94,6 +96,7 @@ impl Location {
     }
 
     /// The location that has this path, if it is one of a ring's file.
+    #[cfg(target_os = "linux")]
     pub(crate) fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?;
         let location = Self::in_directory(path.parent()?, name);

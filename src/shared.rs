@@ -1,7 +1,7 @@
 //! One attachment to a ring.
 
 use crate::bell::Bells;
-use crate::error::{JoinError, RingError, Warning};
+use crate::error::{JoinError, Warning};
 use crate::memory::Memory;
 use crate::segment::Presence;
 use std::ops::Range;
@@ -23,7 +23,9 @@ impl Shared {
         if let Some(file) = self.presence.backing.file() {
             let wanted = range.len() as u64;
             return file.allocate(range.start as u64..range.end as u64).map_err(|error| match error {
-                RingError::NoSpace { available, .. } => JoinError::NoSpace { wanted, available },
+                crate::error::RingError::NoSpace { available, .. } => {
+                    JoinError::NoSpace { wanted, available }
+                }
                 _ => JoinError::NoSpace { wanted, available: 0 },
             });
         }

@@ -79,7 +79,6 @@ impl Draft {
     }
 
     /// Lets others see it.
-    #[cfg_attr(not(feature = "portable"), expect(unused_mut, reason = "a link is changed"))]
     pub(crate) fn publish(mut self, keep: bool) -> Result<Backing, RingError> {
         match &mut self.backing {
             #[cfg(target_os = "linux")]
