@@ -297,6 +297,14 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// Memory of one node was asked for.
+    #[error("the ring's memory may lie on any node, not on node {node}: {reason}")]
+    AnyNode {
+        /// The node.
+        node: u32,
+        /// Why.
+        reason: String,
+    },
     /// The file system keeps its files on a disk.
     #[error("{} is written to a disk now and then; put it on tmpfs", path.display())]
     OnDisk {

@@ -29,6 +29,7 @@ pub struct SegmentOptions {
     pub(crate) group: Option<u32>,
     pub(crate) huge_pages: bool,
     pub(crate) lock_memory: bool,
+    pub(crate) node: Option<u32>,
 }
 
 impl Default for SegmentOptions {
@@ -43,7 +44,7 @@ const OPEN_OR_CREATE_TRIES: usize = 1000;
 impl SegmentOptions {
     /// A segment of this user alone, on pages of the usual size.
     pub fn new() -> Self {
-        SegmentOptions { mode: 0o600, group: None, huge_pages: false, lock_memory: false }
+        SegmentOptions { mode: 0o600, group: None, huge_pages: false, lock_memory: false, node: None }
     }
 
     /// The access rights of a segment that is created, whatever the umask: `0o600` unless said otherwise.
@@ -74,6 +75,13 @@ impl SegmentOptions {
     #[must_use]
     pub fn lock_memory(mut self, on: bool) -> Self {
         self.lock_memory = on;
+        self
+    }
+
+    /// Asks for memory of one NUMA node, as long as that has any: best the one of the processors that read most.
+    #[must_use]
+    pub fn numa_node(mut self, node: u32) -> Self {
+        self.node = Some(node);
         self
     }
 

@@ -8,7 +8,10 @@
 mod common;
 
 use common::{fresh_name, path_of, segments_named};
-use seqring::{Config, Delivery, Location, Ring, RingError, Segment, SegmentOptions, Start, Warning};
+use seqring::{
+    Config, Delivery, JoinError, Location, Participant, Ring, RingError, Segment, SegmentOptions, Start,
+    TryWriteError, Warning, Writers,
+};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -40,6 +43,12 @@ fn child() {
                     assert!(writer.write(b"x").unwrap() >= next);
                 }
             }
+        }
+        "fill" => fill_a_small_file_system(Path::new(name)),
+        "read" => {
+            let _reader = Ring::open(name).unwrap().reader(Start::Next).unwrap();
+            println!("joined as {}", std::process::id());
+            let _ = std::io::stdin().read_line(&mut String::new());
         }
         "open" => match Ring::open(name) {
             Ok(_) => println!("opened"),
@@ -218,11 +227,126 @@ fn directory_is_in_memory(directory: &Path) -> bool {
     rustix::fs::statfs(directory).unwrap().f_type == TMPFS
 }
 
+/// This test binary as the child `what` in namespaces of its own, after a command there; nothing where that is refused.
+fn unshared(namespaces: &[&str], first: &str, what: &str, name: &str) -> Option<Child> {
+    let may = Command::new("unshare").args(namespaces).arg("true").stderr(Stdio::null()).status();
+    if !may.is_ok_and(|status| status.success()) {
+        println!("not checked: this user may not have namespaces");
+        return None;
+    }
+    let run = format!("{first} exec \"$0\" child --exact --ignored --nocapture");
+    let mut command = Command::new("unshare");
+    command.args(namespaces).args(["sh", "-c", &run]).arg(std::env::current_exe().unwrap());
+    command.env("SEQRING_LIFE", format!("{what} {name}")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    Some(command.spawn().unwrap())
+}
+
+/// Fails if a full file system is a `SIGBUS`, or an error that leaves what was there before unusable.
+#[test]
+fn a_small_file_system_is_full_and_nothing_else() {
+    let directory = format!("/dev/shm/{}", fresh_name("small"));
+    fs::create_dir(&directory).unwrap();
+    let mount = format!("mount -t tmpfs -o size=1m none {directory} &&");
+    if let Some(child) = unshared(&["--mount"], &mount, "fill", &directory) {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains("filled"), "{said}");
+    }
+    fs::remove_dir(&directory).unwrap();
+}
+
+/// What the child does in a file system of 1 MiB.
+fn fill_a_small_file_system(directory: &Path) {
+    let at = |number: usize| Location::in_directory(directory, number.to_string());
+    let many = Config::new(2, 65_536).writers(Writers::Many).participants(32);
+    let ring = Ring::create(at(0), &many).unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut writers = Vec::new();
+    let refused = loop {
+        match ring.writer() {
+            Ok(writer) => writers.push(writer),
+            Err(error) => break error,
+        }
+    };
+    let JoinError::NoSpace { wanted, available } = refused else { panic!("{refused:?}") };
+    assert!(writers.len() > 2 && available < wanted && wanted <= 65_536 + 4096, "{refused}");
+    let message = vec![7; 65_536];
+    for writer in &mut writers {
+        writer.write(&message).unwrap();
+        assert!(*reader.view().unwrap() == message[..]);
+    }
+    let mut small = Vec::new();
+    let error = loop {
+        match Ring::create(at(1 + small.len()), &config()) {
+            Ok(ring) => small.push(ring),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, RingError::NoSpace { path, .. } if path == directory), "{error:?}");
+    for ring in small {
+        ring.writer().unwrap().write(b"works").unwrap();
+    }
+    println!("filled");
+}
+
+/// Fails if who lives is asked of process numbers: those of another namespace are others here.
+#[test]
+fn who_lives_in_another_pid_namespace_is_known() {
+    let name = fresh_name("namespace");
+    let ring = Ring::create(&name, &Config::new(2, 64)).unwrap();
+    let namespaces = ["--pid", "--fork", "--kill-child"];
+    let Some(mut peer) = unshared(&namespaces, "", "read", &name) else { return };
+    let mut lines = BufReader::new(peer.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(
+        lines.any(|line| line.contains("joined as 1")),
+        "the first process of a namespace is number 1 there"
+    );
+    let there = ring.participants();
+    assert!(matches!(there[..], [Participant { pid: 1, alive: true, .. }]), "{there:?}");
+    let mut writer = ring.writer().unwrap();
+    while writer.try_write(b"x") != Err(TryWriteError::Full) {}
+    peer.kill().unwrap();
+    peer.wait().unwrap();
+    writer.write_timeout(b"x", std::time::Duration::from_secs(20)).unwrap();
+    assert_eq!(ring.participants().len(), 1);
+}
+
+/// Fails if a file of huge pages is filled, sized or mapped like another. Not checked without such a file system: as
+/// root, `echo 16 > /proc/sys/vm/nr_hugepages; mount -t hugetlbfs none /mnt`.
+#[test]
+fn a_ring_lies_on_huge_pages_where_there_are_some() {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let mut huge = mounts.lines().filter(|line| line.split(' ').nth(2) == Some("hugetlbfs"));
+    let Some(directory) = huge.next().and_then(|line| line.split(' ').nth(1)) else {
+        return println!("not checked: no hugetlbfs is mounted");
+    };
+    let location = Location::in_directory(directory, fresh_name("huge"));
+    let config = Config::new(4, 3000).observers(true).writers(Writers::Many).participants(8);
+    let ring = match SegmentOptions::new().huge_pages(true).create(&location, &config) {
+        Err(RingError::NoSpace { .. }) => return println!("not checked: no huge pages are free"),
+        ring => ring.unwrap(),
+    };
+    assert!(ring.warnings().is_empty(), "{:?}", ring.warnings());
+    let mut reader = Ring::open(&location).unwrap().reader(Start::Next).unwrap();
+    for _ in 0..3 {
+        ring.writer().unwrap().write(&[7; 3000]).unwrap();
+        assert_eq!(&*reader.view().unwrap(), &[7; 3000]);
+    }
+    assert_eq!(Ring::observe(&location, Start::Newest).unwrap().try_read(&mut [0; 3000]).unwrap().len, 3000);
+    assert!(Segment::inspect(&location).unwrap().allocated_bytes() >= 2 << 20);
+    let all = fs::read_to_string("/proc/meminfo").unwrap();
+    let free =
+        all.lines().find_map(|line| line.strip_prefix("HugePages_Free:")?.trim().parse::<usize>().ok());
+    let too_large = Config::new(free.unwrap() + 1, 2 << 20);
+    let error = Ring::create(Location::in_directory(directory, fresh_name("huge")), &too_large).unwrap_err();
+    assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");
+}
+
 /// Fails if what the system refuses is an error, or goes unsaid.
 #[test]
 fn kinds_of_pages_are_wishes_and_what_is_refused_is_said() {
     let name = fresh_name("pages");
-    let options = SegmentOptions::new().huge_pages(true).lock_memory(true);
+    let options = SegmentOptions::new().huge_pages(true).lock_memory(true).numa_node(0);
     let ring = options.create(&name, &Config::new(4, 1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     writer.write(b"works").unwrap();
@@ -231,6 +355,15 @@ fn kinds_of_pages_are_wishes_and_what_is_refused_is_said() {
         status.lines().find_map(|line| line.strip_prefix("VmLck:")?.trim().split(' ').next()?.parse().ok());
     let refused = |what: fn(&Warning) -> bool| ring.warnings().iter().any(what);
     assert_ne!(locked_kb > Some(0_u64), refused(|warning| matches!(warning, Warning::NotLocked { .. })));
+    let policies = fs::read_to_string("/proc/self/numa_maps").unwrap_or_default();
+    let preferred = policies.lines().any(|line| line.contains("prefer") && line.contains("/dev/shm/"));
+    assert_ne!(
+        preferred,
+        refused(|warning| matches!(warning, Warning::AnyNode { node: 0, .. })),
+        "{policies}"
+    );
+    let nowhere = SegmentOptions::new().numa_node(1 << 20).create(fresh_name("node"), &config()).unwrap();
+    assert!(matches!(nowhere.warnings(), [Warning::AnyNode { node: 1_048_576, .. }]));
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
     let inode = format!(" {} ", fs::metadata(path_of(&name)).unwrap().ino());
     let ours = smaps.split(&inode).nth(1).unwrap();

@@ -182,8 +182,19 @@ impl SegmentFile {
 
     /// Bytes that are free, where the file system has a limit.
     fn available(&self) -> Option<u64> {
-        let stat = fs::fstatvfs(&self.fd).ok().filter(|stat| stat.f_blocks > 0)?;
+        let stat = fs::fstatvfs(&self.fd).ok()?;
+        if stat.f_blocks == 0 {
+            return if self.is_on(&[HUGETLBFS]) { free_huge_pages(stat.f_bsize) } else { None };
+        }
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn is_on(&self, file_systems: &[u32]) -> bool {
+        #[allow(
+            clippy::cast_sign_loss,
+            reason = "a pattern of 32 bits, in whatever type this target has for it"
+        )]
+        fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))
     }
 
     fn check_space(&self, range: &Range<u64>) -> Result<(), RingError> {
@@ -208,14 +219,21 @@ impl SegmentFile {
     }
 
     fn disk_warning(&self) -> Option<Warning> {
-        const IN_MEMORY: [u32; 3] = [0x0102_1994, 0x9584_58f6, 0x8584_58f6]; // tmpfs, hugetlbfs, ramfs
-        #[allow(
-            clippy::cast_sign_loss,
-            reason = "a pattern of 32 bits, in whatever type this target has for it"
-        )]
-        let kind = fs::fstatfs(&self.fd).ok()?.f_type as u32;
-        (!IN_MEMORY.contains(&kind)).then(|| Warning::OnDisk { path: self.path.clone() })
+        (!self.is_on(&[TMPFS, HUGETLBFS, RAMFS])).then(|| Warning::OnDisk { path: self.path.clone() })
     }
+}
+
+const TMPFS: u32 = 0x0102_1994;
+const HUGETLBFS: u32 = 0x9584_58f6;
+const RAMFS: u32 = 0x8584_58f6;
+
+/// Bytes in huge pages of that size which nobody has, and nobody was promised.
+fn free_huge_pages(page_bytes: u64) -> Option<u64> {
+    let count = |what| {
+        let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/{what}", page_bytes >> 10);
+        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
+    };
+    Some(count("free_hugepages")?.saturating_sub(count("resv_hugepages")?) * page_bytes)
 }
 
 impl Drop for SegmentFile {

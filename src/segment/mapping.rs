@@ -142,6 +142,23 @@ impl Mapping {
         unsafe { rustix::mm::madvise(start.cast(), range.len(), advice) }
     }
 
+    /// Asks for pages of that node of the machine's memory, as long as it has any, for those that are not there yet.
+    pub(crate) fn prefer_node(&self, node: u32) -> std::io::Result<()> {
+        const WORDS: usize = 16;
+        const BITS: u32 = u64::BITS * WORDS as u32;
+        let mut nodes = [0_u64; WORDS];
+        let word = nodes.get_mut((node / u64::BITS) as usize).ok_or(std::io::ErrorKind::InvalidInput)?;
+        *word = 1 << (node % u64::BITS);
+        let (policy, flags) = (libc::MPOL_PREFERRED, 0_u32);
+        // The kernel looks at one bit less than it is told.
+        let bits = std::ffi::c_ulong::from(BITS + 1);
+        // SAFETY: the range is this mapping's, `nodes` holds `BITS` bits, and a policy changes no contents.
+        let refused = unsafe {
+            libc::syscall(libc::SYS_mbind, self.base, self.len, policy, nodes.as_ptr(), bits, flags)
+        };
+        if refused == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    }
+
     /// Keeps a range in memory, `now` all of its pages, or else each from its first use on.
     pub(crate) fn lock(&self, range: Range<usize>, now: bool) -> rustix::io::Result<()> {
         use rustix::mm::{MlockFlags, mlock_with};

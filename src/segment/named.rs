@@ -66,7 +66,7 @@ pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, Ring
             Ok(()) if file.is_named() => {
                 let Contents { layout, stat, .. } = file.contents()?;
                 check_owner(&file.path, stat.st_uid, stat.st_mode)?;
-                file.keep = layout.config.keep;
+                file.keep = layout.config.keep; // From here on we may be the last one out.
                 let (mapping, warnings) = file.map(&layout, options)?;
                 return Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) });
             }

@@ -10,19 +10,19 @@ use crate::segment_options::SegmentOptions;
 /// Before a mapping's pages are allocated.
 #[cfg(target_os = "linux")]
 pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &SegmentOptions) -> Vec<Warning> {
-    if !options.huge_pages {
-        return Vec::new();
+    let mut warnings = Vec::new();
+    if let Some(node) = options.node
+        && let Err(error) = mapping.prefer_node(node)
+    {
+        warnings.push(Warning::AnyNode { node, reason: error.to_string() });
     }
-    let advised = mapping.prefer_huge_pages();
-    // The advice is followed where a page is touched for the first time; `fallocate` knows nothing of it. A refusal is
-    // the file system's to explain, when it allocates.
-    let _ = mapping.make_resident(0..layout.resident_bytes);
-    match advised {
-        Err(error) if page_bytes(mapping).is_some_and(|bytes| bytes.base == bytes.small) => {
-            vec![Warning::SmallPages { reason: format!("the kernel refuses the advice: {error}") }]
-        }
-        _ => Vec::new(),
+    // Refused where pages are huge anyway; `settle` looks at what came of it.
+    if options.huge_pages && mapping.prefer_huge_pages().is_ok() {
+        // The advice is followed where a page is touched for the first time; `fallocate` knows nothing of it. That
+        // there is no room is the file system's to say, when it allocates.
+        let _ = mapping.make_resident(0..layout.resident_bytes);
     }
+    warnings
 }
 
 /// Once they are.
@@ -84,5 +84,6 @@ pub(super) fn settle(_: &Mapping, _: &Layout, options: &SegmentOptions) -> Vec<W
     let reason = || "this system has no such option".to_string();
     let small = options.huge_pages.then(|| Warning::SmallPages { reason: reason() });
     let loose = options.lock_memory.then(|| Warning::NotLocked { reason: reason() });
-    small.into_iter().chain(loose).collect()
+    let anywhere = options.node.map(|node| Warning::AnyNode { node, reason: reason() });
+    small.into_iter().chain(loose).chain(anywhere).collect()
 }
