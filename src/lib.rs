@@ -70,6 +70,7 @@ mod memory;
 mod optimistic;
 mod ownership;
 mod participant;
+mod patience;
 mod place;
 mod position;
 mod queue;

@@ -9,8 +9,9 @@ use crate::life::{self, Phase};
 use crate::many;
 use crate::memory::{Memory, frozen_bytes};
 use crate::participant::{Role, Seat};
+use crate::patience::Patience;
 use crate::position::Received;
-use crate::queue::{Attempt, Takes};
+use crate::queue::{self, Attempt, Takes};
 use crate::stamp::Words;
 use std::time::{Duration, Instant};
 
@@ -35,9 +36,6 @@ struct Hand {
     metadata: Box<[u8]>,
     meta_len: usize,
 }
-
-/// So often others may be first, before the ring is taken for damaged: each time they take a message.
-const TRIES: usize = 1 << 20;
 
 impl Taker {
     pub(crate) fn join(seat: Seat, words: Words) -> Result<Self, JoinError> {
@@ -110,7 +108,8 @@ impl Taker {
 
 impl Hand {
     fn try_take(&mut self) -> Result<Received, TryReadError> {
-        for _ in 0..TRIES {
+        let mut patience = Patience::default();
+        loop {
             match self.takes.try_take(&self.memory)? {
                 Attempt::Taken(sequence) => {
                     self.bells.ring(&self.memory.control().freed);
@@ -124,8 +123,11 @@ impl Hand {
                     Phase::Ended | Phase::Closed => return Err(TryReadError::Closed),
                 },
             }
+            if !patience.lasts(queue::next(&self.memory)) {
+                let what = "the counter of takes stands still, or the slots keep changing";
+                return Err(Corrupt { what }.into());
+            }
         }
-        Err(Corrupt { what: "the counter of takes stands still, or the slots keep changing" }.into())
     }
 
     /// What goes with the message in the own buffer.
