@@ -103,6 +103,10 @@ pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;
 
+/// What the targets in `fuzz` need beside the public API.
+#[cfg(seqring_fuzz)]
+pub mod fuzzing;
+
 /// What the tests in `stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_loom)))]
 pub mod stopping {

@@ -118,7 +118,7 @@ impl Ring {
         crate::segment::named::unlink(name)
     }
 
-    fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
+    pub(crate) fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
         Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
     }
 

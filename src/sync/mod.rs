@@ -7,15 +7,17 @@
 //! and lets the models weaken exactly that end and watch the model fail.
 
 pub(crate) mod futex;
+#[cfg(seqring_fuzz)]
+pub(crate) mod hostile;
 pub(crate) mod membarrier;
 mod pair;
 
+#[cfg(seqring_fuzz)]
+pub(crate) use hostile::AtomicU64;
+#[cfg(not(any(seqring_loom, seqring_fuzz)))]
+pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(seqring_loom))]
-pub(crate) use std::{
-    hint::spin_loop,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    thread::yield_now,
-};
+pub(crate) use std::{hint::spin_loop, sync::atomic::Ordering::Relaxed, thread::yield_now};
 
 #[cfg(seqring_loom)]
 pub(crate) use loom::{
