@@ -113,6 +113,6 @@ pub mod stopping {
     pub use crate::stops::{Stop, on_stop};
 }
 
-/// What the models in `loom-tests` need beside the public API.
+/// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_loom)]
 pub mod model;

@@ -53,6 +53,11 @@ impl Taker {
         Ok(Taker { endpoint: Endpoint::new(seat), hand })
     }
 
+    #[cfg(seqring_loom)]
+    pub(crate) fn entry(&self) -> usize {
+        self.endpoint.seat.index()
+    }
+
     /// Takes the next message, without waiting. It is this taker's alone: no copy is made, and nobody else gets it.
     ///
     /// # Errors
