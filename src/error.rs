@@ -176,7 +176,9 @@ pub enum JoinError {
         participants: usize,
     },
     /// The ring delivers messages in another way.
-    #[error("this ring's delivery is {delivery:?}: a queue has takers, the others have readers")]
+    #[error(
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+    )]
     Delivery {
         /// How the ring delivers.
         delivery: Delivery,

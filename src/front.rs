@@ -1,5 +1,7 @@
 //! Where a writer stands, and how it publishes from there.
 
+mod assigned;
+
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::{Delivery, Writers};

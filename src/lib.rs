@@ -56,6 +56,7 @@
 )]
 
 mod arena;
+mod assigned;
 mod bell;
 mod capabilities;
 mod claim;
@@ -101,6 +102,7 @@ mod taker;
 mod view;
 mod writer;
 
+pub use assigned::{Assigned, AssignedClaim, Placed};
 pub use bell::Waiting;
 pub use capabilities::Capabilities;
 pub use claim::Claim;

@@ -1,5 +1,6 @@
 //! The models, each with the orderings that it needs and the least executions that it must explore.
 
+mod assigned;
 mod end;
 mod gate;
 mod join;
@@ -239,6 +240,27 @@ pub(crate) const MODELS: &[Model] = &[
         floor: 2_853,
         preemptions: Some(2),
         body: queue::writer_died,
+    },
+    Model {
+        name: "made_twice",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 188,
+        preemptions: Some(2),
+        body: assigned::made_twice,
+    },
+    Model {
+        name: "out_of_order",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 26,
+        preemptions: Some(2),
+        body: assigned::out_of_order,
+    },
+    Model {
+        name: "assigned_died",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 40,
+        preemptions: Some(2),
+        body: assigned::died,
     },
     Model {
         name: "both_leave",
