@@ -59,7 +59,7 @@ pub(super) fn draft(
     written.and_then(|()| link.file.lock_shared()).map_err(failure("linking to", &link.path))?;
     let mapping = Mapping::shmem(shmem);
     // Nothing is allocated yet. Where the system can be asked to, it says now that there is no room.
-    if mapping.make_resident(0..layout.resident_bytes).is_err_and(|error| is_full(&io::Error::from(error))) {
+    if !mapping.has_room(0..layout.resident_bytes) {
         let wanted = layout.resident_bytes as u64;
         return Err(RingError::NoSpace { path: link.path.clone(), wanted, available: 0 });
     }
@@ -204,12 +204,6 @@ fn new_file(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// Whether a refusal to make pages resident says that there are none: the kernel reports the fault that would come.
-fn is_full(error: &io::Error) -> bool {
-    const FAULT: i32 = 14;
-    cfg!(target_os = "linux") && error.raw_os_error() == Some(FAULT)
 }
 
 fn not_created(path: &Path) -> impl Fn(ShmemError) -> RingError {
