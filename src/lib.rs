@@ -103,7 +103,7 @@ mod writer;
 pub use bell::Waiting;
 pub use capabilities::Capabilities;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Writers};
+pub use config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
 #[cfg(target_os = "linux")]
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{

@@ -1,6 +1,6 @@
 //! The header of a segment: what the ring was made to be, written once, and checked before anything else.
 
-use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
+use crate::config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
 use crate::layout::Layout;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -46,8 +46,9 @@ pub(crate) struct Superblock {
 const FLAG_TAG: u32 = 1;
 const FLAG_TIMESTAMP: u32 = 1 << 1;
 const FLAG_OBSERVERS: u32 = 1 << 2;
-const FLAG_KEEP: u32 = 1 << 3;
-const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_KEEP;
+const FLAG_DROP_UNFINISHED: u32 = 1 << 3;
+const FLAG_KEEP: u32 = 1 << 4;
+const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_DROP_UNFINISHED | FLAG_KEEP;
 
 impl Superblock {
     /// For a segment that is created now, by this process.
@@ -91,6 +92,7 @@ impl Superblock {
             flags: flag(config.tag, FLAG_TAG)
                 | flag(config.timestamp, FLAG_TIMESTAMP)
                 | flag(config.observers, FLAG_OBSERVERS)
+                | flag(config.unfinished == Unfinished::Drop, FLAG_DROP_UNFINISHED)
                 | flag(config.keep, FLAG_KEEP),
             meta_bytes: config.meta_bytes as u32,
             frame_kind: config.frame.kind,
@@ -161,6 +163,10 @@ impl Superblock {
                 1 => Writers::One,
                 2 => Writers::Many,
                 other => return Err(format!("its writers mode {other} is unknown to this build")),
+            },
+            unfinished: match self.flags & FLAG_DROP_UNFINISHED {
+                0 => Unfinished::Redeliver,
+                _ => Unfinished::Drop,
             },
             participants: self.participants as usize,
             first_sequence: self.first_sequence,

@@ -96,9 +96,14 @@ pub(super) fn open(path: PathBuf, options: &SegmentOptions) -> Result<Opened, Ri
 
 /// Removes the name, so that nobody can open the segment any more; who has it keeps it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
-    let id = fs::read_to_string(path).map_err(failure("reading", path))?;
+    let mut file = File::open(path).map_err(failure("opening", path))?;
+    let mut id = String::new();
+    file.read_to_string(&mut id).map_err(failure("reading", path))?;
     fs::remove_file(path).map_err(failure("removing", path))?;
     remove_memory(&id);
+    if file.try_lock().is_ok() {
+        remove_entries(path, &id); // Nobody has it who would.
+    }
     Ok(())
 }
 
@@ -156,24 +161,19 @@ impl Link {
 }
 
 impl Drop for Link {
-    /// The last one out removes everything.
+    /// The last one out removes everything; of a ring that is kept, only what an unlinked one has left.
     fn drop(&mut self) {
         // Let go first: of two that leave at once and keep their shared locks, neither would be alone.
         let alone = self.file.unlock().is_ok() && self.file.try_lock().is_ok();
-        if self.keep || !alone {
+        let is_named = leads_to(&self.path, &self.id);
+        if !alone || (self.keep && is_named) {
             return;
         }
-        if leads_to(&self.path, &self.id) {
+        if is_named {
             let _ = fs::remove_file(&self.path);
         }
         remove_memory(&self.id);
-        let Some(directory) = self.path.parent() else { return };
-        let prefix = prefix_of(&self.id);
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        remove_entries(&self.path, &self.id);
     }
 }
 
@@ -185,6 +185,17 @@ fn leads_to(path: &Path, id: &str) -> bool {
 fn remove_memory(id: &str) {
     if let Ok(mut shmem) = ShmemConf::new().os_id(id).open() {
         shmem.set_owner(true); // It goes with its owner.
+    }
+}
+
+/// Removes the files of entries.
+fn remove_entries(path: &Path, id: &str) {
+    let Some(directory) = path.parent() else { return };
+    let prefix = prefix_of(id);
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

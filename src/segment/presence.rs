@@ -8,8 +8,9 @@
 //! Threads of one heap ring have the set alone: a thread ends inside a living process, where `Drop` speaks for it.
 
 use super::Backing;
+use crate::sync::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, TryLockError};
 
 /// The entries held through one handle on a ring and its clones.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct Presence {
 
 impl Presence {
     pub(crate) fn new(backing: Backing) -> Self {
-        Presence { held: Mutex::default(), backing }
+        Presence { held: Mutex::new(BTreeSet::new()), backing }
     }
 
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
@@ -29,9 +30,13 @@ impl Presence {
         self.acquire_with(self.held(), entry)
     }
 
-    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: then false.
-    pub(crate) fn try_acquire(&self, entry: usize) -> bool {
-        self.held.try_lock().is_ok_and(|held| self.acquire_with(held, entry))
+    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: `None` if there is one.
+    pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
+        match self.held.try_lock() {
+            Ok(held) => Some(self.acquire_with(held, entry)),
+            Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
