@@ -46,9 +46,9 @@ pub(crate) struct Superblock {
 const FLAG_TAG: u32 = 1;
 const FLAG_TIMESTAMP: u32 = 1 << 1;
 const FLAG_OBSERVERS: u32 = 1 << 2;
-const FLAG_DROP_UNFINISHED: u32 = 1 << 3;
-const FLAG_KEEP: u32 = 1 << 4;
-const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_DROP_UNFINISHED | FLAG_KEEP;
+const FLAG_KEEP: u32 = 1 << 3;
+const FLAG_DROP_UNFINISHED: u32 = 1 << 4;
+const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_KEEP | FLAG_DROP_UNFINISHED;
 
 impl Superblock {
     /// For a segment that is created now, by this process.
@@ -92,8 +92,8 @@ impl Superblock {
             flags: flag(config.tag, FLAG_TAG)
                 | flag(config.timestamp, FLAG_TIMESTAMP)
                 | flag(config.observers, FLAG_OBSERVERS)
-                | flag(config.unfinished == Unfinished::Drop, FLAG_DROP_UNFINISHED)
-                | flag(config.keep, FLAG_KEEP),
+                | flag(config.keep, FLAG_KEEP)
+                | flag(config.unfinished == Unfinished::Drop, FLAG_DROP_UNFINISHED),
             meta_bytes: config.meta_bytes as u32,
             frame_kind: config.frame.kind,
             frame_dimensions: config.frame.dimensions,
