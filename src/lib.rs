@@ -121,7 +121,7 @@ pub use reader::{Messages, Reader};
 pub use ring::Ring;
 pub use segment_options::SegmentOptions;
 #[cfg(target_os = "linux")]
-pub use segments::{Found, Segment, remove_unused, segments, segments_in};
+pub use segments::{Found, Segment, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;

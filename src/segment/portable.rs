@@ -51,7 +51,8 @@ pub(super) fn draft(
     }
     let mut shmem = ShmemConf::new().size(layout.total_bytes).create().map_err(not_created(&path))?;
     let id = shmem.get_os_id().to_owned();
-    let file = new_file(&path_beside(&path, &id, "draft")).map_err(failure("creating a link for", &path))?;
+    let file = private().create_new(true).open(path_beside(&path, &id, "draft"));
+    let file = file.map_err(failure("creating a link for", &path))?;
     // From here on the link is the one to remove the memory.
     let link = Link { file, path, id, keep: false, entries: Mutex::default() };
     shmem.set_owner(false);
@@ -71,43 +72,49 @@ pub(super) fn draft(
 /// Opens the segment that the file of that path leads to.
 pub(super) fn open(path: PathBuf, options: &SegmentOptions) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
-        let mut file =
-            OpenOptions::new().read(true).write(true).open(&path).map_err(failure("opening", &path))?;
-        match file.try_lock_shared() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                std::thread::yield_now(); // Somebody is removing it.
-                continue;
+        let mut link = Link::at(&path)?;
+        match link.file.try_lock_shared() {
+            Ok(()) if leads_to(&path, &link.id) => {
+                let (mapping, layout) = link.map()?;
+                link.keep = layout.config.keep;
+                let warnings = pages::settle(&mapping, &layout, options);
+                return Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) });
             }
+            Ok(()) => {}                                               // Somebody has removed it.
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(), // Somebody is about to.
             Err(TryLockError::Error(error)) => return Err(failure("locking", &path)(error)),
-        }
-        let mut id = String::new();
-        file.read_to_string(&mut id).map_err(failure("reading", &path))?;
-        if leads_to(&path, &id) {
-            let mut link = Link { file, path, id, keep: true, entries: Mutex::default() };
-            let (mapping, layout) = link.map()?;
-            link.keep = layout.config.keep;
-            let warnings = pages::settle(&mapping, &layout, options);
-            return Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) });
         }
     }
     Err(RingError::Unusable { path, reason: "somebody who is leaving holds it, and does not go on".into() })
 }
 
+/// Removes the segment if nobody has it open and its ring is not to be kept. Says whether it did.
+pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
+    let mut link = Link::at(path)?;
+    let kept = link.map().is_ok_and(|(_, layout)| layout.config.keep);
+    link.keep = kept && !kept_too;
+    drop(link); // As the last one out does it.
+    Ok(!path.exists())
+}
+
 /// Removes the name, so that nobody can open the segment any more; who has it keeps it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
-    let mut file = File::open(path).map_err(failure("opening", path))?;
-    let mut id = String::new();
-    file.read_to_string(&mut id).map_err(failure("reading", path))?;
+    let link = Link::at(path)?;
     fs::remove_file(path).map_err(failure("removing", path))?;
-    remove_memory(&id);
-    if file.try_lock().is_ok() {
-        remove_entries(path, &id); // Nobody has it who would.
-    }
-    Ok(())
+    remove_memory(&link.id);
+    Ok(()) // If nobody has it, we are the last one out.
 }
 
 impl Link {
+    /// The one at that path, not locked, and to be left as it is.
+    fn at(path: &Path) -> Result<Self, RingError> {
+        let mut file =
+            OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
+        let mut id = String::new();
+        file.read_to_string(&mut id).map_err(failure("reading", path))?;
+        Ok(Link { file, path: path.into(), id, keep: true, entries: Mutex::default() })
+    }
+
     pub(super) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
         let draft = path_beside(&self.path, &self.id, "draft");
         fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
@@ -137,7 +144,7 @@ impl Link {
     /// Takes the lock that goes with an entry of the participant table, if nobody has it.
     pub(super) fn try_lock(&self, entry: usize) -> bool {
         let path = path_beside(&self.path, &self.id, &entry.to_string());
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let opened = private().create(true).truncate(false).open(path);
         let Some(file) = opened.ok().filter(|file| file.try_lock().is_ok()) else {
             return false;
         };
@@ -208,13 +215,13 @@ fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
     path.with_file_name(format!("{}{what}.seqring", prefix_of(id)))
 }
 
-/// A file that was not there, for this user alone where users are told apart.
-fn new_file(path: &Path) -> io::Result<File> {
+/// To create a file for this user alone, where users are told apart: whoever can open one can lock it.
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options
 }
 
 fn not_created(path: &Path) -> impl Fn(ShmemError) -> RingError {
