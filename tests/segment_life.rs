@@ -346,6 +346,29 @@ fn a_ring_lies_on_huge_pages_where_there_are_some() {
     assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");
 }
 
+/// Fails if a file among the temporary ones, which anybody may put there, is followed to where it leads.
+#[test]
+#[cfg(feature = "portable")]
+fn a_portable_rings_file_leads_to_memory_of_a_ring_or_nowhere() {
+    let location = Location::portable(fresh_name("link"));
+    let path = location.path().unwrap();
+    let refused = |says: &str| {
+        let error = Ring::open(&location).unwrap_err();
+        assert!(matches!(&error, RingError::Unusable { reason, .. } if reason.contains(says)), "{error:?}");
+    };
+    for text in ["", "junk", "/other", "/shmem_", "/shmem_12/../other", "/shmem_FFFFFFFFFFFFFFFFx"] {
+        fs::write(&path, text).unwrap();
+        refused("does not lead to memory");
+        assert!(Ring::unlink(&location).is_err() && path.exists(), "{text:?}");
+    }
+    fs::write(&path, "/shmem_FFFFFFFFFFFFFFFF").unwrap();
+    refused("its memory is gone");
+    Ring::unlink(&location).unwrap();
+    std::os::unix::fs::symlink("/dev/shm", &path).unwrap();
+    refused("not a regular file");
+    fs::remove_file(&path).unwrap();
+}
+
 /// Fails if what the system refuses is an error, or goes unsaid.
 #[test]
 fn kinds_of_pages_are_wishes_and_what_is_refused_is_said() {

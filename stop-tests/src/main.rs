@@ -23,8 +23,8 @@ fn main() -> ExitCode {
             be_victim(role.parse().expect("a number"), stop.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
-        ["comer", stop, name] => {
-            segment::come_and_go(stop.parse().expect("a number"), name);
+        ["comer", stop, backend, name] => {
+            segment::come_and_go(stop.parse().expect("a number"), backend.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
         [] => run(MESSAGES),
@@ -57,8 +57,10 @@ fn run(messages: u64) -> ExitCode {
             }
         }
         if segment::passes(stop) {
-            for fate in [Fate::Continued, Fate::Killed] {
-                match segment::run(stop, fate, messages) {
+            let fates = [Fate::Continued, Fate::Killed];
+            for (backend, fate) in segment::BACKENDS.into_iter().flat_map(|one| fates.map(|fate| (one, fate)))
+            {
+                match segment::run(stop, backend, fate, messages) {
                     Ok(messages) => {
                         moved += messages;
                         match fate {
@@ -66,7 +68,7 @@ fn run(messages: u64) -> ExitCode {
                             Fate::Killed => kills += 1,
                         }
                     }
-                    Err(error) => failures.push(format!("{fate:?}: {error}")),
+                    Err(error) => failures.push(format!("{backend:?} {fate:?}: {error}")),
                 }
             }
         }

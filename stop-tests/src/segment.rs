@@ -4,7 +4,7 @@
 use crate::case::Fate;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::stopping::{Stop, on_stop};
-use seqring::{Config, Ring, RingError, Start};
+use seqring::{Backend, Config, Location, Ring, RingError, Start};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
@@ -20,8 +20,15 @@ pub(crate) fn passes(stop: Stop) -> bool {
     )
 }
 
+/// The backends whose rings have names.
+pub(crate) const BACKENDS: [Backend; 2] = [Backend::File, Backend::Portable];
+
+fn location(backend: Backend, name: &str) -> Location {
+    if backend == Backend::Portable { Location::portable(name) } else { Location::named(name) }
+}
+
 /// What the victim process does: it has the ring for a moment, and stops itself at the point that its parent named.
-pub(crate) fn come_and_go(stop: usize, name: &str) {
+pub(crate) fn come_and_go(stop: usize, backend: usize, name: &str) {
     static TARGET: OnceLock<Stop> = OnceLock::new();
     TARGET.set(Stop::ALL[stop]).expect("once");
     on_stop(|stop| {
@@ -29,7 +36,8 @@ pub(crate) fn come_and_go(stop: usize, name: &str) {
             kill_process(rustix::process::getpid(), Signal::STOP).expect("a process may stop itself");
         }
     });
-    let ring = Ring::open_or_create(name, &config()).expect("whoever was first, there is a ring");
+    let ring = Ring::open_or_create(location(BACKENDS[backend], name), &config())
+        .expect("whoever was first, there is a ring");
     assert_eq!(ring.config(), &config());
 }
 
@@ -38,34 +46,37 @@ fn config() -> Config {
 }
 
 /// Runs the case. Returns how many messages others moved through the ring of that name.
-pub(crate) fn run(stop: Stop, fate: Fate, messages: u64) -> Result<u64, String> {
+pub(crate) fn run(stop: Stop, backend: Backend, fate: Fate, messages: u64) -> Result<u64, String> {
     let name = format!("stop-test-{}-{stop:?}-{fate:?}", std::process::id());
+    let at = location(backend, &name);
     // Whoever shall open the ring must find one.
-    let found = (stop == Stop::SegmentEntered).then(|| create(&name)).transpose()?;
+    let found = (stop == Stop::SegmentEntered).then(|| create(&at)).transpose()?;
     let mut victim = Command::new(std::env::current_exe().map_err(text)?);
     let index = Stop::ALL.iter().position(|known| *known == stop).expect("one of them");
-    let victim = victim.args(["comer", &index.to_string(), &name]).spawn().map_err(text)?;
+    let index_of_backend = usize::from(backend == Backend::Portable);
+    let arguments = ["comer", &index.to_string(), &index_of_backend.to_string(), &name];
+    let victim = victim.args(arguments).spawn().map_err(text)?;
     let stopped = waitpid(Some(Pid::from_child(&victim)), WaitOptions::UNTRACED).map_err(text)?;
     if !stopped.is_some_and(|(_, status)| status.stopped()) {
         return Err("the victim never got there".into());
     }
     let ring = match (stop, found) {
         // Nobody sees what has no name.
-        (Stop::SegmentFilled, _) => match Ring::open(&name) {
-            Err(RingError::NotFound { .. }) => Some(create(&name)?),
+        (Stop::SegmentFilled, _) => match Ring::open(&at) {
+            Err(RingError::NotFound { .. }) => Some(create(&at)?),
             other => return Err(format!("a ring without a name: {other:?}")),
         },
         // The opener counts as a user, so the name stays when the other leaves.
         (Stop::SegmentEntered, found) => {
             drop(found);
-            Some(Ring::open(&name).map_err(text)?)
+            Some(Ring::open(&at).map_err(text)?)
         }
         // Between the last one's decision and its deed nobody gets in, and everybody is told why.
-        (Stop::SegmentDeserted, _) => match Ring::open(&name) {
+        (Stop::SegmentDeserted, _) => match Ring::open(&at) {
             Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => None,
             other => return Err(format!("the name of a ring that goes: {other:?}")),
         },
-        _ => Some(Ring::open(&name).map_err(text)?),
+        _ => Some(Ring::open(&at).map_err(text)?),
     };
     let mut moved = 0;
     if let Some(ring) = &ring {
@@ -73,21 +84,21 @@ pub(crate) fn run(stop: Stop, fate: Fate, messages: u64) -> Result<u64, String> 
     }
     meet(victim, fate)?;
     // The leaver has removed the name, or its killer has left it: either way it can be used.
-    let ring = ring.map_or_else(|| Ring::open_or_create(&name, &config()).map_err(text), Ok)?;
+    let ring = ring.map_or_else(|| Ring::open_or_create(&at, &config()).map_err(text), Ok)?;
     moved += exchange(&ring, messages)?;
-    let other = Ring::open(&name).map_err(text)?;
+    let other = Ring::open(&at).map_err(text)?;
     if other.next_sequence() != ring.next_sequence() {
         return Err("the name leads to another ring".into());
     }
     drop((ring, other));
-    match Ring::open(&name) {
+    match Ring::open(&at) {
         Err(RingError::NotFound { .. }) => Ok(moved),
         other => Err(format!("the last one left, and the name stays: {other:?}")),
     }
 }
 
-fn create(name: &str) -> Result<Ring, String> {
-    Ring::create(name, &config()).map_err(text)
+fn create(at: &Location) -> Result<Ring, String> {
+    Ring::create(at, &config()).map_err(text)
 }
 
 fn exchange(ring: &Ring, messages: u64) -> Result<u64, String> {
