@@ -341,6 +341,8 @@ fn a_ring_lies_on_huge_pages_where_there_are_some() {
     let all = fs::read_to_string("/proc/meminfo").unwrap();
     let free =
         all.lines().find_map(|line| line.strip_prefix("HugePages_Free:")?.trim().parse::<usize>().ok());
+    let most = Config::new(free.unwrap() - 4, 2 << 20);
+    drop(Ring::create(Location::in_directory(directory, fresh_name("huge")), &most).unwrap());
     let too_large = Config::new(free.unwrap() + 1, 2 << 20);
     let error = Ring::create(Location::in_directory(directory, fresh_name("huge")), &too_large).unwrap_err();
     assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");

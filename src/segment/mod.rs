@@ -17,6 +17,8 @@ pub(crate) mod memfd;
 pub(crate) mod named;
 #[cfg(feature = "portable")]
 mod portable;
+#[cfg(target_os = "linux")]
+mod space;
 
 use crate::error::{RingError, Warning};
 use crate::layout::Layout;
