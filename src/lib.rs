@@ -40,6 +40,10 @@
 //!
 //! Large payloads are filled in place with [`Writer::claim`] and looked at in place with [`Reader::view`].
 //!
+//! Rings for other processes lie under a name ([`Ring::create`], [`Location`]), or in memory that is passed on as a
+//! descriptor ([`Ring::anonymous`]); [`Ring::capabilities`] says what each backend offers. A [`Segment`] shows a ring, and
+//! an [`Observer`] reads it, without taking part.
+//!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
 //! - For one writer and one reader of tiny messages in one process, a plain queue of two indices is smaller.
@@ -124,7 +128,7 @@ pub use reader::{Messages, Reader};
 pub use ring::Ring;
 pub use segment_options::SegmentOptions;
 #[cfg(target_os = "linux")]
-pub use segments::{Found, Segment, remove_unused, segments, segments_in};
+pub use segments::{Found, Segment, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;

@@ -108,6 +108,12 @@ impl Superblock {
         block
     }
 
+    /// Half of the id.
+    #[cfg(feature = "portable")]
+    pub(crate) fn number(&self) -> u64 {
+        u64::from_ne_bytes(self.id[..8].try_into().expect("half of 16 bytes"))
+    }
+
     /// The layout that this header describes, or what about it cannot be used.
     ///
     /// `file_bytes` is the real size of the segment. Nothing is taken over unchecked: offsets are computed

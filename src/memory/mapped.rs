@@ -69,6 +69,11 @@ impl Memory {
         }
     }
 
+    /// Makes a range resident; false if the system says that it has no pages for it.
+    pub(crate) fn has_room(&self, range: std::ops::Range<usize>) -> bool {
+        self.mapping.has_room(range)
+    }
+
     /// Makes the pages of a buffer resident that this mapping did not use before.
     pub(crate) fn make_buffer_resident(&self, buffer: usize) {
         let _ = self.mapping.make_resident(self.layout.buffer_pages(buffer)); // Else at their first use.

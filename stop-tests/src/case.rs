@@ -98,6 +98,12 @@ impl Role {
             Stop::JoinCursor | Stop::ReadCopied => reads,
             Stop::BellAnnounced => reads || takes,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
+            // In `segment`.
+            Stop::SegmentFilled
+            | Stop::SegmentNamed
+            | Stop::SegmentEntered
+            | Stop::SegmentLeft
+            | Stop::SegmentDeserted => false,
         }
     }
 
