@@ -1,0 +1,8 @@
+//! The plain queue, the plain list and the search for an order that the tests with real threads use.
+
+#[path = "../../tests/linearizable/broadcast.rs"]
+pub(crate) mod broadcast;
+#[path = "../../tests/linearizable/history.rs"]
+pub(crate) mod history;
+#[path = "../../tests/linearizable/queue.rs"]
+pub(crate) mod queue;
