@@ -25,7 +25,7 @@ pub(crate) trait Sequential: Clone + Eq + Hash {
 pub(crate) struct Clock(AtomicUsize);
 
 impl Clock {
-    /// Does a call and notes it down. SeqCst: whoever sees a call ended began later.
+    /// Does a call and notes it down. `SeqCst`: whoever sees a call ended began later.
     pub(crate) fn time<C>(&self, call: impl FnOnce() -> C) -> Event<C> {
         let began = self.0.fetch_add(1, SeqCst);
         let call = call();
@@ -41,8 +41,8 @@ pub(crate) type Actor<C> = Box<dyn FnOnce(&Clock) -> Vec<Event<C>> + Send>;
 /// The search of Wing and Gong: of the calls that no other one ended before, one is taken for the next; where its result
 /// is not what the sequential thing returns, another; where none fits, an earlier choice was wrong. What was tried once,
 /// the same calls done and the same state reached, is not tried again (Lowe).
-pub(crate) fn is_linearizable<S: Sequential>(first: S, threads: &[Vec<Event<S::Call>>]) -> bool {
-    search(&first, threads, &mut vec![0; threads.len()], &mut HashSet::new())
+pub(crate) fn is_linearizable<S: Sequential>(first: &S, threads: &[Vec<Event<S::Call>>]) -> bool {
+    search(first, threads, &mut vec![0; threads.len()], &mut HashSet::new())
 }
 
 fn search<S: Sequential>(
@@ -102,11 +102,11 @@ mod tests {
     fn a_load_may_see_a_store_beside_it_or_not_but_not_one_before_it_undone() {
         let store = || vec![event(0, 3, Access::Store(1))];
         for seen in [0, 1] {
-            assert!(is_linearizable(Word(0), &[store(), vec![event(1, 2, Access::Load(seen))]]));
+            assert!(is_linearizable(&Word(0), &[store(), vec![event(1, 2, Access::Load(seen))]]));
         }
-        assert!(!is_linearizable(Word(0), &[store(), vec![event(1, 2, Access::Load(2))]]));
-        assert!(!is_linearizable(Word(0), &[store(), vec![event(4, 5, Access::Load(0))]]));
+        assert!(!is_linearizable(&Word(0), &[store(), vec![event(1, 2, Access::Load(2))]]));
+        assert!(!is_linearizable(&Word(0), &[store(), vec![event(4, 5, Access::Load(0))]]));
         let back = vec![event(1, 2, Access::Load(1)), event(4, 5, Access::Load(0))];
-        assert!(!is_linearizable(Word(0), &[store(), back]));
+        assert!(!is_linearizable(&Word(0), &[store(), back]));
     }
 }

@@ -44,7 +44,7 @@ proptest! {
     fn a_queue_is_linearizable(slots in 1..4usize, writers in calls(), takers in calls()) {
         let (_open, first, actors) = queue::cast(slots, &writers, &takers);
         let history = record(actors);
-        prop_assert!(is_linearizable(first, &history), "no order explains {history:#?}");
+        prop_assert!(is_linearizable(&first, &history), "no order explains {history:#?}");
     }
 
     /// Fails, for example, if a reader is given a message that a later one stands for, or says `Empty` beside one that was
@@ -55,6 +55,6 @@ proptest! {
     ) {
         let (_open, first, actors) = broadcast::cast(slots, gated, &writers, &readers);
         let history = record(actors);
-        prop_assert!(is_linearizable(first, &history), "no order explains {history:#?}");
+        prop_assert!(is_linearizable(&first, &history), "no order explains {history:#?}");
     }
 }

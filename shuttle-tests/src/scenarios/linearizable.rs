@@ -36,5 +36,5 @@ where
     };
     let threads: Vec<_> = actors.into_iter().map(act).collect();
     let history: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    assert!(is_linearizable(first, &history), "no order explains {history:#?}");
+    assert!(is_linearizable(&first, &history), "no order explains {history:#?}");
 }
