@@ -1,14 +1,15 @@
 //! Broadcast of many writers, gated and lossy: what was written, read, refused and lost fits into one order.
 
 use super::history::{Actor, Clock, Event, Sequential};
-use seqring::{Config, Delivery, Lagged, Reader, Ring, Start, TryReadError, TryWriteError, Writer, Writers};
+use super::message::{Message, message_in, write};
+use seqring::{Config, Delivery, Lagged, Reader, Ring, Start, TryReadError, Writer, Writers};
 
-/// What was called and returned. A message is the number of its writer, and its own.
+/// What was called and returned.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Wrote { message: (usize, usize), sequence: u64 },
+    Wrote { message: Message, sequence: u64 },
     Full,
-    Read { reader: usize, message: (usize, usize), sequence: u64 },
+    Read { reader: usize, message: Message, sequence: u64 },
     Empty { reader: usize },
     Lagged { reader: usize, missed: u64 },
     Left { reader: usize },
@@ -19,7 +20,7 @@ pub(crate) enum Call {
 pub(crate) struct Broadcast {
     slots: usize,
     gated: bool,
-    messages: Vec<(usize, usize)>,
+    messages: Vec<Message>,
     /// `None` for one that left.
     positions: Vec<Option<usize>>,
 }
@@ -64,30 +65,10 @@ impl Sequential for Broadcast {
     }
 }
 
-fn write(mut writer: Writer, id: usize, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
-    let mut n = 0_usize;
-    let mut one = || {
-        let message = [id.to_le_bytes(), n.to_le_bytes()].concat();
-        match writer.try_write(&message) {
-            Ok(sequence) => {
-                n += 1;
-                Call::Wrote { message: (id, n - 1), sequence }
-            }
-            Err(TryWriteError::Full) => Call::Full,
-            Err(error) => panic!("{error}"),
-        }
-    };
-    (0..calls).map(|_| clock.time(&mut one)).collect()
-}
-
 fn read(mut reader: Reader, id: usize, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
     let mut out = [0; 16];
     let mut one = || match reader.try_read(&mut out) {
-        Ok(received) => {
-            let number = |at: usize| usize::from_le_bytes(out[at..at + 8].try_into().unwrap());
-            let (message, sequence) = ((number(0), number(8)), received.sequence);
-            Call::Read { reader: id, message, sequence }
-        }
+        Ok(received) => Call::Read { reader: id, message: message_in(&out), sequence: received.sequence },
         Err(TryReadError::Empty) => Call::Empty { reader: id },
         Err(TryReadError::Lagged(Lagged { missed })) => Call::Lagged { reader: id, missed },
         Err(error) => panic!("{error}"),
@@ -118,7 +99,8 @@ pub(crate) fn cast(
     }
     for (id, calls) in writers.iter().copied().enumerate() {
         let writer = ring.writer().unwrap();
-        actors.push(Box::new(move |clock| write(writer, id, calls, clock)));
+        let wrote = |message, sequence| Call::Wrote { message, sequence };
+        actors.push(Box::new(move |clock| write(writer, id, calls, clock, wrote, &Call::Full)));
     }
     let first = Broadcast { slots, gated, messages: Vec::new(), positions: vec![Some(0); readers.len()] };
     (ring.writer().unwrap(), first, actors)

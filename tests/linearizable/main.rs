@@ -8,6 +8,7 @@
 
 mod broadcast;
 mod history;
+mod message;
 mod queue;
 
 use history::{Actor, Clock, Event, is_linearizable};

@@ -1,15 +1,16 @@
 //! Queues: `Ok`, `Full` and `Empty` of all threads fit into one order.
 
 use super::history::{Actor, Clock, Event, Sequential};
-use seqring::{Config, Delivery, Ring, Taker, TryReadError, TryWriteError, Writer};
+use super::message::{Message, message_in, write};
+use seqring::{Config, Delivery, Ring, Taker, TryReadError, Writer};
 use std::collections::VecDeque;
 
-/// What was called and returned. A message is the number of its writer, and its own.
+/// What was called and returned.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Wrote { message: (usize, usize), sequence: u64 },
+    Wrote { message: Message, sequence: u64 },
     Full,
-    Took { message: (usize, usize), sequence: u64 },
+    Took { message: Message, sequence: u64 },
     Empty,
 }
 
@@ -18,7 +19,7 @@ pub(crate) enum Call {
 pub(crate) struct Queue {
     slots: usize,
     next: u64,
-    messages: VecDeque<(usize, usize)>,
+    messages: VecDeque<Message>,
 }
 
 impl Sequential for Queue {
@@ -43,28 +44,9 @@ impl Sequential for Queue {
     }
 }
 
-fn write(mut writer: Writer, id: usize, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
-    let mut n = 0_usize;
-    let mut one = || {
-        let message = [id.to_le_bytes(), n.to_le_bytes()].concat();
-        match writer.try_write(&message) {
-            Ok(sequence) => {
-                n += 1;
-                Call::Wrote { message: (id, n - 1), sequence }
-            }
-            Err(TryWriteError::Full) => Call::Full,
-            Err(error) => panic!("{error}"),
-        }
-    };
-    (0..calls).map(|_| clock.time(&mut one)).collect()
-}
-
 fn take(mut taker: Taker, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
     let mut one = || match taker.try_take() {
-        Ok(taken) => {
-            let number = |at: usize| usize::from_le_bytes(taken[at..at + 8].try_into().unwrap());
-            Call::Took { message: (number(0), number(8)), sequence: taken.received().sequence }
-        }
+        Ok(taken) => Call::Took { message: message_in(&taken), sequence: taken.received().sequence },
         Err(TryReadError::Empty) => Call::Empty,
         Err(error) => panic!("{error}"),
     };
@@ -78,7 +60,8 @@ pub(crate) fn cast(slots: usize, writers: &[usize], takers: &[usize]) -> (Writer
     let mut actors: Vec<Actor<Call>> = Vec::new();
     for (id, calls) in writers.iter().copied().enumerate() {
         let writer = ring.writer().unwrap();
-        actors.push(Box::new(move |clock| write(writer, id, calls, clock)));
+        let wrote = |message, sequence| Call::Wrote { message, sequence };
+        actors.push(Box::new(move |clock| write(writer, id, calls, clock, wrote, &Call::Full)));
     }
     for calls in takers.iter().copied() {
         let taker = ring.taker().unwrap();

@@ -73,7 +73,7 @@ fn write(common: &Common, mut writer: Writer, id: usize, messages: usize) {
     for n in 0..messages {
         let message = Message { writer: id, n };
         loop {
-            let fate = if common.deaths > 0 { fate(common.deaths, &WRITERS_DIE) } else { None };
+            let fate = fate(common.deaths, &WRITERS_DIE);
             match call(fate, || writer.try_write(&message.bytes())) {
                 Ended::With(Ok(_)) => break common.ledger.publishes(message),
                 Ended::With(Err(TryWriteError::Full)) => thread::yield_now(),
@@ -99,7 +99,7 @@ fn take(common: &Common) {
     let (mut taker, mut order) = (common.ring.taker().unwrap(), Order::default());
     loop {
         let last = common.writers_left.load(SeqCst) == 0;
-        let fate = if common.deaths > 0 { fate(common.deaths, &TAKERS_DIE) } else { None };
+        let fate = fate(common.deaths, &TAKERS_DIE);
         let died = match call(fate, || take_one(common, &mut taker, &mut order)) {
             Ended::With(Ok(died)) => died,
             Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) if last => return,
