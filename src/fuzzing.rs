@@ -4,10 +4,9 @@ pub use crate::sync::hostile::before_each_access;
 
 use crate::memory::Memory;
 use crate::ring::Ring;
-use crate::segment::Presence;
+use crate::segment::Backing;
 use crate::superblock::Superblock;
 use crate::sync::Relaxed;
-use crate::sync::futex::Scope;
 use std::sync::Arc;
 use zerocopy::FromBytes;
 
@@ -21,7 +20,7 @@ pub fn attach(bytes: &[u8]) -> Result<Ring, String> {
     for (word, bytes) in bytes[..memory.layout().total_bytes].chunks_exact(8).enumerate() {
         memory.word(word).store(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")), Relaxed);
     }
-    Ok(Ring::attach(memory, Presence::threads(), Scope::Threads))
+    Ok(Ring::attach(memory, Backing::Heap, Vec::new()))
 }
 
 /// Changes a word of a ring's memory, counted from its start, as a peer may.

@@ -46,8 +46,8 @@ pub fn settle(ring: &Ring, entry: usize) -> usize {
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let owned = ownership::settle(memory, words, entry).unwrap();
-    owned.unwrap_or(memory.layout().config.slots + entry)
+    let settled = ownership::settle(memory, words, entry).unwrap();
+    settled.map_or(memory.layout().config.slots + entry, |settled| settled.buffer)
 }
 
 /// All buffers: those that slots name, and those of the entries. Nobody may be at work.

@@ -18,7 +18,12 @@ pub(crate) use hostile::AtomicU64;
 #[cfg(not(any(seqring_loom, seqring_fuzz)))]
 pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(seqring_loom))]
-pub(crate) use std::{hint::spin_loop, sync::atomic::Ordering::Relaxed, thread::yield_now};
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::atomic::Ordering::Relaxed,
+    sync::{Mutex, MutexGuard},
+    thread::yield_now,
+};
 
 /// What runs the models: loom, which explores every schedule of a few steps, or shuttle, random ones of many.
 #[cfg(all(seqring_loom, not(seqring_shuttle)))]
@@ -35,6 +40,7 @@ pub(crate) use loom::cell;
 pub(crate) use checker::{
     hint::spin_loop,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{Mutex, MutexGuard},
     thread::yield_now,
 };
 
