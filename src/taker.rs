@@ -169,7 +169,7 @@ impl Taker {
             Adoption::Message(seat, settled) => self.hand.receive_adopted(seat, settled),
             Adoption::None => Err(error),
             Adoption::Unknown => {
-                yield_now(); // To whoever it is: at the end of a stream the next look comes at once, and finds out.
+                yield_now(); // The next look finds out.
                 Err(TryReadError::Empty)
             }
         }

@@ -105,7 +105,7 @@ fn take(common: &Common) {
         let fate = fate(common.deaths, &TAKERS_DIE);
         let died = match call(fate, || take_one(common, &mut taker, &mut order)) {
             Ended::With(Ok(died)) => died,
-            Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) if last => return,
+            Ended::With(Err(TryReadError::Closed)) if last => return,
             Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) => {
                 thread::yield_now();
                 false
