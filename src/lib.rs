@@ -52,6 +52,7 @@
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
 
 mod arena;
+mod batch;
 mod bell;
 mod claim;
 mod config;
@@ -86,6 +87,7 @@ mod taker;
 mod view;
 mod writer;
 
+pub use batch::Batch;
 pub use bell::Waiting;
 pub use claim::Claim;
 pub use config::{Config, Delivery, Frame, SlotClass, Writers};

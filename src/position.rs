@@ -1,5 +1,7 @@
 //! Where a reader stands, and how it reads from there.
 
+mod batch;
+
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::Delivery;

@@ -1,5 +1,7 @@
 //! Reading: each reader sees every message, at its own pace.
 
+mod batch;
+
 use crate::bell::Waiting;
 use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{ReadError, TryReadError};

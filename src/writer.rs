@@ -1,5 +1,7 @@
 //! Writing: one writer puts messages into the ring, in order, without gaps.
 
+mod batch;
+
 use crate::bell::Waiting;
 use crate::claim::Claim;
 use crate::endpoint::{self, Apart, Endpoint};

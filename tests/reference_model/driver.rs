@@ -14,7 +14,7 @@ pub(crate) struct Driver {
     pub(crate) shape: Shape,
     pub(crate) model: Model,
     ring: Ring,
-    writer: Option<Writer>,
+    pub(crate) writer: Option<Writer>,
     /// Same indices as in the model.
     pub(crate) readers: Vec<Option<Reader>>,
     /// When each message was published, as the readers were told.
@@ -68,6 +68,8 @@ impl Driver {
                     self.read(*reader, *call, look);
                 }
             }
+            Op::WriteBatch { batch, call } => self.write_batch(batch, *call),
+            Op::ReadBatch { reader, batch, call } => self.read_batch(*reader, batch, *call),
             Op::Join { from } => self.join(*from),
             Op::Leave { reader } => {
                 if let Some(id) = self.pick_reader(*reader) {
@@ -201,7 +203,7 @@ impl Driver {
     }
 }
 
-fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
+pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
     result.map_err(|error| match error {
         WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
         WriteError::Closed => TryWriteError::Closed,

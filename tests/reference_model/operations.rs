@@ -63,12 +63,21 @@ pub(crate) enum Look {
     View(Vec<Op>),
 }
 
+/// Several messages at a time: of one length, end to end; or of any lengths.
+#[derive(Clone, Debug)]
+pub(crate) enum Batch {
+    EndToEnd { count: usize, len: Len },
+    Each { count: usize, bytes: Len },
+}
+
 /// One thing done. Readers are drawn from those that are there, so every draw means something.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Write { count: usize, call: Call, len: Len, tag: u64, meta: Option<Len> },
     Claim { len: Len, call: Call, keep: usize, in_place: bool, publish: bool, meanwhile: Vec<Op> },
     Read { reader: usize, count: usize, call: Call, look: Look },
+    WriteBatch { batch: Batch, call: Call },
+    ReadBatch { reader: usize, batch: Batch, call: Call },
     Join { from: From },
     Leave { reader: usize },
     Skip,
@@ -96,6 +105,17 @@ fn write() -> impl Strategy<Value = Op> {
         .prop_map(|(count, call, len, tag, meta)| Op::Write { count, call, len, tag, meta })
 }
 
+/// Batches of few messages and of more than there are slots; half of those end to end have the length of whole slots, so
+/// that some are of one length.
+fn batch() -> impl Strategy<Value = Batch> {
+    let count = || prop_oneof![3 => 0..5usize, 1 => 10..70usize];
+    let each = prop_oneof![1 => Just(Len::Share(1000)), 1 => len()];
+    prop_oneof![
+        (count(), each).prop_map(|(count, len)| Batch::EndToEnd { count, len }),
+        (count(), len()).prop_map(|(count, bytes)| Batch::Each { count, bytes }),
+    ]
+}
+
 /// What may happen while a view or a claim is held.
 fn simple() -> impl Strategy<Value = Op> {
     let look = prop_oneof![
@@ -109,6 +129,9 @@ fn simple() -> impl Strategy<Value = Op> {
         10 => write(),
         10 => (0..8usize, count, call(), look)
             .prop_map(|(reader, count, call, look)| Op::Read { reader, count, call, look }),
+        5 => (batch(), call()).prop_map(|(batch, call)| Op::WriteBatch { batch, call }),
+        5 => (0..8usize, batch(), call())
+            .prop_map(|(reader, batch, call)| Op::ReadBatch { reader, batch, call }),
         2 => from().prop_map(|from| Op::Join { from }),
         1 => (0..8usize).prop_map(|reader| Op::Leave { reader }),
         1 => Just(Op::Skip),

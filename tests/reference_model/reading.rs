@@ -7,7 +7,7 @@ use seqring::{ReadError, Reader, Received, SlotClass, TryReadError};
 use std::time::Duration;
 
 /// What a read returned. The iterator yields bytes and nothing else.
-type Looked = Result<(Option<Received>, Vec<u8>), TryReadError>;
+pub(crate) type Looked = Result<(Option<Received>, Vec<u8>), TryReadError>;
 
 impl Driver {
     /// One of the readers that nobody uses at the moment.
@@ -77,7 +77,7 @@ impl Driver {
         }
     }
 
-    fn agree(&mut self, looked: Looked, expected: &Result<Message, TryReadError>) {
+    pub(crate) fn agree(&mut self, looked: Looked, expected: &Result<Message, TryReadError>) {
         match (looked, expected) {
             (Ok((received, payload)), Ok(message)) => {
                 assert!(payload == message.payload, "message {} has other bytes", message.sequence);
@@ -117,11 +117,12 @@ fn copy_in_closure(reader: &mut Reader) -> Looked {
     Ok((Some(received), bytes))
 }
 
-fn without_waiting(error: ReadError) -> TryReadError {
+pub(crate) fn without_waiting(error: ReadError) -> TryReadError {
     match error {
         ReadError::Lagged(lagged) => TryReadError::Lagged(lagged),
         ReadError::Closed => TryReadError::Closed,
         ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
+        ReadError::OtherLength { len, expected } => TryReadError::OtherLength { len, expected },
         ReadError::TimedOut => panic!("a call without a timeout timed out"),
         ReadError::Corrupt(corrupt) => TryReadError::Corrupt(corrupt),
     }
