@@ -9,6 +9,7 @@ use crate::bell::Bells;
 use crate::config::{Delivery, Writers};
 use crate::error::{self, Corrupt, JoinError, TryWriteError};
 use crate::extras::{Extras, Plan};
+use crate::frame::Frame;
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life;
@@ -103,6 +104,11 @@ impl Front {
             refused: 0,
             slots,
         })
+    }
+
+    /// What every payload is, if the ring says so.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.slots.config().frame
     }
 
     /// The sequence that is published next.

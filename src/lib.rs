@@ -61,6 +61,7 @@ mod endpoint;
 mod error;
 mod extras;
 mod format;
+mod frame;
 mod front;
 mod gate;
 mod inline;
@@ -84,17 +85,19 @@ mod stops;
 mod superblock;
 mod sync;
 mod taker;
+mod typed;
 mod view;
 mod writer;
 
 pub use batch::Batch;
 pub use bell::Waiting;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Writers};
+pub use config::{Config, Delivery, SlotClass, Writers};
 pub use error::{
     Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
 };
 pub use extras::Extras;
+pub use frame::{Element, Frame, FrameError, Misfit};
 pub use memory::Racy;
 pub use participant::Role;
 pub use position::{Received, Start};
@@ -103,6 +106,8 @@ pub use ring::{Participant, Ring};
 pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;
+/// The crate by whose traits types say that they may be messages.
+pub use zerocopy;
 
 /// What the tests in `stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_loom)))]

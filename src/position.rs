@@ -1,12 +1,14 @@
 //! Where a reader stands, and how it reads from there.
 
 mod batch;
+mod exact;
 
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
+use crate::frame::Frame;
 use crate::gate::{self, Cursors};
 use crate::inline::Glance;
 use crate::life::{self, Phase};
@@ -114,6 +116,11 @@ impl Position {
         // Until here this reader held writers back to the oldest message: one of them may sleep over it.
         position.release();
         position
+    }
+
+    /// What every payload is, if the ring says so.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.slots.config().frame
     }
 
     /// The sequence that is read next.

@@ -1,6 +1,7 @@
 //! Reading: each reader sees every message, at its own pace.
 
 mod batch;
+mod typed;
 
 use crate::bell::Waiting;
 use crate::endpoint::{self, Apart, Endpoint};

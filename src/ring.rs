@@ -1,8 +1,9 @@
 //! The ring: creating it, opening it, joining it, and what concerns it as a whole.
 
 use crate::bell::Bells;
-use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
+use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::error::{JoinError, RingError};
+use crate::frame::Frame;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;

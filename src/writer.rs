@@ -1,6 +1,7 @@
 //! Writing: one writer puts messages into the ring, in order, without gaps.
 
 mod batch;
+mod typed;
 
 use crate::bell::Waiting;
 use crate::claim::Claim;
