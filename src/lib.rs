@@ -87,6 +87,8 @@ mod sync;
 mod taker;
 mod typed;
 mod view;
+#[cfg_attr(any(not(target_os = "linux"), seqring_loom), path = "watcher/none.rs")]
+mod watcher;
 mod writer;
 
 pub use batch::Batch;
@@ -105,6 +107,8 @@ pub use reader::{Messages, Reader};
 pub use ring::{Participant, Ring};
 pub use taker::{Taken, Taker};
 pub use view::View;
+#[cfg(all(target_os = "linux", not(seqring_loom)))]
+pub use watcher::Notifier;
 pub use writer::Writer;
 /// The crate by whose traits types say that they may be messages.
 pub use zerocopy;
