@@ -27,6 +27,17 @@ pub enum Writers {
     Many,
 }
 
+/// What becomes of a message whose taker died before it was done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unfinished {
+    /// Another taker gets it, after messages that were published later. What the dead one did with it before, it may
+    /// have done; but no message is lost.
+    #[default]
+    Redeliver,
+    /// It is dropped: no message is seen by two takers.
+    Drop,
+}
+
 /// Where payloads lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotClass {
@@ -67,6 +78,7 @@ pub struct Config {
     pub(crate) class: SlotClass,
     pub(crate) delivery: Delivery,
     pub(crate) writers: Writers,
+    pub(crate) unfinished: Unfinished,
     pub(crate) participants: usize,
     pub(crate) first_sequence: u64,
     pub(crate) tag: bool,
@@ -86,6 +98,7 @@ impl Config {
             class: SlotClass::for_slot_bytes(slot_bytes),
             delivery: Delivery::Gated,
             writers: Writers::One,
+            unfinished: Unfinished::Redeliver,
             participants: 128,
             first_sequence: 0,
             tag: false,
@@ -147,6 +160,13 @@ impl Config {
         if writers == Writers::Many {
             self.class = SlotClass::Arena;
         }
+        self
+    }
+
+    /// Queue: what becomes of a message whose taker died before it was done with it.
+    #[must_use]
+    pub fn unfinished(mut self, unfinished: Unfinished) -> Self {
+        self.unfinished = unfinished;
         self
     }
 

@@ -94,7 +94,7 @@ mod writer;
 pub use batch::Batch;
 pub use bell::Waiting;
 pub use claim::Claim;
-pub use config::{Config, Delivery, SlotClass, Writers};
+pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
 pub use error::{
     Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
 };

@@ -24,7 +24,7 @@ pub struct Reader {
     position: Position,
     empty_looks: u32,
     /// Who makes the descriptor of this reader readable, if it has one.
-    watcher: Option<Watcher>,
+    watcher: Option<Box<Watcher>>,
 }
 
 /// A clock read takes as long as an empty look, so only some of them make one.
@@ -153,14 +153,13 @@ impl Reader {
     ///
     /// # Cost
     /// The first call starts a thread of this reader's, which sleeps on the ring's bell after an `Empty` and ends with the
-    /// reader. Writers pay nothing for it that they would not pay for a reader that sleeps. A message takes a wake of that
-    /// thread and a wake by the descriptor to get through, about twice what a reader takes that waits in
-    /// [`read`](Self::read).
+    /// reader. Writers pay nothing for it that they would not pay for a reader that sleeps. What comes after an `Empty` gets
+    /// through by two wakes: that of the thread, and by the descriptor that of the program.
     #[cfg(all(target_os = "linux", not(seqring_loom)))]
     pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
         let watcher = match self.watcher.take() {
             Some(watcher) => watcher,
-            None => Watcher::start(&self.endpoint.seat)?,
+            None => Box::new(Watcher::start(&self.endpoint.seat)?),
         };
         Ok(self.watcher.insert(watcher).notifier())
     }
@@ -235,7 +234,7 @@ impl Reader {
                 Err(TryReadError::Empty) => {}
                 other => return other.map_err(ReadError::from_try),
             }
-            if !endpoint.wait(Role::Writer, deadline, || position.is_ready()) {
+            if !endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ()) {
                 return Err(ReadError::TimedOut);
             }
         }

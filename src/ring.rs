@@ -15,11 +15,11 @@ use crate::segment::Presence;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
 use crate::superblock::Superblock;
-use crate::sync::Relaxed;
 use crate::sync::futex::Scope;
-#[cfg(target_os = "linux")]
+use crate::sync::{Relaxed, yield_now};
 use crate::taker::Taker;
 use crate::writer::Writer;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -131,19 +131,26 @@ impl Ring {
     ///   dead one is stopped in the middle of it;
     /// - with many: [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer.
     pub fn writer(&self) -> Result<Writer, JoinError> {
-        if self.config().writers == Writers::Many {
-            let seat = Seat::take(&self.shared, Role::Writer, 0..self.config().participants);
-            return Writer::join(seat.ok_or_else(|| participant::table_full(&self.shared))?);
-        }
-        let entry = self.shared.memory.entry(WRITER_ENTRY);
+        let (entries, one) = match self.config().writers {
+            Writers::Many => (0..self.config().participants, false),
+            Writers::One => (WRITER_ENTRY..WRITER_ENTRY + 1, true),
+        };
+        Writer::join(self.seat(Role::Writer, entries).map_err(|full| {
+            let owner = self.shared.memory.entry(WRITER_ENTRY).owner.load(Relaxed); // Relaxed: for a message to people.
+            if one { JoinError::WriterTaken { pid: (owner >> 32) as u32 } } else { full }
+        })?)
+    }
+
+    /// An entry of `entries` for somebody in that role.
+    fn seat(&self, role: Role, entries: Range<usize>) -> Result<Seat, JoinError> {
         for _ in 0..JOIN_TRIES {
-            if let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) {
-                return Writer::join(seat);
+            if let Some(seat) = Seat::take(&self.shared, role, entries.clone()) {
+                return Ok(seat);
             }
-            // Somebody may hold the entry for a moment to clear a dead writer's.
-            std::thread::yield_now();
+            // Somebody may hold an entry for a moment to clear up after a dead one.
+            yield_now();
         }
-        Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 })
+        Err(participant::table_full(&self.shared))
     }
 
     /// Registers a reader.
@@ -160,9 +167,8 @@ impl Ring {
             Writers::One => WRITER_ENTRY + 1,
             Writers::Many => 0,
         };
-        let entries = first..self.config().participants;
-        let seat = Seat::take(&self.shared, Role::Reader, entries);
-        seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
+        let seat = self.seat(Role::Reader, first..self.config().participants)?;
+        Ok(Reader::join(seat, start))
     }
 
     /// Registers a taker of a queue.
@@ -175,8 +181,7 @@ impl Ring {
         let (Delivery::Queue, Class::Arena(words)) = (self.config().delivery, class) else {
             return Err(JoinError::Delivery { delivery: self.config().delivery });
         };
-        let seat = Seat::take(&self.shared, Role::Taker, 0..self.config().participants);
-        Taker::join(seat.ok_or_else(|| participant::table_full(&self.shared))?, words)
+        Taker::join(self.seat(Role::Taker, 0..self.config().participants)?, words)
     }
 
     /// What the ring was made to be.
@@ -271,7 +276,7 @@ impl Ring {
     }
 }
 
-/// How often a writer tries to take the entry, with a yield between: about 50 µs.
+/// How often a joiner looks for an entry, with a yield between: about 50 µs.
 const JOIN_TRIES: usize = 100;
 /// The one writer's entry: whoever holds it is the writer.
 const WRITER_ENTRY: usize = 0;

@@ -1,6 +1,6 @@
 //! The header of a segment: what the ring was made to be, written once, and checked before anything else.
 
-use crate::config::{Config, Delivery, SlotClass, Writers};
+use crate::config::{Config, Delivery, SlotClass, Unfinished, Writers};
 use crate::frame::Frame;
 use crate::layout::Layout;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -47,7 +47,8 @@ pub(crate) struct Superblock {
 const FLAG_TAG: u32 = 1;
 const FLAG_TIMESTAMP: u32 = 1 << 1;
 const FLAG_OBSERVERS: u32 = 1 << 2;
-const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS;
+const FLAG_DROP_UNFINISHED: u32 = 1 << 3;
+const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_DROP_UNFINISHED;
 
 impl Superblock {
     /// For a segment that is created now, by this process.
@@ -89,7 +90,8 @@ impl Superblock {
             },
             flags: flag(config.tag, FLAG_TAG)
                 | flag(config.timestamp, FLAG_TIMESTAMP)
-                | flag(config.observers, FLAG_OBSERVERS),
+                | flag(config.observers, FLAG_OBSERVERS)
+                | flag(config.unfinished == Unfinished::Drop, FLAG_DROP_UNFINISHED),
             meta_bytes: config.meta_bytes as u32,
             frame_kind: config.frame.kind,
             frame_dimensions: config.frame.dimensions,
@@ -159,6 +161,10 @@ impl Superblock {
                 1 => Writers::One,
                 2 => Writers::Many,
                 other => return Err(format!("its writers mode {other} is unknown to this build")),
+            },
+            unfinished: match self.flags & FLAG_DROP_UNFINISHED {
+                0 => Unfinished::Redeliver,
+                _ => Unfinished::Drop,
             },
             participants: self.participants as usize,
             first_sequence: self.first_sequence,

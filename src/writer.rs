@@ -161,7 +161,7 @@ impl Writer {
         }
         let Writer { endpoint, front } = self;
         loop {
-            if !endpoint.wait(Role::Reader, deadline, || front.is_ready()) {
+            if !endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ()) {
                 return Err(WriteError::TimedOut { slowest: front.slowest() });
             }
             match attempt(front) {

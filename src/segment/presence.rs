@@ -7,8 +7,9 @@
 //!
 //! Threads of one heap ring have the set alone: a thread ends inside a living process, where `Drop` speaks for it.
 
+use crate::sync::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, TryLockError};
 
 #[cfg(target_os = "linux")]
 use super::named::SegmentFile;
@@ -25,7 +26,7 @@ impl Presence {
     /// For a ring that only this handle and its clones reach.
     pub(crate) fn threads() -> Self {
         Presence {
-            held: Mutex::default(),
+            held: Mutex::new(BTreeSet::new()),
             #[cfg(target_os = "linux")]
             file: None,
         }
@@ -34,7 +35,7 @@ impl Presence {
     /// For a ring in a file.
     #[cfg(target_os = "linux")]
     pub(crate) fn processes(file: SegmentFile) -> Self {
-        Presence { held: Mutex::default(), file: Some(file) }
+        Presence { held: Mutex::new(BTreeSet::new()), file: Some(file) }
     }
 
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
@@ -43,9 +44,13 @@ impl Presence {
         self.acquire_with(self.held(), entry)
     }
 
-    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: then false.
-    pub(crate) fn try_acquire(&self, entry: usize) -> bool {
-        self.held.try_lock().is_ok_and(|held| self.acquire_with(held, entry))
+    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: `None` if there is one.
+    pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
+        match self.held.try_lock() {
+            Ok(held) => Some(self.acquire_with(held, entry)),
+            Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
