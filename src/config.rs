@@ -72,6 +72,7 @@ impl SlotClass {
 /// assert_eq!(config.slots(), 50);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Config {
     pub(crate) slots: usize,
     pub(crate) slot_bytes: usize,
@@ -85,6 +86,7 @@ pub struct Config {
     pub(crate) timestamp: bool,
     pub(crate) meta_bytes: usize,
     pub(crate) observers: bool,
+    pub(crate) keep: bool,
     pub(crate) frame: Frame,
 }
 
@@ -105,6 +107,7 @@ impl Config {
             timestamp: false,
             meta_bytes: 0,
             observers: false,
+            keep: false,
             frame: Frame::default(),
         }
     }
@@ -141,6 +144,31 @@ impl Config {
     /// The longest metadata of a message, in bytes; 0 if the ring carries none.
     pub fn meta_bytes_max(&self) -> usize {
         self.meta_bytes
+    }
+
+    /// What happens when a reader is slower than the writers, as it was set.
+    pub fn delivery_mode(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// How many writers the ring may have at a time, as it was set.
+    pub fn writers_mode(&self) -> Writers {
+        self.writers
+    }
+
+    /// Where payloads lie.
+    pub fn class(&self) -> SlotClass {
+        self.class
+    }
+
+    /// Whether the ring may be [observed](crate::Observer).
+    pub fn allows_observers(&self) -> bool {
+        self.observers
+    }
+
+    /// Whether the ring stays when the last process leaves.
+    pub fn is_kept(&self) -> bool {
+        self.keep
     }
 
     /// What happens when a reader is slower than the writers.
@@ -218,6 +246,14 @@ impl Config {
     #[must_use]
     pub fn observers(mut self, allowed: bool) -> Self {
         self.observers = allowed;
+        self
+    }
+
+    /// Whether the ring, with what is in it, stays when the last process that has it open leaves. Then only
+    /// [`Ring::unlink`](crate::Ring::unlink) removes it.
+    #[must_use]
+    pub fn keep(mut self, on: bool) -> Self {
+        self.keep = on;
         self
     }
 

@@ -50,16 +50,24 @@
 //! and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    not(any(target_os = "linux", feature = "portable")),
+    allow(unused, reason = "only the heap is left")
+)]
 
 mod arena;
 mod batch;
 mod bell;
+mod capabilities;
 mod claim;
 mod config;
 mod copy;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod endpoint;
 mod error;
 mod extras;
+mod figures;
 mod format;
 mod frame;
 mod front;
@@ -67,8 +75,11 @@ mod gate;
 mod inline;
 mod layout;
 mod life;
+mod location;
 mod many;
 mod memory;
+#[cfg(target_os = "linux")]
+mod observer;
 mod optimistic;
 mod ownership;
 mod participant;
@@ -78,6 +89,9 @@ mod queue;
 mod reader;
 mod ring;
 mod segment;
+mod segment_options;
+#[cfg(target_os = "linux")]
+mod segments;
 mod shared;
 mod slots;
 mod stamp;
@@ -93,18 +107,28 @@ mod writer;
 
 pub use batch::Batch;
 pub use bell::Waiting;
+pub use capabilities::Capabilities;
 pub use claim::Claim;
 pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
+#[cfg(target_os = "linux")]
+pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{
-    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
+    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
 pub use extras::Extras;
+pub use figures::{Figures, Participant, Stream};
 pub use frame::{Element, Frame, FrameError, Misfit};
+pub use location::{Backend, Location};
 pub use memory::Racy;
+#[cfg(target_os = "linux")]
+pub use observer::Observer;
 pub use participant::Role;
 pub use position::{Received, Start};
 pub use reader::{Messages, Reader};
-pub use ring::{Participant, Ring};
+pub use ring::Ring;
+pub use segment_options::SegmentOptions;
+#[cfg(target_os = "linux")]
+pub use segments::{Found, Segment, remove_unused, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
 #[cfg(all(target_os = "linux", not(seqring_loom)))]

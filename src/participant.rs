@@ -229,6 +229,6 @@ fn owner_word() -> u64 {
     #[cfg(target_os = "linux")]
     let thread = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
     #[cfg(not(target_os = "linux"))]
-    let thread = 0;
+    let thread = 0_u32;
     u64::from(std::process::id()) << 32 | u64::from(thread)
 }
