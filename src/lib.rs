@@ -83,6 +83,7 @@ mod observer;
 mod optimistic;
 mod ownership;
 mod participant;
+mod patience;
 mod place;
 mod position;
 mod queue;
@@ -137,12 +138,16 @@ pub use writer::Writer;
 /// The crate by whose traits types say that they may be messages.
 pub use zerocopy;
 
+/// What the targets in `fuzz` need beside the public API.
+#[cfg(seqring_fuzz)]
+pub mod fuzzing;
+
 /// What the tests in `stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_loom)))]
 pub mod stopping {
     pub use crate::stops::{Stop, on_stop};
 }
 
-/// What the models in `loom-tests` need beside the public API.
+/// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_loom)]
 pub mod model;

@@ -1,17 +1,18 @@
 //! Several messages at a time.
 
 use crate::common::bytes_of;
-use crate::driver::{Driver, tried};
+use crate::driver::{Driver, pick, tried};
 use crate::model::Message;
 use crate::operations::{Batch, Call};
 use crate::reading::without_waiting;
-use seqring::{ReadError, TryReadError, TryWriteError};
+use seqring::{Delivery, ReadError, TryReadError, TryWriteError};
 use std::time::Duration;
 
 impl Driver {
-    pub(crate) fn write_batch(&mut self, batch: &Batch, call: Call) {
+    pub(crate) fn write_batch(&mut self, draw: usize, batch: &Batch, call: Call) {
         let messages = self.messages(batch);
-        let Some(writer) = &mut self.writer else { return };
+        let Some(id) = pick(&self.writers, draw) else { return };
+        let writer = self.writers[id].as_mut().expect("picked from those present");
         let full = self.model.admits(0, 0) == Err(TryWriteError::Full);
         let each = messages.first().map_or(1, Vec::len);
         let written = match (batch, call) {
@@ -20,7 +21,9 @@ impl Driver {
             (Batch::EndToEnd { .. }, Call::Wait) if !full => {
                 tried(writer.write_batch_timeout(each, &messages.concat(), Duration::ZERO))
             }
-            (Batch::Each { .. }, Call::Wait) if !self.model.gated => tried(writer.write_each(&messages)),
+            (Batch::Each { .. }, Call::Wait) if self.model.delivery == Delivery::Lossy => {
+                tried(writer.write_each(&messages))
+            }
             _ => writer.try_write_each(&messages),
         };
         let mut expected = Ok(0);
@@ -52,7 +55,7 @@ impl Driver {
     }
 
     pub(crate) fn read_batch(&mut self, draw: usize, batch: &Batch, call: Call) {
-        let Some(id) = self.pick_reader(draw) else { return };
+        let Some(id) = pick(&self.readers, draw) else { return };
         match batch {
             Batch::EndToEnd { count, len } => {
                 self.read_end_to_end(id, *count, len.bytes(self.shape.slot_bytes).max(1), call);
