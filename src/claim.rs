@@ -1,6 +1,8 @@
 //! A message that is filled in place before it is published.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the writer's alone")]
 
+mod typed;
+
 use crate::assigned::Placed;
 use crate::error::TryWriteError;
 use crate::extras::Extras;

@@ -61,6 +61,7 @@
 
 mod arena;
 mod assigned;
+mod batch;
 mod bell;
 mod capabilities;
 mod claim;
@@ -73,6 +74,7 @@ mod error;
 mod extras;
 mod figures;
 mod format;
+mod frame;
 mod front;
 mod gate;
 mod inline;
@@ -103,14 +105,18 @@ mod stops;
 mod superblock;
 mod sync;
 mod taker;
+mod typed;
 mod view;
+#[cfg_attr(any(not(target_os = "linux"), seqring_loom), path = "watcher/none.rs")]
+mod watcher;
 mod writer;
 
 pub use assigned::{Assigned, AssignedClaim, Placed};
+pub use batch::Batch;
 pub use bell::Waiting;
 pub use capabilities::Capabilities;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
+pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
 #[cfg(target_os = "linux")]
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{
@@ -118,6 +124,7 @@ pub use error::{
 };
 pub use extras::Extras;
 pub use figures::{Figures, Participant, Stream};
+pub use frame::{Element, Frame, FrameError, Misfit};
 pub use location::{Backend, Location};
 pub use memory::Racy;
 #[cfg(target_os = "linux")]
@@ -131,7 +138,11 @@ pub use segment_options::SegmentOptions;
 pub use segments::{Found, Segment, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
+#[cfg(all(target_os = "linux", not(seqring_loom)))]
+pub use watcher::Notifier;
 pub use writer::Writer;
+/// The crate by whose traits types say that they may be messages.
+pub use zerocopy;
 
 /// What the targets in `fuzz` need beside the public API.
 #[cfg(seqring_fuzz)]

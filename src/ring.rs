@@ -2,9 +2,10 @@
 
 use crate::bell::Bells;
 use crate::capabilities::Capabilities;
-use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
+use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::error::{JoinError, RingError, Warning};
 use crate::figures::{Figures, Participant};
+use crate::frame::Frame;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;

@@ -1,6 +1,7 @@
 //! The header of a segment: what the ring was made to be, written once, and checked before anything else.
 
-use crate::config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
+use crate::config::{Config, Delivery, SlotClass, Unfinished, Writers};
+use crate::frame::Frame;
 use crate::layout::Layout;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -1,5 +1,8 @@
 //! Writing: one writer puts messages into the ring, in order, without gaps.
 
+mod batch;
+mod typed;
+
 use crate::arena;
 use crate::bell::Waiting;
 use crate::claim::Claim;

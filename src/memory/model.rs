@@ -158,6 +158,12 @@ impl LapSlots {
     }
 
     /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn stretch(&self, first: u64, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
+        (first..first + count as u64).map(|sequence| self.memory.inline_slot(&self.lap.place(sequence)))
+    }
+
+    /// # Safety
     /// As for `mapped`; of each slot the stamp stands for all its lines.
     pub(crate) unsafe fn store_again(&self, first: u64, end: u64) {
         for sequence in first..end {

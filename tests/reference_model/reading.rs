@@ -118,6 +118,7 @@ pub(crate) fn without_waiting(error: ReadError) -> TryReadError {
         ReadError::Lagged(lagged) => TryReadError::Lagged(lagged),
         ReadError::Closed => TryReadError::Closed,
         ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
+        ReadError::OtherLength { len, expected } => TryReadError::OtherLength { len, expected },
         ReadError::TimedOut => panic!("a call without a timeout timed out"),
         ReadError::Corrupt(corrupt) => TryReadError::Corrupt(corrupt),
     }
