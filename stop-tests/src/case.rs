@@ -87,6 +87,7 @@ impl Role {
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Stop::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Stop::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
+            Stop::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
             Stop::ExchangeLooked
             | Stop::ExchangeArmed
             | Stop::ExchangeDone
