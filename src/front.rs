@@ -3,14 +3,15 @@
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::{Delivery, Writers};
-use crate::error::{self, Corrupt, JoinError, TryWriteError};
+use crate::error::{Corrupt, JoinError, TryWriteError};
 use crate::extras::{Extras, Plan};
 use crate::gate::{self, Gate};
 use crate::inline;
-use crate::life;
+use crate::life::{self, Phase};
 use crate::many::{self, Attempt, Peer};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
+use crate::peers;
 use crate::slots::{Class, Slots};
 use crate::stamp::{Stamps, Words};
 use crate::sync::Relaxed;
@@ -198,7 +199,7 @@ impl Front {
             return Err(self.too_large(len, meta_len));
         }
         if life::is_closed(&self.slots.memory) {
-            return Err(TryWriteError::Closed);
+            return Err(self.closed());
         }
         self.admit_next().map(drop)
     }
@@ -212,6 +213,15 @@ impl Front {
             return Ok(next);
         }
         Err(TryWriteError::Full)
+    }
+
+    /// Why nothing may be published where [`life::is_closed`].
+    #[cold]
+    fn closed(&self) -> TryWriteError {
+        match life::phase(&self.slots.memory) {
+            Phase::Forked => TryWriteError::Forked,
+            _ => TryWriteError::Closed,
+        }
     }
 
     #[cold]
@@ -264,7 +274,7 @@ impl Front {
         Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())
     }
 
-    pub(crate) fn slowest(&self) -> Option<error::Peer> {
+    pub(crate) fn slowest(&self) -> Option<peers::Peer> {
         gate::slowest_peer(&self.slots.memory, self.sequence())
     }
 }
@@ -302,7 +312,7 @@ impl Front {
         }
         if let Class::Arena(words) = self.slots.class {
             if life::is_closed(&self.slots.memory) {
-                return Err(TryWriteError::Closed);
+                return Err(self.closed());
             }
             return self.exchange(words, len, extras);
         }

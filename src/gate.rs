@@ -44,9 +44,9 @@
 //! a writer that was killed may have left a slot below its limit half overwritten.
 
 use crate::config::Writers;
-use crate::error::Peer;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
+use crate::peers::{self, Peer};
 use crate::stops::{self, Stop};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 
@@ -100,6 +100,8 @@ pub(crate) struct Gate {
     inherited: u64,
     /// Other writers announce too, at the same time.
     many: bool,
+    /// Readers that do not move are made to skip.
+    evicts: bool,
 }
 
 impl Gate {
@@ -111,12 +113,13 @@ impl Gate {
             // Relaxed: the writer before us let go of its entry, or died, before we took it.
             inherited: memory.control().limit.load(Relaxed),
             many: memory.layout().config.writers == Writers::Many,
+            evicts: memory.layout().config.evict_after_ms > 0,
         }
     }
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate { limit: u64::MAX, unmarked: 0, inherited: 0, many: false }
+        Gate { limit: u64::MAX, unmarked: 0, inherited: 0, many: false, evicts: false }
     }
 
     #[inline(always)]
@@ -152,16 +155,14 @@ impl Gate {
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
         stops::at(Stop::GateAnnounced);
-        let mut slowest = next;
-        let mut moved = false;
-        for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
-            slowest = slowest.min(held.position);
-            moved |= held.moved;
+        let mut held = lowest(memory, next);
+        if self.evicts && held.position + slots <= next && push_evicted_on(memory, next) {
+            held = lowest(memory, next);
         }
         // Never below what is published already: a joiner may stand far below, but finds nothing there.
-        self.limit = (slowest + slots).max(next);
+        self.limit = (held.position + slots).max(next);
         // A reader that was moved may be anywhere below, in the middle of a copy; an observer always may.
-        self.unmarked = if moved || memory.layout().config.observers { 0 } else { self.limit };
+        self.unmarked = if held.moved || memory.layout().config.observers { 0 } else { self.limit };
         if !self.many {
             // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what an
             // earlier writer was given: it may have been killed while it overwrote what lay there.
@@ -178,17 +179,59 @@ fn slowest(memory: &Memory) -> Option<(u64, usize)> {
 
 /// The slowest reader as a peer, for whoever reports that it waits.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
-    let (position, entry) = slowest(memory)?;
-    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for a message to people.
-    Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
+    let (_, entry) = slowest(memory)?;
+    peers::peer(memory, entry, next)
 }
 
-/// What a reader lets the writers do.
+/// What readers let the writers do.
 struct Held {
-    /// Below it the reader needs nothing any more.
+    /// Below it they need nothing any more.
     position: u64,
-    /// Others said so, not the reader: it may be copying something below.
+    /// Others said so, not a reader itself: it may be copying something below.
     moved: bool,
+}
+
+/// What all registered readers together let the writers do, who are at `next`.
+fn lowest(memory: &Memory, next: u64) -> Held {
+    let mut lowest = Held { position: next, moved: false };
+    for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
+        lowest.position = lowest.position.min(held.position);
+        lowest.moved |= held.moved;
+    }
+    lowest
+}
+
+/// The readers that keep `next` from being published: their entries and cursors.
+pub(crate) fn in_the_way(memory: &Memory, next: u64) -> impl Iterator<Item = (usize, Cursor)> {
+    let slots = memory.layout().config.slots as u64;
+    entries(memory).filter_map(move |index| {
+        let held = held_back_to(memory, index)?;
+        // Relaxed: whether it is still the same is looked at before anything is made of it.
+        let cursor = Cursor::from_word(memory.entry(index).cursor.load(Relaxed));
+        (held.position + slots <= next && cursor != Cursor::VACANT).then_some((index, cursor))
+    })
+}
+
+/// Has a reader skip to `next` that stays at `cursor`, now and until it notices.
+pub(crate) fn evict(memory: &Memory, index: usize, cursor: Cursor, next: u64) {
+    // Relaxed: it says something of one value of the cursor only, whenever it is seen.
+    memory.entry(index).evicted.store(cursor.word().wrapping_add(1), Relaxed);
+    push_evicted_on(memory, next);
+}
+
+/// Moves the evicted readers that have not noticed yet on to `next`. Whether there are any.
+fn push_evicted_on(memory: &Memory, next: u64) -> bool {
+    let mut any = false;
+    for entry in entries(memory).map(|index| memory.entry(index)) {
+        // Relaxed, both: a reader that moves at this moment is moved a little further.
+        let (cursor, evicted) = (entry.cursor.load(Relaxed), entry.evicted.load(Relaxed));
+        if Cursor::from_word(cursor) != Cursor::VACANT && evicted == cursor.wrapping_add(1) {
+            // PAIRS(Floor): a reader that sees this floor sees the messages below it published.
+            entry.floor.fetch_max(next, release(Pair::Floor));
+            any = true;
+        }
+    }
+    any
 }
 
 /// What the reader of this entry, if there is one, lets the writers do.
@@ -230,6 +273,7 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     let oldest =
         |limit: u64| limit.min(SEQUENCE_LIMIT).saturating_sub(config.slots as u64).max(config.first_sequence);
     let guess = oldest(limit());
+    entry.evicted.store(0, Relaxed); // Relaxed: as for the floor.
     entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
     // PAIRS(Free): this store may hide from a writer the last one of the reader who had this entry before, whose
     // copies it must not lose sight of; holding the entry, we are ordered behind them.

@@ -7,7 +7,7 @@ use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
 use crate::gate::{self, Cursors};
 use crate::inline::Glance;
-use crate::life::{self, Phase};
+use crate::life::{self, Phase, Verdict, Watch};
 use crate::memory::{Here, Lane, OwnEntry, Racy};
 use crate::optimistic::Refused;
 use crate::participant::Seat;
@@ -61,6 +61,8 @@ pub(crate) struct Position {
     entry: OwnEntry,
     bells: Bells,
     plan: Plan,
+    /// What this reader was told of the stream's ends.
+    watch: Watch,
     gated: bool,
     /// The end of a ring that is closed for good was reported; nothing is read any more.
     finished: bool,
@@ -101,6 +103,7 @@ impl Position {
             entry: slots.memory.own_entry(seat.index()),
             bells: seat.shared().bells,
             plan: Plan::of(&config),
+            watch: Watch::join(&slots.memory),
             gated,
             finished: false,
             lost: 0,
@@ -322,7 +325,7 @@ impl Position {
     pub(crate) fn is_ready(&self) -> bool {
         self.slots.look(&self.place()) != Err(Seen::NotYet)
             || self.cursors().moved_beyond(self.sequence()).is_some()
-            || !matches!(life::phase(&self.slots.memory), Phase::Fresh | Phase::Open)
+            || self.watch.has_news(&self.slots.memory)
     }
 
     /// What to tell the caller when a message could not be read; `Ok` to try again.
@@ -350,8 +353,8 @@ impl Position {
 
     /// There is nothing to read: is there still somebody to wait for?
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let phase = life::phase(&self.slots.memory);
-        if matches!(phase, Phase::Fresh | Phase::Open) {
+        let verdict = self.watch.verdict(&self.slots.memory);
+        if verdict == Verdict::GoesOn {
             return Err(TryReadError::Empty);
         }
         // The end is established; what was published before it is visible now. Only what is not there now will
@@ -359,13 +362,21 @@ impl Position {
         if self.slots.look(&self.place()) != Err(Seen::NotYet) {
             return Ok(());
         }
-        if phase == Phase::Closed {
-            // A write that raced `close` may still land, but this reader has reported the end. The floor is
-            // where each read looks first.
-            self.finished = true;
-            self.entry.floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
-        }
-        Err(TryReadError::Closed)
+        Err(match verdict {
+            Verdict::Died(death) => {
+                self.watch.tell(death);
+                TryReadError::WriterDied { pid: death.pid }
+            }
+            Verdict::Forked => TryReadError::Forked,
+            Verdict::GoesOn | Verdict::Ended => TryReadError::Closed,
+            Verdict::Closed => {
+                // A write that raced `close` may still land, but this reader has reported the end. The floor is
+                // where each read looks first.
+                self.finished = true;
+                self.entry.floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
+                TryReadError::Closed
+            }
+        })
     }
 
     /// The message was overwritten. Goes on a little above the oldest that is left: at the oldest itself the
@@ -378,6 +389,9 @@ impl Position {
 
     /// Somebody moved this reader.
     fn moved(&mut self, floor: u64) -> Result<(), TryReadError> {
+        if life::phase(&self.slots.memory) == Phase::Forked {
+            return Err(TryReadError::Forked);
+        }
         if self.finished {
             return Err(TryReadError::Closed);
         }

@@ -7,7 +7,8 @@ use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;
 use crate::memory::Memory;
-use crate::participant::{self, Role, Seat, State};
+use crate::participant::{Role, Seat};
+use crate::peers;
 use crate::position::Start;
 use crate::reader::Reader;
 use crate::segment::Presence;
@@ -57,6 +58,11 @@ pub struct Participant {
     pub role: Role,
     /// Its process.
     pub pid: u32,
+    /// When that process started, in clock ticks since boot: tells it from a later one of the same number. 0 where that
+    /// is not known.
+    pub started: u64,
+    /// Whether somebody living holds the entry; if not, its owner died, and whoever waits for it will clear it.
+    pub alive: bool,
     /// The next sequence: that it reads, or that is written.
     pub position: u64,
     /// Messages published and not yet read by it; 0 for writers.
@@ -132,17 +138,17 @@ impl Ring {
     pub fn writer(&self) -> Result<Writer, JoinError> {
         if self.config().writers == Writers::Many {
             let seat = Seat::take(&self.shared, Role::Writer, 0..self.config().participants);
-            return Writer::join(seat.ok_or_else(|| participant::table_full(&self.shared))?);
+            return Writer::join(seat?);
         }
         let entry = self.shared.memory.entry(WRITER_ENTRY);
         for _ in 0..JOIN_TRIES {
-            if let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) {
-                return Writer::join(seat);
+            match Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) {
+                // Somebody may hold the entry for a moment to clear a dead writer's.
+                Err(JoinError::TableFull { .. }) => std::thread::yield_now(),
+                seat => return Writer::join(seat?),
             }
-            // Somebody may hold the entry for a moment to clear a dead writer's.
-            std::thread::yield_now();
         }
-        Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 })
+        Err(JoinError::WriterTaken { pid: peers::pid(entry.owner.load(Relaxed)) })
     }
 
     /// Registers a reader.
@@ -159,9 +165,8 @@ impl Ring {
             Writers::One => WRITER_ENTRY + 1,
             Writers::Many => 0,
         };
-        let entries = first..self.config().participants;
-        let seat = Seat::take(&self.shared, Role::Reader, entries);
-        seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
+        let seat = Seat::take(&self.shared, Role::Reader, first..self.config().participants)?;
+        Ok(Reader::join(seat, start))
     }
 
     /// Registers a taker of a queue.
@@ -175,7 +180,7 @@ impl Ring {
             return Err(JoinError::Delivery { delivery: self.config().delivery });
         };
         let seat = Seat::take(&self.shared, Role::Taker, 0..self.config().participants);
-        Taker::join(seat.ok_or_else(|| participant::table_full(&self.shared))?, words)
+        Taker::join(seat?, words)
     }
 
     /// What the ring was made to be.
@@ -242,7 +247,7 @@ impl Ring {
     /// Who is registered.
     ///
     /// # Cost
-    /// Two lines an entry that was ever taken. The figures of different entries are not of one instant.
+    /// Two lines an entry that was ever taken, and a system call for each that another handle holds. The figures of different entries are not of one instant.
     pub fn participants(&self) -> Vec<Participant> {
         let next = self.next_sequence();
         gate::entries(&self.shared.memory).filter_map(|index| self.participant(index, next)).collect()
@@ -250,18 +255,14 @@ impl Ring {
 
     fn participant(&self, index: usize, next: u64) -> Option<Participant> {
         let entry = self.shared.memory.entry(index);
+        let (role, position) = peers::stand(&self.shared.memory, index, next)?;
         // Relaxed, all of them: figures for people, which order nothing.
-        let role = State::from_word(entry.state.load(Relaxed)).role()?;
-        let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position();
-        let position = match role {
-            Role::Writer => next,
-            Role::Taker => crate::queue::next(&self.shared.memory).min(next),
-            Role::Reader => cursor?.max(entry.floor.load(Relaxed)).min(next),
-        };
         Some(Participant {
             entry: index,
             role,
-            pid: (entry.owner.load(Relaxed) >> 32) as u32,
+            pid: peers::pid(entry.owner.load(Relaxed)),
+            started: entry.started.load(Relaxed),
+            alive: self.shared.presence.is_held(index),
             position,
             lag: next - position,
             missed: entry.missed.load(Relaxed),

@@ -15,6 +15,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What the ring is called in messages to people: its file, if it has one.
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events"))]
+    pub(crate) fn name(&self) -> String {
+        #[cfg(target_os = "linux")]
+        if let Some(file) = self.presence.file() {
+            return file.path().display().to_string();
+        }
+        "heap".into()
+    }
+
     /// Backs a range of the ring's memory with pages, as an error now and not a signal at the first access.
     pub(crate) fn back_with_pages(&self, range: Range<usize>) -> Result<(), JoinError> {
         #[cfg(target_os = "linux")]

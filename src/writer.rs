@@ -159,7 +159,7 @@ impl Writer {
         let Writer { endpoint, front } = self;
         loop {
             if !endpoint.wait(Role::Reader, deadline, || front.is_ready()) {
-                return Err(WriteError::TimedOut { slowest: front.slowest() });
+                return Err(endpoint.writer_timed_out(front.slowest()));
             }
             match attempt(front) {
                 Err(TryWriteError::Full) => {}

@@ -1,16 +1,14 @@
 //! What processes that share a ring may rely on, also when one of them is killed.
 //!
-//! The other processes are this very test binary: [`Peer::start`] runs it again for the one test `child`, with an
-//! order in its environment. A child answers on standard error and goes on when its standard input ends.
+//! The other processes are this very test binary, run again for the one test `child`.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
+use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{CLASSES, DELIVERIES, assert_whole, fresh_name, message, path_of};
 use seqring::{Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryWriteError, Waiting};
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 const SLOT_BYTES: usize = 300;
@@ -20,12 +18,9 @@ const NEVER: Duration = Duration::from_secs(20);
 #[test]
 #[ignore = "this is what the children of the other tests run"]
 fn child() {
-    let Ok(order) = std::env::var("SEQRING_CHILD") else {
-        return;
-    };
-    let (what, name) = order.split_once(' ').expect("an order is a verb and a name");
-    let ring = Ring::open(name).unwrap();
-    match what {
+    let Some((what, name)) = order() else { return };
+    let ring = Ring::open(&name).unwrap();
+    match what.as_str() {
         "open" => answer("opened"),
         "read" => {
             let mut reader = ring.reader(Start::Next).unwrap();
@@ -52,71 +47,6 @@ fn child() {
     wait_for_parent();
 }
 
-fn answer(what: &str) {
-    eprintln!("child: {what}");
-}
-
-fn wait_for_parent() {
-    let _ = std::io::stdin().read_line(&mut String::new());
-}
-
-/// A child process, killed when it is dropped.
-struct Peer {
-    process: Child,
-    answers: Lines<BufReader<ChildStderr>>,
-}
-
-impl Peer {
-    fn start(what: &str, name: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .env("SEQRING_CHILD", format!("{what} {name}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let answers = BufReader::new(process.stderr.take().unwrap()).lines();
-        Peer { process, answers }
-    }
-
-    /// As [`Self::start`], and waits for its first answer.
-    fn ready(what: &str, name: &str) -> Self {
-        let mut peer = Self::start(what, name);
-        peer.answer();
-        peer
-    }
-
-    fn answer(&mut self) -> String {
-        for line in &mut self.answers {
-            let line = line.unwrap();
-            match line.strip_prefix("child: ") {
-                Some(answer) => return answer.into(),
-                None => eprintln!("{line}"),
-            }
-        }
-        panic!("a child ended without an answer");
-    }
-
-    /// `SIGKILL`, at whatever instruction it is.
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn finish(mut self) {
-        drop(self.process.stdin.take());
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 fn create(what: &str, delivery: Delivery, class: SlotClass) -> (String, Ring) {
     let name = fresh_name(what);
     let config = Config::new(5, SLOT_BYTES).delivery(delivery).slot_class(class);
@@ -135,6 +65,7 @@ fn read_one(reader: &mut Reader) -> Option<(u64, u64)> {
         }
         Err(ReadError::Lagged(Lagged { missed })) => Some((0, missed)),
         Err(ReadError::Closed) => None,
+        Err(ReadError::WriterDied { .. }) => Some((0, 0)),
         Err(other) => panic!("{other}"),
     }
 }

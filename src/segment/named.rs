@@ -120,6 +120,11 @@ impl SegmentFile {
         lock::set(&self.fd, entry_byte(entry), Kind::Exclusive).is_ok()
     }
 
+    /// Whether another description holds the lock that goes with an entry.
+    pub(crate) fn is_locked(&self, entry: usize) -> bool {
+        lock::is_held_by_others(&self.fd, entry_byte(entry))
+    }
+
     pub(crate) fn unlock(&self, entry: usize) {
         // Unlocking a range that this description holds cannot fail.
         let _ = lock::set(&self.fd, entry_byte(entry), Kind::None);

@@ -13,10 +13,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(target_os = "linux")]
 use super::named::SegmentFile;
 
+/// A process, told from a later one of the same number by when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// Clock ticks since boot; 0 where that is not known.
+    pub(crate) started: u64,
+}
+
+impl Process {
+    fn this() -> Self {
+        Process { pid: std::process::id(), started: started().unwrap_or(0) }
+    }
+}
+
+/// When this process started, as `/proc/self/stat` says.
+fn started() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
 /// The entries held through one handle on a ring and its clones.
 #[derive(Debug)]
 pub(crate) struct Presence {
     held: Mutex<BTreeSet<usize>>,
+    owner: Process,
     #[cfg(target_os = "linux")]
     file: Option<SegmentFile>,
 }
@@ -26,6 +48,7 @@ impl Presence {
     pub(crate) fn threads() -> Self {
         Presence {
             held: Mutex::default(),
+            owner: Process::this(),
             #[cfg(target_os = "linux")]
             file: None,
         }
@@ -34,7 +57,22 @@ impl Presence {
     /// For a ring in a file.
     #[cfg(target_os = "linux")]
     pub(crate) fn processes(file: SegmentFile) -> Self {
-        Presence { held: Mutex::default(), file: Some(file) }
+        Presence { held: Mutex::default(), owner: Process::this(), file: Some(file) }
+    }
+
+    /// The process that opened the ring by this handle.
+    pub(crate) fn owner(&self) -> Process {
+        self.owner
+    }
+
+    /// Whether this process inherited the handle, by a fork, from the one that opened the ring. It holds nothing then.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.owner.pid != std::process::id()
+    }
+
+    /// Whether somebody living holds an entry, at this moment.
+    pub(crate) fn is_held(&self, entry: usize) -> bool {
+        self.held().contains(&entry) || self.is_locked(entry)
     }
 
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
@@ -49,7 +87,7 @@ impl Presence {
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
-        !held.contains(&entry) && self.lock(entry) && held.insert(entry)
+        !self.is_inherited() && !held.contains(&entry) && self.lock(entry) && held.insert(entry)
     }
 
     /// Lets go of an entry that [`Self::acquire`] took.
@@ -89,4 +127,15 @@ impl Presence {
 
     #[cfg(not(target_os = "linux"))]
     fn unlock(&self, _: usize) {}
+
+    /// By another handle.
+    #[cfg(target_os = "linux")]
+    fn is_locked(&self, entry: usize) -> bool {
+        self.file.as_ref().is_some_and(|file| file.is_locked(entry))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_locked(&self, _: usize) -> bool {
+        false
+    }
 }

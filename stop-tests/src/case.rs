@@ -72,7 +72,8 @@ impl Role {
         let reads = matches!(self, Role::Reader(..));
         match stop {
             Stop::SeatTaken => true,
-            Stop::LeaveMarked => !reads,
+            Stop::LeaveMarked | Stop::StreamEnded => !reads,
+            Stop::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
             Stop::BellCleared => !reads && self != Role::OneOfMany(Delivery::Lossy),
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
@@ -139,7 +140,7 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 
 /// Points that a victim passes once, or now and then.
 fn is_rare(stop: Stop) -> bool {
-    matches!(stop, Stop::SeatTaken | Stop::LeaveMarked | Stop::JoinCursor) || needs_others(stop)
+    matches!(stop, Stop::SeatTaken | Stop::LeaveMarked | Stop::StreamEnded | Stop::ReaderVacated | Stop::JoinCursor) || needs_others(stop)
 }
 
 /// Points that a victim passes when somebody else is in the middle of something.
