@@ -61,6 +61,8 @@ mod error;
 mod events;
 mod eviction;
 mod extras;
+#[cfg(target_os = "linux")]
+mod fork;
 mod format;
 mod front;
 mod gate;

@@ -3,6 +3,8 @@
 use crate::bell::Bells;
 use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
 use crate::error::{JoinError, RingError};
+#[cfg(target_os = "linux")]
+use crate::fork;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;
@@ -12,6 +14,8 @@ use crate::peers;
 use crate::position::Start;
 use crate::reader::Reader;
 use crate::segment::Presence;
+#[cfg(target_os = "linux")]
+use crate::segment::named::SegmentFile;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
 use crate::superblock::Superblock;
@@ -26,8 +30,10 @@ use std::sync::Arc;
 /// A ring of slots in memory that threads or processes share.
 ///
 /// Clones are handles on the same ring. Messages go in through a [`Writer`] and come out through [`Reader`]s;
-/// each belongs to one thread at a time. A `fork`ed child must not use or drop what it inherited: it opens the ring
-/// itself.
+/// each belongs to one thread at a time.
+///
+/// A forked child does not take part by what it inherited: joins, reads and writes say `Forked`, a
+/// [`View`](crate::View) goes on to show what its parent's shows, and dropping does nothing. It opens the ring itself.
 ///
 /// Whoever may open a ring for writing is trusted: a peer that stores garbage cannot make safe code read out of
 /// bounds, but it can make messages, and the bytes under a [`View`](crate::View) or
@@ -82,7 +88,14 @@ impl Ring {
         let layout = Layout::new(config).map_err(RingError::Config)?;
         let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
         initialise(&memory);
-        Ok(Self::attach(memory, Presence::threads(), Scope::Threads))
+        let shared = Shared {
+            #[cfg(target_os = "linux")]
+            _watched: None,
+            memory,
+            presence: Presence::threads(),
+            bells: Bells::new(Scope::Threads),
+        };
+        Ok(Ring { shared: Arc::new(shared) })
     }
 
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
@@ -96,10 +109,11 @@ impl Ring {
     pub fn create(name: &str, config: &Config) -> Result<Self, RingError> {
         use crate::segment::named::Draft;
         let layout = Layout::new(config).map_err(RingError::Config)?;
+        let forks = fork::hold_off();
         let (draft, mapping) = Draft::new(name, &Superblock::fresh(&layout), &layout)?;
         let memory = Memory::new(Arc::new(mapping), Arc::new(layout));
         initialise(&memory);
-        Ok(Self::attach(memory, Presence::processes(draft.publish()?), Scope::Processes))
+        Ok(Self::attach_file(memory, draft.publish()?, forks))
     }
 
     /// Opens the ring of that name.
@@ -109,10 +123,10 @@ impl Ring {
     /// is not a whole ring of a version that this build understands.
     #[cfg(target_os = "linux")]
     pub fn open(name: &str) -> Result<Self, RingError> {
-        use crate::segment::named::SegmentFile;
+        let forks = fork::hold_off();
         let (file, layout) = SegmentFile::open(name)?;
         let memory = Memory::new(Arc::new(file.map(&layout)?), Arc::new(layout));
-        Ok(Self::attach(memory, Presence::processes(file), Scope::Processes))
+        Ok(Self::attach_file(memory, file, forks))
     }
 
     /// Removes the name of a ring. Who has it open keeps it; nobody can open it any more.
@@ -124,8 +138,13 @@ impl Ring {
         crate::segment::named::unlink(name)
     }
 
-    fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
-        Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
+    #[cfg(target_os = "linux")]
+    fn attach_file(memory: Memory, file: SegmentFile, forks: fork::HoldOff) -> Self {
+        let watched = forks.watch(file.descriptor(), &memory);
+        let presence = Presence::processes(file);
+        let shared =
+            Shared { _watched: Some(watched), memory, presence, bells: Bells::new(Scope::Processes) };
+        Ring { shared: Arc::new(shared) }
     }
 
     /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.

@@ -9,6 +9,9 @@ use std::ops::Range;
 /// What all handles, writers and readers of one attachment share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Dropped first: while the ring is open, forked children must get nothing of it.
+    #[cfg(target_os = "linux")]
+    pub(crate) _watched: Option<crate::fork::Watched>,
     pub(crate) memory: Memory,
     pub(crate) presence: Presence,
     pub(crate) bells: Bells,

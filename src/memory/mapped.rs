@@ -69,6 +69,12 @@ impl Memory {
         }
     }
 
+    /// In a forked child: a private copy of the file takes the place of the memory that is shared with others.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn become_private(&self, file: &std::os::fd::OwnedFd) -> bool {
+        self.mapping.become_private(file)
+    }
+
     /// Makes the pages of a buffer resident that this mapping did not use before.
     pub(crate) fn make_buffer_resident(&self, buffer: usize) {
         self.mapping.make_resident(self.layout.buffer_pages(buffer));

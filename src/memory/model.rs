@@ -89,6 +89,10 @@ impl Memory {
         unreachable!("no model creates or opens a named ring")
     }
 
+    pub(crate) fn become_private(&self, _: &std::os::fd::OwnedFd) -> bool {
+        false
+    }
+
     pub(crate) fn make_buffer_resident(&self, _: usize) {}
 
     pub(crate) fn copies_words(&self) -> bool {

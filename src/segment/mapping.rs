@@ -57,14 +57,29 @@ impl Mapping {
         Layout::from_size_align(len, PAGE).ok()
     }
 
-    /// Maps the first `len` bytes of a file, shared with everybody who maps it.
+    /// Maps the first `len` bytes of a file, shared with everybody who maps it, but not with forked children: those find
+    /// nothing in its place ([`crate::fork`]).
     #[cfg(target_os = "linux")]
     pub(crate) fn file(file: &impl rustix::fd::AsFd, len: usize) -> rustix::io::Result<Self> {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0)? };
-        Ok(Mapping { base: base.cast(), len, source: Source::File })
+        let mapping = Mapping { base: base.cast(), len, source: Source::File };
+        // SAFETY: the range is the mapping made above; the advice changes what a child inherits, and nothing here.
+        unsafe { rustix::mm::madvise(base, len, rustix::mm::Advice::LinuxDontFork)? };
+        Ok(mapping)
+    }
+
+    /// In a forked child, which has a hole in the place of this mapping: maps a private copy of its file there.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn become_private(&self, file: &rustix::fd::OwnedFd) -> bool {
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
+        // SAFETY: `FIXED_NOREPLACE` maps into the hole or not at all, so nothing that the child has is replaced.
+        let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, 0) };
+        mapped.is_ok_and(|base| base.cast() == self.base)
     }
 
     pub(crate) fn base(&self) -> *mut u8 {

@@ -20,7 +20,7 @@ use rustix::fs::{self, AtFlags, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -109,6 +109,10 @@ impl SegmentFile {
     /// Backs a range of the file with pages.
     pub(crate) fn allocate(&self, range: Range<usize>) -> Result<(), RingError> {
         allocate(&self.fd, range.start as u64..range.end as u64, &self.path)
+    }
+
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     pub(crate) fn path(&self) -> &Path {
