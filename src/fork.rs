@@ -37,6 +37,10 @@ struct Open {
     disowned: bool,
 }
 
+// SAFETY: models have no segments: there never is such a value.
+#[cfg(seqring_loom)]
+unsafe impl Send for Open {}
+
 /// All of them. Nobody forks while it is locked.
 static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
 

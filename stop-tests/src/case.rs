@@ -86,6 +86,8 @@ impl Role {
             | Stop::HelpWitnessed => matches!(self, Role::OneOfMany(_)),
             Stop::GateAnnounced => !reads && gated,
             Stop::JoinCursor | Stop::ReadCopied | Stop::BellAnnounced => reads,
+            // Of queues, which have no role here yet.
+            Stop::TakeArmed | Stop::TakeDone | Stop::TakeOwned | Stop::HelpTakeWitnessed => false,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
         }
     }
@@ -132,6 +134,10 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
         Role::Reader(..) => {
             let mut reader = ring.reader(Start::Next).expect("there is an entry");
             reader.set_waiting(Waiting::SLEEPING);
+            if Stop::ALL[stop] == Stop::ReaderVacated {
+                reader.read(&mut [0; SLOT_BYTES]).expect("others write");
+                return; // It leaves.
+            }
             let got = read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true));
             got.expect("whole messages");
         }
@@ -140,7 +146,10 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 
 /// Points that a victim passes once, or now and then.
 fn is_rare(stop: Stop) -> bool {
-    matches!(stop, Stop::SeatTaken | Stop::LeaveMarked | Stop::StreamEnded | Stop::ReaderVacated | Stop::JoinCursor) || needs_others(stop)
+    matches!(
+        stop,
+        Stop::SeatTaken | Stop::LeaveMarked | Stop::StreamEnded | Stop::ReaderVacated | Stop::JoinCursor
+    ) || needs_others(stop)
 }
 
 /// Points that a victim passes when somebody else is in the middle of something.

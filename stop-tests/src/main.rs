@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 fn run(messages: u64) -> ExitCode {
     let mut sound = true;
     println!("{:<16} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    for stop in Stop::ALL {
+    for stop in Stop::ALL.into_iter().filter(|stop| Role::ALL.iter().any(|role| role.passes(*stop))) {
         let (mut stops, mut kills, mut moved) = (0, 0, 0);
         let mut failures = Vec::new();
         for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
