@@ -71,6 +71,7 @@ mod layout;
 mod life;
 mod many;
 mod memory;
+mod omit;
 mod optimistic;
 mod ownership;
 mod participant;

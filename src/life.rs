@@ -23,6 +23,7 @@
 //! | `End` | the state's exchange | the reader's load of it | the end is reported, the last message lost |
 
 use crate::memory::Memory;
+use crate::omit::{Step, omits};
 use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exchange};
 
 /// The state of the stream.
@@ -199,7 +200,9 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
         let Some(next) = next(seen.phase()) else {
             return false;
         };
-        if let Some(death) = seen.death() {
+        if let Some(death) = seen.death()
+            && !omits(Step::KeepDeath)
+        {
             write_down(memory, seen.deaths(), death);
         }
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before, and the death

@@ -5,6 +5,7 @@ use crate::events;
 use crate::gate::{self, Cursors};
 use crate::life::{self, Exit};
 use crate::memory::Memory;
+use crate::omit::{Step, omits};
 use crate::peers;
 use crate::shared::Shared;
 use crate::stops::{self, Stop};
@@ -161,12 +162,16 @@ fn clear(shared: &Shared, index: usize, exit: Exit) -> bool {
             let exit = state.exit(exit);
             entry.state.store(state.going(exit).0, Relaxed); // Relaxed: `life::end` orders it.
             stops::at(Stop::LeaveMarked);
-            life::end(&shared.memory, exit, || any(&shared.memory, Role::Writer));
+            if !(omits(Step::EndStream) && exit != Exit::Left) {
+                life::end(&shared.memory, exit, || any(&shared.memory, Role::Writer));
+            }
             stops::at(Stop::StreamEnded);
             shared.bells.ring(&shared.memory.control().published);
         }
         READER => {
-            Cursors(entry).vacate();
+            if !(omits(Step::VacateReader) && exit != Exit::Left) {
+                Cursors(entry).vacate();
+            }
             stops::at(Stop::ReaderVacated);
             shared.bells.ring(&shared.memory.control().freed);
         }
@@ -189,6 +194,9 @@ fn any(memory: &Memory, role: Role) -> bool {
 /// # Cost
 /// One system call for each such participant.
 pub(crate) fn clear_dead(shared: &Shared, role: Role) {
+    if omits(Step::LookForTheDead) {
+        return;
+    }
     let is_one = |index: &usize| {
         // Relaxed: a first look; the hold on the entry decides.
         let state = State::from_word(shared.memory.entry(*index).state.load(Relaxed));

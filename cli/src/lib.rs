@@ -4,6 +4,7 @@
 
 mod engines;
 pub mod perf;
+pub mod storm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,6 +21,10 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Perf(Box<perf::Options>),
+    Storm(storm::Options),
+    /// Serve a storm (started by `seqring storm`).
+    #[command(hide = true)]
+    StormWorker(storm::Assignment),
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]
     Worker,
@@ -31,12 +36,15 @@ enum Command {
 /// Whatever keeps it from being done; [`exit_code`] says what to tell the shell.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
-        Command::Perf(options) => {
-            let ok = perf::run(options)?;
-            Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+        Command::Perf(options) => perf::run(options).map(status),
+        Command::Storm(options) => storm::run(options).map(status),
+        Command::StormWorker(assignment) => storm::serve(assignment).map(status),
         Command::Worker => perf::serve().map(|()| ExitCode::SUCCESS),
     }
+}
+
+fn status(ok: bool) -> ExitCode {
+    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// 2 for bad input, as for flags that do not exist; 130 after Ctrl-C without results; else 1.
