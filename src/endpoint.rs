@@ -7,6 +7,8 @@ use crate::eviction::Patience;
 use crate::participant::{self, Role, Seat};
 use crate::peers::{self, Peer};
 use crate::shared::Shared;
+use crate::sync::MODELLED;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A registered participant's entry and its manner of waiting.
@@ -27,19 +29,20 @@ impl Endpoint {
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
-    /// wait, whose caller may try for ever.
+    /// wait, whose caller may try for ever. Returns whether it was not.
     #[cold]
-    pub(crate) fn look_after(&mut self, awaited: Role) {
-        look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.patience);
+    pub(crate) fn look_after(&mut self, awaited: Role) -> bool {
+        look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.patience)
     }
 
     /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
-    /// participants of the role `awaited`.
+    /// participants of the role `awaited`, and has `also` look at what else may have changed by a death.
     pub(crate) fn wait(
         &mut self,
         awaited: Role,
         deadline: Option<Instant>,
         ready: impl FnMut() -> bool,
+        mut also: impl FnMut(&Arc<Shared>),
     ) -> bool {
         let Endpoint { seat, waiting, looked_after: last, patience } = self;
         let shared = seat.shared();
@@ -48,7 +51,11 @@ impl Endpoint {
             Role::Writer => &control.published,
             Role::Reader | Role::Taker => &control.freed,
         };
-        let look_after = || look_after(shared, awaited, last, patience);
+        let look_after = || {
+            if look_after(shared, awaited, last, patience) {
+                also(shared);
+            }
+        };
         shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
     }
 
@@ -69,9 +76,10 @@ impl Endpoint {
     }
 }
 
-fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, patience: &mut Patience) {
+fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, patience: &mut Patience) -> bool {
     let now = Instant::now();
-    if last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY) {
+    let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
+    if due {
         participant::clear_dead(shared, awaited);
         let evict_after = shared.memory.layout().config.evict_after_ms;
         if awaited == Role::Reader && evict_after > 0 {
@@ -79,6 +87,7 @@ fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, patien
         }
         *last = Some(now);
     }
+    due
 }
 
 /// When a wait of `timeout` from now ends; `None`, never, if that is beyond what the clock can say.

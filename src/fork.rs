@@ -19,6 +19,7 @@
 
 use crate::life;
 use crate::memory::Memory;
+use crate::segment::Backing;
 use crate::sync::Relaxed;
 use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
@@ -71,12 +72,14 @@ pub(crate) fn hold_off() -> HoldOff {
 }
 
 impl HoldOff {
-    /// From now on until the result is dropped, forked children get nothing of this ring.
-    pub(crate) fn watch(mut self, fd: RawFd, memory: &Memory) -> Watched {
+    /// From now on until the result is dropped, forked children get nothing of this ring, if it is in a file: what is on
+    /// the heap is theirs anyway, as a copy.
+    pub(crate) fn watch(mut self, backing: &Backing, memory: &Memory) -> Option<Watched> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let fd = backing.file()?.descriptor();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed); // Relaxed: only has to differ.
         self.0.push(Open { number, fd, memory: memory.clone(), disowned: false });
-        Watched { number }
+        Some(Watched { number })
     }
 }
 

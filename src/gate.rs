@@ -179,8 +179,9 @@ fn slowest(memory: &Memory) -> Option<(u64, usize)> {
 
 /// The slowest reader as a peer, for whoever reports that it waits.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
-    let (_, entry) = slowest(memory)?;
-    peers::peer(memory, entry, next)
+    let (position, entry) = slowest(memory)?;
+    // What it holds, not where it was moved to: a pin counts.
+    Some(Peer { lag: next.saturating_sub(position), ..peers::peer(memory, entry, next)? })
 }
 
 /// What readers let the writers do.

@@ -50,18 +50,26 @@
 //! and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    not(any(target_os = "linux", feature = "portable")),
+    allow(unused, reason = "only the heap is left")
+)]
 
 mod arena;
 mod bell;
+mod capabilities;
 mod claim;
 mod config;
 mod copy;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod endpoint;
 mod error;
 mod events;
 mod eviction;
 mod extras;
-#[cfg(target_os = "linux")]
+mod figures;
+#[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
 mod fork;
 mod format;
 mod front;
@@ -69,8 +77,11 @@ mod gate;
 mod inline;
 mod layout;
 mod life;
+mod location;
 mod many;
 mod memory;
+#[cfg(target_os = "linux")]
+mod observer;
 mod omit;
 mod optimistic;
 mod ownership;
@@ -82,6 +93,9 @@ mod queue;
 mod reader;
 mod ring;
 mod segment;
+mod segment_options;
+#[cfg(target_os = "linux")]
+mod segments;
 mod shared;
 mod slots;
 mod stamp;
@@ -93,16 +107,28 @@ mod view;
 mod writer;
 
 pub use bell::Waiting;
+pub use capabilities::Capabilities;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Writers};
-pub use error::{Corrupt, JoinError, Lagged, ReadError, RingError, TryReadError, TryWriteError, WriteError};
+pub use config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
+#[cfg(target_os = "linux")]
+pub use descriptors::{receive_descriptor, send_descriptor};
+pub use error::{
+    Corrupt, JoinError, Lagged, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
+};
 pub use extras::Extras;
+pub use figures::{Figures, Participant, Stream};
+pub use location::{Backend, Location};
 pub use memory::Racy;
+#[cfg(target_os = "linux")]
+pub use observer::Observer;
 pub use participant::Role;
 pub use peers::{Awaited, Peer};
 pub use position::{Received, Start};
 pub use reader::{Messages, Reader};
-pub use ring::{Participant, Ring};
+pub use ring::Ring;
+pub use segment_options::SegmentOptions;
+#[cfg(target_os = "linux")]
+pub use segments::{Found, Segment, remove_unused, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;

@@ -103,7 +103,7 @@ pub(crate) fn stand(memory: &Memory, entry: usize, next: u64) -> Option<(Role, u
     let role = State::from_word(entry.state.load(Relaxed)).role()?;
     let position = match role {
         Role::Writer => next,
-        Role::Taker => crate::queue::next(memory).min(next),
+        Role::Taker => memory.control().taken.load(Relaxed).min(next),
         Role::Reader => {
             let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
             cursor.max(entry.floor.load(Relaxed)).min(next)

@@ -200,7 +200,7 @@ impl Reader {
                 Err(TryReadError::Empty) => {}
                 other => return other.map_err(ReadError::from_try),
             }
-            if !endpoint.wait(Role::Writer, deadline, || position.is_ready()) {
+            if !endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ()) {
                 return Err(endpoint.reader_timed_out());
             }
         }

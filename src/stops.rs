@@ -39,6 +39,8 @@ pub enum Stop {
     TakeOwned,
     /// `queue`: somebody else's take is witnessed; the counter stands.
     HelpTakeWitnessed,
+    /// `participant`: a dead taker's entry is taken over, with the message in it.
+    MessageAdopted,
     /// `gate`: the limit is announced, the readers are not looked at.
     GateAnnounced,
     /// `gate`: a joining reader has stored its first cursor.
@@ -56,7 +58,7 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 22] = [
+    pub const ALL: [Stop; 23] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::StreamEnded,
@@ -73,6 +75,7 @@ impl Stop {
         Stop::TakeDone,
         Stop::TakeOwned,
         Stop::HelpTakeWitnessed,
+        Stop::MessageAdopted,
         Stop::GateAnnounced,
         Stop::JoinCursor,
         Stop::ReadPinned,

@@ -158,7 +158,7 @@ impl Writer {
         }
         let Writer { endpoint, front } = self;
         loop {
-            if !endpoint.wait(Role::Reader, deadline, || front.is_ready()) {
+            if !endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ()) {
                 return Err(endpoint.writer_timed_out(front.slowest()));
             }
             match attempt(front) {

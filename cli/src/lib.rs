@@ -4,6 +4,7 @@
 
 mod engines;
 pub mod perf;
+pub mod segments;
 pub mod storm;
 
 use anyhow::Result;
@@ -21,6 +22,9 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Perf(Box<perf::Options>),
+    Ls(segments::LsOptions),
+    Stat(segments::StatOptions),
+    Gc(segments::GcOptions),
     Storm(storm::Options),
     /// Serve a storm (started by `seqring storm`).
     #[command(hide = true)]
@@ -35,16 +39,16 @@ enum Command {
 /// # Errors
 /// Whatever keeps it from being done; [`exit_code`] says what to tell the shell.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
-    match &cli.command {
-        Command::Perf(options) => perf::run(options).map(status),
-        Command::Storm(options) => storm::run(options).map(status),
-        Command::StormWorker(assignment) => storm::serve(assignment).map(status),
-        Command::Worker => perf::serve().map(|()| ExitCode::SUCCESS),
-    }
-}
-
-fn status(ok: bool) -> ExitCode {
-    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let ok = match &cli.command {
+        Command::Perf(options) => perf::run(options)?,
+        Command::Ls(options) => segments::ls(options).map(|()| true)?,
+        Command::Stat(options) => segments::stat(options).map(|()| true)?,
+        Command::Gc(options) => segments::gc(options)?,
+        Command::Storm(options) => storm::run(options)?,
+        Command::StormWorker(assignment) => storm::serve(assignment)?,
+        Command::Worker => perf::serve().map(|()| true)?,
+    };
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// 2 for bad input, as for flags that do not exist; 130 after Ctrl-C without results; else 1.

@@ -25,16 +25,15 @@ pub(crate) fn set(fd: &OwnedFd, byte: u64, kind: Kind) -> Result<(), Errno> {
     Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 
-/// Whether a lock of another description is on a byte.
+/// Whether another description holds anything on a byte. Takes nothing, and works through a read-only descriptor.
 ///
 /// # Cost
 /// One system call, about 0.5 µs.
-pub(crate) fn is_held_by_others(fd: &OwnedFd, byte: u64) -> bool {
+pub(crate) fn is_held(fd: &OwnedFd, byte: u64) -> bool {
     let mut request = request(byte, Kind::Exclusive);
-    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock`, which the call overwrites with the
-    // lock that is in the way, if there is one.
-    let asked = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) };
-    asked == 0 && i32::from(request.l_type) != libc::F_UNLCK
+    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that is ours alone.
+    let asked = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) } == 0;
+    asked && request.l_type != libc::F_UNLCK as libc::c_short
 }
 
 fn request(byte: u64, kind: Kind) -> libc::flock {

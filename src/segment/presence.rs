@@ -7,11 +7,10 @@
 //!
 //! Threads of one heap ring have the set alone: a thread ends inside a living process, where `Drop` speaks for it.
 
+use super::Backing;
+use crate::sync::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-#[cfg(target_os = "linux")]
-use super::named::SegmentFile;
+use std::sync::{PoisonError, TryLockError};
 
 /// A process, told from a later one of the same number by when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +38,12 @@ fn started() -> Option<u64> {
 pub(crate) struct Presence {
     held: Mutex<BTreeSet<usize>>,
     owner: Process,
-    #[cfg(target_os = "linux")]
-    file: Option<SegmentFile>,
+    pub(crate) backing: Backing,
 }
 
 impl Presence {
-    /// For a ring that only this handle and its clones reach.
-    pub(crate) fn threads() -> Self {
-        Presence {
-            held: Mutex::default(),
-            owner: Process::this(),
-            #[cfg(target_os = "linux")]
-            file: None,
-        }
-    }
-
-    /// For a ring in a file.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn processes(file: SegmentFile) -> Self {
-        Presence { held: Mutex::default(), owner: Process::this(), file: Some(file) }
+    pub(crate) fn new(backing: Backing) -> Self {
+        Presence { held: Mutex::new(BTreeSet::new()), owner: Process::this(), backing }
     }
 
     /// The process that opened the ring by this handle.
@@ -70,72 +56,39 @@ impl Presence {
         self.owner.pid != std::process::id()
     }
 
-    /// Whether somebody living holds an entry, at this moment.
-    pub(crate) fn is_held(&self, entry: usize) -> bool {
-        self.held().contains(&entry) || self.is_locked(entry)
-    }
-
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
     /// has found a dead owner's, and recovers it.
     pub(crate) fn acquire(&self, entry: usize) -> bool {
         self.acquire_with(self.held(), entry)
     }
 
-    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: then false.
-    pub(crate) fn try_acquire(&self, entry: usize) -> bool {
-        self.held.try_lock().is_ok_and(|held| self.acquire_with(held, entry))
+    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: `None` if there is one.
+    pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
+        match self.held.try_lock() {
+            Ok(held) => Some(self.acquire_with(held, entry)),
+            Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
-        !self.is_inherited() && !held.contains(&entry) && self.lock(entry) && held.insert(entry)
+        !self.is_inherited() && !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
     }
 
     /// Lets go of an entry that [`Self::acquire`] took.
     pub(crate) fn release(&self, entry: usize) {
         let mut held = self.held();
-        self.unlock(entry);
+        self.backing.unlock(entry);
         held.remove(&entry);
+    }
+
+    /// Whether somebody living holds an entry.
+    pub(crate) fn is_held(&self, entry: usize) -> bool {
+        self.held().contains(&entry) || self.backing.is_locked_elsewhere(entry)
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeSet<usize>> {
         // The set is consistent between any two statements, so a panic elsewhere does not spoil it.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn lock(&self, entry: usize) -> bool {
-        self.file.as_ref().is_none_or(|file| file.try_lock(entry))
-    }
-
-    #[cfg(target_os = "linux")]
-    fn unlock(&self, entry: usize) {
-        if let Some(file) = &self.file {
-            file.unlock(entry);
-        }
-    }
-
-    /// The file that processes share, if they do.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn file(&self) -> Option<&SegmentFile> {
-        self.file.as_ref()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn lock(&self, _: usize) -> bool {
-        true
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn unlock(&self, _: usize) {}
-
-    /// By another handle.
-    #[cfg(target_os = "linux")]
-    fn is_locked(&self, entry: usize) -> bool {
-        self.file.as_ref().is_some_and(|file| file.is_locked(entry))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn is_locked(&self, _: usize) -> bool {
-        false
     }
 }

@@ -232,21 +232,25 @@ impl Act {
         }
     }
 
-    /// Each message to one taker: but for those that died with somebody who was killed.
+    /// Each message came to a taker, also those that a killed one was not done with.
     fn check_takes(&mut self) {
         if self.mode != Mode::Queue {
             return;
         }
-        let lost = self.ledger.of(Part::Writer).flat_map(|(writer, account)| {
-            let places = (0..account.done().get()).map(move |n| Ledger::place(writer, n));
-            places.filter(|place| !self.ledger.is_marked(*place))
-        });
-        let lost = lost.count();
-        let killed = self.ledger.of(Part::Taker).filter(|(_, account)| account.killed().get() == 1).count();
-        if lost > killed {
-            let breach = format!("queue: {lost} messages came to nobody, and {killed} takers were killed");
+        let lost: Vec<_> = self
+            .ledger
+            .of(Part::Writer)
+            .flat_map(|(writer, account)| self.untaken(writer, account.done().get()))
+            .collect();
+        if let Some((writer, n)) = lost.first() {
+            let count = lost.len();
+            let breach = format!("queue: {count} messages came to nobody, first {n} of writer {writer}");
             self.tally.breaches.push(breach);
         }
+    }
+
+    fn untaken(&self, writer: usize, done: u64) -> impl Iterator<Item = (usize, u64)> {
+        (0..done).filter(move |n| !self.ledger.is_marked(Ledger::place(writer, *n))).map(move |n| (writer, n))
     }
 
     fn try_once_more(&self, ring: &Ring) -> Result<()> {

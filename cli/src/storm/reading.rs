@@ -32,7 +32,7 @@ pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
             return Ok(());
         }
         let finishing = work.ledger.stage() == Stage::ReadersFinish;
-        match read(&mut reader, &mut out, got.read % 2 == 0) {
+        match read(&mut reader, &mut out, got.read.is_multiple_of(2)) {
             Ok(received) => got.enter(work, received, &out)?,
             Err(ReadError::Lagged(Lagged { missed })) => {
                 hold!(!work.assignment.mode.loses_nothing(), "{missed} messages were lost");

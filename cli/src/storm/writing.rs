@@ -25,7 +25,7 @@ pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
         }
         payload::fill(&mut message, number as u32, n);
         account.begun().set(n + 1);
-        write(&mut writer, &message, n % 3 == 0)?;
+        write(&mut writer, &message, n.is_multiple_of(3))?;
         account.done().set(n + 1);
         rest(&mut random, work.assignment.mode);
     }
