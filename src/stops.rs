@@ -7,6 +7,20 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(any(seqring_stops, seqring_loom)), expect(unreachable_pub, reason = "public for tests"))]
 pub enum Stop {
+    /// `segment`: a file is allocated and has its header; the shared words are not set, and it has no name.
+    FileFilled,
+    /// `segment`: everything is set but the name.
+    FileReady,
+    /// `segment`: the name is given, and the creator has done nothing with the ring yet.
+    FileNamed,
+    /// `segment`: a file is found by its name, and not locked yet.
+    FileFound,
+    /// `segment`: an opener holds its lock on the file, and has not looked whether the name still leads there.
+    FileEntered,
+    /// `segment`: a handle that is dropped has let go of its lock, and not looked whether it was the last.
+    FileLeft,
+    /// `segment`: the last one knows that it is that, and the name is there.
+    FileAlone,
     /// An entry is taken, and its state says so.
     SeatTaken,
     /// A writer that leaves, or was found dead, is marked, and nobody has looked whether it was the last.
@@ -58,7 +72,14 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 23] = [
+    pub const ALL: [Stop; 30] = [
+        Stop::FileFilled,
+        Stop::FileReady,
+        Stop::FileNamed,
+        Stop::FileFound,
+        Stop::FileEntered,
+        Stop::FileLeft,
+        Stop::FileAlone,
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::StreamEnded,

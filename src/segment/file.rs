@@ -11,6 +11,7 @@ use crate::error::{RingError, Warning};
 use crate::format::Entry;
 use crate::layout::{ENTRIES_OFFSET, Layout};
 use crate::segment_options::SegmentOptions;
+use crate::stops::{self, Stop};
 use crate::superblock::Superblock;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, FallocateFlags, FileType, Gid, Mode, OFlags, Stat};
@@ -174,8 +175,12 @@ impl SegmentFile {
     pub(crate) fn remove_if_unused(&self) -> bool {
         // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
         let _ = lock::set(&self.fd, OPEN_BYTE, Kind::None);
-        let alone = lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_ok() && self.is_named();
-        alone && fs::unlink(&self.path).is_ok()
+        stops::at(Stop::FileLeft);
+        if lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
+            return false;
+        }
+        stops::at(Stop::FileAlone);
+        fs::unlink(&self.path).is_ok()
     }
 
     /// The layout's size, in whole pages of the file system: on hugetlbfs those are large.

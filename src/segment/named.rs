@@ -13,6 +13,7 @@ use super::{Backing, Draft, Opened};
 use crate::error::RingError;
 use crate::layout::Layout;
 use crate::segment_options::SegmentOptions;
+use crate::stops::{self, Stop};
 use crate::superblock::Superblock;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -45,6 +46,7 @@ pub(super) fn draft(
     })?;
     let file = SegmentFile { fd, path, keep: true };
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
+    stops::at(Stop::FileFilled);
     file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
 }
@@ -52,17 +54,23 @@ pub(super) fn draft(
 /// Gives a file its name, at once and only if nobody else has it.
 pub(super) fn publish(file: &SegmentFile) -> Result<(), RingError> {
     let nameless = through_proc(&file.fd);
+    stops::at(Stop::FileReady);
     fs::linkat(fs::CWD, nameless, fs::CWD, &file.path, AtFlags::SYMLINK_FOLLOW)
-        .map_err(failure("naming", &file.path))
+        .map_err(failure("naming", &file.path))?;
+    stops::at(Stop::FileNamed);
+    Ok(())
 }
 
 /// Opens the segment of that path.
 pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
         let fd = open_regular(path, OFlags::RDWR)?;
+        stops::at(Stop::FileFound);
         // Until it is entered, and known to be one of ours, it is not ours to remove.
         let mut file = SegmentFile { fd, path: path.into(), keep: true };
-        match file.enter() {
+        let entered = file.enter();
+        stops::at(Stop::FileEntered);
+        match entered {
             Ok(()) if file.is_named() => {
                 let Contents { layout, stat, .. } = file.contents()?;
                 check_owner(&file.path, stat.st_uid, stat.st_mode)?;

@@ -31,6 +31,8 @@ struct Post {
     part: Part,
     witness: bool,
     holder: Option<(Child, usize)>,
+    /// Somebody takes it as soon as its holder has gone.
+    awaited: bool,
 }
 
 pub(crate) fn run(mode: Mode, seed: u64, number: u64) -> Result<Tally> {
@@ -52,10 +54,10 @@ impl Act {
     fn play(&mut self, ring: &Ring, seed: u64, number: u64) -> Result<()> {
         let reads = if self.mode == Mode::Queue { Part::Taker } else { Part::Reader };
         for index in 0..READERS {
-            self.posts.push(Post { part: reads, witness: index == 0, holder: None });
+            self.posts.push(Post { part: reads, witness: index == 0, holder: None, awaited: false });
         }
         for _ in 0..self.mode.writers() {
-            self.posts.push(Post { part: Part::Writer, witness: false, holder: None });
+            self.posts.push(Post { part: Part::Writer, witness: false, holder: None, awaited: false });
         }
         self.fill(0)?;
         self.await_witness()?;
@@ -106,7 +108,7 @@ impl Act {
         let begin = Instant::now();
         for event in events {
             std::thread::sleep(event.at.saturating_sub(begin.elapsed()));
-            self.collect_the_ended();
+            self.collect_the_ended()?;
             if !self.tally.breaches.is_empty() {
                 return Ok(());
             }
@@ -117,11 +119,7 @@ impl Act {
 
     fn happen(&mut self, event: Event) -> Result<()> {
         if event.step == Step::Replace {
-            if self.posts[event.post].holder.is_none() {
-                self.fill(event.post)?;
-                self.tally.restarts += 1;
-            }
-            return Ok(());
+            return self.replace(event.post);
         }
         let Some((child, account)) = &mut self.posts[event.post].holder else { return Ok(()) };
         let pid = Pid::from_child(child);
@@ -138,26 +136,36 @@ impl Act {
                 self.tally.kills += 1;
                 self.posts[event.post].holder = None;
             }
-            Step::Dismiss | Step::Replace => {
-                self.ledger.account(*account).dismissed().set(1);
-                let status = child.wait()?;
-                self.posts[event.post].holder = None;
-                self.judge(event.post, status);
-            }
+            // Not waited for: it may have to wait itself for somebody who is stopped.
+            Step::Dismiss | Step::Replace => self.ledger.account(*account).dismissed().set(1),
         }
         Ok(())
     }
 
-    /// A worker that ends by itself while the act runs has found a breach, or all that a queue's writer may write is
-    /// written.
-    fn collect_the_ended(&mut self) {
+    fn replace(&mut self, post: usize) -> Result<()> {
+        if self.posts[post].holder.is_some() {
+            self.posts[post].awaited = true;
+            return Ok(());
+        }
+        self.posts[post].awaited = false;
+        self.tally.restarts += 1;
+        self.fill(post)
+    }
+
+    /// A worker that ends by itself while the act runs was dismissed, or has found a breach; or all that a queue's writer
+    /// may write is written.
+    fn collect_the_ended(&mut self) -> Result<()> {
         for post in 0..self.posts.len() {
             let Some((child, _)) = &mut self.posts[post].holder else { continue };
             if let Ok(Some(status)) = child.try_wait() {
                 self.posts[post].holder = None;
                 self.judge(post, status);
+                if self.posts[post].awaited && self.tally.breaches.is_empty() {
+                    self.replace(post)?;
+                }
             }
         }
+        Ok(())
     }
 
     fn judge(&mut self, post: usize, status: ExitStatus) {
