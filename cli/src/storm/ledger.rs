@@ -17,7 +17,7 @@
 //! | as many as were written, lossy              | in the end the ring's sequence is the sum of what writers did  |
 //! | one taker each, queue                       | a bit for each message, set by whoever took it                |
 //! | each death is told once                     | by each reader that was there from the start, against the killed writers |
-//! | nobody hangs                                | a call that nothing hinders ends within ten seconds           |
+//! | nobody hangs                                | a call that nothing hinders ends within twenty seconds           |
 
 use anyhow::{Context, Result};
 use bench_support::shared_words::SharedWords;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a call may take that nothing hinders.
-pub(crate) const NEVER: Duration = Duration::from_secs(10);
+pub(crate) const NEVER: Duration = Duration::from_secs(20);
 /// How long a worker waits before it looks whether it shall leave.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
