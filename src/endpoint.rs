@@ -3,7 +3,7 @@
 use crate::bell::Waiting;
 use crate::error::{ReadError, WriteError};
 use crate::events;
-use crate::eviction::Patience;
+use crate::eviction::Stalls;
 use crate::participant::{self, Role, Seat};
 use crate::peers::{self, Peer};
 use crate::shared::Shared;
@@ -17,7 +17,7 @@ pub(crate) struct Endpoint {
     pub(crate) seat: Seat,
     pub(crate) waiting: Waiting,
     looked_after: Option<Instant>,
-    patience: Patience,
+    stalls: Stalls,
 }
 
 /// How often somebody who cannot go on looks whether those who keep it from that still live.
@@ -25,14 +25,14 @@ const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
     pub(crate) fn new(seat: Seat) -> Self {
-        Endpoint { seat, waiting: Waiting::default(), looked_after: None, patience: Patience::default() }
+        Endpoint { seat, waiting: Waiting::default(), looked_after: None, stalls: Stalls::default() }
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
     /// wait, whose caller may try for ever. Returns whether it was not.
     #[cold]
     pub(crate) fn look_after(&mut self, awaited: Role) -> bool {
-        look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.patience)
+        look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.stalls)
     }
 
     /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
@@ -44,7 +44,7 @@ impl Endpoint {
         ready: impl FnMut() -> bool,
         mut also: impl FnMut(&Arc<Shared>),
     ) -> bool {
-        let Endpoint { seat, waiting, looked_after: last, patience } = self;
+        let Endpoint { seat, waiting, looked_after: last, stalls } = self;
         let shared = seat.shared();
         let control = shared.memory.control();
         let bell = match awaited {
@@ -52,7 +52,7 @@ impl Endpoint {
             Role::Reader | Role::Taker => &control.freed,
         };
         let look_after = || {
-            if look_after(shared, awaited, last, patience) {
+            if look_after(shared, awaited, last, stalls) {
                 also(shared);
             }
         };
@@ -76,14 +76,14 @@ impl Endpoint {
     }
 }
 
-fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, patience: &mut Patience) -> bool {
+fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, stalls: &mut Stalls) -> bool {
     let now = Instant::now();
     let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
     if due {
         participant::clear_dead(shared, awaited);
         let evict_after = shared.memory.layout().config.evict_after_ms;
         if awaited == Role::Reader && evict_after > 0 {
-            patience.evict_stalled(shared, Duration::from_millis(evict_after.into()));
+            stalls.evict_stalled(shared, Duration::from_millis(evict_after.into()));
         }
         *last = Some(now);
     }

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Whom one waiting writer found in its way, and since when.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
-    stalls: Vec<Stall>,
+pub(crate) struct Stalls {
+    seen: Vec<Stall>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,22 +28,22 @@ struct Stall {
     since: Instant,
 }
 
-impl Patience {
+impl Stalls {
     /// Evicts the readers that have held the ring's writers back since `after` ago without moving.
     pub(crate) fn evict_stalled(&mut self, shared: &Shared, after: Duration) {
         let memory = &shared.memory;
         let next = Slots::new(memory.clone()).next_sequence();
         let now = Instant::now();
         let since = |entry, cursor| {
-            let before = self.stalls.iter().find(|stall| (stall.entry, stall.cursor) == (entry, cursor));
+            let before = self.seen.iter().find(|stall| (stall.entry, stall.cursor) == (entry, cursor));
             before.map_or(now, |stall| stall.since)
         };
         let stalls: Vec<_> = gate::in_the_way(memory, next)
             .map(|(entry, cursor)| Stall { entry, cursor, since: since(entry, cursor) })
             .collect();
-        self.stalls = stalls;
+        self.seen = stalls;
         let overdue = |stall: &&Stall| now.duration_since(stall.since) >= after;
-        for Stall { entry, cursor, .. } in self.stalls.iter().filter(overdue) {
+        for Stall { entry, cursor, .. } in self.seen.iter().filter(overdue) {
             gate::evict(memory, *entry, *cursor, next);
             let owner = memory.entry(*entry).owner.load(Relaxed); // Relaxed: for people.
             events::evicted(shared, peers::pid(owner), *entry, next);

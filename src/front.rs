@@ -11,6 +11,7 @@ use crate::life::{self, Phase};
 use crate::many::{self, Attempt, Peer};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
+use crate::patience::Patience;
 use crate::peers;
 use crate::slots::{Class, Slots};
 use crate::stamp::{Stamps, Words};
@@ -22,9 +23,6 @@ const COUNTED_EVERY: u64 = 64;
 
 /// The lane is made straight for so many bytes of slots at a time, if they hold several messages.
 const STRETCH_BYTES: usize = 2048;
-
-/// So often others may be first, before the ring is taken for damaged: each time a message of theirs is published.
-const EXCHANGES: usize = 1 << 20;
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
@@ -258,7 +256,8 @@ impl Front {
     }
 
     fn exchange_among_many(&mut self) -> Result<u64, TryWriteError> {
-        for _ in 0..EXCHANGES {
+        let mut patience = Patience::default();
+        loop {
             let next = self.admit_next()?;
             let memory = &self.slots.memory;
             let peer = self.peer.as_mut().expect("there are many");
@@ -267,11 +266,14 @@ impl Front {
                     self.bells.ring(&memory.control().published);
                     return Ok(next);
                 }
-                Attempt::Taken => {}
+                Attempt::Taken if patience.lasts(next) => {}
+                Attempt::Taken => {
+                    let what = "the counter of messages stands still, or the slots keep changing";
+                    return Err(Corrupt { what }.into());
+                }
                 Attempt::Full => return Err(TryWriteError::Full),
             }
         }
-        Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())
     }
 
     pub(crate) fn slowest(&self) -> Option<peers::Peer> {

@@ -86,6 +86,7 @@ mod omit;
 mod optimistic;
 mod ownership;
 mod participant;
+mod patience;
 mod peers;
 mod place;
 mod position;
@@ -133,12 +134,16 @@ pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;
 
+/// What the targets in `fuzz` need beside the public API.
+#[cfg(seqring_fuzz)]
+pub mod fuzzing;
+
 /// What the tests in `stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_loom)))]
 pub mod stopping {
     pub use crate::stops::{Stop, on_stop};
 }
 
-/// What the models in `loom-tests` need beside the public API.
+/// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_loom)]
 pub mod model;

@@ -191,12 +191,15 @@ pub(crate) fn close(memory: &Memory) {
     turn(memory, |phase| (phase != Phase::Closed).then_some(Next::Phase(Phase::Closed)));
 }
 
+/// So often others may join or leave first; a stream that changes more often is a hostile peer's, and stays as it is.
+const TRIES: usize = 1 << 16;
+
 /// Changes the phase to what `next` says of the present one; false if it says that nothing changes.
 fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
     let word = &memory.control().table.life;
     // PAIRS(End): whoever opened the stream that we may end has said before that it is there.
     let mut seen = Life(load_to_exchange(word, acquire(Pair::End)));
-    loop {
+    for _ in 0..TRIES {
         let Some(next) = next(seen.phase()) else {
             return false;
         };
@@ -212,16 +215,23 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
             Err(_) => seen = Life(word.load(acquire(Pair::End))),
         }
     }
+    false
 }
 
 /// Keeps a death before its verdict is replaced, unless a later one has its place already.
 fn write_down(memory: &Memory, place: usize, death: Death) {
-    let newer = |word| {
-        let other = Death::from_word(word);
-        other.is_none_or(|other| changes_between(other.change, death.change) > 0).then(|| death.word())
-    };
-    // Relaxed, both: the exchange of the state orders it.
-    let _ = memory.control().table.deaths[place].fetch_update(Relaxed, Relaxed, newer);
+    let kept = &memory.control().table.deaths[place];
+    let mut seen = load_to_exchange(kept, Relaxed);
+    for _ in 0..TRIES {
+        if Death::from_word(seen).is_some_and(|other| changes_between(other.change, death.change) <= 0) {
+            return;
+        }
+        // Relaxed, all of them: the exchange of the state orders it.
+        match kept.compare_exchange(seen, death.word(), Relaxed, Relaxed) {
+            Ok(_) => return,
+            Err(other) => seen = other,
+        }
+    }
 }
 
 /// What one reader or taker knows of the stream.

@@ -25,6 +25,11 @@ pub struct Reader {
 const EMPTY_LOOKS_PER_CLOCK_READ: u32 = 64;
 
 impl Reader {
+    #[cfg(seqring_loom)]
+    pub(crate) fn entry(&self) -> usize {
+        self.endpoint.seat.index()
+    }
+
     pub(crate) fn join(seat: Seat, start: Start) -> Self {
         Reader { position: Position::join(&seat, start), endpoint: Endpoint::new(seat), empty_looks: 0 }
     }

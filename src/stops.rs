@@ -146,7 +146,7 @@ mod imp {
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    loom::thread_local! {
+    crate::sync::checker::thread_local! {
         static FATAL: Cell<Option<Stop>> = Cell::new(None);
     }
 

@@ -5,9 +5,11 @@
 #![allow(missing_docs)]
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 
-use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{CLASSES, fresh_name, message};
+use peer::{Peer, answer, order, wait_for_parent};
 use rustix::process::{Signal, kill_process};
 use seqring::{
     Config, Delivery, JoinError, Lagged, Participant, ReadError, Reader, Ring, Role, SlotClass, Start,

@@ -7,9 +7,11 @@
 #![allow(unsafe_code, reason = "fork")]
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 
-use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{fresh_name, message, path_of};
+use peer::{Peer, answer, order, wait_for_parent};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
     Config, Delivery, JoinError, ReadError, Reader, Ring, SlotClass, Start, Taker, TryReadError,

@@ -5,9 +5,11 @@
 #![allow(missing_docs)]
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 
-use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{CLASSES, DELIVERIES, assert_whole, fresh_name, message, path_of};
+use peer::{Peer, answer, order, wait_for_parent};
 use seqring::{Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryWriteError, Waiting};
 use std::time::Duration;
 

@@ -89,6 +89,14 @@ impl Memory {
         &self.layout
     }
 
+    /// Word `index` of all that there is.
+    #[cfg(seqring_fuzz)]
+    pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.layout.total_bytes / 8, "the ring is shorter");
+        // SAFETY: MAPPED and ALIGNED; the index was just checked.
+        unsafe { &*self.base.cast::<AtomicU64>().add(index) }
+    }
+
     #[inline(always)]
     pub(crate) fn control(&self) -> &Control {
         // SAFETY: MAPPED and ALIGNED; `Control` fits between its offset and the entries (asserted in `layout`);

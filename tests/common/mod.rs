@@ -1,8 +1,6 @@
 //! What the integration tests share: rings to try, and messages that prove themselves.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-pub(crate) mod peer;
-
 use seqring::{Config, Delivery, Lagged, ReadError, Reader, Received, Ring, SlotClass};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -11,6 +11,7 @@ mod driver;
 mod model;
 mod operations;
 mod reading;
+mod taking;
 
 use driver::Driver;
 use operations::{history, shape};

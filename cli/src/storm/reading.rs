@@ -126,11 +126,12 @@ fn check(work: &Work<'_>, reader: &Reader, got: &Got) -> Result<(), Breach> {
 
 /// Each death of a last writer once: with one writer, of every one that was killed.
 fn check_deaths(work: &Work<'_>, got: &Got) -> Result<(), Breach> {
-    let killed = |joined_only: bool| -> Vec<u64> {
+    // One that was to leave may have left when it was killed.
+    let killed = |certainly: bool| -> Vec<u64> {
         let writers = work.ledger.of(Part::Writer).map(|(_, account)| account);
         let killed = writers.filter(|account| account.killed().get() == 1);
         killed
-            .filter(|account| !joined_only || account.joined().get() == 1)
+            .filter(|account| !certainly || (account.joined().get() == 1 && account.dismissed().get() == 0))
             .map(|account| account.pid().get())
             .collect()
     };

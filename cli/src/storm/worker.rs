@@ -88,6 +88,7 @@ pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
     let ring = Ring::open(&assignment.ring).context("opening the ring")?;
     let work = Work { assignment, ring, ledger: &ledger };
     work.account().pid().set(std::process::id().into());
+    linger_at_points();
     let worked = match assignment.part {
         Part::Writer => writing::run(&work),
         Part::Reader => reading::run(&work),
@@ -99,3 +100,16 @@ pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
     }
     Ok(worked.is_ok())
 }
+
+/// In a test build, workers rest now and then between two steps of a protocol: there, then, most kills strike.
+#[cfg(seqring_stops)]
+fn linger_at_points() {
+    seqring::stopping::on_stop(|_| {
+        if fastrand::u8(..) == 0 {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    });
+}
+
+#[cfg(not(seqring_stops))]
+fn linger_at_points() {}
