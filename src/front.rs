@@ -1,10 +1,16 @@
 //! Where a writer stands, and how it publishes from there.
 
+mod assigned;
+mod batch;
+
+pub(crate) use batch::{EndToEnd, Messages};
+
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::{Delivery, Writers};
 use crate::error::{Corrupt, JoinError, TryWriteError};
 use crate::extras::{Extras, Plan};
+use crate::frame::Frame;
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life::{self, Phase};
@@ -100,6 +106,11 @@ impl Front {
         })
     }
 
+    /// What every payload is, if the ring says so.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.slots.config().frame
+    }
+
     /// The sequence that is published next.
     pub(crate) fn sequence(&self) -> u64 {
         match self.peer {
@@ -159,6 +170,18 @@ impl Front {
 
     #[inline(never)]
     pub(crate) fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+        let sequence = self.publish(payload, extras)?;
+        self.ring();
+        Ok(sequence)
+    }
+
+    /// Wakes who sleeps for messages, after a publication.
+    fn ring(&self) {
+        self.bells.ring(&self.slots.memory.control().published);
+    }
+
+    /// Publishes `payload`; the caller then wakes who sleeps for it.
+    fn publish(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit(payload.len(), extras.metadata.len())?;
         match self.slots.class {
             Class::Inline(stamps) => {
@@ -177,12 +200,11 @@ impl Front {
         }
     }
 
-    /// After the one writer's publication off the straight lane: goes on, and wakes who sleeps for messages.
+    /// After the one writer's publication off the straight lane: goes on.
     fn published(&mut self) -> u64 {
         let sequence = self.lane.sequence();
         self.lane.step();
         self.count(sequence + 1);
-        self.bells.ring(&self.slots.memory.control().published);
         sequence
     }
 
@@ -243,7 +265,8 @@ impl Front {
         Ok(self.slots.memory.buffer(own)?.1)
     }
 
-    /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces.
+    /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces. The
+    /// caller then wakes who sleeps for it.
     fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         let own = self.peer.as_ref().map_or(self.own, Peer::own);
         self.plan.store(self.slots.memory.buffer_extras(own), extras);
@@ -262,10 +285,7 @@ impl Front {
             let memory = &self.slots.memory;
             let peer = self.peer.as_mut().expect("there are many");
             match peer.try_publish(memory, next)? {
-                Attempt::Published => {
-                    self.bells.ring(&memory.control().published);
-                    return Ok(next);
-                }
+                Attempt::Published => return Ok(next),
                 Attempt::Taken if patience.lasts(next) => {}
                 Attempt::Taken => {
                     let what = "the counter of messages stands still, or the slots keep changing";
@@ -316,7 +336,9 @@ impl Front {
             if life::is_closed(&self.slots.memory) {
                 return Err(self.closed());
             }
-            return self.exchange(words, len, extras);
+            let sequence = self.exchange(words, len, extras)?;
+            self.ring();
+            return Ok(sequence);
         }
         let scratch = std::mem::take(&mut self.scratch);
         let published = self.write(&scratch[..len], extras);

@@ -268,6 +268,11 @@ impl Watch {
         life != self.seen || !life.phase().goes_on()
     }
 
+    /// What changes from now on is news, for somebody who looks on another's behalf.
+    pub(crate) fn catch_up(&mut self, memory: &Memory) {
+        self.seen = Life(memory.control().table.life.load(Relaxed)); // Relaxed: only compared.
+    }
+
     /// What a reader that found nothing has to report, unless it finds something when it looks once more.
     pub(crate) fn verdict(&mut self, memory: &Memory) -> Verdict {
         // PAIRS(End): the messages before the end that we may see, and the deaths before, are visible from here on.

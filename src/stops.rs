@@ -7,20 +7,6 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(any(seqring_stops, seqring_loom)), expect(unreachable_pub, reason = "public for tests"))]
 pub enum Stop {
-    /// `segment`: a file is allocated and has its header; the shared words are not set, and it has no name.
-    FileFilled,
-    /// `segment`: everything is set but the name.
-    FileReady,
-    /// `segment`: the name is given, and the creator has done nothing with the ring yet.
-    FileNamed,
-    /// `segment`: a file is found by its name, and not locked yet.
-    FileFound,
-    /// `segment`: an opener holds its lock on the file, and has not looked whether the name still leads there.
-    FileEntered,
-    /// `segment`: a handle that is dropped has let go of its lock, and not looked whether it was the last.
-    FileLeft,
-    /// `segment`: the last one knows that it is that, and the name is there.
-    FileAlone,
     /// An entry is taken, and its state says so.
     SeatTaken,
     /// A writer that leaves, or was found dead, is marked, and nobody has looked whether it was the last.
@@ -67,19 +53,22 @@ pub enum Stop {
     BellAnnounced,
     /// `bell`: the bit is cleared, nobody woken.
     BellCleared,
+    /// `segment`: a new file is whole, and has no name.
+    SegmentFilled,
+    /// `segment`: a new file has its name, and nobody opened it.
+    SegmentNamed,
+    /// `segment`: an opener has the file open and locked, and has not looked whether it still has its name.
+    SegmentEntered,
+    /// `segment`: whoever leaves has let go of the file, and has not looked whether it was the last.
+    SegmentLeft,
+    /// `segment`: it was; nobody can enter, and the name is still there.
+    SegmentDeserted,
 }
 
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 30] = [
-        Stop::FileFilled,
-        Stop::FileReady,
-        Stop::FileNamed,
-        Stop::FileFound,
-        Stop::FileEntered,
-        Stop::FileLeft,
-        Stop::FileAlone,
+    pub const ALL: [Stop; 28] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::StreamEnded,
@@ -103,6 +92,11 @@ impl Stop {
         Stop::ReadCopied,
         Stop::BellAnnounced,
         Stop::BellCleared,
+        Stop::SegmentFilled,
+        Stop::SegmentNamed,
+        Stop::SegmentEntered,
+        Stop::SegmentLeft,
+        Stop::SegmentDeserted,
     ];
 }
 

@@ -1,6 +1,8 @@
 //! Taking: of several takers each message goes to exactly one.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
+mod typed;
+
 use crate::bell::{Bells, Waiting};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Corrupt, JoinError, ReadError, TryReadError};

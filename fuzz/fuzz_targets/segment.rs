@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use seqring::fuzzing::attach;
-use seqring::{Ring, RingError};
+use seqring::{Observer, Ring, RingError, Segment, Start};
 use seqring_fuzz::{Act, Change, Crowd, Place, Shape};
 use std::fs;
 use std::path::PathBuf;
@@ -54,6 +54,7 @@ fuzz_target!(|input: Input| {
 fn open(bytes: &[u8], acts: &[Act]) -> Result<(), RingError> {
     let (name, path) = name();
     fs::write(&path, bytes).expect("there is room");
+    look(&name);
     let opened = Ring::open(&name);
     match &opened {
         Ok(_) => fs::remove_file(&path).expect("it is there"),
@@ -64,6 +65,15 @@ fn open(bytes: &[u8], acts: &[Act]) -> Result<(), RingError> {
         }
     }
     opened.map(|ring| Crowd::new(ring).act(acts, &mut || ()))
+}
+
+/// Looks at the bytes through a mapping that cannot be written to.
+fn look(name: &str) {
+    let _ = Segment::inspect(name).map(|segment| segment.figures());
+    let Ok(mut observer) = Observer::open(name, Start::Oldest) else { return };
+    for _ in 0..8 {
+        let _ = observer.try_read(&mut [0; 512]);
+    }
 }
 
 fn name() -> (String, PathBuf) {

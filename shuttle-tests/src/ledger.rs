@@ -49,12 +49,12 @@ impl Ledger {
         self.got.lock().unwrap().len()
     }
 
-    /// Everybody is done. So many may be missing: their takers died with them.
-    pub(crate) fn assert_missing(&self, most: usize) {
+    /// Everybody is done: what was published is what somebody got.
+    pub(crate) fn assert_balanced(&self) {
         let (published, got) = (self.published.lock().unwrap(), self.got.lock().unwrap());
-        assert!(got.is_subset(&published), "foreign: {:?}", got.difference(&published));
-        let missing: Vec<_> = published.difference(&got).collect();
-        assert!(missing.len() <= most, "lost: {missing:?}, {most} takers died with one");
+        let lost: Vec<_> = published.difference(&got).collect();
+        let foreign: Vec<_> = got.difference(&published).collect();
+        assert!(lost.is_empty() && foreign.is_empty(), "lost: {lost:?}, foreign: {foreign:?}");
     }
 }
 

@@ -12,9 +12,9 @@ pub(crate) fn one_in(n: usize) -> bool {
     draw(n) == 0
 }
 
-/// Where the next call ends with the death of its caller, one time in `n`.
+/// Where the next call ends with the death of its caller, one time in `n`; never if that is 0.
 pub(crate) fn fate(n: usize, points: &[Stop]) -> Option<Stop> {
-    one_in(n).then(|| points[draw(points.len())])
+    (n > 0 && one_in(n)).then(|| points[draw(points.len())])
 }
 
 /// How a call ended.

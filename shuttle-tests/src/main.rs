@@ -8,6 +8,7 @@
 //! consistent: what is found here is wrong logic; wrong orderings are the models' business.
 
 mod ledger;
+mod linearizable;
 mod lives;
 mod scenarios;
 mod search;

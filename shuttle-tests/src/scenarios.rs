@@ -1,6 +1,7 @@
 //! What is searched.
 
 mod broadcast;
+mod linearizable;
 mod queue;
 mod single;
 mod waiting;
@@ -23,6 +24,8 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "single_deaths", body: single::with_deaths },
     Scenario { name: "waiting", body: waiting::broadcast },
     Scenario { name: "waiting_queue", body: waiting::queue },
+    Scenario { name: "linear", body: linearizable::broadcasts },
+    Scenario { name: "linear_queue", body: linearizable::queues },
 ];
 
 /// Nobody is at work any more: every buffer has one owner.

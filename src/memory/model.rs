@@ -93,6 +93,10 @@ impl Memory {
         false
     }
 
+    pub(crate) fn has_room(&self, _: std::ops::Range<usize>) -> bool {
+        true
+    }
+
     pub(crate) fn make_buffer_resident(&self, _: usize) {}
 
     pub(crate) fn copies_words(&self) -> bool {
@@ -155,6 +159,12 @@ impl LapSlots {
     /// None needed; the product's has.
     pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
         self.memory.inline_slot(&self.lap.place(sequence))
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn stretch(&self, first: u64, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
+        (first..first + count as u64).map(|sequence| self.memory.inline_slot(&self.lap.place(sequence)))
     }
 
     /// # Safety

@@ -46,18 +46,17 @@ pub(super) fn draft(
     })?;
     let file = SegmentFile { fd, path, keep: true };
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
-    stops::at(Stop::FileFilled);
     file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
 }
 
 /// Gives a file its name, at once and only if nobody else has it.
 pub(super) fn publish(file: &SegmentFile) -> Result<(), RingError> {
+    stops::at(Stop::SegmentFilled);
     let nameless = through_proc(&file.fd);
-    stops::at(Stop::FileReady);
     fs::linkat(fs::CWD, nameless, fs::CWD, &file.path, AtFlags::SYMLINK_FOLLOW)
         .map_err(failure("naming", &file.path))?;
-    stops::at(Stop::FileNamed);
+    stops::at(Stop::SegmentNamed);
     Ok(())
 }
 
@@ -65,11 +64,10 @@ pub(super) fn publish(file: &SegmentFile) -> Result<(), RingError> {
 pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
         let fd = open_regular(path, OFlags::RDWR)?;
-        stops::at(Stop::FileFound);
         // Until it is entered, and known to be one of ours, it is not ours to remove.
         let mut file = SegmentFile { fd, path: path.into(), keep: true };
         let entered = file.enter();
-        stops::at(Stop::FileEntered);
+        stops::at(Stop::SegmentEntered);
         match entered {
             Ok(()) if file.is_named() => {
                 let Contents { layout, stat, .. } = file.contents()?;

@@ -80,13 +80,6 @@ impl Role {
         let reads = matches!(self, Role::Reader(..));
         let takes = self == Role::Taker;
         match stop {
-            Stop::FileFilled
-            | Stop::FileReady
-            | Stop::FileNamed
-            | Stop::FileFound
-            | Stop::FileEntered
-            | Stop::FileLeft
-            | Stop::FileAlone => false, // See `segment`.
             Stop::SeatTaken => true,
             Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
             Stop::ReaderVacated => reads,
@@ -106,6 +99,12 @@ impl Role {
             Stop::JoinCursor | Stop::ReadCopied => reads,
             Stop::BellAnnounced => reads || takes,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
+            // In `segment`.
+            Stop::SegmentFilled
+            | Stop::SegmentNamed
+            | Stop::SegmentEntered
+            | Stop::SegmentLeft
+            | Stop::SegmentDeserted => false,
         }
     }
 

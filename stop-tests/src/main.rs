@@ -4,7 +4,7 @@
 //! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others move that
 //! many messages; then the victim is continued and ends its errands, or it is killed and an heir takes its place. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
-//! victim never gets to its point.
+//! victim never gets to its point. The points at which segments come and go have cases of their own (`segment`).
 
 mod case;
 mod message;
@@ -26,8 +26,8 @@ fn main() -> ExitCode {
             be_victim(role.parse().expect("a number"), stop.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
-        ["segment-victim", stop, name] => {
-            segment::be_victim(stop.parse().expect("a number"), name);
+        ["comer", stop, backend, name] => {
+            segment::come_and_go(stop.parse().expect("a number"), backend.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
         ["recovery-first", clearing, name] => {
@@ -89,9 +89,8 @@ fn run(messages: u64) -> ExitCode {
             for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
                 outcome.enter(&format!("{role:?}"), fate, (Case { role, stop, fate }).run(messages));
             }
-            for (number, (_, errand)) in segment::STOPS.iter().enumerate().filter(|(_, (at, _))| *at == stop)
-            {
-                outcome.enter(&format!("{errand:?}"), fate, segment::run(number, fate).map(|()| 0));
+            for backend in segment::BACKENDS.into_iter().filter(|_| segment::passes(stop)) {
+                outcome.enter(&format!("{backend:?}"), fate, segment::run(stop, backend, fate, messages));
             }
             for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
                 outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));

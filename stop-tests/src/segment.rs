@@ -1,141 +1,132 @@
-//! Processes stopped and killed while they create, open and leave a segment.
-//!
-//! | the victim        | at                                    | others meanwhile                                        |
-//! |-------------------|---------------------------------------|----------------------------------------------------------|
-//! | creates           | `FileFilled`, `FileReady`             | find nothing, and create the ring themselves            |
-//! | creates           | `FileNamed`                           | open it, and use it                                     |
-//! | opens             | `FileFound`, `FileEntered`            | use it, and leave                                       |
-//! | leaves, the last  | `FileLeft`                            | open it, and use it                                     |
-//! | leaves, the last  | `FileAlone`                           | can neither open nor create it until it goes on or dies |
-//!
-//! Whatever happens to the victim, the next one who comes opens or creates the ring, and the last one leaves nothing.
+//! The points at which segments come and go: a victim that creates, opens or leaves a ring, and others who want to use
+//! the same name meanwhile and afterwards.
 
 use crate::case::Fate;
-use crate::message::{SLOT_BYTES, message};
-use crate::victim;
-use seqring::stopping::Stop;
-use seqring::{Config, Ring, RingError, Start};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use seqring::stopping::{Stop, on_stop};
+use seqring::{Backend, Config, Location, Ring, RingError, Start};
+use std::process::{Child, Command};
+use std::sync::OnceLock;
 
-/// The points, and what the victim does that comes to them.
-pub(crate) const STOPS: [(Stop, Errand); 7] = [
-    (Stop::FileFilled, Errand::Create),
-    (Stop::FileReady, Errand::Create),
-    (Stop::FileNamed, Errand::Create),
-    (Stop::FileFound, Errand::Open),
-    (Stop::FileEntered, Errand::Open),
-    (Stop::FileLeft, Errand::Leave),
-    (Stop::FileAlone, Errand::Leave),
-];
+/// Whether a victim that comes and goes gets to the point.
+pub(crate) fn passes(stop: Stop) -> bool {
+    matches!(
+        stop,
+        Stop::SegmentFilled
+            | Stop::SegmentNamed
+            | Stop::SegmentEntered
+            | Stop::SegmentLeft
+            | Stop::SegmentDeserted
+    )
+}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Errand {
-    Create,
-    Open,
-    Leave,
+/// The backends whose rings have names.
+pub(crate) const BACKENDS: [Backend; 2] = [Backend::File, Backend::Portable];
+
+fn location(backend: Backend, name: &str) -> Location {
+    if backend == Backend::Portable { Location::portable(name) } else { Location::named(name) }
+}
+
+/// What the victim process does: it has the ring for a moment, and stops itself at the point that its parent named.
+pub(crate) fn come_and_go(stop: usize, backend: usize, name: &str) {
+    static TARGET: OnceLock<Stop> = OnceLock::new();
+    TARGET.set(Stop::ALL[stop]).expect("once");
+    on_stop(|stop| {
+        if TARGET.get() == Some(&stop) {
+            kill_process(rustix::process::getpid(), Signal::STOP).expect("a process may stop itself");
+        }
+    });
+    let ring = Ring::open_or_create(location(BACKENDS[backend], name), &config())
+        .expect("whoever was first, there is a ring");
+    assert_eq!(ring.config(), &config());
 }
 
 fn config() -> Config {
-    Config::new(4, SLOT_BYTES)
+    Config::new(4, 8)
 }
 
-/// What the victim process does.
-pub(crate) fn be_victim(stop: usize, name: &str) {
-    let (stop, errand) = STOPS[stop];
-    let open = || match Ring::open(name) {
-        Err(RingError::NotFound { .. }) => None, // The others were the last.
-        ring => Some(ring.expect("it is there")),
-    };
-    match errand {
-        Errand::Create => {
-            victim::stop_at(stop, 0);
-            match Ring::create(name, &config()) {
-                Err(RingError::AlreadyExists { .. }) => {} // The others were first.
-                ring => use_it(&ring.expect("there is room")).expect("it works"),
-            }
-        }
-        Errand::Open => {
-            victim::stop_at(stop, 0);
-            open().iter().try_for_each(use_it).expect("it works");
-        }
-        Errand::Leave => {
-            let ring = open().expect("it is there");
-            println!(); // The parent leaves first.
-            std::io::stdin().read_line(&mut String::new()).expect("it says when");
-            victim::stop_at(stop, 0);
-            drop(ring);
-        }
-    }
-}
-
-/// Runs a case.
-pub(crate) fn run(number: usize, fate: Fate) -> Result<(), String> {
-    let (stop, errand) = STOPS[number];
+/// Runs the case. Returns how many messages others moved through the ring of that name.
+pub(crate) fn run(stop: Stop, backend: Backend, fate: Fate, messages: u64) -> Result<u64, String> {
     let name = format!("stop-test-{}-{stop:?}-{fate:?}", std::process::id());
-    let path = format!("/dev/shm/{name}.seqring");
-    let there_before = (errand != Errand::Create).then(|| Ring::create(&name, &config()));
-    let there_before = there_before.transpose().map_err(said)?;
-    let mut victim = victim::start(&["segment-victim", &number.to_string(), &name])?;
-    if errand == Errand::Leave {
-        victim::await_word(&mut victim)?;
-        drop(there_before);
-        victim::answer(&mut victim)?;
-        victim::await_stop(&mut victim)?;
-    } else {
-        victim::await_stop(&mut victim)?;
-        drop(there_before); // With the victim in the middle of it.
+    let at = location(backend, &name);
+    // Whoever shall open the ring must find one.
+    let found = (stop == Stop::SegmentEntered).then(|| create(&at)).transpose()?;
+    let mut victim = Command::new(std::env::current_exe().map_err(text)?);
+    let index = Stop::ALL.iter().position(|known| *known == stop).expect("one of them");
+    let index_of_backend = usize::from(backend == Backend::Portable);
+    let arguments = ["comer", &index.to_string(), &index_of_backend.to_string(), &name];
+    let victim = victim.args(arguments).spawn().map_err(text)?;
+    let stopped = waitpid(Some(Pid::from_child(&victim)), WaitOptions::UNTRACED).map_err(text)?;
+    if !stopped.is_some_and(|(_, status)| status.stopped()) {
+        return Err("the victim never got there".into());
     }
-    let ours = meanwhile(stop, &name);
-    let ended = match fate {
-        Fate::Continued => victim::resume(&victim).and_then(|()| victim::ends_well(&mut victim)),
-        Fate::Killed => victim::kill(&mut victim),
-    };
-    let ours = ours?;
-    ended?;
-    ours.iter().try_for_each(use_it)?;
-    drop(ours);
-    // The next one who comes, whatever the victim left.
-    let next = Ring::open_or_create(&*name, &config()).map_err(said)?;
-    use_it(&next)?;
-    drop(next);
-    if std::fs::exists(&path).map_err(|error| error.to_string())? {
-        return Err(format!("{path} is left behind"));
-    }
-    Ok(())
-}
-
-/// What others can do while the victim is stopped.
-fn meanwhile(stop: Stop, name: &str) -> Result<Option<Ring>, String> {
-    let opened = Ring::open(name);
-    match (stop, opened) {
-        (Stop::FileFilled | Stop::FileReady, Err(RingError::NotFound { .. })) => {
-            Ring::create(name, &config()).map(Some).map_err(said)
-        }
-        (Stop::FileNamed | Stop::FileEntered | Stop::FileLeft, Ok(ring)) => Ok(Some(ring)),
-        // The last of those who had it has left.
-        (Stop::FileFound, Err(RingError::NotFound { .. })) => Ok(None),
-        (Stop::FileAlone, Err(RingError::Unusable { .. })) => match Ring::create(name, &config()) {
-            Err(RingError::AlreadyExists { .. }) => Ok(None),
-            other => Err(format!("the name is there, and creating it again gave {other:?}")),
+    let ring = match (stop, found) {
+        // Nobody sees what has no name.
+        (Stop::SegmentFilled, _) => match Ring::open(&at) {
+            Err(RingError::NotFound { .. }) => Some(create(&at)?),
+            other => return Err(format!("a ring without a name: {other:?}")),
         },
-        (_, other) => Err(format!("opening it meanwhile gave {other:?}")),
+        // The opener counts as a user, so the name stays when the other leaves.
+        (Stop::SegmentEntered, found) => {
+            drop(found);
+            Some(Ring::open(&at).map_err(text)?)
+        }
+        // Between the last one's decision and its deed nobody gets in, and everybody is told why.
+        (Stop::SegmentDeserted, _) => match Ring::open(&at) {
+            Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => None,
+            other => return Err(format!("the name of a ring that goes: {other:?}")),
+        },
+        _ => Some(Ring::open(&at).map_err(text)?),
+    };
+    let mut moved = 0;
+    if let Some(ring) = &ring {
+        moved += exchange(ring, messages)?;
+    }
+    meet(victim, fate)?;
+    // The leaver has removed the name, or its killer has left it: either way it can be used.
+    let ring = ring.map_or_else(|| Ring::open_or_create(&at, &config()).map_err(text), Ok)?;
+    moved += exchange(&ring, messages)?;
+    let other = Ring::open(&at).map_err(text)?;
+    if other.next_sequence() != ring.next_sequence() {
+        return Err("the name leads to another ring".into());
+    }
+    drop((ring, other));
+    match Ring::open(&at) {
+        Err(RingError::NotFound { .. }) => Ok(moved),
+        other => Err(format!("the last one left, and the name stays: {other:?}")),
     }
 }
 
-/// Moves more messages than there are slots.
-fn use_it(ring: &Ring) -> Result<(), String> {
-    let mut writer = ring.writer().map_err(|error| error.to_string())?;
-    let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
-    let mut out = [0; SLOT_BYTES];
-    for n in 0..10 {
-        writer.write_timeout(&message(1, n), victim::NEVER).map_err(|error| error.to_string())?;
-        let got = reader.read_timeout(&mut out, victim::NEVER).map_err(|error| error.to_string())?;
-        if out[..got.len] != message(1, n) {
+fn create(at: &Location) -> Result<Ring, String> {
+    Ring::create(at, &config()).map_err(text)
+}
+
+fn exchange(ring: &Ring, messages: u64) -> Result<u64, String> {
+    let mut reader = ring.reader(Start::Next).map_err(text)?;
+    let mut writer = ring.writer().map_err(text)?;
+    let mut out = [0; 8];
+    for n in 0..messages {
+        writer.write(&n.to_le_bytes()).map_err(text)?;
+        reader.read(&mut out).map_err(text)?;
+        if u64::from_le_bytes(out) != n {
             return Err(format!("message {n} is another"));
         }
     }
+    Ok(messages)
+}
+
+fn meet(mut victim: Child, fate: Fate) -> Result<(), String> {
+    match fate {
+        Fate::Continued => kill_process(Pid::from_child(&victim), Signal::CONT).map_err(text)?,
+        Fate::Killed => victim.kill().map_err(text)?,
+    }
+    let status = victim.wait().map_err(text)?;
+    if fate == Fate::Continued && !status.success() {
+        return Err(format!("the victim went on and ended with {status}"));
+    }
     Ok(())
 }
 
-fn said(error: RingError) -> String {
+fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

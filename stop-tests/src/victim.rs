@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use seqring::stopping::{Stop, on_stop};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ pub(crate) fn number_of(stop: Stop) -> usize {
 pub(crate) fn start(arguments: &[&str]) -> Result<Child, String> {
     let itself = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(itself);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(arguments).stdout(Stdio::piped());
     command.spawn().map_err(|error| error.to_string())
 }
 
@@ -49,12 +49,6 @@ pub(crate) fn start(arguments: &[&str]) -> Result<Child, String> {
 pub(crate) fn await_word(victim: &mut Child) -> Result<(), String> {
     let said = victim.stdout.as_mut().map(|said| said.read_exact(&mut [0]));
     said.ok_or("it has no output")?.map_err(|_| "the victim ended without a word".into())
-}
-
-/// Answers it.
-pub(crate) fn answer(victim: &mut Child) -> Result<(), String> {
-    let answered = victim.stdin.as_mut().map(|input| input.write_all(b"\n"));
-    answered.ok_or("it has no input")?.map_err(|error| error.to_string())
 }
 
 /// Waits until a victim has stopped itself.

@@ -1,6 +1,7 @@
 //! Other processes: this very test binary, run again for its one test `child`, with an order in its environment.
 //!
 //! A child answers on standard error and goes on when its standard input ends.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use rustix::process::Pid;
 use std::io::{BufRead, BufReader, Lines};

@@ -15,7 +15,7 @@ pub(crate) struct Driver {
     pub(crate) shape: Shape,
     pub(crate) model: Model,
     pub(crate) ring: Ring,
-    writers: Vec<Option<Writer>>,
+    pub(crate) writers: Vec<Option<Writer>>,
     /// Same indices as in the model.
     pub(crate) readers: Vec<Option<Reader>>,
     pub(crate) takers: Vec<Option<Taker>>,
@@ -70,6 +70,8 @@ impl Driver {
                     self.read(*reader, *call, look);
                 }
             }
+            Op::WriteBatch { writer, batch, call } => self.write_batch(*writer, batch, *call),
+            Op::ReadBatch { reader, batch, call } => self.read_batch(*reader, batch, *call),
             Op::Join { from } => self.join(*from),
             Op::Leave { reader } => {
                 if let Some(id) = pick(&self.readers, *reader) {
@@ -235,7 +237,7 @@ pub(crate) fn pick<T>(all: &[Option<T>], draw: usize) -> Option<usize> {
     (!present.is_empty()).then(|| present[draw % present.len()])
 }
 
-fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
+pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
     result.map_err(|error| match error {
         WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
         WriteError::Closed => TryWriteError::Closed,

@@ -5,6 +5,7 @@
 //! test. What threads do to each other is the business of the models and of `threads.rs`.
 #![allow(missing_docs)]
 
+mod batches;
 #[path = "../common/mod.rs"]
 mod common;
 mod driver;

@@ -176,6 +176,36 @@ impl Model {
         Ok(message)
     }
 
+    /// What a batch of at most `most` messages gets, each of which `fits` may refuse: what is there without further ado. Only
+    /// of the first there is more to say.
+    pub(crate) fn read_batch(
+        &mut self,
+        id: usize,
+        most: usize,
+        mut fits: impl FnMut(&Message) -> Result<(), TryReadError>,
+    ) -> Result<Vec<Message>, TryReadError> {
+        let mut messages = Vec::new();
+        while messages.len() < most && (messages.is_empty() || self.is_there(id)) {
+            let message = self.next_message(id)?;
+            match fits(&message) {
+                Ok(()) => {}
+                Err(error) if messages.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+            self.reader(id).position += 1;
+            messages.push(message);
+        }
+        self.reader(id).metadata.clear();
+        Ok(messages)
+    }
+
+    /// Whether the next message can be read.
+    fn is_there(&mut self, id: usize) -> bool {
+        let (next, oldest) = (self.next, self.oldest_kept());
+        let reader = self.reader(id);
+        !reader.finished && (oldest.max(reader.floor)..next).contains(&reader.position)
+    }
+
     /// What a view in place shows; writers leave that message alone until [`Self::unpin`].
     pub(crate) fn pin(&mut self, id: usize) -> Result<Message, TryReadError> {
         let message = self.next_message(id)?;

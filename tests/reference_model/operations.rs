@@ -63,6 +63,13 @@ pub(crate) enum Look {
     View(Vec<Op>),
 }
 
+/// Several messages at a time: of one length, end to end; or of any lengths.
+#[derive(Clone, Debug)]
+pub(crate) enum Batch {
+    EndToEnd { count: usize, len: Len },
+    Each { count: usize, bytes: Len },
+}
+
 /// One thing done. Writers, readers and takers are drawn from those that are there, so every draw means something.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -88,6 +95,16 @@ pub(crate) enum Op {
         count: usize,
         call: Call,
         look: Look,
+    },
+    WriteBatch {
+        writer: usize,
+        batch: Batch,
+        call: Call,
+    },
+    ReadBatch {
+        reader: usize,
+        batch: Batch,
+        call: Call,
     },
     Join {
         from: From,
@@ -133,6 +150,17 @@ fn write() -> impl Strategy<Value = Op> {
         .prop_map(|(writer, count, call, len, tag, meta)| Op::Write { writer, count, call, len, tag, meta })
 }
 
+/// Batches of few messages and of more than there are slots; half of those end to end have the length of whole slots, so
+/// that some are of one length.
+fn batch() -> impl Strategy<Value = Batch> {
+    let count = || prop_oneof![3 => 0..5usize, 1 => 10..70usize];
+    let each = prop_oneof![1 => Just(Len::Share(1000)), 1 => len()];
+    prop_oneof![
+        (count(), each).prop_map(|(count, len)| Batch::EndToEnd { count, len }),
+        (count(), len()).prop_map(|(count, bytes)| Batch::Each { count, bytes }),
+    ]
+}
+
 fn take(meanwhile: impl Strategy<Value = Vec<Op>>) -> impl Strategy<Value = Op> {
     let count = prop_oneof![3 => 1..4usize, 1 => 40..70usize];
     (0..4usize, count, call(), meanwhile).prop_map(|(taker, count, call, meanwhile)| Op::Take {
@@ -156,6 +184,10 @@ fn simple() -> impl Strategy<Value = Op> {
         10 => write(),
         10 => (0..8usize, count, call(), look)
             .prop_map(|(reader, count, call, look)| Op::Read { reader, count, call, look }),
+        5 => (0..4usize, batch(), call())
+            .prop_map(|(writer, batch, call)| Op::WriteBatch { writer, batch, call }),
+        5 => (0..8usize, batch(), call())
+            .prop_map(|(reader, batch, call)| Op::ReadBatch { reader, batch, call }),
         2 => from().prop_map(|from| Op::Join { from }),
         1 => (0..8usize).prop_map(|reader| Op::Leave { reader }),
         6 => take(Just(Vec::new())),

@@ -119,6 +119,7 @@ pub(crate) fn without_waiting(error: ReadError) -> TryReadError {
         ReadError::Closed => TryReadError::Closed,
         ReadError::WriterDied { .. } | ReadError::Forked => panic!("nobody dies or forks here: {error}"),
         ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
+        ReadError::OtherLength { len, expected } => TryReadError::OtherLength { len, expected },
         ReadError::TimedOut { .. } => panic!("a call without a timeout timed out"),
         ReadError::Corrupt(corrupt) => TryReadError::Corrupt(corrupt),
     }

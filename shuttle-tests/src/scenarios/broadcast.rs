@@ -66,7 +66,7 @@ fn run(deaths: usize) {
 fn write(common: &Common, mut writer: Writer, id: usize, messages: usize) {
     for n in 0..messages {
         loop {
-            let fate = if common.deaths > 0 { fate(common.deaths, &WRITERS_DIE) } else { None };
+            let fate = fate(common.deaths, &WRITERS_DIE);
             let published = match call(fate, || writer.try_write(&Message { writer: id, n }.bytes())) {
                 Ended::With(Ok(_)) => true,
                 Ended::With(Err(TryWriteError::Full)) => false,
@@ -98,7 +98,7 @@ fn read(common: &Common, delivery: Delivery) {
     let (mut order, mut expected) = (Order::default(), reader.position());
     loop {
         let last = common.writers_left.load(SeqCst) == 0;
-        let fate = if common.deaths > 0 { fate(2 * common.deaths, &READERS_DIE) } else { None };
+        let fate = fate(2 * common.deaths, &READERS_DIE);
         match call(fate, || read_one(&mut reader, delivery)) {
             Ended::With(Ok((sequence, message))) => {
                 assert_eq!(sequence, expected, "not the next one");
@@ -129,7 +129,9 @@ fn read_one(reader: &mut Reader, delivery: Delivery) -> Result<(u64, Message), T
     let view = reader.try_view()?;
     assert_eq!(view.is_in_place(), delivery == Delivery::Gated);
     let message = Message::from_bytes(&view);
-    thread::yield_now();
-    assert_eq!(Message::from_bytes(&view), message, "the bytes of a view changed");
+    for _ in 0..draw(16) {
+        thread::yield_now();
+        assert_eq!(Message::from_bytes(&view), message, "the bytes of a view changed");
+    }
     Ok((view.received().sequence, message))
 }

@@ -53,7 +53,7 @@ fn run(deaths: usize) {
 fn write(common: &Common, mut writer: Writer, messages: usize) {
     for n in 0..messages {
         loop {
-            let fate = if common.deaths > 0 { fate(common.deaths, &WRITERS_DIE) } else { None };
+            let fate = fate(common.deaths, &WRITERS_DIE);
             match call(fate, || writer.try_write(&Message { writer: 0, n }.bytes())) {
                 Ended::With(Ok(sequence)) => break assert_eq!(sequence, n as u64),
                 Ended::With(Err(TryWriteError::Full)) => thread::yield_now(),

@@ -24,7 +24,9 @@ pub(super) fn broadcast() {
                 match reader.read(&mut out) {
                     Ok(received) => order.follows(received.sequence, Message::from_bytes(&out)),
                     Err(ReadError::Lagged(Lagged { .. })) => {}
-                    Err(ReadError::Closed) => break,
+                    Err(ReadError::Closed) => {
+                        break assert_eq!(reader.lag(), 0, "messages are missing at the end");
+                    }
                     Err(error) => panic!("{error}"),
                 }
             }
