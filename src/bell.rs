@@ -15,7 +15,7 @@
 //! the word differs in d and nobody goes to sleep. The fence 2 would cost more than a small message: where the
 //! kernel has `membarrier`, step b executes it on the changer's behalf ([`crate::sync::membarrier`]).
 //!
-//! Between processes every sleep also ends by itself, after 20 to 320 ms. Wakes do not rely on it as long as
+//! Between processes every sleep also ends by itself, after 20 ms, later ones after 40. Wakes do not rely on it as long as
 //! everybody lives; it bounds what is lost with a process killed between 3 and 4, by a damaged word, and where the
 //! kernel refuses `membarrier` to somebody who waits.
 //!
@@ -32,10 +32,11 @@ use crate::sync::{
 use std::time::{Duration, Instant};
 
 const SLEEPING: u32 = 1;
-/// The first sleep between processes that ends by itself; each one after it is twice as long, up to the longest. An idle
-/// reader process spends about 64 µs on each such look: with the longest, 0.02 % of a core.
+/// The first sleep between processes that ends by itself; each one after it is twice as long, up to the longest: so much
+/// later than it happened a death is noticed at most. An idle reader process spends about 64 µs on each such look: with
+/// the longest, 0.2 % of a core.
 const FIRST_SLEEP: Duration = Duration::from_millis(20);
-const LONGEST_SLEEP: Duration = Duration::from_millis(320);
+const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const LOOKS_PER_CLOCK_READ: u32 = 128;
 
 /// How an endpoint waits: it spins, then yields, then sleeps.

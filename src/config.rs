@@ -1,6 +1,7 @@
 //! What a ring is made to be: chosen at creation, written into its header, the same for everybody.
 
 use crate::frame::Frame;
+use std::time::Duration;
 
 /// What happens when a reader is slower than the writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -86,6 +87,8 @@ pub struct Config {
     pub(crate) timestamp: bool,
     pub(crate) meta_bytes: usize,
     pub(crate) observers: bool,
+    /// 0: never.
+    pub(crate) evict_after_ms: u32,
     pub(crate) keep: bool,
     pub(crate) frame: Frame,
 }
@@ -107,6 +110,7 @@ impl Config {
             timestamp: false,
             meta_bytes: 0,
             observers: false,
+            evict_after_ms: 0,
             keep: false,
             frame: Frame::default(),
         }
@@ -246,6 +250,19 @@ impl Config {
     #[must_use]
     pub fn observers(mut self, allowed: bool) -> Self {
         self.observers = allowed;
+        self
+    }
+
+    /// In a gated ring, how long a registered reader that lives may hold writers back without reading anything. Then
+    /// whoever waits for it makes it skip to the newest message, and goes on; the reader is told how many it missed, as
+    /// [`Lagged`](crate::Lagged), when it reads again. Without this, writers wait for it as long as it lives.
+    ///
+    /// In ms, rounded up, and up to 40 ms later: so often a waiting writer looks. The message that a view shows in place
+    /// is not taken away: a writer waits until that view is dropped.
+    #[must_use]
+    pub fn evict_after(mut self, patience: Duration) -> Self {
+        let ms = patience.as_nanos().div_ceil(1_000_000).max(1);
+        self.evict_after_ms = u32::try_from(ms).unwrap_or(u32::MAX);
         self
     }
 

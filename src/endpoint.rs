@@ -1,7 +1,11 @@
 //! What writers and readers have in common: an entry of the table, and a manner of waiting.
 
 use crate::bell::Waiting;
+use crate::error::{ReadError, WriteError};
+use crate::events;
+use crate::eviction::Stalls;
 use crate::participant::{self, Role, Seat};
+use crate::peers::{self, Peer};
 use crate::shared::Shared;
 use crate::sync::MODELLED;
 use std::sync::Arc;
@@ -13,6 +17,7 @@ pub(crate) struct Endpoint {
     pub(crate) seat: Seat,
     pub(crate) waiting: Waiting,
     looked_after: Option<Instant>,
+    stalls: Stalls,
 }
 
 /// How often somebody who cannot go on looks whether those who keep it from that still live.
@@ -20,14 +25,14 @@ const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
     pub(crate) fn new(seat: Seat) -> Self {
-        Endpoint { seat, waiting: Waiting::default(), looked_after: None }
+        Endpoint { seat, waiting: Waiting::default(), looked_after: None, stalls: Stalls::default() }
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
     /// wait, whose caller may try for ever. Returns whether it was not.
     #[cold]
     pub(crate) fn look_after(&mut self, awaited: Role) -> bool {
-        look_after(self.seat.shared(), awaited, &mut self.looked_after)
+        look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.stalls)
     }
 
     /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
@@ -39,7 +44,7 @@ impl Endpoint {
         ready: impl FnMut() -> bool,
         mut also: impl FnMut(&Arc<Shared>),
     ) -> bool {
-        let Endpoint { seat, waiting, looked_after: last } = self;
+        let Endpoint { seat, waiting, looked_after: last, stalls } = self;
         let shared = seat.shared();
         let control = shared.memory.control();
         let bell = match awaited {
@@ -47,19 +52,39 @@ impl Endpoint {
             Role::Reader | Role::Taker => &control.freed,
         };
         let look_after = || {
-            if look_after(shared, awaited, last) {
+            if look_after(shared, awaited, last, stalls) {
                 also(shared);
             }
         };
         shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
     }
+
+    /// The error of a reader or taker whose timeout passed.
+    #[cold]
+    pub(crate) fn reader_timed_out(&self) -> ReadError {
+        let shared = self.seat.shared();
+        let writers = peers::writers(&shared.memory);
+        events::reader_timed_out(shared, writers);
+        ReadError::TimedOut { writers }
+    }
+
+    /// The error of a writer whose timeout passed.
+    #[cold]
+    pub(crate) fn writer_timed_out(&self, slowest: Option<Peer>) -> WriteError {
+        events::writer_timed_out(self.seat.shared(), slowest);
+        WriteError::TimedOut { slowest }
+    }
 }
 
-fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>) -> bool {
+fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, stalls: &mut Stalls) -> bool {
     let now = Instant::now();
     let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
     if due {
         participant::clear_dead(shared, awaited);
+        let evict_after = shared.memory.layout().config.evict_after_ms;
+        if awaited == Role::Reader && evict_after > 0 {
+            stalls.evict_stalled(shared, Duration::from_millis(evict_after.into()));
+        }
         *last = Some(now);
     }
     due

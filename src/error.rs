@@ -2,6 +2,7 @@
 
 use crate::config::Delivery;
 use crate::location::Backend;
+use crate::peers::{self, Awaited, Peer};
 use std::io;
 use std::path::PathBuf;
 
@@ -36,6 +37,16 @@ pub enum TryReadError {
     /// Everything is read and no writer is left, or the ring was closed for good.
     #[error("closed: every message was read and no writer is left")]
     Closed,
+    /// Everything is read that the last writer published before it died. Said once for each such death; the next call
+    /// goes on, with what a successor published or with `Closed`.
+    #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
+    WriterDied {
+        /// The process of the writer.
+        pid: u32,
+    },
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
     /// The message is longer than the caller's buffer. It is still there.
     #[error("the message has {needed} bytes; offer a buffer that long, or read it with a view")]
     TooSmall {
@@ -64,6 +75,16 @@ pub enum ReadError {
     /// Everything is read and no writer is left, or the ring was closed for good.
     #[error("closed: every message was read and no writer is left")]
     Closed,
+    /// Everything is read that the last writer published before it died. Said once for each such death; the next call
+    /// goes on, with what a successor published or with `Closed`.
+    #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
+    WriterDied {
+        /// The process of the writer.
+        pid: u32,
+    },
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
     /// The message is longer than the caller's buffer. It is still there.
     #[error("the message has {needed} bytes; offer a buffer that long, or read it with a view")]
     TooSmall {
@@ -79,8 +100,11 @@ pub enum ReadError {
         expected: usize,
     },
     /// No message came within the timeout.
-    #[error("no message came within the timeout")]
-    TimedOut,
+    #[error("no message came within the timeout; {writers}")]
+    TimedOut {
+        /// The writers that the reader waits for.
+        writers: Awaited,
+    },
     /// See [`Corrupt`].
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -93,6 +117,8 @@ impl ReadError {
             TryReadError::Empty => unreachable!("a waiting call goes on waiting"),
             TryReadError::Lagged(lagged) => ReadError::Lagged(lagged),
             TryReadError::Closed => ReadError::Closed,
+            TryReadError::WriterDied { pid } => ReadError::WriterDied { pid },
+            TryReadError::Forked => ReadError::Forked,
             TryReadError::TooSmall { needed } => ReadError::TooSmall { needed },
             TryReadError::OtherLength { len, expected } => ReadError::OtherLength { len, expected },
             TryReadError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
@@ -118,6 +144,9 @@ pub enum TryWriteError {
     /// The ring was closed for good.
     #[error("closed for good: no message is accepted any more")]
     Closed,
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
     /// See [`Corrupt`].
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -137,6 +166,9 @@ pub enum WriteError {
     /// The ring was closed for good.
     #[error("closed for good: no message is accepted any more")]
     Closed,
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
     /// The slowest reader freed no slot within the timeout.
     #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref()))]
     TimedOut {
@@ -155,30 +187,18 @@ impl WriteError {
             TryWriteError::Full => unreachable!("a waiting call goes on waiting"),
             TryWriteError::TooLarge { len, max } => WriteError::TooLarge { len, max },
             TryWriteError::Closed => WriteError::Closed,
+            TryWriteError::Forked => WriteError::Forked,
             TryWriteError::Corrupt(corrupt) => WriteError::Corrupt(corrupt),
         }
     }
 }
 
 fn blocked_by(slowest: Option<&Peer>) -> String {
-    slowest.map_or_else(String::new, |peer| {
-        format!("; waiting for the reader of process {}, {} messages behind", peer.pid, peer.lag)
-    })
-}
-
-/// A participant that somebody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its process.
-    pub pid: u32,
-    /// Its entry in the participant table.
-    pub entry: usize,
-    /// Messages published and not yet read by it.
-    pub lag: u64,
+    slowest.map_or_else(String::new, |peer| format!("; waiting for {peer}"))
 }
 
 /// Why a writer or reader could not join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
     /// The ring has one writer at a time, and that one lives.
     #[error("the ring already has its one writer, in process {pid}; wait for it to leave")]
@@ -187,11 +207,17 @@ pub enum JoinError {
         pid: u32,
     },
     /// All entries are taken by living participants.
-    #[error("all {participants} entries are taken; create the ring with more participants")]
+    #[error(
+        "all entries are taken; create the ring with more participants, or end some: {}",
+        peers::holders(.holders)
+    )]
     TableFull {
-        /// Entries of the ring.
-        participants: usize,
+        /// Who holds the entries.
+        holders: Vec<Peer>,
     },
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
     /// The ring delivers messages in another way.
     #[error(
         "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"

@@ -2,10 +2,11 @@
 //!
 //! Nothing here stores to a ring, so the same figures come from a handle and from a read-only look at a segment.
 
-use crate::gate::{self, Cursor};
+use crate::gate;
 use crate::life;
 use crate::memory::Memory;
-use crate::participant::{Role, State};
+use crate::participant::Role;
+use crate::peers;
 use crate::slots::Slots;
 use crate::sync::Relaxed;
 use std::time::Instant;
@@ -21,6 +22,9 @@ pub struct Participant {
     pub role: Role,
     /// Its process, as that calls itself: another pid namespace may call it otherwise.
     pub pid: u32,
+    /// When that process started, in clock ticks since boot: tells it from a later one of the same number. 0 where that
+    /// is not known.
+    pub started: u64,
     /// Whether it still holds its entry. One that does not was killed, and nobody needed its entry since.
     pub alive: bool,
     /// The sequence at which it joined.
@@ -85,18 +89,13 @@ fn participant(
     is_alive: impl Fn(usize) -> bool,
 ) -> Option<Participant> {
     let entry = memory.entry(index);
+    let (role, position) = peers::stand(memory, index, next)?;
     // Relaxed, all of them: figures for people, which order nothing.
-    let role = State::from_word(entry.state.load(Relaxed)).role()?;
-    let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position();
-    let position = match role {
-        Role::Writer => next,
-        Role::Taker => memory.control().taken.load(Relaxed).min(next),
-        Role::Reader => cursor?.max(entry.floor.load(Relaxed)).min(next),
-    };
     Some(Participant {
         entry: index,
         role,
-        pid: (entry.owner.load(Relaxed) >> 32) as u32,
+        pid: peers::pid(entry.owner.load(Relaxed)),
+        started: entry.started.load(Relaxed),
         alive: is_alive(index),
         joined: entry.joined.load(Relaxed),
         position,

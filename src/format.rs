@@ -1,6 +1,7 @@
 //! The structures that participants share beside slots and payloads. FORMAT.md says the same in prose, and
 //! `tests/golden.rs` fails when either changes silently.
 
+use crate::life::DEATHS_KEPT;
 use crate::sync::futex::FutexWord;
 use crate::sync::{AtomicU64, Line};
 
@@ -31,6 +32,8 @@ pub(crate) struct Table {
     pub(crate) life: AtomicU64,
     /// Entries from here on were never taken.
     pub(crate) high_water: AtomicU64,
+    /// Deaths of last writers, once another state replaced them in `life`.
+    pub(crate) deaths: [AtomicU64; DEATHS_KEPT],
 }
 
 /// One participant: two lines, the first written by its owner alone while it works.
@@ -62,7 +65,9 @@ pub(crate) struct Entry {
     pub(crate) reserved_aside: AtomicU64,
     /// The sequence at which the participant joined.
     pub(crate) joined: AtomicU64,
-    pub(crate) reserved_cold: [AtomicU64; 2],
+    /// One more than the cursor at which the reader was evicted ([`crate::eviction`]); 0: it was not.
+    pub(crate) evicted: AtomicU64,
+    pub(crate) reserved_cold: AtomicU64,
 }
 
 /// What goes with one buffer of the arena; its line is its owner's while it is filled.

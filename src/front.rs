@@ -8,16 +8,17 @@ pub(crate) use batch::{EndToEnd, Messages};
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::{Delivery, Writers};
-use crate::error::{self, Corrupt, JoinError, TryWriteError};
+use crate::error::{Corrupt, JoinError, TryWriteError};
 use crate::extras::{Extras, Plan};
 use crate::frame::Frame;
 use crate::gate::{self, Gate};
 use crate::inline;
-use crate::life;
+use crate::life::{self, Phase};
 use crate::many::{self, Attempt, Peer};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::patience::Patience;
+use crate::peers;
 use crate::place::Place;
 use crate::slots::{Class, Slots};
 use crate::spare::Spare;
@@ -235,7 +236,7 @@ impl Front {
             return Err(self.too_large(len, meta_len));
         }
         if life::is_closed(&self.slots.memory) {
-            return Err(TryWriteError::Closed);
+            return Err(self.closed());
         }
         self.admit_next().map(drop)
     }
@@ -249,6 +250,15 @@ impl Front {
             return Ok(next);
         }
         Err(TryWriteError::Full)
+    }
+
+    /// Why nothing may be published where [`life::is_closed`].
+    #[cold]
+    fn closed(&self) -> TryWriteError {
+        match life::phase(&self.slots.memory) {
+            Phase::Forked => TryWriteError::Forked,
+            _ => TryWriteError::Closed,
+        }
     }
 
     #[cold]
@@ -326,7 +336,7 @@ impl Front {
         }
     }
 
-    pub(crate) fn slowest(&self) -> Option<error::Peer> {
+    pub(crate) fn slowest(&self) -> Option<peers::Peer> {
         gate::slowest_peer(&self.slots.memory, self.sequence())
     }
 }
@@ -364,7 +374,7 @@ impl Front {
         }
         if let Class::Arena(words) = self.slots.class {
             if life::is_closed(&self.slots.memory) {
-                return Err(TryWriteError::Closed);
+                return Err(self.closed());
             }
             let sequence = self.exchange(words, len, extras)?;
             self.ring();

@@ -45,9 +45,9 @@
 //! a writer that was killed may have left a slot below its limit half overwritten.
 
 use crate::config::Writers;
-use crate::error::Peer;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
+use crate::peers::{self, Peer};
 use crate::spare::Spare;
 use crate::stops::{self, Stop};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
@@ -106,6 +106,8 @@ pub(crate) struct Gate {
     aside: Option<u64>,
     /// Readers there are, and none that others moved: below this all have read everything.
     read_by_all: Option<u64>,
+    /// Readers that do not move are made to skip.
+    evicts: bool,
 }
 
 impl Gate {
@@ -119,12 +121,21 @@ impl Gate {
             many: memory.layout().config.writers == Writers::Many,
             aside: None,
             read_by_all: None,
+            evicts: memory.layout().config.evict_after_ms > 0,
         }
     }
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate { limit: u64::MAX, unmarked: 0, inherited: 0, many: false, aside: None, read_by_all: None }
+        Gate {
+            limit: u64::MAX,
+            unmarked: 0,
+            inherited: 0,
+            many: false,
+            aside: None,
+            read_by_all: None,
+            evicts: false,
+        }
     }
 
     #[inline(always)]
@@ -172,10 +183,14 @@ impl Gate {
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
         stops::at(Stop::GateAnnounced);
-        let Audience { slowest, moved, readers, shown } = audience(memory, next);
-        let [first, second] = shown.map(|shown| shown.unwrap_or(next));
-        self.aside = (first < slowest && spare.is_some_and(Spare::is_free)).then_some(first);
-        let slowest = slowest.min(if self.aside.is_some() { second } else { first });
+        let mut all = audience(memory, next);
+        if self.evicts && all.slowest + slots <= next && push_evicted_on(memory, next) {
+            all = audience(memory, next);
+        }
+        let Audience { moved, readers, .. } = all;
+        let [first, second] = all.shown.map(|shown| shown.unwrap_or(next));
+        self.aside = (first < all.slowest && spare.is_some_and(Spare::is_free)).then_some(first);
+        let slowest = all.slowest.min(if self.aside.is_some() { second } else { first });
         self.read_by_all = (readers && !moved).then_some(slowest);
         // Never below what is published already: a joiner may stand far below, but finds nothing there.
         self.limit = (slowest + slots).max(next);
@@ -193,15 +208,15 @@ impl Gate {
 /// The registered reader that holds the writers back most: its position and its entry.
 fn slowest(memory: &Memory, next: u64) -> Option<(u64, usize)> {
     let slots = memory.layout().config.slots as u64;
-    let at = |held: &Held| held.in_the_way(next, slots).unwrap_or(held.position);
+    let at = |held: &Held| held.still_shown(next, slots).unwrap_or(held.position);
     entries(memory).filter_map(|index| Some((at(&held_back_to(memory, index)?), index))).min()
 }
 
 /// The slowest reader as a peer, for whoever reports that it waits.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
     let (position, entry) = slowest(memory, next)?;
-    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for a message to people.
-    Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
+    // What it holds, not where it was moved to: a pin counts.
+    Some(Peer { lag: next.saturating_sub(position), ..peers::peer(memory, entry, next)? })
 }
 
 /// What all readers together let a writer do.
@@ -224,7 +239,7 @@ fn audience(memory: &Memory, next: u64) -> Audience {
         all.readers = true;
         all.moved |= held.moved;
         all.slowest = all.slowest.min(held.position);
-        if let Some(shown) = held.in_the_way(next, slots) {
+        if let Some(shown) = held.still_shown(next, slots) {
             let [first, second] = all.shown;
             all.shown = match first {
                 Some(first) if shown > first => {
@@ -256,7 +271,7 @@ pub(crate) fn is_shown(memory: &Memory, buffer: usize) -> bool {
 struct Held {
     /// Below it the reader needs nothing any more, but for what it shows.
     position: u64,
-    /// Others said so, not the reader: it may be copying something below.
+    /// Others said so, not a reader itself: it may be copying something below.
     moved: bool,
     /// The message that it has pinned all the same.
     shown: Option<u64>,
@@ -264,9 +279,42 @@ struct Held {
 
 impl Held {
     /// The message that is shown, unless it was published over already: then it was set aside, and holds nobody back.
-    fn in_the_way(&self, next: u64, slots: u64) -> Option<u64> {
+    fn still_shown(&self, next: u64, slots: u64) -> Option<u64> {
         self.shown.filter(|shown| shown + slots >= next)
     }
+}
+
+/// The readers that keep `next` from being published: their entries and cursors.
+pub(crate) fn in_the_way(memory: &Memory, next: u64) -> impl Iterator<Item = (usize, Cursor)> {
+    let slots = memory.layout().config.slots as u64;
+    entries(memory).filter_map(move |index| {
+        let held = held_back_to(memory, index)?;
+        // Relaxed: whether it is still the same is looked at before anything is made of it.
+        let cursor = Cursor::from_word(memory.entry(index).cursor.load(Relaxed));
+        (held.position + slots <= next && cursor != Cursor::VACANT).then_some((index, cursor))
+    })
+}
+
+/// Has a reader skip to `next` that stays at `cursor`, now and until it notices.
+pub(crate) fn evict(memory: &Memory, index: usize, cursor: Cursor, next: u64) {
+    // Relaxed: it says something of one value of the cursor only, whenever it is seen.
+    memory.entry(index).evicted.store(cursor.word().wrapping_add(1), Relaxed);
+    push_evicted_on(memory, next);
+}
+
+/// Moves the evicted readers that have not noticed yet on to `next`. Whether there are any.
+fn push_evicted_on(memory: &Memory, next: u64) -> bool {
+    let mut any = false;
+    for entry in entries(memory).map(|index| memory.entry(index)) {
+        // Relaxed, both: a reader that moves at this moment is moved a little further.
+        let (cursor, evicted) = (entry.cursor.load(Relaxed), entry.evicted.load(Relaxed));
+        if Cursor::from_word(cursor) != Cursor::VACANT && evicted == cursor.wrapping_add(1) {
+            // PAIRS(Floor): a reader that sees this floor sees the messages below it published.
+            entry.floor.fetch_max(next, release(Pair::Floor));
+            any = true;
+        }
+    }
+    any
 }
 
 /// What the reader of this entry, if there is one, lets the writers do.
@@ -308,6 +356,7 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     let oldest =
         |limit: u64| limit.min(SEQUENCE_LIMIT).saturating_sub(config.slots as u64).max(config.first_sequence);
     let guess = oldest(limit());
+    entry.evicted.store(0, Relaxed); // Relaxed: as for the floor.
     entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
     // PAIRS(Free): this store may hide from a writer the last one of the reader who had this entry before, whose
     // copies it must not lose sight of; holding the entry, we are ordered behind them.

@@ -184,6 +184,9 @@ fn check(config: &Config) -> Result<(), String> {
     if config.writers == Writers::Many && config.class != SlotClass::Arena {
         return Err(format!("many writers need arena slots, not {:?}", config.class));
     }
+    if config.evict_after_ms > 0 && config.delivery != Delivery::Gated {
+        return Err("evict_after is for gated rings: in others no writer waits for a reader".into());
+    }
     within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;

@@ -71,8 +71,12 @@ mod copy;
 mod descriptors;
 mod endpoint;
 mod error;
+mod events;
+mod eviction;
 mod extras;
 mod figures;
+#[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
+mod fork;
 mod format;
 mod frame;
 mod front;
@@ -85,10 +89,12 @@ mod many;
 mod memory;
 #[cfg(target_os = "linux")]
 mod observer;
+mod omit;
 mod optimistic;
 mod ownership;
 mod participant;
 mod patience;
+mod peers;
 mod place;
 mod position;
 mod queue;
@@ -121,7 +127,7 @@ pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
 #[cfg(target_os = "linux")]
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{
-    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
+    Corrupt, JoinError, Lagged, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
 pub use extras::Extras;
 pub use figures::{Figures, Participant, Stream};
@@ -131,6 +137,7 @@ pub use memory::Racy;
 #[cfg(target_os = "linux")]
 pub use observer::Observer;
 pub use participant::Role;
+pub use peers::{Awaited, Peer};
 pub use position::{Received, Start};
 pub use reader::{Messages, Reader};
 pub use ring::Ring;

@@ -37,6 +37,7 @@ use crate::config::Delivery;
 use crate::error::{Corrupt, JoinError};
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
+use crate::omit::{Step, omits};
 use crate::ownership;
 use crate::participant::Seat;
 use crate::place::Lap;
@@ -123,6 +124,7 @@ impl Peer {
                 At::Before | At::Beyond => {} // Nothing was ever in the slot.
             },
             At::Before => {}
+            At::There if omits(Step::HelpCounter) => return Ok(Attempt::Taken),
             At::There => {
                 help(memory, theirs, n)?;
                 return Ok(Attempt::Taken);

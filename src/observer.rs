@@ -11,11 +11,12 @@ use crate::endpoint::deadline;
 use crate::error::{Corrupt, Lagged, ReadError, RingError, TryReadError};
 use crate::extras::{Loaded, Plan};
 use crate::figures::Participant;
-use crate::life::{self, Phase};
+use crate::life::{self, Phase, Verdict, Watch};
 use crate::location::Location;
 use crate::memory::Racy;
 use crate::optimistic::Refused;
 use crate::participant::Role;
+use crate::peers;
 use crate::place::Place;
 use crate::position::{Received, Start};
 use crate::segments::Segment;
@@ -48,6 +49,8 @@ pub struct Observer {
     segment: Segment,
     slots: Slots,
     plan: Plan,
+    /// What this observer was told of the stream's ends.
+    watch: Watch,
     place: Place,
     lost: u64,
     metadata: Box<[u8]>,
@@ -102,6 +105,7 @@ impl Observer {
         };
         Observer {
             plan: Plan::of(config),
+            watch: Watch::join(segment.memory()),
             place: Place::of(position, config.slots),
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
@@ -244,8 +248,8 @@ impl Observer {
 
     /// There is nothing to read: has it gone already, or is there still somebody to wait for?
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let over =
-            matches!(life::phase(self.segment.memory()), Phase::Ended | Phase::Closed) || self.is_deserted();
+        let verdict = self.watch.verdict(self.segment.memory());
+        let over = verdict != Verdict::GoesOn || self.is_deserted();
         // The end is established, or a later message was seen: what was published before is visible now. What is not
         // there now will not come.
         if !over && !self.is_behind() {
@@ -258,7 +262,15 @@ impl Observer {
         if next > self.position() {
             return Err(self.skip_to(if over { next } else { self.position() + 1 }).into());
         }
-        if over { Err(TryReadError::Closed) } else { Ok(()) }
+        match verdict {
+            _ if !over => Ok(()),
+            Verdict::Died(death) => {
+                self.watch.tell(death);
+                Err(TryReadError::WriterDied { pid: death.pid })
+            }
+            Verdict::Forked => Err(TryReadError::Forked),
+            Verdict::GoesOn | Verdict::Ended | Verdict::Closed => Err(TryReadError::Closed),
+        }
     }
 
     /// Whether a later message than the next is there: then the next one was, and its buffer is in use again.
@@ -310,7 +322,7 @@ impl Observer {
                 other => return other.map_err(ReadError::from_try),
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(ReadError::TimedOut);
+                return Err(ReadError::TimedOut { writers: peers::writers(self.segment.memory()) });
             }
             looks += 1;
             if looks <= self.waiting.spins {

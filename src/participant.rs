@@ -2,14 +2,17 @@
 
 use crate::config::Unfinished;
 use crate::error::JoinError;
+use crate::events;
 use crate::gate::{self, Cursors};
-use crate::life;
+use crate::life::{self, Exit};
 use crate::memory::Memory;
+use crate::omit::{Step, omits};
 use crate::ownership::{self, Settled};
+use crate::peers;
 use crate::shared::Shared;
 use crate::stamp::Words;
 use crate::stops::{self, Stop};
-use crate::sync::Relaxed;
+use crate::sync::{Relaxed, compiler_keeps_order};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -52,9 +55,24 @@ impl State {
         State(((self.0 >> 8).wrapping_add(1) << 8) | code)
     }
 
-    /// A writer that is about to leave counts as gone, but whoever finds it dead has its leaving to finish.
-    fn leaving(self) -> Self {
-        State(self.0 & !0xff | LEAVING)
+    /// A writer that is about to leave, or was found dead, counts as gone; whoever finds the entry so has its end to
+    /// finish.
+    fn going(self, exit: Exit) -> Self {
+        let code = match exit {
+            Exit::Left => LEAVING,
+            Exit::Died { .. } => FOUND_DEAD,
+        };
+        State(self.0 & !0xff | code)
+    }
+
+    fn is_going(self) -> bool {
+        matches!(self.0 & 0xff, LEAVING | FOUND_DEAD)
+    }
+
+    /// How the owner of this entry goes, if whoever clears it would have it go by `exit`: who was about to leave has
+    /// left.
+    fn exit(self, exit: Exit) -> Exit {
+        if self.0 & 0xff == LEAVING { Exit::Left } else { exit }
     }
 
     fn freed(self) -> Self {
@@ -66,6 +84,7 @@ const WRITER: u64 = 1;
 const READER: u64 = 2;
 const TAKER: u64 = 3;
 const LEAVING: u64 = 4;
+const FOUND_DEAD: u64 = 5;
 
 /// An entry that is ours until drop.
 #[derive(Debug)]
@@ -95,16 +114,18 @@ impl Seat {
             held
         })?;
         let seat = Seat { shared: Arc::clone(shared), index };
-        clear(shared, index);
+        clear_after_death(shared, index);
         let entry = seat.entry();
         let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: ours alone, as for all below.
-        entry.owner.store(owner_word(), Relaxed);
+        seat.name_owner();
         entry.missed.store(0, Relaxed);
         entry.sleeps.store(0, Relaxed);
+        compiler_keeps_order(); // Whoever finds us dead in this role finds our process named.
         entry.state.store(state.taken_by(role).0, Relaxed);
         // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
         shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
         stops::at(Stop::SeatTaken);
+        events::joined(shared, role, index);
         Some(seat)
     }
 
@@ -125,12 +146,18 @@ impl Seat {
             }
             let seat = Seat { shared: Arc::clone(shared), index }; // Frees the entry, if there is no message.
             if let Some(settled) = unfinished(&shared.memory, index) {
-                seat.entry().owner.store(owner_word(), Relaxed); // Relaxed: for a message to people.
+                seat.name_owner();
                 stops::at(Stop::MessageAdopted);
                 return Adoption::Message(seat, settled);
             }
         }
         none
+    }
+
+    fn name_owner(&self) {
+        let (entry, owner) = (self.entry(), self.shared.presence.owner());
+        entry.owner.store(owner_word(owner.pid), Relaxed); // Relaxed: for messages to people, as the next one.
+        entry.started.store(owner.started, Relaxed);
     }
 
     pub(crate) fn entry(&self) -> &crate::format::Entry {
@@ -148,32 +175,57 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        clear(&self.shared, self.index);
+        // A forked child has a copy of what its parent holds, and nothing to let go of.
+        if self.shared.presence.is_inherited() {
+            return;
+        }
+        let role = State::from_word(self.entry().state.load(Relaxed)).role(); // Relaxed: ours.
+        clear(&self.shared, self.index, Exit::Left);
         self.shared.presence.release(self.index);
+        events::left(&self.shared, role, self.index);
     }
 }
 
-/// Ends whatever an entry stood for; the caller holds it. Nothing to do for a free one.
-fn clear(shared: &Shared, index: usize) {
+/// Ends whatever the dead owner of an entry left; the caller holds it. Nothing to do for a free one.
+fn clear_after_death(shared: &Shared, index: usize) {
+    let entry = shared.memory.entry(index);
+    // Relaxed, both: the hold on the entry orders them.
+    let (state, owner) = (State::from_word(entry.state.load(Relaxed)), entry.owner.load(Relaxed));
+    let pid = peers::pid(owner);
+    if clear(shared, index, Exit::Died { pid }) {
+        events::found_dead(shared, state.role(), pid, index);
+    }
+}
+
+/// Ends whatever an entry stood for, whose owner goes by `exit`; the caller holds it. False for a free one.
+fn clear(shared: &Shared, index: usize, exit: Exit) -> bool {
     let entry = shared.memory.entry(index);
     let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
     match state.0 & 0xff {
-        WRITER | LEAVING => {
-            entry.state.store(state.leaving().0, Relaxed); // Relaxed: `life::end` orders it.
+        WRITER | LEAVING | FOUND_DEAD => {
+            let exit = state.exit(exit);
+            entry.state.store(state.going(exit).0, Relaxed); // Relaxed: `life::end` orders it.
             stops::at(Stop::LeaveMarked);
-            life::end(&shared.memory, || any(&shared.memory, Role::Writer));
+            if !(omits(Step::EndStream) && exit != Exit::Left) {
+                life::end(&shared.memory, exit, || any(&shared.memory, Role::Writer));
+            }
+            stops::at(Stop::StreamEnded);
             shared.bells.ring(&shared.memory.control().published);
         }
         READER => {
-            Cursors(entry).vacate();
+            if !(omits(Step::VacateReader) && exit != Exit::Left) {
+                Cursors(entry).vacate();
+            }
+            stops::at(Stop::ReaderVacated);
             shared.bells.ring(&shared.memory.control().freed);
         }
         // Another taker takes it over, with the message. What else it owned is settled when its entry is taken again.
-        TAKER if unfinished(&shared.memory, index).is_some() => return,
+        TAKER if unfinished(&shared.memory, index).is_some() => return false,
         TAKER => {}
-        _ => return,
+        _ => return false,
     }
     entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.
+    true
 }
 
 /// The message that the taker of this entry took and is not done with, if it shall have another taker. For whoever holds
@@ -206,14 +258,17 @@ fn any(memory: &Memory, role: Role) -> bool {
 /// # Cost
 /// One system call for each such participant.
 pub(crate) fn clear_dead(shared: &Shared, role: Role) {
+    if omits(Step::LookForTheDead) {
+        return;
+    }
     let is_one = |index: &usize| {
         // Relaxed: a first look; the hold on the entry decides.
         let state = State::from_word(shared.memory.entry(*index).state.load(Relaxed));
-        state.role() == Some(role) || (role == Role::Writer && state.0 & 0xff == LEAVING)
+        state.role() == Some(role) || (role == Role::Writer && state.is_going())
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
         if shared.presence.try_acquire(index) == Some(true) {
-            clear(shared, index);
+            clear_after_death(shared, index);
             shared.presence.release(index);
         }
     }
@@ -221,14 +276,14 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
 
 /// The error for a role that found no entry.
 pub(crate) fn table_full(shared: &Shared) -> JoinError {
-    JoinError::TableFull { participants: shared.memory.layout().config.participants }
+    JoinError::TableFull { holders: peers::all(&shared.memory) }
 }
 
-/// `pid << 32 | tid`.
-fn owner_word() -> u64 {
+/// `pid << 32 | tid`; [`peers::pid`] reads it.
+fn owner_word(pid: u32) -> u64 {
     #[cfg(target_os = "linux")]
     let thread = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
     #[cfg(not(target_os = "linux"))]
     let thread = 0_u32;
-    u64::from(std::process::id()) << 32 | u64::from(thread)
+    u64::from(pid) << 32 | u64::from(thread)
 }

@@ -10,7 +10,7 @@ use crate::extras::{Loaded, Plan};
 use crate::frame::Frame;
 use crate::gate::{self, Cursors};
 use crate::inline::Glance;
-use crate::life::{self, Phase};
+use crate::life::{self, Phase, Verdict, Watch};
 use crate::memory::{Here, Lane, OwnEntry, Racy};
 use crate::optimistic::Refused;
 use crate::participant::Seat;
@@ -64,6 +64,8 @@ pub(crate) struct Position {
     entry: OwnEntry,
     bells: Bells,
     plan: Plan,
+    /// What this reader was told of the stream's ends.
+    watch: Watch,
     gated: bool,
     /// The end of a ring that is closed for good was reported; nothing is read any more.
     finished: bool,
@@ -104,6 +106,7 @@ impl Position {
             entry: slots.memory.own_entry(seat.index()),
             bells: seat.shared().bells,
             plan: Plan::of(&config),
+            watch: Watch::join(&slots.memory),
             gated,
             finished: false,
             lost: 0,
@@ -325,7 +328,7 @@ impl Position {
 
     /// Whether a read has something to tell: a message, or why there will be none.
     pub(crate) fn is_ready(&self) -> bool {
-        is_ready(&self.slots, &self.place(), self.cursors())
+        is_ready(&self.slots, &self.place(), self.cursors(), &self.watch)
     }
 
     /// What to tell the caller when a message could not be read; `Ok` to try again.
@@ -353,8 +356,8 @@ impl Position {
 
     /// There is nothing to read: is there still somebody to wait for?
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let phase = life::phase(&self.slots.memory);
-        if matches!(phase, Phase::Fresh | Phase::Open) {
+        let verdict = self.watch.verdict(&self.slots.memory);
+        if verdict == Verdict::GoesOn {
             return Err(TryReadError::Empty);
         }
         // The end is established; what was published before it is visible now. Only what is not there now will
@@ -362,13 +365,21 @@ impl Position {
         if self.slots.look(&self.place()) != Err(Seen::NotYet) {
             return Ok(());
         }
-        if phase == Phase::Closed {
-            // A write that raced `close` may still land, but this reader has reported the end. The floor is
-            // where each read looks first.
-            self.finished = true;
-            self.entry.floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
-        }
-        Err(TryReadError::Closed)
+        Err(match verdict {
+            Verdict::Died(death) => {
+                self.watch.tell(death);
+                TryReadError::WriterDied { pid: death.pid }
+            }
+            Verdict::Forked => TryReadError::Forked,
+            Verdict::GoesOn | Verdict::Ended => TryReadError::Closed,
+            Verdict::Closed => {
+                // A write that raced `close` may still land, but this reader has reported the end. The floor is
+                // where each read looks first.
+                self.finished = true;
+                self.entry.floor.store(u64::MAX, Relaxed); // Relaxed: for ourselves.
+                TryReadError::Closed
+            }
+        })
     }
 
     /// The message was overwritten. Goes on a little above the oldest that is left: at the oldest itself the
@@ -381,6 +392,9 @@ impl Position {
 
     /// Somebody moved this reader.
     fn moved(&mut self, floor: u64) -> Result<(), TryReadError> {
+        if life::phase(&self.slots.memory) == Phase::Forked {
+            return Err(TryReadError::Forked);
+        }
         if self.finished {
             return Err(TryReadError::Closed);
         }
@@ -403,10 +417,10 @@ impl Position {
 }
 
 /// Whether a read of the message of `place`, by the reader of these cursors, has something to tell.
-pub(crate) fn is_ready(slots: &Slots, place: &Place, cursors: Cursors<'_>) -> bool {
+pub(crate) fn is_ready(slots: &Slots, place: &Place, cursors: Cursors<'_>, watch: &Watch) -> bool {
     slots.look(place) != Err(Seen::NotYet)
         || cursors.moved_beyond(place.sequence).is_some()
-        || !matches!(life::phase(&slots.memory), Phase::Fresh | Phase::Open)
+        || watch.has_news(&slots.memory)
 }
 
 /// Why a look at the next message returned nothing.

@@ -240,7 +240,7 @@ impl Reader {
                 other => return other.map_err(ReadError::from_try),
             }
             if !endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ()) {
-                return Err(ReadError::TimedOut);
+                return Err(endpoint.reader_timed_out());
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::capabilities::Capabilities;
 use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::error::{JoinError, RingError, Warning};
 use crate::figures::{Figures, Participant};
+use crate::fork::{self, HoldOff};
 use crate::frame::Frame;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
@@ -12,6 +13,7 @@ use crate::life;
 use crate::location::{Backend, Location};
 use crate::memory::Memory;
 use crate::participant::{self, Role, Seat};
+use crate::peers;
 use crate::position::Start;
 use crate::reader::Reader;
 use crate::segment::{self, Backing, Presence};
@@ -29,8 +31,10 @@ use std::sync::Arc;
 /// A ring of slots in memory that threads or processes share.
 ///
 /// Clones are handles on the same ring. Messages go in through a [`Writer`] and come out through [`Reader`]s;
-/// each belongs to one thread at a time. A `fork`ed child must not use or drop what it inherited: it opens the ring
-/// itself.
+/// each belongs to one thread at a time.
+///
+/// A forked child does not take part by what it inherited: joins, reads and writes say `Forked`, a
+/// [`View`](crate::View) goes on to show what its parent's shows, and dropping does nothing. It opens the ring itself.
 ///
 /// Whoever may open a ring for writing is trusted: a peer that stores garbage cannot make safe code read out of
 /// bounds, but it can make messages, and the bytes under a [`View`](crate::View) or
@@ -61,7 +65,7 @@ impl Ring {
         let layout = Layout::new(config).map_err(RingError::Config)?;
         let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
         initialise(&memory);
-        Ok(Self::attach(memory, Backing::Heap, Vec::new()))
+        Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::hold_off()))
     }
 
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
@@ -124,9 +128,12 @@ impl Ring {
         crate::Observer::open(location, start)
     }
 
-    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>) -> Self {
+    /// `forks` has been held off since before there was a descriptor.
+    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>, forks: HoldOff) -> Self {
         let bells = Bells::new(scope(backing.backend()));
-        Ring { shared: Arc::new(Shared { memory, presence: Presence::new(backing), bells, warnings }) }
+        let watched = forks.watch(&backing, &memory);
+        let presence = Presence::new(backing);
+        Ring { shared: Arc::new(Shared { _watched: watched, memory, presence, bells, warnings }) }
     }
 
     /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.
@@ -143,12 +150,18 @@ impl Ring {
         };
         Writer::join(self.seat(Role::Writer, entries).map_err(|full| {
             let owner = self.shared.memory.entry(WRITER_ENTRY).owner.load(Relaxed); // Relaxed: for a message to people.
-            if one { JoinError::WriterTaken { pid: (owner >> 32) as u32 } } else { full }
+            match full {
+                JoinError::TableFull { .. } if one => JoinError::WriterTaken { pid: peers::pid(owner) },
+                other => other,
+            }
         })?)
     }
 
     /// An entry of `entries` for somebody in that role.
     fn seat(&self, role: Role, entries: Range<usize>) -> Result<Seat, JoinError> {
+        if self.shared.presence.is_inherited() {
+            return Err(JoinError::Forked);
+        }
         for _ in 0..JOIN_TRIES {
             if let Some(seat) = Seat::take(&self.shared, role, entries.clone()) {
                 return Ok(seat);

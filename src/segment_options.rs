@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::error::RingError;
+use crate::fork::{self, HoldOff};
 use crate::layout::Layout;
 use crate::location::Location;
 use crate::memory::Memory;
@@ -114,8 +115,9 @@ impl SegmentOptions {
                 Err(error) => return Err(error),
             }
         }
+        let forks = fork::hold_off();
         let draft = Draft::at(&location, &layout, self)?;
-        publish(draft, layout)
+        publish(draft, layout, forks)
     }
 
     /// Opens the ring of that name. See [`Ring::open`].
@@ -124,7 +126,8 @@ impl SegmentOptions {
     /// As [`Ring::open`].
     pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
         let location = location.into();
-        Ok(attach(Opened::at(&location, self)?))
+        let forks = fork::hold_off();
+        Ok(attach(Opened::at(&location, self)?, forks))
     }
 
     /// Opens the ring of that name, or creates it. See [`Ring::open_or_create`].
@@ -166,8 +169,9 @@ impl SegmentOptions {
     /// As [`Ring::anonymous`].
     pub fn anonymous(&self, config: &Config) -> Result<Ring, RingError> {
         let layout = self.layout(config)?;
+        let forks = fork::hold_off();
         let draft = crate::segment::memfd::draft(&layout, self)?;
-        publish(draft, layout)
+        publish(draft, layout, forks)
     }
 
     /// Opens the ring behind a descriptor. See [`Ring::from_descriptor`].
@@ -175,21 +179,22 @@ impl SegmentOptions {
     /// # Errors
     /// As [`Ring::from_descriptor`].
     pub fn from_descriptor(&self, descriptor: impl Into<std::os::fd::OwnedFd>) -> Result<Ring, RingError> {
-        Ok(attach(crate::segment::memfd::open(&descriptor.into(), self)?))
+        let forks = fork::hold_off();
+        Ok(attach(crate::segment::memfd::open(&descriptor.into(), self)?, forks))
     }
 }
 
 /// Gives the words of a draft their first values, and then lets others see it.
-fn publish(draft: Draft, layout: Layout) -> Result<Ring, RingError> {
+fn publish(draft: Draft, layout: Layout, forks: HoldOff) -> Result<Ring, RingError> {
     let (mapping, warnings, keep) = (Arc::clone(&draft.mapping), draft.warnings.clone(), layout.config.keep);
     let memory = Memory::new(mapping, Arc::new(layout));
     initialise(&memory);
-    Ok(Ring::attach(memory, draft.publish(keep)?, warnings))
+    Ok(Ring::attach(memory, draft.publish(keep)?, warnings, forks))
 }
 
-fn attach(opened: Opened) -> Ring {
+fn attach(opened: Opened, forks: HoldOff) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
-    Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings)
+    Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings, forks)
 }
 
 /// A ring that was there already must be the one that would have been created.

@@ -9,6 +9,8 @@ use std::ops::Range;
 /// What all handles, writers and readers of one attachment share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Dropped first: while the ring is open, forked children must get nothing of it.
+    pub(crate) _watched: Option<crate::fork::Watched>,
     pub(crate) memory: Memory,
     pub(crate) presence: Presence,
     pub(crate) bells: Bells,
@@ -17,6 +19,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What the ring is called in messages to people: its file, if it has one.
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events"))]
+    pub(crate) fn name(&self) -> String {
+        self.presence
+            .backing
+            .path()
+            .map_or_else(|| "without a name".into(), |path| path.display().to_string())
+    }
+
     /// Backs a range of the ring's memory with pages, as an error now and not a signal at the first access.
     pub(crate) fn back_with_pages(&self, range: Range<usize>) -> Result<(), JoinError> {
         #[cfg(target_os = "linux")]

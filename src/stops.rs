@@ -9,8 +9,12 @@
 pub enum Stop {
     /// An entry is taken, and its state says so.
     SeatTaken,
-    /// A leaving writer is marked, and nobody has looked whether it was the last.
+    /// A writer that leaves, or was found dead, is marked, and nobody has looked whether it was the last.
     LeaveMarked,
+    /// A writer's end is settled, and its readers are not told.
+    StreamEnded,
+    /// A reader that leaves, or was found dead, holds nobody back any more, and nobody is told.
+    ReaderVacated,
     /// `inline`: the stamp says that the message is being written.
     PublishMarked,
     /// `inline`: the payload is stored, the stamp not.
@@ -66,9 +70,11 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 27] = [
+    pub const ALL: [Stop; 29] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
+        Stop::StreamEnded,
+        Stop::ReaderVacated,
         Stop::PublishMarked,
         Stop::PublishStored,
         Stop::PublishFilled,

@@ -35,7 +35,8 @@ pub(crate) struct Superblock {
     frame_kind: u8,
     frame_dimensions: u8,
     frame_bits: u16,
-    reserved: u32,
+    /// 0: never.
+    evict_after_ms: u32,
     frame_shape: [u64; 8],
     /// Random: tells a segment from another of the same name.
     pub(crate) id: [u8; 16],
@@ -99,7 +100,7 @@ impl Superblock {
             frame_kind: config.frame.kind,
             frame_dimensions: config.frame.dimensions,
             frame_bits: config.frame.bits,
-            reserved: 0,
+            evict_after_ms: config.evict_after_ms,
             frame_shape: config.frame.shape,
             id,
             creator_pid: creator_pid.into(),
@@ -182,6 +183,7 @@ impl Superblock {
             observers: self.flags & FLAG_OBSERVERS != 0,
             keep: self.flags & FLAG_KEEP != 0,
             meta_bytes: self.meta_bytes as usize,
+            evict_after_ms: self.evict_after_ms,
             frame: Frame {
                 kind: self.frame_kind,
                 bits: self.frame_bits,

@@ -7,7 +7,7 @@ use crate::bell::{Bells, Waiting};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Corrupt, JoinError, ReadError, TryReadError};
 use crate::extras::Plan;
-use crate::life::{self, Phase};
+use crate::life::{Verdict, Watch};
 use crate::many;
 use crate::memory::{Memory, frozen_bytes};
 use crate::ownership::{self, Settled};
@@ -45,6 +45,8 @@ struct Hand {
     takes: Takes,
     bells: Bells,
     plan: Plan,
+    /// What this taker was told of the stream's ends.
+    watch: Watch,
     metadata: Box<[u8]>,
     meta_len: usize,
 }
@@ -70,6 +72,7 @@ impl Taker {
             takes: Takes::new(&memory, words, seat.index(), own),
             bells: seat.shared().bells,
             plan: Plan::of(config),
+            watch: Watch::join(&memory),
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             memory,
@@ -143,7 +146,7 @@ impl Taker {
                 return Ok(Taken { got, hand: &mut self.hand });
             }
             if !in_time {
-                return Err(ReadError::TimedOut);
+                return Err(self.endpoint.reader_timed_out());
             }
         }
     }
@@ -191,18 +194,32 @@ impl Hand {
                     return Ok(Got { received, buffer, adopted: None });
                 }
                 Attempt::Late => {}
-                Attempt::Empty => match life::phase(&self.memory) {
-                    Phase::Fresh | Phase::Open => return Err(TryReadError::Empty),
-                    // The end is established; what was published before it is visible now.
-                    Phase::Ended | Phase::Closed if self.takes.is_ready(&self.memory) => {}
-                    Phase::Ended | Phase::Closed => return Err(TryReadError::Closed),
-                },
+                Attempt::Empty => self.nothing()?,
             }
             if !patience.lasts(queue::next(&self.memory)) {
                 let what = "the counter of takes stands still, or the slots keep changing";
                 return Err(Corrupt { what }.into());
             }
         }
+    }
+
+    /// There is nothing to take: is there still somebody to wait for? `Ok` to try again.
+    #[cold]
+    fn nothing(&mut self) -> Result<(), TryReadError> {
+        let verdict = self.watch.verdict(&self.memory);
+        // The end is established; what was published before it is visible now.
+        if verdict != Verdict::GoesOn && self.takes.is_ready(&self.memory) {
+            return Ok(());
+        }
+        Err(match verdict {
+            Verdict::GoesOn => TryReadError::Empty,
+            Verdict::Died(death) => {
+                self.watch.tell(death);
+                TryReadError::WriterDied { pid: death.pid }
+            }
+            Verdict::Ended | Verdict::Closed => TryReadError::Closed,
+            Verdict::Forked => TryReadError::Forked,
+        })
     }
 
     /// The message of a dead taker's entry. One that is damaged is done with.
@@ -228,7 +245,7 @@ impl Hand {
     }
 
     fn is_ready(&mut self) -> bool {
-        self.takes.is_ready(&self.memory) || !matches!(life::phase(&self.memory), Phase::Fresh | Phase::Open)
+        self.takes.is_ready(&self.memory) || self.watch.has_news(&self.memory)
     }
 }
 

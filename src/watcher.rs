@@ -22,6 +22,7 @@
 
 use crate::bell::Waiting;
 use crate::gate::Cursors;
+use crate::life;
 use crate::participant::{self, Role, Seat};
 use crate::place::Place;
 use crate::position::is_ready;
@@ -120,12 +121,15 @@ impl Watch {
         let slots = Slots::new(shared.memory.clone());
         let own_entry = shared.memory.own_entry(entry);
         let (bell, naps) = (&shared.memory.control().published, AtomicU64::default());
+        let mut stream = life::Watch::join(&shared.memory);
         while let Some(sequence) = self.next_order() {
             let place = Place::of(sequence, slots.config().slots);
-            let ready =
-                || matches!(*self.order(), Order::End) || is_ready(&slots, &place, Cursors(&own_entry));
+            let ready = || {
+                matches!(*self.order(), Order::End) || is_ready(&slots, &place, Cursors(&own_entry), &stream)
+            };
             let look_after = || participant::clear_dead(shared, Role::Writer);
             shared.bells.wait(bell, Waiting::SLEEPING, None, &naps, look_after, ready);
+            stream.catch_up(&shared.memory); // The reader looks later than that.
             self.answer();
         }
     }

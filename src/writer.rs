@@ -198,7 +198,7 @@ impl Writer {
         let Writer { endpoint, front } = self;
         loop {
             if !endpoint.wait(Role::Reader, deadline, || ready(front), |_| ()) {
-                return Err(WriteError::TimedOut { slowest: front.slowest() });
+                return Err(endpoint.writer_timed_out(front.slowest()));
             }
             match attempt(front) {
                 Err(TryWriteError::Full) => {}

@@ -188,8 +188,13 @@ fn joining_a_ring_beyond_its_room_says_how_much_there_is() {
     let ring = Ring::heap(&Config::new(2, 8).participants(3)).unwrap();
     let (writer, _readers) = (ring.writer().unwrap(), [ring.reader(Start::Next), ring.reader(Start::Next)]);
     let error = ring.reader(Start::Next).unwrap_err();
-    assert_eq!(error, JoinError::TableFull { participants: 3 });
-    assert_says(&error, &["3 entries", "more participants"]);
+    let pid = std::process::id();
+    assert_says(
+        &error,
+        &["more participants", &format!("the writer of process {pid}; the reader of process {pid}")],
+    );
+    let JoinError::TableFull { holders } = error else { panic!("{error}") };
+    assert_eq!(holders.iter().map(|peer| peer.pid).collect::<Vec<_>>(), [pid; 3]);
     let error = ring.writer().unwrap_err();
     assert_eq!(error, JoinError::WriterTaken { pid: std::process::id() });
     assert_says(&error, &[&std::process::id().to_string()]);

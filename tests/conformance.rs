@@ -226,7 +226,7 @@ fn waits_end_by_a_message_by_the_end_and_by_time() {
         let mut reader = place.other().reader(Start::Next).unwrap();
         let mut out = [0; SLOT_BYTES];
         let late = reader.read_timeout(&mut out, Duration::from_millis(5));
-        assert_eq!(late, Err(ReadError::TimedOut), "{backend:?}");
+        assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{backend:?}: {late:?}");
         let mut writer = place.ring.writer().unwrap();
         std::thread::scope(|scope| {
             let reading = scope.spawn(move || read_to_the_end(&mut reader, SLOT_BYTES));

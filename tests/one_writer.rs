@@ -111,7 +111,9 @@ fn a_blocked_read_wakes_for_a_message() {
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut out = [0; 64];
-    assert_eq!(reader.read_timeout(&mut out, Duration::from_millis(1)), Err(ReadError::TimedOut));
+    let late = reader.read_timeout(&mut out, Duration::from_millis(1)).unwrap_err();
+    let ReadError::TimedOut { writers } = late else { panic!("{late}") };
+    assert_eq!(writers.pids(), [std::process::id()]);
     let thread = std::thread::spawn(move || {
         let mut out = [0; 64];
         let mut n = 0;

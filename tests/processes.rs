@@ -1,19 +1,19 @@
 //! What processes that share a ring may rely on, also when one of them is killed.
 //!
-//! The other processes are this very test binary: [`Peer::start`] runs it again for the one test `child`, with an
-//! order in its environment. A child answers on standard error and goes on when its standard input ends.
+//! The other processes are this very test binary, run again for the one test `child`.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 
 use common::{CLASSES, DELIVERIES, assert_whole, fresh_name, message, path_of};
+use peer::{Peer, answer, order, wait_for_parent};
 use rustix::event::{PollFd, PollFlags, poll};
 use seqring::{
     Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError, Waiting,
 };
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 const SLOT_BYTES: usize = 300;
@@ -23,12 +23,9 @@ const NEVER: Duration = Duration::from_secs(20);
 #[test]
 #[ignore = "this is what the children of the other tests run"]
 fn child() {
-    let Ok(order) = std::env::var("SEQRING_CHILD") else {
-        return;
-    };
-    let (what, name) = order.split_once(' ').expect("an order is a verb and a name");
-    let ring = Ring::open(name).unwrap();
-    match what {
+    let Some((what, name)) = order() else { return };
+    let ring = Ring::open(&name).unwrap();
+    match what.as_str() {
         "open" => answer("opened"),
         "read" => {
             let mut reader = ring.reader(Start::Next).unwrap();
@@ -55,71 +52,6 @@ fn child() {
     wait_for_parent();
 }
 
-fn answer(what: &str) {
-    eprintln!("child: {what}");
-}
-
-fn wait_for_parent() {
-    let _ = std::io::stdin().read_line(&mut String::new());
-}
-
-/// A child process, killed when it is dropped.
-struct Peer {
-    process: Child,
-    answers: Lines<BufReader<ChildStderr>>,
-}
-
-impl Peer {
-    fn start(what: &str, name: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .env("SEQRING_CHILD", format!("{what} {name}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let answers = BufReader::new(process.stderr.take().unwrap()).lines();
-        Peer { process, answers }
-    }
-
-    /// As [`Self::start`], and waits for its first answer.
-    fn ready(what: &str, name: &str) -> Self {
-        let mut peer = Self::start(what, name);
-        peer.answer();
-        peer
-    }
-
-    fn answer(&mut self) -> String {
-        for line in &mut self.answers {
-            let line = line.unwrap();
-            match line.strip_prefix("child: ") {
-                Some(answer) => return answer.into(),
-                None => eprintln!("{line}"),
-            }
-        }
-        panic!("a child ended without an answer");
-    }
-
-    /// `SIGKILL`, at whatever instruction it is.
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn finish(mut self) {
-        drop(self.process.stdin.take());
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 fn create(what: &str, delivery: Delivery, class: SlotClass) -> (String, Ring) {
     let name = fresh_name(what);
     let config = Config::new(5, SLOT_BYTES).delivery(delivery).slot_class(class);
@@ -138,6 +70,7 @@ fn read_one(reader: &mut Reader) -> Option<(u64, u64)> {
         }
         Err(ReadError::Lagged(Lagged { missed })) => Some((0, missed)),
         Err(ReadError::Closed) => None,
+        Err(ReadError::WriterDied { .. }) => Some((0, 0)),
         Err(other) => panic!("{other}"),
     }
 }
@@ -241,6 +174,7 @@ fn a_killed_writer_makes_the_descriptor_of_a_reader_readable() {
     let notifier = reader.notifier().unwrap();
     let writer = Peer::ready("write", &name);
     read_one(&mut reader).expect("the writer lives");
+    let pid = writer.pid();
     writer.kill();
     loop {
         match reader.try_read(&mut [0; SLOT_BYTES]) {
@@ -248,7 +182,7 @@ fn a_killed_writer_makes_the_descriptor_of_a_reader_readable() {
             Err(TryReadError::Empty) => {
                 poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None).unwrap();
             }
-            Err(error) => break assert_eq!(error, TryReadError::Closed),
+            Err(error) => break assert_eq!(error, TryReadError::WriterDied { pid }),
         }
     }
 }

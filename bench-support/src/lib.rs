@@ -72,6 +72,7 @@ pub mod refusal;
 pub mod repeat;
 pub mod restamp;
 pub mod ring_spec;
+pub mod shared_words;
 pub mod sink;
 mod slots;
 pub mod spread;

@@ -7,15 +7,18 @@
 //! |---|---|---|
 //! | `Private` | threads | anonymous; huge where the kernel's `transparent_hugepage` is `always` |
 //! | `Shared` | threads and forked children | shared memory (tmpfs), as a segment in `/dev/shm` is |
+//!
+//! And those of a file, for whoever opens it.
 #![allow(unsafe_code, reason = "maps memory and hands out views of it")]
 
 use std::ffi::c_void;
+use std::fs::File;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// Who can see the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +60,22 @@ impl Pages {
         Ok(Self { start, bytes })
     }
 
+    /// Maps the first `bytes` of a file, shared with whoever maps it.
+    ///
+    /// # Errors
+    /// What `mmap` reports.
+    pub(crate) fn of_file(file: &File, bytes: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a null address lets the kernel choose a free range, so no existing mapping is replaced.
+        let start = unsafe { mmap(ptr::null_mut(), bytes, protection, MapFlags::SHARED, file, 0)? };
+        let start = NonNull::new(start.cast::<u8>()).expect("a successful mmap is never at address 0");
+        Ok(Self { start, bytes })
+    }
+
     /// The mapping as atomic words; what is left over at its end is not part of it.
     pub(crate) fn words(&self) -> &[AtomicU64] {
         // SAFETY:
-        // - valid: `new` mapped `self.bytes` readable and writable bytes, zeroed, and any bits are an `AtomicU64`;
+        // - valid: `self.bytes` are mapped, readable and writable, and any bits are an `AtomicU64`;
         // - aligned: mmap returns whole pages, the multiple of 8 that is asked;
         // - shared: the slice holds atomics only; whoever uses `start` keeps to other bytes or hands them over;
         // - alive: the slice borrows `self`, which unmaps on drop only.

@@ -5,6 +5,7 @@
 mod engines;
 pub mod perf;
 pub mod segments;
+pub mod storm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,6 +25,10 @@ enum Command {
     Ls(segments::LsOptions),
     Stat(segments::StatOptions),
     Gc(segments::GcOptions),
+    Storm(storm::Options),
+    /// Serve a storm (started by `seqring storm`).
+    #[command(hide = true)]
+    StormWorker(storm::Assignment),
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]
     Worker,
@@ -39,6 +44,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Ls(options) => segments::ls(options).map(|()| true)?,
         Command::Stat(options) => segments::stat(options).map(|()| true)?,
         Command::Gc(options) => segments::gc(options)?,
+        Command::Storm(options) => storm::run(options)?,
+        Command::StormWorker(assignment) => storm::serve(assignment)?,
         Command::Worker => perf::serve().map(|()| true)?,
     };
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -69,6 +69,12 @@ impl Memory {
         }
     }
 
+    /// In a forked child: a private copy of the file takes the place of the memory that is shared with others.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn become_private(&self, file: &std::os::fd::OwnedFd) -> bool {
+        self.mapping.become_private(file)
+    }
+
     /// Makes a range resident; false if the system says that it has no pages for it.
     pub(crate) fn has_room(&self, range: std::ops::Range<usize>) -> bool {
         self.mapping.has_room(range)

@@ -17,7 +17,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -111,6 +111,10 @@ impl SegmentFile {
         let superblock = Superblock::read_from_bytes(&header[..]).expect("the array has its size");
         let layout = superblock.layout(file_bytes).map_err(|reason| unusable(path, reason))?;
         Ok(Contents { superblock, layout, stat })
+    }
+
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     pub(crate) fn path(&self) -> &Path {

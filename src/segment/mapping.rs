@@ -108,10 +108,24 @@ impl Mapping {
 
 #[cfg(target_os = "linux")]
 impl Mapping {
-    /// Maps the first `len` bytes of a file, shared with everybody who maps it.
+    /// Maps the first `len` bytes of a file, shared with everybody who maps it, but not with forked children: those find
+    /// nothing in its place ([`crate::fork`]).
     pub(crate) fn file(file: &impl rustix::fd::AsFd, len: usize) -> rustix::io::Result<Self> {
         use rustix::mm::ProtFlags;
-        Self::of_file(file, len, ProtFlags::READ | ProtFlags::WRITE)
+        let mapping = Self::of_file(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
+        // SAFETY: the range is the mapping made above; the advice changes what a child inherits, and nothing here.
+        unsafe { rustix::mm::madvise(mapping.base.cast(), len, rustix::mm::Advice::LinuxDontFork)? };
+        Ok(mapping)
+    }
+
+    /// In a forked child, which has a hole in the place of this mapping: maps a private copy of its file there.
+    pub(crate) fn become_private(&self, file: &rustix::fd::OwnedFd) -> bool {
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
+        // SAFETY: `FIXED_NOREPLACE` maps into the hole or not at all, so nothing that the child has is replaced.
+        let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, 0) };
+        mapped.is_ok_and(|base| base.cast() == self.base)
     }
 
     /// The same, to be looked at only: a store faults.

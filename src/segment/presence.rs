@@ -12,16 +12,48 @@ use crate::sync::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, TryLockError};
 
+/// A process, told from a later one of the same number by when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// Clock ticks since boot; 0 where that is not known.
+    pub(crate) started: u64,
+}
+
+impl Process {
+    fn this() -> Self {
+        Process { pid: std::process::id(), started: started().unwrap_or(0) }
+    }
+}
+
+/// When this process started, as `/proc/self/stat` says.
+fn started() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
 /// The entries held through one handle on a ring and its clones.
 #[derive(Debug)]
 pub(crate) struct Presence {
     held: Mutex<BTreeSet<usize>>,
+    owner: Process,
     pub(crate) backing: Backing,
 }
 
 impl Presence {
     pub(crate) fn new(backing: Backing) -> Self {
-        Presence { held: Mutex::new(BTreeSet::new()), backing }
+        Presence { held: Mutex::new(BTreeSet::new()), owner: Process::this(), backing }
+    }
+
+    /// The process that opened the ring by this handle.
+    pub(crate) fn owner(&self) -> Process {
+        self.owner
+    }
+
+    /// Whether this process inherited the handle, by a fork, from the one that opened the ring. It holds nothing then.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.owner.pid != std::process::id()
     }
 
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
@@ -40,7 +72,7 @@ impl Presence {
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
-        !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
+        !self.is_inherited() && !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
     }
 
     /// Lets go of an entry that [`Self::acquire`] took.

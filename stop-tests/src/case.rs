@@ -1,11 +1,11 @@
 //! One case: a victim process that stops itself at a point, and others that go on meanwhile.
 
 use crate::message::{Got, SLOT_BYTES, message, numbers, read_all, take_all};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use seqring::stopping::{Stop, on_stop};
+use crate::victim::{self, NEVER};
+use seqring::stopping::Stop;
 use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, Waiting, WriteError, Writers};
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,8 @@ impl Role {
         let takes = self == Role::Taker;
         match stop {
             Stop::SeatTaken => true,
-            Stop::LeaveMarked => !reads && !takes,
+            Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
+            Stop::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
             Stop::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
@@ -125,24 +126,14 @@ impl Role {
 
 /// What the victim process does: its errands, and it stops itself at the point that its parent named.
 pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
-    static TARGET: AtomicU64 = AtomicU64::new(u64::MAX);
-    static PASSES: AtomicU64 = AtomicU64::new(0);
-    TARGET.store(stop as u64, Ordering::Relaxed);
-    on_stop(|stop| {
-        if Stop::ALL[TARGET.load(Ordering::Relaxed) as usize] == stop {
-            // Where a victim passes often, not at the first time: by then everybody is at work.
-            let passed = PASSES.fetch_add(1, Ordering::Relaxed);
-            if passed == if is_rare(stop) { 0 } else { 20 } {
-                kill_process(rustix::process::getpid(), Signal::STOP).expect("a process may stop itself");
-            }
-        }
-    });
+    // Where a victim passes often, not at the first time: by then everybody is at work.
+    victim::stop_at(Stop::ALL[stop], if is_rare(Stop::ALL[stop]) { 0 } else { 20 });
     let ring = Ring::open(name).expect("the parent made it");
     match Role::ALL[role] {
         Role::OneOfMany(_) | Role::Writer(..) => {
             let mut writer = ring.writer().expect("there is an entry");
             let mut n = 0;
-            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && PASSES.load(Ordering::Relaxed) == 0) {
+            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && victim::passes() == 0) {
                 writer.write(&message(VICTIM, n)).expect("nobody closes the ring");
                 n += 1;
             }
@@ -150,6 +141,10 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
         Role::Reader(..) => {
             let mut reader = ring.reader(Start::Next).expect("there is an entry");
             reader.set_waiting(Waiting::SLEEPING);
+            if Stop::ALL[stop] == Stop::ReaderVacated {
+                let _ = reader.read(&mut [0; SLOT_BYTES]); // A message, or how many it missed.
+                return; // It leaves.
+            }
             let got = read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true));
             got.expect("whole messages");
         }
@@ -158,7 +153,7 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
             taker.set_waiting(Waiting::SLEEPING);
             let mut log = std::io::stdout().lock();
             let mut n = 0;
-            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && PASSES.load(Ordering::Relaxed) == 0) {
+            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && victim::passes() == 0) {
                 let taken = taker.take().expect("nobody closes the ring");
                 let (writer, number) = numbers(&taken).expect("whole messages");
                 // Before it is done with: what is not in the log goes to another taker.
@@ -172,7 +167,10 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 
 /// Points that a victim passes once, or now and then.
 fn is_rare(stop: Stop) -> bool {
-    matches!(stop, Stop::SeatTaken | Stop::LeaveMarked | Stop::JoinCursor) || needs_others(stop)
+    matches!(
+        stop,
+        Stop::SeatTaken | Stop::LeaveMarked | Stop::StreamEnded | Stop::ReaderVacated | Stop::JoinCursor
+    ) || needs_others(stop)
 }
 
 /// Points that a victim passes when somebody else is in the middle of something.
@@ -324,13 +322,10 @@ impl Case {
         (over, done): (&AtomicBool, &AtomicBool),
         progress: u64,
     ) -> Result<Ended, String> {
-        /// How long something that must come may take before it is said that it does not.
-        const NEVER: Duration = Duration::from_secs(60);
-        let look_again = || std::thread::sleep(Duration::from_millis(1));
         let mut victim = self.start(name)?;
-        let pid = Pid::from_child(&victim);
-        let log = victim.stdout.take().map(|log| std::thread::spawn(|| numbers_in(log)));
-        let log = || log.map_or(Ok(Vec::new()), |log| log.join().map_err(|_| "the log cannot be read"));
+        let log = victim.stdout.take().ok_or("it has one")?;
+        let log = std::thread::spawn(|| numbers_in(log));
+        let log = || log.join().map_err(|_| "the log cannot be read");
         let writes = !matches!(self.role, Role::Reader(..) | Role::Taker);
         let go_on = |messages: u64| -> Result<(), String> {
             let from = read.load(Ordering::Relaxed);
@@ -342,23 +337,11 @@ impl Case {
                 if begin.elapsed() > NEVER {
                     return Err(format!("only {} of {messages} came", read.load(Ordering::Relaxed) - from));
                 }
-                look_again();
+                std::thread::sleep(Duration::from_millis(1));
             }
             Ok(())
         };
-        let begin = Instant::now();
-        loop {
-            match waitpid(Some(pid), WaitOptions::UNTRACED | WaitOptions::NOHANG) {
-                Ok(Some((_, status))) if status.stopped() => break,
-                Ok(Some((_, status))) => return Err(format!("the victim was not stopped: {status:?}")),
-                Ok(None) if begin.elapsed() > NEVER => {
-                    victim.kill().map_err(|error| error.to_string())?;
-                    return Err("the victim never got there".into());
-                }
-                Ok(None) => look_again(),
-                Err(error) => return Err(error.to_string()),
-            }
-        }
+        victim::await_stop(&mut victim)?;
         let mut passed = 0;
         if self.role.is_dispensable() {
             go_on(progress)?;
@@ -366,20 +349,16 @@ impl Case {
         }
         match self.fate {
             Fate::Continued => {
-                kill_process(pid, Signal::CONT).map_err(|error| error.to_string())?;
+                victim::resume(&victim)?;
                 if let Role::Reader(..) = self.role {
                     go_on(progress)?;
                     over.store(true, Ordering::Relaxed);
                 }
-                let status = victim.wait().map_err(|error| error.to_string())?;
-                if !status.success() {
-                    return Err(format!("the victim went on and ended with {status}"));
-                }
+                victim::ends_well(&mut victim)?;
                 Ok(Ended { moved: passed, least: ERRANDS, log: log()? })
             }
             Fate::Killed => {
-                victim.kill().map_err(|error| error.to_string())?;
-                let _ = victim.wait();
+                victim::kill(&mut victim)?;
                 if self.role.others() > 0 {
                     go_on(progress)?;
                 }
@@ -398,14 +377,7 @@ impl Case {
 
     fn start(self, name: &str) -> Result<Child, String> {
         let role = Role::ALL.iter().position(|role| *role == self.role).expect("one of them");
-        let stop = Stop::ALL.iter().position(|stop| *stop == self.stop).expect("one of them");
-        let itself = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(itself);
-        command.args(["victim", &role.to_string(), &stop.to_string(), name]);
-        if self.role == Role::Taker {
-            command.stdout(Stdio::piped());
-        }
-        command.spawn().map_err(|error| error.to_string())
+        victim::start(&["victim", &role.to_string(), &victim::number_of(self.stop).to_string(), name])
     }
 
     /// Adds what a victim took to what the others took: all of it together, each message once. A killed victim may

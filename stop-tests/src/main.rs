@@ -8,9 +8,12 @@
 
 mod case;
 mod message;
+mod recovery;
 mod segment;
+mod victim;
 
 use case::{Case, Fate, Role, be_victim};
+use recovery::Clearing;
 use seqring::stopping::Stop;
 use std::process::ExitCode;
 
@@ -27,6 +30,14 @@ fn main() -> ExitCode {
             segment::come_and_go(stop.parse().expect("a number"), backend.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
+        ["recovery-first", clearing, name] => {
+            recovery::be_first(clearing.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        ["recovery-victim", clearing, stop, name] => {
+            recovery::be_victim(clearing.parse().expect("a number"), stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
         [] => run(MESSAGES),
         [messages] if messages.parse::<u64>().is_ok() => run(messages.parse().expect("it is a number")),
         _ => {
@@ -36,52 +47,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(messages: u64) -> ExitCode {
-    let mut sound = true;
-    println!("{:<16} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    for stop in Stop::ALL {
-        let (mut stops, mut kills, mut moved) = (0, 0, 0);
-        let mut failures = Vec::new();
-        for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
-            for fate in [Fate::Continued, Fate::Killed] {
-                match (Case { role, stop, fate }).run(messages) {
-                    Ok(messages) => {
-                        moved += messages;
-                        match fate {
-                            Fate::Continued => stops += 1,
-                            Fate::Killed => kills += 1,
-                        }
-                    }
-                    Err(error) => failures.push(format!("{role:?} {fate:?}: {error}")),
-                }
-            }
+/// What came of all cases of one point.
+#[derive(Default)]
+struct Outcome {
+    stops: u64,
+    kills: u64,
+    moved: u64,
+    failures: Vec<String>,
+}
+
+impl Outcome {
+    /// Enters a case, and what it moved.
+    fn enter(&mut self, what: &str, fate: Fate, result: Result<u64, String>) {
+        match (result, fate) {
+            (Err(error), fate) => self.failures.push(format!("{what} {fate:?}: {error}")),
+            (Ok(moved), Fate::Continued) => (self.stops, self.moved) = (self.stops + 1, self.moved + moved),
+            (Ok(moved), Fate::Killed) => (self.kills, self.moved) = (self.kills + 1, self.moved + moved),
         }
-        if segment::passes(stop) {
-            let fates = [Fate::Continued, Fate::Killed];
-            for (backend, fate) in segment::BACKENDS.into_iter().flat_map(|one| fates.map(|fate| (one, fate)))
-            {
-                match segment::run(stop, backend, fate, messages) {
-                    Ok(messages) => {
-                        moved += messages;
-                        match fate {
-                            Fate::Continued => stops += 1,
-                            Fate::Killed => kills += 1,
-                        }
-                    }
-                    Err(error) => failures.push(format!("{backend:?} {fate:?}: {error}")),
-                }
-            }
-        }
-        let verdict = match (failures.is_empty(), stops > 0 && kills > 0) {
+    }
+
+    /// Prints it. Whether everything held, and happened at all.
+    fn report(&self, stop: Stop) -> bool {
+        let Outcome { stops, kills, moved, failures } = self;
+        let verdict = match (failures.is_empty(), *stops > 0 && *kills > 0) {
             (false, _) => "FAILS",
             (true, false) => "NEVER HIT",
             (true, true) => "holds",
         };
-        sound &= verdict == "holds";
-        println!("{:<16} {stops:>6} {kills:>6} {moved:>12}  {verdict}", format!("{stop:?}"));
-        for failure in failures {
-            println!("  {failure}");
+        println!("{:<17} {stops:>6} {kills:>6} {moved:>12}  {verdict}", format!("{stop:?}"));
+        failures.iter().for_each(|failure| println!("  {failure}"));
+        verdict == "holds"
+    }
+}
+
+fn run(messages: u64) -> ExitCode {
+    let mut sound = true;
+    println!("{:<17} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
+    for stop in Stop::ALL {
+        let mut outcome = Outcome::default();
+        for fate in [Fate::Continued, Fate::Killed] {
+            for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
+                outcome.enter(&format!("{role:?}"), fate, (Case { role, stop, fate }).run(messages));
+            }
+            for backend in segment::BACKENDS.into_iter().filter(|_| segment::passes(stop)) {
+                outcome.enter(&format!("{backend:?}"), fate, segment::run(stop, backend, fate, messages));
+            }
+            for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
+                outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));
+            }
         }
+        sound &= outcome.report(stop);
     }
     println!("{}", if sound { "sound: whoever was stopped, the others went on" } else { "NOT SOUND" });
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -87,7 +87,8 @@ pub(crate) fn read_all(reader: &mut Reader, progress: &AtomicU64, over: &AtomicB
                 expected += missed;
             }
             Err(ReadError::Closed) if over.load(Ordering::Relaxed) => return Ok(got),
-            Err(ReadError::Closed) => std::thread::yield_now(), // Another writer may continue it.
+            // Another writer may continue it.
+            Err(ReadError::Closed | ReadError::WriterDied { .. }) => std::thread::yield_now(),
             Err(other) => return Err(other.to_string()),
         }
         progress.fetch_add(1, Ordering::Relaxed);

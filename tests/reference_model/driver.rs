@@ -241,6 +241,7 @@ pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError
     result.map_err(|error| match error {
         WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
         WriteError::Closed => TryWriteError::Closed,
+        WriteError::Forked => TryWriteError::Forked,
         WriteError::TimedOut { .. } => panic!("a call without a timeout timed out"),
         WriteError::Corrupt(corrupt) => TryWriteError::Corrupt(corrupt),
     })

@@ -4,7 +4,7 @@ use bench_support::engine::{Batch, Engine, EngineReader, EngineWriter, read_one_
 use bench_support::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
 use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use bench_support::sink::{Scratch, Sink};
-use seqring::{Claim, Config, Corrupt, JoinError, Lagged, Reader, Ring, RingError, Start, Taker, Writer};
+use seqring::{Claim, Config, JoinError, Lagged, Reader, Ring, RingError, Start, Taker, Writer};
 use seqring::{TryReadError, TryWriteError};
 use std::time::Duration;
 
@@ -106,16 +106,14 @@ fn joining(attempt: &'static str, error: JoinError) -> EngineError {
     EngineError::failed(attempt, error)
 }
 
-fn damaged(attempt: &'static str, corrupt: Corrupt) -> EngineError {
-    EngineError::failed(attempt, corrupt)
-}
-
 fn not_written(error: TryWriteError) -> WriteRefused {
     match error {
         TryWriteError::Full => WriteRefused::Full,
         TryWriteError::TooLarge { len, max } => WriteRefused::TooLarge { bytes: len, slot_bytes: max },
         TryWriteError::Closed => WriteRefused::Closed,
-        TryWriteError::Corrupt(corrupt) => WriteRefused::Failed(damaged("write", corrupt).into()),
+        error @ (TryWriteError::Forked | TryWriteError::Corrupt(_)) => {
+            WriteRefused::Failed(EngineError::failed("write", error).into())
+        }
     }
 }
 
@@ -124,7 +122,9 @@ fn not_written_in(timeout: Duration, error: seqring::WriteError) -> WriteError {
         seqring::WriteError::TooLarge { len, max } => WriteError::TooLarge { bytes: len, slot_bytes: max },
         seqring::WriteError::Closed => WriteError::Closed,
         seqring::WriteError::TimedOut { .. } => WriteError::TimedOut { after: timeout },
-        seqring::WriteError::Corrupt(corrupt) => WriteError::Failed(damaged("write", corrupt).into()),
+        error @ (seqring::WriteError::Forked | seqring::WriteError::Corrupt(_)) => {
+            WriteError::Failed(EngineError::failed("write", error).into())
+        }
     }
 }
 
@@ -135,7 +135,9 @@ fn not_read(error: TryReadError, room: usize) -> ReadRefused {
         TryReadError::Closed => ReadRefused::Closed,
         TryReadError::TooSmall { needed } => ReadRefused::OtherLength { bytes: needed, expected: room },
         TryReadError::OtherLength { len, expected } => ReadRefused::OtherLength { bytes: len, expected },
-        TryReadError::Corrupt(corrupt) => ReadRefused::Failed(damaged("read", corrupt).into()),
+        error @ (TryReadError::WriterDied { .. } | TryReadError::Forked | TryReadError::Corrupt(_)) => {
+            ReadRefused::Failed(EngineError::failed("read", error).into())
+        }
     }
 }
 
@@ -145,8 +147,10 @@ fn not_read_in(timeout: Duration, error: seqring::ReadError, room: usize) -> Rea
         seqring::ReadError::Closed => ReadError::Closed,
         seqring::ReadError::TooSmall { needed } => ReadError::OtherLength { bytes: needed, expected: room },
         seqring::ReadError::OtherLength { len, expected } => ReadError::OtherLength { bytes: len, expected },
-        seqring::ReadError::TimedOut => ReadError::TimedOut { after: timeout },
-        seqring::ReadError::Corrupt(corrupt) => ReadError::Failed(damaged("read", corrupt).into()),
+        seqring::ReadError::TimedOut { .. } => ReadError::TimedOut { after: timeout },
+        error @ (seqring::ReadError::WriterDied { .. }
+        | seqring::ReadError::Forked
+        | seqring::ReadError::Corrupt(_)) => ReadError::Failed(EngineError::failed("read", error).into()),
     }
 }
 

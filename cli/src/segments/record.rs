@@ -137,7 +137,9 @@ fn stream(stream: Stream) -> &'static str {
         Stream::Fresh => "fresh",
         Stream::Open => "open",
         Stream::Ended => "ended",
+        Stream::Died => "died",
         Stream::Closed => "closed",
+        Stream::Forked => "forked",
     }
 }
 

@@ -1,0 +1,292 @@
+//! One act: a ring, its workers, what happens to them, and whether everything adds up in the end.
+
+use super::Tally;
+use super::ledger::{ACCOUNTS, Ledger, Part, Stage};
+use super::mode::Mode;
+use super::schedule::{self, Event, Step};
+use super::worker::NEVER;
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use seqring::{Ring, Start};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// Readers or takers at a time.
+const READERS: usize = 3;
+
+/// An act on its way.
+struct Act {
+    mode: Mode,
+    name: String,
+    file: PathBuf,
+    ledger: Ledger,
+    posts: Vec<Post>,
+    accounts: usize,
+    tally: Tally,
+}
+
+/// A place among the workers, and who has it.
+struct Post {
+    part: Part,
+    witness: bool,
+    holder: Option<(Child, usize)>,
+    /// Somebody takes it as soon as its holder has gone.
+    awaited: bool,
+}
+
+pub(crate) fn run(mode: Mode, seed: u64, number: u64) -> Result<Tally> {
+    let name = format!("storm-{}-{number}", std::process::id());
+    let file = std::env::temp_dir().join(format!("{name}.ledger"));
+    let ring = Ring::create(&name, &mode.config()).context("creating the ring")?;
+    let ledger = Ledger::create(&file)?;
+    let mut act = Act { mode, name, file, ledger, posts: Vec::new(), accounts: 0, tally: Tally::default() };
+    act.play(&ring, seed, number)?;
+    let path = ring.path().context("it has a name")?.to_owned();
+    drop(ring);
+    if act.tally.breaches.is_empty() && path.exists() {
+        act.tally.breaches.push(format!("{} is left behind", path.display()));
+    }
+    Ok(std::mem::take(&mut act.tally))
+}
+
+impl Act {
+    fn play(&mut self, ring: &Ring, seed: u64, number: u64) -> Result<()> {
+        let reads = if self.mode == Mode::Queue { Part::Taker } else { Part::Reader };
+        for index in 0..READERS {
+            self.posts.push(Post { part: reads, witness: index == 0, holder: None, awaited: false });
+        }
+        for _ in 0..self.mode.writers() {
+            self.posts.push(Post { part: Part::Writer, witness: false, holder: None, awaited: false });
+        }
+        self.fill(0)?;
+        self.await_witness()?;
+        for post in 1..self.posts.len() {
+            self.fill(post)?;
+        }
+        let events = schedule::of(seed, number, self.posts.len(), 1);
+        self.follow(&events)?;
+        self.finish()?;
+        self.settle(ring);
+        Ok(())
+    }
+
+    /// Everything that is written, the first reader gets: it joins first.
+    fn await_witness(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        while self.ledger.account(0).joined().get() == 0 {
+            ensure!(begin.elapsed() < NEVER, "the first reader does not come");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, post: usize) -> Result<()> {
+        ensure!(self.accounts < ACCOUNTS, "an act has at most {ACCOUNTS} workers");
+        let account = self.accounts;
+        self.accounts += 1;
+        let Post { part, witness, .. } = self.posts[post];
+        self.ledger.enrol(account, part);
+        let mut command = Command::new("/proc/self/exe");
+        command.arg(super::COMMAND).args([
+            "--mode",
+            self.mode.name(),
+            "--part",
+            part.name(),
+            "--ring",
+            &self.name,
+        ]);
+        command.arg("--ledger").arg(&self.file).args(["--account", &account.to_string()]);
+        if witness {
+            command.arg("--witness");
+        }
+        self.posts[post].holder = Some((command.spawn().context("starting a worker")?, account));
+        Ok(())
+    }
+
+    fn follow(&mut self, events: &[Event]) -> Result<()> {
+        let begin = Instant::now();
+        for event in events {
+            std::thread::sleep(event.at.saturating_sub(begin.elapsed()));
+            self.collect_the_ended()?;
+            if !self.tally.breaches.is_empty() {
+                return Ok(());
+            }
+            self.happen(*event)?;
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<()> {
+        if event.step == Step::Replace {
+            return self.replace(event.post);
+        }
+        let Some((child, account)) = &mut self.posts[event.post].holder else { return Ok(()) };
+        let pid = Pid::from_child(child);
+        match event.step {
+            Step::Stop => {
+                kill_process(pid, Signal::STOP)?;
+                self.tally.stops += 1;
+            }
+            Step::Continue => kill_process(pid, Signal::CONT)?,
+            Step::Kill => {
+                self.ledger.account(*account).killed().set(1);
+                child.kill()?;
+                child.wait()?;
+                self.tally.kills += 1;
+                self.posts[event.post].holder = None;
+            }
+            // Not waited for: it may have to wait itself for somebody who is stopped.
+            Step::Dismiss | Step::Replace => self.ledger.account(*account).dismissed().set(1),
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, post: usize) -> Result<()> {
+        if self.posts[post].holder.is_some() {
+            self.posts[post].awaited = true;
+            return Ok(());
+        }
+        self.posts[post].awaited = false;
+        self.tally.restarts += 1;
+        self.fill(post)
+    }
+
+    /// A worker that ends by itself while the act runs was dismissed, or has found a breach; or all that a queue's writer
+    /// may write is written.
+    fn collect_the_ended(&mut self) -> Result<()> {
+        for post in 0..self.posts.len() {
+            let Some((child, _)) = &mut self.posts[post].holder else { continue };
+            if let Ok(Some(status)) = child.try_wait() {
+                self.posts[post].holder = None;
+                self.judge(post, status);
+                if self.posts[post].awaited && self.tally.breaches.is_empty() {
+                    self.replace(post)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, post: usize, status: ExitStatus) {
+        if !status.success() {
+            let part = self.posts[post].part;
+            self.tally.breaches.push(format!("{}: a {part:?} ended with {status}", self.mode.name()));
+        }
+    }
+
+    /// Everybody goes on; writers leave, then readers read to the end.
+    fn finish(&mut self) -> Result<()> {
+        for (child, _) in self.posts.iter_mut().filter_map(|post| post.holder.as_mut()) {
+            // One that has ended meanwhile is waited for below.
+            let _ = kill_process(Pid::from_child(child), Signal::CONT);
+        }
+        self.ledger.enter(Stage::WritersLeave);
+        self.await_all(Part::Writer)?;
+        self.ledger.enter(Stage::ReadersFinish);
+        self.await_all(Part::Reader)?;
+        self.await_all(Part::Taker)
+    }
+
+    fn await_all(&mut self, part: Part) -> Result<()> {
+        let begin = Instant::now();
+        for post in 0..self.posts.len() {
+            if self.posts[post].part != part {
+                continue;
+            }
+            let Some((mut child, account)) = self.posts[post].holder.take() else { continue };
+            let status = loop {
+                if let Some(status) = child.try_wait()? {
+                    break status;
+                }
+                // Its own patience is shorter, if it runs at all.
+                if begin.elapsed() > 2 * NEVER {
+                    self.tally.breaches.push(format!("{}: {part:?} {account} hangs", self.mode.name()));
+                    child.kill()?;
+                    child.wait()?;
+                    return Ok(());
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            };
+            self.judge(post, status);
+        }
+        Ok(())
+    }
+
+    /// What the coordinator can say when all are gone.
+    fn settle(&mut self, ring: &Ring) {
+        for (_, account) in self.ledger.of(Part::Writer) {
+            self.tally.written += account.done().get();
+        }
+        for (_, account) in self.ledger.of(Part::Reader).chain(self.ledger.of(Part::Taker)) {
+            self.tally.read += account.read().get();
+            self.tally.missed += account.missed().get();
+            self.tally.deaths_told += account.deaths_told().get();
+        }
+        if !self.tally.breaches.is_empty() {
+            return;
+        }
+        let left: Vec<_> = ring.participants().into_iter().filter(|one| one.alive).collect();
+        if !left.is_empty() {
+            self.tally
+                .breaches
+                .push(format!("{}: entries are held when all are gone: {left:?}", self.mode.name()));
+        }
+        self.check_takes();
+        if let Err(error) = self.try_once_more(ring) {
+            self.tally
+                .breaches
+                .push(format!("{}: the ring does not work any more: {error}", self.mode.name()));
+        }
+    }
+
+    /// Each message came to a taker, also those that a killed one was not done with.
+    fn check_takes(&mut self) {
+        if self.mode != Mode::Queue {
+            return;
+        }
+        let lost: Vec<_> = self
+            .ledger
+            .of(Part::Writer)
+            .flat_map(|(writer, account)| self.untaken(writer, account.done().get()))
+            .collect();
+        if let Some((writer, n)) = lost.first() {
+            let count = lost.len();
+            let breach = format!("queue: {count} messages came to nobody, first {n} of writer {writer}");
+            self.tally.breaches.push(breach);
+        }
+    }
+
+    fn untaken(&self, writer: usize, done: u64) -> impl Iterator<Item = (usize, u64)> {
+        (0..done).filter(move |n| !self.ledger.is_marked(Ledger::place(writer, *n))).map(move |n| (writer, n))
+    }
+
+    fn try_once_more(&self, ring: &Ring) -> Result<()> {
+        let message = vec![0; self.mode.message_bytes()];
+        let mut writer = ring.writer()?;
+        if self.mode == Mode::Queue {
+            let mut taker = ring.taker()?;
+            for _ in 0..3 * ring.config().slots() {
+                writer.write_timeout(&message, NEVER)?;
+                taker.take_timeout(NEVER)?;
+            }
+            return Ok(());
+        }
+        let mut reader = ring.reader(Start::Next)?;
+        for _ in 0..3 * ring.config().slots() {
+            writer.write_timeout(&message, NEVER)?;
+            reader.read_timeout(&mut vec![0; message.len()], NEVER)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Act {
+    fn drop(&mut self) {
+        for (child, _) in self.posts.iter_mut().filter_map(|post| post.holder.as_mut()) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_file(&self.file);
+    }
+}

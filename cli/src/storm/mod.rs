@@ -1,0 +1,128 @@
+//! `seqring storm`: processes killed, stopped and restarted at random, and a ledger of what each mode promises.
+//!
+//! ```text
+//! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers as processes
+//!                        │  SIGKILL, SIGSTOP, SIGCONT, restarts, as the schedule says
+//!                        ▼
+//!          ledger: a file that every worker maps; what it says there outlives it
+//! ```
+//!
+//! An act lasts two seconds; then everybody who is stopped goes on, writers finish and leave, readers read to the end,
+//! and each compares what it got with what the ledger says was written ([`ledger`]). The same seed makes the same
+//! schedule: the same acts, and in them the same faults for the same workers at the same times. Where in a worker's work
+//! they strike is the machine's.
+
+mod act;
+mod ledger;
+mod mode;
+mod reading;
+mod schedule;
+mod taking;
+mod worker;
+mod writing;
+
+pub use worker::Assignment;
+
+use anyhow::Result;
+use clap::Args;
+use mode::Mode;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// Kills, stops and restarts processes that share rings, and checks what each mode promises.
+///
+/// Ends with 1 if anything was torn, foreign, doubled, out of order, lost where the mode promises otherwise, if a death
+/// was not told once to everybody, if anybody hangs, or if anything is left behind.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Options {
+    /// How long to go on, in seconds; the act in progress is finished
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+
+    /// What the schedule is made of
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// What a worker process is started with.
+pub(crate) const COMMAND: &str = "storm-worker";
+
+/// What was done, and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) kills: u64,
+    pub(crate) stops: u64,
+    pub(crate) restarts: u64,
+    pub(crate) written: u64,
+    pub(crate) read: u64,
+    pub(crate) missed: u64,
+    pub(crate) deaths_told: u64,
+    /// Each a sentence; the promise that was broken.
+    pub(crate) breaches: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.kills += other.kills;
+        self.stops += other.stops;
+        self.restarts += other.restarts;
+        self.written += other.written;
+        self.read += other.read;
+        self.missed += other.missed;
+        self.deaths_told += other.deaths_told;
+        self.breaches.extend(other.breaches);
+    }
+}
+
+/// Runs acts until the time is over or a promise is broken. Says whether all were kept.
+///
+/// # Errors
+/// What keeps an act from being run at all.
+pub fn run(options: &Options) -> Result<bool> {
+    let begin = Instant::now();
+    let mut output = io::stdout().lock();
+    writeln!(
+        output,
+        "{:<14} {:>6} {:>6} {:>8} {:>10} {:>10} {:>9} {:>6}  ledger",
+        "act", "kills", "stops", "restarts", "written", "read", "missed", "deaths"
+    )?;
+    let mut total = Tally::default();
+    let modes = std::iter::repeat(Mode::ALL).flatten();
+    for (number, mode) in modes.enumerate() {
+        let tally = act::run(mode, options.seed, number as u64)?;
+        print_line(&mut output, mode.name(), &tally)?;
+        total.add(tally);
+        if !total.breaches.is_empty() || begin.elapsed() >= Duration::from_secs(options.seconds) {
+            break;
+        }
+    }
+    print_line(&mut output, "all", &total)?;
+    for breach in &total.breaches {
+        writeln!(output, "BREACH: {breach}")?;
+    }
+    writeln!(
+        output,
+        "seed {}: {}",
+        options.seed,
+        if total.breaches.is_empty() { "every promise was kept" } else { "NOT SOUND" }
+    )?;
+    Ok(total.breaches.is_empty())
+}
+
+fn print_line(output: &mut impl Write, name: &str, tally: &Tally) -> io::Result<()> {
+    let Tally { kills, stops, restarts, written, read, missed, deaths_told, breaches } = tally;
+    let verdict = if breaches.is_empty() { "balanced" } else { "BROKEN" };
+    writeln!(
+        output,
+        "{name:<14} {kills:>6} {stops:>6} {restarts:>8} {written:>10} {read:>10} {missed:>9} {deaths_told:>6}  {verdict}"
+    )?;
+    output.flush()
+}
+
+/// What a worker process does: see [`run`]. False after a breach, which it said on standard error.
+///
+/// # Errors
+/// What keeps it from working.
+pub fn serve(assignment: &Assignment) -> Result<bool> {
+    worker::run(assignment)
+}

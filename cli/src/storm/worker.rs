@@ -1,0 +1,115 @@
+//! What the storm's workers are told, and how they set about it.
+
+use super::ledger::{Account, Ledger, Part};
+use super::mode::Mode;
+use super::{reading, taking, writing};
+use anyhow::{Context, Result};
+use clap::Args;
+use seqring::Ring;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a call may take that nothing hinders.
+pub(crate) const NEVER: Duration = Duration::from_secs(20);
+/// How long a worker waits before it looks whether it shall leave.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What a worker process is told.
+#[derive(Args, Clone, Debug)]
+pub struct Assignment {
+    #[arg(long)]
+    pub(crate) mode: Mode,
+    #[arg(long)]
+    pub(crate) part: Part,
+    /// The name of the ring.
+    #[arg(long)]
+    pub(crate) ring: String,
+    #[arg(long)]
+    pub(crate) ledger: PathBuf,
+    /// Its account.
+    #[arg(long)]
+    pub(crate) account: usize,
+    /// It joins before anything is written, and is never killed.
+    #[arg(long)]
+    pub(crate) witness: bool,
+}
+
+/// A worker at work.
+pub(crate) struct Work<'a> {
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) ring: Ring,
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl Work<'_> {
+    pub(crate) fn account(&self) -> Account<'_> {
+        self.ledger.account(self.assignment.account)
+    }
+
+    pub(crate) fn is_dismissed(&self) -> bool {
+        self.account().dismissed().get() != 0
+    }
+}
+
+/// A promise of the ring that was broken.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Breach(pub(crate) String);
+
+/// Ends the work with a breach unless the condition holds.
+macro_rules! hold {
+    ($condition:expr, $($text:tt)*) => {
+        if !$condition {
+            return Err($crate::storm::worker::Breach(format!($($text)*)));
+        }
+    };
+}
+pub(crate) use hold;
+
+/// Tries again until it works, or has not for so long that somebody must hang.
+pub(crate) fn insist<T, E: std::fmt::Display>(
+    what: &str,
+    mut attempt: impl FnMut() -> std::result::Result<T, E>,
+) -> std::result::Result<T, Breach> {
+    let begin = Instant::now();
+    loop {
+        match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) if begin.elapsed() > NEVER => {
+                return Err(Breach(format!("{what} was not possible for {NEVER:?}: {error}")));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
+    let ledger = Ledger::open(&assignment.ledger)?;
+    let ring = Ring::open(&assignment.ring).context("opening the ring")?;
+    let work = Work { assignment, ring, ledger: &ledger };
+    work.account().pid().set(std::process::id().into());
+    linger_at_points();
+    let worked = match assignment.part {
+        Part::Writer => writing::run(&work),
+        Part::Reader => reading::run(&work),
+        Part::Taker => taking::run(&work),
+    };
+    if let Err(Breach(breach)) = &worked {
+        let (part, account) = (assignment.part, assignment.account);
+        eprintln!("{}: {part:?} {account}: {breach}", assignment.mode.name());
+    }
+    Ok(worked.is_ok())
+}
+
+/// In a test build, workers rest now and then between two steps of a protocol: there, then, most kills strike.
+#[cfg(seqring_stops)]
+fn linger_at_points() {
+    seqring::stopping::on_stop(|_| {
+        if fastrand::u8(..) == 0 {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    });
+}
+
+#[cfg(not(seqring_stops))]
+fn linger_at_points() {}
