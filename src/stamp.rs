@@ -153,14 +153,15 @@ impl Words {
         (word & self.buffer_mask()) as usize
     }
 
-    /// What a word says that does not hold `round`, in rounds of the slot.
+    /// What a word says that does not hold `round`, in rounds of the slot: none, if the message was there and is taken.
     #[cold]
     pub(crate) fn seen(self, word: u64, round: u64) -> Seen {
         let ahead = (word & !self.buffer_mask()).wrapping_sub(self.holds(round, 0)).cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
-            Seen::Overtaken { by: (ahead.cast_unsigned() >> self.buffer_bits).div_ceil(4) }
+            // A state before or behind `there` is of the same round.
+            Seen::Overtaken { by: ((ahead.cast_unsigned() >> self.buffer_bits) + 1) / 4 }
         }
     }
 
@@ -225,6 +226,9 @@ mod tests {
             prop_assert_eq!(words.seen(words.awaits(round, buffer), round), Seen::NotYet);
             prop_assert_eq!(words.seen(words.holds(later, buffer), round), Seen::Overtaken { by });
             prop_assert_eq!(words.seen(words.awaits(later, buffer), round), Seen::Overtaken { by });
+            prop_assert_eq!(words.seen(words.taken(later, buffer), round), Seen::Overtaken { by });
+            prop_assert_eq!(words.seen(words.taken(round, buffer), round), Seen::Overtaken { by: 0 });
+            prop_assert_eq!(words.seen(words.taken(round, buffer), later), Seen::NotYet);
             prop_assert_eq!(words.seen(words.holds(round, buffer), later), Seen::NotYet);
         }
     }
