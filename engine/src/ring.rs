@@ -1,4 +1,4 @@
-//! The ring of this library as a contestant.
+//! Broadcast: every reader gets every message.
 
 use bench_support::engine::{Engine, EngineReader, EngineWriter};
 use bench_support::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
@@ -6,17 +6,24 @@ use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use bench_support::sink::{Scratch, Sink};
 use seqring::{Claim, Config, Corrupt, JoinError, Lagged, Reader, Ring, RingError, Start, Writer};
 use seqring::{TryReadError, TryWriteError};
+use std::marker::PhantomData;
 use std::time::Duration;
 
-/// A ring, and its name if this process gave it one.
+use crate::layout::{Layout, Suited};
+
+/// A ring whose slots have layout `L`, and its name if this process gave it one.
 #[derive(Debug)]
-pub(crate) struct Seqring {
+pub struct Shaped<L> {
     ring: Ring,
     named: Option<String>,
+    layout: PhantomData<L>,
 }
 
-impl Engine for Seqring {
-    const NAME: &'static str = "seqring";
+/// A ring whose slots are as suits their size.
+pub type Seqring = Shaped<Suited>;
+
+impl<L: Layout> Engine for Shaped<L> {
+    const NAME: &'static str = L::NAME;
 
     const CAPABILITIES: Capabilities = Capabilities {
         between_processes: true,
@@ -44,23 +51,26 @@ impl Engine for Seqring {
         if spec.writers.most() > 1 {
             config = config.writers(seqring::Writers::Many);
         }
+        if let Some(class) = L::CLASS {
+            config = config.slot_class(class);
+        }
         let failed = |error: RingError| EngineError::failed("create the ring", error);
         match place {
             Place::Named(name) => {
                 let ring = Ring::create(name, &config).map_err(failed)?;
-                Ok(Seqring { ring, named: Some(name.clone()) })
+                Ok(Self { ring, named: Some(name.clone()), layout: PhantomData })
             }
             Place::Heap => {
                 let ring = Ring::heap(&config).map_err(failed)?;
                 touch(&ring, spec.slot_bytes)?;
-                Ok(Seqring { ring, named: None })
+                Ok(Self { ring, named: None, layout: PhantomData })
             }
         }
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
         let ring = Ring::open(name).map_err(|error| EngineError::failed("open the ring", error))?;
-        Ok(Seqring { ring, named: None })
+        Ok(Self { ring, named: None, layout: PhantomData })
     }
 
     fn writer(&self) -> Result<RingWriter, EngineError> {
@@ -72,7 +82,7 @@ impl Engine for Seqring {
     }
 }
 
-impl Drop for Seqring {
+impl<L> Drop for Shaped<L> {
     fn drop(&mut self) {
         if let Some(name) = &self.named {
             // It may be gone already; and nobody is there to be told of another failure.
@@ -92,7 +102,7 @@ fn touch(ring: &Ring, slot_bytes: usize) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn joining(attempt: &'static str, error: JoinError) -> EngineError {
+pub(crate) fn joining(attempt: &'static str, error: JoinError) -> EngineError {
     EngineError::failed(attempt, error)
 }
 
@@ -118,7 +128,7 @@ fn not_written_in(timeout: Duration, error: seqring::WriteError) -> WriteError {
     }
 }
 
-fn not_read(error: TryReadError, room: usize) -> ReadRefused {
+pub(crate) fn not_read(error: TryReadError, room: usize) -> ReadRefused {
     match error {
         TryReadError::Empty => ReadRefused::Empty,
         TryReadError::Lagged(Lagged { missed }) => ReadRefused::Lagged { missed },
@@ -128,7 +138,7 @@ fn not_read(error: TryReadError, room: usize) -> ReadRefused {
     }
 }
 
-fn not_read_in(timeout: Duration, error: seqring::ReadError, room: usize) -> ReadError {
+pub(crate) fn not_read_in(timeout: Duration, error: seqring::ReadError, room: usize) -> ReadError {
     match error {
         seqring::ReadError::Lagged(Lagged { missed }) => ReadError::Lagged { missed },
         seqring::ReadError::Closed => ReadError::Closed,
@@ -155,9 +165,9 @@ impl Sink for Filling<'_, '_> {
     }
 }
 
-/// The writer of a [`Seqring`].
+/// The writer of a ring.
 #[derive(Debug)]
-pub(crate) struct RingWriter(Writer);
+pub struct RingWriter(pub(crate) Writer);
 
 impl EngineWriter for RingWriter {
     #[inline]
@@ -201,9 +211,9 @@ impl EngineWriter for RingWriter {
     }
 }
 
-/// A reader of a [`Seqring`].
+/// A reader of a ring.
 #[derive(Debug)]
-pub(crate) struct RingReader(Reader);
+pub struct RingReader(Reader);
 
 impl EngineReader for RingReader {
     #[inline]
