@@ -8,6 +8,7 @@
 use crate::sync::{AtomicU64, Relaxed};
 
 const WORD: usize = size_of::<u64>();
+const LINE: usize = 64;
 
 /// Stores `src`; a last, partial word is filled up with zeros.
 ///
@@ -20,6 +21,11 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
         // SAFETY: the caller's word is valid, and `src` has its eight bytes.
         return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
     }
+    if src.len() == LINE {
+        // So is a cache line. Where the caller knows the length, this leaves the eight stores and nothing else.
+        // SAFETY: as in `store_many`, for the eight words.
+        return in_blocks(LINE / WORD, |i| unsafe { store_word(shared, src.as_ptr(), i) });
+    }
     // SAFETY: the caller's promise.
     unsafe { store_many(shared, src) };
 }
@@ -29,16 +35,24 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
 unsafe fn store_many(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
-    in_blocks(whole, |i| {
-        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
-        unsafe {
-            let word = from.add(i * WORD).cast::<u64>().read_unaligned();
-            (*shared.add(i)).store(word, Relaxed);
-        }
-    });
+    // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
+    in_blocks(whole, |i| unsafe { store_word(shared, from, i) });
     if rest != 0 {
         // SAFETY: the last `rest` bytes of `src` start at whole * 8; the caller counted this word in.
         unsafe { (*shared.add(whole)).store(read_partial(from.add(whole * WORD), rest), Relaxed) };
+    }
+}
+
+/// Stores word `i` of what is at `from`.
+///
+/// # Safety
+/// `from` is valid for reads of word `i`, and so is `shared` for its store.
+#[inline(always)]
+unsafe fn store_word(shared: *const AtomicU64, from: *const u8, i: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let word = from.add(i * WORD).cast::<u64>().read_unaligned();
+        (*shared.add(i)).store(word, Relaxed);
     }
 }
 
@@ -83,6 +97,11 @@ pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
         // SAFETY: the caller's word is valid, and `dst` has room for its eight bytes.
         return unsafe { dst.cast::<u64>().write_unaligned((*shared).load(Relaxed)) };
     }
+    if len == LINE {
+        // As in `store`.
+        // SAFETY: as in `load_many`, for the eight words.
+        return in_blocks(LINE / WORD, |i| unsafe { load_word(dst, shared, i) });
+    }
     // SAFETY: the caller's promise.
     unsafe { load_many(dst, shared, len) };
 }
@@ -91,16 +110,24 @@ pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
 #[inline(never)]
 unsafe fn load_many(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     let (whole, rest) = (len / WORD, len % WORD);
-    in_blocks(whole, |i| {
-        // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.
-        unsafe {
-            let word = (*shared.add(i)).load(Relaxed);
-            dst.add(i * WORD).cast::<u64>().write_unaligned(word);
-        }
-    });
+    // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.
+    in_blocks(whole, |i| unsafe { load_word(dst, shared, i) });
     if rest != 0 {
         // SAFETY: the caller counted this word in, and `rest` bytes remain in `dst` from whole * 8 on.
         unsafe { write_partial(dst.add(whole * WORD), (*shared.add(whole)).load(Relaxed), rest) };
+    }
+}
+
+/// Loads word `i` to where it belongs from `dst` on.
+///
+/// # Safety
+/// `dst` is valid for writes of word `i`, and so is `shared` for its load.
+#[inline(always)]
+unsafe fn load_word(dst: *mut u8, shared: *const AtomicU64, i: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let word = (*shared.add(i)).load(Relaxed);
+        dst.add(i * WORD).cast::<u64>().write_unaligned(word);
     }
 }
 
