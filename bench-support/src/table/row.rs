@@ -56,6 +56,8 @@ impl Finding {
 /// Whether a requirement is met.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
+    /// It is, and what was hoped for beyond it.
+    GoalReached,
     /// It is.
     Reached,
     /// It is not.
@@ -67,6 +69,7 @@ pub enum Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::GoalReached => "goal reached",
             Self::Reached => "reached",
             Self::NotReached => "not reached",
             Self::NotMeasured => "not measured",
