@@ -99,31 +99,27 @@ impl Contest {
         Run { row: self.name, entrant: entrant.name, cores: session.cores, duration }
     }
 
-    /// Every entrant at its best, and why those that are not there could not run.
+    /// Every entrant at its best, and what failed in which manner.
     fn heats(&self, session: &Session) -> (Vec<Qualified<'_>>, String) {
         let rounds = if session.effort.enough < HEATS { 1 } else { HEATS };
         let mut qualified = Vec::new();
         let mut failures = String::new();
         let mut medians = self.run_heats(session, rounds).into_iter();
         for entrant in &self.entrants {
-            let mut candidates = Vec::new();
-            let mut failure = None;
+            let mut best: Option<Qualified<'_>> = None;
             for &manner in &entrant.manners {
                 match medians.next().expect("a result for each manner") {
-                    Ok(median) => candidates.push(Qualified { entrant, manner, median }),
-                    Err(error) => failure = Some(error),
+                    Ok(median) if best.as_ref().is_none_or(|best| self.beats(median, best.median)) => {
+                        best = Some(Qualified { entrant, manner, median });
+                    }
+                    Ok(_) => {}
+                    // Said, also where another manner works: a torn or lost message is no matter of manner.
+                    Err(error) => {
+                        let _ = write!(failures, "; failed: {} ({manner}): {error}", entrant.name);
+                    }
                 }
             }
-            match (
-                candidates.into_iter().reduce(|a, b| if self.beats(b.median, a.median) { b } else { a }),
-                failure,
-            ) {
-                (Some(best), _) => qualified.push(best),
-                (None, Some(error)) => {
-                    let _ = write!(failures, "; {}: {error}", entrant.name);
-                }
-                (None, None) => {}
-            }
+            qualified.extend(best);
         }
         (qualified, failures)
     }

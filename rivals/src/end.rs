@@ -124,10 +124,11 @@ impl End<'_> {
         match writer.try_write(message) {
             Ok(()) => Ok(()),
             Err(refused) => self.insist(refused.into(), |timeout| {
-                Ok(match timeout {
+                match timeout {
                     None => writer.try_write(message)?,
                     Some(timeout) => writer.write(message, timeout)?,
-                })
+                }
+                Ok(())
             }),
         }
     }
@@ -144,10 +145,11 @@ impl End<'_> {
         match writer.try_write_with(bytes, scratch, &fill) {
             Ok(()) => Ok(()),
             Err(refused) => self.insist(refused.into(), |timeout| {
-                Ok(match timeout {
+                match timeout {
                     None => writer.try_write_with(bytes, scratch, &fill)?,
                     Some(timeout) => writer.write_with(bytes, scratch, timeout, &fill)?,
-                })
+                }
+                Ok(())
             }),
         }
     }

@@ -1,7 +1,7 @@
 //! The ends of a ring that is made with all of them at once, kept until somebody asks for one.
 
 use bench_support::refusal::EngineError;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// Writers and readers that nobody has yet.
 pub(crate) struct Ends<W, R> {
@@ -24,6 +24,6 @@ impl<W, R> Ends<W, R> {
 }
 
 fn taken<T>(ends: &Mutex<Vec<T>>, attempt: &str) -> Result<T, EngineError> {
-    let end = ends.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
+    let end = ends.lock().unwrap_or_else(PoisonError::into_inner).pop();
     end.ok_or_else(|| EngineError::failed(attempt, "the ring was made for fewer"))
 }

@@ -100,7 +100,7 @@ impl Entrant {
             role,
             manners: manners(&trip_forms::<E, C>(), waits),
             measure: Box::new(move |run, manner| trip.in_processes::<E, C>(run, manner)),
-            play: Box::new(move |manner, rings| trip.play::<E, C>(manner, rings)),
+            play: Box::new(|manner, rings| Trip::play::<E, C>(manner, rings)),
         }
     }
 

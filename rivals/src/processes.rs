@@ -42,12 +42,15 @@ fn create<E: Engine>(spec: &RingSpec) -> Result<(E, String), String> {
 struct Other(Child);
 
 impl Other {
+    /// Starts the other end, and only then ties this one to its core: a child inherits what its parent may run on.
     fn start(run: &Run<'_>, manner: Manner, rings: &[String]) -> Result<Self, String> {
         let program =
             std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
         let arguments = ["--part", run.row, run.entrant, &manner.to_string()];
         let child = Command::new(program).args(arguments).args(rings).stdin(Stdio::piped()).spawn();
-        child.map(Self).map_err(|error| error.to_string())
+        let child = child.map(Self).map_err(|error| error.to_string())?;
+        pin_to(run.cores.ours()).map_err(|error| error.to_string())?;
+        Ok(child)
     }
 
     fn end(mut self) -> Result<(), String> {
@@ -56,16 +59,9 @@ impl Other {
     }
 }
 
-/// Runs `ours` on our core, in a thread of its own: some engines' ends stay on the thread that made them.
-fn on_our_core<T: Send>(
-    cores: CorePair,
-    ours: impl FnOnce() -> Result<T, String> + Send,
-) -> Result<T, String> {
-    let pinned = || {
-        pin_to(cores.ours()).map_err(|error| error.to_string())?;
-        ours()
-    };
-    thread::scope(|scope| joined(scope.spawn(pinned).join()))
+/// Runs `ours` in a thread of its own: some engines' ends stay on the thread that made them, and it pins itself.
+fn apart<T: Send>(ours: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
+    thread::scope(|scope| joined(scope.spawn(ours).join()))
 }
 
 impl Stream {
@@ -75,7 +71,7 @@ impl Stream {
         run: &Run<'_>,
         manner: Manner,
     ) -> Result<Figures, String> {
-        on_our_core(run.cores, || {
+        apart(|| {
             let (engine, name) = create::<E>(&self.spec)?;
             let reader = engine.reader().map_err(failed)?;
             let other = Other::start(run, manner, &[name])?;
@@ -137,7 +133,7 @@ impl Trip {
         run: &Run<'_>,
         manner: Manner,
     ) -> Result<Figures, String> {
-        on_our_core(run.cores, || {
+        apart(|| {
             let ((asks, ask), (answers, answer)) = (create::<E>(&self.spec)?, create::<E>(&self.spec)?);
             let reader = answers.reader().map_err(failed)?;
             let mut ours: Side<_, _, C> = Side::new(asks.writer().map_err(failed)?, reader);
@@ -152,7 +148,7 @@ impl Trip {
     }
 
     /// The other end of [`Trip::in_processes`].
-    pub(crate) fn play<E: Engine, C: Payload>(&self, manner: Manner, rings: &[String]) -> Result<(), String> {
+    pub(crate) fn play<E: Engine, C: Payload>(manner: Manner, rings: &[String]) -> Result<(), String> {
         let [ask, answer] = rings else { return Err("a round trip has two rings".into()) };
         as_other(|stop| {
             let (asks, answers) = (E::open(ask).map_err(failed)?, E::open(answer).map_err(failed)?);

@@ -14,8 +14,8 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What an unprivileged user may ask a pipe to hold, unless the administrator says otherwise.
@@ -30,8 +30,8 @@ pub(crate) enum Link {
 /// A kind of stream with a path.
 pub(crate) trait Transport: Send + Sync + 'static {
     const NAME: &'static str;
-    fn create(path: &PathBuf) -> io::Result<Link>;
-    fn open(path: &PathBuf) -> io::Result<Link>;
+    fn create(path: &Path) -> io::Result<Link>;
+    fn open(path: &Path) -> io::Result<Link>;
 }
 
 /// A named pipe.
@@ -46,7 +46,7 @@ pub(crate) type Socket = Stream<Unix>;
 impl Transport for Pipe {
     const NAME: &'static str = "pipe";
 
-    fn create(path: &PathBuf) -> io::Result<Link> {
+    fn create(path: &Path) -> io::Result<Link> {
         mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         let link = Self::open(path)?;
         if let Link::Connected(fd) = &link {
@@ -55,7 +55,7 @@ impl Transport for Pipe {
         Ok(link)
     }
 
-    fn open(path: &PathBuf) -> io::Result<Link> {
+    fn open(path: &Path) -> io::Result<Link> {
         // For reading and writing: opening for one of them would wait for the other end, or fail without it.
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         Ok(Link::Connected(open(path, flags, Mode::empty())?))
@@ -65,13 +65,13 @@ impl Transport for Pipe {
 impl Transport for Unix {
     const NAME: &'static str = "unix-socket";
 
-    fn create(path: &PathBuf) -> io::Result<Link> {
+    fn create(path: &Path) -> io::Result<Link> {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         Ok(Link::Listening(listener))
     }
 
-    fn open(path: &PathBuf) -> io::Result<Link> {
+    fn open(path: &Path) -> io::Result<Link> {
         let stream = UnixStream::connect(path)?;
         Ok(Link::Connected(prepared(stream)?))
     }
@@ -132,7 +132,7 @@ impl<T: Transport> Engine for Stream<T> {
 
 impl<T> Stream<T> {
     fn end(&self) -> Result<HalfDone, EngineError> {
-        let link = self.end.lock().unwrap_or_else(|poison| poison.into_inner()).take();
+        let link = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
         let link = link.ok_or_else(|| EngineError::failed("join", "a process has one end of a stream"))?;
         Ok(HalfDone { link, done: 0 })
     }
@@ -173,10 +173,9 @@ impl HalfDone {
         while self.done < bytes {
             let done = self.done;
             match step(self.connected()?, done) {
-                Ok(0) => return Ok(false),
+                Ok(0) | Err(Errno::PIPE | Errno::CONNRESET) => return Ok(false),
                 Ok(moved) => self.done += moved,
                 Err(Errno::INTR) => {}
-                Err(Errno::PIPE | Errno::CONNRESET) => return Ok(false),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -147,8 +147,11 @@ impl<M: Message> EngineReader for Polled<M> {
     fn try_read_batch(&mut self, _: usize, buffer: &mut [u8]) -> Result<Batch, ReadRefused> {
         let room = room_for::<M>(buffer)?;
         let mut events = self.0.take(room.len() as u64).map_err(refused)?;
-        let messages = (&mut events).len();
-        room.iter_mut().zip(&mut events).for_each(|(place, event)| *place = *event);
+        let mut messages = 0;
+        for (place, event) in room.iter_mut().zip(&mut events) {
+            *place = *event;
+            messages += 1;
+        }
         Ok(Batch { messages, missed: 0 })
     }
 }

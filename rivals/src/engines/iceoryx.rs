@@ -20,8 +20,10 @@ use zerocopy::IntoBytes;
 
 /// A service of messages of `WORDS` words.
 pub(crate) struct Iceoryx<const WORDS: usize> {
-    service: Fragile<(Node<ipc::Service>, PortFactory<ipc::Service, [u64], ()>)>,
+    service: Fragile<(Node<ipc::Service>, Service)>,
 }
+
+type Service = PortFactory<ipc::Service, [u64], ()>;
 
 // The trait asks for it so that a ring may be shared by threads; `Fragile` refuses every thread but one.
 // SAFETY: no access without `Fragile::get`, which panics on any thread but the one that made the service.

@@ -56,8 +56,8 @@ impl Engine for PosixQueue {
         let messages = spec.slots.min(limit("msg_max").unwrap_or(MESSAGES));
         // SAFETY: all zeros is a valid `mq_attr`.
         let mut attributes: libc::mq_attr = unsafe { std::mem::zeroed() };
-        attributes.mq_maxmsg = messages as libc::c_long;
-        attributes.mq_msgsize = spec.slot_bytes as libc::c_long;
+        attributes.mq_maxmsg = messages.cast_signed() as libc::c_long;
+        attributes.mq_msgsize = spec.slot_bytes.cast_signed() as libc::c_long;
         let flags = libc::O_CREAT | libc::O_EXCL | libc::O_RDWR | libc::O_CLOEXEC;
         // SAFETY: a string that ends with a zero, and attributes that live until the call returns.
         let raw = unsafe { libc::mq_open(name.as_ptr(), flags, 0o600, &raw mut attributes) };
