@@ -4,9 +4,7 @@
 //! other.
 
 mod layout;
-mod queue;
 mod ring;
 
 pub use layout::{Arena, Layout, Lines, Packed, Suited};
-pub use queue::{QueueTaker, SeqringQueue};
 pub use ring::{RingReader, RingWriter, Seqring, Shaped};

@@ -19,7 +19,7 @@ use bench_support::ring_spec::{Delivery, RingSpec, Writers};
 use bench_support::table::Figures;
 use bench_support::table::judge::Better;
 use photon_ring::Pod;
-use seqring_engine::{Arena, Packed, Seqring, SeqringQueue, Shaped};
+use seqring_engine::{Arena, Packed, Seqring, Shaped};
 
 /// One writer and one reader, each on a core of its own.
 const STREAMING: &[Wait] = &[Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), Wait::Blocking];
@@ -240,7 +240,7 @@ fn queue(name: &'static str, pinning: Pinning) -> Contest {
     let spec = RingSpec { writers: Writers::Many(2), readers: 2, ..spec(1024, 64, Delivery::Queue) };
     let stream = Stream { pinning, ..stream(spec) };
     let entrants = vec![
-        Entrant::stream::<SeqringQueue, C>(Role::Ours, stream, CROWDED),
+        Entrant::stream::<Seqring, C>(Role::Ours, stream, CROWDED),
         Entrant::stream::<Channel<Kanal<[u64; 8]>>, C>(Role::Rival, stream, CROWDED),
         Entrant::stream::<Shared<[u64; 8]>, C>(Role::Rival, stream, CROWDED),
         Entrant::stream::<Channel<Array<[u64; 8]>>, C>(Role::Rival, stream, CROWDED),

@@ -22,9 +22,9 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
         return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
     }
     if src.len() == LINE {
-        // So is a cache line. Where the caller knows the length, this leaves the eight stores and nothing else.
-        // SAFETY: as in `store_many`, for the eight words.
-        return in_blocks(LINE / WORD, |i| unsafe { store_word(shared, src.as_ptr(), i) });
+        // So is a cache line: eight stores and nothing else where the caller knows the length.
+        // SAFETY: the caller's promise.
+        return unsafe { store_inline(shared, src) };
     }
     // SAFETY: the caller's promise.
     unsafe { store_many(shared, src) };
@@ -33,26 +33,25 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
 /// [`store`] for any length, apart from it so that it does not take room and registers from its caller's path.
 #[inline(never)]
 unsafe fn store_many(shared: *const AtomicU64, src: &[u8]) {
+    // SAFETY: the caller's promise.
+    unsafe { store_inline(shared, src) };
+}
+
+/// [`store`] in its caller's code: for loops, and where the length is known.
+#[inline(always)]
+pub(super) unsafe fn store_inline(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
-    // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
-    in_blocks(whole, |i| unsafe { store_word(shared, from, i) });
+    in_blocks(whole, |i| {
+        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
+        unsafe {
+            let word = from.add(i * WORD).cast::<u64>().read_unaligned();
+            (*shared.add(i)).store(word, Relaxed);
+        }
+    });
     if rest != 0 {
         // SAFETY: the last `rest` bytes of `src` start at whole * 8; the caller counted this word in.
         unsafe { (*shared.add(whole)).store(read_partial(from.add(whole * WORD), rest), Relaxed) };
-    }
-}
-
-/// Stores word `i` of what is at `from`.
-///
-/// # Safety
-/// `from` is valid for reads of word `i`, and so is `shared` for its store.
-#[inline(always)]
-unsafe fn store_word(shared: *const AtomicU64, from: *const u8, i: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let word = from.add(i * WORD).cast::<u64>().read_unaligned();
-        (*shared.add(i)).store(word, Relaxed);
     }
 }
 
@@ -99,8 +98,8 @@ pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     }
     if len == LINE {
         // As in `store`.
-        // SAFETY: as in `load_many`, for the eight words.
-        return in_blocks(LINE / WORD, |i| unsafe { load_word(dst, shared, i) });
+        // SAFETY: the caller's promise.
+        return unsafe { load_inline(dst, shared, len) };
     }
     // SAFETY: the caller's promise.
     unsafe { load_many(dst, shared, len) };
@@ -109,25 +108,24 @@ pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
 /// [`load`] for any length, as [`store_many`].
 #[inline(never)]
 unsafe fn load_many(dst: *mut u8, shared: *const AtomicU64, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { load_inline(dst, shared, len) };
+}
+
+/// [`load`] in its caller's code, as [`store_inline`].
+#[inline(always)]
+pub(super) unsafe fn load_inline(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     let (whole, rest) = (len / WORD, len % WORD);
-    // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.
-    in_blocks(whole, |i| unsafe { load_word(dst, shared, i) });
+    in_blocks(whole, |i| {
+        // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.
+        unsafe {
+            let word = (*shared.add(i)).load(Relaxed);
+            dst.add(i * WORD).cast::<u64>().write_unaligned(word);
+        }
+    });
     if rest != 0 {
         // SAFETY: the caller counted this word in, and `rest` bytes remain in `dst` from whole * 8 on.
         unsafe { write_partial(dst.add(whole * WORD), (*shared.add(whole)).load(Relaxed), rest) };
-    }
-}
-
-/// Loads word `i` to where it belongs from `dst` on.
-///
-/// # Safety
-/// `dst` is valid for writes of word `i`, and so is `shared` for its load.
-#[inline(always)]
-unsafe fn load_word(dst: *mut u8, shared: *const AtomicU64, i: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let word = (*shared.add(i)).load(Relaxed);
-        dst.add(i * WORD).cast::<u64>().write_unaligned(word);
     }
 }
 
