@@ -1,6 +1,7 @@
 //! The reading ends of streams: one message at a time, in place, many at a time, or shared with other takers.
 
 use crate::end::{End, Miss};
+use crate::message::Line;
 use crate::payload::{Payload, differences, word_of};
 use bench_support::content::Content;
 use bench_support::engine::{Batch, EngineReader};
@@ -10,7 +11,7 @@ use bench_support::refusal::ReadRefused;
 use bench_support::sink::Scratch;
 use std::marker::PhantomData;
 use std::thread::yield_now;
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Messages of one gathering read, at most; and of one batch that is written.
 pub(crate) const BATCH: usize = 64;
@@ -103,7 +104,8 @@ impl Content for Seen {
 pub(crate) struct Gathering<'a, R, C> {
     reader: R,
     end: End<'a>,
-    room: Vec<[u64; 8]>,
+    /// On cache lines: some messages may lie nowhere else.
+    room: Vec<Line>,
     expected: u64,
     tally: Tally,
     content: PhantomData<C>,
@@ -111,7 +113,7 @@ pub(crate) struct Gathering<'a, R, C> {
 
 impl<'a, R, C: Payload> Gathering<'a, R, C> {
     pub(crate) fn new(reader: R, end: End<'a>) -> Self {
-        let room = vec![[1; 8]; BATCH * C::BYTES / 64];
+        let room = vec![Line::new_zeroed(); BATCH * C::BYTES / size_of::<Line>()];
         Self { reader, end, room, expected: 0, tally: Tally::default(), content: PhantomData }
     }
 }
