@@ -40,12 +40,12 @@ mod tests {
 
     #[test]
     fn patience_ends_with_a_counter_that_does_not_rise() {
-        assert_eq!(tries(|_| 0), IN_VAIN.into());
-        assert_eq!(tries(|_| u64::MAX), IN_VAIN.into());
-        assert_eq!(tries(|n| u64::MAX - n), IN_VAIN.into());
+        assert_eq!(tries(|_| 0), u64::from(IN_VAIN));
+        assert_eq!(tries(|_| u64::MAX), u64::from(IN_VAIN));
+        assert_eq!(tries(|n| u64::MAX - n), u64::from(IN_VAIN));
         assert_eq!(
             tries(|n| 7 + n / 2),
-            TRIES.into(),
+            u64::from(TRIES),
             "a ring in which every second try is in vain is a busy one"
         );
     }

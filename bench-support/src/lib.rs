@@ -13,7 +13,9 @@
 //! | Which repetitions may be compared? | [`class`] by [`mod@line`], and [`others`]; [`surroundings`] reads both |
 //! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
-//! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`] |
+//! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
+//! | How do the ends of a measurement run? | [`receiver`], [`mod@trips`], [`patience`], [`child`] |
+//! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
 //!
 //! # Example
@@ -53,8 +55,10 @@
 //! ```
 
 pub mod bursts;
+pub mod child;
 pub mod class;
 pub mod clock;
+pub mod content;
 pub mod engine;
 pub mod exchange;
 pub mod floor;
@@ -64,10 +68,12 @@ pub mod machine;
 pub mod others;
 pub mod pace;
 mod pages;
+pub mod patience;
 pub mod payload;
 pub mod peer;
 pub mod pin;
 pub mod plan;
+pub mod receiver;
 pub mod refusal;
 pub mod repeat;
 pub mod restamp;
@@ -78,5 +84,7 @@ mod slots;
 pub mod spread;
 pub mod summary;
 pub mod surroundings;
+pub mod table;
+pub mod trips;
 pub mod usage;
 mod wait;

@@ -1,12 +1,12 @@
 //! Rows: readers that are attached and busy elsewhere cost a lossy writer nothing.
 
-use crate::judge::too_few;
 use crate::part::Part;
-use crate::row::{Finding, Row};
-use crate::session::{Figures, Session};
 use crate::tool;
 use bench_support::pin::pin_to;
 use bench_support::repeat::Contestant;
+use bench_support::table::judge::too_few;
+use bench_support::table::{Figures, Session};
+use bench_support::table::{Finding, Row};
 use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, TryReadError, Writer};
 use std::sync::Barrier;
 use std::thread;

@@ -2,9 +2,9 @@
 
 use crate::part::Part;
 use crate::place::SharedRing;
-use crate::row::{Finding, Row};
-use crate::session::Session;
 use bench_support::peer::Peers;
+use bench_support::table::Session;
+use bench_support::table::{Finding, Row};
 use bench_support::usage::{Usage, Who};
 use seqring::{Config, Delivery, Ring, Start, Writer};
 use std::process::Stdio;

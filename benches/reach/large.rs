@@ -1,13 +1,13 @@
 //! Rows: large messages copied in and out between two processes, against a `memcpy` on each side.
 
-use crate::judge::{Bound, by_ratio};
-use crate::row::{Finding, Row};
-use crate::session::{Figures, Session};
 use crate::stream::Stream;
 use crate::wait::Wait;
 use bench_support::floor::{Geometry, two_core_copy};
 use bench_support::peer::Peers;
 use bench_support::repeat::Contestant;
+use bench_support::table::judge::{Bound, by_ratio};
+use bench_support::table::{Figures, Session};
+use bench_support::table::{Finding, Row};
 use seqring::{Config, SlotClass};
 
 pub(crate) fn rows() -> [Row; 2] {

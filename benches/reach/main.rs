@@ -10,18 +10,13 @@
 //! compared (`bench_support::repeat`). Every repetition also checks what it received.
 
 mod audience;
-mod content;
 mod idle;
-mod journal;
-mod judge;
 mod large;
 mod memory;
 mod options;
 mod part;
 mod place;
-mod row;
 mod scenarios;
-mod session;
 mod stream;
 mod streams;
 mod tool;
@@ -30,11 +25,11 @@ mod wait;
 mod wakes;
 mod zero_copy;
 
-use bench_support::machine::Machine;
-use options::{Options, Task};
-use row::Row;
-use session::Session;
+use bench_support::table::{self, Options, Row};
+use options::Task;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn main() -> ExitCode {
     let done = match options::parse(std::env::args().skip(1)) {
@@ -66,23 +61,9 @@ fn rows() -> Vec<Row> {
 }
 
 fn measure(options: &Options) -> Result<(), String> {
-    let rows: Vec<Row> = rows().into_iter().filter(|row| options.wants(row.name)).collect();
-    if rows.is_empty() {
-        return Err("no row has such a name".into());
-    }
-    let session = Session::new(options)?;
-    let say = |line: &str| if options.json { eprintln!("{line}") } else { println!("{line}") };
-    say(&Machine::this().map_err(|error| error.to_string())?.to_string());
-    if options.quick {
-        say("--quick: two rounds a row. No evidence, only a sign that everything runs.");
-    }
-    say("\n| row | what | required | measured: median (lowest to highest, runs) | verdict |");
-    say("|---|---|---|---|---|");
-    for row in rows {
-        if session.is_stopped() {
-            break;
-        }
-        say(&row.line(&session));
-    }
-    Ok(())
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Relaxed: a request, orders nothing.
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| error.to_string())?;
+    table::print(rows(), options, stop)
 }

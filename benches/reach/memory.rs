@@ -1,6 +1,6 @@
 //! Row: the memory that a ring takes, against its bound. Nothing is timed.
 
-use crate::row::{Finding, Row};
+use bench_support::table::{Finding, Row};
 use seqring::{Config, Ring, SlotClass};
 
 pub(crate) fn row() -> Row {

@@ -3,17 +3,19 @@
 //! A process is this program again, told by `--part` what to do and which rings to open: it has mappings of its
 //! own, as two programs have. Both kinds run the same functions.
 
-use crate::content::{Content, Large, Small};
 use crate::place::{Closing, SharedRing};
-use crate::wait::{Got, Stop, Wait};
+use crate::wait::Wait;
 use crate::{audience, idle, wait, wakes, zero_copy};
+use bench_support::child;
+use bench_support::content::{Content, Large, Small};
+use bench_support::patience::Stop;
 use bench_support::peer::Peers;
 use bench_support::pin::{CorePair, pin_to};
+use bench_support::receiver::Got;
 use seqring::{Ring, Start};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::str::FromStr;
 use std::thread;
-use std::time::{Duration, Instant};
 
 /// What another process does.
 #[derive(Clone, Copy)]
@@ -107,8 +109,7 @@ impl FromStr for Part {
 fn die_with_parent() -> Result<(), String> {
     // Ctrl-C reaches the whole process group; only the parent acts on it, and ends us by closing the rings.
     ctrlc::set_handler(|| ()).map_err(|error| error.to_string())?;
-    let signal = Some(rustix::process::Signal::KILL);
-    rustix::process::set_parent_process_death_signal(signal).map_err(|error| error.to_string())
+    child::die_with_parent().map_err(|error| error.to_string())
 }
 
 /// Runs `ours` here and `part` at the other end, each on its core, until `ours` returns.
@@ -134,7 +135,7 @@ pub(crate) fn against<T: Send>(
             let names = rings.iter().filter_map(|shared| shared.name.as_deref());
             let child = part.command()?.args(names).spawn().map_err(|error| error.to_string())?;
             let ours = thread::scope(|scope| joined(scope.spawn(pinned).join()));
-            (ours, ended(child))
+            (ours, child::ended(child))
         }
     };
     match (ours, theirs) {
@@ -146,23 +147,6 @@ pub(crate) fn against<T: Send>(
 
 fn joined<T>(result: thread::Result<Result<T, String>>) -> Result<T, String> {
     result.unwrap_or_else(|_| Err("panicked".into()))
-}
-
-/// Waits for a child that was told to end.
-fn ended(mut child: Child) -> Result<(), String> {
-    const LONGEST: Duration = Duration::from_secs(10);
-    let begin = Instant::now();
-    loop {
-        match child.try_wait().map_err(|error| error.to_string())? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(format!("{status}")),
-            None if begin.elapsed() > LONGEST => break,
-            None => thread::sleep(Duration::from_millis(1)),
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    Err(format!("still running {LONGEST:?} after its ring was closed"))
 }
 
 fn write(ring: &Ring, wait: Wait) -> Result<(), Stop> {
@@ -208,7 +192,7 @@ fn echo_content(ask: &Ring, answer: &Ring, wait: Wait, mut content: impl Content
             Wait::Spinning => wait::blocking_read(&mut reader, content.out())?,
         };
         match got {
-            Got::Message(received) if content.is_whole(received) => {
+            Got::Message(arrival) if content.is_whole(arrival.sequence, arrival.bytes) => {
                 wait::blocking_write(&mut writer, content.out())?;
             }
             _ => return Err(Stop::Failed("a question is missing or torn".into())),

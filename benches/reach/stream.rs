@@ -3,13 +3,15 @@
 //! The reader takes the time and checks each message: number, length and content. What was written before the
 //! clock started (two laps of the ring) is not counted.
 
-use crate::content::{Content, Large, Small};
 use crate::part::{Part, against};
 use crate::place::SharedRing;
-use crate::session::Figures;
-use crate::wait::{self, Blocking, Got, Next, Polling, Stop, Wait};
+use crate::wait::{self, Blocking, Polling, Wait};
+use bench_support::content::{Content, Large, Small};
+use bench_support::patience::Stop;
 use bench_support::peer::Peers;
 use bench_support::pin::CorePair;
+use bench_support::receiver::{Next, Receiver};
+use bench_support::table::Figures;
 use seqring::{Config, Reader, Ring, Start};
 use std::time::{Duration, Instant};
 
@@ -61,7 +63,7 @@ impl Stream {
     }
 
     fn timed(&self, ring: &Ring, content: impl Content, next: impl Next) -> Result<Figures, Stop> {
-        let mut receiver = Receiver { content, next, expected: 0, received: 0, lags: 0, missed: 0 };
+        let mut receiver = Receiver::new(content, next);
         let warm_up = WARM_UP_LAPS * self.config.slots() as u64;
         receiver.receive(warm_up)?;
         let batch =
@@ -86,54 +88,5 @@ impl Stream {
                 ("seconds", elapsed.as_secs_f64()),
             ],
         })
-    }
-}
-
-/// A reading end that checks what it gets.
-struct Receiver<C, N> {
-    content: C,
-    next: N,
-    expected: u64,
-    received: u64,
-    lags: u64,
-    missed: u64,
-}
-
-/// What a receiver has counted.
-struct Tally {
-    received: u64,
-    lags: u64,
-    missed: u64,
-}
-
-impl<C: Content, N: Next> Receiver<C, N> {
-    /// Reads so many times; each gives a message or says how many are missed.
-    #[inline(always)]
-    fn receive(&mut self, reads: u64) -> Result<(), Stop> {
-        for _ in 0..reads {
-            match self.next.next(self.content.out())? {
-                Got::Message(received)
-                    if received.sequence == self.expected && self.content.is_whole(received) =>
-                {
-                    self.expected += 1;
-                    self.received += 1;
-                }
-                Got::Message(received) => {
-                    let expected = self.expected;
-                    let what = format!("message {expected} is missing or torn; there came {received:?}");
-                    return Err(Stop::Failed(what));
-                }
-                Got::Missed(missed) => {
-                    self.expected += missed;
-                    self.missed += missed;
-                    self.lags += 1;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn tally(&self) -> Tally {
-        Tally { received: self.received, lags: self.lags, missed: self.missed }
     }
 }

@@ -1,13 +1,13 @@
 //! Rows: messages a second between two threads.
 
-use crate::judge::{Best, Bound, by_figure};
-use crate::row::{Finding, Row};
-use crate::session::{Figures, Session};
 use crate::stream::Stream;
 use crate::wait::Wait;
 use bench_support::class::LineClass;
 use bench_support::peer::Peers;
 use bench_support::repeat::{Contestant, Record};
+use bench_support::table::judge::{Best, Bound, by_figure};
+use bench_support::table::{Figures, Session};
+use bench_support::table::{Finding, Row};
 use seqring::{Config, Delivery, SlotClass};
 
 /// The requirements name messages a second, not a ratio: they were set where a cache line goes between two

@@ -1,27 +1,25 @@
 //! Rows: the round trip of a message, against what a cache line and a bare exchange need.
 
-use crate::content::{Content, Small};
-use crate::judge::{Bound, by_ratio};
 use crate::part::{Part, against};
 use crate::place::SharedRing;
-use crate::row::{Finding, Row};
-use crate::session::{Figures, Session};
-use crate::wait::{self, Got, Stop, Wait};
+use crate::wait::{self, Wait};
 use bench_support::bursts::Bursts;
+use bench_support::content::{Content, Small};
 use bench_support::exchange::{Exchange, Shape};
 use bench_support::line::LineProbe;
+use bench_support::patience::Stop;
 use bench_support::peer::Peers;
 use bench_support::pin::CorePair;
+use bench_support::receiver::Got;
 use bench_support::repeat::Contestant;
-use bench_support::spread::Spread;
-use seqring::{Config, Delivery, Reader, Received, SlotClass, Start, Writer};
-use std::time::{Duration, Instant};
+use bench_support::table::judge::{Bound, by_ratio};
+use bench_support::table::{Figures, Session};
+use bench_support::table::{Finding, Row};
+use bench_support::trips::{BURSTS, nanos_a_trip};
+use seqring::{Config, Delivery, Reader, SlotClass, Start, Writer};
+use std::time::Duration;
 
 const SLOTS: usize = 1024;
-const BURSTS: usize = 9;
-
-/// Between two looks at the clock.
-const TRIPS: u64 = 1000;
 
 /// Round trips of a floor's burst: 9 bursts of near cores take some 0.4 s.
 const LINE_TRIPS: u64 = 700_000;
@@ -35,7 +33,7 @@ pub(crate) fn rows() -> [Row; 2] {
             format!("8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned"),
             "<= 1.7 x the round trip of one cache line",
             move |session| {
-                let line = LineProbe::new(session.cores).with_effort(BURSTS, LINE_TRIPS);
+                let line = LineProbe::new(session.cores).with_effort(BURSTS as usize, LINE_TRIPS);
                 let floor = floor("one line", move || line.measure());
                 let rings = &[("Packed", Config::new(SLOTS, 8))];
                 measure(session, ("round-trip-8", threads), floor, (Peers::Threads, rings, &Wait::ALL))
@@ -50,7 +48,7 @@ pub(crate) fn rows() -> [Row; 2] {
             "<= 1.4 x a bare exchange of 64 B and a stamp, two lines, shared memory, two processes",
             move |session| {
                 let bare = Exchange::new(session.cores, Peers::Processes, Shape::TwoLines);
-                let bare = bare.with_effort(BURSTS, EXCHANGE_TRIPS);
+                let bare = bare.with_effort(BURSTS as usize, EXCHANGE_TRIPS);
                 let floor = floor("bare exchange", move || bare.measure());
                 let name = "processes-round-trip-64";
                 let ring = |slots| Config::new(slots, 64);
@@ -128,23 +126,11 @@ impl Trip {
         mut content: impl Content,
     ) -> Result<Figures, Stop> {
         answer(reader, wait, &mut content, 0)?; // The greeting: the other end listens.
-        let mut asked = 0;
-        let mut burst = |length: Duration| {
-            let (first, begin) = (asked, Instant::now());
-            while begin.elapsed() < length {
-                for _ in 0..TRIPS {
-                    wait::blocking_write(writer, content.message(asked))?;
-                    answer(reader, wait, &mut content, asked)?;
-                    asked += 1;
-                }
-            }
-            Ok(begin.elapsed().as_nanos() as f64 / (asked - first) as f64)
-        };
-        let length = self.duration / BURSTS as u32;
-        burst(length / 10)?;
-        let means: Result<Vec<f64>, Stop> = (0..BURSTS).map(|_| burst(length)).collect();
-        let median = Spread::of(means?).map(|spread| spread.median);
-        median.map(Figures::main).ok_or_else(|| Stop::Failed("no bursts".into()))
+        let nanos = nanos_a_trip(self.duration, |asked| {
+            wait::blocking_write(writer, content.message(asked))?;
+            answer(reader, wait, &mut content, asked)
+        });
+        nanos.map(Figures::main)
     }
 }
 
@@ -156,7 +142,7 @@ fn answer(reader: &mut Reader, wait: Wait, content: &mut impl Content, asked: u6
         Wait::Spinning => wait::blocking_read(reader, content.out())?,
     };
     match got {
-        Got::Message(received) if content.is_whole(Received { sequence: asked, ..received }) => Ok(()),
+        Got::Message(arrival) if content.is_whole(asked, arrival.bytes) => Ok(()),
         _ => Err(Stop::Failed(format!("the answer to message {asked} is missing or torn"))),
     }
 }

@@ -1,11 +1,10 @@
-//! How the two ends of a measurement wait, and that they do not wait for ever.
+//! How the two ends of a measurement wait.
 
+use bench_support::patience::{Patience, Stop};
+use bench_support::receiver::{Arrival, Got, Next};
 use seqring::{ReadError, Reader, Received, TryReadError, TryWriteError, Waiting, WriteError, Writer};
 use std::fmt;
-use std::hint::spin_loop;
 use std::str::FromStr;
-use std::thread::yield_now;
-use std::time::{Duration, Instant};
 
 /// What an end does when it finds nothing, or no room. Both ends of a measurement do the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,73 +52,9 @@ impl fmt::Display for Wait {
     }
 }
 
-/// Why an end stops.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The ring was closed: that is how one end tells the other that it is done.
-    Closed,
-    /// Something that must not be.
-    Failed(String),
-}
-
-impl Stop {
-    fn failed(error: impl fmt::Display) -> Self {
-        Self::Failed(error.to_string())
-    }
-
-    /// As an error of a measurement, whose own end never expects to be stopped.
-    pub(crate) fn unexpected(self) -> String {
-        match self {
-            Self::Closed => "the other end left early".into(),
-            Self::Failed(error) => error,
-        }
-    }
-}
-
-/// What a read returned that did not fail.
-pub(crate) enum Got {
-    Message(Received),
-    Missed(u64),
-}
-
-/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may need it.
-const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
-
-/// After so long the peer is taken for dead.
-const LONGEST: Duration = Duration::from_secs(10);
-
-/// Waits between polls, until they have been in vain for too long.
-#[derive(Default)]
-pub(crate) struct Patience {
-    polls: u32,
-    since: Option<Instant>,
-}
-
-impl Patience {
-    /// Waits a little, after a poll that found nothing.
-    #[inline(always)]
-    pub(crate) fn pause(&mut self, pauses: u32) -> Result<(), Stop> {
-        for _ in 0..pauses {
-            spin_loop();
-        }
-        self.polls += 1;
-        if self.polls.is_multiple_of(POLLS_BETWEEN_LOOKS) { self.look() } else { Ok(()) }
-    }
-
-    #[cold]
-    fn look(&mut self) -> Result<(), Stop> {
-        yield_now();
-        if self.since.get_or_insert_with(Instant::now).elapsed() < LONGEST {
-            return Ok(());
-        }
-        Err(Stop::failed(format_args!("the other end did nothing for {LONGEST:?}")))
-    }
-}
-
-/// How a stream is read: a type for each manner, so that each has a loop of its own.
-pub(crate) trait Next {
-    /// The next message into `out`, waiting for it.
-    fn next(&mut self, out: &mut [u8]) -> Result<Got, Stop>;
+#[inline(always)]
+fn message(received: Received) -> Got {
+    Got::Message(Arrival { sequence: received.sequence, bytes: received.len })
 }
 
 /// [`polled_read`] with so many pauses.
@@ -127,7 +62,7 @@ pub(crate) struct Polling(pub(crate) Reader, pub(crate) u32);
 
 impl Next for Polling {
     #[inline(always)]
-    fn next(&mut self, out: &mut [u8]) -> Result<Got, Stop> {
+    fn next(&mut self, _: u64, out: &mut [u8]) -> Result<Got, Stop> {
         polled_read(&mut self.0, out, self.1)
     }
 }
@@ -137,7 +72,7 @@ pub(crate) struct Blocking(pub(crate) Reader);
 
 impl Next for Blocking {
     #[inline(always)]
-    fn next(&mut self, out: &mut [u8]) -> Result<Got, Stop> {
+    fn next(&mut self, _: u64, out: &mut [u8]) -> Result<Got, Stop> {
         blocking_read(&mut self.0, out)
     }
 }
@@ -146,7 +81,7 @@ impl Next for Blocking {
 #[inline(always)]
 pub(crate) fn polled_read(reader: &mut Reader, out: &mut [u8], pauses: u32) -> Result<Got, Stop> {
     match reader.try_read(out) {
-        Ok(received) => Ok(Got::Message(received)),
+        Ok(received) => Ok(message(received)),
         Err(error) => poll_on(reader, out, pauses, error),
     }
 }
@@ -158,7 +93,7 @@ fn poll_on(reader: &mut Reader, out: &mut [u8], pauses: u32, first: TryReadError
     let mut found = Err(first);
     loop {
         match found {
-            Ok(received) => return Ok(Got::Message(received)),
+            Ok(received) => return Ok(message(received)),
             Err(TryReadError::Empty) => patience.pause(pauses)?,
             Err(TryReadError::Lagged(lagged)) => return Ok(Got::Missed(lagged.missed)),
             Err(TryReadError::Closed) => return Err(Stop::Closed),
@@ -171,7 +106,7 @@ fn poll_on(reader: &mut Reader, out: &mut [u8], pauses: u32, first: TryReadError
 /// Reads the next message by a call that spins.
 #[inline(always)]
 pub(crate) fn blocking_read(reader: &mut Reader, out: &mut [u8]) -> Result<Got, Stop> {
-    reader.read(out).map(Got::Message).or_else(not_read)
+    reader.read(out).map(message).or_else(not_read)
 }
 
 #[cold]

@@ -5,8 +5,8 @@
 //! of the standard library's locks are for one: so what is counted is told apart by the call itself.
 
 use crate::part::Part;
-use crate::row::{Finding, Row};
 use crate::tool;
+use bench_support::table::{Finding, Row};
 use seqring::{Config, Delivery, ReadError, Ring, Role, SlotClass, Start, Waiting};
 use std::thread;
 use std::time::{Duration, Instant};

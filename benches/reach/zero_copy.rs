@@ -5,14 +5,14 @@
 //! 1 MiB are passed of which only the first word is touched: a copy anywhere would make the larger ones some
 //! hundred times slower.
 
-use crate::judge::{Bound, by_ratio};
 use crate::part::{Part, against};
 use crate::place::SharedRing;
-use crate::row::{Finding, Row};
-use crate::session::{Figures, Session};
-use crate::wait::{Patience, Stop};
+use bench_support::patience::{Patience, Stop};
 use bench_support::peer::Peers;
 use bench_support::repeat::Contestant;
+use bench_support::table::judge::{Bound, by_ratio};
+use bench_support::table::{Figures, Session};
+use bench_support::table::{Finding, Row};
 use seqring::{Config, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError};
 use std::time::{Duration, Instant};
 

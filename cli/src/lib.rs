@@ -2,7 +2,6 @@
 //!
 //! [`Cli`] is what is typed, [`run`] does it. Each subcommand has a module of its own.
 
-mod engines;
 pub mod perf;
 pub mod segments;
 pub mod storm;

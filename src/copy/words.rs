@@ -8,6 +8,7 @@
 use crate::sync::{AtomicU64, Relaxed};
 
 const WORD: usize = size_of::<u64>();
+const LINE: usize = 64;
 
 /// Stores `src`; a last, partial word is filled up with zeros.
 ///
@@ -19,6 +20,11 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
         // One word is the commonest of short messages, and a loop for it costs more than it does.
         // SAFETY: the caller's word is valid, and `src` has its eight bytes.
         return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
+    }
+    if src.len() == LINE {
+        // So is a cache line: eight stores and nothing else where the caller knows the length.
+        // SAFETY: the caller's promise.
+        return unsafe { store_inline(shared, src) };
     }
     // SAFETY: the caller's promise.
     unsafe { store_many(shared, src) };
@@ -89,6 +95,11 @@ pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
         // As in `store`.
         // SAFETY: the caller's word is valid, and `dst` has room for its eight bytes.
         return unsafe { dst.cast::<u64>().write_unaligned((*shared).load(Relaxed)) };
+    }
+    if len == LINE {
+        // As in `store`.
+        // SAFETY: the caller's promise.
+        return unsafe { load_inline(dst, shared, len) };
     }
     // SAFETY: the caller's promise.
     unsafe { load_many(dst, shared, len) };

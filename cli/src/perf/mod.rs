@@ -28,11 +28,11 @@ mod writing;
 pub use interrupt::Interrupted;
 pub use options::{Delivery, EngineName, OnFull, Options, Transport};
 
-use crate::engines::Seqring;
 use anyhow::Result;
 use plan::Plan;
 use record::Record;
 use report::Report;
+use seqring_engine::Seqring;
 use std::io::{self, Write};
 
 /// Flags that ask for what cannot be.

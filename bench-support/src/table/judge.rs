@@ -4,36 +4,43 @@
 //! the others are in the JSON lines. The best of eight medians is a little better than any of them would be
 //! alone: within the spread that stands beside it.
 
-use crate::row::Finding;
-use crate::session::{Figures, Session};
-use bench_support::class::LineClass;
-use bench_support::repeat::Record;
-use bench_support::spread::Spread;
+use crate::class::LineClass;
+use crate::repeat::Record;
+use crate::spread::Spread;
+use crate::table::row::Finding;
+use crate::table::session::{Figures, Session};
 
 /// Whether more is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Better {
+pub enum Better {
+    /// It is.
     More,
+    /// Less is.
     Less,
 }
 
 /// Where a requirement ends, and on which side of it is good.
 #[derive(Clone, Copy)]
-pub(crate) struct Bound {
-    pub(crate) better: Better,
-    pub(crate) value: f64,
+pub struct Bound {
+    /// Which side is good.
+    pub better: Better,
+    /// Where it ends.
+    pub value: f64,
 }
 
 impl Bound {
-    pub(crate) fn at_least(value: f64) -> Self {
+    /// `value`, or more.
+    pub fn at_least(value: f64) -> Self {
         Self { better: Better::More, value }
     }
 
-    pub(crate) fn at_most(value: f64) -> Self {
+    /// `value`, or less.
+    pub fn at_most(value: f64) -> Self {
         Self { better: Better::Less, value }
     }
 
-    pub(crate) fn admits(self, value: f64) -> bool {
+    /// Whether `value` is on the good side.
+    pub fn admits(self, value: f64) -> bool {
         match self.better {
             Better::More => value >= self.value,
             Better::Less => value <= self.value,
@@ -49,13 +56,15 @@ impl Bound {
 }
 
 /// The contestant that came closest to a requirement, or furthest beyond it.
-pub(crate) struct Best {
-    pub(crate) contestant: usize,
-    pub(crate) spread: Spread,
+pub struct Best {
+    /// Which one, as an index into the record's names.
+    pub contestant: usize,
+    /// Its figures.
+    pub spread: Spread,
 }
 
 /// The best of `contestants` in `class`, by the spread that `spread` takes of each.
-pub(crate) fn best(
+pub fn best(
     contestants: impl Iterator<Item = usize>,
     bound: Bound,
     spread: impl Fn(usize) -> Option<Spread>,
@@ -66,7 +75,10 @@ pub(crate) fn best(
 }
 
 /// Judges the best contestant by its own figure, in `class`: that is where the requirement stands.
-pub(crate) fn by_figure(
+///
+/// # Errors
+/// Why there are too few runs to judge.
+pub fn by_figure(
     session: &Session,
     record: &Record<Figures>,
     class: LineClass,
@@ -85,7 +97,10 @@ pub(crate) fn by_figure(
 }
 
 /// Judges the best contestant by how many times the figure of the first it has, round by round.
-pub(crate) fn by_ratio(
+///
+/// # Errors
+/// Why there are too few runs to judge.
+pub fn by_ratio(
     session: &Session,
     record: &Record<Figures>,
     bound: Bound,
@@ -112,7 +127,7 @@ pub(crate) fn by_ratio(
 }
 
 /// Why nothing is judged, and what the runs read that cannot be compared.
-pub(crate) fn too_few(record: &Record<Figures>, class: LineClass, unit: &str) -> String {
+pub fn too_few(record: &Record<Figures>, class: LineClass, unit: &str) -> String {
     let all = record.names.iter().enumerate().filter_map(|(contestant, name)| {
         let runs = record.runs.iter().filter(|run| run.contestant == contestant);
         let values = runs.filter_map(|run| Some(run.outcome.as_ref().ok()?.main)).collect();

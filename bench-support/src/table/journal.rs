@@ -1,21 +1,21 @@
 //! Every repetition as a JSON line.
 
-use crate::session::Figures;
-use bench_support::repeat::{Run, Standing};
+use crate::repeat::{Run, Standing};
+use crate::table::session::Figures;
 use serde_json::{Map, Value, json};
 
 /// Where repetitions are written to, if anywhere.
-pub(crate) struct Journal {
+pub(super) struct Journal {
     is_open: bool,
 }
 
 impl Journal {
-    pub(crate) fn new(is_open: bool) -> Self {
+    pub(super) fn new(is_open: bool) -> Self {
         Self { is_open }
     }
 
     /// Writes one repetition, whether it can be compared or not.
-    pub(crate) fn run(&self, row: &str, unit: &str, contestant: &str, run: &Run<Figures>) {
+    pub(super) fn run(&self, row: &str, unit: &str, contestant: &str, run: &Run<Figures>) {
         if !self.is_open {
             return;
         }

@@ -1,49 +1,52 @@
 //! A run of this program: the cores, how much effort, and the interleaved measurement that every row uses.
 
-use crate::journal::Journal;
-use crate::options::Options;
-use bench_support::class::LineClass;
-use bench_support::line::LineProbe;
-use bench_support::pin::CorePair;
-use bench_support::plan::Plan;
-use bench_support::repeat::{Contestant, Record, interleave};
-use bench_support::surroundings::ThisMachine;
+use crate::class::LineClass;
+use crate::line::LineProbe;
+use crate::pin::CorePair;
+use crate::plan::Plan;
+use crate::repeat::{Contestant, Record, interleave};
+use crate::surroundings::ThisMachine;
+use crate::table::journal::Journal;
+use crate::table::options::Options;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a repetition measured: the figure that is judged, and others that go with it.
 #[derive(Clone, Debug)]
-pub(crate) struct Figures {
-    pub(crate) main: f64,
-    pub(crate) also: Vec<(&'static str, f64)>,
+pub struct Figures {
+    /// What is judged.
+    pub main: f64,
+    /// What goes with it, by name.
+    pub also: Vec<(&'static str, f64)>,
 }
 
 impl Figures {
-    pub(crate) fn main(main: f64) -> Self {
+    /// A figure that nothing goes with.
+    pub fn main(main: f64) -> Self {
         Self { main, also: Vec::new() }
     }
 
     /// The figure of that name; not a number if there is none.
-    pub(crate) fn also(&self, name: &str) -> f64 {
+    pub fn also(&self, name: &str) -> f64 {
         self.also.iter().find(|(found, _)| *found == name).map_or(f64::NAN, |(_, value)| *value)
     }
 }
 
 /// How long and how often.
-pub(crate) struct Effort {
+pub struct Effort {
     /// The timed part of a repetition. CPU time of others is counted in ticks: shorter ones hide a neighbour.
-    pub(crate) repetition: Duration,
+    pub repetition: Duration,
     /// Comparable rounds that a row wants.
     rounds: usize,
     /// Runs of what is compared with nothing.
     repeats: usize,
     /// Comparable runs without which nothing is judged.
-    pub(crate) enough: usize,
+    pub enough: usize,
     /// After it a row makes do with what it has.
     budget: Duration,
     /// How long the idle reader is watched.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
 }
 
 impl Effort {
@@ -66,31 +69,37 @@ impl Effort {
 }
 
 /// What every row works with.
-pub(crate) struct Session {
-    pub(crate) cores: CorePair,
-    pub(crate) effort: Effort,
+pub struct Session {
+    /// Where both ends run.
+    pub cores: CorePair,
+    /// How long and how often.
+    pub effort: Effort,
     journal: Journal,
     stop: Arc<AtomicBool>,
 }
 
 impl Session {
-    pub(crate) fn new(options: &Options) -> Result<Self, String> {
+    /// A session on the first two cores that we may run on. It ends early when somebody sets `stop`, as a Ctrl-C handler
+    /// does.
+    ///
+    /// # Errors
+    /// Why there are no two cores.
+    pub fn new(options: &Options, stop: Arc<AtomicBool>) -> Result<Self, String> {
         let cores = CorePair::first_allowed().map_err(|error| error.to_string())?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        // Relaxed: a request, orders nothing.
-        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| error.to_string())?;
         Ok(Self { cores, effort: Effort::of(options), journal: Journal::new(options.json), stop })
     }
 
     /// Whether somebody pressed Ctrl-C.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) // Relaxed: see above.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) // Relaxed: a request, orders nothing.
     }
 
     /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any one class.
     /// `unit` is that of the main figure.
-    pub(crate) fn interleave(
+    ///
+    /// # Errors
+    /// What probing the machine reports.
+    pub fn interleave(
         &self,
         row: &str,
         unit: &str,
@@ -102,7 +111,10 @@ impl Session {
     }
 
     /// Runs one contestant a few times, whatever the cores do: for what has a target, and no rival.
-    pub(crate) fn repeat(
+    ///
+    /// # Errors
+    /// What probing the machine reports.
+    pub fn repeat(
         &self,
         row: &str,
         unit: &str,

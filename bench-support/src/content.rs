@@ -2,13 +2,12 @@
 //!
 //! | bytes | content | a check reads |
 //! |---|---|---|
-//! | 8, 64 | every word is the sequence | every word |
-//! | more  | the first word of each 4-KiB page, and the last word, are the sequence | those |
+//! | few ([`Small`]) | every word is the sequence | every word |
+//! | many ([`Large`]) | the first word of each 4-KiB page, and the last word, are the sequence | those |
 //!
 //! A small message is therefore checked wholly. Of a large one a mixture is found if it is cut at a page or
 //! more; that the copies themselves are whole at every length is what the tests of the library show.
 
-use seqring::Received;
 use zerocopy::IntoBytes;
 
 const WORD_BYTES: usize = 8;
@@ -16,25 +15,33 @@ const PAGE_WORDS: usize = 4096 / WORD_BYTES;
 const LINE_BYTES: usize = 64;
 
 /// A message to be written, and room for one that is read.
-pub(crate) trait Content {
+pub trait Content {
     /// The bytes of message `sequence`.
     fn message(&mut self, sequence: u64) -> &[u8];
 
     /// Where to read to.
     fn out(&mut self) -> &mut [u8];
 
-    /// Whether what was read is what `received` says it is.
-    fn is_whole(&self, received: Received) -> bool;
+    /// Whether what was read is message `sequence`, and has `bytes` bytes.
+    fn is_whole(&self, sequence: u64, bytes: usize) -> bool;
 }
 
-/// A message of a few words.
-pub(crate) struct Small<const WORDS: usize> {
+/// A message of a few words, each checked.
+#[derive(Debug)]
+pub struct Small<const WORDS: usize> {
     message: [u64; WORDS],
     out: [u64; WORDS],
 }
 
+impl<const WORDS: usize> Default for Small<WORDS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const WORDS: usize> Small<WORDS> {
-    pub(crate) fn new() -> Self {
+    /// A message and room for one.
+    pub fn new() -> Self {
         Self { message: [0; WORDS], out: [0; WORDS] }
     }
 }
@@ -52,22 +59,24 @@ impl<const WORDS: usize> Content for Small<WORDS> {
     }
 
     #[inline(always)]
-    fn is_whole(&self, received: Received) -> bool {
+    fn is_whole(&self, sequence: u64, bytes: usize) -> bool {
         // No `==` of arrays: it calls `memcmp`, whose wide loads wait until the copy's stores have left the store buffer,
         // and so takes longer than the read.
-        let differences = self.out.iter().fold(0, |all, word| all | (word ^ received.sequence));
-        received.len == WORDS * WORD_BYTES && differences == 0
+        let differences = self.out.iter().fold(0, |all, word| all | (word ^ sequence));
+        bytes == WORDS * WORD_BYTES && differences == 0
     }
 }
 
-/// A message of pages.
-pub(crate) struct Large {
+/// A message of pages, a word of each checked.
+#[derive(Debug)]
+pub struct Large {
     message: Aligned,
     out: Aligned,
 }
 
 impl Large {
-    pub(crate) fn new(bytes: usize) -> Self {
+    /// A message of `bytes` bytes (a multiple of 8) and room for one.
+    pub fn new(bytes: usize) -> Self {
         Self { message: Aligned::new(bytes), out: Aligned::new(bytes) }
     }
 }
@@ -86,15 +95,15 @@ impl Content for Large {
         self.out.words_mut().as_mut_bytes()
     }
 
-    fn is_whole(&self, received: Received) -> bool {
+    fn is_whole(&self, sequence: u64, bytes: usize) -> bool {
         let words = self.out.words();
-        let sequence = received.sequence;
-        let ends = words[words.len() - 1] == sequence && received.len == size_of_val(words);
+        let ends = words[words.len() - 1] == sequence && bytes == size_of_val(words);
         ends && words.chunks(PAGE_WORDS).all(|page| page[0] == sequence)
     }
 }
 
 /// Whole words that start on a cache line, as a page-aligned buffer of the copy floors does.
+#[derive(Debug)]
 struct Aligned {
     room: Vec<u64>,
     start: usize,

@@ -6,17 +6,24 @@ use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use bench_support::sink::{Scratch, Sink};
 use seqring::{Claim, Config, JoinError, Lagged, Reader, Ring, RingError, Start, Taker, Writer};
 use seqring::{TryReadError, TryWriteError};
+use std::marker::PhantomData;
 use std::time::Duration;
 
-/// A ring, and its name if this process gave it one.
+use crate::layout::{Layout, Suited};
+
+/// A ring whose slots have layout `L`, and its name if this process gave it one.
 #[derive(Debug)]
-pub(crate) struct Seqring {
+pub struct Shaped<L> {
     ring: Ring,
     named: Option<String>,
+    layout: PhantomData<L>,
 }
 
-impl Engine for Seqring {
-    const NAME: &'static str = "seqring";
+/// A ring whose slots are as suits their size.
+pub type Seqring = Shaped<Suited>;
+
+impl<L: Layout> Engine for Shaped<L> {
+    const NAME: &'static str = L::NAME;
 
     const CAPABILITIES: Capabilities = Capabilities {
         between_processes: true,
@@ -46,23 +53,26 @@ impl Engine for Seqring {
         if spec.writers.most() > 1 {
             config = config.writers(seqring::Writers::Many);
         }
+        if let Some(class) = L::CLASS {
+            config = config.slot_class(class);
+        }
         let failed = |error: RingError| EngineError::failed("create the ring", error);
         match place {
             Place::Named(name) => {
                 let ring = Ring::create(name, &config).map_err(failed)?;
-                Ok(Seqring { ring, named: Some(name.clone()) })
+                Ok(Self { ring, named: Some(name.clone()), layout: PhantomData })
             }
             Place::Heap => {
                 let ring = Ring::heap(&config).map_err(failed)?;
                 touch(&ring, spec.slot_bytes)?;
-                Ok(Seqring { ring, named: None })
+                Ok(Self { ring, named: None, layout: PhantomData })
             }
         }
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
         let ring = Ring::open(name).map_err(|error| EngineError::failed("open the ring", error))?;
-        Ok(Seqring { ring, named: None })
+        Ok(Self { ring, named: None, layout: PhantomData })
     }
 
     fn writer(&self) -> Result<RingWriter, EngineError> {
@@ -78,7 +88,7 @@ impl Engine for Seqring {
     }
 }
 
-impl Drop for Seqring {
+impl<L> Drop for Shaped<L> {
     fn drop(&mut self) {
         if let Some(name) = &self.named {
             // It may be gone already; and nobody is there to be told of another failure.
@@ -171,9 +181,9 @@ impl Sink for Filling<'_, '_> {
     }
 }
 
-/// The writer of a [`Seqring`].
+/// The writer of a ring.
 #[derive(Debug)]
-pub(crate) struct RingWriter(Writer);
+pub struct RingWriter(Writer);
 
 impl EngineWriter for RingWriter {
     #[inline]
@@ -222,10 +232,12 @@ impl EngineWriter for RingWriter {
     }
 }
 
-/// A reader of a [`Seqring`]; of one that is a queue, a taker.
+/// A reader of a ring; of one that is a queue, a taker.
 #[derive(Debug)]
-pub(crate) enum RingReader {
+pub enum RingReader {
+    /// Sees every message.
     Reader(Reader),
+    /// Gets each message that no other taker gets.
     Taker(Taker),
 }
 
