@@ -234,3 +234,6 @@ impl EngineReader for RingReader {
         Ok(view(&shown))
     }
 }
+
+#[cfg(test)]
+bench_support::conformance_tests!(conformance, Seqring);
