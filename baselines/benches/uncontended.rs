@@ -23,6 +23,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use std::cell::UnsafeCell;
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 
 const SPEC: RingSpec =
     RingSpec { slots: 64, slot_bytes: 8, delivery: Delivery::Lossy, writers: Writers::One, readers: 1 };
@@ -53,13 +54,14 @@ fn uncontended(criterion: &mut Criterion) {
 
 /// The primitives as the C library has them.
 fn bare(group: &mut BenchmarkGroup<'_, WallTime>) {
-    // SAFETY, all blocks: both are initialised before they are used, by one thread, and stay where they are.
-    let semaphore = Box::new(UnsafeCell::new(unsafe { std::mem::zeroed::<libc::sem_t>() }));
-    // SAFETY: see above.
-    unsafe { libc::sem_init(semaphore.get(), 1, 1) };
+    let semaphore = Box::new(UnsafeCell::new(MaybeUninit::<libc::sem_t>::uninit()));
+    let place = semaphore.get().cast::<libc::sem_t>();
+    // SAFETY, of all blocks: lock and semaphore are initialised before they are used, by one thread, and neither moved
+    // nor freed before the last use.
+    unsafe { libc::sem_init(place, 1, 1) };
     group.bench_function("libc/sem_wait, sem_post", |bencher| {
         // SAFETY: see above.
-        bencher.iter(|| unsafe { (libc::sem_wait(semaphore.get()), libc::sem_post(semaphore.get())) });
+        bencher.iter(|| unsafe { (libc::sem_wait(place), libc::sem_post(place)) });
     });
     let rwlock = Box::new(UnsafeCell::new(libc::PTHREAD_RWLOCK_INITIALIZER));
     group.bench_function("libc/pthread_rwlock_wrlock, unlock", |bencher| {

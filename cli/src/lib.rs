@@ -2,8 +2,11 @@
 //!
 //! [`Cli`] is what is typed, [`run`] does it. Each subcommand has a module of its own.
 
+pub mod compare;
 mod engines;
+mod machine;
 pub mod perf;
+pub mod report;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,9 +23,14 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Perf(Box<perf::Options>),
+    Compare(compare::Options),
+    Report(report::Options),
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]
     Worker,
+    /// Be killed, or survive (started by `seqring compare`).
+    #[command(hide = true)]
+    Victim(compare::VictimOptions),
 }
 
 /// Does what was typed.
@@ -35,6 +43,13 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             let ok = perf::run(options)?;
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Compare(options) => {
+            // Stopped on request: what is done is in the record, but it is not all.
+            let complete = compare::run(options)?;
+            Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(perf::Interrupted::EXIT_CODE) })
+        }
+        Command::Report(options) => report::run(options).map(|()| ExitCode::SUCCESS),
+        Command::Victim(options) => compare::serve_victim(options).map(|()| ExitCode::SUCCESS),
         Command::Worker => perf::serve().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -6,6 +6,7 @@ use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use bench_support::sink::{Scratch, Sink};
 use seqring::{Claim, Config, Corrupt, JoinError, Lagged, Reader, Ring, RingError, Start, Writer};
 use seqring::{TryReadError, TryWriteError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A ring, and its name if this process gave it one.
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub(crate) struct Seqring {
     ring: Ring,
     named: Option<String>,
+    /// Who touched the memory of a heap ring: handed out as the first writer, for if it left, the stream would end.
+    first_writer: Mutex<Option<Writer>>,
 }
 
 impl Engine for Seqring {
@@ -48,23 +51,25 @@ impl Engine for Seqring {
         match place {
             Place::Named(name) => {
                 let ring = Ring::create(name, &config).map_err(failed)?;
-                Ok(Seqring { ring, named: Some(name.clone()) })
+                Ok(Seqring { ring, named: Some(name.clone()), first_writer: Mutex::default() })
             }
             Place::Heap => {
                 let ring = Ring::heap(&config).map_err(failed)?;
-                touch(&ring, spec.slot_bytes)?;
-                Ok(Seqring { ring, named: None })
+                let first_writer = Mutex::new(Some(touch(&ring, spec.slot_bytes)?));
+                Ok(Seqring { ring, named: None, first_writer })
             }
         }
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
         let ring = Ring::open(name).map_err(|error| EngineError::failed("open the ring", error))?;
-        Ok(Seqring { ring, named: None })
+        Ok(Seqring { ring, named: None, first_writer: Mutex::default() })
     }
 
     fn writer(&self) -> Result<RingWriter, EngineError> {
-        self.ring.writer().map(RingWriter).map_err(|error| joining("join as a writer", error))
+        let first = self.first_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = first.map_or_else(|| self.ring.writer(), Ok);
+        writer.map(RingWriter).map_err(|error| joining("join as a writer", error))
     }
 
     fn reader(&self) -> Result<RingReader, EngineError> {
@@ -82,14 +87,14 @@ impl Drop for Seqring {
 }
 
 /// Writes through all buffers of a heap ring, so that its pages are there.
-fn touch(ring: &Ring, slot_bytes: usize) -> Result<(), EngineError> {
+fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     let mut writer = ring.writer().map_err(|error| joining("touch the ring", error))?;
     let mut scratch = Scratch::new(slot_bytes);
     // Nobody reads yet, so even a gated ring takes them all; one more buffer than slots goes round.
     for _ in 0..=ring.config().slots() {
         writer.try_write(scratch.all_mut()).map_err(|error| EngineError::failed("touch the ring", error))?;
     }
-    Ok(())
+    Ok(writer)
 }
 
 fn joining(attempt: &'static str, error: JoinError) -> EngineError {

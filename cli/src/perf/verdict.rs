@@ -63,8 +63,16 @@ mod tests {
     /// A lossy run of 10 messages of which a reader got 7 and lost 3, spoilt by `spoil`.
     fn failures_after(spoil: impl FnOnce(&mut Reading)) -> Vec<String> {
         let options = Options { delivery: Some(Delivery::Lossy), ..Options::default() };
-        let writing =
-            Writing { number: 0, pid: 1, slots: 10, seconds: 1.0, refused: 0, latency: None, effort: EFFORT };
+        let writing = Writing {
+            number: 0,
+            pid: 1,
+            slots: 10,
+            seconds: 1.0,
+            refused: 0,
+            waited_seconds: 0.0,
+            latency: None,
+            effort: EFFORT,
+        };
         let mut reading = Reading {
             number: 0,
             pid: 2,
@@ -74,6 +82,7 @@ mod tests {
             torn: 0,
             first_torn: None,
             accounts: vec![Account { expects: 9, missing: 2, disordered: 0 }],
+            waited_seconds: 0.0,
             latency: None,
             effort: EFFORT,
         };

@@ -29,6 +29,7 @@ pub(crate) struct Scribe<'p, W> {
     scratch: Scratch,
     written: u64,
     refused: u64,
+    waited: Duration,
     latencies: Latencies,
 }
 
@@ -57,6 +58,7 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
             scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
             written: 0,
             refused: 0,
+            waited: Duration::ZERO,
             latencies: Latencies::new(),
         }
     }
@@ -66,7 +68,9 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
         let meter = Meter::start();
         let begin = Moment::now();
         let until = Until { end: begin + self.plan.duration(), stop };
-        if self.plan.target().is_some() {
+        if self.plan.is_stalled(self.number) {
+            self.write_one(until)?;
+        } else if self.plan.target().is_some() {
             self.write_paced(begin, until)?;
         } else {
             self.write_unpaced(until)?;
@@ -77,9 +81,22 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
             slots: self.written,
             seconds: begin.elapsed().as_secs_f64(),
             refused: self.refused,
+            waited_seconds: self.waited.as_secs_f64(),
             latency: Latency::of(&self.latencies),
             effort: meter.read(),
         })
+    }
+
+    /// Writes one message, and takes all the time for it.
+    fn write_one(&mut self, until: Until<'_>) -> Result<()> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        let mut interrupted = Ok(None);
+        writer.try_write_with(plan.slot_bytes, scratch, |sink| {
+            interrupted = Pacer::starting_at(until.end, 1).wait_for_next(until.stop);
+            sink.put(0, outgoing.bytes(None));
+        })?;
+        self.written += 1;
+        interrupted.map(drop).map_err(Into::into)
     }
 
     fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
@@ -109,7 +126,10 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
             Ok(()) => {}
             Err(WriteRefused::Full) => {
                 self.refused += 1;
-                if !self.refused(intended, until)? {
+                let begin = Moment::now();
+                let is_written = self.refused(intended, until)?;
+                self.waited += begin.elapsed();
+                if !is_written {
                     return Ok(());
                 }
             }
