@@ -35,7 +35,7 @@ pub struct LockFailed(#[from] pub io::Error);
 /// Mutual exclusion, and a way to wait for a change.
 ///
 /// One value for each endpoint; what they share lies in the ring's memory.
-pub trait Lock: Sized + Send + 'static {
+pub trait Lock: Sized + Send + Sync + 'static {
     /// The name in tables and on the command line.
     const NAME: &'static str;
 

@@ -27,7 +27,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct LockedRing<L: Lock> {
     made: Made,
-    place: Shared<L::Shared>,
+    /// The creator's own: what a lock has in the kernel lasts as long as its handles, and so from the begin on.
+    #[expect(dead_code, reason = "dropping it is its use")]
+    own: Option<L>,
 }
 
 /// The bare lock, of the smallest ring there is: what its ring is compared with.
@@ -41,17 +43,17 @@ pub fn primitive<L: Lock>() -> Result<L, EngineError> {
 }
 
 impl<L: Lock> LockedRing<L> {
-    /// The ring of a board whose lock was made.
-    fn new(made: Made) -> Self {
-        // SAFETY: aligned to 128 and inside the memory (`Board::lock_at`); `create` has made the lock there before
-        // anybody could open the ring, for `open` refuses the rings of other engines; nobody takes it away.
-        let place = unsafe { Shared::new(made.board.memory().clone(), made.board.lock_at(0)) };
-        Self { made, place }
-    }
-
     fn attach(&self) -> Result<L, EngineError> {
-        L::attach(self.place.clone()).map_err(|error| EngineError::failed("attach to the lock", error))
+        L::attach(place_of::<L>(&self.made.board))
+            .map_err(|error| EngineError::failed("attach to the lock", error))
     }
+}
+
+/// The lock of a board, once it was made there.
+fn place_of<L: Lock>(board: &Board) -> Shared<L::Shared> {
+    // SAFETY: aligned to 128 and inside the memory (`Board::lock_at`); `create` makes the lock there before anybody can
+    // open the ring, and `open` refuses the rings of other engines; nobody takes it away.
+    unsafe { Shared::new(board.memory().clone(), board.lock_at(0)) }
 }
 
 impl<L: Lock> Engine for LockedRing<L> {
@@ -74,8 +76,13 @@ impl<L: Lock> Engine for LockedRing<L> {
     fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError> {
         spec.check(place, Self::CAPABILITIES)?;
         let shape = Shape::of(spec, size_of::<L::Shared>());
-        let made = Board::create(L::NAME, shape, place, |board| L::make(board.lock_at(0)));
-        made.map(Self::new).map_err(|error| EngineError::failed("create the ring", error))
+        let mut own = None;
+        let made = Board::create(L::NAME, shape, place, |board| {
+            L::make(board.lock_at(0))?;
+            own = Some(L::attach(place_of::<L>(board))?);
+            Ok(())
+        });
+        made.map(|made| Self { made, own }).map_err(|error| EngineError::failed("create the ring", error))
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
@@ -83,7 +90,7 @@ impl<L: Lock> Engine for LockedRing<L> {
             return Err(EngineError::Unsupported { what: "use between processes" });
         }
         let made = Board::open(L::NAME, name, |_| size_of::<L::Shared>());
-        made.map(Self::new).map_err(|error| EngineError::failed("open the ring", error))
+        made.map(|made| Self { made, own: None }).map_err(|error| EngineError::failed("open the ring", error))
     }
 
     fn writer(&self) -> Result<Self::Writer, EngineError> {

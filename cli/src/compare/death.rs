@@ -36,7 +36,7 @@ const SLOTS: usize = 8;
 /// So many messages a survivor writes and reads: laps enough to come upon whatever was left behind.
 const MESSAGES: u64 = 10 * SLOTS as u64;
 /// After it a survivor is taken for stuck. Going on takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Who is killed, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
 //! The rounds of one point: every engine once a round, and what was around each repetition.
+#![allow(clippy::cast_sign_loss, reason = "bytes of a message are no fewer than 0")]
 
 use super::alone;
 use super::figures::Figures;

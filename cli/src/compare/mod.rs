@@ -8,8 +8,8 @@
 //! A record that is there already is continued: whole rounds in it are not repeated.
 
 mod alone;
-mod death;
-mod figures;
+pub(crate) mod death;
+pub(crate) mod figures;
 mod measure;
 mod options;
 mod progress;
@@ -17,6 +17,7 @@ pub(crate) mod record;
 mod schedule;
 pub(crate) mod sweep;
 
+pub(crate) use death::Death;
 pub use death::{VictimOptions, serve_victim};
 pub use options::Options;
 

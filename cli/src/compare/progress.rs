@@ -10,6 +10,9 @@ use std::time::Duration;
 /// What a repetition takes besides its time: starting the workers, probing the cache line.
 const PREPARATIONS: Duration = Duration::from_millis(60);
 
+/// Probing the cache line is no part of what a repetition says that it took.
+const PROBE: Duration = Duration::from_millis(20);
+
 /// A comparison on its way.
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -42,7 +45,8 @@ impl Progress {
 
     /// A repetition has ended.
     pub(crate) fn ran(&mut self, run: &Run) {
-        self.bar.inc((1000.0 * run.elapsed_seconds) as u64 + 20);
+        let took = Duration::try_from_secs_f64(run.elapsed_seconds).unwrap_or_default() + PROBE;
+        self.bar.inc(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         let point = Some((run.sweep.clone(), run.x));
         if self.is_terminal {
             self.bar.set_message(format!("{} {}: {}", run.sweep, run.x, run.engine));

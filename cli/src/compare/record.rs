@@ -163,7 +163,7 @@ impl Journal {
             .map(|run| (run.round, run.engine))
             .collect();
         let is_whole = |round: &usize| engines.iter().all(|engine| there.contains(&(*round, *engine)));
-        (0..).take_while(is_whole).count() as u32
+        (0..usize::MAX).take_while(is_whole).count() as u32
     }
 
     pub(crate) fn has_death(&self, engine: EngineName, who: Who) -> bool {

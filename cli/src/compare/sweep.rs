@@ -1,4 +1,5 @@
 //! The questions: what is varied, over what, and with what held fixed.
+#![allow(clippy::cast_sign_loss, reason = "an axis is made of numbers that are no less than 0")]
 
 use crate::perf::{Delivery, OnFull, Options, Pinning, Transport};
 
@@ -58,11 +59,6 @@ fn small() -> Options {
 
 fn readers(count: f64) -> Options {
     Options { readers: Some(count as usize), pin: Some(Pinning::Apart), ..small() }
-}
-
-/// The sweep of a name.
-pub(crate) fn named(name: &str) -> Option<&'static Sweep> {
-    SWEEPS.iter().find(|sweep| sweep.name == name)
 }
 
 /// All of them, in the order in which they are measured.
