@@ -56,17 +56,16 @@ fn uncontended(criterion: &mut Criterion) {
 fn bare(group: &mut BenchmarkGroup<'_, WallTime>) {
     let semaphore = Box::new(UnsafeCell::new(MaybeUninit::<libc::sem_t>::uninit()));
     let place = semaphore.get().cast::<libc::sem_t>();
-    // SAFETY, of all blocks: lock and semaphore are initialised before they are used, by one thread, and neither moved
-    // nor freed before the last use.
+    // SAFETY: memory for a semaphore, which is neither moved nor freed before its last use below.
     unsafe { libc::sem_init(place, 1, 1) };
     group.bench_function("libc/sem_wait, sem_post", |bencher| {
-        // SAFETY: see above.
+        // SAFETY: initialised above; one thread.
         bencher.iter(|| unsafe { (libc::sem_wait(place), libc::sem_post(place)) });
     });
     let rwlock = Box::new(UnsafeCell::new(libc::PTHREAD_RWLOCK_INITIALIZER));
     group.bench_function("libc/pthread_rwlock_wrlock, unlock", |bencher| {
         bencher.iter(|| {
-            // SAFETY: see above.
+            // SAFETY: initialised above; one thread.
             unsafe { (libc::pthread_rwlock_wrlock(rwlock.get()), libc::pthread_rwlock_unlock(rwlock.get())) }
         });
     });

@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// Who is killed, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Who {
+pub(crate) enum Who {
     /// A writer, while it puts its message into the slot.
     Writer,
     /// A reader, while it looks at a message.

@@ -133,7 +133,12 @@ impl Run<'_> {
         let mut progress = (self.voice > Voice::Silent).then(|| Progress::start(self.plan));
         // Readers first. They are registered, so this is not what makes them see the first message.
         self.team.tell_all(&Order::Go, |role| matches!(role, Role::Reader(_)));
-        self.team.tell_all(&Order::Go, |role| matches!(role, Role::Writer(_)));
+        let is_stalled = |role| matches!(role, Role::Writer(number) if self.plan.is_stalled(number));
+        if self.plan.stall_last_writer {
+            self.team.tell_all(&Order::Go, is_stalled);
+            self.await_inside()?;
+        }
+        self.team.tell_all(&Order::Go, |role| matches!(role, Role::Writer(_)) && !is_stalled(role));
         let mut there = self.team.len();
         while there > 0 {
             let event = match self.events.recv_timeout(Progress::PERIOD) {
@@ -158,12 +163,23 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Returns when the stalled writer is in the middle of its write.
+    fn await_inside(&mut self) -> Result<()> {
+        loop {
+            match self.events.recv()? {
+                Event::Said(_, Ok(Reply::Inside)) => return Ok(()),
+                Event::Interrupted => bail!(Interrupted),
+                other => self.unexpected(other)?,
+            }
+        }
+    }
+
     fn reported(&mut self, index: usize, reply: Reply) {
         self.note(|| format!("{} reports {reply:?}", self.team.describe(index)));
         match reply {
             Reply::Wrote(writing) => self.outcome.writings.push(writing),
             Reply::Read(reading) => self.outcome.readings.push(reading),
-            Reply::Ready => return,
+            Reply::Ready | Reply::Inside => return,
         }
         self.team.has_reported(index);
     }

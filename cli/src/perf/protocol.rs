@@ -63,6 +63,8 @@ impl std::fmt::Display for Role {
 pub(crate) enum Reply {
     /// Registered, memory touched.
     Ready,
+    /// A writer stands in the middle of its write, and stays there.
+    Inside,
     /// A writer's results.
     Wrote(Writing),
     /// A reader's results.

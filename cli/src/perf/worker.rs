@@ -81,7 +81,7 @@ fn work<E: Engine>(
             let scribe = Scribe::new(plan, number, ring.writer()?);
             start(&mut orders, &mut replies)?;
             let stop = watch(orders)?;
-            Reply::Wrote(scribe.run(&stop)?)
+            Reply::Wrote(scribe.run(&stop, || send(&mut replies, &Reply::Inside))?)
         }
         Role::Reader(number) => {
             let witness = Witness::new(plan, number, ring.reader()?);

@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
+/// The others start a little later than a stalled writer, and it is to stand there until the last of them is done.
+const STALLED_LONGER: Duration = Duration::from_millis(300);
+
 /// Between two looks whether to go on waiting.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -64,12 +67,13 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
     }
 
     /// Writes for as long as the plan says, or until `stop`; then leaves the ring.
-    pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<Writing> {
+    /// A stalled writer calls `inside` in the middle of its one write.
+    pub(crate) fn run(mut self, stop: &AtomicBool, inside: impl FnOnce() -> Result<()>) -> Result<Writing> {
         let meter = Meter::start();
         let begin = Moment::now();
         let until = Until { end: begin + self.plan.duration(), stop };
         if self.plan.is_stalled(self.number) {
-            self.write_one(until)?;
+            self.write_one(until, inside)?;
         } else if self.plan.target().is_some() {
             self.write_paced(begin, until)?;
         } else {
@@ -87,16 +91,17 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
         })
     }
 
-    /// Writes one message, and takes all the time for it.
-    fn write_one(&mut self, until: Until<'_>) -> Result<()> {
+    /// Writes one message, and takes until the others are done for it.
+    fn write_one(&mut self, until: Until<'_>, inside: impl FnOnce() -> Result<()>) -> Result<()> {
         let Scribe { plan, writer, outgoing, scratch, .. } = self;
-        let mut interrupted = Ok(None);
+        let mut stayed = Ok(());
         writer.try_write_with(plan.slot_bytes, scratch, |sink| {
-            interrupted = Pacer::starting_at(until.end, 1).wait_for_next(until.stop);
+            let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
+            stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
             sink.put(0, outgoing.bytes(None));
         })?;
         self.written += 1;
-        interrupted.map(drop).map_err(Into::into)
+        stayed
     }
 
     fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {

@@ -9,6 +9,7 @@ use super::tables::is_met;
 use crate::compare::death::Who;
 use crate::engines::EngineName;
 use bench_support::spread::Spread;
+use std::fmt;
 
 /// What a conclusion says of this library's ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,24 @@ pub(crate) enum Sign {
     Open,
 }
 
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Better => "ahead",
+            Self::Worse => "behind",
+            Self::Open => "open",
+        })
+    }
+}
+
 /// A sentence, and the sign of what it says.
 #[derive(Clone, Debug)]
 pub(crate) struct Conclusion {
     /// The question, the same in every record.
     pub(crate) key: String,
     pub(crate) sign: Sign,
+    /// What it is about; those that have it in common stand together.
+    pub(crate) topic: String,
     pub(crate) text: String,
 }
 
@@ -33,6 +46,9 @@ const REPLACED: EngineName = EngineName::SemaphoreRwlock;
 
 /// Two rates that differ by less are taken for equal where a lock "is hidden".
 const NEARLY: f64 = 1.25;
+
+/// Fewer rounds state nothing.
+const ENOUGH: usize = 3;
 
 /// Everything that follows.
 pub(crate) fn conclusions(data: &Data) -> Vec<Conclusion> {
@@ -45,7 +61,7 @@ pub(crate) fn conclusions(data: &Data) -> Vec<Conclusion> {
         }
     }
     all.extend(data.sweep("writers").into_iter().flat_map(|answers| against(answers, EngineName::Ticket)));
-    all.extend(data.sweep("stalled-writer").into_iter().flat_map(stalled));
+    all.extend(data.sweep("stalled-writer").into_iter().filter_map(stalled));
     all.extend(data.sweep("bytes").into_iter().flat_map(crossover));
     all.extend(data.sweep("alone").and_then(uncontended));
     all.extend(data.sweep("scenario").map(scenarios));
@@ -54,6 +70,9 @@ pub(crate) fn conclusions(data: &Data) -> Vec<Conclusion> {
 }
 
 fn sign(ratio: &Spread) -> Sign {
+    if ratio.runs.len() < ENOUGH {
+        return Sign::Open;
+    }
     match (ratio.min > 1.0, ratio.max < 1.0) {
         (true, _) => Sign::Better,
         (_, true) => Sign::Worse,
@@ -98,7 +117,8 @@ fn falls(answers: &Answers) -> Vec<Conclusion> {
         _ => Sign::Open,
     };
     let key = format!("{} fall", answers.sweep.name);
-    vec![Conclusion { key, sign, text: format!("{}. {ours}; {theirs}.", answers.sweep.title) }]
+    let topic = answers.sweep.title.to_owned();
+    vec![Conclusion { key, sign, topic, text: format!("{ours}; {theirs}.") }]
 }
 
 /// The writer's rate against every other engine's, at one point.
@@ -107,16 +127,12 @@ fn against_all(answers: &Answers, x: f64) -> Vec<Conclusion> {
     let others = answers.engines().into_iter().filter(|engine| *engine != OURS);
     let one = |engine| {
         let ratio = point.ratio(OURS, engine, rate)?;
-        let expected = if engine == REPLACED { " (expected: at least 20 ×)" } else { "" };
+        let expected = if engine == REPLACED { "; expected: at least 20 ×" } else { "" };
         Some(Conclusion {
             key: format!("{} at {x} against {engine}", answers.sweep.name),
             sign: sign(&ratio),
-            text: format!(
-                "{}, {x} readers: seqring's writer has {} the rate of {engine}'s{expected}{}.",
-                answers.sweep.title,
-                number::spread(&ratio, number::times),
-                remark(sign(&ratio))
-            ),
+            topic: format!("{}: seqring's writer at {x} readers, in rates of", answers.sweep.title),
+            text: format!("{engine}'s: {}{expected}", number::spread(&ratio, number::times)),
         })
     };
     others.filter_map(one).collect()
@@ -128,12 +144,11 @@ fn tail(answers: &Answers, x: f64) -> Option<Conclusion> {
     Some(Conclusion {
         key: format!("{} at {x}: the writer's p99.9", answers.sweep.name),
         sign: sign(&ratio),
-        text: format!(
-            "{}, {x} readers: the p99.9 of {REPLACED}'s writer is {} that of seqring's (expected: at least 50 ×){}.",
-            answers.sweep.title,
-            number::spread(&ratio, number::times),
-            remark(sign(&ratio))
+        topic: format!(
+            "{}: {REPLACED}'s p99.9 of a write at {x} readers, in those of seqring's",
+            answers.sweep.title
         ),
+        text: format!("{}; expected: at least 50 ×", number::spread(&ratio, number::times)),
     })
 }
 
@@ -144,13 +159,11 @@ fn against(answers: &Answers, engine: EngineName) -> Vec<Conclusion> {
         Some(Conclusion {
             key: format!("{} at {} against {engine}", answers.sweep.name, point.x),
             sign: sign(&ratio),
-            text: format!(
-                "{}: with {} of them seqring has {} the rate of {engine}{}.",
-                answers.sweep.title,
-                point.x,
-                number::spread(&ratio, number::times),
-                remark(sign(&ratio))
+            topic: format!(
+                "{}: seqring in rates of {engine}'s, by {}",
+                answers.sweep.title, answers.sweep.axis
             ),
+            text: format!("{}: {}", point.x, number::spread(&ratio, number::times)),
         })
     };
     answers.points.iter().filter_map(at).collect()
@@ -170,7 +183,10 @@ fn stalled(answers: &Answers) -> Option<Conclusion> {
             None => {}
         }
     }
-    let sign = if ours >= 0.8 && !stopped.is_empty() {
+    let enough = with.spread(OURS, rate).is_some_and(|spread| spread.runs.len() >= ENOUGH);
+    let sign = if !enough {
+        Sign::Open
+    } else if ours >= 0.8 && !stopped.is_empty() {
         Sign::Better
     } else if ours < 0.5 {
         Sign::Worse
@@ -181,9 +197,9 @@ fn stalled(answers: &Answers) -> Option<Conclusion> {
     Some(Conclusion {
         key: "stalled writer".into(),
         sign,
+        topic: "One writer stands in the middle of a write".into(),
         text: format!(
-            "With one writer stopped in the middle of a write the others keep {:.0} % of their rate in seqring. Stopped \
-             with it: {}. Others that go on: {}.",
+            "the others keep {:.0} % of their rate in seqring; stopped with it: {}; others that go on: {}.",
             100.0 * ours,
             list(&stopped),
             list(&going)
@@ -209,11 +225,8 @@ fn crossover(answers: &Answers) -> Vec<Conclusion> {
         Some(Conclusion {
             key: format!("crossover against {engine}"),
             sign: sign(first),
-            text: format!(
-                "Against {engine}: seqring moves {} as many messages of {}; {from}.",
-                number::spread(first, number::times),
-                number::bytes(*smallest)
-            ),
+            topic: format!("Larger messages: seqring in rates of others, at {}", number::bytes(*smallest)),
+            text: format!("{engine}'s: {}; {from}", number::spread(first, number::times)),
         })
     };
     answers.engines().into_iter().filter(|engine| *engine != OURS).filter_map(one).collect()
@@ -236,12 +249,8 @@ fn uncontended(answers: &Answers) -> Option<Conclusion> {
     Some(Conclusion {
         key: "uncontended".into(),
         sign: if cheaper.is_empty() { Sign::Better } else { Sign::Worse },
-        text: format!(
-            "Where nobody contends, writing and reading {} costs less than seqring with: {}; more with: {}.",
-            number::bytes(point.x),
-            list(&cheaper),
-            list(&dearer)
-        ),
+        topic: format!("Where nobody contends, writing and reading {}", number::bytes(point.x)),
+        text: format!("costs less than with seqring in: {}; more in: {}.", list(&cheaper), list(&dearer)),
     })
 }
 
@@ -263,8 +272,9 @@ fn scenarios(answers: &Answers) -> Conclusion {
             (false, _) if !met.is_empty() => Sign::Worse,
             _ => Sign::Open,
         },
+        topic: "The five scenarios".into(),
         text: format!(
-            "Rate within 1.5 % in every run of all scenarios measured: {}. Not, or not in comparable runs: {}.",
+            "within 1.5 % of the rate in every run: {}; not, or not in comparable runs: {}.",
             list(&met),
             list(&missed)
         ),
@@ -287,18 +297,16 @@ fn dead(data: &Data) -> Vec<Conclusion> {
         Some(Conclusion {
             key: format!("deaths {who:?}"),
             sign: if ours.went_on { Sign::Better } else { Sign::Worse },
-            text: format!("{what} stops nobody in: {}. It stops all in: {}.", names(true), names(false)),
+            topic: what.into(),
+            text: format!("stops nobody in: {}; stops all in: {}.", names(true), names(false)),
         })
     };
     Who::ALL.into_iter().filter_map(of).collect()
 }
 
-fn remark(sign: Sign) -> &'static str {
-    match sign {
-        Sign::Open => ": no difference beyond the spread",
-        Sign::Worse => ": it is slower",
-        Sign::Better => "",
-    }
+/// Conclusions on one topic, which stand together.
+pub(crate) fn by_topic(conclusions: &[Conclusion]) -> impl Iterator<Item = &[Conclusion]> {
+    conclusions.chunk_by(|one, next| one.topic == next.topic)
 }
 
 /// What does not follow.

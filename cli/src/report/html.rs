@@ -1,7 +1,7 @@
 //! The report as one HTML page: no script, nothing fetched, light or dark as the reader's system is.
 
 use super::chart::{Chart, Mark, Series, escape};
-use super::conclusions::{Sign, conclusions, limits};
+use super::conclusions::{Conclusion, Sign, by_topic, conclusions, limits};
 use super::data::{Answers, Data, rate, reader_p999, writer_p999};
 use super::ladder::{Ladder, Rung};
 use super::markdown::about;
@@ -52,20 +52,29 @@ fn top(page: &mut String, data: &Data) {
         let text = escape(&paragraph.replace("**", "").replace('`', ""));
         let _ = writeln!(page, "<p class=\"{class}\">{text}</p>");
     }
-    page.push_str("<h2>What follows</h2>\n<ul>\n");
-    for conclusion in conclusions(data) {
-        let (class, word) = match conclusion.sign {
-            Sign::Better => ("better", "ahead"),
-            Sign::Worse => ("worse", "behind"),
-            Sign::Open => ("open", "open"),
-        };
-        let _ = writeln!(page, "<li><b class=\"{class}\">{word}</b> {}</li>", escape(&conclusion.text));
+    page.push_str(
+        "<h2>What follows</h2>\n<p class=\"note\">Of seqring: ahead or behind in every round of at least three; open, \
+         if not.</p>\n<ul>\n",
+    );
+    for topic in by_topic(&conclusions(data)) {
+        let texts: Vec<String> = topic.iter().map(stated).collect();
+        let _ = writeln!(page, "<li>{}: {}</li>", escape(&topic[0].topic), texts.join("; "));
     }
     page.push_str("</ul>\n<h2>What does not follow</h2>\n<ul>\n");
     for limit in limits(data) {
         let _ = writeln!(page, "<li>{}</li>", escape(&limit));
     }
     page.push_str("</ul>\n");
+}
+
+/// A conclusion, with its sign in front.
+fn stated(conclusion: &Conclusion) -> String {
+    let class = match conclusion.sign {
+        Sign::Better => "better",
+        Sign::Worse => "worse",
+        Sign::Open => "open",
+    };
+    format!("<b class=\"{class}\">{}</b> {}", conclusion.sign, escape(&conclusion.text))
 }
 
 fn section(page: &mut String, answers: &Answers, tables: &[Table]) {

@@ -1,6 +1,6 @@
 //! The report as Markdown, whole or by blocks.
 
-use super::conclusions::{conclusions, limits};
+use super::conclusions::{Conclusion, by_topic, conclusions, limits};
 use super::data::Data;
 use super::tables::{Table, tables};
 use crate::compare::record::Header;
@@ -22,11 +22,7 @@ pub(crate) fn page(data: &Data) -> String {
 pub(crate) fn blocks(data: &Data) -> Vec<(String, String, String)> {
     let mut blocks = vec![
         ("about".into(), "About".into(), about(data)),
-        (
-            "conclusions".into(),
-            "What follows".into(),
-            list(conclusions(data).into_iter().map(|conclusion| conclusion.text)),
-        ),
+        ("conclusions".into(), "What follows".into(), list(by_topic(&conclusions(data)).map(together))),
         ("limits".into(), "What does not follow".into(), list(limits(data).into_iter())),
     ];
     for table in tables(data) {
@@ -53,6 +49,12 @@ pub(crate) fn about(data: &Data) -> String {
     text
 }
 
+/// Conclusions on one topic, as a sentence. What is not stated says so.
+fn together(conclusions: &[Conclusion]) -> String {
+    let texts: Vec<String> = conclusions.iter().map(|one| format!("{} ({})", one.text, one.sign)).collect();
+    format!("{}: {}", conclusions[0].topic, texts.join("; "))
+}
+
 fn list(lines: impl Iterator<Item = String>) -> String {
     lines.fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "- {line}"); // Writing to a string does not fail.
@@ -63,7 +65,7 @@ fn list(lines: impl Iterator<Item = String>) -> String {
 fn rows(table: &Table) -> String {
     let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(table.head.iter().map(String::as_str).collect());
-    text.push_str(&format!("|---|{}\n", "--:|".repeat(table.head.len() - 1)));
+    let _ = writeln!(text, "|---|{}", "--:|".repeat(table.head.len() - 1)); // Writing to a string does not fail.
     for row in &table.rows {
         text.push_str(&line(row.iter().map(|cell| cell.text.as_str()).collect()));
     }

@@ -40,7 +40,9 @@ fn replace(text: &str, data: &Data) -> Result<String> {
         let (_, after) = behind.split_once(END).with_context(|| format!("the block {name} without {END}"))?;
         let block = blocks.iter().find(|block| block.0 == name);
         let (_, _, block) = block.with_context(|| format!("the record has no block {name}"))?;
-        spliced.push_str(&format!("{before}<!-- record: {name} -->\n{block}{END}"));
+        for part in [before, "<!-- record: ", name, " -->\n", block, END] {
+            spliced.push_str(part);
+        }
         rest = after;
     }
     spliced.push_str(rest);
