@@ -11,6 +11,7 @@
 
 mod audience;
 mod content;
+mod crowd;
 mod idle;
 mod journal;
 mod judge;
@@ -59,6 +60,7 @@ fn rows() -> Vec<Row> {
     rows.extend(trips::rows());
     rows.push(zero_copy::row());
     rows.extend(audience::rows());
+    rows.extend(crowd::rows());
     rows.push(wakes::row());
     rows.extend(idle::rows());
     rows.push(memory::row());

@@ -50,7 +50,7 @@ impl Chart<'_> {
         let (from, to) = (low.log10().floor(), high.log10().ceil());
         let to = if to > from { to } else { from + 1.0 };
         let height = HEIGHT - TOP - BOTTOM;
-        let y = move |value: f64| TOP + height * (1.0 - (value.max(low).log10() - from) / (to - from));
+        let y = move |value: f64| TOP + height * (1.0 - (value.log10().max(from) - from) / (to - from));
         let mut svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
             escape(self.title)

@@ -219,13 +219,17 @@ fn crossover(answers: &Answers) -> Vec<Conclusion> {
         // The smallest size from which on seqring is never ahead by more than a little.
         let hidden = ratios.iter().rposition(|(_, ratio)| ratio.median > NEARLY).map_or(0, |last| last + 1);
         let from = ratios.get(hidden).map_or_else(
-            || "at no size measured is the lock hidden".into(),
-            |(x, _)| format!("from {} on copying hides the lock (less than {NEARLY} ×)", number::bytes(*x)),
+            || "not hidden at any size".into(),
+            |(x, _)| format!("hidden from {} on", number::bytes(*x)),
         );
         Some(Conclusion {
             key: format!("crossover against {engine}"),
             sign: sign(first),
-            topic: format!("Larger messages: seqring in rates of others, at {}", number::bytes(*smallest)),
+            topic: format!(
+                "Larger messages: seqring's rate at {} in those of others, and from which size on copying hides the \
+                 difference (below {NEARLY} ×)",
+                number::bytes(*smallest)
+            ),
             text: format!("{engine}'s: {}; {from}", number::spread(first, number::times)),
         })
     };

@@ -57,8 +57,14 @@ fn top(page: &mut String, data: &Data) {
          if not.</p>\n<ul>\n",
     );
     for topic in by_topic(&conclusions(data)) {
-        let texts: Vec<String> = topic.iter().map(stated).collect();
-        let _ = writeln!(page, "<li>{}: {}</li>", escape(&topic[0].topic), texts.join("; "));
+        let about = escape(&topic[0].topic);
+        let _ = match topic {
+            [one] => writeln!(page, "<li>{about}: {}</li>", stated(one)),
+            several => {
+                let items: String = several.iter().map(|one| format!("<li>{}</li>", stated(one))).collect();
+                writeln!(page, "<li>{about}<ul class=\"several\">{items}</ul></li>")
+            }
+        };
     }
     page.push_str("</ul>\n<h2>What does not follow</h2>\n<ul>\n");
     for limit in limits(data) {

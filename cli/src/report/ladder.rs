@@ -36,7 +36,7 @@ impl Ladder<'_> {
         let (from, to) = (low.log10().floor(), high.log10().ceil());
         let to = if to > from { to } else { from + 1.0 };
         let width = WIDTH - LEFT - RIGHT;
-        let x = move |value: f64| LEFT + width * (value.max(low).log10() - from) / (to - from);
+        let x = move |value: f64| LEFT + width * (value.log10().max(from) - from) / (to - from);
         let bottom = TOP + ROW * self.rungs.len() as f64;
         let height = bottom + BOTTOM;
         let mut svg = format!(
