@@ -1,5 +1,7 @@
 //! What a ring is made to be: chosen at creation, written into its header, the same for everybody.
 
+use crate::frame::Frame;
+
 /// What happens when a reader is slower than the writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Delivery {
@@ -23,6 +25,17 @@ pub enum Writers {
     /// As many as there are entries for, coming and going. Messages are in the order in which their writes end. Arena
     /// slots only. Each writer that comes adds the memory of one buffer.
     Many,
+}
+
+/// What becomes of a message whose taker died before it was done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unfinished {
+    /// Another taker gets it, after messages that were published later. What the dead one did with it before, it may
+    /// have done; but no message is lost.
+    #[default]
+    Redeliver,
+    /// It is dropped: no message is seen by two takers.
+    Drop,
 }
 
 /// Where payloads lie.
@@ -59,18 +72,21 @@ impl SlotClass {
 /// assert_eq!(config.slots(), 50);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Config {
     pub(crate) slots: usize,
     pub(crate) slot_bytes: usize,
     pub(crate) class: SlotClass,
     pub(crate) delivery: Delivery,
     pub(crate) writers: Writers,
+    pub(crate) unfinished: Unfinished,
     pub(crate) participants: usize,
     pub(crate) first_sequence: u64,
     pub(crate) tag: bool,
     pub(crate) timestamp: bool,
     pub(crate) meta_bytes: usize,
     pub(crate) observers: bool,
+    pub(crate) keep: bool,
     pub(crate) frame: Frame,
 }
 
@@ -84,14 +100,35 @@ impl Config {
             class: SlotClass::for_slot_bytes(slot_bytes),
             delivery: Delivery::Gated,
             writers: Writers::One,
+            unfinished: Unfinished::Redeliver,
             participants: 128,
             first_sequence: 0,
             tag: false,
             timestamp: false,
             meta_bytes: 0,
             observers: false,
+            keep: false,
             frame: Frame::default(),
         }
+    }
+
+    /// As [`Self::new`], for messages that are a `T` each.
+    pub fn of<T>(slots: usize) -> Self {
+        Self::new(slots, size_of::<T>())
+    }
+
+    /// As [`Self::new`], for messages that are such a frame each, and say so.
+    ///
+    /// ```
+    /// use seqring::{Config, Frame};
+    /// let config = Config::of_frames(4, Frame::of::<u8>(&[1080, 1920, 3])?);
+    /// assert_eq!(config.slot_bytes(), 1080 * 1920 * 3);
+    /// # Ok::<(), seqring::Misfit>(())
+    /// ```
+    pub fn of_frames(slots: usize, frame: Frame) -> Self {
+        let slot_bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok());
+        // What no slot can hold is refused when the ring is created.
+        Self::new(slots, slot_bytes.unwrap_or(usize::MAX)).frame(frame)
     }
 
     /// Messages that the ring holds.
@@ -107,6 +144,31 @@ impl Config {
     /// The longest metadata of a message, in bytes; 0 if the ring carries none.
     pub fn meta_bytes_max(&self) -> usize {
         self.meta_bytes
+    }
+
+    /// What happens when a reader is slower than the writers, as it was set.
+    pub fn delivery_mode(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// How many writers the ring may have at a time, as it was set.
+    pub fn writers_mode(&self) -> Writers {
+        self.writers
+    }
+
+    /// Where payloads lie.
+    pub fn class(&self) -> SlotClass {
+        self.class
+    }
+
+    /// Whether the ring may be [observed](crate::Observer).
+    pub fn allows_observers(&self) -> bool {
+        self.observers
+    }
+
+    /// Whether the ring stays when the last process leaves.
+    pub fn is_kept(&self) -> bool {
+        self.keep
     }
 
     /// What happens when a reader is slower than the writers.
@@ -126,6 +188,13 @@ impl Config {
         if writers == Writers::Many {
             self.class = SlotClass::Arena;
         }
+        self
+    }
+
+    /// Queue: what becomes of a message whose taker died before it was done with it.
+    #[must_use]
+    pub fn unfinished(mut self, unfinished: Unfinished) -> Self {
+        self.unfinished = unfinished;
         self
     }
 
@@ -180,24 +249,19 @@ impl Config {
         self
     }
 
-    /// What every payload is: an array of this element type and shape. A description for the readers;
-    /// the ring moves bytes.
+    /// Whether the ring, with what is in it, stays when the last process that has it open leaves. Then only
+    /// [`Ring::unlink`](crate::Ring::unlink) removes it.
+    #[must_use]
+    pub fn keep(mut self, on: bool) -> Self {
+        self.keep = on;
+        self
+    }
+
+    /// What every payload is: an array of this element type and shape, which must fit into a slot. A description for the
+    /// readers; the ring moves bytes, and only calls that name frames look at it.
     #[must_use]
     pub fn frame(mut self, frame: Frame) -> Self {
         self.frame = frame;
         self
     }
-}
-
-/// The ring-wide description of a payload as an array, in the terms of `DLPack`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Frame {
-    /// Element kind: `DLDataTypeCode` (0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool).
-    pub kind: u8,
-    /// Bits of an element; 0 where the ring describes nothing.
-    pub bits: u16,
-    /// How many of `shape`'s extents count: 0–8.
-    pub dimensions: u8,
-    /// Extents, slowest-varying first.
-    pub shape: [u64; 8],
 }

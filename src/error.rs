@@ -1,6 +1,7 @@
 //! Every way a call can fail. Errors say the case, the number, and what to do next.
 
 use crate::config::Delivery;
+use crate::location::Backend;
 use std::io;
 use std::path::PathBuf;
 
@@ -41,6 +42,14 @@ pub enum TryReadError {
         /// Bytes of the message.
         needed: usize,
     },
+    /// The message has another length than the values that were asked for. It is still there.
+    #[error("the message has {len} bytes, not {expected}; it is still there, to be read as bytes")]
+    OtherLength {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of what was asked for.
+        expected: usize,
+    },
     /// See [`Corrupt`].
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -61,6 +70,14 @@ pub enum ReadError {
         /// Bytes of the message.
         needed: usize,
     },
+    /// The message has another length than the values that were asked for. It is still there.
+    #[error("the message has {len} bytes, not {expected}; it is still there, to be read as bytes")]
+    OtherLength {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of what was asked for.
+        expected: usize,
+    },
     /// No message came within the timeout.
     #[error("no message came within the timeout")]
     TimedOut,
@@ -77,6 +94,7 @@ impl ReadError {
             TryReadError::Lagged(lagged) => ReadError::Lagged(lagged),
             TryReadError::Closed => ReadError::Closed,
             TryReadError::TooSmall { needed } => ReadError::TooSmall { needed },
+            TryReadError::OtherLength { len, expected } => ReadError::OtherLength { len, expected },
             TryReadError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
         }
     }
@@ -175,7 +193,9 @@ pub enum JoinError {
         participants: usize,
     },
     /// The ring delivers messages in another way.
-    #[error("this ring's delivery is {delivery:?}: a queue has takers, the others have readers")]
+    #[error(
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+    )]
     Delivery {
         /// How the ring delivers.
         delivery: Delivery,
@@ -230,6 +250,27 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
+    /// The file belongs to another user, whose mode lets nobody else write. Only root gets to see this.
+    #[error(
+        "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
+        path.display()
+    )]
+    ForeignOwner {
+        /// Where it is.
+        path: PathBuf,
+        /// Its user.
+        owner: u32,
+        /// The one who asked.
+        user: u32,
+        /// Its access rights.
+        mode: u32,
+    },
+    /// This build, on this system, has no such backend, or the backend cannot do that.
+    #[error("the backend {backend:?} cannot do that here; see Ring::capabilities")]
+    Unsupported {
+        /// The backend asked for.
+        backend: Backend,
+    },
     /// The file system has no room for the ring.
     #[error("{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots", path.display())]
     NoSpace {
@@ -257,5 +298,36 @@ pub enum RingError {
         path: PathBuf,
         /// The system's word on it.
         source: io::Error,
+    },
+}
+
+/// What the system refused, and the ring works without.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Huge pages were asked for.
+    #[error("the ring lies on pages of the usual size: {reason}")]
+    SmallPages {
+        /// Why.
+        reason: String,
+    },
+    /// The memory was to be kept from being swapped out.
+    #[error("the ring's memory is not locked: {reason}")]
+    NotLocked {
+        /// Why.
+        reason: String,
+    },
+    /// Memory of one node was asked for.
+    #[error("the ring's memory may lie on any node, not on node {node}: {reason}")]
+    AnyNode {
+        /// The node.
+        node: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The file system keeps its files on a disk.
+    #[error("{} is written to a disk now and then; put it on tmpfs", path.display())]
+    OnDisk {
+        /// The file.
+        path: PathBuf,
     },
 }

@@ -40,6 +40,10 @@
 //!
 //! Large payloads are filled in place with [`Writer::claim`] and looked at in place with [`Reader::view`].
 //!
+//! Rings for other processes lie under a name ([`Ring::create`], [`Location`]), or in memory that is passed on as a
+//! descriptor ([`Ring::anonymous`]); [`Ring::capabilities`] says what each backend offers. A [`Segment`] shows a ring, and
+//! an [`Observer`] reads it, without taking part.
+//!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
 //! - For one writer and one reader of tiny messages in one process, a plain queue of two indices is smaller.
@@ -50,32 +54,50 @@
 //! and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    not(any(target_os = "linux", feature = "portable")),
+    allow(unused, reason = "only the heap is left")
+)]
 
 mod arena;
+mod assigned;
+mod batch;
 mod bell;
+mod capabilities;
 mod claim;
 mod config;
 mod copy;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod endpoint;
 mod error;
 mod extras;
+mod figures;
 mod format;
+mod frame;
 mod front;
 mod gate;
 mod inline;
 mod layout;
 mod life;
+mod location;
 mod many;
 mod memory;
+#[cfg(target_os = "linux")]
+mod observer;
 mod optimistic;
 mod ownership;
 mod participant;
+mod patience;
 mod place;
 mod position;
 mod queue;
 mod reader;
 mod ring;
 mod segment;
+mod segment_options;
+#[cfg(target_os = "linux")]
+mod segments;
 mod shared;
 mod slots;
 mod stamp;
@@ -83,24 +105,48 @@ mod stops;
 mod superblock;
 mod sync;
 mod taker;
+mod typed;
 mod view;
+#[cfg_attr(any(not(target_os = "linux"), seqring_loom), path = "watcher/none.rs")]
+mod watcher;
 mod writer;
 
+pub use assigned::{Assigned, AssignedClaim, Placed};
+pub use batch::Batch;
 pub use bell::Waiting;
+pub use capabilities::Capabilities;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Writers};
+pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
+#[cfg(target_os = "linux")]
+pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{
-    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
+    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
 pub use extras::Extras;
+pub use figures::{Figures, Participant, Stream};
+pub use frame::{Element, Frame, FrameError, Misfit};
+pub use location::{Backend, Location};
 pub use memory::Racy;
+#[cfg(target_os = "linux")]
+pub use observer::Observer;
 pub use participant::Role;
 pub use position::{Received, Start};
 pub use reader::{Messages, Reader};
-pub use ring::{Participant, Ring};
+pub use ring::Ring;
+pub use segment_options::SegmentOptions;
+#[cfg(target_os = "linux")]
+pub use segments::{Found, Segment, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
+#[cfg(all(target_os = "linux", not(seqring_loom)))]
+pub use watcher::Notifier;
 pub use writer::Writer;
+/// The crate by whose traits types say that they may be messages.
+pub use zerocopy;
+
+/// What the targets in `fuzz` need beside the public API.
+#[cfg(seqring_fuzz)]
+pub mod fuzzing;
 
 /// What the tests in `stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_loom)))]
@@ -108,6 +154,6 @@ pub mod stopping {
     pub use crate::stops::{Stop, on_stop};
 }
 
-/// What the models in `loom-tests` need beside the public API.
+/// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_loom)]
 pub mod model;

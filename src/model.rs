@@ -1,4 +1,4 @@
-//! What the models in `loom-tests` need beside the public API.
+//! What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 
 pub use crate::memory::exclusive_payloads;
 pub use crate::stops::{Stop, dies_at};
@@ -7,9 +7,11 @@ pub use crate::sync::{End, Pair, weaken};
 
 use crate::ownership;
 use crate::place::Place;
+use crate::reader::Reader;
 use crate::ring::Ring;
 use crate::slots::{Class, Slots};
 use crate::sync::Relaxed;
+use crate::taker::Taker;
 use crate::writer::Writer;
 
 /// Leaves a writer as its death does: its entry stays as it is. Returns the entry.
@@ -19,14 +21,33 @@ pub fn abandon(writer: Writer) -> usize {
     entry
 }
 
+/// As [`abandon`].
+pub fn abandon_taker(taker: Taker) -> usize {
+    let entry = taker.entry();
+    std::mem::forget(taker);
+    entry
+}
+
+/// As [`abandon`].
+pub fn abandon_reader(reader: Reader) -> usize {
+    let entry = reader.entry();
+    std::mem::forget(reader);
+    entry
+}
+
+/// Lets go of the entry of somebody who died, as the kernel does.
+pub fn bury(ring: &Ring, entry: usize) {
+    ring.shared.presence.release(entry);
+}
+
 /// The buffer that an entry owns, as a survivor finds out.
 pub fn settle(ring: &Ring, entry: usize) -> usize {
     let memory = &ring.shared.memory;
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let owned = ownership::settle(memory, words, entry).unwrap();
-    owned.unwrap_or(memory.layout().config.slots + entry)
+    let settled = ownership::settle(memory, words, entry).unwrap();
+    settled.map_or(memory.layout().config.slots + entry, |settled| settled.buffer)
 }
 
 /// All buffers: those that slots name, and those of the entries. Nobody may be at work.

@@ -1,10 +1,13 @@
 //! Where a reader stands, and how it reads from there.
 
-use crate::arena;
+mod batch;
+mod exact;
+
 use crate::bell::Bells;
 use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
+use crate::frame::Frame;
 use crate::gate::{self, Cursors};
 use crate::inline::Glance;
 use crate::life::{self, Phase};
@@ -112,6 +115,11 @@ impl Position {
         // Until here this reader held writers back to the oldest message: one of them may sleep over it.
         position.release();
         position
+    }
+
+    /// What every payload is, if the ring says so.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.slots.config().frame
     }
 
     /// The sequence that is read next.
@@ -271,12 +279,8 @@ impl Position {
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
         let place = self.place();
-        let (sequence, memory) = (place.sequence, &self.slots.memory);
-        let read = match self.slots.class {
-            Class::Inline(stamps) => Glance::at(memory.inline_slot(&place), stamps.of(sequence)).message(),
-            Class::Arena(words) => arena::optimistic_read(memory, words, &place),
-        };
-        let read = read.map_err(Refusal::Slot)?;
+        let sequence = place.sequence;
+        let read = self.slots.optimistic_read(&place).map_err(Refusal::Slot)?;
         let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
@@ -320,9 +324,7 @@ impl Position {
 
     /// Whether a read has something to tell: a message, or why there will be none.
     pub(crate) fn is_ready(&self) -> bool {
-        self.slots.look(&self.place()) != Err(Seen::NotYet)
-            || self.cursors().moved_beyond(self.sequence()).is_some()
-            || !matches!(life::phase(&self.slots.memory), Phase::Fresh | Phase::Open)
+        is_ready(&self.slots, &self.place(), self.cursors())
     }
 
     /// What to tell the caller when a message could not be read; `Ok` to try again.
@@ -397,6 +399,13 @@ impl Position {
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
         Lagged { missed }
     }
+}
+
+/// Whether a read of the message of `place`, by the reader of these cursors, has something to tell.
+pub(crate) fn is_ready(slots: &Slots, place: &Place, cursors: Cursors<'_>) -> bool {
+    slots.look(place) != Err(Seen::NotYet)
+        || cursors.moved_beyond(place.sequence).is_some()
+        || !matches!(life::phase(&slots.memory), Phase::Fresh | Phase::Open)
 }
 
 /// Why a look at the next message returned nothing.

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "the kernels copy through raw pointers")]
 
 #[path = "../../src/copy/mod.rs"]
+#[allow(dead_code, reason = "what the library needs of it and this ring does not")]
 mod copy;
 
 pub(crate) use copy::Kernel;

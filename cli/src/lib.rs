@@ -7,6 +7,7 @@ mod engines;
 mod machine;
 pub mod perf;
 pub mod report;
+pub mod segments;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,6 +26,9 @@ enum Command {
     Perf(Box<perf::Options>),
     Compare(compare::Options),
     Report(report::Options),
+    Ls(segments::LsOptions),
+    Stat(segments::StatOptions),
+    Gc(segments::GcOptions),
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]
     Worker,
@@ -38,20 +42,21 @@ enum Command {
 /// # Errors
 /// Whatever keeps it from being done; [`exit_code`] says what to tell the shell.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
-    match &cli.command {
-        Command::Perf(options) => {
-            let ok = perf::run(options)?;
-            Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        Command::Compare(options) => {
+    let ok = match &cli.command {
+        Command::Perf(options) => perf::run(options)?,
+        Command::Compare(options) if !compare::run(options)? => {
             // Stopped on request: what is done is in the record, but it is not all.
-            let complete = compare::run(options)?;
-            Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(perf::Interrupted::EXIT_CODE) })
+            return Ok(ExitCode::from(perf::Interrupted::EXIT_CODE));
         }
-        Command::Report(options) => report::run(options).map(|()| ExitCode::SUCCESS),
-        Command::Victim(options) => compare::serve_victim(options).map(|()| ExitCode::SUCCESS),
-        Command::Worker => perf::serve().map(|()| ExitCode::SUCCESS),
-    }
+        Command::Compare(_) => true,
+        Command::Report(options) => report::run(options).map(|()| true)?,
+        Command::Ls(options) => segments::ls(options).map(|()| true)?,
+        Command::Stat(options) => segments::stat(options).map(|()| true)?,
+        Command::Gc(options) => segments::gc(options)?,
+        Command::Victim(options) => compare::serve_victim(options).map(|()| true)?,
+        Command::Worker => perf::serve().map(|()| true)?,
+    };
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// 2 for bad input, as for flags that do not exist; 130 after Ctrl-C without results; else 1.

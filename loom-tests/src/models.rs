@@ -1,10 +1,13 @@
 //! The models, each with the orderings that it needs and the least executions that it must explore.
 
+mod assigned;
+mod batch;
 mod end;
 mod gate;
 mod join;
 mod many;
 mod pin;
+mod queue;
 mod rejoin;
 mod skip;
 mod torn;
@@ -61,6 +64,44 @@ pub(crate) const MODELS: &[Model] = &[
         floor: 36_771,
         preemptions: None,
         body: torn::arena,
+    },
+    Model {
+        name: "batch_torn",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Tear, End::Release),
+            (Pair::Tear, End::Acquire),
+        ],
+        floor: 40_022,
+        preemptions: Some(2),
+        body: batch::torn,
+    },
+    Model {
+        name: "batch_skipped",
+        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
+        floor: 12_893,
+        preemptions: Some(2),
+        body: batch::skipped,
+    },
+    Model {
+        name: "batch_acknowledged",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Free, End::Release),
+            (Pair::Free, End::Acquire),
+        ],
+        floor: 268,
+        preemptions: Some(3),
+        body: batch::acknowledged,
+    },
+    Model {
+        name: "batch_rung",
+        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
+        floor: 820,
+        preemptions: None,
+        body: batch::rung,
     },
     Model { name: "skip", kills: &[], floor: 41_791, preemptions: Some(4), body: torn::skipped },
     Model {
@@ -189,6 +230,77 @@ pub(crate) const MODELS: &[Model] = &[
         body: many::died_helped,
     },
     Model { name: "died_owning", kills: &[], floor: 117, preemptions: Some(3), body: many::died_owning },
+    Model {
+        name: "queue",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 303,
+        preemptions: Some(3),
+        body: queue::one_to_one,
+    },
+    Model {
+        name: "queue_2x2",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 568,
+        preemptions: Some(2),
+        body: queue::two_to_two_on_one_slot,
+    },
+    Model {
+        name: "queue_2x2x2",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 262,
+        preemptions: Some(2),
+        body: queue::two_to_two_on_two_slots,
+    },
+    Model {
+        name: "taker_armed",
+        kills: &[],
+        floor: 504,
+        preemptions: Some(2),
+        body: queue::taker_died_armed,
+    },
+    Model {
+        name: "taker_done",
+        kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
+        floor: 874,
+        preemptions: Some(2),
+        body: queue::taker_died_with_it,
+    },
+    Model {
+        name: "taker_owning",
+        kills: &[],
+        floor: 623,
+        preemptions: Some(2),
+        body: queue::taker_died_owning,
+    },
+    Model { name: "adopted_once", kills: &[], floor: 152, preemptions: Some(3), body: queue::adopted_once },
+    Model {
+        name: "queue_died",
+        kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
+        floor: 2_853,
+        preemptions: Some(2),
+        body: queue::writer_died,
+    },
+    Model {
+        name: "made_twice",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 188,
+        preemptions: Some(2),
+        body: assigned::made_twice,
+    },
+    Model {
+        name: "out_of_order",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 26,
+        preemptions: Some(2),
+        body: assigned::out_of_order,
+    },
+    Model {
+        name: "assigned_died",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 40,
+        preemptions: Some(2),
+        body: assigned::died,
+    },
     Model {
         name: "both_leave",
         kills: &[(Pair::Leave, End::Release)],

@@ -61,8 +61,9 @@ fn top(page: &mut String, data: &Data) {
         let _ = match topic {
             [one] => writeln!(page, "<li>{about}: {}</li>", stated(one)),
             several => {
-                let items: String = several.iter().map(|one| format!("<li>{}</li>", stated(one))).collect();
-                writeln!(page, "<li>{about}<ul class=\"several\">{items}</ul></li>")
+                let items: Vec<String> =
+                    several.iter().map(|one| format!("<li>{}</li>", stated(one))).collect();
+                writeln!(page, "<li>{about}<ul class=\"several\">{}</ul></li>", items.concat())
             }
         };
     }

@@ -43,7 +43,13 @@ pub(crate) fn tables(data: &Data) -> Vec<Table> {
         match answers.sweep.name {
             "scenario" => tables.push(scenarios(answers)),
             "alone" => {
-                tables.push(by_engine(answers, "", "ns a message", |f| f.cpu_ns_per_message, number::nanos))
+                tables.push(by_engine(
+                    answers,
+                    "",
+                    "time a message",
+                    |f| f.cpu_ns_per_message,
+                    number::nanos,
+                ));
             }
             _ => {
                 tables.push(by_engine(answers, "", "writes a second", rate, number::count));
@@ -133,7 +139,7 @@ fn scenarios(answers: &Answers) -> Table {
     let row = |engine: EngineName| {
         let cell = |point: &Answer| {
             let spread = point.spread(engine, |figures| figures.target_percent.unwrap_or(f64::NAN));
-            let is_met = spread.as_ref().map(|spread| is_met(spread));
+            let is_met = spread.as_ref().map(is_met);
             let late = point.spread(engine, reader_p999);
             let late = late.map_or_else(String::new, |late| format!(", {}", number::nanos(late.median)));
             let rate = cell(point, engine, spread, |value| format!("{value:.1} %"));
