@@ -127,5 +127,6 @@ impl Chart<'_> {
 
 /// Text inside markup.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let kept = text.replace(" ×", "\u{a0}×"); // No line begins with it.
+    kept.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

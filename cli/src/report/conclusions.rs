@@ -88,6 +88,9 @@ fn falls(answers: &Answers) -> Vec<Conclusion> {
     let of = |engine| {
         let (few, many) = (first.spread(engine, rate)?, last.spread(engine, rate)?);
         let left = many.median / few.median;
+        if few.runs.len() < ENOUGH || many.runs.len() < ENOUGH {
+            return None;
+        }
         let overlap = many.max >= few.min;
         let text = if overlap && left >= 1.0 / NEARLY {
             format!("{engine}: no fall from {} to {} readers that exceeds the spread", first.x, last.x)

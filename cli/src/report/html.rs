@@ -54,7 +54,7 @@ fn top(page: &mut String, data: &Data) {
     }
     page.push_str(
         "<h2>What follows</h2>\n<p class=\"note\">Of seqring: ahead or behind in every round of at least three; open, \
-         if not.</p>\n<ul>\n",
+         if not. In charts, points are medians and bars reach from the lowest to the highest run; point at a line for its name.</p>\n<ul>\n",
     );
     for topic in by_topic(&conclusions(data)) {
         let about = escape(&topic[0].topic);

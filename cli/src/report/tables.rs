@@ -152,10 +152,9 @@ fn scenarios(answers: &Answers) -> Table {
         name: sweep.name.into(),
         title: format!("{}: the rate, of the one that was asked for", sweep.title),
         note: format!(
-            "{}. Behind the comma: the worst reader's p99.9, from the intended start of the write. (1) 1 MB × 50 slots, \
+            "Behind the comma: the worst reader's p99.9, from the intended start of the write. (1) 1 MB × 50 slots, \
              24 writes/s, 5 readers; (2) × 10, 24/s, 100 readers; (3) × 10, 2000/s, 1 reader; (4) 100 MB × 3, 24/s, 1 \
              reader; (5) 1 MB × 10, 24/s, 4 readers busy 100 ms a message. Met: within {TOLERANCE_PERCENT} %.",
-            sweep.fixed
         ),
         head: std::iter::once("engine".into())
             .chain(answers.points.iter().map(|point| format!("({})", point.x)))
