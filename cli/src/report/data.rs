@@ -106,6 +106,12 @@ impl Answer {
         spread.median.is_finite().then_some(spread)
     }
 
+    /// Whether any repetition has such a figure, comparable or not.
+    pub(crate) fn has(&self, value: impl Fn(&Figures) -> f64) -> bool {
+        let outcomes = self.record.runs.iter().filter_map(|run| run.outcome.as_ref().ok());
+        outcomes.map(value).any(f64::is_finite)
+    }
+
     /// How many times the figure of `over` that of `engine` is, round by round.
     pub(crate) fn ratio(
         &self,

@@ -88,10 +88,9 @@ fn percent(value: f64) -> String {
     format!("{} %", number::count(value))
 }
 
-/// Whether anybody has such a figure.
-pub(crate) fn has(answers: &Answers, value: impl Fn(&Figures) -> f64 + Copy) -> bool {
-    let engines = answers.engines();
-    answers.points.iter().any(|point| engines.iter().any(|&engine| point.spread(engine, value).is_some()))
+/// Whether anybody has such a figure, comparable or not.
+pub(crate) fn has(answers: &Answers, value: impl Fn(&Figures) -> f64) -> bool {
+    answers.points.iter().any(|point| point.has(&value))
 }
 
 /// A row for each engine, a column for each point.
