@@ -252,6 +252,9 @@ fn uncontended(answers: &Answers) -> Option<Conclusion> {
             Sign::Open => {}
         }
     }
+    if cheaper.is_empty() && dearer.is_empty() {
+        return None;
+    }
     let list = |engines: &[String]| if engines.is_empty() { "none".into() } else { engines.join(", ") };
     Some(Conclusion {
         key: "uncontended".into(),
@@ -267,7 +270,10 @@ fn scenarios(answers: &Answers) -> Conclusion {
         let percent = |point: &Answer| point.spread(engine, |f| f.target_percent.unwrap_or(f64::NAN));
         answers.points.iter().all(|point| percent(point).is_some_and(|spread| is_met(&spread)))
     };
-    let (met, missed): (Vec<_>, Vec<_>) = answers.engines().into_iter().partition(|engine| meets(*engine));
+    let compared =
+        |engine: &EngineName| answers.points.iter().all(|point| point.spread(*engine, rate).is_some());
+    let (compared, unknown): (Vec<_>, Vec<_>) = answers.engines().into_iter().partition(compared);
+    let (met, missed): (Vec<_>, Vec<_>) = compared.into_iter().partition(|engine| meets(*engine));
     let list = |engines: &[EngineName]| {
         let names: Vec<String> = engines.iter().map(ToString::to_string).collect();
         if names.is_empty() { "none".into() } else { names.join(", ") }
@@ -276,14 +282,15 @@ fn scenarios(answers: &Answers) -> Conclusion {
         key: "scenarios".into(),
         sign: match (met.contains(&OURS), missed.is_empty()) {
             (true, false) => Sign::Better,
-            (false, _) if !met.is_empty() => Sign::Worse,
+            (false, _) if missed.contains(&OURS) && !met.is_empty() => Sign::Worse,
             _ => Sign::Open,
         },
         topic: "The five scenarios".into(),
         text: format!(
-            "within 1.5 % of the rate in every run: {}; not, or not in comparable runs: {}.",
+            "within 1.5 % of the rate in every run: {}; not: {}; without comparable runs of each: {}.",
             list(&met),
-            list(&missed)
+            list(&missed),
+            list(&unknown)
         ),
     }
 }
