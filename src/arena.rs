@@ -3,7 +3,14 @@
 //! A ring of `slots` slots and one writer has `slots + 1` buffers: each slot keeps one, the writer owns one.
 //! The writer fills its own, which no reader looks for, then puts it into the slot by one store and owns what
 //! the slot kept before. A writer that is stopped or killed at any instruction leaves every slot with a whole
-//! message, and its own buffer is the one that no slot names ([`missing_buffer`]).
+//! message, and its own buffer is the one that no slot names ([`missing_buffers`]). In a gated ring it has a second one,
+//! for what a view of an evicted reader shows ([`crate::spare`]).
+//!
+//! # Hot buffers
+//! The exchange gives the writer the buffer that lay longest: with large messages none of it is left in a cache. So in a
+//! gated ring the writer of large messages looks after each one how far the readers are, and takes the buffer of the newest
+//! message that all of them have read back out of its slot ([`withdraw`]), which then keeps the cold one. Nobody misses that
+//! message: who joins stands above what all had read at the writer's last look. An observer finds it overtaken.
 //!
 //! # States of a slot's word, seen by a reader that waits for round `r` of the slot
 //! | word                      | meaning             |
@@ -11,6 +18,7 @@
 //! | an earlier round          | not there yet       |
 //! | round `r`, awaited        | not there yet       |
 //! | round `r`, holds buffer b | there, in b         |
+//! | round `r`, taken          | was there           |
 //! | a later round             | overtaken           |
 //!
 //! # Steps
@@ -95,6 +103,25 @@ pub(crate) fn optimistic_read<'a>(
     }
 }
 
+/// Takes the buffer of message `place` back out of its slot, for `own`, which the slot keeps instead. `None` if the message
+/// is not there. Only the one writer of a gated ring calls it, for a message that every reader has passed.
+pub(crate) fn withdraw(
+    memory: &Memory,
+    words: Words,
+    place: &Place,
+    own: usize,
+) -> Result<Option<usize>, Corrupt> {
+    let word = memory.slot_word(place);
+    let Some(buffer) = words.buffer_of(load_own(word), place.round()) else {
+        return Ok(None);
+    };
+    memory.buffer(buffer)?;
+    // PAIRS(Publish): as for a publication; nobody takes up a message from it.
+    word.store(words.taken(place.round(), own), release(Pair::Publish));
+    stops::at(Stop::Withdrawn);
+    Ok(Some(buffer))
+}
+
 /// What the slot of `place` says about that message: `Ok` if it is there, or was taken.
 pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
     // PAIRS(Publish): as in `optimistic_read`.
@@ -106,11 +133,18 @@ pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), S
     }
 }
 
-/// The one buffer that no slot names: the writer's own, whatever its predecessor was doing when it left.
+/// The buffer that message `place` is in.
+pub(crate) fn buffer_of(memory: &Memory, words: Words, place: &Place) -> Result<usize, Seen> {
+    // PAIRS(Publish): as in `optimistic_read`.
+    let word = memory.slot_word(place).load(acquire(Pair::Publish));
+    words.buffer_of(word, place.round()).ok_or_else(|| words.seen(word, place.round()))
+}
+
+/// The buffers that no slot names, in order: the writer's own, whatever its predecessor was doing when it left.
 ///
 /// # Cost
 /// A pass over all slots, once a writer.
-pub(crate) fn missing_buffer(memory: &Memory, words: Words) -> Result<usize, Corrupt> {
+pub(crate) fn missing_buffers(memory: &Memory, words: Words) -> Result<Vec<usize>, Corrupt> {
     let layout = memory.layout();
     let mut kept = vec![false; layout.buffers];
     let mut place = Place::of(0, layout.config.slots);
@@ -124,5 +158,5 @@ pub(crate) fn missing_buffer(memory: &Memory, words: Words) -> Result<usize, Cor
         }
         place.step();
     }
-    Ok(kept.iter().position(|kept| !kept).expect("there is one buffer more than slots"))
+    Ok((0..layout.buffers).filter(|buffer| !kept[*buffer]).collect())
 }

@@ -47,7 +47,8 @@ impl<'w> Claim<'w> {
         // - valid: the payload of a buffer holds any length that `try_claim` admits;
         // - alive: `front` holds the memory, and the slice borrows `self` mutably;
         // - exclusive: the ring is gated, so a buffer comes to the writer only when every reader has passed the
-        //   message that was in it (reads are pinned while they last), and it has no observers.
+        //   message that was in it (reads are pinned while they last; a buffer that one of them still shows is not filled,
+        //   `crate::spare`), and it has no observers.
         exclusive.then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) }).flatten()
     }
 

@@ -59,8 +59,7 @@ pub(crate) struct Entry {
     pub(crate) started: AtomicU64,
     /// What others tell a reader: not to stand below this position ([`crate::gate`]).
     pub(crate) floor: AtomicU64,
-    /// A buffer that an eviction set aside for a living view.
-    pub(crate) set_aside: AtomicU64,
+    pub(crate) reserved_aside: AtomicU64,
     /// The sequence at which the participant joined.
     pub(crate) joined: AtomicU64,
     pub(crate) reserved_cold: [AtomicU64; 2],

@@ -18,9 +18,11 @@ use crate::many::{self, Attempt, Peer};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::patience::Patience;
+use crate::place::Place;
 use crate::slots::{Class, Slots};
+use crate::spare::Spare;
 use crate::stamp::{Stamps, Words};
-use crate::sync::Relaxed;
+use crate::sync::{Relaxed, SMALL_IS_LARGE};
 
 /// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
 /// by looking at the slots; and where a message is three stores, a fourth one to another line is dear.
@@ -28,6 +30,18 @@ const COUNTED_EVERY: u64 = 64;
 
 /// The lane is made straight for so many bytes of slots at a time, if they hold several messages.
 const STRETCH_BYTES: usize = 2048;
+
+/// From this size on a message in a cache is worth a look at all readers.
+const HOT_BYTES: usize = if SMALL_IS_LARGE { 128 } else { 32 << 10 };
+
+/// The one writer's buffers: the one to be filled, and in a gated ring another.
+fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), Corrupt> {
+    match arena::missing_buffers(&seat.shared().memory, words)?[..] {
+        [own] => Ok((own, None)),
+        [one, other] => Spare::of(seat.shared(), [one, other]).map(|(own, spare)| (own, Some(spare))),
+        _ => unreachable!("the layout has one or two buffers more than slots, which name each buffer once"),
+    }
+}
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
@@ -51,6 +65,8 @@ pub(crate) struct Front {
     meta_bytes: usize,
     /// The arena buffer that is this writer's; meaningless in inline rings.
     own: usize,
+    /// The second one, in a gated ring.
+    spare: Option<Spare>,
     /// In a ring of many writers.
     peer: Option<Peer>,
     /// No reader looks at `own` while it is filled.
@@ -72,9 +88,9 @@ impl Front {
             (Class::Arena(words), Writers::Many) => Some(many::join(seat, words)?),
             _ => None,
         };
-        let own = match slots.class {
-            Class::Arena(words) if peer.is_none() => arena::missing_buffer(&slots.memory, words)?,
-            _ => 0,
+        let (own, spare) = match slots.class {
+            Class::Arena(words) if peer.is_none() => own_buffers(seat, words)?,
+            _ => (0, None),
         };
         if peer.is_none() {
             slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::count`.
@@ -96,6 +112,7 @@ impl Front {
             slot_bytes: config.slot_bytes,
             meta_bytes: config.meta_bytes,
             own,
+            spare,
             peer,
             exclusive: config.delivery != Delivery::Lossy && !config.observers,
             scratch: Vec::new(),
@@ -228,7 +245,7 @@ impl Front {
         let next = self.sequence();
         let memory = &self.slots.memory;
         let full = self.peer.as_mut().is_some_and(|peer| peer.is_full(memory, next));
-        if !full && (self.gate.admits(next) || self.gate.look(memory, next)) {
+        if !full && (self.gate.admits(next) || self.gate.look(memory, next, self.spare.as_mut())) {
             return Ok(next);
         }
         Err(TryWriteError::Full)
@@ -264,8 +281,31 @@ impl Front {
         if self.peer.is_some() {
             return self.exchange_among_many();
         }
-        self.own = arena::publish(&self.slots.memory, words, &self.lane.place(), own)?;
-        Ok(self.published())
+        let memory = &self.slots.memory;
+        let displaced = arena::publish(memory, words, &self.lane.place(), own)?;
+        self.own = match &mut self.spare {
+            Some(spare) if self.gate.sets_aside(memory, self.lane.sequence()) => spare.keep(displaced),
+            _ => displaced,
+        };
+        let large = memory.layout().buffer_stride >= HOT_BYTES;
+        let sequence = self.published();
+        if large && self.spare.is_some() {
+            self.take_a_hot_buffer(words)?;
+        }
+        Ok(sequence)
+    }
+
+    /// Makes the buffer of the newest message that all readers have read the own one, if there is such a message.
+    fn take_a_hot_buffer(&mut self, words: Words) -> Result<(), Corrupt> {
+        let (memory, next) = (&self.slots.memory, self.lane.sequence());
+        let slots = memory.layout().config.slots;
+        self.gate.look(memory, next, self.spare.as_mut());
+        let newest = self.gate.read_by_all().and_then(|read| read.min(next).checked_sub(1));
+        if let Some(newest) = newest.filter(|newest| newest + slots as u64 >= next) {
+            let hot = arena::withdraw(memory, words, &Place::of(newest, slots), self.own)?;
+            self.own = hot.unwrap_or(self.own);
+        }
+        Ok(())
     }
 
     fn exchange_among_many(&mut self) -> Result<u64, TryWriteError> {

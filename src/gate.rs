@@ -22,12 +22,13 @@
 //! # Moved by others
 //! Others may raise a reader's *floor*: it must not stand below. The reader looks at its floor before each
 //! read; the writer counts the higher of cursor and floor. A reader that hands out bytes in place first *pins*
-//! its cursor: the pin holds the writer back whatever the floor says. Pin and floor are two words, so both
-//! sides put a full fence between storing the one and loading the other:
+//! its cursor: the pin holds the writer back whatever the floor says, unless the writer can leave the pinned buffer alone
+//! and go on with another ([`crate::spare`]). Pin and floor are two words, so both sides put a full fence between storing
+//! the one and loading the other:
 //!
 //! | reader                        | writer that finds a floor above the cursor |
 //! |-------------------------------|--------------------------------------------|
-//! | p cursor := position, pinned  | 5 (floor was loaded)                       |
+//! | p say which buffer; cursor := position, pinned | 5 (floor was loaded)      |
 //! | q fence                       | 6 fence                                    |
 //! | r floor above? then give up   | 7 cursor again: pinned? then it counts     |
 //!
@@ -47,6 +48,7 @@ use crate::config::Writers;
 use crate::error::Peer;
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
+use crate::spare::Spare;
 use crate::stops::{self, Stop};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 
@@ -86,7 +88,7 @@ impl Cursor {
     }
 
     fn is_pinned(self) -> bool {
-        self.0 & 1 == 1
+        self != Self::VACANT && self.0 & 1 == 1
     }
 }
 
@@ -100,6 +102,10 @@ pub(crate) struct Gate {
     inherited: u64,
     /// Other writers announce too, at the same time.
     many: bool,
+    /// The message whose buffer is set aside when it is published over.
+    aside: Option<u64>,
+    /// Readers there are, and none that others moved: below this all have read everything.
+    read_by_all: Option<u64>,
 }
 
 impl Gate {
@@ -111,12 +117,14 @@ impl Gate {
             // Relaxed: the writer before us let go of its entry, or died, before we took it.
             inherited: memory.control().limit.load(Relaxed),
             many: memory.layout().config.writers == Writers::Many,
+            aside: None,
+            read_by_all: None,
         }
     }
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate { limit: u64::MAX, unmarked: 0, inherited: 0, many: false }
+        Gate { limit: u64::MAX, unmarked: 0, inherited: 0, many: false, aside: None, read_by_all: None }
     }
 
     #[inline(always)]
@@ -135,12 +143,24 @@ impl Gate {
         if self.marks(sequence) { self.limit } else { self.limit.min(self.unmarked) }
     }
 
-    /// Looks at the readers again; says whether `next` may be published now.
+    /// Whether what message `sequence` is published over is still shown to a reader that was moved.
+    #[inline(always)]
+    pub(crate) fn sets_aside(&self, memory: &Memory, sequence: u64) -> bool {
+        self.aside.is_some_and(|aside| aside + memory.layout().config.slots as u64 == sequence)
+    }
+
+    /// Below this every reader had read everything at the last look; `None` if there were no readers, or moved ones.
+    pub(crate) fn read_by_all(&self) -> Option<u64> {
+        self.read_by_all
+    }
+
+    /// Looks at the readers again; says whether `next` may be published now. A writer with a `spare` buffer is not held
+    /// back by one view of a reader that was moved.
     ///
     /// # Cost
     /// A full fence and one line a registered reader.
     #[cold]
-    pub(crate) fn look(&mut self, memory: &Memory, next: u64) -> bool {
+    pub(crate) fn look(&mut self, memory: &Memory, next: u64, spare: Option<&mut Spare>) -> bool {
         let slots = memory.layout().config.slots as u64;
         let announced = &memory.control().limit;
         // Relaxed, both: the fence below orders them.
@@ -152,12 +172,11 @@ impl Gate {
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
         stops::at(Stop::GateAnnounced);
-        let mut slowest = next;
-        let mut moved = false;
-        for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
-            slowest = slowest.min(held.position);
-            moved |= held.moved;
-        }
+        let Audience { slowest, moved, readers, shown } = audience(memory, next);
+        let [first, second] = shown.map(|shown| shown.unwrap_or(next));
+        self.aside = (first < slowest && spare.is_some_and(Spare::is_free)).then_some(first);
+        let slowest = slowest.min(if self.aside.is_some() { second } else { first });
+        self.read_by_all = (readers && !moved).then_some(slowest);
         // Never below what is published already: a joiner may stand far below, but finds nothing there.
         self.limit = (slowest + slots).max(next);
         // A reader that was moved may be anywhere below, in the middle of a copy; an observer always may.
@@ -172,23 +191,82 @@ impl Gate {
 }
 
 /// The registered reader that holds the writers back most: its position and its entry.
-fn slowest(memory: &Memory) -> Option<(u64, usize)> {
-    entries(memory).filter_map(|index| Some((held_back_to(memory, index)?.position, index))).min()
+fn slowest(memory: &Memory, next: u64) -> Option<(u64, usize)> {
+    let slots = memory.layout().config.slots as u64;
+    let at = |held: &Held| held.in_the_way(next, slots).unwrap_or(held.position);
+    entries(memory).filter_map(|index| Some((at(&held_back_to(memory, index)?), index))).min()
 }
 
 /// The slowest reader as a peer, for whoever reports that it waits.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
-    let (position, entry) = slowest(memory)?;
+    let (position, entry) = slowest(memory, next)?;
     let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for a message to people.
     Some(Peer { pid: (owner >> 32) as u32, entry, lag: next.saturating_sub(position) })
 }
 
+/// What all readers together let a writer do.
+struct Audience {
+    /// Below it no reader needs anything any more, but for what is shown.
+    slowest: u64,
+    /// Others said so of one of them: it may be copying something below.
+    moved: bool,
+    /// There are any.
+    readers: bool,
+    /// The lowest two messages that readers have pinned which others moved beyond them.
+    shown: [Option<u64>; 2],
+}
+
+/// Looks at all readers. Those that need nothing below `next` are as if they stood there.
+fn audience(memory: &Memory, next: u64) -> Audience {
+    let slots = memory.layout().config.slots as u64;
+    let mut all = Audience { slowest: next, moved: false, readers: false, shown: [None; 2] };
+    for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
+        all.readers = true;
+        all.moved |= held.moved;
+        all.slowest = all.slowest.min(held.position);
+        if let Some(shown) = held.in_the_way(next, slots) {
+            let [first, second] = all.shown;
+            all.shown = match first {
+                Some(first) if shown > first => {
+                    [Some(first), Some(second.map_or(shown, |second| second.min(shown)))]
+                }
+                Some(first) if shown == first => [Some(first), second],
+                _ => [Some(shown), first],
+            };
+        }
+    }
+    all
+}
+
+/// Whether a reader has pinned a message in `buffer`.
+///
+/// # Cost
+/// A line a reader.
+pub(crate) fn is_shown(memory: &Memory, buffer: usize) -> bool {
+    entries(memory).any(|index| {
+        let entry = memory.entry(index);
+        // PAIRS(Free): if the reader has let go of the buffer, what it read there is read.
+        let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
+        // PAIRS(Free): also if it has pinned another one since.
+        cursor.is_pinned() && entry.pinned.load(acquire(Pair::Free)) == buffer as u64
+    })
+}
+
 /// What a reader lets the writers do.
 struct Held {
-    /// Below it the reader needs nothing any more.
+    /// Below it the reader needs nothing any more, but for what it shows.
     position: u64,
     /// Others said so, not the reader: it may be copying something below.
     moved: bool,
+    /// The message that it has pinned all the same.
+    shown: Option<u64>,
+}
+
+impl Held {
+    /// The message that is shown, unless it was published over already: then it was set aside, and holds nobody back.
+    fn in_the_way(&self, next: u64, slots: u64) -> Option<u64> {
+        self.shown.filter(|shown| shown + slots >= next)
+    }
 }
 
 /// What the reader of this entry, if there is one, lets the writers do.
@@ -199,15 +277,15 @@ fn held_back_to(memory: &Memory, index: usize) -> Option<Held> {
     let position = cursor.position()?;
     let floor = entry.floor.load(Relaxed); // Relaxed: the fence below orders it where it counts.
     if floor <= position {
-        return Some(Held { position, moved: false });
+        return Some(Held { position, moved: false, shown: None });
     }
     // PAIRS(Pin): a reader that pinned without seeing this floor is seen pinned below.
     full_fence(Pair::Pin, End::Release);
     // PAIRS(Free): as above.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
-    let position = if cursor.is_pinned() { position } else { position.max(floor) };
-    Some(Held { position, moved: true })
+    let shown = cursor.is_pinned().then_some(position).filter(|shown| *shown < floor);
+    Some(Held { position: position.max(floor), moved: true, shown })
 }
 
 /// Entries that were ever taken.
@@ -271,9 +349,11 @@ impl Cursors<'_> {
         (floor > position).then_some(floor)
     }
 
-    /// Holds all writers back from overwriting message `position`, until [`Self::advance`]; or says that this
-    /// reader was moved beyond it, and holds nothing.
-    pub(crate) fn pin(self, position: u64) -> Result<(), u64> {
+    /// Holds all writers back from overwriting message `position`, which is in `buffer`, until [`Self::advance`]; or says
+    /// that this reader was moved beyond it, and holds nothing.
+    pub(crate) fn pin(self, position: u64, buffer: usize) -> Result<(), u64> {
+        // PAIRS(Free): what we read in the buffer that was pinned before is read.
+        self.0.pinned.store(buffer as u64, release(Pair::Free));
         // PAIRS(Free): everything below is read, as in `advance`.
         self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
         // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.

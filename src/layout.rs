@@ -41,7 +41,8 @@ pub(crate) struct Layout {
     pub(crate) payload_offset: usize,
     /// Room of a payload in bytes, a multiple of 8.
     pub(crate) payload_bytes: usize,
-    /// Arena: `slots` buffers that slots hold at first, then one for each owner that may come. Inline: 0.
+    /// Arena: `slots` buffers that slots hold at first, then one for each owner that may come, and a gated ring's one
+    /// writer's second. Inline: 0.
     pub(crate) buffers: usize,
     pub(crate) headers_offset: usize,
     pub(crate) extras_offset: usize,
@@ -122,7 +123,7 @@ impl Layout {
             buffer_stride,
             total_bytes: up_to(buffers)?,
             resident_bytes: match config.writers {
-                Writers::One => up_to(buffers)?,
+                Writers::One => up_to(config.slots + 1)?,
                 Writers::Many => up_to(config.slots)?,
             },
         })
@@ -148,6 +149,7 @@ impl Layout {
 /// Buffers that belong to participants, not to slots: the one writer's, or one for each entry.
 fn owned_buffers(config: &Config) -> usize {
     match config.writers {
+        Writers::One if config.delivery == Delivery::Gated => 2,
         Writers::One => 1,
         Writers::Many => config.participants,
     }

@@ -100,6 +100,7 @@ mod segment_options;
 mod segments;
 mod shared;
 mod slots;
+mod spare;
 mod stamp;
 mod stops;
 mod superblock;

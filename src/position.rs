@@ -262,8 +262,9 @@ impl Position {
         }
         if self.pins() {
             // A look first: nobody is told of a pin for a message that is not there.
-            self.slots.look(&self.place()).map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
-            self.cursors().pin(sequence).map_err(|floor| Refusal::Moved { floor })?;
+            let buffer = self.slots.buffer_of(&self.place());
+            let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            self.cursors().pin(sequence, buffer).map_err(|floor| Refusal::Moved { floor })?;
         }
         let read = self.copy(copy);
         if self.pins() && read.is_err() {

@@ -249,8 +249,8 @@ impl Ring {
     /// Skips, for every registered reader, all that is published so far.
     ///
     /// Readers learn of it at their next call, as [`Lagged`](crate::Lagged). A read in progress is finished or
-    /// refused, never torn; bytes that a view shows stay until it is dropped, and hold a gated writer back
-    /// until then.
+    /// refused, never torn; bytes that a view shows stay until it is dropped; see
+    /// [`View`](crate::View) for whether they hold a gated writer back.
     pub fn skip_readers_to_newest(&self) {
         let Shared { memory, bells, .. } = &*self.shared;
         gate::raise_floors(memory, self.next_sequence());
@@ -338,7 +338,7 @@ mod tests {
         // A joiner that was held up since the limit was 4 stores its first guess only now.
         memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);
         memory.control().table.high_water.store(2, Relaxed);
-        assert!(!Gate::closed(memory).look(memory, 4), "the joiner holds the ring back");
+        assert!(!Gate::closed(memory).look(memory, 4, None), "the joiner holds the ring back");
         assert_eq!(memory.control().limit.load(Relaxed), 8, "it may not stand below 4");
     }
 }

@@ -60,12 +60,27 @@ impl Slots {
     pub(crate) fn look(&self, place: &Place) -> Result<(), Seen> {
         match self.class {
             Class::Inline(stamps) => inline::look(&self.memory.inline_slot(place), stamps.of(place.sequence)),
-            Class::Arena(words) => arena::look(&self.memory, words, place).map_err(|seen| match seen {
-                Seen::NotYet => Seen::NotYet,
-                Seen::Overtaken { by } => {
-                    Seen::Overtaken { by: by.saturating_mul(self.config().slots as u64) }
-                }
-            }),
+            Class::Arena(words) => {
+                arena::look(&self.memory, words, place).map_err(|seen| self.in_sequences(seen))
+            }
+        }
+    }
+
+    /// The buffer that the message of `place` is in; in a ring without buffers, any.
+    pub(crate) fn buffer_of(&self, place: &Place) -> Result<usize, Seen> {
+        match self.class {
+            Class::Inline(_) => self.look(place).map(|()| 0),
+            Class::Arena(words) => {
+                arena::buffer_of(&self.memory, words, place).map_err(|seen| self.in_sequences(seen))
+            }
+        }
+    }
+
+    /// What an arena slot said in rounds.
+    fn in_sequences(&self, seen: Seen) -> Seen {
+        match seen {
+            Seen::NotYet => Seen::NotYet,
+            Seen::Overtaken { by } => Seen::Overtaken { by: by.saturating_mul(self.config().slots as u64) },
         }
     }
 

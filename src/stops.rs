@@ -17,6 +17,8 @@ pub enum Stop {
     PublishStored,
     /// `arena`, one writer: the buffer is filled, the slot's word not stored.
     PublishFilled,
+    /// `arena`, one writer: a buffer is withdrawn from its slot.
+    Withdrawn,
     /// `many`: the slot was looked at.
     ExchangeLooked,
     /// `many`: the intent is stored.
@@ -64,12 +66,13 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 26] = [
+    pub const ALL: [Stop; 27] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::PublishMarked,
         Stop::PublishStored,
         Stop::PublishFilled,
+        Stop::Withdrawn,
         Stop::ExchangeLooked,
         Stop::ExchangeArmed,
         Stop::ExchangeDone,

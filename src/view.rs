@@ -8,8 +8,10 @@ use crate::position::{Position, Received, Shown};
 
 /// The bytes of one message: in the ring where the protocol freezes them, else a copy.
 ///
-/// Dropping it moves the reader on. While it shows bytes in the ring, writers of that gated ring go no further
-/// than `slots` messages beyond this one, whatever happens to the reader meanwhile.
+/// Dropping it moves the reader on. While it shows bytes in the ring, they stay as they are, whatever happens to the reader
+/// meanwhile. Writers of that gated ring go no further than `slots` messages beyond this one; if others
+/// [move](crate::Ring::skip_readers_to_newest) the reader on, the one writer goes further and leaves the shown buffer alone:
+/// one at a time, a second such view holds it back.
 #[derive(Debug)]
 pub struct View<'r> {
     position: &'r mut Position,
@@ -49,8 +51,9 @@ impl std::ops::Deref for View<'_> {
             //   buffer's size when the message was read;
             // - alive: `position` holds the memory, and the slice borrows `self`;
             // - frozen: the message was whole while this reader's cursor was pinned at it, and the cursor stays
-            //   pinned until `drop`. No writer publishes over a pinned message ([`crate::gate`]), and a buffer
-            //   is filled by its owner only, whom it passes to by being displaced from its slot.
+            //   pinned until `drop`. No writer publishes over a pinned message ([`crate::gate`]), unless it leaves
+            //   the buffer alone until the pin is gone ([`crate::spare`]); and a buffer is filled by its owner only, whom
+            //   it passes to by being displaced from its slot.
             Shown::InPlace(received, bytes) => unsafe { frozen_bytes(*bytes, received.len) },
             Shown::Copied(_, bytes) => bytes,
         }

@@ -119,7 +119,7 @@ impl Watch {
     fn run(&self, shared: &Shared, entry: usize) {
         let slots = Slots::new(shared.memory.clone());
         let own_entry = shared.memory.own_entry(entry);
-        let (bell, naps) = (&shared.memory.control().published, AtomicU64::new(0));
+        let (bell, naps) = (&shared.memory.control().published, AtomicU64::default());
         while let Some(sequence) = self.next_order() {
             let place = Place::of(sequence, slots.config().slots);
             let ready =

@@ -1,5 +1,6 @@
 //! The models, each with the orderings that it needs and the least executions that it must explore.
 
+mod aside;
 mod assigned;
 mod batch;
 mod end;
@@ -156,6 +157,33 @@ pub(crate) const MODELS: &[Model] = &[
         floor: 47_298,
         preemptions: Some(4),
         body: pin::view_held_while_skipped,
+    },
+    Model {
+        name: "shown",
+        // Not the acquire end of `Free`: the full fence of the look that follows stands behind it.
+        kills: &[(Pair::Free, End::Release), (Pair::Pin, End::Acquire)],
+        floor: 23_066,
+        preemptions: Some(3),
+        body: aside::shown,
+    },
+    Model {
+        name: "hot",
+        kills: &[(Pair::Free, End::Release), (Pair::Free, End::Acquire)],
+        floor: 64,
+        preemptions: Some(2),
+        body: aside::hot,
+    },
+    Model {
+        name: "hot_joined",
+        kills: &[
+            (Pair::Free, End::Release),
+            (Pair::Free, End::Acquire),
+            (Pair::Join, End::Release),
+            (Pair::Join, End::Acquire),
+        ],
+        floor: 707,
+        preemptions: Some(2),
+        body: aside::hot_joined,
     },
     Model {
         name: "wake_reader",

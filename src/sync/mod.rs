@@ -50,6 +50,9 @@ pub use pair::weaken;
 pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
+/// True where models or tests stop at every step: there small messages take the way of large ones, too.
+pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_loom, seqring_stops));
+
 /// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
 pub(crate) const MODELLED: bool = cfg!(seqring_loom);
 

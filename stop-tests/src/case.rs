@@ -87,6 +87,7 @@ impl Role {
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Stop::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Stop::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
+            Stop::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
             Stop::ExchangeLooked
             | Stop::ExchangeArmed
             | Stop::ExchangeDone
@@ -260,7 +261,7 @@ impl Case {
         let ring = Ring::create(&name, &self.role.config()).map_err(|error| error.to_string())?;
         let (read, over, done) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let leaking = AtomicBool::new(self.stop == Stop::MessageAdopted);
-        std::thread::scope(|scope| {
+        let moved = std::thread::scope(|scope| {
             let survivor = Survivor::join(&ring)?;
             // Held by us, so that the stream does not end with the victim.
             let writers: Result<Vec<_>, _> = (0..self.role.others()).map(|_| ring.writer()).collect();
@@ -308,7 +309,10 @@ impl Case {
                 self.check(&got, VICTIM, ended.least, most)?;
             }
             Ok(ended.moved)
-        })
+        });
+        // Takers that were leaked have the ring open as long as this process lives: its name would outlive them all.
+        let _ = Ring::unlink(&name);
+        moved
     }
 
     /// Starts the victim, and lets it meet its fate.
