@@ -9,6 +9,7 @@
 //! | question | module |
 //! |---|---|
 //! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
+//! | Does a contestant do what it must? | [`conformance`] |
 //! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] says how long, [`summary`] what came out |
 //! | Which repetitions may be compared? | [`class`] by [`mod@line`], and [`others`]; [`surroundings`] reads both |
 //! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
@@ -58,6 +59,7 @@ pub mod bursts;
 pub mod child;
 pub mod class;
 pub mod clock;
+pub mod conformance;
 pub mod content;
 pub mod engine;
 pub mod exchange;

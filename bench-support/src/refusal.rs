@@ -139,8 +139,8 @@ pub enum ReadError {
     Failed(#[from] Box<EngineError>),
 }
 
-/// A refusal that may or may not go away by waiting.
-pub(crate) trait Refusal {
+/// A refusal that may or may not go away by waiting: what an engine's own wait needs to know of it.
+pub trait Refusal {
     /// What the waiting call reports.
     type Error;
 

@@ -10,6 +10,7 @@
 //! compared (`bench_support::repeat`). Every repetition also checks what it received.
 
 mod audience;
+mod crowd;
 mod idle;
 mod large;
 mod memory;
@@ -54,6 +55,7 @@ fn rows() -> Vec<Row> {
     rows.extend(trips::rows());
     rows.push(zero_copy::row());
     rows.extend(audience::rows());
+    rows.extend(crowd::rows());
     rows.push(wakes::row());
     rows.extend(idle::rows());
     rows.push(memory::row());

@@ -60,7 +60,7 @@ fn measure(session: &Session, number: u8, name: &str) -> Result<Finding, String>
 }
 
 /// `target/release/seqring`, seen from `target/release/deps/reach-…`.
-fn program() -> Result<PathBuf, String> {
+pub(crate) fn program() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let program = here.parent().and_then(|deps| deps.parent()).map(|release| release.join("seqring"));
     program

@@ -2,7 +2,11 @@
 //!
 //! [`Cli`] is what is typed, [`run`] does it. Each subcommand has a module of its own.
 
+pub mod compare;
+mod engines;
+mod machine;
 pub mod perf;
+pub mod report;
 pub mod segments;
 pub mod storm;
 
@@ -21,6 +25,8 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Perf(Box<perf::Options>),
+    Compare(compare::Options),
+    Report(report::Options),
     Ls(segments::LsOptions),
     Stat(segments::StatOptions),
     Gc(segments::GcOptions),
@@ -31,6 +37,9 @@ enum Command {
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]
     Worker,
+    /// Be killed, or survive (started by `seqring compare`).
+    #[command(hide = true)]
+    Victim(compare::VictimOptions),
 }
 
 /// Does what was typed.
@@ -40,11 +49,18 @@ enum Command {
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     let ok = match &cli.command {
         Command::Perf(options) => perf::run(options)?,
+        Command::Compare(options) if !compare::run(options)? => {
+            // Stopped on request: what is done is in the record, but it is not all.
+            return Ok(ExitCode::from(perf::Interrupted::EXIT_CODE));
+        }
+        Command::Compare(_) => true,
+        Command::Report(options) => report::run(options).map(|()| true)?,
         Command::Ls(options) => segments::ls(options).map(|()| true)?,
         Command::Stat(options) => segments::stat(options).map(|()| true)?,
         Command::Gc(options) => segments::gc(options)?,
         Command::Storm(options) => storm::run(options)?,
         Command::StormWorker(assignment) => storm::serve(assignment)?,
+        Command::Victim(options) => compare::serve_victim(options).map(|()| true)?,
         Command::Worker => perf::serve().map(|()| true)?,
     };
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

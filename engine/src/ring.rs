@@ -7,6 +7,7 @@ use bench_support::sink::{Scratch, Sink};
 use seqring::{Claim, Config, JoinError, Lagged, Reader, Ring, RingError, Start, Taker, Writer};
 use seqring::{TryReadError, TryWriteError};
 use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::layout::{Layout, Suited};
@@ -17,6 +18,8 @@ pub struct Shaped<L> {
     ring: Ring,
     named: Option<String>,
     layout: PhantomData<L>,
+    /// Who touched the memory of a heap ring: handed out as the first writer, for if it left, the stream would end.
+    first_writer: Mutex<Option<Writer>>,
 }
 
 /// A ring whose slots are as suits their size.
@@ -60,23 +63,30 @@ impl<L: Layout> Engine for Shaped<L> {
         match place {
             Place::Named(name) => {
                 let ring = Ring::create(name, &config).map_err(failed)?;
-                Ok(Self { ring, named: Some(name.clone()), layout: PhantomData })
+                Ok(Self {
+                    ring,
+                    named: Some(name.clone()),
+                    layout: PhantomData,
+                    first_writer: Mutex::default(),
+                })
             }
             Place::Heap => {
                 let ring = Ring::heap(&config).map_err(failed)?;
-                touch(&ring, spec.slot_bytes)?;
-                Ok(Self { ring, named: None, layout: PhantomData })
+                let first_writer = Mutex::new(Some(touch(&ring, spec.slot_bytes)?));
+                Ok(Self { ring, named: None, layout: PhantomData, first_writer })
             }
         }
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
         let ring = Ring::open(name).map_err(|error| EngineError::failed("open the ring", error))?;
-        Ok(Self { ring, named: None, layout: PhantomData })
+        Ok(Self { ring, named: None, layout: PhantomData, first_writer: Mutex::default() })
     }
 
     fn writer(&self) -> Result<RingWriter, EngineError> {
-        self.ring.writer().map(RingWriter).map_err(|error| joining("join as a writer", error))
+        let first = self.first_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = first.map_or_else(|| self.ring.writer(), Ok);
+        writer.map(RingWriter).map_err(|error| joining("join as a writer", error))
     }
 
     fn reader(&self) -> Result<RingReader, EngineError> {
@@ -98,7 +108,7 @@ impl<L> Drop for Shaped<L> {
 }
 
 /// Writes through all buffers of a heap ring, so that its pages are there.
-fn touch(ring: &Ring, slot_bytes: usize) -> Result<(), EngineError> {
+fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     let mut writer = ring.writer().map_err(|error| joining("touch the ring", error))?;
     let mut scratch = Scratch::new(slot_bytes);
     let mut taker = if ring.delivery() == seqring::Delivery::Queue { ring.taker().ok() } else { None };
@@ -109,7 +119,7 @@ fn touch(ring: &Ring, slot_bytes: usize) -> Result<(), EngineError> {
             taker.try_take().map_err(|error| EngineError::failed("touch the ring", error))?;
         }
     }
-    Ok(())
+    Ok(writer)
 }
 
 fn joining(attempt: &'static str, error: JoinError) -> EngineError {
@@ -318,3 +328,6 @@ fn copied(taken: &[u8], buffer: &mut [u8]) -> Result<usize, ReadRefused> {
     room.copy_from_slice(taken);
     Ok(bytes)
 }
+
+#[cfg(test)]
+bench_support::conformance_tests!(conformance, Seqring);

@@ -3,7 +3,7 @@
 //! Nothing here sleeps to wait for somebody: whatever happens is an [`Event`].
 
 use super::BadInput;
-use super::interrupt::{self, Interrupted};
+use super::interrupt::{Interrupted, Interrupts};
 use super::options::{Delivery, Transport};
 use super::plan::Plan;
 use super::progress::Progress;
@@ -17,6 +17,17 @@ use bench_support::pin::CorePair;
 use bench_support::ring_spec::{self, Place, RingSpec, Writers};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+
+/// What a run says on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Voice {
+    /// Nothing: it is one of many.
+    Silent,
+    /// How far it is.
+    Normal,
+    /// What the workers say, too.
+    Debug,
+}
 
 /// What came of a run that reached its end.
 #[derive(Debug, Default)]
@@ -34,12 +45,16 @@ pub(crate) struct Outcome {
 /// # Errors
 /// [`BadInput`] if there can be no such ring, [`Interrupted`] if there are no results, and whatever a worker
 /// failed with.
-pub(crate) fn run<E: Engine + 'static>(plan: &Plan, debug: bool) -> Result<Outcome> {
+pub(crate) fn run<E: Engine + 'static>(
+    plan: &Plan,
+    voice: Voice,
+    interrupts: &Interrupts,
+) -> Result<Outcome> {
     let (sender, events) = mpsc::channel();
-    interrupt::forward(sender.clone())?;
+    interrupts.send_to(sender.clone());
     let name = ring_name(plan);
     let ring = Arc::new(create::<E>(plan, name.as_deref())?);
-    let mut run = Run { plan, debug, team: Team::new(sender), events, outcome: Outcome::default() };
+    let mut run = Run { plan, voice, team: Team::new(sender), events, outcome: Outcome::default() };
     run.assemble(&ring, &name.unwrap_or_default())?;
     // Everybody has the ring open. Unless the user wants to look at it, its name goes now: whatever happens
     // from here on, nothing is left behind.
@@ -86,7 +101,7 @@ fn line_round_trip() -> Option<f64> {
 /// A run on its way.
 struct Run<'p> {
     plan: &'p Plan,
-    debug: bool,
+    voice: Voice,
     team: Team,
     events: Receiver<Event>,
     outcome: Outcome,
@@ -116,16 +131,21 @@ impl Run<'_> {
 
     /// Starts the clock, and returns when the last worker has reported and gone.
     fn measure(&mut self) -> Result<()> {
-        let mut progress = Progress::start(self.plan);
+        let mut progress = (self.voice > Voice::Silent).then(|| Progress::start(self.plan));
         // Readers first. They are registered, so this is not what makes them see the first message.
         self.team.tell_all(&Order::Go, |role| matches!(role, Role::Reader(_)));
-        self.team.tell_all(&Order::Go, |role| matches!(role, Role::Writer(_)));
+        let is_stalled = |role| matches!(role, Role::Writer(number) if self.plan.is_stalled(number));
+        if self.plan.stall_last_writer {
+            self.team.tell_all(&Order::Go, is_stalled);
+            self.await_inside()?;
+        }
+        self.team.tell_all(&Order::Go, |role| matches!(role, Role::Writer(_)) && !is_stalled(role));
         let mut there = self.team.len();
         while there > 0 {
             let event = match self.events.recv_timeout(Progress::PERIOD) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => {
-                    progress.advance();
+                    progress.iter_mut().for_each(Progress::advance);
                     continue;
                 }
                 Err(gone) => return Err(gone.into()),
@@ -144,12 +164,23 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Returns when the stalled writer is in the middle of its write.
+    fn await_inside(&mut self) -> Result<()> {
+        loop {
+            match self.events.recv()? {
+                Event::Said(_, Ok(Reply::Inside)) => return Ok(()),
+                Event::Interrupted => bail!(Interrupted),
+                other => self.unexpected(other)?,
+            }
+        }
+    }
+
     fn reported(&mut self, index: usize, reply: Reply) {
         self.note(|| format!("{} reports {reply:?}", self.team.describe(index)));
         match reply {
             Reply::Wrote(writing) => self.outcome.writings.push(writing),
             Reply::Read(reading) => self.outcome.readings.push(reading),
-            Reply::Ready => return,
+            Reply::Ready | Reply::Inside => return,
         }
         self.team.has_reported(index);
     }
@@ -162,7 +193,9 @@ impl Run<'_> {
 
     fn interrupt(&mut self) {
         self.outcome.interrupted = true;
-        eprintln!("seqring perf: stopping; readers get what is there");
+        if self.voice > Voice::Silent {
+            eprintln!("seqring perf: stopping; readers get what is there");
+        }
         self.team.tell_all(&Order::Stop, |role| matches!(role, Role::Writer(_)));
     }
 
@@ -179,7 +212,7 @@ impl Run<'_> {
     }
 
     fn note(&self, what: impl FnOnce() -> String) {
-        if self.debug {
+        if self.voice == Voice::Debug {
             eprintln!("seqring perf: {}", what());
         }
     }

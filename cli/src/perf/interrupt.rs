@@ -5,9 +5,9 @@ use anyhow::Result;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
@@ -29,18 +29,42 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// From now on signals that ask this process to end are events. The coordinator cleans up for the first two;
-/// if it does not come to that, the third ends the process, and the workers with it.
-pub(crate) fn forward(events: Sender<Event>) -> Result<()> {
-    let mut signals = Signals::new(SIGNALS)?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for (earlier, _) in signals.forever().enumerate() {
-            if earlier == 2 || events.send(Event::Interrupted).is_err() {
-                std::process::exit(Interrupted::EXIT_CODE.into());
+/// Signals that ask this process to end, as events. Whoever listens cleans up for the first two; if it does not come
+/// to that, the third ends the process, and the workers with it.
+pub(crate) struct Interrupts {
+    listener: Arc<Mutex<Option<Sender<Event>>>>,
+    asked: Arc<AtomicBool>,
+}
+
+impl Interrupts {
+    /// Catches those signals from now on.
+    pub(crate) fn catch() -> Result<Self> {
+        let interrupts = Interrupts { listener: Arc::default(), asked: Arc::default() };
+        let (listener, asked) = (Arc::clone(&interrupts.listener), Arc::clone(&interrupts.asked));
+        let mut signals = Signals::new(SIGNALS)?;
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for (earlier, _) in signals.forever().enumerate() {
+                if earlier == 2 {
+                    std::process::exit(Interrupted::EXIT_CODE.into());
+                }
+                asked.store(true, Relaxed); // Relaxed: a request, orders nothing.
+                if let Some(listener) = &*listener.lock().unwrap_or_else(PoisonError::into_inner) {
+                    let _ = listener.send(Event::Interrupted); // A run that is over hears no more.
+                }
             }
-        }
-    })?;
-    Ok(())
+        })?;
+        Ok(interrupts)
+    }
+
+    /// Sends them to `events`, and to no earlier listener any more.
+    pub(crate) fn send_to(&self, events: Sender<Event>) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
+    }
+
+    /// Set by the first of them.
+    pub(crate) fn asked(&self) -> &AtomicBool {
+        &self.asked
+    }
 }
 
 /// In a worker: the same signals do nothing. A terminal sends them to all processes of a run, and it is the

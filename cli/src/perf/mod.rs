@@ -25,19 +25,31 @@ mod verdict;
 mod worker;
 mod writing;
 
+pub(crate) use coordinator::{Outcome, Voice};
 pub use interrupt::Interrupted;
-pub use options::{Delivery, EngineName, OnFull, Options, Transport};
+pub(crate) use interrupt::Interrupts;
+pub use options::{Delivery, OnFull, Options, Pinning, Transport};
 
+use crate::engines::Task;
 use anyhow::Result;
-use plan::Plan;
+use bench_support::engine::Engine;
+pub(crate) use plan::Plan;
+pub(crate) use protocol::Latency;
 use record::Record;
 use report::Report;
-use seqring_engine::Seqring;
 use std::io::{self, Write};
+pub(crate) use verdict::failures;
 
 /// Flags that ask for what cannot be.
 #[derive(Debug)]
 pub struct BadInput(String);
+
+impl BadInput {
+    /// What is wrong with it, in words.
+    pub(crate) fn new(what: String) -> Self {
+        Self(what)
+    }
+}
 
 impl std::fmt::Display for BadInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,9 +65,8 @@ impl std::error::Error for BadInput {}
 /// [`BadInput`]; [`Interrupted`] if there are no results; and whatever a worker failed with.
 pub fn run(options: &Options) -> Result<bool> {
     let plan = Plan::new(options)?;
-    let outcome = match plan.engine {
-        EngineName::Seqring => coordinator::run::<Seqring>(&plan, options.debug)?,
-    };
+    let voice = if options.debug { Voice::Debug } else { Voice::Normal };
+    let outcome = measure(&plan, voice, &Interrupts::catch()?)?;
     let record = Record::new(&plan, &outcome);
     // Not `print!`, which panics if nobody listens.
     let mut output = io::stdout().lock();
@@ -66,6 +77,18 @@ pub fn run(options: &Options) -> Result<bool> {
         write!(output, "{}", Report(&record))?;
     }
     Ok(record.ok)
+}
+
+/// Runs `plan` on the engine that it names.
+pub(crate) fn measure(plan: &Plan, voice: Voice, interrupts: &Interrupts) -> Result<Outcome> {
+    struct Measure<'m>(&'m Plan, Voice, &'m Interrupts);
+    impl Task for Measure<'_> {
+        type Output = Result<Outcome>;
+        fn run<E: Engine + 'static>(self) -> Result<Outcome> {
+            coordinator::run::<E>(self.0, self.1, self.2)
+        }
+    }
+    plan.engine.run(Measure(plan, voice, interrupts))
 }
 
 /// What a worker process does: see [`run`].

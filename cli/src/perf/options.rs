@@ -1,5 +1,6 @@
 //! The flags of `seqring perf`, as typed: what is not given is not filled in here (see [`super::plan`]).
 
+use crate::engines::EngineName;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -43,9 +44,18 @@ pub struct Options {
     #[arg(long, value_name = "COUNT")]
     pub writers: Option<usize>,
 
+    /// The last writer stands in the middle of its first write until the others are done: what becomes of them?
+    #[arg(long)]
+    pub stall_last_writer: bool,
+
     /// Readers; each gets every message (default 1)
     #[arg(long, value_name = "COUNT")]
     pub readers: Option<usize>,
+
+    /// Readers look for a message so often instead of waiting for one, in microseconds between two looks that found
+    /// nothing; 0 is without a pause
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub reader_polls_every_microseconds: Option<u64>,
 
     /// How long each reader spins after each message, in milliseconds of wall time (default 0)
     #[arg(long, alias = "reader_burn_cpu_milliseconds", value_name = "MS")]
@@ -83,9 +93,9 @@ pub struct Options {
     #[arg(long, alias = "zero_copy")]
     pub zero_copy: bool,
 
-    /// Tie each worker to a core, in turn
-    #[arg(long)]
-    pub pin: bool,
+    /// Tie each worker to a core: all in turn, or the writers apart, on cores that no reader is on
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "turn")]
+    pub pin: Option<Pinning>,
 
     /// Name of the ring, for others to look at meanwhile. Without it the ring has no name once all workers
     /// have opened it, so that not even `kill -9` leaves anything behind
@@ -99,15 +109,6 @@ pub struct Options {
     /// Say on standard error what the workers say
     #[arg(long)]
     pub debug: bool,
-}
-
-/// What moves the messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EngineName {
-    /// The ring of this library.
-    #[default]
-    Seqring,
 }
 
 /// What happens when a reader is slower than the writer.
@@ -132,6 +133,17 @@ pub enum Transport {
     Process,
     /// In threads of one process, over a ring on the heap unless it has a name.
     Thread,
+}
+
+/// Which worker is tied to which core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pinning {
+    /// Writers to the first cores, readers to those behind them, and round again.
+    Turn,
+    /// Writers to the first half of the cores, readers to the others: however many readers there are, they take no
+    /// time of the writers' cores.
+    Apart,
 }
 
 /// What a writer does when the ring is full.

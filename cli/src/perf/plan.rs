@@ -2,8 +2,9 @@
 
 use super::BadInput;
 use super::message::SHORTEST_BYTES;
-use super::options::{Delivery, EngineName, OnFull, Options, Transport};
+use super::options::{Delivery, OnFull, Options, Pinning, Transport};
 use super::scenario::Scenario;
+use crate::engines::EngineName;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -21,11 +22,13 @@ pub(crate) struct Plan {
     pub(crate) duration_seconds: f64,
     pub(crate) writes_per_second: u64,
     pub(crate) writers: usize,
+    pub(crate) stall_last_writer: bool,
     pub(crate) readers: usize,
+    pub(crate) reader_polls_every_microseconds: Option<u64>,
     pub(crate) reader_burn_cpu_milliseconds: u64,
     pub(crate) verify_writes: bool,
     pub(crate) zero_copy: bool,
-    pub(crate) pin: bool,
+    pub(crate) pin: Option<Pinning>,
     pub(crate) name: Option<String>,
 }
 
@@ -48,7 +51,9 @@ impl Plan {
             duration_seconds: options.duration_seconds.unwrap_or(scenario.duration_seconds),
             writes_per_second: options.writes_per_second.unwrap_or(scenario.writes_per_second),
             writers: options.writers.unwrap_or(1),
+            stall_last_writer: options.stall_last_writer,
             readers: options.readers.unwrap_or(scenario.readers),
+            reader_polls_every_microseconds: options.reader_polls_every_microseconds,
             reader_burn_cpu_milliseconds: options
                 .reader_burn_cpu_milliseconds
                 .unwrap_or(scenario.burn_milliseconds),
@@ -82,7 +87,17 @@ impl Plan {
         if !(1..=MOST_WRITERS).contains(&self.writers) {
             return refuse(format!("--writers must be 1 to {MOST_WRITERS}, not {}", self.writers));
         }
+        if self.stall_last_writer && self.writers < 2 {
+            return refuse(
+                "--stall-last-writer needs --writers 2 or more: the others are what is looked at".into(),
+            );
+        }
         Ok(())
+    }
+
+    /// Whether the writer of that number stands in the middle of a write all the time.
+    pub(crate) fn is_stalled(&self, writer: usize) -> bool {
+        self.stall_last_writer && writer + 1 == self.writers
     }
 
     /// How long to write.
@@ -93,6 +108,11 @@ impl Plan {
     /// How long a reader spins after each message.
     pub(crate) fn burn(&self) -> Duration {
         Duration::from_millis(self.reader_burn_cpu_milliseconds)
+    }
+
+    /// How long a reader pauses after a look that found nothing, if it looks instead of waiting.
+    pub(crate) fn poll_interval(&self) -> Option<Duration> {
+        self.reader_polls_every_microseconds.map(Duration::from_micros)
     }
 
     /// The rate to reach, if there is one.

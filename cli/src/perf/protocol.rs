@@ -63,6 +63,8 @@ impl std::fmt::Display for Role {
 pub(crate) enum Reply {
     /// Registered, memory touched.
     Ready,
+    /// A writer stands in the middle of its write, and stays there.
+    Inside,
     /// A writer's results.
     Wrote(Writing),
     /// A reader's results.
@@ -78,6 +80,8 @@ pub(crate) struct Writing {
     pub(crate) seconds: f64,
     /// Writes that a full ring refused, or that had to wait for it.
     pub(crate) refused: u64,
+    /// Time spent waiting for room.
+    pub(crate) waited_seconds: f64,
     pub(crate) latency: Option<Latency>,
     pub(crate) effort: Effort,
 }
@@ -97,6 +101,8 @@ pub(crate) struct Reading {
     pub(crate) first_torn: Option<String>,
     /// What the numbers in the payloads say, writer by writer.
     pub(crate) accounts: Vec<Account>,
+    /// Time spent waiting for messages.
+    pub(crate) waited_seconds: f64,
     pub(crate) latency: Option<Latency>,
     pub(crate) effort: Effort,
 }

@@ -10,10 +10,16 @@ use anyhow::Result;
 use bench_support::clock::Moment;
 use bench_support::engine::EngineReader;
 use bench_support::latency::Latencies;
-use bench_support::refusal::{ReadError, ReadRefused};
+use bench_support::refusal::{ReadError, Refusal};
 use bench_support::sink::Scratch;
+use rustix::thread::set_current_timer_slack;
 use std::hint::spin_loop;
+use std::num::NonZeroU64;
+use std::thread;
 use std::time::Duration;
+
+/// Between two looks of a polling reader once the writers were to stop.
+const QUIET: Duration = Duration::from_millis(1);
 
 /// How long one wait lasts; nothing else is done after it than to wait again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,6 +31,8 @@ pub(crate) struct Witness<'p, R> {
     number: usize,
     reader: R,
     buffer: Scratch,
+    /// When the writers are to stop.
+    end: Moment,
     findings: Findings,
 }
 
@@ -36,6 +44,7 @@ struct Findings {
     torn: u64,
     first_torn: Option<String>,
     tally: Tally,
+    waited: Duration,
     latencies: Latencies,
 }
 
@@ -48,15 +57,21 @@ impl<'p, R: EngineReader> Witness<'p, R> {
             torn: 0,
             first_torn: None,
             tally: Tally::new(plan.writers),
+            waited: Duration::ZERO,
             latencies: Latencies::new(),
         };
-        Witness { plan, number, reader, buffer: Scratch::new(plan.slot_bytes), findings }
+        Witness { plan, number, reader, buffer: Scratch::new(plan.slot_bytes), end: Moment::now(), findings }
     }
 
     /// Reads until the stream ends; then leaves the ring.
     pub(crate) fn run(mut self) -> Result<Reading> {
+        if self.plan.poll_interval().is_some() {
+            // A sleep is as long as it is asked for, and not 50 µs longer: the interval is what is compared.
+            set_current_timer_slack(NonZeroU64::new(1))?;
+        }
         let meter = Meter::start();
         let begin = Moment::now();
+        self.end = begin + self.plan.duration();
         loop {
             match self.read() {
                 Ok(incoming) => {
@@ -69,7 +84,7 @@ impl<'p, R: EngineReader> Witness<'p, R> {
                 Err(lasting) => return Err(lasting.into()),
             }
         }
-        let Findings { slots, lost, torn, first_torn, tally, latencies } = self.findings;
+        let Findings { slots, lost, torn, first_torn, tally, waited, latencies } = self.findings;
         Ok(Reading {
             number: self.number,
             pid: std::process::id(),
@@ -79,6 +94,7 @@ impl<'p, R: EngineReader> Witness<'p, R> {
             torn,
             first_torn,
             accounts: tally.into_accounts(),
+            waited_seconds: waited.as_secs_f64(),
             latency: Latency::of(&latencies),
             effort: meter.read(),
         })
@@ -98,8 +114,16 @@ impl<'p, R: EngineReader> Witness<'p, R> {
         let bytes = match self.reader.try_read(buffer) {
             Ok(bytes) => bytes,
             // Only now: a wait with a timeout reads the clock before it looks.
-            Err(refused) => match lasting(refused) {
-                None => self.reader.read(buffer, PATIENCE)?,
+            Err(refused) => match refused.lasting() {
+                None => {
+                    let begin = Moment::now();
+                    let read = match self.plan.poll_interval() {
+                        None => self.reader.read(buffer, PATIENCE),
+                        Some(interval) => poll(&mut self.reader, buffer, (interval, self.end)),
+                    };
+                    self.findings.waited += begin.elapsed();
+                    read?
+                }
                 Some(error) => return Err(error),
             },
         };
@@ -110,7 +134,7 @@ impl<'p, R: EngineReader> Witness<'p, R> {
         let Witness { plan, reader, buffer, .. } = self;
         match reader.try_read_with(buffer, |message| Incoming::look(plan, message)) {
             Ok(incoming) => Ok(incoming),
-            Err(refused) => lasting(refused).map_or_else(
+            Err(refused) => refused.lasting().map_or_else(
                 || reader.read_with(buffer, PATIENCE, |message| Incoming::look(plan, message)),
                 Err,
             ),
@@ -134,15 +158,27 @@ impl Findings {
     }
 }
 
-/// A refusal that waiting does not change.
-fn lasting(refused: ReadRefused) -> Option<ReadError> {
-    match refused {
-        ReadRefused::Empty => None,
-        ReadRefused::Lagged { missed } => Some(ReadError::Lagged { missed }),
-        ReadRefused::Closed => Some(ReadError::Closed),
-        ReadRefused::OtherLength { bytes, expected } => Some(ReadError::OtherLength { bytes, expected }),
-        ReadRefused::Failed(error) => Some(ReadError::Failed(error)),
+/// Looks every `interval` until there is something to report, and after `end` more quietly: readers that come all the
+/// time keep a writer out of some locks for ever, and the run would not end.
+fn poll(
+    reader: &mut impl EngineReader,
+    buffer: &mut [u8],
+    (interval, end): (Duration, Moment),
+) -> Result<usize, ReadError> {
+    for looks in 1_u32.. {
+        // A clock read for each look would be felt by who looks without a pause.
+        let is_over = (!interval.is_zero() || looks.is_multiple_of(64)) && Moment::now() >= end;
+        match if is_over { interval.max(QUIET) } else { interval } {
+            Duration::ZERO => spin_loop(),
+            pause => thread::sleep(pause),
+        }
+        match reader.try_read(buffer).map_err(Refusal::lasting) {
+            Ok(bytes) => return Ok(bytes),
+            Err(Some(error)) => return Err(error),
+            Err(None) => {}
+        }
     }
+    Err(ReadError::TimedOut { after: Duration::ZERO }) // 2^32 looks: the caller begins again.
 }
 
 /// Keeps the core busy, as work on a message would.

@@ -1,10 +1,12 @@
 //! The results as one JSON object.
 
 use super::coordinator::Outcome;
-use super::options::{Delivery, EngineName, Transport};
+use super::options::{Delivery, Transport};
 use super::plan::Plan;
 use super::protocol::{Latency, Reading, Writing};
 use super::verdict;
+use crate::engines::EngineName;
+use crate::machine::MachineRecord;
 use bench_support::machine::Machine;
 use serde::Serialize;
 
@@ -40,6 +42,7 @@ pub(crate) struct WriterRecord {
     /// `None` where there is no target.
     pub(crate) relative_to_target_percent: Option<f64>,
     pub(crate) waited_for_readers: u64,
+    pub(crate) waited_seconds: f64,
     pub(crate) latency_ns: Option<Latency>,
     pub(crate) cpu_seconds: f64,
     pub(crate) voluntary_switches: u64,
@@ -59,23 +62,11 @@ pub(crate) struct ReaderRecord {
     /// What is missing by the numbers inside the messages: the same, or the run has failed. `None` in a queue.
     pub(crate) missing: Option<u64>,
     pub(crate) torn: u64,
+    pub(crate) waited_seconds: f64,
     pub(crate) latency_ns: Option<Latency>,
     pub(crate) cpu_seconds: f64,
     pub(crate) voluntary_switches: u64,
     pub(crate) involuntary_switches: u64,
-}
-
-/// The machine, as far as it explains the figures.
-#[derive(Debug, Serialize)]
-pub(crate) struct MachineRecord {
-    cpu_model: String,
-    cores: usize,
-    allowed_cores: usize,
-    kernel: String,
-    memory_bytes: u64,
-    virtual_machine: bool,
-    huge_pages: String,
-    shared_huge_pages: String,
 }
 
 impl<'p> Record<'p> {
@@ -115,6 +106,7 @@ impl WriterRecord {
             slots_per_second,
             relative_to_target_percent: plan.target().map(|target| 100.0 * slots_per_second / target),
             waited_for_readers: writing.refused,
+            waited_seconds: writing.waited_seconds,
             latency_ns: writing.latency,
             cpu_seconds: writing.effort.cpu_seconds,
             voluntary_switches: writing.effort.voluntary_switches,
@@ -138,25 +130,11 @@ impl ReaderRecord {
                 _ => verdict::missing(reading, writings),
             },
             torn: reading.torn,
+            waited_seconds: reading.waited_seconds,
             latency_ns: reading.latency,
             cpu_seconds: reading.effort.cpu_seconds,
             voluntary_switches: reading.effort.voluntary_switches,
             involuntary_switches: reading.effort.involuntary_switches,
-        }
-    }
-}
-
-impl MachineRecord {
-    fn new(machine: Machine) -> Self {
-        MachineRecord {
-            cpu_model: machine.cpu_model,
-            cores: machine.cores,
-            allowed_cores: machine.allowed_cores,
-            kernel: machine.kernel,
-            memory_bytes: machine.memory_bytes,
-            virtual_machine: machine.virtual_machine,
-            huge_pages: machine.huge_pages,
-            shared_huge_pages: machine.shared_huge_pages,
         }
     }
 }

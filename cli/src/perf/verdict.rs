@@ -95,8 +95,16 @@ mod tests {
 
     fn failures_of(delivery: Delivery, spoil: impl FnOnce(&mut Reading)) -> Vec<String> {
         let options = Options { delivery: Some(delivery), ..Options::default() };
-        let writing =
-            Writing { number: 0, pid: 1, slots: 10, seconds: 1.0, refused: 0, latency: None, effort: EFFORT };
+        let writing = Writing {
+            number: 0,
+            pid: 1,
+            slots: 10,
+            seconds: 1.0,
+            refused: 0,
+            waited_seconds: 0.0,
+            latency: None,
+            effort: EFFORT,
+        };
         let mut reading = Reading {
             number: 0,
             pid: 2,
@@ -106,6 +114,7 @@ mod tests {
             torn: 0,
             first_torn: None,
             accounts: vec![Account { expects: 9, missing: 2, disordered: 0, digest: 0 }],
+            waited_seconds: 0.0,
             latency: None,
             effort: EFFORT,
         };

@@ -1,16 +1,16 @@
 //! A worker's life: it takes its assignment, joins the ring, says so, waits for the start, works, reports.
 
 use super::interrupt;
-use super::options::EngineName;
+use super::options::Pinning;
 use super::protocol::{Assignment, Effort, Order, Reply, Role, receive, send};
 use super::reading::Witness;
 use super::writing::Scribe;
+use crate::engines::Task;
 use anyhow::{Context, Result, bail};
 use bench_support::engine::Engine;
 use bench_support::pin::{allowed_cores, pin_to};
 use bench_support::usage::{Usage, Who};
 use rustix::process::{Signal, set_parent_process_death_signal};
-use seqring_engine::Seqring;
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -30,8 +30,21 @@ pub(crate) fn serve_process() -> Result<()> {
     interrupt::leave_to_coordinator()?;
     let mut orders = BufReader::new(io::stdin());
     let assignment = assignment(&mut orders)?;
-    match assignment.plan.engine {
-        EngineName::Seqring => work(&Seqring::open(&assignment.ring)?, &assignment, orders, io::stdout()),
+    let engine = assignment.plan.engine;
+    engine.run(Work { assignment, orders })
+}
+
+/// The work of a process, on whichever engine.
+struct Work<O> {
+    assignment: Assignment,
+    orders: O,
+}
+
+impl<O: BufRead + Send + 'static> Task for Work<O> {
+    type Output = Result<()>;
+
+    fn run<E: Engine + 'static>(self) -> Result<()> {
+        work(&E::open(&self.assignment.ring)?, &self.assignment, self.orders, io::stdout())
     }
 }
 
@@ -60,15 +73,15 @@ fn work<E: Engine>(
     mut replies: impl Write,
 ) -> Result<()> {
     let Assignment { plan, role, .. } = assignment;
-    if plan.pin {
-        pin(*role, plan.writers)?;
+    if let Some(pinning) = plan.pin {
+        pin(*role, pinning, plan.writers)?;
     }
     let report = match *role {
         Role::Writer(number) => {
             let scribe = Scribe::new(plan, number, ring.writer()?);
             start(&mut orders, &mut replies)?;
             let stop = watch(orders)?;
-            Reply::Wrote(scribe.run(&stop)?)
+            Reply::Wrote(scribe.run(&stop, || send(&mut replies, &Reply::Inside))?)
         }
         Role::Reader(number) => {
             let witness = Witness::new(plan, number, ring.reader()?);
@@ -79,12 +92,15 @@ fn work<E: Engine>(
     send(&mut replies, &report)
 }
 
-/// Ties this thread to a core: writers to the first ones, readers to those behind them, and round again.
-fn pin(role: Role, writers: usize) -> Result<()> {
+/// Ties this thread to its core.
+fn pin(role: Role, pinning: Pinning, writers: usize) -> Result<()> {
     let cores = allowed_cores()?;
-    let turn = match role {
-        Role::Writer(index) => index,
-        Role::Reader(index) => writers + index,
+    let (of_writers, of_readers) = cores.split_at(cores.len() / 2);
+    let (cores, turn) = match (pinning, role) {
+        (Pinning::Apart, Role::Writer(index)) if !of_writers.is_empty() => (of_writers, index),
+        (Pinning::Apart, Role::Reader(index)) => (of_readers, index),
+        (_, Role::Writer(index)) => (&*cores, index),
+        (_, Role::Reader(index)) => (&*cores, writers + index),
     };
     let core = cores[turn % cores.len()];
     pin_to(core).with_context(|| format!("pinning {role} to {core}"))

@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
+/// The others start a little later than a stalled writer, and it is to stand there until the last of them is done.
+const STALLED_LONGER: Duration = Duration::from_millis(300);
+
 /// Between two looks whether to go on waiting.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -29,6 +32,7 @@ pub(crate) struct Scribe<'p, W> {
     scratch: Scratch,
     written: u64,
     refused: u64,
+    waited: Duration,
     latencies: Latencies,
 }
 
@@ -57,16 +61,20 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
             scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
             written: 0,
             refused: 0,
+            waited: Duration::ZERO,
             latencies: Latencies::new(),
         }
     }
 
     /// Writes for as long as the plan says, or until `stop`; then leaves the ring.
-    pub(crate) fn run(mut self, stop: &AtomicBool) -> Result<Writing> {
+    /// A stalled writer calls `inside` in the middle of its one write.
+    pub(crate) fn run(mut self, stop: &AtomicBool, inside: impl FnOnce() -> Result<()>) -> Result<Writing> {
         let meter = Meter::start();
         let begin = Moment::now();
         let until = Until { end: begin + self.plan.duration(), stop };
-        if self.plan.target().is_some() {
+        if self.plan.is_stalled(self.number) {
+            self.write_one(until, inside)?;
+        } else if self.plan.target().is_some() {
             self.write_paced(begin, until)?;
         } else {
             self.write_unpaced(until)?;
@@ -77,9 +85,23 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
             slots: self.written,
             seconds: begin.elapsed().as_secs_f64(),
             refused: self.refused,
+            waited_seconds: self.waited.as_secs_f64(),
             latency: Latency::of(&self.latencies),
             effort: meter.read(),
         })
+    }
+
+    /// Writes one message, and takes until the others are done for it.
+    fn write_one(&mut self, until: Until<'_>, inside: impl FnOnce() -> Result<()>) -> Result<()> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        let mut stayed = Ok(());
+        writer.try_write_with(plan.slot_bytes, scratch, |sink| {
+            let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
+            stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
+            sink.put(0, outgoing.bytes(None));
+        })?;
+        self.written += 1;
+        stayed
     }
 
     fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
@@ -109,7 +131,10 @@ impl<'p, W: EngineWriter> Scribe<'p, W> {
             Ok(()) => {}
             Err(WriteRefused::Full) => {
                 self.refused += 1;
-                if !self.refused(intended, until)? {
+                let begin = Moment::now();
+                let is_written = self.refused(intended, until)?;
+                self.waited += begin.elapsed();
+                if !is_written {
                     return Ok(());
                 }
             }

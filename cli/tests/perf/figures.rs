@@ -125,3 +125,32 @@ fn without_json_there_is_a_line_for_each_worker() {
     assert_eq!(printed.matches("Read 5 slots").count(), 2, "{printed}");
     assert!(printed.contains("% of target"), "{printed}");
 }
+
+#[test]
+fn every_engine_adds_up_between_processes() {
+    let between_processes = [
+        "seqring",
+        "semaphore-rwlock",
+        "semaphore",
+        "mutex-condvar",
+        "pthread-rwlock",
+        "sysv-semaphore",
+        "slot-locks",
+        "flock",
+        "ticket",
+    ];
+    for engine in between_processes {
+        let flags = format!(
+            "--engine {engine} --slot-bytes 200 --slots 3 --writers 2 --readers 2 --on-full wait --duration-seconds 0.03"
+        );
+        let record = record(&flags);
+        assert_eq!(record["engine"], engine);
+        assert!(
+            list(&record, "writers").iter().map(|writer| number(&writer["slots"])).sum::<u64>() > 0,
+            "{engine}"
+        );
+    }
+    let refused = output("--engine std-rwlock --transport process --duration-seconds 0.03");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("between processes"), "{}", text(&refused.stderr));
+}

@@ -18,7 +18,7 @@ fn what_cannot_be_is_refused_with_exit_code_2_and_leaves_nothing() {
         ("--duration-seconds 0", "--duration-seconds must be more than 0"),
         ("--duration-seconds nan", "--duration-seconds must be more than 0"),
         ("--scenario 6", "6 is not in 1..=5"),
-        ("--engine semaphore", "invalid value"),
+        ("--engine abacus", "invalid value"),
         ("--name a/b", "bad ring name"),
         ("--transport thread --name ../b", "bad ring name"),
         (&format!("--name {taken}"), "exists already"),

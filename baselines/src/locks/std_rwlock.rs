@@ -1,0 +1,42 @@
+//! `std::sync::RwLock`, within one process. No condition goes with it, so who waits looks again.
+#![allow(unsafe_code, reason = "the lock is made in the ring's memory")]
+
+use crate::lock::{Access, Lock, LockFailed, Shared};
+use std::io;
+use std::ptr::NonNull;
+use std::sync::{PoisonError, RwLock};
+
+/// A handle of the lock.
+#[derive(Debug)]
+pub struct StdRwLock(Shared<RwLock<()>>);
+
+impl Lock for StdRwLock {
+    const NAME: &'static str = "std-rwlock";
+    const BETWEEN_PROCESSES: bool = false;
+    type Shared = RwLock<()>;
+
+    fn make(place: NonNull<RwLock<()>>) -> io::Result<()> {
+        // SAFETY: aligned memory of the right size, which nobody else uses yet.
+        unsafe { place.write(RwLock::new(())) };
+        Ok(())
+    }
+
+    fn attach(place: Shared<RwLock<()>>) -> io::Result<Self> {
+        Ok(Self(place))
+    }
+
+    #[inline]
+    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+        // What a panicking holder leaves is whole: the counter of messages moves last.
+        match access {
+            Access::Read => {
+                let _held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+                Ok(job())
+            }
+            Access::Write => {
+                let _held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+                Ok(job())
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The record: a line of JSON for the header and for each repetition, appended as it ends.
+//!
+//! | line | what |
+//! |---|---|
+//! | `{"header": …}` | first line: version of the format, machine, command, commit |
+//! | `{"run": …}` | one repetition of one engine at one point, what it measured and what was around it |
+//! | `{"death": …}` | one peer killed in the middle of its work, and whether others went on |
+//!
+//! A line that was cut short by a crash is the last one; it is left out and written over.
+
+use super::death::{Death, Who};
+use super::figures::Figures;
+use super::schedule::Point;
+use crate::engines::EngineName;
+use crate::machine::MachineRecord;
+use crate::perf::BadInput;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// The version of the format. A reader refuses another.
+pub(crate) const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Line {
+    Header(Header),
+    Run(Run),
+    Death(Death),
+}
+
+/// Where the rest comes from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) version: u32,
+    pub(crate) program: String,
+    pub(crate) command: String,
+    pub(crate) commit: String,
+    pub(crate) began_unix_seconds: u64,
+    pub(crate) quick: bool,
+    pub(crate) machine: MachineRecord,
+}
+
+/// One repetition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) sweep: String,
+    pub(crate) x: f64,
+    pub(crate) engine: EngineName,
+    pub(crate) round: usize,
+    /// Round trip of a cache line before and after it, in ns.
+    pub(crate) line_ns: [f64; 2],
+    /// How long it took, its preparations included.
+    pub(crate) elapsed_seconds: f64,
+    /// CPU time that others took meanwhile.
+    pub(crate) others_seconds: f64,
+    /// What it measured, or why it failed.
+    pub(crate) outcome: Result<Figures, String>,
+}
+
+/// What was measured, as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) header: Header,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) deaths: Vec<Death>,
+}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// Naming the line that is none, [`BadInput`] for a version that is not ours.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let mut lines = text.split_inclusive('\n').enumerate().filter(|(_, line)| line.ends_with('\n'));
+        let parse = |(number, line): (usize, &str)| {
+            serde_json::from_str(line).with_context(|| format!("line {} is no line of a record", number + 1))
+        };
+        let Some(Line::Header(header)) = lines.next().map(parse).transpose()? else {
+            return Err(BadInput::new("not a record of seqring compare: no header".into()).into());
+        };
+        if header.version != VERSION {
+            let what = format!("a record of version {}, and this program reads {VERSION}", header.version);
+            return Err(BadInput::new(what).into());
+        }
+        let mut record = Self { header, runs: Vec::new(), deaths: Vec::new() };
+        for line in lines {
+            match parse(line)? {
+                Line::Run(run) => record.runs.push(run),
+                Line::Death(death) => record.deaths.push(death),
+                Line::Header(_) => {
+                    return Err(BadInput::new(format!("a second header in line {}", line.0 + 1)).into());
+                }
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// The record as it grows.
+pub(crate) struct Journal {
+    file: File,
+    record: Record,
+}
+
+impl Journal {
+    /// Opens the record at `path` to continue it, or begins one with `header`.
+    ///
+    /// # Errors
+    /// [`BadInput`] for a record of another machine, kernel or effort: what is in it could not be compared.
+    pub(crate) fn open(path: &Path, header: &Header) -> Result<Self> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("opening {}", path.display()))?;
+        file.set_len(whole as u64)?;
+        let record = if whole == 0 {
+            Record { header: header.clone(), runs: Vec::new(), deaths: Vec::new() }
+        } else {
+            Record::parse(&text[..whole]).with_context(|| path.display().to_string())?
+        };
+        let there = &record.header;
+        if (&there.machine, there.quick) != (&header.machine, header.quick) {
+            let what = format!(
+                "{} is of another machine or effort ({}): give --record another name",
+                path.display(),
+                there.command
+            );
+            return Err(BadInput::new(what).into());
+        }
+        let mut journal = Self { file, record };
+        if whole == 0 {
+            journal.append(&Line::Header(header.clone()))?;
+        }
+        Ok(journal)
+    }
+
+    /// Writes a line, and everything of it.
+    pub(crate) fn append(&mut self, line: &Line) -> Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.file.write_all(&text).context("writing the record")
+    }
+
+    /// Rounds of `point` that were there, with every one of `engines` in it; numbered from 0 without a gap.
+    pub(crate) fn whole_rounds(&self, point: &Point, engines: &[EngineName]) -> u32 {
+        let runs = self.record.runs.iter();
+        let there: BTreeSet<(usize, EngineName)> = runs
+            .filter(|run| run.sweep == point.sweep.name && run.x.total_cmp(&point.x).is_eq())
+            .map(|run| (run.round, run.engine))
+            .collect();
+        let is_whole = |round: &usize| engines.iter().all(|engine| there.contains(&(*round, *engine)));
+        (0..usize::MAX).take_while(is_whole).count() as u32
+    }
+
+    pub(crate) fn has_death(&self, engine: EngineName, who: Who) -> bool {
+        self.record.deaths.iter().any(|death| death.engine == engine && death.killed == who)
+    }
+}

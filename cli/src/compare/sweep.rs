@@ -1,0 +1,249 @@
+//! The questions: what is varied, over what, and with what held fixed.
+#![allow(clippy::cast_sign_loss, reason = "an axis is made of numbers that are no less than 0")]
+
+use crate::perf::{Delivery, OnFull, Options, Pinning, Transport};
+
+/// A question, asked at several points.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// Its name in the record.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    /// What is varied, with its unit.
+    pub(crate) axis: &'static str,
+    /// What is held fixed, in words.
+    pub(crate) fixed: &'static str,
+    pub(crate) work: Work,
+    pub(crate) full: &'static [f64],
+    pub(crate) quick: &'static [f64],
+    /// Seconds of a repetition, full and quick.
+    pub(crate) seconds: [f64; 2],
+    /// Rounds, full and quick.
+    pub(crate) rounds: [u32; 2],
+}
+
+/// How a point is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    /// A run of `seqring perf`, with the flags that this sets for a point.
+    Perf(fn(f64) -> Options),
+    /// One thread writes a message of so many bytes and reads it.
+    Alone,
+}
+
+const FULL_SECONDS: f64 = 0.4;
+const QUICK_SECONDS: f64 = 0.2;
+const COMMON: Sweep = Sweep {
+    name: "",
+    title: "",
+    axis: "",
+    fixed: "",
+    work: Work::Alone,
+    full: &[],
+    quick: &[],
+    seconds: [FULL_SECONDS, QUICK_SECONDS],
+    rounds: [7, 3],
+};
+
+/// Small messages as fast as they go, into a lossy ring: the writer waits for nothing but a lock.
+fn small() -> Options {
+    Options {
+        slot_bytes: Some(64),
+        slots: Some(1024),
+        delivery: Some(Delivery::Lossy),
+        transport: Some(Transport::Thread),
+        no_verify_writes: true,
+        ..Options::default()
+    }
+}
+
+fn readers(count: f64) -> Options {
+    Options { readers: Some(count as usize), pin: Some(Pinning::Apart), ..small() }
+}
+
+/// All of them, in the order in which they are measured.
+pub(crate) static SWEEPS: &[Sweep] = &[
+    Sweep {
+        name: "readers-polling",
+        title: "More readers that poll without a pause",
+        axis: "readers",
+        fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core, all readers on the other",
+        work: Work::Perf(|x| Options { reader_polls_every_microseconds: Some(0), ..readers(x) }),
+        full: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0],
+        quick: &[1.0, 8.0, 32.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "readers-blocking",
+        title: "More readers that wait for messages",
+        axis: "readers",
+        fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core, all readers on the other",
+        work: Work::Perf(readers),
+        full: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0],
+        quick: &[1.0, 8.0, 32.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "readers-processes",
+        title: "More reader processes that poll every 10 µs",
+        axis: "readers",
+        fixed: "64-byte messages, 1024 slots, lossy, processes; the writer alone on its core",
+        work: Work::Perf(|x| Options {
+            reader_polls_every_microseconds: Some(10),
+            transport: Some(Transport::Process),
+            ..readers(x)
+        }),
+        full: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0],
+        quick: &[1.0, 8.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "poll-interval",
+        title: "Eight readers that poll ever more rarely",
+        axis: "µs between two looks",
+        fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core",
+        work: Work::Perf(|x| Options { reader_polls_every_microseconds: Some(x as u64), ..readers(8.0) }),
+        full: &[1.0, 10.0, 100.0, 1000.0, 10_000.0],
+        quick: &[10.0, 1000.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "oversubscribed",
+        title: "More readers than cores, nobody tied to a core",
+        axis: "readers",
+        fixed: "64-byte messages, 1024 slots, lossy, threads that wait for messages",
+        work: Work::Perf(|x| Options { readers: Some(x as usize), ..small() }),
+        full: &[1.0, 4.0, 16.0],
+        quick: &[],
+        ..COMMON
+    },
+    Sweep {
+        name: "writers",
+        title: "More writers",
+        axis: "writers",
+        fixed: "64-byte messages, 1024 slots, gated, 2 readers, threads, nobody tied to a core",
+        work: Work::Perf(|x| Options {
+            writers: Some(x as usize),
+            readers: Some(2),
+            delivery: Some(Delivery::Gated),
+            on_full: Some(OnFull::Wait),
+            ..small()
+        }),
+        full: &[1.0, 2.0, 4.0, 8.0, 16.0],
+        quick: &[1.0, 4.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "stalled-writer",
+        title: "One writer stands in the middle of a write",
+        axis: "stalled writers",
+        fixed: "2 other writers, 2 readers, 64-byte messages, 64 slots, lossy, threads; the rate is that of the others",
+        work: Work::Perf(|x| Options {
+            writers: Some(2 + x as usize),
+            stall_last_writer: x > 0.0,
+            readers: Some(2),
+            slots: Some(64),
+            ..small()
+        }),
+        full: &[0.0, 1.0],
+        quick: &[0.0, 1.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "rate",
+        title: "Paced messages: how late they are",
+        axis: "writes a second (0: as fast as they go)",
+        fixed: "64-byte messages, 1024 slots, gated, 2 readers that wait, processes",
+        work: Work::Perf(|x| Options {
+            writes_per_second: Some(x as u64),
+            readers: Some(2),
+            delivery: Some(Delivery::Gated),
+            transport: Some(Transport::Process),
+            on_full: Some(OnFull::Wait),
+            ..small()
+        }),
+        full: &[24.0, 1000.0, 10_000.0, 100_000.0, 0.0],
+        quick: &[1000.0, 0.0],
+        seconds: [1.0, QUICK_SECONDS],
+        ..COMMON
+    },
+    Sweep {
+        name: "bytes",
+        title: "Larger messages: where copying hides the lock",
+        axis: "bytes a message",
+        fixed: "4 slots, gated, 1 reader, processes, copied in and out, each tied to a core",
+        work: Work::Perf(|x| Options {
+            slot_bytes: Some(x as usize),
+            slots: Some(4),
+            delivery: Some(Delivery::Gated),
+            transport: Some(Transport::Process),
+            on_full: Some(OnFull::Wait),
+            pin: Some(Pinning::Apart),
+            ..small()
+        }),
+        full: &[16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 1e6, 1e7, 1e8],
+        quick: &[64.0, 4096.0, 1e6],
+        ..COMMON
+    },
+    Sweep {
+        name: "slots",
+        title: "More slots",
+        axis: "slots",
+        fixed: "64-byte messages, gated, 1 reader, processes, each tied to a core",
+        work: Work::Perf(|x| Options {
+            slots: Some(x as usize),
+            delivery: Some(Delivery::Gated),
+            transport: Some(Transport::Process),
+            on_full: Some(OnFull::Wait),
+            pin: Some(Pinning::Apart),
+            ..small()
+        }),
+        full: &[1.0, 2.0, 3.0, 10.0, 50.0, 1024.0],
+        quick: &[1.0, 10.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "slow-readers",
+        title: "Readers that are busy after each message",
+        axis: "ms of work a message",
+        fixed: "2 readers, 64-KiB messages, 10 slots, lossy, 2000 writes/s, processes",
+        work: Work::Perf(|x| Options {
+            reader_burn_cpu_milliseconds: Some(x as u64),
+            slot_bytes: Some(65_536),
+            slots: Some(10),
+            readers: Some(2),
+            writes_per_second: Some(2000),
+            transport: Some(Transport::Process),
+            ..small()
+        }),
+        full: &[0.0, 1.0, 10.0, 100.0],
+        quick: &[1.0],
+        ..COMMON
+    },
+    Sweep {
+        name: "scenario",
+        title: "The five documented scenarios",
+        axis: "scenario",
+        fixed: "processes, all bytes verified except in 4; scenario 5 lossy, the others gated",
+        work: Work::Perf(|x| Options {
+            scenario: Some(x as u8),
+            delivery: Some(if x < 5.0 { Delivery::Gated } else { Delivery::Lossy }),
+            ..Options::default()
+        }),
+        full: &[1.0, 2.0, 3.0, 4.0, 5.0],
+        quick: &[1.0, 2.0, 3.0, 4.0, 5.0],
+        seconds: [3.0, 0.75],
+        rounds: [3, 1],
+    },
+    Sweep {
+        name: "alone",
+        title: "Nobody contends: one thread writes a message and reads it",
+        axis: "bytes a message",
+        fixed: "one thread, 64 slots, gated, heap",
+        work: Work::Alone,
+        full: &[16.0, 64.0, 1024.0, 16_384.0],
+        quick: &[64.0],
+        seconds: [0.2, 0.1],
+        ..COMMON
+    },
+];

@@ -1,0 +1,5 @@
+//! `seqring compare` and `seqring report`, by the built binary.
+
+mod pages;
+mod records;
+mod support;
