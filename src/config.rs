@@ -72,6 +72,7 @@ pub struct Config {
     pub(crate) meta_bytes: usize,
     pub(crate) observers: bool,
     pub(crate) frame: Frame,
+    pub(crate) user_words: usize,
 }
 
 impl Config {
@@ -91,6 +92,7 @@ impl Config {
             meta_bytes: 0,
             observers: false,
             frame: Frame::default(),
+            user_words: 0,
         }
     }
 
@@ -177,6 +179,14 @@ impl Config {
     #[must_use]
     pub fn observers(mut self, allowed: bool) -> Self {
         self.observers = allowed;
+        self
+    }
+
+    /// Room in the segment for so many 64-bit words of the application's own, zero at first:
+    /// [`Ring::user_words`](crate::Ring::user_words). State that goes with a ring then lives and dies with it.
+    #[must_use]
+    pub fn user_words(mut self, words: usize) -> Self {
+        self.user_words = words;
         self
     }
 

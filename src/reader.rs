@@ -133,6 +133,14 @@ impl Reader {
         Messages { reader: self }
     }
 
+    /// Waits for at most `timeout` until a read has something to tell: a message, or why there will be none. Says
+    /// whether it has. Reads nothing.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let Reader { endpoint, position, .. } = self;
+        position.is_ready()
+            || endpoint.wait(Role::Writer, endpoint::deadline(timeout), || position.is_ready())
+    }
+
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
     pub fn metadata(&self) -> &[u8] {
         self.position.metadata()

@@ -34,7 +34,7 @@ pub(crate) struct Superblock {
     frame_kind: u8,
     frame_dimensions: u8,
     frame_bits: u16,
-    reserved: u32,
+    user_words: u32,
     frame_shape: [u64; 8],
     /// Random: tells a segment from another of the same name.
     pub(crate) id: [u8; 16],
@@ -93,7 +93,7 @@ impl Superblock {
             frame_kind: config.frame.kind,
             frame_dimensions: config.frame.dimensions,
             frame_bits: config.frame.bits,
-            reserved: 0,
+            user_words: config.user_words as u32,
             frame_shape: config.frame.shape,
             id,
             creator_pid: creator_pid.into(),
@@ -171,6 +171,7 @@ impl Superblock {
                 dimensions: self.frame_dimensions,
                 shape: self.frame_shape,
             },
+            user_words: self.user_words as usize,
         })
     }
 

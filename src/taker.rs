@@ -88,6 +88,13 @@ impl Taker {
         self.wait(endpoint::deadline(timeout))
     }
 
+    /// Waits for at most `timeout` until there is a message to take, or none will come. Says whether that is so. Takes
+    /// nothing: another taker may be first.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let Taker { endpoint, hand } = self;
+        hand.is_ready() || endpoint.wait(Role::Writer, endpoint::deadline(timeout), || hand.is_ready())
+    }
+
     /// Sets how this taker waits.
     pub fn set_waiting(&mut self, waiting: Waiting) {
         self.endpoint.waiting = waiting;
