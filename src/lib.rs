@@ -62,6 +62,7 @@ mod extras;
 mod format;
 mod front;
 mod gate;
+mod handover;
 mod inline;
 mod layout;
 mod life;
@@ -93,6 +94,7 @@ pub use error::{
     Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
 };
 pub use extras::Extras;
+pub use handover::{Parked, Ticket};
 pub use memory::Racy;
 pub use participant::Role;
 pub use position::{Received, Start};

@@ -2,6 +2,7 @@
 
 use crate::error::JoinError;
 use crate::gate::{self, Cursors};
+use crate::handover::Ticket;
 use crate::life;
 use crate::memory::Memory;
 use crate::shared::Shared;
@@ -34,7 +35,7 @@ impl State {
     pub(crate) fn role(self) -> Option<Role> {
         match self.0 & 0xff {
             WRITER => Some(Role::Writer),
-            READER => Some(Role::Reader),
+            READER | PARKED => Some(Role::Reader),
             TAKER => Some(Role::Taker),
             _ => None,
         }
@@ -54,6 +55,19 @@ impl State {
         State(self.0 & !0xff | LEAVING)
     }
 
+    /// A reader's, and nobody reads: see [`crate::handover`].
+    fn parked(self) -> Self {
+        State(self.0 & !0xff | PARKED)
+    }
+
+    fn resumed(self) -> Self {
+        State(self.0 & !0xff | READER)
+    }
+
+    fn is_parked(self) -> bool {
+        self.0 & 0xff == PARKED
+    }
+
     fn freed(self) -> Self {
         State(self.0 & !0xff)
     }
@@ -63,6 +77,7 @@ const WRITER: u64 = 1;
 const READER: u64 = 2;
 const TAKER: u64 = 3;
 const LEAVING: u64 = 4;
+const PARKED: u64 = 5;
 
 /// An entry that is ours until drop.
 #[derive(Debug)]
@@ -74,7 +89,7 @@ pub(crate) struct Seat {
 impl Seat {
     /// Takes the first entry of `range` that nobody living holds.
     pub(crate) fn take(shared: &Arc<Shared>, role: Role, range: Range<usize>) -> Option<Seat> {
-        let index = range.clone().find(|index| shared.presence.acquire(*index))?;
+        let index = range.clone().find(|index| acquire(shared, *index))?;
         let seat = Seat { shared: Arc::clone(shared), index };
         clear(shared, index);
         let entry = seat.entry();
@@ -87,6 +102,34 @@ impl Seat {
         shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
         stops::at(Stop::SeatTaken);
         Some(seat)
+    }
+
+    /// Leaves a reader's entry to whoever resumes it: see [`crate::handover`].
+    pub(crate) fn park(self) -> Result<Ticket, Seat> {
+        if !self.shared.presence.acquire(parking(&self.shared, self.index)) {
+            return Err(self);
+        }
+        // Relaxed, both: the hold on the entry orders them.
+        let state = State::from_word(self.entry().state.load(Relaxed)).parked();
+        self.entry().state.store(state.0, Relaxed);
+        Ok(Ticket { entry: self.index, state: state.0 }) // Dropping a parked seat lets go of it, and clears nothing.
+    }
+
+    /// Takes a parked reader's entry up.
+    pub(crate) fn resume(shared: &Arc<Shared>, ticket: Ticket) -> Option<Seat> {
+        let Ticket { entry: index, state } = ticket;
+        if index >= shared.memory.layout().config.participants || !shared.presence.acquire(index) {
+            return None;
+        }
+        let entry = shared.memory.entry(index);
+        if entry.state.load(Relaxed) != state || !State::from_word(state).is_parked() {
+            shared.presence.release(index);
+            return None;
+        }
+        // Relaxed, both: the hold on the entry orders them.
+        entry.owner.store(owner_word(), Relaxed);
+        entry.state.store(State::from_word(state).resumed().0, Relaxed);
+        Some(Seat { shared: Arc::clone(shared), index })
     }
 
     pub(crate) fn entry(&self) -> &crate::format::Entry {
@@ -104,9 +147,58 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        clear(&self.shared, self.index);
+        if self.shared.presence.is_inherited() {
+            return; // A fork's copy: the entry is the parent's.
+        }
+        if !State::from_word(self.entry().state.load(Relaxed)).is_parked() {
+            clear(&self.shared, self.index);
+        }
         self.shared.presence.release(self.index);
     }
+}
+
+/// Ends the parking of a reader; and the reader, if nobody took it up.
+pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
+    if shared.presence.is_inherited() {
+        return;
+    }
+    if shared.presence.acquire(ticket.entry) {
+        if shared.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state {
+            clear(shared, ticket.entry); // Relaxed, above: the hold on the entry orders it.
+        }
+        shared.presence.release(ticket.entry);
+    }
+    shared.presence.release(parking(shared, ticket.entry));
+}
+
+/// What [`crate::segment::Presence`] calls the parking of an entry: it has a lock of its own, behind those of the table.
+fn parking(shared: &Shared, index: usize) -> usize {
+    shared.memory.layout().config.participants + index
+}
+
+/// Takes hold of an entry that nobody living holds or left parked.
+fn acquire(shared: &Shared, index: usize) -> bool {
+    shared.presence.acquire(index) && {
+        let free = !is_kept_parked(shared, index);
+        if !free {
+            shared.presence.release(index);
+        }
+        free
+    }
+}
+
+/// Whether an entry, which the caller holds, is parked by somebody who lives.
+fn is_kept_parked(shared: &Shared, index: usize) -> bool {
+    // Relaxed: the hold on the entry orders it.
+    if !State::from_word(shared.memory.entry(index).state.load(Relaxed)).is_parked() {
+        return false;
+    }
+    let parking = parking(shared, index);
+    let abandoned = shared.presence.try_acquire(parking);
+    if abandoned {
+        shared.presence.release(parking);
+    }
+    !abandoned
 }
 
 /// Ends whatever an entry stood for; the caller holds it. Nothing to do for a free one.
@@ -120,7 +212,7 @@ fn clear(shared: &Shared, index: usize) {
             life::end(&shared.memory, || any(&shared.memory, Role::Writer));
             shared.bells.ring(&shared.memory.control().published);
         }
-        READER => {
+        READER | PARKED => {
             Cursors(entry).vacate();
             shared.bells.ring(&shared.memory.control().freed);
         }
@@ -149,7 +241,9 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
         if shared.presence.try_acquire(index) {
-            clear(shared, index);
+            if !is_kept_parked(shared, index) {
+                clear(shared, index);
+            }
             shared.presence.release(index);
         }
     }

@@ -3,6 +3,7 @@
 use crate::bell::Waiting;
 use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{ReadError, TryReadError};
+use crate::handover::Ticket;
 use crate::memory::Racy;
 use crate::participant::{Role, Seat};
 use crate::position::{Position, Received, Start};
@@ -26,7 +27,23 @@ const EMPTY_LOOKS_PER_CLOCK_READ: u32 = 64;
 
 impl Reader {
     pub(crate) fn join(seat: Seat, start: Start) -> Self {
-        Reader { position: Position::join(&seat, start), endpoint: Endpoint::new(seat), empty_looks: 0 }
+        let position = Position::join(&seat, start);
+        Self::from_parts(seat, position)
+    }
+
+    pub(crate) fn from_parts(seat: Seat, position: Position) -> Self {
+        Reader { position, endpoint: Endpoint::new(seat), empty_looks: 0 }
+    }
+
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.endpoint.seat
+    }
+
+    /// See [`Self::park`].
+    #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
+    pub(crate) fn try_into_parked(self) -> Result<Ticket, Self> {
+        let Reader { endpoint, position, .. } = self;
+        endpoint.seat.park().map_err(|seat| Self::from_parts(seat, position))
     }
 
     /// Copies the next message to the front of `out`, without waiting.

@@ -57,12 +57,12 @@ impl Draft {
         rustix::io::pwrite(&fd, superblock.as_bytes(), 0).map_err(failure("writing", &path))?;
         let mapping = Mapping::file(&fd, layout.total_bytes).map_err(failure("mapping", &path))?;
         lock::set(&fd, OPEN_BYTE, Kind::Shared).map_err(failure("locking", &path))?;
-        Ok((Draft { file: SegmentFile { path, fd } }, mapping))
+        Ok((Draft { file: SegmentFile::new(path, fd) }, mapping))
     }
 
     /// Gives the segment its name, at once and only if nobody else has it.
     pub(crate) fn publish(self) -> Result<SegmentFile, RingError> {
-        let SegmentFile { path, fd } = &self.file;
+        let SegmentFile { path, fd, .. } = &self.file;
         let nameless = format!("/proc/self/fd/{}", fd.as_raw_fd());
         match fs::linkat(fs::CWD, nameless, fs::CWD, path, AtFlags::SYMLINK_FOLLOW) {
             Ok(()) => Ok(self.file),
@@ -76,9 +76,20 @@ impl Draft {
 pub(crate) struct SegmentFile {
     path: PathBuf,
     fd: OwnedFd,
+    /// The process that opened it: a fork's child shares the locks of its parent, but they are not its own.
+    pid: u32,
 }
 
 impl SegmentFile {
+    fn new(path: PathBuf, fd: OwnedFd) -> Self {
+        SegmentFile { path, fd, pid: std::process::id() }
+    }
+
+    /// Whether this came by a fork.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.pid != std::process::id()
+    }
+
     /// Opens the segment of that name and reads what its header describes.
     pub(crate) fn open(name: &str) -> Result<(Self, Layout), RingError> {
         let path = path_of(name)?;
@@ -92,7 +103,7 @@ impl SegmentFile {
             match lock::set(&fd, OPEN_BYTE, Kind::Shared) {
                 Ok(()) if leads_to(&path, &fd) => {
                     let layout = read_layout(&fd, stat.st_size.cast_unsigned(), &path)?;
-                    return Ok((SegmentFile { path, fd }, layout));
+                    return Ok((SegmentFile::new(path, fd), layout));
                 }
                 // Somebody is removing the name at this moment, or just did: look again.
                 Ok(()) | Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
@@ -129,6 +140,9 @@ impl SegmentFile {
 impl Drop for SegmentFile {
     /// The last one out removes the name.
     fn drop(&mut self) {
+        if self.is_inherited() {
+            return; // The descriptor is closed; the locks and the name are the parent's business.
+        }
         // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
         let _ = lock::set(&self.fd, OPEN_BYTE, Kind::None);
         if lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_ok() && leads_to(&self.path, &self.fd) {

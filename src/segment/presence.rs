@@ -76,6 +76,14 @@ impl Presence {
         }
     }
 
+    /// Whether this came by a fork: what it says is held is held by the parent.
+    pub(crate) fn is_inherited(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.file.as_ref().is_some_and(SegmentFile::is_inherited);
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
     /// The file that processes share, if they do.
     #[cfg(target_os = "linux")]
     pub(crate) fn file(&self) -> Option<&SegmentFile> {
