@@ -4,10 +4,13 @@
 
 mod engines;
 pub mod perf;
+mod reenter;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+pub use reenter::reenter_by;
 
 /// Lock-free ring buffers in shared memory.
 #[derive(Parser, Debug)]

@@ -1,0 +1,46 @@
+//! The class `Parked`: a reader's place, kept for whoever takes it up.
+
+use crate::errors;
+use crate::fork::Generation;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use seqring::Ring;
+
+/// See the stubs.
+#[pyclass(frozen, weakref, module = "seqring")]
+pub(crate) struct Parked {
+    parked: Mutex<Option<(seqring::Parked, Ring)>>,
+    ticket: seqring::Ticket,
+    born: Generation,
+}
+
+impl Parked {
+    pub(crate) fn new(parked: seqring::Parked, ring: Ring) -> Self {
+        Parked { ticket: parked.ticket(), parked: Mutex::new(Some((parked, ring))), born: Generation::now() }
+    }
+}
+
+#[pymethods]
+impl Parked {
+    /// What the process needs that takes the reader up.
+    #[getter]
+    fn ticket(&self) -> (usize, u64) {
+        (self.ticket.entry, self.ticket.state)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.born.is_now() {
+            return Err(errors::forked(py, "parked reader"));
+        }
+        let parked = self.parked.lock().take();
+        drop(parked);
+        Ok(())
+    }
+
+    fn _forget(&self) {
+        // The library knows that it is a copy.
+        if let Some(mut parked) = self.parked.try_lock() {
+            parked.take();
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The class `Ring`.
+
+use crate::errors;
+use crate::fork::Generation;
+use crate::frame;
+use crate::options::{self, StartWord};
+use crate::reader::Reader;
+use crate::taker::Taker;
+use crate::words::Words;
+use crate::writer::Writer;
+use parking_lot::Mutex;
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::{PyClass, PyClassInitializer};
+use seqring::{Config, Delivery, Role, Writers};
+
+/// See the stubs.
+#[pyclass(frozen, weakref, module = "seqring")]
+pub(crate) struct Ring {
+    name: String,
+    /// `None` once it is closed. In a fork's child it is opened anew.
+    opened: Mutex<Option<Opened>>,
+}
+
+struct Opened {
+    ring: seqring::Ring,
+    born: Generation,
+}
+
+pub(crate) fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Writer => "writer",
+        Role::Reader => "reader",
+        Role::Taker => "taker",
+    }
+}
+
+/// Readers or takers that come without anybody having thought of them, and as many writers.
+const READERS: usize = 16;
+
+impl Ring {
+    fn new(name: String, ring: seqring::Ring) -> Self {
+        Ring { name, opened: Mutex::new(Some(Opened { ring, born: Generation::now() })) }
+    }
+
+    /// The ring, as this process has it open.
+    fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
+        let mut opened = self.opened.lock();
+        match &mut *opened {
+            None => Err(errors::shut("ring")),
+            Some(Opened { ring, born }) if born.is_now() => Ok(ring.clone()),
+            Some(inherited) => match seqring::Ring::open(&self.name) {
+                Ok(ring) => {
+                    *inherited = Opened { ring: ring.clone(), born: Generation::now() };
+                    Ok(ring)
+                }
+                Err(error) => {
+                    drop(opened); // Making an exception may let other threads run.
+                    Err(errors::ring(py, error))
+                }
+            },
+        }
+    }
+
+    fn made<'py, T>(py: Python<'py>, object: T) -> PyResult<Bound<'py, T>>
+    where
+        T: PyClass + Into<PyClassInitializer<T>>,
+    {
+        let object = Bound::new(py, object)?;
+        py.import(intern!(py, "seqring._lifetime"))?.getattr(intern!(py, "watch"))?.call1((&object,))?;
+        Ok(object)
+    }
+}
+
+/// What `Ring.create` was asked for, as the library's configuration.
+#[expect(clippy::too_many_arguments, reason = "the keywords of one Python function")]
+fn config(
+    slots: usize,
+    slot_bytes: Option<usize>,
+    delivery: &str,
+    writers: &str,
+    readers: usize,
+    participants: Option<usize>,
+    frame: Option<seqring::Frame>,
+    slot_class: Option<&str>,
+) -> PyResult<Config> {
+    let framed = frame.as_ref().and_then(frame::bytes);
+    let slot_bytes = slot_bytes.or(framed);
+    let slot_bytes =
+        slot_bytes.ok_or_else(|| PyValueError::new_err("a ring needs slot_bytes, or shape and dtype"))?;
+    if framed.is_some_and(|bytes| bytes > slot_bytes) {
+        return Err(PyValueError::new_err(format!(
+            "frames of {} bytes do not fit into slots of {slot_bytes}",
+            framed.unwrap_or(0)
+        )));
+    }
+    let delivery = options::delivery(delivery)?;
+    let writers = if delivery == Delivery::Queue { Writers::Many } else { options::writers(writers)? };
+    let for_writers = if writers == Writers::Many { READERS } else { 1 };
+    let participants = participants.unwrap_or(readers.saturating_add(for_writers));
+    let mut config =
+        Config::new(slots, slot_bytes).delivery(delivery).writers(writers).participants(participants);
+    if let Some(frame) = frame {
+        config = config.frame(frame);
+    }
+    if let Some(class) = slot_class {
+        config = config.slot_class(options::slot_class(class)?);
+    }
+    Ok(config)
+}
+
+#[pymethods]
+impl Ring {
+    #[classmethod]
+    #[pyo3(signature = (
+        slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=READERS, participants=None,
+        shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords")]
+    fn create<'py>(
+        cls: &Bound<'py, PyType>,
+        slots: usize,
+        slot_bytes: Option<usize>,
+        name: Option<String>,
+        delivery: &str,
+        writers: &str,
+        readers: usize,
+        participants: Option<usize>,
+        shape: Option<Vec<u64>>,
+        dtype: Option<Bound<'py, PyAny>>,
+        meta_bytes: usize,
+        tag: bool,
+        timestamps: bool,
+        words: usize,
+        slot_class: Option<&str>,
+        first_sequence: u64,
+    ) -> PyResult<Bound<'py, Ring>> {
+        let py = cls.py();
+        let frame = match (shape, dtype) {
+            (None, None) => None,
+            (Some(shape), Some(dtype)) => Some(frame::describe(&dtype, &shape)?),
+            _ => return Err(PyValueError::new_err("shape and dtype go together")),
+        };
+        let config = config(slots, slot_bytes, delivery, writers, readers, participants, frame, slot_class)?;
+        let config = config.meta_bytes(meta_bytes).tag(tag).timestamp(timestamps).user_words(words);
+        let config = config.first_sequence(first_sequence);
+        let name = match name {
+            Some(name) => name,
+            None => py.import("seqring._lifetime")?.getattr("fresh_name")?.call0()?.extract()?,
+        };
+        let ring =
+            py.detach(|| seqring::Ring::create(&name, &config)).map_err(|error| errors::ring(py, error))?;
+        Self::made(py, Ring::new(name, ring))
+    }
+
+    #[classmethod]
+    fn open<'py>(cls: &Bound<'py, PyType>, name: String) -> PyResult<Bound<'py, Ring>> {
+        let py = cls.py();
+        let ring = py.detach(|| seqring::Ring::open(&name)).map_err(|error| errors::ring(py, error))?;
+        Self::made(py, Ring::new(name, ring))
+    }
+
+    #[staticmethod]
+    fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
+        seqring::Ring::unlink(name).map_err(|error| errors::ring(py, error))
+    }
+
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn writer<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Writer>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut writer = py.detach(|| ring.writer()).map_err(|error| errors::joining(py, error))?;
+        writer.set_waiting(waiting);
+        Self::made(py, Writer::new(writer, ring))
+    }
+
+    #[pyo3(signature = (start=StartWord::Word("next".into()), *, waiting="balanced", skip_lost=false))]
+    fn reader<'py>(
+        &self,
+        py: Python<'py>,
+        start: StartWord,
+        waiting: &str,
+        skip_lost: bool,
+    ) -> PyResult<Bound<'py, Reader>> {
+        let (ring, waiting, start) = (self.ring(py)?, options::waiting(waiting)?, start.start()?);
+        let mut reader = py.detach(|| ring.reader(start)).map_err(|error| errors::joining(py, error))?;
+        reader.set_waiting(waiting);
+        Self::made(py, Reader::new(reader, ring, skip_lost))
+    }
+
+    #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false))]
+    fn resume<'py>(
+        &self,
+        py: Python<'py>,
+        ticket: (usize, u64),
+        waiting: &str,
+        skip_lost: bool,
+    ) -> PyResult<Bound<'py, Reader>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let ticket = seqring::Ticket { entry: ticket.0, state: ticket.1 };
+        let mut reader = ring.resume(ticket).map_err(|error| errors::joining(py, error))?;
+        reader.set_waiting(waiting);
+        Self::made(py, Reader::new(reader, ring, skip_lost))
+    }
+
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut taker = py.detach(|| ring.taker()).map_err(|error| errors::joining(py, error))?;
+        taker.set_waiting(waiting);
+        Self::made(py, Taker::new(taker, ring))
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[getter]
+    fn path(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.ring(py)?.path().map(|path| path.display().to_string()))
+    }
+
+    #[getter]
+    fn slots(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.ring(py)?.config().slots())
+    }
+
+    #[getter]
+    fn slot_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.ring(py)?.config().slot_bytes())
+    }
+
+    #[getter]
+    fn meta_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.ring(py)?.config().meta_bytes_max())
+    }
+
+    #[getter]
+    fn delivery(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(options::delivery_word(self.ring(py)?.delivery()))
+    }
+
+    #[getter]
+    fn slot_class(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(options::slot_class_word(self.ring(py)?.slot_class()))
+    }
+
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        self.ring(py)?.frame().map(|frame| PyTuple::new(py, frame::shape(&frame))).transpose()
+    }
+
+    #[getter]
+    fn dtype(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
+        Ok(self.ring(py)?.frame().as_ref().and_then(frame::name))
+    }
+
+    #[getter]
+    fn total_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.ring(py)?.total_bytes())
+    }
+
+    #[getter]
+    fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.ring(py)?.next_sequence())
+    }
+
+    #[getter]
+    fn words(&self, py: Python<'_>) -> PyResult<Words> {
+        Ok(Words::new(self.ring(py)?))
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let ring = self.ring(py)?;
+        let participants = ring.participants().into_iter().map(|one| {
+            let figures = PyDict::new(py);
+            figures.set_item("entry", one.entry)?;
+            figures.set_item("role", role_word(one.role))?;
+            figures.set_item("pid", one.pid)?;
+            figures.set_item("position", one.position)?;
+            figures.set_item("lag", one.lag)?;
+            figures.set_item("missed", one.missed)?;
+            figures.set_item("sleeps", one.sleeps)?;
+            Ok(figures)
+        });
+        let participants = participants.collect::<PyResult<Vec<_>>>()?;
+        let make = py.import("seqring._stats")?.getattr("make")?;
+        make.call1((&self.name, ring.next_sequence(), ring.config().slots(), participants))
+    }
+
+    fn skip_readers(&self, py: Python<'_>) -> PyResult<()> {
+        self.ring(py)?.skip_readers_to_newest();
+        Ok(())
+    }
+
+    fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        self.ring(py)?.close();
+        Ok(())
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.opened.lock().is_none()
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let opened = self.opened.lock().take();
+        py.detach(|| drop(opened));
+    }
+
+    fn _forget(&self) {
+        // A copy of the parent's: opened anew when it is used.
+        if let Some(mut opened) = self.opened.try_lock()
+            && let Some(opened) = &mut *opened
+            && !opened.born.is_now()
+            && let Ok(ring) = seqring::Ring::open(&self.name)
+        {
+            *opened = Opened { ring, born: Generation::now() };
+        }
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((slf.get_type().getattr("open")?, (slf.get().name.clone(),)))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<seqring.Ring {:?}>", self.name)
+    }
+}

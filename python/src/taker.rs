@@ -1,0 +1,212 @@
+//! The class `Taker`.
+
+use crate::cell::Cell;
+use crate::errors;
+use crate::held::Taking;
+use crate::output::Payload;
+use crate::receiving::{Endpoint, Inbox, Receiving};
+use crate::source::Buffer;
+use crate::view::{Shown, View};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+use seqring::{Received, TryReadError};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Endpoint for seqring::Taker {
+    const WHAT: &'static str = "taker";
+
+    fn receive<R>(
+        &mut self,
+        meta: &mut Vec<u8>,
+        mut copy: impl FnMut(Payload<'_>) -> R,
+    ) -> Result<(Received, R), TryReadError> {
+        let taken = self.try_take()?;
+        meta.clear();
+        meta.extend_from_slice(taken.metadata());
+        Ok((taken.received(), copy(Payload::Own(&taken))))
+    }
+
+    /// The caller made sure that `out` has room for any message.
+    fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError> {
+        let copy = |payload: Payload<'_>| match payload {
+            Payload::Own(bytes) => out[..bytes.len()].copy_from_slice(bytes),
+            Payload::Racy(_) => unreachable!("what is taken is the taker's own"),
+        };
+        self.receive(meta, copy).map(|(received, ())| received)
+    }
+
+    fn show(inbox: Inbox<Self>, home: &Arc<Cell<Inbox<Self>>>) -> Result<View, (Inbox<Self>, TryReadError)> {
+        let Inbox { endpoint, ring, received, meta } = inbox;
+        match Taking::next(endpoint) {
+            Ok(taking) => Ok(View::new(TakerShown { taking, ring, home: Arc::clone(home) })),
+            Err((endpoint, error)) => Err((Inbox { endpoint, ring, received, meta }, error)),
+        }
+    }
+
+    fn ready_within(&mut self, timeout: Duration) -> bool {
+        seqring::Taker::ready_within(self, timeout)
+    }
+}
+
+/// A message that a taker took.
+struct TakerShown {
+    taking: Taking,
+    ring: seqring::Ring,
+    home: Arc<Cell<Inbox<seqring::Taker>>>,
+}
+
+impl Shown for TakerShown {
+    fn bytes(&self) -> &[u8] {
+        self.taking.borrow_dependent()
+    }
+
+    fn meta(&self) -> &[u8] {
+        self.taking.borrow_dependent().metadata()
+    }
+
+    fn received(&self) -> Received {
+        self.taking.borrow_dependent().received()
+    }
+
+    fn ring(&self) -> &seqring::Ring {
+        &self.ring
+    }
+
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
+    fn end(self: Box<Self>) {
+        let (received, meta) = (Some(self.received()), self.meta().to_vec());
+        let TakerShown { taking, ring, home } = *self;
+        home.give_back(Inbox { endpoint: taking.end(), ring, received, meta });
+    }
+}
+
+/// A registered taker of a queue: each message goes to exactly one. See the stubs.
+#[pyclass(frozen, weakref, module = "seqring")]
+pub(crate) struct Taker {
+    receiving: Receiving<seqring::Taker>,
+    slot_bytes: usize,
+}
+
+impl Taker {
+    pub(crate) fn new(taker: seqring::Taker, ring: seqring::Ring) -> Self {
+        let slot_bytes = ring.config().slot_bytes();
+        Taker { receiving: Receiving::new(taker, ring, false), slot_bytes }
+    }
+
+    /// What is taken and does not fit would be lost: so a buffer must have room for any message.
+    fn check_room(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<()> {
+        if Buffer::writable(out)?.bytes_mut().len() >= self.slot_bytes {
+            return Ok(());
+        }
+        Err(errors::reading(py, TryReadError::TooSmall { needed: self.slot_bytes }))
+    }
+}
+
+#[pymethods]
+impl Taker {
+    fn try_take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        self.receiving.try_read(py)
+    }
+
+    #[pyo3(signature = (timeout=None))]
+    fn take<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyByteArray>> {
+        self.receiving.read(py, timeout)
+    }
+
+    fn try_take_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+        self.check_room(py, out)?;
+        self.receiving.try_read_into(py, out)
+    }
+
+    #[pyo3(signature = (out, timeout=None))]
+    fn take_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        self.check_room(py, out)?;
+        self.receiving.read_into(py, out, timeout)
+    }
+
+    fn try_take_batch<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyByteArray>>> {
+        Ok(self.receiving.try_read_batch(py, max)?.unwrap_or_default())
+    }
+
+    #[pyo3(signature = (max, timeout=None))]
+    fn take_batch<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Bound<'py, PyByteArray>>> {
+        self.receiving.read_batch(py, max, timeout)
+    }
+
+    fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
+        self.receiving.try_view(py)
+    }
+
+    #[pyo3(signature = (timeout=None))]
+    fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
+        self.receiving.view(py, timeout)
+    }
+
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        self.receiving.ready(py, timeout)
+    }
+
+    fn aio<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("seqring._aio")?.getattr("Messages")?.call1((slf,))
+    }
+
+    #[getter]
+    fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.receiving.meta(py)
+    }
+
+    #[getter]
+    fn sequence(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.receiving.look(py, |inbox| inbox.received.map(|received| received.sequence))
+    }
+
+    #[getter]
+    fn tag(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.receiving.look(py, |inbox| inbox.received.map(|received| received.tag))
+    }
+
+    #[getter]
+    fn timestamp_ns(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.receiving.look(py, |inbox| inbox.received.map(|received| received.timestamp_ns))
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.receiving.cell.is_closed()
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.receiving.cell.close(py)
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        errors::until_closed(py, self.receiving.read(py, None))
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn _forget(&self) {
+        self.receiving.cell.forget();
+    }
+}
