@@ -23,7 +23,17 @@ use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-/// See the stubs.
+/// A message that is filled before it is published. Made by `Writer.claim`.
+///
+/// >>> import seqring
+/// >>> ring = seqring.Ring.create(4, 4096)
+/// >>> reader, writer = ring.reader(), ring.writer()
+/// >>> with writer.claim(5) as room:
+/// ...     room[:] = b"hello"
+/// >>> reader.read()
+/// bytearray(b'hello')
+///
+/// The array becomes read-only when the message is published. Arrays made from it must not be written to any more.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Claim {
     form: Form,
@@ -194,6 +204,7 @@ impl Claim {
 
 #[pymethods]
 impl Claim {
+    /// Bytes claimed.
     #[getter]
     fn nbytes(&self) -> usize {
         self.len

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use seqring::Ring;
 
-/// See the stubs.
+/// A reader's place, kept for whoever takes it up. Made by `Reader.park`. Without one, the reader ends with this object.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Parked {
     parked: Mutex<Option<(seqring::Parked, Ring)>>,
@@ -28,6 +28,7 @@ impl Parked {
         (self.ticket.entry, self.ticket.state)
     }
 
+    /// Ends the reader, unless somebody took it up.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "parked reader"));

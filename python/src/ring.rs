@@ -16,7 +16,11 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyClass, PyClassInitializer};
 use seqring::{Config, Delivery, Role, Writers};
 
-/// See the stubs.
+/// A ring of `slots` messages in shared memory, made by `Ring.create` and opened by its name in any process.
+///
+/// Pickles to its name, for spawn and forkserver; after a fork it opens itself anew. Closing it, or the end of a `with`
+/// statement, lets go of it; its readers and writers stay. The last one out removes it, and `python -m seqring gc` what was
+/// killed.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
     name: String,
@@ -46,7 +50,7 @@ impl Ring {
     }
 
     /// The ring, as this process has it open.
-    fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
+    pub(crate) fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
         let mut opened = self.opened.lock();
         match &mut *opened {
             None => Err(errors::shut("ring")),
@@ -113,6 +117,19 @@ fn config(
 
 #[pymethods]
 impl Ring {
+    /// Creates a ring of `slots` messages of at most `slot_bytes` bytes each.
+    ///
+    /// `name`: for `Ring.open`; one that nobody has, if `None`.
+    /// `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`: writers never wait, slow readers
+    /// are told what they lost. `"queue"`: each message goes to one taker.
+    /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a queue); `participants` says how many
+    /// readers and writers together.
+    /// `shape`, `dtype`: what every message is; the name of an element type or a numpy one. Then `slot_bytes` may be left out.
+    /// `meta_bytes`: room for metadata with each message. `tag`, `timestamps`: each message carries a number, its time.
+    /// `words`: 64-bit words of the user's own.
+    /// `slot_class`: where messages lie: `"packed"`, `"lines"`, `"arena"`; by size if `None`.
+    ///
+    /// Raises `RingExists`, `NoSpace`, `ValueError`.
     #[classmethod]
     #[pyo3(signature = (
         slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=READERS, participants=None,
@@ -155,6 +172,7 @@ impl Ring {
         Self::made(py, Ring::new(name, ring))
     }
 
+    /// Opens the ring of that name. Raises `RingNotFound`, `NotPermitted`, `Corrupt`.
     #[classmethod]
     fn open<'py>(cls: &Bound<'py, PyType>, name: String) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
@@ -162,11 +180,16 @@ impl Ring {
         Self::made(py, Ring::new(name, ring))
     }
 
+    /// Removes the name. Who has the ring open keeps it.
     #[staticmethod]
     fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
         seqring::Ring::unlink(name).map_err(|error| errors::ring(py, error))
     }
 
+    /// Registers a writer. Raises `WriterTaken`, `TableFull`, `NoSpace`, `Closed`.
+    ///
+    /// `waiting`: `"balanced"` spins for some µs and then sleeps, `"spinning"` and `"streaming"` never sleep, for processes that
+    /// have a core to themselves, `"sleeping"` sleeps at once.
     #[pyo3(signature = (*, waiting="balanced"))]
     fn writer<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Writer>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
@@ -175,6 +198,9 @@ impl Ring {
         Self::made(py, Writer::new(writer, ring))
     }
 
+    /// Registers a reader, from the `"next"` message on, the `"oldest"` or `"latest"` that is there, or a sequence.
+    ///
+    /// `skip_lost`: lost messages are counted in `lost`, but no error. `waiting`: as for `writer`. Raises `TableFull`.
     #[pyo3(signature = (start=StartWord::Word("next".into()), *, waiting="balanced", skip_lost=false))]
     fn reader<'py>(
         &self,
@@ -189,6 +215,7 @@ impl Ring {
         Self::made(py, Reader::new(reader, ring, skip_lost))
     }
 
+    /// Takes up a parked reader where it was: see `Reader.park`. Raises `JoinError` if it is not parked any more.
     #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false))]
     fn resume<'py>(
         &self,
@@ -204,6 +231,7 @@ impl Ring {
         Self::made(py, Reader::new(reader, ring, skip_lost))
     }
 
+    /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
     #[pyo3(signature = (*, waiting="balanced"))]
     fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
@@ -212,66 +240,79 @@ impl Ring {
         Self::made(py, Taker::new(taker, ring))
     }
 
+    /// The name.
     #[getter]
     fn name(&self) -> &str {
         &self.name
     }
 
+    /// The file that holds the ring.
     #[getter]
     fn path(&self, py: Python<'_>) -> PyResult<Option<String>> {
         Ok(self.ring(py)?.path().map(|path| path.display().to_string()))
     }
 
+    /// Messages that fit.
     #[getter]
     fn slots(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.ring(py)?.config().slots())
     }
 
+    /// Bytes of the largest message.
     #[getter]
     fn slot_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.ring(py)?.config().slot_bytes())
     }
 
+    /// Bytes of the longest metadata.
     #[getter]
     fn meta_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.ring(py)?.config().meta_bytes_max())
     }
 
+    /// What happens when a reader is slow.
     #[getter]
     fn delivery(&self, py: Python<'_>) -> PyResult<&'static str> {
         Ok(options::delivery_word(self.ring(py)?.delivery()))
     }
 
+    /// Where messages lie.
     #[getter]
     fn slot_class(&self, py: Python<'_>) -> PyResult<&'static str> {
         Ok(options::slot_class_word(self.ring(py)?.slot_class()))
     }
 
+    /// The shape of its frames, if it has some.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
         self.ring(py)?.frame().map(|frame| PyTuple::new(py, frame::shape(&frame))).transpose()
     }
 
+    /// The element type of its frames, if it has some.
     #[getter]
     fn dtype(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
         Ok(self.ring(py)?.frame().as_ref().and_then(frame::name))
     }
 
+    /// Bytes of memory that it takes, at most.
     #[getter]
     fn total_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.ring(py)?.total_bytes())
     }
 
+    /// The sequence that is published next.
     #[getter]
     fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.ring(py)?.next_sequence())
     }
 
+    /// The user's own words.
     #[getter]
-    fn words(&self, py: Python<'_>) -> PyResult<Words> {
-        Ok(Words::new(self.ring(py)?))
+    fn words(slf: Bound<'_, Self>) -> Words {
+        Words::new(slf.unbind())
     }
 
+    /// Who is there, how far, and how far behind.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let ring = self.ring(py)?;
         let participants = ring.participants().into_iter().map(|one| {
@@ -290,21 +331,25 @@ impl Ring {
         make.call1((&self.name, ring.next_sequence(), ring.config().slots(), participants))
     }
 
+    /// Moves every reader to the newest message. They learn of it by `Lagged`.
     fn skip_readers(&self, py: Python<'_>) -> PyResult<()> {
         self.ring(py)?.skip_readers_to_newest();
         Ok(())
     }
 
+    /// Ends the stream for good: writers are refused, readers get what is there and then `Closed`.
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
         self.ring(py)?.close();
         Ok(())
     }
 
+    /// Whether this was closed.
     #[getter]
     fn closed(&self) -> bool {
         self.opened.lock().is_none()
     }
 
+    /// Lets go of the ring. The last one out removes it.
     fn close(&self, py: Python<'_>) {
         let opened = self.opened.lock().take();
         py.detach(|| drop(opened));

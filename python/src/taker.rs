@@ -84,7 +84,10 @@ impl Shown for TakerShown {
     }
 }
 
-/// A registered taker of a queue: each message goes to exactly one. See the stubs.
+/// A registered taker of a queue: each message goes to exactly one. Made by `Ring.taker`.
+///
+/// Any thread may use it, one at a time. Iterating yields copies, and ends when the stream does. Errors are those of
+/// `Reader`, without `Lagged`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Taker {
     receiving: Receiving<seqring::Taker>,
@@ -108,30 +111,38 @@ impl Taker {
 
 #[pymethods]
 impl Taker {
+    /// The next message as a `bytearray`, or `None` if there is none now.
     fn try_take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
         self.receiving.try_read(py)
     }
 
+    /// The next message as a `bytearray`, waiting for it for at most `timeout` seconds.
     #[pyo3(signature = (timeout=None))]
     fn take<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyByteArray>> {
         self.receiving.read(py, timeout)
     }
 
+    /// As `take_into`, without waiting: `None` if there is no message.
     fn try_take_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
         self.check_room(py, out)?;
         self.receiving.try_read_into(py, out)
     }
 
+    /// Takes the next message to the front of `out`, a writable C-contiguous buffer. Returns its bytes.
+    ///
+    /// `out` must have room for any message, else `TooSmall`: what is taken nobody else gets.
     #[pyo3(signature = (out, timeout=None))]
     fn take_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
         self.check_room(py, out)?;
         self.receiving.read_into(py, out, timeout)
     }
 
+    /// What is there, up to `max` messages; an empty list if there is none.
     fn try_take_batch<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Bound<'py, PyByteArray>>> {
         Ok(self.receiving.try_read_batch(py, max)?.unwrap_or_default())
     }
 
+    /// Waits for a message, for at most `timeout` seconds, and returns it and what else is there, up to `max`.
     #[pyo3(signature = (max, timeout=None))]
     fn take_batch<'py>(
         &self,
@@ -142,49 +153,65 @@ impl Taker {
         self.receiving.read_batch(py, max, timeout)
     }
 
+    /// As `view`, without waiting: `None` if there is no message.
     fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
         self.receiving.try_view(py)
     }
 
+    /// The next message, taken, to be looked at where it lies. It is done with when the view is released.
+    ///
+    /// One at a time. If the process dies before, it counts as not done.
     #[pyo3(signature = (timeout=None))]
     fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
         self.receiving.view(py, timeout)
     }
 
+    /// Waits until there is a message, or why there will be none; says whether that is so. Reads nothing.
+    ///
+    /// `timeout` is in seconds, `None` for ever.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         self.receiving.ready(py, timeout)
     }
 
+    /// The messages for `async for`. Ends when the stream does.
     fn aio<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("seqring._aio")?.getattr("Messages")?.call1((slf,))
     }
 
+    /// The metadata of the message that came last, as bytes; empty if it had none.
     #[getter]
     fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.receiving.meta(py)
     }
 
+    /// The number of the message that came last: messages are numbered without gaps. `None` before the first.
     #[getter]
     fn sequence(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         self.receiving.look(py, |inbox| inbox.received.map(|received| received.sequence))
     }
 
+    /// The tag of the message that came last.
     #[getter]
     fn tag(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         self.receiving.look(py, |inbox| inbox.received.map(|received| received.tag))
     }
 
+    /// When the message that came last was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without.
     #[getter]
     fn timestamp_ns(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         self.receiving.look(py, |inbox| inbox.received.map(|received| received.timestamp_ns))
     }
 
+    /// Whether this was closed.
     #[getter]
     fn closed(&self) -> bool {
         self.receiving.cell.is_closed()
     }
 
+    /// Leaves the ring. Whoever waits in another thread is told with a `ValueError`, within 0.1 s.
+    ///
+    /// With a view that is still open, it leaves when that one is released.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.receiving.cell.close(py)
     }

@@ -26,7 +26,19 @@ pub(crate) trait Shown: Send + Sync {
     fn end(self: Box<Self>);
 }
 
-/// See the stubs.
+/// A message to be looked at where it lies: read-only, with the buffer protocol and DLPack (from version 1.0 on).
+///
+/// >>> import numpy, seqring
+/// >>> with seqring.Ring.create(4, shape=(2, 3), dtype="int32") as ring:
+/// ...     reader, writer = ring.reader(), ring.writer()
+/// ...     _ = writer.write(numpy.arange(6, dtype="int32").reshape(2, 3))
+/// ...     with reader.view() as view:
+/// ...         print(numpy.asarray(view).sum(axis=1))
+/// [ 3 12]
+///
+/// A frame of the ring has its shape and element type, anything else is plain bytes. Releasing the view, at the end of a
+/// `with` statement or by `release`, is the word that it may go: it goes with the last array that shows it, and until then
+/// writers of a gated ring wait for it. In lossy rings, and for small messages, it shows a copy: see `in_place`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct View {
     state: Mutex<State>,
@@ -120,47 +132,56 @@ impl Drop for View {
 
 #[pymethods]
 impl View {
+    /// Bytes of the message.
     #[getter]
     fn nbytes(&self) -> usize {
         self.received.len
     }
 
+    /// The message's number.
     #[getter]
     fn sequence(&self) -> u64 {
         self.received.sequence
     }
 
+    /// The message's tag.
     #[getter]
     fn tag(&self) -> u64 {
         self.received.tag
     }
 
+    /// When it was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without.
     #[getter]
     fn timestamp_ns(&self) -> u64 {
         self.received.timestamp_ns
     }
 
+    /// The extents, slowest-varying first.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.form.shape.iter())
     }
 
+    /// Whether these are the bytes in the ring, not a copy.
     #[getter]
     fn in_place(&self) -> bool {
         self.in_place
     }
 
+    /// The message's metadata, as bytes.
     #[getter]
     fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.with(py, |shown| PyBytes::new(py, shown.meta()))
     }
 
+    /// Whether `release` was called.
     #[getter]
     fn released(&self) -> bool {
         let state = self.state.lock();
         state.released
     }
 
+    /// Says that the message is done with; it goes with the last array that shows it.
     fn release(&self) {
         if !self.born.is_now() {
             return;
@@ -170,6 +191,7 @@ impl View {
         state.end_if_unused();
     }
 
+    /// A copy, as bytes.
     fn tobytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.with(py, |shown| PyBytes::new(py, shown.bytes()))
     }

@@ -55,7 +55,15 @@ impl Beside {
     }
 }
 
-/// A registered writer. See the stubs.
+/// A registered writer. Made by `Ring.writer`; at the end of a `with` statement it leaves.
+///
+/// When the last writer leaves, the stream ends: readers get what is there, and then `Closed`. Data are any object with a
+/// buffer, of any element type; elements with gaps between them are gathered. They must not be changed meanwhile. `meta`
+/// goes with a message in a ring with `meta_bytes`: bytes, or what JSON can say, which `json.loads(reader.meta)` gives back.
+/// `tag` is a number of 64 bits, in a ring with `tag=True`.
+///
+/// Calls raise `TooLarge`, `FrameMismatch` for what is no frame of a ring that has some, `Closed` after `Ring.shutdown`,
+/// `TimedOut`, which names the slowest reader, `Busy` while a claim is open, `Forked`, and `ValueError` once it is closed.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Writer {
     cell: Arc<Cell<Outbox>>,
@@ -129,6 +137,7 @@ pub(crate) fn no_room(py: Python<'_>, cell: &Cell<Outbox>) -> PyErr {
 
 #[pymethods]
 impl Writer {
+    /// Publishes a message, without waiting. Returns its sequence, or `None` if the ring is full.
     #[pyo3(signature = (data, *, meta=None, tag=0))]
     fn try_write(
         &self,
@@ -146,6 +155,7 @@ impl Writer {
         }
     }
 
+    /// Publishes a message, waiting for room for at most `timeout` seconds. Returns its sequence.
     #[pyo3(signature = (data, *, meta=None, tag=0, timeout=None))]
     fn write(
         &self,
@@ -161,6 +171,8 @@ impl Writer {
         write(py, &self.cell, source.bytes(), &beside, Deadline::after(timeout)?)
     }
 
+    /// Publishes messages in their order, waiting for room. Returns how many it published: fewer than all only if
+    /// `timeout` seconds passed. What is wrong with one ends the batch before it.
     #[pyo3(signature = (messages, *, timeout=None))]
     fn write_batch(
         &self,
@@ -189,6 +201,11 @@ impl Writer {
         Ok(written)
     }
 
+    /// Room for a message, to be filled in place: a context that gives a numpy array, published at its end.
+    ///
+    /// `claim(shape, dtype)` gives an array, of the ring's frame without `dtype`; `claim(nbytes)` a `memoryview`. Waits for room
+    /// for at most `timeout` seconds. After an exception nothing is published. In lossy rings, where readers may be looking, and
+    /// for small messages, the array is private memory, which is copied once.
     #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(
         &self,
@@ -208,6 +225,7 @@ impl Writer {
         )
     }
 
+    /// Waits until there is room, for at most `timeout` seconds; says whether there is.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let ready = AtomicBool::new(false);
@@ -225,23 +243,27 @@ impl Writer {
         Ok(waited.is_some())
     }
 
+    /// The sequence that is published next.
     #[getter]
     fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
         let hold = self.cell.hold(py, Deadline::after(None)?)?;
         Ok(hold.expect("no deadline").get().writer.next_sequence())
     }
 
+    /// How many calls found the ring full, whether or not they then waited.
     #[getter]
     fn refused(&self, py: Python<'_>) -> PyResult<u64> {
         let hold = self.cell.hold(py, Deadline::after(None)?)?;
         Ok(hold.expect("no deadline").get().writer.refused())
     }
 
+    /// Whether this was closed.
     #[getter]
     fn closed(&self) -> bool {
         self.cell.is_closed()
     }
 
+    /// Leaves the ring. With a claim that is still open, when that one ends.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.cell.close(py)
     }

@@ -20,6 +20,9 @@ _living: weakref.WeakSet[Watched] = weakref.WeakSet()
 _numbers = itertools.count()
 _registered_in = 0
 
+pid = os.getpid()
+"""This process, without a system call."""
+
 
 def fresh_name() -> str:
     """A name that nobody has."""
@@ -53,6 +56,8 @@ def _close_all() -> None:
 
 
 def _forget_all() -> None:
+    global pid
+    pid = os.getpid()
     for thing in list(_living):
         thing._forget()
 
