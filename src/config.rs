@@ -25,6 +25,17 @@ pub enum Writers {
     Many,
 }
 
+/// What becomes of a message whose taker died before it was done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unfinished {
+    /// Another taker gets it, after messages that were published later. What the dead one did with it before, it may
+    /// have done; but no message is lost.
+    #[default]
+    Redeliver,
+    /// It is dropped: no message is seen by two takers.
+    Drop,
+}
+
 /// Where payloads lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotClass {
@@ -59,18 +70,21 @@ impl SlotClass {
 /// assert_eq!(config.slots(), 50);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Config {
     pub(crate) slots: usize,
     pub(crate) slot_bytes: usize,
     pub(crate) class: SlotClass,
     pub(crate) delivery: Delivery,
     pub(crate) writers: Writers,
+    pub(crate) unfinished: Unfinished,
     pub(crate) participants: usize,
     pub(crate) first_sequence: u64,
     pub(crate) tag: bool,
     pub(crate) timestamp: bool,
     pub(crate) meta_bytes: usize,
     pub(crate) observers: bool,
+    pub(crate) keep: bool,
     pub(crate) frame: Frame,
     pub(crate) user_words: usize,
 }
@@ -85,12 +99,14 @@ impl Config {
             class: SlotClass::for_slot_bytes(slot_bytes),
             delivery: Delivery::Gated,
             writers: Writers::One,
+            unfinished: Unfinished::Redeliver,
             participants: 128,
             first_sequence: 0,
             tag: false,
             timestamp: false,
             meta_bytes: 0,
             observers: false,
+            keep: false,
             frame: Frame::default(),
             user_words: 0,
         }
@@ -111,6 +127,31 @@ impl Config {
         self.meta_bytes
     }
 
+    /// What happens when a reader is slower than the writers, as it was set.
+    pub fn delivery_mode(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// How many writers the ring may have at a time, as it was set.
+    pub fn writers_mode(&self) -> Writers {
+        self.writers
+    }
+
+    /// Where payloads lie.
+    pub fn class(&self) -> SlotClass {
+        self.class
+    }
+
+    /// Whether the ring may be [observed](crate::Observer).
+    pub fn allows_observers(&self) -> bool {
+        self.observers
+    }
+
+    /// Whether the ring stays when the last process leaves.
+    pub fn is_kept(&self) -> bool {
+        self.keep
+    }
+
     /// What happens when a reader is slower than the writers.
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
@@ -128,6 +169,13 @@ impl Config {
         if writers == Writers::Many {
             self.class = SlotClass::Arena;
         }
+        self
+    }
+
+    /// Queue: what becomes of a message whose taker died before it was done with it.
+    #[must_use]
+    pub fn unfinished(mut self, unfinished: Unfinished) -> Self {
+        self.unfinished = unfinished;
         self
     }
 
@@ -187,6 +235,14 @@ impl Config {
     #[must_use]
     pub fn user_words(mut self, words: usize) -> Self {
         self.user_words = words;
+        self
+    }
+
+    /// Whether the ring, with what is in it, stays when the last process that has it open leaves. Then only
+    /// [`Ring::unlink`](crate::Ring::unlink) removes it.
+    #[must_use]
+    pub fn keep(mut self, on: bool) -> Self {
+        self.keep = on;
         self
     }
 

@@ -3,6 +3,8 @@
 use crate::bell::Waiting;
 use crate::participant::{self, Role, Seat};
 use crate::shared::Shared;
+use crate::sync::MODELLED;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A registered participant's entry and its manner of waiting.
@@ -22,19 +24,25 @@ impl Endpoint {
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
-    /// wait, whose caller may try for ever.
+    /// wait, whose caller may try for ever. Returns whether it was not.
     #[cold]
-    pub(crate) fn look_after(&mut self, awaited: Role) {
-        look_after(self.seat.shared(), awaited, &mut self.looked_after);
+    pub(crate) fn look_after(&mut self, awaited: Role) -> bool {
+        look_after(self.seat.shared(), awaited, &mut self.looked_after)
+    }
+
+    /// The next call that finds nothing looks after the others, however short ago somebody did.
+    pub(crate) fn look_soon(&mut self) {
+        self.looked_after = None;
     }
 
     /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
-    /// participants of the role `awaited`.
+    /// participants of the role `awaited`, and has `also` look at what else may have changed by a death.
     pub(crate) fn wait(
         &mut self,
         awaited: Role,
         deadline: Option<Instant>,
         ready: impl FnMut() -> bool,
+        mut also: impl FnMut(&Arc<Shared>),
     ) -> bool {
         let Endpoint { seat, waiting, looked_after: last } = self;
         let shared = seat.shared();
@@ -43,17 +51,23 @@ impl Endpoint {
             Role::Writer => &control.published,
             Role::Reader | Role::Taker => &control.freed,
         };
-        let look_after = || look_after(shared, awaited, last);
+        let look_after = || {
+            if look_after(shared, awaited, last) {
+                also(shared);
+            }
+        };
         shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
     }
 }
 
-fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>) {
+fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>) -> bool {
     let now = Instant::now();
-    if last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY) {
+    let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
+    if due {
         participant::clear_dead(shared, awaited);
         *last = Some(now);
     }
+    due
 }
 
 /// When a wait of `timeout` from now ends; `None`, never, if that is beyond what the clock can say.

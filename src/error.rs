@@ -1,6 +1,7 @@
 //! Every way a call can fail. Errors say the case, the number, and what to do next.
 
 use crate::config::Delivery;
+use crate::location::Backend;
 use std::io;
 use std::path::PathBuf;
 
@@ -236,6 +237,27 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
+    /// The file belongs to another user, whose mode lets nobody else write. Only root gets to see this.
+    #[error(
+        "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
+        path.display()
+    )]
+    ForeignOwner {
+        /// Where it is.
+        path: PathBuf,
+        /// Its user.
+        owner: u32,
+        /// The one who asked.
+        user: u32,
+        /// Its access rights.
+        mode: u32,
+    },
+    /// This build, on this system, has no such backend, or the backend cannot do that.
+    #[error("the backend {backend:?} cannot do that here; see Ring::capabilities")]
+    Unsupported {
+        /// The backend asked for.
+        backend: Backend,
+    },
     /// The file system has no room for the ring.
     #[error("{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots", path.display())]
     NoSpace {
@@ -263,5 +285,36 @@ pub enum RingError {
         path: PathBuf,
         /// The system's word on it.
         source: io::Error,
+    },
+}
+
+/// What the system refused, and the ring works without.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Huge pages were asked for.
+    #[error("the ring lies on pages of the usual size: {reason}")]
+    SmallPages {
+        /// Why.
+        reason: String,
+    },
+    /// The memory was to be kept from being swapped out.
+    #[error("the ring's memory is not locked: {reason}")]
+    NotLocked {
+        /// Why.
+        reason: String,
+    },
+    /// Memory of one node was asked for.
+    #[error("the ring's memory may lie on any node, not on node {node}: {reason}")]
+    AnyNode {
+        /// The node.
+        node: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The file system keeps its files on a disk.
+    #[error("{} is written to a disk now and then; put it on tmpfs", path.display())]
+    OnDisk {
+        /// The file.
+        path: PathBuf,
     },
 }

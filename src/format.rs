@@ -43,8 +43,8 @@ pub(crate) struct Entry {
     pub(crate) intent: AtomicU64,
     /// The sequence that `intent` aims at.
     pub(crate) aim: AtomicU64,
-    /// A dead taker's unfinished message.
-    pub(crate) orphan: AtomicU64,
+    /// A reader that pins: the buffer that its pinned message is in.
+    pub(crate) pinned: AtomicU64,
     /// Statistics: messages that a reader lost, or that a writer was refused. Stored by the owner.
     pub(crate) missed: AtomicU64,
     /// Statistics: sleeps. Stored by the owner.

@@ -50,15 +50,23 @@
 //! and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    not(any(target_os = "linux", feature = "portable")),
+    allow(unused, reason = "only the heap is left")
+)]
 
 mod arena;
 mod bell;
+mod capabilities;
 mod claim;
 mod config;
 mod copy;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod endpoint;
 mod error;
 mod extras;
+mod figures;
 mod format;
 mod front;
 mod gate;
@@ -66,8 +74,11 @@ mod handover;
 mod inline;
 mod layout;
 mod life;
+mod location;
 mod many;
 mod memory;
+#[cfg(target_os = "linux")]
+mod observer;
 mod optimistic;
 mod ownership;
 mod participant;
@@ -77,6 +88,9 @@ mod queue;
 mod reader;
 mod ring;
 mod segment;
+mod segment_options;
+#[cfg(target_os = "linux")]
+mod segments;
 mod shared;
 mod slots;
 mod stamp;
@@ -88,18 +102,28 @@ mod view;
 mod writer;
 
 pub use bell::Waiting;
+pub use capabilities::Capabilities;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Writers};
+pub use config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
+#[cfg(target_os = "linux")]
+pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{
-    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, WriteError,
+    Corrupt, JoinError, Lagged, Peer, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
 pub use extras::Extras;
+pub use figures::{Figures, Participant, Stream};
 pub use handover::{Parked, Ticket};
+pub use location::{Backend, Location};
 pub use memory::Racy;
+#[cfg(target_os = "linux")]
+pub use observer::Observer;
 pub use participant::Role;
 pub use position::{Received, Start};
 pub use reader::{Messages, Reader};
-pub use ring::{Participant, Ring};
+pub use ring::Ring;
+pub use segment_options::SegmentOptions;
+#[cfg(target_os = "linux")]
+pub use segments::{Found, Segment, remove_unused, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
 pub use writer::Writer;

@@ -19,7 +19,7 @@ use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exch
 
 /// The state of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     /// No writer has come yet.
     Fresh,
     /// A writer is registered.

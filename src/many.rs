@@ -74,8 +74,8 @@ pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
 pub(crate) fn own_buffer(seat: &Seat, words: Words) -> Result<usize, JoinError> {
     let (memory, entry) = (&seat.shared().memory, seat.index());
     let slots = memory.layout().config.slots;
-    let own = if let Some(own) = ownership::settle(memory, words, entry)? {
-        own
+    let own = if let Some(settled) = ownership::settle(memory, words, entry)? {
+        settled.buffer
     } else {
         seat.shared().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
         slots + entry

@@ -10,6 +10,7 @@ use crate::place::Place;
 use crate::ring::Ring;
 use crate::slots::{Class, Slots};
 use crate::sync::Relaxed;
+use crate::taker::Taker;
 use crate::writer::Writer;
 
 /// Leaves a writer as its death does: its entry stays as it is. Returns the entry.
@@ -19,14 +20,26 @@ pub fn abandon(writer: Writer) -> usize {
     entry
 }
 
+/// As [`abandon`].
+pub fn abandon_taker(taker: Taker) -> usize {
+    let entry = taker.entry();
+    std::mem::forget(taker);
+    entry
+}
+
+/// Lets go of the entry of somebody who died, as the kernel does.
+pub fn bury(ring: &Ring, entry: usize) {
+    ring.shared.presence.release(entry);
+}
+
 /// The buffer that an entry owns, as a survivor finds out.
 pub fn settle(ring: &Ring, entry: usize) -> usize {
     let memory = &ring.shared.memory;
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let owned = ownership::settle(memory, words, entry).unwrap();
-    owned.unwrap_or(memory.layout().config.slots + entry)
+    let settled = ownership::settle(memory, words, entry).unwrap();
+    settled.map_or(memory.layout().config.slots + entry, |settled| settled.buffer)
 }
 
 /// All buffers: those that slots name, and those of the entries. Nobody may be at work.

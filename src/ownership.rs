@@ -118,8 +118,16 @@ pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(
     Ok(())
 }
 
+/// What an entry owned when its last owner left or died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) buffer: usize,
+    /// The number of the message in it that was taken and is not done with, if there is one.
+    pub(crate) unfinished: Option<u64>,
+}
+
 /// What an entry owned when its last owner left or died; `None` if nobody had it yet. For whoever holds the entry.
-pub(crate) fn settle(memory: &Memory, words: Words, index: usize) -> Result<Option<usize>, Corrupt> {
+pub(crate) fn settle(memory: &Memory, words: Words, index: usize) -> Result<Option<Settled>, Corrupt> {
     let entry = memory.entry(index);
     let intent = Intent::from_word(entry.intent.load(Relaxed));
     let (mine, theirs) = match intent {
@@ -127,24 +135,32 @@ pub(crate) fn settle(memory: &Memory, words: Words, index: usize) -> Result<Opti
         Intent::Idle { mine } => (mine, mine),
         Intent::Armed { mine, theirs } | Intent::Taking { mine, theirs } => (mine, theirs),
     };
-    let owned = if mine != theirs {
-        let aim = Place::of(entry.aim.load(Relaxed), memory.layout().config.slots);
-        // PAIRS(Publish): if the slot has forgotten, we see what was witnessed before.
-        let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
-        let at = words.at(word, aim.round());
-        let exchanged = match (at, intent) {
-            (At::There, Intent::Armed { .. }) | (At::Taken, Intent::Taking { .. }) => {
-                words.any_buffer(word) == mine
-            }
-            (At::Before | At::There, _) => false,
-            (At::Taken | At::Beyond, _) => memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence,
-        };
-        if exchanged { theirs } else { mine }
-    } else {
-        mine
-    };
-    memory.buffer(owned)?;
-    Ok(Some(owned))
+    let aim = entry.aim.load(Relaxed);
+    let exchanged = mine != theirs && was_exchanged(memory, words, intent, mine, aim)?;
+    let buffer = if exchanged { theirs } else { mine };
+    memory.buffer(buffer)?;
+    let took = matches!(intent, Intent::Taking { .. }) && (exchanged || mine == theirs);
+    Ok(Some(Settled { buffer, unfinished: took.then_some(aim) }))
+}
+
+/// Whether the exchange happened that an intent says was about to, of `mine`, in the slot of message `aim`.
+fn was_exchanged(
+    memory: &Memory,
+    words: Words,
+    intent: Intent,
+    mine: usize,
+    aim: u64,
+) -> Result<bool, Corrupt> {
+    let aim = Place::of(aim, memory.layout().config.slots);
+    // PAIRS(Publish): if the slot has forgotten, we see what was witnessed before.
+    let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
+    Ok(match (words.at(word, aim.round()), intent) {
+        (At::There, Intent::Armed { .. }) | (At::Taken, Intent::Taking { .. }) => {
+            words.any_buffer(word) == mine
+        }
+        (At::Before | At::There, _) => false,
+        (At::Taken | At::Beyond, _) => memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence,
+    })
 }
 
 #[cfg(test)]

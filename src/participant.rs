@@ -1,11 +1,14 @@
 //! Entries of the participant table: taking one, leaving it, and freeing those of the dead.
 
+use crate::config::Unfinished;
 use crate::error::JoinError;
 use crate::gate::{self, Cursors};
 use crate::handover::Ticket;
 use crate::life;
 use crate::memory::Memory;
+use crate::ownership::{self, Settled};
 use crate::shared::Shared;
+use crate::stamp::Words;
 use crate::stops::{self, Stop};
 use crate::sync::Relaxed;
 use std::ops::Range;
@@ -86,10 +89,26 @@ pub(crate) struct Seat {
     index: usize,
 }
 
+/// What was found of messages that dead takers left.
+pub(crate) enum Adoption {
+    /// One of them: the entry, ours now, and what is in it.
+    Message(Seat, Settled),
+    None,
+    /// Another thread joins or leaves at this moment: there may be some, or not.
+    Unknown,
+}
+
 impl Seat {
-    /// Takes the first entry of `range` that nobody living holds.
-    pub(crate) fn take(shared: &Arc<Shared>, role: Role, range: Range<usize>) -> Option<Seat> {
-        let index = range.clone().find(|index| acquire(shared, *index))?;
+    /// Takes the first entry of `range` that nobody living holds or left parked, and that keeps no message of a dead taker.
+    pub(crate) fn take(shared: &Arc<Shared>, role: Role, mut range: Range<usize>) -> Option<Seat> {
+        let index = range.find(|index| {
+            let held = shared.presence.acquire(*index);
+            if held && (unfinished(&shared.memory, *index).is_some() || is_kept_parked(shared, *index)) {
+                shared.presence.release(*index);
+                return false;
+            }
+            held
+        })?;
         let seat = Seat { shared: Arc::clone(shared), index };
         clear(shared, index);
         let entry = seat.entry();
@@ -130,6 +149,31 @@ impl Seat {
         entry.owner.store(owner_word(), Relaxed);
         entry.state.store(State::from_word(state).resumed().0, Relaxed);
         Some(Seat { shared: Arc::clone(shared), index })
+    }
+
+    /// Takes over, from a taker that died, an entry with a message that it was not done with.
+    ///
+    /// # Cost
+    /// One system call for each taker of another process.
+    pub(crate) fn adopt(shared: &Arc<Shared>) -> Adoption {
+        let mut none = Adoption::None;
+        for index in with_role(&shared.memory, Role::Taker) {
+            match shared.presence.try_acquire(index) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => {
+                    none = Adoption::Unknown;
+                    continue;
+                }
+            }
+            let seat = Seat { shared: Arc::clone(shared), index }; // Frees the entry, if there is no message.
+            if let Some(settled) = unfinished(&shared.memory, index) {
+                seat.entry().owner.store(owner_word(), Relaxed); // Relaxed: for a message to people.
+                stops::at(Stop::MessageAdopted);
+                return Adoption::Message(seat, settled);
+            }
+        }
+        none
     }
 
     pub(crate) fn entry(&self) -> &crate::format::Entry {
@@ -176,17 +220,6 @@ fn parking(shared: &Shared, index: usize) -> usize {
     shared.memory.layout().config.participants + index
 }
 
-/// Takes hold of an entry that nobody living holds or left parked.
-fn acquire(shared: &Shared, index: usize) -> bool {
-    shared.presence.acquire(index) && {
-        let free = !is_kept_parked(shared, index);
-        if !free {
-            shared.presence.release(index);
-        }
-        free
-    }
-}
-
 /// Whether an entry, which the caller holds, is parked by somebody who lives.
 fn is_kept_parked(shared: &Shared, index: usize) -> bool {
     // Relaxed: the hold on the entry orders it.
@@ -194,7 +227,7 @@ fn is_kept_parked(shared: &Shared, index: usize) -> bool {
         return false;
     }
     let parking = parking(shared, index);
-    let abandoned = shared.presence.try_acquire(parking);
+    let abandoned = shared.presence.try_acquire(parking) == Some(true);
     if abandoned {
         shared.presence.release(parking);
     }
@@ -216,17 +249,37 @@ fn clear(shared: &Shared, index: usize) {
             Cursors(entry).vacate();
             shared.bells.ring(&shared.memory.control().freed);
         }
-        TAKER => {} // What it owned is settled when its entry is taken again.
+        // Another taker takes it over, with the message. What else it owned is settled when its entry is taken again.
+        TAKER if unfinished(&shared.memory, index).is_some() => return,
+        TAKER => {}
         _ => return,
     }
     entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.
 }
 
+/// The message that the taker of this entry took and is not done with, if it shall have another taker. For whoever holds
+/// the entry.
+fn unfinished(memory: &Memory, index: usize) -> Option<Settled> {
+    let layout = memory.layout();
+    let state = State::from_word(memory.entry(index).state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
+    if state.role() != Some(Role::Taker) || layout.config.unfinished == Unfinished::Drop {
+        return None;
+    }
+    // A damaged entry keeps no message.
+    let settled = ownership::settle(memory, Words::new(layout.buffers), index).ok()??;
+    settled.unfinished.is_some().then_some(settled)
+}
+
+/// Entries whose state says that role.
+fn with_role(memory: &Memory, role: Role) -> impl Iterator<Item = usize> {
+    // Relaxed: fences order it where it counts, or the hold on the entry decides.
+    gate::entries(memory)
+        .filter(move |index| State::from_word(memory.entry(*index).state.load(Relaxed)).role() == Some(role))
+}
+
 /// Whether anybody is registered in that role.
 fn any(memory: &Memory, role: Role) -> bool {
-    // Relaxed: fences order it where it counts.
-    gate::entries(memory)
-        .any(|index| State::from_word(memory.entry(index).state.load(Relaxed)).role() == Some(role))
+    with_role(memory, role).next().is_some()
 }
 
 /// Frees the entries of participants of that role that died, on behalf of somebody who may wait for them.
@@ -240,7 +293,7 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
         state.role() == Some(role) || (role == Role::Writer && state.0 & 0xff == LEAVING)
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
-        if shared.presence.try_acquire(index) {
+        if shared.presence.try_acquire(index) == Some(true) {
             if !is_kept_parked(shared, index) {
                 clear(shared, index);
             }
@@ -259,6 +312,6 @@ fn owner_word() -> u64 {
     #[cfg(target_os = "linux")]
     let thread = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
     #[cfg(not(target_os = "linux"))]
-    let thread = 0;
+    let thread = 0_u32;
     u64::from(std::process::id()) << 32 | u64::from(thread)
 }

@@ -1,6 +1,5 @@
 //! Where a reader stands, and how it reads from there.
 
-use crate::arena;
 use crate::bell::Bells;
 use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
@@ -289,12 +288,8 @@ impl Position {
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
         let place = self.place();
-        let (sequence, memory) = (place.sequence, &self.slots.memory);
-        let read = match self.slots.class {
-            Class::Inline(stamps) => Glance::at(memory.inline_slot(&place), stamps.of(sequence)).message(),
-            Class::Arena(words) => arena::optimistic_read(memory, words, &place),
-        };
-        let read = read.map_err(Refusal::Slot)?;
+        let sequence = place.sequence;
+        let read = self.slots.optimistic_read(&place).map_err(Refusal::Slot)?;
         let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {

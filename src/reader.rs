@@ -154,8 +154,8 @@ impl Reader {
     /// whether it has. Reads nothing.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Reader { endpoint, position, .. } = self;
-        position.is_ready()
-            || endpoint.wait(Role::Writer, endpoint::deadline(timeout), || position.is_ready())
+        let deadline = endpoint::deadline(timeout);
+        position.is_ready() || endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ())
     }
 
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
@@ -225,7 +225,7 @@ impl Reader {
                 Err(TryReadError::Empty) => {}
                 other => return other.map_err(ReadError::from_try),
             }
-            if !endpoint.wait(Role::Writer, deadline, || position.is_ready()) {
+            if !endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ()) {
                 return Err(ReadError::TimedOut);
             }
         }

@@ -1,24 +1,27 @@
 //! The ring: creating it, opening it, joining it, and what concerns it as a whole.
 
 use crate::bell::Bells;
+use crate::capabilities::Capabilities;
 use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
-use crate::error::{JoinError, RingError};
+use crate::error::{JoinError, RingError, Warning};
+use crate::figures::{Figures, Participant};
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;
+use crate::location::{Backend, Location};
 use crate::memory::Memory;
-use crate::participant::{self, Role, Seat, State};
+use crate::participant::{self, Role, Seat};
 use crate::position::Start;
 use crate::reader::Reader;
-use crate::segment::Presence;
+use crate::segment::{self, Backing, Presence};
+use crate::segment_options::SegmentOptions;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
-use crate::superblock::Superblock;
-use crate::sync::Relaxed;
 use crate::sync::futex::Scope;
-#[cfg(target_os = "linux")]
+use crate::sync::{Relaxed, yield_now};
 use crate::taker::Taker;
 use crate::writer::Writer;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,25 +51,6 @@ pub struct Ring {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// A registered writer or reader, as the table shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Participant {
-    /// Its entry.
-    pub entry: usize,
-    /// What it does.
-    pub role: Role,
-    /// Its process.
-    pub pid: u32,
-    /// The next sequence: that it reads, or that is written.
-    pub position: u64,
-    /// Messages published and not yet read by it; 0 for writers.
-    pub lag: u64,
-    /// Messages that it lost (readers) or could not write because the ring was full (writers).
-    pub missed: u64,
-    /// How often it slept.
-    pub sleeps: u64,
-}
-
 impl Ring {
     /// Creates a ring for the threads of this process.
     ///
@@ -76,50 +60,60 @@ impl Ring {
         let layout = Layout::new(config).map_err(RingError::Config)?;
         let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
         initialise(&memory);
-        Ok(Self::attach(memory, Presence::threads(), Scope::Threads))
+        Ok(Self::attach(memory, Backing::Heap, Vec::new()))
     }
 
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
     ///
-    /// The name disappears with the last process that closes the ring; not if that one is killed.
+    /// The name disappears with the last process that closes the ring, unless [`Config::keep`] says otherwise; not if
+    /// that process is killed: [`remove_unused`](crate::remove_unused) and `seqring gc` remove such a ring.
+    /// [`SegmentOptions`] offers other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
     /// [`RingError::AlreadyExists`] if the name is taken, [`RingError::NoSpace`] if `/dev/shm` is too small,
     /// [`RingError::Config`] and [`RingError::Name`] for what cannot be.
-    #[cfg(target_os = "linux")]
-    pub fn create(name: &str, config: &Config) -> Result<Self, RingError> {
-        use crate::segment::named::Draft;
-        let layout = Layout::new(config).map_err(RingError::Config)?;
-        let (draft, mapping) = Draft::new(name, &Superblock::fresh(&layout), &layout)?;
-        let memory = Memory::new(Arc::new(mapping), Arc::new(layout));
-        initialise(&memory);
-        Ok(Self::attach(memory, Presence::processes(draft.publish()?), Scope::Processes))
+    pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
+        SegmentOptions::new().create(location, config)
     }
 
     /// Opens the ring of that name.
     ///
     /// # Errors
-    /// [`RingError::NotFound`], [`RingError::PermissionDenied`], and [`RingError::Unusable`] if what is there
-    /// is not a whole ring of a version that this build understands.
-    #[cfg(target_os = "linux")]
-    pub fn open(name: &str) -> Result<Self, RingError> {
-        use crate::segment::named::SegmentFile;
-        let (file, layout) = SegmentFile::open(name)?;
-        let memory = Memory::new(Arc::new(file.map(&layout)?), Arc::new(layout));
-        Ok(Self::attach(memory, Presence::processes(file), Scope::Processes))
+    /// [`RingError::NotFound`], [`RingError::PermissionDenied`], [`RingError::ForeignOwner`], and
+    /// [`RingError::Unusable`] if what is there is not a whole ring of a version that this build understands.
+    pub fn open(location: impl Into<Location>) -> Result<Self, RingError> {
+        SegmentOptions::new().open(location)
+    }
+
+    /// Opens the ring of that name, or creates it: of all who do so at once, one creates it.
+    ///
+    /// # Errors
+    /// As [`Self::create`] and [`Self::open`]; [`RingError::Unusable`] if there is a ring that `config` does not
+    /// describe.
+    pub fn open_or_create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
+        SegmentOptions::new().open_or_create(location, config)
     }
 
     /// Removes the name of a ring. Who has it open keeps it; nobody can open it any more.
     ///
     /// # Errors
     /// [`RingError::NotFound`], [`RingError::PermissionDenied`].
-    #[cfg(target_os = "linux")]
-    pub fn unlink(name: &str) -> Result<(), RingError> {
-        crate::segment::named::unlink(name)
+    pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
+        segment::unlink(&location.into())
     }
 
-    fn attach(memory: Memory, presence: Presence, scope: Scope) -> Self {
-        Ring { shared: Arc::new(Shared { memory, presence, bells: Bells::new(scope) }) }
+    /// Observes the ring of that name: see [`Observer`](crate::Observer). Linux only.
+    ///
+    /// # Errors
+    /// As [`Observer::open`](crate::Observer::open).
+    #[cfg(target_os = "linux")]
+    pub fn observe(location: impl Into<Location>, start: Start) -> Result<crate::Observer, RingError> {
+        crate::Observer::open(location, start)
+    }
+
+    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>) -> Self {
+        let bells = Bells::new(scope(backing.backend()));
+        Ring { shared: Arc::new(Shared { memory, presence: Presence::new(backing), bells, warnings }) }
     }
 
     /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.
@@ -130,19 +124,26 @@ impl Ring {
     ///   dead one is stopped in the middle of it;
     /// - with many: [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer.
     pub fn writer(&self) -> Result<Writer, JoinError> {
-        if self.config().writers == Writers::Many {
-            let seat = Seat::take(&self.shared, Role::Writer, 0..self.config().participants);
-            return Writer::join(seat.ok_or_else(|| participant::table_full(&self.shared))?);
-        }
-        let entry = self.shared.memory.entry(WRITER_ENTRY);
+        let (entries, one) = match self.config().writers {
+            Writers::Many => (0..self.config().participants, false),
+            Writers::One => (WRITER_ENTRY..WRITER_ENTRY + 1, true),
+        };
+        Writer::join(self.seat(Role::Writer, entries).map_err(|full| {
+            let owner = self.shared.memory.entry(WRITER_ENTRY).owner.load(Relaxed); // Relaxed: for a message to people.
+            if one { JoinError::WriterTaken { pid: (owner >> 32) as u32 } } else { full }
+        })?)
+    }
+
+    /// An entry of `entries` for somebody in that role.
+    fn seat(&self, role: Role, entries: Range<usize>) -> Result<Seat, JoinError> {
         for _ in 0..JOIN_TRIES {
-            if let Some(seat) = Seat::take(&self.shared, Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1) {
-                return Writer::join(seat);
+            if let Some(seat) = Seat::take(&self.shared, role, entries.clone()) {
+                return Ok(seat);
             }
-            // Somebody may hold the entry for a moment to clear a dead writer's.
-            std::thread::yield_now();
+            // Somebody may hold an entry for a moment to clear up after a dead one.
+            yield_now();
         }
-        Err(JoinError::WriterTaken { pid: (entry.owner.load(Relaxed) >> 32) as u32 })
+        Err(participant::table_full(&self.shared))
     }
 
     /// Registers a reader.
@@ -159,9 +160,8 @@ impl Ring {
             Writers::One => WRITER_ENTRY + 1,
             Writers::Many => 0,
         };
-        let entries = first..self.config().participants;
-        let seat = Seat::take(&self.shared, Role::Reader, entries);
-        seat.map(|seat| Reader::join(seat, start)).ok_or_else(|| participant::table_full(&self.shared))
+        let seat = self.seat(Role::Reader, first..self.config().participants)?;
+        Ok(Reader::join(seat, start))
     }
 
     /// Registers a taker of a queue.
@@ -174,8 +174,7 @@ impl Ring {
         let (Delivery::Queue, Class::Arena(words)) = (self.config().delivery, class) else {
             return Err(JoinError::Delivery { delivery: self.config().delivery });
         };
-        let seat = Seat::take(&self.shared, Role::Taker, 0..self.config().participants);
-        Taker::join(seat.ok_or_else(|| participant::table_full(&self.shared))?, words)
+        Taker::join(self.seat(Role::Taker, 0..self.config().participants)?, words)
     }
 
     /// What the ring was made to be.
@@ -203,12 +202,19 @@ impl Ring {
         self.shared.memory.layout().total_bytes
     }
 
-    /// The file that holds the ring, if it has a name.
+    /// Where others find the ring, if it has a name.
     pub fn path(&self) -> Option<&Path> {
-        #[cfg(target_os = "linux")]
-        return self.shared.presence.file().map(crate::segment::named::SegmentFile::path);
-        #[cfg(not(target_os = "linux"))]
-        None
+        self.shared.presence.backing.path()
+    }
+
+    /// What the ring's backend offers.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::of(self.shared.presence.backing.backend())
+    }
+
+    /// What this process asked for and the system refused, and the ring works without.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.shared.warnings
     }
 
     /// The application's own words in the segment: what they mean, and in which order they are stored, is its business.
@@ -245,44 +251,40 @@ impl Ring {
         bells.ring(&memory.control().freed);
     }
 
-    /// Who is registered.
+    /// Who is registered, dead or alive.
     ///
     /// # Cost
-    /// Two lines an entry that was ever taken. The figures of different entries are not of one instant.
+    /// As [`Self::figures`].
     pub fn participants(&self) -> Vec<Participant> {
-        let next = self.next_sequence();
-        gate::entries(&self.shared.memory).filter_map(|index| self.participant(index, next)).collect()
+        self.figures().participants
     }
 
-    fn participant(&self, index: usize, next: u64) -> Option<Participant> {
-        let entry = self.shared.memory.entry(index);
-        // Relaxed, all of them: figures for people, which order nothing.
-        let role = State::from_word(entry.state.load(Relaxed)).role()?;
-        let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position();
-        let position = match role {
-            Role::Writer => next,
-            Role::Taker => crate::queue::next(&self.shared.memory).min(next),
-            Role::Reader => cursor?.max(entry.floor.load(Relaxed)).min(next),
-        };
-        Some(Participant {
-            entry: index,
-            role,
-            pid: (entry.owner.load(Relaxed) >> 32) as u32,
-            position,
-            lag: next - position,
-            missed: entry.missed.load(Relaxed),
-            sleeps: entry.sleeps.load(Relaxed),
-        })
+    /// How far everybody is.
+    ///
+    /// # Cost
+    /// Two lines, and between processes a system call, an entry that was ever taken.
+    pub fn figures(&self) -> Figures {
+        let Shared { memory, presence, .. } = &*self.shared;
+        Figures::take(memory, |entry| presence.is_held(entry))
     }
 }
 
-/// How often a writer tries to take the entry, with a yield between: about 50 µs.
+/// How those who share such memory wake each other.
+fn scope(backend: Backend) -> Scope {
+    match backend {
+        Backend::Heap => Scope::Threads,
+        Backend::File | Backend::Memfd => Scope::Processes,
+        Backend::Portable => Scope::Timed,
+    }
+}
+
+/// How often a joiner looks for an entry, with a yield between: about 50 µs.
 const JOIN_TRIES: usize = 100;
 /// The one writer's entry: whoever holds it is the writer.
 const WRITER_ENTRY: usize = 0;
 
 /// Gives every shared word its first value; nobody else can see the memory yet.
-fn initialise(memory: &Memory) {
+pub(crate) fn initialise(memory: &Memory) {
     let config = &memory.layout().config;
     let first = config.first_sequence;
     // Relaxed, all of them: the memory is handed on by a thread's start or by its publication under a name.

@@ -1,7 +1,7 @@
 //! One attachment to a ring.
 
 use crate::bell::Bells;
-use crate::error::{JoinError, RingError};
+use crate::error::{JoinError, Warning};
 use crate::memory::Memory;
 use crate::segment::Presence;
 use std::ops::Range;
@@ -12,16 +12,20 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) presence: Presence,
     pub(crate) bells: Bells,
+    /// What the system refused that the ring works without.
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl Shared {
     /// Backs a range of the ring's memory with pages, as an error now and not a signal at the first access.
     pub(crate) fn back_with_pages(&self, range: Range<usize>) -> Result<(), JoinError> {
         #[cfg(target_os = "linux")]
-        if let Some(file) = self.presence.file() {
+        if let Some(file) = self.presence.backing.file() {
             let wanted = range.len() as u64;
-            return file.allocate(range).map_err(|error| match error {
-                RingError::NoSpace { available, .. } => JoinError::NoSpace { wanted, available },
+            return file.allocate(range.start as u64..range.end as u64).map_err(|error| match error {
+                crate::error::RingError::NoSpace { available, .. } => {
+                    JoinError::NoSpace { wanted, available }
+                }
                 _ => JoinError::NoSpace { wanted, available: 0 },
             });
         }

@@ -2,9 +2,10 @@
 
 use crate::arena;
 use crate::config::Config;
-use crate::inline;
+use crate::inline::{self, Glance};
 use crate::layout::SEQUENCE_LIMIT;
 use crate::memory::Memory;
+use crate::optimistic::{Optimistic, Refused};
 use crate::place::Place;
 use crate::stamp::{Seen, Stamps, Words};
 use crate::sync::Relaxed;
@@ -42,6 +43,17 @@ impl Slots {
     pub(crate) fn are_plain(&self) -> bool {
         let inline = matches!(self.class, Class::Inline(_));
         inline && self.memory.layout().extras_words() == 0 && self.memory.copies_words()
+    }
+
+    /// The message of `place`, if the slot holds it, to be copied and then validated.
+    #[inline(always)]
+    pub(crate) fn optimistic_read(&self, place: &Place) -> Result<Optimistic<'_>, Refused> {
+        match self.class {
+            Class::Inline(stamps) => {
+                Glance::at(self.memory.inline_slot(place), stamps.of(place.sequence)).message()
+            }
+            Class::Arena(words) => arena::optimistic_read(&self.memory, words, place),
+        }
     }
 
     /// What the slot says about the message of `place`, in sequences: `Ok` if it holds it.

@@ -35,6 +35,8 @@ pub enum Stop {
     TakeOwned,
     /// `queue`: somebody else's take is witnessed; the counter stands.
     HelpTakeWitnessed,
+    /// `participant`: a dead taker's entry is taken over, with the message in it.
+    MessageAdopted,
     /// `gate`: the limit is announced, the readers are not looked at.
     GateAnnounced,
     /// `gate`: a joining reader has stored its first cursor.
@@ -52,7 +54,7 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 20] = [
+    pub const ALL: [Stop; 21] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::PublishMarked,
@@ -67,6 +69,7 @@ impl Stop {
         Stop::TakeDone,
         Stop::TakeOwned,
         Stop::HelpTakeWitnessed,
+        Stop::MessageAdopted,
         Stop::GateAnnounced,
         Stop::JoinCursor,
         Stop::ReadPinned,

@@ -1,6 +1,6 @@
 //! The header of a segment: what the ring was made to be, written once, and checked before anything else.
 
-use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
+use crate::config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
 use crate::layout::Layout;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -46,17 +46,20 @@ pub(crate) struct Superblock {
 const FLAG_TAG: u32 = 1;
 const FLAG_TIMESTAMP: u32 = 1 << 1;
 const FLAG_OBSERVERS: u32 = 1 << 2;
-const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS;
+const FLAG_KEEP: u32 = 1 << 3;
+const FLAG_DROP_UNFINISHED: u32 = 1 << 4;
+const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_KEEP | FLAG_DROP_UNFINISHED;
 
 impl Superblock {
     /// For a segment that is created now, by this process.
-    #[cfg(target_os = "linux")]
     pub(crate) fn fresh(layout: &Layout) -> Self {
-        let mut id = [0; 16];
-        // A kernel whose generator is not ready yet gives fewer bytes: an id less random, not a failure.
-        let _ = rustix::rand::getrandom(&mut id[..], rustix::rand::GetRandomFlags::NONBLOCK);
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Self::new(layout, id, std::process::id(), since_epoch.map_or(0, |time| time.as_nanos() as u64))
+        Self::new(
+            layout,
+            random_id(),
+            std::process::id(),
+            since_epoch.map_or(0, |time| time.as_nanos() as u64),
+        )
     }
 
     pub(crate) fn new(layout: &Layout, id: [u8; 16], creator_pid: u32, created_ns: u64) -> Self {
@@ -88,7 +91,9 @@ impl Superblock {
             },
             flags: flag(config.tag, FLAG_TAG)
                 | flag(config.timestamp, FLAG_TIMESTAMP)
-                | flag(config.observers, FLAG_OBSERVERS),
+                | flag(config.observers, FLAG_OBSERVERS)
+                | flag(config.keep, FLAG_KEEP)
+                | flag(config.unfinished == Unfinished::Drop, FLAG_DROP_UNFINISHED),
             meta_bytes: config.meta_bytes as u32,
             frame_kind: config.frame.kind,
             frame_dimensions: config.frame.dimensions,
@@ -159,11 +164,16 @@ impl Superblock {
                 2 => Writers::Many,
                 other => return Err(format!("its writers mode {other} is unknown to this build")),
             },
+            unfinished: match self.flags & FLAG_DROP_UNFINISHED {
+                0 => Unfinished::Redeliver,
+                _ => Unfinished::Drop,
+            },
             participants: self.participants as usize,
             first_sequence: self.first_sequence,
             tag: self.flags & FLAG_TAG != 0,
             timestamp: self.flags & FLAG_TIMESTAMP != 0,
             observers: self.flags & FLAG_OBSERVERS != 0,
+            keep: self.flags & FLAG_KEEP != 0,
             meta_bytes: self.meta_bytes as usize,
             frame: Frame {
                 kind: self.frame_kind,
@@ -182,6 +192,17 @@ impl Superblock {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         })
     }
+}
+
+/// 16 bytes that no other segment has.
+fn random_id() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    // Each `RandomState` has keys of its own, seeded by the system.
+    let half = || RandomState::new().hash_one(std::process::id()).to_ne_bytes();
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&half());
+    id[8..].copy_from_slice(&half());
+    id
 }
 
 const _: () = assert!(size_of::<Superblock>() == 184);

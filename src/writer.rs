@@ -114,7 +114,8 @@ impl Writer {
     /// that is so. Of many writers another may be first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Writer { endpoint, front } = self;
-        front.is_ready() || endpoint.wait(Role::Reader, endpoint::deadline(timeout), || front.is_ready())
+        let deadline = endpoint::deadline(timeout);
+        front.is_ready() || endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ())
     }
 
     /// The sequence that this writer publishes next.
@@ -165,7 +166,7 @@ impl Writer {
         }
         let Writer { endpoint, front } = self;
         loop {
-            if !endpoint.wait(Role::Reader, deadline, || front.is_ready()) {
+            if !endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ()) {
                 return Err(WriteError::TimedOut { slowest: front.slowest() });
             }
             match attempt(front) {

@@ -1,7 +1,7 @@
 //! What writers and takers of a queue may rely on. Ends are reached by counting messages.
 #![allow(missing_docs)]
 
-use seqring::{Config, Delivery, JoinError, ReadError, Ring, Start, TryReadError, TryWriteError};
+use seqring::{Config, Delivery, JoinError, ReadError, Ring, Start, TryReadError, TryWriteError, Unfinished};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
@@ -152,4 +152,35 @@ fn readers_and_takers_are_told_apart() {
     assert_eq!(ring.reader(Start::Next).unwrap_err(), JoinError::Delivery { delivery: Delivery::Queue });
     let gated = Ring::heap(&Config::new(2, 8)).unwrap();
     assert_eq!(gated.taker().unwrap_err(), JoinError::Delivery { delivery: Delivery::Gated });
+}
+
+/// Fails if what a taker left unfinished stays with its entry, or goes to two.
+#[test]
+fn a_message_that_a_taker_was_not_done_with_goes_to_exactly_one_other() {
+    for unfinished in [Unfinished::Redeliver, Unfinished::Drop] {
+        let config = Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(5);
+        let ring = Ring::heap(&config.unfinished(unfinished)).unwrap();
+        let mut writer = ring.writer().unwrap();
+        for n in 0..3 {
+            writer.try_write(&message(0, n)).unwrap();
+        }
+        let mut leaving = ring.taker().unwrap();
+        drop(leaving.try_take().unwrap());
+        std::mem::forget(leaving.try_take().unwrap());
+        drop(leaving);
+        let (mut one, mut two) = (ring.taker().unwrap(), ring.taker().unwrap());
+        drop(writer);
+        let mut got = Vec::new();
+        for taker in [&mut one, &mut two] {
+            while let Ok(taken) = taker.try_take() {
+                got.push((numbers(&taken).1, taken.is_redelivered(), taken.received().sequence));
+            }
+            assert_eq!(taker.try_take().unwrap_err(), TryReadError::Closed);
+        }
+        let expected = match unfinished {
+            Unfinished::Redeliver => vec![(1, true, 1), (2, false, 2)],
+            Unfinished::Drop => vec![(2, false, 2)],
+        };
+        assert_eq!(got, expected);
+    }
 }

@@ -5,6 +5,7 @@
 mod engines;
 pub mod perf;
 mod reenter;
+pub mod segments;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -23,6 +24,9 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Perf(Box<perf::Options>),
+    Ls(segments::LsOptions),
+    Stat(segments::StatOptions),
+    Gc(segments::GcOptions),
     /// Serve a measurement (started by `seqring perf`).
     #[command(hide = true)]
     Worker,
@@ -33,13 +37,14 @@ enum Command {
 /// # Errors
 /// Whatever keeps it from being done; [`exit_code`] says what to tell the shell.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
-    match &cli.command {
-        Command::Perf(options) => {
-            let ok = perf::run(options)?;
-            Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        Command::Worker => perf::serve().map(|()| ExitCode::SUCCESS),
-    }
+    let ok = match &cli.command {
+        Command::Perf(options) => perf::run(options)?,
+        Command::Ls(options) => segments::ls(options).map(|()| true)?,
+        Command::Stat(options) => segments::stat(options).map(|()| true)?,
+        Command::Gc(options) => segments::gc(options)?,
+        Command::Worker => perf::serve().map(|()| true)?,
+    };
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// 2 for bad input, as for flags that do not exist; 130 after Ctrl-C without results; else 1.

@@ -5,6 +5,7 @@ mod gate;
 mod join;
 mod many;
 mod pin;
+mod queue;
 mod rejoin;
 mod skip;
 mod torn;
@@ -189,6 +190,56 @@ pub(crate) const MODELS: &[Model] = &[
         body: many::died_helped,
     },
     Model { name: "died_owning", kills: &[], floor: 117, preemptions: Some(3), body: many::died_owning },
+    Model {
+        name: "queue",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 303,
+        preemptions: Some(3),
+        body: queue::one_to_one,
+    },
+    Model {
+        name: "queue_2x2",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 568,
+        preemptions: Some(2),
+        body: queue::two_to_two_on_one_slot,
+    },
+    Model {
+        name: "queue_2x2x2",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 262,
+        preemptions: Some(2),
+        body: queue::two_to_two_on_two_slots,
+    },
+    Model {
+        name: "taker_armed",
+        kills: &[],
+        floor: 504,
+        preemptions: Some(2),
+        body: queue::taker_died_armed,
+    },
+    Model {
+        name: "taker_done",
+        kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
+        floor: 874,
+        preemptions: Some(2),
+        body: queue::taker_died_with_it,
+    },
+    Model {
+        name: "taker_owning",
+        kills: &[],
+        floor: 623,
+        preemptions: Some(2),
+        body: queue::taker_died_owning,
+    },
+    Model { name: "adopted_once", kills: &[], floor: 152, preemptions: Some(3), body: queue::adopted_once },
+    Model {
+        name: "queue_died",
+        kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
+        floor: 2_853,
+        preemptions: Some(2),
+        body: queue::writer_died,
+    },
     Model {
         name: "both_leave",
         kills: &[(Pair::Leave, End::Release)],

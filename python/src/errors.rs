@@ -98,9 +98,12 @@ pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
         RingError::Config(_) | RingError::Name { .. } => PyValueError::new_err(text),
         RingError::AlreadyExists { .. } => make(py, "RingExists", (libc::EEXIST, text)),
         RingError::NotFound { .. } => make(py, "RingNotFound", (libc::ENOENT, text)),
-        RingError::PermissionDenied { .. } => make(py, "NotPermitted", (libc::EACCES, text)),
+        RingError::PermissionDenied { .. } | RingError::ForeignOwner { .. } => {
+            make(py, "NotPermitted", (libc::EACCES, text))
+        }
         RingError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
         RingError::Unusable { .. } => make(py, "Corrupt", (text,)),
+        RingError::Unsupported { .. } => PyValueError::new_err(text),
         RingError::Io { source, .. } => match source.raw_os_error() {
             Some(code) => PyOSError::new_err((code, text)),
             None => PyOSError::new_err(text),

@@ -24,13 +24,14 @@ use seqring::{Config, Delivery, Role, Writers};
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
     name: String,
-    /// `None` once it is closed. In a fork's child it is opened anew.
-    opened: Mutex<Option<Opened>>,
+    state: Mutex<State>,
 }
 
-struct Opened {
-    ring: seqring::Ring,
-    born: Generation,
+enum State {
+    Open(seqring::Ring, Generation),
+    /// In a fork's child: opened at its first use.
+    Elsewhere,
+    Closed,
 }
 
 pub(crate) fn role_word(role: Role) -> &'static str {
@@ -46,26 +47,23 @@ const READERS: usize = 16;
 
 impl Ring {
     fn new(name: String, ring: seqring::Ring) -> Self {
-        Ring { name, opened: Mutex::new(Some(Opened { ring, born: Generation::now() })) }
+        Ring { name, state: Mutex::new(State::Open(ring, Generation::now())) }
     }
 
     /// The ring, as this process has it open.
     pub(crate) fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
-        let mut opened = self.opened.lock();
-        match &mut *opened {
-            None => Err(errors::shut("ring")),
-            Some(Opened { ring, born }) if born.is_now() => Ok(ring.clone()),
-            Some(inherited) => match seqring::Ring::open(&self.name) {
-                Ok(ring) => {
-                    *inherited = Opened { ring: ring.clone(), born: Generation::now() };
-                    Ok(ring)
-                }
-                Err(error) => {
-                    drop(opened); // Making an exception may let other threads run.
-                    Err(errors::ring(py, error))
-                }
-            },
-        }
+        let opened = {
+            // Making an exception may let other threads run: not while this is locked.
+            let mut state = self.state.lock();
+            match &*state {
+                State::Closed => return Err(errors::shut("ring")),
+                State::Open(ring, born) if born.is_now() => return Ok(ring.clone()),
+                State::Open(..) | State::Elsewhere => seqring::Ring::open(&self.name).inspect(|ring| {
+                    *state = State::Open(ring.clone(), Generation::now());
+                }),
+            }
+        };
+        opened.map_err(|error| errors::ring(py, error))
     }
 
     fn made<'py, T>(py: Python<'py>, object: T) -> PyResult<Bound<'py, T>>
@@ -320,6 +318,7 @@ impl Ring {
             figures.set_item("entry", one.entry)?;
             figures.set_item("role", role_word(one.role))?;
             figures.set_item("pid", one.pid)?;
+            figures.set_item("alive", one.alive)?;
             figures.set_item("position", one.position)?;
             figures.set_item("lag", one.lag)?;
             figures.set_item("missed", one.missed)?;
@@ -346,23 +345,21 @@ impl Ring {
     /// Whether this was closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.opened.lock().is_none()
+        matches!(*self.state.lock(), State::Closed)
     }
 
     /// Lets go of the ring. The last one out removes it.
     fn close(&self, py: Python<'_>) {
-        let opened = self.opened.lock().take();
-        py.detach(|| drop(opened));
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        py.detach(|| drop(state));
     }
 
     fn _forget(&self) {
-        // A copy of the parent's: opened anew when it is used.
-        if let Some(mut opened) = self.opened.try_lock()
-            && let Some(opened) = &mut *opened
-            && !opened.born.is_now()
-            && let Ok(ring) = seqring::Ring::open(&self.name)
+        // The library knows that this is a copy of the parent's.
+        if let Some(mut state) = self.state.try_lock()
+            && matches!(*state, State::Open(..))
         {
-            *opened = Opened { ring, born: Generation::now() };
+            *state = State::Elsewhere;
         }
     }
 

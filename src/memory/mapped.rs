@@ -46,6 +46,7 @@ impl Memory {
     pub(crate) fn heap(layout: Arc<Layout>) -> Result<Self, String> {
         let bytes = layout.total_bytes;
         let mapping = Mapping::heap(bytes).ok_or_else(|| format!("the heap has no {bytes} bytes"))?;
+        let _ = mapping.make_resident(0..layout.resident_bytes); // Refused, pages come at their first use.
         Ok(Self::new(Arc::new(mapping), layout))
     }
 
@@ -54,7 +55,6 @@ impl Memory {
         assert!(mapping.len() >= layout.total_bytes, "a mapping is made for its layout");
         assert!(mapping.base().addr().is_multiple_of(crate::layout::PAGE), "mappings start on pages");
         let base = mapping.base();
-        mapping.make_resident(0..layout.resident_bytes);
         Memory {
             base,
             slots: base.wrapping_add(layout.slots_offset),
@@ -71,7 +71,7 @@ impl Memory {
 
     /// Makes the pages of a buffer resident that this mapping did not use before.
     pub(crate) fn make_buffer_resident(&self, buffer: usize) {
-        self.mapping.make_resident(self.layout.buffer_pages(buffer));
+        let _ = self.mapping.make_resident(self.layout.buffer_pages(buffer)); // Else at their first use.
     }
 
     /// Whether all payloads are copied by words.

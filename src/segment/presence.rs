@@ -7,34 +7,21 @@
 //!
 //! Threads of one heap ring have the set alone: a thread ends inside a living process, where `Drop` speaks for it.
 
+use super::Backing;
+use crate::sync::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-#[cfg(target_os = "linux")]
-use super::named::SegmentFile;
+use std::sync::{PoisonError, TryLockError};
 
 /// The entries held through one handle on a ring and its clones.
 #[derive(Debug)]
 pub(crate) struct Presence {
     held: Mutex<BTreeSet<usize>>,
-    #[cfg(target_os = "linux")]
-    file: Option<SegmentFile>,
+    pub(crate) backing: Backing,
 }
 
 impl Presence {
-    /// For a ring that only this handle and its clones reach.
-    pub(crate) fn threads() -> Self {
-        Presence {
-            held: Mutex::default(),
-            #[cfg(target_os = "linux")]
-            file: None,
-        }
-    }
-
-    /// For a ring in a file.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn processes(file: SegmentFile) -> Self {
-        Presence { held: Mutex::default(), file: Some(file) }
+    pub(crate) fn new(backing: Backing) -> Self {
+        Presence { held: Mutex::new(BTreeSet::new()), backing }
     }
 
     /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
@@ -43,20 +30,29 @@ impl Presence {
         self.acquire_with(self.held(), entry)
     }
 
-    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: then false.
-    pub(crate) fn try_acquire(&self, entry: usize) -> bool {
-        self.held.try_lock().is_ok_and(|held| self.acquire_with(held, entry))
+    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: `None` if there is one.
+    pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
+        match self.held.try_lock() {
+            Ok(held) => Some(self.acquire_with(held, entry)),
+            Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
-        !held.contains(&entry) && self.lock(entry) && held.insert(entry)
+        !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
     }
 
     /// Lets go of an entry that [`Self::acquire`] took.
     pub(crate) fn release(&self, entry: usize) {
         let mut held = self.held();
-        self.unlock(entry);
+        self.backing.unlock(entry);
         held.remove(&entry);
+    }
+
+    /// Whether somebody living holds an entry.
+    pub(crate) fn is_held(&self, entry: usize) -> bool {
+        self.held().contains(&entry) || self.backing.is_locked_elsewhere(entry)
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeSet<usize>> {
@@ -64,37 +60,8 @@ impl Presence {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(target_os = "linux")]
-    fn lock(&self, entry: usize) -> bool {
-        self.file.as_ref().is_none_or(|file| file.try_lock(entry))
-    }
-
-    #[cfg(target_os = "linux")]
-    fn unlock(&self, entry: usize) {
-        if let Some(file) = &self.file {
-            file.unlock(entry);
-        }
-    }
-
     /// Whether this came by a fork: what it says is held is held by the parent.
     pub(crate) fn is_inherited(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        return self.file.as_ref().is_some_and(SegmentFile::is_inherited);
-        #[cfg(not(target_os = "linux"))]
-        false
+        self.backing.is_inherited()
     }
-
-    /// The file that processes share, if they do.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn file(&self) -> Option<&SegmentFile> {
-        self.file.as_ref()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn lock(&self, _: usize) -> bool {
-        true
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn unlock(&self, _: usize) {}
 }

@@ -14,6 +14,8 @@ pub(crate) enum Scope {
     Threads,
     /// Any process that maps the word.
     Processes,
+    /// Any process that maps the word, where no kernel wakes it: sleepers look every millisecond.
+    Timed,
 }
 
 #[cfg(not(seqring_loom))]
@@ -50,6 +52,7 @@ mod imp {
         pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>, scope: Scope) {
             match (scope, timeout) {
                 (Scope::Threads, None) => atomic_wait::wait(&self.0, expected),
+                (Scope::Timed, timeout) => nap(&self.0, expected, timeout),
                 (scope, timeout) => sleep(&self.0, expected, timeout, scope),
             }
         }
@@ -62,6 +65,7 @@ mod imp {
             match scope {
                 Scope::Threads => atomic_wait::wake_all(&raw const self.0),
                 Scope::Processes => wake_shared(&self.0),
+                Scope::Timed => {}
             }
         }
     }
@@ -71,7 +75,7 @@ mod imp {
         use rustix::thread::futex;
         let flags = match scope {
             Scope::Threads => futex::Flags::PRIVATE,
-            Scope::Processes => futex::Flags::empty(),
+            Scope::Processes | Scope::Timed => futex::Flags::empty(),
         };
         let timeout = timeout.map(|t| futex::Timespec {
             tv_sec: t.as_secs().try_into().unwrap_or(i64::MAX),
@@ -87,9 +91,13 @@ mod imp {
         let _ = futex::wake(word, futex::Flags::empty(), i32::MAX as u32);
     }
 
-    /// Without a timed futex a timed sleep is a short nap: the word is looked at every millisecond.
     #[cfg(not(target_os = "linux"))]
     fn sleep(word: &AtomicU32, expected: u32, timeout: Option<Duration>, _: Scope) {
+        nap(word, expected, timeout);
+    }
+
+    /// Without a timed futex a sleep is a short nap: the word is looked at every millisecond.
+    fn nap(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         const NAP: Duration = Duration::from_millis(1);
         if word.load(Ordering::Relaxed) == expected {
             std::thread::sleep(timeout.map_or(NAP, |t| t.min(NAP)));

@@ -14,6 +14,7 @@ mod pair;
 pub(crate) use std::{
     hint::spin_loop,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{Mutex, MutexGuard},
     thread::yield_now,
 };
 
@@ -21,6 +22,7 @@ pub(crate) use std::{
 pub(crate) use loom::{
     hint::spin_loop,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{Mutex, MutexGuard},
     thread::yield_now,
 };
 

@@ -1,10 +1,11 @@
 //! One case: a victim process that stops itself at a point, and others that go on meanwhile.
 
-use crate::message::{Got, SLOT_BYTES, message, read_all};
+use crate::message::{Got, SLOT_BYTES, message, numbers, read_all, take_all};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::stopping::{Stop, on_stop};
-use seqring::{Config, Delivery, Ring, SlotClass, Start, Waiting, WriteError, Writers};
-use std::process::{Child, Command};
+use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, Waiting, WriteError, Writers};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 const VICTIM: u64 = 0;
 /// So many messages a writing victim has; more, if it gets to its point only when somebody else is in the right place.
 const ERRANDS: u64 = 2_000;
+const PARTICIPANTS: usize = 16;
 
 /// What a victim is, and in which ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(crate) enum Role {
     Writer(SlotClass, Delivery),
     /// A reader of a ring that others write.
     Reader(SlotClass, Delivery),
+    /// A taker of a queue that others write.
+    Taker,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +43,11 @@ pub(crate) struct Case {
 }
 
 impl Role {
-    pub(crate) const ALL: [Role; 10] = [
+    pub(crate) const ALL: [Role; 12] = [
         Role::OneOfMany(Delivery::Lossy),
         Role::OneOfMany(Delivery::Gated),
+        Role::OneOfMany(Delivery::Queue),
+        Role::Taker,
         Role::Writer(SlotClass::Packed, Delivery::Lossy),
         Role::Writer(SlotClass::Lines, Delivery::Gated),
         Role::Writer(SlotClass::Arena, Delivery::Lossy),
@@ -55,14 +61,16 @@ impl Role {
     fn delivery(self) -> Delivery {
         match self {
             Role::OneOfMany(delivery) | Role::Writer(_, delivery) | Role::Reader(_, delivery) => delivery,
+            Role::Taker => Delivery::Queue,
         }
     }
 
     fn config(self) -> Config {
-        let config = Config::new(4, SLOT_BYTES).delivery(self.delivery()).participants(8);
+        let config = Config::new(4, SLOT_BYTES).delivery(self.delivery()).participants(PARTICIPANTS);
         match self {
             Role::OneOfMany(_) => config.writers(Writers::Many),
             Role::Writer(class, _) | Role::Reader(class, _) => config.slot_class(class),
+            Role::Taker => config,
         }
     }
 
@@ -70,11 +78,12 @@ impl Role {
     pub(crate) fn passes(self, stop: Stop) -> bool {
         let gated = self.delivery() == Delivery::Gated;
         let reads = matches!(self, Role::Reader(..));
+        let takes = self == Role::Taker;
         match stop {
             Stop::SeatTaken => true,
-            Stop::LeaveMarked => !reads,
+            Stop::LeaveMarked => !reads && !takes,
             // In a lossy ring of many writers the reader never sleeps.
-            Stop::BellCleared => !reads && self != Role::OneOfMany(Delivery::Lossy),
+            Stop::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Stop::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Stop::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
@@ -83,8 +92,11 @@ impl Role {
             | Stop::ExchangeDone
             | Stop::ExchangeOwned
             | Stop::HelpWitnessed => matches!(self, Role::OneOfMany(_)),
+            Stop::TakeArmed | Stop::TakeDone | Stop::TakeOwned | Stop::MessageAdopted => takes,
+            Stop::HelpTakeWitnessed => takes || self == Role::OneOfMany(Delivery::Queue),
             Stop::GateAnnounced => !reads && gated,
-            Stop::JoinCursor | Stop::ReadCopied | Stop::BellAnnounced => reads,
+            Stop::JoinCursor | Stop::ReadCopied => reads,
+            Stop::BellAnnounced => reads || takes,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
         }
     }
@@ -97,7 +109,7 @@ impl Role {
     /// Writers beside the victim.
     fn others(self) -> u64 {
         match self {
-            Role::OneOfMany(_) => 2,
+            Role::OneOfMany(_) | Role::Taker => 2,
             Role::Writer(..) => 0,
             Role::Reader(..) => 1,
         }
@@ -134,6 +146,20 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
             let got = read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true));
             got.expect("whole messages");
         }
+        Role::Taker => {
+            let mut taker = ring.taker().expect("there is an entry");
+            taker.set_waiting(Waiting::SLEEPING);
+            let mut log = std::io::stdout().lock();
+            let mut n = 0;
+            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && PASSES.load(Ordering::Relaxed) == 0) {
+                let taken = taker.take().expect("nobody closes the ring");
+                let (writer, number) = numbers(&taken).expect("whole messages");
+                // Before it is done with: what is not in the log goes to another taker.
+                let logged = log.write_all([writer, number].map(u64::to_le_bytes).as_flattened());
+                logged.and_then(|()| log.flush()).expect("the parent reads");
+                n += 1;
+            }
+        }
     }
 }
 
@@ -144,7 +170,81 @@ fn is_rare(stop: Stop) -> bool {
 
 /// Points that a victim passes when somebody else is in the middle of something.
 fn needs_others(stop: Stop) -> bool {
-    matches!(stop, Stop::HelpWitnessed | Stop::BellCleared)
+    matches!(
+        stop,
+        Stop::HelpWitnessed
+            | Stop::BellAnnounced
+            | Stop::BellCleared
+            | Stop::HelpTakeWitnessed
+            | Stop::MessageAdopted
+    )
+}
+
+/// Who gets the messages of a case, and checks them.
+enum Survivor {
+    Reader(Reader),
+    Taker(Taker),
+}
+
+impl Survivor {
+    fn join(ring: &Ring) -> Result<Self, String> {
+        if ring.delivery() == Delivery::Queue {
+            let mut taker = ring.taker().map_err(|error| error.to_string())?;
+            taker.set_waiting(Waiting::SLEEPING);
+            return Ok(Survivor::Taker(taker));
+        }
+        let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
+        reader.set_waiting(Waiting::SLEEPING);
+        Ok(Survivor::Reader(reader))
+    }
+
+    fn get_all(self, progress: &AtomicU64, over: &AtomicBool) -> Result<Got, String> {
+        match self {
+            Survivor::Reader(mut reader) => read_all(&mut reader, progress, over),
+            Survivor::Taker(mut taker) => take_all(&mut taker, progress, over),
+        }
+    }
+}
+
+/// Leaves messages behind, taken and not done with, as takers do that die, one at a time. Returns those that it was done
+/// with instead, because an earlier one came back.
+fn leak_messages(ring: &Ring, leaking: &AtomicBool) -> Vec<(u64, u64)> {
+    /// The survivor and the victim.
+    const OTHERS: usize = 2;
+    let takers = || ring.participants().iter().filter(|peer| peer.role == seqring::Role::Taker).count();
+    let mut done = Vec::new();
+    while leaking.load(Ordering::Relaxed) {
+        let mut taker = ring.taker().expect("there is an entry");
+        match taker.take_timeout(Duration::from_millis(10)) {
+            Ok(taken) if taken.is_redelivered() => done.extend(numbers(&taken)),
+            Ok(taken) => std::mem::forget(taken),
+            Err(_) => {} // The others were faster.
+        }
+        drop(taker);
+        while leaking.load(Ordering::Relaxed) && takers() > OTHERS {
+            std::thread::yield_now();
+        }
+    }
+    done
+}
+
+/// The messages in a victim's log, by writer and number.
+fn numbers_in(mut log: impl Read) -> Vec<(u64, u64)> {
+    let mut bytes = Vec::new();
+    log.read_to_end(&mut bytes).expect("a pipe can be read");
+    let (pairs, _) = bytes.as_chunks::<16>();
+    let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("8 bytes"));
+    pairs.iter().map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect()
+}
+
+/// How a case with a victim ended.
+struct Ended {
+    /// Messages that the others moved while the victim was stopped, and after its death.
+    moved: u64,
+    /// So many of the victim's own must have been read.
+    least: u64,
+    /// What it took.
+    log: Vec<(u64, u64)>,
 }
 
 impl Case {
@@ -153,14 +253,13 @@ impl Case {
         let name = format!("stop-test-{}-{:?}-{:?}", std::process::id(), self.stop, self.fate);
         let ring = Ring::create(&name, &self.role.config()).map_err(|error| error.to_string())?;
         let (read, over, done) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let leaking = AtomicBool::new(self.stop == Stop::MessageAdopted);
         std::thread::scope(|scope| {
-            let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
-            reader.set_waiting(Waiting::SLEEPING);
+            let survivor = Survivor::join(&ring)?;
             // Held by us, so that the stream does not end with the victim.
             let writers: Result<Vec<_>, _> = (0..self.role.others()).map(|_| ring.writer()).collect();
             let reading = scope.spawn(|| {
-                let mut reader = reader;
-                let got = read_all(&mut reader, &read, &over);
+                let got = survivor.get_all(&read, &over);
                 done.store(true, Ordering::Relaxed);
                 got
             });
@@ -180,25 +279,33 @@ impl Case {
                     })
                 })
                 .collect();
+            let leaks = scope.spawn(|| leak_messages(&ring, &leaking));
             let ended = self.with_victim(&ring, &name, &read, (&over, &done), progress);
+            leaking.store(false, Ordering::Relaxed);
+            let done = leaks.join().map_err(|_| "a leaking taker panicked")?;
             // The writers leave, and so every message comes; after `close` one that raced it might not.
             over.store(true, Ordering::Relaxed);
-            let got = reading.join().map_err(|_| "the reader panicked")??;
+            let mut got = reading.join().map_err(|_| "the reader panicked")??;
+            if let Ok(ended) = &ended {
+                let all_once = done.iter().all(|(writer, n)| got.take(*writer, *n));
+                all_once.then_some(()).ok_or("a message went to a leaking taker and to somebody else")?;
+                self.check_log(&mut got, &ended.log)?;
+            }
             for (thread, name) in writing.into_iter().zip(VICTIM + 1..) {
                 let written = thread.join().map_err(|_| "a writer panicked")?;
                 let written = written.map_err(|error| error.to_string())?;
                 self.check(&got, name, written, written)?;
             }
-            let (ended, least) = ended?;
+            let ended = ended?;
             if let Role::OneOfMany(_) | Role::Writer(..) = self.role {
                 let most = if needs_others(self.stop) { u64::MAX } else { ERRANDS };
-                self.check(&got, VICTIM, least, most)?;
+                self.check(&got, VICTIM, ended.least, most)?;
             }
-            Ok(ended)
+            Ok(ended.moved)
         })
     }
 
-    /// Starts the victim, lets it meet its fate, and says how many messages of its own must have been read at least.
+    /// Starts the victim, and lets it meet its fate.
     fn with_victim(
         self,
         ring: &Ring,
@@ -206,13 +313,15 @@ impl Case {
         read: &AtomicU64,
         (over, done): (&AtomicBool, &AtomicBool),
         progress: u64,
-    ) -> Result<(u64, u64), String> {
+    ) -> Result<Ended, String> {
         /// How long something that must come may take before it is said that it does not.
         const NEVER: Duration = Duration::from_secs(60);
         let look_again = || std::thread::sleep(Duration::from_millis(1));
         let mut victim = self.start(name)?;
         let pid = Pid::from_child(&victim);
-        let writes = !matches!(self.role, Role::Reader(..));
+        let log = victim.stdout.take().map(|log| std::thread::spawn(|| numbers_in(log)));
+        let log = || log.map_or(Ok(Vec::new()), |log| log.join().map_err(|_| "the log cannot be read"));
+        let writes = !matches!(self.role, Role::Reader(..) | Role::Taker);
         let go_on = |messages: u64| -> Result<(), String> {
             let from = read.load(Ordering::Relaxed);
             let begin = Instant::now();
@@ -248,7 +357,7 @@ impl Case {
         match self.fate {
             Fate::Continued => {
                 kill_process(pid, Signal::CONT).map_err(|error| error.to_string())?;
-                if !writes {
+                if let Role::Reader(..) = self.role {
                     go_on(progress)?;
                     over.store(true, Ordering::Relaxed);
                 }
@@ -256,7 +365,7 @@ impl Case {
                 if !status.success() {
                     return Err(format!("the victim went on and ended with {status}"));
                 }
-                Ok((passed, ERRANDS))
+                Ok(Ended { moved: passed, least: ERRANDS, log: log()? })
             }
             Fate::Killed => {
                 victim.kill().map_err(|error| error.to_string())?;
@@ -272,7 +381,7 @@ impl Case {
                         wrote.map_err(|error| format!("the heir: {error}"))?;
                     }
                 }
-                Ok((passed + progress, 0))
+                Ok(Ended { moved: passed + progress, least: 0, log: log()? })
             }
         }
     }
@@ -283,7 +392,23 @@ impl Case {
         let itself = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(itself);
         command.args(["victim", &role.to_string(), &stop.to_string(), name]);
+        if self.role == Role::Taker {
+            command.stdout(Stdio::piped());
+        }
         command.spawn().map_err(|error| error.to_string())
+    }
+
+    /// Adds what a victim took to what the others took: all of it together, each message once. A killed victim may
+    /// have been about to say that it is done with the last one: then another taker has it too.
+    fn check_log(self, got: &mut Got, log: &[(u64, u64)]) -> Result<(), String> {
+        let twice = log.iter().filter(|(writer, n)| !got.take(*writer, *n)).count();
+        if twice > usize::from(self.fate == Fate::Killed) {
+            return Err(format!("{twice} messages of the victim's went to somebody else too"));
+        }
+        match got.holes.first() {
+            None => Ok(()),
+            Some((writer, n)) => Err(format!("message {n} of writer {writer} went to nobody")),
+        }
     }
 
     /// Whether a reader got what a writer wrote: all of it, in a gated ring.

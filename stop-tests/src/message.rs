@@ -1,7 +1,7 @@
 //! What the participants of a case write, and how whoever reads knows that it is that, whole and in order.
 
-use seqring::{Lagged, ReadError, Reader};
-use std::collections::BTreeMap;
+use seqring::{Lagged, ReadError, Reader, Taker};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub(crate) const SLOT_BYTES: usize = 128;
@@ -17,6 +17,49 @@ pub(crate) fn message(writer: u64, n: u64) -> Vec<u8> {
 pub(crate) struct Got {
     pub(crate) of: BTreeMap<u64, u64>,
     pub(crate) missed: u64,
+    /// Queue: messages, by writer and number, that did not come although later ones of their writers did.
+    pub(crate) holes: BTreeSet<(u64, u64)>,
+}
+
+impl Got {
+    /// Message `n` of a writer came, in whatever order. False if it came before.
+    pub(crate) fn take(&mut self, writer: u64, n: u64) -> bool {
+        let next = self.of.entry(writer).or_insert(0);
+        if n < *next {
+            return self.holes.remove(&(writer, n));
+        }
+        self.holes.extend((*next..n).map(|hole| (writer, hole)));
+        *next = n + 1;
+        true
+    }
+}
+
+/// Writer and number of a message, which must be whole.
+pub(crate) fn numbers(bytes: &[u8]) -> Result<(u64, u64), String> {
+    let word = |at: usize| Some(u64::from_le_bytes(*bytes.get(8 * at..)?.first_chunk()?));
+    match (word(0), word(1)) {
+        (Some(writer), Some(n)) if bytes == message(writer, n) => Ok((writer, n)),
+        _ => Err(format!("a message is torn or another: {bytes:?}")),
+    }
+}
+
+/// Takes until the stream has ended and it is `over`, and counts in `progress`. Each message must be whole, and come once.
+pub(crate) fn take_all(taker: &mut Taker, progress: &AtomicU64, over: &AtomicBool) -> Result<Got, String> {
+    let mut got = Got::default();
+    loop {
+        match taker.take() {
+            Ok(taken) => {
+                let (writer, n) = numbers(&taken)?;
+                if !got.take(writer, n) {
+                    return Err(format!("message {n} of writer {writer} came twice"));
+                }
+            }
+            Err(ReadError::Closed) if over.load(Ordering::Relaxed) => return Ok(got),
+            Err(ReadError::Closed) => std::thread::yield_now(), // Another writer may continue it.
+            Err(other) => return Err(other.to_string()),
+        }
+        progress.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Reads until the stream has ended and it is `over`, and counts in `progress`. Each message must be whole and each writer's in its order;
@@ -28,12 +71,9 @@ pub(crate) fn read_all(reader: &mut Reader, progress: &AtomicU64, over: &AtomicB
     loop {
         match reader.read(&mut out) {
             Ok(received) => {
-                let word = |at: usize| u64::from_le_bytes(out[8 * at..][..8].try_into().expect("8 bytes"));
-                let (writer, n) = (word(0), word(1));
-                if received.sequence != expected || out[..received.len] != message(writer, n) {
-                    return Err(format!(
-                        "message {expected} is torn or another: {received:?}, {writer}, {n}"
-                    ));
+                let (writer, n) = numbers(&out[..received.len])?;
+                if received.sequence != expected {
+                    return Err(format!("{received:?} came where message {expected} was next"));
                 }
                 let next = got.of.entry(writer).or_insert(if from_the_start { 0 } else { n });
                 if n < *next || (n > *next && got.missed == 0) {

@@ -4,7 +4,7 @@ use bench_support::engine::{Engine, EngineReader, EngineWriter};
 use bench_support::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
 use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use bench_support::sink::{Scratch, Sink};
-use seqring::{Claim, Config, Corrupt, JoinError, Lagged, Reader, Ring, RingError, Start, Writer};
+use seqring::{Claim, Config, Corrupt, JoinError, Lagged, Reader, Ring, RingError, Start, Taker, Writer};
 use seqring::{TryReadError, TryWriteError};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ impl Engine for Seqring {
         between_processes: true,
         lossy: true,
         gated: true,
+        queue: true,
         many_writers: true,
         many_readers: true,
         writes_in_place: true,
@@ -36,7 +37,8 @@ impl Engine for Seqring {
         spec.check(place, Self::CAPABILITIES)?;
         let delivery = match spec.delivery {
             Delivery::Lossy => seqring::Delivery::Lossy,
-            Delivery::Gated | Delivery::Queue => seqring::Delivery::Gated,
+            Delivery::Gated => seqring::Delivery::Gated,
+            Delivery::Queue => seqring::Delivery::Queue,
         };
         let participants = spec.readers + spec.writers.most();
         let mut config =
@@ -68,7 +70,11 @@ impl Engine for Seqring {
     }
 
     fn reader(&self) -> Result<RingReader, EngineError> {
-        self.ring.reader(Start::Next).map(RingReader).map_err(|error| joining("join as a reader", error))
+        let joined = match self.ring.delivery() {
+            seqring::Delivery::Queue => self.ring.taker().map(RingReader::Taker),
+            _ => self.ring.reader(Start::Next).map(RingReader::Reader),
+        };
+        joined.map_err(|error| joining("join as a reader", error))
     }
 }
 
@@ -85,9 +91,13 @@ impl Drop for Seqring {
 fn touch(ring: &Ring, slot_bytes: usize) -> Result<(), EngineError> {
     let mut writer = ring.writer().map_err(|error| joining("touch the ring", error))?;
     let mut scratch = Scratch::new(slot_bytes);
+    let mut taker = if ring.delivery() == seqring::Delivery::Queue { ring.taker().ok() } else { None };
     // Nobody reads yet, so even a gated ring takes them all; one more buffer than slots goes round.
     for _ in 0..=ring.config().slots() {
         writer.try_write(scratch.all_mut()).map_err(|error| EngineError::failed("touch the ring", error))?;
+        if let Some(taker) = &mut taker {
+            taker.try_take().map_err(|error| EngineError::failed("touch the ring", error))?;
+        }
     }
     Ok(())
 }
@@ -201,27 +211,50 @@ impl EngineWriter for RingWriter {
     }
 }
 
-/// A reader of a [`Seqring`].
+/// A reader of a [`Seqring`]; of one that is a queue, a taker.
 #[derive(Debug)]
-pub(crate) struct RingReader(Reader);
+pub(crate) enum RingReader {
+    Reader(Reader),
+    Taker(Taker),
+}
 
 impl EngineReader for RingReader {
     #[inline]
     fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
         let room = buffer.len();
-        self.0.try_read(buffer).map(|received| received.len).map_err(|error| not_read(error, room))
+        match self {
+            RingReader::Reader(reader) => reader.try_read(buffer).map(|received| received.len),
+            RingReader::Taker(taker) => match taker.try_take() {
+                Ok(taken) => return copied(&taken, buffer),
+                Err(error) => Err(error),
+            },
+        }
+        .map_err(|error| not_read(error, room))
     }
 
     #[inline]
     fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, ReadError> {
         let room = buffer.len();
-        let read = self.0.read_timeout(buffer, timeout);
-        read.map(|received| received.len).map_err(|error| not_read_in(timeout, error, room))
+        match self {
+            RingReader::Reader(reader) => reader.read_timeout(buffer, timeout).map(|received| received.len),
+            RingReader::Taker(taker) => match taker.take_timeout(timeout) {
+                Ok(taken) => {
+                    let bytes = taken.len();
+                    return copied(&taken, buffer)
+                        .map_err(|_| ReadError::OtherLength { bytes, expected: room });
+                }
+                Err(error) => Err(error),
+            },
+        }
+        .map_err(|error| not_read_in(timeout, error, room))
     }
 
     fn try_read_with<T>(&mut self, _: &mut Scratch, view: impl FnOnce(&[u8]) -> T) -> Result<T, ReadRefused> {
-        let shown = self.0.try_view().map_err(|error| not_read(error, 0))?;
-        Ok(view(&shown))
+        match self {
+            RingReader::Reader(reader) => reader.try_view().map(|shown| view(&shown)),
+            RingReader::Taker(taker) => taker.try_take().map(|taken| view(&taken)),
+        }
+        .map_err(|error| not_read(error, 0))
     }
 
     fn read_with<T>(
@@ -230,7 +263,19 @@ impl EngineReader for RingReader {
         timeout: Duration,
         view: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, ReadError> {
-        let shown = self.0.view_timeout(timeout).map_err(|error| not_read_in(timeout, error, 0))?;
-        Ok(view(&shown))
+        match self {
+            RingReader::Reader(reader) => reader.view_timeout(timeout).map(|shown| view(&shown)),
+            RingReader::Taker(taker) => taker.take_timeout(timeout).map(|taken| view(&taken)),
+        }
+        .map_err(|error| not_read_in(timeout, error, 0))
     }
+}
+
+/// Copies a message that was taken to the front of `buffer`. One that does not fit is lost: it was taken.
+#[inline]
+fn copied(taken: &[u8], buffer: &mut [u8]) -> Result<usize, ReadRefused> {
+    let (bytes, expected) = (taken.len(), buffer.len());
+    let room = buffer.get_mut(..bytes).ok_or(ReadRefused::OtherLength { bytes, expected })?;
+    room.copy_from_slice(taken);
+    Ok(bytes)
 }

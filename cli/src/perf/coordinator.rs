@@ -69,6 +69,7 @@ fn create<E: Engine>(plan: &Plan, name: Option<&str>) -> Result<E> {
         delivery: match plan.delivery {
             Delivery::Gated => ring_spec::Delivery::Gated,
             Delivery::Lossy => ring_spec::Delivery::Lossy,
+            Delivery::Queue => ring_spec::Delivery::Queue,
         },
         writers: if plan.writers == 1 { Writers::One } else { Writers::Many(plan.writers) },
         readers: plan.readers,

@@ -119,6 +119,8 @@ pub enum Delivery {
     Gated,
     /// The writer never waits; readers are told how much they lost.
     Lossy,
+    /// Each message goes to exactly one of the readers; a full ring refuses the write.
+    Queue,
 }
 
 /// Where the workers run.

@@ -110,6 +110,16 @@ pub(crate) struct Account {
     pub(crate) missing: u64,
     /// Numbers that came late or twice.
     pub(crate) disordered: u64,
+    /// The [`digest`]s of all numbers that came, summed.
+    pub(crate) digest: u64,
+}
+
+/// A number's part in a sum that tells which numbers are in it, each once: no other set of them has it by chance.
+pub(crate) fn digest(number: u64) -> u64 {
+    // The finalizer of MurmurHash3: every bit of the number reaches every bit of the digest.
+    let mixed = number.wrapping_add(1).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^ mixed >> 33
 }
 
 /// Latencies in nanoseconds.

@@ -86,7 +86,7 @@ impl<'p, R: EngineReader> Witness<'p, R> {
 
     /// The next message. In a lossy ring somebody may overwrite it at any time: there it is copied.
     fn read(&mut self) -> Result<Incoming, ReadError> {
-        if self.plan.zero_copy && self.plan.delivery == Delivery::Gated {
+        if self.plan.zero_copy && self.plan.delivery != Delivery::Lossy {
             self.read_in_place()
         } else {
             self.read_copy()

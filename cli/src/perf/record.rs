@@ -56,7 +56,7 @@ pub(crate) struct ReaderRecord {
     pub(crate) slots_per_second: f64,
     /// What the ring reported as lost.
     pub(crate) lost: u64,
-    /// What is missing by the numbers inside the messages: the same, or the run has failed.
+    /// What is missing by the numbers inside the messages: the same, or the run has failed. `None` in a queue.
     pub(crate) missing: Option<u64>,
     pub(crate) torn: u64,
     pub(crate) latency_ns: Option<Latency>,
@@ -133,7 +133,10 @@ impl ReaderRecord {
             mbytes_per_second: mbytes(plan, slots_per_second),
             slots_per_second,
             lost: reading.lost,
-            missing: verdict::missing(reading, writings),
+            missing: match plan.delivery {
+                Delivery::Queue => None,
+                _ => verdict::missing(reading, writings),
+            },
             torn: reading.torn,
             latency_ns: reading.latency,
             cpu_seconds: reading.effort.cpu_seconds,

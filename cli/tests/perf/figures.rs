@@ -34,6 +34,24 @@ fn a_gated_run_between_processes_loses_nothing_and_its_record_is_complete() {
 }
 
 #[test]
+fn a_queue_gives_each_message_to_one_reader() {
+    for (transport, way) in
+        [("process", ""), ("thread", "--zero-copy"), ("process", "--zero-copy --on-full wait")]
+    {
+        let flags = format!(
+            "--delivery queue --writers 2 --readers 3 --transport {transport} {way} --slot-bytes 5000 --slots 4 \
+             --duration-seconds 0.1"
+        );
+        let record = record(&flags);
+        let slots =
+            |workers: &str| list(&record, workers).iter().map(|one| number(&one["slots"])).sum::<u64>();
+        assert!(slots("writers") > 0, "{flags}");
+        assert_eq!(slots("readers"), slots("writers"), "{flags}");
+        assert_eq!(record["ok"], true, "{flags}");
+    }
+}
+
+#[test]
 fn every_way_to_move_messages_adds_up() {
     let sizes = ["--slot-bytes 16 --slots 64", "--slot-bytes 200 --slots 3", "--slot-bytes 100001 --slots 2"];
     for size in sizes {

@@ -162,7 +162,7 @@ fn read(reader: &mut Reader, tries: usize) -> Vec<u64> {
     got
 }
 
-fn assert_owned_once(ring: &Ring) {
+pub(super) fn assert_owned_once(ring: &Ring) {
     let mut owned = owned_buffers(ring);
     owned.sort_unstable();
     let buffers = owned.len();

@@ -3,7 +3,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, SupportsIndex, final
 
-from _typeshed import Buffer, ReadableBuffer, WriteableBuffer
+from _typeshed import ReadableBuffer, WriteableBuffer
 
 from seqring._aio import Messages
 from seqring._stats import Stats
@@ -115,7 +115,7 @@ class Writer:
     ) -> None: ...
 
 @final
-class Claim(Buffer):
+class Claim:
     @property
     def nbytes(self) -> int: ...
     def publish(self) -> int: ...
@@ -197,7 +197,7 @@ class Taker:
     ) -> None: ...
 
 @final
-class View(Buffer):
+class View:
     @property
     def nbytes(self) -> int: ...
     @property

@@ -12,13 +12,14 @@ Role = Literal["writer", "reader", "taker"]
 class Participant:
     """A registered writer, reader or taker.
 
-    `position` is the sequence that it reads or writes next, `lag` the messages published that it has not read, `missed`
+    One that is not `alive` was killed, and nobody needed its place since. `position` is the sequence that it reads or writes next, `lag` the messages published that it has not read, `missed`
     those that it lost (readers) or found no room for (writers), `sleeps` how often it went to sleep.
     """
 
     entry: int
     role: Role
     pid: int
+    alive: bool
     position: int
     lag: int
     missed: int
@@ -43,6 +44,7 @@ class Figures(TypedDict):
     entry: int
     role: Role
     pid: int
+    alive: bool
     position: int
     lag: int
     missed: int

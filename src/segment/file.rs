@@ -1,0 +1,292 @@
+//! A file that holds a segment: its size, its pages, its header, and the locks of those who use it.
+//!
+//! Every handle holds a shared lock on the file's first byte. Whoever drops his handle and gets that byte exclusively
+//! was the last one, and removes the name, unless the ring's header says to keep it. Entries of the participant table
+//! are held by exclusive locks on their first bytes.
+
+use super::Mapping;
+use super::lock::{self, Kind};
+use super::pages;
+use crate::error::{RingError, Warning};
+use crate::format::Entry;
+use crate::layout::{ENTRIES_OFFSET, Layout};
+use crate::segment_options::SegmentOptions;
+use crate::superblock::Superblock;
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, FallocateFlags, FileType, Gid, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// The byte whose shared lock says "somebody has this segment open".
+const OPEN_BYTE: u64 = 0;
+pub(super) const NOT_REGULAR: &str = "it is not a regular file";
+
+/// An open segment file.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    pub(super) fd: OwnedFd,
+    /// Where it is, or what errors call it if it has no name.
+    pub(super) path: PathBuf,
+    /// The name stays when the last one leaves.
+    pub(super) keep: bool,
+    /// The process that opened it: a fork's child shares the locks of its parent, but they are not its own.
+    pub(super) pid: u32,
+}
+
+/// What a file is, as its header says, checked.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    pub(crate) superblock: Superblock,
+    pub(crate) layout: Layout,
+    pub(crate) stat: Stat,
+}
+
+impl SegmentFile {
+    /// Gives a new file its access rights, size, pages and header. Nobody else can see it yet.
+    pub(super) fn fill(
+        &self,
+        superblock: &Superblock,
+        layout: &Layout,
+        options: &SegmentOptions,
+    ) -> Result<(Mapping, Vec<Warning>), RingError> {
+        let SegmentFile { fd, path, .. } = self;
+        if let Some(group) = options.group {
+            let group = Gid::from_raw(group);
+            fs::fchown(fd, None, Some(group)).map_err(in_words("giving to its group", path))?;
+        }
+        fs::fchmod(fd, Mode::from_raw_mode(options.mode)).map_err(in_words("setting the mode of", path))?;
+        let file_bytes = self.file_bytes(layout);
+        let resident = 0..layout.resident_bytes as u64;
+        self.check_space(&resident)?;
+        fs::ftruncate(fd, file_bytes as u64).map_err(failure("sizing", path))?;
+        let mapping = Mapping::file(fd, file_bytes).map_err(|error| self.map_failure(error, &resident))?;
+        let mut warnings = pages::prepare(&mapping, layout, options);
+        self.allocate(resident)?;
+        mapping.store_before_sharing(superblock.as_bytes());
+        warnings.extend(pages::settle(&mapping, layout, options));
+        warnings.extend(self.disk_warning());
+        Ok((mapping, warnings))
+    }
+
+    /// Maps a file that others filled.
+    pub(super) fn map(
+        &self,
+        layout: &Layout,
+        options: &SegmentOptions,
+    ) -> Result<(Mapping, Vec<Warning>), RingError> {
+        let file_bytes = self.file_bytes(layout);
+        let mapping = Mapping::file(&self.fd, file_bytes).map_err(failure("mapping", &self.path))?;
+        let mut warnings = pages::prepare(&mapping, layout, options);
+        warnings.extend(pages::settle(&mapping, layout, options));
+        warnings.extend(self.disk_warning());
+        Ok((mapping, warnings))
+    }
+
+    /// Maps a file to be looked at only.
+    pub(crate) fn map_read_only(&self, layout: &Layout) -> Result<Mapping, RingError> {
+        let file_bytes = self.file_bytes(layout);
+        Mapping::file_read_only(&self.fd, file_bytes).map_err(failure("mapping", &self.path))
+    }
+
+    /// A descriptor of the same file, with locks of its own: those of this one stay where they are.
+    pub(crate) fn reopen(&self, flags: OFlags) -> Result<OwnedFd, RingError> {
+        reopen(&self.fd, flags).map_err(failure("opening again", &self.path))
+    }
+
+    /// What is in the file.
+    pub(super) fn contents(&self) -> Result<Contents, RingError> {
+        let SegmentFile { fd, path, .. } = self;
+        let stat = fs::fstat(fd).map_err(failure("examining", path))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(unusable(path, NOT_REGULAR.into()));
+        }
+        let file_bytes = stat.st_size.cast_unsigned();
+        let mut header = [0; size_of::<Superblock>()];
+        let read = rustix::io::pread(fd, &mut header[..], 0).map_err(failure("reading", path))?;
+        if read < header.len() {
+            return Err(unusable(path, format!("it has {file_bytes} bytes, less than a header")));
+        }
+        let superblock = Superblock::read_from_bytes(&header[..]).expect("the array has its size");
+        let layout = superblock.layout(file_bytes).map_err(|reason| unusable(path, reason))?;
+        Ok(Contents { superblock, layout, stat })
+    }
+
+    /// Backs a range of the file with pages, or says how many bytes are missing.
+    pub(crate) fn allocate(&self, range: Range<u64>) -> Result<(), RingError> {
+        self.check_space(&range)?;
+        let available = self.available(); // Taken before: after a failure it would count what that left allocated.
+        let bytes = range.end - range.start;
+        fs::fallocate(&self.fd, FallocateFlags::empty(), range.start, bytes).map_err(|error| match error {
+            Errno::NOSPC | Errno::FBIG => self.no_space(bytes, available),
+            error => failure("allocating", &self.path)(error),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of memory that it takes now.
+    pub(crate) fn allocated_bytes(&self) -> u64 {
+        fs::fstat(&self.fd).map_or(0, |stat| stat.st_blocks.cast_unsigned() * 512)
+    }
+
+    /// Whether the path names this very file.
+    pub(crate) fn is_named(&self) -> bool {
+        let (Ok(named), Ok(opened)) = (fs::lstat(&self.path), fs::fstat(&self.fd)) else {
+            return false;
+        };
+        (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
+    }
+
+    /// Whether this came by a fork.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.pid != std::process::id()
+    }
+
+    /// Says that this handle has the segment open.
+    pub(super) fn enter(&self) -> Result<(), Errno> {
+        lock::set(&self.fd, OPEN_BYTE, Kind::Shared)
+    }
+
+    /// Whether somebody else has the segment open.
+    pub(crate) fn is_open_elsewhere(&self) -> bool {
+        lock::is_held(&self.fd, OPEN_BYTE)
+    }
+
+    /// Takes the lock that goes with an entry of the participant table, if nobody has it.
+    pub(crate) fn try_lock(&self, entry: usize) -> bool {
+        lock::set(&self.fd, entry_byte(entry), Kind::Exclusive).is_ok()
+    }
+
+    pub(crate) fn unlock(&self, entry: usize) {
+        // Unlocking a range that this description holds cannot fail.
+        let _ = lock::set(&self.fd, entry_byte(entry), Kind::None);
+    }
+
+    /// Whether somebody else holds an entry.
+    pub(crate) fn is_locked_elsewhere(&self, entry: usize) -> bool {
+        lock::is_held(&self.fd, entry_byte(entry))
+    }
+
+    /// Removes the name if nobody has the segment open, not even this handle any more. Says whether it did.
+    pub(crate) fn remove_if_unused(&self) -> bool {
+        // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
+        let _ = lock::set(&self.fd, OPEN_BYTE, Kind::None);
+        let alone = lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_ok() && self.is_named();
+        alone && fs::unlink(&self.path).is_ok()
+    }
+
+    /// The layout's size, in whole pages of the file system: on hugetlbfs those are large.
+    fn file_bytes(&self, layout: &Layout) -> usize {
+        let block = fs::fstatvfs(&self.fd).map_or(1, |stat| stat.f_bsize.max(1) as usize);
+        layout.total_bytes.checked_next_multiple_of(block).unwrap_or(layout.total_bytes)
+    }
+
+    /// Bytes that are free, where the file system has a limit.
+    fn available(&self) -> Option<u64> {
+        let stat = fs::fstatvfs(&self.fd).ok()?;
+        if stat.f_blocks == 0 {
+            return if self.is_on(&[HUGETLBFS]) { free_huge_pages(stat.f_bsize) } else { None };
+        }
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn is_on(&self, file_systems: &[u32]) -> bool {
+        #[allow(
+            clippy::cast_sign_loss,
+            reason = "a pattern of 32 bits, in whatever type this target has for it"
+        )]
+        fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))
+    }
+
+    fn check_space(&self, range: &Range<u64>) -> Result<(), RingError> {
+        let bytes = range.end - range.start;
+        match self.available() {
+            Some(available) if bytes > available => Err(self.no_space(bytes, Some(available))),
+            _ => Ok(()),
+        }
+    }
+
+    fn no_space(&self, wanted: u64, available: Option<u64>) -> RingError {
+        let path = self.path.parent().filter(|parent| parent.is_absolute()).unwrap_or(&self.path);
+        RingError::NoSpace { path: path.into(), wanted, available: available.unwrap_or(0) }
+    }
+
+    /// Huge pages are reserved when they are mapped.
+    fn map_failure(&self, error: Errno, resident: &Range<u64>) -> RingError {
+        match error {
+            Errno::NOMEM => self.no_space(resident.end, self.available()),
+            error => failure("mapping", &self.path)(error),
+        }
+    }
+
+    fn disk_warning(&self) -> Option<Warning> {
+        (!self.is_on(&[TMPFS, HUGETLBFS, RAMFS])).then(|| Warning::OnDisk { path: self.path.clone() })
+    }
+}
+
+const TMPFS: u32 = 0x0102_1994;
+const HUGETLBFS: u32 = 0x9584_58f6;
+const RAMFS: u32 = 0x8584_58f6;
+
+/// Bytes in huge pages of that size which nobody has, and nobody was promised.
+fn free_huge_pages(page_bytes: u64) -> Option<u64> {
+    let count = |what| {
+        let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/{what}", page_bytes >> 10);
+        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
+    };
+    Some(count("free_hugepages")?.saturating_sub(count("resv_hugepages")?) * page_bytes)
+}
+
+impl Drop for SegmentFile {
+    /// The last one out removes the name.
+    fn drop(&mut self) {
+        if !self.keep && !self.is_inherited() {
+            // Nobody is there to be told of a failure; the name stays, and `seqring gc` can remove it.
+            self.remove_if_unused();
+        }
+    }
+}
+
+/// Opens the file behind a descriptor once more.
+pub(super) fn reopen(fd: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno> {
+    fs::open(through_proc(fd), flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The path by which this process reaches a descriptor of its own.
+pub(super) fn through_proc(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+fn entry_byte(entry: usize) -> u64 {
+    (ENTRIES_OFFSET + entry * size_of::<Entry>()) as u64
+}
+
+pub(super) fn unusable(path: &Path, reason: String) -> RingError {
+    RingError::Unusable { path: path.into(), reason }
+}
+
+/// The error of this crate for an error of the system that concerns the whole file.
+pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
+    move |error| {
+        let path = path.to_owned();
+        match error {
+            Errno::EXIST => RingError::AlreadyExists { path },
+            Errno::NOENT => RingError::NotFound { path },
+            Errno::ACCESS | Errno::PERM => RingError::PermissionDenied { path },
+            Errno::LOOP => unusable(&path, "it is a symbolic link".into()),
+            Errno::ISDIR | Errno::NXIO => unusable(&path, NOT_REGULAR.into()),
+            error => in_words(doing, &path)(error),
+        }
+    }
+}
+
+/// The error that says what was being done, in the system's words.
+fn in_words(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
+    move |error| RingError::Io { doing, path: path.to_owned(), source: io::Error::from(error) }
+}

@@ -1,0 +1,89 @@
+//! How the pages of a mapping come about: at once, in which size, and whether they stay.
+//!
+//! None of it is needed for a ring to work: what the system refuses becomes a [`Warning`].
+
+use super::Mapping;
+use crate::error::Warning;
+use crate::layout::Layout;
+use crate::segment_options::SegmentOptions;
+
+/// Before a mapping's pages are allocated.
+#[cfg(target_os = "linux")]
+pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &SegmentOptions) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if let Some(node) = options.node
+        && let Err(error) = mapping.prefer_node(node)
+    {
+        warnings.push(Warning::AnyNode { node, reason: error.to_string() });
+    }
+    // Refused where pages are huge anyway; `settle` looks at what came of it.
+    if options.huge_pages && mapping.prefer_huge_pages().is_ok() {
+        // The advice is followed where a page is touched for the first time; `fallocate` knows nothing of it. That
+        // there is no room is the file system's to say, when it allocates.
+        let _ = mapping.make_resident(0..layout.resident_bytes);
+    }
+    warnings
+}
+
+/// Once they are.
+#[cfg(target_os = "linux")]
+pub(super) fn settle(mapping: &Mapping, layout: &Layout, options: &SegmentOptions) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let resident = 0..layout.resident_bytes;
+    let _ = mapping.make_resident(resident.clone()); // Refused, pages come at their first use.
+    if options.huge_pages
+        && let Some(pages) = page_bytes(mapping)
+        && pages.base == pages.small
+        && pages.huge == 0
+    {
+        let reason = "the file system gave small ones; it may want huge=advise, or be hugetlbfs".into();
+        warnings.push(Warning::SmallPages { reason });
+    }
+    if options.lock_memory {
+        let rest = resident.end..mapping.len();
+        if let Err(error) = mapping.lock(resident, true).and_then(|()| mapping.lock(rest, false)) {
+            warnings.push(Warning::NotLocked { reason: error.to_string() });
+        }
+    }
+    warnings
+}
+
+#[cfg(target_os = "linux")]
+struct PageBytes {
+    /// Of a page of this mapping.
+    base: u64,
+    /// Of a page of most mappings.
+    small: u64,
+    /// That lie in pages which the kernel made larger.
+    huge: u64,
+}
+
+/// What the kernel says about the pages of a mapping, in `/proc/self/smaps`.
+#[cfg(target_os = "linux")]
+fn page_bytes(mapping: &Mapping) -> Option<PageBytes> {
+    let all = std::fs::read_to_string("/proc/self/smaps").ok()?;
+    let start = format!("{:x}-", mapping.base().addr());
+    let mut ours = all.lines().skip_while(|line| !line.trim_start_matches('0').starts_with(&start)).skip(1);
+    let (mut base, mut huge) = (None, 0);
+    for line in ours.by_ref().map_while(|line| line.split_once(':')).take_while(|(key, _)| *key != "VmFlags")
+    {
+        let (key, value) = line;
+        let bytes = || value.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kb| kb << 10);
+        match key {
+            "KernelPageSize" => base = bytes(),
+            "ShmemPmdMapped" | "FilePmdMapped" | "AnonHugePages" => huge += bytes().unwrap_or(0),
+            _ => {}
+        }
+    }
+    Some(PageBytes { base: base?, small: rustix::param::page_size() as u64, huge })
+}
+
+/// Elsewhere there is nothing to ask for.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn settle(_: &Mapping, _: &Layout, options: &SegmentOptions) -> Vec<Warning> {
+    let reason = || "this system has no such option".to_string();
+    let small = options.huge_pages.then(|| Warning::SmallPages { reason: reason() });
+    let loose = options.lock_memory.then(|| Warning::NotLocked { reason: reason() });
+    let anywhere = options.node.map(|node| Warning::AnyNode { node, reason: reason() });
+    small.into_iter().chain(loose).chain(anywhere).collect()
+}

@@ -1,0 +1,180 @@
+//! How a ring's memory is created, opened and mapped.
+
+use crate::config::Config;
+use crate::error::RingError;
+use crate::layout::Layout;
+use crate::location::Location;
+use crate::memory::Memory;
+use crate::ring::{Ring, initialise};
+use crate::segment::{Draft, Opened};
+use std::sync::Arc;
+
+/// How a process creates, opens and maps a ring's memory: what is not a property of the ring, hence not in its header.
+///
+/// [`Ring::create`] and the others are this with all at its default.
+///
+/// ```
+/// use seqring::{Config, SegmentOptions};
+/// # let name = format!("doc-options-{}", std::process::id());
+/// let options = SegmentOptions::new().mode(0o660).lock_memory(true);
+/// let ring = options.create(&name, &Config::new(8, 4096))?;
+/// for warning in ring.warnings() {
+///     eprintln!("{warning}"); // What the system refused; the ring works without.
+/// }
+/// # Ok::<(), seqring::RingError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentOptions {
+    pub(crate) mode: u32,
+    pub(crate) group: Option<u32>,
+    pub(crate) huge_pages: bool,
+    pub(crate) lock_memory: bool,
+    pub(crate) node: Option<u32>,
+}
+
+impl Default for SegmentOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Who opens a name that others create and remove at the same time tries again so often.
+const OPEN_OR_CREATE_TRIES: usize = 1000;
+
+impl SegmentOptions {
+    /// A segment of this user alone, on pages of the usual size.
+    pub fn new() -> Self {
+        SegmentOptions { mode: 0o600, group: None, huge_pages: false, lock_memory: false, node: None }
+    }
+
+    /// The access rights of a segment that is created, whatever the umask: `0o600` unless said otherwise.
+    ///
+    /// Whoever may write may do anything to the ring's messages; whoever may read may
+    /// [observe](crate::Ring::observe). What the portable backend makes is for this user alone.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The group of a segment that is created, by its number: one of this user's.
+    #[must_use]
+    pub fn group(mut self, group: u32) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// Asks for huge pages. On hugetlbfs they come anyway; on tmpfs the mount must allow it (`huge=advise`).
+    #[must_use]
+    pub fn huge_pages(mut self, on: bool) -> Self {
+        self.huge_pages = on;
+        self
+    }
+
+    /// Keeps the memory from being swapped out, as far as this process may.
+    #[must_use]
+    pub fn lock_memory(mut self, on: bool) -> Self {
+        self.lock_memory = on;
+        self
+    }
+
+    /// Asks for memory of one NUMA node, as long as that has any: best the one of the processors that read most.
+    #[must_use]
+    pub fn numa_node(mut self, node: u32) -> Self {
+        self.node = Some(node);
+        self
+    }
+
+    /// Creates a ring under a name. See [`Ring::create`].
+    ///
+    /// # Errors
+    /// As [`Ring::create`]; [`RingError::Config`] for a mode that is none or that shuts the creator out.
+    pub fn create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
+        let location = location.into();
+        let layout = self.layout(config)?;
+        let draft = Draft::at(&location, &layout, self)?;
+        publish(draft, layout)
+    }
+
+    /// Opens the ring of that name. See [`Ring::open`].
+    ///
+    /// # Errors
+    /// As [`Ring::open`].
+    pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
+        let location = location.into();
+        Ok(attach(Opened::at(&location, self)?))
+    }
+
+    /// Opens the ring of that name, or creates it. See [`Ring::open_or_create`].
+    ///
+    /// # Errors
+    /// As [`Ring::open_or_create`].
+    pub fn open_or_create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
+        let location = location.into();
+        let mut tries = 0..OPEN_OR_CREATE_TRIES;
+        loop {
+            match self.open(&location) {
+                Ok(ring) => return is_as_wanted(ring, &location, config),
+                Err(RingError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            match self.create(&location, config) {
+                Err(RingError::AlreadyExists { .. }) if tries.next().is_some() => std::thread::yield_now(),
+                result => return result,
+            }
+        }
+    }
+
+    fn layout(&self, config: &Config) -> Result<Layout, RingError> {
+        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
+            let mode = self.mode;
+            return Err(RingError::Config(format!(
+                "the mode must be within 0o777 and hold 0o600, not {mode:#o}"
+            )));
+        }
+        Layout::new(config).map_err(RingError::Config)
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl SegmentOptions {
+    /// Creates a ring without a name. See [`Ring::anonymous`].
+    ///
+    /// # Errors
+    /// As [`Ring::anonymous`].
+    pub fn anonymous(&self, config: &Config) -> Result<Ring, RingError> {
+        let layout = self.layout(config)?;
+        let draft = crate::segment::memfd::draft(&layout, self)?;
+        publish(draft, layout)
+    }
+
+    /// Opens the ring behind a descriptor. See [`Ring::from_descriptor`].
+    ///
+    /// # Errors
+    /// As [`Ring::from_descriptor`].
+    pub fn from_descriptor(&self, descriptor: impl Into<std::os::fd::OwnedFd>) -> Result<Ring, RingError> {
+        Ok(attach(crate::segment::memfd::open(&descriptor.into(), self)?))
+    }
+}
+
+/// Gives the words of a draft their first values, and then lets others see it.
+fn publish(draft: Draft, layout: Layout) -> Result<Ring, RingError> {
+    let (mapping, warnings, keep) = (Arc::clone(&draft.mapping), draft.warnings.clone(), layout.config.keep);
+    let memory = Memory::new(mapping, Arc::new(layout));
+    initialise(&memory);
+    Ok(Ring::attach(memory, draft.publish(keep)?, warnings))
+}
+
+fn attach(opened: Opened) -> Ring {
+    let Opened { mapping, layout, warnings, backing } = opened;
+    Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings)
+}
+
+/// A ring that was there already must be the one that would have been created.
+fn is_as_wanted(ring: Ring, location: &Location, config: &Config) -> Result<Ring, RingError> {
+    if ring.config() == config {
+        return Ok(ring);
+    }
+    let reason = format!("it is another ring than asked for: it has {:?}", ring.config());
+    Err(RingError::Unusable { path: location.path()?, reason })
+}
