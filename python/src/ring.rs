@@ -42,8 +42,8 @@ pub(crate) fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// Readers or takers that come without anybody having thought of them, and as many writers.
-const READERS: usize = 16;
+/// So many writers of a ring of many may come without anybody having thought of them.
+const WRITERS: usize = 16;
 
 impl Ring {
     fn new(name: String, ring: seqring::Ring) -> Self {
@@ -100,7 +100,7 @@ fn config(
     }
     let delivery = options::delivery(delivery)?;
     let writers = if delivery == Delivery::Queue { Writers::Many } else { options::writers(writers)? };
-    let for_writers = if writers == Writers::Many { READERS } else { 1 };
+    let for_writers = if writers == Writers::Many { WRITERS } else { 1 };
     let participants = participants.unwrap_or(readers.saturating_add(for_writers));
     let mut config =
         Config::new(slots, slot_bytes).delivery(delivery).writers(writers).participants(participants);
@@ -130,7 +130,7 @@ impl Ring {
     /// Raises `RingExists`, `NoSpace`, `ValueError`.
     #[classmethod]
     #[pyo3(signature = (
-        slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=READERS, participants=None,
+        slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=16, participants=None,
         shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords")]
@@ -199,7 +199,8 @@ impl Ring {
     /// Registers a reader, from the `"next"` message on, the `"oldest"` or `"latest"` that is there, or a sequence.
     ///
     /// `skip_lost`: lost messages are counted in `lost`, but no error. `waiting`: as for `writer`. Raises `TableFull`.
-    #[pyo3(signature = (start=StartWord::Word("next".into()), *, waiting="balanced", skip_lost=false))]
+    #[pyo3(signature = (start=StartWord::Word("next".into()), *, waiting="balanced", skip_lost=false),
+           text_signature = "($self, start='next', *, waiting='balanced', skip_lost=False)")]
     fn reader<'py>(
         &self,
         py: Python<'py>,

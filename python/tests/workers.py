@@ -102,7 +102,8 @@ def compat_reader(ring, pointer, results):
 
 def compat_blocked_reader(ring, pointer, ready):
     ready.set()
-    ring.blocking_read(pointer)
+    while True:
+        ring.blocking_read(pointer)
 
 
 def compat_write_and_die(ring, count):

@@ -12,8 +12,9 @@ Role = Literal["writer", "reader", "taker"]
 class Participant:
     """A registered writer, reader or taker.
 
-    One that is not `alive` was killed, and nobody needed its place since. `position` is the sequence that it reads or writes next, `lag` the messages published that it has not read, `missed`
-    those that it lost (readers) or found no room for (writers), `sleeps` how often it went to sleep.
+    One that is not `alive` was killed, and nobody needed its place since. `position` is the sequence that it reads or
+    writes next, `lag` the messages published that it has not read, `missed` those that it lost (readers) or found no room
+    for (writers), `sleeps` how often it went to sleep.
     """
 
     entry: int
