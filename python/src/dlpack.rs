@@ -42,10 +42,7 @@ struct Context {
 }
 
 /// A capsule whose consumer keeps the view until it deletes the tensor.
-pub(crate) fn capsule<'py>(
-    view: Bound<'py, View>,
-    max_version: Option<(u32, u32)>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) -> PyResult<Bound<'_, PyAny>> {
     if max_version.is_none_or(|(major, _)| major < 1) {
         return Err(PyBufferError::new_err(
             "a view is read-only, which DLPack says from version 1.0 on; use the buffer protocol, or copy",
@@ -67,7 +64,7 @@ pub(crate) fn capsule<'py>(
         tensor: Tensor {
             data: start.cast_mut().cast(),
             device: CPU,
-            dimensions: context.shape.len() as i32,
+            dimensions: context.shape.len().cast_signed() as i32,
             kind: form.kind,
             bits: form.bits as u8,
             lanes: 1,

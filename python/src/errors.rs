@@ -95,7 +95,9 @@ pub(crate) fn joining(py: Python<'_>, error: JoinError) -> PyErr {
 pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
     let text = error.to_string();
     match error {
-        RingError::Config(_) | RingError::Name { .. } => PyValueError::new_err(text),
+        RingError::Config(_) | RingError::Name { .. } | RingError::Unsupported { .. } => {
+            PyValueError::new_err(text)
+        }
         RingError::AlreadyExists { .. } => make(py, "RingExists", (libc::EEXIST, text)),
         RingError::NotFound { .. } => make(py, "RingNotFound", (libc::ENOENT, text)),
         RingError::PermissionDenied { .. } | RingError::ForeignOwner { .. } => {
@@ -103,7 +105,6 @@ pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
         }
         RingError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
         RingError::Unusable { .. } => make(py, "Corrupt", (text,)),
-        RingError::Unsupported { .. } => PyValueError::new_err(text),
         RingError::Io { source, .. } => match source.raw_os_error() {
             Some(code) => PyOSError::new_err((code, text)),
             None => PyOSError::new_err(text),

@@ -54,6 +54,7 @@ mod _seqring {
     use super::{Bound, PyModule, PyResult};
 
     #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "as PyO3 wants it")]
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::fork::watch();
         Ok(())

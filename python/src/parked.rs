@@ -9,14 +9,14 @@ use seqring::Ring;
 /// A reader's place, kept for whoever takes it up. Made by `Reader.park`. Without one, the reader ends with this object.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Parked {
-    parked: Mutex<Option<(seqring::Parked, Ring)>>,
+    content: Mutex<Option<(seqring::Parked, Ring)>>,
     ticket: seqring::Ticket,
     born: Generation,
 }
 
 impl Parked {
     pub(crate) fn new(parked: seqring::Parked, ring: Ring) -> Self {
-        Parked { ticket: parked.ticket(), parked: Mutex::new(Some((parked, ring))), born: Generation::now() }
+        Parked { ticket: parked.ticket(), content: Mutex::new(Some((parked, ring))), born: Generation::now() }
     }
 }
 
@@ -33,14 +33,14 @@ impl Parked {
         if !self.born.is_now() {
             return Err(errors::forked(py, "parked reader"));
         }
-        let parked = self.parked.lock().take();
+        let parked = self.content.lock().take();
         drop(parked);
         Ok(())
     }
 
     fn _forget(&self) {
         // The library knows that it is a copy.
-        if let Some(mut parked) = self.parked.try_lock() {
+        if let Some(mut parked) = self.content.try_lock() {
             parked.take();
         }
     }

@@ -182,21 +182,12 @@ impl<E: Endpoint> Receiving<E> {
                 Err(TryReadError::Lagged(_)) if self.skips_lost => {}
                 Err(TryReadError::Lagged(lagged)) => {
                     // The reader has moved on: told with the batch gone, it would cost messages that are here.
-                    return Err(self.told_late(py, batch, lagged.missed));
+                    return Err(told_late(py, batch, lagged.missed));
                 }
                 Err(_) => break,
             }
         }
         Ok(Some(batch))
-    }
-
-    /// An overtaking in the middle of a batch: the error carries what was read before it.
-    fn told_late(&self, py: Python<'_>, batch: Vec<Bound<'_, PyByteArray>>, missed: u64) -> PyErr {
-        let error = errors::reading(py, TryReadError::Lagged(seqring::Lagged { missed }));
-        match error.value(py).setattr("batch", batch) {
-            Ok(()) => error,
-            Err(other) => other,
-        }
     }
 
     pub(crate) fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
@@ -269,5 +260,14 @@ impl<E: Endpoint> Receiving<E> {
 
     pub(crate) fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.look(py, |inbox| PyBytes::new(py, &inbox.meta))
+    }
+}
+
+/// An overtaking in the middle of a batch: the error carries what was read before it.
+fn told_late(py: Python<'_>, batch: Vec<Bound<'_, PyByteArray>>, missed: u64) -> PyErr {
+    let error = errors::reading(py, TryReadError::Lagged(seqring::Lagged { missed }));
+    match error.value(py).setattr("batch", batch) {
+        Ok(()) => error,
+        Err(other) => other,
     }
 }

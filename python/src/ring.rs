@@ -66,7 +66,7 @@ impl Ring {
         opened.map_err(|error| errors::ring(py, error))
     }
 
-    fn made<'py, T>(py: Python<'py>, object: T) -> PyResult<Bound<'py, T>>
+    fn made<T>(py: Python<'_>, object: T) -> PyResult<Bound<'_, T>>
     where
         T: PyClass + Into<PyClassInitializer<T>>,
     {

@@ -84,7 +84,7 @@ impl<'py> Buffer<'py> {
 
     fn is_contiguous(&self) -> bool {
         // SAFETY: the view is filled in; `C` is one of the orders.
-        unsafe { ffi::PyBuffer_IsContiguous(&raw const *self.view, b'C'.cast_signed().into()) == 1 }
+        unsafe { ffi::PyBuffer_IsContiguous(&raw const *self.view, b'C'.cast_signed()) == 1 }
     }
 
     fn gather(&self) -> PyResult<Vec<u8>> {
@@ -92,12 +92,7 @@ impl<'py> Buffer<'py> {
         // SAFETY: the view is filled in, and `bytes` has room for all its elements.
         let result = unsafe {
             let from = &raw const *self.view;
-            ffi::PyBuffer_ToContiguous(
-                bytes.as_mut_ptr().cast(),
-                from,
-                self.view.len,
-                b'C'.cast_signed().into(),
-            )
+            ffi::PyBuffer_ToContiguous(bytes.as_mut_ptr().cast(), from, self.view.len, b'C'.cast_signed())
         };
         if result == 0 { Ok(bytes) } else { Err(PyErr::fetch(self.py)) }
     }

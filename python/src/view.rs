@@ -26,7 +26,7 @@ pub(crate) trait Shown: Send + Sync {
     fn end(self: Box<Self>);
 }
 
-/// A message to be looked at where it lies: read-only, with the buffer protocol and DLPack (from version 1.0 on).
+/// A message to be looked at where it lies: read-only, with the buffer protocol and `DLPack` (from version 1.0 on).
 ///
 /// >>> import numpy, seqring
 /// >>> with seqring.Ring.create(4, shape=(2, 3), dtype="int32") as ring:
@@ -272,6 +272,7 @@ impl View {
         dlpack::capsule(slf, max_version)
     }
 
+    #[expect(clippy::unused_self, reason = "a method by its protocol")]
     fn __dlpack_device__(&self) -> (i32, i32) {
         dlpack::CPU
     }
