@@ -14,11 +14,13 @@
 //! Every change of the state happens under the entry's lock, so of two that resume one ticket one succeeds.
 
 use crate::error::JoinError;
+use crate::gate::Cursor;
 use crate::participant::{self, Seat};
 use crate::position::Position;
 use crate::reader::Reader;
 use crate::ring::Ring;
 use crate::shared::Shared;
+use crate::sync::Relaxed;
 use std::sync::Arc;
 
 /// What a process needs to take up a parked reader: plain numbers, to be sent to it on any way.
@@ -76,6 +78,19 @@ impl Ring {
         let position = Position::resume(&seat);
         Ok(Reader::from_parts(seat, position))
     }
+
+    /// The sequence that the reader of that ticket reads next, whether it is parked or taken up; `None` once it left.
+    pub fn position_of(&self, ticket: Ticket) -> Option<u64> {
+        let memory = &self.shared.memory;
+        if ticket.entry >= memory.layout().config.participants {
+            return None;
+        }
+        let entry = memory.entry(ticket.entry);
+        // Relaxed, all of them: a figure for people.
+        let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
+        let position = cursor.max(entry.floor.load(Relaxed)).min(self.next_sequence());
+        participant::is_of(ticket, entry.state.load(Relaxed)).then_some(position)
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +110,12 @@ mod tests {
         writer.write(b"one").unwrap();
         writer.write(b"two").unwrap();
         assert_eq!(writer.try_write(b"three"), Err(TryWriteError::Full), "the parked reader holds its place");
+        assert_eq!(ring.position_of(parked.ticket()), Some(0));
         let mut reader = ring.resume(parked.ticket()).unwrap();
         assert_eq!(ring.resume(parked.ticket()).unwrap_err(), JoinError::NotParked { entry: 1 });
         let mut out = [0; 8];
         assert_eq!((reader.read(&mut out).unwrap().sequence, &out[..3]), (0, &b"one"[..]));
+        assert_eq!(ring.position_of(parked.ticket()), Some(1));
         drop(parked);
         assert_eq!((reader.read(&mut out).unwrap().sequence, &out[..3]), (1, &b"two"[..]));
         drop(writer);
@@ -117,6 +134,7 @@ mod tests {
             writer.try_write(b"on").unwrap();
         }
         assert!(ring.resume(ticket).is_err());
+        assert_eq!(ring.position_of(ticket), None);
         assert!(ring.participants().len() == 1, "the writer alone");
     }
 

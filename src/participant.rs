@@ -215,6 +215,11 @@ pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
     shared.presence.release(parking(shared, ticket.entry));
 }
 
+/// Whether an entry in that state still is the reader's of the ticket.
+pub(crate) fn is_of(ticket: Ticket, state: u64) -> bool {
+    state >> 8 == ticket.state >> 8 && State::from_word(state).role() == Some(Role::Reader)
+}
+
 /// What [`crate::segment::Presence`] calls the parking of an entry: it has a lock of its own, behind those of the table.
 fn parking(shared: &Shared, index: usize) -> usize {
     shared.memory.layout().config.participants + index

@@ -230,6 +230,11 @@ impl Ring {
         Self::made(py, Reader::new(reader, ring, skip_lost))
     }
 
+    /// The sequence that the reader of that ticket reads next, in whichever process; `None` once it left.
+    fn position_of(&self, py: Python<'_>, ticket: (usize, u64)) -> PyResult<Option<u64>> {
+        Ok(self.ring(py)?.position_of(seqring::Ticket { entry: ticket.0, state: ticket.1 }))
+    }
+
     /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
     #[pyo3(signature = (*, waiting="balanced"))]
     fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {

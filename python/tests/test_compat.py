@@ -175,6 +175,7 @@ def test_writers_and_readers_in_processes(context, ring):
     assert [n for n in one if n >= 1000] == list(range(1000, 1300))
     finish(*processes)
     assert ring.active.value == 0
+    assert [p.counter.value for p in pointers] == [600, 600], "also when their processes are gone"
 
 
 def test_writers_and_readers_in_threads(ring):

@@ -8,7 +8,7 @@ from seqring import _lifetime, errors
 from seqring._seqring import Parked, Reader, Ring
 from seqring.compat.ringbuffer import _layout
 from seqring.compat.ringbuffer._errors import Error, PointerInUseError
-from seqring.compat.ringbuffer._pointer import Pointer, Word
+from seqring.compat.ringbuffer._pointer import Pointer
 from seqring.compat.ringbuffer._process import ProcessLock
 
 
@@ -39,6 +39,19 @@ class _Next:
         return self._ring.next_sequence
 
 
+class _Count:
+    """How many messages a reader has read: where it is in the ring, or was when it left."""
+
+    def __init__(self, ring: Ring, at: int) -> None:
+        self._ring, self._words, self._at = ring, ring.words, at
+
+    @property
+    def value(self) -> int:
+        ticket = self._words.load(self._at + 1), self._words.load(self._at + 2)
+        position = self._ring.position_of(ticket)
+        return self._words.load(self._at) if position is None else position
+
+
 class ReaderPointer(Pointer):
     """A reader's place in a ring.
 
@@ -52,7 +65,7 @@ class ReaderPointer(Pointer):
         self._words = ring.words
         self._number = number
         self._at = _layout.pointer_at(number)
-        self.counter = Word(self._words, self._at)
+        self.counter = _Count(ring, self._at)
         self._parked, self._parked_in = parked, _lifetime.pid
         self._reader: Reader | None = None
         self._reader_process = 0
@@ -83,6 +96,7 @@ class ReaderPointer(Pointer):
                 raise PointerInUseError(self._words.load(self._at + 3)) from None
             self._words.store(self._at + 3, _lifetime.pid)
             self._reader, self._reader_process = reader, _lifetime.pid
+            _lifetime.watch(self)
             return reader
 
     def take(self) -> bytearray | None:
@@ -91,14 +105,11 @@ class ReaderPointer(Pointer):
         if reader is None or self._reader_process != _lifetime.pid:
             reader = self.join()
         try:
-            data = reader.try_read()
+            return reader.try_read()
         except errors.Closed:
             return None
         except errors.Corrupt as error:
             raise Error(str(error)) from None
-        if data is not None:
-            self._words.store(self._at, reader.position)
-        return data
 
     @property
     def lost(self) -> int:
@@ -119,9 +130,13 @@ class ReaderPointer(Pointer):
     def close(self) -> None:
         """Leaves the ring: writers do not wait for this reader any more."""
         if self._reader is not None and self._reader_process == _lifetime.pid:
+            self._words.store(self._at, self.counter.value)
             self._reader.close()
         if self._parked is not None and self._parked_in == _lifetime.pid:
             self._parked.close()
+
+    def _forget(self) -> None:
+        """In a fork's child the reader is the parent's; it is not asked."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ReaderPointer, (self._memory, self._number)

@@ -102,28 +102,28 @@ class RingBuffer:
 
     def try_write(self, data: Any) -> None:
         """Writes any object with a buffer, without waiting."""
-        if not self.active.value:
-            raise AlreadyClosedError("no writer is active: call new_writer() first")
         if self._write(data) is None:
             raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read yet")
 
     def blocking_write(self, data: Any, timeout: float | None = None) -> None:
         """Writes any object with a buffer, waiting for the slowest reader, for at most `timeout` seconds."""
-        if not self.active.value:
-            raise AlreadyClosedError("no writer is active: call new_writer() first")
+        if self._write(data) is not None:
+            return
         try:
             self._guarded(lambda writer: writer.write(data, timeout=timeout))
         except errors.TimedOut as error:
             raise TimedOutError(str(error)) from None
 
     def _write(self, data: Any) -> int | None:
+        if not self._words.load(_layout.WRITERS_AT) & _writers.COUNT:
+            raise AlreadyClosedError("no writer is active: call new_writer() first")
         writer = self._writer
-        if writer is None or self._writer_process != _lifetime.pid:
-            return self._guarded(lambda writer: writer.try_write(data))
-        try:
-            return writer.try_write(data)
-        except (errors.TooLarge, ValueError):
-            return self._guarded(lambda writer: writer.try_write(data))
+        if writer is not None and self._writer_process == _lifetime.pid:
+            try:
+                return writer.try_write(data)
+            except ValueError:
+                pass  # Too large, or closed by a thread that was done: told apart below.
+        return self._guarded(lambda writer: writer.try_write(data))
 
     def _guarded(self, write: Any) -> int | None:
         """Calls `write` with this process's writer: with another one, if a thread that was done closed it."""
@@ -195,11 +195,6 @@ class RingBuffer:
     def force_reader_sync(self) -> None:
         """Moves all readers to the newest message: what they have not read, they do not get."""
         self._ring.skip_readers()
-        newest = self._ring.next_sequence
-        for number in range(self._words.load(_layout.POINTERS_MADE)):
-            at = _layout.pointer_at(number)
-            while (count := self._words.load(at)) < newest:
-                self._words.exchange(at, count, newest)
 
     def close(self) -> None:
         """Lets go of the ring in this process. The last one out removes it; so does the end of the process."""

@@ -13,7 +13,7 @@ from seqring._seqring import Words
 from seqring.compat.ringbuffer._errors import AlreadyClosedError
 from seqring.compat.ringbuffer._process import is_gone, started
 
-_COUNT = (1 << 32) - 1
+COUNT = (1 << 32) - 1
 _LEAVING = 0xFFFF << 32
 _RECORDS = 1024
 # A record: process, its start.
@@ -33,7 +33,7 @@ class Writers:
     @property
     def value(self) -> int:
         """How many are active."""
-        return self._words.load(self._base) & _COUNT
+        return self._words.load(self._base) & COUNT
 
     @property
     def died(self) -> int:
@@ -44,7 +44,7 @@ class Writers:
         """One more."""
         while True:
             word = self._settled()
-            if self._words.exchange(self._base, word, _next(word, (word & _COUNT) + 1, 0)):
+            if self._words.exchange(self._base, word, _next(word, (word & COUNT) + 1, 0)):
                 return
 
     def enter(self) -> None:
@@ -63,7 +63,7 @@ class Writers:
         """One less; if this process wrote, it does not any more."""
         while True:
             word = self._settled()
-            if word & _COUNT == 0:
+            if word & COUNT == 0:
                 raise AlreadyClosedError("writer_done() was called more often than new_writer()")
             number = self._find(os.getpid())
             if self._count_out(word, number):
@@ -74,14 +74,14 @@ class Writers:
         for number in range(self._words.load(self._base + 3)):
             word = self._settled()
             pid, start = self._words.load(self._record(number)), self._words.load(self._record(number) + 1)
-            if pid == 0 or not is_gone(pid, start) or word & _COUNT == 0:
+            if pid == 0 or not is_gone(pid, start) or word & COUNT == 0:
                 continue
             if self._count_out(word, number):
                 self._words.add(self._base + 1, 1)
                 self._words.store(self._base + 2, pid)
 
     def _count_out(self, word: int, number: int | None) -> bool:
-        changed = _next(word, (word & _COUNT) - 1, 0 if number is None else number + 1)
+        changed = _next(word, (word & COUNT) - 1, 0 if number is None else number + 1)
         if not self._words.exchange(self._base, word, changed):
             return False
         self._settled()
@@ -95,7 +95,7 @@ class Writers:
             if not leaving:
                 return word
             self._clear(leaving - 1)
-            self._words.exchange(self._base, word, _next(word, word & _COUNT, 0))
+            self._words.exchange(self._base, word, _next(word, word & COUNT, 0))
 
     def _clear(self, number: int) -> None:
         self._words.store(self._record(number) + 1, 0)
