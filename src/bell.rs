@@ -154,6 +154,10 @@ impl Bells {
         mut ready: impl FnMut() -> bool,
     ) -> bool {
         let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        // Also here: a caller for whom it is only ever ready until it tries comes again and again.
+        if late() {
+            return false;
+        }
         let mut looks = 0;
         while !MODELLED && looks < waiting.looks() {
             if ready() {

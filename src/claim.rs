@@ -1,6 +1,9 @@
 //! A message that is filled in place before it is published.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the writer's alone")]
 
+mod typed;
+
+use crate::assigned::Placed;
 use crate::error::TryWriteError;
 use crate::extras::Extras;
 use crate::front::Front;
@@ -92,5 +95,9 @@ impl<'w> Claim<'w> {
     /// As [`Self::publish`]; metadata longer than the ring carries is `TooLarge`, and the claim is gone.
     pub fn publish_with(self, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.front.publish_claim(self.len, extras)
+    }
+
+    pub(crate) fn publish_at(self, sequence: u64, extras: &Extras<'_>) -> Result<Placed, TryWriteError> {
+        self.front.publish_at(sequence, self.len, extras)
     }
 }

@@ -1,5 +1,7 @@
 //! What a ring is made to be: chosen at creation, written into its header, the same for everybody.
 
+use crate::frame::Frame;
+
 /// What happens when a reader is slower than the writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Delivery {
@@ -110,6 +112,25 @@ impl Config {
             frame: Frame::default(),
             user_words: 0,
         }
+    }
+
+    /// As [`Self::new`], for messages that are a `T` each.
+    pub fn of<T>(slots: usize) -> Self {
+        Self::new(slots, size_of::<T>())
+    }
+
+    /// As [`Self::new`], for messages that are such a frame each, and say so.
+    ///
+    /// ```
+    /// use seqring::{Config, Frame};
+    /// let config = Config::of_frames(4, Frame::of::<u8>(&[1080, 1920, 3])?);
+    /// assert_eq!(config.slot_bytes(), 1080 * 1920 * 3);
+    /// # Ok::<(), seqring::Misfit>(())
+    /// ```
+    pub fn of_frames(slots: usize, frame: Frame) -> Self {
+        let slot_bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok());
+        // What no slot can hold is refused when the ring is created.
+        Self::new(slots, slot_bytes.unwrap_or(usize::MAX)).frame(frame)
     }
 
     /// Messages that the ring holds.
@@ -246,24 +267,11 @@ impl Config {
         self
     }
 
-    /// What every payload is: an array of this element type and shape. A description for the readers;
-    /// the ring moves bytes.
+    /// What every payload is: an array of this element type and shape, which must fit into a slot. A description for the
+    /// readers; the ring moves bytes, and only calls that name frames look at it.
     #[must_use]
     pub fn frame(mut self, frame: Frame) -> Self {
         self.frame = frame;
         self
     }
-}
-
-/// The ring-wide description of a payload as an array, in the terms of `DLPack`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Frame {
-    /// Element kind: `DLDataTypeCode` (0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool).
-    pub kind: u8,
-    /// Bits of an element; 0 where the ring describes nothing.
-    pub bits: u16,
-    /// How many of `shape`'s extents count: 0–8.
-    pub dimensions: u8,
-    /// Extents, slowest-varying first.
-    pub shape: [u64; 8],
 }

@@ -42,6 +42,14 @@ pub enum TryReadError {
         /// Bytes of the message.
         needed: usize,
     },
+    /// The message has another length than the values that were asked for. It is still there.
+    #[error("the message has {len} bytes, not {expected}; it is still there, to be read as bytes")]
+    OtherLength {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of what was asked for.
+        expected: usize,
+    },
     /// See [`Corrupt`].
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -62,6 +70,14 @@ pub enum ReadError {
         /// Bytes of the message.
         needed: usize,
     },
+    /// The message has another length than the values that were asked for. It is still there.
+    #[error("the message has {len} bytes, not {expected}; it is still there, to be read as bytes")]
+    OtherLength {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of what was asked for.
+        expected: usize,
+    },
     /// No message came within the timeout.
     #[error("no message came within the timeout")]
     TimedOut,
@@ -78,6 +94,7 @@ impl ReadError {
             TryReadError::Lagged(lagged) => ReadError::Lagged(lagged),
             TryReadError::Closed => ReadError::Closed,
             TryReadError::TooSmall { needed } => ReadError::TooSmall { needed },
+            TryReadError::OtherLength { len, expected } => ReadError::OtherLength { len, expected },
             TryReadError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
         }
     }
@@ -176,7 +193,9 @@ pub enum JoinError {
         participants: usize,
     },
     /// The ring delivers messages in another way.
-    #[error("this ring's delivery is {delivery:?}: a queue has takers, the others have readers")]
+    #[error(
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+    )]
     Delivery {
         /// How the ring delivers.
         delivery: Delivery,

@@ -1,16 +1,23 @@
 //! Where a writer stands, and how it publishes from there.
 
+mod assigned;
+mod batch;
+
+pub(crate) use batch::{EndToEnd, Messages};
+
 use crate::arena;
 use crate::bell::Bells;
 use crate::config::{Delivery, Writers};
 use crate::error::{self, Corrupt, JoinError, TryWriteError};
 use crate::extras::{Extras, Plan};
+use crate::frame::Frame;
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life;
 use crate::many::{self, Attempt, Peer};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
+use crate::patience::Patience;
 use crate::slots::{Class, Slots};
 use crate::stamp::{Stamps, Words};
 use crate::sync::Relaxed;
@@ -21,9 +28,6 @@ const COUNTED_EVERY: u64 = 64;
 
 /// The lane is made straight for so many bytes of slots at a time, if they hold several messages.
 const STRETCH_BYTES: usize = 2048;
-
-/// So often others may be first, before the ring is taken for damaged: each time a message of theirs is published.
-const EXCHANGES: usize = 1 << 20;
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
@@ -101,6 +105,11 @@ impl Front {
         })
     }
 
+    /// What every payload is, if the ring says so.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.slots.config().frame
+    }
+
     /// The sequence that is published next.
     pub(crate) fn sequence(&self) -> u64 {
         match self.peer {
@@ -160,6 +169,18 @@ impl Front {
 
     #[inline(never)]
     pub(crate) fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+        let sequence = self.publish(payload, extras)?;
+        self.ring();
+        Ok(sequence)
+    }
+
+    /// Wakes who sleeps for messages, after a publication.
+    fn ring(&self) {
+        self.bells.ring(&self.slots.memory.control().published);
+    }
+
+    /// Publishes `payload`; the caller then wakes who sleeps for it.
+    fn publish(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit(payload.len(), extras.metadata.len())?;
         match self.slots.class {
             Class::Inline(stamps) => {
@@ -178,12 +199,11 @@ impl Front {
         }
     }
 
-    /// After the one writer's publication off the straight lane: goes on, and wakes who sleeps for messages.
+    /// After the one writer's publication off the straight lane: goes on.
     fn published(&mut self) -> u64 {
         let sequence = self.lane.sequence();
         self.lane.step();
         self.count(sequence + 1);
-        self.bells.ring(&self.slots.memory.control().published);
         sequence
     }
 
@@ -235,7 +255,8 @@ impl Front {
         Ok(self.slots.memory.buffer(own)?.1)
     }
 
-    /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces.
+    /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces. The
+    /// caller then wakes who sleeps for it.
     fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         let own = self.peer.as_ref().map_or(self.own, Peer::own);
         self.plan.store(self.slots.memory.buffer_extras(own), extras);
@@ -248,20 +269,21 @@ impl Front {
     }
 
     fn exchange_among_many(&mut self) -> Result<u64, TryWriteError> {
-        for _ in 0..EXCHANGES {
+        let mut patience = Patience::default();
+        loop {
             let next = self.admit_next()?;
             let memory = &self.slots.memory;
             let peer = self.peer.as_mut().expect("there are many");
             match peer.try_publish(memory, next)? {
-                Attempt::Published => {
-                    self.bells.ring(&memory.control().published);
-                    return Ok(next);
+                Attempt::Published => return Ok(next),
+                Attempt::Taken if patience.lasts(next) => {}
+                Attempt::Taken => {
+                    let what = "the counter of messages stands still, or the slots keep changing";
+                    return Err(Corrupt { what }.into());
                 }
-                Attempt::Taken => {}
                 Attempt::Full => return Err(TryWriteError::Full),
             }
         }
-        Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())
     }
 
     pub(crate) fn slowest(&self) -> Option<error::Peer> {
@@ -304,7 +326,9 @@ impl Front {
             if life::is_closed(&self.slots.memory) {
                 return Err(TryWriteError::Closed);
             }
-            return self.exchange(words, len, extras);
+            let sequence = self.exchange(words, len, extras)?;
+            self.ring();
+            return Ok(sequence);
         }
         let scratch = std::mem::take(&mut self.scratch);
         let published = self.write(&scratch[..len], extras);

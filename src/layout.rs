@@ -192,6 +192,13 @@ fn check(config: &Config) -> Result<(), String> {
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
     within("user_words", config.user_words, 0, 1 << 27)?;
     within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;
+    let frame_bytes = config.frame.bytes().unwrap_or(u64::MAX);
+    if frame_bytes > config.slot_bytes as u64 {
+        return Err(format!(
+            "a frame of {frame_bytes} bytes does not fit into slots of {}",
+            config.slot_bytes
+        ));
+    }
     if config.first_sequence >= SEQUENCE_LIMIT / 2 {
         return Err(format!("first_sequence must be below 2^61, not {}", config.first_sequence));
     }

@@ -40,6 +40,10 @@
 //!
 //! Large payloads are filled in place with [`Writer::claim`] and looked at in place with [`Reader::view`].
 //!
+//! Rings for other processes lie under a name ([`Ring::create`], [`Location`]), or in memory that is passed on as a
+//! descriptor ([`Ring::anonymous`]); [`Ring::capabilities`] says what each backend offers. A [`Segment`] shows a ring, and
+//! an [`Observer`] reads it, without taking part.
+//!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
 //! - For one writer and one reader of tiny messages in one process, a plain queue of two indices is smaller.
@@ -56,6 +60,8 @@
 )]
 
 mod arena;
+mod assigned;
+mod batch;
 mod bell;
 mod capabilities;
 mod claim;
@@ -68,6 +74,7 @@ mod error;
 mod extras;
 mod figures;
 mod format;
+mod frame;
 mod front;
 mod gate;
 mod handover;
@@ -82,6 +89,7 @@ mod observer;
 mod optimistic;
 mod ownership;
 mod participant;
+mod patience;
 mod place;
 mod position;
 mod queue;
@@ -98,13 +106,18 @@ mod stops;
 mod superblock;
 mod sync;
 mod taker;
+mod typed;
 mod view;
+#[cfg_attr(any(not(target_os = "linux"), seqring_loom), path = "watcher/none.rs")]
+mod watcher;
 mod writer;
 
+pub use assigned::{Assigned, AssignedClaim, Placed};
+pub use batch::Batch;
 pub use bell::Waiting;
 pub use capabilities::Capabilities;
 pub use claim::Claim;
-pub use config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
+pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
 #[cfg(target_os = "linux")]
 pub use descriptors::{receive_descriptor, send_descriptor};
 pub use error::{
@@ -112,6 +125,7 @@ pub use error::{
 };
 pub use extras::Extras;
 pub use figures::{Figures, Participant, Stream};
+pub use frame::{Element, Frame, FrameError, Misfit};
 pub use handover::{Parked, Ticket};
 pub use location::{Backend, Location};
 pub use memory::Racy;
@@ -123,10 +137,18 @@ pub use reader::{Messages, Reader};
 pub use ring::Ring;
 pub use segment_options::SegmentOptions;
 #[cfg(target_os = "linux")]
-pub use segments::{Found, Segment, remove_unused, segments, segments_in};
+pub use segments::{Found, Segment, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
+#[cfg(all(target_os = "linux", not(seqring_loom)))]
+pub use watcher::Notifier;
 pub use writer::Writer;
+/// The crate by whose traits types say that they may be messages.
+pub use zerocopy;
+
+/// What the targets in `fuzz` need beside the public API.
+#[cfg(seqring_fuzz)]
+pub mod fuzzing;
 
 /// What the tests in `stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_loom)))]
@@ -134,6 +156,6 @@ pub mod stopping {
     pub use crate::stops::{Stop, on_stop};
 }
 
-/// What the models in `loom-tests` need beside the public API.
+/// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_loom)]
 pub mod model;

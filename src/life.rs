@@ -88,12 +88,15 @@ pub(crate) fn close(memory: &Memory) {
     turn(memory, |phase| (phase != Phase::Closed).then_some(Phase::Closed));
 }
 
+/// So often others may join or leave first; a stream that changes more often is a hostile peer's, and stays as it is.
+const TRIES: usize = 1 << 16;
+
 /// Changes the phase to what `next` says of the present one; false if it says that nothing changes.
 fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
     let word = &memory.control().table.life;
     // PAIRS(End): whoever opened the stream that we may end has said before that it is there.
     let mut seen = load_to_exchange(word, acquire(Pair::End));
-    loop {
+    for _ in 0..TRIES {
         let Some(phase) = next(Life(seen).phase()) else {
             return false;
         };
@@ -103,4 +106,5 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Phase>) -> bool {
             Err(_) => seen = word.load(acquire(Pair::End)),
         }
     }
+    false
 }

@@ -16,6 +16,12 @@
 //! Words never repeat, because they count rounds: an exchange that succeeds replaced what it looked at. Whoever
 //! stops between 4 and 6 is helped by the next writer, in 2.
 //!
+//! # Assigned numbers
+//! In a queue a writer may be told which message to publish, `n`, and skips 1. The counter then moves only with the
+//! lowest message that is missing, and takers, who go in order, move it on (step 3 of [`crate::queue`]): so whatever
+//! lies below it is witnessed or was said by its owner, as ever. Of two who publish `n` one wins the exchange in 4; the
+//! other finds in 2 or 4 that `n` is gone, and keeps its buffer.
+//!
 //! # Pairings
 //! | name      | releases        | acquires                  | without it                                        |
 //! |-----------|-----------------|---------------------------|---------------------------------------------------|
@@ -61,6 +67,16 @@ pub(crate) enum Attempt {
     Full,
 }
 
+/// Queue: whether a message under an assigned number may be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    /// The message that was in its slot before is not taken.
+    Full,
+    /// Somebody published it.
+    Gone,
+}
+
 /// Takes up what the entry of `seat` owns.
 pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     let own = own_buffer(seat, words)?;
@@ -91,7 +107,8 @@ impl Peer {
         self.own
     }
 
-    /// Tries to publish the own buffer as message `n`, which the counter said is next. Then the buffer that was in the
+    /// Tries to publish the own buffer as message `n`, which the counter said is next, or for which there is
+    /// [room](Self::room_at). Then the buffer that was in the
     /// slot is the own one.
     pub(crate) fn try_publish(&mut self, memory: &Memory, n: u64) -> Result<Attempt, Corrupt> {
         let place = self.lap.seek(n);
@@ -136,6 +153,23 @@ impl Peer {
         // Relaxed: the attempt that follows looks again.
         let word = memory.slot_word(&place).load(Relaxed);
         self.queue && self.words.at(word, place.round().wrapping_sub(1)) == At::There
+    }
+}
+
+impl Peer {
+    /// Queue: what the slot of message `n` says about it, whatever the counter says.
+    pub(crate) fn room_at(&mut self, memory: &Memory, n: u64) -> Room {
+        let place = self.lap.seek(n);
+        // Relaxed: the exchange that follows looks again, and room stays once it is there.
+        let word = memory.slot_word(&place).load(Relaxed);
+        match self.words.at(word, place.round()) {
+            At::Before => match self.words.at(word, place.round().wrapping_sub(1)) {
+                At::Before | At::There => Room::Full,
+                // Taken; or nothing was ever in the slot.
+                At::Taken | At::Beyond => Room::Free,
+            },
+            At::There | At::Taken | At::Beyond => Room::Gone,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the models in `loom-tests` need beside the public API.
+//! What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 
 pub use crate::memory::exclusive_payloads;
 pub use crate::stops::{Stop, dies_at};
@@ -7,6 +7,7 @@ pub use crate::sync::{End, Pair, weaken};
 
 use crate::ownership;
 use crate::place::Place;
+use crate::reader::Reader;
 use crate::ring::Ring;
 use crate::slots::{Class, Slots};
 use crate::sync::Relaxed;
@@ -24,6 +25,13 @@ pub fn abandon(writer: Writer) -> usize {
 pub fn abandon_taker(taker: Taker) -> usize {
     let entry = taker.entry();
     std::mem::forget(taker);
+    entry
+}
+
+/// As [`abandon`].
+pub fn abandon_reader(reader: Reader) -> usize {
+    let entry = reader.entry();
+    std::mem::forget(reader);
     entry
 }
 

@@ -1,9 +1,13 @@
 //! Where a reader stands, and how it reads from there.
 
+mod batch;
+mod exact;
+
 use crate::bell::Bells;
 use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
+use crate::frame::Frame;
 use crate::gate::{self, Cursor, Cursors};
 use crate::inline::Glance;
 use crate::life::{self, Phase};
@@ -129,6 +133,11 @@ impl Position {
             scratch: Vec::new(),
             slots,
         }
+    }
+
+    /// What every payload is, if the ring says so.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.slots.config().frame
     }
 
     /// The sequence that is read next.
@@ -333,9 +342,7 @@ impl Position {
 
     /// Whether a read has something to tell: a message, or why there will be none.
     pub(crate) fn is_ready(&self) -> bool {
-        self.slots.look(&self.place()) != Err(Seen::NotYet)
-            || self.cursors().moved_beyond(self.sequence()).is_some()
-            || !matches!(life::phase(&self.slots.memory), Phase::Fresh | Phase::Open)
+        is_ready(&self.slots, &self.place(), self.cursors())
     }
 
     /// What to tell the caller when a message could not be read; `Ok` to try again.
@@ -410,6 +417,13 @@ impl Position {
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
         Lagged { missed }
     }
+}
+
+/// Whether a read of the message of `place`, by the reader of these cursors, has something to tell.
+pub(crate) fn is_ready(slots: &Slots, place: &Place, cursors: Cursors<'_>) -> bool {
+    slots.look(place) != Err(Seen::NotYet)
+        || cursors.moved_beyond(place.sequence).is_some()
+        || !matches!(life::phase(&slots.memory), Phase::Fresh | Phase::Open)
 }
 
 /// Why a look at the next message returned nothing.

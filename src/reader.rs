@@ -1,5 +1,8 @@
 //! Reading: each reader sees every message, at its own pace.
 
+mod batch;
+mod typed;
+
 use crate::bell::Waiting;
 use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{ReadError, TryReadError};
@@ -8,6 +11,7 @@ use crate::memory::Racy;
 use crate::participant::{Role, Seat};
 use crate::position::{Position, Received, Start};
 use crate::view::View;
+use crate::watcher::Watcher;
 use std::time::{Duration, Instant};
 
 /// A registered reader. Dropping it leaves the ring.
@@ -20,19 +24,26 @@ pub struct Reader {
     endpoint: Endpoint,
     position: Position,
     empty_looks: u32,
+    /// Who makes the descriptor of this reader readable, if it has one.
+    watcher: Option<Box<Watcher>>,
 }
 
 /// A clock read takes as long as an empty look, so only some of them make one.
 const EMPTY_LOOKS_PER_CLOCK_READ: u32 = 64;
 
 impl Reader {
+    #[cfg(seqring_loom)]
+    pub(crate) fn entry(&self) -> usize {
+        self.endpoint.seat.index()
+    }
+
     pub(crate) fn join(seat: Seat, start: Start) -> Self {
         let position = Position::join(&seat, start);
         Self::from_parts(seat, position)
     }
 
     pub(crate) fn from_parts(seat: Seat, position: Position) -> Self {
-        Reader { position, endpoint: Endpoint::new(seat), empty_looks: 0 }
+        Reader { position, endpoint: Endpoint::new(seat), empty_looks: 0, watcher: None }
     }
 
     pub(crate) fn seat(&self) -> &Seat {
@@ -42,7 +53,8 @@ impl Reader {
     /// See [`Self::park`].
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub(crate) fn try_into_parked(self) -> Result<Ticket, Self> {
-        let Reader { endpoint, position, .. } = self;
+        let Reader { endpoint, position, watcher, .. } = self;
+        drop(watcher); // It waits by the same entry.
         endpoint.seat.park().map_err(|seat| Self::from_parts(seat, position))
     }
 
@@ -158,6 +170,30 @@ impl Reader {
         position.is_ready() || endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ())
     }
 
+    /// A descriptor that becomes readable when there is something to read, for a program that waits for many things at once.
+    ///
+    /// The reader goes on being read by `try_` calls. After one that says `Empty`, the descriptor becomes readable as soon as
+    /// the next one would say anything else, be it that the stream has ended; and stays so until a call says `Empty` again.
+    /// It may become readable for nothing. Every call of this returns a handle on the same descriptor.
+    ///
+    /// `examples/tokio_reader.rs` has it in an event loop.
+    ///
+    /// # Errors
+    /// What the system says if there is no thread or no descriptor to be had.
+    ///
+    /// # Cost
+    /// The first call starts a thread of this reader's, which sleeps on the ring's bell after an `Empty` and ends with the
+    /// reader. Writers pay nothing for it that they would not pay for a reader that sleeps. What comes after an `Empty` gets
+    /// through by two wakes: that of the thread, and by the descriptor that of the program.
+    #[cfg(all(target_os = "linux", not(seqring_loom)))]
+    pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
+        let watcher = match self.watcher.take() {
+            Some(watcher) => watcher,
+            None => Box::new(Watcher::start(&self.endpoint.seat)?),
+        };
+        Ok(self.watcher.insert(watcher).notifier())
+    }
+
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
     pub fn metadata(&self) -> &[u8] {
         self.position.metadata()
@@ -208,6 +244,9 @@ impl Reader {
 
     #[cold]
     fn found_nothing(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.arm(self.position.sequence());
+        }
         self.empty_looks = self.empty_looks.wrapping_add(1);
         if self.empty_looks.is_multiple_of(EMPTY_LOOKS_PER_CLOCK_READ) {
             self.endpoint.look_after(Role::Writer);

@@ -2,9 +2,10 @@
 
 use crate::bell::Bells;
 use crate::capabilities::Capabilities;
-use crate::config::{Config, Delivery, Frame, SlotClass, Writers};
+use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::error::{JoinError, RingError, Warning};
 use crate::figures::{Figures, Participant};
+use crate::frame::Frame;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
 use crate::life;
@@ -66,7 +67,8 @@ impl Ring {
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
     ///
     /// The name disappears with the last process that closes the ring, unless [`Config::keep`] says otherwise; not if
-    /// that process is killed: [`remove_unused`](crate::remove_unused) and `seqring gc` remove such a ring.
+    /// that process is killed: [`Self::unlink_unused`] and `seqring gc` remove such a
+    /// ring, and [`SegmentOptions::replace_unused`] lets a new one take its place.
     /// [`SegmentOptions`] offers other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
@@ -100,6 +102,17 @@ impl Ring {
     /// [`RingError::NotFound`], [`RingError::PermissionDenied`].
     pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
         segment::unlink(&location.into())
+    }
+
+    /// Removes a ring whose users were all killed before they could: one that no living process has open, and that was
+    /// not [made to be kept](Config::keep), or `kept_too`. Says whether it did.
+    ///
+    /// Whoever opens the ring at the same time either finds it and keeps it from being removed, or does not find it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn unlink_unused(location: impl Into<Location>, kept_too: bool) -> Result<bool, RingError> {
+        segment::remove_unused(&location.into(), kept_too)
     }
 
     /// Observes the ring of that name: see [`Observer`](crate::Observer). Linux only.

@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::location::Location;
 use crate::memory::Memory;
 use crate::ring::{Ring, initialise};
-use crate::segment::{Draft, Opened};
+use crate::segment::{self, Draft, Opened};
 use std::sync::Arc;
 
 /// How a process creates, opens and maps a ring's memory: what is not a property of the ring, hence not in its header.
@@ -30,6 +30,7 @@ pub struct SegmentOptions {
     pub(crate) huge_pages: bool,
     pub(crate) lock_memory: bool,
     pub(crate) node: Option<u32>,
+    replace_unused: bool,
 }
 
 impl Default for SegmentOptions {
@@ -44,7 +45,14 @@ const OPEN_OR_CREATE_TRIES: usize = 1000;
 impl SegmentOptions {
     /// A segment of this user alone, on pages of the usual size.
     pub fn new() -> Self {
-        SegmentOptions { mode: 0o600, group: None, huge_pages: false, lock_memory: false, node: None }
+        SegmentOptions {
+            mode: 0o600,
+            group: None,
+            huge_pages: false,
+            lock_memory: false,
+            node: None,
+            replace_unused: false,
+        }
     }
 
     /// The access rights of a segment that is created, whatever the umask: `0o600` unless said otherwise.
@@ -85,6 +93,14 @@ impl SegmentOptions {
         self
     }
 
+    /// Lets a ring that is created take the place of one whose users were all killed, with the messages that are in it. One
+    /// that a living process has open, or that was [made to be kept](Config::keep), is never replaced.
+    #[must_use]
+    pub fn replace_unused(mut self, on: bool) -> Self {
+        self.replace_unused = on;
+        self
+    }
+
     /// Creates a ring under a name. See [`Ring::create`].
     ///
     /// # Errors
@@ -92,6 +108,12 @@ impl SegmentOptions {
     pub fn create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
         let layout = self.layout(config)?;
+        if self.replace_unused {
+            match segment::remove_unused(&location, false) {
+                Ok(_) | Err(RingError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let draft = Draft::at(&location, &layout, self)?;
         publish(draft, layout)
     }

@@ -173,18 +173,3 @@ pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<Found>> {
     let is_there = |found: &Found| !matches!(found.segment, Err(RingError::NotFound { .. }));
     Ok(paths.into_iter().map(look).filter(is_there).collect())
 }
-
-/// Removes the ring of that name if no living process has it open and it is not [to be kept](Config::keep), or
-/// `kept_too`. Says whether it did.
-///
-/// Whoever opens the ring at the same time either finds it and keeps it from being removed, or does not find it.
-///
-/// # Errors
-/// As [`Ring::open`](crate::Ring::open).
-pub fn remove_unused(location: impl Into<Location>, kept_too: bool) -> Result<bool, RingError> {
-    let location = location.into();
-    match location.backend() {
-        Backend::File => named::remove_unused(&location.path()?, kept_too),
-        backend => Err(RingError::Unsupported { backend }),
-    }
-}

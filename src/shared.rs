@@ -29,7 +29,8 @@ impl Shared {
                 _ => JoinError::NoSpace { wanted, available: 0 },
             });
         }
-        let _ = range; // The heap backs pages at their first use.
-        Ok(())
+        // Elsewhere pages are not set apart, but there may be somebody to ask.
+        let wanted = range.len() as u64;
+        self.memory.has_room(range).then_some(()).ok_or(JoinError::NoSpace { wanted, available: 0 })
     }
 }

@@ -51,6 +51,13 @@ pub(crate) enum Seen {
 }
 
 impl Stamp {
+    /// The stamp of the message after this one.
+    #[inline(always)]
+    pub(crate) fn next(self) -> Self {
+        // Above the bit that says whether it is there.
+        Stamp { holds: self.holds.wrapping_add(self.full << 1), full: self.full }
+    }
+
     /// The message is there, `len` bytes of it.
     #[inline(always)]
     pub(crate) fn holds(self, len: usize) -> u64 {
@@ -195,6 +202,7 @@ mod tests {
             let stamp = |sequence| Stamps::new(size).of(sequence);
             let len = size * percent / 100;
             let later = n + by;
+            prop_assert_eq!(stamp(n).next(), stamp(n + 1));
             prop_assert_eq!(stamp(n).len_in(stamp(n).holds(len)), Some(len));
             prop_assert_eq!(stamp(n).len_in(stamp(n).writing()), None);
             prop_assert_eq!(stamp(n).seen(stamp(n).writing()), Seen::NotYet);

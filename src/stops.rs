@@ -49,12 +49,22 @@ pub enum Stop {
     BellAnnounced,
     /// `bell`: the bit is cleared, nobody woken.
     BellCleared,
+    /// `segment`: a new file is whole, and has no name.
+    SegmentFilled,
+    /// `segment`: a new file has its name, and nobody opened it.
+    SegmentNamed,
+    /// `segment`: an opener has the file open and locked, and has not looked whether it still has its name.
+    SegmentEntered,
+    /// `segment`: whoever leaves has let go of the file, and has not looked whether it was the last.
+    SegmentLeft,
+    /// `segment`: it was; nobody can enter, and the name is still there.
+    SegmentDeserted,
 }
 
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 21] = [
+    pub const ALL: [Stop; 26] = [
         Stop::SeatTaken,
         Stop::LeaveMarked,
         Stop::PublishMarked,
@@ -76,6 +86,11 @@ impl Stop {
         Stop::ReadCopied,
         Stop::BellAnnounced,
         Stop::BellCleared,
+        Stop::SegmentFilled,
+        Stop::SegmentNamed,
+        Stop::SegmentEntered,
+        Stop::SegmentLeft,
+        Stop::SegmentDeserted,
     ];
 }
 
@@ -119,7 +134,7 @@ mod imp {
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    loom::thread_local! {
+    crate::sync::checker::thread_local! {
         static FATAL: Cell<Option<Stop>> = Cell::new(None);
     }
 

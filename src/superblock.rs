@@ -1,6 +1,7 @@
 //! The header of a segment: what the ring was made to be, written once, and checked before anything else.
 
-use crate::config::{Config, Delivery, Frame, SlotClass, Unfinished, Writers};
+use crate::config::{Config, Delivery, SlotClass, Unfinished, Writers};
+use crate::frame::Frame;
 use crate::layout::Layout;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -106,6 +107,12 @@ impl Superblock {
         };
         block.checksum = block.checksum();
         block
+    }
+
+    /// Half of the id.
+    #[cfg(feature = "portable")]
+    pub(crate) fn number(&self) -> u64 {
+        u64::from_ne_bytes(self.id[..8].try_into().expect("half of 16 bytes"))
     }
 
     /// The layout that this header describes, or what about it cannot be used.

@@ -1,6 +1,8 @@
 //! Taking: of several takers each message goes to exactly one.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
+mod typed;
+
 use crate::bell::{Bells, Waiting};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Corrupt, JoinError, ReadError, TryReadError};
@@ -10,9 +12,11 @@ use crate::many;
 use crate::memory::{Memory, frozen_bytes};
 use crate::ownership::{self, Settled};
 use crate::participant::{Adoption, Role, Seat};
+use crate::patience::Patience;
 use crate::position::Received;
-use crate::queue::{Attempt, Takes};
+use crate::queue::{self, Attempt, Takes};
 use crate::stamp::Words;
+use crate::sync::yield_now;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -54,8 +58,6 @@ struct Got {
     adopted: Option<Seat>,
 }
 
-/// So often others may be first, before the ring is taken for damaged: each time they take a message.
-const TRIES: usize = 1 << 20;
 /// A look for messages that dead takers left costs 0.5 µs for each living one.
 const TAKES_PER_LOOK: u32 = 1024;
 
@@ -179,14 +181,18 @@ impl Taker {
         match Seat::adopt(self.endpoint.seat.shared()) {
             Adoption::Message(seat, settled) => self.hand.receive_adopted(seat, settled),
             Adoption::None => Err(error),
-            Adoption::Unknown => Err(TryReadError::Empty), // The next look finds out.
+            Adoption::Unknown => {
+                yield_now(); // The next look finds out.
+                Err(TryReadError::Empty)
+            }
         }
     }
 }
 
 impl Hand {
     fn try_take(&mut self) -> Result<Got, TryReadError> {
-        for _ in 0..TRIES {
+        let mut patience = Patience::default();
+        loop {
             match self.takes.try_take(&self.memory)? {
                 Attempt::Taken(sequence) => {
                     self.bells.ring(&self.memory.control().freed);
@@ -203,8 +209,11 @@ impl Hand {
                     Phase::Ended | Phase::Closed => return Err(TryReadError::Closed),
                 },
             }
+            if !patience.lasts(queue::next(&self.memory)) {
+                let what = "the counter of takes stands still, or the slots keep changing";
+                return Err(Corrupt { what }.into());
+            }
         }
-        Err(Corrupt { what: "the counter of takes stands still, or the slots keep changing" }.into())
     }
 
     /// The message of a dead taker's entry. One that is damaged is done with.

@@ -1,6 +1,8 @@
 //! A message as plain bytes, for as long as the view lives.
 #![allow(unsafe_code, reason = "a slice over frozen bytes of shared memory")]
 
+mod typed;
+
 use crate::memory::frozen_bytes;
 use crate::position::{Position, Received, Shown};
 

@@ -1,7 +1,12 @@
 //! Writing: one writer puts messages into the ring, in order, without gaps.
 
+mod batch;
+mod typed;
+
+use crate::arena;
 use crate::bell::Waiting;
 use crate::claim::Claim;
+use crate::config::Delivery;
 use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{JoinError, TryWriteError, WriteError};
 use crate::extras::Extras;
@@ -143,7 +148,22 @@ impl Writer {
         Apart::from_result(self.write_with(payload, &Extras::default()))
     }
 
-    fn counted<T>(
+    /// # Errors
+    /// [`JoinError::Delivery`] if it is not.
+    pub(crate) fn is_of_a_queue(&self) -> Result<(), JoinError> {
+        match self.endpoint.seat.shared().memory.layout().config.delivery {
+            Delivery::Queue => Ok(()),
+            delivery => Err(JoinError::Delivery { delivery }),
+        }
+    }
+
+    /// A claim on the own buffer, for whoever looked for room already.
+    pub(crate) fn claim_own_buffer(&mut self, len: usize) -> Claim<'_> {
+        arena::begin_filling();
+        Claim::new(&mut self.front, len)
+    }
+
+    pub(crate) fn counted<T>(
         &mut self,
         attempt: impl FnOnce(&mut Front) -> Result<T, TryWriteError>,
     ) -> Result<T, TryWriteError> {
@@ -158,7 +178,26 @@ impl Writer {
     fn wait<T>(
         &mut self,
         deadline: Option<Instant>,
+        attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
+    ) -> Result<T, WriteError> {
+        self.wait_until(deadline, attempt, Front::is_ready)
+    }
+
+    /// Waits for what concerns message `sequence`.
+    pub(crate) fn wait_at<T>(
+        &mut self,
+        sequence: u64,
+        deadline: Option<Instant>,
+        attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
+    ) -> Result<T, WriteError> {
+        self.wait_until(deadline, attempt, |front| front.is_ready_at(sequence))
+    }
+
+    fn wait_until<T>(
+        &mut self,
+        deadline: Option<Instant>,
         mut attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
+        ready: impl Fn(&mut Front) -> bool,
     ) -> Result<T, WriteError> {
         match attempt(&mut self.front) {
             Err(TryWriteError::Full) => self.front.count_refusal(),
@@ -166,7 +205,7 @@ impl Writer {
         }
         let Writer { endpoint, front } = self;
         loop {
-            if !endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ()) {
+            if !endpoint.wait(Role::Reader, deadline, || ready(front), |_| ()) {
                 return Err(WriteError::TimedOut { slowest: front.slowest() });
             }
             match attempt(front) {

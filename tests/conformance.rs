@@ -10,8 +10,8 @@ mod common;
 
 use common::{assert_whole, fresh_name, message, read_to_the_end};
 use seqring::{
-    Backend, Capabilities, Config, Delivery, Location, Observer, ReadError, Ring, RingError, SlotClass,
-    Start, TryReadError, TryWriteError, Writers,
+    Backend, Capabilities, Config, Delivery, Location, Observer, ReadError, Ring, RingError, SegmentOptions,
+    SlotClass, Start, TryReadError, TryWriteError, Writers,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -285,8 +285,59 @@ fn a_name_lives_as_long_as_its_users_or_as_it_is_told() {
         let again = Ring::open(&location).unwrap();
         assert_eq!(again.next_sequence(), 1, "{backend:?}");
         drop(again);
+        // The portable backend keeps files beside the ring, named by what the ring's own file says.
+        let path = location.path().unwrap();
+        let id = match backend {
+            Backend::Portable => std::fs::read_to_string(&path).unwrap(),
+            _ => location.name().into(),
+        };
         Ring::unlink(&location).unwrap();
+        let id = id.trim_start_matches('/');
+        for directory in [path.parent().unwrap(), std::path::Path::new("/dev/shm")] {
+            let mut left = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+            assert!(
+                !left.any(|name| name.to_string_lossy().contains(id)),
+                "{backend:?}: something of {id} is left"
+            );
+        }
         assert!(matches!(Ring::unlink(&location), Err(RingError::NotFound { .. })), "{backend:?}");
+    }
+}
+
+/// Fails if a ring that is used, or kept, is removed or replaced; or one that nobody uses is not.
+#[test]
+fn what_killed_users_left_can_be_removed_and_replaced_and_nothing_else() {
+    let config = config(Delivery::Gated, SlotClass::Lines);
+    let replace = SegmentOptions::new().replace_unused(true);
+    for backend in offering("names", |offers| offers.named) {
+        let orphan = |config: &Config| {
+            let place = Place::new(backend, config);
+            let location = place.location.clone().unwrap();
+            place.ring.writer().unwrap().write(b"x").unwrap();
+            let mut victim = place.peer("read");
+            drop(place);
+            assert!(!Ring::unlink_unused(&location, true).unwrap(), "{backend:?}: it is in use");
+            let refused = replace.create(&location, config);
+            assert!(matches!(refused, Err(RingError::AlreadyExists { .. })), "{backend:?}: {refused:?}");
+            victim.kill().unwrap();
+            victim.wait().unwrap();
+            location
+        };
+        let location = orphan(&config);
+        assert!(
+            matches!(Ring::create(&location, &config), Err(RingError::AlreadyExists { .. })),
+            "{backend:?}"
+        );
+        let ring = replace.create(&location, &config).unwrap();
+        assert_eq!((ring.next_sequence(), ring.participants().len()), (0, 0), "{backend:?}: the old ring");
+        drop(ring);
+        assert!(replace.create(&location, &config).is_ok(), "{backend:?}: there need not be one");
+        let location = orphan(&config);
+        assert!(Ring::unlink_unused(&location, false).unwrap() && !location.path().unwrap().exists());
+        let location = orphan(&config.clone().keep(true));
+        assert!(!Ring::unlink_unused(&location, false).unwrap(), "{backend:?}: it was to be kept");
+        assert!(replace.create(&location, &config).is_err() && Ring::open(&location).is_ok(), "{backend:?}");
+        assert!(Ring::unlink_unused(&location, true).unwrap() && !location.path().unwrap().exists());
     }
 }
 

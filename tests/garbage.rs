@@ -9,7 +9,7 @@ use common::{CLASSES, DELIVERIES, fresh_name, path_of};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::Config as Runs;
-use seqring::{Claim, Config, Delivery, Reader, Ring, SlotClass, Start, Writer};
+use seqring::{Claim, Config, Delivery, Reader, Ring, Start, Taker, Writer, Writers};
 use std::fs;
 use std::os::unix::fs::FileExt;
 
@@ -20,10 +20,12 @@ enum Step {
     Join(Start),
     Read,
     View,
+    Take,
     Write,
     Claim,
     Skip,
     NewWriter,
+    NewTaker,
     Look,
 }
 
@@ -67,10 +69,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => start.prop_map(Step::Join),
         3 => Just(Step::Read),
         2 => Just(Step::View),
+        3 => Just(Step::Take),
         3 => Just(Step::Write),
         2 => Just(Step::Claim),
         1 => Just(Step::Skip),
         1 => Just(Step::NewWriter),
+        1 => Just(Step::NewTaker),
         2 => Just(Step::Look),
     ];
     proptest::collection::vec(step, 1..40)
@@ -81,6 +85,7 @@ struct Used {
     ring: Ring,
     writer: Option<Writer>,
     reader: Option<Reader>,
+    taker: Option<Taker>,
 }
 
 impl Used {
@@ -90,6 +95,14 @@ impl Used {
             (Step::Join(start), ..) => {
                 drop(self.reader.take());
                 self.reader = self.ring.reader(*start).ok();
+            }
+            (Step::NewTaker, ..) => {
+                drop(self.taker.take());
+                self.taker = self.ring.taker().ok();
+            }
+            (Step::Take, ..) => {
+                let taken = self.taker.as_mut().map(Taker::try_take);
+                let _ = taken.and_then(Result::ok).map(|taken| (taken.to_vec(), taken.metadata().len()));
             }
             (Step::Read, _, Some(reader)) => {
                 // Often enough to run over the end of the numbers from wherever a stored position put us near it.
@@ -121,13 +134,20 @@ impl Used {
     }
 }
 
-fn survive(class: SlotClass, delivery: Delivery, steps: &[Step]) {
+/// A ring of each kind.
+fn configs() -> Vec<Config> {
+    let one = CLASSES.into_iter().flat_map(|class| DELIVERIES.map(|delivery| (class, delivery)));
+    let one = one.map(|(class, delivery)| Config::new(4, 40).slot_class(class).delivery(delivery));
+    let many = DELIVERIES.map(|delivery| Config::new(4, 40).delivery(delivery).writers(Writers::Many));
+    one.chain(many).chain([Config::new(4, 40).delivery(Delivery::Queue)]).collect()
+}
+
+fn survive(config: &Config, steps: &[Step]) {
     let name = fresh_name("garbage");
-    let config = Config::new(4, 40).slot_class(class).delivery(delivery).meta_bytes(8).participants(4);
-    let ring = Ring::create(&name, &config).unwrap();
+    let ring = Ring::create(&name, config).unwrap();
     let peer = fs::File::options().write(true).open(path_of(&name)).unwrap();
-    let (writer, reader) = (ring.writer().ok(), ring.reader(Start::Next).ok());
-    let mut used = Used { ring, writer, reader };
+    let (writer, reader, taker) = (ring.writer().ok(), ring.reader(Start::Next).ok(), ring.taker().ok());
+    let mut used = Used { ring, writer, reader, taker };
     for step in steps {
         match step {
             Step::Poke { place, value } => {
@@ -145,8 +165,8 @@ proptest! {
     /// overflow or on an index, and a loop that believes it does not end.
     #[test]
     fn whatever_a_peer_stores_nobody_panics_or_hangs(
-        class in select(&CLASSES[..]), delivery in select(&DELIVERIES[..]), steps in steps(),
+        config in select(configs()), steps in steps(),
     ) {
-        survive(class, delivery, &steps);
+        survive(&config.meta_bytes(8).participants(4), &steps);
     }
 }

@@ -8,7 +8,10 @@
 mod common;
 
 use common::{CLASSES, DELIVERIES, assert_whole, fresh_name, message, path_of};
-use seqring::{Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryWriteError, Waiting};
+use rustix::event::{PollFd, PollFlags, poll};
+use seqring::{
+    Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError, Waiting,
+};
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
@@ -226,6 +229,26 @@ fn a_killed_writer_leaves_a_stream_that_ends_and_that_the_next_one_continues() {
                 writer.write(&message(writer.next_sequence(), SLOT_BYTES)).unwrap();
                 assert_eq!(read_one(&mut reader), Some((1, 0)));
             }
+        }
+    }
+}
+
+/// Fails if a watcher that sleeps in its reader's place does not look who died.
+#[test]
+fn a_killed_writer_makes_the_descriptor_of_a_reader_readable() {
+    let (name, ring) = create("notified", Delivery::Lossy, SlotClass::Lines);
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let notifier = reader.notifier().unwrap();
+    let writer = Peer::ready("write", &name);
+    read_one(&mut reader).expect("the writer lives");
+    writer.kill();
+    loop {
+        match reader.try_read(&mut [0; SLOT_BYTES]) {
+            Ok(_) | Err(TryReadError::Lagged(_)) => {}
+            Err(TryReadError::Empty) => {
+                poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None).unwrap();
+            }
+            Err(error) => break assert_eq!(error, TryReadError::Closed),
         }
     }
 }

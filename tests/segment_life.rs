@@ -44,7 +44,8 @@ fn child() {
                 }
             }
         }
-        "fill" => fill_a_small_file_system(Path::new(name)),
+        "fill" => fill_a_small_file_system(&|number| Location::in_directory(name, number.to_string())),
+        "fill-portable" => fill_a_small_file_system(&|number| Location::portable(format!("{name}-{number}"))),
         "read" => {
             let _reader = Ring::open(name).unwrap().reader(Start::Next).unwrap();
             println!("joined as {}", std::process::id());
@@ -246,18 +247,21 @@ fn unshared(namespaces: &[&str], first: &str, what: &str, name: &str) -> Option<
 fn a_small_file_system_is_full_and_nothing_else() {
     let directory = format!("/dev/shm/{}", fresh_name("small"));
     fs::create_dir(&directory).unwrap();
-    let mount = format!("mount -t tmpfs -o size=1m none {directory} &&");
-    if let Some(child) = unshared(&["--mount"], &mount, "fill", &directory) {
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success() && said.contains("filled"), "{said}");
+    let portable = fresh_name("small-portable");
+    for (what, mounted, name) in [("fill", &*directory, &directory), ("fill-portable", "/dev/shm", &portable)]
+    {
+        let mount = format!("mount -t tmpfs -o size=1m none {mounted} &&");
+        if let Some(child) = unshared(&["--mount"], &mount, what, name) {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success() && said.contains("filled"), "{what}: {said}");
+        }
     }
     fs::remove_dir(&directory).unwrap();
 }
 
 /// What the child does in a file system of 1 MiB.
-fn fill_a_small_file_system(directory: &Path) {
-    let at = |number: usize| Location::in_directory(directory, number.to_string());
+fn fill_a_small_file_system(at: &dyn Fn(usize) -> Location) {
     let many = Config::new(2, 65_536).writers(Writers::Many).participants(32);
     let ring = Ring::create(at(0), &many).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
@@ -282,7 +286,7 @@ fn fill_a_small_file_system(directory: &Path) {
             Err(error) => break error,
         }
     };
-    assert!(matches!(&error, RingError::NoSpace { path, .. } if path == directory), "{error:?}");
+    assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");
     for ring in small {
         ring.writer().unwrap().write(b"works").unwrap();
     }
@@ -337,9 +341,34 @@ fn a_ring_lies_on_huge_pages_where_there_are_some() {
     let all = fs::read_to_string("/proc/meminfo").unwrap();
     let free =
         all.lines().find_map(|line| line.strip_prefix("HugePages_Free:")?.trim().parse::<usize>().ok());
+    let most = Config::new(free.unwrap() - 4, 2 << 20);
+    drop(Ring::create(Location::in_directory(directory, fresh_name("huge")), &most).unwrap());
     let too_large = Config::new(free.unwrap() + 1, 2 << 20);
     let error = Ring::create(Location::in_directory(directory, fresh_name("huge")), &too_large).unwrap_err();
     assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");
+}
+
+/// Fails if a file among the temporary ones, which anybody may put there, is followed to where it leads.
+#[test]
+#[cfg(feature = "portable")]
+fn a_portable_rings_file_leads_to_memory_of_a_ring_or_nowhere() {
+    let location = Location::portable(fresh_name("link"));
+    let path = location.path().unwrap();
+    let refused = |says: &str| {
+        let error = Ring::open(&location).unwrap_err();
+        assert!(matches!(&error, RingError::Unusable { reason, .. } if reason.contains(says)), "{error:?}");
+    };
+    for text in ["", "junk", "/other", "/shmem_", "/shmem_12/../other", "/shmem_FFFFFFFFFFFFFFFFx"] {
+        fs::write(&path, text).unwrap();
+        refused("does not lead to memory");
+        assert!(Ring::unlink(&location).is_err() && path.exists(), "{text:?}");
+    }
+    fs::write(&path, "/shmem_FFFFFFFFFFFFFFFF").unwrap();
+    refused("its memory is gone");
+    Ring::unlink(&location).unwrap();
+    std::os::unix::fs::symlink("/dev/shm", &path).unwrap();
+    refused("not a regular file");
+    fs::remove_file(&path).unwrap();
 }
 
 /// Fails if what the system refuses is an error, or goes unsaid.

@@ -199,25 +199,37 @@ pub trait EngineReader: Send {
     /// As [`try_read`](Self::try_read) if there is nothing to report of; [`ReadRefused::OtherLength`] for a
     /// message of another length, which is lost with those of this call before it.
     fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, ReadRefused> {
-        let mut batch = Batch::default();
-        let mut places = buffer.chunks_exact_mut(message_bytes);
-        let mut place = places.next();
-        while let Some(room) = place.as_deref_mut() {
-            match self.try_read(room) {
-                Ok(bytes) if bytes == message_bytes => {
-                    batch.messages += 1;
-                    place = places.next();
-                }
-                Ok(bytes) => {
-                    return Err(ReadRefused::OtherLength { bytes, expected: message_bytes });
-                }
-                Err(ReadRefused::Lagged { missed }) => batch.missed += missed,
-                Err(refused) if batch == Batch::default() => return Err(refused),
-                Err(_) => break,
-            }
-        }
-        Ok(batch)
+        read_one_by_one(self, message_bytes, buffer)
     }
+}
+
+/// [`EngineReader::try_read_batch`], of single reads.
+///
+/// # Errors
+/// As there.
+pub fn read_one_by_one<R: EngineReader + ?Sized>(
+    reader: &mut R,
+    message_bytes: usize,
+    buffer: &mut [u8],
+) -> Result<Batch, ReadRefused> {
+    let mut batch = Batch::default();
+    let mut places = buffer.chunks_exact_mut(message_bytes);
+    let mut place = places.next();
+    while let Some(room) = place.as_deref_mut() {
+        match reader.try_read(room) {
+            Ok(bytes) if bytes == message_bytes => {
+                batch.messages += 1;
+                place = places.next();
+            }
+            Ok(bytes) => {
+                return Err(ReadRefused::OtherLength { bytes, expected: message_bytes });
+            }
+            Err(ReadRefused::Lagged { missed }) => batch.missed += missed,
+            Err(refused) if batch == Batch::default() => return Err(refused),
+            Err(_) => break,
+        }
+    }
+    Ok(batch)
 }
 
 /// What one call of [`EngineReader::try_read_batch`] got.

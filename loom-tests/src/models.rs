@@ -1,5 +1,7 @@
 //! The models, each with the orderings that it needs and the least executions that it must explore.
 
+mod assigned;
+mod batch;
 mod end;
 mod gate;
 mod join;
@@ -62,6 +64,44 @@ pub(crate) const MODELS: &[Model] = &[
         floor: 36_771,
         preemptions: None,
         body: torn::arena,
+    },
+    Model {
+        name: "batch_torn",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Tear, End::Release),
+            (Pair::Tear, End::Acquire),
+        ],
+        floor: 40_022,
+        preemptions: Some(2),
+        body: batch::torn,
+    },
+    Model {
+        name: "batch_skipped",
+        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
+        floor: 12_893,
+        preemptions: Some(2),
+        body: batch::skipped,
+    },
+    Model {
+        name: "batch_acknowledged",
+        kills: &[
+            (Pair::Publish, End::Release),
+            (Pair::Publish, End::Acquire),
+            (Pair::Free, End::Release),
+            (Pair::Free, End::Acquire),
+        ],
+        floor: 268,
+        preemptions: Some(3),
+        body: batch::acknowledged,
+    },
+    Model {
+        name: "batch_rung",
+        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
+        floor: 820,
+        preemptions: None,
+        body: batch::rung,
     },
     Model { name: "skip", kills: &[], floor: 41_791, preemptions: Some(4), body: torn::skipped },
     Model {
@@ -239,6 +279,27 @@ pub(crate) const MODELS: &[Model] = &[
         floor: 2_853,
         preemptions: Some(2),
         body: queue::writer_died,
+    },
+    Model {
+        name: "made_twice",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 188,
+        preemptions: Some(2),
+        body: assigned::made_twice,
+    },
+    Model {
+        name: "out_of_order",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 26,
+        preemptions: Some(2),
+        body: assigned::out_of_order,
+    },
+    Model {
+        name: "assigned_died",
+        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
+        floor: 40,
+        preemptions: Some(2),
+        body: assigned::died,
     },
     Model {
         name: "both_leave",

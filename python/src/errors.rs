@@ -57,6 +57,9 @@ pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
         TryReadError::Lagged(lagged) => make(py, "Lagged", (lagged.missed,)),
         TryReadError::Closed => make(py, "Closed", (error.to_string(),)),
         TryReadError::TooSmall { needed } => make(py, "TooSmall", (needed,)),
+        TryReadError::OtherLength { len, expected } => {
+            frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
+        }
         TryReadError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
     }
 }

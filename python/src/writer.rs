@@ -172,7 +172,7 @@ impl Writer {
     }
 
     /// Publishes messages in their order, waiting for room. Returns how many it published: fewer than all only if
-    /// `timeout` seconds passed. What is wrong with one ends the batch before it.
+    /// `timeout` seconds passed. What has no buffer, or is no frame, is found before.
     #[pyo3(signature = (messages, *, timeout=None))]
     fn write_batch(
         &self,
@@ -184,20 +184,21 @@ impl Writer {
             return Err(PyTypeError::new_err("a batch is a sequence of messages, not one"));
         }
         let deadline = Deadline::after(timeout)?;
+        let messages = messages.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+        let sources = messages.iter().map(Source::of).collect::<PyResult<Vec<_>>>()?;
+        sources.iter().try_for_each(|source| self.check_frame(py, source))?;
         let none = Beside { tag: 0, meta: Vec::new() };
         let mut written = 0;
-        for message in messages.try_iter()? {
-            let message = message?;
-            let source = Source::of(&message)?;
-            self.check_frame(py, &source)?;
-            let try_once = |hold: &mut Hold<'_, Outbox>| attempt(py, hold, source.bytes(), &none);
-            let wrote =
-                self.cell.wait(py, deadline, try_once, |outbox, slice| outbox.writer.ready_within(slice));
-            match wrote? {
-                Some(_) => written += 1,
-                None => break,
+        let try_rest = |hold: &mut Hold<'_, Outbox>| {
+            while let Some(source) = sources.get(written) {
+                if attempt(py, hold, source.bytes(), &none)?.is_none() {
+                    return Ok(None);
+                }
+                written += 1;
             }
-        }
+            Ok(Some(()))
+        };
+        self.cell.wait(py, deadline, try_rest, |outbox, slice| outbox.writer.ready_within(slice))?;
         Ok(written)
     }
 

@@ -94,6 +94,8 @@ const WORDS_UP_TO: usize = 256;
 pub(crate) enum Kernel {
     /// Relaxed atomic loads and stores of 64-bit words.
     Words,
+    /// The same, by code that stands at each place where it is used: for loops over messages of one length.
+    WordsInline,
     /// Assembly that means a relaxed atomic load and store of each byte.
     #[cfg(target_arch = "x86_64")]
     Bytes(x86_64::ByteCopy),
@@ -125,6 +127,8 @@ impl Kernel {
         match self {
             // SAFETY: the caller's promise is that of `words::store`.
             Kernel::Words => unsafe { words::store(shared, src) },
+            // SAFETY: as above.
+            Kernel::WordsInline => unsafe { words::store_inline(shared, src) },
             // SAFETY: `src` is a slice, and distinct from memory that others may store to; the shared side is
             // the caller's promise; a `ByteCopy` names what `detect` found.
             #[cfg(target_arch = "x86_64")]
@@ -142,7 +146,7 @@ impl Kernel {
     pub(crate) unsafe fn store_at(self, shared: *const AtomicU64, offset: usize, src: &[u8]) {
         match self {
             // SAFETY: the caller's promise is that of `words::store_at`.
-            Kernel::Words => unsafe { words::store_at(shared, offset, src) },
+            Kernel::Words | Kernel::WordsInline => unsafe { words::store_at(shared, offset, src) },
             // SAFETY: as in `store`; the caller's words reach from `shared` to the last byte.
             #[cfg(target_arch = "x86_64")]
             Kernel::Bytes(bytes) => unsafe {
@@ -162,6 +166,8 @@ impl Kernel {
         match self {
             // SAFETY: the caller's promise is that of `words::load`.
             Kernel::Words => unsafe { words::load(dst, shared, len) },
+            // SAFETY: as above.
+            Kernel::WordsInline => unsafe { words::load_inline(dst, shared, len) },
             // SAFETY: the caller's promise; private memory does not overlap shared memory; a `ByteCopy` names
             // what `detect` found.
             #[cfg(target_arch = "x86_64")]

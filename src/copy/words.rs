@@ -27,6 +27,13 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
 /// [`store`] for any length, apart from it so that it does not take room and registers from its caller's path.
 #[inline(never)]
 unsafe fn store_many(shared: *const AtomicU64, src: &[u8]) {
+    // SAFETY: the caller's promise.
+    unsafe { store_inline(shared, src) };
+}
+
+/// [`store`] in its caller's code: for loops, and where the length is known.
+#[inline(always)]
+pub(super) unsafe fn store_inline(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
     in_blocks(whole, |i| {
@@ -90,6 +97,13 @@ pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
 /// [`load`] for any length, as [`store_many`].
 #[inline(never)]
 unsafe fn load_many(dst: *mut u8, shared: *const AtomicU64, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { load_inline(dst, shared, len) };
+}
+
+/// [`load`] in its caller's code, as [`store_inline`].
+#[inline(always)]
+pub(super) unsafe fn load_inline(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     let (whole, rest) = (len / WORD, len % WORD);
     in_blocks(whole, |i| {
         // SAFETY: i < whole, so the word is inside the shared range and its 8 bytes inside `dst`.

@@ -64,6 +64,24 @@ impl Lane {
         here.sequence + 1 < self.until
     }
 
+    /// The next message's number, and the slots from there on: at most `most`, as far as the lane is straight.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `ahead`")]
+    pub(crate) fn all_ahead(&self, most: usize) -> (u64, impl Iterator<Item = InlineSlot<'_>>) {
+        let straight = self.until.saturating_sub(self.sequence);
+        let count = straight.min(most as u64) as usize;
+        // SAFETY: as in `ahead`, for each of them: the last is before `until`. The ring is plain, or the lane is straight
+        // nowhere.
+        (self.sequence, unsafe { self.slots.stretch(self.sequence, count) })
+    }
+
+    /// Goes on by `count` messages, which [`Self::all_ahead`] gave out.
+    #[inline(always)]
+    pub(crate) fn pass_all(&mut self, count: usize) {
+        debug_assert!(count as u64 <= self.until - self.sequence);
+        self.sequence += count as u64;
+    }
+
     /// The place of the next message.
     #[inline(always)]
     pub(crate) fn place(&self) -> Place {

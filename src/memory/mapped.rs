@@ -69,6 +69,11 @@ impl Memory {
         }
     }
 
+    /// Makes a range resident; false if the system says that it has no pages for it.
+    pub(crate) fn has_room(&self, range: std::ops::Range<usize>) -> bool {
+        self.mapping.has_room(range)
+    }
+
     /// Makes the pages of a buffer resident that this mapping did not use before.
     pub(crate) fn make_buffer_resident(&self, buffer: usize) {
         let _ = self.mapping.make_resident(self.layout.buffer_pages(buffer)); // Else at their first use.
@@ -81,6 +86,14 @@ impl Memory {
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// Word `index` of all that there is.
+    #[cfg(seqring_fuzz)]
+    pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.layout.total_bytes / 8, "the ring is shorter");
+        // SAFETY: MAPPED and ALIGNED; the index was just checked.
+        unsafe { &*self.base.cast::<AtomicU64>().add(index) }
     }
 
     #[inline(always)]
@@ -212,6 +225,22 @@ impl LapSlots {
         slot
     }
 
+    /// The slots of `count` messages from `first` on.
+    ///
+    /// # Safety
+    /// As for [`Self::slot`], for each of them.
+    #[inline(always)]
+    pub(crate) unsafe fn stretch(&self, first: u64, count: usize) -> Stretch<'_> {
+        Stretch {
+            next: self.address(first),
+            left: count,
+            stride: self.stride,
+            payload_offset: self.memory.payload_offset,
+            slot_bytes: self.memory.slot_bytes,
+            memory: PhantomData,
+        }
+    }
+
     #[inline(always)]
     fn address(&self, sequence: u64) -> *mut u8 {
         self.origin.wrapping_add((sequence as usize).wrapping_mul(self.stride))
@@ -231,6 +260,33 @@ impl LapSlots {
             word.store(load_own(word), release(Pair::Publish));
             at = at.wrapping_add(LINE - at.addr() % LINE);
         }
+    }
+}
+
+/// The slots of messages that follow one another in a lap, of a ring without extras. All that it needs it has by value: a
+/// loop over them keeps it in registers, where what is behind a reference is loaded again after each acquire.
+pub(crate) struct Stretch<'a> {
+    next: *mut u8,
+    left: usize,
+    stride: usize,
+    payload_offset: usize,
+    slot_bytes: usize,
+    memory: PhantomData<&'a AtomicU64>,
+}
+
+impl<'a> Iterator for Stretch<'a> {
+    type Item = InlineSlot<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<InlineSlot<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let slot = self.next;
+        self.next = slot.wrapping_add(self.stride);
+        let start = slot.wrapping_add(self.payload_offset);
+        let kernel = Kernel::WordsInline;
+        let payload = Payload { start, bytes: self.slot_bytes, kernel, memory: PhantomData };
+        // SAFETY: the start of a slot (`LapSlots::stretch`), which is a stamp; it lives for `'a`.
+        Some(InlineSlot { stamp: unsafe { &*slot.cast::<AtomicU64>() }, extras: &[], payload })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! This is the seam between protocols and raw bytes. Above it nobody computes an address; below it nobody
 //! knows a protocol. `mapped` lays the views over real memory by the offsets of [`Layout`](crate::layout::Layout);
-//! `model` builds the same views out of loom's atomics, which cannot lie in raw bytes.
+//! `model` builds the same views out of a checker's atomics, which cannot lie in raw bytes.
 
 mod lane;
 #[cfg_attr(seqring_loom, path = "model.rs")]

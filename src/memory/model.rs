@@ -1,7 +1,7 @@
-//! The views out of loom's atomics, for the models.
+//! The views out of the checker's atomics, for the models.
 //!
-//! Payloads are words of loom's atomics where several may touch them at once (lossy rings), or loom's
-//! `UnsafeCell`s where the protocol says that nobody does (`exclusive`): then loom reports any access that is
+//! Payloads are words of the checker's atomics where several may touch them at once (lossy rings), or its
+//! `UnsafeCell`s where the protocol says that nobody does (`exclusive`): then it reports any access that is
 //! not ordered with a store to the same bytes, which is a stronger check than finding a torn message.
 #![allow(unsafe_code, reason = "loom's cells hand out raw pointers")]
 
@@ -12,8 +12,8 @@ use crate::format::{BufferHeader, Control, Entry};
 use crate::layout::Layout;
 use crate::place::{Lap, Place};
 use crate::segment::Mapping;
+use crate::sync::cell::UnsafeCell;
 use crate::sync::{AtomicU64, Pair, load_own, release};
-use loom::cell::UnsafeCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,6 +89,10 @@ impl Memory {
         unreachable!("no model creates or opens a named ring")
     }
 
+    pub(crate) fn has_room(&self, _: std::ops::Range<usize>) -> bool {
+        true
+    }
+
     pub(crate) fn make_buffer_resident(&self, _: usize) {}
 
     pub(crate) fn copies_words(&self) -> bool {
@@ -151,6 +155,12 @@ impl LapSlots {
     /// None needed; the product's has.
     pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
         self.memory.inline_slot(&self.lap.place(sequence))
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn stretch(&self, first: u64, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
+        (first..first + count as u64).map(|sequence| self.memory.inline_slot(&self.lap.place(sequence)))
     }
 
     /// # Safety

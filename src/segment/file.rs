@@ -11,12 +11,12 @@ use crate::error::{RingError, Warning};
 use crate::format::Entry;
 use crate::layout::{ENTRIES_OFFSET, Layout};
 use crate::segment_options::SegmentOptions;
+use crate::stops::{self, Stop};
 use crate::superblock::Superblock;
 use rustix::fd::OwnedFd;
-use rustix::fs::{self, FallocateFlags, FileType, Gid, Mode, OFlags, Stat};
+use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::io;
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, IntoBytes};
@@ -115,17 +115,6 @@ impl SegmentFile {
         Ok(Contents { superblock, layout, stat })
     }
 
-    /// Backs a range of the file with pages, or says how many bytes are missing.
-    pub(crate) fn allocate(&self, range: Range<u64>) -> Result<(), RingError> {
-        self.check_space(&range)?;
-        let available = self.available(); // Taken before: after a failure it would count what that left allocated.
-        let bytes = range.end - range.start;
-        fs::fallocate(&self.fd, FallocateFlags::empty(), range.start, bytes).map_err(|error| match error {
-            Errno::NOSPC | Errno::FBIG => self.no_space(bytes, available),
-            error => failure("allocating", &self.path)(error),
-        })
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -177,70 +166,13 @@ impl SegmentFile {
     pub(crate) fn remove_if_unused(&self) -> bool {
         // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
         let _ = lock::set(&self.fd, OPEN_BYTE, Kind::None);
-        let alone = lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_ok() && self.is_named();
-        alone && fs::unlink(&self.path).is_ok()
-    }
-
-    /// The layout's size, in whole pages of the file system: on hugetlbfs those are large.
-    fn file_bytes(&self, layout: &Layout) -> usize {
-        let block = fs::fstatvfs(&self.fd).map_or(1, |stat| stat.f_bsize.max(1) as usize);
-        layout.total_bytes.checked_next_multiple_of(block).unwrap_or(layout.total_bytes)
-    }
-
-    /// Bytes that are free, where the file system has a limit.
-    fn available(&self) -> Option<u64> {
-        let stat = fs::fstatvfs(&self.fd).ok()?;
-        if stat.f_blocks == 0 {
-            return if self.is_on(&[HUGETLBFS]) { free_huge_pages(stat.f_bsize) } else { None };
+        stops::at(Stop::SegmentLeft);
+        if lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
+            return false;
         }
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+        stops::at(Stop::SegmentDeserted);
+        fs::unlink(&self.path).is_ok()
     }
-
-    fn is_on(&self, file_systems: &[u32]) -> bool {
-        #[allow(
-            clippy::cast_sign_loss,
-            reason = "a pattern of 32 bits, in whatever type this target has for it"
-        )]
-        fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))
-    }
-
-    fn check_space(&self, range: &Range<u64>) -> Result<(), RingError> {
-        let bytes = range.end - range.start;
-        match self.available() {
-            Some(available) if bytes > available => Err(self.no_space(bytes, Some(available))),
-            _ => Ok(()),
-        }
-    }
-
-    fn no_space(&self, wanted: u64, available: Option<u64>) -> RingError {
-        let path = self.path.parent().filter(|parent| parent.is_absolute()).unwrap_or(&self.path);
-        RingError::NoSpace { path: path.into(), wanted, available: available.unwrap_or(0) }
-    }
-
-    /// Huge pages are reserved when they are mapped.
-    fn map_failure(&self, error: Errno, resident: &Range<u64>) -> RingError {
-        match error {
-            Errno::NOMEM => self.no_space(resident.end, self.available()),
-            error => failure("mapping", &self.path)(error),
-        }
-    }
-
-    fn disk_warning(&self) -> Option<Warning> {
-        (!self.is_on(&[TMPFS, HUGETLBFS, RAMFS])).then(|| Warning::OnDisk { path: self.path.clone() })
-    }
-}
-
-const TMPFS: u32 = 0x0102_1994;
-const HUGETLBFS: u32 = 0x9584_58f6;
-const RAMFS: u32 = 0x8584_58f6;
-
-/// Bytes in huge pages of that size which nobody has, and nobody was promised.
-fn free_huge_pages(page_bytes: u64) -> Option<u64> {
-    let count = |what| {
-        let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/{what}", page_bytes >> 10);
-        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
-    };
-    Some(count("free_hugepages")?.saturating_sub(count("resv_hugepages")?) * page_bytes)
 }
 
 impl Drop for SegmentFile {

@@ -92,6 +92,14 @@ impl Mapping {
         unsafe { self.base.cast::<[u8; N]>().read_volatile() }
     }
 
+    /// Makes a range resident; false if the system says that it has no pages for it. A system that cannot be asked ends
+    /// the process at the first use of such a page.
+    pub(crate) fn has_room(&self, range: Range<usize>) -> bool {
+        const FAULT: i32 = 14; // The fault that would come, on Linux: `EFAULT`.
+        let refused = self.make_resident(range).err().map(std::io::Error::from);
+        !(cfg!(target_os = "linux") && refused.is_some_and(|error| error.raw_os_error() == Some(FAULT)))
+    }
+
     fn start_of(&self, range: &Range<usize>) -> *mut u8 {
         assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {} bytes", self.len);
         self.base.wrapping_add(range.start)

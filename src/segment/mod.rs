@@ -17,6 +17,8 @@ pub(crate) mod memfd;
 pub(crate) mod named;
 #[cfg(feature = "portable")]
 mod portable;
+#[cfg(target_os = "linux")]
+mod space;
 
 use crate::error::{RingError, Warning};
 use crate::layout::Layout;
@@ -191,6 +193,19 @@ pub(crate) fn unlink(location: &Location) -> Result<(), RingError> {
         Backend::File => named::unlink(&path),
         #[cfg(feature = "portable")]
         Backend::Portable => portable::unlink(&path),
+        backend => Err(RingError::Unsupported { backend }),
+    }
+}
+
+/// Removes what is at a location if nobody has it open and its ring is not to be kept, or `kept_too`. Says whether it
+/// did.
+pub(crate) fn remove_unused(location: &Location, kept_too: bool) -> Result<bool, RingError> {
+    let path = location.path()?;
+    match location.backend() {
+        #[cfg(target_os = "linux")]
+        Backend::File => named::remove_unused(&path, kept_too),
+        #[cfg(feature = "portable")]
+        Backend::Portable => portable::remove_unused(&path, kept_too),
         backend => Err(RingError::Unsupported { backend }),
     }
 }

@@ -13,6 +13,7 @@ use super::{Backing, Draft, Opened};
 use crate::error::RingError;
 use crate::layout::Layout;
 use crate::segment_options::SegmentOptions;
+use crate::stops::{self, Stop};
 use crate::superblock::Superblock;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -51,9 +52,12 @@ pub(super) fn draft(
 
 /// Gives a file its name, at once and only if nobody else has it.
 pub(super) fn publish(file: &SegmentFile) -> Result<(), RingError> {
+    stops::at(Stop::SegmentFilled);
     let nameless = through_proc(&file.fd);
     fs::linkat(fs::CWD, nameless, fs::CWD, &file.path, AtFlags::SYMLINK_FOLLOW)
-        .map_err(failure("naming", &file.path))
+        .map_err(failure("naming", &file.path))?;
+    stops::at(Stop::SegmentNamed);
+    Ok(())
 }
 
 /// Opens the segment of that path.
@@ -62,7 +66,9 @@ pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, Ring
         let fd = open_regular(path, OFlags::RDWR)?;
         // Until it is entered, and known to be one of ours, it is not ours to remove.
         let mut file = SegmentFile { fd, path: path.into(), keep: true, pid: std::process::id() };
-        match file.enter() {
+        let entered = file.enter();
+        stops::at(Stop::SegmentEntered);
+        match entered {
             Ok(()) if file.is_named() => {
                 let Contents { layout, stat, .. } = file.contents()?;
                 check_owner(&file.path, stat.st_uid, stat.st_mode)?;

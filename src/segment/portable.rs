@@ -8,14 +8,16 @@
 //! | `NAME.seqring`      | the id of the memory | shared, by everybody who has the ring open  |
 //! | `.ID.ENTRY.seqring` | nothing             | exclusively, by whoever holds that entry     |
 //!
-//! The first is written under another name and gets its own by a hard link, when the segment is whole. Locks end with
-//! their process, as the system sees to it. The last one out removes the files and the memory. A creator that is killed
-//! before the link leaves its memory behind, under a name that nobody looks for.
+//! The first is written as `.ID.draft.seqring` and gets its own name by a hard link, when the segment is whole. Locks end
+//! with their process, as the system sees to it. The last one out removes the files and the memory. What a creator leaves
+//! that is killed before the link, the next creator removes.
 
 use super::{Backing, Draft, Mapping, Opened, pages};
 use crate::error::RingError;
 use crate::layout::Layout;
+use crate::location::SUFFIX;
 use crate::segment_options::SegmentOptions;
+use crate::stops::{self, Stop};
 use crate::superblock::Superblock;
 use shared_memory::{ShmemConf, ShmemError};
 use std::collections::BTreeMap;
@@ -25,6 +27,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use zerocopy::{FromBytes, IntoBytes};
 
+/// What the ids of memory begin with; a number follows.
+const MEMORY: &str = "/shmem_";
+/// What the file of a segment is called that has no name yet.
+const DRAFT: &str = "draft";
 /// How often an opener looks again, with a yield between, while somebody removes the name: some ms.
 const OPEN_TRIES: usize = 10_000;
 
@@ -49,17 +55,24 @@ pub(super) fn draft(
     if path.exists() {
         return Err(RingError::AlreadyExists { path });
     }
-    let mut shmem = ShmemConf::new().size(layout.total_bytes).create().map_err(not_created(&path))?;
-    let id = shmem.get_os_id().to_owned();
-    let file = new_file(&path_beside(&path, &id, "draft")).map_err(failure("creating a link for", &path))?;
-    // From here on the link is the one to remove the memory.
-    let link = Link { file, path, id, keep: false, entries: Mutex::default() };
-    shmem.set_owner(false);
-    let written = (&link.file).write_all(link.id.as_bytes());
-    written.and_then(|()| link.file.lock_shared()).map_err(failure("linking to", &link.path))?;
+    path.parent().into_iter().for_each(remove_dead_drafts);
+    let id = format!("{MEMORY}{:X}", superblock.number());
+    let file = private().create_new(true).open(path_beside(&path, &id, DRAFT));
+    let link = Link {
+        file: file.map_err(failure("creating a link for", &path))?,
+        path,
+        id,
+        keep: false,
+        entries: Mutex::default(),
+    };
+    let written = link.file.lock_shared().and_then(|()| (&link.file).write_all(link.id.as_bytes()));
+    written.map_err(failure("linking to", &link.path))?;
+    let conf = ShmemConf::new().os_id(&link.id).size(layout.total_bytes);
+    let mut shmem = conf.create().map_err(not_created(&link.path))?;
+    shmem.set_owner(false); // The link is the one to remove it.
     let mapping = Mapping::shmem(shmem);
     // Nothing is allocated yet. Where the system can be asked to, it says now that there is no room.
-    if mapping.make_resident(0..layout.resident_bytes).is_err_and(|error| is_full(&io::Error::from(error))) {
+    if !mapping.has_room(0..layout.resident_bytes) {
         let wanted = layout.resident_bytes as u64;
         return Err(RingError::NoSpace { path: link.path.clone(), wanted, available: 0 });
     }
@@ -71,43 +84,55 @@ pub(super) fn draft(
 /// Opens the segment that the file of that path leads to.
 pub(super) fn open(path: PathBuf, options: &SegmentOptions) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
-        let mut file =
-            OpenOptions::new().read(true).write(true).open(&path).map_err(failure("opening", &path))?;
-        match file.try_lock_shared() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                std::thread::yield_now(); // Somebody is removing it.
-                continue;
+        let mut link = Link::at(&path)?;
+        let entered = link.file.try_lock_shared();
+        stops::at(Stop::SegmentEntered);
+        match entered {
+            Ok(()) if leads_to(&path, &link.id) => {
+                let (mapping, layout) = link.map()?;
+                link.keep = layout.config.keep;
+                let warnings = pages::settle(&mapping, &layout, options);
+                return Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) });
             }
+            // Somebody is removing it at this moment, or just did: look again.
+            Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
             Err(TryLockError::Error(error)) => return Err(failure("locking", &path)(error)),
-        }
-        let mut id = String::new();
-        file.read_to_string(&mut id).map_err(failure("reading", &path))?;
-        if leads_to(&path, &id) {
-            let mut link = Link { file, path, id, keep: true, entries: Mutex::default() };
-            let (mapping, layout) = link.map()?;
-            link.keep = layout.config.keep;
-            let warnings = pages::settle(&mapping, &layout, options);
-            return Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) });
         }
     }
     Err(RingError::Unusable { path, reason: "somebody who is leaving holds it, and does not go on".into() })
 }
 
+/// Removes the segment if nobody has it open and its ring is not to be kept. Says whether it did.
+pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
+    let mut link = Link::at(path)?;
+    let kept = link.map().is_ok_and(|(_, layout)| layout.config.keep);
+    link.keep = kept && !kept_too;
+    drop(link); // As the last one out does it.
+    Ok(!path.exists())
+}
+
 /// Removes the name, so that nobody can open the segment any more; who has it keeps it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
-    let id = fs::read_to_string(path).map_err(failure("reading", path))?;
+    let link = Link::at(path)?;
     fs::remove_file(path).map_err(failure("removing", path))?;
-    remove_memory(&id);
-    Ok(())
+    remove_memory(&link.id);
+    Ok(()) // If nobody has it, we are the last one out.
 }
 
 impl Link {
+    /// The one at that path, not locked, and to be left as it is.
+    fn at(path: &Path) -> Result<Self, RingError> {
+        let (file, id) = open_link(path)?;
+        Ok(Link { file, path: path.into(), id, keep: true, entries: Mutex::default() })
+    }
+
     pub(super) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
-        let draft = path_beside(&self.path, &self.id, "draft");
+        let draft = path_beside(&self.path, &self.id, DRAFT);
+        stops::at(Stop::SegmentFilled);
         fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
+        stops::at(Stop::SegmentNamed);
         self.keep = keep;
-        let _ = fs::remove_file(&draft); // If it stays, it leads to the same ring, under a name that nobody looks for.
+        let _ = fs::remove_file(&draft); // If it stays, it goes with the ring.
         Ok(())
     }
 
@@ -132,7 +157,7 @@ impl Link {
     /// Takes the lock that goes with an entry of the participant table, if nobody has it.
     pub(super) fn try_lock(&self, entry: usize) -> bool {
         let path = path_beside(&self.path, &self.id, &entry.to_string());
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let opened = private().create(true).truncate(false).open(path);
         let Some(file) = opened.ok().filter(|file| file.try_lock().is_ok()) else {
             return false;
         };
@@ -156,29 +181,67 @@ impl Link {
 }
 
 impl Drop for Link {
-    /// The last one out removes everything.
+    /// The last one out removes everything; of a ring that is kept, only what an unlinked one has left.
     fn drop(&mut self) {
         // Let go first: of two that leave at once and keep their shared locks, neither would be alone.
-        let alone = self.file.unlock().is_ok() && self.file.try_lock().is_ok();
-        if self.keep || !alone {
+        let _ = self.file.unlock();
+        stops::at(Stop::SegmentLeft);
+        let is_named = leads_to(&self.path, &self.id);
+        if (self.keep && is_named) || self.file.try_lock().is_err() {
             return;
         }
-        if leads_to(&self.path, &self.id) {
+        stops::at(Stop::SegmentDeserted);
+        if is_named {
             let _ = fs::remove_file(&self.path);
         }
         remove_memory(&self.id);
-        let Some(directory) = self.path.parent() else { return };
-        let prefix = prefix_of(&self.id);
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        remove_entries(&self.path, &self.id);
     }
 }
 
+/// Opens the link at that path, and says which memory it leads to.
+fn open_link(path: &Path) -> Result<(File, String), RingError> {
+    let unusable = |reason: &str| RingError::Unusable { path: path.into(), reason: reason.into() };
+    if !fs::symlink_metadata(path).map_err(failure("examining", path))?.is_file() {
+        return Err(unusable("it is not a regular file"));
+    }
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
+    let id = id_in(&file).ok_or_else(|| unusable("it does not lead to memory of a ring"))?;
+    Ok((file, id))
+}
+
+/// The id of memory in a link, if it is one: no other memory is touched on a file's word.
+fn id_in(file: &File) -> Option<String> {
+    let mut id = String::new();
+    file.take(64).read_to_string(&mut id).ok()?;
+    let number = id.strip_prefix(MEMORY)?;
+    (!number.is_empty() && number.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(id)
+}
+
 fn leads_to(path: &Path, id: &str) -> bool {
-    fs::read_to_string(path).is_ok_and(|there| there == id)
+    File::open(path).is_ok_and(|file| id_in(&file).as_deref() == Some(id))
+}
+
+/// Removes what creators left that were killed before their segment had its name, or just after. An id is written under
+/// the lock, so whoever has written one and holds no lock any more is dead, or done.
+fn remove_dead_drafts(directory: &Path) {
+    for draft in files_in(directory, |name| name.ends_with(&format!(".{DRAFT}{SUFFIX}"))) {
+        let Ok((file, id)) = open_link(&draft) else { continue };
+        // Where we hold the lock, nobody is in the middle of anything.
+        if file.try_lock().is_err() || !leads_to(&draft, &id) {
+            continue;
+        }
+        let mut links = files_in(directory, |name| name.ends_with(SUFFIX) && !name.starts_with('.'));
+        if !links.any(|path| leads_to(&path, &id)) {
+            remove_memory(&id);
+        }
+        let _ = fs::remove_file(&draft);
+    }
+}
+
+fn files_in(directory: &Path, is_one: impl Fn(&str) -> bool) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    files.filter(move |file| file.file_name().to_str().is_some_and(&is_one)).map(|file| file.path())
 }
 
 /// Removes memory by its id: those who have it mapped keep it.
@@ -188,28 +251,31 @@ fn remove_memory(id: &str) {
     }
 }
 
+/// Removes the files of entries.
+fn remove_entries(path: &Path, id: &str) {
+    let Some(directory) = path.parent() else { return };
+    let prefix = prefix_of(id);
+    for file in files_in(directory, |name| name.starts_with(&prefix)) {
+        let _ = fs::remove_file(file);
+    }
+}
+
 fn prefix_of(id: &str) -> String {
     format!(".{}.", id.trim_start_matches('/'))
 }
 
 /// A file that belongs to the memory of that id.
 fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
-    path.with_file_name(format!("{}{what}.seqring", prefix_of(id)))
+    path.with_file_name(format!("{}{what}{SUFFIX}", prefix_of(id)))
 }
 
-/// A file that was not there, for this user alone where users are told apart.
-fn new_file(path: &Path) -> io::Result<File> {
+/// To create a file for this user alone, where users are told apart: whoever can open one can lock it.
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Whether a refusal to make pages resident says that there are none: the kernel reports the fault that would come.
-fn is_full(error: &io::Error) -> bool {
-    const FAULT: i32 = 14;
-    cfg!(target_os = "linux") && error.raw_os_error() == Some(FAULT)
+    options
 }
 
 fn not_created(path: &Path) -> impl Fn(ShmemError) -> RingError {

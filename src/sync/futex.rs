@@ -111,8 +111,8 @@ mod imp {
 #[cfg(seqring_loom)]
 mod imp {
     use super::Scope;
-    use loom::sync::atomic::{AtomicU32, Ordering};
-    use loom::sync::{Condvar, Mutex};
+    use crate::sync::checker::sync::atomic::{AtomicU32, Ordering};
+    use crate::sync::checker::sync::{Condvar, Mutex};
     use std::time::Duration;
 
     /// The model of a futex: the kernel's bucket lock is a mutex, its queue a condition variable.

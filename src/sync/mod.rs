@@ -1,25 +1,43 @@
 //! The one door to atomics, fences, futexes and spin hints.
 //!
 //! Everything that another thread or process can observe goes through here, so that one text of every
-//! protocol runs on the heap, in shared memory and under the loom model checker (`--cfg seqring_loom`).
-//! No other module names `loom`, and no other module writes an `Acquire` or `Release`: an ordering is asked
+//! protocol runs on the heap, in shared memory, under the loom model checker (`--cfg seqring_loom`), under the random
+//! schedules of shuttle (`--cfg seqring_shuttle` as well) and beside a hostile peer (`--cfg seqring_fuzz`).
+//! No other module names `loom` or `shuttle`, and no other module writes an `Acquire` or `Release`: an ordering is asked
 //! for by the name of the [`Pair`] it belongs to, which puts the pairing into the code at both of its ends
 //! and lets the models weaken exactly that end and watch the model fail.
 
 pub(crate) mod futex;
+#[cfg(seqring_fuzz)]
+pub(crate) mod hostile;
 pub(crate) mod membarrier;
 mod pair;
 
+#[cfg(seqring_fuzz)]
+pub(crate) use hostile::AtomicU64;
+#[cfg(not(any(seqring_loom, seqring_fuzz)))]
+pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(seqring_loom))]
 pub(crate) use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
     sync::{Mutex, MutexGuard},
     thread::yield_now,
 };
 
+/// What runs the models: loom, which explores every schedule of a few steps, or shuttle, random ones of many.
+#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+pub(crate) use loom as checker;
+#[cfg(seqring_shuttle)]
+pub(crate) use shuttle as checker;
+
+#[cfg(seqring_shuttle)]
+pub(crate) mod cell;
+#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+pub(crate) use loom::cell;
+
 #[cfg(seqring_loom)]
-pub(crate) use loom::{
+pub(crate) use checker::{
     hint::spin_loop,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     sync::{Mutex, MutexGuard},
@@ -40,12 +58,12 @@ pub(crate) const MODELLED: bool = cfg!(seqring_loom);
 /// To loom this is no atomic load: after one, loom would not see other threads' loads of the word before the
 /// caller's next store to it as anything to reorder, and explore next to nothing (tokio-rs/loom#166).
 #[inline(always)]
-#[cfg(not(seqring_loom))]
+#[cfg(any(not(seqring_loom), seqring_shuttle))]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     word.load(Relaxed)
 }
 
-#[cfg(seqring_loom)]
+#[cfg(all(seqring_loom, not(seqring_shuttle)))]
 #[allow(unsafe_code, reason = "loom's own check of its contract: it panics if another thread's store races")]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     // SAFETY: loom verifies that no store by another thread is concurrent.
@@ -57,13 +75,13 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
 /// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads the newest value
 /// where a load may read an older one; then the exchange that follows would fail, and be tried again.
 #[inline(always)]
-#[cfg(not(seqring_loom))]
+#[cfg(any(not(seqring_loom), seqring_shuttle))]
 pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
     word.load(order)
 }
 
-#[cfg(seqring_loom)]
-pub(crate) fn load_to_exchange(word: &AtomicU64, order: loom::sync::atomic::Ordering) -> u64 {
+#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
     word.fetch_add(0, order)
 }
 

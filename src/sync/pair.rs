@@ -121,7 +121,7 @@ mod imp {
 #[cfg(seqring_loom)]
 mod imp {
     use super::{End, Ordering, Pair};
-    use loom::sync::atomic::fence;
+    use crate::sync::checker::sync::atomic::fence;
     use std::sync::atomic::AtomicU8;
 
     /// The end that is switched off, as `pair * 2 + end`; `NONE` for the product's own orderings.

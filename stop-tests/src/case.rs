@@ -98,6 +98,12 @@ impl Role {
             Stop::JoinCursor | Stop::ReadCopied => reads,
             Stop::BellAnnounced => reads || takes,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
+            // In `segment`.
+            Stop::SegmentFilled
+            | Stop::SegmentNamed
+            | Stop::SegmentEntered
+            | Stop::SegmentLeft
+            | Stop::SegmentDeserted => false,
         }
     }
 
@@ -254,7 +260,7 @@ impl Case {
         let ring = Ring::create(&name, &self.role.config()).map_err(|error| error.to_string())?;
         let (read, over, done) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let leaking = AtomicBool::new(self.stop == Stop::MessageAdopted);
-        std::thread::scope(|scope| {
+        let moved = std::thread::scope(|scope| {
             let survivor = Survivor::join(&ring)?;
             // Held by us, so that the stream does not end with the victim.
             let writers: Result<Vec<_>, _> = (0..self.role.others()).map(|_| ring.writer()).collect();
@@ -302,7 +308,10 @@ impl Case {
                 self.check(&got, VICTIM, ended.least, most)?;
             }
             Ok(ended.moved)
-        })
+        });
+        // Takers that were leaked have the ring open as long as this process lives: its name would outlive them all.
+        let _ = Ring::unlink(&name);
+        moved
     }
 
     /// Starts the victim, and lets it meet its fate.

@@ -4,10 +4,11 @@
 //! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others move that
 //! many messages; then the victim is continued and ends its errands, or it is killed and an heir takes its place. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
-//! victim never gets to its point.
+//! victim never gets to its point. The points at which segments come and go have cases of their own (`segment`).
 
 mod case;
 mod message;
+mod segment;
 
 use case::{Case, Fate, Role, be_victim};
 use seqring::stopping::Stop;
@@ -20,6 +21,10 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["victim", role, stop, name] => {
             be_victim(role.parse().expect("a number"), stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        ["comer", stop, backend, name] => {
+            segment::come_and_go(stop.parse().expect("a number"), backend.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
         [] => run(MESSAGES),
@@ -48,6 +53,22 @@ fn run(messages: u64) -> ExitCode {
                         }
                     }
                     Err(error) => failures.push(format!("{role:?} {fate:?}: {error}")),
+                }
+            }
+        }
+        if segment::passes(stop) {
+            let fates = [Fate::Continued, Fate::Killed];
+            for (backend, fate) in segment::BACKENDS.into_iter().flat_map(|one| fates.map(|fate| (one, fate)))
+            {
+                match segment::run(stop, backend, fate, messages) {
+                    Ok(messages) => {
+                        moved += messages;
+                        match fate {
+                            Fate::Continued => stops += 1,
+                            Fate::Killed => kills += 1,
+                        }
+                    }
+                    Err(error) => failures.push(format!("{backend:?} {fate:?}: {error}")),
                 }
             }
         }

@@ -1,10 +1,11 @@
-//! Does each operation to the ring and to the model, and compares. Reads are in `reading.rs`.
+//! Does each operation to the ring and to the model, and compares. Reads are in `reading.rs`, takes in `taking.rs`.
 
 use crate::common::bytes_of;
 use crate::model::{Model, Phase};
 use crate::operations::{Call, From, Len, Op, Shape};
 use seqring::{
-    Claim, Delivery, Extras, JoinError, Reader, Ring, Role, SlotClass, TryWriteError, WriteError, Writer,
+    Claim, Delivery, Extras, JoinError, Reader, Ring, Role, SlotClass, Taker, TryWriteError, WriteError,
+    Writer, Writers,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use std::time::Duration;
 pub(crate) struct Driver {
     pub(crate) shape: Shape,
     pub(crate) model: Model,
-    ring: Ring,
-    writer: Option<Writer>,
+    pub(crate) ring: Ring,
+    pub(crate) writers: Vec<Option<Writer>>,
     /// Same indices as in the model.
     pub(crate) readers: Vec<Option<Reader>>,
+    pub(crate) takers: Vec<Option<Taker>>,
     /// When each message was published, as the readers were told.
     pub(crate) times: BTreeMap<u64, u64>,
 }
@@ -24,15 +26,15 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(shape: &Shape) -> Self {
         let ring = Ring::heap(&shape.config()).unwrap();
-        let gated = shape.delivery == Delivery::Gated;
         let (slots, meta_bytes) = (shape.slots as u64, shape.options.meta_bytes);
-        let model = Model::new(slots, shape.slot_bytes, meta_bytes, gated, shape.first_sequence);
+        let model = Model::new(slots, shape.slot_bytes, meta_bytes, shape.delivery, shape.first_sequence);
         Driver {
             shape: shape.clone(),
             ring,
             model,
-            writer: None,
+            writers: Vec::new(),
             readers: Vec::new(),
+            takers: Vec::new(),
             times: BTreeMap::new(),
         }
     }
@@ -46,31 +48,33 @@ impl Driver {
 
     fn apply(&mut self, op: &Op) {
         match op {
-            Op::Write { count, call, len, tag, meta } => {
+            Op::Write { writer, count, call, len, tag, meta } => {
                 for _ in 0..*count {
-                    self.write(*call, *len, *tag, *meta);
+                    self.write(*writer, *call, *len, *tag, *meta);
                 }
             }
-            Op::Claim { len, call, keep, in_place, publish, meanwhile } => {
-                let Some(mut writer) = self.writer.take() else {
-                    return;
-                };
+            Op::Claim { writer, len, call, keep, in_place, publish, meanwhile } => {
+                let Some(id) = pick(&self.writers, *writer) else { return };
+                let mut writer = self.writers[id].take().expect("picked from those present");
                 let keep = Len::Share(*keep);
                 if let Some(mut claim) = self.claim(&mut writer, *call, *len) {
+                    let first = self.model.next;
                     self.fill(&mut claim, *in_place);
                     self.run(meanwhile);
-                    self.finish(claim, keep, *publish);
+                    self.finish(claim, first, keep, *publish);
                 }
-                self.writer = Some(writer);
+                self.writers[id] = Some(writer);
             }
             Op::Read { reader, count, call, look } => {
                 for _ in 0..*count {
                     self.read(*reader, *call, look);
                 }
             }
+            Op::WriteBatch { writer, batch, call } => self.write_batch(*writer, batch, *call),
+            Op::ReadBatch { reader, batch, call } => self.read_batch(*reader, batch, *call),
             Op::Join { from } => self.join(*from),
             Op::Leave { reader } => {
-                if let Some(id) = self.pick_reader(*reader) {
+                if let Some(id) = pick(&self.readers, *reader) {
                     self.readers[id] = None;
                     self.model.readers[id] = None;
                 }
@@ -80,11 +84,14 @@ impl Driver {
                 self.model.skip_readers_to_newest();
             }
             Op::WriterJoins => self.writer_joins(),
-            Op::WriterLeaves => {
-                if self.writer.take().is_some() && self.model.phase == Phase::Open {
-                    self.model.phase = Phase::Ended;
+            Op::Take { taker, count, call, meanwhile } => self.take(*taker, *count, *call, meanwhile),
+            Op::TakerJoins => self.taker_joins(),
+            Op::TakerLeaves { taker } => {
+                if let Some(id) = pick(&self.takers, *taker) {
+                    self.takers[id] = None;
                 }
             }
+            Op::WriterLeaves { writer } => self.writer_leaves(*writer),
             Op::Close => {
                 self.ring.close();
                 self.model.phase = Phase::Closed;
@@ -95,7 +102,7 @@ impl Driver {
     /// What can be asked at any time.
     fn compare(&self) {
         assert_eq!(self.ring.next_sequence(), self.model.next);
-        if let Some(writer) = &self.writer {
+        for writer in self.writers.iter().flatten() {
             assert_eq!(writer.next_sequence(), self.model.next);
         }
         for (reader, model) in self.readers.iter().zip(&self.model.readers) {
@@ -112,8 +119,9 @@ impl Driver {
         assert_eq!(readers.map(|reader| reader.missed).sum::<u64>(), lost);
     }
 
-    fn write(&mut self, call: Call, len: Len, tag: u64, meta: Option<Len>) {
-        let Some(writer) = &mut self.writer else { return };
+    fn write(&mut self, writer: usize, call: Call, len: Len, tag: u64, meta: Option<Len>) {
+        let Some(id) = pick(&self.writers, writer) else { return };
+        let writer = self.writers[id].as_mut().expect("picked from those present");
         let payload = bytes_of(self.model.next, len.bytes(self.shape.slot_bytes));
         let metadata = bytes_of(!self.model.next, meta.map_or(0, |meta| meta.bytes(self.model.meta_bytes)));
         let extras = Extras { tag, metadata: &metadata };
@@ -125,9 +133,7 @@ impl Driver {
             (Call::Wait, None) if !full => (tried(writer.write(&payload)), 0),
             (Call::Wait, _) => {
                 let error = writer.write_timeout(&payload, Duration::ZERO).unwrap_err();
-                assert!(
-                    matches!(error, WriteError::TimedOut { slowest: Some(peer) } if peer.lag == self.model.slots)
-                );
+                self.model.assert_timed_out(error);
                 return;
             }
         };
@@ -142,7 +148,7 @@ impl Driver {
             Call::Wait if expected != Err(TryWriteError::Full) => tried(writer.claim(len)),
             Call::Wait => {
                 let error = writer.claim_timeout(len, Duration::ZERO).unwrap_err();
-                assert!(matches!(error, WriteError::TimedOut { slowest: Some(_) }));
+                self.model.assert_timed_out(error);
                 return None;
             }
             Call::Try => writer.try_claim(len),
@@ -153,7 +159,7 @@ impl Driver {
 
     fn fill(&self, claim: &mut Claim<'_>, in_place: bool) {
         let bytes = bytes_of(self.model.next, claim.len());
-        let exclusive = self.model.gated && !self.shape.options.observers;
+        let exclusive = self.shape.delivery != Delivery::Lossy && !self.shape.options.observers;
         let slice = claim.as_mut_slice();
         assert_eq!(slice.is_some(), exclusive || self.shape.class != SlotClass::Arena);
         match slice {
@@ -167,11 +173,13 @@ impl Driver {
         }
     }
 
-    fn finish(&mut self, mut claim: Claim<'_>, keep: Len, publish: bool) {
+    /// What was filled in is named by the message that was next when it was: others may have published since.
+    fn finish(&mut self, mut claim: Claim<'_>, filled_as: u64, keep: Len, publish: bool) {
+        let filled = bytes_of(filled_as, claim.len());
         claim.truncate(keep.bytes(claim.len()));
         let len = claim.len();
         if publish {
-            assert_eq!(claim.publish(), self.model.write(&bytes_of(self.model.next, len), 0, &[]));
+            assert_eq!(claim.publish(), self.model.write(&filled[..len], 0, &[]));
         }
     }
 
@@ -180,6 +188,11 @@ impl Driver {
             return;
         }
         let start = from.start(self.model.next);
+        let delivery = self.shape.delivery;
+        if delivery == Delivery::Queue {
+            assert_eq!(self.ring.reader(start).unwrap_err(), JoinError::Delivery { delivery });
+            return;
+        }
         let reader = self.ring.reader(start).unwrap();
         let allowed = self.model.may_join_at(start);
         assert!(allowed.contains(&reader.position()), "{start:?}: {} not in {allowed:?}", reader.position());
@@ -187,21 +200,44 @@ impl Driver {
         self.readers.push(Some(reader));
     }
 
+    /// Writers, also those that somebody uses at the moment.
+    fn writers_there(&self) -> usize {
+        self.ring.participants().iter().filter(|one| one.role == Role::Writer).count()
+    }
+
     fn writer_joins(&mut self) {
-        let taken = self.ring.participants().iter().any(|one| one.role == Role::Writer);
+        let there = self.writers_there();
+        if there == 4 {
+            return;
+        }
+        let taken = there > 0 && self.shape.writers == Writers::One;
         match self.ring.writer() {
             Ok(writer) => {
                 assert!(!taken && self.model.phase != Phase::Closed);
                 self.model.phase = Phase::Open;
-                self.writer = Some(writer);
+                self.writers.push(Some(writer));
             }
             Err(JoinError::WriterTaken { pid }) => assert!(taken && pid == std::process::id()),
             Err(error) => assert!(error == JoinError::Closed && self.model.phase == Phase::Closed),
         }
     }
+
+    fn writer_leaves(&mut self, writer: usize) {
+        let Some(id) = pick(&self.writers, writer) else { return };
+        self.writers[id] = None;
+        if self.writers_there() == 0 && self.model.phase == Phase::Open {
+            self.model.phase = Phase::Ended;
+        }
+    }
 }
 
-fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
+/// One of those that nobody uses at the moment.
+pub(crate) fn pick<T>(all: &[Option<T>], draw: usize) -> Option<usize> {
+    let present: Vec<_> = (0..all.len()).filter(|id| all[*id].is_some()).collect();
+    (!present.is_empty()).then(|| present[draw % present.len()])
+}
+
+pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
     result.map_err(|error| match error {
         WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
         WriteError::Closed => TryWriteError::Closed,

@@ -5,12 +5,14 @@
 //! test. What threads do to each other is the business of the models and of `threads.rs`.
 #![allow(missing_docs)]
 
+mod batches;
 #[path = "../common/mod.rs"]
 mod common;
 mod driver;
 mod model;
 mod operations;
 mod reading;
+mod taking;
 
 use driver::Driver;
 use operations::{history, shape};

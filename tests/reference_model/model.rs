@@ -1,6 +1,6 @@
 //! The reference: what a ring does, said in the plainest sequential code. No atomics, no slots, no bytes shared.
 
-use seqring::{Lagged, Start, TryReadError, TryWriteError};
+use seqring::{Delivery, Lagged, Start, TryReadError, TryWriteError, WriteError};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
@@ -50,9 +50,11 @@ pub(crate) struct Model {
     pub(crate) slots: u64,
     pub(crate) slot_bytes: usize,
     pub(crate) meta_bytes: usize,
-    pub(crate) gated: bool,
+    pub(crate) delivery: Delivery,
     pub(crate) first: u64,
     pub(crate) next: u64,
+    /// Queue: the message that is taken next.
+    taken: u64,
     pub(crate) phase: Phase,
     pub(crate) readers: Vec<Option<Reader>>,
     /// The last `slots` messages.
@@ -60,15 +62,22 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(slots: u64, slot_bytes: usize, meta_bytes: usize, gated: bool, first: u64) -> Self {
+    pub(crate) fn new(
+        slots: u64,
+        slot_bytes: usize,
+        meta_bytes: usize,
+        delivery: Delivery,
+        first: u64,
+    ) -> Self {
         let (messages, readers) = (VecDeque::new(), Vec::new());
         Model {
             slots,
             slot_bytes,
             meta_bytes,
-            gated,
+            delivery,
             first,
             next: first,
+            taken: first,
             phase: Phase::Fresh,
             readers,
             messages,
@@ -90,12 +99,26 @@ impl Model {
         if self.phase == Phase::Closed {
             return Err(TryWriteError::Closed);
         }
-        let is_full = self.gated && self.slowest().is_some_and(|slowest| self.next - slowest == self.slots);
+        let held_back_to = match self.delivery {
+            Delivery::Gated => self.slowest(),
+            Delivery::Lossy => None,
+            Delivery::Queue => Some(self.taken),
+        };
+        let is_full = held_back_to.is_some_and(|oldest| self.next - oldest == self.slots);
         if is_full { Err(TryWriteError::Full) } else { Ok(()) }
     }
 
     fn slowest(&self) -> Option<u64> {
         self.readers.iter().flatten().map(Reader::holds).min()
+    }
+
+    /// Judges a write that had no time to wait: it names the reader that it waits for, if it is a reader.
+    pub(crate) fn assert_timed_out(&self, error: WriteError) {
+        let WriteError::TimedOut { slowest } = error else { panic!("{error}") };
+        match self.delivery {
+            Delivery::Queue => {}
+            _ => assert_eq!(slowest.expect("a reader").lag, self.slots),
+        }
     }
 
     /// Publishes a message.
@@ -115,7 +138,7 @@ impl Model {
     pub(crate) fn may_join_at(&self, start: Start) -> RangeInclusive<u64> {
         let oldest = self.next.saturating_sub(self.slots).max(self.first);
         let next = self.next;
-        let latest = |exact: u64| if self.gated { next } else { exact };
+        let latest = |exact: u64| if self.delivery == Delivery::Gated { next } else { exact };
         match start {
             Start::Next => next..=next,
             Start::Oldest => oldest..=latest(oldest),
@@ -153,6 +176,36 @@ impl Model {
         Ok(message)
     }
 
+    /// What a batch of at most `most` messages gets, each of which `fits` may refuse: what is there without further ado. Only
+    /// of the first there is more to say.
+    pub(crate) fn read_batch(
+        &mut self,
+        id: usize,
+        most: usize,
+        mut fits: impl FnMut(&Message) -> Result<(), TryReadError>,
+    ) -> Result<Vec<Message>, TryReadError> {
+        let mut messages = Vec::new();
+        while messages.len() < most && (messages.is_empty() || self.is_there(id)) {
+            let message = self.next_message(id)?;
+            match fits(&message) {
+                Ok(()) => {}
+                Err(error) if messages.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+            self.reader(id).position += 1;
+            messages.push(message);
+        }
+        self.reader(id).metadata.clear();
+        Ok(messages)
+    }
+
+    /// Whether the next message can be read.
+    fn is_there(&mut self, id: usize) -> bool {
+        let (next, oldest) = (self.next, self.oldest_kept());
+        let reader = self.reader(id);
+        !reader.finished && (oldest.max(reader.floor)..next).contains(&reader.position)
+    }
+
     /// What a view in place shows; writers leave that message alone until [`Self::unpin`].
     pub(crate) fn pin(&mut self, id: usize) -> Result<Message, TryReadError> {
         let message = self.next_message(id)?;
@@ -170,6 +223,7 @@ impl Model {
 
     fn next_message(&mut self, id: usize) -> Result<Message, TryReadError> {
         let (next, slots, phase, oldest) = (self.next, self.slots, self.phase, self.oldest_kept());
+        let nothing = self.nothing();
         let reader = self.reader(id);
         reader.metadata.clear();
         if reader.finished {
@@ -185,11 +239,28 @@ impl Model {
         }
         if reader.position == next {
             reader.finished = phase == Phase::Closed;
-            let goes_on = matches!(phase, Phase::Fresh | Phase::Open);
-            return Err(if goes_on { TryReadError::Empty } else { TryReadError::Closed });
+            return Err(nothing);
         }
         let index = (reader.position - oldest) as usize;
         Ok(self.messages[index].clone())
+    }
+
+    /// What a take returns.
+    pub(crate) fn take(&mut self) -> Result<Message, TryReadError> {
+        if self.taken == self.next {
+            return Err(self.nothing());
+        }
+        let index = (self.taken - self.oldest_kept()) as usize;
+        self.taken += 1;
+        Ok(self.messages[index].clone())
+    }
+
+    /// What somebody is told who has had everything.
+    fn nothing(&self) -> TryReadError {
+        match self.phase {
+            Phase::Fresh | Phase::Open => TryReadError::Empty,
+            Phase::Ended | Phase::Closed => TryReadError::Closed,
+        }
     }
 
     fn skip(reader: &mut Reader, to: u64) -> TryReadError {

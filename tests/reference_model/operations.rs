@@ -2,7 +2,7 @@
 
 use crate::common::{CLASSES, DELIVERIES};
 use proptest::prelude::*;
-use seqring::{Config, Delivery, SlotClass, Start};
+use seqring::{Config, Delivery, SlotClass, Start, Writers};
 
 /// A length as a share of the slot size, in permille, or that many bytes too many.
 #[derive(Clone, Copy, Debug)]
@@ -63,16 +63,70 @@ pub(crate) enum Look {
     View(Vec<Op>),
 }
 
-/// One thing done. Readers are drawn from those that are there, so every draw means something.
+/// Several messages at a time: of one length, end to end; or of any lengths.
+#[derive(Clone, Debug)]
+pub(crate) enum Batch {
+    EndToEnd { count: usize, len: Len },
+    Each { count: usize, bytes: Len },
+}
+
+/// One thing done. Writers, readers and takers are drawn from those that are there, so every draw means something.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Write { count: usize, call: Call, len: Len, tag: u64, meta: Option<Len> },
-    Claim { len: Len, call: Call, keep: usize, in_place: bool, publish: bool, meanwhile: Vec<Op> },
-    Read { reader: usize, count: usize, call: Call, look: Look },
-    Join { from: From },
-    Leave { reader: usize },
+    Write {
+        writer: usize,
+        count: usize,
+        call: Call,
+        len: Len,
+        tag: u64,
+        meta: Option<Len>,
+    },
+    Claim {
+        writer: usize,
+        len: Len,
+        call: Call,
+        keep: usize,
+        in_place: bool,
+        publish: bool,
+        meanwhile: Vec<Op>,
+    },
+    Read {
+        reader: usize,
+        count: usize,
+        call: Call,
+        look: Look,
+    },
+    WriteBatch {
+        writer: usize,
+        batch: Batch,
+        call: Call,
+    },
+    ReadBatch {
+        reader: usize,
+        batch: Batch,
+        call: Call,
+    },
+    Join {
+        from: From,
+    },
+    Leave {
+        reader: usize,
+    },
+    /// The last of so many takes is held while all that happens.
+    Take {
+        taker: usize,
+        count: usize,
+        call: Call,
+        meanwhile: Vec<Op>,
+    },
+    TakerJoins,
+    TakerLeaves {
+        taker: usize,
+    },
     Skip,
-    WriterLeaves,
+    WriterLeaves {
+        writer: usize,
+    },
     WriterJoins,
     Close,
 }
@@ -92,11 +146,32 @@ fn from() -> impl Strategy<Value = From> {
 
 fn write() -> impl Strategy<Value = Op> {
     let count = prop_oneof![3 => 1..4usize, 1 => 40..70usize];
-    (count, call(), len(), any::<u64>(), proptest::option::of(len()))
-        .prop_map(|(count, call, len, tag, meta)| Op::Write { count, call, len, tag, meta })
+    (0..4usize, count, call(), len(), any::<u64>(), proptest::option::of(len()))
+        .prop_map(|(writer, count, call, len, tag, meta)| Op::Write { writer, count, call, len, tag, meta })
 }
 
-/// What may happen while a view or a claim is held.
+/// Batches of few messages and of more than there are slots; half of those end to end have the length of whole slots, so
+/// that some are of one length.
+fn batch() -> impl Strategy<Value = Batch> {
+    let count = || prop_oneof![3 => 0..5usize, 1 => 10..70usize];
+    let each = prop_oneof![1 => Just(Len::Share(1000)), 1 => len()];
+    prop_oneof![
+        (count(), each).prop_map(|(count, len)| Batch::EndToEnd { count, len }),
+        (count(), len()).prop_map(|(count, bytes)| Batch::Each { count, bytes }),
+    ]
+}
+
+fn take(meanwhile: impl Strategy<Value = Vec<Op>>) -> impl Strategy<Value = Op> {
+    let count = prop_oneof![3 => 1..4usize, 1 => 40..70usize];
+    (0..4usize, count, call(), meanwhile).prop_map(|(taker, count, call, meanwhile)| Op::Take {
+        taker,
+        count,
+        call,
+        meanwhile,
+    })
+}
+
+/// What may happen while a view, a claim or a message taken is held.
 fn simple() -> impl Strategy<Value = Op> {
     let look = prop_oneof![
         4 => len().prop_map(Look::Copy),
@@ -109,39 +184,47 @@ fn simple() -> impl Strategy<Value = Op> {
         10 => write(),
         10 => (0..8usize, count, call(), look)
             .prop_map(|(reader, count, call, look)| Op::Read { reader, count, call, look }),
+        5 => (0..4usize, batch(), call())
+            .prop_map(|(writer, batch, call)| Op::WriteBatch { writer, batch, call }),
+        5 => (0..8usize, batch(), call())
+            .prop_map(|(reader, batch, call)| Op::ReadBatch { reader, batch, call }),
         2 => from().prop_map(|from| Op::Join { from }),
         1 => (0..8usize).prop_map(|reader| Op::Leave { reader }),
+        6 => take(Just(Vec::new())),
+        1 => Just(Op::TakerJoins),
+        1 => (0..4usize).prop_map(|taker| Op::TakerLeaves { taker }),
         1 => Just(Op::Skip),
-        1 => Just(Op::WriterLeaves),
+        1 => (0..4usize).prop_map(|writer| Op::WriterLeaves { writer }),
         2 => Just(Op::WriterJoins),
     ]
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let meanwhile = || proptest::collection::vec(prop_oneof![40 => simple(), 1 => Just(Op::Close)], 0..6);
-    let claim = (len(), call(), 0..=1000usize, any::<bool>(), any::<bool>(), meanwhile()).prop_map(
-        |(len, call, keep, in_place, publish, meanwhile)| Op::Claim {
+    let claim = (0..4usize, len(), call(), 0..=1000usize, any::<bool>(), any::<bool>(), meanwhile())
+        .prop_map(|(writer, len, call, keep, in_place, publish, meanwhile)| Op::Claim {
+            writer,
             len,
             call,
             keep,
             in_place,
             publish,
             meanwhile,
-        },
-    );
+        });
     let view = (0..8usize, call(), meanwhile()).prop_map(|(reader, call, ops)| Op::Read {
         reader,
         count: 1,
         call,
         look: Look::View(ops),
     });
-    prop_oneof![100 => simple(), 15 => claim, 15 => view, 1 => Just(Op::Close)]
+    prop_oneof![100 => simple(), 15 => claim, 15 => view, 6 => take(meanwhile()), 1 => Just(Op::Close)]
 }
 
 /// A history: the writer comes and a reader joins sooner or later, and much else happens.
 pub(crate) fn history() -> impl Strategy<Value = Vec<Op>> {
     let opening = prop_oneof![
-        Just(vec![Op::WriterJoins, Op::Join { from: From::Next }]),
+        Just(vec![Op::WriterJoins, Op::Join { from: From::Next }, Op::TakerJoins]),
+        Just(vec![Op::WriterJoins, Op::WriterJoins, Op::TakerJoins, Op::TakerJoins]),
         Just(vec![Op::Join { from: From::Oldest }, Op::Join { from: From::Next }, Op::WriterJoins]),
         Just(vec![]),
     ];
@@ -167,6 +250,7 @@ pub(crate) struct Shape {
     pub(crate) slot_bytes: usize,
     pub(crate) class: SlotClass,
     pub(crate) delivery: Delivery,
+    pub(crate) writers: Writers,
     pub(crate) options: Options,
     pub(crate) first_sequence: u64,
 }
@@ -182,8 +266,10 @@ pub(crate) struct Options {
 impl Shape {
     pub(crate) fn config(&self) -> Config {
         Config::new(self.slots, self.slot_bytes)
+            .participants(16) // Eight readers, four writers, four takers.
             .slot_class(self.class)
             .delivery(self.delivery)
+            .writers(self.writers)
             .tag(self.options.tag)
             .timestamp(self.options.timestamp)
             .meta_bytes(self.options.meta_bytes)
@@ -205,17 +291,27 @@ fn options() -> impl Strategy<Value = Options> {
 pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let slots = prop_oneof![Just(1usize), Just(2), Just(3), Just(10), Just(50)];
     let slot_bytes = prop_oneof![1..=24usize, 1..=2000usize];
-    let class = proptest::sample::select(&CLASSES[..]);
-    let delivery = proptest::sample::select(&DELIVERIES[..]);
     let sized = slots.prop_flat_map(|slots| (Just(slots), first_sequence(slots)));
-    (sized, slot_bytes, class, delivery, options()).prop_map(
-        |((slots, first_sequence), slot_bytes, class, delivery, options)| Shape {
+    (sized, slot_bytes, kind(), options()).prop_map(
+        |((slots, first_sequence), slot_bytes, (class, delivery, writers), options)| Shape {
             slots,
             slot_bytes,
             class,
             delivery,
+            writers,
             options,
             first_sequence,
         },
     )
+}
+
+/// What goes together: many writers, and queues, have arena slots.
+fn kind() -> impl Strategy<Value = (SlotClass, Delivery, Writers)> {
+    let delivery = || proptest::sample::select(&DELIVERIES[..]);
+    prop_oneof![
+        6 => (proptest::sample::select(&CLASSES[..]), delivery())
+            .prop_map(|(class, delivery)| (class, delivery, Writers::One)),
+        2 => delivery().prop_map(|delivery| (SlotClass::Arena, delivery, Writers::Many)),
+        2 => Just((SlotClass::Arena, Delivery::Queue, Writers::Many)),
+    ]
 }

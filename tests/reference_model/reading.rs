@@ -1,26 +1,22 @@
 //! Reads, in all the ways there are.
 
-use crate::driver::Driver;
+use crate::driver::{Driver, pick};
 use crate::model::Message;
 use crate::operations::{Call, Look, Op};
-use seqring::{ReadError, Reader, Received, SlotClass, TryReadError};
+use seqring::{Delivery, ReadError, Reader, Received, SlotClass, TryReadError};
 use std::time::Duration;
 
 /// What a read returned. The iterator yields bytes and nothing else.
-type Looked = Result<(Option<Received>, Vec<u8>), TryReadError>;
+pub(crate) type Looked = Result<(Option<Received>, Vec<u8>), TryReadError>;
 
 impl Driver {
-    /// One of the readers that nobody uses at the moment.
-    pub(crate) fn pick_reader(&self, draw: usize) -> Option<usize> {
-        let present: Vec<_> = (0..self.readers.len()).filter(|id| self.readers[*id].is_some()).collect();
-        (!present.is_empty()).then(|| present[draw % present.len()])
-    }
-
     pub(crate) fn read(&mut self, draw: usize, call: Call, look: &Look) {
-        let Some(id) = self.pick_reader(draw) else { return };
+        let Some(id) = pick(&self.readers, draw) else { return };
         let mut reader = self.readers[id].take().expect("picked from those present");
         match look {
-            Look::View(meanwhile) if self.model.gated && self.shape.class == SlotClass::Arena => {
+            Look::View(meanwhile)
+                if self.shape.delivery == Delivery::Gated && self.shape.class == SlotClass::Arena =>
+            {
                 self.view_in_place(id, &mut reader, meanwhile);
             }
             _ => self.read_copy(id, &mut reader, call, look),
@@ -77,7 +73,7 @@ impl Driver {
         }
     }
 
-    fn agree(&mut self, looked: Looked, expected: &Result<Message, TryReadError>) {
+    pub(crate) fn agree(&mut self, looked: Looked, expected: &Result<Message, TryReadError>) {
         match (looked, expected) {
             (Ok((received, payload)), Ok(message)) => {
                 assert!(payload == message.payload, "message {} has other bytes", message.sequence);
@@ -117,11 +113,12 @@ fn copy_in_closure(reader: &mut Reader) -> Looked {
     Ok((Some(received), bytes))
 }
 
-fn without_waiting(error: ReadError) -> TryReadError {
+pub(crate) fn without_waiting(error: ReadError) -> TryReadError {
     match error {
         ReadError::Lagged(lagged) => TryReadError::Lagged(lagged),
         ReadError::Closed => TryReadError::Closed,
         ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
+        ReadError::OtherLength { len, expected } => TryReadError::OtherLength { len, expected },
         ReadError::TimedOut => panic!("a call without a timeout timed out"),
         ReadError::Corrupt(corrupt) => TryReadError::Corrupt(corrupt),
     }

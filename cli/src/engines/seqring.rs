@@ -1,6 +1,6 @@
 //! The ring of this library as a contestant.
 
-use bench_support::engine::{Engine, EngineReader, EngineWriter};
+use bench_support::engine::{Batch, Engine, EngineReader, EngineWriter, read_one_by_one};
 use bench_support::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
 use bench_support::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use bench_support::sink::{Scratch, Sink};
@@ -134,6 +134,7 @@ fn not_read(error: TryReadError, room: usize) -> ReadRefused {
         TryReadError::Lagged(Lagged { missed }) => ReadRefused::Lagged { missed },
         TryReadError::Closed => ReadRefused::Closed,
         TryReadError::TooSmall { needed } => ReadRefused::OtherLength { bytes: needed, expected: room },
+        TryReadError::OtherLength { len, expected } => ReadRefused::OtherLength { bytes: len, expected },
         TryReadError::Corrupt(corrupt) => ReadRefused::Failed(damaged("read", corrupt).into()),
     }
 }
@@ -143,6 +144,7 @@ fn not_read_in(timeout: Duration, error: seqring::ReadError, room: usize) -> Rea
         seqring::ReadError::Lagged(Lagged { missed }) => ReadError::Lagged { missed },
         seqring::ReadError::Closed => ReadError::Closed,
         seqring::ReadError::TooSmall { needed } => ReadError::OtherLength { bytes: needed, expected: room },
+        seqring::ReadError::OtherLength { len, expected } => ReadError::OtherLength { bytes: len, expected },
         seqring::ReadError::TimedOut => ReadError::TimedOut { after: timeout },
         seqring::ReadError::Corrupt(corrupt) => ReadError::Failed(damaged("read", corrupt).into()),
     }
@@ -209,6 +211,11 @@ impl EngineWriter for RingWriter {
             WriteRefused::Failed(error) => WriteError::Failed(error),
         })
     }
+
+    #[inline]
+    fn try_write_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, WriteRefused> {
+        self.0.try_write_batch(message_bytes, messages).map_err(not_written)
+    }
 }
 
 /// A reader of a [`Seqring`]; of one that is a queue, a taker.
@@ -268,6 +275,22 @@ impl EngineReader for RingReader {
             RingReader::Taker(taker) => taker.take_timeout(timeout).map(|taken| view(&taken)),
         }
         .map_err(|error| not_read_in(timeout, error, 0))
+    }
+
+    #[inline]
+    fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, ReadRefused> {
+        let RingReader::Reader(reader) = self else {
+            return read_one_by_one(self, message_bytes, buffer);
+        };
+        let mut missed = 0;
+        loop {
+            match reader.try_read_batch(message_bytes, buffer) {
+                Ok(messages) => return Ok(Batch { messages, missed }),
+                Err(TryReadError::Lagged(lagged)) => missed += lagged.missed,
+                Err(_) if missed > 0 => return Ok(Batch { messages: 0, missed }),
+                Err(error) => return Err(not_read(error, message_bytes)),
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::record::shown;
 use super::{Common, bytes};
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{Found, Location, RingError, Segment};
+use seqring::{Found, Location, Ring, RingError, Segment};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -85,7 +85,7 @@ fn verdict(segment: &Segment, options: &Options) -> Result<Verdict, RingError> {
         return Ok(Verdict::Unused);
     };
     let directory = segment.path().parent().unwrap_or(segment.path());
-    match seqring::remove_unused(Location::in_directory(directory, name), options.kept) {
+    match Ring::unlink_unused(Location::in_directory(directory, name), options.kept) {
         Ok(true) | Err(RingError::NotFound { .. }) => Ok(Verdict::Removed), // By us, or by somebody else.
         Ok(false) => Ok(Verdict::InUse),                                    // Somebody opened it meanwhile.
         Err(error) => Err(error),

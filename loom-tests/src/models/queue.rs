@@ -6,7 +6,7 @@ use loom::thread::{self, JoinHandle};
 use seqring::model::{Stop, abandon, abandon_taker, bury, dies_at, exclusive_payloads, settle};
 use seqring::{Config, Delivery, Ring, Taker, TryReadError, TryWriteError, Writer};
 
-fn ring(slots: usize, participants: usize) -> Ring {
+pub(super) fn ring(slots: usize, participants: usize) -> Ring {
     exclusive_payloads(true);
     let config = Config::new(slots, 16).delivery(Delivery::Queue);
     Ring::heap(&config.participants(participants)).unwrap()
@@ -145,7 +145,7 @@ fn take_in_thread(mut taker: Taker) -> JoinHandle<(Taker, Vec<u64>)> {
 }
 
 /// The messages of so many tries.
-fn take(taker: &mut Taker, tries: usize) -> Vec<u64> {
+pub(super) fn take(taker: &mut Taker, tries: usize) -> Vec<u64> {
     let mut got = Vec::new();
     for _ in 0..tries {
         match taker.try_take() {

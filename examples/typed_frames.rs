@@ -1,0 +1,41 @@
+//! Video frames with element type and shape: the writer draws where the frame lies, the reader looks at it there.
+//!
+//! `cargo run --release --example typed_frames`
+
+use seqring::{Config, Frame, ReadError, Ring, Start};
+use std::error::Error;
+use std::thread;
+
+const FRAMES: usize = 100;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // Four frames of 120 rows, 160 columns, three colours. The ring says so to whoever opens it.
+    let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[120, 160, 3])?))?;
+    let mut reader = ring.reader(Start::Next)?;
+    let mut writer = ring.writer()?;
+
+    let drawing = thread::spawn(move || {
+        for n in 0..FRAMES {
+            let mut claim = writer.claim_frame().expect("the reader keeps up");
+            let pixels = claim.frame_mut::<f32>().expect("the ring's frames are of f32");
+            pixels.fill(n as f32);
+            claim.publish().expect("the ring is open");
+        }
+    });
+
+    let mut sum = 0.0;
+    loop {
+        let view = match reader.view() {
+            Ok(view) => view,
+            Err(ReadError::Closed) => break,
+            Err(error) => return Err(error.into()),
+        };
+        // No copy: these are the bytes in the ring, until the view is dropped.
+        let (pixels, shape) = view.frame::<f32>()?;
+        assert_eq!(shape, [120, 160, 3]);
+        sum += pixels.iter().sum::<f32>() / pixels.len() as f32;
+    }
+    drawing.join().expect("the writer does not panic");
+    println!("{FRAMES} frames, mean brightness {}", sum / FRAMES as f32);
+    Ok(())
+}

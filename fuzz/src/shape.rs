@@ -1,0 +1,58 @@
+//! A ring to be made: small, of any kind.
+
+use arbitrary::Arbitrary;
+use seqring::{Config, Delivery, SlotClass, Writers};
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Kind {
+    Packed(Broadcast),
+    Lines(Broadcast),
+    Arena(Broadcast),
+    Many(Broadcast),
+    Queue,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Broadcast {
+    Gated,
+    Lossy,
+}
+
+/// What a ring is made to be.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Shape {
+    kind: Kind,
+    slots: u8,
+    slot_bytes: u16,
+    meta_bytes: u8,
+    tag: bool,
+    timestamp: bool,
+    observers: bool,
+    participants: u8,
+    /// The first message has this number of bits, less a few.
+    first_bits: u8,
+}
+
+impl Shape {
+    /// Slots of up to 400 bytes: with more than 256 they are copied by assembly, with fewer by words.
+    pub fn config(&self) -> Config {
+        let config = Config::new(1 + usize::from(self.slots % 8), 1 + usize::from(self.slot_bytes % 400))
+            .participants(2 + usize::from(self.participants % 5))
+            .first_sequence((1_u64 << (self.first_bits % 61)) - 1)
+            .tag(self.tag)
+            .timestamp(self.timestamp)
+            .meta_bytes(usize::from(self.meta_bytes % 24))
+            .observers(self.observers);
+        let delivered = |broadcast| match broadcast {
+            Broadcast::Gated => config.clone().delivery(Delivery::Gated),
+            Broadcast::Lossy => config.clone().delivery(Delivery::Lossy),
+        };
+        match self.kind {
+            Kind::Packed(broadcast) => delivered(broadcast).slot_class(SlotClass::Packed),
+            Kind::Lines(broadcast) => delivered(broadcast).slot_class(SlotClass::Lines),
+            Kind::Arena(broadcast) => delivered(broadcast).slot_class(SlotClass::Arena),
+            Kind::Many(broadcast) => delivered(broadcast).writers(Writers::Many),
+            Kind::Queue => config.delivery(Delivery::Queue),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One writer, and its heirs, in every class of slots: what a reader is not told that it lost, it gets.
+
+use crate::ledger::{Message, Order};
+use crate::lives::{Ended, call, draw, fate};
+use seqring::model::{Stop, abandon, bury, exclusive_payloads};
+use seqring::{Config, Delivery, Lagged, Ring, SlotClass, Start, TryReadError, TryWriteError, Writer};
+use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use shuttle::thread;
+use std::sync::Arc;
+
+/// None of them has published its message.
+const WRITERS_DIE: [Stop; 4] =
+    [Stop::PublishMarked, Stop::PublishStored, Stop::PublishFilled, Stop::GateAnnounced];
+
+struct Common {
+    ring: Ring,
+    ended: AtomicBool,
+    published: AtomicU64,
+    deaths: usize,
+}
+
+pub(super) fn whole() {
+    run(0);
+}
+
+pub(super) fn with_deaths() {
+    run(4);
+}
+
+fn run(deaths: usize) {
+    let class = [SlotClass::Packed, SlotClass::Arena][draw(2)];
+    let delivery = [Delivery::Gated, Delivery::Lossy][draw(2)];
+    exclusive_payloads(false); // A moved reader may copy what is overwritten: it is refused afterwards.
+    let config = Config::new(1 + draw(4), 16).slot_class(class).delivery(delivery);
+    let ring = Ring::heap(&config.participants(6)).unwrap();
+    let (ended, published) = (AtomicBool::new(false), AtomicU64::new(0));
+    let common = Arc::new(Common { ring, ended, published, deaths });
+    let mut threads = Vec::new();
+    for _ in 0..1 + draw(3) {
+        let common = Arc::clone(&common);
+        threads.push(thread::spawn(move || read(&common)));
+    }
+    for _ in 0..draw(3) {
+        let common = Arc::clone(&common);
+        threads.push(thread::spawn(move || common.ring.skip_readers_to_newest()));
+    }
+    write(&common, common.ring.writer().unwrap(), 1 + draw(12));
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+fn write(common: &Common, mut writer: Writer, messages: usize) {
+    for n in 0..messages {
+        loop {
+            let fate = fate(common.deaths, &WRITERS_DIE);
+            match call(fate, || writer.try_write(&Message { writer: 0, n }.bytes())) {
+                Ended::With(Ok(sequence)) => break assert_eq!(sequence, n as u64),
+                Ended::With(Err(TryWriteError::Full)) => thread::yield_now(),
+                Ended::With(Err(error)) => panic!("{error}"),
+                Ended::InDeath(_) => {
+                    bury(&common.ring, abandon(writer));
+                    writer = common.ring.writer().unwrap();
+                }
+            }
+        }
+    }
+    drop(writer);
+    common.published.store(messages as u64, SeqCst);
+    common.ended.store(true, SeqCst);
+}
+
+fn read(common: &Common) {
+    for _ in 0..draw(4) {
+        thread::yield_now();
+    }
+    let mut reader = common.ring.reader([Start::Next, Start::Oldest][draw(2)]).unwrap();
+    let (mut order, mut expected) = (Order::default(), reader.position());
+    loop {
+        let last = common.ended.load(SeqCst);
+        let mut out = [0; 16];
+        match reader.try_read(&mut out) {
+            Ok(received) => {
+                assert_eq!(received.sequence, expected, "not the next one");
+                let message = Message::from_bytes(&out);
+                assert_eq!(message.n as u64, received.sequence, "another one");
+                order.follows(received.sequence, message);
+                expected += 1;
+            }
+            Err(TryReadError::Lagged(Lagged { missed })) => expected += missed,
+            Err(TryReadError::Empty | TryReadError::Closed) if last => break,
+            Err(TryReadError::Empty | TryReadError::Closed) => thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(expected, common.published.load(SeqCst), "messages are missing at the end");
+}

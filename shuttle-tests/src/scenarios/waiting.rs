@@ -1,0 +1,92 @@
+//! Everybody waits by sleeping, and no sleep ends by itself: a wake that is lost is a deadlock, which shuttle reports.
+
+use crate::ledger::{Ledger, Message, Order};
+use crate::lives::{draw, one_in};
+use seqring::model::{exclusive_payloads, lend_fences};
+use seqring::{Config, Delivery, Lagged, ReadError, Ring, Start, Writer, Writers};
+use shuttle::thread;
+use std::sync::Arc;
+
+pub(super) fn broadcast() {
+    prepare();
+    let writers = 1 + draw(3);
+    let mut config = Config::new(1 + draw(3), 16).participants(8);
+    if writers > 1 || one_in(2) {
+        config = config.writers(Writers::Many);
+    }
+    let ring = Ring::heap(&config).unwrap();
+    let mut threads = write_in_threads(&ring, writers);
+    for _ in 0..1 + draw(3) {
+        let mut reader = ring.reader(Start::Next).unwrap();
+        threads.push(thread::spawn(move || {
+            let (mut order, mut out) = (Order::default(), [0; 16]);
+            loop {
+                match reader.read(&mut out) {
+                    Ok(received) => order.follows(received.sequence, Message::from_bytes(&out)),
+                    Err(ReadError::Lagged(Lagged { .. })) => {}
+                    Err(ReadError::Closed) => {
+                        break assert_eq!(reader.lag(), 0, "messages are missing at the end");
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }));
+    }
+    if one_in(3) {
+        let ring = ring.clone();
+        threads.push(thread::spawn(move || ring.skip_readers_to_newest()));
+    }
+    if one_in(4) {
+        drop(ring.reader(Start::Oldest).unwrap());
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+pub(super) fn queue() {
+    prepare();
+    let config = Config::new(1 + draw(3), 16).delivery(Delivery::Queue).participants(8);
+    let ring = Ring::heap(&config).unwrap();
+    let mut threads = write_in_threads(&ring, 1 + draw(3));
+    let ledger = Arc::new(Ledger::default());
+    for _ in 0..1 + draw(3) {
+        let (mut taker, ledger) = (ring.taker().unwrap(), Arc::clone(&ledger));
+        threads.push(thread::spawn(move || {
+            let mut order = Order::default();
+            loop {
+                match taker.take() {
+                    Ok(taken) => {
+                        let message = Message::from_bytes(&taken);
+                        order.follows(taken.received().sequence, message);
+                        ledger.gets(message);
+                    }
+                    Err(ReadError::Closed) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }));
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(ledger.count() as u64, ring.next_sequence(), "messages are missing at the end");
+}
+
+fn prepare() {
+    exclusive_payloads(false);
+    lend_fences(false);
+}
+
+/// All join before the first of them can leave: the stream ends once.
+fn write_in_threads(ring: &Ring, writers: usize) -> Vec<thread::JoinHandle<()>> {
+    let joined: Vec<Writer> = (0..writers).map(|_| ring.writer().unwrap()).collect();
+    let write = |(id, mut writer): (usize, Writer)| {
+        thread::spawn(move || {
+            for n in 0..1 + draw(4) {
+                writer.write(&Message { writer: id, n }.bytes()).unwrap();
+            }
+        })
+    };
+    joined.into_iter().enumerate().map(write).collect()
+}

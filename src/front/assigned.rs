@@ -1,0 +1,80 @@
+//! What a writer does to publish under a number that was assigned beforehand.
+
+use super::Front;
+use crate::arena;
+use crate::assigned::Placed;
+use crate::error::TryWriteError;
+use crate::extras::Extras;
+use crate::life;
+use crate::many::{Attempt, Room};
+
+impl Front {
+    /// Whether message `sequence` may be published now, with these lengths.
+    pub(crate) fn admit_at(
+        &mut self,
+        sequence: u64,
+        len: usize,
+        meta_len: usize,
+    ) -> Result<Placed, TryWriteError> {
+        if len > self.slot_bytes || meta_len > self.meta_bytes {
+            return Err(self.too_large(len, meta_len));
+        }
+        if life::is_closed(&self.slots.memory) {
+            return Err(TryWriteError::Closed);
+        }
+        match self.room_at(sequence) {
+            Room::Full => Err(TryWriteError::Full),
+            Room::Free => Ok(Placed::Published),
+            Room::Gone => Ok(Placed::Already),
+        }
+    }
+
+    /// Whether there is something to tell of message `sequence`: room for it, or no use in waiting for room.
+    pub(crate) fn is_ready_at(&mut self, sequence: u64) -> bool {
+        self.room_at(sequence) != Room::Full || life::is_closed(&self.slots.memory)
+    }
+
+    /// Publishes a payload as message `sequence`, unless somebody did.
+    pub(crate) fn write_at(
+        &mut self,
+        sequence: u64,
+        payload: &[u8],
+        extras: &Extras<'_>,
+    ) -> Result<Placed, TryWriteError> {
+        if self.admit_at(sequence, payload.len(), extras.metadata.len())? == Placed::Already {
+            return Ok(Placed::Already);
+        }
+        arena::begin_filling();
+        self.own_buffer()?.store(payload);
+        self.publish_at(sequence, payload.len(), extras)
+    }
+
+    /// Publishes the own buffer, which holds `len` bytes, as message `sequence`, unless somebody did: then it stays own.
+    pub(crate) fn publish_at(
+        &mut self,
+        sequence: u64,
+        len: usize,
+        extras: &Extras<'_>,
+    ) -> Result<Placed, TryWriteError> {
+        if self.admit_at(sequence, len, extras.metadata.len())? == Placed::Already {
+            return Ok(Placed::Already);
+        }
+        let memory = &self.slots.memory;
+        let peer = self.peer.as_mut().expect("a queue has many writers");
+        self.plan.store(memory.buffer_extras(peer.own()), extras);
+        arena::set_len(memory, peer.own(), len)?;
+        match peer.try_publish(memory, sequence)? {
+            Attempt::Published => {
+                self.bells.ring(&memory.control().published);
+                Ok(Placed::Published)
+            }
+            Attempt::Taken => Ok(Placed::Already),
+            Attempt::Full => Err(TryWriteError::Full),
+        }
+    }
+
+    fn room_at(&mut self, sequence: u64) -> Room {
+        let memory = &self.slots.memory;
+        self.peer.as_mut().map_or(Room::Full, |peer| peer.room_at(memory, sequence))
+    }
+}

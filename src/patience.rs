@@ -1,0 +1,52 @@
+//! How often a call tries again because others were first.
+//!
+//! Of many who want the same message one gets it, and with it a counter rises. So whoever comes too late over and over
+//! sees the counter rise; one that stands still, or falls, is a damaged ring's, and the call ends soon. One that a
+//! hostile peer raises for ever ends it late.
+
+/// The tries of one call.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    highest: u64,
+    /// Tries since the counter rose.
+    in_vain: u32,
+    tries: u32,
+}
+
+/// A correct ring needs two: somebody else's exchange comes first, and the next try finds it and moves the counter.
+const IN_VAIN: u32 = 64;
+const TRIES: u32 = 1 << 20;
+
+impl Patience {
+    /// Whether there is use in another try, after one that found the counter at `counter` and came too late.
+    pub(crate) fn lasts(&mut self, counter: u64) -> bool {
+        if counter > self.highest {
+            (self.highest, self.in_vain) = (counter, 0);
+        }
+        self.in_vain += 1;
+        self.tries += 1;
+        self.in_vain < IN_VAIN && self.tries < TRIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IN_VAIN, Patience, TRIES};
+
+    fn tries(mut counter: impl FnMut(u64) -> u64) -> u64 {
+        let mut patience = Patience::default();
+        (1..=2 * u64::from(TRIES)).find(|n| !patience.lasts(counter(*n))).unwrap()
+    }
+
+    #[test]
+    fn patience_ends_with_a_counter_that_does_not_rise() {
+        assert_eq!(tries(|_| 0), IN_VAIN.into());
+        assert_eq!(tries(|_| u64::MAX), IN_VAIN.into());
+        assert_eq!(tries(|n| u64::MAX - n), IN_VAIN.into());
+        assert_eq!(
+            tries(|n| 7 + n / 2),
+            TRIES.into(),
+            "a ring in which every second try is in vain is a busy one"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Messages under assigned numbers: each number once, in the order of the numbers, whoever is fast or repeats.
+#![allow(missing_docs)]
+
+use seqring::{
+    Config, Delivery, Extras, JoinError, Placed, Ring, TryReadError, TryWriteError, WriteError, Writers,
+};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const NONE: Extras<'static> = Extras { tag: 0, metadata: &[] };
+
+fn queue(slots: usize, first: u64) -> Ring {
+    let config = Config::new(slots, 64).delivery(Delivery::Queue).participants(8);
+    Ring::heap(&config.first_sequence(first)).unwrap()
+}
+
+#[test]
+fn numbers_come_out_in_order_and_each_waits_for_its_room() {
+    for (slots, first) in [(1, 0), (2, 5), (3, 1 << 40)] {
+        let ring = queue(slots, first);
+        let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+        for n in (first..first + slots as u64).rev() {
+            assert_eq!(taker.try_take().unwrap_err(), TryReadError::Empty);
+            let placed = writer.assigned().unwrap().try_write(n, &n.to_le_bytes(), &NONE);
+            assert_eq!(placed, Ok(Placed::Published));
+        }
+        let beyond = first + slots as u64;
+        for n in [beyond, beyond + 1, beyond + slots as u64, beyond + 100] {
+            assert_eq!(writer.assigned().unwrap().try_write(n, b"x", &NONE), Err(TryWriteError::Full), "{n}");
+        }
+        for n in first..beyond {
+            let taken = taker.try_take().unwrap();
+            assert_eq!((taken.received().sequence, &*taken), (n, &n.to_le_bytes()[..]));
+            drop(taken);
+            assert_eq!(writer.assigned().unwrap().try_write(n, b"again", &NONE), Ok(Placed::Already));
+            let room = writer.assigned().unwrap().try_write(n + slots as u64, b"next", &NONE);
+            assert_eq!(room, Ok(Placed::Published));
+        }
+        assert_eq!(writer.try_write(b"unassigned"), Err(TryWriteError::Full));
+        assert_eq!(taker.try_take().unwrap().received().sequence, beyond);
+        assert_eq!(writer.try_write(b"unassigned"), Ok(beyond + slots as u64));
+    }
+}
+
+/// Fails if two that publish the same number both win, or if the loser's buffer is lost.
+#[test]
+fn of_several_who_make_the_same_messages_one_publishes_each() {
+    const COUNT: u64 = 20_000;
+    for slots in [1, 2, 5] {
+        let ring = queue(slots, 0);
+        let published = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                let mut writer = ring.writer().unwrap();
+                let published = &published;
+                scope.spawn(move || {
+                    for n in 0..COUNT {
+                        let claim = writer.assigned().unwrap().claim(n, 8).unwrap();
+                        let Some(mut claim) = claim else { continue };
+                        claim.write_at(0, &n.to_le_bytes());
+                        if claim.publish(&NONE).unwrap() == Placed::Published {
+                            published.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+            let mut taker = ring.taker().unwrap();
+            for n in 0..COUNT {
+                assert_eq!(&*taker.take().unwrap(), n.to_le_bytes());
+            }
+        });
+        assert_eq!(published.into_inner(), COUNT);
+    }
+}
+
+#[test]
+fn a_claim_that_is_abandoned_leaves_its_number_to_others() {
+    let ring = queue(2, 0);
+    let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
+    let mut taker = ring.taker().unwrap();
+    drop(one.assigned().unwrap().claim(0, 4).unwrap().unwrap());
+    let timeout = Duration::from_millis(1);
+    let late = two.assigned().unwrap().claim_timeout(2, 4, timeout);
+    assert!(matches!(late, Err(WriteError::TimedOut { .. })), "{late:?}");
+    let mut claim = two.assigned().unwrap().claim(0, 8).unwrap().unwrap();
+    claim.as_mut_slice().unwrap().fill(7);
+    claim.truncate(3);
+    assert_eq!(claim.publish(&NONE), Ok(Placed::Published));
+    assert!(one.assigned().unwrap().claim(0, 4).unwrap().is_none());
+    assert_eq!(&*taker.try_take().unwrap(), [7; 3]);
+    let large = two.assigned().unwrap().write(1, &[0; 65], &NONE);
+    assert_eq!(large, Err(WriteError::TooLarge { len: 65, max: 64 }));
+}
+
+#[test]
+fn only_a_queue_has_assigned_numbers() {
+    let ring = Ring::heap(&Config::new(2, 64).writers(Writers::Many)).unwrap();
+    let refused = ring.writer().unwrap().assigned().map(drop);
+    assert_eq!(refused, Err(JoinError::Delivery { delivery: Delivery::Gated }));
+}

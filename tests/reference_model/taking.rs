@@ -1,0 +1,54 @@
+//! Takes, and what may happen while a message is held.
+
+use crate::driver::{Driver, pick};
+use crate::operations::{Call, Op};
+use crate::reading::without_waiting;
+use seqring::{Delivery, JoinError, ReadError, Taken, Taker, TryReadError};
+use std::time::Duration;
+
+impl Driver {
+    pub(crate) fn taker_joins(&mut self) {
+        if self.takers.iter().flatten().count() == 4 {
+            return;
+        }
+        let delivery = self.shape.delivery;
+        match self.ring.taker() {
+            Ok(taker) => {
+                assert_eq!(delivery, Delivery::Queue);
+                self.takers.push(Some(taker));
+            }
+            Err(error) => assert!(delivery != Delivery::Queue && error == JoinError::Delivery { delivery }),
+        }
+    }
+
+    pub(crate) fn take(&mut self, draw: usize, count: usize, call: Call, meanwhile: &[Op]) {
+        let Some(id) = pick(&self.takers, draw) else { return };
+        let mut taker = self.takers[id].take().expect("picked from those present");
+        for nth in 1..=count {
+            let meanwhile = if nth == count { meanwhile } else { &[] };
+            self.take_one(&mut taker, call, meanwhile);
+        }
+        self.takers[id] = Some(taker);
+    }
+
+    fn take_one(&mut self, taker: &mut Taker, call: Call, meanwhile: &[Op]) {
+        let expected = self.model.take();
+        let taken = match call {
+            Call::Try => taker.try_take(),
+            Call::Wait if expected == Err(TryReadError::Empty) => {
+                assert_eq!(taker.take_timeout(Duration::ZERO).unwrap_err(), ReadError::TimedOut);
+                return;
+            }
+            Call::Wait => taker.take().map_err(without_waiting),
+        };
+        let looked = taken.as_ref().map(|taken| (Some(taken.received()), taken.to_vec()));
+        self.agree(looked.map_err(|error| *error), &expected);
+        if let (Ok(taken), Ok(message)) = (taken, expected) {
+            let unchanged =
+                |taken: &Taken<'_>| taken[..] == message.payload && taken.metadata() == message.metadata;
+            assert!(unchanged(&taken));
+            self.run(meanwhile);
+            assert!(unchanged(&taken), "the bytes of a message that is held changed");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Values, slices and frames as messages: what goes in comes out, and what does not fit is named and stays.
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{CLASSES, ring};
+use seqring::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use seqring::{Config, Delivery, Frame, FrameError, Misfit, ReadError, Ring, RingError, SlotClass, Start};
+use seqring::{TryReadError, TryWriteError};
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[zerocopy(crate = "seqring::zerocopy")]
+#[repr(C)]
+struct Quote {
+    instrument: u32,
+    price: i32,
+    time_ns: u64,
+}
+
+fn quote(n: u64) -> Quote {
+    Quote { instrument: n as u32, price: -(n as i32), time_ns: n << 40 }
+}
+
+#[test]
+fn values_pass_one_by_one_and_in_batches() {
+    for class in CLASSES {
+        let ring = Ring::heap(&Config::of::<Quote>(8).slot_class(class)).unwrap();
+        let mut reader = ring.reader(Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        assert_eq!(writer.try_write_value(&quote(0)), Ok(0));
+        assert_eq!(writer.write_values(&[1, 2, 3, 4].map(quote)), Ok(4));
+        assert_eq!(reader.try_read_value(), Ok(quote(0)));
+        assert_eq!(reader.read_value(), Ok(quote(1)));
+        let mut out = [quote(9); 8];
+        assert_eq!(reader.read_values(&mut out), Ok(3));
+        assert_eq!(out[..3], [2, 3, 4].map(quote));
+        assert_eq!(reader.try_read_value::<Quote>(), Err(TryReadError::Empty));
+        assert_eq!(reader.read_value_timeout::<Quote>(Duration::ZERO), Err(ReadError::TimedOut));
+        assert_eq!(writer.try_write_values(&[0; 9].map(quote)), Ok(8));
+        assert_eq!(writer.try_write_values(&[quote(9)]), Err(TryWriteError::Full));
+    }
+}
+
+/// Fails if a shorter message is taken for a value with old bytes in its end, or a refused one is passed over.
+#[test]
+fn a_message_of_another_length_is_named_and_stays() {
+    for class in CLASSES {
+        for delivery in common::DELIVERIES {
+            let ring = ring(delivery, class, 8, 24);
+            let mut reader = ring.reader(Start::Next).unwrap();
+            let mut writer = ring.writer().unwrap();
+            for len in [15, 17, 0, 24] {
+                writer.write(&[7; 24][..len]).unwrap();
+                let other = TryReadError::OtherLength { len, expected: 16 };
+                assert_eq!(reader.try_read_value::<Quote>(), Err(other));
+                assert_eq!(reader.try_read_values(&mut [quote(0)]), Err(other));
+                assert_eq!(reader.read_value::<Quote>(), Err(ReadError::OtherLength { len, expected: 16 }));
+                assert_eq!(reader.try_read(&mut [0; 24]).unwrap().len, len);
+            }
+        }
+    }
+}
+
+#[test]
+fn slices_have_a_whole_number_of_elements_and_fit_or_stay() {
+    for class in CLASSES {
+        let ring = ring(Delivery::Gated, class, 8, 40);
+        let mut reader = ring.reader(Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let mut out = [0_u32; 4];
+        writer.write_value(&[1_u32, 2, 3][..]).unwrap();
+        assert_eq!((reader.read_slice(&mut out), out), (Ok(3), [1, 2, 3, 0]));
+        writer.write_value::<[u32]>(&[]).unwrap();
+        assert_eq!(reader.try_read_slice(&mut out), Ok(0));
+        writer.write(&[0; 10]).unwrap();
+        let other = TryReadError::OtherLength { len: 10, expected: 8 };
+        assert_eq!(reader.try_read_slice(&mut out), Err(other));
+        reader.read(&mut [0; 10]).unwrap();
+        writer.write(&[0; 20]).unwrap();
+        assert_eq!(reader.try_read_slice(&mut out), Err(TryReadError::TooSmall { needed: 20 }));
+        assert_eq!(reader.try_read_slice(&mut [0_u32; 5]), Ok(5));
+    }
+}
+
+#[test]
+fn views_show_values_where_they_lie() {
+    let ring = ring(Delivery::Gated, SlotClass::Arena, 8, 64);
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let mut claim = writer.claim(32).unwrap();
+    *claim.value_mut::<[Quote; 2]>().unwrap() = [quote(5), quote(6)];
+    assert!(matches!(claim.value_mut::<[u8; 31]>(), Err(Misfit::Length { len: 32, .. })));
+    claim.publish().unwrap();
+    let view = reader.view().unwrap();
+    assert!(view.is_in_place());
+    assert_eq!(view.value::<[Quote]>(), Ok(&[quote(5), quote(6)][..]));
+    assert!(matches!(view.value::<Quote>(), Err(Misfit::Length { len: 32, .. })));
+}
+
+#[test]
+fn claims_are_no_values_where_others_may_be_looking() {
+    let ring = ring(Delivery::Lossy, SlotClass::Arena, 8, 64);
+    let mut writer = ring.writer().unwrap();
+    assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(Misfit::Shared));
+}
+
+#[test]
+fn takers_get_values() {
+    let ring = Ring::heap(&Config::of::<Quote>(8).delivery(Delivery::Queue)).unwrap();
+    ring.writer().unwrap().write_value(&quote(3)).unwrap();
+    assert_eq!(ring.taker().unwrap().take().unwrap().value::<Quote>(), Ok(&quote(3)));
+}
+
+#[test]
+fn a_frame_has_the_element_and_shape_that_the_ring_says() {
+    let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
+    assert_eq!(ring.frame().unwrap().extents(), [2, 3]);
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let pixels = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5_f32];
+    writer.write_frame(&pixels).unwrap();
+    writer.try_write_frame(&pixels).unwrap();
+    let mut claim = writer.claim_frame().unwrap();
+    claim.frame_mut::<f32>().unwrap().copy_from_slice(&pixels);
+    claim.publish().unwrap();
+
+    assert_eq!(reader.view().unwrap().frame::<f32>(), Ok((&pixels[..], &[2, 3][..])));
+    let mut out = [0.0_f32; 6];
+    for _ in 0..2 {
+        assert_eq!(reader.read_frame(&mut out).unwrap().len, 24);
+        assert!(out.iter().eq(&pixels));
+    }
+}
+
+/// Nothing is written, nothing is lost.
+#[test]
+fn what_is_no_frame_of_the_ring_is_refused_by_name() {
+    let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let short = FrameError::Misfit(Misfit::FrameLength { len: 20, expected: 24 });
+    assert_eq!(writer.try_write_frame(&[0.0_f32; 5]), Err(short));
+    let other = |of| Misfit::Element { kind: 2, bits: 32, of };
+    assert_eq!(writer.try_write_frame(&[0_i32; 6]), Err(other("i32").into()));
+    assert_eq!(reader.try_read_frame(&mut [0.0_f32; 6]), Err(FrameError::Ring(TryReadError::Empty)));
+
+    writer.write(&[0; 23]).unwrap();
+    let view = reader.view().unwrap();
+    assert_eq!(view.frame::<f32>(), Err(Misfit::FrameLength { len: 23, expected: 24 }));
+    assert_eq!(view.frame::<u32>(), Err(other("u32")));
+    drop(view);
+    writer.write(&[0; 23]).unwrap();
+    let other = TryReadError::OtherLength { len: 23, expected: 24 };
+    assert_eq!(reader.try_read_frame(&mut [0.0_f32; 6]), Err(FrameError::Ring(other)));
+    assert_eq!(reader.lag(), 1, "it is still there");
+
+    let plain = Ring::heap(&Config::new(4, 24)).unwrap();
+    let mut writer = plain.writer().unwrap();
+    assert_eq!(writer.try_write_frame(&[0.0_f32; 6]), Err(Misfit::Undescribed.into()));
+    assert_eq!(writer.claim_frame().err(), Some(Misfit::Undescribed.into()));
+}
+
+#[test]
+fn frames_that_cannot_be_are_refused_with_their_figures() {
+    assert_eq!(Frame::of::<u8>(&[1; 9]), Err(Misfit::Shape { dimensions: 9 }));
+    assert_eq!(Frame::of::<f64>(&[1 << 40, 1 << 40]), Err(Misfit::Shape { dimensions: 2 }));
+    let frame = Frame::of::<f64>(&[3, 5]).unwrap();
+    let refused = Ring::heap(&Config::new(4, 119).frame(frame)).unwrap_err();
+    assert!(matches!(&refused, RingError::Config(text) if text.contains("120") && text.contains("119")));
+    let huge = Frame { kind: 1, bits: 8, dimensions: 2, shape: [1 << 40; 8] };
+    assert!(matches!(Ring::heap(&Config::of_frames(4, huge)), Err(RingError::Config(_))));
+    let empty = Frame::of::<f32>(&[0, 3]).unwrap();
+    assert_eq!(empty.bytes(), Some(0));
+}
