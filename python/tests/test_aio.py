@@ -79,3 +79,27 @@ def test_several_takers_share_a_loop():
 
     with seqring.Ring.create(4, 8, delivery="queue") as ring:
         assert run(main(ring)) == [bytes([n]) for n in range(50)]
+
+
+def test_other_tasks_get_their_turn_while_messages_keep_coming():
+    async def main(ring):
+        turns = 0
+
+        async def other():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        with ring.reader() as reader, ring.writer() as writer:
+            for _ in range(100):
+                writer.write(b"x")
+            writer.close()
+            task = asyncio.create_task(other())
+            got = [message async for message in reader.aio()]
+            task.cancel()
+            return len(got), turns
+
+    with seqring.Ring.create(100, 8) as ring:
+        count, turns = run(main(ring))
+        assert count == 100 and turns >= 5

@@ -10,23 +10,29 @@ from seqring._seqring import Reader, Taker
 from seqring.errors import Closed
 
 _SLICE_SECONDS = 0.1
+# After so many messages in a row, other tasks get their turn.
+_TURN = 16
 
 
 class Messages:
     """The messages of a reader or taker, for `async for`. Ends when the stream does.
 
-    A message that is there is handed over at once. A task that is cancelled while it waits loses nothing.
+    A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
     """
 
     def __init__(self, endpoint: Reader | Taker) -> None:
         self._endpoint = endpoint
         self._try = endpoint.try_read if isinstance(endpoint, Reader) else endpoint.try_take
         self._waiter: _Waiter | None = None
+        self._in_a_row = 0
 
     def __aiter__(self) -> AsyncIterator[bytearray]:
         return self
 
     async def __anext__(self) -> bytearray:
+        self._in_a_row = (self._in_a_row + 1) % _TURN
+        if self._in_a_row == 0:
+            await asyncio.sleep(0)
         try:
             while (message := self._try()) is None:
                 if self._waiter is None:
