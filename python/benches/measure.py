@@ -106,7 +106,9 @@ def batches(size: int, count: int, batch: int) -> float:
             began = time.monotonic()
             for _ in range(count // batch):
                 writer.write_batch(messages)
-            return count / (_result(*other) - began)
+            rate: float = count / (_result(*other) - began)
+        _end([], [other])
+        return rate
 
 
 def round_trip(kind: type[Contestant], size: int, count: int) -> float:
@@ -260,6 +262,7 @@ def idle_share(seconds: float) -> float:
         _result(*other)
         share: float = _result(*other)
         writer.close()
+        _end([], [other])
         return share
 
 
