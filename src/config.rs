@@ -91,6 +91,7 @@ pub struct Config {
     pub(crate) evict_after_ms: u32,
     pub(crate) keep: bool,
     pub(crate) frame: Frame,
+    pub(crate) user_words: usize,
 }
 
 impl Config {
@@ -113,6 +114,7 @@ impl Config {
             evict_after_ms: 0,
             keep: false,
             frame: Frame::default(),
+            user_words: 0,
         }
     }
 
@@ -263,6 +265,14 @@ impl Config {
     pub fn evict_after(mut self, patience: Duration) -> Self {
         let ms = patience.as_nanos().div_ceil(1_000_000).max(1);
         self.evict_after_ms = u32::try_from(ms).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Room in the segment for so many 64-bit words of the application's own, zero at first:
+    /// [`Ring::user_words`](crate::Ring::user_words). State that goes with a ring then lives and dies with it.
+    #[must_use]
+    pub fn user_words(mut self, words: usize) -> Self {
+        self.user_words = words;
         self
     }
 

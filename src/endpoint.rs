@@ -35,6 +35,11 @@ impl Endpoint {
         look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.stalls)
     }
 
+    /// The next call that finds nothing looks after the others, however short ago somebody did.
+    pub(crate) fn look_soon(&mut self) {
+        self.looked_after = None;
+    }
+
     /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
     /// participants of the role `awaited`, and has `also` look at what else may have changed by a death.
     pub(crate) fn wait(

@@ -236,6 +236,12 @@ pub enum JoinError {
         /// Bytes that were free.
         available: u64,
     },
+    /// The reader was taken up by somebody else, left, or ended with its process.
+    #[error("no reader is parked in entry {entry}: another took it up, or it ended with its process")]
+    NotParked {
+        /// The entry that its ticket names.
+        entry: usize,
+    },
     /// The ring was closed for good.
     #[error("closed for good: nobody can join any more")]
     Closed,

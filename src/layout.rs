@@ -4,6 +4,7 @@
 //! 0      Superblock   written once, read once by every opener
 //! 4096   Control      counters, bells, life (`format::Control`)
 //! 8192   Entry × participants
+//!        user words   the application's own, if the ring has any
 //!        slots        inline: stamp | extras | payload, × slots       arena: one word × slots
 //!        headers      arena only: one line a buffer
 //!        extras       arena only: those of a buffer, if the ring has any
@@ -35,6 +36,7 @@ const SLOT_BYTES_LIMIT: usize = 1 << 40;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) config: Config,
+    pub(crate) user_words_offset: usize,
     pub(crate) slots_offset: usize,
     pub(crate) slot_stride: usize,
     /// Inline: from the start of a slot to its payload. The words between stamp and payload are extras.
@@ -64,14 +66,15 @@ impl Layout {
 
     fn compute(config: &Config) -> Option<Self> {
         let entries_end = size_of::<Entry>().checked_mul(config.participants)?.checked_add(ENTRIES_OFFSET)?;
-        let slots_offset = round_up(entries_end, PAGE)?;
+        let user_words_end = WORD.checked_mul(config.user_words)?.checked_add(entries_end)?;
+        let slots_offset = round_up(user_words_end, PAGE)?;
         match config.class {
-            SlotClass::Packed | SlotClass::Lines => Self::inline(config, slots_offset),
-            SlotClass::Arena => Self::arena(config, slots_offset),
+            SlotClass::Packed | SlotClass::Lines => Self::inline(config, entries_end, slots_offset),
+            SlotClass::Arena => Self::arena(config, entries_end, slots_offset),
         }
     }
 
-    fn inline(config: &Config, slots_offset: usize) -> Option<Self> {
+    fn inline(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
         let head = WORD + WORD * extras_words(config);
         let payload_bytes = round_up(config.slot_bytes, WORD)?;
         let (payload_offset, granule) = match config.class {
@@ -84,6 +87,7 @@ impl Layout {
         let total_bytes = slot_stride.checked_mul(config.slots)?.checked_add(slots_offset)?;
         Some(Layout {
             config: config.clone(),
+            user_words_offset,
             slots_offset,
             slot_stride,
             payload_offset,
@@ -99,7 +103,7 @@ impl Layout {
         })
     }
 
-    fn arena(config: &Config, slots_offset: usize) -> Option<Self> {
+    fn arena(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
         let buffers = config.slots.checked_add(owned_buffers(config))?;
         let headers_offset = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
         let extras_offset = size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
@@ -111,6 +115,7 @@ impl Layout {
             |buffer: usize| round_up(buffer_stride.checked_mul(buffer)?.checked_add(payloads_offset)?, PAGE);
         Some(Layout {
             config: config.clone(),
+            user_words_offset,
             slots_offset,
             slot_stride: WORD,
             payload_offset: 0,
@@ -190,6 +195,7 @@ fn check(config: &Config) -> Result<(), String> {
     within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
+    within("user_words", config.user_words, 0, 1 << 27)?;
     within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;
     let frame_bytes = config.frame.bytes().unwrap_or(u64::MAX);
     if frame_bytes > config.slot_bytes as u64 {

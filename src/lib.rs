@@ -81,6 +81,7 @@ mod format;
 mod frame;
 mod front;
 mod gate;
+mod handover;
 mod inline;
 mod layout;
 mod life;
@@ -132,6 +133,7 @@ pub use error::{
 pub use extras::Extras;
 pub use figures::{Figures, Participant, Stream};
 pub use frame::{Element, Frame, FrameError, Misfit};
+pub use handover::{Parked, Ticket};
 pub use location::{Backend, Location};
 pub use memory::Racy;
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ use crate::config::Unfinished;
 use crate::error::JoinError;
 use crate::events;
 use crate::gate::{self, Cursors};
+use crate::handover::Ticket;
 use crate::life::{self, Exit};
 use crate::memory::Memory;
 use crate::omit::{Step, omits};
@@ -40,7 +41,7 @@ impl State {
     pub(crate) fn role(self) -> Option<Role> {
         match self.0 & 0xff {
             WRITER => Some(Role::Writer),
-            READER => Some(Role::Reader),
+            READER | PARKED => Some(Role::Reader),
             TAKER => Some(Role::Taker),
             _ => None,
         }
@@ -75,6 +76,19 @@ impl State {
         if self.0 & 0xff == LEAVING { Exit::Left } else { exit }
     }
 
+    /// A reader's, and nobody reads: see [`crate::handover`].
+    fn parked(self) -> Self {
+        State(self.0 & !0xff | PARKED)
+    }
+
+    fn resumed(self) -> Self {
+        State(self.0 & !0xff | READER)
+    }
+
+    fn is_parked(self) -> bool {
+        self.0 & 0xff == PARKED
+    }
+
     fn freed(self) -> Self {
         State(self.0 & !0xff)
     }
@@ -85,6 +99,7 @@ const READER: u64 = 2;
 const TAKER: u64 = 3;
 const LEAVING: u64 = 4;
 const FOUND_DEAD: u64 = 5;
+const PARKED: u64 = 6;
 
 /// An entry that is ours until drop.
 #[derive(Debug)]
@@ -103,11 +118,11 @@ pub(crate) enum Adoption {
 }
 
 impl Seat {
-    /// Takes the first entry of `range` that nobody living holds, and that keeps no message of a dead taker.
+    /// Takes the first entry of `range` that nobody living holds or left parked, and that keeps no message of a dead taker.
     pub(crate) fn take(shared: &Arc<Shared>, role: Role, mut range: Range<usize>) -> Option<Seat> {
         let index = range.find(|index| {
             let held = shared.presence.acquire(*index);
-            if held && unfinished(&shared.memory, *index).is_some() {
+            if held && (unfinished(&shared.memory, *index).is_some() || is_kept_parked(shared, *index)) {
                 shared.presence.release(*index);
                 return false;
             }
@@ -126,6 +141,35 @@ impl Seat {
         shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
         stops::at(Stop::SeatTaken);
         events::joined(shared, role, index);
+        Some(seat)
+    }
+
+    /// Leaves a reader's entry to whoever resumes it: see [`crate::handover`].
+    pub(crate) fn park(self) -> Result<Ticket, Seat> {
+        if !self.shared.presence.acquire(parking(&self.shared, self.index)) {
+            return Err(self);
+        }
+        // Relaxed, both: the hold on the entry orders them.
+        let state = State::from_word(self.entry().state.load(Relaxed)).parked();
+        self.entry().state.store(state.0, Relaxed);
+        Ok(Ticket { entry: self.index, state: state.0 }) // Dropping a parked seat lets go of it, and clears nothing.
+    }
+
+    /// Takes a parked reader's entry up.
+    pub(crate) fn resume(shared: &Arc<Shared>, ticket: Ticket) -> Option<Seat> {
+        let Ticket { entry: index, state } = ticket;
+        if index >= shared.memory.layout().config.participants || !shared.presence.acquire(index) {
+            return None;
+        }
+        let entry = shared.memory.entry(index);
+        if entry.state.load(Relaxed) != state || !State::from_word(state).is_parked() {
+            shared.presence.release(index);
+            return None;
+        }
+        let seat = Seat { shared: Arc::clone(shared), index };
+        seat.name_owner();
+        compiler_keeps_order(); // As in `take`.
+        seat.entry().state.store(State::from_word(state).resumed().0, Relaxed); // Relaxed: the hold orders it.
         Some(seat)
     }
 
@@ -179,10 +223,12 @@ impl Drop for Seat {
         if self.shared.presence.is_inherited() {
             return;
         }
-        let role = State::from_word(self.entry().state.load(Relaxed)).role(); // Relaxed: ours.
-        clear(&self.shared, self.index, Exit::Left);
+        let state = State::from_word(self.entry().state.load(Relaxed)); // Relaxed: ours.
+        if !state.is_parked() {
+            clear(&self.shared, self.index, Exit::Left);
+        }
         self.shared.presence.release(self.index);
-        events::left(&self.shared, role, self.index);
+        events::left(&self.shared, state.role(), self.index);
     }
 }
 
@@ -195,6 +241,44 @@ fn clear_after_death(shared: &Shared, index: usize) {
     if clear(shared, index, Exit::Died { pid }) {
         events::found_dead(shared, state.role(), pid, index);
     }
+}
+
+/// Ends the parking of a reader; and the reader, if nobody took it up.
+pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
+    if shared.presence.is_inherited() {
+        return;
+    }
+    if shared.presence.acquire(ticket.entry) {
+        if shared.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state {
+            clear(shared, ticket.entry, Exit::Left); // Relaxed, above: the hold on the entry orders it.
+        }
+        shared.presence.release(ticket.entry);
+    }
+    shared.presence.release(parking(shared, ticket.entry));
+}
+
+/// Whether an entry in that state still is the reader's of the ticket.
+pub(crate) fn is_of(ticket: Ticket, state: u64) -> bool {
+    state >> 8 == ticket.state >> 8 && State::from_word(state).role() == Some(Role::Reader)
+}
+
+/// What [`crate::segment::Presence`] calls the parking of an entry: it has a lock of its own, behind those of the table.
+fn parking(shared: &Shared, index: usize) -> usize {
+    shared.memory.layout().config.participants + index
+}
+
+/// Whether an entry, which the caller holds, is parked by somebody who lives.
+fn is_kept_parked(shared: &Shared, index: usize) -> bool {
+    // Relaxed: the hold on the entry orders it.
+    if !State::from_word(shared.memory.entry(index).state.load(Relaxed)).is_parked() {
+        return false;
+    }
+    let parking = parking(shared, index);
+    let abandoned = shared.presence.try_acquire(parking) == Some(true);
+    if abandoned {
+        shared.presence.release(parking);
+    }
+    !abandoned
 }
 
 /// Ends whatever an entry stood for, whose owner goes by `exit`; the caller holds it. False for a free one.
@@ -212,7 +296,7 @@ fn clear(shared: &Shared, index: usize, exit: Exit) -> bool {
             stops::at(Stop::StreamEnded);
             shared.bells.ring(&shared.memory.control().published);
         }
-        READER => {
+        READER | PARKED => {
             if !(omits(Step::VacateReader) && exit != Exit::Left) {
                 Cursors(entry).vacate();
             }
@@ -268,7 +352,9 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
         if shared.presence.try_acquire(index) == Some(true) {
-            clear_after_death(shared, index);
+            if !is_kept_parked(shared, index) {
+                clear_after_death(shared, index);
+            }
             shared.presence.release(index);
         }
     }

@@ -8,7 +8,7 @@ use crate::config::Delivery;
 use crate::error::{Corrupt, Lagged, TryReadError};
 use crate::extras::{Loaded, Plan};
 use crate::frame::Frame;
-use crate::gate::{self, Cursors};
+use crate::gate::{self, Cursor, Cursors};
 use crate::inline::Glance;
 use crate::life::{self, Phase, Verdict, Watch};
 use crate::memory::{Here, Lane, OwnEntry, Racy};
@@ -99,7 +99,28 @@ impl Position {
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
         seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
-        let position = Position {
+        let position = Self::at(seat, slots, position);
+        // Until here this reader held writers back to the oldest message: one of them may sleep over it.
+        position.release();
+        position
+    }
+
+    /// Goes on where the reader before us in the entry of `seat` stood.
+    pub(crate) fn resume(seat: &Seat) -> Self {
+        let slots = Slots::new(seat.shared().memory.clone());
+        let entry = seat.entry();
+        // Relaxed, all of them: our hold on the entry is ordered behind the one of the reader before us.
+        let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position().unwrap_or(u64::MAX);
+        let next = slots.next_sequence(); // Bounded: a peer may have stored anything.
+        let mut position = Self::at(seat, slots, cursor.min(next));
+        position.finished = entry.floor.load(Relaxed) == u64::MAX;
+        position.lost = entry.missed.load(Relaxed);
+        position
+    }
+
+    fn at(seat: &Seat, slots: Slots, position: u64) -> Self {
+        let config = slots.config().clone();
+        Position {
             lane: Lane::at(&slots.memory, position),
             stamps: Stamps::new(config.slot_bytes),
             plain: slots.are_plain(),
@@ -107,17 +128,14 @@ impl Position {
             bells: seat.shared().bells,
             plan: Plan::of(&config),
             watch: Watch::join(&slots.memory),
-            gated,
+            gated: config.delivery == Delivery::Gated,
             finished: false,
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             scratch: Vec::new(),
             slots,
-        };
-        // Until here this reader held writers back to the oldest message: one of them may sleep over it.
-        position.release();
-        position
+        }
     }
 
     /// What every payload is, if the ring says so.

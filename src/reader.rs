@@ -6,6 +6,7 @@ mod typed;
 use crate::bell::Waiting;
 use crate::endpoint::{self, Apart, Endpoint};
 use crate::error::{ReadError, TryReadError};
+use crate::handover::Ticket;
 use crate::memory::Racy;
 use crate::participant::{Role, Seat};
 use crate::position::{Position, Received, Start};
@@ -38,7 +39,23 @@ impl Reader {
 
     pub(crate) fn join(seat: Seat, start: Start) -> Self {
         let position = Position::join(&seat, start);
+        Self::from_parts(seat, position)
+    }
+
+    pub(crate) fn from_parts(seat: Seat, position: Position) -> Self {
         Reader { position, endpoint: Endpoint::new(seat), empty_looks: 0, watcher: None }
+    }
+
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.endpoint.seat
+    }
+
+    /// See [`Self::park`].
+    #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
+    pub(crate) fn try_into_parked(self) -> Result<Ticket, Self> {
+        let Reader { endpoint, position, watcher, .. } = self;
+        drop(watcher); // It waits by the same entry.
+        endpoint.seat.park().map_err(|seat| Self::from_parts(seat, position))
     }
 
     /// Copies the next message to the front of `out`, without waiting.
@@ -143,6 +160,14 @@ impl Reader {
     /// An item is an error where messages were lost; the next item goes on after them.
     pub fn messages(&mut self) -> Messages<'_> {
         Messages { reader: self }
+    }
+
+    /// Waits for at most `timeout` until a read has something to tell: a message, or why there will be none. Says
+    /// whether it has. Reads nothing.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let Reader { endpoint, position, .. } = self;
+        let deadline = endpoint::deadline(timeout);
+        position.is_ready() || endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ())
     }
 
     /// A descriptor that becomes readable when there is something to read, for a program that waits for many things at once.

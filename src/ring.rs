@@ -243,6 +243,12 @@ impl Ring {
         &self.shared.warnings
     }
 
+    /// The application's own words in the segment: what they mean, and in which order they are stored, is its business.
+    #[cfg(not(seqring_loom))]
+    pub fn user_words(&self) -> &[std::sync::atomic::AtomicU64] {
+        self.shared.memory.user_words()
+    }
+
     /// The sequence that is published next.
     pub fn next_sequence(&self) -> u64 {
         Slots::new(self.shared.memory.clone()).next_sequence()

@@ -38,6 +38,8 @@ pub(crate) struct Superblock {
     /// 0: never.
     evict_after_ms: u32,
     frame_shape: [u64; 8],
+    user_words: u32,
+    reserved: u32,
     /// Random: tells a segment from another of the same name.
     pub(crate) id: [u8; 16],
     /// The creator's process, and its clock at creation (`CLOCK_REALTIME`, ns).
@@ -102,6 +104,8 @@ impl Superblock {
             frame_bits: config.frame.bits,
             evict_after_ms: config.evict_after_ms,
             frame_shape: config.frame.shape,
+            user_words: config.user_words as u32,
+            reserved: 0,
             id,
             creator_pid: creator_pid.into(),
             created_ns,
@@ -190,6 +194,7 @@ impl Superblock {
                 dimensions: self.frame_dimensions,
                 shape: self.frame_shape,
             },
+            user_words: self.user_words as usize,
         })
     }
 
@@ -213,4 +218,4 @@ fn random_id() -> [u8; 16] {
     id
 }
 
-const _: () = assert!(size_of::<Superblock>() == 184);
+const _: () = assert!(size_of::<Superblock>() == 192);

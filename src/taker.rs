@@ -121,6 +121,17 @@ impl Taker {
         self.wait(endpoint::deadline(timeout))
     }
 
+    /// Waits for at most `timeout` until there is a message to take, or none will come. Says whether that is so. Takes
+    /// nothing: another taker may be first.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let Taker { endpoint, hand, .. } = self;
+        let deadline = endpoint::deadline(timeout);
+        let ready = hand.is_ready() || endpoint.wait(Role::Writer, deadline, || hand.is_ready(), |_| ());
+        // What a dead taker left is for the next call that takes.
+        endpoint.look_soon();
+        ready
+    }
+
     /// Sets how this taker waits.
     pub fn set_waiting(&mut self, waiting: Waiting) {
         self.endpoint.waiting = waiting;

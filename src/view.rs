@@ -18,6 +18,12 @@ pub struct View<'r> {
     shown: Shown,
 }
 
+// SAFETY: what is not `Send` and `Sync` by itself is the address of the bytes in the ring. They are there and do not change
+// as long as this lives, whichever thread looks: see `deref`.
+unsafe impl Send for View<'_> {}
+// SAFETY: as above; a shared view is only looked at.
+unsafe impl Sync for View<'_> {}
+
 impl<'r> View<'r> {
     pub(crate) fn new(position: &'r mut Position, shown: Shown) -> Self {
         View { position, shown }

@@ -115,6 +115,14 @@ impl Writer {
         Ok(Claim::new(&mut self.front, len))
     }
 
+    /// Waits for at most `timeout` until there is room for a message, or none will be accepted any more. Says whether
+    /// that is so. Of many writers another may be first.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let Writer { endpoint, front } = self;
+        let deadline = endpoint::deadline(timeout);
+        front.is_ready() || endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ())
+    }
+
     /// The sequence that this writer publishes next.
     pub fn next_sequence(&self) -> u64 {
         self.front.sequence()

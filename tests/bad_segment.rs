@@ -9,7 +9,7 @@ use common::{CLASSES, fresh_name, path_of};
 use seqring::{Config, Ring, RingError, SlotClass};
 use std::fs;
 
-const HEADER: usize = 184;
+const HEADER: usize = 192;
 const VERSION: usize = 8;
 const OLDEST_VERSION: usize = 12;
 const CHECKSUM: usize = 16;
@@ -19,7 +19,7 @@ const SLOT_CLASS: usize = 60;
 const DELIVERY: usize = 64;
 const WRITERS: usize = 68;
 const FLAGS: usize = 72;
-const ID: usize = 152;
+const ID: usize = 160;
 
 /// The bytes of a ring that nobody uses any more.
 fn segment(class: SlotClass) -> Vec<u8> {

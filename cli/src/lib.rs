@@ -6,6 +6,7 @@ pub mod compare;
 mod engines;
 mod machine;
 pub mod perf;
+mod reenter;
 pub mod report;
 pub mod segments;
 pub mod storm;
@@ -13,6 +14,8 @@ pub mod storm;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+pub use reenter::reenter_by;
 
 /// Lock-free ring buffers in shared memory.
 #[derive(Parser, Debug)]

@@ -122,6 +122,15 @@ impl Memory {
         OwnEntry { entry: self.entry(index), _mapping: Arc::clone(&self.mapping) }
     }
 
+    /// The application's own words.
+    pub(crate) fn user_words(&self) -> &[AtomicU64] {
+        // SAFETY: MAPPED and ALIGNED; the layout has room for so many words there, and nothing else lies in it.
+        unsafe {
+            let start = self.base.add(self.layout.user_words_offset).cast::<AtomicU64>();
+            std::slice::from_raw_parts(start, self.layout.config.user_words)
+        }
+    }
+
     /// The slot of an inline ring at `place`.
     #[inline(always)]
     pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {

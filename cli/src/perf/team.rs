@@ -3,11 +3,12 @@
 use super::options::Transport;
 use super::protocol::{Assignment, Order, Reply, Role, receive, send};
 use super::worker;
+use crate::reenter;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use bench_support::engine::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
@@ -63,7 +64,7 @@ impl Team {
     }
 
     fn start_process(&self, role: Role) -> Result<Member> {
-        let mut child = Command::new("/proc/self/exe")
+        let mut child = reenter::command()
             .arg(worker::COMMAND)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

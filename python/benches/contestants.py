@@ -1,0 +1,310 @@
+"""Everything that moves messages between processes here: seqring, and what it is compared with.
+
+A contestant is made before the processes are forked. `sender()` is called in the process that writes, `receiver(n)` in
+the n-th one that reads; what they return is called once a message. All copy a message in, and hand it out as bytes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import struct
+import time
+from collections.abc import Callable
+from multiprocessing import shared_memory
+from typing import Any, ClassVar
+
+import seqring
+from original import OriginalRing
+from seqring.compat import ringbuffer
+
+Send = Callable[[bytes], Any]
+Receive = Callable[[], Any]
+
+
+class Contestant:
+    name: ClassVar[str]
+    broadcast: ClassVar[bool] = False
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        raise NotImplementedError
+
+    def sender(self) -> Send:
+        raise NotImplementedError
+
+    def receiver(self, number: int) -> Receive:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+class Seqring(Contestant):
+    name = "seqring"
+    broadcast = True
+    waiting: ClassVar[Any] = "balanced"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.ring = seqring.Ring.create(slots, size, readers=consumers)
+        self.parked = [self.ring.reader().park() for _ in range(consumers)]
+
+    def sender(self) -> Send:
+        return self.ring.writer(waiting=self.waiting).write
+
+    def receiver(self, number: int) -> Receive:
+        return self.ring.resume(self.parked[number].ticket, waiting=self.waiting).read
+
+    def close(self) -> None:
+        self.ring.close()
+
+
+class SeqringSpinning(Seqring):
+    name = "seqring, spinning"
+    waiting = "spinning"
+
+
+class SeqringSleeping(Seqring):
+    name = "seqring, sleeping"
+    waiting = "sleeping"
+
+
+class SeqringInto(Seqring):
+    name = "seqring, into an array"
+
+    def receiver(self, number: int) -> Receive:
+        reader = self.ring.resume(self.parked[number].ticket)
+        out = bytearray(self.ring.slot_bytes)
+        return lambda: reader.read_into(out)
+
+
+class Compat(Contestant):
+    name = "seqring.compat.ringbuffer"
+    broadcast = True
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.ring = ringbuffer.RingBuffer(slot_bytes=size, slot_count=slots)
+        self.ring.new_writer()
+        self.pointers = [self.ring.new_reader() for _ in range(consumers)]
+
+    def sender(self) -> Send:
+        return self.ring.blocking_write
+
+    def receiver(self, number: int) -> Receive:
+        pointer = self.pointers[number]
+        return lambda: self.ring.blocking_read(pointer)
+
+    def close(self) -> None:
+        self.ring.close()
+
+
+class Original(Contestant):
+    """The algorithm of the package `ringbuffer`: a readers/writer lock of conditions around the slots."""
+
+    name = "ringbuffer's algorithm"
+    broadcast = True
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.ring = OriginalRing(size, slots, consumers)
+
+    def sender(self) -> Send:
+        return self.ring.write
+
+    def receiver(self, number: int) -> Receive:
+        return lambda: self.ring.blocking_read(number)
+
+
+class Queue(Contestant):
+    name = "multiprocessing.Queue"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.queue: Any = multiprocessing.Queue(slots)
+
+    def sender(self) -> Send:
+        return self.queue.put
+
+    def receiver(self, number: int) -> Receive:
+        return self.queue.get
+
+    def close(self) -> None:
+        self.queue.cancel_join_thread()
+        self.queue.close()
+
+
+class Pipe(Contestant):
+    name = "multiprocessing.Pipe"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.out, self.into = multiprocessing.Pipe(duplex=False)
+
+    def sender(self) -> Send:
+        return self.into.send_bytes
+
+    def receiver(self, number: int) -> Receive:
+        return self.out.recv_bytes
+
+
+class HandRolled(Contestant):
+    """What people write themselves: shared_memory, a counter on each side, spinning. One reader."""
+
+    name = "shared_memory by hand"
+    zero_copy = False
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.size, self.slots = size, slots
+        self.stride = -(-(size + 8) // 64) * 64
+        self.memory = shared_memory.SharedMemory(create=True, size=128 + self.stride * slots)
+        self.owner = os.getpid()
+
+    def sender(self) -> Send:
+        buffer, counts = self.memory.buf, memoryview(self.memory.buf).cast("B")[:128].cast("Q")
+        stride, slots, written = self.stride, self.slots, 0
+
+        def send(data: bytes) -> None:
+            nonlocal written
+            while written - counts[8] >= slots:
+                pass
+            at = 128 + written % slots * stride
+            struct.pack_into("Q", buffer, at, len(data))
+            buffer[at + 8 : at + 8 + len(data)] = data
+            written += 1
+            counts[0] = written
+
+        return send
+
+    def receiver(self, number: int) -> Receive:
+        buffer, counts = self.memory.buf, memoryview(self.memory.buf).cast("B")[:128].cast("Q")
+        stride, slots, read, in_place = self.stride, self.slots, 0, self.zero_copy
+
+        def receive() -> Any:
+            nonlocal read
+            if in_place:
+                counts[8] = read  # The one before is done with.
+            while counts[0] == read:
+                pass
+            at = 128 + read % slots * stride
+            (size,) = struct.unpack_from("Q", buffer, at)
+            data = buffer[at + 8 : at + 8 + size]
+            read += 1
+            if in_place:
+                return data
+            copy = bytearray(data)
+            counts[8] = read
+            return copy
+
+        return receive
+
+    def close(self) -> None:
+        if os.getpid() == self.owner:
+            self.memory.unlink()
+
+
+class HandRolledInPlace(HandRolled):
+    name = "shared_memory by hand, in place"
+    zero_copy = True
+
+
+class FasterFifo(Contestant):
+    name = "faster-fifo"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        import faster_fifo
+
+        self.queue = faster_fifo.Queue(max_size_bytes=(size + 256) * slots)
+
+    def sender(self) -> Send:
+        def send(data: bytes) -> None:
+            self.queue.put(data, timeout=60)
+
+        return send
+
+    def receiver(self, number: int) -> Receive:
+        return lambda: self.queue.get(timeout=60)
+
+
+class Zmq(Contestant):
+    name = "pyzmq, ipc"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        import zmq
+
+        self.zmq, self.slots = zmq, slots
+        self.address = f"ipc:///tmp/seqring-bench-{os.getpid()}-{time.monotonic_ns()}"
+
+    def _socket(self, kind: Any) -> Any:
+        socket = self.zmq.Context().socket(kind)
+        socket.set_hwm(self.slots)
+        return socket
+
+    def sender(self) -> Send:
+        socket = self._socket(self.zmq.PUSH)
+        socket.bind(self.address)
+        return lambda data: socket.send(data)
+
+    def receiver(self, number: int) -> Receive:
+        socket = self._socket(self.zmq.PULL)
+        socket.connect(self.address)
+        return lambda: socket.recv()
+
+
+class Membridge(Contestant):
+    name = "membridge"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        import membridge
+
+        self.membridge = membridge
+        self.segment = f"/seqring-bench-{os.getpid()}-{time.monotonic_ns()}"
+        self.bytes = (1 << ((size + 64) * slots - 1).bit_length()) + 24  # Its capacity is a power of two.
+        self.memory = membridge.SharedMemory.create(self.segment, self.bytes)
+
+    def sender(self) -> Send:
+        ring = self.membridge.SharedMemory.open(self.segment, self.bytes).spsc()
+
+        def send(data: bytes) -> None:
+            while not ring.push(data):
+                pass
+
+        return send
+
+    def receiver(self, number: int) -> Receive:
+        ring = self.membridge.SharedMemory.open(self.segment, self.bytes).spsc()
+
+        def receive() -> Any:
+            while (data := ring.pop()) is None:
+                pass
+            return data
+
+        return receive
+
+    def close(self) -> None:
+        self.membridge.SharedMemory.remove(self.segment)
+
+
+class Cloudtoid(Contestant):
+    name = "cloudtoid-interprocess"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        import cloudtoid_interprocess
+
+        self.package = cloudtoid_interprocess
+        self.queue = f"seqring-bench-{os.getpid()}-{time.monotonic_ns()}"
+        self.bytes = -(-(size + 64) * slots // 4096) * 4096
+        self.keep = cloudtoid_interprocess.Subscriber(self.queue, self.bytes)
+
+    def sender(self) -> Send:
+        publisher = self.package.Publisher(self.queue, self.bytes)
+
+        def send(data: bytes) -> None:
+            while not publisher.try_send(data):
+                pass
+
+        return send
+
+    def receiver(self, number: int) -> Receive:
+        subscriber = self.package.Subscriber(self.queue, self.bytes)
+        return lambda: subscriber.receive(timeout=60.0)
+
+
+RIVALS: list[type[Contestant]] = [
+    Original, Queue, Pipe, HandRolled, FasterFifo, Zmq, Membridge, Cloudtoid,
+]

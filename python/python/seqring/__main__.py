@@ -1,0 +1,19 @@
+"""`python -m seqring perf | ls | stat | gc …`: the command `seqring`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from seqring._seqring import command
+
+
+def main() -> int:
+    """Runs the command with this process's arguments, and returns its exit code."""
+    # The command decides what Ctrl-C means; the interpreter would raise KeyboardInterrupt once more when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return command(sys.argv[1:], [sys.executable, "-m", "seqring"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

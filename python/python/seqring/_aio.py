@@ -1,0 +1,105 @@
+"""Messages for asyncio: one thread a stream waits for the ring, and only while nothing is there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+from seqring._seqring import Reader, Taker
+from seqring.errors import Closed
+
+_SLICE_SECONDS = 0.1
+# After so many messages in a row, other tasks get their turn.
+_TURN = 16
+
+
+class Messages:
+    """The messages of a reader or taker, for `async for`. Ends when the stream does.
+
+    A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
+    """
+
+    def __init__(self, endpoint: Reader | Taker) -> None:
+        self._endpoint = endpoint
+        self._try = endpoint.try_read if isinstance(endpoint, Reader) else endpoint.try_take
+        self._waiter: _Waiter | None = None
+        self._in_a_row = 0
+
+    def __aiter__(self) -> AsyncIterator[bytearray]:
+        return self
+
+    async def __anext__(self) -> bytearray:
+        self._in_a_row = (self._in_a_row + 1) % _TURN
+        if self._in_a_row == 0:
+            await asyncio.sleep(0)
+        try:
+            while (message := self._try()) is None:
+                if self._waiter is None:
+                    self._waiter = _Waiter(self._endpoint)
+                await self._waiter.ready()
+        except Closed:
+            await self.aclose()
+            raise StopAsyncIteration from None
+        return message
+
+    async def aclose(self) -> None:
+        """Ends the thread, if there is one. The reader stays open."""
+        if self._waiter is not None:
+            self._waiter.stop()
+            self._waiter = None
+
+    def __del__(self) -> None:
+        if self._waiter is not None:
+            self._waiter.stop()
+
+
+class _Waiter:
+    """A thread that waits until something can be read, whenever it is asked to."""
+
+    def __init__(self, endpoint: Reader | Taker) -> None:
+        self._endpoint = endpoint
+        self._asked = threading.Semaphore(0)
+        self._stopped = False
+        self._request: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        threading.Thread(target=self._run, name="seqring-aio", daemon=True).start()
+
+    async def ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._request = loop, future
+        self._asked.release()
+        await future
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._asked.release()
+
+    def _run(self) -> None:
+        while self._asked.acquire() and not self._stopped:
+            request = self._request
+            if request is None or request[1].done():
+                continue  # The task was cancelled.
+            loop, future = request
+            error = self._wait(future)
+            try:
+                loop.call_soon_threadsafe(_finish, future, error)
+            except RuntimeError:
+                return  # The loop is closed: nobody waits any more.
+
+    def _wait(self, future: asyncio.Future[None]) -> BaseException | None:
+        try:
+            while not self._stopped and not future.done() and not self._endpoint.wait(_SLICE_SECONDS):
+                pass
+        except BaseException as error:
+            return error
+        return None
+
+
+def _finish(future: asyncio.Future[None], error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

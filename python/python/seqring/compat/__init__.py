@@ -1,0 +1,1 @@
+"""Modules that stand in for other packages: programs change their import and nothing else."""

@@ -1,0 +1,61 @@
+"""The exceptions of `ringbuffer`, with messages; and those for what hung there. They pickle."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """The base of all of them."""
+
+
+class DataTooLargeError(Error, ValueError):
+    """The data do not fit into a slot."""
+
+
+class WaitingForReaderError(Error):
+    """The ring is full: a reader has not read the oldest message yet."""
+
+
+class WaitingForWriterError(Error):
+    """There is no message yet."""
+
+
+class WriterFinishedError(Error):
+    """Every message was read, and every writer is done, or none ever began."""
+
+
+class AlreadyClosedError(Error):
+    """No writer is active."""
+
+
+class MustCreatedReadersBeforeWritingError(Error):
+    """Something was written already: a reader made now would have missed it."""
+
+
+class InternalLockingError(Error):
+    """A lock is used in a way that it cannot be."""
+
+
+class WriterDiedError(Error):
+    """Every message was read, and a writer's process ended without `writer_done()`. `pid` is that process."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return f"the writer in process {self.pid} ended without writer_done(); every message it wrote was read"
+
+
+class PointerInUseError(Error):
+    """Another process reads by this pointer, or did: a pointer is one reader's. `pid` is that process."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return f"process {self.pid} reads by this pointer, or did until it ended; make a pointer for each reader"
+
+
+class TimedOutError(Error, TimeoutError):
+    """Nothing came within the timeout."""

@@ -1,0 +1,107 @@
+"""`Position` and `Pointer`: where a reader or writer is. A pointer is seen by all processes that have it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from seqring._seqring import Ring, Words
+
+
+class Position:
+    """A count of messages, and what it means in a ring of `slot_count`.
+
+    >>> position = Position(4)
+    >>> position.counter = 9
+    >>> position.index, position.generation
+    (1, 2)
+    """
+
+    def __init__(self, slot_count: int, counter: int = 0) -> None:
+        self.slot_count = slot_count
+        self.counter = counter
+
+    @property
+    def index(self) -> int:
+        """The slot."""
+        return self.counter % self.slot_count
+
+    @property
+    def generation(self) -> int:
+        """How often the ring was gone through."""
+        return self.counter // self.slot_count
+
+    def __repr__(self) -> str:
+        return f"Position(counter={self.counter}, index={self.index}, generation={self.generation})"
+
+
+class Value(Protocol):
+    """Something that all processes see."""
+
+    @property
+    def value(self) -> int: ...
+
+
+class Word:
+    """One shared word, as an object with `.value`."""
+
+    def __init__(self, words: Words, index: int) -> None:
+        self._words = words
+        self._index = index
+
+    @property
+    def value(self) -> int:
+        return self._words.load(self._index)
+
+    @value.setter
+    def value(self, value: int) -> None:
+        self._words.store(self._index, value)
+
+
+class Pointer:
+    """A shared count, from `start` on (0 if it is `None`).
+
+    >>> pointer = Pointer(4, start=3)
+    >>> pointer.increment()
+    >>> pointer.get()
+    Position(counter=4, index=0, generation=1)
+    """
+
+    counter: Value
+
+    def __init__(self, slot_count: int, *, start: int | None = None) -> None:
+        if slot_count < 1:
+            raise ValueError(f"slot_count must be at least 1, not {slot_count}")
+        ring = Ring.create(1, 8, words=1, participants=2)
+        ring.words.store(0, start or 0)
+        self._attach(slot_count, ring)
+
+    def _attach(self, slot_count: int, ring: Ring) -> None:
+        self.slot_count = slot_count
+        self._memory = ring
+        self.counter = Word(ring.words, 0)
+
+    @property
+    def position(self) -> Position:
+        """The position, as `get` gives it."""
+        return self.get()
+
+    def get(self) -> Position:
+        """The position now."""
+        return Position(self.slot_count, self.counter.value)
+
+    def set(self, counter: int) -> None:
+        """Moves it."""
+        self._memory.words.store(0, counter)
+
+    def increment(self) -> None:
+        """Moves it by one."""
+        self._memory.words.add(0, 1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _pointer, (self.slot_count, self._memory)
+
+
+def _pointer(slot_count: int, memory: Ring) -> Pointer:
+    pointer = Pointer.__new__(Pointer)
+    pointer._attach(slot_count, memory)
+    return pointer

@@ -1,0 +1,230 @@
+"""`RingBuffer`: broadcast from any number of writers to any number of readers, nothing lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from seqring import _lifetime, errors
+from seqring._seqring import Ring, Writer
+from seqring.compat.ringbuffer import _layout, _lock, _writers
+from seqring.compat.ringbuffer._errors import (
+    AlreadyClosedError,
+    DataTooLargeError,
+    Error,
+    MustCreatedReadersBeforeWritingError,
+    TimedOutError,
+    WaitingForReaderError,
+    WaitingForWriterError,
+    WriterDiedError,
+    WriterFinishedError,
+)
+from seqring.compat.ringbuffer._places import ReaderPointer, WriterPointer
+from seqring.compat.ringbuffer._process import ProcessLock
+from seqring.compat.ringbuffer._slots import SlotArray
+
+# Participants at a time: the original knows no limit.
+_PARTICIPANTS = 1024
+_SLICE_SECONDS = 0.1
+_NAP_SECONDS = 0.002
+_LOOK_AFTER_SECONDS = 0.05
+
+
+class RingBuffer:
+    """A ring of `slot_count` messages of at most `slot_bytes` bytes.
+
+    Writers are announced by `new_writer()`, readers made by `new_reader()` before the first write; then both may go to
+    other threads and processes, forked or spawned. With `overwrite=True` writers never wait, and a slow reader loses
+    what was overwritten: its pointer's `lost` counts it.
+    """
+
+    def __init__(self, *, slot_bytes: int, slot_count: int, overwrite: bool = False) -> None:
+        for name, value in (("slot_bytes", slot_bytes), ("slot_count", slot_count)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        ring = Ring.create(
+            slot_count,
+            slot_bytes,
+            delivery="lossy" if overwrite else "gated",
+            writers="many",
+            participants=_PARTICIPANTS,
+            words=_layout.WORDS,
+        )
+        self._attach(ring, [])
+
+    def _attach(self, ring: Ring, readers: list[ReaderPointer]) -> None:
+        self._ring = ring
+        self._words = ring.words
+        self.slot_count = ring.slots
+        self.slot_bytes = ring.slot_bytes
+        self.readers = readers
+        self.writer = WriterPointer(ring)
+        self.active = _writers.Writers(self._words, _layout.WRITERS_AT)
+        self._writer: Writer | None = None
+        self._writer_process = 0
+        self._joining = ProcessLock()
+        self._looked = 0.0
+
+    @property
+    def lock(self) -> _lock.ReadersWriterLock:
+        """A lock that goes with the ring, for programs that use it. The ring itself takes none."""
+        return _lock.over(self._ring, _layout.LOCK_AT)
+
+    @property
+    def array(self) -> SlotArray:
+        """What the slots hold, copied at this moment; `b''` where a message is gone that no reader waits for."""
+        return snapshot(self._ring)
+
+    def new_reader(self) -> ReaderPointer:
+        """A pointer for one reader, which sees all that is written. Before the first write only."""
+        reader = self._ring.reader(0)
+        if self._ring.next_sequence > 0:
+            reader.close()
+            raise MustCreatedReadersBeforeWritingError(
+                f"{self._ring.next_sequence} messages were written already: make readers before the first"
+            )
+        pointer = ReaderPointer.made(self._ring, reader)
+        self.readers.append(pointer)
+        return pointer
+
+    def new_writer(self) -> None:
+        """Announces a writer. Readers wait as long as one is active."""
+        self.active.announce()
+
+    def writer_done(self) -> None:
+        """A writer is done. After the last one, readers get what is there, and then `WriterFinishedError`."""
+        self.active.leave()
+        with self._joining:
+            writer, mine = self._writer, self._writer_process == _lifetime.pid
+            self._writer = None
+        # Its leaving wakes who waits; without one, one that comes and goes does.
+        (writer if writer is not None and mine else self._ring.writer()).close()
+
+    def try_write(self, data: Any) -> None:
+        """Writes any object with a buffer, without waiting."""
+        if self._write(data) is None:
+            raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read yet")
+
+    def blocking_write(self, data: Any, timeout: float | None = None) -> None:
+        """Writes any object with a buffer, waiting for the slowest reader, for at most `timeout` seconds."""
+        if self._write(data) is not None:
+            return
+        try:
+            self._guarded(lambda writer: writer.write(data, timeout=timeout))
+        except errors.TimedOut as error:
+            raise TimedOutError(str(error)) from None
+
+    def _write(self, data: Any) -> int | None:
+        if not self._words.load(_layout.WRITERS_AT) & _writers.COUNT:
+            raise AlreadyClosedError("no writer is active: call new_writer() first")
+        writer = self._writer
+        if writer is not None and self._writer_process == _lifetime.pid:
+            try:
+                return writer.try_write(data)
+            except ValueError:
+                pass  # Too large, or closed by a thread that was done: told apart below.
+        return self._guarded(lambda writer: writer.try_write(data))
+
+    def _guarded(self, write: Any) -> int | None:
+        """Calls `write` with this process's writer: with another one, if a thread that was done closed it."""
+        while True:
+            writer = self._join()
+            try:
+                result: int | None = write(writer)
+                return result
+            except errors.TooLarge as error:
+                raise DataTooLargeError(str(error)) from None
+            except errors.JoinError as error:
+                raise Error(str(error)) from None
+            except ValueError:
+                if not writer.closed:
+                    raise
+
+    def _join(self) -> Writer:
+        with self._joining:
+            if self._writer is None or self._writer_process != _lifetime.pid or self._writer.closed:
+                self.active.enter()
+                self._writer = self._ring.writer()
+                self._writer_process = _lifetime.pid
+            return self._writer
+
+    def try_read(self, pointer: ReaderPointer) -> bytearray:
+        """The next message, without waiting."""
+        data = pointer.take()
+        if data is not None:
+            return data
+        self._look_after()
+        if self.active.value:
+            raise WaitingForWriterError("there is no message yet")
+        return self._last(pointer)
+
+    def blocking_read(self, pointer: ReaderPointer, timeout: float | None = None) -> bytearray:
+        """The next message, waiting for it, for at most `timeout` seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        ready = False
+        while True:
+            data = pointer.take()
+            if data is not None:
+                return data
+            if ready:
+                # Writers are announced and none is at work: there is nothing to sleep on.
+                time.sleep(_NAP_SECONDS)
+            self._look_after()
+            if not self.active.value:
+                return self._last(pointer)
+            left = _SLICE_SECONDS if end is None else min(_SLICE_SECONDS, end - time.monotonic())
+            if left <= 0:
+                raise TimedOutError("no message came within the timeout")
+            ready = pointer.join().wait(left)
+
+    def _last(self, pointer: ReaderPointer) -> bytearray:
+        """That no writer is active is established: only what is not there now will not come."""
+        data = pointer.take()
+        if data is not None:
+            return data
+        if self.active.died:
+            raise WriterDiedError(self.active.died)
+        raise WriterFinishedError("every message was read, and every writer is done")
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        if now - self._looked > _LOOK_AFTER_SECONDS:
+            self._looked = now
+            self.active.look_after()
+
+    def force_reader_sync(self) -> None:
+        """Moves all readers to the newest message: what they have not read, they do not get."""
+        self._ring.skip_readers()
+
+    def close(self) -> None:
+        """Lets go of the ring in this process. The last one out removes it; so does the end of the process."""
+        for pointer in self.readers:
+            pointer.close()
+        if self._writer is not None and self._writer_process == _lifetime.pid:
+            self._writer.close()
+        self._ring.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _ring_buffer, (self._ring, self.readers)
+
+
+def _ring_buffer(ring: Ring, readers: list[ReaderPointer]) -> RingBuffer:
+    buffer = RingBuffer.__new__(RingBuffer)
+    buffer._attach(ring, readers)
+    return buffer
+
+
+def snapshot(ring: Ring) -> SlotArray:
+    """What the slots of a ring hold, as far as it can still be read."""
+    array = SlotArray(slot_bytes=ring.slot_bytes, slot_count=ring.slots)
+    with ring.reader("oldest") as reader:
+        while True:
+            try:
+                data = reader.try_read()
+            except errors.Lagged:
+                continue
+            except errors.Closed:
+                return array
+            if data is None:
+                return array
+            array[(reader.position - 1) % ring.slots] = data

@@ -1,0 +1,162 @@
+"""A queue between threads and processes, with the methods of `queue.Queue`."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from types import TracebackType
+from typing import Any, Literal
+
+from seqring._seqring import Ring, Taker, Writer
+from seqring.errors import Empty, Full, TimedOut
+
+Items = Literal["bytes", "pickle"]
+
+
+class Queue:
+    """First in, first out: each item goes to exactly one `get`.
+
+    `maxsize` items fit, each of at most `item_bytes` bytes. Items are bytes or other objects with a buffer, and come out
+    as `bytearray`. With `items="pickle"` they are any objects: then whoever may write to the queue can run code in
+    whoever reads from it, so this is to be asked for.
+
+    `put` and `get` do what those of `queue.Queue` do, raise `queue.Full` and `queue.Empty`, and may be called by any
+    thread and process. A queue pickles to its name. It needs room for two participants a process, 16 processes unless
+    `processes` says otherwise.
+
+    >>> queue = Queue(2, 64)
+    >>> queue.put(b"first"); queue.put(b"second")
+    >>> queue.full()
+    True
+    >>> queue.get()
+    bytearray(b'first')
+    >>> queue.close()
+    """
+
+    def __init__(
+        self,
+        maxsize: int,
+        item_bytes: int,
+        *,
+        name: str | None = None,
+        items: Items = "bytes",
+        processes: int = 16,
+    ) -> None:
+        ring = Ring.create(
+            maxsize, item_bytes, name=name, delivery="queue", participants=2 * processes, meta_bytes=0
+        )
+        self._begin(ring, items)
+
+    @classmethod
+    def open(cls, name: str, *, items: Items = "bytes") -> Queue:
+        """The queue of that name."""
+        queue = cls.__new__(cls)
+        queue._begin(Ring.open(name), items)
+        return queue
+
+    def _begin(self, ring: Ring, items: Items) -> None:
+        if items not in ("bytes", "pickle"):
+            raise ValueError(f'items must be "bytes" or "pickle", not {items!r}')
+        self._ring = ring
+        self._items: Items = items
+        self._ends: tuple[int, Writer, Taker] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the ring behind the queue."""
+        return self._ring.name
+
+    @property
+    def maxsize(self) -> int:
+        """Items that fit."""
+        return self._ring.slots
+
+    def _joined(self) -> tuple[Writer, Taker]:
+        # Whoever takes is a writer too: else the stream would end with the last process that puts.
+        if self._ends is None or self._ends[0] != os.getpid():
+            self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
+        return self._ends[1], self._ends[2]
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Puts an item into the queue, waiting for room if `block`, for at most `timeout` seconds if that is given."""
+        data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) if self._items == "pickle" else item
+        writer, _ = self._joined()
+        if not block:
+            if writer.try_write(data) is None:
+                raise Full(f"all {self.maxsize} places are taken")
+            return
+        if timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
+        try:
+            writer.write(data, timeout=timeout)
+        except TimedOut as error:
+            raise Full(str(error)) from None
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Takes an item out of the queue, waiting for one if `block`, for at most `timeout` seconds if that is given."""
+        _, taker = self._joined()
+        if not block:
+            data = taker.try_take()
+            if data is None:
+                raise Empty("the queue is empty")
+            return self._item(data)
+        if timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
+        try:
+            return self._item(taker.take(timeout))
+        except TimedOut as error:
+            raise Empty(str(error)) from None
+
+    def _item(self, data: bytearray) -> Any:
+        return pickle.loads(data) if self._items == "pickle" else data
+
+    def put_nowait(self, item: Any) -> None:
+        """`put(item, block=False)`."""
+        self.put(item, block=False)
+
+    def get_nowait(self) -> Any:
+        """`get(block=False)`."""
+        return self.get(block=False)
+
+    def qsize(self) -> int:
+        """Items in the queue, when it was looked at."""
+        self._joined()
+        return max(one.lag for one in self._ring.stats().of("taker"))
+
+    def empty(self) -> bool:
+        """Whether there was no item when it was looked at."""
+        return self.qsize() == 0
+
+    def full(self) -> bool:
+        """Whether there was no room when it was looked at."""
+        return self.qsize() >= self.maxsize
+
+    def shutdown(self) -> None:
+        """`put` raises `Closed` from now on, and `get` too, once everything is taken."""
+        self._ring.shutdown()
+
+    def close(self) -> None:
+        """Lets go of the queue in this process. The last one out removes it."""
+        if self._ends is not None and self._ends[0] == os.getpid():
+            for end in self._ends[1:]:
+                end.close()
+        self._ends = None
+        self._ring.close()
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, tuple[str, Items]]:
+        return _open_queue, (self.name, self._items)
+
+
+def _open_queue(name: str, items: Items) -> Queue:
+    return Queue.open(name, items=items)

@@ -1,0 +1,110 @@
+//! A view as a `DLPack` tensor: <https://dmlc.github.io/dlpack/latest/>.
+#![allow(unsafe_code, reason = "a C structure that another library deletes")]
+
+use crate::view::View;
+use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::ffi::{CStr, c_void};
+
+/// `(kDLCPU, 0)`.
+pub(crate) const CPU: (i32, i32) = (1, 0);
+const NAME: &CStr = c"dltensor_versioned";
+const READ_ONLY: u64 = 1;
+
+#[repr(C)]
+struct Tensor {
+    data: *mut c_void,
+    device: (i32, i32),
+    dimensions: i32,
+    kind: u8,
+    bits: u8,
+    lanes: u16,
+    shape: *mut i64,
+    strides: *mut i64,
+    byte_offset: u64,
+}
+
+#[repr(C)]
+struct Managed {
+    version: (u32, u32),
+    context: *mut c_void,
+    deleter: Option<unsafe extern "C" fn(*mut Managed)>,
+    flags: u64,
+    tensor: Tensor,
+}
+
+/// What a tensor points to; dropped by its deleter.
+struct Context {
+    view: Py<View>,
+    shape: Vec<i64>,
+    strides: Vec<i64>,
+}
+
+/// A capsule whose consumer keeps the view until it deletes the tensor.
+pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) -> PyResult<Bound<'_, PyAny>> {
+    if max_version.is_none_or(|(major, _)| major < 1) {
+        return Err(PyBufferError::new_err(
+            "a view is read-only, which DLPack says from version 1.0 on; use the buffer protocol, or copy",
+        ));
+    }
+    let py = view.py();
+    let start = view.get().export(py)?;
+    let form = view.get().form();
+    let item = form.item_bytes();
+    let context = Box::new(Context {
+        shape: form.shape.iter().map(|extent| *extent as i64).collect(),
+        strides: form.strides.iter().map(|stride| (*stride / item) as i64).collect(),
+        view: view.clone().unbind(),
+    });
+    let managed = Box::new(Managed {
+        version: (1, 0),
+        deleter: Some(delete),
+        flags: READ_ONLY,
+        tensor: Tensor {
+            data: start.cast_mut().cast(),
+            device: CPU,
+            dimensions: context.shape.len().cast_signed() as i32,
+            kind: form.kind,
+            bits: form.bits as u8,
+            lanes: 1,
+            shape: context.shape.as_ptr().cast_mut(),
+            strides: context.strides.as_ptr().cast_mut(),
+            byte_offset: 0,
+        },
+        context: Box::into_raw(context).cast(),
+    });
+    let managed = Box::into_raw(managed);
+    // SAFETY: the capsule owns `managed`, under the name that says what it is, until a consumer renames it.
+    unsafe {
+        let capsule = ffi::PyCapsule_New(managed.cast(), NAME.as_ptr(), Some(delete_unused));
+        Bound::from_owned_ptr_or_err(py, capsule).inspect_err(|_| delete(managed))
+    }
+}
+
+/// # Safety
+/// `managed` came from [`capsule`], and is deleted once.
+unsafe extern "C" fn delete(managed: *mut Managed) {
+    // SAFETY: both were made by `Box::into_raw`, and are ours again.
+    let context = unsafe {
+        let managed = Box::from_raw(managed);
+        Box::from_raw(managed.context.cast::<Context>())
+    };
+    // A consumer may delete from any thread. Without an interpreter any more, there is nothing left to tell.
+    Python::try_attach(|py| context.view.bind(py).get().unexport());
+}
+
+/// The destructor of a capsule: deletes the tensor, unless a consumer took it.
+///
+/// # Safety
+/// Called by the interpreter.
+unsafe extern "C" fn delete_unused(capsule: *mut ffi::PyObject) {
+    // SAFETY: it is a capsule; under that name it holds what `capsule` put into it.
+    unsafe {
+        if ffi::PyCapsule_IsValid(capsule, NAME.as_ptr()) == 1 {
+            delete(ffi::PyCapsule_GetPointer(capsule, NAME.as_ptr()).cast());
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Tensor>() == 48 && size_of::<Managed>() == 80);

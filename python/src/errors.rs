@@ -1,0 +1,120 @@
+//! The library's errors as the exceptions of `seqring.errors`, with what they tell.
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use seqring::{JoinError, RingError, TryReadError, TryWriteError};
+
+/// The exception of that name, made with `args`.
+fn make<'py, A>(py: Python<'py>, name: &str, args: A) -> PyErr
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+{
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let exception = || {
+        let module = MODULE.get_or_try_init(py, || py.import("seqring.errors").map(Bound::unbind))?;
+        module.bind(py).getattr(name)?.call1(args.into_pyobject(py)?)
+    };
+    exception().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// An object that came into this process by a fork.
+pub(crate) fn forked(py: Python<'_>, what: &str) -> PyErr {
+    make(py, "Forked", (what,))
+}
+
+/// An endpoint whose view or claim is still open.
+pub(crate) fn busy(py: Python<'_>, what: &str) -> PyErr {
+    make(py, "Busy", (what,))
+}
+
+/// An object that was closed.
+pub(crate) fn shut(what: &str) -> PyErr {
+    PyValueError::new_err(format!("this {what} is closed"))
+}
+
+/// Nothing came in time; whom the wait was for, if that is known: role, pid, lag.
+pub(crate) fn timed_out(py: Python<'_>, what: &str, peer: Option<(&str, u32, u64)>) -> PyErr {
+    match peer {
+        Some((role, pid, lag)) => make(py, "TimedOut", (what, role, pid, lag)),
+        None => make(py, "TimedOut", (what,)),
+    }
+}
+
+pub(crate) fn frame_mismatch(py: Python<'_>, wanted: String, found: String) -> PyErr {
+    make(py, "FrameMismatch", (wanted, found))
+}
+
+pub(crate) fn too_large(py: Python<'_>, len: usize, max: usize) -> PyErr {
+    make(py, "TooLarge", (len, max))
+}
+
+/// Why nothing was read: never for `Empty`, which is no error here.
+pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
+    match error {
+        TryReadError::Empty => unreachable!("callers go on waiting, or return None"),
+        TryReadError::Lagged(lagged) => make(py, "Lagged", (lagged.missed,)),
+        TryReadError::Closed => make(py, "Closed", (error.to_string(),)),
+        TryReadError::WriterDied { pid } => make(py, "PeerDied", (pid, "writer")),
+        TryReadError::Forked => forked(py, "handle"),
+        TryReadError::TooSmall { needed } => make(py, "TooSmall", (needed,)),
+        TryReadError::OtherLength { len, expected } => {
+            frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
+        }
+        TryReadError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
+    }
+}
+
+/// For iterators: the end of the stream is the end of the iteration.
+pub(crate) fn until_closed<T>(py: Python<'_>, read: PyResult<T>) -> PyResult<Option<T>> {
+    match read {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.get_type(py).name()? == "Closed" => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why nothing was written: never for `Full`, which is no error here.
+pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
+    match error {
+        TryWriteError::Full => unreachable!("callers go on waiting, or return None"),
+        TryWriteError::TooLarge { len, max } => too_large(py, len, max),
+        TryWriteError::Closed => make(py, "Closed", (error.to_string(),)),
+        TryWriteError::Forked => forked(py, "handle"),
+        TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
+    }
+}
+
+pub(crate) fn joining(py: Python<'_>, error: JoinError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        JoinError::WriterTaken { pid } => make(py, "WriterTaken", (text, pid)),
+        JoinError::TableFull { holders } => make(py, "TableFull", (text, holders.len())),
+        JoinError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
+        JoinError::Forked => forked(py, "ring"),
+        JoinError::Closed => make(py, "Closed", (text,)),
+        JoinError::Corrupt(_) => make(py, "Corrupt", (text,)),
+        JoinError::Delivery { .. } | JoinError::NotParked { .. } => make(py, "JoinError", (text,)),
+    }
+}
+
+pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        RingError::Config(_) | RingError::Name { .. } | RingError::Unsupported { .. } => {
+            PyValueError::new_err(text)
+        }
+        RingError::AlreadyExists { .. } => make(py, "RingExists", (libc::EEXIST, text)),
+        RingError::NotFound { .. } => make(py, "RingNotFound", (libc::ENOENT, text)),
+        RingError::PermissionDenied { .. } | RingError::ForeignOwner { .. } => {
+            make(py, "NotPermitted", (libc::EACCES, text))
+        }
+        RingError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
+        RingError::Unusable { .. } => make(py, "Corrupt", (text,)),
+        RingError::Io { source, .. } => match source.raw_os_error() {
+            Some(code) => PyOSError::new_err((code, text)),
+            None => PyOSError::new_err(text),
+        },
+    }
+}

@@ -1,0 +1,82 @@
+//! An endpoint together with what borrows it: a message that is shown, taken, or filled in place.
+//!
+//! In the library a view borrows its reader. A Python object has no such tie, so it holds both, and gives the reader
+//! back when the view is gone.
+
+use self_cell::{MutBorrow, self_cell};
+use seqring::{Claim, Reader, Taken, Taker, TryReadError, TryWriteError, View, Writer};
+
+self_cell!(
+    /// A reader and its view of a message.
+    pub(crate) struct Viewing {
+        owner: MutBorrow<Reader>,
+        #[covariant]
+        dependent: View,
+    }
+);
+
+self_cell!(
+    /// A taker and the message that it took.
+    pub(crate) struct Taking {
+        owner: MutBorrow<Taker>,
+        #[covariant]
+        dependent: Taken,
+    }
+);
+
+/// `None` once it is published.
+type Claimed<'w> = Option<Claim<'w>>;
+
+self_cell!(
+    /// A writer and the message that it fills.
+    pub(crate) struct Filling {
+        owner: MutBorrow<Writer>,
+        #[not_covariant]
+        dependent: Claimed,
+    }
+);
+
+impl Viewing {
+    /// The next message; without one, the reader back.
+    #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
+    pub(crate) fn next(reader: Reader) -> Result<Self, (Reader, TryReadError)> {
+        let viewing =
+            Self::try_new_or_recover(MutBorrow::new(reader), |reader| reader.borrow_mut().try_view());
+        viewing.map_err(|(reader, error)| (reader.into_inner(), error))
+    }
+
+    /// Ends the view.
+    pub(crate) fn end(self) -> Reader {
+        self.into_owner().into_inner()
+    }
+}
+
+impl Taking {
+    /// The next message; without one, the taker back.
+    #[expect(clippy::result_large_err, reason = "the caller gets the taker back")]
+    pub(crate) fn next(taker: Taker) -> Result<Self, (Taker, TryReadError)> {
+        let taking = Self::try_new_or_recover(MutBorrow::new(taker), |taker| taker.borrow_mut().try_take());
+        taking.map_err(|(taker, error)| (taker.into_inner(), error))
+    }
+
+    /// Says that the message is done with.
+    pub(crate) fn end(self) -> Taker {
+        self.into_owner().into_inner()
+    }
+}
+
+impl Filling {
+    /// Room for a message; without any, the writer back.
+    #[expect(clippy::result_large_err, reason = "the caller gets the writer back")]
+    pub(crate) fn next(writer: Writer, len: usize) -> Result<Self, (Writer, TryWriteError)> {
+        let filling = Self::try_new_or_recover(MutBorrow::new(writer), |writer| {
+            writer.borrow_mut().try_claim(len).map(Some)
+        });
+        filling.map_err(|(writer, error)| (writer.into_inner(), error))
+    }
+
+    /// Ends the claim, with nothing published. The bytes stay as they are for the next claim.
+    pub(crate) fn end(self) -> Writer {
+        self.into_owner().into_inner()
+    }
+}

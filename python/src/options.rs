@@ -1,0 +1,82 @@
+//! Words of the Python API as options of the library.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use seqring::{Delivery, SlotClass, Start, Waiting, Writers};
+
+fn unknown<T>(what: &str, known: &str, found: &str) -> PyResult<T> {
+    Err(PyValueError::new_err(format!("{what} must be {known}, not {found:?}")))
+}
+
+pub(crate) fn delivery(word: &str) -> PyResult<Delivery> {
+    match word {
+        "gated" => Ok(Delivery::Gated),
+        "lossy" => Ok(Delivery::Lossy),
+        "queue" => Ok(Delivery::Queue),
+        other => unknown("delivery", "\"gated\", \"lossy\" or \"queue\"", other),
+    }
+}
+
+pub(crate) fn delivery_word(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Gated => "gated",
+        Delivery::Lossy => "lossy",
+        Delivery::Queue => "queue",
+    }
+}
+
+pub(crate) fn writers(word: &str) -> PyResult<Writers> {
+    match word {
+        "one" => Ok(Writers::One),
+        "many" => Ok(Writers::Many),
+        other => unknown("writers", "\"one\" or \"many\"", other),
+    }
+}
+
+pub(crate) fn slot_class(word: &str) -> PyResult<SlotClass> {
+    match word {
+        "packed" => Ok(SlotClass::Packed),
+        "lines" => Ok(SlotClass::Lines),
+        "arena" => Ok(SlotClass::Arena),
+        other => unknown("slot_class", "\"packed\", \"lines\" or \"arena\"", other),
+    }
+}
+
+pub(crate) fn slot_class_word(class: SlotClass) -> &'static str {
+    match class {
+        SlotClass::Packed => "packed",
+        SlotClass::Lines => "lines",
+        SlotClass::Arena => "arena",
+    }
+}
+
+/// Where a reader starts: a word, or the sequence of a message.
+#[derive(FromPyObject)]
+pub(crate) enum StartWord {
+    Sequence(u64),
+    Word(String),
+}
+
+impl StartWord {
+    pub(crate) fn start(&self) -> PyResult<Start> {
+        match self {
+            StartWord::Sequence(sequence) => Ok(Start::Sequence(*sequence)),
+            StartWord::Word(word) => match word.as_str() {
+                "next" => Ok(Start::Next),
+                "oldest" => Ok(Start::Oldest),
+                "latest" => Ok(Start::Newest),
+                other => unknown("start", "\"next\", \"oldest\", \"latest\" or a sequence", other),
+            },
+        }
+    }
+}
+
+pub(crate) fn waiting(word: &str) -> PyResult<Waiting> {
+    match word {
+        "balanced" => Ok(Waiting::BALANCED),
+        "spinning" => Ok(Waiting::SPINNING),
+        "streaming" => Ok(Waiting::STREAMING),
+        "sleeping" => Ok(Waiting::SLEEPING),
+        other => unknown("waiting", "\"balanced\", \"spinning\", \"streaming\" or \"sleeping\"", other),
+    }
+}

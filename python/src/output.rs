@@ -1,0 +1,68 @@
+//! What a message is read into: a new `bytearray`, filled with the interpreter let go if it is large.
+#![allow(unsafe_code, reason = "a bytearray that is filled once, and a copy without the interpreter")]
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
+use seqring::Racy;
+
+/// From here on a copy takes longer than letting go of the interpreter and getting it back.
+pub(crate) const LARGE: usize = 64 << 10;
+
+/// The bytes of a message: such as may be overwritten at this moment, or a taker's own.
+#[derive(Clone, Copy)]
+pub(crate) enum Payload<'a> {
+    Racy(Racy<'a>),
+    Own(&'a [u8]),
+}
+
+// SAFETY: the one thing that is not `Send` by itself is the address in a `Racy`: of memory that is alive for `'a` on
+// every thread, and accessed atomically.
+unsafe impl Send for Payload<'_> {}
+
+impl Payload<'_> {
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Payload::Racy(bytes) => bytes.len(),
+            Payload::Own(bytes) => bytes.len(),
+        }
+    }
+
+    /// Copies all of it to `out`, which is as long.
+    #[inline]
+    pub(crate) fn copy_to(self, py: Python<'_>, out: &mut [u8]) {
+        if out.len() >= LARGE {
+            py.detach(move || self.copy(out));
+        } else {
+            self.copy(out);
+        }
+    }
+
+    #[inline]
+    fn copy(self, out: &mut [u8]) {
+        match self {
+            Payload::Racy(bytes) => bytes.copy_to_slice(out),
+            Payload::Own(bytes) => out.copy_from_slice(bytes),
+        }
+    }
+
+    /// A copy as a `bytearray`.
+    #[inline]
+    pub(crate) fn to_bytearray(self, py: Python<'_>) -> PyResult<Bound<'_, PyByteArray>> {
+        let len = isize::try_from(self.len())?;
+        // SAFETY:
+        // - a null source asks for a new `bytearray` of that length with whatever bytes its memory has;
+        // - it is an object of that type, or null with an error set.
+        let array = unsafe {
+            let array = ffi::PyByteArray_FromStringAndSize(std::ptr::null(), len);
+            Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked::<PyByteArray>()
+        };
+        if len > 0 {
+            // SAFETY: the memory of a `bytearray` has that length, and nobody else knows this one yet.
+            let out = unsafe { std::slice::from_raw_parts_mut(array.data(), self.len()) };
+            self.copy_to(py, out);
+        }
+        Ok(array)
+    }
+}

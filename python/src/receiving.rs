@@ -1,0 +1,273 @@
+//! What readers and takers have in common: a message comes in, as a copy, into a buffer, or to be looked at.
+
+use crate::cell::{Cell, Hold};
+use crate::errors;
+use crate::output::{LARGE, Payload};
+use crate::source::Buffer;
+use crate::timeout::Deadline;
+use crate::view::View;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+use seqring::{Received, Ring, TryReadError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A reader or a taker.
+pub(crate) trait Endpoint: Send + Sized + 'static {
+    const WHAT: &'static str;
+
+    /// The next message, copied by `copy`, and its metadata. `copy` may run several times.
+    fn receive<R>(
+        &mut self,
+        meta: &mut Vec<u8>,
+        copy: impl FnMut(Payload<'_>) -> R,
+    ) -> Result<(Received, R), TryReadError>;
+
+    /// The next message at the front of `out`. One that does not fit is not lost.
+    fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError>;
+
+    /// The next message to be looked at; without one, what was given back.
+    fn show(inbox: Inbox<Self>, home: &Arc<Cell<Inbox<Self>>>) -> Result<View, (Inbox<Self>, TryReadError)>;
+
+    fn ready_within(&mut self, timeout: Duration) -> bool;
+}
+
+/// An endpoint, its ring, and what is known of the message that came last.
+pub(crate) struct Inbox<E> {
+    pub(crate) endpoint: E,
+    pub(crate) ring: Ring,
+    pub(crate) received: Option<Received>,
+    pub(crate) meta: Vec<u8>,
+}
+
+/// The part of a Python object that receives.
+pub(crate) struct Receiving<E> {
+    pub(crate) cell: Arc<Cell<Inbox<E>>>,
+    /// Lost messages are counted, but no error.
+    skips_lost: bool,
+    /// Messages may be so large that looking at one may copy much.
+    large: bool,
+}
+
+impl<E: Endpoint> Receiving<E> {
+    pub(crate) fn new(endpoint: E, ring: Ring, skips_lost: bool) -> Self {
+        let large = ring.config().slot_bytes() >= LARGE;
+        let inbox = Inbox { endpoint, ring, received: None, meta: Vec::new() };
+        Receiving { cell: Arc::new(Cell::new(E::WHAT, inbox)), skips_lost, large }
+    }
+
+    /// One try; `None` if there is nothing.
+    #[inline]
+    fn attempt<R>(
+        &self,
+        py: Python<'_>,
+        hold: &mut Hold<'_, Inbox<E>>,
+        mut receive: impl FnMut(&mut E, &mut Vec<u8>) -> Result<(Received, R), TryReadError>,
+    ) -> PyResult<Option<R>> {
+        let inbox = hold.get();
+        loop {
+            match receive(&mut inbox.endpoint, &mut inbox.meta) {
+                Ok((received, result)) => {
+                    inbox.received = Some(received);
+                    return Ok(Some(result));
+                }
+                Err(TryReadError::Empty) => return Ok(None),
+                Err(TryReadError::Lagged(_)) if self.skips_lost => {}
+                Err(error) => return Err(errors::reading(py, error)),
+            }
+        }
+    }
+
+    #[inline]
+    fn copy<'py>(
+        &self,
+        py: Python<'py>,
+        hold: &mut Hold<'_, Inbox<E>>,
+    ) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        self.attempt(py, hold, |endpoint, meta| endpoint.receive(meta, |payload| payload.to_bytearray(py)))?
+            .transpose()
+    }
+
+    #[inline]
+    pub(crate) fn try_read<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        match self.cell.try_hold(py)? {
+            Some(mut hold) => self.copy(py, &mut hold),
+            None => Ok(None),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn read<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
+        self.wait(py, timeout, |hold| self.copy(py, hold))
+    }
+
+    pub(crate) fn try_read_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+        let mut out = Buffer::writable(out)?;
+        match self.cell.try_hold(py)? {
+            Some(mut hold) => self.copy_into(py, &mut hold, out.bytes_mut()),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn read_into(
+        &self,
+        py: Python<'_>,
+        out: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<usize> {
+        let mut out = Buffer::writable(out)?;
+        self.wait(py, timeout, |hold| self.copy_into(py, hold, out.bytes_mut()))
+    }
+
+    fn copy_into(
+        &self,
+        py: Python<'_>,
+        hold: &mut Hold<'_, Inbox<E>>,
+        out: &mut [u8],
+    ) -> PyResult<Option<usize>> {
+        self.attempt(py, hold, |endpoint, meta| {
+            let received = if out.len() >= LARGE {
+                py.detach(|| endpoint.receive_into(meta, out))
+            } else {
+                endpoint.receive_into(meta, out)
+            };
+            received.map(|received| (received, received.len))
+        })
+    }
+
+    pub(crate) fn try_read_batch<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+    ) -> PyResult<Option<Vec<Bound<'py, PyByteArray>>>> {
+        match self.cell.try_hold(py)? {
+            Some(mut hold) => self.batch(py, &mut hold, max),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn read_batch<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Bound<'py, PyByteArray>>> {
+        self.wait(py, timeout, |hold| self.batch(py, hold, max))
+    }
+
+    /// What is there, up to `max` messages. What went wrong after the first, the next call meets again.
+    fn batch<'py>(
+        &self,
+        py: Python<'py>,
+        hold: &mut Hold<'_, Inbox<E>>,
+        max: usize,
+    ) -> PyResult<Option<Vec<Bound<'py, PyByteArray>>>> {
+        if max == 0 {
+            return Err(PyValueError::new_err("a batch has at least one message"));
+        }
+        let Some(first) = self.copy(py, hold)? else { return Ok(None) };
+        let mut batch = vec![first];
+        while batch.len() < max {
+            let inbox = hold.get();
+            match inbox.endpoint.receive(&mut inbox.meta, |payload| payload.to_bytearray(py)) {
+                Ok((received, message)) => {
+                    inbox.received = Some(received);
+                    batch.push(message?);
+                }
+                Err(TryReadError::Lagged(_)) if self.skips_lost => {}
+                Err(TryReadError::Lagged(lagged)) => {
+                    // The reader has moved on: told with the batch gone, it would cost messages that are here.
+                    return Err(told_late(py, batch, lagged.missed));
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    pub(crate) fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
+        match self.cell.try_hold(py)? {
+            Some(mut hold) => self.show(py, &mut hold),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
+        self.wait(py, timeout, |hold| self.show(py, hold))
+    }
+
+    fn show(&self, py: Python<'_>, hold: &mut Hold<'_, Inbox<E>>) -> PyResult<Option<View>> {
+        loop {
+            let inbox = hold.lend();
+            let shown = if self.large {
+                py.detach(|| E::show(inbox, &self.cell))
+            } else {
+                E::show(inbox, &self.cell)
+            };
+            let (inbox, error) = match shown {
+                Ok(view) => return Ok(Some(view)),
+                Err(refused) => refused,
+            };
+            hold.put_back(inbox);
+            match error {
+                TryReadError::Empty => return Ok(None),
+                TryReadError::Lagged(_) if self.skips_lost => {}
+                error => return Err(errors::reading(py, error)),
+            }
+        }
+    }
+
+    #[inline]
+    fn wait<R>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        attempt: impl FnMut(&mut Hold<'_, Inbox<E>>) -> PyResult<Option<R>>,
+    ) -> PyResult<R> {
+        let deadline = Deadline::after(timeout)?;
+        let waited =
+            self.cell.wait(py, deadline, attempt, |inbox, slice| inbox.endpoint.ready_within(slice))?;
+        waited.ok_or_else(|| errors::timed_out(py, "message", None))
+    }
+
+    /// Waits until there is something to read, or to be told. Reads nothing.
+    pub(crate) fn ready(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let deadline = Deadline::after(timeout)?;
+        let ready = std::sync::atomic::AtomicBool::new(false);
+        let waited = self.cell.wait(
+            py,
+            deadline,
+            |_| Ok(ready.load(std::sync::atomic::Ordering::Relaxed).then_some(())),
+            |inbox, slice| {
+                let is_ready = inbox.endpoint.ready_within(slice);
+                ready.store(is_ready, std::sync::atomic::Ordering::Relaxed); // Relaxed: for this thread.
+                is_ready
+            },
+        )?;
+        Ok(waited.is_some())
+    }
+
+    /// Something of the endpoint, or of the message that came last.
+    pub(crate) fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&mut Inbox<E>) -> R) -> PyResult<R> {
+        let hold = self.cell.hold(py, Deadline::after(None)?)?;
+        Ok(look(hold.expect("no deadline").get()))
+    }
+
+    pub(crate) fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.look(py, |inbox| PyBytes::new(py, &inbox.meta))
+    }
+}
+
+/// An overtaking in the middle of a batch: the error carries what was read before it.
+fn told_late(py: Python<'_>, batch: Vec<Bound<'_, PyByteArray>>, missed: u64) -> PyErr {
+    let error = errors::reading(py, TryReadError::Lagged(seqring::Lagged { missed }));
+    match error.value(py).setattr("batch", batch) {
+        Ok(()) => error,
+        Err(other) => other,
+    }
+}

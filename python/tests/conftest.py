@@ -1,0 +1,48 @@
+"""What all tests share: start methods, and that nothing is left behind."""
+
+import gc
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+START_METHODS = ["fork", "spawn", "forkserver"]
+
+
+@pytest.fixture(params=START_METHODS)
+def context(request):
+    """Each way of starting a process."""
+    return multiprocessing.get_context(request.param)
+
+
+def segments_of(pid):
+    return sorted(path.name for path in Path("/dev/shm").glob(f"py-{pid}-*"))
+
+
+def descriptors():
+    targets = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
+        if ".seqring" in target:
+            targets.append(target)
+    return sorted(targets)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """A test leaves neither segments nor descriptors: with the last object, they go."""
+    yield
+    # A failed test's traceback keeps its objects.
+    sys.last_value = sys.last_traceback = None
+    gc.collect()
+    left = segments_of(os.getpid()), descriptors()
+    if left != ([], []):
+        import seqring._lifetime
+
+        seqring._lifetime._close_all()
+        pytest.fail(f"left behind: {left}")

@@ -1,0 +1,105 @@
+"""asyncio."""
+
+import asyncio
+import threading
+
+import pytest
+import seqring
+
+
+def run(main):
+    return asyncio.run(asyncio.wait_for(main, 60))
+
+
+def test_messages_come_in_order_and_the_stream_ends():
+    async def main(ring):
+        with ring.reader() as reader:
+            thread = threading.Thread(target=write, args=(ring.writer(),))
+            thread.start()
+            got = [int.from_bytes(message, "little") async for message in reader.aio()]
+            thread.join()
+            return got
+
+    def write(writer):
+        with writer:
+            for n in range(500):
+                writer.write(n.to_bytes(4, "little"), timeout=60)
+
+    with seqring.Ring.create(8, 8) as ring:
+        assert run(main(ring)) == list(range(500))
+
+
+def test_other_tasks_run_and_a_cancelled_wait_loses_nothing():
+    async def main(ring):
+        with ring.reader() as reader, ring.writer() as writer:
+            messages = reader.aio()
+            ticks = 0
+            for _ in range(3):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(anext(messages), 0.02)
+                ticks += 1
+            writer.write(b"kept")
+            assert await anext(messages) == b"kept"
+            waiting = asyncio.create_task(anext(messages))
+            await asyncio.sleep(0)
+            writer.write(b"next")
+            assert await waiting == b"next"
+            await messages.aclose()
+            return ticks
+
+    with seqring.Ring.create(4, 8) as ring:
+        assert run(main(ring)) == 3
+
+
+def test_errors_reach_the_task():
+    async def main(ring):
+        with ring.reader() as reader, ring.writer() as writer:
+            for n in range(9):
+                writer.write(b"x")
+            with pytest.raises(seqring.Lagged):
+                await anext(reader.aio())
+
+    with seqring.Ring.create(4, 8, delivery="lossy") as ring:
+        run(main(ring))
+
+
+def test_several_takers_share_a_loop():
+    async def main(ring):
+        async def take(taker):
+            return [bytes(message) async for message in taker.aio()]
+
+        with ring.taker() as one, ring.taker() as other:
+            writer = ring.writer()
+            taking = asyncio.gather(take(one), take(other))
+            for n in range(50):
+                while writer.try_write(bytes([n])) is None:
+                    await asyncio.sleep(0)
+            writer.close()
+            return sorted(sum(await taking, []))
+
+    with seqring.Ring.create(4, 8, delivery="queue") as ring:
+        assert run(main(ring)) == [bytes([n]) for n in range(50)]
+
+
+def test_other_tasks_get_their_turn_while_messages_keep_coming():
+    async def main(ring):
+        turns = 0
+
+        async def other():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        with ring.reader() as reader, ring.writer() as writer:
+            for _ in range(100):
+                writer.write(b"x")
+            writer.close()
+            task = asyncio.create_task(other())
+            got = [message async for message in reader.aio()]
+            task.cancel()
+            return len(got), turns
+
+    with seqring.Ring.create(100, 8) as ring:
+        count, turns = run(main(ring))
+        assert count == 100 and turns >= 5

@@ -1,0 +1,410 @@
+"""`seqring.compat.ringbuffer`: the contract, and each defect of the original, which must end in seconds."""
+
+import contextlib
+import ctypes
+import os
+import pickle
+import signal
+import threading
+import time
+
+import numpy
+import pytest
+import workers
+from seqring.compat import ringbuffer
+from seqring.compat.ringbuffer import RingBuffer
+
+
+@pytest.fixture
+def ring():
+    with contextlib.closing(RingBuffer(slot_bytes=64, slot_count=4)) as ring:
+        yield ring
+
+
+def number(data):
+    return int.from_bytes(data, "little")
+
+
+def finish(*processes):
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0, process
+
+
+def kill(process):
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+# The contract.
+
+
+def test_positions():
+    position = ringbuffer.Position(3)
+    assert (position.counter, position.index, position.generation) == (0, 0, 0)
+    position.counter = 8
+    assert (position.index, position.generation) == (2, 2)
+
+
+def test_pointers_are_shared(context):
+    pointer = ringbuffer.Pointer(3, start=5)
+    assert (pointer.counter.value, pointer.position.index) == (5, 2)
+    pointer.set(7)
+    process = context.Process(target=workers.compat_increment, args=(pointer, 10))
+    process.start()
+    finish(process)
+    assert pointer.get().counter == 17
+
+
+def test_slots():
+    array = ringbuffer.SlotArray(slot_bytes=20, slot_count=3)
+    assert len(array) == 3 and list(array) == [b"", b"", b""]
+    array[1] = numpy.arange(5, dtype="i4")
+    assert numpy.frombuffer(array[1], "i4").tolist() == [0, 1, 2, 3, 4]
+    array[1] = b"short"
+    assert array[1] == b"short"
+    with pytest.raises(IndexError):
+        array[3]
+    with pytest.raises(ringbuffer.DataTooLargeError):
+        array[0] = bytes(21)
+    assert list(pickle.loads(pickle.dumps(array))) == [b"", b"short", b""]
+
+
+def test_reading_before_any_writer_is_finished_at_once(ring):
+    pointer = ring.new_reader()
+    for read in (ring.try_read, ring.blocking_read):
+        with pytest.raises(ringbuffer.WriterFinishedError):
+            read(pointer)
+
+
+def test_writing_without_a_writer_is_closed(ring):
+    with pytest.raises(ringbuffer.AlreadyClosedError):
+        ring.try_write(b"x")
+    ring.new_writer()
+    ring.try_write(b"x")
+    ring.writer_done()
+    with pytest.raises(ringbuffer.AlreadyClosedError):
+        ring.try_write(b"x")
+
+
+def test_full_empty_drained_finished(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    with pytest.raises(ringbuffer.WaitingForWriterError):
+        ring.try_read(pointer)
+    for n in range(4):
+        ring.try_write(bytes([n]))
+    with pytest.raises(ringbuffer.WaitingForReaderError):
+        ring.try_write(b"x")
+    assert ring.writer.get().counter - pointer.counter.value == 4
+    assert [ring.try_read(pointer), ring.blocking_read(pointer)] == [b"\0", b"\1"]
+    ring.writer_done()
+    assert [ring.try_read(pointer), ring.blocking_read(pointer)] == [b"\2", b"\3"]
+    assert pointer.get().counter == 4 and ring.active.value == 0
+    with pytest.raises(ringbuffer.WriterFinishedError):
+        ring.try_read(pointer)
+
+
+def test_what_comes_out_is_a_bytearray_of_the_written_length(ring):
+    class Point(ctypes.Structure):
+        _fields_ = [("x", ctypes.c_int), ("y", ctypes.c_double)]
+
+    ring.new_writer()
+    pointer = ring.new_reader()
+    ring.try_write(Point(2, 3.5))
+    data = ring.try_read(pointer)
+    assert type(data) is bytearray and len(data) == ctypes.sizeof(Point)
+    assert Point.from_buffer(data).y == 3.5
+    ring.try_write(numpy.array([[1, 2]], "f4"))
+    array = numpy.frombuffer(ring.try_read(pointer), "f4")
+    array[0] = 5  # It can be written to.
+    with pytest.raises(TypeError):
+        ring.try_write("text")
+    with pytest.raises(ringbuffer.DataTooLargeError) as caught:
+        ring.try_write(bytes(65))
+    assert isinstance(caught.value, ValueError)
+
+
+def test_readers_come_before_the_first_write(ring):
+    ring.new_writer()
+    ring.try_write(b"x")
+    with pytest.raises(ringbuffer.MustCreatedReadersBeforeWritingError):
+        ring.new_reader()
+
+
+def test_without_readers_writes_never_wait(ring):
+    ring.new_writer()
+    for _ in range(20):
+        ring.try_write(b"x")
+    assert ring.writer.get().counter == 20
+
+
+def test_force_reader_sync_moves_all_readers_to_the_writer(ring):
+    ring.new_writer()
+    read, unread = ring.new_reader(), ring.new_reader()
+    for n in range(3):
+        ring.try_write(bytes([n]))
+    ring.try_read(read)
+    ring.force_reader_sync()
+    assert read.counter.value == unread.counter.value == 3
+    ring.try_write(b"new")
+    assert ring.try_read(read) == ring.try_read(unread) == b"new"
+    assert (read.lost, unread.lost) == (2, 3)
+
+
+def test_the_array_shows_what_is_still_waited_for(ring):
+    ring.new_writer()
+    ring.new_reader()
+    ring.try_write(b"zero")
+    ring.try_write(b"one")
+    assert list(ring.array) == [b"zero", b"one", b"", b""]
+
+
+def test_writers_and_readers_in_processes(context, ring):
+    results = context.Queue()
+    pointers = [ring.new_reader() for _ in range(2)]
+    for _ in range(2):
+        ring.new_writer()
+    processes = [context.Process(target=workers.compat_reader, args=(ring, p, results)) for p in pointers]
+    processes += [context.Process(target=workers.compat_writer, args=(ring, first, 300)) for first in (0, 1000)]
+    for process in processes:
+        process.start()
+    one, other = results.get(timeout=60), results.get(timeout=60)
+    assert one == other, "one order for all"
+    assert [n for n in one if n < 1000] == list(range(300))
+    assert [n for n in one if n >= 1000] == list(range(1000, 1300))
+    finish(*processes)
+    assert ring.active.value == 0
+    assert [p.counter.value for p in pointers] == [600, 600], "also when their processes are gone"
+
+
+def test_writers_and_readers_in_threads(ring):
+    pointer = ring.new_reader()
+    ring.new_writer()
+    thread = threading.Thread(target=workers.compat_writer, args=(ring, 0, 500))
+    thread.start()
+    got = []
+    with contextlib.suppress(ringbuffer.WriterFinishedError):
+        while True:
+            got.append(number(ring.blocking_read(pointer)))
+    thread.join()
+    assert got == list(range(500))
+
+
+def test_a_blocked_reader_wakes_on_the_last_writer_done(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    timer = threading.Timer(0.05, ring.writer_done)
+    timer.start()
+    with pytest.raises(ringbuffer.WriterFinishedError):
+        ring.blocking_read(pointer, timeout=60)
+    timer.join()
+
+
+def test_exceptions_pickle(context):
+    for error in (ringbuffer.WaitingForReaderError("full"), ringbuffer.WriterDiedError(7)):
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is type(error) and str(copy) == str(error)
+
+
+# The lock.
+
+
+def test_the_lock_is_shared_and_released_on_exceptions(context):
+    lock = ringbuffer.ReadersWriterLock()
+    with lock.for_read(), lock.for_read():
+        assert (lock.readers.value, lock.writer.value) == (2, 0)
+    with pytest.raises(ZeroDivisionError), lock.for_write():
+        assert (lock.readers.value, lock.writer.value) == (0, 1)
+        1 / 0
+    assert (lock.readers.value, lock.writer.value) == (0, 0)
+    with pytest.raises(ringbuffer.InternalLockingError):
+        lock.wait_for_write()
+    ready, results = context.Event(), context.SimpleQueue()
+    process = context.Process(target=workers.compat_wait_for_write, args=(lock, ready, results))
+    process.start()
+    ready.wait()
+    with lock.for_write():
+        pass
+    # It may have looked only after that write.
+    while process.is_alive() and results.empty():
+        with lock.for_write():
+            pass
+        time.sleep(0.01)
+    assert results.get() == "written"
+    finish(process)
+
+
+@pytest.mark.parametrize("for_write", [True, False])
+def test_a_killed_holder_lets_go_of_the_lock(context, for_write):
+    lock, ready = ringbuffer.ReadersWriterLock(), context.Event()
+    process = context.Process(target=workers.compat_hold_lock, args=(lock, ready, for_write))
+    process.start()
+    ready.wait()
+    assert (lock.writer.value, lock.readers.value) == ((1, 0) if for_write else (0, 1))
+    kill(process)
+    with lock.for_write():
+        pass
+    assert (lock.writer.value, lock.readers.value) == (0, 0)
+
+
+# The defects.
+
+
+def test_a_killed_blocked_reader_does_not_hang_the_next_write(context, ring):
+    ring.new_writer()
+    pointer, ready = ring.new_reader(), context.Event()
+    process = context.Process(target=workers.compat_blocked_reader, args=(ring, pointer, ready))
+    process.start()
+    ready.wait()
+    ring.blocking_write(b"x")
+    # Once it has read by it, the pointer is its own, and ends with it.
+    while pointer.counter.value == 0 and process.is_alive():
+        time.sleep(0.01)
+    kill(process)
+    for _ in range(10):
+        ring.blocking_write(b"on", timeout=60)
+    with pytest.raises(ringbuffer.PointerInUseError, match=str(process.pid)):
+        ring.try_read(pointer)
+
+
+def test_a_killed_writer_does_not_hang_its_readers(context, ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    process = context.Process(target=workers.compat_write_and_die, args=(ring, 3))
+    process.start()
+    process.join()
+    assert [number(ring.blocking_read(pointer, timeout=60)) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ringbuffer.WriterDiedError) as caught:
+        ring.blocking_read(pointer, timeout=60)
+    assert caught.value.pid == process.pid
+    assert ring.active.value == 0
+
+
+def test_of_two_writers_one_may_die(context, ring):
+    ring.new_writer()
+    ring.new_writer()
+    pointer = ring.new_reader()
+    process = context.Process(target=workers.compat_write_and_die, args=(ring, 1))
+    process.start()
+    process.join()
+    ring.try_write(b"living")
+    assert len(ring.blocking_read(pointer, timeout=60)) == 8
+    assert ring.blocking_read(pointer, timeout=60) == b"living"
+    ring.writer_done()
+    with pytest.raises(ringbuffer.WriterDiedError):
+        ring.blocking_read(pointer, timeout=60)
+
+
+def test_every_wait_has_a_timeout(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    with pytest.raises(TimeoutError):
+        ring.blocking_read(pointer, timeout=0.01)
+    for _ in range(4):
+        ring.try_write(b"x")
+    with pytest.raises(ringbuffer.TimedOutError):
+        ring.blocking_write(b"x", timeout=0.01)
+
+
+def test_writer_done_twice_is_an_error(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    ring.writer_done()
+    with pytest.raises(ringbuffer.AlreadyClosedError):
+        ring.writer_done()
+    assert ring.active.value == 0
+    with pytest.raises(ringbuffer.WriterFinishedError):
+        ring.blocking_read(pointer)
+
+
+def test_a_late_reader_in_another_process_is_refused(context, ring):
+    ring.new_writer()
+    results = context.SimpleQueue()
+    for expected in ("made", "refused"):
+        process = context.Process(target=workers.compat_new_reader, args=(ring, results))
+        process.start()
+        assert results.get() == expected
+        finish(process)
+        ring.try_write(b"x")
+
+
+def test_one_pointer_in_two_threads_neither_doubles_nor_loses(ring):
+    ring.new_writer()
+    pointer, got = ring.new_reader(), [[], []]
+
+    def read(into):
+        with contextlib.suppress(ringbuffer.WriterFinishedError):
+            while True:
+                into.append(number(ring.blocking_read(pointer)))
+
+    threads = [threading.Thread(target=read, args=(into,)) for into in got]
+    for thread in threads:
+        thread.start()
+    for n in range(1000):
+        ring.blocking_write(n.to_bytes(8, "little"), timeout=60)
+    ring.writer_done()
+    for thread in threads:
+        thread.join()
+    assert sorted(got[0] + got[1]) == list(range(1000))
+
+
+def test_one_pointer_in_two_processes_is_an_error(context, ring):
+    ring.new_writer()
+    pointer, results = ring.new_reader(), context.Queue()
+    ring.try_write(b"12345678")
+    ring.try_read(pointer)  # It is this process's now.
+    process = context.Process(target=workers.compat_reader, args=(ring, pointer, results))
+    process.start()
+    error = results.get(timeout=60)
+    assert isinstance(error, ringbuffer.PointerInUseError) and error.pid == os.getpid()
+    finish(process)
+
+
+def test_an_absent_reader_ends_with_its_maker(context):
+    """A pointer that nobody reads by holds writers back as long as its maker lives, and no longer."""
+    with contextlib.closing(RingBuffer(slot_bytes=8, slot_count=2)) as ring:
+        ring.new_writer()
+        results = context.SimpleQueue()
+        process = context.Process(target=workers.compat_new_reader, args=(ring, results))
+        process.start()
+        assert results.get() == "made"
+        process.join()
+        for _ in range(10):
+            ring.blocking_write(b"on", timeout=60)
+
+
+def test_overwriting_never_waits_and_counts_losses():
+    with contextlib.closing(RingBuffer(slot_bytes=8, slot_count=4, overwrite=True)) as ring:
+        ring.new_writer()
+        pointer = ring.new_reader()
+        for n in range(20):
+            ring.try_write(bytes([n]))
+        first = ring.try_read(pointer)[0]
+        assert pointer.lost == first > 0
+
+
+@pytest.mark.parametrize("bad", [{"slot_bytes": 8, "slot_count": 0}, {"slot_bytes": 0, "slot_count": 1}])
+def test_rings_of_nothing_are_refused(bad):
+    for make in (RingBuffer, ringbuffer.SlotArray):
+        with pytest.raises(ValueError):
+            make(**bad)
+
+
+def test_payloads_are_aligned(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    ring.try_write(bytes(64))
+    assert ctypes.addressof(ctypes.c_char.from_buffer(ring.try_read(pointer))) % 8 == 0
+
+
+def test_errors_have_messages(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    with pytest.raises(ringbuffer.WaitingForWriterError, match="no message"):
+        ring.try_read(pointer)
+
+
+def test_large_slots_cost_no_memory_for_participants_that_never_come():
+    with contextlib.closing(RingBuffer(slot_bytes=100 << 20, slot_count=1)) as ring:
+        assert os.stat(ring._ring.path).st_blocks * 512 < 150 << 20

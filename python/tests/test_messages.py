@@ -1,0 +1,321 @@
+"""Writing and reading in one process."""
+
+import ctypes
+import queue
+import pickle
+import threading
+
+import numpy
+import pytest
+import seqring
+
+
+@pytest.fixture
+def ring():
+    with seqring.Ring.create(4, 64) as ring:
+        yield ring
+
+
+def test_messages_come_out_as_they_went_in_and_the_stream_ends(ring):
+    with ring.reader() as reader:
+        with ring.writer() as writer:
+            assert [writer.write(data) for data in (b"", b"one", bytearray(b"two"), memoryview(b"three"))] == [0, 1, 2, 3]
+        assert list(reader) == [b"", b"one", b"two", b"three"]
+        with pytest.raises(seqring.Closed):
+            reader.read()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i4", ">f8", "?", "c16", "datetime64[s]", "S3", [("a", "i4"), ("b", "f8")]])
+def test_arrays_of_every_type_are_written_as_they_lie(ring, dtype):
+    array = numpy.zeros(3, dtype)
+    with ring.reader() as reader, ring.writer() as writer:
+        writer.write(array.view("u1") if array.dtype.kind == "M" else array)
+        assert reader.read() == array.tobytes()
+
+
+def test_structures_go_there_and_back(ring):
+    class Point(ctypes.Structure):
+        _fields_ = [("x", ctypes.c_int32), ("y", ctypes.c_double)]
+
+    with ring.reader() as reader, ring.writer() as writer:
+        writer.write(Point(3, 0.5))
+        point = Point.from_buffer(reader.read())  # Needs a buffer that can be written to.
+        assert (point.x, point.y) == (3, 0.5)
+
+
+def test_elements_with_gaps_are_gathered(ring):
+    array = numpy.arange(24, dtype="i2").reshape(4, 6)
+    with ring.reader() as reader, ring.writer() as writer:
+        for part in (array[:, ::2], array.T[1:3], array[::-1, 2], numpy.asfortranarray(array[:2])):
+            writer.write(part)
+            assert reader.read() == part.tobytes()
+
+
+@pytest.mark.parametrize("what", ["text", 3, None, [b"a"]])
+def test_what_has_no_buffer_is_refused_by_name(ring, what):
+    with ring.writer() as writer, pytest.raises(TypeError, match=type(what).__name__):
+        writer.write(what)
+
+
+def test_a_message_that_does_not_fit_is_refused_with_both_numbers(ring):
+    with ring.writer() as writer, pytest.raises(seqring.TooLarge) as caught:
+        writer.write(bytes(65))
+    assert isinstance(caught.value, ValueError)
+    assert (caught.value.size, caught.value.limit) == (65, 64)
+
+
+def test_try_forms_return_none_where_there_is_nothing_to_do(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        assert reader.try_read() is None
+        assert reader.try_read_into(bytearray(64)) is None
+        assert reader.try_read_batch(5) == []
+        assert reader.try_view() is None
+        assert [writer.try_write(b"x") for _ in range(5)] == [0, 1, 2, 3, None]
+        assert writer.refused == 1
+        assert reader.lag == 4
+
+
+def test_timeouts_say_whom_they_waited_for(ring):
+    import os
+
+    with ring.reader() as reader, ring.writer() as writer:
+        with pytest.raises(seqring.TimedOut) as caught:
+            reader.read(timeout=0.01)
+        assert isinstance(caught.value, TimeoutError)
+        writer.write_batch([b"x"] * 4)
+        with pytest.raises(seqring.TimedOut) as caught:
+            writer.write(b"x", timeout=0.01)
+        assert (caught.value.role, caught.value.pid, caught.value.lag) == ("reader", os.getpid(), 4)
+        assert str(os.getpid()) in str(caught.value)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_timeout_that_is_none_is_refused(ring, timeout):
+    with ring.reader() as reader, pytest.raises(ValueError, match="timeout"):
+        reader.read(timeout=timeout)
+
+
+def test_read_into_fills_the_callers_array_and_loses_nothing_that_is_too_large(ring):
+    out = numpy.zeros(8, "u1")
+    with ring.reader() as reader, ring.writer() as writer:
+        writer.write(b"12345678")
+        with pytest.raises(seqring.TooSmall) as caught:
+            reader.read_into(out[:4])
+        assert caught.value.needed == 8
+        with pytest.raises(BufferError):
+            reader.read_into(b"read-only")
+        assert reader.read_into(out) == 8
+        assert out.tobytes() == b"12345678"
+
+
+def test_batches_take_what_is_there(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        assert writer.write_batch([b"1", b"2", b"3"]) == 3
+        assert reader.read_batch(2) == [b"1", b"2"]
+        assert reader.read_batch(100) == [b"3"]
+        assert writer.write_batch([b"x"] * 9, timeout=0.01) == 4
+        with pytest.raises(TypeError):
+            writer.write_batch(b"not a list")
+        with pytest.raises(ValueError):
+            reader.read_batch(0)
+
+
+def test_metadata_and_tags_go_with_their_message():
+    with seqring.Ring.create(4, 8, meta_bytes=32, tag=True, timestamps=True) as ring:
+        with ring.reader() as reader, ring.writer() as writer:
+            writer.write(b"a", meta=b"raw", tag=7)
+            writer.write(b"b", meta={"camera": 3})
+            writer.write(b"c")
+            reader.read()
+            assert (reader.meta, reader.tag, reader.sequence) == (b"raw", 7, 0)
+            assert reader.timestamp_ns > 0
+            with reader.view() as view:
+                assert view.meta == b'{"camera":3}'
+            reader.read()
+            assert (reader.meta, reader.tag) == (b"", 0)
+            with pytest.raises(seqring.TooLarge):
+                writer.write(b"d", meta=bytes(33))
+            with pytest.raises(TypeError):
+                writer.write(b"d", meta=object())
+
+
+def test_a_slow_reader_of_a_lossy_ring_is_told_exactly_what_it_lost():
+    with seqring.Ring.create(4, 8, delivery="lossy") as ring:
+        with ring.reader() as reader, ring.reader(skip_lost=True) as careless, ring.writer() as writer:
+            for n in range(11):
+                writer.write(bytes([n]))
+            with pytest.raises(seqring.Lagged) as caught:
+                reader.read()
+            assert reader.read() == bytes([caught.value.missed])
+            assert reader.lost == caught.value.missed
+            careless.read()
+            assert careless.lost == caught.value.missed
+
+
+def test_readers_start_where_they_are_told(ring):
+    with ring.writer() as writer:
+        for n in range(3):
+            writer.write(bytes([n]))
+        for start, first in (("next", None), ("latest", b"\2"), ("oldest", b"\0"), (1, b"\1")):
+            with ring.reader(start) as reader:
+                assert reader.try_read() == first
+    with pytest.raises(ValueError, match="start"):
+        ring.reader("middle")
+
+
+def test_a_second_writer_is_refused_by_pid_and_shutdown_ends_everything(ring):
+    import os
+
+    with ring.writer() as writer, ring.reader() as reader:
+        with pytest.raises(seqring.WriterTaken) as caught:
+            ring.writer()
+        assert caught.value.pid == os.getpid()
+        ring.shutdown()
+        with pytest.raises(seqring.Closed):
+            writer.write(b"x")
+        with pytest.raises(seqring.Closed):
+            reader.read()
+
+
+def test_many_writers_are_in_one_order_for_all_readers():
+    with seqring.Ring.create(64, 8, writers="many") as ring:
+        readers = [ring.reader() for _ in range(3)]
+
+        def write(number):
+            with ring.writer() as writer:
+                for n in range(500):
+                    writer.write(bytes([number]) + n.to_bytes(4, "little"), timeout=60)
+
+        keep = ring.writer()  # The stream goes on until all were there.
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        got = [[] for _ in readers]
+        readings = [
+            threading.Thread(target=lambda i=i: got[i].extend(readers[i].read(timeout=60) for _ in range(2000)))
+            for i in range(3)
+        ]
+        for thread in threads + readings:
+            thread.start()
+        for thread in threads + readings:
+            thread.join()
+        keep.close()
+        assert got[0] == got[1] == got[2] and len(got[0]) == 2000
+        for number in range(4):
+            own = [int.from_bytes(m[1:], "little") for m in got[0] if m[0] == number]
+            assert own == list(range(500))
+        for reader in readers:
+            reader.close()
+
+
+def test_threads_that_share_a_reader_get_each_message_once(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        got = queue.SimpleQueue()
+
+        def read():
+            for message in reader:
+                got.put(int.from_bytes(message, "little"))
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for n in range(1000):
+            writer.write(n.to_bytes(4, "little"), timeout=60)
+        writer.close()
+        for thread in threads:
+            thread.join()
+        assert sorted(got.get() for _ in range(got.qsize())) == list(range(1000))
+
+
+def test_a_wait_is_left_when_another_thread_closes_the_reader(ring):
+    with ring.writer():
+        reader = ring.reader()
+        began, errors = threading.Event(), []
+
+        def read():
+            began.set()
+            try:
+                reader.read()
+            except ValueError as error:
+                errors.append(str(error))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        began.wait()
+        reader.close()
+        thread.join()
+        assert errors == ["this reader is closed"] and reader.closed
+
+
+def test_others_run_while_one_waits(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        thread = threading.Thread(target=lambda: writer.write(b"from another thread"))
+        timer = threading.Timer(0.05, thread.start)
+        timer.start()
+        assert reader.read(timeout=60) == b"from another thread"
+        timer.join()
+        thread.join()
+
+
+def test_a_parked_reader_is_taken_up_where_it_was(ring):
+    with ring.writer() as writer:
+        reader = ring.reader()
+        writer.write(b"one")
+        parked = reader.park()
+        assert reader.closed
+        writer.write(b"two")
+        with ring.resume(parked.ticket) as resumed:
+            assert resumed.read_batch(9) == [b"one", b"two"]
+            with pytest.raises(seqring.JoinError):
+                ring.resume(parked.ticket)
+
+
+def test_names_are_found_refused_and_removed():
+    import os
+
+    name = f"py-{os.getpid()}-named"
+    with seqring.Ring.create(2, 8, name=name) as ring:
+        with pytest.raises(seqring.RingExists) as caught:
+            seqring.Ring.create(2, 8, name=name)
+        assert isinstance(caught.value, FileExistsError)
+        with seqring.Ring.open(name) as other:
+            assert (other.slots, other.slot_bytes, other.path) == (2, 8, ring.path)
+    with pytest.raises(seqring.RingNotFound) as caught:
+        seqring.Ring.open(name)
+    assert isinstance(caught.value, FileNotFoundError)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"slots": 0, "slot_bytes": 8},
+        {"slots": 1},
+        {"slots": 1, "slot_bytes": 8, "delivery": "sometimes"},
+        {"slots": 1, "slot_bytes": 8, "name": "a/b"},
+        {"slots": 1, "shape": (2,), "dtype": "float12"},
+        {"slots": 1, "slot_bytes": 3, "shape": (2,), "dtype": "int16"},
+        {"slots": 1, "slot_bytes": 8, "shape": (2,)},
+    ],
+)
+def test_a_ring_that_cannot_be_is_refused(bad):
+    with pytest.raises(ValueError):
+        seqring.Ring.create(**bad)
+
+
+def test_a_ring_that_does_not_fit_is_refused_with_the_sizes():
+    with pytest.raises(seqring.NoSpace, match="bytes"):
+        seqring.Ring.create(1 << 20, 1 << 30)
+
+
+def test_errors_pickle_with_what_they_carry():
+    error = pickle.loads(pickle.dumps(seqring.TimedOut("room", "reader", 5, 9)))
+    assert (error.role, error.pid, error.lag) == ("reader", 5, 9)
+    assert pickle.loads(pickle.dumps(seqring.Lagged(3))).missed == 3
+
+
+def test_words_are_shared_and_bounded():
+    with seqring.Ring.create(1, 8, words=4) as ring, seqring.Ring.open(ring.name) as other:
+        ring.words.write(1, b"0123456789")
+        assert other.words.read(1, 10) == b"0123456789"
+        assert ring.words.add(3, -1) == 0 and other.words.load(3) == 2**64 - 1
+        for bad in (lambda: ring.words.load(4), lambda: ring.words.read(3, 9), lambda: ring.words.write(4, b"x")):
+            with pytest.raises(IndexError):
+                bad()

@@ -1,0 +1,85 @@
+"""`Queue`: the methods of `queue.Queue`."""
+
+import pickle
+import queue
+import threading
+
+import pytest
+import seqring
+import workers
+
+
+@pytest.fixture
+def small():
+    with seqring.Queue(2, 64) as small:
+        yield small
+
+
+def test_it_raises_what_the_standard_librarys_raises(small):
+    with pytest.raises(queue.Empty):
+        small.get_nowait()
+    with pytest.raises(queue.Empty):
+        small.get(timeout=0.01)
+    small.put(b"1")
+    small.put_nowait(b"2")
+    with pytest.raises(queue.Full):
+        small.put_nowait(b"3")
+    with pytest.raises(queue.Full):
+        small.put(b"3", timeout=0.01)
+    for call in (lambda: small.put(b"3", timeout=-1), lambda: small.get(timeout=-1)):
+        with pytest.raises(ValueError, match="non-negative"):
+            call()
+    assert (small.qsize(), small.full(), small.empty(), small.maxsize) == (2, True, False, 2)
+    assert [small.get(), small.get()] == [b"1", b"2"]
+    assert small.empty()
+    # As there: without blocking, a timeout is not looked at.
+    with pytest.raises(queue.Empty):
+        small.get(False, -1)
+
+
+def test_objects_are_unpickled_only_if_asked():
+    with pytest.raises(ValueError, match="items"):
+        seqring.Queue(2, 64, items="anything")
+    with seqring.Queue(2, 256, items="pickle") as objects:
+        objects.put({"a": [1, 2]})
+        with seqring.Queue.open(objects.name) as plain:
+            assert pickle.loads(plain.get()) == {"a": [1, 2]}
+        objects.put((None, 3.5))
+        assert objects.get() == (None, 3.5)
+
+
+def test_a_blocked_get_gets_what_another_thread_puts(small):
+    thread = threading.Timer(0.05, small.put, [b"late"])
+    thread.start()
+    assert small.get(timeout=60) == b"late"
+    thread.join()
+
+
+def test_processes_share_it(context, small):
+    results = context.SimpleQueue()
+    getter = context.Process(target=workers.get_items, args=(small, 200, results))
+    putters = [context.Process(target=workers.put_items, args=(small, first, 100)) for first in (0, 100)]
+    for process in [getter, *putters]:
+        process.start()
+    assert sorted(results.get()) == list(range(200))
+    for process in [getter, *putters]:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def test_an_empty_queue_waits_for_processes_still_to_come(small):
+    """Other than a stream's, a queue's end is not the end of those who put."""
+    with seqring.Queue.open(small.name) as other:
+        other.put(b"x")
+    assert small.get() == b"x"
+    with pytest.raises(queue.Empty):
+        small.get(timeout=0.01)
+
+
+def test_shutdown_lets_what_is_there_be_taken(small):
+    small.put(b"last")
+    small.shutdown()
+    assert small.get() == b"last"
+    for call in (small.get, lambda: small.put(b"x")):
+        with pytest.raises(seqring.Closed):
+            call()

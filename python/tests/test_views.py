@@ -1,0 +1,193 @@
+"""Zero copy: views, claims, and how long they last."""
+
+import gc
+
+import numpy
+import pytest
+import seqring
+
+
+@pytest.fixture(params=["arena", "lines"])
+def ring(request):
+    with seqring.Ring.create(2, shape=(3, 4), dtype="float32", slot_class=request.param) as ring:
+        yield ring
+
+
+def frame(value):
+    return numpy.full((3, 4), value, "float32")
+
+
+def test_a_view_shows_the_rings_frame_read_only(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        writer.write(frame(1.5))
+        with reader.view() as view:
+            assert view.in_place == (ring.slot_class == "arena")
+            array = numpy.asarray(view)
+            assert array.shape == (3, 4) and array.dtype == "float32" and (array == 1.5).all()
+            with pytest.raises(ValueError):
+                array[0, 0] = 1
+            assert (numpy.from_dlpack(view) == 1.5).all()
+            assert memoryview(view).tolist() == frame(1.5).tolist()
+            del array
+
+
+def test_the_message_goes_with_the_last_array_not_with_the_view():
+    with seqring.Ring.create(1, 64, slot_class="arena") as ring:
+        with ring.reader() as reader, ring.writer() as writer:
+            writer.write(b"first")
+            with reader.view() as view:
+                part = numpy.asarray(view)[1:3]
+            assert view.released
+            with pytest.raises(ValueError):
+                memoryview(view)
+            del view
+            gc.collect()
+            assert writer.try_write(b"second") is None, "an array still shows the message"
+            with pytest.raises(seqring.Busy):
+                reader.read(timeout=0)
+            assert part.tobytes() == b"ir"
+            del part
+            gc.collect()
+            assert writer.try_write(b"second") == 1
+            assert reader.read() == b"second"
+
+
+def test_dlpack_keeps_the_message_too():
+    with seqring.Ring.create(1, 64, slot_class="arena") as ring:
+        with ring.reader() as reader, ring.writer() as writer:
+            writer.write(b"first")
+            view = reader.view()
+            array = numpy.from_dlpack(view)
+            capsule = view.__dlpack__(max_version=(1, 0))
+            view.release()
+            del capsule
+            gc.collect()
+            assert writer.try_write(b"second") is None
+            del array
+            gc.collect()
+            assert writer.try_write(b"second") == 1
+            with pytest.raises(BufferError):
+                reader.view().__dlpack__()
+
+
+def test_a_view_outlives_its_reader_and_its_ring():
+    ring = seqring.Ring.create(2, 4096)
+    with ring.writer() as writer:
+        reader = ring.reader()
+        writer.write(b"still here")
+        view = reader.view()
+        array = numpy.asarray(view)
+        reader.close()
+    ring.close()
+    del ring, reader, writer
+    gc.collect()
+    assert array.tobytes() == b"still here"
+    view.release()
+    del array, view
+
+
+def test_a_closed_reader_leaves_when_its_view_does():
+    with seqring.Ring.create(1, 4096) as ring, ring.writer() as writer:
+        reader = ring.reader()
+        writer.write(b"x")
+        view = reader.view()
+        reader.close()
+        assert len(ring.stats().of("reader")) == 1
+        view.release()
+        assert ring.stats().of("reader") == []
+
+
+def test_references_are_given_back():
+    import sys
+
+    with seqring.Ring.create(2, 4096) as ring, ring.reader() as reader, ring.writer() as writer:
+        before = sys.getrefcount(reader), sys.getrefcount(writer)
+        for _ in range(100):
+            with writer.claim((8,), "uint8") as array:
+                array[:] = 1
+            with reader.view() as view:
+                numpy.asarray(view)
+            del array, view
+        gc.collect()
+        assert (sys.getrefcount(reader), sys.getrefcount(writer)) == before
+
+
+def test_a_claim_is_published_at_its_end_and_read_only_then(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        with writer.claim((3, 4)) as array:
+            assert array.dtype == "float32"
+            array[...] = 7
+        assert numpy.frombuffer(reader.read(), "float32").tolist() == [7.0] * 12
+        with pytest.raises(ValueError):
+            array[0, 0] = 1
+
+
+def test_a_claim_is_abandoned_after_an_exception(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        with pytest.raises(ZeroDivisionError), writer.claim((3, 4)):
+            1 / 0
+        assert reader.try_read() is None
+        with writer.claim((3, 4)) as array:
+            array[...] = 2
+        assert reader.try_read() is not None
+
+
+@pytest.mark.parametrize("options", [{}, {"delivery": "lossy"}, {"writers": "many"}, {"delivery": "queue"}])
+def test_claims_of_bytes_work_in_every_ring(options):
+    with seqring.Ring.create(2, 4096, meta_bytes=8, **options) as ring, ring.writer() as writer:
+        source = ring.taker() if options.get("delivery") == "queue" else ring.reader()
+        with writer.claim(5, meta=b"m") as room:
+            room[:] = b"hello"
+        with pytest.raises(ValueError):
+            room[0] = 1
+        with source.view() as view:
+            assert view.tobytes() == b"hello" and view.meta == b"m"
+        source.close()
+
+
+def test_nothing_is_published_that_may_still_be_written_to():
+    with seqring.Ring.create(2, 4096) as ring, ring.reader() as reader, ring.writer() as writer:
+        with pytest.raises(BufferError, match="still in use"):
+            with writer.claim(5) as room:
+                other = numpy.asarray(room)
+        assert reader.try_read() is None
+        del other, room
+        writer.write(b"next")
+        assert reader.read() == b"next"
+
+
+def test_one_claim_at_a_time_and_other_calls_are_told():
+    with seqring.Ring.create(2, 4096) as ring, ring.writer() as writer:
+        claim = writer.claim(5)
+        with pytest.raises(seqring.Busy):
+            writer.write(b"x")
+        claim.abandon()
+        with pytest.raises(ValueError):
+            claim.publish()
+        assert writer.write(b"x") == 0
+        del claim
+        writer.claim(5)  # Dropped at once: the writer is back.
+        gc.collect()
+        assert writer.write(b"x") == 1
+
+
+def test_what_is_no_frame_of_the_ring_is_refused(ring):
+    with ring.writer() as writer:
+        for bad in (b"short", frame(1).T, frame(1).astype("float64"), frame(1).view("int32"), frame(1).ravel()):
+            with pytest.raises(seqring.FrameMismatch, match="float32"):
+                writer.write(bad)
+        with pytest.raises(seqring.FrameMismatch):
+            writer.claim((4, 3))
+        with pytest.raises(seqring.FrameMismatch):
+            writer.claim((3, 4), "int32")
+        writer.write(frame(1).tobytes())
+
+
+def test_a_lossy_view_is_a_copy_that_stays():
+    with seqring.Ring.create(2, 4096, delivery="lossy") as ring, ring.reader() as reader, ring.writer() as writer:
+        writer.write(b"first")
+        with reader.view() as view:
+            assert not view.in_place
+            for _ in range(5):
+                writer.write(b"later")
+            assert view.tobytes() == b"first"

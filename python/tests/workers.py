@@ -1,0 +1,140 @@
+"""What other processes do in the tests."""
+
+import os
+import signal
+import time
+
+import numpy
+import seqring
+
+
+def write_numbers(ring, count):
+    with ring.writer() as writer:
+        for n in range(count):
+            writer.write(n.to_bytes(8, "little"), timeout=60)
+
+
+def sum_numbers(ring, results, start="oldest"):
+    with ring.reader(start) as reader:
+        results.put(sum(int.from_bytes(message, "little") for message in reader))
+
+
+def echo(there, back, count):
+    with there.reader() as reader, back.writer() as writer:
+        for _ in range(count):
+            writer.write(reader.read(timeout=60), timeout=60)
+
+
+def send_frames(ring, count):
+    with ring.writer() as writer:
+        for n in range(count):
+            with writer.claim(ring.shape, timeout=60) as frame:
+                frame[...] = n
+
+
+def take_all(queue_ring, results):
+    with queue_ring.taker() as taker:
+        taken = [int.from_bytes(message, "little") for message in taker]
+    results.put(taken)
+
+
+def put_items(queue, first, count):
+    for n in range(first, first + count):
+        queue.put(n.to_bytes(8, "little"), timeout=60)
+
+
+def get_items(queue, count, results):
+    results.put([int.from_bytes(queue.get(timeout=60), "little") for _ in range(count)])
+
+
+def hang_with(make, ready):
+    """Makes something of a ring, says so, and never does anything again."""
+    kept = make()
+    ready.set()
+    while kept is not None:
+        time.sleep(60)
+
+
+def hold_view(ring, ready):
+    reader = ring.reader("oldest")
+    view = reader.view(timeout=60)
+    array = numpy.asarray(view)
+    ready.set()
+    while array is not None:
+        time.sleep(60)
+
+
+def block_in_read(ring, ready):
+    reader = ring.reader()
+    ready.set()
+    reader.read()
+
+
+def use_inherited(reader, results):
+    """Whatever a forked child does with its parent's objects."""
+    try:
+        reader.read(timeout=1)
+    except seqring.Forked as error:
+        results.put(str(error))
+
+
+# For compat.
+
+
+def compat_writer(ring, first, count):
+    for n in range(first, first + count):
+        ring.blocking_write(n.to_bytes(8, "little"), timeout=60)
+    ring.writer_done()
+
+
+def compat_reader(ring, pointer, results):
+    from seqring.compat import ringbuffer
+
+    numbers = []
+    try:
+        while True:
+            numbers.append(int.from_bytes(ring.blocking_read(pointer, timeout=60), "little"))
+    except ringbuffer.WriterFinishedError:
+        results.put(numbers)
+    except ringbuffer.Error as error:
+        results.put(error)
+
+
+def compat_blocked_reader(ring, pointer, ready):
+    ready.set()
+    while True:
+        ring.blocking_read(pointer)
+
+
+def compat_write_and_die(ring, count):
+    for n in range(count):
+        ring.try_write(n.to_bytes(8, "little"))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def compat_hold_lock(lock, ready, for_write):
+    with lock.for_write() if for_write else lock.for_read():
+        ready.set()
+        time.sleep(3600)
+
+
+def compat_wait_for_write(lock, ready, results):
+    with lock.for_read():
+        ready.set()
+        lock.wait_for_write()
+        results.put("written")
+
+
+def compat_increment(pointer, times):
+    for _ in range(times):
+        pointer.increment()
+
+
+def compat_new_reader(ring, results):
+    from seqring.compat import ringbuffer
+
+    try:
+        ring.new_reader()
+        results.put("made")
+    except ringbuffer.MustCreatedReadersBeforeWritingError:
+        results.put("refused")
