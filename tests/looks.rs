@@ -5,7 +5,7 @@
 mod common;
 
 use common::{CLASSES, bytes_of, ring};
-use seqring::{Delivery, Reader, SlotClass, Start, TryReadError, TryWriteError, Writer};
+use seqring::{Delivery, Reader, Start, TryReadError, TryWriteError, Writer};
 
 const SLOT_BYTES: usize = 40;
 
