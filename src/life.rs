@@ -269,7 +269,7 @@ impl Watch {
     }
 
     /// What changes from now on is news, for somebody who looks on another's behalf.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for observers, which are Linux only"))]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for notifiers, which are Linux only"))]
     pub(crate) fn catch_up(&mut self, memory: &Memory) {
         self.seen = Life(memory.control().table.life.load(Relaxed)); // Relaxed: only compared.
     }
