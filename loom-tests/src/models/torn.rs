@@ -14,7 +14,7 @@ pub(super) fn inline() {
             writer.try_write(&message(n)).unwrap();
         }
     });
-    read_whole(reader, 2);
+    read_whole(reader, 1);
     writing.join().unwrap();
 }
 
