@@ -1,9 +1,11 @@
 //! Taking: of several takers each message goes to exactly one.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
+#[cfg(not(seqring_loom))]
 mod held;
 mod typed;
 
+#[cfg(not(seqring_loom))]
 pub(crate) use held::Held;
 
 use crate::bell::{Bells, Waiting};

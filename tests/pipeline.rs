@@ -182,8 +182,9 @@ fn a_hung_producer_is_named_and_stopping_says_that_it_is_stuck() {
     let (release, gate) = channel();
     let pipeline = two_arrays().producers(2).on_failure(OnFailure::Skip);
     let mut items = hangs_at_five(gate, &pipeline.produce_timeout(Duration::from_millis(50)), u64::MAX);
-    let error = items.by_ref().find_map(Result::err).unwrap();
-    assert!(matches!(error, PipelineError::Hung { number: 5, .. }), "{error}");
+    // Others may be late, too, on a busy machine.
+    let is_named = |error: &PipelineError| matches!(error, PipelineError::Hung { number: 5, .. });
+    assert!(items.by_ref().filter_map(Result::err).any(|error| is_named(&error)));
     let stopped = items.stop();
     assert!(matches!(&stopped, Err(PipelineError::Stuck { workers }) if workers.len() == 1), "{stopped:?}");
     drop(release);

@@ -238,7 +238,7 @@ impl Pipeline {
             results: Ring::heap(&results)?,
             arrays: arrays.clone(),
             on_failure: self.on_failure,
-            held_items: self.held_items,
+            most_held: self.held_items,
             taker: None,
             takers: 0,
             home: channel(),

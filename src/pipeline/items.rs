@@ -28,7 +28,7 @@ pub struct Items {
     pub(crate) results: Ring,
     pub(crate) arrays: Arc<Arrays>,
     pub(crate) on_failure: OnFailure,
-    pub(crate) held_items: usize,
+    pub(crate) most_held: usize,
     /// The taker for the next item.
     pub(crate) taker: Option<Taker>,
     /// Takers that were made so far.
@@ -50,6 +50,7 @@ pub struct Items {
 }
 
 /// What a result means for the consumer.
+#[expect(clippy::large_enum_variant, reason = "nearly all are items, and none is stored")]
 enum Outcome {
     Item(Item),
     /// Reported; the pipeline goes on.
@@ -137,8 +138,8 @@ impl Items {
             self.taker = self.home.1.try_recv().ok();
         }
         if self.taker.is_none() {
-            if self.takers == self.held_items {
-                return Err(PipelineError::AllHeld { max: self.held_items });
+            if self.takers == self.most_held {
+                return Err(PipelineError::AllHeld { max: self.most_held });
             }
             self.taker = Some(self.results.taker()?);
             self.takers += 1;

@@ -50,15 +50,12 @@ impl Overdue {
             let message = format!("still at it after {:?}", self.timeout);
             return Err(PipelineError::Build { worker: format!("producer {}", begun.producer), message });
         };
-        let written = match self.on_failure.again(label) {
-            Some(label) => {
-                let extras = Extras { tag: label.word(), metadata: &[] };
-                self.again.write_with(&begun.command, &extras).map(drop)
-            }
-            None => {
-                let text = told(begun.producer, label, "");
-                self.results.put(Mark::Hung.label(label.number), label.number, &text)
-            }
+        let written = if let Some(label) = self.on_failure.again(label) {
+            let extras = Extras { tag: label.word(), metadata: &[] };
+            self.again.write_with(&begun.command, &extras).map(drop)
+        } else {
+            let text = told(begun.producer, label, "");
+            self.results.put(Mark::Hung.label(label.number), label.number, &text)
         };
         written.map_err(|error: WriteError| PipelineError::Config(error.to_string()))
     }
