@@ -190,6 +190,20 @@ fn a_hung_producer_is_named_and_stopping_says_that_it_is_stuck() {
     drop(release);
 }
 
+/// Fails, by never ending, if a command that nobody is left to take is waited for.
+#[test]
+fn a_pipeline_whose_producers_all_hang_ends() {
+    for on_failure in [OnFailure::Skip, OnFailure::Retry(3)] {
+        let (release, gate) = channel();
+        let pipeline = two_arrays().producers(1).on_failure(on_failure);
+        let mut items = hangs_at_five(gate, &pipeline.produce_timeout(Duration::from_millis(50)), u64::MAX);
+        let is_named = |error: &PipelineError| matches!(error, PipelineError::Deserted { producers: 1, .. });
+        assert!(items.by_ref().filter_map(Result::err).any(|error| is_named(&error)));
+        assert!(items.next().is_none());
+        drop(release);
+    }
+}
+
 struct Fails(u64);
 
 impl Commander for Fails {

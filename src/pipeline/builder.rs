@@ -203,6 +203,7 @@ impl Pipeline {
                 on_failure: self.on_failure,
                 again: items.commands.writer()?,
                 results: self.results(&items.results)?,
+                deserted: None,
             });
         }
         let (commands, results) = (items.commands.writer()?, self.results(&items.results)?);

@@ -59,6 +59,16 @@ pub enum PipelineError {
         /// The time it had.
         timeout: Duration,
     },
+    /// All producers were given up, and none came back.
+    #[error(
+        "none of the {producers} producers came back for {timeout:?} after it was given up; nobody is left to work"
+    )]
+    Deserted {
+        /// How many there are.
+        producers: usize,
+        /// The time that each had.
+        timeout: Duration,
+    },
     /// The commander failed.
     #[error("the commander failed at command {number}: {message}")]
     Commander {

@@ -41,8 +41,9 @@
 //! # Guarantees
 //! - Every command issued gives exactly one result, an item or an error, however often it was tried.
 //! - There are never more than `in_flight` commands whose results were not taken.
-//! - A worker that panics, fails or takes too long is told of with the item's number; nobody waits for it for ever, if
-//!   there is a [time-out](Pipeline::produce_timeout).
+//! - A commander or producer that panics or fails is told of with the item's number; so is a producer that takes too
+//!   long, if there is a [time-out](Pipeline::produce_timeout). A commander has as long as it likes: a consumer that does
+//!   not waits with [`Items::next_timeout`].
 //! - Threads that are in the user's code cannot be ended: [`Items::stop`] names them after two seconds.
 //!
 //! # Costs

@@ -23,6 +23,8 @@ pub(crate) struct Overdue {
     pub(crate) on_failure: OnFailure,
     pub(crate) again: Writer,
     pub(crate) results: Results,
+    /// Since when no producer is left.
+    pub(crate) deserted: Option<Instant>,
 }
 
 impl Overdue {
@@ -38,12 +40,26 @@ impl Overdue {
         for begun in late as Vec<Begun> {
             self.give_up(&begun)?;
         }
+        self.check_deserted(now)?;
         // Whoever begins from now on has at least that long.
         Ok(self.at_work.iter().map(|begun| begun.at).fold(now, Instant::min) + self.timeout)
     }
 
+    /// If all were given up, and none comes back for as long again, nobody is left who could take a command.
+    fn check_deserted(&mut self, now: Instant) -> Result<(), PipelineError> {
+        if !self.watches.iter().all(|watch| watch.is_given_up()) {
+            self.deserted = None;
+            return Ok(());
+        }
+        let since = *self.deserted.get_or_insert(now);
+        if now - since < self.timeout {
+            return Ok(());
+        }
+        Err(PipelineError::Deserted { producers: self.watches.len(), timeout: self.timeout })
+    }
+
     fn give_up(&mut self, begun: &Begun) -> Result<(), PipelineError> {
-        if !self.watches[begun.producer].end(begun.label) {
+        if !self.watches[begun.producer].give_up(begun.label) {
             return Ok(()); // It was done a moment ago.
         }
         let Some(label) = begun.label else {

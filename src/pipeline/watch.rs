@@ -1,7 +1,8 @@
 //! Which command a producer is at, so that one that takes too long is given up.
 //!
 //! One word a producer: the label of its command while it is at it. The producer, when it is done, and the consumer, when
-//! the time is over, both exchange that word for *idle*; whoever succeeds decides. So of a command that was given up and
+//! the time is over, both exchange that word, for *idle* or *given up*; whoever
+//! succeeds decides. So of a command that was given up and
 //! repeated exactly one result is published, in any order of events.
 
 use super::label::Label;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const IDLE: u64 = u64::MAX;
+const GIVEN_UP: u64 = u64::MAX - 2;
 /// No label: marks count at most 254 tries.
 const BUILDING: u64 = u64::MAX - 1;
 
@@ -34,10 +36,24 @@ impl Watch {
         self.at.store(label.word(), Relaxed);
     }
 
-    /// Whether the caller decides about what was begun.
+    /// The producer is done. False: it was given up meanwhile.
     pub(crate) fn end(&self, label: Option<Label>) -> bool {
+        self.exchange(label, IDLE)
+    }
+
+    /// The time is over. False: the producer was done a moment before.
+    pub(crate) fn give_up(&self, label: Option<Label>) -> bool {
+        self.exchange(label, GIVEN_UP)
+    }
+
+    /// Whether the producer was given up and has begun nothing since.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.at.load(Relaxed) == GIVEN_UP
+    }
+
+    fn exchange(&self, label: Option<Label>, to: u64) -> bool {
         let word = label.map_or(BUILDING, Label::word);
-        self.at.compare_exchange(word, IDLE, Relaxed, Relaxed).is_ok()
+        self.at.compare_exchange(word, to, Relaxed, Relaxed).is_ok()
     }
 
     pub(crate) fn is_at(&self, label: Option<Label>) -> bool {

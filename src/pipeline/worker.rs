@@ -18,7 +18,7 @@ pub trait Commander {
     /// Writes the next command to `command`, which comes empty. False: there are no more.
     ///
     /// # Errors
-    /// Anything: it ends the pipeline, after the items of all commands before.
+    /// Anything: it ends the pipeline; in order, after the items of all commands before.
     fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError>;
 }
 
