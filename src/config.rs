@@ -259,8 +259,8 @@ impl Config {
     /// whoever waits for it makes it skip to the newest message, and goes on; the reader is told how many it missed, as
     /// [`Lagged`](crate::Lagged), when it reads again. Without this, writers wait for it as long as it lives.
     ///
-    /// In ms, rounded up, and up to 40 ms later: so often a waiting writer looks. The message that a view shows in place
-    /// is not taken away: a writer waits until that view is dropped.
+    /// In ms, rounded up, and up to 40 ms later: so often a waiting writer looks. The bytes that a view shows in place
+    /// stay; [`View`](crate::View) says when a writer waits for it all the same.
     #[must_use]
     pub fn evict_after(mut self, patience: Duration) -> Self {
         let ms = patience.as_nanos().div_ceil(1_000_000).max(1);

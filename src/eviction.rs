@@ -5,7 +5,7 @@
 //! [`Ring::skip_readers_to_newest`](crate::Ring::skip_readers_to_newest), and it is written down at which cursor that was. As
 //! long as the cursor stays the same the reader has not noticed, and every writer that comes to it raises the floor again
 //! at once ([`crate::gate`]). When it goes on it is told how many messages it missed. What it has pinned, a view's message,
-//! stays.
+//! stays: whether writers can go on all the same, [`crate::gate`] says.
 
 use crate::events;
 use crate::gate::{self, Cursor};

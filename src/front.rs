@@ -246,7 +246,12 @@ impl Front {
         let next = self.sequence();
         let memory = &self.slots.memory;
         let full = self.peer.as_mut().is_some_and(|peer| peer.is_full(memory, next));
-        if !full && (self.gate.admits(next) || self.gate.look(memory, next, self.spare.as_mut())) {
+        if full { Err(TryWriteError::Full) } else { self.pass_gate(next) }
+    }
+
+    /// `next`, if the gate lets it through.
+    fn pass_gate(&mut self, next: u64) -> Result<u64, TryWriteError> {
+        if self.gate.admits(next) || self.gate.look(&self.slots.memory, next, self.spare.as_mut()) {
             return Ok(next);
         }
         Err(TryWriteError::Full)
@@ -321,7 +326,8 @@ impl Front {
     fn exchange_among_many(&mut self) -> Result<u64, TryWriteError> {
         let mut patience = Patience::default();
         loop {
-            let next = self.admit_next()?;
+            let next = self.sequence();
+            self.pass_gate(next)?; // Whether the slot is free, the attempt finds out.
             let memory = &self.slots.memory;
             let peer = self.peer.as_mut().expect("there are many");
             match peer.try_publish(memory, next)? {

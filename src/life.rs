@@ -269,6 +269,7 @@ impl Watch {
     }
 
     /// What changes from now on is news, for somebody who looks on another's behalf.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for notifiers, which are Linux only"))]
     pub(crate) fn catch_up(&mut self, memory: &Memory) {
         self.seen = Life(memory.control().table.life.load(Relaxed)); // Relaxed: only compared.
     }
@@ -313,6 +314,7 @@ impl Watch {
 }
 
 /// The word that says, in a forked child's copy of a ring, that it is one.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "forks are looked for on Linux only"))]
 pub(crate) const FORKED_WORD: u64 = Phase::Forked.code();
 
 #[cfg(all(test, not(seqring_loom)))]

@@ -56,6 +56,8 @@ pub(crate) struct Peer {
     /// The lap of the last message looked at.
     lap: Lap,
     queue: bool,
+    /// Queue: the counter of takes when it was last looked at.
+    taken: u64,
 }
 
 /// What became of an attempt to publish.
@@ -84,7 +86,7 @@ pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     let memory = &seat.shared().memory;
     let config = &memory.layout().config;
     let lap = Lap::of(next(memory), config.slots);
-    Ok(Peer { words, entry: seat.index(), own, lap, queue: config.delivery == Delivery::Queue })
+    Ok(Peer { words, entry: seat.index(), own, lap, queue: config.delivery == Delivery::Queue, taken: 0 })
 }
 
 /// The buffer that the entry of `seat` owns, backed with pages.
@@ -120,7 +122,7 @@ impl Peer {
         match self.words.at(word, place.round()) {
             At::Before if self.queue => match self.words.at(word, place.round().wrapping_sub(1)) {
                 At::There => return Ok(Attempt::Full),
-                At::Taken => queue::finish_take(memory, self.words, &place, word)?,
+                At::Taken => queue::finish_take(memory, self.words, &place, word, &mut self.taken)?,
                 At::Before | At::Beyond => {} // Nothing was ever in the slot.
             },
             At::Before => {}
@@ -151,10 +153,13 @@ impl Peer {
 
     /// Queue: whether the slot of message `n`, which the counter said is next, still holds an earlier one.
     pub(crate) fn is_full(&mut self, memory: &Memory, n: u64) -> bool {
+        if !self.queue {
+            return false;
+        }
         let place = self.lap.seek(n);
         // Relaxed: the attempt that follows looks again.
         let word = memory.slot_word(&place).load(Relaxed);
-        self.queue && self.words.at(word, place.round().wrapping_sub(1)) == At::There
+        self.words.at(word, place.round().wrapping_sub(1)) == At::There
     }
 }
 

@@ -55,12 +55,14 @@ pub(crate) struct Takes {
     entry: usize,
     own: usize,
     lap: Lap,
+    /// The counter of messages when it was last looked at: below, all are published and witnessed, or their writers said so.
+    published: u64,
 }
 
 impl Takes {
     pub(crate) fn new(memory: &Memory, words: Words, entry: usize, own: usize) -> Self {
         let lap = Lap::of(next(memory), memory.layout().config.slots);
-        Takes { words, entry, own, lap }
+        Takes { words, entry, own, lap, published: 0 }
     }
 
     /// The buffer that is this taker's.
@@ -85,8 +87,12 @@ impl Takes {
             At::Beyond => return Ok(Attempt::Late),
         }
         memory.buffer(theirs)?;
-        if many::next(memory) <= h {
-            many::help(memory, theirs, h)?;
+        if self.published <= h {
+            // Now and then only: writers are busy with that line.
+            self.published = many::next(memory);
+            if self.published <= h {
+                many::help(memory, theirs, h)?;
+            }
         }
         ownership::arm_to_take(memory, self.entry, h, self.own, theirs);
         stops::at(Stop::TakeArmed);
@@ -117,11 +123,21 @@ impl Takes {
 }
 
 /// Before a writer uses the slot of `place` again, whose `word` says that its last message was taken: that take must not
-/// need the slot to be known.
-pub(crate) fn finish_take(memory: &Memory, words: Words, place: &Place, word: u64) -> Result<(), Corrupt> {
+/// need the slot to be known. `taken` is what the counter of takes was when this writer last looked.
+pub(crate) fn finish_take(
+    memory: &Memory,
+    words: Words,
+    place: &Place,
+    word: u64,
+    taken: &mut u64,
+) -> Result<(), Corrupt> {
     let before = place.sequence.wrapping_sub(memory.layout().config.slots as u64);
-    if next(memory) == before {
-        help(memory, words.any_buffer(word), before)?;
+    if *taken <= before {
+        // Now and then only: takers are busy with that line.
+        *taken = next(memory);
+        if *taken == before {
+            help(memory, words.any_buffer(word), before)?;
+        }
     }
     Ok(())
 }

@@ -244,7 +244,7 @@ impl Ring {
     }
 
     /// The application's own words in the segment: what they mean, and in which order they are stored, is its business.
-    #[cfg(not(seqring_loom))]
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
     pub fn user_words(&self) -> &[std::sync::atomic::AtomicU64] {
         self.shared.memory.user_words()
     }

@@ -66,8 +66,8 @@ fn a_foreign_segment_is_refused_with_what_is_foreign_about_it() {
     let segment = segment(SlotClass::Lines);
     let swapped: Vec<u8> = segment.chunks(8).flat_map(|word| word.iter().rev()).copied().collect();
     assert_refused(b"", "0 bytes");
-    assert_refused(&segment[..HEADER - 1], "183 bytes, less than a header");
-    assert_refused(&segment[..HEADER], "the file has 184");
+    assert_refused(&segment[..HEADER - 1], "191 bytes, less than a header");
+    assert_refused(&segment[..HEADER], "the file has 192");
     assert_refused(&segment[..segment.len() - 1], &format!("the file has {}", segment.len() - 1));
     assert_refused(&vec![0; segment.len()], "not a seqring segment");
     assert_refused(&vec![0xff; segment.len()], "not a seqring segment");

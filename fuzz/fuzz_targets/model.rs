@@ -2,6 +2,8 @@
 //! compares with at random: here coverage guides the choice.
 #![no_main]
 
+#[path = "../../tests/reference_model/batches.rs"]
+mod batches;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod draw;

@@ -261,7 +261,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "queue",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 303,
+        floor: 222,
         preemptions: Some(3),
         body: queue::one_to_one,
     },
@@ -304,7 +304,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "queue_died",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 2_853,
+        floor: 944,
         preemptions: Some(2),
         body: queue::writer_died,
     },

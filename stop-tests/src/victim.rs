@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long something that must come may take before it is said that it does not.
-pub(crate) const NEVER: Duration = Duration::from_secs(60);
+pub(crate) const NEVER: Duration = Duration::from_secs(180);
 
 static TARGET: AtomicUsize = AtomicUsize::new(usize::MAX);
 static PASSES_BEFORE: AtomicU64 = AtomicU64::new(0);

@@ -27,7 +27,8 @@ impl Driver {
     pub(crate) fn new(shape: &Shape) -> Self {
         let ring = Ring::heap(&shape.config()).unwrap();
         let (slots, meta_bytes) = (shape.slots as u64, shape.options.meta_bytes);
-        let model = Model::new(slots, shape.slot_bytes, meta_bytes, shape.delivery, shape.first_sequence);
+        let mut model = Model::new(slots, shape.slot_bytes, meta_bytes, shape.delivery, shape.first_sequence);
+        model.sets_aside = shape.writers == Writers::One;
         Driver {
             shape: shape.clone(),
             ring,

@@ -23,7 +23,7 @@ proptest! {
     #![proptest_config(Config { cases: Config::default().cases.max(1500), failure_persistence: None, ..Config::default() })]
 
     /// Edits that make it fail, for example: a writer's limit one higher, `missed` one higher, a stamp with one bit less
-    /// for the length, `Place::step` without its carry, a floor that counts for a pinned reader.
+    /// for the length, `Place::step` without its carry, a second view that is set aside.
     #[test]
     fn a_ring_does_what_sequential_code_says(shape in shape(), history in history()) {
         Driver::new(&shape).run(&history);

@@ -38,9 +38,9 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// The oldest message that writers must leave alone for this reader.
-    fn holds(&self) -> u64 {
-        if self.pinned { self.position } else { self.position.max(self.floor) }
+    /// The message that a view shows although its reader was moved beyond it.
+    fn shown(&self) -> Option<u64> {
+        (self.pinned && self.floor > self.position).then_some(self.position)
     }
 }
 
@@ -59,6 +59,10 @@ pub(crate) struct Model {
     pub(crate) readers: Vec<Option<Reader>>,
     /// The last `slots` messages.
     messages: VecDeque<Message>,
+    /// The one writer of a gated ring leaves alone what one view of a moved reader shows, and goes on.
+    pub(crate) sets_aside: bool,
+    /// The message that it left alone last.
+    aside: Option<u64>,
 }
 
 impl Model {
@@ -81,6 +85,8 @@ impl Model {
             phase: Phase::Fresh,
             readers,
             messages,
+            sets_aside: false,
+            aside: None,
         }
     }
 
@@ -108,8 +114,17 @@ impl Model {
         if is_full { Err(TryWriteError::Full) } else { Ok(()) }
     }
 
+    /// The oldest message that must be left alone, and cannot be set aside.
     fn slowest(&self) -> Option<u64> {
-        self.readers.iter().flatten().map(Reader::holds).min()
+        let readers = || self.readers.iter().flatten();
+        let mut shown: Vec<u64> = readers().filter_map(Reader::shown).collect();
+        shown.sort_unstable();
+        shown.dedup();
+        let can_set_aside = self.sets_aside && self.aside.is_none_or(|aside| !shown.contains(&aside));
+        // What was published over already was set aside then.
+        shown.retain(|shown| shown + self.slots >= self.next);
+        let in_the_way = shown.into_iter().skip(usize::from(can_set_aside));
+        readers().map(|reader| reader.position.max(reader.floor)).chain(in_the_way).min()
     }
 
     /// Judges a write that had no time to wait: it names the reader that it waits for, if it is a reader.
@@ -127,7 +142,10 @@ impl Model {
         let (payload, metadata) = (payload.to_vec(), metadata.to_vec());
         self.messages.push_back(Message { sequence: self.next, payload, tag, metadata });
         if self.messages.len() as u64 > self.slots {
-            self.messages.pop_front();
+            let gone = self.messages.pop_front().expect("there are more than none").sequence;
+            if self.readers.iter().flatten().any(|reader| reader.shown() == Some(gone)) {
+                self.aside = Some(gone);
+            }
         }
         self.next += 1;
         Ok(self.next - 1)

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! An act lasts two seconds; then everybody who is stopped goes on, writers finish and leave, readers read to the end,
-//! and each compares what it got with what the ledger says was written ([`ledger`]). The same seed makes the same
+//! and each compares what it got with what the ledger says was written (`ledger`). The same seed makes the same
 //! schedule: the same acts, and in them the same faults for the same workers at the same times. Where in a worker's work
 //! they strike is the machine's.
 

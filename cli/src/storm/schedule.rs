@@ -45,7 +45,7 @@ pub(crate) fn of(seed: u64, act: u64, posts: usize, spared: usize) -> Vec<Event>
         if fate < 4 || post < spared {
             add(now, Step::Stop);
             end += ms(random.u64(1..70));
-            if fate == 0 && post >= spared {
+            if fate == 0 && post >= spared && end < ACT {
                 add(end, Step::Kill); // While it is stopped.
             } else {
                 add(end, Step::Continue);

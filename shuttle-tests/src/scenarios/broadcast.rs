@@ -107,7 +107,9 @@ fn read(common: &Common, delivery: Delivery) {
             }
             Ended::With(Err(TryReadError::Lagged(Lagged { missed }))) => expected += missed,
             Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) if last => break,
-            Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) => thread::yield_now(),
+            Ended::With(Err(
+                TryReadError::Empty | TryReadError::Closed | TryReadError::WriterDied { .. },
+            )) => thread::yield_now(),
             Ended::With(Err(error)) => panic!("{error}"),
             Ended::InDeath(_) => {
                 bury(&common.ring, abandon_reader(reader));

@@ -106,7 +106,9 @@ fn take(common: &Common) {
         let died = match call(fate, || take_one(common, &mut taker, &mut order)) {
             Ended::With(Ok(died)) => died,
             Ended::With(Err(TryReadError::Closed)) if last => return,
-            Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) => {
+            Ended::With(Err(
+                TryReadError::Empty | TryReadError::Closed | TryReadError::WriterDied { .. },
+            )) => {
                 thread::yield_now();
                 false
             }

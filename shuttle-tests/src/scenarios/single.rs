@@ -89,7 +89,9 @@ fn read(common: &Common) {
             }
             Err(TryReadError::Lagged(Lagged { missed })) => expected += missed,
             Err(TryReadError::Empty | TryReadError::Closed) if last => break,
-            Err(TryReadError::Empty | TryReadError::Closed) => thread::yield_now(),
+            Err(TryReadError::Empty | TryReadError::Closed | TryReadError::WriterDied { .. }) => {
+                thread::yield_now()
+            }
             Err(error) => panic!("{error}"),
         }
     }
