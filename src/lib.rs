@@ -96,6 +96,8 @@ mod ownership;
 mod participant;
 mod patience;
 mod peers;
+#[cfg(not(seqring_loom))]
+pub mod pipeline;
 mod place;
 mod position;
 mod queue;

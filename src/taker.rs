@@ -1,7 +1,12 @@
 //! Taking: of several takers each message goes to exactly one.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
+#[cfg(not(seqring_loom))]
+mod held;
 mod typed;
+
+#[cfg(not(seqring_loom))]
+pub(crate) use held::Held;
 
 use crate::bell::{Bells, Waiting};
 use crate::endpoint::{self, Endpoint};
@@ -110,7 +115,7 @@ impl Taker {
     /// # Errors
     /// As [`Self::try_take`], without `Empty`.
     pub fn take(&mut self) -> Result<Taken<'_>, ReadError> {
-        self.wait(None)
+        Ok(Taken { got: self.wait(None)?, hand: &mut self.hand })
     }
 
     /// Takes the next message, waiting for it for at most `timeout`.
@@ -118,7 +123,7 @@ impl Taker {
     /// # Errors
     /// As [`Self::take`], and [`ReadError::TimedOut`].
     pub fn take_timeout(&mut self, timeout: Duration) -> Result<Taken<'_>, ReadError> {
-        self.wait(endpoint::deadline(timeout))
+        Ok(Taken { got: self.wait(endpoint::deadline(timeout))?, hand: &mut self.hand })
     }
 
     /// Waits for at most `timeout` until there is a message to take, or none will come. Says whether that is so. Takes
@@ -137,10 +142,10 @@ impl Taker {
         self.endpoint.waiting = waiting;
     }
 
-    fn wait(&mut self, deadline: Option<Instant>) -> Result<Taken<'_>, ReadError> {
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Got, ReadError> {
         loop {
             match self.attempt() {
-                Ok(got) => return Ok(Taken { got, hand: &mut self.hand }),
+                Ok(got) => return Ok(got),
                 Err(TryReadError::Empty) => {}
                 Err(other) => return Err(ReadError::from_try(other)),
             }
@@ -153,8 +158,7 @@ impl Taker {
                 }
             });
             if let Adoption::Message(seat, settled) = left.into_inner() {
-                let got = self.hand.receive_adopted(seat, settled).map_err(ReadError::from_try)?;
-                return Ok(Taken { got, hand: &mut self.hand });
+                return self.hand.receive_adopted(seat, settled).map_err(ReadError::from_try);
             }
             if !in_time {
                 return Err(self.endpoint.reader_timed_out());
@@ -255,6 +259,26 @@ impl Hand {
         Ok(Received { sequence, len, tag: loaded.tag, timestamp_ns: loaded.timestamp_ns })
     }
 
+    /// The bytes of a message that this hand took last and has not done with, or adopted.
+    fn bytes(&self, got: &Got) -> &[u8] {
+        let Ok((_, payload)) = self.memory.buffer(got.buffer) else { return &[] };
+        // SAFETY:
+        // - valid and aligned: the start of a buffer, and the length was checked against it when the message was taken;
+        // - alive: `self` holds the memory, and the slice borrows `self`;
+        // - frozen: the buffer came to this taker by the exchange of its slot, and goes on by this taker's next one, which
+        //   needs the taker that `Taken` borrows or `Held` owns; or to the dead one whose entry `got` holds. Its writer gave
+        //   it up by its own exchange; nobody else knows it.
+        unsafe { frozen_bytes(payload.as_ptr(), got.received.len) }
+    }
+
+    /// The message is done with.
+    fn done(&self, got: &Got) {
+        match &got.adopted {
+            None => self.takes.acknowledge(&self.memory),
+            Some(seat) => ownership::rest(&self.memory, seat.index(), got.buffer),
+        }
+    }
+
     fn is_ready(&mut self) -> bool {
         self.takes.is_ready(&self.memory) || self.watch.has_news(&self.memory)
     }
@@ -289,22 +313,12 @@ impl std::ops::Deref for Taken<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let Ok((_, payload)) = self.hand.memory.buffer(self.got.buffer) else { return &[] };
-        // SAFETY:
-        // - valid and aligned: the start of a buffer, and the length was checked against it when the message was taken;
-        // - alive: `hand` holds the memory, and the slice borrows `self`;
-        // - frozen: the buffer came to this taker by the exchange of its slot, and goes on by this taker's next one, which
-        //   needs the taker that `self` borrows; or to the dead one whose entry `self` holds. Its writer gave it up by its
-        //   own exchange; nobody else knows it.
-        unsafe { frozen_bytes(payload.as_ptr(), self.got.received.len) }
+        self.hand.bytes(&self.got)
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        match &self.got.adopted {
-            None => self.hand.takes.acknowledge(&self.hand.memory),
-            Some(seat) => ownership::rest(&self.hand.memory, seat.index(), self.got.buffer),
-        }
+        self.hand.done(&self.got);
     }
 }

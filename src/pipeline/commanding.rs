@@ -1,0 +1,62 @@
+//! The commander's thread: a command goes out when there is room for its result.
+//!
+//! So there are never more commands on their way than results have slots, the queue of commands, which has as many,
+//! is never full for a producer that hands one back, and the commander sleeps where a writer sleeps.
+
+use super::error::said;
+use super::label::{Label, Mark};
+use super::results::Results;
+use super::worker::Commander;
+use crate::error::WriteError;
+use crate::extras::Extras;
+use crate::sync::{AtomicU64, Relaxed};
+use crate::writer::Writer;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+pub(crate) struct Commanding<C> {
+    pub(crate) commander: C,
+    pub(crate) commands: Writer,
+    pub(crate) results: Results,
+    pub(crate) issued: Arc<AtomicU64>,
+}
+
+impl<C: Commander> Commanding<C> {
+    pub(crate) fn run(mut self) {
+        // Closed: the consumer has stopped, and nobody is left to tell.
+        let _ = self.command_all();
+    }
+
+    fn command_all(&mut self) -> Result<(), WriteError> {
+        let commander = &mut self.commander;
+        let mut outcome = said(catch_unwind(AssertUnwindSafe(|| commander.build())));
+        let mut command = Vec::new();
+        for number in 0.. {
+            self.results.wait_for_room(number)?;
+            command.clear();
+            let mut more = false;
+            let commander = &mut self.commander;
+            outcome = outcome.and_then(|()| {
+                let next = || commander.next(&mut command).map(|is_one| more = is_one);
+                said(catch_unwind(AssertUnwindSafe(next)))
+            });
+            if let Err(message) = outcome {
+                return self.results.put(Mark::Commander.label(number), number, message.as_bytes());
+            }
+            if !more {
+                return self.results.put(Mark::End.label(number), number, &[]);
+            }
+            let tag = Label { mark: 0, number }.word();
+            match self.commands.write_with(&command, &Extras { tag, metadata: &[] }) {
+                Err(WriteError::TooLarge { len, max }) => {
+                    outcome = Err(format!("a command of {len} bytes, and {max} fit: see `command_bytes`"));
+                    let message = outcome.as_ref().unwrap_err();
+                    return self.results.put(Mark::Commander.label(number), number, message.as_bytes());
+                }
+                other => drop(other?),
+            }
+            self.issued.store(number + 1, Relaxed); // Relaxed: a count, orders nothing.
+        }
+        Ok(())
+    }
+}

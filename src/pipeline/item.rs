@@ -1,0 +1,77 @@
+//! An item in the consumer's hands.
+
+use super::arrays::Arrays;
+use crate::frame::{Element, Misfit};
+use crate::taker::{Held, Taker};
+use crate::typed;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+/// A finished item, where its producer filled it. Dropping it makes its buffer free for another.
+#[derive(Debug)]
+pub struct Item {
+    pub(crate) number: u64,
+    /// There until it is dropped.
+    pub(crate) held: Option<Held>,
+    pub(crate) arrays: Arc<Arrays>,
+    /// Where its taker goes back to.
+    pub(crate) home: Sender<Taker>,
+}
+
+impl Item {
+    /// The number of the command, counted from 0.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The bytes of array `index`.
+    ///
+    /// # Panics
+    /// If there is no such array.
+    pub fn array(&self, index: usize) -> &[u8] {
+        &self.held().bytes()[self.arrays.range(index)]
+    }
+
+    /// The elements of array `index`.
+    ///
+    /// # Errors
+    /// [`Misfit`] if the array is made of something else.
+    ///
+    /// # Panics
+    /// As [`Self::array`].
+    pub fn elements<T: Element>(&self, index: usize) -> Result<&[T], Misfit> {
+        self.arrays.check::<T>(index)?;
+        typed::value(self.array(index))
+    }
+
+    /// The extents of array `index`, slowest-varying first; `None` if it was given in bytes.
+    ///
+    /// # Panics
+    /// As [`Self::array`].
+    pub fn extents(&self, index: usize) -> Option<&[u64]> {
+        self.arrays.frame(index).map(crate::frame::Frame::extents)
+    }
+
+    /// How many arrays there are.
+    pub fn arrays(&self) -> usize {
+        self.arrays.len()
+    }
+
+    /// The bytes that the producer gave beside the arrays.
+    pub fn metadata(&self) -> &[u8] {
+        self.held().metadata()
+    }
+
+    fn held(&self) -> &Held {
+        self.held.as_ref().expect("held until it is dropped")
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            // Nobody wants the taker back: the pipeline has stopped.
+            let _ = self.home.send(held.release());
+        }
+    }
+}

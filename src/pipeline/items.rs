@@ -1,0 +1,220 @@
+//! The consumer's end: the items, one after the other, and how far everybody is.
+
+use super::OnFailure;
+use super::arrays::Arrays;
+use super::error::PipelineError;
+use super::item::Item;
+use super::label::{Label, Mark};
+use super::overdue::Overdue;
+use super::progress::Progress;
+use super::threads::Threads;
+use super::watch::Watch;
+use crate::error::ReadError;
+use crate::ring::Ring;
+use crate::sync::{AtomicU64, Relaxed};
+use crate::taker::{Held, Taker};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+/// The items of a running pipeline. Dropping it stops the pipeline, as [`Items::stop`] does.
+///
+/// As an iterator it ends after the last item, and after the first error, but for items that are
+/// [skipped](OnFailure::Skip), after which it goes on, and for [`PipelineError::AllHeld`], after which it goes on when an
+/// item was dropped.
+#[derive(Debug)]
+pub struct Items {
+    pub(crate) commands: Ring,
+    pub(crate) results: Ring,
+    pub(crate) arrays: Arc<Arrays>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) most_held: usize,
+    /// The taker for the next item.
+    pub(crate) taker: Option<Taker>,
+    /// Takers that were made so far.
+    pub(crate) takers: usize,
+    pub(crate) home: (Sender<Taker>, Receiver<Taker>),
+    /// Commands issued.
+    pub(crate) issued: Arc<AtomicU64>,
+    pub(crate) watches: Vec<Arc<Watch>>,
+    /// There if there is a time-out.
+    pub(crate) overdue: Option<Overdue>,
+    pub(crate) threads: Threads,
+    /// Results delivered, failed ones too.
+    pub(crate) done: u64,
+    /// How many there will be, once that is known.
+    pub(crate) total: Option<u64>,
+    pub(crate) ended: bool,
+    /// The iterator has said that all items are held.
+    pub(crate) said_all_held: bool,
+}
+
+/// What a result means for the consumer.
+#[expect(clippy::large_enum_variant, reason = "nearly all are items, and none is stored")]
+enum Outcome {
+    Item(Item),
+    /// Reported; the pipeline goes on.
+    Skipped(PipelineError),
+    Error(PipelineError),
+    /// Nothing to tell.
+    Noted,
+}
+
+impl Items {
+    /// The next item, waiting for it for at most `timeout`; `None` after the last.
+    ///
+    /// # Errors
+    /// [`PipelineError::TimedOut`]; else as the iterator's.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Item>, PipelineError> {
+        self.advance(Instant::now().checked_add(timeout))
+    }
+
+    /// How far everybody is.
+    pub fn progress(&self) -> Progress {
+        // Relaxed: a count, orders nothing.
+        Progress::of(&self.watches, self.done, self.issued.load(Relaxed))
+    }
+
+    /// Stops the pipeline: nothing more is issued, and workers end as soon as they leave the user's code. Items that are
+    /// held stay as they are.
+    ///
+    /// # Errors
+    /// [`PipelineError::Stuck`] if some have not ended after two seconds.
+    pub fn stop(mut self) -> Result<(), PipelineError> {
+        self.end()
+    }
+
+    fn advance(&mut self, deadline: Option<Instant>) -> Result<Option<Item>, PipelineError> {
+        loop {
+            if self.ended || self.total.is_some_and(|total| self.done >= total) {
+                return self.end().map(|()| None);
+            }
+            let outcome = match self.wait(deadline) {
+                Ok(outcome) => outcome,
+                Err(error @ (PipelineError::AllHeld { .. } | PipelineError::TimedOut { .. })) => {
+                    return Err(error);
+                }
+                Err(error) => Outcome::Error(error),
+            };
+            match outcome {
+                Outcome::Item(item) => {
+                    self.done += 1;
+                    return Ok(Some(item));
+                }
+                Outcome::Skipped(error) => {
+                    self.done += 1;
+                    return Err(error);
+                }
+                Outcome::Error(error) => {
+                    // The error that ended it is worth more than that a thread is stuck.
+                    let _ = self.end();
+                    return Err(error);
+                }
+                Outcome::Noted => {}
+            }
+        }
+    }
+
+    /// The next result.
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Outcome, PipelineError> {
+        self.find_taker()?;
+        loop {
+            let look_again = self.overdue.as_mut().map(Overdue::look).transpose()?;
+            let until = [deadline, look_again].into_iter().flatten().min();
+            match Held::take(&mut self.taker, until) {
+                Ok(held) => return Ok(self.outcome(held)),
+                Err(ReadError::TimedOut { .. })
+                    if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
+                Err(ReadError::TimedOut { .. }) => {
+                    return Err(PipelineError::TimedOut { in_flight: self.progress().in_flight });
+                }
+                Err(other) => return Err(PipelineError::Read(other)),
+            }
+        }
+    }
+
+    fn find_taker(&mut self) -> Result<(), PipelineError> {
+        if self.taker.is_none() {
+            self.taker = self.home.1.try_recv().ok();
+        }
+        if self.taker.is_none() {
+            if self.takers == self.most_held {
+                return Err(PipelineError::AllHeld { max: self.most_held });
+            }
+            self.taker = Some(self.results.taker()?);
+            self.takers += 1;
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, held: Held) -> Outcome {
+        let label = Label::from_word(held.received().tag);
+        let mark = Mark::of(label);
+        if mark == Some(Mark::Item) {
+            let (arrays, home) = (self.arrays.clone(), self.home.0.clone());
+            return Outcome::Item(Item { number: label.number, held: Some(held), arrays, home });
+        }
+        let outcome = self.note(mark, label.number, held.bytes());
+        self.taker = Some(held.release());
+        outcome
+    }
+
+    /// What a result means that is no item.
+    fn note(&mut self, mark: Option<Mark>, number: u64, text: &[u8]) -> Outcome {
+        let worker = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        if mark == Some(Mark::End) {
+            self.total = Some(number);
+            return Outcome::Noted;
+        }
+        if mark == Some(Mark::Commander) {
+            return Outcome::Error(PipelineError::Commander { number, message: worker(text) });
+        }
+        let Some((&[a, b, c, d, tried], message)) = text.split_first_chunk() else {
+            return Outcome::Error(PipelineError::Config("a result without a meaning".into()));
+        };
+        let producer = u32::from_le_bytes([a, b, c, d]) as usize;
+        let (tries, message) = (u32::from(tried) + 1, worker(message));
+        let error = match mark {
+            Some(Mark::Unbuilt) => {
+                let worker = format!("producer {producer}");
+                return Outcome::Error(PipelineError::Build { worker, message });
+            }
+            Some(Mark::Hung) => {
+                let timeout = self.overdue.as_ref().map_or(Duration::ZERO, |overdue| overdue.timeout);
+                PipelineError::Hung { number, producer, tries, timeout }
+            }
+            _ => PipelineError::Failed { number, producer, tries, message },
+        };
+        match self.on_failure {
+            OnFailure::Skip => Outcome::Skipped(error),
+            OnFailure::Fail | OnFailure::Retry(_) => Outcome::Error(error),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), PipelineError> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        self.commands.close();
+        self.results.close();
+        self.threads.join()
+    }
+}
+
+impl Iterator for Items {
+    type Item = Result<Item, PipelineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.advance(None).transpose();
+        let all_held = matches!(next, Some(Err(PipelineError::AllHeld { .. })));
+        // Once, and then the end: else whoever collects the items would collect this error for ever.
+        if std::mem::replace(&mut self.said_all_held, all_held) && all_held { None } else { next }
+    }
+}
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        // Nobody is left to tell that a thread is stuck.
+        let _ = self.end();
+    }
+}
