@@ -96,7 +96,7 @@ mod ownership;
 mod participant;
 mod patience;
 mod peers;
-#[cfg(not(seqring_loom))]
+#[cfg(not(any(seqring_loom, seqring_fuzz)))]
 pub mod pipeline;
 mod place;
 mod position;

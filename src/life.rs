@@ -235,7 +235,7 @@ fn write_down(memory: &Memory, place: usize, death: Death) {
 }
 
 /// What one reader or taker knows of the stream.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch {
     /// The deaths up to this change are told.
     told: u32,
@@ -266,12 +266,6 @@ impl Watch {
         // Relaxed: the verdict that follows looks again.
         let life = Life(memory.control().table.life.load(Relaxed));
         life != self.seen || !life.phase().goes_on()
-    }
-
-    /// What changes from now on is news, for somebody who looks on another's behalf.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for notifiers, which are Linux only"))]
-    pub(crate) fn catch_up(&mut self, memory: &Memory) {
-        self.seen = Life(memory.control().table.life.load(Relaxed)); // Relaxed: only compared.
     }
 
     /// What a reader that found nothing has to report, unless it finds something when it looks once more.

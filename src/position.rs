@@ -143,6 +143,11 @@ impl Position {
         &self.slots.config().frame
     }
 
+    /// What this reader knows of the stream.
+    pub(crate) fn stream(&self) -> Watch {
+        self.watch
+    }
+
     /// The sequence that is read next.
     pub(crate) fn sequence(&self) -> u64 {
         self.lane.sequence()

@@ -245,7 +245,7 @@ impl Reader {
     #[cold]
     fn found_nothing(&mut self) {
         if let Some(watcher) = &self.watcher {
-            watcher.arm(self.position.sequence());
+            watcher.arm(self.position.sequence(), self.position.stream());
         }
         self.empty_looks = self.empty_looks.wrapping_add(1);
         if self.empty_looks.is_multiple_of(EMPTY_LOOKS_PER_CLOCK_READ) {

@@ -1,11 +1,11 @@
 //! Taking: of several takers each message goes to exactly one.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
-#[cfg(not(seqring_loom))]
+#[cfg(not(any(seqring_loom, seqring_fuzz)))]
 mod held;
 mod typed;
 
-#[cfg(not(seqring_loom))]
+#[cfg(not(any(seqring_loom, seqring_fuzz)))]
 pub(crate) use held::Held;
 
 use crate::bell::{Bells, Waiting};

@@ -61,8 +61,8 @@ impl AsRawFd for Notifier {
 #[derive(Clone, Copy, Debug)]
 enum Order {
     Rest,
-    /// Until this message can be read.
-    WatchFor(u64),
+    /// Until this message can be read, or there is news of the stream for a reader that knows so much.
+    WatchFor(u64, life::Watch),
     End,
 }
 
@@ -80,22 +80,22 @@ impl Watch {
     }
 
     /// Steps 1 and 2.
-    fn arm(&self, sequence: u64) {
+    fn arm(&self, sequence: u64, stream: life::Watch) {
         let mut order = self.order();
         if let Order::Rest = *order {
             // Readable or not: it is not now.
             let _ = rustix::io::read(&self.descriptor, &mut [0; 8]);
             self.ordered.notify_one();
         }
-        *order = Order::WatchFor(sequence);
+        *order = Order::WatchFor(sequence, stream);
     }
 
-    /// Step a: the message to watch for; none when all is over.
-    fn next_order(&self) -> Option<u64> {
+    /// Step a: what to watch for; none when all is over.
+    fn next_order(&self) -> Option<(u64, life::Watch)> {
         let mut order = self.order();
         loop {
             match *order {
-                Order::WatchFor(sequence) => return Some(sequence),
+                Order::WatchFor(sequence, stream) => return Some((sequence, stream)),
                 Order::End => return None,
                 Order::Rest => order = self.ordered.wait(order).unwrap_or_else(PoisonError::into_inner),
             }
@@ -105,7 +105,7 @@ impl Watch {
     /// Step c.
     fn answer(&self) {
         let mut order = self.order();
-        if let Order::WatchFor(_) = *order {
+        if let Order::WatchFor(..) = *order {
             *order = Order::Rest;
         }
         self.make_readable();
@@ -121,15 +121,13 @@ impl Watch {
         let slots = Slots::new(shared.memory.clone());
         let own_entry = shared.memory.own_entry(entry);
         let (bell, naps) = (&shared.memory.control().published, AtomicU64::default());
-        let mut stream = life::Watch::join(&shared.memory);
-        while let Some(sequence) = self.next_order() {
+        while let Some((sequence, stream)) = self.next_order() {
             let place = Place::of(sequence, slots.config().slots);
             let ready = || {
                 matches!(*self.order(), Order::End) || is_ready(&slots, &place, Cursors(&own_entry), &stream)
             };
             let look_after = || participant::clear_dead(shared, Role::Writer);
             shared.bells.wait(bell, Waiting::SLEEPING, None, &naps, look_after, ready);
-            stream.catch_up(&shared.memory); // The reader looks later than that.
             self.answer();
         }
     }
@@ -157,9 +155,9 @@ impl Watcher {
         Ok(Watcher { watch, shared, thread: Some(thread), process: std::process::id() })
     }
 
-    /// The reader found nothing, and stands at message `sequence`.
-    pub(crate) fn arm(&self, sequence: u64) {
-        self.watch.arm(sequence);
+    /// The reader found nothing, stands at message `sequence`, and knows so much of the stream.
+    pub(crate) fn arm(&self, sequence: u64, stream: life::Watch) {
+        self.watch.arm(sequence, stream);
     }
 
     pub(crate) fn notifier(&self) -> Notifier {

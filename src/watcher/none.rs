@@ -5,7 +5,7 @@
 pub(crate) enum Watcher {}
 
 impl Watcher {
-    pub(crate) fn arm(&self, _: u64) {
+    pub(crate) fn arm(&self, _: u64, _: crate::life::Watch) {
         match *self {}
     }
 }
