@@ -185,7 +185,8 @@ impl Driver {
     }
 
     fn join(&mut self, from: From) {
-        if self.readers.iter().flatten().count() == 8 {
+        // Also those that are in the middle of a read: there is room for eight.
+        if self.ring.participants().iter().filter(|one| one.role == Role::Reader).count() >= 8 {
             return;
         }
         let start = from.start(self.model.next);
