@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 ///
 /// # When a taker dies
 /// A message that its taker had not [done](Taken) with when it died goes to another taker, unless the ring
-/// [says otherwise](crate::Config::unfinished): to one that waits, within 20 to 320 ms; to one that is always at work,
+/// [says otherwise](crate::Config::unfinished): to one that waits, between processes within some 60 ms; to one that is always at work,
 /// within 1024 messages. It comes after messages that were published later.
 ///
 /// # Progress
