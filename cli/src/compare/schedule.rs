@@ -1,4 +1,4 @@
-//! What a comparison does: the points of its sweeps, in order, and which engines are asked.
+//! What a comparison does: the points of its sweeps, in order, how often, for how long, and which engines are asked.
 
 use super::death::Who;
 use super::options::Options;
@@ -13,12 +13,19 @@ use std::fmt;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+/// How long a comparison may take, full and quick.
+const LIMIT: [Duration; 2] = [Duration::from_mins(25), Duration::from_secs(285)];
+
 /// Everything that is to be measured.
 pub(crate) struct Schedule {
     pub(crate) points: Vec<Point>,
+    /// A round that would not be over by then does not begin.
+    pub(crate) limit: Duration,
     engines: Vec<EngineName>,
     with_deaths: bool,
     quick: bool,
+    /// So many rounds were asked for, and no more, whatever comes of them.
+    pub(crate) is_exact: bool,
 }
 
 /// One point of a sweep.
@@ -27,6 +34,7 @@ pub(crate) struct Point {
     pub(crate) sweep: &'static Sweep,
     pub(crate) x: f64,
     pub(crate) duration: Duration,
+    /// Rounds that it gets in any case.
     pub(crate) rounds: u32,
 }
 
@@ -55,14 +63,23 @@ impl Schedule {
             })
         };
         let points: Vec<_> = SWEEPS.iter().filter(|sweep| wants(sweep.name)).flat_map(of_sweep).collect();
-        let with_deaths = wants("deaths");
-        if points.is_empty() && !with_deaths {
+        let asked = |engine: &EngineName| options.engines.is_empty() || options.engines.contains(engine);
+        let mut schedule = Self {
+            points,
+            limit: LIMIT[effort],
+            engines: EngineName::ALL.iter().copied().filter(asked).collect(),
+            with_deaths: wants("deaths"),
+            quick: options.quick,
+            is_exact: options.rounds.is_some(),
+        };
+        let points = std::mem::take(&mut schedule.points);
+        schedule.points = points.into_iter().filter(|point| !schedule.engines_of(point).is_empty()).collect();
+        if schedule.points.is_empty() && schedule.deaths().next().is_none() {
             let names: Vec<_> = SWEEPS.iter().map(|sweep| sweep.name).chain(["deaths"]).collect();
-            return Err(BadInput::new(format!("--only leaves nothing of {}", names.join(", "))).into());
+            let names = names.join(", ");
+            return Err(BadInput::new(format!("--only and --engines leave nothing of {names}")).into());
         }
-        let engines =
-            if options.engines.is_empty() { EngineName::ALL.to_vec() } else { options.engines.clone() };
-        Ok(Self { points, engines, with_deaths, quick: options.quick })
+        Ok(schedule)
     }
 
     /// The engines that can be asked at `point`.
@@ -80,11 +97,6 @@ impl Schedule {
         let engines = self.engines.iter().filter(|_| self.with_deaths);
         let engines = engines.filter(|engine| engine.capabilities().between_processes);
         engines.flat_map(|&engine| Who::ALL.map(|who| (engine, who)))
-    }
-
-    /// How long the repetitions take that are left, apart from their preparations.
-    pub(crate) fn duration_of(&self, point: &Point, rounds: u32) -> Duration {
-        point.duration * rounds * self.engines_of(point).len() as u32
     }
 
     /// What stands at the top of the record.
@@ -121,7 +133,7 @@ pub(crate) fn plan(
     Plan::new(&options)
 }
 
-/// The commit that is checked out here, with a mark if something was changed since.
+/// The commit that is checked out here, with a mark if something else than documents was changed since.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
@@ -129,6 +141,7 @@ fn commit() -> String {
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
     let is_changed =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|list| !list.is_empty());
+        git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs"])
+            .is_none_or(|list| !list.is_empty());
     if is_changed { format!("{commit}, with changes") } else { commit }
 }

@@ -227,30 +227,25 @@ fn deaths(data: &Data) -> Option<Table> {
 fn repetitions(data: &Data) -> Table {
     let row = |answers: &Answers| {
         let (mut used, mut sums) = (0, [0; 4]);
-        let mut classes: Vec<String> = Vec::new();
         for point in &answers.points {
             let (here, dropped) = point.counts();
             used += here;
             let reasons = [dropped.other_class, dropped.moved, dropped.disturbed, dropped.failed];
             sums.iter_mut().zip(reasons).for_each(|(sum, reason)| *sum += reason);
-            let class = point.class.to_string();
-            if here > 0 && !classes.contains(&class) {
-                classes.push(class);
-            }
         }
         let mut row: Vec<Cell> = vec![answers.sweep.name.to_owned().into(), used.to_string().into()];
         row.extend(sums.map(|sum| sum.to_string().into()));
-        row.push(classes.join(", ").into());
+        row.push(if used > 0 { answers.class.to_string().into() } else { NOTHING.to_owned().into() });
         row
     };
     Table {
         name: "repetitions".into(),
         title: "Repetitions: used, and left out".into(),
         note: "A repetition counts if the round trip of a cache line before and after it is of one class, and others \
-               took no more than 5 % of a core meanwhile. At each point only the class with most comparable rounds is \
+               took no more than 5 % of a core meanwhile. Of each sweep only the class with most comparable rounds is \
                used."
             .into(),
-        head: ["sweep", "used", "another class", "the cores moved", "disturbed", "failed", "classes"]
+        head: ["sweep", "used", "another class", "the cores moved", "disturbed", "failed", "class"]
             .map(Into::into)
             .into(),
         rows: data.sweeps.iter().map(row).collect(),

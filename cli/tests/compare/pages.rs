@@ -59,6 +59,28 @@ fn a_spliced_document_is_what_its_record_says_to_the_last_digit() {
 }
 
 #[test]
+fn a_record_does_not_agree_with_one_that_found_the_opposite() {
+    let directory = reported();
+    let record = directory.read("compare.jsonl");
+    let ours = "{\"death\":{\"engine\":\"seqring\",\"killed\":\"writer\",\"went_on\":";
+    let opposite = record.replacen(&format!("{ours}true"), &format!("{ours}false"), 1);
+    assert_ne!(opposite, record);
+    fs::write(directory.path("opposite.jsonl"), opposite).unwrap();
+    let output = directory.seqring("report --agrees-with opposite.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("contradicted: deaths Writer"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn records_that_state_nothing_do_not_agree() {
+    let directory = Directory::new();
+    directory.run("compare --quick --rounds 1 --only alone --engines seqring,semaphore --record r.jsonl");
+    let output = directory.seqring("report r.jsonl --agrees-with r.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no conclusion is stated by both"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_record_agrees_with_itself() {
     let directory = reported();
     let output = directory.run("report --with-disturbed --agrees-with compare.jsonl");

@@ -73,10 +73,13 @@ fn a_record_of_another_machine_is_not_continued() {
 #[test]
 fn nothing_to_measure_is_bad_input() {
     let directory = Directory::new();
-    let output = directory.seqring("compare --only nonsense --record r.jsonl");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("readers-polling"), "it says what there is");
-    assert!(!directory.path("r.jsonl").exists());
+    // No such sweep; an engine that this sweep cannot ask.
+    for nothing in ["--only nonsense", "--only rate --engines parking-lot"] {
+        let output = directory.seqring(&format!("compare {nothing} --record r.jsonl"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("readers-polling"), "it says what there is");
+        assert!(!directory.path("r.jsonl").exists());
+    }
 }
 
 /// What a lock cannot do is a result, by a process that is really killed and a wait that ends.
