@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! options ──▶ schedule: sweeps, their points ──▶ who goes on when a peer is killed in the middle  ──▶ record
-//!                                                a round of each point: every engine once             JSON lines
+//!                                                system calls, counted                                JSON lines
+//!                                                a round of each point: every engine once
 //!                                                  a repetition is a run of `seqring perf`
 //!                                                … and again, until each point has its rounds,
 //!                                                and enough of them can be compared, or time is up
@@ -10,6 +11,8 @@
 //! A record that is there already is continued: whole rounds in it are not repeated.
 
 mod alone;
+pub(crate) mod calls;
+mod counted;
 pub(crate) mod death;
 pub(crate) mod figures;
 mod measure;
@@ -21,6 +24,7 @@ mod rounds;
 mod schedule;
 pub(crate) mod sweep;
 
+pub use counted::{CountedOptions, serve_counted};
 pub(crate) use death::Death;
 pub use death::{VictimOptions, serve_victim};
 pub use options::Options;
@@ -45,6 +49,7 @@ pub fn run(options: &Options) -> Result<bool> {
     let interrupts = Interrupts::catch()?;
     let mut progress = Progress::start(&schedule, &journal);
     kill_peers(&schedule, &mut journal, &interrupts, &progress)?;
+    count_calls(&schedule, &mut journal, &interrupts, &progress)?;
     let lacks = measure_rounds(&schedule, end, &mut journal, &interrupts, &mut progress)?;
     progress.finish();
     let record = options.record.display();
@@ -74,8 +79,29 @@ fn kill_peers(
     for (engine, who) in schedule.deaths() {
         if !interrupts.asked().load(Relaxed) && !journal.has_death(engine, who) {
             let death = death::kill_one(engine, who)?;
-            progress.killed(&death);
+            progress.say(&death);
             journal.append(Line::Death(death))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where processes may not be traced, nothing is counted, and the comparison goes on.
+fn count_calls(
+    schedule: &Schedule,
+    journal: &mut Journal,
+    interrupts: &Interrupts,
+    progress: &Progress,
+) -> Result<()> {
+    for engine in schedule.counted() {
+        if !interrupts.asked().load(Relaxed) && !journal.has_calls(engine) {
+            match calls::count(engine) {
+                Ok(calls) => {
+                    progress.say(&calls);
+                    journal.append(Line::Calls(calls))?;
+                }
+                Err(error) => progress.say(&format_args!("{error:#}")),
+            }
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! How far a comparison is, on standard error: a bar with the time left on a terminal, a line a point elsewhere.
 
-use super::death::Death;
 use super::record::{Journal, Run};
 use super::rounds::Round;
 use super::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
@@ -69,9 +69,9 @@ impl Progress {
         }
     }
 
-    /// A peer was killed.
-    pub(crate) fn killed(&self, death: &Death) {
-        self.bar.suspend(|| eprintln!("seqring compare: {death}"));
+    /// Something was found that is no repetition.
+    pub(crate) fn say(&self, what: &dyn Display) {
+        self.bar.suspend(|| eprintln!("seqring compare: {what}"));
     }
 
     /// Nothing more comes.

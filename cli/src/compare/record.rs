@@ -5,9 +5,11 @@
 //! | `{"header": …}` | first line: version of the format, machine, command, commit |
 //! | `{"run": …}` | one repetition of one engine at one point, what it measured and what was around it |
 //! | `{"death": …}` | one peer killed in the middle of its work, and whether others went on |
+//! | `{"calls": …}` | the system calls of one engine, counted |
 //!
 //! A line that was cut short by a crash is the last one; it is left out and written over.
 
+use super::calls::Calls;
 use super::death::{Death, Who};
 use super::figures::Figures;
 use super::schedule::Point;
@@ -32,6 +34,7 @@ pub(crate) enum Line {
     Header(Header),
     Run(Run),
     Death(Death),
+    Calls(Calls),
 }
 
 /// Where the rest comes from.
@@ -69,9 +72,14 @@ pub(crate) struct Record {
     pub(crate) header: Header,
     pub(crate) runs: Vec<Run>,
     pub(crate) deaths: Vec<Death>,
+    pub(crate) calls: Vec<Calls>,
 }
 
 impl Record {
+    fn new(header: Header) -> Self {
+        Self { header, runs: Vec::new(), deaths: Vec::new(), calls: Vec::new() }
+    }
+
     /// Reads a record.
     ///
     /// # Errors
@@ -93,17 +101,25 @@ impl Record {
             let what = format!("a record of version {}, and this program reads {VERSION}", header.version);
             return Err(BadInput::new(what).into());
         }
-        let mut record = Self { header, runs: Vec::new(), deaths: Vec::new() };
+        let mut record = Self::new(header);
         for line in lines {
             match parse(line)? {
-                Line::Run(run) => record.runs.push(run),
-                Line::Death(death) => record.deaths.push(death),
                 Line::Header(_) => {
                     return Err(BadInput::new(format!("a second header in line {}", line.0 + 1)).into());
                 }
+                result => record.add(result),
             }
         }
         Ok(record)
+    }
+
+    fn add(&mut self, line: Line) {
+        match line {
+            Line::Header(header) => self.header = header,
+            Line::Run(run) => self.runs.push(run),
+            Line::Death(death) => self.deaths.push(death),
+            Line::Calls(calls) => self.calls.push(calls),
+        }
     }
 }
 
@@ -129,7 +145,7 @@ impl Journal {
         let file = file.with_context(|| format!("opening {}", path.display()))?;
         file.set_len(whole as u64)?;
         let record = if whole == 0 {
-            Record { header: header.clone(), runs: Vec::new(), deaths: Vec::new() }
+            Record::new(header.clone())
         } else {
             Record::parse(&text[..whole]).with_context(|| path.display().to_string())?
         };
@@ -156,11 +172,7 @@ impl Journal {
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         self.file.write_all(&text).context("writing the record")?;
-        match line {
-            Line::Header(_) => {}
-            Line::Run(run) => self.record.runs.push(run),
-            Line::Death(death) => self.record.deaths.push(death),
-        }
+        self.record.add(line);
         Ok(())
     }
 
@@ -188,5 +200,9 @@ impl Journal {
 
     pub(crate) fn has_death(&self, engine: EngineName, who: Who) -> bool {
         self.record.deaths.iter().any(|death| death.engine == engine && death.killed == who)
+    }
+
+    pub(crate) fn has_calls(&self, engine: EngineName) -> bool {
+        self.record.calls.iter().any(|calls| calls.engine == engine)
     }
 }

@@ -16,13 +16,19 @@ use std::time::{Duration, SystemTime};
 /// How long a comparison may take, full and quick.
 const LIMIT: [Duration; 2] = [Duration::from_mins(25), Duration::from_secs(285)];
 
+/// What is no sweep, by the names that `--only` knows.
+const DEATHS: &str = "deaths";
+const CALLS: &str = "calls";
+
 /// Everything that is to be measured.
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(crate) struct Schedule {
     pub(crate) points: Vec<Point>,
     /// A round that would not be over by then does not begin.
     pub(crate) limit: Duration,
     engines: Vec<EngineName>,
     with_deaths: bool,
+    with_calls: bool,
     quick: bool,
     /// So many rounds were asked for, and no more, whatever comes of them.
     pub(crate) is_exact: bool,
@@ -68,14 +74,18 @@ impl Schedule {
             points,
             limit: LIMIT[effort],
             engines: EngineName::ALL.iter().copied().filter(asked).collect(),
-            with_deaths: wants("deaths"),
+            with_deaths: wants(DEATHS),
+            with_calls: wants(CALLS),
             quick: options.quick,
             is_exact: options.rounds.is_some(),
         };
         let points = std::mem::take(&mut schedule.points);
         schedule.points = points.into_iter().filter(|point| !schedule.engines_of(point).is_empty()).collect();
-        if schedule.points.is_empty() && schedule.deaths().next().is_none() {
-            let names: Vec<_> = SWEEPS.iter().map(|sweep| sweep.name).chain(["deaths"]).collect();
+        let is_nothing = schedule.points.is_empty()
+            && schedule.deaths().next().is_none()
+            && schedule.counted().next().is_none();
+        if is_nothing {
+            let names: Vec<_> = SWEEPS.iter().map(|sweep| sweep.name).chain([DEATHS, CALLS]).collect();
             let names = names.join(", ");
             return Err(BadInput::new(format!("--only and --engines leave nothing of {names}")).into());
         }
@@ -97,6 +107,11 @@ impl Schedule {
         let engines = self.engines.iter().filter(|_| self.with_deaths);
         let engines = engines.filter(|engine| engine.capabilities().between_processes);
         engines.flat_map(|&engine| Who::ALL.map(|who| (engine, who)))
+    }
+
+    /// Whose system calls are counted.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = EngineName> {
+        self.engines.iter().copied().filter(|_| self.with_calls)
     }
 
     /// What stands at the top of the record.

@@ -22,6 +22,13 @@ pub(crate) struct Sweep {
     pub(crate) rounds: [u32; 2],
 }
 
+impl Sweep {
+    /// Whether a table of that name is about this sweep: its own, or one of another figure.
+    pub(crate) fn has_table(&self, name: &str) -> bool {
+        name.strip_prefix(self.name).is_some_and(|figure| figure.is_empty() || figure.starts_with('-'))
+    }
+}
+
 /// How a point is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {

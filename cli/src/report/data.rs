@@ -1,5 +1,6 @@
 //! A record, sorted: sweeps, their points, and at each point the repetitions that may be compared.
 
+use crate::compare::calls::Calls;
 use crate::compare::figures::Figures;
 use crate::compare::record::{Header, Record, Run};
 use crate::compare::repetitions::{Repetitions, class_of};
@@ -15,6 +16,7 @@ pub(crate) struct Data {
     pub(crate) header: Header,
     pub(crate) sweeps: Vec<Answers>,
     pub(crate) deaths: Vec<Death>,
+    pub(crate) calls: Vec<Calls>,
     /// Repetitions are in use that cannot be compared.
     pub(crate) with_disturbed: bool,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Answer {
 impl Data {
     /// Sorts a record. With disturbed ones all repetitions are taken for comparable.
     pub(crate) fn of(record: Record, with_disturbed: bool) -> Self {
-        let Record { header, mut runs, deaths } = record;
+        let Record { header, mut runs, deaths, calls } = record;
         if with_disturbed {
             for run in &mut runs {
                 (run.line_ns, run.others_seconds) = ([FAR_ABOVE_NANOS; 2], 0.0);
@@ -46,7 +48,7 @@ impl Data {
         }
         let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs));
         let sweeps = sweeps.filter(|answers| !answers.points.is_empty()).collect();
-        Self { header, sweeps, deaths, with_disturbed }
+        Self { header, sweeps, deaths, calls, with_disturbed }
     }
 
     /// The answers of a sweep, if it was measured.

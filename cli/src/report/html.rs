@@ -6,7 +6,7 @@ use super::data::{Answers, Data, rate, reader_p999, writer_p999};
 use super::ladder::{Ladder, Rung};
 use super::markdown::about;
 use super::number;
-use super::tables::{Table, has, tables, x_label};
+use super::tables::{Table, WITHOUT_SWEEP, has, tables, x_label};
 use crate::compare::figures::Figures;
 use crate::engines::EngineName;
 use std::fmt::Write;
@@ -35,7 +35,7 @@ pub(crate) fn page(data: &Data) -> String {
     for answers in &data.sweeps {
         section(&mut page, answers, &tables);
     }
-    for name in ["costs", "deaths", "repetitions"] {
+    for name in WITHOUT_SWEEP.into_iter().chain(["repetitions"]) {
         for table in tables.iter().filter(|table| table.name == name) {
             let _ = write!(page, "<h2>{}</h2>\n{}", escape(&table.title), note(&table.note));
             page.push_str(&rows(table));
@@ -92,11 +92,7 @@ fn section(page: &mut String, answers: &Answers, tables: &[Table]) {
         page.push_str(&legend(answers));
         let _ = writeln!(page, "<div class=\"charts\">{}</div>", charts.concat());
     }
-    let of_sweep = |table: &&Table| {
-        table.name == sweep.name
-            || table.name.strip_prefix(sweep.name).is_some_and(|rest| rest.starts_with('-'))
-    };
-    for table in tables.iter().filter(of_sweep) {
+    for table in tables.iter().filter(|table| sweep.has_table(&table.name)) {
         if sweep.name == "scenario" {
             let _ = write!(page, "{}{}", note(&table.note), rows(table));
         } else {

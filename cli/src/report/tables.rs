@@ -2,10 +2,12 @@
 
 use super::data::{Answer, Answers, Data, rate, reader_p999, writer_p999};
 use super::number;
+use crate::compare::calls::Calls;
 use crate::compare::death::Who;
 use crate::compare::figures::Figures;
 use crate::engines::EngineName;
 use bench_support::spread::Spread;
+use std::collections::BTreeMap;
 
 /// A table with a heading.
 pub(crate) struct Table {
@@ -35,6 +37,9 @@ const NOTHING: &str = "–";
 
 /// How far a rate may be from its target, in percent.
 pub(crate) const TOLERANCE_PERCENT: f64 = 1.5;
+
+/// Tables that are not of one sweep and may be missing.
+pub(crate) const WITHOUT_SWEEP: [&str; 3] = ["costs", "calls", "deaths"];
 
 /// All tables of a record.
 pub(crate) fn tables(data: &Data) -> Vec<Table> {
@@ -79,6 +84,7 @@ pub(crate) fn tables(data: &Data) -> Vec<Table> {
         }
     }
     tables.extend(costs(data));
+    tables.extend(calls(data));
     tables.extend(deaths(data));
     tables.push(repetitions(data));
     tables
@@ -192,6 +198,38 @@ fn costs(data: &Data) -> Option<Table> {
             .map(Into::into)
             .collect(),
         rows: answers.engines().into_iter().map(row).collect(),
+    })
+}
+
+fn calls(data: &Data) -> Option<Table> {
+    let counted = |engine: &EngineName| data.calls.iter().find(|calls| calls.engine == *engine);
+    let of = |calls: &BTreeMap<String, u64>, for_each: u64| {
+        let each = |calls: u64| number::count(calls as f64 / for_each as f64);
+        let named: Vec<String> =
+            calls.iter().map(|(name, calls)| format!("{name} {}", each(*calls))).collect();
+        let sum = each(calls.values().sum());
+        let text = if named.is_empty() { sum } else { format!("{sum} ({})", named.join(", ")) };
+        text.into()
+    };
+    let row = |calls: &Calls| {
+        let received = calls.messages * calls.readers as u64;
+        vec![
+            calls.engine.to_string().into(),
+            of(&calls.of_writer, calls.messages),
+            of(&calls.of_readers, received),
+        ]
+    };
+    let first = data.calls.first()?;
+    Some(Table {
+        name: "calls".into(),
+        title: "System calls a message, where messages are rare".into(),
+        note: format!(
+            "64-byte messages, 1024 slots, gated, a write every ms, {} readers that wait, threads: {} messages, counted by \
+             ptrace in a run that is not timed. The writer's pace is not counted.",
+            first.readers, first.messages
+        ),
+        head: ["engine", "a write", "a read, of each reader"].map(Into::into).into(),
+        rows: EngineName::ALL.iter().filter_map(counted).map(row).collect(),
     })
 }
 
