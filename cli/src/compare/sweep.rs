@@ -162,7 +162,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
     Sweep {
         name: "rate",
         title: "Paced messages: how late they are",
-        axis: "writes a second (0: as fast as they go)",
+        axis: "writes a second",
         fixed: "64-byte messages, 1024 slots, gated, 2 readers that wait, processes",
         work: Work::Perf(|x| Options {
             writes_per_second: Some(x as u64),

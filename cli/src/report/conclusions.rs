@@ -219,8 +219,9 @@ fn crossover(answers: &Answers) -> Vec<Conclusion> {
         let (smallest, first) = ratios.first()?;
         // The smallest size from which on seqring is never ahead by more than a little.
         let hidden = ratios.iter().rposition(|(_, ratio)| ratio.median > NEARLY).map_or(0, |last| last + 1);
+        let (largest, last) = ratios.last()?;
         let from = ratios.get(hidden).map_or_else(
-            || "not hidden at any size".into(),
+            || format!("at {} still {}", number::bytes(*largest), number::times(last.median)),
             |(x, _)| format!("hidden from {} on", number::bytes(*x)),
         );
         Some(Conclusion {
