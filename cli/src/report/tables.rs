@@ -205,8 +205,9 @@ fn calls(data: &Data) -> Option<Table> {
     let counted = |engine: &EngineName| data.calls.iter().find(|calls| calls.engine == *engine);
     let of = |calls: &BTreeMap<String, u64>, for_each: u64| {
         let each = |calls: u64| number::count(calls as f64 / for_each as f64);
-        let named: Vec<String> =
-            calls.iter().map(|(name, calls)| format!("{name} {}", each(*calls))).collect();
+        // What a thread calls once is not worth a name here; it is in the sum, and in the record.
+        let often = calls.iter().filter(|(_, calls)| 100 * **calls >= for_each);
+        let named: Vec<String> = often.map(|(name, calls)| format!("{name} {}", each(*calls))).collect();
         let sum = each(calls.values().sum());
         let text = if named.is_empty() { sum } else { format!("{sum} ({})", named.join(", ")) };
         text.into()
