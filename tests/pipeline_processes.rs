@@ -19,9 +19,7 @@ fn child() {
 }
 
 fn workers(task: &str) -> Programs {
-    ["child", "--exact", "--ignored", "--nocapture"]
-        .into_iter()
-        .fold(Programs::new(task), Programs::argument)
+    ["child", "--exact", "--ignored", "--nocapture"].into_iter().fold(Programs::new(task), Programs::argument)
 }
 
 fn numbers(count: u64) -> Commands<impl Iterator<Item = [u8; 8]> + Send> {

@@ -103,7 +103,7 @@ impl Crew {
     }
 
     /// Waits until all have ended, which the closed rings let them; kills who does not.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&mut self) -> Result<(), PipelineError> {
         let deadline = Instant::now() + STOP_WITHIN;
         self.members.retain_mut(|member| !member.has_ended_by(deadline));
         for process in self.members.iter_mut().filter_map(|member| member.process.as_mut()) {
@@ -111,6 +111,11 @@ impl Crew {
         }
         let deadline = Instant::now() + END_WITHIN;
         self.members.retain_mut(|member| !member.has_ended_by(deadline));
+        if self.members.is_empty() {
+            return Ok(());
+        }
+        let names = self.members.iter().map(|member| member.ticket.role.to_string());
+        Err(PipelineError::Stuck { workers: names.collect() })
     }
 }
 

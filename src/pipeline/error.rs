@@ -127,7 +127,8 @@ pub enum PipelineError {
         /// Commands issued whose items were not yet delivered.
         in_flight: u64,
     },
-    /// Workers did not end in time after the pipeline was stopped: threads that are still in the user's code.
+    /// Workers did not end in time after the pipeline was stopped: threads that are still in the user's code, or processes
+    /// that could not even be killed.
     #[error("stopped, but for {}: still in the user's code", workers.join(", "))]
     Stuck {
         /// Which ones.

@@ -30,6 +30,8 @@ pub struct Items {
     pub(crate) home: (Sender<Taker>, Receiver<Taker>),
     pub(crate) keeper: Keeper,
     pub(crate) workers: Workers,
+    /// To be told by the next call.
+    pub(crate) untold: Option<PipelineError>,
     /// Which results were there before, where they come in any order.
     pub(crate) seen: Option<Seen>,
     /// Results delivered, failed ones too.
@@ -59,6 +61,35 @@ impl Items {
     /// [`PipelineError::TimedOut`]; else as the iterator's.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Item>, PipelineError> {
         self.advance(Instant::now().checked_add(timeout))
+    }
+
+    /// Waits for at most `timeout` until the next call has something to deliver or to tell. Says whether that is so. Takes
+    /// nothing. Looks after the workers as the calls do that take.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let all_done = self.total.is_some_and(|total| self.done >= total);
+            if self.ended || all_done || self.untold.is_some() || self.find_taker().is_err() {
+                return true;
+            }
+            let look_again = self.keeper.look(&mut self.workers).unwrap_or_else(|error| {
+                self.untold = Some(error);
+                None
+            });
+            if self.untold.is_some() || self.keeper.is_at_the_end(self.done) {
+                return true;
+            }
+            let now = Instant::now();
+            let until = [deadline, look_again].into_iter().flatten().min();
+            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
+            let taker = self.taker.as_mut().expect("there is one, or an error");
+            if taker.ready_within(left) {
+                return true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
+        }
     }
 
     /// How far everybody is.
@@ -108,6 +139,9 @@ impl Items {
 
     /// The next result.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Outcome, PipelineError> {
+        if let Some(error) = self.untold.take() {
+            return Err(error);
+        }
         self.find_taker()?;
         loop {
             let look_again = self.keeper.look(&mut self.workers)?;

@@ -118,10 +118,14 @@ impl Keeper {
         Ok(Some(self.next_look))
     }
 
+    /// Whether [`Self::end_after`] has something to say.
+    pub(crate) fn is_at_the_end(&self, done: u64) -> bool {
+        self.commander_died.is_some() && done >= self.workshop.board.issued()
+    }
+
     /// Why there will be nothing more, if `done` results were delivered and the commander died.
     pub(crate) fn end_after(&mut self, done: u64) -> Option<PipelineError> {
-        let all_done = done >= self.workshop.board.issued();
-        self.commander_died.take_if(|_| all_done)
+        if self.is_at_the_end(done) { self.commander_died.take() } else { None }
     }
 
     /// What became of the command of this number, if it is known here and not by its result.

@@ -115,7 +115,8 @@ impl WorkerTicket {
     }
 
     /// Joins the pipeline, in the worker's process. From now on this process is killed, two seconds after the host has
-    /// ended without it, if it has not left by then.
+    /// ended without it, if it has not left by then. A thread of the host's own process may join likewise; it is ended by
+    /// nobody.
     ///
     /// # Errors
     /// [`PipelineError::Ticket`] if the pipeline is gone or cannot be reached; [`PipelineError::Ring`].
@@ -128,7 +129,8 @@ impl WorkerTicket {
             let file = file.map_err(|error| refuse(format!("opening {path}: {error}")))?;
             Ok(Ring::from_descriptor(OwnedFd::from(file))?)
         };
-        let guard = Guard::of(self.host).map_err(|_| gone())?;
+        let is_host = self.host == std::process::id();
+        let guard = if is_host { None } else { Some(Guard::of(self.host).map_err(|_| gone())?) };
         if started(self.host) != Some(self.started) {
             return Err(gone());
         }
@@ -139,7 +141,11 @@ impl WorkerTicket {
         {
             return Err(refuse(format!("the pipeline has {} producers", workshop.plan.producers)));
         }
-        guard.watch(&workshop).map_err(|source| PipelineError::Spawn { worker: "a watch".into(), source })?;
+        if let Some(guard) = &guard {
+            let failed =
+                |source| PipelineError::Spawn { worker: format!("the guard of {}", self.role), source };
+            guard.watch(&workshop).map_err(failed)?;
+        }
         workshop.arrive(match self.role {
             WorkerRole::Producer(index) => index,
             WorkerRole::Commander => workshop.commander(),
@@ -154,7 +160,7 @@ pub struct Place {
     role: WorkerRole,
     workshop: Workshop,
     /// Until this process has done its work.
-    _guard: Guard,
+    _guard: Option<Guard>,
 }
 
 impl Place {

@@ -35,10 +35,7 @@ impl Workers {
     pub(crate) fn end(&mut self) -> Result<(), PipelineError> {
         match self {
             Workers::Threads(threads) => threads.join(),
-            Workers::Processes(crew) => {
-                crew.end();
-                Ok(())
-            }
+            Workers::Processes(crew) => crew.end(),
         }
     }
 }
