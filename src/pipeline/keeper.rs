@@ -58,7 +58,7 @@ pub(crate) struct Keeper {
 }
 
 /// How soon a dead process is found, at most.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// As soon as that, if it is known that it dies.
 const LOOK_SOON: Duration = Duration::from_millis(1);
 /// So often in a row a process may end before it is built, where those that die are replaced.
@@ -230,6 +230,7 @@ impl Keeper {
             }
             return Ok(());
         }
+        self.workshop.wake_all();
         self.take_over();
         match (self.commands[worker].take(), hung) {
             (Some((label, command)), hung) => {
