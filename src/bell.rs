@@ -125,7 +125,6 @@ impl Bells {
     /// # Cost
     /// One load if nobody sleeps, and a full fence if it is not lent; one system call if somebody does.
     #[inline(always)]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what only a wake needs is then loaded there")]
     pub(crate) fn ring(&self, bell: &FutexWord) {
         // PAIRS(Bell): whoever announced sleep without seeing our change is seen below.
         lent_fence();
@@ -149,7 +148,6 @@ impl Bells {
     }
 
     #[cold]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
     fn wake(&self, bell: &FutexWord, word: u32) {
         // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
         // that see the same bit one counts and wakes for both.
