@@ -263,7 +263,7 @@ impl Pipeline {
             takers: 0,
             home: channel(),
             workers,
-            untold: None,
+            ahead: None,
             seen: (self.order == Order::Unordered).then(Seen::default),
             done: 0,
             total: None,
