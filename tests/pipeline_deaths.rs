@@ -9,8 +9,8 @@ mod crew;
 #[path = "common/items.rs"]
 mod items;
 
-use crew::{NEVER, Recorded, die, hang, kill, lives, wait_until, workers};
-use items::{check, delivered, delivered_sorted, endless, fill, number, numbers, two_arrays};
+use crew::{Recorded, die, hang, kill, lives, wait_until, workers};
+use items::{check, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use rustix::process::Signal;
 use seqring::pipeline::{
     self, Commander, Doing, Exit, Filling, Items, OnFailure, Order, Pipeline, PipelineError, Producer,
