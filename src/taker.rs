@@ -156,7 +156,7 @@ impl Taker {
     #[cfg(not(any(seqring_loom, seqring_fuzz)))]
     pub(crate) fn take_over(&mut self) -> Option<(usize, Taken<'_>)> {
         let got = self.adopt(TryReadError::Empty).ok()?;
-        let entry = got.adopted.as_ref().map(Seat::index)?;
+        let entry = got.adopted.as_ref()?.index();
         Some((entry, Taken { got, hand: &mut self.hand }))
     }
 

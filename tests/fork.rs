@@ -46,15 +46,14 @@ fn child() {
         "fork-and-die" => {
             let (mut writer, _reader) = (ring.writer().unwrap(), join(&ring));
             writer.write(&message(0, SLOT_BYTES)).unwrap();
-            if fork().is_none() {
+            let Some(grandchild) = fork() else {
                 in_child(|| {
-                    // Not its parent: what it inherited is gone only when its own `fork` has returned.
-                    answer(&std::process::id().to_string());
                     loop {
                         std::thread::park();
                     }
-                });
-            }
+                })
+            };
+            answer(&grandchild.as_raw_nonzero().to_string());
             wait_for_parent();
         }
         other => panic!("unknown order {other}"),
