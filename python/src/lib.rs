@@ -9,8 +9,11 @@
 mod cell;
 mod claim;
 mod command;
+mod common_methods;
+mod compat;
 mod dlpack;
 mod errors;
+mod exported;
 mod fork;
 mod frame;
 mod held;
@@ -36,6 +39,8 @@ mod _seqring {
     use super::claim::Claim;
     #[pymodule_export]
     use super::command::command;
+    #[pymodule_export]
+    use super::compat::{PointerBase, RingBufferBase};
     #[pymodule_export]
     use super::parked::Parked;
     #[pymodule_export]

@@ -52,14 +52,21 @@ impl Ring {
 
     /// The ring, as this process has it open.
     pub(crate) fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
+        self.with(py, Clone::clone)
+    }
+
+    /// Looks at the ring, as this process has it open; `look` does not let other threads run.
+    pub(crate) fn with<R>(&self, py: Python<'_>, look: impl FnOnce(&seqring::Ring) -> R) -> PyResult<R> {
         let opened = {
             // Making an exception may let other threads run: not while this is locked.
             let mut state = self.state.lock();
             match &*state {
                 State::Closed => return Err(errors::shut("ring")),
-                State::Open(ring, born) if born.is_now() => return Ok(ring.clone()),
-                State::Open(..) | State::Elsewhere => seqring::Ring::open(&self.name).inspect(|ring| {
-                    *state = State::Open(ring.clone(), Generation::now());
+                State::Open(ring, born) if born.is_now() => return Ok(look(ring)),
+                State::Open(..) | State::Elsewhere => seqring::Ring::open(&self.name).map(|ring| {
+                    let result = look(&ring);
+                    *state = State::Open(ring, Generation::now());
+                    result
                 }),
             }
         };
@@ -211,7 +218,7 @@ impl Ring {
         let (ring, waiting, start) = (self.ring(py)?, options::waiting(waiting)?, start.start()?);
         let mut reader = py.detach(|| ring.reader(start)).map_err(|error| errors::joining(py, error))?;
         reader.set_waiting(waiting);
-        Self::made(py, Reader::new(reader, ring, skip_lost))
+        Self::made(py, Reader::new(reader, &ring, skip_lost))
     }
 
     /// Takes up a parked reader where it was: see `Reader.park`. Raises `JoinError` if it is not parked any more.
@@ -227,7 +234,7 @@ impl Ring {
         let ticket = seqring::Ticket { entry: ticket.0, state: ticket.1 };
         let mut reader = ring.resume(ticket).map_err(|error| errors::joining(py, error))?;
         reader.set_waiting(waiting);
-        Self::made(py, Reader::new(reader, ring, skip_lost))
+        Self::made(py, Reader::new(reader, &ring, skip_lost))
     }
 
     /// The sequence that the reader of that ticket reads next, in whichever process; `None` once it left.
@@ -241,7 +248,7 @@ impl Ring {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut taker = py.detach(|| ring.taker()).map_err(|error| errors::joining(py, error))?;
         taker.set_waiting(waiting);
-        Self::made(py, Taker::new(taker, ring))
+        Self::made(py, Taker::new(taker, &ring))
     }
 
     /// The name.

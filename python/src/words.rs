@@ -36,20 +36,21 @@ impl Words {
         count: usize,
         use_words: impl FnOnce(&[AtomicU64]) -> R,
     ) -> PyResult<R> {
-        let ring = self.ring.get().ring(py)?;
-        let words = ring.user_words();
-        let wanted = index.checked_add(count).and_then(|end| words.get(index..end));
-        let error = || {
-            PyIndexError::new_err(format!("the ring has {} words, no {count} from {index} on", words.len()))
-        };
-        wanted.map(use_words).ok_or_else(error)
+        let result = self.ring.get().with(py, |ring| {
+            let words = ring.user_words();
+            let wanted = index.checked_add(count).and_then(|end| words.get(index..end));
+            wanted.map(use_words).ok_or(words.len())
+        });
+        result?.map_err(|words| {
+            PyIndexError::new_err(format!("the ring has {words} words, no {count} from {index} on"))
+        })
     }
 }
 
 #[pymethods]
 impl Words {
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.ring.get().ring(py)?.user_words().len())
+        self.ring.get().with(py, |ring| ring.user_words().len())
     }
 
     /// The word of that number.

@@ -139,7 +139,7 @@ pub(crate) fn no_room(py: Python<'_>, cell: &Cell<Outbox>) -> PyErr {
 impl Writer {
     /// Publishes a message, without waiting. Returns its sequence, or `None` if the ring is full.
     #[pyo3(signature = (data, *, meta=None, tag=0))]
-    fn try_write(
+    pub(crate) fn try_write(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
@@ -260,7 +260,7 @@ impl Writer {
 
     /// Whether this was closed.
     #[getter]
-    fn closed(&self) -> bool {
+    pub(crate) fn closed(&self) -> bool {
         self.cell.is_closed()
     }
 
