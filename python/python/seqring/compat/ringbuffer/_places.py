@@ -130,7 +130,7 @@ class ReaderPointer(Pointer, PointerBase):
     def close(self) -> None:
         """Leaves the ring: writers do not wait for this reader any more."""
         reader = self._reader
-        if reader is not None and self._reader_process == _lifetime.pid:
+        if reader is not None and self._reader_process == _lifetime.pid and not reader.closed:
             self._words.store(self._at, self.counter.value)
             reader.close()
         if self._parked is not None and self._parked_in == _lifetime.pid:
