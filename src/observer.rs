@@ -283,7 +283,7 @@ impl Observer {
     /// Whether a read has something to tell: a message, or why there will be none.
     fn is_ready(&mut self) -> bool {
         self.slots.look(&self.place) != Err(Seen::NotYet)
-            || self.watch.has_news(self.segment.memory())
+            || self.watch.verdict(self.segment.memory()) != Verdict::GoesOn
             || self.is_behind()
             || self.is_deserted()
     }

@@ -17,6 +17,7 @@ mod exported;
 mod fork;
 mod frame;
 mod held;
+mod observer;
 mod options;
 mod output;
 mod parked;
@@ -41,6 +42,8 @@ mod _seqring {
     use super::command::command;
     #[pymodule_export]
     use super::compat::{PointerBase, RingBufferBase};
+    #[pymodule_export]
+    use super::observer::Observer;
     #[pymodule_export]
     use super::parked::Parked;
     #[pymodule_export]
