@@ -1,4 +1,4 @@
-//! What classes that receive have in common, written once: the methods of all, and those of all that read.
+//! What classes that receive have in common, written once: the methods of all, those of all that read, and how those do it.
 
 /// For a class with a field `receiving`: how it waits, ends, and tells of the message that came last.
 macro_rules! receiving_methods {
@@ -156,4 +156,40 @@ macro_rules! reading_methods {
     };
 }
 
-pub(crate) use {reading_methods, receiving_methods};
+/// Messages come to what reads one after another by the library's calls of these names.
+macro_rules! reading_endpoint {
+    ($endpoint:ty, $what:literal) => {
+        impl crate::receiving::Endpoint for $endpoint {
+            const WHAT: &'static str = $what;
+
+            #[inline]
+            fn receive<R>(
+                &mut self,
+                meta: &mut Vec<u8>,
+                mut copy: impl FnMut(crate::output::Payload<'_>) -> R,
+            ) -> Result<(seqring::Received, R), seqring::TryReadError> {
+                let received = self.try_read_with(|bytes| copy(crate::output::Payload::Racy(bytes)))?;
+                meta.clear();
+                meta.extend_from_slice(self.metadata());
+                Ok(received)
+            }
+
+            fn receive_into(
+                &mut self,
+                meta: &mut Vec<u8>,
+                out: &mut [u8],
+            ) -> Result<seqring::Received, seqring::TryReadError> {
+                let received = self.try_read(out)?;
+                meta.clear();
+                meta.extend_from_slice(self.metadata());
+                Ok(received)
+            }
+
+            fn ready_within(&mut self, timeout: std::time::Duration) -> bool {
+                <$endpoint>::ready_within(self, timeout)
+            }
+        }
+    };
+}
+
+pub(crate) use {reading_endpoint, reading_methods, receiving_methods};

@@ -22,10 +22,28 @@ const COUNT: u64 = u32::MAX as u64;
 /// So often somebody who finds nothing looks for writers that died.
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(50);
 
+/// A Python object, or none yet.
+struct Kept<T>(Mutex<Option<Py<T>>>);
+
+impl<T> Kept<T> {
+    fn none() -> Self {
+        Kept(Mutex::new(None))
+    }
+
+    fn get(&self, py: Python<'_>) -> Option<Py<T>> {
+        self.0.lock().as_ref().map(|kept| kept.clone_ref(py))
+    }
+
+    fn set(&self, kept: Option<Py<T>>) {
+        let before = std::mem::replace(&mut *self.0.lock(), kept);
+        drop(before); // With the lock free: what drops may let other threads run.
+    }
+}
+
 /// The reader of a pointer, once this process reads by it.
 #[pyclass(frozen, subclass, module = "seqring._seqring")]
 pub(crate) struct PointerBase {
-    reader: Mutex<Option<Py<Reader>>>,
+    reader: Kept<Reader>,
 }
 
 #[pymethods]
@@ -33,19 +51,18 @@ impl PointerBase {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        PointerBase { reader: Mutex::new(None) }
+        PointerBase { reader: Kept::none() }
     }
 
     /// The reader by which this process reads, or by which the one read that it was forked from.
     #[getter(_reader)]
     fn reader(&self, py: Python<'_>) -> Option<Py<Reader>> {
-        self.reader.lock().as_ref().map(|reader| reader.clone_ref(py))
+        self.reader.get(py)
     }
 
     #[setter(_reader)]
     fn set_reader(&self, reader: Option<Py<Reader>>) {
-        let before = std::mem::replace(&mut *self.reader.lock(), reader);
-        drop(before); // With the lock free: what drops may run other threads.
+        self.reader.set(reader);
     }
 }
 
@@ -53,7 +70,7 @@ impl PointerBase {
 #[pyclass(frozen, subclass, module = "seqring._seqring")]
 pub(crate) struct RingBufferBase {
     ring: OnceLock<(Py<Ring>, usize)>,
-    writer: Mutex<Option<Py<Writer>>>,
+    writer: Kept<Writer>,
     looked: Mutex<Option<Instant>>,
 }
 
@@ -118,7 +135,7 @@ impl RingBufferBase {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        RingBufferBase { ring: OnceLock::new(), writer: Mutex::new(None), looked: Mutex::new(None) }
+        RingBufferBase { ring: OnceLock::new(), writer: Kept::none(), looked: Mutex::new(None) }
     }
 
     /// The ring, and which of its words counts the active writers in its low half.
@@ -130,13 +147,12 @@ impl RingBufferBase {
     /// The writer by which this process writes, or by which the one wrote that it was forked from.
     #[getter(_writer)]
     fn writer(&self, py: Python<'_>) -> Option<Py<Writer>> {
-        self.writer.lock().as_ref().map(|writer| writer.clone_ref(py))
+        self.writer.get(py)
     }
 
     #[setter(_writer)]
     fn set_writer(&self, writer: Option<Py<Writer>>) {
-        let before = std::mem::replace(&mut *self.writer.lock(), writer);
-        drop(before); // As in `set_reader`.
+        self.writer.set(writer);
     }
 
     /// Whether it is time to look for writers that died; then it was done.

@@ -1,41 +1,14 @@
 //! The class `Observer`.
 
-use crate::common_methods::{reading_methods, receiving_methods};
+use crate::common_methods::{reading_endpoint, reading_methods, receiving_methods};
 use crate::errors;
 use crate::options::StartWord;
-use crate::output::Payload;
-use crate::receiving::{Endpoint, Receiving};
+use crate::receiving::Receiving;
 use crate::ring::made;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyTuple, PyType};
-use seqring::{Received, TryReadError};
-use std::time::Duration;
 
-impl Endpoint for seqring::Observer {
-    const WHAT: &'static str = "observer";
-
-    fn receive<R>(
-        &mut self,
-        meta: &mut Vec<u8>,
-        mut copy: impl FnMut(Payload<'_>) -> R,
-    ) -> Result<(Received, R), TryReadError> {
-        let received = self.try_read_with(|bytes| copy(Payload::Racy(bytes)))?;
-        meta.clear();
-        meta.extend_from_slice(self.metadata());
-        Ok(received)
-    }
-
-    fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError> {
-        let received = self.try_read(out)?;
-        meta.clear();
-        meta.extend_from_slice(self.metadata());
-        Ok(received)
-    }
-
-    fn ready_within(&mut self, timeout: Duration) -> bool {
-        seqring::Observer::ready_within(self, timeout)
-    }
-}
+reading_endpoint!(seqring::Observer, "observer");
 
 /// Reads a ring without taking part: through a read-only mapping, unseen by everybody, needing only the right to read.
 ///

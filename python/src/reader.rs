@@ -1,44 +1,16 @@
 //! The class `Reader`.
 
-use crate::common_methods::{reading_methods, receiving_methods};
+use crate::common_methods::{reading_endpoint, reading_methods, receiving_methods};
 use crate::errors;
 use crate::held::Viewing;
-use crate::output::Payload;
 use crate::parked::Parked;
-use crate::receiving::{Endpoint, Receiving, Shows};
+use crate::receiving::{Receiving, Shows};
 use crate::timeout::Deadline;
 use crate::view::View;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyTuple};
-use seqring::{Received, TryReadError};
-use std::time::Duration;
 
-impl Endpoint for seqring::Reader {
-    const WHAT: &'static str = "reader";
-
-    #[inline]
-    fn receive<R>(
-        &mut self,
-        meta: &mut Vec<u8>,
-        mut copy: impl FnMut(Payload<'_>) -> R,
-    ) -> Result<(Received, R), TryReadError> {
-        let received = self.try_read_with(|bytes| copy(Payload::Racy(bytes)))?;
-        meta.clear();
-        meta.extend_from_slice(self.metadata());
-        Ok(received)
-    }
-
-    fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError> {
-        let received = self.try_read(out)?;
-        meta.clear();
-        meta.extend_from_slice(self.metadata());
-        Ok(received)
-    }
-
-    fn ready_within(&mut self, timeout: Duration) -> bool {
-        seqring::Reader::ready_within(self, timeout)
-    }
-}
+reading_endpoint!(seqring::Reader, "reader");
 
 impl Shows for seqring::Reader {
     type Held = Viewing;
