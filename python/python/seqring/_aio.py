@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 
-from seqring._seqring import Reader, Taker
+from seqring._seqring import Observer, Reader, Taker
 from seqring.errors import Closed
 
 _SLICE_SECONDS = 0.1
@@ -15,14 +15,14 @@ _TURN = 16
 
 
 class Messages:
-    """The messages of a reader or taker, for `async for`. Ends when the stream does.
+    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does.
 
     A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
     """
 
-    def __init__(self, endpoint: Reader | Taker) -> None:
+    def __init__(self, endpoint: Reader | Observer | Taker) -> None:
         self._endpoint = endpoint
-        self._try = endpoint.try_read if isinstance(endpoint, Reader) else endpoint.try_take
+        self._try = endpoint.try_take if isinstance(endpoint, Taker) else endpoint.try_read
         self._waiter: _Waiter | None = None
         self._in_a_row = 0
 
@@ -57,7 +57,7 @@ class Messages:
 class _Waiter:
     """A thread that waits until something can be read, whenever it is asked to."""
 
-    def __init__(self, endpoint: Reader | Taker) -> None:
+    def __init__(self, endpoint: Reader | Observer | Taker) -> None:
         self._endpoint = endpoint
         self._asked = threading.Semaphore(0)
         self._stopped = False
