@@ -1,0 +1,67 @@
+"""Who says what is to be made."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from multiprocessing.context import BaseContext, ForkContext, ForkProcess, SpawnContext, SpawnProcess
+from typing import Any
+
+from seqring.compat.concurrentbuffer.process import SubProcessObject
+from seqring.pipeline._working import Commanding, work_in_process
+
+STOP_MESSAGE = "/stop"
+BUFFER_ID_KEY = "/buffer_id"
+
+
+class Commander(SubProcessObject):
+    """Says what is to be made: one message after the other. `StopIteration` ends the iteration, as `STOP_MESSAGE` does."""
+
+    @abstractmethod
+    def create_message(self) -> dict[str, Any]:
+        """The next message, a dictionary. It may be the same one each time."""
+
+
+class Numbering(Commanding):
+    """A commander at work: its messages say which buffer they are for."""
+
+    def __init__(self, commander: Commander, count: int) -> None:
+        super().__init__(commander)
+        self._count = count
+        self._number = 0
+
+    def encoded(self, message: Any) -> bytes | None:
+        if isinstance(message, str) and message == STOP_MESSAGE:
+            return None
+        message[BUFFER_ID_KEY] = self._number % self._count
+        self._number += 1
+        return super().encoded(message)
+
+
+class CommanderProcess:
+    """The commander's process."""
+
+    def __init__(self, commanding: Numbering, ticket: bytes) -> None:
+        super().__init__()
+        self.daemon = True
+        self._commanding = commanding
+        self._ticket = ticket
+
+    def run(self) -> None:
+        work_in_process(self._commanding, None, self._ticket)
+
+
+class CommanderSpawnProcess(CommanderProcess, SpawnProcess):
+    """The commander's process, started by spawn."""
+
+
+class CommanderForkProcess(CommanderProcess, ForkProcess):
+    """The commander's process, started by fork."""
+
+
+def get_commander_process_class_object(context: BaseContext) -> type[CommanderSpawnProcess | CommanderForkProcess]:
+    """The class of the commander's process. Raises `ValueError` for a context that is neither fork's nor spawn's."""
+    if isinstance(context, ForkContext):
+        return CommanderForkProcess
+    if isinstance(context, SpawnContext):
+        return CommanderSpawnProcess
+    raise ValueError(f"the context must be a ForkContext or a SpawnContext, not {context!r}")

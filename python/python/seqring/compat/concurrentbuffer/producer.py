@@ -1,0 +1,68 @@
+"""Who makes it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from multiprocessing.context import BaseContext, ForkContext, ForkProcess, SpawnContext, SpawnProcess
+from typing import Any
+
+from seqring.compat.concurrentbuffer._fit import each_of, fit
+from seqring.compat.concurrentbuffer.process import SubProcessObject
+from seqring.pipeline._roles import Out
+from seqring.pipeline._working import Making, work_in_process
+
+
+class Producer(SubProcessObject):
+    """Makes items from messages."""
+
+    _meta: Any = None
+
+    @abstractmethod
+    def create_data(self, message: dict[str, Any]) -> Any:
+        """The arrays of an item, one for each shape; for one shape it may be the array itself."""
+
+    def set_meta(self, meta: Any) -> None:
+        """Gives the item that is being made metadata, for `BufferIterator.meta`: bytes, or what JSON can say."""
+        self._meta = meta
+
+
+class Fitting(Making):
+    """A producer at work: what it makes is made to fit the buffers, if it can be."""
+
+    def fill(self, message: Any, out: Out) -> None:
+        self.producer._meta = None
+        data = each_of(self.producer.create_data(message=message), [array.shape for array in out])
+        for index, (array, made) in enumerate(zip(out, data)):
+            fit(array, made, f"array {index}")
+        out.meta = self.producer._meta
+
+
+class ProducerProcess:
+    """A producer's process."""
+
+    def __init__(self, making: Fitting, index: int, ticket: bytes) -> None:
+        super().__init__()
+        self.daemon = True
+        self._making = making
+        self._index = index
+        self._ticket = ticket
+
+    def run(self) -> None:
+        work_in_process(self._making, self._index, self._ticket)
+
+
+class ProducerSpawnProcess(ProducerProcess, SpawnProcess):
+    """A producer's process, started by spawn."""
+
+
+class ProducerForkProcess(ProducerProcess, ForkProcess):
+    """A producer's process, started by fork."""
+
+
+def get_producer_process_class_object(context: BaseContext) -> type[ProducerSpawnProcess | ProducerForkProcess]:
+    """The class of producers' processes. Raises `ValueError` for a context that is neither fork's nor spawn's."""
+    if isinstance(context, ForkContext):
+        return ProducerForkProcess
+    if isinstance(context, SpawnContext):
+        return ProducerSpawnProcess
+    raise ValueError(f"the context must be a ForkContext or a SpawnContext, not {context!r}")
