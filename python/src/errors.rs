@@ -2,7 +2,6 @@
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use seqring::{JoinError, RingError, TryReadError, TryWriteError};
 
@@ -11,11 +10,15 @@ fn make<'py, A>(py: Python<'py>, name: &str, args: A) -> PyErr
 where
     A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let exception = || {
-        let module = MODULE.get_or_try_init(py, || py.import("seqring.errors").map(Bound::unbind))?;
-        module.bind(py).getattr(name)?.call1(args.into_pyobject(py)?)
-    };
+    make_in(py, "seqring.errors", name, args)
+}
+
+/// The same from that module.
+pub(crate) fn make_in<'py, A>(py: Python<'py>, module: &str, name: &str, args: A) -> PyErr
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+{
+    let exception = || py.import(module)?.getattr(name)?.call1(args.into_pyobject(py)?);
     exception().map_or_else(|error| error, PyErr::from_value)
 }
 

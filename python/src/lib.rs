@@ -17,6 +17,7 @@ mod held;
 mod options;
 mod output;
 mod parked;
+mod pipeline;
 mod reader;
 mod receiving;
 mod ring;
@@ -38,6 +39,8 @@ mod _seqring {
     use super::command::command;
     #[pymodule_export]
     use super::parked::Parked;
+    #[pymodule_export]
+    use super::pipeline::{Filling, Host, Lease, be_commander, be_producer};
     #[pymodule_export]
     use super::reader::Reader;
     #[pymodule_export]

@@ -16,7 +16,7 @@ from seqring.pipeline._progress import Bar, bar_of
 from seqring.pipeline._roles import Commander, Function, Listed, Make, Producer, count_of
 from seqring.pipeline._starting import StartMethod, Workers
 from seqring.pipeline._working import Commanding, Making
-from seqring.pipeline.errors import ItemFailed
+from seqring.pipeline.errors import ItemFailed, WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ class Pipeline:
         in_flight: int | None = None,
         on_failure: Literal["fail", "skip", "retry"] = "fail",
         retries: int = 2,
-        report: Callable[[ItemFailed], Any] | None = None,
+        report: Callable[[ItemFailed | WorkerDied], Any] | None = None,
         produce_timeout: float | None = None,
         timeout: float | None = None,
         held_items: int = 4,
@@ -112,8 +112,9 @@ class Pipeline:
         self._skips = on_failure == "skip"
         self._arrays = Arrays(shapes, dtypes)
         making = Making(producer if isinstance(producer, Producer) else Function(producer), self._arrays)
-        commanding = Commanding(commander if isinstance(commander, Commander) else Listed(commander))
-        workers = Workers(start_method, commanding, making, is_thread=isinstance(commanding.commander, Listed))
+        is_source = not isinstance(commander, Commander)
+        commanding = Commanding(Listed(commander) if is_source else commander, message_bytes)
+        workers = Workers(start_method, commanding, making, producers, commander_is_thread=is_source)
         self._bar: Bar | None = bar_of(progress, count_of(commander))
         self._waiter: _aio.Waiter | None = None
         self._in_a_row = 0
@@ -145,8 +146,8 @@ class Pipeline:
         while True:
             try:
                 lease = self._host.next(timeout)
-            except ItemFailed as error:
-                if not self._skips:
+            except (ItemFailed, WorkerDied) as error:
+                if not self._skips or error.number is None:
                     raise
                 self._advance()
                 self._report(error)
@@ -226,5 +227,5 @@ class Pipeline:
             self.close()
 
 
-def _log(error: ItemFailed) -> None:
+def _log(error: ItemFailed | WorkerDied) -> None:
     _logger.warning("skipped: %s", error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from seqring.pipeline._working import Commanding, Making, work_in_process, work_in_thread
+from seqring.pipeline._working import Commanding, Making, work_in_process
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -21,83 +22,82 @@ class Worker(Protocol):
     @property
     def pid(self) -> int | None: ...
 
-    def is_alive(self) -> bool: ...
+    def wait(self, timeout: float) -> int | None:
+        """The exit code, once it has ended, for which it waits that long; negative: a signal."""
 
     def kill(self) -> None: ...
 
-    def end(self) -> str:
-        """How it ended, for messages."""
-
 
 class Workers:
-    """Starts workers, as the host asks for them."""
+    """Starts workers, as the host asks for them.
+
+    With the start method `"threads"` the host does so itself, by `roles`: the commander's, and each producer's.
+    """
 
     def __init__(
-        self, method: StartMethod | BaseContext | None, commanding: Commanding, making: Making, *, is_thread: bool
+        self,
+        method: StartMethod | BaseContext | None,
+        commanding: Commanding,
+        making: Making,
+        producers: int,
+        *,
+        commander_is_thread: bool,
     ) -> None:
         self._commanding = commanding
         self._making = making
-        self._commands_in_thread = is_thread or method == "threads"
-        self._context: Any = None if method == "threads" else context_of(method, commanding.commander, making.producer)
+        self._commander_is_thread = commander_is_thread
+        self.roles: tuple[Commanding, list[Making]] | None = None
+        if method == "threads":
+            self.roles = commanding, [making.copied() for _ in range(producers)]
+        else:
+            travellers = [making.producer] if commander_is_thread else [commanding.commander, making.producer]
+            self._context: Any = context_of(method, travellers)
 
-    def start(self, index: int | None, ticket: bytes) -> Worker:
+    def start(self, index: int | None, ticket: str) -> Worker:
         """Starts the commander, or the producer of that index."""
         role = self._commanding if index is None else self._making
-        name = f"seqring, {name_of(index)}"
-        if self._context is None or (index is None and self._commands_in_thread):
-            thread = threading.Thread(target=work_in_thread, args=(role, index, ticket), name=name, daemon=True)
-            thread.start()
-            return ThreadWorker(thread)
-        process = self._context.Process(target=work_in_process, args=(role, index, ticket), name=name, daemon=True)
-        process.start()
-        return ProcessWorker(process)
+        name = "seqring, the commander" if index is None else f"seqring, producer {index}"
+        if index is None and self._commander_is_thread:
+            return ThreadWorker(threading.Thread(target=role.work, args=(ticket,), name=name, daemon=True))
+        return ProcessWorker(
+            self._context.Process(target=work_in_process, args=(role, ticket), name=name, daemon=True)
+        )
 
 
 class ThreadWorker:
-    """A thread of this process, which was started."""
-
-    pid = None
+    """A thread of this process."""
 
     def __init__(self, thread: threading.Thread) -> None:
+        self.pid = os.getpid()
         self._thread = thread
+        thread.start()
 
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
+    def wait(self, timeout: float) -> int | None:
+        self._thread.join(timeout)
+        return None if self._thread.is_alive() else 0
 
     def kill(self) -> None:
         """Nobody can end a thread."""
 
-    def end(self) -> str:
-        return "ended"
-
 
 class ProcessWorker:
-    """A process of multiprocessing, which was started."""
+    """A process of multiprocessing."""
 
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
+        process.start()
         self.pid = process.pid
 
-    def is_alive(self) -> bool:
-        return self._process.is_alive()
+    def wait(self, timeout: float) -> int | None:
+        if timeout > 0:
+            self._process.join(timeout)
+        return self._process.exitcode
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
-
-    def end(self) -> str:
-        code = self._process.exitcode
-        if code is not None and code < 0:
-            return f"(process {self.pid}) was killed by signal {-code}"
-        return f"(process {self.pid}) ended with exit code {code}"
 
 
-def name_of(index: int | None) -> str:
-    """What messages call a worker."""
-    return "the commander" if index is None else f"producer {index}"
-
-
-def context_of(method: StartMethod | BaseContext | None, *roles: Any) -> BaseContext:
+def context_of(method: StartMethod | BaseContext | None, roles: list[Any]) -> BaseContext:
     """How processes are started. What was typed into a notebook or at a prompt, no other interpreter can import: there
     it is fork."""
     import multiprocessing

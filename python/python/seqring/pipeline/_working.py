@@ -11,17 +11,18 @@ from typing import Any
 from seqring import _seqring
 from seqring.pipeline import _meta
 from seqring.pipeline._arrays import Arrays
-from seqring.pipeline._roles import Commander, Out, Producer, fills_in_place
+from seqring.pipeline._roles import Out, fills_in_place
 
 # Of a traceback that is longer, the middle is left out.
 _TRACEBACK_CHARS = 6000
 
 
 class Commanding:
-    """A commander at work."""
+    """A commander at work, whose messages have so many bytes at most."""
 
-    def __init__(self, commander: Commander) -> None:
+    def __init__(self, commander: Any, message_bytes: int) -> None:
         self.commander = commander
+        self._message_bytes = message_bytes
 
     def build(self) -> None:
         self.commander.build()
@@ -34,14 +35,21 @@ class Commanding:
             return None
         return self.encoded(message)
 
-    def encoded(self, message: Any) -> bytes:
-        return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    def encoded(self, message: Any) -> bytes | None:
+        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        if len(data) > self._message_bytes:
+            raise ValueError(f"a message of {len(data)} bytes, and message_bytes is {self._message_bytes}")
+        return data
+
+    def work(self, ticket: str) -> None:
+        """Takes part, until there is nothing left to say."""
+        _seqring.be_commander(ticket, self)
 
 
 class Making:
     """A producer at work."""
 
-    def __init__(self, producer: Producer, arrays: Arrays) -> None:
+    def __init__(self, producer: Any, arrays: Arrays) -> None:
         self.producer = producer
         self._arrays = arrays
         self._in_place = fills_in_place(producer.create_data)
@@ -66,33 +74,23 @@ class Making:
         elif (made := self.producer.create_data(message, out=out)) is not None:
             self._arrays.fill(out, made)
 
+    def work(self, ticket: str) -> None:
+        """Takes part, until the pipeline ends."""
+        _seqring.be_producer(ticket, self)
+
+    def copied(self) -> Making:
+        """Another at the same work, with a shallow copy of the producer: for a thread of its own."""
+        return type(self)(copy.copy(self.producer), self._arrays)
+
 
 Role = Commanding | Making
 
 
-def work(role: Role, index: int | None, ticket: bytes) -> None:
-    """Takes part as the commander, or as the producer of that index, until the pipeline ends."""
-    if isinstance(role, Making):
-        assert index is not None
-        _seqring.produce(ticket, index, role.build, role.make)
-    else:
-        _seqring.command(ticket, role.build, role.next)
-
-
-def work_in_process(role: Role, index: int | None, ticket: bytes) -> None:
-    """The same as the one thing that a process does."""
+def work_in_process(role: Role, ticket: str) -> None:
+    """Takes part in a pipeline, as the one thing that a process does."""
     # Ctrl-C is the consumer's, who ends the pipeline.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work(role, index, ticket)
-
-
-def work_in_thread(role: Role, index: int | None, ticket: bytes) -> None:
-    """The same in a thread: of an object that others use, too, it takes a shallow copy."""
-    if isinstance(role, Making):
-        role = copy.copy(role)
-        role.producer = copy.copy(role.producer)
-        role._in_place = fills_in_place(role.producer.create_data)
-    work(role, index, ticket)
+    role.work(ticket)
 
 
 def describe(error: BaseException) -> str:

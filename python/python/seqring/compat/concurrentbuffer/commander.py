@@ -24,8 +24,8 @@ class Commander(SubProcessObject):
 class Numbering(Commanding):
     """A commander at work: its messages say which buffer they are for."""
 
-    def __init__(self, commander: Commander, count: int) -> None:
-        super().__init__(commander)
+    def __init__(self, commander: Commander, message_bytes: int, count: int) -> None:
+        super().__init__(commander, message_bytes)
         self._count = count
         self._number = 0
 
@@ -40,14 +40,14 @@ class Numbering(Commanding):
 class CommanderProcess:
     """The commander's process."""
 
-    def __init__(self, commanding: Numbering, ticket: bytes) -> None:
+    def __init__(self, commanding: Numbering, ticket: str) -> None:
         super().__init__()
         self.daemon = True
         self._commanding = commanding
         self._ticket = ticket
 
     def run(self) -> None:
-        work_in_process(self._commanding, None, self._ticket)
+        work_in_process(self._commanding, self._ticket)
 
 
 class CommanderSpawnProcess(CommanderProcess, SpawnProcess):

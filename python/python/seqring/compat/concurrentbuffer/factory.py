@@ -28,7 +28,7 @@ class BufferFactory:
     """Starts a commander and `cpus` producers, and hands out what they make.
 
     `produce_timeout`: how many seconds a producer may take for an item, or for its `build`, before it is given up.
-    `retries`: how many others then try it.
+    `retries`: how often others then try it. `message_bytes`: room for a message.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class BufferFactory:
         *,
         produce_timeout: float | None = None,
         retries: int = 0,
+        message_bytes: int = 256 << 10,
     ) -> None:
         self._buffer_system = buffer_system
         self._buffer_info = buffer_info
@@ -49,7 +50,9 @@ class BufferFactory:
         manager.start()
         host = _seqring.Host(
             _Workers(
-                buffer_system.context, Numbering(commander, buffer_info.count), Fitting(producer, manager.arrays)
+                buffer_system.context,
+                Numbering(commander, message_bytes, buffer_info.count),
+                Fitting(producer, manager.arrays),
             ),
             manager.arrays.nbytes,
             producers=buffer_system.cpus,
@@ -60,7 +63,7 @@ class BufferFactory:
             retries=retries,
             produce_timeout=produce_timeout,
             meta_bytes=1024,
-            message_bytes=64 << 10,
+            message_bytes=message_bytes,
         )
         self._items = _Items(host, manager)
         self._shared_buffer_manager = manager
@@ -136,20 +139,18 @@ class _Items:
 class _Workers:
     """Starts the processes of a factory."""
 
+    roles = None
+
     def __init__(self, context: BaseContext, commanding: Numbering, making: Fitting) -> None:
         self._commander_class = get_commander_process_class_object(context)
         self._producer_class = get_producer_process_class_object(context)
         self._commanding = commanding
         self._making = making
 
-    def start(self, index: int | None, ticket: bytes) -> ProcessWorker:
+    def start(self, index: int | None, ticket: str) -> ProcessWorker:
         if index is None:
-            commander = self._commander_class(self._commanding, ticket)
-            commander.start()
-            return ProcessWorker(commander)
-        producer = self._producer_class(self._making, index, ticket)
-        producer.start()
-        return ProcessWorker(producer)
+            return ProcessWorker(self._commander_class(self._commanding, ticket))
+        return ProcessWorker(self._producer_class(self._making, ticket))
 
 
 class _States(BufferStateMemory):

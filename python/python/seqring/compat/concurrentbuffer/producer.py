@@ -40,15 +40,14 @@ class Fitting(Making):
 class ProducerProcess:
     """A producer's process."""
 
-    def __init__(self, making: Fitting, index: int, ticket: bytes) -> None:
+    def __init__(self, making: Fitting, ticket: str) -> None:
         super().__init__()
         self.daemon = True
         self._making = making
-        self._index = index
         self._ticket = ticket
 
     def run(self) -> None:
-        work_in_process(self._making, self._index, self._ticket)
+        work_in_process(self._making, self._ticket)
 
 
 class ProducerSpawnProcess(ProducerProcess, SpawnProcess):

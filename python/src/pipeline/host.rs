@@ -1,0 +1,189 @@
+//! The class `Host`: the consumer's end of a pipeline.
+
+use crate::cell::{Cell, Hold};
+use crate::output::LARGE;
+use crate::pipeline::calls::Calls;
+use crate::pipeline::failures;
+use crate::pipeline::lease::Lease;
+use crate::pipeline::workers::Workers;
+use crate::timeout::Deadline;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use seqring::pipeline::{Item, Items, OnFailure, Order, Pipeline, PipelineError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What a wait for an item ended with; `None` in it: there are no more.
+type Outcome = Result<Option<Item>, PipelineError>;
+
+/// The items, and one that came while somebody only wanted to know whether one had come.
+struct Incoming {
+    items: Items,
+    waiting: Option<Outcome>,
+}
+
+impl Incoming {
+    /// Waits for an item. `false`: there is none yet.
+    fn wait(&mut self, timeout: Duration) -> bool {
+        if self.waiting.is_none() {
+            self.waiting = match self.items.next_timeout(timeout) {
+                Err(PipelineError::TimedOut { .. }) => None,
+                outcome => Some(outcome),
+            };
+        }
+        self.waiting.is_some()
+    }
+}
+
+/// Starts a pipeline, and has what comes out of it.
+#[pyclass(frozen, weakref, module = "seqring")]
+pub(crate) struct Host {
+    cell: Cell<Incoming>,
+    /// Items that are held where they were made, and how many may be.
+    held: Arc<AtomicUsize>,
+    most_held: usize,
+    copied: AtomicU64,
+}
+
+/// Room for what is said of a failure, with its traceback.
+const TEXT_BYTES: usize = 8 << 10;
+
+#[pymethods]
+impl Host {
+    /// `workers` is an object of `seqring.pipeline._starting`, `nbytes` says how large each array is.
+    #[new]
+    #[pyo3(signature = (
+        workers, nbytes, *, producers, in_flight, held_items, ordered, skips, retries, produce_timeout, meta_bytes,
+        message_bytes,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of one Python function")]
+    fn new(
+        workers: Bound<'_, PyAny>,
+        nbytes: Vec<usize>,
+        producers: usize,
+        in_flight: Option<usize>,
+        held_items: usize,
+        ordered: bool,
+        skips: bool,
+        retries: u8,
+        produce_timeout: Option<f64>,
+        meta_bytes: usize,
+        message_bytes: usize,
+    ) -> PyResult<Self> {
+        let on_failure = if skips { OnFailure::Skip } else { OnFailure::Retry(retries) };
+        let mut pipeline = nbytes
+            .into_iter()
+            .fold(Pipeline::new(), Pipeline::bytes)
+            .producers(producers)
+            // One more than are held in place: the next one must come before it can be copied.
+            .held_items(if held_items == 0 { 0 } else { held_items.saturating_add(1) })
+            .order(if ordered { Order::Ordered } else { Order::Unordered })
+            .on_failure(if on_failure == OnFailure::Retry(0) { OnFailure::Fail } else { on_failure })
+            .metadata_bytes(meta_bytes)
+            .command_bytes(message_bytes)
+            .message_bytes(TEXT_BYTES);
+        if let Some(in_flight) = in_flight {
+            pipeline = pipeline.in_flight(in_flight);
+        }
+        if let Some(seconds) = produce_timeout {
+            let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
+            let refusal = || PyValueError::new_err(format!("produce_timeout is a time in seconds, not {seconds}"));
+            pipeline = pipeline.produce_timeout(timeout.ok_or_else(refusal)?);
+        }
+        let items = start(&pipeline, &workers)?;
+        Ok(Host {
+            cell: Cell::new("pipeline", Incoming { items, waiting: None }),
+            held: Arc::new(AtomicUsize::new(0)),
+            most_held: held_items,
+            copied: AtomicU64::new(0),
+        })
+    }
+
+    /// The next item, waiting for it for at most `timeout` seconds; `None` after the last.
+    #[pyo3(signature = (timeout=None))]
+    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Lease>> {
+        let attempt = |hold: &mut Hold<'_, Incoming>| {
+            let incoming = hold.get();
+            // Looking may end workers, who need the interpreter for that.
+            py.detach(|| incoming.wait(Duration::ZERO));
+            Ok(incoming.waiting.take())
+        };
+        let outcome = self.cell.wait(py, Deadline::after(timeout)?, attempt, Incoming::wait)?;
+        let outcome = outcome.unwrap_or(Err(PipelineError::TimedOut { in_flight: 0 }));
+        let item = outcome.map_err(|error| failures::raised(py, error))?;
+        Ok(item.map(|item| self.lease(py, item)))
+    }
+
+    /// Waits until `next` need not wait, for at most `timeout` seconds; says whether that is so.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let attempt = |hold: &mut Hold<'_, Incoming>| {
+            let incoming = hold.get();
+            Ok(py.detach(|| incoming.wait(Duration::ZERO)).then_some(()))
+        };
+        Ok(self.cell.wait(py, Deadline::after(timeout)?, attempt, Incoming::wait)?.is_some())
+    }
+
+    /// Messages issued, items done, messages in flight, items copied, and of each producer what it made, failed at, and its
+    /// seconds at work.
+    #[expect(clippy::type_complexity, reason = "a tuple for Python")]
+    fn figures(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64)>)> {
+        let deadline = Deadline::after(None)?;
+        let progress = self.cell.hold(py, deadline)?.expect("no deadline").get().items.progress();
+        let producers = progress.producers.iter();
+        let producers = producers.map(|one| (one.made, one.failed, one.busy.as_secs_f64())).collect();
+        // Relaxed: a count, orders nothing.
+        Ok((progress.issued, progress.done, progress.in_flight, self.copied.load(Relaxed), producers))
+    }
+
+    /// Ends it all. Raises `Stuck`. Whoever waits in another thread is told with a `ValueError`.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(Incoming { items, waiting }) = self.cell.take(py)? else { return Ok(()) };
+        py.detach(|| {
+            drop(waiting);
+            items.stop()
+        })
+        .map_err(|error| failures::raised(py, error))
+    }
+
+    /// In a fork's child: the pipeline is its parent's.
+    fn forget(&self) {
+        self.cell.forget();
+    }
+}
+
+impl Host {
+    fn lease(&self, py: Python<'_>, item: Item) -> Lease {
+        // Relaxed, both: counts, which order nothing.
+        if self.held.load(Relaxed) < self.most_held {
+            return Lease::in_place(item, &self.held);
+        }
+        self.copied.fetch_add(1, Relaxed);
+        if item.nbytes() >= LARGE { py.detach(|| Lease::copied(item)) } else { Lease::copied(item) }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Workers that are threads need the interpreter in order to leave.
+        Python::try_attach(|py| self.cell.close(py));
+    }
+}
+
+/// With threads, if `workers` has `roles`; else with the processes that it starts.
+fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>) -> PyResult<Items> {
+    let py = workers.py();
+    let roles: Option<(Py<PyAny>, Vec<Py<PyAny>>)> = workers.getattr("roles")?.extract()?;
+    let started = match roles {
+        Some((commanding, makings)) => {
+            let mut makings = makings.into_iter().map(Calls::new);
+            py.detach(|| pipeline.start(Calls::new(commanding), |_| makings.next().expect("one each")))
+        }
+        None => {
+            let workers = Workers(workers.clone().unbind());
+            py.detach(|| pipeline.start_with(workers))
+        }
+    };
+    started.map_err(|error| failures::raised(py, error))
+}

@@ -1,0 +1,55 @@
+//! Processes of multiprocessing as workers of a pipeline.
+
+use crate::pipeline::calls::describe;
+use pyo3::intern;
+use pyo3::prelude::*;
+use seqring::pipeline::{Exit, Launch, Worker, WorkerError, WorkerRole, WorkerTicket};
+use std::time::Duration;
+
+/// An object of `seqring.pipeline._starting`, whose `start(index, ticket)` starts a worker; without an index the commander.
+#[derive(Debug)]
+pub(crate) struct Workers(pub(crate) Py<PyAny>);
+
+impl Launch for Workers {
+    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+        Python::attach(|py| {
+            let index = match ticket.role() {
+                WorkerRole::Commander => None,
+                WorkerRole::Producer(index) => Some(index),
+            };
+            let started = self.0.call_method1(py, intern!(py, "start"), (index, ticket.to_string()));
+            let start = || {
+                let process = started?;
+                let pid = process.getattr(py, intern!(py, "pid"))?.extract(py)?;
+                Ok(Box::new(Process { process, pid }) as Box<dyn Worker>)
+            };
+            start().map_err(|error: PyErr| describe(py, &error).into())
+        })
+    }
+}
+
+/// A worker that was started: `wait(seconds)` gives its exit code, `kill()` ends it.
+#[derive(Debug)]
+struct Process {
+    process: Py<PyAny>,
+    pid: u32,
+}
+
+impl Worker for Process {
+    fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+        Python::attach(|py| {
+            let ended = self.process.call_method1(py, intern!(py, "wait"), (timeout.as_secs_f64(),));
+            let code: Option<i32> = ended.and_then(|ended| ended.extract(py)).map_err(std::io::Error::other)?;
+            Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
+        })
+    }
+
+    fn kill(&mut self) {
+        // One that has ended already needs no killing.
+        let _ = Python::attach(|py| self.process.call_method0(py, intern!(py, "kill")));
+    }
+}
