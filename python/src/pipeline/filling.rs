@@ -22,7 +22,7 @@ pub(crate) struct Filling {
     bytes: Bytes,
     is_open: AtomicBool,
     /// What keeps the bytes mapped.
-    _memory: seqring::pipeline::Memory,
+    _memory: seqring::pipeline::Mapping,
     born: Generation,
 }
 

@@ -1,7 +1,6 @@
 //! The class `Host`: the consumer's end of a pipeline.
 
 use crate::cell::{Cell, Hold};
-use crate::output::LARGE;
 use crate::pipeline::calls::Calls;
 use crate::pipeline::failures;
 use crate::pipeline::lease::Lease;
@@ -160,7 +159,7 @@ impl Host {
             return Lease::in_place(item, &self.held);
         }
         self.copied.fetch_add(1, Relaxed);
-        if item.nbytes() >= LARGE { py.detach(|| Lease::copied(item)) } else { Lease::copied(item) }
+        py.detach(|| Lease::copied(item))
     }
 }
 
