@@ -196,11 +196,28 @@ impl Ring {
     /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
     /// ring is no queue.
     pub fn taker(&self) -> Result<Taker, JoinError> {
+        self.taker_in(0..self.config().participants)
+    }
+
+    /// As [`Self::taker`], in one of these entries: for those who agree on who has which.
+    pub(crate) fn taker_in(&self, entries: Range<usize>) -> Result<Taker, JoinError> {
         let class = Slots::new(self.shared.memory.clone()).class;
         let (Delivery::Queue, Class::Arena(words)) = (self.config().delivery, class) else {
             return Err(JoinError::Delivery { delivery: self.config().delivery });
         };
-        Taker::join(self.seat(Role::Taker, 0..self.config().participants)?, words)
+        Taker::join(self.seat(Role::Taker, entries)?, words)
+    }
+
+    /// Whether this is a forked child's copy of a handle.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.shared.presence.is_inherited()
+    }
+
+    /// A writer of many, in one of these entries.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn writer_in(&self, entries: Range<usize>) -> Result<Writer, JoinError> {
+        Writer::join(self.seat(Role::Writer, entries)?)
     }
 
     /// What the ring was made to be.

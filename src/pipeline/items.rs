@@ -1,19 +1,16 @@
 //! The consumer's end: the items, one after the other, and how far everybody is.
 
 use super::OnFailure;
-use super::arrays::Arrays;
 use super::error::PipelineError;
 use super::item::Item;
+use super::keeper::Keeper;
 use super::label::{Label, Mark};
-use super::overdue::Overdue;
 use super::progress::Progress;
-use super::threads::Threads;
-use super::watch::Watch;
+use super::seen::Seen;
+use super::workers::Workers;
+use super::workshop::Workshop;
 use crate::error::ReadError;
-use crate::ring::Ring;
-use crate::sync::{AtomicU64, Relaxed};
 use crate::taker::{Held, Taker};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -24,22 +21,19 @@ use std::time::{Duration, Instant};
 /// item was dropped.
 #[derive(Debug)]
 pub struct Items {
-    pub(crate) commands: Ring,
-    pub(crate) results: Ring,
-    pub(crate) arrays: Arc<Arrays>,
-    pub(crate) on_failure: OnFailure,
+    pub(crate) workshop: Workshop,
     pub(crate) most_held: usize,
     /// The taker for the next item.
     pub(crate) taker: Option<Taker>,
     /// Takers that were made so far.
     pub(crate) takers: usize,
     pub(crate) home: (Sender<Taker>, Receiver<Taker>),
-    /// Commands issued.
-    pub(crate) issued: Arc<AtomicU64>,
-    pub(crate) watches: Vec<Arc<Watch>>,
-    /// There if there is a time-out.
-    pub(crate) overdue: Option<Overdue>,
-    pub(crate) threads: Threads,
+    pub(crate) keeper: Keeper,
+    pub(crate) workers: Workers,
+    /// To be told by the next call.
+    pub(crate) untold: Option<PipelineError>,
+    /// Which results were there before, where they come in any order.
+    pub(crate) seen: Option<Seen>,
     /// Results delivered, failed ones too.
     pub(crate) done: u64,
     /// How many there will be, once that is known.
@@ -69,10 +63,38 @@ impl Items {
         self.advance(Instant::now().checked_add(timeout))
     }
 
+    /// Waits for at most `timeout` until the next call has something to deliver or to tell. Says whether that is so. Takes
+    /// nothing. Looks after the workers as the calls do that take.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let all_done = self.total.is_some_and(|total| self.done >= total);
+            if self.ended || all_done || self.untold.is_some() || self.find_taker().is_err() {
+                return true;
+            }
+            let look_again = self.keeper.look(&mut self.workers).unwrap_or_else(|error| {
+                self.untold = Some(error);
+                None
+            });
+            if self.untold.is_some() || self.keeper.is_at_the_end(self.done) {
+                return true;
+            }
+            let now = Instant::now();
+            let until = [deadline, look_again].into_iter().flatten().min();
+            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
+            let taker = self.taker.as_mut().expect("there is one, or an error");
+            if taker.ready_within(left) {
+                return true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
+        }
+    }
+
     /// How far everybody is.
     pub fn progress(&self) -> Progress {
-        // Relaxed: a count, orders nothing.
-        Progress::of(&self.watches, self.done, self.issued.load(Relaxed))
+        Progress::of(&self.workshop.board, self.workshop.plan.producers, self.done)
     }
 
     /// Stops the pipeline: nothing more is issued, and workers end as soon as they leave the user's code. Items that are
@@ -117,18 +139,26 @@ impl Items {
 
     /// The next result.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Outcome, PipelineError> {
+        if let Some(error) = self.untold.take() {
+            return Err(error);
+        }
         self.find_taker()?;
         loop {
-            let look_again = self.overdue.as_mut().map(Overdue::look).transpose()?;
-            let until = [deadline, look_again].into_iter().flatten().min();
-            match Held::take(&mut self.taker, until) {
-                Ok(held) => return Ok(self.outcome(held)),
-                Err(ReadError::TimedOut { .. })
+            let look_again = self.keeper.look(&mut self.workers)?;
+            let the_end = self.keeper.end_after(self.done);
+            let until = match the_end {
+                Some(_) => Some(Instant::now()), // The end of the commands may be among the results already.
+                None => [deadline, look_again].into_iter().flatten().min(),
+            };
+            match (Held::take(&mut self.taker, until), the_end) {
+                (Ok(held), _) => return Ok(self.outcome(held)),
+                (Err(ReadError::TimedOut { .. }), Some(end)) => return Err(end),
+                (Err(ReadError::TimedOut { .. }), None)
                     if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
-                Err(ReadError::TimedOut { .. }) => {
+                (Err(ReadError::TimedOut { .. }), None) => {
                     return Err(PipelineError::TimedOut { in_flight: self.progress().in_flight });
                 }
-                Err(other) => return Err(PipelineError::Read(other)),
+                (Err(other), _) => return Err(PipelineError::Read(other)),
             }
         }
     }
@@ -141,7 +171,7 @@ impl Items {
             if self.takers == self.most_held {
                 return Err(PipelineError::AllHeld { max: self.most_held });
             }
-            self.taker = Some(self.results.taker()?);
+            self.taker = Some(self.workshop.taker()?);
             self.takers += 1;
         }
         Ok(())
@@ -150,8 +180,15 @@ impl Items {
     fn outcome(&mut self, held: Held) -> Outcome {
         let label = Label::from_word(held.received().tag);
         let mark = Mark::of(label);
+        let ends = matches!(mark, Some(Mark::End | Mark::Commander));
+        if !ends && self.seen.as_mut().is_some_and(|seen| !seen.is_first(label.number)) {
+            // Its producer died when it had just published it, and its command was tried again.
+            self.taker = Some(held.release());
+            self.workshop.board.count_repeated();
+            return Outcome::Noted;
+        }
         if mark == Some(Mark::Item) {
-            let (arrays, home) = (self.arrays.clone(), self.home.0.clone());
+            let (arrays, home) = (self.workshop.plan.arrays.clone(), self.home.0.clone());
             return Outcome::Item(Item { number: label.number, held: Some(held), arrays, home });
         }
         let outcome = self.note(mark, label.number, held.bytes());
@@ -179,13 +216,13 @@ impl Items {
                 let worker = format!("producer {producer}");
                 return Outcome::Error(PipelineError::Build { worker, message });
             }
-            Some(Mark::Hung) => {
-                let timeout = self.overdue.as_ref().map_or(Duration::ZERO, |overdue| overdue.timeout);
-                PipelineError::Hung { number, producer, tries, timeout }
-            }
+            Some(Mark::Written) => match self.keeper.written(number) {
+                Some(error) => error,
+                None => return Outcome::Error(PipelineError::Config("a result that nobody knows of".into())),
+            },
             _ => PipelineError::Failed { number, producer, tries, message },
         };
-        match self.on_failure {
+        match self.workshop.plan.on_failure {
             OnFailure::Skip => Outcome::Skipped(error),
             OnFailure::Fail | OnFailure::Retry(_) => Outcome::Error(error),
         }
@@ -195,9 +232,11 @@ impl Items {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
-        self.commands.close();
-        self.results.close();
-        self.threads.join()
+        if self.workshop.commands.is_inherited() {
+            return Ok(()); // A forked child's copy: the workers are its parent's.
+        }
+        self.workshop.close();
+        self.workers.end()
     }
 }
 

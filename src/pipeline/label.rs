@@ -27,8 +27,8 @@ pub(crate) enum Mark {
     Item,
     /// What the producer said when it failed.
     Failed,
-    /// The producer was given up.
-    Hung,
+    /// The producer was given up, or died: the host knows more.
+    Written,
     /// The producer could not be built.
     Unbuilt,
     /// What the commander said when it failed.
@@ -38,7 +38,8 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    const ALL: [Mark; 6] = [Mark::Item, Mark::Failed, Mark::Hung, Mark::Unbuilt, Mark::Commander, Mark::End];
+    const ALL: [Mark; 6] =
+        [Mark::Item, Mark::Failed, Mark::Written, Mark::Unbuilt, Mark::Commander, Mark::End];
 
     pub(crate) fn label(self, number: u64) -> Label {
         Label { mark: self as u8, number }

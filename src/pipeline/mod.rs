@@ -51,24 +51,40 @@
 //! one or two more. Whoever waits sleeps; nobody holds a lock.
 
 mod arrays;
+mod board;
 mod builder;
 mod commanding;
+mod crew;
+mod doing;
 mod error;
+mod failure;
+mod guard;
 mod item;
 mod items;
+mod keeper;
 mod label;
-mod overdue;
+mod launch;
+mod plan;
 mod producing;
+mod program;
 mod progress;
 mod results;
+mod seen;
 mod threads;
-mod watch;
+mod ticket;
 mod worker;
+mod workers;
+mod workshop;
 
-pub use builder::{OnFailure, Pipeline};
+pub use builder::Pipeline;
+pub use doing::Doing;
 pub use error::{PipelineError, WorkerError};
+pub use failure::OnFailure;
 pub use item::Item;
 pub use items::Items;
+pub use launch::{Exit, Launch, Worker};
+pub use program::{Programs, WORKER_VARIABLE, worker_main};
 pub use progress::{ProducerFigures, Progress};
 pub use results::Order;
+pub use ticket::{Place, WorkerRole, WorkerTicket};
 pub use worker::{Commander, Commands, Filling, Producer};

@@ -22,13 +22,14 @@ pub(crate) struct Process {
 
 impl Process {
     fn this() -> Self {
-        Process { pid: std::process::id(), started: started().unwrap_or(0) }
+        let pid = std::process::id();
+        Process { pid, started: started(pid).unwrap_or(0) }
     }
 }
 
-/// When this process started, as `/proc/self/stat` says.
-fn started() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+/// When a process started, as `/proc` says.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
