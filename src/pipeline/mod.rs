@@ -87,4 +87,4 @@ pub use program::{Programs, WORKER_VARIABLE, worker_main};
 pub use progress::{ProducerFigures, Progress};
 pub use results::Order;
 pub use ticket::{Place, WorkerRole, WorkerTicket};
-pub use worker::{Commander, Commands, Filling, Producer};
+pub use worker::{Commander, Commands, Filling, Mapping, Producer};

@@ -90,6 +90,7 @@ impl Workshop {
         let hand = Hand {
             index,
             results: self.results(index)?,
+            ring: self.results.clone(),
             again: self.commands.writer_in(again..again + 1)?,
             plan: self.plan.clone(),
             board: self.board.clone(),
