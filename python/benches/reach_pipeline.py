@@ -20,8 +20,6 @@ import seqring
 from pipelines import ALL, LARGE, SMALL, Compat, Contestant, Endless, InPlace, Original, Pipeline
 from reach import Row, cell
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-
 
 def rate(kind: type[Contestant], shape: tuple[int, ...], count: int, producers: int = 2, ordered: bool = True) -> float:
     """Items a second."""
@@ -77,8 +75,8 @@ def tree() -> list[int]:
 
 
 def seconds_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """Time that its threads ran."""
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def busy_share(seconds: float, meanwhile: Callable[[], Any] | None = None) -> float:
@@ -93,7 +91,7 @@ class Silent(Endless):
     """A commander that has nothing to say after its first messages."""
 
     def create_message(self) -> Any:
-        if self.number == 8:
+        if self.number == 7:
             time.sleep(3600)
         return super().create_message()
 
@@ -130,16 +128,27 @@ def idle(commander: Any, producer: Any, seconds: float, *, waits: bool) -> float
 
 
 def opened(count: int) -> tuple[float, float]:
-    """Segments, and descriptors of this process beside one a worker, of a running pipeline."""
-    before = len(list(Path("/dev/shm").iterdir())), len(os.listdir("/proc/self/fd"))
+    """Segments, named or not, and descriptors beside one a worker, that this process has of a running pipeline."""
+
+    def look() -> tuple[int, int]:
+        targets = [target(fd) for fd in os.listdir("/proc/self/fd")]
+        return len([one for one in targets if "memfd:" in one or "/dev/shm/" in one]), len(targets)
+
+    before = look()
     contestant = Pipeline(SMALL, count, True)
     try:
         take(contestant, 4 * count)
-        segments = len(list(Path("/dev/shm").iterdir())) - before[0]
-        descriptors = len(os.listdir("/proc/self/fd")) - before[1]
+        segments, descriptors = (now - then for now, then in zip(look(), before))
         return segments, descriptors - (count + 1)
     finally:
         contestant.stop()
+
+
+def target(fd: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return ""
 
 
 def rows(quick: bool) -> list[Row]:

@@ -32,7 +32,7 @@ class Augmenter(seqring.pipeline.Producer):
         rows, columns = numpy.mgrid[:SIDE, :SIDE]
         self.ramp = (rows + 2 * columns) // 3
 
-    def create_data(self, message: dict[str, Any], out: seqring.pipeline.Out) -> None:  # type: ignore[override]
+    def create_data(self, message: dict[str, Any], out: seqring.pipeline.Out) -> None:
         picture = (self.ramp + message["seed"]) % 256
         if message["mirrored"]:
             picture = picture[:, ::-1]

@@ -17,14 +17,15 @@ Picture = numpy.ndarray[Any, numpy.dtype[numpy.uint8]]
 
 def draw() -> Picture:
     rows, columns = numpy.ogrid[:SIDE, :SIDE]
-    return ((rows // 7) ^ (columns // 5)).astype("uint8")
+    picture: Picture = ((rows // 7) ^ (columns // 5)).astype("uint8")
+    return picture
 
 
 def compressed(picture: Picture) -> Iterator[dict[str, Any]]:
     """What a tiled file has."""
     for row in range(0, SIDE, TILE):
         for column in range(0, SIDE, TILE):
-            tile = numpy.ascontiguousarray(picture[row : row + TILE, column : column + TILE])
+            tile = picture[row : row + TILE, column : column + TILE].tobytes()
             yield {"row": row, "column": column, "data": zlib.compress(tile, 1)}
 
 

@@ -53,7 +53,11 @@ impl Producer for Calls {
         Calls::build(self)
     }
 
-    fn produce(&mut self, command: &[u8], item: &mut seqring::pipeline::Filling<'_>) -> Result<(), WorkerError> {
+    fn produce(
+        &mut self,
+        command: &[u8],
+        item: &mut seqring::pipeline::Filling<'_>,
+    ) -> Result<(), WorkerError> {
         self.call(|role| {
             let py = role.py();
             let filling = Bound::new(py, Filling::new(item))?;

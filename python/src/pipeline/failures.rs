@@ -49,7 +49,8 @@ pub(crate) fn raised(py: Python<'_>, error: PipelineError) -> PyErr {
             make(py, "WorkerDied", (worker, format!("(process {pid}) {exit}, {doing}"), number))
         }
         PipelineError::NotJoined { worker, pid, exit, waited } => {
-            let how = exit.map_or_else(|| format!("did not begin within {waited:?}"), |exit| exit.to_string());
+            let how =
+                exit.map_or_else(|| format!("did not begin within {waited:?}"), |exit| exit.to_string());
             let message = format!("(process {pid}) {how}, before it began; what it printed says why");
             make(py, "WorkerDied", (worker, message))
         }

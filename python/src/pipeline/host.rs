@@ -1,6 +1,7 @@
 //! The class `Host`: the consumer's end of a pipeline.
 
 use crate::cell::{Cell, Hold};
+use crate::errors;
 use crate::pipeline::calls::Calls;
 use crate::pipeline::failures;
 use crate::pipeline::lease::Lease;
@@ -13,32 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What a wait for an item ended with; `None` in it: there are no more.
-type Outcome = Result<Option<Item>, PipelineError>;
-
-/// The items, and one that came while somebody only wanted to know whether one had come.
-struct Incoming {
-    items: Items,
-    waiting: Option<Outcome>,
-}
-
-impl Incoming {
-    /// Waits for an item. `false`: there is none yet.
-    fn wait(&mut self, timeout: Duration) -> bool {
-        if self.waiting.is_none() {
-            self.waiting = match self.items.next_timeout(timeout) {
-                Err(PipelineError::TimedOut { .. }) => None,
-                outcome => Some(outcome),
-            };
-        }
-        self.waiting.is_some()
-    }
-}
-
 /// Starts a pipeline, and has what comes out of it.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Host {
-    cell: Cell<Incoming>,
+    cell: Cell<Items>,
     /// Items that are held where they were made, and how many may be.
     held: Arc<AtomicUsize>,
     most_held: usize,
@@ -87,12 +66,13 @@ impl Host {
         }
         if let Some(seconds) = produce_timeout {
             let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
-            let refusal = || PyValueError::new_err(format!("produce_timeout is a time in seconds, not {seconds}"));
+            let refusal =
+                || PyValueError::new_err(format!("produce_timeout is a time in seconds, not {seconds}"));
             pipeline = pipeline.produce_timeout(timeout.ok_or_else(refusal)?);
         }
         let items = start(&pipeline, &workers)?;
         Ok(Host {
-            cell: Cell::new("pipeline", Incoming { items, waiting: None }),
+            cell: Cell::new("pipeline", items),
             held: Arc::new(AtomicUsize::new(0)),
             most_held: held_items,
             copied: AtomicU64::new(0),
@@ -102,26 +82,27 @@ impl Host {
     /// The next item, waiting for it for at most `timeout` seconds; `None` after the last.
     #[pyo3(signature = (timeout=None))]
     fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Lease>> {
-        let attempt = |hold: &mut Hold<'_, Incoming>| {
-            let incoming = hold.get();
-            // Looking may end workers, who need the interpreter for that.
-            py.detach(|| incoming.wait(Duration::ZERO));
-            Ok(incoming.waiting.take())
+        let attempt = |hold: &mut Hold<'_, Items>| {
+            let items = hold.get();
+            // The end ends workers, too, who need the interpreter for that.
+            match py.detach(|| items.next_timeout(Duration::ZERO)) {
+                Err(PipelineError::TimedOut { .. }) => Ok(None),
+                outcome => outcome.map(Some).map_err(|error| failures::raised(py, error)),
+            }
         };
-        let outcome = self.cell.wait(py, Deadline::after(timeout)?, attempt, Incoming::wait)?;
-        let outcome = outcome.unwrap_or(Err(PipelineError::TimedOut { in_flight: 0 }));
-        let item = outcome.map_err(|error| failures::raised(py, error))?;
+        let item = self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?;
+        let item = item.ok_or_else(|| errors::timed_out(py, "item", None))?;
         Ok(item.map(|item| self.lease(py, item)))
     }
 
     /// Waits until `next` need not wait, for at most `timeout` seconds; says whether that is so.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let attempt = |hold: &mut Hold<'_, Incoming>| {
-            let incoming = hold.get();
-            Ok(py.detach(|| incoming.wait(Duration::ZERO)).then_some(()))
+        let attempt = |hold: &mut Hold<'_, Items>| {
+            let items = hold.get();
+            Ok(py.detach(|| items.ready_within(Duration::ZERO)).then_some(()))
         };
-        Ok(self.cell.wait(py, Deadline::after(timeout)?, attempt, Incoming::wait)?.is_some())
+        Ok(self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?.is_some())
     }
 
     /// Messages issued, items done, messages in flight, items copied, and of each producer what it made, failed at, and its
@@ -129,7 +110,7 @@ impl Host {
     #[expect(clippy::type_complexity, reason = "a tuple for Python")]
     fn figures(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64)>)> {
         let deadline = Deadline::after(None)?;
-        let progress = self.cell.hold(py, deadline)?.expect("no deadline").get().items.progress();
+        let progress = self.cell.hold(py, deadline)?.expect("no deadline").get().progress();
         let producers = progress.producers.iter();
         let producers = producers.map(|one| (one.made, one.failed, one.busy.as_secs_f64())).collect();
         // Relaxed: a count, orders nothing.
@@ -138,12 +119,8 @@ impl Host {
 
     /// Ends it all. Raises `Stuck`. Whoever waits in another thread is told with a `ValueError`.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(Incoming { items, waiting }) = self.cell.take(py)? else { return Ok(()) };
-        py.detach(|| {
-            drop(waiting);
-            items.stop()
-        })
-        .map_err(|error| failures::raised(py, error))
+        let Some(items) = self.cell.take(py)? else { return Ok(()) };
+        py.detach(|| items.stop()).map_err(|error| failures::raised(py, error))
     }
 
     /// In a fork's child: the pipeline is its parent's.
@@ -174,15 +151,12 @@ impl Drop for Host {
 fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>) -> PyResult<Items> {
     let py = workers.py();
     let roles: Option<(Py<PyAny>, Vec<Py<PyAny>>)> = workers.getattr("roles")?.extract()?;
-    let started = match roles {
-        Some((commanding, makings)) => {
-            let mut makings = makings.into_iter().map(Calls::new);
-            py.detach(|| pipeline.start(Calls::new(commanding), |_| makings.next().expect("one each")))
-        }
-        None => {
-            let workers = Workers(workers.clone().unbind());
-            py.detach(|| pipeline.start_with(workers))
-        }
+    let started = if let Some((commanding, makings)) = roles {
+        let mut makings = makings.into_iter().map(Calls::new);
+        py.detach(|| pipeline.start(Calls::new(commanding), |_| makings.next().expect("one each")))
+    } else {
+        let workers = Workers(workers.clone().unbind());
+        py.detach(|| pipeline.start_with(workers))
     };
     started.map_err(|error| failures::raised(py, error))
 }

@@ -25,10 +25,13 @@ pub(crate) struct Lease {
     born: Generation,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all are in place")]
 enum Content {
     /// Where its producer made it. Counted among those that are held.
     InPlace(Item, Arc<AtomicUsize>),
-    Copied { _bytes: Box<[u8]> },
+    Copied {
+        _bytes: Box<[u8]>,
+    },
 }
 
 impl Lease {

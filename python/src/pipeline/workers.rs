@@ -43,7 +43,8 @@ impl Worker for Process {
     fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
         Python::attach(|py| {
             let ended = self.process.call_method1(py, intern!(py, "wait"), (timeout.as_secs_f64(),));
-            let code: Option<i32> = ended.and_then(|ended| ended.extract(py)).map_err(std::io::Error::other)?;
+            let code: Option<i32> =
+                ended.and_then(|ended| ended.extract(py)).map_err(std::io::Error::other)?;
             Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
         })
     }

@@ -3,7 +3,7 @@
 use crate::pipeline::calls::Calls;
 use crate::pipeline::failures;
 use pyo3::prelude::*;
-use seqring::pipeline::{Place, PipelineError, WorkerTicket};
+use seqring::pipeline::{PipelineError, Place, WorkerTicket};
 
 /// Joins by a ticket, and works until there is nothing left to do.
 fn work(

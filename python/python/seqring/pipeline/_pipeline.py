@@ -112,9 +112,9 @@ class Pipeline:
         self._skips = on_failure == "skip"
         self._arrays = Arrays(shapes, dtypes)
         making = Making(producer if isinstance(producer, Producer) else Function(producer), self._arrays)
-        is_source = not isinstance(commander, Commander)
-        commanding = Commanding(Listed(commander) if is_source else commander, message_bytes)
-        workers = Workers(start_method, commanding, making, producers, commander_is_thread=is_source)
+        source = None if isinstance(commander, Commander) else Listed(commander)
+        commanding = Commanding(source or commander, message_bytes)
+        workers = Workers(start_method, commanding, making, producers, commander_is_thread=source is not None)
         self._bar: Bar | None = bar_of(progress, count_of(commander))
         self._waiter: _aio.Waiter | None = None
         self._in_a_row = 0
