@@ -214,7 +214,7 @@ def cores(kind: type[Contestant], count: int) -> float:
     contestant = kind(SMALL, 2, True)
     try:
         take(contestant, count // 10)
-        return busy_share(0, lambda: take(contestant, count))
+        return max(0.01, busy_share(0, lambda: take(contestant, count)))
     finally:
         contestant.stop()
 

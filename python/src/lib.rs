@@ -40,7 +40,7 @@ mod _seqring {
     #[pymodule_export]
     use super::parked::Parked;
     #[pymodule_export]
-    use super::pipeline::{Filling, Host, Lease, be_commander, be_producer};
+    use super::pipeline::{Filling, Host, Lease, be_commander, be_producer, interrupt, refuse};
     #[pymodule_export]
     use super::reader::Reader;
     #[pymodule_export]

@@ -153,6 +153,14 @@ class NotBuilt(Filling):
         raise RuntimeError("no model file")
 
 
+class NotUnpickled(Filling):
+    def __setstate__(self, state):
+        raise RuntimeError("no such version")
+
+    def __getstate__(self):
+        return {"a": "state"}
+
+
 class BuildHangs(Filling):
     def build(self):
         time.sleep(3600)

@@ -4,6 +4,8 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -140,6 +142,82 @@ def test_a_build_that_raises_is_told(method):
         assert numbers == []
         assert isinstance(error, (BuildFailed, CommanderFailed)) and worker in str(error)
         assert "RuntimeError: no " in str(error)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_cannot_be_unpickled_is_told(method):
+    numbers, error = failure_of(pipeline(makers.Counting(), makers.NotUnpickled(), start_method=method))
+    assert numbers == [] and isinstance(error, BuildFailed)
+    assert error.message == "RuntimeError: no such version" and "__setstate__" in error.traceback
+
+
+def test_what_does_not_pickle_is_told_at_the_start():
+    with pytest.raises(seqring.pipeline.PipelineError, match="pickle"):
+        pipeline(range(3), lambda message: None, start_method="spawn")
+
+
+UNGUARDED = """
+import seqring
+from makers import returned
+with seqring.Pipeline(range(3), returned, shapes=[(4, 3), (2,)], dtypes=["u1", "i8"], start_method="spawn") as items:
+    print(list(items))
+"""
+
+
+def test_a_program_that_starts_itself_anew_in_its_workers_ends(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 1
+    assert "WorkerDied" in done.stderr and "before it began" in done.stderr and "bootstrapping phase" in done.stderr
+
+
+INTERRUPTED = """
+import sys
+import makers, seqring
+with seqring.Pipeline(makers.CommanderSilent(), makers.Filling(), shapes=makers.SHAPES, dtypes=makers.DTYPES,
+                      start_method=sys.argv[1]) as items:
+    for arrays, meta in items:
+        if items.number == 6:
+            print(*(process.pid for process in __import__("multiprocessing").active_children()), flush=True)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "threads"])
+def test_ctrl_c_ends_the_wait_and_all_workers(method):
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    command = [sys.executable, "-c", INTERRUPTED, method]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, process_group=0
+    ) as process:
+        workers = [int(pid) for pid in process.stdout.readline().split()]
+        assert len(workers) == (2 if method == "fork" else 0)
+        os.killpg(process.pid, signal.SIGINT)
+        assert b"KeyboardInterrupt" in process.communicate(timeout=60)[1]
+    assert not any(is_running(pid) for pid in workers)
+
+
+ENDLESS = """
+import sys
+import seqring
+
+def endless(message):
+    print("begun", flush=True)
+    while True:
+        pass
+
+items = seqring.Pipeline(range(3), endless, shapes=(1,), start_method="threads", timeout=1)
+try:
+    next(items)
+except seqring.TimedOut:
+    sys.exit(7)
+"""
+
+
+def test_a_program_ends_whose_threads_do_not():
+    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 7, done.stderr
 
 
 @pytest.mark.parametrize("method", PROCESSES)

@@ -15,4 +15,4 @@ mod working;
 pub(crate) use filling::Filling;
 pub(crate) use host::Host;
 pub(crate) use lease::Lease;
-pub(crate) use working::{be_commander, be_producer};
+pub(crate) use working::{be_commander, be_producer, interrupt, refuse};

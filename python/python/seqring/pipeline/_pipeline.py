@@ -114,12 +114,12 @@ class Pipeline:
         making = Making(producer if isinstance(producer, Producer) else Function(producer), self._arrays)
         source = None if isinstance(commander, Commander) else Listed(commander)
         commanding = Commanding(source or commander, message_bytes)
-        workers = Workers(start_method, commanding, making, producers, commander_is_thread=source is not None)
+        self._workers = Workers(start_method, commanding, making, producers, commander_is_thread=source is not None)
         self._bar: Bar | None = bar_of(progress, count_of(commander))
         self._waiter: _aio.Waiter | None = None
         self._in_a_row = 0
         self._host = _seqring.Host(
-            workers,
+            self._workers,
             self._arrays.nbytes,
             producers=producers,
             in_flight=in_flight,
@@ -190,13 +190,18 @@ class Pipeline:
         return Figures(issued, done, in_flight, copied, tuple(ProducerFigures(*each) for each in producers))
 
     def stop(self) -> None:
-        """Ends the pipeline: no further item is made. Processes that do not end by themselves are killed; for a thread
-        that does not, within two seconds, it raises `Stuck`. Arrays that are held stay as they are."""
+        """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
+
+        Who does not end within two seconds is killed, or, being a thread, interrupted by a `SystemExit` and named by `Stuck`.
+        """
         if self._waiter is not None:
             self._waiter.stop()
             self._waiter = None
         self._end_bar()
-        self._host.stop()
+        try:
+            self._host.stop()
+        finally:
+            self._workers.interrupt()
 
     def close(self) -> None:
         """`stop`, without an error."""

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from seqring.pipeline._working import Commanding, Making, work_in_process
+from seqring.pipeline._working import Commanding, Making, Sent, interrupt, work_in_process
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -21,6 +21,10 @@ class Worker(Protocol):
 
     @property
     def pid(self) -> int | None: ...
+
+    @property
+    def sentinel(self) -> int | None:
+        """A descriptor that becomes readable when it has ended, if there is one."""
 
     def wait(self, timeout: float) -> int | None:
         """The exit code, once it has ended, for which it waits that long; negative: a signal."""
@@ -53,6 +57,10 @@ class Workers:
             travellers = [making.producer] if commander_is_thread else [commanding.commander, making.producer]
             self._context: Any = context_of(method, travellers)
 
+    def interrupt(self) -> None:
+        """Has threads leave the user's code, if they can."""
+        interrupt([self._commanding, *(self.roles[1] if self.roles else [])])
+
     def start(self, index: int | None, ticket: str) -> Worker:
         """Starts the commander, or the producer of that index."""
         role = self._commanding if index is None else self._making
@@ -60,12 +68,14 @@ class Workers:
         if index is None and self._commander_is_thread:
             return ThreadWorker(threading.Thread(target=role.work, args=(ticket,), name=name, daemon=True))
         return ProcessWorker(
-            self._context.Process(target=work_in_process, args=(role, ticket), name=name, daemon=True)
+            self._context.Process(target=work_in_process, args=(Sent(role), ticket), name=name, daemon=True)
         )
 
 
 class ThreadWorker:
     """A thread of this process."""
+
+    sentinel = None
 
     def __init__(self, thread: threading.Thread) -> None:
         self.pid = os.getpid()
@@ -87,6 +97,7 @@ class ProcessWorker:
         self._process = process
         process.start()
         self.pid = process.pid
+        self.sentinel = process.sentinel
 
     def wait(self, timeout: float) -> int | None:
         if timeout > 0:

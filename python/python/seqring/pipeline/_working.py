@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import pickle
 import signal
+import time
 import traceback
+from collections.abc import Iterable
+from threading import get_ident
 from typing import Any
 
 from seqring import _seqring
@@ -18,22 +21,29 @@ _TRACEBACK_CHARS = 6000
 
 
 class Commanding:
-    """A commander at work, whose messages have so many bytes at most."""
+    """A commander at work, whose messages have so many bytes at most. `thread` is the one that is in its code."""
 
     def __init__(self, commander: Any, message_bytes: int) -> None:
         self.commander = commander
+        self.thread: int | None = None
         self._message_bytes = message_bytes
 
     def build(self) -> None:
-        self.commander.build()
+        self.thread = get_ident()
+        try:
+            self.commander.build()
+        finally:
+            self.thread = None
 
     def next(self) -> bytes | None:
         """The next message; `None` after the last."""
+        self.thread = get_ident()
         try:
-            message = self.commander.create_message()
+            return self.encoded(self.commander.create_message())
         except StopIteration:
             return None
-        return self.encoded(message)
+        finally:
+            self.thread = None
 
     def encoded(self, message: Any) -> bytes | None:
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
@@ -47,23 +57,30 @@ class Commanding:
 
 
 class Making:
-    """A producer at work."""
+    """A producer at work. `thread` is the one that is in its code."""
 
     def __init__(self, producer: Any, arrays: Arrays) -> None:
         self.producer = producer
+        self.thread: int | None = None
         self._arrays = arrays
         self._in_place = fills_in_place(producer.create_data)
 
     def build(self) -> None:
-        self.producer.build()
+        self.thread = get_ident()
+        try:
+            self.producer.build()
+        finally:
+            self.thread = None
 
     def make(self, command: bytes, filling: _seqring.Filling) -> bytes:
         """Makes the item of a message; returns its metadata."""
         arrays = self._arrays.over(filling)
         out = Out(arrays, filling.number, filling.tries)
+        self.thread = get_ident()
         try:
             self.fill(pickle.loads(command), out)
         finally:
+            self.thread = None
             for array in arrays:
                 array.flags.writeable = False
         return _meta.encode(out.meta)
@@ -85,12 +102,60 @@ class Making:
 
 Role = Commanding | Making
 
+# So long a thread has to leave the user's code when it is interrupted there.
+_LEAVE_SECONDS = 1.0
 
-def work_in_process(role: Role, ticket: str) -> None:
+
+def interrupt(roles: Iterable[Role]) -> None:
+    """Has threads of this process leave the user's code by a `SystemExit`, if that is Python's.
+
+    One that is still in it when the interpreter ends would be ended there with all that it holds.
+    """
+    stuck = [role for role in roles if role.thread is not None]
+    for role in stuck:
+        if (thread := role.thread) is not None:
+            _seqring.interrupt(thread)
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    while any(role.thread is not None for role in stuck) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+class Sent:
+    """A role on its way to its process. What cannot be unpickled there, the consumer is told of."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    def open(self) -> Role:
+        return self._role
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from multiprocessing.reduction import ForkingPickler
+
+        return Arrived, (bytes(ForkingPickler.dumps(self._role)),)
+
+
+class Arrived:
+    """A role that came to another interpreter."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def open(self) -> Role:
+        role: Role = pickle.loads(self._data)
+        return role
+
+
+def work_in_process(sent: Sent | Arrived, ticket: str) -> None:
     """Takes part in a pipeline, as the one thing that a process does."""
     # Ctrl-C is the consumer's, who ends the pipeline.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    role.work(ticket)
+    try:
+        role = sent.open()
+    except BaseException as error:
+        _seqring.refuse(ticket, describe(error))
+    else:
+        role.work(ticket)
 
 
 def describe(error: BaseException) -> str:

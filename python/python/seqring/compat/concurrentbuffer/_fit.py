@@ -25,6 +25,9 @@ def fit(array: Any, made: Any, what: str = "the array") -> None:
     seqring.pipeline.errors.ArrayMismatch: the array was made of int64, with values that uint8 does not have
     """
     made = numpy.asarray(made)
+    if made.dtype == array.dtype and made.shape == array.shape:
+        array[...] = made
+        return
     if not is_same_shape(made.shape, array.shape):
         raise ArrayMismatch(f"{what} was made as {made.shape}, and the buffers hold {array.shape}")
     made = made.reshape(array.shape)
@@ -52,9 +55,11 @@ def each_of(data: Any, shapes: Sequence[Sequence[int]]) -> Sequence[Any]:
     >>> [array.shape for array in each_of(numpy.zeros((2, 4, 2)), [(4, 2), (4, 2)])]
     [(4, 2), (4, 2)]
     """
-    if len(shapes) == 1 and is_same_shape(numpy.shape(data), shapes[0]):
-        return [data]
-    arrays = list(data)
+    if len(shapes) == 1 and not (isinstance(data, (list, tuple)) and len(data) == 1):
+        whole = numpy.asarray(data)
+        if is_same_shape(whole.shape, shapes[0]):
+            return [whole]
+    arrays = data if isinstance(data, (list, tuple)) else list(data)
     if len(arrays) != len(shapes):
         raise ArrayMismatch(f"{len(arrays)} arrays were made, and there are {len(shapes)} shapes")
     return arrays

@@ -7,7 +7,7 @@ from multiprocessing.context import BaseContext, ForkContext, ForkProcess, Spawn
 from typing import Any
 
 from seqring.compat.concurrentbuffer.process import SubProcessObject
-from seqring.pipeline._working import Commanding, work_in_process
+from seqring.pipeline._working import Commanding, Sent, work_in_process
 
 STOP_MESSAGE = "/stop"
 BUFFER_ID_KEY = "/buffer_id"
@@ -43,11 +43,11 @@ class CommanderProcess:
     def __init__(self, commanding: Numbering, ticket: str) -> None:
         super().__init__()
         self.daemon = True
-        self._commanding = commanding
+        self._sent = Sent(commanding)
         self._ticket = ticket
 
     def run(self) -> None:
-        work_in_process(self._commanding, self._ticket)
+        work_in_process(self._sent, self._ticket)
 
 
 class CommanderSpawnProcess(CommanderProcess, SpawnProcess):

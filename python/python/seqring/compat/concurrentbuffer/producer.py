@@ -9,7 +9,7 @@ from typing import Any
 from seqring.compat.concurrentbuffer._fit import each_of, fit
 from seqring.compat.concurrentbuffer.process import SubProcessObject
 from seqring.pipeline._roles import Out
-from seqring.pipeline._working import Making, work_in_process
+from seqring.pipeline._working import Making, Sent, work_in_process
 
 
 class Producer(SubProcessObject):
@@ -43,11 +43,11 @@ class ProducerProcess:
     def __init__(self, making: Fitting, ticket: str) -> None:
         super().__init__()
         self.daemon = True
-        self._making = making
+        self._sent = Sent(making)
         self._ticket = ticket
 
     def run(self) -> None:
-        work_in_process(self._making, self._ticket)
+        work_in_process(self._sent, self._ticket)
 
 
 class ProducerSpawnProcess(ProducerProcess, SpawnProcess):
