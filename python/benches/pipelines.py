@@ -57,12 +57,12 @@ class InPlace(seqring.pipeline.Producer):
     def __init__(self, shape: Shape) -> None:
         self.painter = Painter(shape)
 
-    def create_data(self, message: Any, out: Any) -> None:  # type: ignore[override]
+    def create_data(self, message: Any, out: Any) -> None:
         self.painter.paint(message, out[0])
 
 
 class Returned(InPlace):
-    def create_data(self, message: Any) -> Any:  # type: ignore[override]
+    def create_data(self, message: Any) -> Any:
         return self.painter.painted(message)
 
 
@@ -116,7 +116,7 @@ class _CompatCommander(Endless, compat_commander.Commander):
 
 
 class _CompatProducer(Returned, compat_producer.Producer):
-    def create_data(self, message: Any) -> Any:  # type: ignore[override]
+    def create_data(self, message: Any) -> Any:
         return [self.painter.painted(message)]
 
 

@@ -99,7 +99,7 @@ class Silent(Endless):
 class Blocked(InPlace):
     """A producer that is at its item for ever."""
 
-    def create_data(self, message: Any, out: Any) -> None:  # type: ignore[override]
+    def create_data(self, message: Any, out: Any) -> None:
         if message["number"] == 8:
             time.sleep(3600)
         super().create_data(message, out)

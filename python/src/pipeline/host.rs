@@ -105,14 +105,15 @@ impl Host {
         Ok(self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?.is_some())
     }
 
-    /// Messages issued, items done, messages in flight, items copied, and of each producer what it made, failed at, and its
-    /// seconds at work.
+    /// Messages issued, items done, messages in flight, items copied, and of each producer what it made, failed at, its
+    /// seconds at work, and how often it was replaced.
     #[expect(clippy::type_complexity, reason = "a tuple for Python")]
-    fn figures(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64)>)> {
+    fn figures(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64, u64)>)> {
         let deadline = Deadline::after(None)?;
         let progress = self.cell.hold(py, deadline)?.expect("no deadline").get().progress();
         let producers = progress.producers.iter();
-        let producers = producers.map(|one| (one.made, one.failed, one.busy.as_secs_f64())).collect();
+        let producers =
+            producers.map(|one| (one.made, one.failed, one.busy.as_secs_f64(), one.replaced)).collect();
         // Relaxed: a count, orders nothing.
         Ok((progress.issued, progress.done, progress.in_flight, self.copied.load(Relaxed), producers))
     }

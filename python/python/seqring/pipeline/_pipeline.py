@@ -16,7 +16,7 @@ from seqring.pipeline._progress import Bar, bar_of
 from seqring.pipeline._roles import Commander, Function, Listed, Make, Producer, count_of
 from seqring.pipeline._starting import StartMethod, Workers
 from seqring.pipeline._working import Commanding, Making
-from seqring.pipeline.errors import ItemFailed, WorkerDied
+from seqring.pipeline.errors import ItemFailed, Stuck, WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +29,12 @@ Item = tuple[list[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class ProducerFigures:
-    """What a producer did so far: items made, tries that failed, seconds at work."""
+    """What a producer did so far: items made, tries that failed, seconds at work, processes that took its place."""
 
     made: int
     failed: int
     busy: float
+    replaced: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Pipeline:
     >>> def square(message, out):
     ...     out[0][...] = message**2
     ...     out.meta = {"of": message}
-    >>> with Pipeline(range(1, 4), square, shapes=(2, 2), dtypes="int32", producers=2) as pipeline:
+    >>> with Pipeline(range(1, 4), square, shapes=(2, 2), dtypes="int32", start_method="fork") as pipeline:
     ...     for arrays, meta in pipeline:
     ...         print(arrays[0].sum(), meta)
     4 {'of': 1}
@@ -200,8 +201,9 @@ class Pipeline:
         self._end_bar()
         try:
             self._host.stop()
-        finally:
+        except Stuck:
             self._workers.interrupt()
+            raise
 
     def close(self) -> None:
         """`stop`, without an error."""

@@ -97,10 +97,11 @@ class Function(Producer):
     """A function that makes items."""
 
     def __init__(self, make: Make) -> None:
-        self.create_data = make  # type: ignore[method-assign]
+        self._make = make
 
-    def create_data(self, message: Any, *arguments: Any, **keywords: Any) -> Any:
-        raise NotImplementedError  # Replaced by the function.
+    @property
+    def create_data(self) -> Make:
+        return self._make
 
 
 def fills_in_place(create_data: Make) -> bool:

@@ -163,7 +163,7 @@ class _States(BufferStateMemory):
     @contextmanager
     def _current(self) -> Iterator[Array]:
         _, done, in_flight, _, producers = self._items.host.figures()
-        made = max(0, sum(made for made, _, _ in producers) - done)
+        made = max(0, sum(made for made, *_ in producers) - done)
         with super()._current() as states:
             states[:] = BufferState.FREE.value
             for number in range(done, done + in_flight):
