@@ -208,6 +208,14 @@ impl Ring {
         Taker::join(self.seat(Role::Taker, entries)?, words)
     }
 
+    /// Wakes all who sleep: whoever was to wake them may have died.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn wake_all(&self) {
+        let Shared { memory, bells, .. } = &*self.shared;
+        bells.wake_sleepers(&memory.control().published);
+        bells.wake_sleepers(&memory.control().freed);
+    }
+
     /// Whether this is a forked child's copy of a handle.
     #[cfg(not(any(seqring_loom, seqring_fuzz)))]
     pub(crate) fn is_inherited(&self) -> bool {

@@ -144,10 +144,12 @@ impl Taker {
         self.endpoint.waiting = waiting;
     }
 
-    /// From now on this taker takes over nothing that dead takers left: [`Self::take_over`] of another one does.
+    /// From now on this taker takes over nothing that dead takers left, [`Self::take_over`] of another one does; and it may
+    /// sleep that long, because somebody wakes it when a participant died.
     #[cfg(not(any(seqring_loom, seqring_fuzz)))]
-    pub(crate) fn leave_the_dead(&mut self) {
+    pub(crate) fn leave_the_dead(&mut self, longest_sleep: Duration) {
         self.leaves_the_dead = true;
+        self.endpoint.sleep_up_to(longest_sleep);
     }
 
     /// A message that a dead taker left, if there is one: with the taker's entry.

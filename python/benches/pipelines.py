@@ -85,10 +85,9 @@ class Pipeline(Contestant):
     name = "seqring.Pipeline, in place"
     producer: ClassVar[Any] = InPlace
     start_method: ClassVar[Any] = "fork"
-    in_flight_each = 3
 
     def __init__(self, shape: Shape, producers: int, ordered: bool, in_flight: int | None = None) -> None:
-        self.in_flight = in_flight or self.in_flight_each * producers
+        self.in_flight = in_flight or (64 if shape == SMALL else 2 * producers)  # As without being asked.
         self.pipeline = seqring.Pipeline(
             Endless(), self.producer(shape), shapes=shape, producers=producers, ordered=ordered,
             start_method=self.start_method, in_flight=self.in_flight,

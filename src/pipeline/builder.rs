@@ -47,6 +47,10 @@ const TEXT_BYTES: usize = 512;
 const MIN_TEXT_BYTES: usize = 64;
 /// The longest command, unless said otherwise.
 const COMMAND_BYTES: usize = 4096;
+/// So much is in flight, unless said otherwise or two a producer are more,
+const IN_FLIGHT_BYTES: usize = 1 << 20;
+/// and no more than so many.
+const MOST_IN_FLIGHT: usize = 64;
 /// How long a process may take to join, unless said otherwise: some load large libraries first.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -57,7 +61,7 @@ impl Default for Pipeline {
 }
 
 impl Pipeline {
-    /// One producer, in order, of items without arrays; two buffers in flight a producer; four items held at a time.
+    /// One producer, in order, of items without arrays; four items held at a time.
     pub fn new() -> Self {
         Pipeline {
             arrays: Ok(Arrays::default()),
@@ -104,7 +108,9 @@ impl Pipeline {
         self
     }
 
-    /// How many commands may be issued whose items were not taken yet.
+    /// How many commands may be issued whose items were not taken yet. Unless said otherwise, as many as make up a
+    /// megabyte, but no more than 64, and at least two a producer: with small items it is more costly to wake
+    /// somebody for each than to make it.
     #[must_use]
     pub fn in_flight(mut self, commands: usize) -> Self {
         self.in_flight = Some(commands);
@@ -231,7 +237,9 @@ impl Pipeline {
         create: impl Fn(&Config) -> Result<Ring, RingError>,
     ) -> Result<Workshop, PipelineError> {
         let arrays = Arc::new(self.arrays.clone().map_err(PipelineError::Config)?);
-        let in_flight = self.in_flight.unwrap_or(2 * self.producers);
+        let in_flight = self.in_flight.unwrap_or_else(|| {
+            (IN_FLIGHT_BYTES / arrays.bytes().max(1)).min(MOST_IN_FLIGHT).max(2 * self.producers)
+        });
         if self.producers == 0 || in_flight == 0 || self.held_items == 0 {
             let what = "it needs a producer, a command in flight and an item to be held";
             return Err(PipelineError::Config(what.into()));
@@ -263,7 +271,7 @@ impl Pipeline {
             takers: 0,
             home: channel(),
             workers,
-            untold: None,
+            ahead: None,
             seen: (self.order == Order::Unordered).then(Seen::default),
             done: 0,
             total: None,

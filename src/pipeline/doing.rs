@@ -5,7 +5,7 @@ use std::fmt;
 /// What a worker was doing when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// It was in its `build`.
+    /// It was in its `build`, or had not even joined.
     Build,
     /// The commander: it had issued the commands before this number, and perhaps this one.
     Command {
@@ -26,7 +26,7 @@ pub enum Doing {
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doing::Build => write!(f, "in its build"),
+            Doing::Build => write!(f, "before it was built"),
             Doing::Command { number } => write!(f, "at command {number}"),
             Doing::Item { number, tries } => write!(f, "at item {number}, try {tries}"),
             Doing::Nothing => write!(f, "while it waited for a command"),

@@ -30,8 +30,8 @@ pub struct Items {
     pub(crate) home: (Sender<Taker>, Receiver<Taker>),
     pub(crate) keeper: Keeper,
     pub(crate) workers: Workers,
-    /// To be told by the next call.
-    pub(crate) untold: Option<PipelineError>,
+    /// What the next call delivers or tells, if somebody waited for it before.
+    pub(crate) ahead: Option<Result<Outcome, PipelineError>>,
     /// Which results were there before, where they come in any order.
     pub(crate) seen: Option<Seen>,
     /// Results delivered, failed ones too.
@@ -44,8 +44,9 @@ pub struct Items {
 }
 
 /// What a result means for the consumer.
-#[expect(clippy::large_enum_variant, reason = "nearly all are items, and none is stored")]
-enum Outcome {
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are items")]
+pub(crate) enum Outcome {
     Item(Item),
     /// Reported; the pipeline goes on.
     Skipped(PipelineError),
@@ -63,33 +64,19 @@ impl Items {
         self.advance(Instant::now().checked_add(timeout))
     }
 
-    /// Waits for at most `timeout` until the next call has something to deliver or to tell. Says whether that is so. Takes
-    /// nothing. Looks after the workers as the calls do that take.
+    /// Waits for at most `timeout` until the next call has something to deliver or to tell. Says whether that is so.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
-        loop {
-            let all_done = self.total.is_some_and(|total| self.done >= total);
-            if self.ended || all_done || self.untold.is_some() || self.find_taker().is_err() {
-                return true;
-            }
-            let look_again = self.keeper.look(&mut self.workers).unwrap_or_else(|error| {
-                self.untold = Some(error);
-                None
-            });
-            if self.untold.is_some() || self.keeper.is_at_the_end(self.done) {
-                return true;
-            }
-            let now = Instant::now();
-            let until = [deadline, look_again].into_iter().flatten().min();
-            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-            let taker = self.taker.as_mut().expect("there is one, or an error");
-            if taker.ready_within(left) {
-                return true;
-            }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return false;
+        while self.ahead.is_none() && !self.is_over() {
+            match self.wait(deadline) {
+                Ok(Outcome::Noted) => {}
+                Err(PipelineError::TimedOut { .. }) => return false,
+                // Unless one is dropped before the next call.
+                Err(PipelineError::AllHeld { .. }) => return true,
+                outcome => self.ahead = Some(outcome),
             }
         }
+        true
     }
 
     /// How far everybody is.
@@ -108,10 +95,10 @@ impl Items {
 
     fn advance(&mut self, deadline: Option<Instant>) -> Result<Option<Item>, PipelineError> {
         loop {
-            if self.ended || self.total.is_some_and(|total| self.done >= total) {
+            if self.is_over() {
                 return self.end().map(|()| None);
             }
-            let outcome = match self.wait(deadline) {
+            let outcome = match self.ahead.take().unwrap_or_else(|| self.wait(deadline)) {
                 Ok(outcome) => outcome,
                 Err(error @ (PipelineError::AllHeld { .. } | PipelineError::TimedOut { .. })) => {
                     return Err(error);
@@ -137,11 +124,12 @@ impl Items {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.ended || self.total.is_some_and(|total| self.done >= total)
+    }
+
     /// The next result.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Outcome, PipelineError> {
-        if let Some(error) = self.untold.take() {
-            return Err(error);
-        }
         self.find_taker()?;
         loop {
             let look_again = self.keeper.look(&mut self.workers)?;

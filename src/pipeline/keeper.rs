@@ -10,6 +10,7 @@ use super::doing::Doing;
 use super::error::PipelineError;
 use super::failure::OnFailure;
 use super::label::{Label, Mark};
+use super::launch::Exit;
 use super::producing::{Kept, told, try_again};
 use super::results::Results;
 use super::workers::Workers;
@@ -58,7 +59,7 @@ pub(crate) struct Keeper {
 }
 
 /// How soon a dead process is found, at most.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// As soon as that, if it is known that it dies.
 const LOOK_SOON: Duration = Duration::from_millis(1);
 /// So often in a row a process may end before it is built, where those that die are replaced.
@@ -118,14 +119,10 @@ impl Keeper {
         Ok(Some(self.next_look))
     }
 
-    /// Whether [`Self::end_after`] has something to say.
-    pub(crate) fn is_at_the_end(&self, done: u64) -> bool {
-        self.commander_died.is_some() && done >= self.workshop.board.issued()
-    }
-
     /// Why there will be nothing more, if `done` results were delivered and the commander died.
     pub(crate) fn end_after(&mut self, done: u64) -> Option<PipelineError> {
-        if self.is_at_the_end(done) { self.commander_died.take() } else { None }
+        let all_done = done >= self.workshop.board.issued();
+        self.commander_died.take_if(|_| all_done)
     }
 
     /// What became of the command of this number, if it is known here and not by its result.
@@ -212,24 +209,21 @@ impl Keeper {
         let Dead { worker, pid, exit, hung } = dead;
         let at = self.workshop.board.line(worker).at();
         let name = crew.name(worker);
-        if at == At::Absent {
-            return Err(PipelineError::NotJoined {
-                worker: name,
-                pid,
-                exit: Some(exit),
-                waited: self.limits.start,
-            });
+        if at == At::Absent && !matches!(exit, Exit::Signal(_)) {
+            let waited = self.limits.start;
+            return Err(PipelineError::NotJoined { worker: name, pid, exit: Some(exit), waited });
         }
         let died = |doing: Doing| PipelineError::Died { worker: name.clone(), pid, exit, doing };
         if worker == self.workshop.commander() {
             if at != At::Left {
                 self.commander_died = Some(died(match at {
-                    At::Building => Doing::Build,
+                    At::Absent | At::Building => Doing::Build,
                     _ => Doing::Command { number: self.workshop.board.issued() },
                 }));
             }
             return Ok(());
         }
+        self.workshop.wake_all();
         self.take_over();
         match (self.commands[worker].take(), hung) {
             (Some((label, command)), hung) => {
@@ -239,7 +233,7 @@ impl Keeper {
                 };
                 self.decide(worker, label, &command, error)?;
             }
-            (None, _) if at == At::Building => {
+            (None, _) if matches!(at, At::Absent | At::Building) => {
                 self.unbuilt[worker] += 1;
                 if self.workshop.plan.on_failure == OnFailure::Fail || self.unbuilt[worker] >= UNBUILT {
                     return Err(died(Doing::Build));

@@ -143,11 +143,11 @@ impl Hand {
         self.results.put(mark.label(label.number), label.number, &text)
     }
 
-    /// Whether this producer was the last to fail at that command, and there are others.
+    /// Whether this producer was the last to fail at that command, and there are others at work.
     fn is_for_another(&self, command: &Taken<'_>) -> bool {
+        let works = |worker| matches!(self.board.line(worker).at(), At::Idle | At::Work(_));
         command.metadata() == tried_by(self.index)
-            && (0..self.plan.producers)
-                .any(|other| other != self.index && self.board.line(other).at() != At::GivenUp)
+            && (0..self.plan.producers).any(|other| other != self.index && works(other))
     }
 
     /// Back to the end of the queue. If there is nothing else in it, this producer then leaves it alone until somebody takes

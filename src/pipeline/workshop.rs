@@ -21,6 +21,7 @@ use crate::error::{JoinError, RingError};
 use crate::ring::Ring;
 use crate::taker::Taker;
 use crate::writer::Writer;
+use std::time::Duration;
 
 /// One handle on a pipeline's rings. A host, who is the consumer, makes it; worker processes open it again.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Sizes {
     pub(crate) text_bytes: usize,
 }
 
+/// How long workers sleep at most. The host looks for the dead, and wakes everybody when it finds one.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Entries of the host's beside its takers: in each ring a writer and perhaps a taker.
 const HOST: usize = 2;
 
@@ -85,13 +88,13 @@ impl Workshop {
         kept: Option<Kept>,
     ) -> Result<Producing<P>, PipelineError> {
         let mut commands = self.commands.taker_in(index..index + 1)?;
-        commands.leave_the_dead();
+        commands.leave_the_dead(LONGEST_SLEEP);
         let again = self.plan.producers + index;
         let hand = Hand {
             index,
             results: self.results(index)?,
             ring: self.results.clone(),
-            again: self.commands.writer_in(again..again + 1)?,
+            again: writer(&self.commands, again)?,
             plan: self.plan.clone(),
             board: self.board.clone(),
             kept,
@@ -144,14 +147,26 @@ impl Workshop {
         self.results.close();
     }
 
+    /// Wakes all who wait, after a death: whoever died may have been about to.
+    pub(crate) fn wake_all(&self) {
+        self.commands.wake_all();
+        self.results.wake_all();
+    }
+
     /// The commander's, or the one after it, the host's.
     fn commands_writer(&self, which: usize) -> Result<Writer, JoinError> {
         let entry = 2 * self.plan.producers + which;
-        self.commands.writer_in(entry..entry + 1)
+        writer(&self.commands, entry)
     }
 
     fn results(&self, entry: usize) -> Result<Results, JoinError> {
-        let writer = self.results.writer_in(entry..entry + 1)?;
+        let writer = writer(&self.results, entry)?;
         Ok(Results { writer, order: self.plan.order, slot_bytes: self.results.config().slot_bytes() })
     }
+}
+
+fn writer(ring: &Ring, entry: usize) -> Result<Writer, JoinError> {
+    let mut writer = ring.writer_in(entry..entry + 1)?;
+    writer.sleep_up_to(LONGEST_SLEEP);
+    Ok(writer)
 }

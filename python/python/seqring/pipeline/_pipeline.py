@@ -70,7 +70,8 @@ class Pipeline:
     `shapes`, `dtypes`: of the arrays of an item: one, as a tuple of numbers, or a list of such.
     `producers`: how many work at the same time. `ordered`: items in the order of the messages, or as they are done.
     `start_method`: `"fork"`, `"spawn"`, `"forkserver"`, a context of multiprocessing, or `"threads"` of this process.
-    `in_flight`: how many messages may be issued whose items were not taken; twice the producers if `None`.
+    `in_flight`: how many messages may be issued whose items were not taken; if `None`, as many as make up a megabyte, 64 at
+    most, two a producer at least.
     `on_failure`: what happens when a producer raises, takes longer than `produce_timeout` seconds, or dies. `"fail"`: the
     consumer gets the error, and the pipeline ends. `"skip"`: `report` is called with the error, which is logged without
     one, and the item is left out. `"retry"`: others try the message up to `retries` times more.
