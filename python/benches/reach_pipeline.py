@@ -5,9 +5,7 @@ As `reach.py`, whose table it has. `--rivals` adds a table of items a second, la
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import statistics
 import sys
 import time
@@ -18,7 +16,7 @@ from typing import Any
 import numpy
 import seqring
 from pipelines import ALL, LARGE, SMALL, Compat, Contestant, Endless, InPlace, Original, Pipeline
-from reach import Row, cell
+from reach import Row, cell, main
 
 
 def rate(kind: type[Contestant], shape: tuple[int, ...], count: int, producers: int = 2, ordered: bool = True) -> float:
@@ -219,20 +217,5 @@ def cores(kind: type[Contestant], count: int) -> float:
         contestant.stop()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="short runs that show only that everything works")
-    parser.add_argument("--rivals", action="store_true", help="also measure everything else that is installed")
-    parser.add_argument("--repetitions", type=int, help="of each row; 5, or 1 with --quick")
-    arguments = parser.parse_args()
-    repetitions = arguments.repetitions or (1 if arguments.quick else 5)
-    print(f"CPython {platform.python_version()}, {os.cpu_count()} cores, {platform.release()}\n")
-    print("| what | median (lowest–highest, repetitions) | aim | |\n|---|---|---|---|")
-    reached = [row.report(repetitions) for row in rows(arguments.quick)]
-    if arguments.rivals:
-        rivals(arguments.quick, repetitions)
-    return 0 if all(reached) or arguments.quick else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, rows, rivals))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from multiprocessing.context import BaseContext, ForkContext, ForkProcess, SpawnContext, SpawnProcess
+from multiprocessing.context import BaseContext, ForkProcess, SpawnProcess
 from typing import Any
 
-from seqring.compat.concurrentbuffer.process import SubProcessObject
-from seqring.pipeline._working import Commanding, Sent, work_in_process
+from seqring.compat.concurrentbuffer.process import SubProcessObject, WorkerProcess, of_context
+from seqring.pipeline._working import Commanding
 
 STOP_MESSAGE = "/stop"
 BUFFER_ID_KEY = "/buffer_id"
@@ -37,17 +37,8 @@ class Numbering(Commanding):
         return super().encoded(message)
 
 
-class CommanderProcess:
+class CommanderProcess(WorkerProcess):
     """The commander's process."""
-
-    def __init__(self, commanding: Numbering, ticket: str) -> None:
-        super().__init__()
-        self.daemon = True
-        self._sent = Sent(commanding)
-        self._ticket = ticket
-
-    def run(self) -> None:
-        work_in_process(self._sent, self._ticket)
 
 
 class CommanderSpawnProcess(CommanderProcess, SpawnProcess):
@@ -60,8 +51,4 @@ class CommanderForkProcess(CommanderProcess, ForkProcess):
 
 def get_commander_process_class_object(context: BaseContext) -> type[CommanderSpawnProcess | CommanderForkProcess]:
     """The class of the commander's process. Raises `ValueError` for a context that is neither fork's nor spawn's."""
-    if isinstance(context, ForkContext):
-        return CommanderForkProcess
-    if isinstance(context, SpawnContext):
-        return CommanderSpawnProcess
-    raise ValueError(f"the context must be a ForkContext or a SpawnContext, not {context!r}")
+    return of_context(context, CommanderForkProcess, CommanderSpawnProcess)

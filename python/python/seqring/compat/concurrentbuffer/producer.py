@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from multiprocessing.context import BaseContext, ForkContext, ForkProcess, SpawnContext, SpawnProcess
+from multiprocessing.context import BaseContext, ForkProcess, SpawnProcess
 from typing import Any
 
 from seqring.compat.concurrentbuffer._fit import each_of, fit
-from seqring.compat.concurrentbuffer.process import SubProcessObject
+from seqring.compat.concurrentbuffer.process import SubProcessObject, WorkerProcess, of_context
 from seqring.pipeline._roles import Out
-from seqring.pipeline._working import Making, Sent, work_in_process
+from seqring.pipeline._working import Making
 
 
 class Producer(SubProcessObject):
@@ -37,17 +37,8 @@ class Fitting(Making):
         out.meta = self.producer._meta
 
 
-class ProducerProcess:
+class ProducerProcess(WorkerProcess):
     """A producer's process."""
-
-    def __init__(self, making: Fitting, ticket: str) -> None:
-        super().__init__()
-        self.daemon = True
-        self._sent = Sent(making)
-        self._ticket = ticket
-
-    def run(self) -> None:
-        work_in_process(self._sent, self._ticket)
 
 
 class ProducerSpawnProcess(ProducerProcess, SpawnProcess):
@@ -60,8 +51,4 @@ class ProducerForkProcess(ProducerProcess, ForkProcess):
 
 def get_producer_process_class_object(context: BaseContext) -> type[ProducerSpawnProcess | ProducerForkProcess]:
     """The class of producers' processes. Raises `ValueError` for a context that is neither fork's nor spawn's."""
-    if isinstance(context, ForkContext):
-        return ProducerForkProcess
-    if isinstance(context, SpawnContext):
-        return ProducerSpawnProcess
-    raise ValueError(f"the context must be a ForkContext or a SpawnContext, not {context!r}")
+    return of_context(context, ProducerForkProcess, ProducerSpawnProcess)
