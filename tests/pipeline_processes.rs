@@ -69,6 +69,13 @@ fn be_host(what: &str, task: &str) {
             let item = items.next().unwrap().unwrap();
             answer(&format!("{} at work", descriptors() - before));
             let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+            let mut segments: Vec<_> = maps
+                .lines()
+                .filter(|map| map.contains("memfd:seqring"))
+                .filter_map(|map| map.split_ascii_whitespace().nth(4))
+                .collect();
+            segments.dedup();
+            answer(&format!("{} segments", segments.len()));
             answer(&format!("{} of /dev/shm", maps.matches("/dev/shm").count()));
             items.stop().unwrap();
             drop(item);
@@ -163,9 +170,10 @@ fn processes_end_when_their_host_is_killed() {
 }
 
 #[test]
-fn a_pipeline_has_two_descriptors_and_one_a_worker_and_leaves_none() {
+fn a_pipeline_has_one_segment_two_descriptors_and_one_a_worker_and_leaves_none() {
     let mut host = Peer::start("count-descriptors", "endless");
     assert_eq!(host.answer(), format!("{} at work", 2 + 6));
+    assert_eq!(host.answer(), "1 segments");
     assert_eq!(host.answer(), "0 of /dev/shm");
     // The item that was held has the results' memory mapped until it is dropped.
     assert_eq!(host.answer(), "0 left");
@@ -205,7 +213,7 @@ fn a_program_that_is_not_there_is_an_error_at_the_start() {
 #[test]
 fn a_ticket_is_refused_when_its_host_is_gone() {
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
-    let ticket = |host| format!("seqring-worker-1:{host}:1:3:4:0").parse::<WorkerTicket>().unwrap();
+    let ticket = |host| format!("seqring-worker-1:{host}:1:3:4096:0").parse::<WorkerTicket>().unwrap();
     let gone = ticket(sleep.id()).join().unwrap_err().to_string();
     assert!(gone.contains("has ended"), "another process of that number: {gone}");
     sleep.kill().unwrap();

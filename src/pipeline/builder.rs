@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::error::RingError;
 use crate::frame::Frame;
 use crate::ring::Ring;
+use crate::segment_options::SegmentOptions;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -200,7 +201,8 @@ impl Pipeline {
         P: Producer + Send + 'static,
     {
         refuse_lost_worker()?;
-        let workshop = self.workshop(Ring::heap)?;
+        let workshop =
+            self.workshop(|[commands, results]| Ok([Ring::heap(commands)?, Ring::heap(results)?]))?;
         let kept: Vec<Kept> =
             self.produce_timeout.iter().flat_map(|_| (0..self.producers).map(|_| Kept::default())).collect();
         let mut items = self.items(workshop.clone(), Workers::Threads(Threads::new()), kept.clone())?;
@@ -223,7 +225,7 @@ impl Pipeline {
     #[cfg(target_os = "linux")]
     pub fn start_with(&self, launch: impl Launch + 'static) -> Result<Items, PipelineError> {
         refuse_lost_worker()?;
-        let workshop = self.workshop(Ring::anonymous)?;
+        let workshop = self.workshop(|configs| SegmentOptions::new().anonymous_pair(configs))?;
         let crew = Crew::new(Box::new(launch), &workshop)?;
         let mut items = self.items(workshop, Workers::Processes(crew), Vec::new())?;
         if let Workers::Processes(crew) = &mut items.workers {
@@ -234,7 +236,7 @@ impl Pipeline {
 
     fn workshop(
         &self,
-        create: impl Fn(&Config) -> Result<Ring, RingError>,
+        create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
     ) -> Result<Workshop, PipelineError> {
         let arrays = Arc::new(self.arrays.clone().map_err(PipelineError::Config)?);
         let in_flight = self.in_flight.unwrap_or_else(|| {

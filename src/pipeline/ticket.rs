@@ -1,8 +1,8 @@
 //! What another process needs to take part in a pipeline: a line of text.
 //!
 //! The rings have no name: they lie in memory that goes with the last process that has it. A ticket says which process
-//! hosts the pipeline, and by which descriptors that one has the rings; whoever may look at the host's descriptors, as
-//! processes of one user may, opens them through `/proc`.
+//! hosts the pipeline, and by which descriptor that one has the file of both rings; whoever may look at the host's
+//! descriptors, as processes of one user may, opens it through `/proc`.
 
 use super::commanding::Commanding;
 use super::error::{PipelineError, WorkerError};
@@ -11,8 +11,8 @@ use super::producing::Producing;
 use super::worker::{Commander, Producer};
 use super::workshop::Workshop;
 use crate::error::JoinError;
-use crate::ring::Ring;
 use crate::segment::started;
+use crate::segment_options::SegmentOptions;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
@@ -28,8 +28,10 @@ pub struct WorkerTicket {
     pub(crate) host: u32,
     /// When that process started: tells it from a later one of the same number.
     pub(crate) started: u64,
-    pub(crate) commands: i32,
-    pub(crate) results: i32,
+    /// The host's descriptor of the file with both rings,
+    pub(crate) descriptor: i32,
+    /// and where in it the second one begins.
+    pub(crate) results: u64,
     pub(crate) role: WorkerRole,
 }
 
@@ -57,8 +59,8 @@ const COMMANDER: &str = "commander";
 
 impl fmt::Display for WorkerTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WorkerTicket { host, started, commands, results, role } = self;
-        write!(f, "{KIND}:{host}:{started}:{commands}:{results}:")?;
+        let WorkerTicket { host, started, descriptor, results, role } = self;
+        write!(f, "{KIND}:{host}:{started}:{descriptor}:{results}:")?;
         match role {
             WorkerRole::Commander => write!(f, "{COMMANDER}"),
             WorkerRole::Producer(index) => write!(f, "{index}"),
@@ -71,7 +73,7 @@ impl FromStr for WorkerTicket {
 
     fn from_str(text: &str) -> Result<Self, PipelineError> {
         let parse = || {
-            let [kind, host, started, commands, results, role] =
+            let [kind, host, started, descriptor, results, role] =
                 text.split(':').collect::<Vec<_>>().try_into().ok()?;
             let role = match role {
                 COMMANDER => WorkerRole::Commander,
@@ -80,14 +82,14 @@ impl FromStr for WorkerTicket {
             (kind == KIND).then_some(WorkerTicket {
                 host: host.parse().ok()?,
                 started: started.parse().ok()?,
-                commands: commands.parse().ok()?,
+                descriptor: descriptor.parse().ok()?,
                 results: results.parse().ok()?,
                 role,
             })
         };
         parse().ok_or_else(|| PipelineError::Ticket {
             ticket: text.into(),
-            reason: format!("it does not read {KIND}:HOST:STARTED:COMMANDS:RESULTS:WORKER"),
+            reason: format!("it does not read {KIND}:HOST:STARTED:DESCRIPTOR:START:WORKER"),
         })
     }
 }
@@ -95,16 +97,11 @@ impl FromStr for WorkerTicket {
 impl WorkerTicket {
     /// For a pipeline of this process.
     pub(crate) fn of(workshop: &Workshop, role: WorkerRole) -> Result<Self, PipelineError> {
-        let descriptor = |ring: &Ring| {
-            let file = ring.shared.presence.backing.file();
-            file.map(crate::segment::SegmentFile::descriptor)
-                .ok_or_else(|| PipelineError::Config("processes need rings in shared memory".into()))
-        };
         Ok(WorkerTicket {
             host: std::process::id(),
             started: started(std::process::id()).unwrap_or(0),
-            commands: descriptor(&workshop.commands)?,
-            results: descriptor(&workshop.results)?,
+            descriptor: workshop.commands.file()?.descriptor(),
+            results: SegmentOptions::start_of_second(&workshop.commands)?,
             role,
         })
     }
@@ -123,18 +120,16 @@ impl WorkerTicket {
     pub fn join(&self) -> Result<Place, PipelineError> {
         let refuse = |reason: String| PipelineError::Ticket { ticket: self.to_string(), reason };
         let gone = || refuse(format!("process {}, which hosts the pipeline, has ended", self.host));
-        let open = |descriptor: i32| -> Result<Ring, PipelineError> {
-            let path = format!("/proc/{}/fd/{descriptor}", self.host);
-            let file = OpenOptions::new().read(true).write(true).open(&path);
-            let file = file.map_err(|error| refuse(format!("opening {path}: {error}")))?;
-            Ok(Ring::from_descriptor(OwnedFd::from(file))?)
-        };
+        let path = format!("/proc/{}/fd/{}", self.host, self.descriptor);
         let is_host = self.host == std::process::id();
         let guard = if is_host { None } else { Some(Guard::of(self.host).map_err(|_| gone())?) };
         if started(self.host) != Some(self.started) {
             return Err(gone());
         }
-        let workshop = Workshop::join(open(self.commands)?, open(self.results)?)
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = OwnedFd::from(file.map_err(|error| refuse(format!("opening {path}: {error}")))?);
+        let open = |start| SegmentOptions::new().open_at(&file, start);
+        let workshop = Workshop::join(open(0)?, open(self.results)?)
             .ok_or_else(|| refuse("its rings are no pipeline's".into()))?;
         if let WorkerRole::Producer(index) = self.role
             && index >= workshop.plan.producers
@@ -253,7 +248,7 @@ mod tests {
     #[test]
     fn tickets_survive_their_text_and_others_are_refused() {
         for role in [WorkerRole::Commander, WorkerRole::Producer(7)] {
-            let ticket = WorkerTicket { host: 12, started: 345, commands: 3, results: 4, role };
+            let ticket = WorkerTicket { host: 12, started: 345, descriptor: 3, results: 4096, role };
             assert_eq!(ticket.to_string().parse::<WorkerTicket>().unwrap(), ticket);
         }
         for other in

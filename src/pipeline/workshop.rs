@@ -48,11 +48,11 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const HOST: usize = 2;
 
 impl Workshop {
-    /// A new one, whose rings `create` makes.
+    /// A new one, whose two rings `create` makes.
     pub(crate) fn create(
         plan: Plan,
         sizes: Sizes,
-        create: impl Fn(&Config) -> Result<Ring, RingError>,
+        create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
     ) -> Result<Self, RingError> {
         let config = |slots, bytes: usize, participants: usize| {
             Config::new(slots, bytes).delivery(Delivery::Queue).participants(participants).tag(true)
@@ -65,7 +65,7 @@ impl Workshop {
         let bytes = plan.arrays.bytes().max(sizes.text_bytes);
         let results = config(sizes.in_flight, bytes, producers + 1 + HOST + sizes.held_items)
             .meta_bytes(sizes.metadata_bytes);
-        let (commands, results) = (create(&commands)?, create(&results)?);
+        let [commands, results] = create([&commands, &results])?;
         let board = Board::set_up(&commands, &plan);
         Ok(Workshop { commands, results, board, plan })
     }
