@@ -81,13 +81,14 @@ impl Role {
         let takes = self == Role::Taker;
         match stop {
             Stop::SeatTaken => true,
-            Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
+            Stop::StreamOpened | Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
             Stop::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
             Stop::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Stop::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Stop::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
+            Stop::PublishDone => matches!(self, Role::Writer(..)),
             Stop::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
             Stop::ExchangeLooked
             | Stop::ExchangeArmed
@@ -100,8 +101,14 @@ impl Role {
             Stop::JoinCursor | Stop::ReadCopied => reads,
             Stop::BellAnnounced => reads || takes,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `segment`.
-            Stop::SegmentFilled
+            // In `recovery`, `handover`, `eviction` and `segment`.
+            Stop::DeathKept
+            | Stop::ReaderParking
+            | Stop::ReaderParked
+            | Stop::ReaderResuming
+            | Stop::ReaderEvicted
+            | Stop::SetAside
+            | Stop::SegmentFilled
             | Stop::SegmentNamed
             | Stop::SegmentEntered
             | Stop::SegmentLeft
@@ -169,7 +176,12 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 fn is_rare(stop: Stop) -> bool {
     matches!(
         stop,
-        Stop::SeatTaken | Stop::LeaveMarked | Stop::StreamEnded | Stop::ReaderVacated | Stop::JoinCursor
+        Stop::SeatTaken
+            | Stop::StreamOpened
+            | Stop::LeaveMarked
+            | Stop::StreamEnded
+            | Stop::ReaderVacated
+            | Stop::JoinCursor
     ) || needs_others(stop)
 }
 
