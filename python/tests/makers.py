@@ -308,7 +308,7 @@ class CompatWrongShape(CompatAt):
 
 class CompatTooLarge(CompatAt):
     def at(self):
-        return [numpy.full(shape, 1 << 20) for shape in self.shapes]
+        return [numpy.full(shape, 1 << 40) for shape in self.shapes]
 
 
 class CompatTooFew(CompatAt):
