@@ -4,10 +4,12 @@
 //! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others move that
 //! many messages; then the victim is continued and ends its errands, or it is killed and an heir takes its place. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
-//! victim never gets to its point. The points at which segments come and go have cases of their own (`segment`).
+//! victim never gets to its point. The points at which segments come and go have cases of their own (`segment`), and so has a
+//! producer of a pipeline, which dies at each of its points (`pipeline`).
 
 mod case;
 mod message;
+mod pipeline;
 mod recovery;
 mod segment;
 mod victim;
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
         }
         ["recovery-victim", clearing, stop, name] => {
             recovery::be_victim(clearing.parse().expect("a number"), stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        ["pipeline-worker", stop, ticket] => {
+            pipeline::be_worker(stop.parse().ok(), ticket);
             ExitCode::SUCCESS
         }
         [] => run(MESSAGES),
@@ -91,6 +97,9 @@ fn run(messages: u64) -> ExitCode {
             }
             for backend in segment::BACKENDS.into_iter().filter(|_| segment::passes(stop)) {
                 outcome.enter(&format!("{backend:?}"), fate, segment::run(stop, backend, fate, messages));
+            }
+            if fate == Fate::Killed && pipeline::passes(stop) {
+                outcome.enter("a pipeline's producer", fate, pipeline::run(stop));
             }
             for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
                 outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));
