@@ -14,6 +14,7 @@ const ITEMS: u64 = 300;
 /// The victim gets to its point so often before it dies there.
 const PASSES_BEFORE: u64 = 3;
 
+/// Whether it certainly gets there. It sleeps only if there happens to be no command.
 pub(crate) fn passes(stop: Stop) -> bool {
     matches!(
         stop,
@@ -25,7 +26,6 @@ pub(crate) fn passes(stop: Stop) -> bool {
             | Stop::TakeArmed
             | Stop::TakeDone
             | Stop::TakeOwned
-            | Stop::BellAnnounced
             | Stop::BellCleared
     )
 }
@@ -33,9 +33,7 @@ pub(crate) fn passes(stop: Stop) -> bool {
 /// A worker process; with a point, the victim.
 pub(crate) fn be_worker(stop: Option<usize>, ticket: &str) {
     if let Some(stop) = stop.map(|stop| Stop::ALL[stop]) {
-        // A process takes its seats once, and may find work whenever it looks for some.
-        let is_rare = matches!(stop, Stop::SeatTaken | Stop::BellAnnounced);
-        victim::die_at(stop, if is_rare { 0 } else { PASSES_BEFORE });
+        victim::die_at(stop, if stop == Stop::SeatTaken { 0 } else { PASSES_BEFORE });
     }
     let ticket: WorkerTicket = ticket.parse().expect("the parent's");
     let place = ticket.join().expect("the parent lives");
