@@ -72,6 +72,16 @@ impl Presence {
         }
     }
 
+    /// As [`Self::is_held`], for whoever may not wait: `None` if another thread joins or leaves.
+    pub(crate) fn try_is_held(&self, entry: usize) -> Option<bool> {
+        let held = match self.held.try_lock() {
+            Ok(held) => held.contains(&entry),
+            Err(TryLockError::Poisoned(held)) => held.into_inner().contains(&entry),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(held || self.backing.is_locked_elsewhere(entry))
+    }
+
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
         !self.is_inherited() && !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
     }
