@@ -179,8 +179,8 @@ fn a_pipeline_whose_producers_all_hang_ends() {
         let (release, gate) = channel();
         let pipeline = two_arrays().producers(1).on_failure(on_failure);
         let mut items = hangs_at_five(gate, &pipeline.produce_timeout(Duration::from_millis(50)), u64::MAX);
-        let is_named = |error: &PipelineError| matches!(error, PipelineError::Deserted { producers: 1, .. });
-        assert!(items.by_ref().filter_map(Result::err).any(|error| is_named(&error)));
+        let errors: Vec<PipelineError> = items.by_ref().filter_map(Result::err).collect();
+        assert!(matches!(errors.last(), Some(PipelineError::Deserted { producers: 1, .. })), "{errors:?}");
         assert!(items.next().is_none());
         drop(release);
     }

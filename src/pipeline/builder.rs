@@ -214,11 +214,9 @@ impl Pipeline {
         if let Workers::Threads(threads) = &mut items.workers {
             for index in 0..self.producers {
                 let producing = workshop.producing(index, producer(index), kept.get(index).cloned())?;
-                workshop.arrive(index);
                 threads.spawn(format!("producer {index}"), move || producing.run())?;
             }
             let commanding = workshop.commanding(commander)?;
-            workshop.arrive(workshop.commander());
             threads.spawn("the commander".into(), move || commanding.run())?;
         }
         Ok(items)

@@ -30,6 +30,7 @@ impl<C: Commander> Commanding<C> {
     }
 
     fn command_all(&mut self) -> Result<(), WriteError> {
+        self.board.line(self.index).turn(At::Absent, At::Building);
         let commander = &mut self.commander;
         let mut outcome = said(catch_unwind(AssertUnwindSafe(|| commander.build())));
         self.board.line(self.index).turn(At::Building, At::Idle);

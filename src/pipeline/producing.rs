@@ -69,6 +69,7 @@ const PASS_ON_EVERY: Duration = Duration::from_millis(20);
 
 impl<P: Producer> Producing<P> {
     pub(crate) fn run(mut self) {
+        self.hand.turn(At::Absent, At::Building);
         let producer = &mut self.producer;
         let built = said(catch_unwind(AssertUnwindSafe(|| producer.build())));
         self.hand.turn(At::Building, At::Idle);

@@ -7,12 +7,14 @@
 //! killed and an heir takes its place; and 10^4 more are moved. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
 //! victim never gets to its point. Clearing up after the dead (`recovery`), handing readers over (`handover`), evicting them
-//! (`eviction`), and the points at which segments come and go (`segment`) have cases of their own.
+//! (`eviction`), producers of a pipeline (`pipeline`), and the points at which segments come and go (`segment`) have cases
+//! of their own.
 
 mod case;
 mod eviction;
 mod handover;
 mod message;
+mod pipeline;
 mod recovery;
 mod segment;
 mod victim;
@@ -57,6 +59,10 @@ fn main() -> ExitCode {
         }
         ["evicter", stop, name] => {
             eviction::be_victim(stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        ["pipeline-worker", stop, ticket] => {
+            pipeline::be_worker(stop.parse().ok(), ticket);
             ExitCode::SUCCESS
         }
         [] => run(MESSAGES, &[]),
@@ -140,6 +146,9 @@ fn outcome(stop: Stop, messages: u64) -> Outcome {
         }
         for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
             outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));
+        }
+        if fate == Fate::Killed && pipeline::passes(stop) {
+            outcome.enter("a pipeline's producer", fate, pipeline::run(stop));
         }
         for class in handover::CLASSES.into_iter().filter(|_| handover::passes(stop)) {
             outcome.enter(&format!("{class:?}"), fate, handover::run(stop, class, fate, messages));

@@ -16,15 +16,32 @@ static PASSES: AtomicU64 = AtomicU64::new(0);
 
 /// This process stops itself when it comes to `stop`, after it has passed there so often.
 pub(crate) fn stop_at(stop: Stop, passes_before: u64) {
-    TARGET.store(number_of(stop), Ordering::Relaxed);
-    PASSES_BEFORE.store(passes_before, Ordering::Relaxed);
+    aim_at(stop, passes_before);
     on_stop(|stop| {
-        if TARGET.load(Ordering::Relaxed) == number_of(stop)
-            && PASSES.fetch_add(1, Ordering::Relaxed) == PASSES_BEFORE.load(Ordering::Relaxed)
-        {
+        if is_there(stop) {
             kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
         }
     });
+}
+
+/// As [`stop_at`], but there it dies.
+pub(crate) fn die_at(stop: Stop, passes_before: u64) {
+    aim_at(stop, passes_before);
+    on_stop(|stop| {
+        if is_there(stop) {
+            kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
+        }
+    });
+}
+
+fn aim_at(stop: Stop, passes_before: u64) {
+    TARGET.store(number_of(stop), Ordering::Relaxed);
+    PASSES_BEFORE.store(passes_before, Ordering::Relaxed);
+}
+
+fn is_there(stop: Stop) -> bool {
+    TARGET.load(Ordering::Relaxed) == number_of(stop)
+        && PASSES.fetch_add(1, Ordering::Relaxed) == PASSES_BEFORE.load(Ordering::Relaxed)
 }
 
 /// How often it came there.
