@@ -62,7 +62,7 @@ struct Got {
     received: Received,
     buffer: usize,
     /// The entry of the dead taker who had it before.
-    adopted: Option<Seat>,
+    adopted: Option<Box<Seat>>,
 }
 
 /// A look for messages that dead takers left costs 0.5 µs for each living one.
@@ -242,7 +242,7 @@ impl Hand {
         let Settled { buffer, unfinished } = settled;
         let received = self.receive(unfinished.unwrap_or_default(), buffer);
         let received = received.inspect_err(|_| ownership::rest(&self.memory, seat.index(), buffer))?;
-        Ok(Got { received, buffer, adopted: Some(seat) })
+        Ok(Got { received, buffer, adopted: Some(Box::new(seat)) })
     }
 
     /// What goes with the message in a buffer that is this taker's.

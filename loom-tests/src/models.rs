@@ -133,7 +133,7 @@ pub(crate) const MODELS: &[Model] = &[
         // of the next message's pin. That fence also does what `Publish` acquires. The orderings stay: lossy
         // arenas need the one, inline slots share the code of the other.
         kills: &[(Pair::Publish, End::Release)],
-        floor: 702,
+        floor: 250,
         preemptions: None,
         body: gate::arena,
     },
@@ -157,6 +157,13 @@ pub(crate) const MODELS: &[Model] = &[
         floor: 47_298,
         preemptions: Some(4),
         body: pin::view_held_while_skipped,
+    },
+    Model {
+        name: "copied_while_skipped",
+        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
+        floor: 3_863,
+        preemptions: Some(3),
+        body: pin::copied_while_skipped,
     },
     Model {
         name: "shown",
@@ -210,7 +217,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "many_torn",
         kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 14_227,
+        floor: 7_973,
         preemptions: Some(3),
         body: many::torn,
     },
@@ -219,7 +226,7 @@ pub(crate) const MODELS: &[Model] = &[
         // Not the acquire end: between a writer's look at a slot and its filling of the buffer from there lies its
         // next look at the gate, a full fence. Lossy rings have none: there the end stays.
         kills: &[(Pair::Publish, End::Release)],
-        floor: 394,
+        floor: 240,
         preemptions: Some(3),
         body: many::handed_on,
     },
@@ -233,15 +240,15 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "many_joined",
         kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 19_946,
+        floor: 14_367,
         preemptions: Some(2),
         body: many::joined,
     },
-    Model { name: "died_armed", kills: &[], floor: 160, preemptions: Some(3), body: many::died_armed },
+    Model { name: "died_armed", kills: &[], floor: 90, preemptions: Some(3), body: many::died_armed },
     Model {
         name: "died_exchanged",
         kills: &[],
-        floor: 260,
+        floor: 164,
         preemptions: Some(3),
         body: many::died_exchanged,
     },
@@ -257,18 +264,18 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: Some(3),
         body: many::died_helped,
     },
-    Model { name: "died_owning", kills: &[], floor: 117, preemptions: Some(3), body: many::died_owning },
+    Model { name: "died_owning", kills: &[], floor: 70, preemptions: Some(3), body: many::died_owning },
     Model {
         name: "queue",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 222,
+        floor: 48,
         preemptions: Some(3),
         body: queue::one_to_one,
     },
     Model {
         name: "queue_2x2",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 568,
+        floor: 254,
         preemptions: Some(2),
         body: queue::two_to_two_on_one_slot,
     },
@@ -282,21 +289,21 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "taker_armed",
         kills: &[],
-        floor: 504,
+        floor: 297,
         preemptions: Some(2),
         body: queue::taker_died_armed,
     },
     Model {
         name: "taker_done",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 874,
+        floor: 389,
         preemptions: Some(2),
         body: queue::taker_died_with_it,
     },
     Model {
         name: "taker_owning",
         kills: &[],
-        floor: 623,
+        floor: 272,
         preemptions: Some(2),
         body: queue::taker_died_owning,
     },
@@ -304,7 +311,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "queue_died",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 944,
+        floor: 249,
         preemptions: Some(2),
         body: queue::writer_died,
     },
