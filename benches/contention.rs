@@ -11,28 +11,32 @@ mod common;
 
 use bench_support::pin::{CorePair, pin_to};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use seqring::{Config, Delivery, Ring, Start, TryReadError, Writers};
+use seqring::{Config, Delivery, Reader, Ring, Start, TryReadError, Writer, Writers};
 use std::thread;
 
 const SLOTS: usize = 1024;
 const BYTES: usize = 64;
 
-fn beside_readers(criterion: &mut Criterion) {
+fn write(criterion: &mut Criterion) {
+    let cores = CorePair::first_allowed().expect("two cores");
+    pin_to(cores.ours()).expect("an allowed core");
     let mut group = criterion.benchmark_group(format!("write beside readers, Lossy, {SLOTS} x {BYTES}"));
     for count in [0, 1, 8, 32] {
-        let ring = ring(Writers::One);
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            with_others(&ring, count, read_until_closed, |write| bencher.iter(write));
+            let ring = ring(Writers::One);
+            let reader = |_| ring.reader(Start::Next).expect("room for a reader");
+            let readers: Vec<Reader> = (0..count).map(reader).collect();
+            beside(&ring, cores, readers, read_until_closed, |write| bencher.iter(write));
         });
     }
-}
-
-fn beside_writers(criterion: &mut Criterion) {
+    group.finish();
     let mut group = criterion.benchmark_group(format!("write beside writers, Lossy, {SLOTS} x {BYTES}"));
     for count in [0, 1, 3] {
-        let ring = ring(Writers::Many);
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            with_others(&ring, count, write_until_closed, |write| bencher.iter(write));
+            let ring = ring(Writers::Many);
+            let writers: Vec<Writer> =
+                (0..count).map(|_| ring.writer().expect("room for a writer")).collect();
+            beside(&ring, cores, writers, write_until_closed, |write| bencher.iter(write));
         });
     }
 }
@@ -42,31 +46,34 @@ fn ring(writers: Writers) -> Ring {
     Ring::heap(&config).expect("a valid configuration")
 }
 
-/// Measures a write while `count` others do what `other` does, until the ring is closed.
-fn with_others(ring: &Ring, count: usize, other: fn(&Ring), measure: impl FnOnce(&mut dyn FnMut())) {
-    let cores = CorePair::first_allowed().expect("two cores");
+/// Measures a write while each of `others` does its `work` on the other core, until the ring is closed.
+fn beside<O: Send>(
+    ring: &Ring,
+    cores: CorePair,
+    others: Vec<O>,
+    work: fn(O),
+    measure: impl FnOnce(&mut dyn FnMut()),
+) {
     thread::scope(|scope| {
-        for _ in 0..count {
-            scope.spawn(|| {
+        for other in others {
+            scope.spawn(move || {
                 pin_to(cores.theirs()).expect("an allowed core");
-                other(ring);
+                work(other);
             });
         }
-        pin_to(cores.ours()).expect("an allowed core");
         let mut writer = ring.writer().expect("room for a writer");
         let mut number = 0_u64;
         measure(&mut || {
             number += 1;
             writer
-                .try_write(&[number.to_le_bytes(); BYTES / 8].as_flattened())
+                .try_write([number.to_le_bytes(); BYTES / 8].as_flattened())
                 .expect("a lossy ring takes all");
         });
         ring.close();
     });
 }
 
-fn read_until_closed(ring: &Ring) {
-    let mut reader = ring.reader(Start::Next).expect("room for a reader");
+fn read_until_closed(mut reader: Reader) {
     let mut out = [0; BYTES];
     loop {
         match reader.try_read(&mut out) {
@@ -77,10 +84,9 @@ fn read_until_closed(ring: &Ring) {
     }
 }
 
-fn write_until_closed(ring: &Ring) {
-    let mut writer = ring.writer().expect("room for a writer");
+fn write_until_closed(mut writer: Writer) {
     while writer.try_write(&[7; BYTES]).is_ok() {}
 }
 
-criterion_group! { name = benches; config = common::brief(); targets = beside_readers, beside_writers }
+criterion_group! { name = benches; config = common::brief(); targets = write }
 criterion_main!(benches);

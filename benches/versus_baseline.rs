@@ -41,24 +41,25 @@ const SPEC: RingSpec = RingSpec {
 };
 
 fn write(criterion: &mut Criterion) {
+    let cores = CorePair::first_allowed().expect("two cores");
+    pin_to(cores.ours()).expect("an allowed core");
     for readers in [0, MOST_READERS] {
         let mut group = criterion.benchmark_group(format!("write beside {readers} readers"));
-        one::<Seqring>(&mut group, readers);
-        one::<SemaphoreRwLockRing>(&mut group, readers);
-        one::<SemaphoreRing>(&mut group, readers);
-        one::<MutexCondvarRing>(&mut group, readers);
-        one::<PthreadRwLockRing>(&mut group, readers);
-        one::<SysvSemaphoreRing>(&mut group, readers);
-        one::<SlotLocksRing>(&mut group, readers);
-        one::<FileLockRing>(&mut group, readers);
-        one::<TicketRing>(&mut group, readers);
-        one::<StdRwLockRing>(&mut group, readers);
-        one::<ParkingLotRing>(&mut group, readers);
+        one::<Seqring>(&mut group, cores, readers);
+        one::<SemaphoreRwLockRing>(&mut group, cores, readers);
+        one::<SemaphoreRing>(&mut group, cores, readers);
+        one::<MutexCondvarRing>(&mut group, cores, readers);
+        one::<PthreadRwLockRing>(&mut group, cores, readers);
+        one::<SysvSemaphoreRing>(&mut group, cores, readers);
+        one::<SlotLocksRing>(&mut group, cores, readers);
+        one::<FileLockRing>(&mut group, cores, readers);
+        one::<TicketRing>(&mut group, cores, readers);
+        one::<StdRwLockRing>(&mut group, cores, readers);
+        one::<ParkingLotRing>(&mut group, cores, readers);
     }
 }
 
-fn one<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>, readers: usize) {
-    let cores = CorePair::first_allowed().expect("two cores");
+fn one<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>, cores: CorePair, readers: usize) {
     let ring = E::create(&SPEC, &Place::Heap).expect("a ring that it can make");
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -69,10 +70,8 @@ fn one<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>, readers: usize) {
                 look_now_and_then(reader, &over);
             });
         }
-        // A thread of its own, too: the main thread is not tied to a core.
         let mut writer = ring.writer().expect("room for a writer");
         group.bench_function(BenchmarkId::from_parameter(E::NAME), |bencher| {
-            pin_to(cores.ours()).expect("an allowed core");
             bencher.iter(|| writer.try_write(black_box(&[7; BYTES])).expect("a lossy ring takes all"));
         });
         over.store(true, Relaxed); // Relaxed: a request, orders nothing.
