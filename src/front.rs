@@ -23,6 +23,7 @@ use crate::place::Place;
 use crate::slots::{Class, Slots};
 use crate::spare::Spare;
 use crate::stamp::{Stamps, Words};
+use crate::stops::{self, Stop};
 use crate::sync::{Relaxed, SMALL_IS_LARGE};
 
 /// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
@@ -100,6 +101,7 @@ impl Front {
         if !life::open(&slots.memory) {
             return Err(JoinError::Closed);
         }
+        stops::at(Stop::StreamOpened);
         Ok(Front {
             lane: Lane::at(&slots.memory, next),
             stamps: Stamps::new(config.slot_bytes),

@@ -9,10 +9,13 @@ mod join;
 mod many;
 mod pin;
 mod queue;
+mod recovery;
 mod rejoin;
 mod skip;
 mod torn;
 mod wake;
+
+pub(crate) use recovery::NEEDED;
 
 use seqring::model::{End, Pair};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +32,12 @@ pub(crate) struct Model {
     body: fn(),
 }
 
-pub(crate) const MODELS: &[Model] = &[
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
+    MODELS.iter().chain(recovery::MODELS)
+}
+
+const MODELS: &[Model] = &[
     Model {
         name: "torn_inline",
         kills: &[
@@ -50,7 +58,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 61_592,
+        floor: 72_014,
         preemptions: Some(3),
         body: torn::fetched_ahead,
     },
@@ -62,7 +70,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 36_771,
+        floor: 110_285,
         preemptions: None,
         body: torn::arena,
     },
@@ -81,7 +89,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "batch_skipped",
         kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 12_893,
+        floor: 13_778,
         preemptions: Some(2),
         body: batch::skipped,
     },
@@ -104,7 +112,7 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: None,
         body: batch::rung,
     },
-    Model { name: "skip", kills: &[], floor: 41_791, preemptions: Some(4), body: torn::skipped },
+    Model { name: "skip", kills: &[], floor: 65_389, preemptions: Some(4), body: torn::skipped },
     Model {
         name: "skip_third",
         kills: &[(Pair::Floor, End::Release), (Pair::Floor, End::Acquire)],
@@ -112,8 +120,8 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: None,
         body: skip::by_a_third_party,
     },
-    Model { name: "rejoin", kills: &[], floor: 29_972, preemptions: Some(4), body: rejoin::reads },
-    Model { name: "rejoin_view", kills: &[], floor: 129_593, preemptions: Some(3), body: rejoin::views },
+    Model { name: "rejoin", kills: &[], floor: 61_470, preemptions: Some(4), body: rejoin::reads },
+    Model { name: "rejoin_view", kills: &[], floor: 199_134, preemptions: Some(3), body: rejoin::views },
     Model {
         name: "gate_inline",
         kills: &[
@@ -154,7 +162,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "pin",
         kills: &[(Pair::Pin, End::Release), (Pair::Pin, End::Acquire)],
-        floor: 47_298,
+        floor: 74_634,
         preemptions: Some(4),
         body: pin::view_held_while_skipped,
     },
@@ -233,7 +241,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "many_gated",
         kills: &[(Pair::Publish, End::Release)],
-        floor: 373,
+        floor: 407,
         preemptions: Some(2),
         body: many::gated,
     },
@@ -282,7 +290,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "queue_2x2x2",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 262,
+        floor: 304,
         preemptions: Some(2),
         body: queue::two_to_two_on_two_slots,
     },
@@ -339,7 +347,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "both_leave",
         kills: &[(Pair::Leave, End::Release)],
-        floor: 195,
+        floor: 596,
         preemptions: None,
         body: many::both_leave,
     },
