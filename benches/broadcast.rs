@@ -6,6 +6,8 @@
 //! An iteration is one message, delivered to one reader or to two. All readers are in one thread, on another
 //! core than the writer: with a thread for each, a machine with two cores would measure its scheduler.
 
+mod common;
+
 use bench_support::pin::{CorePair, pin_to};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use seqring::{Config, Reader, Ring, Start, Waiting};
@@ -59,5 +61,5 @@ fn write_until_closed(ring: &Ring) {
     }
 }
 
-criterion_group!(benches, deliver);
+criterion_group! { name = benches; config = common::brief(); targets = deliver }
 criterion_main!(benches);

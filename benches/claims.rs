@@ -7,6 +7,8 @@
 //! buffer, written, read into another, added up there. *In place*: made in the claimed buffer of the ring, added
 //! up in the view.
 
+mod common;
+
 use bench_support::pin::{CorePair, pin_to};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -69,5 +71,5 @@ fn check(message: &[u8], number: u8) {
     assert_eq!(sum, u64::from_le_bytes([number; 8]).wrapping_mul(words.len() as u64), "another message");
 }
 
-criterion_group!(benches, claim_or_copy);
+criterion_group! { name = benches; config = common::brief(); targets = claim_or_copy }
 criterion_main!(benches);

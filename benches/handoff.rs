@@ -7,6 +7,8 @@
 //! checked. The distance of the two cores decides these figures, and on a virtual machine it changes while one
 //! measures: to compare, use `reach`, which knows.
 
+mod common;
+
 use bench_support::pin::{CorePair, pin_to};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use seqring::{Config, Ring, SlotClass, Start, Waiting};
@@ -61,5 +63,5 @@ fn write_until_closed(ring: &Ring, bytes: usize) {
     }
 }
 
-criterion_group!(benches, receive);
+criterion_group! { name = benches; config = common::brief(); targets = receive }
 criterion_main!(benches);

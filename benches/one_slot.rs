@@ -6,6 +6,8 @@
 //! One thread on both ends, so no cache line changes cores: this is the work of the protocol and the copies.
 //! What it costs two cores is asked by `handoff`.
 
+mod common;
+
 use bench_support::pin::{CorePair, pin_to};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -51,5 +53,5 @@ fn one_size(group: &mut BenchmarkGroup<'_, WallTime>, class: &str, config: &Conf
     });
 }
 
-criterion_group!(benches, write_and_read);
+criterion_group! { name = benches; config = common::brief(); targets = write_and_read }
 criterion_main!(benches);

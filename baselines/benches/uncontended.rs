@@ -86,5 +86,8 @@ fn whole<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
-criterion_group!(benches, uncontended);
+#[path = "../../benches/common/mod.rs"]
+mod common;
+
+criterion_group! { name = benches; config = common::brief(); targets = uncontended }
 criterion_main!(benches);

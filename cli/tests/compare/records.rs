@@ -102,21 +102,20 @@ fn a_killed_holder_is_recorded_as_recovered_or_not() {
     assert!(went_on("ticket", "reader"), "its readers hold nothing");
 }
 
-/// What can be known of the counts: a lock with conditions wakes readers at each message, and one without makes no call
-/// where nobody contends; readers of ours sleep, and are woken by one call of the writer.
+/// What can be known of the counts on any machine, however busy: a lock in the kernel costs a call to take and one to
+/// give, a ticket ring has nothing to call for, and ours wakes all sleepers by one call.
 #[test]
 fn system_calls_are_counted_by_the_kernel_and_not_by_the_engines() {
     let directory = Directory::new();
-    directory.run("compare --only calls --engines seqring,semaphore-rwlock,ticket --record r.jsonl");
+    directory.run("compare --only calls --engines seqring,sysv-semaphore,flock,ticket --record r.jsonl");
     let calls = lines(&directory.read("r.jsonl"), "calls");
-    let of = |engine: &str, who: &str, name: &str| {
-        let calls = calls.iter().find(|calls| calls["engine"] == engine).unwrap();
-        calls[who][name].as_u64().unwrap_or(0)
-    };
     let messages = calls[0]["messages"].as_u64().unwrap();
-    assert!(of("seqring", "of_writer", "futex") <= messages, "at most one a message");
-    assert!(of("seqring", "of_readers", "futex") > 0, "they sleep");
-    assert!(of("semaphore-rwlock", "of_writer", "futex") > messages, "a wake for each reader");
-    assert_eq!(of("ticket", "of_writer", "futex"), 0, "nobody is woken");
-    assert!(of("ticket", "of_readers", "nanosleep") > 0, "they look again");
+    let of_writer = |engine: &str, name: &str| {
+        let calls = calls.iter().find(|calls| calls["engine"] == engine).unwrap();
+        calls["of_writer"][name].as_u64().unwrap_or(0)
+    };
+    assert!(of_writer("sysv-semaphore", "semop") >= 2 * messages);
+    assert!(of_writer("flock", "flock") >= 2 * messages);
+    assert_eq!(of_writer("ticket", "futex"), 0, "nobody is woken");
+    assert!(of_writer("seqring", "futex") <= messages, "at most one a message");
 }
