@@ -9,14 +9,19 @@
 mod cell;
 mod claim;
 mod command;
+mod common_methods;
+mod compat;
 mod dlpack;
 mod errors;
+mod exported;
 mod fork;
 mod frame;
 mod held;
+mod observer;
 mod options;
 mod output;
 mod parked;
+mod pipeline;
 mod reader;
 mod receiving;
 mod ring;
@@ -37,7 +42,13 @@ mod _seqring {
     #[pymodule_export]
     use super::command::command;
     #[pymodule_export]
+    use super::compat::{PointerBase, RingBufferBase};
+    #[pymodule_export]
+    use super::observer::Observer;
+    #[pymodule_export]
     use super::parked::Parked;
+    #[pymodule_export]
+    use super::pipeline::{Filling, Host, Lease, be_commander, be_producer, interrupt, refuse};
     #[pymodule_export]
     use super::reader::Reader;
     #[pymodule_export]
