@@ -79,6 +79,26 @@ fn a_second_view_in_the_way_holds_the_writer_back_and_is_named() {
     assert_eq!(*second, *message(1));
 }
 
+/// Fails if one of many overwrites what a moved reader shows, or does not say who shows it.
+#[test]
+fn many_writers_wait_for_a_view_of_a_moved_reader_and_name_it() {
+    let ring = Ring::heap(&arena(2).writers(Writers::Many)).unwrap();
+    let (mut one, mut other) = (ring.writer().unwrap(), ring.writer().unwrap());
+    let mut reader = ring.reader(Start::Next).unwrap();
+    one.try_write(&message(0)).unwrap();
+    other.try_write(&message(1)).unwrap();
+    let view = reader.try_view().unwrap();
+    ring.skip_readers_to_newest();
+    for writer in [&mut one, &mut other] {
+        let late = writer.write_timeout(&message(2), Duration::from_millis(1)).unwrap_err();
+        let WriteError::TimedOut { slowest: Some(holder) } = late else { panic!("{late:?}") };
+        assert_eq!((holder.role, holder.lag), (Role::Reader, 2));
+    }
+    assert_eq!(*view, *message(0));
+    drop(view);
+    other.try_write(&message(2)).unwrap();
+}
+
 /// Fails if a writer's heir takes what a view shows for its own buffer.
 #[test]
 fn an_heir_leaves_alone_what_its_predecessor_set_aside() {

@@ -48,7 +48,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "vacated_halfway",
         kills: &[],
-        floor: 480,
+        floor: 411,
         preemptions: Some(3),
         body: deaths::vacated_halfway,
     },
@@ -85,20 +85,22 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: Some(3),
         body: heirs::withdrawn,
     },
-    Model { name: "heir_armed", kills: &[], floor: 1_952, preemptions: Some(3), body: heirs::armed },
+    Model { name: "heir_armed", kills: &[], floor: 1_279, preemptions: Some(3), body: heirs::armed },
     Model {
         name: "heir_exchanged",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 10_693,
+        // Not the release end: as for `died_helped`.
+        kills: &[(Pair::Publish, End::Acquire)],
+        floor: 7_631,
         preemptions: Some(3),
         body: heirs::exchanged,
     },
-    Model { name: "heir_owning", kills: &[], floor: 6_092, preemptions: Some(3), body: heirs::owning },
-    Model { name: "heir_take_armed", kills: &[], floor: 825, preemptions: Some(2), body: heirs::take_armed },
+    Model { name: "heir_owning", kills: &[], floor: 4_280, preemptions: Some(3), body: heirs::owning },
+    Model { name: "heir_take_armed", kills: &[], floor: 674, preemptions: Some(2), body: heirs::take_armed },
     Model {
         name: "heir_take_done",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 558,
+        // Not the release end: as for `died_helped`.
+        kills: &[(Pair::Publish, End::Acquire)],
+        floor: 624,
         preemptions: Some(3),
         body: heirs::take_done,
     },
