@@ -72,6 +72,7 @@ pub(crate) fn publish(memory: &Memory, words: Words, place: &Place, own: usize) 
     stops::at(Stop::PublishFilled);
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
     word.store(words.holds(place.round(), own), release(Pair::Publish));
+    stops::at(Stop::PublishDone);
     Ok(displaced)
 }
 

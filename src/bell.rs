@@ -17,7 +17,8 @@
 //!
 //! Between processes every sleep also ends by itself, after 20 ms, later ones after 40. Wakes do not rely on it as long as
 //! everybody lives; it bounds what is lost with a process killed between 3 and 4, by a damaged word, and where the
-//! kernel refuses `membarrier` to somebody who waits.
+//! kernel refuses `membarrier` to somebody who waits. Where somebody else looks for the dead, and wakes everybody when one
+//! is found, sleeps may be longer.
 //!
 //! # Pairings
 //! | name   | releases | acquires | without it                                  |
@@ -98,11 +99,25 @@ impl Fence {
 pub(crate) struct Bells {
     scope: Scope,
     fence: Fence,
+    /// How long a sleep between processes is at most.
+    longest_sleep: Duration,
 }
 
 impl Bells {
     pub(crate) fn new(scope: Scope) -> Self {
-        Bells { scope, fence: Fence::for_this_process() }
+        Bells { scope, fence: Fence::for_this_process(), longest_sleep: LONGEST_SLEEP }
+    }
+
+    /// The same, for a sleeper that somebody wakes with [`Self::wake_sleepers`] when a participant died.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn with_sleeps_of(self, longest_sleep: Duration) -> Self {
+        Bells { longest_sleep, ..self }
+    }
+
+    /// Wakes those who sleep, also if somebody cleared the bit and then died.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn wake_sleepers(self, bell: &FutexWord) {
+        bell.wake_all(self.scope);
     }
 
     /// Wakes those who sleep, after a change.
@@ -110,7 +125,6 @@ impl Bells {
     /// # Cost
     /// One load if nobody sleeps, and a full fence if it is not lent; one system call if somebody does.
     #[inline(always)]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what only a wake needs is then loaded there")]
     pub(crate) fn ring(&self, bell: &FutexWord) {
         // PAIRS(Bell): whoever announced sleep without seeing our change is seen below.
         lent_fence();
@@ -124,7 +138,8 @@ impl Bells {
     }
 
     /// How long to sleep: until the deadline; and no longer than a nap where a wake may be lost with its process.
-    fn longest_sleep(self, nap: Duration, deadline: Option<Instant>, heard: bool) -> Option<Duration> {
+    fn sleep(self, nap: Duration, deadline: Option<Instant>, heard: bool) -> Option<Duration> {
+        let nap = if heard { nap } else { nap.min(LONGEST_SLEEP) };
         let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match self.scope {
             Scope::Threads if heard => remaining,
@@ -133,7 +148,6 @@ impl Bells {
     }
 
     #[cold]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
     fn wake(&self, bell: &FutexWord, word: u32) {
         // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
         // that see the same bit one counts and wakes for both.
@@ -195,8 +209,8 @@ impl Bells {
                 return false;
             }
             sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            bell.wait(announced.word, self.longest_sleep(nap, deadline, announced.heard), self.scope);
-            nap = (2 * nap).min(LONGEST_SLEEP);
+            bell.wait(announced.word, self.sleep(nap, deadline, announced.heard), self.scope);
+            nap = (2 * nap).min(self.longest_sleep);
             if ready() {
                 return true;
             }

@@ -69,7 +69,7 @@ impl Ring {
         memfd::seal_against_writers(self.file()?)
     }
 
-    fn file(&self) -> Result<&SegmentFile, RingError> {
+    pub(crate) fn file(&self) -> Result<&SegmentFile, RingError> {
         let backing = &self.shared.presence.backing;
         backing.file().ok_or(RingError::Unsupported { backend: backing.backend() })
     }

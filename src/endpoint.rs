@@ -1,6 +1,6 @@
 //! What writers and readers have in common: an entry of the table, and a manner of waiting.
 
-use crate::bell::Waiting;
+use crate::bell::{Bells, Waiting};
 use crate::error::{ReadError, WriteError};
 use crate::events;
 use crate::eviction::Stalls;
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Endpoint {
     pub(crate) seat: Seat,
     pub(crate) waiting: Waiting,
+    bells: Bells,
     looked_after: Option<Instant>,
     stalls: Stalls,
 }
@@ -25,7 +26,15 @@ const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
     pub(crate) fn new(seat: Seat) -> Self {
-        Endpoint { seat, waiting: Waiting::default(), looked_after: None, stalls: Stalls::default() }
+        let (bells, stalls) = (seat.shared().bells, Stalls::default());
+        Endpoint { seat, waiting: Waiting::default(), bells, looked_after: None, stalls }
+    }
+
+    /// Somebody else looks for participants that died, and [wakes](Bells::wake_sleepers) whoever waits: so this one may sleep
+    /// that long.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
+        self.bells = self.bells.with_sleeps_of(longest);
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
@@ -49,7 +58,7 @@ impl Endpoint {
         ready: impl FnMut() -> bool,
         mut also: impl FnMut(&Arc<Shared>),
     ) -> bool {
-        let Endpoint { seat, waiting, looked_after: last, stalls } = self;
+        let Endpoint { seat, waiting, bells, looked_after: last, stalls } = self;
         let shared = seat.shared();
         let control = shared.memory.control();
         let bell = match awaited {
@@ -61,7 +70,7 @@ impl Endpoint {
                 also(shared);
             }
         };
-        shared.bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
+        bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
     }
 
     /// The error of a reader or taker whose timeout passed.

@@ -44,10 +44,24 @@ impl Stalls {
         self.seen = stalls;
         let overdue = |stall: &&Stall| now.duration_since(stall.since) >= after;
         for Stall { entry, cursor, .. } in self.seen.iter().filter(overdue) {
-            gate::evict(memory, *entry, *cursor, next);
-            let owner = memory.entry(*entry).owner.load(Relaxed); // Relaxed: for people.
-            events::evicted(shared, peers::pid(owner), *entry, next);
-            shared.bells.ring(&memory.control().freed);
+            evict(shared, *entry, *cursor, next);
         }
+    }
+}
+
+fn evict(shared: &Shared, entry: usize, cursor: Cursor, next: u64) {
+    let memory = &shared.memory;
+    gate::evict(memory, entry, cursor, next);
+    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for people.
+    events::evicted(shared, peers::pid(owner), entry, next);
+    shared.bells.ring(&memory.control().freed);
+}
+
+/// Evicts whoever is in the way, as if it had been there for too long: models know no time.
+#[cfg(seqring_loom)]
+pub(crate) fn evict_whoever_is_in_the_way(shared: &Shared) {
+    let next = Slots::new(shared.memory.clone()).next_sequence();
+    for (entry, cursor) in gate::in_the_way(&shared.memory, next) {
+        evict(shared, entry, cursor, next);
     }
 }

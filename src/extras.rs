@@ -39,8 +39,22 @@ impl Plan {
         Plan { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
     }
 
+    /// Whether it carries any.
+    #[inline(always)]
+    fn has_any(&self) -> bool {
+        self.tag || self.timestamp || self.meta_bytes > 0
+    }
+
     /// Stores `extras` into `words`. The metadata must fit.
+    #[inline(always)]
     pub(crate) fn store(&self, words: &[AtomicU64], extras: &Extras<'_>) {
+        if self.has_any() {
+            self.store_each(words, extras);
+        }
+    }
+
+    #[inline(never)]
+    fn store_each(&self, words: &[AtomicU64], extras: &Extras<'_>) {
         let mut words = words.iter();
         let mut put = |value: u64| {
             let word = words.next().expect("the layout has a word for each extra");
@@ -64,7 +78,13 @@ impl Plan {
 
     /// Copies extras out of `words`; the metadata goes to the front of `metadata`, which has room for the
     /// longest. A length that no correct peer wrote is cut to that room.
+    #[inline(always)]
     pub(crate) fn load(&self, words: &[AtomicU64], metadata: &mut [u8]) -> Loaded {
+        if self.has_any() { self.load_each(words, metadata) } else { Loaded::default() }
+    }
+
+    #[inline(never)]
+    fn load_each(&self, words: &[AtomicU64], metadata: &mut [u8]) -> Loaded {
         let mut words = words.iter();
         // Relaxed: ordered by the stamps around it, like the payload.
         let mut get = || words.next().expect("the layout has a word for each extra").load(Relaxed);

@@ -14,7 +14,7 @@ use crate::frame::Frame;
 use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life::{self, Phase};
-use crate::many::{self, Attempt, Peer};
+use crate::many::{self, Aim, Look, Peer, Room};
 use crate::memory::{Lane, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::patience::Patience;
@@ -23,6 +23,7 @@ use crate::place::Place;
 use crate::slots::{Class, Slots};
 use crate::spare::Spare;
 use crate::stamp::{Stamps, Words};
+use crate::stops::{self, Stop};
 use crate::sync::{Relaxed, SMALL_IS_LARGE};
 
 /// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
@@ -100,6 +101,7 @@ impl Front {
         if !life::open(&slots.memory) {
             return Err(JoinError::Closed);
         }
+        stops::at(Stop::StreamOpened);
         Ok(Front {
             lane: Lane::at(&slots.memory, next),
             stamps: Stamps::new(config.slot_bytes),
@@ -145,7 +147,7 @@ impl Front {
     /// [`Self::write`] publishes.
     #[inline(always)]
     pub(crate) fn write_now(&mut self, payload: &[u8]) -> Option<u64> {
-        if !self.lane.is_straight() && !self.straighten() {
+        if !(self.lane.is_straight() || self.plain && self.straighten()) {
             return None;
         }
         let (here, slot) = self.lane.ahead()?;
@@ -199,6 +201,9 @@ impl Front {
 
     /// Publishes `payload`; the caller then wakes who sleeps for it.
     fn publish(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+        if self.peer.is_some() {
+            return self.publish_among_many(payload, extras);
+        }
         self.admit(payload.len(), extras.metadata.len())?;
         match self.slots.class {
             Class::Inline(stamps) => {
@@ -232,24 +237,32 @@ impl Front {
 
     /// Whether a message of these lengths may be published now.
     fn admit(&mut self, len: usize, meta_len: usize) -> Result<(), TryWriteError> {
+        self.admit_lengths(len, meta_len)?;
+        self.admit_next().map(drop)
+    }
+
+    /// Whether a message of these lengths may be published when there is room.
+    #[inline(always)]
+    fn admit_lengths(&self, len: usize, meta_len: usize) -> Result<(), TryWriteError> {
         if len > self.slot_bytes || meta_len > self.meta_bytes {
             return Err(self.too_large(len, meta_len));
         }
         if life::is_closed(&self.slots.memory) {
             return Err(self.closed());
         }
-        self.admit_next().map(drop)
+        Ok(())
     }
 
     /// The sequence that may be published next, if the gate lets it through.
     fn admit_next(&mut self) -> Result<u64, TryWriteError> {
         let next = self.sequence();
         let memory = &self.slots.memory;
-        let full = self.peer.as_mut().is_some_and(|peer| peer.is_full(memory, next));
+        let full = self.peer.as_mut().is_some_and(|peer| peer.room_at(memory, next) == Room::Full);
         if full { Err(TryWriteError::Full) } else { self.pass_gate(next) }
     }
 
     /// `next`, if the gate lets it through.
+    #[inline(always)]
     fn pass_gate(&mut self, next: u64) -> Result<u64, TryWriteError> {
         if self.gate.admits(next) || self.gate.look(&self.slots.memory, next, self.spare.as_mut()) {
             return Ok(next);
@@ -283,21 +296,31 @@ impl Front {
     }
 
     fn own_buffer(&self) -> Result<Payload<'_>, Corrupt> {
-        let own = self.peer.as_ref().map_or(self.own, Peer::own);
-        Ok(self.slots.memory.buffer(own)?.1)
+        Ok(self.slots.memory.buffer(self.own_index())?.1)
+    }
+
+    /// What goes with the own buffer, which holds `len` bytes.
+    #[inline(always)]
+    fn complete_own_buffer(&self, len: usize, extras: &Extras<'_>) -> Result<(), Corrupt> {
+        let own = self.own_index();
+        self.plan.store(self.slots.memory.buffer_extras(own), extras);
+        arena::set_len(&self.slots.memory, own, len)
+    }
+
+    fn own_index(&self) -> usize {
+        self.peer.as_ref().map_or(self.own, Peer::own)
     }
 
     /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces. The
     /// caller then wakes who sleeps for it.
     fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
-        let own = self.peer.as_ref().map_or(self.own, Peer::own);
-        self.plan.store(self.slots.memory.buffer_extras(own), extras);
-        arena::set_len(&self.slots.memory, own, len)?;
+        self.complete_own_buffer(len, extras)?;
         if self.peer.is_some() {
-            return self.exchange_among_many();
+            let aim = self.aim()?;
+            return self.exchange_among_many(aim);
         }
         let memory = &self.slots.memory;
-        let displaced = arena::publish(memory, words, &self.lane.place(), own)?;
+        let displaced = arena::publish(memory, words, &self.lane.place(), self.own)?;
         self.own = match &mut self.spare {
             Some(spare) if self.gate.sets_aside(memory, self.lane.sequence()) => spare.keep(displaced),
             _ => displaced,
@@ -323,28 +346,81 @@ impl Front {
         Ok(())
     }
 
-    fn exchange_among_many(&mut self) -> Result<u64, TryWriteError> {
-        let mut patience = Patience::default();
-        loop {
-            let next = self.sequence();
-            self.pass_gate(next)?; // Whether the slot is free, the attempt finds out.
-            let memory = &self.slots.memory;
-            let peer = self.peer.as_mut().expect("there are many");
-            match peer.try_publish(memory, next)? {
-                Attempt::Published => return Ok(next),
-                Attempt::Taken if patience.lasts(next) => {}
-                Attempt::Taken => {
-                    let what = "the counter of messages stands still, or the slots keep changing";
-                    return Err(Corrupt { what }.into());
-                }
-                Attempt::Full => return Err(TryWriteError::Full),
-            }
-        }
-    }
-
     pub(crate) fn slowest(&self) -> Option<peers::Peer> {
         gate::slowest_peer(&self.slots.memory, self.sequence())
     }
+}
+
+/// One of many writers.
+impl Front {
+    #[inline(always)]
+    fn publish_among_many(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+        self.admit_lengths(payload.len(), extras.metadata.len())?;
+        let aim = self.aim()?; // First: what does not fit into the ring now is not copied.
+        arena::begin_filling();
+        self.own_buffer()?.store(payload);
+        self.complete_own_buffer(payload.len(), extras)?;
+        self.exchange_among_many(aim)
+    }
+
+    /// Publishes the own buffer as the message of `aim`, or a later one if others are first.
+    #[inline(always)]
+    fn exchange_among_many(&mut self, aim: Aim) -> Result<u64, TryWriteError> {
+        let peer = self.peer.as_mut().expect("there are many");
+        if peer.exchange(&self.slots.memory, &aim) { Ok(aim.sequence()) } else { self.exchange_again() }
+    }
+
+    #[inline(never)]
+    fn exchange_again(&mut self) -> Result<u64, TryWriteError> {
+        let mut patience = Patience::default();
+        loop {
+            let aim = self.aim()?;
+            let peer = self.peer.as_mut().expect("there are many");
+            if peer.exchange(&self.slots.memory, &aim) {
+                return Ok(aim.sequence());
+            }
+            keeps_changing(patience.lasts(aim.sequence()))?;
+        }
+    }
+
+    /// Where the next message is to go, if there is room for it.
+    #[inline(always)]
+    fn aim(&mut self) -> Result<Aim, TryWriteError> {
+        match self.look()? {
+            Some(aim) => Ok(aim),
+            None => self.aim_again(),
+        }
+    }
+
+    #[inline(never)]
+    fn aim_again(&mut self) -> Result<Aim, TryWriteError> {
+        let mut patience = Patience::default();
+        loop {
+            if let Some(aim) = self.look()? {
+                return Ok(aim);
+            }
+            keeps_changing(patience.lasts(self.sequence()))?;
+        }
+    }
+
+    /// As [`Self::aim`]; `None` if others are first.
+    #[inline(always)]
+    fn look(&mut self) -> Result<Option<Aim>, TryWriteError> {
+        let next = many::next(&self.slots.memory);
+        self.pass_gate(next)?;
+        let peer = self.peer.as_mut().expect("there are many");
+        match peer.look(&self.slots.memory, next)? {
+            Look::Free(aim) => Ok(Some(aim)),
+            Look::Full => Err(TryWriteError::Full),
+            Look::Gone => Ok(None),
+        }
+    }
+}
+
+/// An error unless `lasts`.
+fn keeps_changing(lasts: bool) -> Result<(), Corrupt> {
+    let what = "the counter of messages stands still, or the slots keep changing";
+    if lasts { Ok(()) } else { Err(Corrupt { what }) }
 }
 
 /// What a [`Claim`] does with the writer.

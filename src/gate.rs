@@ -299,6 +299,7 @@ pub(crate) fn in_the_way(memory: &Memory, next: u64) -> impl Iterator<Item = (us
 pub(crate) fn evict(memory: &Memory, index: usize, cursor: Cursor, next: u64) {
     // Relaxed: it says something of one value of the cursor only, whenever it is seen.
     memory.entry(index).evicted.store(cursor.word().wrapping_add(1), Relaxed);
+    stops::at(Stop::ReaderEvicted);
     push_evicted_on(memory, next);
 }
 

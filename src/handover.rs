@@ -18,9 +18,9 @@ use crate::gate::Cursor;
 use crate::participant::{self, Seat};
 use crate::position::Position;
 use crate::reader::Reader;
-use crate::ring::Ring;
+use crate::ring::{JOIN_TRIES, Ring};
 use crate::shared::Shared;
-use crate::sync::Relaxed;
+use crate::sync::{Relaxed, yield_now};
 use std::sync::Arc;
 
 /// What a process needs to take up a parked reader: plain numbers, to be sent to it on any way.
@@ -72,20 +72,34 @@ impl Ring {
     /// Takes up a parked reader: it goes on where it was.
     ///
     /// # Errors
-    /// [`JoinError::NotParked`] if somebody else took it up, or it ended with its process.
+    /// [`JoinError::NotParked`] if somebody else took it up, or it ended with its process; or while a process is stopped that
+    /// was looking whether that lives.
     pub fn resume(&self, ticket: Ticket) -> Result<Reader, JoinError> {
-        let seat = Seat::resume(&self.shared, ticket).ok_or(JoinError::NotParked { entry: ticket.entry })?;
-        let position = Position::resume(&seat);
-        Ok(Reader::from_parts(seat, position))
+        for _ in 0..JOIN_TRIES {
+            if let Some(seat) = Seat::resume(&self.shared, ticket) {
+                let position = Position::resume(&seat);
+                return Ok(Reader::from_parts(seat, position));
+            }
+            if !self.is_there(ticket) || !participant::is_parked(&self.shared, ticket) {
+                break;
+            }
+            // Somebody may hold the entry for a moment, to look whether whoever parked it lives.
+            yield_now();
+        }
+        Err(JoinError::NotParked { entry: ticket.entry })
+    }
+
+    /// Whether the ring has the entry that a ticket names.
+    fn is_there(&self, ticket: Ticket) -> bool {
+        ticket.entry < self.shared.memory.layout().config.participants
     }
 
     /// The sequence that the reader of that ticket reads next, whether it is parked or taken up; `None` once it left.
     pub fn position_of(&self, ticket: Ticket) -> Option<u64> {
-        let memory = &self.shared.memory;
-        if ticket.entry >= memory.layout().config.participants {
+        if !self.is_there(ticket) {
             return None;
         }
-        let entry = memory.entry(ticket.entry);
+        let entry = self.shared.memory.entry(ticket.entry);
         // Relaxed, all of them: a figure for people.
         let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
         let position = cursor.max(entry.floor.load(Relaxed)).min(self.next_sequence());

@@ -60,6 +60,7 @@ pub(crate) fn publish(
     stops::at(Stop::PublishStored);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
     slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
+    stops::at(Stop::PublishDone);
 }
 
 /// A look at a slot by somebody who waits for the message of `stamp`.

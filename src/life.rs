@@ -24,6 +24,7 @@
 
 use crate::memory::Memory;
 use crate::omit::{Step, omits};
+use crate::stops::{self, Stop};
 use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exchange};
 
 /// The state of the stream.
@@ -207,6 +208,7 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
             && !omits(Step::KeepDeath)
         {
             write_down(memory, seen.deaths(), death);
+            stops::at(Stop::DeathKept);
         }
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before, and the death
         // that we wrote down.

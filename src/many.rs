@@ -7,7 +7,7 @@
 //! | step |                                                                                             |
 //! |------|---------------------------------------------------------------------------------------------|
 //! | 1    | `n` := the counter; gated: below this writer's limit?                                       |
-//! | 2    | `w` := the slot's word; if message `n` is there already, help: 2a witness it, 2b the counter := `n + 1`; back to 1 |
+//! | 2    | `w` := the slot's word; if message `n` is there already, help: 2a witness it, 2b the counter := `n + 1`; back to 1. The first time, the own buffer is filled after this |
 //! | 3    | say what is about to be exchanged for what ([`crate::ownership`])                           |
 //! | 4    | the slot's word: `w` → holds `n`, our buffer; back to 1 if somebody else was first          |
 //! | 5    | say that the buffer from the slot is ours                                                   |
@@ -40,7 +40,7 @@ use crate::memory::Memory;
 use crate::omit::{Step, omits};
 use crate::ownership;
 use crate::participant::Seat;
-use crate::place::Lap;
+use crate::place::{Lap, Place};
 use crate::queue;
 use crate::stamp::{At, Words};
 use crate::stops::{self, Stop};
@@ -60,17 +60,31 @@ pub(crate) struct Peer {
     taken: u64,
 }
 
-/// What became of an attempt to publish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    Published,
-    /// Somebody else published this message.
-    Taken,
-    /// Queue: the message in the slot is not taken.
-    Full,
+/// Where a message is to go: its place, and the word that was in the slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aim {
+    place: Place,
+    word: u64,
 }
 
-/// Queue: whether a message under an assigned number may be published.
+impl Aim {
+    /// The number of the message.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.place.sequence
+    }
+}
+
+/// What a look at a message's slot came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look {
+    Free(Aim),
+    /// Queue: the message that was in the slot before is not taken.
+    Full,
+    /// Somebody published this one.
+    Gone,
+}
+
+/// Whether a message may be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     Free,
@@ -110,62 +124,59 @@ impl Peer {
         self.own
     }
 
-    /// Tries to publish the own buffer as message `n`, which the counter said is next, or for which there is
-    /// [room](Self::room_at). Then the buffer that was in the
-    /// slot is the own one.
-    pub(crate) fn try_publish(&mut self, memory: &Memory, n: u64) -> Result<Attempt, Corrupt> {
+    /// Looks at the slot of message `n`, which the counter said is next, or for which there is [room](Self::room_at).
+    #[inline(always)]
+    pub(crate) fn look(&mut self, memory: &Memory, n: u64) -> Result<Look, Corrupt> {
         let place = self.lap.seek(n);
-        let slot = memory.slot_word(&place);
         // PAIRS(Publish): whoever wrote to the buffer that we shall own is done with it.
-        let word = load_to_exchange(slot, acquire(Pair::Publish));
-        let theirs = self.words.any_buffer(word);
+        let word = load_to_exchange(memory.slot_word(&place), acquire(Pair::Publish));
         match self.words.at(word, place.round()) {
             At::Before if self.queue => match self.words.at(word, place.round().wrapping_sub(1)) {
-                At::There => return Ok(Attempt::Full),
+                At::There => return Ok(Look::Full),
                 At::Taken => queue::finish_take(memory, self.words, &place, word, &mut self.taken)?,
                 At::Before | At::Beyond => {} // Nothing was ever in the slot.
             },
             At::Before => {}
-            At::There if omits(Step::HelpCounter) => return Ok(Attempt::Taken),
+            At::There if omits(Step::HelpCounter) => return Ok(Look::Gone),
             At::There => {
-                help(memory, theirs, n)?;
-                return Ok(Attempt::Taken);
+                help(memory, self.words.any_buffer(word), n)?;
+                return Ok(Look::Gone);
             }
             // Taken: by somebody who moved the counter before.
-            At::Taken | At::Beyond => return Ok(Attempt::Taken),
+            At::Taken | At::Beyond => return Ok(Look::Gone),
         }
-        memory.buffer(theirs)?;
+        memory.buffer(self.words.any_buffer(word))?;
         stops::at(Stop::ExchangeLooked);
-        ownership::arm(memory, self.entry, n, self.own, theirs);
+        Ok(Look::Free(Aim { place, word }))
+    }
+
+    /// Publishes the own buffer where `aim` says; then the buffer that was in the slot is the own one. False if somebody
+    /// published that message meanwhile.
+    #[inline(always)]
+    pub(crate) fn exchange(&mut self, memory: &Memory, aim: &Aim) -> bool {
+        let Aim { place, word } = aim;
+        let theirs = self.words.any_buffer(*word);
+        ownership::arm(memory, self.entry, place.sequence, self.own, theirs);
         stops::at(Stop::ExchangeArmed);
         // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
-        let holds = self.words.holds(place.round(), self.own);
-        if slot.compare_exchange(word, holds, release(Pair::Publish), Relaxed).is_err() {
-            return Ok(Attempt::Taken);
+        let (slot, holds) = (memory.slot_word(place), self.words.holds(place.round(), self.own));
+        if slot.compare_exchange(*word, holds, release(Pair::Publish), Relaxed).is_err() {
+            return false;
         }
         stops::at(Stop::ExchangeDone);
         ownership::rest(memory, self.entry, theirs);
         stops::at(Stop::ExchangeOwned);
         self.own = theirs;
-        advance(memory, n);
-        Ok(Attempt::Published)
+        advance(memory, place.sequence);
+        true
     }
 
-    /// Queue: whether the slot of message `n`, which the counter said is next, still holds an earlier one.
-    pub(crate) fn is_full(&mut self, memory: &Memory, n: u64) -> bool {
-        if !self.queue {
-            return false;
-        }
-        let place = self.lap.seek(n);
-        // Relaxed: the attempt that follows looks again.
-        let word = memory.slot_word(&place).load(Relaxed);
-        self.words.at(word, place.round().wrapping_sub(1)) == At::There
-    }
-}
-
-impl Peer {
-    /// Queue: what the slot of message `n` says about it, whatever the counter says.
+    /// What the slot of message `n` says about it, whatever the counter says. Where readers gate, only they say that
+    /// the slot is in use.
     pub(crate) fn room_at(&mut self, memory: &Memory, n: u64) -> Room {
+        if !self.queue {
+            return Room::Free;
+        }
         let place = self.lap.seek(n);
         // Relaxed: the exchange that follows looks again, and room stays once it is there.
         let word = memory.slot_word(&place).load(Relaxed);

@@ -1,11 +1,14 @@
 //! What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 
 pub use crate::memory::exclusive_payloads;
+pub use crate::omit::{Step, omit};
 pub use crate::stops::{Stop, dies_at};
 pub use crate::sync::membarrier::imp::lend_fences;
 pub use crate::sync::{End, Pair, weaken};
 
+use crate::eviction;
 use crate::ownership;
+use crate::participant::{self, Role};
 use crate::place::Place;
 use crate::reader::Reader;
 use crate::ring::Ring;
@@ -38,6 +41,21 @@ pub fn abandon_reader(reader: Reader) -> usize {
 /// Lets go of the entry of somebody who died, as the kernel does.
 pub fn bury(ring: &Ring, entry: usize) {
     ring.shared.presence.release(entry);
+}
+
+/// Looks for the dead among the participants of that role, as whoever waits for them does now and then.
+pub fn look_for_the_dead(ring: &Ring, role: Role) {
+    participant::clear_dead(&ring.shared, role);
+}
+
+/// Evicts the readers that keep the next message from being published, as whoever waits for them does after a while.
+pub fn evict(ring: &Ring) {
+    eviction::evict_whoever_is_in_the_way(&ring.shared);
+}
+
+/// Lets go of the parking of an entry, as the kernel does when whoever parked it dies.
+pub fn bury_parker(ring: &Ring, entry: usize) {
+    bury(ring, ring.shared.memory.layout().config.participants + entry);
 }
 
 /// The buffer that an entry owns, as a survivor finds out.

@@ -1,11 +1,12 @@
 //! Steps of recovery that a test build can leave out, to see that whoever tests recovery misses them.
 //!
 //! In the product nothing is left out, and nothing is asked. With `--cfg seqring_unsound` the environment variable
-//! `SEQRING_OMIT` names the step.
+//! `SEQRING_OMIT` names the step; a model is told by [`omit`](crate::model::omit).
 
 /// A step without which somebody who died leaves something behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
+pub enum Step {
     /// Whoever waits looks whether those it waits for are dead.
     LookForTheDead,
     /// A dead reader's cursor holds nobody back.
@@ -26,15 +27,62 @@ pub(crate) enum Step {
     HelpCounter,
 }
 
-#[cfg(not(seqring_unsound))]
-#[inline(always)]
-pub(crate) const fn omits(_: Step) -> bool {
-    false
+#[cfg(seqring_loom)]
+impl Step {
+    /// All of them, for the table of the models.
+    pub const ALL: [Step; 9] = [
+        Step::LookForTheDead,
+        Step::VacateReader,
+        Step::EndStream,
+        Step::KeepDeath,
+        Step::LookAtSlots,
+        Step::FindMissingBuffer,
+        Step::SettleExchange,
+        Step::Witness,
+        Step::HelpCounter,
+    ];
 }
 
-#[cfg(seqring_unsound)]
-pub(crate) fn omits(step: Step) -> bool {
-    static OMITTED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    let omitted = OMITTED.get_or_init(|| std::env::var("SEQRING_OMIT").ok());
-    omitted.as_deref() == Some(&format!("{step:?}"))
+#[cfg(seqring_loom)]
+pub use imp::omit;
+pub(crate) use imp::omits;
+
+#[cfg(not(any(seqring_unsound, seqring_loom)))]
+mod imp {
+    #[inline(always)]
+    pub(crate) const fn omits(_: super::Step) -> bool {
+        false
+    }
+}
+
+#[cfg(all(seqring_unsound, not(seqring_loom)))]
+mod imp {
+    use super::Step;
+    use std::sync::OnceLock;
+
+    pub(crate) fn omits(step: Step) -> bool {
+        static OMITTED: OnceLock<Option<String>> = OnceLock::new();
+        let omitted = OMITTED.get_or_init(|| std::env::var("SEQRING_OMIT").ok());
+        omitted.as_deref() == Some(&format!("{step:?}"))
+    }
+}
+
+#[cfg(seqring_loom)]
+mod imp {
+    use super::Step;
+    use std::sync::OnceLock;
+
+    static OMITTED: OnceLock<Step> = OnceLock::new();
+
+    /// Leaves a step out of every model that this process runs from now on. Once a process.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn omit(step: Step) {
+        OMITTED.set(step).expect("one step a process");
+    }
+
+    pub(crate) fn omits(step: Step) -> bool {
+        OMITTED.get() == Some(&step)
+    }
 }

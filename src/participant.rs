@@ -121,8 +121,9 @@ impl Seat {
     /// Takes the first entry of `range` that nobody living holds or left parked, and that keeps no message of a dead taker.
     pub(crate) fn take(shared: &Arc<Shared>, role: Role, mut range: Range<usize>) -> Option<Seat> {
         let index = range.find(|index| {
-            let held = shared.presence.acquire(*index);
-            if held && (unfinished(&shared.memory, *index).is_some() || is_kept_parked(shared, *index)) {
+            // A first look without hold: whoever may take up what is kept there must not find it held.
+            let held = !is_kept(shared, *index) && shared.presence.acquire(*index);
+            if held && is_kept(shared, *index) {
                 shared.presence.release(*index);
                 return false;
             }
@@ -149,9 +150,11 @@ impl Seat {
         if !self.shared.presence.acquire(parking(&self.shared, self.index)) {
             return Err(self);
         }
+        stops::at(Stop::ReaderParking);
         // Relaxed, both: the hold on the entry orders them.
         let state = State::from_word(self.entry().state.load(Relaxed)).parked();
         self.entry().state.store(state.0, Relaxed);
+        stops::at(Stop::ReaderParked);
         Ok(Ticket { entry: self.index, state: state.0 }) // Dropping a parked seat lets go of it, and clears nothing.
     }
 
@@ -167,6 +170,7 @@ impl Seat {
             return None;
         }
         let seat = Seat { shared: Arc::clone(shared), index };
+        stops::at(Stop::ReaderResuming);
         seat.name_owner();
         compiler_keeps_order(); // As in `take`.
         seat.entry().state.store(State::from_word(state).resumed().0, Relaxed); // Relaxed: the hold orders it.
@@ -257,6 +261,12 @@ pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
     shared.presence.release(parking(shared, ticket.entry));
 }
 
+/// Whether the reader of the ticket is parked.
+pub(crate) fn is_parked(shared: &Shared, ticket: Ticket) -> bool {
+    // Relaxed: a look; taking it up decides.
+    shared.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state
+}
+
 /// Whether an entry in that state still is the reader's of the ticket.
 pub(crate) fn is_of(ticket: Ticket, state: u64) -> bool {
     state >> 8 == ticket.state >> 8 && State::from_word(state).role() == Some(Role::Reader)
@@ -267,18 +277,20 @@ fn parking(shared: &Shared, index: usize) -> usize {
     shared.memory.layout().config.participants + index
 }
 
-/// Whether an entry, which the caller holds, is parked by somebody who lives.
+/// Whether an entry is kept for others: for whoever takes up a parked reader, or a dead taker's message. If the caller does
+/// not hold the entry, it may be so no longer.
+fn is_kept(shared: &Shared, index: usize) -> bool {
+    unfinished(&shared.memory, index).is_some() || is_kept_parked(shared, index)
+}
+
+/// Whether an entry is parked by somebody who lives; to be relied on by whoever holds it.
 fn is_kept_parked(shared: &Shared, index: usize) -> bool {
     // Relaxed: the hold on the entry orders it.
     if !State::from_word(shared.memory.entry(index).state.load(Relaxed)).is_parked() {
         return false;
     }
-    let parking = parking(shared, index);
-    let abandoned = shared.presence.try_acquire(parking) == Some(true);
-    if abandoned {
-        shared.presence.release(parking);
-    }
-    !abandoned
+    // Nobody looks by taking it: whoever parks or takes up the reader at this moment must not find it taken.
+    shared.presence.try_is_held(parking(shared, index)) != Some(false)
 }
 
 /// Ends whatever an entry stood for, whose owner goes by `exit`; the caller holds it. False for a free one.
@@ -351,7 +363,8 @@ pub(crate) fn clear_dead(shared: &Shared, role: Role) {
         state.role() == Some(role) || (role == Role::Writer && state.is_going())
     };
     for index in gate::entries(&shared.memory).filter(is_one) {
-        if shared.presence.try_acquire(index) == Some(true) {
+        // A first look without hold: whoever resumes it must not find it held.
+        if !is_kept_parked(shared, index) && shared.presence.try_acquire(index) == Some(true) {
             if !is_kept_parked(shared, index) {
                 clear_after_death(shared, index);
             }

@@ -82,13 +82,17 @@ impl Lap {
     /// Goes to the lap of `sequence`, and says where that lies; without a division, if it is in this lap or the next.
     #[inline(always)]
     pub(crate) fn seek(&mut self, sequence: u64) -> Place {
-        if sequence >= self.end() {
-            *self = self.next();
-        }
-        if !(self.first..self.end()).contains(&sequence) {
-            *self = Lap::of(sequence, self.slots);
+        if sequence.wrapping_sub(self.first) >= self.slots as u64 {
+            self.turn_to(sequence);
         }
         self.place(sequence)
+    }
+
+    #[inline(never)]
+    fn turn_to(&mut self, sequence: u64) {
+        let next = self.next();
+        let is_next = (next.first..next.end()).contains(&sequence);
+        *self = if is_next { next } else { Lap::of(sequence, self.slots) };
     }
 
     /// The place of a message of this lap.

@@ -21,7 +21,7 @@ use crate::segment_options::SegmentOptions;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
 use crate::sync::futex::Scope;
-use crate::sync::{Relaxed, yield_now};
+use crate::sync::{MODELLED, Relaxed, yield_now};
 use crate::taker::Taker;
 use crate::writer::Writer;
 use std::ops::Range;
@@ -196,11 +196,36 @@ impl Ring {
     /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
     /// ring is no queue.
     pub fn taker(&self) -> Result<Taker, JoinError> {
+        self.taker_in(0..self.config().participants)
+    }
+
+    /// As [`Self::taker`], in one of these entries: for those who agree on who has which.
+    pub(crate) fn taker_in(&self, entries: Range<usize>) -> Result<Taker, JoinError> {
         let class = Slots::new(self.shared.memory.clone()).class;
         let (Delivery::Queue, Class::Arena(words)) = (self.config().delivery, class) else {
             return Err(JoinError::Delivery { delivery: self.config().delivery });
         };
-        Taker::join(self.seat(Role::Taker, 0..self.config().participants)?, words)
+        Taker::join(self.seat(Role::Taker, entries)?, words)
+    }
+
+    /// Wakes all who sleep: whoever was to wake them may have died.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn wake_all(&self) {
+        let Shared { memory, bells, .. } = &*self.shared;
+        bells.wake_sleepers(&memory.control().published);
+        bells.wake_sleepers(&memory.control().freed);
+    }
+
+    /// Whether this is a forked child's copy of a handle.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.shared.presence.is_inherited()
+    }
+
+    /// A writer of many, in one of these entries.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn writer_in(&self, entries: Range<usize>) -> Result<Writer, JoinError> {
+        Writer::join(self.seat(Role::Writer, entries)?)
     }
 
     /// What the ring was made to be.
@@ -304,8 +329,8 @@ fn scope(backend: Backend) -> Scope {
     }
 }
 
-/// How often a joiner looks for an entry, with a yield between: about 50 µs.
-const JOIN_TRIES: usize = 100;
+/// How often a joiner looks for an entry, with a yield between: about 50 µs. In models every yield is somebody else's turn.
+pub(crate) const JOIN_TRIES: usize = if MODELLED { 3 } else { 100 };
 /// The one writer's entry: whoever holds it is the writer.
 const WRITER_ENTRY: usize = 0;
 

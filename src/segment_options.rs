@@ -7,6 +7,8 @@ use crate::layout::Layout;
 use crate::location::Location;
 use crate::memory::Memory;
 use crate::ring::{Ring, initialise};
+#[cfg(target_os = "linux")]
+use crate::segment::memfd;
 use crate::segment::{self, Draft, Opened};
 use std::sync::Arc;
 
@@ -170,7 +172,7 @@ impl SegmentOptions {
     pub fn anonymous(&self, config: &Config) -> Result<Ring, RingError> {
         let layout = self.layout(config)?;
         let forks = fork::hold_off();
-        let draft = crate::segment::memfd::draft(&layout, self)?;
+        let draft = memfd::draft(&layout, self)?;
         publish(draft, layout, forks)
     }
 
@@ -180,7 +182,31 @@ impl SegmentOptions {
     /// As [`Ring::from_descriptor`].
     pub fn from_descriptor(&self, descriptor: impl Into<std::os::fd::OwnedFd>) -> Result<Ring, RingError> {
         let forks = fork::hold_off();
-        Ok(attach(crate::segment::memfd::open(&descriptor.into(), self)?, forks))
+        Ok(attach(memfd::open(&descriptor.into(), 0, self)?, forks))
+    }
+}
+
+/// Two rings in one file: for what is made of both. The first is where any ring is, the second behind it.
+#[cfg(all(target_os = "linux", not(any(seqring_loom, seqring_fuzz))))]
+impl SegmentOptions {
+    pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
+        let [first, second] = [self.layout(configs[0])?, self.layout(configs[1])?];
+        let forks = fork::hold_off();
+        let one = publish(memfd::draft_first(&first, self)?, first.clone(), forks)?;
+        let forks = fork::hold_off();
+        let draft = memfd::draft_behind((one.file()?, &first), &second, self)?;
+        Ok([one, publish(draft, second, forks)?])
+    }
+
+    /// Where in its file the second of a pair begins.
+    pub(crate) fn start_of_second(one: &Ring) -> Result<u64, RingError> {
+        Ok(one.file()?.file_bytes(one.shared.memory.layout()) as u64)
+    }
+
+    /// The ring that begins at byte `start` behind a descriptor.
+    pub(crate) fn open_at(&self, descriptor: &std::os::fd::OwnedFd, start: u64) -> Result<Ring, RingError> {
+        let forks = fork::hold_off();
+        Ok(attach(memfd::open(descriptor, start, self)?, forks))
     }
 }
 

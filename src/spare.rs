@@ -11,6 +11,7 @@
 use crate::error::Corrupt;
 use crate::gate;
 use crate::shared::Shared;
+use crate::stops::{self, Stop};
 use std::sync::Arc;
 
 /// A second buffer, backed with pages when it is first needed.
@@ -57,6 +58,7 @@ impl Spare {
     /// Leaves `shown` alone from now on, and returns the buffer to be filled instead. Only while [free](Self::is_free).
     pub(crate) fn keep(&mut self, shown: usize) -> usize {
         self.kept = true;
+        stops::at(Stop::SetAside);
         std::mem::replace(&mut self.buffer, shown)
     }
 }

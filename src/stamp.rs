@@ -113,12 +113,14 @@ pub(crate) enum At {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Words {
     buffer_bits: u32,
+    buffer_mask: u64,
 }
 
 impl Words {
     /// For a ring of `buffers` buffers.
     pub(crate) fn new(buffers: usize) -> Self {
-        Words { buffer_bits: usize::BITS - buffers.saturating_sub(1).leading_zeros() }
+        let buffer_bits = usize::BITS - buffers.saturating_sub(1).leading_zeros();
+        Words { buffer_bits, buffer_mask: (1 << buffer_bits) - 1 }
     }
 
     /// The message of `round` is there, in `buffer`.
@@ -143,20 +145,20 @@ impl Words {
     #[inline(always)]
     pub(crate) fn buffer_of(self, word: u64, round: u64) -> Option<usize> {
         let rest = word ^ self.holds(round, 0);
-        (rest <= self.buffer_mask()).then_some(rest as usize)
+        (rest <= self.buffer_mask).then_some(rest as usize)
     }
 
     /// The buffer that the slot keeps, whatever its state. May exceed the ring's: a peer may have written
     /// anything.
     #[inline(always)]
     pub(crate) fn any_buffer(self, word: u64) -> usize {
-        (word & self.buffer_mask()) as usize
+        (word & self.buffer_mask) as usize
     }
 
     /// What a word says that does not hold `round`, in rounds of the slot: none, if the message was there and is taken.
     #[cold]
     pub(crate) fn seen(self, word: u64, round: u64) -> Seen {
-        let ahead = (word & !self.buffer_mask()).wrapping_sub(self.holds(round, 0)).cast_signed();
+        let ahead = (word & !self.buffer_mask).wrapping_sub(self.holds(round, 0)).cast_signed();
         if ahead < 0 {
             Seen::NotYet
         } else {
@@ -168,20 +170,14 @@ impl Words {
     /// Where a word is, seen by somebody who is at `round`.
     #[inline(always)]
     pub(crate) fn at(self, word: u64, round: u64) -> At {
-        let shift = self.buffer_bits + 2;
-        // In rounds, modulo: the sign decides.
-        let ahead = (word ^ (word & ((1 << shift) - 1))).wrapping_sub(round << shift).cast_signed();
-        match (ahead, word >> self.buffer_bits & 3) {
-            (0, 1) => At::There,
-            (0, 2) => At::Taken,
-            (..=0, _) => At::Before,
+        // Modulo: the sign decides. A round has four states.
+        let ahead = (word & !self.buffer_mask).wrapping_sub(self.awaits(round, 0)).cast_signed();
+        match ahead >> self.buffer_bits {
+            1 => At::There,
+            2 => At::Taken,
+            ..=3 => At::Before,
             _ => At::Beyond,
         }
-    }
-
-    #[inline(always)]
-    fn buffer_mask(self) -> u64 {
-        (1 << self.buffer_bits) - 1
     }
 }
 

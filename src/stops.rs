@@ -9,18 +9,34 @@
 pub enum Stop {
     /// An entry is taken, and its state says so.
     SeatTaken,
+    /// A writer's coming is said, and it has written nothing.
+    StreamOpened,
+    /// A death is written down, and its verdict not replaced.
+    DeathKept,
     /// A writer that leaves, or was found dead, is marked, and nobody has looked whether it was the last.
     LeaveMarked,
     /// A writer's end is settled, and its readers are not told.
     StreamEnded,
     /// A reader that leaves, or was found dead, holds nobody back any more, and nobody is told.
     ReaderVacated,
+    /// `handover`: a reader's parking is locked, and it is still a reader.
+    ReaderParking,
+    /// `handover`: it is marked as parked, and its entry is still in the hands of whoever parked it.
+    ReaderParked,
+    /// `handover`: a parked reader's entry is taken up, and still marked as parked.
+    ReaderResuming,
+    /// `gate`: a reader is evicted where it stands, and not moved.
+    ReaderEvicted,
     /// `inline`: the stamp says that the message is being written.
     PublishMarked,
     /// `inline`: the payload is stored, the stamp not.
     PublishStored,
     /// `arena`, one writer: the buffer is filled, the slot's word not stored.
     PublishFilled,
+    /// One writer: the message is published, and nothing else says so.
+    PublishDone,
+    /// `spare`: the buffer that a view shows is set aside.
+    SetAside,
     /// `arena`, one writer: a buffer is withdrawn from its slot.
     Withdrawn,
     /// `many`: the slot was looked at.
@@ -70,14 +86,22 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 29] = [
+    pub const ALL: [Stop; 37] = [
         Stop::SeatTaken,
+        Stop::StreamOpened,
+        Stop::DeathKept,
         Stop::LeaveMarked,
         Stop::StreamEnded,
         Stop::ReaderVacated,
+        Stop::ReaderParking,
+        Stop::ReaderParked,
+        Stop::ReaderResuming,
+        Stop::ReaderEvicted,
         Stop::PublishMarked,
         Stop::PublishStored,
         Stop::PublishFilled,
+        Stop::PublishDone,
+        Stop::SetAside,
         Stop::Withdrawn,
         Stop::ExchangeLooked,
         Stop::ExchangeArmed,

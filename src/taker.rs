@@ -41,6 +41,8 @@ pub struct Taker {
     hand: Hand,
     /// Takes until the next look for messages that dead takers left.
     until_look: u32,
+    /// Somebody else looks for them.
+    leaves_the_dead: bool,
 }
 
 /// A taker without its manner of waiting.
@@ -62,7 +64,7 @@ struct Got {
     received: Received,
     buffer: usize,
     /// The entry of the dead taker who had it before.
-    adopted: Option<Seat>,
+    adopted: Option<Box<Seat>>,
 }
 
 /// A look for messages that dead takers left costs 0.5 µs for each living one.
@@ -82,7 +84,7 @@ impl Taker {
             meta_len: 0,
             memory,
         };
-        Ok(Taker { endpoint: Endpoint::new(seat), hand, until_look: 0 })
+        Ok(Taker { endpoint: Endpoint::new(seat), hand, until_look: 0, leaves_the_dead: false })
     }
 
     #[cfg(seqring_loom)]
@@ -142,6 +144,22 @@ impl Taker {
         self.endpoint.waiting = waiting;
     }
 
+    /// From now on this taker takes over nothing that dead takers left, [`Self::take_over`] of another one does; and it may
+    /// sleep that long, because somebody wakes it when a participant died.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn leave_the_dead(&mut self, longest_sleep: Duration) {
+        self.leaves_the_dead = true;
+        self.endpoint.sleep_up_to(longest_sleep);
+    }
+
+    /// A message that a dead taker left, if there is one: with the taker's entry.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn take_over(&mut self) -> Option<(usize, Taken<'_>)> {
+        let got = self.adopt(TryReadError::Empty).ok()?;
+        let entry = got.adopted.as_ref()?.index();
+        Some((entry, Taken { got, hand: &mut self.hand }))
+    }
+
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Got, ReadError> {
         loop {
             match self.attempt() {
@@ -149,11 +167,11 @@ impl Taker {
                 Err(TryReadError::Empty) => {}
                 Err(other) => return Err(ReadError::from_try(other)),
             }
-            let Taker { endpoint, hand, .. } = self;
+            let Taker { endpoint, hand, leaves_the_dead, .. } = self;
             let left = RefCell::new(Adoption::None);
             let ready = || matches!(*left.borrow(), Adoption::Message(..)) || hand.is_ready();
             let in_time = endpoint.wait(Role::Writer, deadline, ready, |shared| {
-                if !matches!(*left.borrow(), Adoption::Message(..)) {
+                if !*leaves_the_dead && !matches!(*left.borrow(), Adoption::Message(..)) {
                     left.replace(Seat::adopt(shared));
                 }
             });
@@ -185,6 +203,9 @@ impl Taker {
     /// A message that a dead taker left, or else `error`.
     #[cold]
     fn adopt(&mut self, error: TryReadError) -> Result<Got, TryReadError> {
+        if self.leaves_the_dead {
+            return Err(error);
+        }
         match Seat::adopt(self.endpoint.seat.shared()) {
             Adoption::Message(seat, settled) => self.hand.receive_adopted(seat, settled),
             Adoption::None => Err(error),
@@ -242,7 +263,7 @@ impl Hand {
         let Settled { buffer, unfinished } = settled;
         let received = self.receive(unfinished.unwrap_or_default(), buffer);
         let received = received.inspect_err(|_| ownership::rest(&self.memory, seat.index(), buffer))?;
-        Ok(Got { received, buffer, adopted: Some(seat) })
+        Ok(Got { received, buffer, adopted: Some(Box::new(seat)) })
     }
 
     /// What goes with the message in a buffer that is this taker's.

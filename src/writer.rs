@@ -138,6 +138,12 @@ impl Writer {
         self.endpoint.waiting = waiting;
     }
 
+    /// Somebody wakes this writer when a participant died: it may sleep that long.
+    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
+        self.endpoint.sleep_up_to(longest);
+    }
+
     #[inline(never)]
     fn try_write_thoroughly(&mut self, payload: &[u8]) -> Apart<u64, TryWriteError> {
         Apart::from_result(self.try_write_with(payload, &Extras::default()))

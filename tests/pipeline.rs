@@ -1,49 +1,17 @@
 //! Pipelines of threads: order, back-pressure, and every way in which a worker fails.
 
-use seqring::Frame;
+#[path = "common/items.rs"]
+mod items;
+
+use items::{check, delivered, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use seqring::pipeline::{
-    Commander, Commands, Filling, Item, Items, OnFailure, Order, Pipeline, PipelineError, Producer,
-    WorkerError,
+    Commander, Filling, Item, Items, OnFailure, Order, Pipeline, PipelineError, Producer, WorkerError,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-fn numbers(count: u64) -> Commands<impl Iterator<Item = [u8; 8]> + Send> {
-    Commands((0..count).map(u64::to_le_bytes))
-}
-
-fn number(command: &[u8]) -> u64 {
-    u64::from_le_bytes(command.try_into().unwrap())
-}
-
-fn two_arrays() -> Pipeline {
-    Pipeline::new().bytes(5).array(Frame::of::<u64>(&[3, 4]).unwrap()).metadata_bytes(8)
-}
-
-/// Fills both arrays and the metadata with the command's number.
-fn fill(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
-    let n = number(command);
-    item.array(0).fill(n as u8);
-    item.elements(1)?.fill(n);
-    item.set_metadata(command);
-    Ok(())
-}
-
-fn check(item: &Item) -> u64 {
-    let n = item.number();
-    assert_eq!(item.array(0), [n as u8; 5]);
-    assert_eq!(item.elements::<u64>(1).unwrap(), [n; 12]);
-    assert_eq!(item.extents(1), Some(&[3, 4][..]));
-    assert_eq!(item.metadata(), n.to_le_bytes());
-    n
-}
-
-fn delivered(items: Items) -> Vec<u64> {
-    items.map(|item| check(&item.unwrap())).collect()
-}
 
 /// Fails if results are published as they come.
 #[test]
@@ -93,10 +61,6 @@ fn no_more_commands_are_issued_than_may_be_in_flight() {
     items.stop().unwrap();
 }
 
-fn endless() -> Commands<impl Iterator<Item = [u8; 8]> + Send> {
-    numbers(u64::MAX)
-}
-
 /// A producer that panics at one number, for its first so many tries.
 fn panics_at(bad: u64, tries: u32) -> impl FnMut(&[u8], &mut Filling<'_>) -> Result<(), WorkerError> + Send {
     move |command, item| {
@@ -137,12 +101,30 @@ fn a_skipped_item_is_reported_in_its_place_and_the_others_come() {
 fn a_command_is_retried_so_many_times_and_not_more() {
     for order in [Order::Ordered, Order::Unordered] {
         let pipeline = two_arrays().producers(2).order(order).on_failure(OnFailure::Retry(2));
-        let mut seen = delivered(pipeline.start(numbers(50), |_| panics_at(7, 2)).unwrap());
-        seen.sort_unstable();
+        let seen = delivered_sorted(pipeline.start(numbers(50), |_| panics_at(7, 2)).unwrap());
         assert_eq!(seen, (0..50).collect::<Vec<_>>());
         let error = pipeline.start(numbers(50), |_| panics_at(7, 3)).unwrap().find_map(Result::err).unwrap();
         assert!(matches!(error, PipelineError::Failed { number: 7, tries: 3, .. }), "{error}");
     }
+}
+
+/// Fails if a command that was tried goes to whoever is free.
+#[test]
+fn a_command_is_retried_by_another_producer_than_the_one_that_failed() {
+    let pipeline = two_arrays().producers(2).on_failure(OnFailure::Retry(2));
+    let items = pipeline.start(numbers(300), |_| {
+        let mut failed_at = HashMap::new();
+        move |command: &[u8], item: &mut Filling<'_>| {
+            let (n, tries) = (number(command), item.tries());
+            if n.is_multiple_of(3) && tries < 3 {
+                assert_eq!(failed_at.insert(n, tries), None, "try {tries} by who failed at the one before");
+                return Err("not me".into());
+            }
+            assert_eq!(failed_at.get(&n).unwrap_or(&1), &1, "try 3 by who failed at the second");
+            fill(command, item)
+        }
+    });
+    assert_eq!(delivered(items.unwrap()), (0..300).collect::<Vec<_>>());
 }
 
 /// Takes its first command number 5 and is gone until the gate opens.

@@ -138,6 +138,36 @@ impl ThreadSwitches {
     }
 }
 
+/// The time for which the threads of a process that live were on a processor so far, in ns where [`Usage`] has ticks.
+///
+/// # Errors
+/// As [`ThreadSwitches::of_process`], and on a kernel without that account (`CONFIG_SCHED_INFO`).
+///
+/// # Cost
+/// Four system calls a thread and a parse.
+pub fn scheduled(pid: u32) -> io::Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let account = fs::read_to_string(entry?.path().join("schedstat"))?;
+        let nanos = account.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        sum += Duration::from_nanos(nanos.ok_or(io::ErrorKind::InvalidData)?);
+    }
+    Ok(sum)
+}
+
+/// The processes that this one started and that are there, zombies too.
+///
+/// # Errors
+/// What reading `/proc` reports.
+pub fn children() -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc/self/task")? {
+        let of_thread = fs::read_to_string(entry?.path().join("children"))?;
+        children.extend(of_thread.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    Ok(children)
+}
+
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
@@ -152,6 +182,26 @@ mod tests {
             black_box((0..10_000_u64).sum::<u64>());
         }
         assert!(Usage::of(Who::Process).since(&process).cpu() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn time_on_a_processor_is_counted_in_nanoseconds() {
+        let pid = std::process::id();
+        let (usage, before) = (Usage::of(Who::Process), scheduled(pid).unwrap());
+        while Usage::of(Who::Process).since(&usage).cpu() < Duration::from_millis(20) {
+            black_box((0..10_000_u64).sum::<u64>());
+        }
+        assert!(scheduled(pid).unwrap() > before);
+        assert!(scheduled(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_child_is_listed_until_it_is_waited_for() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(children().unwrap().contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!children().unwrap().contains(&child.id()));
     }
 
     #[test]

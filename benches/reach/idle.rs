@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) fn rows() -> [Row; 2] {
     [
         row("idle-threads", Peers::Threads, "a thread; heap: woken only by a message"),
-        row("idle-processes", Peers::Processes, "a process; /dev/shm: sleeps of 20 to 320 ms"),
+        row("idle-processes", Peers::Processes, "a process; /dev/shm: sleeps of 20 to 40 ms"),
     ]
 }
 

@@ -17,6 +17,7 @@ mod memory;
 mod options;
 mod part;
 mod place;
+mod recovery;
 mod scenarios;
 mod stream;
 mod streams;
@@ -58,6 +59,7 @@ fn rows() -> Vec<Row> {
     rows.extend(crowd::rows());
     rows.push(wakes::row());
     rows.extend(idle::rows());
+    rows.extend(recovery::rows());
     rows.push(memory::row());
     rows
 }

@@ -4,6 +4,7 @@
 //! own, as two programs have. Both kinds run the same functions.
 
 use crate::place::{Closing, SharedRing};
+use crate::recovery::Victim;
 use crate::wait::Wait;
 use crate::{audience, idle, wait, wakes, zero_copy};
 use bench_support::child;
@@ -32,6 +33,8 @@ pub(crate) enum Part {
     Wake,
     /// Writes to so many idle readers, under the eyes of valgrind.
     Count,
+    /// Gets into the way of who has the first ring, and stays there until it is killed.
+    Victim(Victim),
 }
 
 impl Part {
@@ -43,6 +46,7 @@ impl Part {
             Self::Idle => ("idle", String::new()),
             Self::Wake => ("wake", String::new()),
             Self::Count => ("count", String::new()),
+            Self::Victim(victim) => ("victim", victim.name().into()),
         };
         ["--part".into(), format!("{name}:{wait}")]
     }
@@ -61,13 +65,15 @@ impl Part {
         match self {
             Self::Wake => return wakes::write_to_sleepers(),
             Self::Count => return audience::write_counted(arguments),
-            Self::Write(_) | Self::Echo(_) | Self::Claim | Self::Idle => {}
+            Self::Write(_) | Self::Echo(_) | Self::Claim | Self::Idle | Self::Victim(_) => {}
         }
         die_with_parent()?;
         let rings: Result<Vec<_>, _> = arguments.iter().map(|name| SharedRing::open(name)).collect();
         let rings = rings?;
-        if let Self::Idle = self {
-            return idle::report(&rings[0].ring);
+        match self {
+            Self::Idle => return idle::report(&rings[0].ring),
+            Self::Victim(victim) => return victim.stay(&rings[0].ring),
+            _ => {}
         }
         let cores = CorePair::first_allowed().map_err(|error| error.to_string())?;
         self.play(cores, &rings)
@@ -80,7 +86,9 @@ impl Part {
             Self::Write(wait) => write(&rings[0].ring, wait),
             Self::Echo(wait) => echo(&rings[0].ring, &rings[1].ring, wait),
             Self::Claim => zero_copy::claim(&rings[0].ring),
-            Self::Idle | Self::Wake | Self::Count => Err(Stop::Failed("this part is alone".into())),
+            Self::Idle | Self::Wake | Self::Count | Self::Victim(_) => {
+                Err(Stop::Failed("this part is alone".into()))
+            }
         };
         match end {
             Ok(()) | Err(Stop::Closed) => Ok(()),
@@ -100,6 +108,7 @@ impl FromStr for Part {
             Some(("idle", "")) => Ok(Self::Idle),
             Some(("wake", "")) => Ok(Self::Wake),
             Some(("count", "")) => Ok(Self::Count),
+            Some(("victim", victim)) => Ok(Self::Victim(victim.parse()?)),
             _ => Err(format!("no such part: {text}")),
         }
     }

@@ -43,6 +43,9 @@ enum Command {
     /// Be killed, or survive (started by `seqring compare`).
     #[command(hide = true)]
     Victim(compare::VictimOptions),
+    /// Have one's system calls counted (started by `seqring compare`).
+    #[command(hide = true)]
+    Counted(compare::CountedOptions),
 }
 
 /// Does what was typed.
@@ -64,6 +67,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Storm(options) => storm::run(options)?,
         Command::StormWorker(assignment) => storm::serve(assignment)?,
         Command::Victim(options) => compare::serve_victim(options).map(|()| true)?,
+        Command::Counted(options) => compare::serve_counted(options).map(|()| true)?,
         Command::Worker => perf::serve().map(|()| true)?,
     };
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

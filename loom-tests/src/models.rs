@@ -9,10 +9,13 @@ mod join;
 mod many;
 mod pin;
 mod queue;
+mod recovery;
 mod rejoin;
 mod skip;
 mod torn;
 mod wake;
+
+pub(crate) use recovery::NEEDED;
 
 use seqring::model::{End, Pair};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +32,12 @@ pub(crate) struct Model {
     body: fn(),
 }
 
-pub(crate) const MODELS: &[Model] = &[
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
+    MODELS.iter().chain(recovery::MODELS)
+}
+
+const MODELS: &[Model] = &[
     Model {
         name: "torn_inline",
         kills: &[
@@ -50,7 +58,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 61_592,
+        floor: 72_014,
         preemptions: Some(3),
         body: torn::fetched_ahead,
     },
@@ -62,7 +70,7 @@ pub(crate) const MODELS: &[Model] = &[
             (Pair::Tear, End::Release),
             (Pair::Tear, End::Acquire),
         ],
-        floor: 36_771,
+        floor: 110_285,
         preemptions: None,
         body: torn::arena,
     },
@@ -81,7 +89,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "batch_skipped",
         kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 12_893,
+        floor: 13_778,
         preemptions: Some(2),
         body: batch::skipped,
     },
@@ -104,7 +112,7 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: None,
         body: batch::rung,
     },
-    Model { name: "skip", kills: &[], floor: 41_791, preemptions: Some(4), body: torn::skipped },
+    Model { name: "skip", kills: &[], floor: 65_389, preemptions: Some(4), body: torn::skipped },
     Model {
         name: "skip_third",
         kills: &[(Pair::Floor, End::Release), (Pair::Floor, End::Acquire)],
@@ -112,8 +120,8 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: None,
         body: skip::by_a_third_party,
     },
-    Model { name: "rejoin", kills: &[], floor: 29_972, preemptions: Some(4), body: rejoin::reads },
-    Model { name: "rejoin_view", kills: &[], floor: 129_593, preemptions: Some(3), body: rejoin::views },
+    Model { name: "rejoin", kills: &[], floor: 61_470, preemptions: Some(4), body: rejoin::reads },
+    Model { name: "rejoin_view", kills: &[], floor: 199_134, preemptions: Some(3), body: rejoin::views },
     Model {
         name: "gate_inline",
         kills: &[
@@ -133,7 +141,7 @@ pub(crate) const MODELS: &[Model] = &[
         // of the next message's pin. That fence also does what `Publish` acquires. The orderings stay: lossy
         // arenas need the one, inline slots share the code of the other.
         kills: &[(Pair::Publish, End::Release)],
-        floor: 702,
+        floor: 250,
         preemptions: None,
         body: gate::arena,
     },
@@ -154,9 +162,16 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "pin",
         kills: &[(Pair::Pin, End::Release), (Pair::Pin, End::Acquire)],
-        floor: 47_298,
+        floor: 74_634,
         preemptions: Some(4),
         body: pin::view_held_while_skipped,
+    },
+    Model {
+        name: "copied_while_skipped",
+        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
+        floor: 3_863,
+        preemptions: Some(3),
+        body: pin::copied_while_skipped,
     },
     Model {
         name: "shown",
@@ -210,7 +225,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "many_torn",
         kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 14_227,
+        floor: 7_973,
         preemptions: Some(3),
         body: many::torn,
     },
@@ -219,29 +234,29 @@ pub(crate) const MODELS: &[Model] = &[
         // Not the acquire end: between a writer's look at a slot and its filling of the buffer from there lies its
         // next look at the gate, a full fence. Lossy rings have none: there the end stays.
         kills: &[(Pair::Publish, End::Release)],
-        floor: 394,
+        floor: 240,
         preemptions: Some(3),
         body: many::handed_on,
     },
     Model {
         name: "many_gated",
         kills: &[(Pair::Publish, End::Release)],
-        floor: 373,
+        floor: 407,
         preemptions: Some(2),
         body: many::gated,
     },
     Model {
         name: "many_joined",
         kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 19_946,
+        floor: 14_367,
         preemptions: Some(2),
         body: many::joined,
     },
-    Model { name: "died_armed", kills: &[], floor: 160, preemptions: Some(3), body: many::died_armed },
+    Model { name: "died_armed", kills: &[], floor: 90, preemptions: Some(3), body: many::died_armed },
     Model {
         name: "died_exchanged",
         kills: &[],
-        floor: 260,
+        floor: 164,
         preemptions: Some(3),
         body: many::died_exchanged,
     },
@@ -257,46 +272,46 @@ pub(crate) const MODELS: &[Model] = &[
         preemptions: Some(3),
         body: many::died_helped,
     },
-    Model { name: "died_owning", kills: &[], floor: 117, preemptions: Some(3), body: many::died_owning },
+    Model { name: "died_owning", kills: &[], floor: 70, preemptions: Some(3), body: many::died_owning },
     Model {
         name: "queue",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 222,
+        floor: 48,
         preemptions: Some(3),
         body: queue::one_to_one,
     },
     Model {
         name: "queue_2x2",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 568,
+        floor: 254,
         preemptions: Some(2),
         body: queue::two_to_two_on_one_slot,
     },
     Model {
         name: "queue_2x2x2",
         kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 262,
+        floor: 304,
         preemptions: Some(2),
         body: queue::two_to_two_on_two_slots,
     },
     Model {
         name: "taker_armed",
         kills: &[],
-        floor: 504,
+        floor: 297,
         preemptions: Some(2),
         body: queue::taker_died_armed,
     },
     Model {
         name: "taker_done",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 874,
+        floor: 389,
         preemptions: Some(2),
         body: queue::taker_died_with_it,
     },
     Model {
         name: "taker_owning",
         kills: &[],
-        floor: 623,
+        floor: 272,
         preemptions: Some(2),
         body: queue::taker_died_owning,
     },
@@ -304,7 +319,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "queue_died",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 944,
+        floor: 249,
         preemptions: Some(2),
         body: queue::writer_died,
     },
@@ -332,7 +347,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model {
         name: "both_leave",
         kills: &[(Pair::Leave, End::Release)],
-        floor: 195,
+        floor: 596,
         preemptions: None,
         body: many::both_leave,
     },

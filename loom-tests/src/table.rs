@@ -1,7 +1,7 @@
 //! Runs everything, each model and variant in a process of its own, and prints the table.
 
-use crate::models::{MODELS, Model};
-use seqring::model::{End, Pair};
+use crate::models::{Model, NEEDED, all};
+use seqring::model::{End, Pair, Step};
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, Output};
 
@@ -12,7 +12,7 @@ pub(crate) fn run() -> ExitCode {
     let mut sound = true;
     let mut killed = BTreeSet::new();
     println!("{:<14} {:<17} {:>10} {:>10}  verdict", "model", "explored", "executions", "floor");
-    for model in MODELS {
+    for model in all() {
         sound &= as_it_is(model);
         for end in model.kills {
             if weakened(model, *end) {
@@ -22,6 +22,7 @@ pub(crate) fn run() -> ExitCode {
             }
         }
     }
+    sound &= every_step_is_needed();
     for pair in Pair::ALL {
         for end in [End::Release, End::Acquire] {
             if !killed.contains(&name((pair, end))) && !ONE_SIDED.contains(&(pair, end)) {
@@ -32,7 +33,11 @@ pub(crate) fn run() -> ExitCode {
     }
     println!(
         "{}",
-        if sound { "sound: every model holds, every weakened ordering dies" } else { "NOT SOUND" }
+        if sound {
+            "sound: every model holds, every weakened ordering and every missing step dies"
+        } else {
+            "NOT SOUND"
+        }
     );
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -56,6 +61,21 @@ fn weakened(model: &Model, end: (Pair, End)) -> bool {
     let dies = !child(&[model.name, &format!("{:?}", end.0), &format!("{:?}", end.1)]).status.success();
     println!("  without {:<32} {}", name(end), if dies { "dies" } else { "SURVIVES" });
     dies
+}
+
+/// Whether for each step there is a model that fails without it.
+fn every_step_is_needed() -> bool {
+    let mut needed_all = true;
+    println!("without a step of recovery:");
+    for step in Step::ALL {
+        let named = NEEDED.iter().find(|(needed, _)| *needed == step);
+        let model = named.and_then(|(_, name)| all().map(|model| model.name).find(|known| known == name));
+        let dies = model.is_some_and(|model| !child(&[model, &format!("{step:?}")]).status.success());
+        let verdict = if dies { "dies" } else { "SURVIVES" };
+        println!("  {:<40} {verdict} ({})", format!("{step:?}"), model.unwrap_or("no model"));
+        needed_all &= dies;
+    }
+    needed_all
 }
 
 fn name((pair, end): (Pair, End)) -> String {

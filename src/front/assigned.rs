@@ -6,7 +6,7 @@ use crate::assigned::Placed;
 use crate::error::TryWriteError;
 use crate::extras::Extras;
 use crate::life;
-use crate::many::{Attempt, Room};
+use crate::many::{Look, Room};
 
 impl Front {
     /// Whether message `sequence` may be published now, with these lengths.
@@ -59,17 +59,16 @@ impl Front {
         if self.admit_at(sequence, len, extras.metadata.len())? == Placed::Already {
             return Ok(Placed::Already);
         }
+        self.complete_own_buffer(len, extras)?;
         let memory = &self.slots.memory;
         let peer = self.peer.as_mut().expect("a queue has many writers");
-        self.plan.store(memory.buffer_extras(peer.own()), extras);
-        arena::set_len(memory, peer.own(), len)?;
-        match peer.try_publish(memory, sequence)? {
-            Attempt::Published => {
+        match peer.look(memory, sequence)? {
+            Look::Free(aim) if peer.exchange(memory, &aim) => {
                 self.bells.ring(&memory.control().published);
                 Ok(Placed::Published)
             }
-            Attempt::Taken => Ok(Placed::Already),
-            Attempt::Full => Err(TryWriteError::Full),
+            Look::Free(_) | Look::Gone => Ok(Placed::Already),
+            Look::Full => Err(TryWriteError::Full),
         }
     }
 

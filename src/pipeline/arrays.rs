@@ -7,7 +7,7 @@ use std::ops::Range;
 const ALIGNMENT: usize = 64;
 
 /// The arrays of an item, one behind the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arrays {
     arrays: Vec<(Option<Frame>, Range<usize>)>,
 }
@@ -27,6 +27,10 @@ impl Arrays {
 
     pub(crate) fn len(&self) -> usize {
         self.arrays.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Option<&Frame>, Range<usize>)> {
+        self.arrays.iter().map(|(frame, range)| (frame.as_ref(), range.clone()))
     }
 
     #[track_caller]

@@ -1,45 +1,33 @@
 //! What a pipeline is made to be.
 
 use super::arrays::Arrays;
-use super::commanding::Commanding;
+#[cfg(target_os = "linux")]
+use super::crew::Crew;
 use super::error::PipelineError;
+use super::failure::OnFailure;
 use super::items::Items;
-use super::label::Label;
-use super::overdue::Overdue;
-use super::producing::{Hand, Producing};
-use super::results::{Order, Results};
+use super::keeper::{Keeper, Limits};
+#[cfg(target_os = "linux")]
+use super::launch::Launch;
+use super::plan::Plan;
+use super::producing::Kept;
+#[cfg(target_os = "linux")]
+use super::program::refuse_lost_worker;
+use super::results::Order;
+use super::seen::Seen;
 use super::threads::Threads;
-use super::watch::Watch;
 use super::worker::{Commander, Producer};
-use crate::config::{Config, Delivery};
+use super::workers::Workers;
+use super::workshop::{Sizes, Workshop};
+use crate::config::Config;
+use crate::error::RingError;
 use crate::frame::Frame;
 use crate::ring::Ring;
-use crate::sync::AtomicU64;
+#[cfg(target_os = "linux")]
+use crate::segment_options::SegmentOptions;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
-
-/// What happens when a producer fails, panics or takes too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum OnFailure {
-    /// The consumer gets the error, and the pipeline ends.
-    #[default]
-    Fail,
-    /// The consumer gets the error in place of the item, and goes on.
-    Skip,
-    /// The command goes to the end of the queue so many times, for whichever producer is free then; after that as `Fail`.
-    Retry(u8),
-}
-
-impl OnFailure {
-    /// The label with which a command is tried once more, if it is.
-    pub(crate) fn again(self, label: Label) -> Option<Label> {
-        match self {
-            OnFailure::Retry(times) if label.mark < times => Some(Label { mark: label.mark + 1, ..label }),
-            _ => None,
-        }
-    }
-}
 
 /// A pipeline to be started: see the [module](super).
 #[derive(Clone, Debug)]
@@ -51,14 +39,25 @@ pub struct Pipeline {
     order: Order,
     on_failure: OnFailure,
     produce_timeout: Option<Duration>,
+    build_timeout: Option<Duration>,
+    start_timeout: Duration,
+    text_bytes: usize,
     metadata_bytes: usize,
     command_bytes: usize,
 }
 
-/// Room for the message of a failure in the place of a small item.
+/// Room for the message of a failure in the place of a small item, unless said otherwise.
 const TEXT_BYTES: usize = 512;
+/// Who failed at which try always finds room.
+const MIN_TEXT_BYTES: usize = 64;
 /// The longest command, unless said otherwise.
 const COMMAND_BYTES: usize = 4096;
+/// So much is in flight, unless said otherwise or two a producer are more,
+const IN_FLIGHT_BYTES: usize = 1 << 20;
+/// and no more than so many.
+const MOST_IN_FLIGHT: usize = 64;
+/// How long a process may take to join, unless said otherwise: some load large libraries first.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Default for Pipeline {
     fn default() -> Self {
@@ -67,7 +66,7 @@ impl Default for Pipeline {
 }
 
 impl Pipeline {
-    /// One producer, in order, of items without arrays; two buffers in flight a producer; four items held at a time.
+    /// One producer, in order, of items without arrays; four items held at a time.
     pub fn new() -> Self {
         Pipeline {
             arrays: Ok(Arrays::default()),
@@ -77,6 +76,9 @@ impl Pipeline {
             order: Order::Ordered,
             on_failure: OnFailure::Fail,
             produce_timeout: None,
+            build_timeout: None,
+            start_timeout: START_TIMEOUT,
+            text_bytes: TEXT_BYTES,
             metadata_bytes: 0,
             command_bytes: COMMAND_BYTES,
         }
@@ -111,7 +113,9 @@ impl Pipeline {
         self
     }
 
-    /// How many commands may be issued whose items were not taken yet.
+    /// How many commands may be issued whose items were not taken yet. Unless said otherwise, as many as make up a
+    /// megabyte, but no more than 64, and at least two a producer: with small items it is more costly to wake
+    /// somebody for each than to make it.
     #[must_use]
     pub fn in_flight(mut self, commands: usize) -> Self {
         self.in_flight = Some(commands);
@@ -139,14 +143,37 @@ impl Pipeline {
         self
     }
 
-    /// How long a producer may be at an item, or at its `build`, before it is given up. The consumer looks while it waits
-    /// for an item. A thread cannot be ended: it goes on when it comes back, and what it made is dropped.
+    /// How long a producer may be at an item before it is given up; and at its `build`, unless that has
+    /// [its own](Self::build_timeout). Up to a quarter more: the consumer looks, while it waits for an item. A process is
+    /// killed and replaced. A thread cannot be ended: it goes on when it comes back, and what it made is dropped.
     ///
     /// # Cost
-    /// An allocation and a copy of the command an item.
+    /// With threads, a copy of the command an item.
     #[must_use]
     pub fn produce_timeout(mut self, timeout: Duration) -> Self {
         self.produce_timeout = Some(timeout);
+        self
+    }
+
+    /// How long `build` of a producer or of the commander may take. If it takes longer, the pipeline ends.
+    #[must_use]
+    pub fn build_timeout(mut self, timeout: Duration) -> Self {
+        self.build_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a process may take from its start until it joins, before its `build`: a minute unless said otherwise.
+    #[must_use]
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = timeout;
+        self
+    }
+
+    /// The longest message of a failure; 512 bytes, or the size of an item if that is more, unless said otherwise. Longer
+    /// ones are cut. Each buffer has room for it.
+    #[must_use]
+    pub fn message_bytes(mut self, bytes: usize) -> Self {
+        self.text_bytes = bytes.max(MIN_TEXT_BYTES);
         self
     }
 
@@ -177,81 +204,90 @@ impl Pipeline {
         C: Commander + Send + 'static,
         P: Producer + Send + 'static,
     {
-        let (mut items, arrays) = self.items()?;
-        let (say, begun) = channel();
-        for index in 0..self.producers {
-            let watch = items.watches[index].clone();
-            let hand = Hand {
-                results: self.results(&items.results)?,
-                again: items.commands.writer()?,
-                arrays: arrays.clone(),
-                on_failure: self.on_failure,
-                watch,
-                begun: self.produce_timeout.map(|_| say.clone()),
-                metadata: Vec::new(),
-            };
-            let commands = items.commands.taker()?;
-            let producing = Producing { index, producer: producer(index), commands, hand };
-            items.threads.spawn(format!("producer {index}"), move || producing.run())?;
+        #[cfg(target_os = "linux")]
+        refuse_lost_worker()?;
+        let workshop =
+            self.workshop(|[commands, results]| Ok([Ring::heap(commands)?, Ring::heap(results)?]))?;
+        let kept: Vec<Kept> =
+            self.produce_timeout.iter().flat_map(|_| (0..self.producers).map(|_| Kept::default())).collect();
+        let mut items = self.items(workshop.clone(), Workers::Threads(Threads::new()), kept.clone())?;
+        if let Workers::Threads(threads) = &mut items.workers {
+            for index in 0..self.producers {
+                let producing = workshop.producing(index, producer(index), kept.get(index).cloned())?;
+                workshop.arrive(index);
+                threads.spawn(format!("producer {index}"), move || producing.run())?;
+            }
+            let commanding = workshop.commanding(commander)?;
+            workshop.arrive(workshop.commander());
+            threads.spawn("the commander".into(), move || commanding.run())?;
         }
-        if let Some(timeout) = self.produce_timeout {
-            items.overdue = Some(Overdue {
-                timeout,
-                begun,
-                at_work: Vec::new(),
-                watches: items.watches.clone(),
-                on_failure: self.on_failure,
-                again: items.commands.writer()?,
-                results: self.results(&items.results)?,
-                deserted: None,
-            });
-        }
-        let (commands, results) = (items.commands.writer()?, self.results(&items.results)?);
-        let commanding = Commanding { commander, commands, results, issued: items.issued.clone() };
-        items.threads.spawn("the commander".into(), move || commanding.run())?;
         Ok(items)
     }
 
-    fn results(&self, ring: &Ring) -> Result<Results, PipelineError> {
-        Ok(Results { writer: ring.writer()?, order: self.order, slot_bytes: ring.config().slot_bytes() })
+    /// Starts the pipeline, its workers being processes that `launch` starts: [`Programs`](super::Programs), or another way.
+    ///
+    /// # Errors
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Spawn`]. What goes wrong in a process that was
+    /// started, the items tell.
+    #[cfg(target_os = "linux")]
+    pub fn start_with(&self, launch: impl Launch + 'static) -> Result<Items, PipelineError> {
+        refuse_lost_worker()?;
+        let workshop = self.workshop(|configs| SegmentOptions::new().anonymous_pair(configs))?;
+        let crew = Crew::new(Box::new(launch), &workshop)?;
+        let mut items = self.items(workshop, Workers::Processes(crew), Vec::new())?;
+        if let Workers::Processes(crew) = &mut items.workers {
+            crew.start()?; // If one cannot be started, the items are dropped, and the others end.
+        }
+        Ok(items)
     }
 
-    /// The consumer's end, with rings and without workers.
-    fn items(&self) -> Result<(Items, Arc<Arrays>), PipelineError> {
-        let refuse = |what: &str| Err(PipelineError::Config(what.into()));
+    fn workshop(
+        &self,
+        create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
+    ) -> Result<Workshop, PipelineError> {
         let arrays = Arc::new(self.arrays.clone().map_err(PipelineError::Config)?);
-        let in_flight = self.in_flight.unwrap_or(2 * self.producers);
+        let in_flight = self.in_flight.unwrap_or_else(|| {
+            (IN_FLIGHT_BYTES / arrays.bytes().max(1)).min(MOST_IN_FLIGHT).max(2 * self.producers)
+        });
         if self.producers == 0 || in_flight == 0 || self.held_items == 0 {
-            return refuse("it needs a producer, a command in flight and an item to be held");
+            let what = "it needs a producer, a command in flight and an item to be held";
+            return Err(PipelineError::Config(what.into()));
         }
-        // A writer and a taker a producer, the commander, and whoever gives up a producer.
-        let config = |slots, bytes: usize, takers: usize| {
-            Config::new(slots, bytes)
-                .delivery(Delivery::Queue)
-                .participants(self.producers + takers + 2)
-                .tag(true)
+        let (producers, order, on_failure) = (self.producers, self.order, self.on_failure);
+        let sizes = Sizes {
+            in_flight,
+            held_items: self.held_items,
+            command_bytes: self.command_bytes,
+            metadata_bytes: self.metadata_bytes,
+            text_bytes: self.text_bytes,
         };
-        let commands = Ring::heap(&config(in_flight, self.command_bytes, self.producers))?;
-        let bytes = arrays.bytes().max(TEXT_BYTES);
-        let results = config(in_flight, bytes, self.held_items).meta_bytes(self.metadata_bytes);
-        let items = Items {
-            commands,
-            results: Ring::heap(&results)?,
-            arrays: arrays.clone(),
-            on_failure: self.on_failure,
+        Ok(Workshop::create(Plan { arrays, producers, order, on_failure }, sizes, create)?)
+    }
+
+    /// The consumer's end.
+    fn items(&self, workshop: Workshop, workers: Workers, kept: Vec<Kept>) -> Result<Items, PipelineError> {
+        let limits = Limits {
+            start: self.start_timeout,
+            build: self.build_timeout.or(self.produce_timeout),
+            produce: self.produce_timeout,
+        };
+        let processes = matches!(workers, Workers::Processes(_));
+        // On their way, with those in hand.
+        let commands = workshop.commands.config().slots() + self.producers;
+        Ok(Items {
+            keeper: Keeper::new(&workshop, limits, kept, processes)?,
+            workshop,
             most_held: self.held_items,
             taker: None,
             takers: 0,
             home: channel(),
-            issued: Arc::new(AtomicU64::new(0)),
-            watches: (0..self.producers).map(|_| Watch::new()).collect(),
-            overdue: None,
-            threads: Threads::new(),
+            workers,
+            ahead: None,
+            seen: (self.order == Order::Unordered).then(|| Seen::new(commands)),
             done: 0,
             total: None,
             ended: false,
             said_all_held: false,
-        };
-        Ok((items, arrays))
+        })
     }
 }

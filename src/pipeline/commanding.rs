@@ -1,38 +1,41 @@
-//! The commander's thread: a command goes out when there is room for its result.
+//! The commander's work, in a thread or a process: a command goes out when there is room for its result.
 //!
 //! So there are never more commands on their way than results have slots, the queue of commands, which has as many,
 //! is never full for a producer that hands one back, and the commander sleeps where a writer sleeps.
 
+use super::board::{At, Board};
 use super::error::said;
 use super::label::{Label, Mark};
 use super::results::Results;
 use super::worker::Commander;
 use crate::error::WriteError;
 use crate::extras::Extras;
-use crate::sync::{AtomicU64, Relaxed};
 use crate::writer::Writer;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 pub(crate) struct Commanding<C> {
     pub(crate) commander: C,
     pub(crate) commands: Writer,
     pub(crate) results: Results,
-    pub(crate) issued: Arc<AtomicU64>,
+    pub(crate) board: Board,
+    /// Its line of the board.
+    pub(crate) index: usize,
 }
 
 impl<C: Commander> Commanding<C> {
     pub(crate) fn run(mut self) {
         // Closed: the consumer has stopped, and nobody is left to tell.
         let _ = self.command_all();
+        self.board.line(self.index).set(At::Left);
     }
 
     fn command_all(&mut self) -> Result<(), WriteError> {
         let commander = &mut self.commander;
         let mut outcome = said(catch_unwind(AssertUnwindSafe(|| commander.build())));
+        self.board.line(self.index).turn(At::Building, At::Idle);
         let mut command = Vec::new();
         for number in 0.. {
-            self.results.wait_for_room(number)?;
+            self.results.wait_for_room(number + self.board.repeated())?;
             command.clear();
             let mut more = false;
             let commander = &mut self.commander;
@@ -55,7 +58,7 @@ impl<C: Commander> Commanding<C> {
                 }
                 other => drop(other?),
             }
-            self.issued.store(number + 1, Relaxed); // Relaxed: a count, orders nothing.
+            self.board.set_issued(number + 1);
         }
         Ok(())
     }

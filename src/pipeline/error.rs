@@ -1,5 +1,6 @@
 //! Every way a pipeline can fail.
 
+use super::exit::{Doing, Exit};
 use crate::error::{JoinError, ReadError, RingError};
 use std::any::Any;
 use std::time::Duration;
@@ -59,6 +60,42 @@ pub enum PipelineError {
         /// The time it had.
         timeout: Duration,
     },
+    /// A worker process died, or ended by itself.
+    #[error("{worker} (process {pid}) {exit}, {doing}")]
+    Died {
+        /// Which one.
+        worker: String,
+        /// Its process.
+        pid: u32,
+        /// How it ended.
+        exit: Exit,
+        /// What it was doing.
+        doing: Doing,
+    },
+    /// A process that was started to be a worker did not get to be one.
+    #[error(
+        "{worker} (process {pid}) {}; it never got to `pipeline::worker_main`, or to where it joins with its ticket: is \
+         that at the beginning of its main?",
+        exit.map_or_else(|| format!("did not join within {waited:?}"), |exit| exit.to_string())
+    )]
+    NotJoined {
+        /// Which one.
+        worker: String,
+        /// Its process.
+        pid: u32,
+        /// How it ended, if it did.
+        exit: Option<Exit>,
+        /// The time it had.
+        waited: Duration,
+    },
+    /// A ticket leads nowhere.
+    #[error("no way into a pipeline by the ticket {ticket:?}: {reason}")]
+    Ticket {
+        /// The ticket.
+        ticket: String,
+        /// Why not.
+        reason: String,
+    },
     /// All producers were given up, and none came back.
     #[error(
         "none of the {producers} producers came back for {timeout:?} after it was given up; nobody is left to work"
@@ -89,7 +126,8 @@ pub enum PipelineError {
         /// Commands issued whose items were not yet delivered.
         in_flight: u64,
     },
-    /// Workers did not end in time after the pipeline was stopped: threads that are still in the user's code.
+    /// Workers did not end in time after the pipeline was stopped: threads that are still in the user's code, or processes
+    /// that could not even be killed.
     #[error("stopped, but for {}: still in the user's code", workers.join(", "))]
     Stuck {
         /// Which ones.

@@ -1,19 +1,16 @@
 //! The consumer's end: the items, one after the other, and how far everybody is.
 
 use super::OnFailure;
-use super::arrays::Arrays;
 use super::error::PipelineError;
 use super::item::Item;
+use super::keeper::Keeper;
 use super::label::{Label, Mark};
-use super::overdue::Overdue;
 use super::progress::Progress;
-use super::threads::Threads;
-use super::watch::Watch;
-use crate::error::ReadError;
-use crate::ring::Ring;
-use crate::sync::{AtomicU64, Relaxed};
+use super::seen::Seen;
+use super::workers::Workers;
+use super::workshop::Workshop;
+use crate::error::{Corrupt, ReadError};
 use crate::taker::{Held, Taker};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -24,22 +21,19 @@ use std::time::{Duration, Instant};
 /// item was dropped.
 #[derive(Debug)]
 pub struct Items {
-    pub(crate) commands: Ring,
-    pub(crate) results: Ring,
-    pub(crate) arrays: Arc<Arrays>,
-    pub(crate) on_failure: OnFailure,
+    pub(crate) workshop: Workshop,
     pub(crate) most_held: usize,
     /// The taker for the next item.
     pub(crate) taker: Option<Taker>,
     /// Takers that were made so far.
     pub(crate) takers: usize,
     pub(crate) home: (Sender<Taker>, Receiver<Taker>),
-    /// Commands issued.
-    pub(crate) issued: Arc<AtomicU64>,
-    pub(crate) watches: Vec<Arc<Watch>>,
-    /// There if there is a time-out.
-    pub(crate) overdue: Option<Overdue>,
-    pub(crate) threads: Threads,
+    pub(crate) keeper: Keeper,
+    pub(crate) workers: Workers,
+    /// What the next call delivers or tells, if somebody waited for it before.
+    pub(crate) ahead: Option<Result<Outcome, PipelineError>>,
+    /// Which results were there before, where they come in any order.
+    pub(crate) seen: Option<Seen>,
     /// Results delivered, failed ones too.
     pub(crate) done: u64,
     /// How many there will be, once that is known.
@@ -50,8 +44,9 @@ pub struct Items {
 }
 
 /// What a result means for the consumer.
-#[expect(clippy::large_enum_variant, reason = "nearly all are items, and none is stored")]
-enum Outcome {
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are items")]
+pub(crate) enum Outcome {
     Item(Item),
     /// Reported; the pipeline goes on.
     Skipped(PipelineError),
@@ -69,10 +64,24 @@ impl Items {
         self.advance(Instant::now().checked_add(timeout))
     }
 
+    /// Waits for at most `timeout` until the next call has something to deliver or to tell. Says whether that is so.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        while self.ahead.is_none() && !self.is_over() {
+            match self.wait(deadline) {
+                Ok(Outcome::Noted) => {}
+                Err(PipelineError::TimedOut { .. }) => return false,
+                // Unless one is dropped before the next call.
+                Err(PipelineError::AllHeld { .. }) => return true,
+                outcome => self.ahead = Some(outcome),
+            }
+        }
+        true
+    }
+
     /// How far everybody is.
     pub fn progress(&self) -> Progress {
-        // Relaxed: a count, orders nothing.
-        Progress::of(&self.watches, self.done, self.issued.load(Relaxed))
+        Progress::of(&self.workshop.board, self.workshop.plan.producers, self.done)
     }
 
     /// Stops the pipeline: nothing more is issued, and workers end as soon as they leave the user's code. Items that are
@@ -86,10 +95,10 @@ impl Items {
 
     fn advance(&mut self, deadline: Option<Instant>) -> Result<Option<Item>, PipelineError> {
         loop {
-            if self.ended || self.total.is_some_and(|total| self.done >= total) {
+            if self.is_over() {
                 return self.end().map(|()| None);
             }
-            let outcome = match self.wait(deadline) {
+            let outcome = match self.ahead.take().unwrap_or_else(|| self.wait(deadline)) {
                 Ok(outcome) => outcome,
                 Err(error @ (PipelineError::AllHeld { .. } | PipelineError::TimedOut { .. })) => {
                     return Err(error);
@@ -115,20 +124,31 @@ impl Items {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.ended || self.total.is_some_and(|total| self.done >= total)
+    }
+
     /// The next result.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Outcome, PipelineError> {
         self.find_taker()?;
         loop {
-            let look_again = self.overdue.as_mut().map(Overdue::look).transpose()?;
-            let until = [deadline, look_again].into_iter().flatten().min();
-            match Held::take(&mut self.taker, until) {
-                Ok(held) => return Ok(self.outcome(held)),
-                Err(ReadError::TimedOut { .. })
+            let look_again = self.keeper.look(&mut self.workers)?;
+            let (seen, done) = (&self.seen, self.done);
+            let have_come = |issued| seen.as_ref().map_or(done >= issued, |seen| seen.are_all_below(issued));
+            let the_end = self.keeper.end_after(have_come);
+            let until = match the_end {
+                Some(_) => Some(Instant::now()), // The end of the commands may be among the results already.
+                None => [deadline, look_again].into_iter().flatten().min(),
+            };
+            match (Held::take(&mut self.taker, until), the_end) {
+                (Ok(held), _) => return self.outcome(held).map_err(damaged),
+                (Err(ReadError::TimedOut { .. }), Some(end)) => return Err(end),
+                (Err(ReadError::TimedOut { .. }), None)
                     if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
-                Err(ReadError::TimedOut { .. }) => {
+                (Err(ReadError::TimedOut { .. }), None) => {
                     return Err(PipelineError::TimedOut { in_flight: self.progress().in_flight });
                 }
-                Err(other) => return Err(PipelineError::Read(other)),
+                (Err(other), _) => return Err(PipelineError::Read(other)),
             }
         }
     }
@@ -141,22 +161,36 @@ impl Items {
             if self.takers == self.most_held {
                 return Err(PipelineError::AllHeld { max: self.most_held });
             }
-            self.taker = Some(self.results.taker()?);
+            self.taker = Some(self.workshop.taker()?);
             self.takers += 1;
         }
         Ok(())
     }
 
-    fn outcome(&mut self, held: Held) -> Outcome {
+    fn outcome(&mut self, held: Held) -> Result<Outcome, Corrupt> {
         let label = Label::from_word(held.received().tag);
         let mark = Mark::of(label);
-        if mark == Some(Mark::Item) {
-            let (arrays, home) = (self.arrays.clone(), self.home.0.clone());
-            return Outcome::Item(Item { number: label.number, held: Some(held), arrays, home });
+        let ends = matches!(mark, Some(Mark::End | Mark::Commander));
+        let is_first = match &mut self.seen {
+            Some(seen) if !ends => seen.is_first(label.number)?,
+            _ => true,
+        };
+        if is_first && mark == Some(Mark::Item) {
+            let (arrays, home) = (self.workshop.plan.arrays.clone(), self.home.0.clone());
+            if held.bytes().len() < arrays.bytes() {
+                return Err(Corrupt { what: "an item is shorter than its arrays" });
+            }
+            return Ok(Outcome::Item(Item { number: label.number, held: Some(held), arrays, home }));
         }
-        let outcome = self.note(mark, label.number, held.bytes());
+        let outcome = if is_first {
+            self.note(mark, label.number, held.bytes())
+        } else {
+            // Its producer died when it had just published it, and its command was tried again.
+            self.workshop.board.count_repeated();
+            Outcome::Noted
+        };
         self.taker = Some(held.release());
-        outcome
+        Ok(outcome)
     }
 
     /// What a result means that is no item.
@@ -179,13 +213,13 @@ impl Items {
                 let worker = format!("producer {producer}");
                 return Outcome::Error(PipelineError::Build { worker, message });
             }
-            Some(Mark::Hung) => {
-                let timeout = self.overdue.as_ref().map_or(Duration::ZERO, |overdue| overdue.timeout);
-                PipelineError::Hung { number, producer, tries, timeout }
-            }
+            Some(Mark::Written) => match self.keeper.written(number) {
+                Some(error) => error,
+                None => return Outcome::Error(PipelineError::Config("a result that nobody knows of".into())),
+            },
             _ => PipelineError::Failed { number, producer, tries, message },
         };
-        match self.on_failure {
+        match self.workshop.plan.on_failure {
             OnFailure::Skip => Outcome::Skipped(error),
             OnFailure::Fail | OnFailure::Retry(_) => Outcome::Error(error),
         }
@@ -195,10 +229,16 @@ impl Items {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
-        self.commands.close();
-        self.results.close();
-        self.threads.join()
+        if self.workshop.commands.is_inherited() {
+            return Ok(()); // A forked child's copy: the workers are its parent's.
+        }
+        self.workshop.close();
+        self.workers.end()
     }
+}
+
+fn damaged(error: Corrupt) -> PipelineError {
+    PipelineError::Read(error.into())
 }
 
 impl Iterator for Items {

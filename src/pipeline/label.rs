@@ -11,12 +11,15 @@ pub(crate) struct Label {
 const NUMBER_BITS: u32 = 56;
 
 impl Label {
+    /// Numbers are below.
+    pub(crate) const NUMBERS: u64 = 1 << NUMBER_BITS;
+
     pub(crate) fn word(self) -> u64 {
         u64::from(self.mark) << NUMBER_BITS | self.number
     }
 
     pub(crate) fn from_word(word: u64) -> Self {
-        Label { mark: (word >> NUMBER_BITS) as u8, number: word & ((1 << NUMBER_BITS) - 1) }
+        Label { mark: (word >> NUMBER_BITS) as u8, number: word % Self::NUMBERS }
     }
 }
 
@@ -27,8 +30,8 @@ pub(crate) enum Mark {
     Item,
     /// What the producer said when it failed.
     Failed,
-    /// The producer was given up.
-    Hung,
+    /// The producer was given up, or died: the host knows more.
+    Written,
     /// The producer could not be built.
     Unbuilt,
     /// What the commander said when it failed.
@@ -38,7 +41,8 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    const ALL: [Mark; 6] = [Mark::Item, Mark::Failed, Mark::Hung, Mark::Unbuilt, Mark::Commander, Mark::End];
+    const ALL: [Mark; 6] =
+        [Mark::Item, Mark::Failed, Mark::Written, Mark::Unbuilt, Mark::Commander, Mark::End];
 
     pub(crate) fn label(self, number: u64) -> Label {
         Label { mark: self as u8, number }

@@ -1,24 +1,21 @@
-//! A producer's thread: takes a command, fills the arrays of its result in place, publishes it.
+//! A producer's work, in a thread or a process: takes a command, fills the arrays of its result in place, publishes it.
 
-use super::OnFailure;
-use super::arrays::Arrays;
+use super::board::{At, Board};
 use super::error::said;
 use super::label::{Label, Mark};
+use super::plan::Plan;
 use super::results::Results;
-use super::watch::{Begun, Watch};
 use super::worker::{Filling, Producer};
 use crate::error::WriteError;
 use crate::extras::Extras;
-use crate::sync::Relaxed;
-use crate::taker::Taker;
+use crate::sync::{Mutex, MutexGuard};
+use crate::taker::{Taken, Taker};
 use crate::writer::Writer;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 pub(crate) struct Producing<P> {
-    pub(crate) index: usize,
     pub(crate) producer: P,
     pub(crate) commands: Taker,
     pub(crate) hand: Hand,
@@ -26,96 +23,161 @@ pub(crate) struct Producing<P> {
 
 /// A producer without its producer and its commands.
 pub(crate) struct Hand {
+    pub(crate) index: usize,
     pub(crate) results: Results,
     /// For commands that another is to try.
     pub(crate) again: Writer,
-    pub(crate) arrays: Arc<Arrays>,
-    pub(crate) on_failure: OnFailure,
-    pub(crate) watch: Arc<Watch>,
-    /// There if there is a time-out.
-    pub(crate) begun: Option<Sender<Begun>>,
+    pub(crate) plan: Plan,
+    pub(crate) board: Board,
+    /// There if somebody may give up this producer without ending its process.
+    pub(crate) kept: Option<Kept>,
     pub(crate) metadata: Vec<u8>,
+    /// Slots of the queue of commands.
+    pub(crate) slots: u64,
+    /// The command taken last was passed on.
+    pub(crate) passed_on: bool,
 }
+
+/// A copy of the command that a thread is at, for whoever gives the thread up: it keeps the command itself for ever.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept(Arc<Mutex<(u64, Vec<u8>)>>);
+
+impl Kept {
+    fn keep(&self, label: Label, command: &[u8]) {
+        let mut kept = self.lock();
+        kept.0 = label.word();
+        kept.1.clear();
+        kept.1.extend_from_slice(command);
+    }
+
+    /// The command of that label, if it was the last.
+    pub(crate) fn get(&self, label: Label) -> Option<Vec<u8>> {
+        let kept = self.lock();
+        (kept.0 == label.word()).then(|| kept.1.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, Vec<u8>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner) // It is consistent at any time.
+    }
+}
+
+/// How long a producer waits for another to take a command that it failed at itself, before it looks again.
+const PASS_ON_EVERY: Duration = Duration::from_millis(20);
 
 impl<P: Producer> Producing<P> {
     pub(crate) fn run(mut self) {
         let producer = &mut self.producer;
-        self.hand.say_begun(self.index, None, &[]);
         let built = said(catch_unwind(AssertUnwindSafe(|| producer.build())));
-        self.hand.watch.end(None);
+        self.hand.turn(At::Building, At::Idle);
         while let Ok(command) = self.commands.take() {
             let label = Label::from_word(command.received().tag);
-            let (index, producer) = (self.index, &mut self.producer);
             // Closed: the consumer has stopped, and nobody is left to tell.
             let told = match &built {
-                Ok(()) => self.hand.make(index, producer, label, &command),
-                Err(message) => self.hand.tell(index, Mark::Unbuilt, label, message),
+                Ok(()) if self.hand.is_for_another(&command) => self.hand.pass_on(label, command),
+                Ok(()) => self.hand.make(&mut self.producer, label, &command),
+                Err(message) => self.hand.tell(Mark::Unbuilt, label, message),
             };
             if told.is_err() {
-                return;
+                break;
             }
         }
+        self.hand.board.line(self.hand.index).set(At::Left);
     }
 }
 
 impl Hand {
-    fn make(
-        &mut self,
-        index: usize,
-        producer: &mut impl Producer,
-        label: Label,
-        command: &[u8],
-    ) -> Result<(), WriteError> {
+    fn make(&mut self, producer: &mut impl Producer, label: Label, command: &[u8]) -> Result<(), WriteError> {
         let began = Instant::now();
-        self.watch.begin(label); // First: the consumer forgets what is said of a label that the word does not show.
-        self.say_begun(index, Some(label), command);
-        let Hand { results, arrays, metadata, watch, .. } = self;
-        let Some(mut room) = results.claim(label.number, arrays.bytes())? else {
+        self.passed_on = false;
+        if let Some(kept) = &self.kept {
+            kept.keep(label, command);
+        }
+        let at = At::Work(label);
+        let line = self.board.line(self.index);
+        line.set(at);
+        let arrays = &*self.plan.arrays;
+        let Some(mut room) = self.results.claim(label.number, arrays.bytes())? else {
+            line.turn(at, At::Idle);
             return Ok(());
         };
-        metadata.clear();
+        self.metadata.clear();
         let (number, tries) = (label.number, u32::from(label.mark) + 1);
-        let mut filling = Filling { number, tries, arrays, bytes: room.bytes(), metadata };
+        let mut filling =
+            Filling { number, tries, arrays, bytes: room.bytes(), metadata: &mut self.metadata };
         let made = said(catch_unwind(AssertUnwindSafe(|| producer.produce(command, &mut filling))));
-        // Relaxed, here and below: counts, which order nothing.
-        watch.busy_ns.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
-        if !watch.end(Some(label)) {
+        line.count_busy(began.elapsed());
+        if !line.turn(at, At::Idle) {
             return Ok(()); // Given up: what is to become of the command was decided.
         }
-        let extras = Extras { tag: Mark::Item.label(number).word(), metadata };
+        let extras = Extras { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
         let published = made.and_then(|()| room.publish(&extras).map_err(|error| error.to_string()));
         match published {
             Ok(_) => {
-                watch.made.fetch_add(1, Relaxed);
+                line.count_made();
                 Ok(())
             }
-            Err(message) => self.fail(index, label, command, &message),
+            Err(message) => self.fail(label, command, &message),
         }
     }
 
-    fn fail(&mut self, index: usize, label: Label, command: &[u8], message: &str) -> Result<(), WriteError> {
-        self.watch.failed.fetch_add(1, Relaxed);
-        match self.on_failure.again(label) {
-            Some(label) => {
-                let extras = Extras { tag: label.word(), metadata: &[] };
-                self.again.write_with(command, &extras).map(drop)
-            }
-            None => self.tell(index, Mark::Failed, label, message),
+    fn fail(&mut self, label: Label, command: &[u8], message: &str) -> Result<(), WriteError> {
+        self.board.line(self.index).count_failed();
+        match self.plan.on_failure.again(label) {
+            Some(label) => try_again(&mut self.again, label, self.index, command).map(drop),
+            None => self.tell(Mark::Failed, label, message),
         }
     }
 
     /// Publishes that the item of a command will not come.
-    fn tell(&mut self, index: usize, mark: Mark, label: Label, message: &str) -> Result<(), WriteError> {
-        let text = told(index, label, message);
+    fn tell(&mut self, mark: Mark, label: Label, message: &str) -> Result<(), WriteError> {
+        let text = told(self.index, label, message);
         self.results.put(mark.label(label.number), label.number, &text)
     }
 
-    fn say_begun(&mut self, producer: usize, label: Option<Label>, command: &[u8]) {
-        if let Some(begun) = &self.begun {
-            // Nobody listens: the pipeline has stopped.
-            let _ = begun.send(Begun { producer, label, command: command.to_vec(), at: Instant::now() });
+    /// Whether this producer was the last to fail at that command, and there are others at work.
+    fn is_for_another(&self, command: &Taken<'_>) -> bool {
+        let works = |worker| matches!(self.board.line(worker).at(), At::Idle | At::Work(_));
+        command.metadata() == tried_by(self.index)
+            && (0..self.plan.producers).any(|other| other != self.index && works(other))
+    }
+
+    /// Back to the end of the queue. If there is nothing else in it, this producer then leaves it alone until somebody takes
+    /// that command; or for a moment, because another producer may be waiting likewise.
+    fn pass_on(&mut self, label: Label, command: Taken<'_>) -> Result<(), WriteError> {
+        let sequence = try_again(&mut self.again, label, self.index, &command)?;
+        drop(command);
+        if !std::mem::replace(&mut self.passed_on, true) {
+            return Ok(());
+        }
+        // It is taken when there is room for the one that comes into its slot.
+        let assigned = self.again.assigned().expect("commands are a queue");
+        match assigned.claim_timeout(sequence + self.slots, 0, PASS_ON_EVERY) {
+            Ok(_) | Err(WriteError::TimedOut { .. }) => Ok(()),
+            Err(other) => Err(other),
         }
     }
+
+    fn turn(&self, from: At, to: At) -> bool {
+        self.board.line(self.index).turn(from, to)
+    }
+}
+
+/// Bytes of [`tried_by`].
+pub(crate) const TRIED_BY_BYTES: usize = 4;
+
+/// What a command carries that is tried again: who tried it last.
+fn tried_by(index: usize) -> [u8; TRIED_BY_BYTES] {
+    (index as u32).to_le_bytes()
+}
+
+/// Puts a command at the end of the queue once more. Returns its place there.
+pub(crate) fn try_again(
+    again: &mut Writer,
+    label: Label,
+    tried: usize,
+    command: &[u8],
+) -> Result<u64, WriteError> {
+    again.write_with(command, &Extras { tag: label.word(), metadata: &tried_by(tried) })
 }
 
 /// What a mark says: who, at which try, what.

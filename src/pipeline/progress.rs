@@ -1,8 +1,6 @@
 //! How far a pipeline is.
 
-use super::watch::Watch;
-use crate::sync::Relaxed;
-use std::sync::Arc;
+use super::board::Board;
 use std::time::Duration;
 
 /// How far a pipeline is, at about one time.
@@ -25,18 +23,16 @@ pub struct ProducerFigures {
     pub made: u64,
     /// Tries that failed.
     pub failed: u64,
+    /// How often another process took its place.
+    pub replaced: u64,
     /// Time in `produce`.
     pub busy: Duration,
 }
 
 impl Progress {
-    pub(crate) fn of(watches: &[Arc<Watch>], done: u64, issued: u64) -> Self {
-        // Relaxed: counts, which order nothing.
-        let producers = watches.iter().map(|watch| ProducerFigures {
-            made: watch.made.load(Relaxed),
-            failed: watch.failed.load(Relaxed),
-            busy: Duration::from_nanos(watch.busy_ns.load(Relaxed)),
-        });
-        Progress { issued, done, in_flight: issued.saturating_sub(done), producers: producers.collect() }
+    pub(crate) fn of(board: &Board, producers: usize, done: u64) -> Self {
+        let issued = board.issued();
+        let producers = (0..producers).map(|index| board.line(index).figures()).collect();
+        Progress { issued, done, in_flight: issued.saturating_sub(done), producers }
     }
 }

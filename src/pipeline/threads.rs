@@ -39,6 +39,11 @@ impl Threads {
         Ok(())
     }
 
+    /// What a worker is called, in the order in which they were spawned.
+    pub(crate) fn name(&self, worker: usize) -> String {
+        self.handles.get(worker).map_or_else(String::new, |(name, _)| name.clone())
+    }
+
     /// Waits until all have ended; the stopped rings let them.
     pub(crate) fn join(&mut self) -> Result<(), PipelineError> {
         self.alive = None;

@@ -1,6 +1,6 @@
 //! A file that holds a segment: its size, its pages, its header, and the locks of those who use it.
 //!
-//! Every handle holds a shared lock on the file's first byte. Whoever drops his handle and gets that byte exclusively
+//! Every handle holds a shared lock on the segment's first byte. Whoever drops his handle and gets that byte exclusively
 //! was the last one, and removes the name, unless the ring's header says to keep it. Entries of the participant table
 //! are held by exclusive locks on their first bytes.
 
@@ -31,6 +31,8 @@ pub(crate) struct SegmentFile {
     pub(super) fd: OwnedFd,
     /// Where it is, or what errors call it if it has no name.
     pub(super) path: PathBuf,
+    /// The byte where the segment begins: a file without a name may hold several.
+    pub(super) start: u64,
     /// The name stays when the last one leaves.
     pub(super) keep: bool,
 }
@@ -44,6 +46,11 @@ pub(crate) struct Contents {
 }
 
 impl SegmentFile {
+    /// The segment that begins at byte `start` of a file, whose name is not ours to remove.
+    pub(super) fn of(fd: OwnedFd, path: impl Into<PathBuf>, start: u64) -> Self {
+        SegmentFile { fd, path: path.into(), start, keep: true }
+    }
+
     /// Gives a new file its access rights, size, pages and header. Nobody else can see it yet.
     pub(super) fn fill(
         &self,
@@ -60,8 +67,9 @@ impl SegmentFile {
         let file_bytes = self.file_bytes(layout);
         let resident = 0..layout.resident_bytes as u64;
         self.check_space(&resident)?;
-        fs::ftruncate(fd, file_bytes as u64).map_err(failure("sizing", path))?;
-        let mapping = Mapping::file(fd, file_bytes).map_err(|error| self.map_failure(error, &resident))?;
+        fs::ftruncate(fd, self.start + file_bytes as u64).map_err(failure("sizing", path))?;
+        let mapping =
+            Mapping::file(fd, self.start, file_bytes).map_err(|error| self.map_failure(error, &resident))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
         self.allocate(resident)?;
         mapping.store_before_sharing(superblock.as_bytes());
@@ -77,7 +85,8 @@ impl SegmentFile {
         options: &SegmentOptions,
     ) -> Result<(Mapping, Vec<Warning>), RingError> {
         let file_bytes = self.file_bytes(layout);
-        let mapping = Mapping::file(&self.fd, file_bytes).map_err(failure("mapping", &self.path))?;
+        let mapping =
+            Mapping::file(&self.fd, self.start, file_bytes).map_err(failure("mapping", &self.path))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
         warnings.extend(pages::settle(&mapping, layout, options));
         warnings.extend(self.disk_warning());
@@ -87,7 +96,7 @@ impl SegmentFile {
     /// Maps a file to be looked at only.
     pub(crate) fn map_read_only(&self, layout: &Layout) -> Result<Mapping, RingError> {
         let file_bytes = self.file_bytes(layout);
-        Mapping::file_read_only(&self.fd, file_bytes).map_err(failure("mapping", &self.path))
+        Mapping::file_read_only(&self.fd, self.start, file_bytes).map_err(failure("mapping", &self.path))
     }
 
     /// A descriptor of the same file, with locks of its own: those of this one stay where they are.
@@ -97,14 +106,14 @@ impl SegmentFile {
 
     /// What is in the file.
     pub(super) fn contents(&self) -> Result<Contents, RingError> {
-        let SegmentFile { fd, path, .. } = self;
+        let SegmentFile { fd, path, start, .. } = self;
         let stat = fs::fstat(fd).map_err(failure("examining", path))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(unusable(path, NOT_REGULAR.into()));
         }
-        let file_bytes = stat.st_size.cast_unsigned();
+        let file_bytes = stat.st_size.cast_unsigned().saturating_sub(*start);
         let mut header = [0; size_of::<Superblock>()];
-        let read = rustix::io::pread(fd, &mut header[..], 0).map_err(failure("reading", path))?;
+        let read = rustix::io::pread(fd, &mut header[..], *start).map_err(failure("reading", path))?;
         if read < header.len() {
             return Err(unusable(path, format!("it has {file_bytes} bytes, less than a header")));
         }
@@ -136,35 +145,39 @@ impl SegmentFile {
 
     /// Says that this handle has the segment open.
     pub(super) fn enter(&self) -> Result<(), Errno> {
-        lock::set(&self.fd, OPEN_BYTE, Kind::Shared)
+        lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Shared)
     }
 
     /// Whether somebody else has the segment open.
     pub(crate) fn is_open_elsewhere(&self) -> bool {
-        lock::is_held(&self.fd, OPEN_BYTE)
+        lock::is_held(&self.fd, self.start + OPEN_BYTE)
     }
 
     /// Takes the lock that goes with an entry of the participant table, if nobody has it.
     pub(crate) fn try_lock(&self, entry: usize) -> bool {
-        lock::set(&self.fd, entry_byte(entry), Kind::Exclusive).is_ok()
+        lock::set(&self.fd, self.entry_byte(entry), Kind::Exclusive).is_ok()
     }
 
     pub(crate) fn unlock(&self, entry: usize) {
         // Unlocking a range that this description holds cannot fail.
-        let _ = lock::set(&self.fd, entry_byte(entry), Kind::None);
+        let _ = lock::set(&self.fd, self.entry_byte(entry), Kind::None);
     }
 
     /// Whether somebody else holds an entry.
     pub(crate) fn is_locked_elsewhere(&self, entry: usize) -> bool {
-        lock::is_held(&self.fd, entry_byte(entry))
+        lock::is_held(&self.fd, self.entry_byte(entry))
+    }
+
+    fn entry_byte(&self, entry: usize) -> u64 {
+        self.start + (ENTRIES_OFFSET + entry * size_of::<Entry>()) as u64
     }
 
     /// Removes the name if nobody has the segment open, not even this handle any more. Says whether it did.
     pub(crate) fn remove_if_unused(&self) -> bool {
         // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
-        let _ = lock::set(&self.fd, OPEN_BYTE, Kind::None);
+        let _ = lock::set(&self.fd, self.start + OPEN_BYTE, Kind::None);
         stops::at(Stop::SegmentLeft);
-        if lock::set(&self.fd, OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
+        if lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
             return false;
         }
         stops::at(Stop::SegmentDeserted);
@@ -190,10 +203,6 @@ pub(super) fn reopen(fd: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno> {
 /// The path by which this process reaches a descriptor of its own.
 pub(super) fn through_proc(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
-}
-
-fn entry_byte(entry: usize) -> u64 {
-    (ENTRIES_OFFSET + entry * size_of::<Entry>()) as u64
 }
 
 pub(super) fn unusable(path: &Path, reason: String) -> RingError {

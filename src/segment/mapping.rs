@@ -16,8 +16,9 @@ pub(crate) struct Mapping {
 
 enum Source {
     Heap,
+    /// From this byte on.
     #[cfg(target_os = "linux")]
-    File,
+    File(u64),
     #[cfg(feature = "portable")]
     Shmem(#[expect(dead_code, reason = "it keeps the memory")] shared_memory::Shmem),
 }
@@ -27,7 +28,7 @@ impl std::fmt::Debug for Source {
         f.write_str(match self {
             Source::Heap => "Heap",
             #[cfg(target_os = "linux")]
-            Source::File => "File",
+            Source::File(_) => "File",
             #[cfg(feature = "portable")]
             Source::Shmem(_) => "Shmem",
         })
@@ -108,11 +109,11 @@ impl Mapping {
 
 #[cfg(target_os = "linux")]
 impl Mapping {
-    /// Maps the first `len` bytes of a file, shared with everybody who maps it, but not with forked children: those find
+    /// Maps `len` bytes of a file from `start` on, shared with everybody who maps it, but not with forked children: those find
     /// nothing in its place ([`crate::fork`]).
-    pub(crate) fn file(file: &impl rustix::fd::AsFd, len: usize) -> rustix::io::Result<Self> {
+    pub(crate) fn file(file: &impl rustix::fd::AsFd, start: u64, len: usize) -> rustix::io::Result<Self> {
         use rustix::mm::ProtFlags;
-        let mapping = Self::of_file(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
+        let mapping = Self::of_file(file, start, len, ProtFlags::READ | ProtFlags::WRITE)?;
         // SAFETY: the range is the mapping made above; the advice changes what a child inherits, and nothing here.
         unsafe { rustix::mm::madvise(mapping.base.cast(), len, rustix::mm::Advice::LinuxDontFork)? };
         Ok(mapping)
@@ -121,28 +122,34 @@ impl Mapping {
     /// In a forked child, which has a hole in the place of this mapping: maps a private copy of its file there.
     pub(crate) fn become_private(&self, file: &rustix::fd::OwnedFd) -> bool {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let Source::File(start) = self.source else { return false };
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // Without a reserve: of a ring that may grow beyond the memory of the machine the child touches a few pages.
         let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
         // SAFETY: `FIXED_NOREPLACE` maps into the hole or not at all, so nothing that the child has is replaced.
-        let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, 0) };
+        let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, start) };
         mapped.is_ok_and(|base| base.cast() == self.base)
     }
 
     /// The same, to be looked at only: a store faults.
-    pub(crate) fn file_read_only(file: &impl rustix::fd::AsFd, len: usize) -> rustix::io::Result<Self> {
-        Self::of_file(file, len, rustix::mm::ProtFlags::READ)
+    pub(crate) fn file_read_only(
+        file: &impl rustix::fd::AsFd,
+        start: u64,
+        len: usize,
+    ) -> rustix::io::Result<Self> {
+        Self::of_file(file, start, len, rustix::mm::ProtFlags::READ)
     }
 
     fn of_file(
         file: &impl rustix::fd::AsFd,
+        start: u64,
         len: usize,
         protection: rustix::mm::ProtFlags,
     ) -> rustix::io::Result<Self> {
         use rustix::mm::{MapFlags, mmap};
         // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0)? };
-        Ok(Mapping { base: base.cast(), len, source: Source::File })
+        let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, start)? };
+        Ok(Mapping { base: base.cast(), len, source: Source::File(start) })
     }
 
     /// Touches every page of a range now, at once, where that costs a fraction of a µs each, and not at its first use,
@@ -213,7 +220,7 @@ impl Drop for Mapping {
             }
             #[cfg(target_os = "linux")]
             // SAFETY: `base` and `len` are those of the mapping made in `of_file`; nobody uses it any more, as above.
-            Source::File => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
+            Source::File(_) => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
             #[cfg(feature = "portable")]
             Source::Shmem(_) => {} // It unmaps itself.
         }

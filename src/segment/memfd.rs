@@ -20,26 +20,56 @@ const ENTER_TRIES: usize = 10_000;
 
 /// A segment that only descriptors lead to.
 pub(crate) fn draft(layout: &Layout, options: &SegmentOptions) -> Result<Draft, RingError> {
+    let draft = draft_first(layout, options)?;
+    draft.backing.file().map_or(Ok(()), seal_size)?;
+    Ok(draft)
+}
+
+/// One whose file has room for [another behind it](draft_behind).
+pub(crate) fn draft_first(layout: &Layout, options: &SegmentOptions) -> Result<Draft, RingError> {
+    fill(create()?, layout, options)
+}
+
+/// One behind the first of a file, which has `layout`; and the last.
+pub(crate) fn draft_behind(
+    (first, layout): (&SegmentFile, &Layout),
+    second: &Layout,
+    options: &SegmentOptions,
+) -> Result<Draft, RingError> {
+    let fd = first.reopen(OFlags::RDWR)?; // With locks of its own.
+    let file = SegmentFile::of(fd, &first.path, first.file_bytes(layout) as u64);
+    let draft = fill(file, second, options)?;
+    seal_size(first)?;
+    Ok(draft)
+}
+
+fn create() -> Result<SegmentFile, RingError> {
     let path = Path::new(NAMELESS);
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let fd = fs::memfd_create("seqring", flags).map_err(failure("creating", path))?;
-    let file = SegmentFile { fd, path: path.into(), keep: true };
+    Ok(SegmentFile::of(fd, path, 0))
+}
+
+fn fill(file: SegmentFile, layout: &Layout, options: &SegmentOptions) -> Result<Draft, RingError> {
     let (mapping, warnings) = file.fill(&Superblock::fresh(layout), layout, options)?;
-    // Whoever maps it can rely on its size from here on.
-    fs::fcntl_add_seals(&file.fd, SealFlags::SHRINK | SealFlags::GROW).map_err(failure("sealing", path))?;
-    file.enter().map_err(failure("locking", path))?;
+    file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::Memfd(file) })
 }
 
-/// Opens the segment behind a descriptor that somebody passed on.
-pub(crate) fn open(descriptor: &OwnedFd, options: &SegmentOptions) -> Result<Opened, RingError> {
+/// Whoever maps it can rely on its size from here on.
+fn seal_size(file: &SegmentFile) -> Result<(), RingError> {
+    fs::fcntl_add_seals(&file.fd, SealFlags::SHRINK | SealFlags::GROW).map_err(failure("sealing", &file.path))
+}
+
+/// Opens the segment that begins at byte `start` behind a descriptor that somebody passed on.
+pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &SegmentOptions) -> Result<Opened, RingError> {
     let path = path_of(descriptor);
     let flags = fs::fcntl_getfl(descriptor).map_err(failure("examining", &path))?;
     if flags & OFlags::ACCMODE != OFlags::RDWR || is_sealed_against_writers(descriptor) {
         return Err(unusable(&path, "it may only be looked at; observe it".into()));
     }
     let fd = reopen(descriptor, OFlags::RDWR).map_err(failure("opening again", &path))?;
-    let mut file = SegmentFile { fd, path, keep: true };
+    let mut file = SegmentFile::of(fd, path, start);
     enter(&file)?;
     let Contents { layout, .. } = file.contents()?;
     let (mapping, warnings) = file.map(&layout, options)?;
@@ -53,7 +83,7 @@ pub(crate) fn open(descriptor: &OwnedFd, options: &SegmentOptions) -> Result<Ope
 pub(crate) fn look_at(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
     let path = path_of(descriptor);
     let fd = reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path))?;
-    let file = SegmentFile { fd, path, keep: true };
+    let file = SegmentFile::of(fd, path, 0);
     let contents = file.contents()?;
     Ok((file, contents))
 }

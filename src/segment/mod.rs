@@ -32,6 +32,8 @@ use std::sync::Arc;
 pub(crate) use file::{Contents, SegmentFile};
 pub(crate) use mapping::Mapping;
 pub(crate) use presence::Presence;
+#[cfg(all(target_os = "linux", not(any(seqring_loom, seqring_fuzz))))]
+pub(crate) use presence::started;
 
 /// What keeps a ring's memory for one handle, and says which of its entries are in whose hands.
 #[derive(Debug)]

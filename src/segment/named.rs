@@ -44,7 +44,7 @@ pub(super) fn draft(
         }
         error => failure("creating a file in", directory)(error),
     })?;
-    let file = SegmentFile { fd, path, keep: true };
+    let file = SegmentFile::of(fd, path, 0);
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
     file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
@@ -65,7 +65,7 @@ pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, Ring
     for _ in 0..OPEN_TRIES {
         let fd = open_regular(path, OFlags::RDWR)?;
         // Until it is entered, and known to be one of ours, it is not ours to remove.
-        let mut file = SegmentFile { fd, path: path.into(), keep: true };
+        let mut file = SegmentFile::of(fd, path, 0);
         let entered = file.enter();
         stops::at(Stop::SegmentEntered);
         match entered {
@@ -86,14 +86,14 @@ pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, Ring
 
 /// Opens the segment of that path to be looked at: nobody notices, nobody is held up, and the name is not kept.
 pub(crate) fn look_at(path: &Path) -> Result<(SegmentFile, Contents), RingError> {
-    let file = SegmentFile { fd: open_regular(path, OFlags::RDONLY)?, path: path.into(), keep: true };
+    let file = SegmentFile::of(open_regular(path, OFlags::RDONLY)?, path, 0);
     let contents = file.contents()?;
     Ok((file, contents))
 }
 
 /// Removes the segment of that path if nobody has it open and its ring is not to be kept. Says whether it did.
 pub(crate) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
-    let file = SegmentFile { fd: open_regular(path, OFlags::RDWR)?, path: path.into(), keep: true };
+    let file = SegmentFile::of(open_regular(path, OFlags::RDWR)?, path, 0);
     let kept = file.contents()?.layout.config.keep;
     Ok((kept_too || !kept) && file.remove_if_unused())
 }

@@ -22,13 +22,14 @@ pub(crate) struct Process {
 
 impl Process {
     fn this() -> Self {
-        Process { pid: std::process::id(), started: started().unwrap_or(0) }
+        let pid = std::process::id();
+        Process { pid, started: started(pid).unwrap_or(0) }
     }
 }
 
-/// When this process started, as `/proc/self/stat` says.
-fn started() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+/// When a process started, as `/proc` says.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
@@ -69,6 +70,16 @@ impl Presence {
             Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// As [`Self::is_held`], for whoever may not wait: `None` if another thread joins or leaves.
+    pub(crate) fn try_is_held(&self, entry: usize) -> Option<bool> {
+        let held = match self.held.try_lock() {
+            Ok(held) => held.contains(&entry),
+            Err(TryLockError::Poisoned(held)) => held.into_inner().contains(&entry),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(held || self.backing.is_locked_elsewhere(entry))
     }
 
     fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {

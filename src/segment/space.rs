@@ -15,18 +15,20 @@ const HUGETLBFS: u32 = 0x9584_58f6;
 const RAMFS: u32 = 0x8584_58f6;
 
 impl SegmentFile {
-    /// Backs a range of the file with pages, or says how many bytes are missing.
+    /// Backs a range of the segment with pages, or says how many bytes are missing.
     pub(crate) fn allocate(&self, range: Range<u64>) -> Result<(), RingError> {
         let available = self.available(); // Taken before: after a failure it would count what that left allocated.
         let bytes = range.end - range.start;
-        fs::fallocate(&self.fd, FallocateFlags::empty(), range.start, bytes).map_err(|error| match error {
-            Errno::NOSPC | Errno::FBIG => self.no_space(bytes, available),
-            error => failure("allocating", &self.path)(error),
+        fs::fallocate(&self.fd, FallocateFlags::empty(), self.start + range.start, bytes).map_err(|error| {
+            match error {
+                Errno::NOSPC | Errno::FBIG => self.no_space(bytes, available),
+                error => failure("allocating", &self.path)(error),
+            }
         })
     }
 
     /// The layout's size, in whole pages of the file system: on hugetlbfs those are large.
-    pub(super) fn file_bytes(&self, layout: &Layout) -> usize {
+    pub(crate) fn file_bytes(&self, layout: &Layout) -> usize {
         let block = fs::fstatvfs(&self.fd).map_or(1, |stat| stat.f_bsize.max(1) as usize);
         layout.total_bytes.checked_next_multiple_of(block).unwrap_or(layout.total_bytes)
     }

@@ -14,6 +14,8 @@ const VICTIM: u64 = 0;
 /// So many messages a writing victim has; more, if it gets to its point only when somebody else is in the right place.
 const ERRANDS: u64 = 2_000;
 const PARTICIPANTS: usize = 16;
+/// Once a victim goes on, or is about to be killed, the others move at most so many.
+const AFTERWARDS: u64 = 10_000;
 
 /// What a victim is, and in which ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +83,14 @@ impl Role {
         let takes = self == Role::Taker;
         match stop {
             Stop::SeatTaken => true,
-            Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
+            Stop::StreamOpened | Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
             Stop::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
             Stop::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
             Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Stop::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Stop::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
+            Stop::PublishDone => matches!(self, Role::Writer(..)),
             Stop::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
             Stop::ExchangeLooked
             | Stop::ExchangeArmed
@@ -100,8 +103,14 @@ impl Role {
             Stop::JoinCursor | Stop::ReadCopied => reads,
             Stop::BellAnnounced => reads || takes,
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `segment`.
-            Stop::SegmentFilled
+            // In `recovery`, `handover`, `eviction` and `segment`.
+            Stop::DeathKept
+            | Stop::ReaderParking
+            | Stop::ReaderParked
+            | Stop::ReaderResuming
+            | Stop::ReaderEvicted
+            | Stop::SetAside
+            | Stop::SegmentFilled
             | Stop::SegmentNamed
             | Stop::SegmentEntered
             | Stop::SegmentLeft
@@ -122,6 +131,11 @@ impl Role {
             Role::Reader(..) => 1,
         }
     }
+}
+
+/// So many of `messages` are moved where nobody is stopped.
+pub(crate) fn afterwards(messages: u64) -> u64 {
+    messages.min(AFTERWARDS)
 }
 
 /// What the victim process does: its errands, and it stops itself at the point that its parent named.
@@ -169,7 +183,12 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 fn is_rare(stop: Stop) -> bool {
     matches!(
         stop,
-        Stop::SeatTaken | Stop::LeaveMarked | Stop::StreamEnded | Stop::ReaderVacated | Stop::JoinCursor
+        Stop::SeatTaken
+            | Stop::StreamOpened
+            | Stop::LeaveMarked
+            | Stop::StreamEnded
+            | Stop::ReaderVacated
+            | Stop::JoinCursor
     ) || needs_others(stop)
 }
 
@@ -342,16 +361,15 @@ impl Case {
             Ok(())
         };
         victim::await_stop(&mut victim)?;
-        let mut passed = 0;
-        if self.role.is_dispensable() {
-            go_on(progress)?;
-            passed = progress;
-        }
+        let afterwards = afterwards(progress);
+        let meanwhile = if self.fate == Fate::Killed { afterwards } else { progress };
+        let passed = if self.role.is_dispensable() { meanwhile } else { 0 };
+        go_on(passed)?;
         match self.fate {
             Fate::Continued => {
                 victim::resume(&victim)?;
                 if let Role::Reader(..) = self.role {
-                    go_on(progress)?;
+                    go_on(afterwards)?;
                     over.store(true, Ordering::Relaxed);
                 }
                 victim::ends_well(&mut victim)?;
@@ -360,17 +378,17 @@ impl Case {
             Fate::Killed => {
                 victim::kill(&mut victim)?;
                 if self.role.others() > 0 {
-                    go_on(progress)?;
+                    go_on(afterwards)?;
                 }
                 if writes {
                     // Its heir finds a ring that works.
                     let mut heir = ring.writer().map_err(|error| format!("no heir: {error}"))?;
-                    for n in 0..progress {
+                    for n in 0..afterwards {
                         let wrote = heir.write_timeout(&message(u64::MAX, n), Duration::from_secs(20));
                         wrote.map_err(|error| format!("the heir: {error}"))?;
                     }
                 }
-                Ok(Ended { moved: passed + progress, least: 0, log: log()? })
+                Ok(Ended { moved: passed + afterwards, least: 0, log: log()? })
             }
         }
     }

@@ -1,12 +1,17 @@
 //! Stops and kills processes at every named point of the protocols, while others go on.
 //!
-//! `cargo run --release` runs every case with 10^4 messages, `-- MESSAGES` with so many, and prints a table. A case is
-//! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others move that
-//! many messages; then the victim is continued and ends its errands, or it is killed and an heir takes its place. It
+//! `cargo run --release` runs every case with 10^4 messages, `-- MESSAGES` with so many, and prints a table; `-- MESSAGES
+//! POINT…` runs the cases of the points whose names contain one of these. A case is
+//! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others, if they can,
+//! move that many messages (10^4 if it is going to be killed); then the victim is continued and ends its errands, or it is
+//! killed and an heir takes its place; and 10^4 more are moved. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
-//! victim never gets to its point. The points at which segments come and go have cases of their own (`segment`).
+//! victim never gets to its point. Clearing up after the dead (`recovery`), handing readers over (`handover`), evicting them
+//! (`eviction`), and the points at which segments come and go (`segment`) have cases of their own.
 
 mod case;
+mod eviction;
+mod handover;
 mod message;
 mod recovery;
 mod segment;
@@ -14,8 +19,10 @@ mod victim;
 
 use case::{Case, Fate, Role, be_victim};
 use recovery::Clearing;
+use seqring::Ticket;
 use seqring::stopping::Stop;
 use std::process::ExitCode;
+use std::time::Instant;
 
 const MESSAGES: u64 = 10_000;
 
@@ -38,12 +45,28 @@ fn main() -> ExitCode {
             recovery::be_victim(clearing.parse().expect("a number"), stop.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
-        [] => run(MESSAGES),
-        [messages] if messages.parse::<u64>().is_ok() => run(messages.parse().expect("it is a number")),
-        _ => {
-            eprintln!("usage: stop-tests [MESSAGES]");
-            ExitCode::from(2)
+        ["parker", stop, name] => {
+            handover::be_parker(stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
         }
+        ["resumer", stop, name, entry, state] => {
+            let ticket =
+                Ticket { entry: entry.parse().expect("a number"), state: state.parse().expect("a number") };
+            handover::be_resumer(stop.parse().expect("a number"), name, ticket);
+            ExitCode::SUCCESS
+        }
+        ["evicter", stop, name] => {
+            eviction::be_victim(stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        [] => run(MESSAGES, &[]),
+        [messages, ref points @ ..] => match messages.parse() {
+            Ok(messages) => run(messages, points),
+            Err(_) => {
+                eprintln!("usage: stop-tests [MESSAGES [POINT…]]");
+                ExitCode::from(2)
+            }
+        },
     }
 }
 
@@ -80,24 +103,50 @@ impl Outcome {
     }
 }
 
-fn run(messages: u64) -> ExitCode {
-    let mut sound = true;
+/// Runs the cases of the points whose names contain one of `names`, or of all.
+fn run(messages: u64, names: &[&str]) -> ExitCode {
+    let wanted =
+        |stop: &Stop| names.is_empty() || names.iter().any(|name| format!("{stop:?}").contains(name));
+    let begin = Instant::now();
+    let mut all = Outcome::default();
+    let (mut points, mut sound) = (0, true);
     println!("{:<17} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    for stop in Stop::ALL {
-        let mut outcome = Outcome::default();
-        for fate in [Fate::Continued, Fate::Killed] {
-            for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
-                outcome.enter(&format!("{role:?}"), fate, (Case { role, stop, fate }).run(messages));
-            }
-            for backend in segment::BACKENDS.into_iter().filter(|_| segment::passes(stop)) {
-                outcome.enter(&format!("{backend:?}"), fate, segment::run(stop, backend, fate, messages));
-            }
-            for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
-                outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));
-            }
-        }
+    for stop in Stop::ALL.into_iter().filter(wanted) {
+        let outcome = outcome(stop, messages);
         sound &= outcome.report(stop);
+        points += 1;
+        (all.stops, all.kills, all.moved) =
+            (all.stops + outcome.stops, all.kills + outcome.kills, all.moved + outcome.moved);
     }
+    let Outcome { stops, kills, moved, .. } = all;
+    let (seconds, points_in_all) = (begin.elapsed().as_secs(), Stop::ALL.len());
+    println!(
+        "{points} of {points_in_all} points: {stops} stops and {kills} kills; {moved} messages went past them; {seconds} s"
+    );
+    sound &= points > 0;
     println!("{}", if sound { "sound: whoever was stopped, the others went on" } else { "NOT SOUND" });
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs all cases of a point.
+fn outcome(stop: Stop, messages: u64) -> Outcome {
+    let mut outcome = Outcome::default();
+    for fate in [Fate::Continued, Fate::Killed] {
+        for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
+            outcome.enter(&format!("{role:?}"), fate, (Case { role, stop, fate }).run(messages));
+        }
+        for backend in segment::BACKENDS.into_iter().filter(|_| segment::passes(stop)) {
+            outcome.enter(&format!("{backend:?}"), fate, segment::run(stop, backend, fate, messages));
+        }
+        for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
+            outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));
+        }
+        for class in handover::CLASSES.into_iter().filter(|_| handover::passes(stop)) {
+            outcome.enter(&format!("{class:?}"), fate, handover::run(stop, class, fate, messages));
+        }
+        for class in handover::CLASSES.into_iter().filter(|class| eviction::passes(stop, *class)) {
+            outcome.enter(&format!("{class:?}"), fate, eviction::run(stop, class, fate, messages));
+        }
+    }
+    outcome
 }

@@ -29,6 +29,8 @@ impl Clearing {
         match stop {
             Stop::LeaveMarked | Stop::StreamEnded => self != Clearing::ReaderByWriter,
             Stop::ReaderVacated => self == Clearing::ReaderByWriter,
+            // The heir's coming replaces the verdict.
+            Stop::DeathKept => self == Clearing::WriterByHeir,
             _ => false,
         }
     }

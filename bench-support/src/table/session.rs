@@ -47,6 +47,8 @@ pub struct Effort {
     budget: Duration,
     /// How long the idle reader is watched.
     pub idle: Duration,
+    /// How many processes are killed to see how soon others go on.
+    pub kills: usize,
 }
 
 impl Effort {
@@ -58,10 +60,11 @@ impl Effort {
             enough: 5,
             budget: Duration::from_mins(3),
             idle: Duration::from_secs(10),
+            kills: 200,
         };
         if options.quick {
             let (budget, idle) = (Duration::from_secs(10), Duration::from_secs(2));
-            Self { rounds: 2, repeats: 1, enough: 1, budget, idle, ..full }
+            Self { rounds: 2, repeats: 1, enough: 1, budget, idle, kills: 10, ..full }
         } else {
             full
         }

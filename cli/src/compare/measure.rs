@@ -1,10 +1,11 @@
-//! The rounds of one point: every engine once a round, and what was around each repetition.
+//! A round of one point: every engine once, and what was around each repetition.
 #![allow(clippy::cast_sign_loss, reason = "bytes of a message are no fewer than 0")]
 
 use super::alone;
 use super::figures::Figures;
 use super::record::Run;
-use super::schedule::{Point, Schedule, plan};
+use super::rounds::Round;
+use super::schedule::{Point, plan};
 use super::sweep::Work;
 use crate::engines::EngineName;
 use crate::perf::{Interrupts, Plan, Voice, failures, measure};
@@ -15,27 +16,24 @@ use bench_support::plan::Plan as Rounds;
 use bench_support::repeat::{Contestant, interleave};
 use bench_support::surroundings::ThisMachine;
 
-/// Measures the rounds of `point` that are not done, and gives each repetition to `ran`.
+/// Measures a round, and gives each repetition to `ran`.
 ///
 /// # Errors
 /// What probing the machine reports, or `ran`. A repetition that fails is none: its run says so.
-pub(crate) fn point(
-    schedule: &Schedule,
-    point: &Point,
-    done: u32,
+pub(crate) fn round(
+    round: &Round<'_>,
     interrupts: &Interrupts,
     mut ran: impl FnMut(Run) -> Result<()>,
 ) -> Result<()> {
-    let engines = schedule.engines_of(point);
+    let Round { point, number, engines } = round;
     let mut contestants = Vec::new();
-    for &engine in &engines {
+    for &engine in engines {
         contestants.push(contestant(point, engine, interrupts)?);
     }
     let cores = CorePair::first_allowed().context("a comparison needs two cores")?;
     let mut machine = ThisMachine::new(LineProbe::new(cores));
-    let rounds = Rounds::rounds((point.rounds - done) as usize);
     let mut written = Ok(());
-    interleave(&mut contestants, &rounds, &mut machine, interrupts.asked(), |progress| {
+    interleave(&mut contestants, &Rounds::rounds(1), &mut machine, interrupts.asked(), |progress| {
         // A repetition that Ctrl-C has cut short is not one.
         let is_cut = interrupts.asked().load(std::sync::atomic::Ordering::Relaxed);
         if written.is_err() || is_cut {
@@ -46,7 +44,7 @@ pub(crate) fn point(
             sweep: point.sweep.name.into(),
             x: point.x,
             engine: engines[run.contestant],
-            round: done as usize + run.round,
+            round: *number as usize,
             line_ns: [run.line_before, run.line_after],
             elapsed_seconds: run.elapsed.as_secs_f64(),
             others_seconds: run.others.as_secs_f64(),

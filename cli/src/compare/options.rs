@@ -19,7 +19,7 @@ pub struct Options {
     #[arg(long)]
     pub quick: bool,
 
-    /// Only sweeps whose names contain one of these; "deaths" are the killed peers
+    /// Only sweeps whose names contain one of these; "deaths" are the killed peers, "calls" the system calls a message
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     pub only: Vec<String>,
 

@@ -5,12 +5,15 @@
 //! | `{"header": …}` | first line: version of the format, machine, command, commit |
 //! | `{"run": …}` | one repetition of one engine at one point, what it measured and what was around it |
 //! | `{"death": …}` | one peer killed in the middle of its work, and whether others went on |
+//! | `{"calls": …}` | the system calls of one engine, counted |
 //!
 //! A line that was cut short by a crash is the last one; it is left out and written over.
 
+use super::calls::Calls;
 use super::death::{Death, Who};
 use super::figures::Figures;
 use super::schedule::Point;
+use super::sweep::Sweep;
 use crate::engines::EngineName;
 use crate::machine::MachineRecord;
 use crate::perf::BadInput;
@@ -31,6 +34,7 @@ pub(crate) enum Line {
     Header(Header),
     Run(Run),
     Death(Death),
+    Calls(Calls),
 }
 
 /// Where the rest comes from.
@@ -68,9 +72,14 @@ pub(crate) struct Record {
     pub(crate) header: Header,
     pub(crate) runs: Vec<Run>,
     pub(crate) deaths: Vec<Death>,
+    pub(crate) calls: Vec<Calls>,
 }
 
 impl Record {
+    fn new(header: Header) -> Self {
+        Self { header, runs: Vec::new(), deaths: Vec::new(), calls: Vec::new() }
+    }
+
     /// Reads a record.
     ///
     /// # Errors
@@ -92,17 +101,25 @@ impl Record {
             let what = format!("a record of version {}, and this program reads {VERSION}", header.version);
             return Err(BadInput::new(what).into());
         }
-        let mut record = Self { header, runs: Vec::new(), deaths: Vec::new() };
+        let mut record = Self::new(header);
         for line in lines {
             match parse(line)? {
-                Line::Run(run) => record.runs.push(run),
-                Line::Death(death) => record.deaths.push(death),
                 Line::Header(_) => {
                     return Err(BadInput::new(format!("a second header in line {}", line.0 + 1)).into());
                 }
+                result => record.add(result),
             }
         }
         Ok(record)
+    }
+
+    fn add(&mut self, line: Line) {
+        match line {
+            Line::Header(header) => self.header = header,
+            Line::Run(run) => self.runs.push(run),
+            Line::Death(death) => self.deaths.push(death),
+            Line::Calls(calls) => self.calls.push(calls),
+        }
     }
 }
 
@@ -116,7 +133,7 @@ impl Journal {
     /// Opens the record at `path` to continue it, or begins one with `header`.
     ///
     /// # Errors
-    /// [`BadInput`] for a record of another machine, kernel or effort: what is in it could not be compared.
+    /// [`BadInput`] for a record of another machine, kernel, commit or effort: what is in it could not be compared.
     pub(crate) fn open(path: &Path, header: &Header) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -128,45 +145,64 @@ impl Journal {
         let file = file.with_context(|| format!("opening {}", path.display()))?;
         file.set_len(whole as u64)?;
         let record = if whole == 0 {
-            Record { header: header.clone(), runs: Vec::new(), deaths: Vec::new() }
+            Record::new(header.clone())
         } else {
             Record::parse(&text[..whole]).with_context(|| path.display().to_string())?
         };
         let there = &record.header;
-        if (&there.machine, there.quick) != (&header.machine, header.quick) {
+        let kind = |of: &Header| (of.machine.clone(), of.commit.clone(), of.quick);
+        if kind(there) != kind(header) {
             let what = format!(
-                "{} is of another machine or effort ({}): give --record another name",
+                "{} is of another machine, commit or effort ({}, at {}): give --record another name",
                 path.display(),
-                there.command
+                there.command,
+                there.commit
             );
             return Err(BadInput::new(what).into());
         }
         let mut journal = Self { file, record };
         if whole == 0 {
-            journal.append(&Line::Header(header.clone()))?;
+            journal.append(Line::Header(header.clone()))?;
         }
         Ok(journal)
     }
 
     /// Writes a line, and everything of it.
-    pub(crate) fn append(&mut self, line: &Line) -> Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+    pub(crate) fn append(&mut self, line: Line) -> Result<()> {
+        let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
-        self.file.write_all(&text).context("writing the record")
+        self.file.write_all(&text).context("writing the record")?;
+        self.record.add(line);
+        Ok(())
     }
 
-    /// Rounds of `point` that were there, with every one of `engines` in it; numbered from 0 without a gap.
+    /// The repetitions of a sweep that are there.
+    pub(crate) fn runs_of(&self, sweep: &Sweep) -> Vec<&Run> {
+        self.record.runs.iter().filter(|run| run.sweep == sweep.name).collect()
+    }
+
+    /// Rounds of `point` that are there, with every one of `engines` in it; numbered from 0 without a gap.
     pub(crate) fn whole_rounds(&self, point: &Point, engines: &[EngineName]) -> u32 {
-        let runs = self.record.runs.iter();
-        let there: BTreeSet<(usize, EngineName)> = runs
-            .filter(|run| run.sweep == point.sweep.name && run.x.total_cmp(&point.x).is_eq())
-            .map(|run| (run.round, run.engine))
-            .collect();
+        let there: BTreeSet<(usize, EngineName)> =
+            self.runs_at(point).map(|run| (run.round, run.engine)).collect();
         let is_whole = |round: &usize| engines.iter().all(|engine| there.contains(&(*round, *engine)));
         (0..usize::MAX).take_while(is_whole).count() as u32
     }
 
+    /// Rounds of `point` that are there, those with a part of the engines included.
+    pub(crate) fn rounds(&self, point: &Point) -> u32 {
+        self.runs_at(point).map(|run| run.round as u32 + 1).max().unwrap_or(0)
+    }
+
+    fn runs_at(&self, point: &Point) -> impl Iterator<Item = &Run> {
+        self.runs_of(point.sweep).into_iter().filter(|run| run.x.total_cmp(&point.x).is_eq())
+    }
+
     pub(crate) fn has_death(&self, engine: EngineName, who: Who) -> bool {
         self.record.deaths.iter().any(|death| death.engine == engine && death.killed == who)
+    }
+
+    pub(crate) fn has_calls(&self, engine: EngineName) -> bool {
+        self.record.calls.iter().any(|calls| calls.engine == engine)
     }
 }

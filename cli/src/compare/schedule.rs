@@ -1,4 +1,4 @@
-//! What a comparison does: the points of its sweeps, in order, and which engines are asked.
+//! What a comparison does: the points of its sweeps, in order, how often, for how long, and which engines are asked.
 
 use super::death::Who;
 use super::options::Options;
@@ -13,12 +13,25 @@ use std::fmt;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+/// How long a comparison may take, full and quick.
+const LIMIT: [Duration; 2] = [Duration::from_mins(25), Duration::from_secs(285)];
+
+/// What is no sweep, by the names that `--only` knows.
+const DEATHS: &str = "deaths";
+const CALLS: &str = "calls";
+
 /// Everything that is to be measured.
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(crate) struct Schedule {
     pub(crate) points: Vec<Point>,
+    /// A round that would not be over by then does not begin.
+    pub(crate) limit: Duration,
     engines: Vec<EngineName>,
     with_deaths: bool,
+    with_calls: bool,
     quick: bool,
+    /// So many rounds were asked for, and no more, whatever comes of them.
+    pub(crate) is_exact: bool,
 }
 
 /// One point of a sweep.
@@ -27,6 +40,7 @@ pub(crate) struct Point {
     pub(crate) sweep: &'static Sweep,
     pub(crate) x: f64,
     pub(crate) duration: Duration,
+    /// Rounds that it gets in any case.
     pub(crate) rounds: u32,
 }
 
@@ -55,14 +69,27 @@ impl Schedule {
             })
         };
         let points: Vec<_> = SWEEPS.iter().filter(|sweep| wants(sweep.name)).flat_map(of_sweep).collect();
-        let with_deaths = wants("deaths");
-        if points.is_empty() && !with_deaths {
-            let names: Vec<_> = SWEEPS.iter().map(|sweep| sweep.name).chain(["deaths"]).collect();
-            return Err(BadInput::new(format!("--only leaves nothing of {}", names.join(", "))).into());
+        let asked = |engine: &EngineName| options.engines.is_empty() || options.engines.contains(engine);
+        let mut schedule = Self {
+            points,
+            limit: LIMIT[effort],
+            engines: EngineName::ALL.iter().copied().filter(asked).collect(),
+            with_deaths: wants(DEATHS),
+            with_calls: wants(CALLS),
+            quick: options.quick,
+            is_exact: options.rounds.is_some(),
+        };
+        let points = std::mem::take(&mut schedule.points);
+        schedule.points = points.into_iter().filter(|point| !schedule.engines_of(point).is_empty()).collect();
+        let is_nothing = schedule.points.is_empty()
+            && schedule.deaths().next().is_none()
+            && schedule.counted().next().is_none();
+        if is_nothing {
+            let names: Vec<_> = SWEEPS.iter().map(|sweep| sweep.name).chain([DEATHS, CALLS]).collect();
+            let names = names.join(", ");
+            return Err(BadInput::new(format!("--only and --engines leave nothing of {names}")).into());
         }
-        let engines =
-            if options.engines.is_empty() { EngineName::ALL.to_vec() } else { options.engines.clone() };
-        Ok(Self { points, engines, with_deaths, quick: options.quick })
+        Ok(schedule)
     }
 
     /// The engines that can be asked at `point`.
@@ -82,9 +109,9 @@ impl Schedule {
         engines.flat_map(|&engine| Who::ALL.map(|who| (engine, who)))
     }
 
-    /// How long the repetitions take that are left, apart from their preparations.
-    pub(crate) fn duration_of(&self, point: &Point, rounds: u32) -> Duration {
-        point.duration * rounds * self.engines_of(point).len() as u32
+    /// Whose system calls are counted.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = EngineName> {
+        self.engines.iter().copied().filter(|_| self.with_calls)
     }
 
     /// What stands at the top of the record.
@@ -121,7 +148,7 @@ pub(crate) fn plan(
     Plan::new(&options)
 }
 
-/// The commit that is checked out here, with a mark if something was changed since.
+/// The commit that is checked out here, with a mark if something else than documents was changed since.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
@@ -129,6 +156,7 @@ fn commit() -> String {
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
     let is_changed =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|list| !list.is_empty());
+        git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs"])
+            .is_none_or(|list| !list.is_empty());
     if is_changed { format!("{commit}, with changes") } else { commit }
 }

@@ -18,7 +18,7 @@ use std::num::NonZeroU64;
 use std::thread;
 use std::time::Duration;
 
-/// Between two looks of a polling reader once the writers were to stop.
+/// Between two looks of any of the polling readers once the writers were to stop.
 const QUIET: Duration = Duration::from_millis(1);
 
 /// How long one wait lasts; nothing else is done after it than to wait again.
@@ -119,7 +119,10 @@ impl<'p, R: EngineReader> Witness<'p, R> {
                     let begin = Moment::now();
                     let read = match self.plan.poll_interval() {
                         None => self.reader.read(buffer, PATIENCE),
-                        Some(interval) => poll(&mut self.reader, buffer, (interval, self.end)),
+                        Some(interval) => {
+                            let quiet = QUIET * self.plan.readers as u32;
+                            poll(&mut self.reader, buffer, (interval, self.end), quiet)
+                        }
                     };
                     self.findings.waited += begin.elapsed();
                     read?
@@ -158,17 +161,18 @@ impl Findings {
     }
 }
 
-/// Looks every `interval` until there is something to report, and after `end` more quietly: readers that come all the
+/// Looks every `interval` until there is something to report, and after `end` every `quiet`: readers that come all the
 /// time keep a writer out of some locks for ever, and the run would not end.
 fn poll(
     reader: &mut impl EngineReader,
     buffer: &mut [u8],
     (interval, end): (Duration, Moment),
+    quiet: Duration,
 ) -> Result<usize, ReadError> {
     for looks in 1_u32.. {
         // A clock read for each look would be felt by who looks without a pause.
-        let is_over = (!interval.is_zero() || looks.is_multiple_of(64)) && Moment::now() >= end;
-        match if is_over { interval.max(QUIET) } else { interval } {
+        let is_over = (!interval.is_zero() || looks.is_multiple_of(16)) && Moment::now() >= end;
+        match if is_over { interval.max(quiet) } else { interval } {
             Duration::ZERO => spin_loop(),
             pause => thread::sleep(pause),
         }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 /// Prints how the conclusions of two records compare.
 ///
 /// # Errors
-/// If any two contradict each other.
+/// If any two contradict each other, or if no conclusion is stated by both: that is no agreement.
 pub(crate) fn check(ours: &[Conclusion], theirs: &[Conclusion]) -> Result<()> {
     let (mut both, mut one, mut against) = (0, 0, 0);
     for conclusion in ours {
@@ -26,6 +26,9 @@ pub(crate) fn check(ours: &[Conclusion], theirs: &[Conclusion]) -> Result<()> {
     );
     if against > 0 {
         bail!("{against} conclusions contradict each other");
+    }
+    if both == 0 {
+        bail!("no conclusion is stated by both records");
     }
     Ok(())
 }

@@ -14,9 +14,8 @@ const BOTTOM: f64 = 48.0;
 
 /// One line.
 pub(crate) struct Series {
+    /// Also a class of the style sheet.
     pub(crate) name: String,
-    /// A class of the style sheet.
-    pub(crate) class: String,
     pub(crate) points: Vec<Mark>,
 }
 
@@ -102,7 +101,7 @@ impl Chart<'_> {
     }
 
     fn line(&self, svg: &mut String, series: &Series, y: impl Fn(f64) -> f64) {
-        let _ = writeln!(svg, "<g class=\"series {}\"><title>{}</title>", series.class, escape(&series.name));
+        let _ = writeln!(svg, "<g class=\"series {0}\"><title>{0}</title>", escape(&series.name));
         let mut path = String::new();
         let mut last = None;
         for mark in &series.points {

@@ -7,6 +7,7 @@ use super::data::{Answer, Answers, Data, rate, writer_p999};
 use super::number;
 use super::tables::is_met;
 use crate::compare::death::Who;
+use crate::compare::repetitions::ENOUGH;
 use crate::engines::EngineName;
 use bench_support::spread::Spread;
 use std::fmt;
@@ -46,9 +47,6 @@ const REPLACED: EngineName = EngineName::SemaphoreRwlock;
 
 /// Two rates that differ by less are taken for equal where a lock "is hidden".
 const NEARLY: f64 = 1.25;
-
-/// Fewer rounds state nothing.
-const ENOUGH: usize = 3;
 
 /// Everything that follows.
 pub(crate) fn conclusions(data: &Data) -> Vec<Conclusion> {
@@ -221,8 +219,9 @@ fn crossover(answers: &Answers) -> Vec<Conclusion> {
         let (smallest, first) = ratios.first()?;
         // The smallest size from which on seqring is never ahead by more than a little.
         let hidden = ratios.iter().rposition(|(_, ratio)| ratio.median > NEARLY).map_or(0, |last| last + 1);
+        let (largest, last) = ratios.last()?;
         let from = ratios.get(hidden).map_or_else(
-            || "not hidden at any size".into(),
+            || format!("at {} still {}", number::bytes(*largest), number::times(last.median)),
             |(x, _)| format!("hidden from {} on", number::bytes(*x)),
         );
         Some(Conclusion {

@@ -1,22 +1,22 @@
 //! A record, sorted: sweeps, their points, and at each point the repetitions that may be compared.
 
+use crate::compare::calls::Calls;
 use crate::compare::figures::Figures;
 use crate::compare::record::{Header, Record, Run};
+use crate::compare::repetitions::{Repetitions, class_of};
 use crate::compare::sweep::{SWEEPS, Sweep};
 use crate::compare::{Death, death};
 use crate::engines::EngineName;
-use bench_support::class::LineClass;
-use bench_support::plan::Ending;
-use bench_support::repeat;
+use bench_support::class::{FAR_ABOVE_NANOS, LineClass};
 use bench_support::spread::Spread;
 use bench_support::summary::Dropped;
-use std::time::Duration;
 
 /// Everything that pages are made of.
 pub(crate) struct Data {
     pub(crate) header: Header,
     pub(crate) sweeps: Vec<Answers>,
     pub(crate) deaths: Vec<Death>,
+    pub(crate) calls: Vec<Calls>,
     /// Repetitions are in use that cannot be compared.
     pub(crate) with_disturbed: bool,
 }
@@ -24,37 +24,31 @@ pub(crate) struct Data {
 /// What a sweep found.
 pub(crate) struct Answers {
     pub(crate) sweep: &'static Sweep,
+    /// The only class that is used.
+    pub(crate) class: LineClass,
     pub(crate) points: Vec<Answer>,
 }
 
 /// What was found at a point of a sweep.
 pub(crate) struct Answer {
     pub(crate) x: f64,
-    engines: Vec<EngineName>,
-    record: repeat::Record<Figures>,
-    /// The class in which most rounds can be compared: the only one that is used.
-    pub(crate) class: LineClass,
+    repetitions: Repetitions,
+    /// The class of the sweep.
+    class: LineClass,
 }
 
 impl Data {
-    /// Sorts a record.
+    /// Sorts a record. With disturbed ones all repetitions are taken for comparable.
     pub(crate) fn of(record: Record, with_disturbed: bool) -> Self {
-        let Record { header, runs, deaths } = record;
-        let of_sweep = |sweep: &'static Sweep| {
-            let runs: Vec<&Run> = runs.iter().filter(|run| run.sweep == sweep.name).collect();
-            let mut xs: Vec<f64> = runs.iter().map(|run| run.x).collect();
-            // "As fast as it goes" is written as 0 and is the fastest of all.
-            let key = |x: f64| if sweep.name == "rate" && x == 0.0 { f64::INFINITY } else { x };
-            xs.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
-            xs.dedup();
-            let at = |x: f64| {
-                let here = runs.iter().filter(|run| run.x.total_cmp(&x).is_eq());
-                Answer::of(x, here.copied(), with_disturbed)
-            };
-            Answers { sweep, points: xs.into_iter().map(at).collect() }
-        };
-        let sweeps = SWEEPS.iter().map(of_sweep).filter(|answers| !answers.points.is_empty()).collect();
-        Self { header, sweeps, deaths, with_disturbed }
+        let Record { header, mut runs, deaths, calls } = record;
+        if with_disturbed {
+            for run in &mut runs {
+                (run.line_ns, run.others_seconds) = ([FAR_ABOVE_NANOS; 2], 0.0);
+            }
+        }
+        let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs));
+        let sweeps = sweeps.filter(|answers| !answers.points.is_empty()).collect();
+        Self { header, sweeps, deaths, calls, with_disturbed }
     }
 
     /// The answers of a sweep, if it was measured.
@@ -69,9 +63,22 @@ impl Data {
 }
 
 impl Answers {
+    fn of(sweep: &'static Sweep, runs: &[Run]) -> Self {
+        let runs: Vec<&Run> = runs.iter().filter(|run| run.sweep == sweep.name).collect();
+        let found = Repetitions::of_sweep(&runs);
+        let class = class_of(&found);
+        let of_point = |repetitions: Repetitions| Answer { x: repetitions.x, repetitions, class };
+        let mut points: Vec<Answer> = found.into_iter().map(of_point).collect();
+        // "As fast as it goes" is written as 0 and is the fastest of all.
+        let key = |x: f64| if sweep.name == "rate" && x == 0.0 { f64::INFINITY } else { x };
+        points.sort_by(|one, other| key(one.x).total_cmp(&key(other.x)));
+        Self { sweep, class, points }
+    }
+
     /// The engines that were asked, in their order.
     pub(crate) fn engines(&self) -> Vec<EngineName> {
-        let asked = |engine: &EngineName| self.points.iter().any(|point| point.engines.contains(engine));
+        let asked =
+            |engine: &EngineName| self.points.iter().any(|point| point.repetitions.engines.contains(engine));
         EngineName::ALL.iter().copied().filter(asked).collect()
     }
 
@@ -82,34 +89,9 @@ impl Answers {
 }
 
 impl Answer {
-    fn of<'r>(x: f64, runs: impl Iterator<Item = &'r Run>, with_disturbed: bool) -> Self {
-        let runs: Vec<&Run> = runs.collect();
-        let mut engines: Vec<EngineName> = runs.iter().map(|run| run.engine).collect();
-        engines.sort_unstable();
-        engines.dedup();
-        let index = |engine| engines.iter().position(|found| *found == engine).expect("it is from this list");
-        let runs: Vec<_> =
-            runs.iter().map(|run| repetition(run, index(run.engine), with_disturbed)).collect();
-        let names = engines.iter().map(ToString::to_string).collect();
-        let record = repeat::Record { names, runs, ending: Ending::Fulfilled };
-        let class = record.best_class();
-        Self { x, engines, record, class }
-    }
-
-    fn index(&self, engine: EngineName) -> Option<usize> {
-        self.engines.iter().position(|found| *found == engine)
-    }
-
     /// The figures of an engine that may be compared, by the number that `value` takes from them.
     pub(crate) fn spread(&self, engine: EngineName, value: impl Fn(&Figures) -> f64) -> Option<Spread> {
-        let spread = self.record.summary(self.index(engine)?, self.class, value).spread?;
-        spread.median.is_finite().then_some(spread)
-    }
-
-    /// Whether any repetition has such a figure, comparable or not.
-    pub(crate) fn has(&self, value: impl Fn(&Figures) -> f64) -> bool {
-        let outcomes = self.record.runs.iter().filter_map(|run| run.outcome.as_ref().ok());
-        outcomes.map(value).any(f64::is_finite)
+        self.repetitions.spread(engine, self.class, value)
     }
 
     /// How many times the figure of `over` that of `engine` is, round by round.
@@ -119,45 +101,22 @@ impl Answer {
         over: EngineName,
         value: impl Fn(&Figures) -> f64,
     ) -> Option<Spread> {
-        let ratio = self.record.ratio(self.index(engine)?, self.index(over)?, self.class, value)?;
-        ratio.median.is_finite().then_some(ratio)
+        self.repetitions.ratio(engine, over, self.class, value)
+    }
+
+    /// Whether any repetition has such a figure, comparable or not.
+    pub(crate) fn has(&self, value: impl Fn(&Figures) -> f64) -> bool {
+        self.repetitions.has(value)
     }
 
     /// Repetitions that are used, and those that are not.
     pub(crate) fn counts(&self) -> (usize, Dropped) {
-        let (mut used, mut dropped) = (0, Dropped::default());
-        for contestant in 0..self.engines.len() {
-            let summary = self.record.summary(contestant, self.class, |_| 0.0);
-            used += summary.spread.map_or(0, |spread| spread.runs.len());
-            dropped.other_class += summary.dropped.other_class;
-            dropped.moved += summary.dropped.moved;
-            dropped.disturbed += summary.dropped.disturbed;
-            dropped.failed += summary.dropped.failed;
-        }
-        (used, dropped)
+        self.repetitions.counts(self.class)
     }
 
     /// Why the first failed repetition of an engine failed.
     pub(crate) fn failure(&self, engine: EngineName) -> Option<&str> {
-        let index = self.index(engine)?;
-        let runs = self.record.runs.iter().filter(|run| run.contestant == index);
-        runs.filter_map(|run| run.outcome.as_ref().err()).map(String::as_str).next()
-    }
-}
-
-fn repetition(run: &Run, contestant: usize, with_disturbed: bool) -> repeat::Run<Figures> {
-    let [before, after] = run.line_ns;
-    // With disturbed ones all are taken for comparable: of one class, and with nobody beside them.
-    let (before, after) = if with_disturbed { (65.0, 65.0) } else { (before, after) };
-    let others = if with_disturbed { 0.0 } else { run.others_seconds };
-    repeat::Run {
-        round: run.round,
-        contestant,
-        line_before: before,
-        line_after: after,
-        elapsed: Duration::from_secs_f64(run.elapsed_seconds.max(0.0)),
-        others: Duration::from_secs_f64(others.max(0.0)),
-        outcome: run.outcome.clone(),
+        self.repetitions.failure(engine)
     }
 }
 

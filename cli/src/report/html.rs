@@ -6,12 +6,12 @@ use super::data::{Answers, Data, rate, reader_p999, writer_p999};
 use super::ladder::{Ladder, Rung};
 use super::markdown::about;
 use super::number;
-use super::tables::{Table, has, tables, x_label};
+use super::tables::{Table, WITHOUT_SWEEP, has, tables, x_label};
 use crate::compare::figures::Figures;
 use crate::engines::EngineName;
 use std::fmt::Write;
 
-/// Engines with a colour of their own; the others share one, and say who they are when pointed at.
+/// Engines with a colour of their own; the others share one, and are told apart by their dashes.
 const COLOURED: [EngineName; 6] = [
     EngineName::Seqring,
     EngineName::SemaphoreRwlock,
@@ -35,7 +35,7 @@ pub(crate) fn page(data: &Data) -> String {
     for answers in &data.sweeps {
         section(&mut page, answers, &tables);
     }
-    for name in ["costs", "deaths", "repetitions"] {
+    for name in WITHOUT_SWEEP.into_iter().chain(["repetitions"]) {
         for table in tables.iter().filter(|table| table.name == name) {
             let _ = write!(page, "<h2>{}</h2>\n{}", escape(&table.title), note(&table.note));
             page.push_str(&rows(table));
@@ -92,16 +92,13 @@ fn section(page: &mut String, answers: &Answers, tables: &[Table]) {
         page.push_str(&legend(answers));
         let _ = writeln!(page, "<div class=\"charts\">{}</div>", charts.concat());
     }
-    let of_sweep = |table: &&Table| {
-        table.name == sweep.name
-            || table.name.strip_prefix(sweep.name).is_some_and(|rest| rest.starts_with('-'))
-    };
-    for table in tables.iter().filter(of_sweep) {
+    for table in tables.iter().filter(|table| sweep.has_table(&table.name)) {
         if sweep.name == "scenario" {
             let _ = write!(page, "{}{}", note(&table.note), rows(table));
         } else {
-            let title = escape(&table.title);
-            let _ = writeln!(page, "<details><summary>{title}</summary>{}</details>", rows(table));
+            let title =
+                escape(table.title.strip_prefix(&format!("{}: ", sweep.title)).unwrap_or(&table.title));
+            let _ = writeln!(page, "<details><summary>Table: {title}</summary>{}</details>", rows(table));
         }
     }
 }
@@ -135,10 +132,6 @@ fn figure(title: &str, svg: Option<String>) -> Option<String> {
     Some(format!("<figure><h3>{}</h3>{}</figure>\n", escape(title), svg?))
 }
 
-fn class(engine: EngineName) -> String {
-    if COLOURED.contains(&engine) { engine.to_string() } else { "other".into() }
-}
-
 /// A line for each engine, over all points.
 fn lines(
     answers: &Answers,
@@ -154,11 +147,12 @@ fn lines(
             Some(Mark { x, median: spread.median, min: spread.min, max: spread.max, says })
         };
         let points = answers.points.iter().enumerate().filter_map(mark).collect();
-        Series { name: engine.to_string(), class: class(engine), points }
+        Series { name: engine.to_string(), points }
     };
     let labels = answers.points.iter().map(|point| x_label(answers.sweep.name, point.x)).collect();
-    let mut series: Vec<Series> = answers.engines().into_iter().map(of).collect();
-    series.sort_by_key(|series| series.class == "other"); // These are drawn first, below the others.
+    let mut engines = answers.engines();
+    engines.sort_by_key(|engine| !COLOURED.contains(engine)); // These are drawn first, below the others.
+    let series = engines.into_iter().map(of).collect();
     Chart { title, axis: answers.sweep.axis, labels, series, format }.svg()
 }
 
@@ -170,7 +164,7 @@ fn cost_ladder(answers: &Answers) -> Option<String> {
         let says = |what: &str, value: f64| (value, format!("{what} {}", number::nanos(value)));
         let marks =
             vec![says("lowest", spread.min), says("median", spread.median), says("highest", spread.max)];
-        Some(Rung { name: engine.to_string(), class: class(engine), marks })
+        Some(Rung { name: engine.to_string(), marks })
     };
     Ladder {
         title: "Time to write and read a message",
@@ -199,7 +193,7 @@ fn latency_ladder(answers: &Answers) -> Option<String> {
         .into_iter()
         .flatten()
         .collect();
-        (!marks.is_empty()).then(|| Rung { name: engine.to_string(), class: class(engine), marks })
+        (!marks.is_empty()).then(|| Rung { name: engine.to_string(), marks })
     };
     Ladder {
         title: "From the intended start of a write to the end of its read",
@@ -211,18 +205,10 @@ fn latency_ladder(answers: &Answers) -> Option<String> {
 }
 
 fn legend(answers: &Answers) -> String {
-    let engines = answers.engines();
-    let entry = |class: &str, name: &str| format!("<li class=\"{class}\"><i></i>{}</li>", escape(name));
-    let mut entries: Vec<String> = COLOURED
-        .iter()
-        .filter(|engine| engines.contains(engine))
-        .map(|engine| entry(engine.name(), engine.name()))
-        .collect();
-    let others: Vec<&str> =
-        engines.iter().filter(|engine| !COLOURED.contains(engine)).map(|engine| engine.name()).collect();
-    if !others.is_empty() {
-        entries.push(entry("other", &others.join(", ")));
-    }
+    let mut engines = answers.engines();
+    engines.sort_by_key(|engine| !COLOURED.contains(engine));
+    let entries: Vec<String> =
+        engines.iter().map(|name| format!("<li class=\"{name}\"><i></i>{name}</li>")).collect();
     format!("<ul class=\"legend\">{}</ul>\n", entries.concat())
 }
 

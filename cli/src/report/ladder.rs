@@ -12,9 +12,8 @@ const BOTTOM: f64 = 44.0;
 
 /// One engine's line.
 pub(crate) struct Rung {
+    /// Also a class of the style sheet.
     pub(crate) name: String,
-    /// A class of the style sheet.
-    pub(crate) class: String,
     /// Values with what they are, from left to right.
     pub(crate) marks: Vec<(f64, String)>,
 }
@@ -72,10 +71,9 @@ fn draw(svg: &mut String, rung: &Rung, y: f64, x: impl Fn(f64) -> f64) {
     let name = escape(&rung.name);
     let _ = writeln!(
         svg,
-        "<text class=\"tick\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text><g class=\"series {}\">",
+        "<text class=\"tick\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text><g class=\"series {name}\">",
         LEFT - 10.0,
         y + 4.0,
-        rung.class
     );
     if let (Some(first), Some(last)) = (rung.marks.first(), rung.marks.last()) {
         let (from, to) = (x(first.0), x(last.0));

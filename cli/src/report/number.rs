@@ -23,9 +23,10 @@ pub(crate) fn nanos(value: f64) -> String {
     }
 }
 
-/// Bytes, in powers of ten.
+/// Bytes, in whole KiB if they are, else in powers of ten.
 pub(crate) fn bytes(value: f64) -> String {
     match value {
+        v if (1024.0..1e6).contains(&v) && v % 1024.0 == 0.0 => format!("{} KiB", v / 1024.0),
         v if v >= 1e6 => format!("{} MB", digits(v / 1e6)),
         v if v >= 1e3 => format!("{} kB", digits(v / 1e3)),
         v => format!("{} B", digits(v)),
@@ -69,6 +70,6 @@ mod tests {
         let texts = [0.0, 0.012_34, 1.0, 1.234_5, 12.34, 123.4, 9_990.0, 12_345.0, 1.5e6, 2e9].map(count);
         assert_eq!(texts, ["0", "0.012", "1", "1.23", "12.3", "123", "9990", "12.3 k", "1.5 M", "2 G"]);
         assert_eq!([3.0, 1234.0, 5.5e6, 2e9].map(nanos), ["3 ns", "1.23 µs", "5.5 ms", "2 s"]);
-        assert_eq!([64.0, 4096.0, 1e8].map(bytes), ["64 B", "4.1 kB", "100 MB"]);
+        assert_eq!([64.0, 4096.0, 5000.0, 1e8].map(bytes), ["64 B", "4 KiB", "5 kB", "100 MB"]);
     }
 }

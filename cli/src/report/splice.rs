@@ -1,9 +1,12 @@
 //! Tables of a document that come from a record.
 //!
-//! A block stands between `<!-- record: NAME -->` and `<!-- end -->`; what is between them is replaced.
+//! A block stands between `<!-- record: NAME -->` and `<!-- end -->`; what is between them is replaced. Of a block that
+//! this record has nothing for, but another could have, it says that.
 
 use super::data::Data;
 use super::markdown::blocks;
+use super::tables::WITHOUT_SWEEP;
+use crate::compare::sweep::SWEEPS;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
@@ -13,7 +16,7 @@ const END: &str = "<!-- end -->";
 /// Replaces the blocks of `document`, or checks that there is nothing to replace.
 ///
 /// # Errors
-/// A name that the record has no block for, a block without an end; with `check`, blocks that differ, by line.
+/// A name that no record has a block for, a block without an end; with `check`, blocks that differ, by line.
 pub(crate) fn splice(document: &Path, data: &Data, check: bool) -> Result<()> {
     let text = fs::read_to_string(document).with_context(|| format!("reading {}", document.display()))?;
     let spliced = replace(&text, data).with_context(|| document.display().to_string())?;
@@ -39,7 +42,11 @@ fn replace(text: &str, data: &Data) -> Result<String> {
         let (name, behind) = behind.split_once(" -->").context("a record's name without an end")?;
         let (_, after) = behind.split_once(END).with_context(|| format!("the block {name} without {END}"))?;
         let block = blocks.iter().find(|block| block.0 == name);
-        let (_, _, block) = block.with_context(|| format!("the record has no block {name}"))?;
+        let block = match block {
+            Some((_, _, block)) => block,
+            None if could_be_there(name) => "Not measured in this record.\n",
+            None => bail!("no record has a block {name}"),
+        };
         for part in [before, "<!-- record: ", name, " -->\n", block, END] {
             spliced.push_str(part);
         }
@@ -47,4 +54,9 @@ fn replace(text: &str, data: &Data) -> Result<String> {
     }
     spliced.push_str(rest);
     Ok(spliced)
+}
+
+/// Whether a record that has measured more has such a block.
+fn could_be_there(name: &str) -> bool {
+    WITHOUT_SWEEP.contains(&name) || SWEEPS.iter().any(|sweep| sweep.has_table(name))
 }

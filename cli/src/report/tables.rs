@@ -2,10 +2,12 @@
 
 use super::data::{Answer, Answers, Data, rate, reader_p999, writer_p999};
 use super::number;
+use crate::compare::calls::Calls;
 use crate::compare::death::Who;
 use crate::compare::figures::Figures;
 use crate::engines::EngineName;
 use bench_support::spread::Spread;
+use std::collections::BTreeMap;
 
 /// A table with a heading.
 pub(crate) struct Table {
@@ -35,6 +37,9 @@ const NOTHING: &str = "–";
 
 /// How far a rate may be from its target, in percent.
 pub(crate) const TOLERANCE_PERCENT: f64 = 1.5;
+
+/// Tables that are not of one sweep and may be missing.
+pub(crate) const WITHOUT_SWEEP: [&str; 3] = ["costs", "calls", "deaths"];
 
 /// All tables of a record.
 pub(crate) fn tables(data: &Data) -> Vec<Table> {
@@ -79,6 +84,7 @@ pub(crate) fn tables(data: &Data) -> Vec<Table> {
         }
     }
     tables.extend(costs(data));
+    tables.extend(calls(data));
     tables.extend(deaths(data));
     tables.push(repetitions(data));
     tables
@@ -195,6 +201,39 @@ fn costs(data: &Data) -> Option<Table> {
     })
 }
 
+fn calls(data: &Data) -> Option<Table> {
+    let counted = |engine: &EngineName| data.calls.iter().find(|calls| calls.engine == *engine);
+    let of = |calls: &BTreeMap<String, u64>, for_each: u64| {
+        let each = |calls: u64| number::count(calls as f64 / for_each as f64);
+        // What a thread calls once is not worth a name here; it is in the sum, and in the record.
+        let often = calls.iter().filter(|(_, calls)| 100 * **calls >= for_each);
+        let named: Vec<String> = often.map(|(name, calls)| format!("{name} {}", each(*calls))).collect();
+        let sum = each(calls.values().sum());
+        let text = if named.is_empty() { sum } else { format!("{sum} ({})", named.join(", ")) };
+        text.into()
+    };
+    let row = |calls: &Calls| {
+        let received = calls.messages * calls.readers as u64;
+        vec![
+            calls.engine.to_string().into(),
+            of(&calls.of_writer, calls.messages),
+            of(&calls.of_readers, received),
+        ]
+    };
+    let first = data.calls.first()?;
+    Some(Table {
+        name: "calls".into(),
+        title: "System calls a message, where messages are rare".into(),
+        note: format!(
+            "64-byte messages, 1024 slots, gated, a write every ms, {} readers that wait, threads: {} messages, counted by \
+             ptrace in a run that is not timed. The writer's pace is not counted.",
+            first.readers, first.messages
+        ),
+        head: ["engine", "a write", "a read, of each reader"].map(Into::into).into(),
+        rows: EngineName::ALL.iter().filter_map(counted).map(row).collect(),
+    })
+}
+
 fn deaths(data: &Data) -> Option<Table> {
     let cell = |engine, who| {
         data.death(engine, who).map_or_else(
@@ -227,30 +266,25 @@ fn deaths(data: &Data) -> Option<Table> {
 fn repetitions(data: &Data) -> Table {
     let row = |answers: &Answers| {
         let (mut used, mut sums) = (0, [0; 4]);
-        let mut classes: Vec<String> = Vec::new();
         for point in &answers.points {
             let (here, dropped) = point.counts();
             used += here;
             let reasons = [dropped.other_class, dropped.moved, dropped.disturbed, dropped.failed];
             sums.iter_mut().zip(reasons).for_each(|(sum, reason)| *sum += reason);
-            let class = point.class.to_string();
-            if here > 0 && !classes.contains(&class) {
-                classes.push(class);
-            }
         }
         let mut row: Vec<Cell> = vec![answers.sweep.name.to_owned().into(), used.to_string().into()];
         row.extend(sums.map(|sum| sum.to_string().into()));
-        row.push(classes.join(", ").into());
+        row.push(if used > 0 { answers.class.to_string().into() } else { NOTHING.to_owned().into() });
         row
     };
     Table {
         name: "repetitions".into(),
         title: "Repetitions: used, and left out".into(),
         note: "A repetition counts if the round trip of a cache line before and after it is of one class, and others \
-               took no more than 5 % of a core meanwhile. At each point only the class with most comparable rounds is \
+               took no more than 5 % of a core meanwhile. Of each sweep only the class with most comparable rounds is \
                used."
             .into(),
-        head: ["sweep", "used", "another class", "the cores moved", "disturbed", "failed", "classes"]
+        head: ["sweep", "used", "another class", "the cores moved", "disturbed", "failed", "class"]
             .map(Into::into)
             .into(),
         rows: data.sweeps.iter().map(row).collect(),

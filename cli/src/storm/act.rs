@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Readers or takers at a time.
 const READERS: usize = 3;
+/// Observers at a time, where there are any.
+const OBSERVERS: usize = 2;
 
 /// An act on its way.
 struct Act {
@@ -38,9 +40,12 @@ struct Post {
 pub(crate) fn run(mode: Mode, seed: u64, number: u64) -> Result<Tally> {
     let name = format!("storm-{}-{number}", std::process::id());
     let file = std::env::temp_dir().join(format!("{name}.ledger"));
-    let ring = Ring::create(&name, &mode.config()).context("creating the ring")?;
+    let observers = observers(mode, number);
+    let config = mode.config().observers(observers > 0);
+    let ring = Ring::create(&name, &config).context("creating the ring")?;
     let ledger = Ledger::create(&file)?;
-    let mut act = Act { mode, name, file, ledger, posts: Vec::new(), accounts: 0, tally: Tally::default() };
+    let posts = posts(mode, observers);
+    let mut act = Act { mode, name, file, ledger, posts, accounts: 0, tally: Tally::default() };
     act.play(&ring, seed, number)?;
     let path = ring.path().context("it has a name")?.to_owned();
     drop(ring);
@@ -50,15 +55,24 @@ pub(crate) fn run(mode: Mode, seed: u64, number: u64) -> Result<Tally> {
     Ok(std::mem::take(&mut act.tally))
 }
 
+/// How many observers an act has. Each kind of ring is observed every second time: where nobody may observe, writers leave
+/// out what only observers need.
+fn observers(mode: Mode, number: u64) -> usize {
+    let round = number / Mode::ALL.len() as u64;
+    if mode != Mode::Queue && (round + number).is_multiple_of(2) { OBSERVERS } else { 0 }
+}
+
+/// The witness first.
+fn posts(mode: Mode, observers: usize) -> Vec<Post> {
+    let reads = if mode == Mode::Queue { Part::Taker } else { Part::Reader };
+    let parts = [(reads, READERS), (Part::Writer, mode.writers()), (Part::Observer, observers)];
+    let parts = parts.into_iter().flat_map(|(part, count)| std::iter::repeat_n(part, count));
+    let post = |(index, part)| Post { part, witness: index == 0, holder: None, awaited: false };
+    parts.enumerate().map(post).collect()
+}
+
 impl Act {
     fn play(&mut self, ring: &Ring, seed: u64, number: u64) -> Result<()> {
-        let reads = if self.mode == Mode::Queue { Part::Taker } else { Part::Reader };
-        for index in 0..READERS {
-            self.posts.push(Post { part: reads, witness: index == 0, holder: None, awaited: false });
-        }
-        for _ in 0..self.mode.writers() {
-            self.posts.push(Post { part: Part::Writer, witness: false, holder: None, awaited: false });
-        }
         self.fill(0)?;
         self.await_witness()?;
         for post in 1..self.posts.len() {
@@ -133,7 +147,7 @@ impl Act {
                 self.ledger.account(*account).killed().set(1);
                 child.kill()?;
                 child.wait()?;
-                self.tally.kills += 1;
+                self.tally.kills.count(self.posts[event.post].part);
                 self.posts[event.post].holder = None;
             }
             // Not waited for: it may have to wait itself for somebody who is stopped.
@@ -148,7 +162,7 @@ impl Act {
             return Ok(());
         }
         self.posts[post].awaited = false;
-        self.tally.restarts += 1;
+        self.tally.restarts.count(self.posts[post].part);
         self.fill(post)
     }
 
@@ -185,6 +199,7 @@ impl Act {
         self.await_all(Part::Writer)?;
         self.ledger.enter(Stage::ReadersFinish);
         self.await_all(Part::Reader)?;
+        self.await_all(Part::Observer)?;
         self.await_all(Part::Taker)
     }
 
@@ -218,7 +233,8 @@ impl Act {
         for (_, account) in self.ledger.of(Part::Writer) {
             self.tally.written += account.done().get();
         }
-        for (_, account) in self.ledger.of(Part::Reader).chain(self.ledger.of(Part::Taker)) {
+        let get = [Part::Reader, Part::Taker, Part::Observer];
+        for (_, account) in get.into_iter().flat_map(|part| self.ledger.of(part)) {
             self.tally.read += account.read().get();
             self.tally.missed += account.missed().get();
             self.tally.deaths_told += account.deaths_told().get();

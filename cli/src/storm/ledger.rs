@@ -17,6 +17,8 @@
 //! | as many as were written, lossy              | in the end the ring's sequence is the sum of what writers did  |
 //! | one taker each, queue                       | a bit for each message, set by whoever took it                |
 //! | each death is told once                     | by each reader that was there from the start, against the killed writers |
+//! | an observer is told of what it lost, of all | as for readers: sequences without gaps but those, each writer's numbers ascending, in the end the ring's sequence |
+//! | nobody waits for an observer                | one that is stopped or killed hinders nothing                    |
 //! | nobody hangs                                | a call that nothing hinders ends within twenty seconds           |
 
 use anyhow::{Context, Result};
@@ -53,15 +55,19 @@ pub(crate) enum Part {
     Writer,
     Reader,
     Taker,
+    Observer,
 }
 
 impl Part {
+    pub(crate) const ALL: [Part; 4] = [Part::Writer, Part::Reader, Part::Taker, Part::Observer];
+
     /// As it is typed.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Part::Writer => "writer",
             Part::Reader => "reader",
             Part::Taker => "taker",
+            Part::Observer => "observer",
         }
     }
 
@@ -70,6 +76,7 @@ impl Part {
             Part::Writer => 1,
             Part::Reader => 2,
             Part::Taker => 3,
+            Part::Observer => 4,
         }
     }
 }
@@ -97,7 +104,7 @@ entries! {
     done = 4,
     /// 1 once it was killed.
     killed = 5,
-    /// Readers and takers: messages got.
+    /// Readers, takers and observers: messages got.
     read = 6,
     missed = 7,
     deaths_told = 8,

@@ -1,7 +1,7 @@
 //! `seqring storm`: processes killed, stopped and restarted at random, and a ledger of what each mode promises.
 //!
 //! ```text
-//! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers as processes
+//! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers, observers as processes
 //!                        │  SIGKILL, SIGSTOP, SIGCONT, restarts, as the schedule says
 //!                        ▼
 //!          ledger: a file that every worker maps; what it says there outlives it
@@ -17,6 +17,7 @@ mod ledger;
 mod mode;
 mod reading;
 mod schedule;
+mod source;
 mod taking;
 mod worker;
 mod writing;
@@ -25,11 +26,15 @@ pub use worker::Assignment;
 
 use anyhow::Result;
 use clap::Args;
+use ledger::Part;
 use mode::Mode;
+use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// Kills, stops and restarts processes that share rings, and checks what each mode promises.
+///
+/// Every second act of a kind of ring has observers, too.
 ///
 /// Ends with 1 if anything was torn, foreign, doubled, out of order, lost where the mode promises otherwise, if a death
 /// was not told once to everybody, if anybody hangs, or if anything is left behind.
@@ -47,12 +52,37 @@ pub struct Options {
 /// What a worker process is started with.
 pub(crate) const COMMAND: &str = "storm-worker";
 
+/// How often something was done to whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts([u64; Part::ALL.len()]);
+
+impl Counts {
+    pub(crate) fn count(&mut self, part: Part) {
+        self.0[part as usize] += 1;
+    }
+
+    fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = Part::ALL.map(|part| format!("{} {}s", self.0[part as usize], part.name()));
+        f.write_str(&counts.join(", "))
+    }
+}
+
 /// What was done, and what came of it.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) kills: u64,
+    pub(crate) kills: Counts,
     pub(crate) stops: u64,
-    pub(crate) restarts: u64,
+    pub(crate) restarts: Counts,
     pub(crate) written: u64,
     pub(crate) read: u64,
     pub(crate) missed: u64,
@@ -63,9 +93,9 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        self.kills += other.kills;
+        self.kills.add(other.kills);
         self.stops += other.stops;
-        self.restarts += other.restarts;
+        self.restarts.add(other.restarts);
         self.written += other.written;
         self.read += other.read;
         self.missed += other.missed;
@@ -97,13 +127,16 @@ pub fn run(options: &Options) -> Result<bool> {
         }
     }
     print_line(&mut output, "all", &total)?;
+    writeln!(output, "killed: {}", total.kills)?;
+    writeln!(output, "restarted: {}", total.restarts)?;
     for breach in &total.breaches {
         writeln!(output, "BREACH: {breach}")?;
     }
     writeln!(
         output,
-        "seed {}: {}",
+        "seed {}, {} s: {}",
         options.seed,
+        begin.elapsed().as_secs(),
         if total.breaches.is_empty() { "every promise was kept" } else { "NOT SOUND" }
     )?;
     Ok(total.breaches.is_empty())
@@ -111,6 +144,7 @@ pub fn run(options: &Options) -> Result<bool> {
 
 fn print_line(output: &mut impl Write, name: &str, tally: &Tally) -> io::Result<()> {
     let Tally { kills, stops, restarts, written, read, missed, deaths_told, breaches } = tally;
+    let (kills, restarts) = (kills.total(), restarts.total());
     let verdict = if breaches.is_empty() { "balanced" } else { "BROKEN" };
     writeln!(
         output,

@@ -1,9 +1,10 @@
-//! A reader of the storm: checks every message as it comes, and all of them in the end.
+//! A reader or observer of the storm: checks every message as it comes, and all of them in the end.
 
 use super::ledger::{Part, Stage};
-use super::worker::{Breach, NEVER, PATIENCE, Work, hold, insist};
+use super::source::Source;
+use super::worker::{Breach, NEVER, Work, hold};
 use bench_support::payload::{self, Stamped};
-use seqring::{Lagged, ReadError, Reader, Received, Start};
+use seqring::{Lagged, ReadError, Received};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -21,9 +22,10 @@ struct Got {
 }
 
 /// Reads until it is dismissed, or to the end of the act.
-pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
-    let mut reader = insist("joining as a reader", || work.ring.reader(Start::Next))?;
-    let mut got = Got { next: reader.position(), ..Got::default() };
+pub(crate) fn run(work: &Work<'_>, source: Result<Source, Breach>) -> Result<(), Breach> {
+    let mut source = source?;
+    let loses_nothing = work.assignment.part == Part::Reader && work.assignment.mode.loses_nothing();
+    let mut got = Got { next: source.position(), ..Got::default() };
     work.account().joined().set(1);
     let mut out = vec![0; work.assignment.mode.message_bytes()];
     let mut silent_since = None;
@@ -32,10 +34,10 @@ pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
             return Ok(());
         }
         let finishing = work.ledger.stage() == Stage::ReadersFinish;
-        match read(&mut reader, &mut out, got.read.is_multiple_of(2)) {
+        match source.read(&mut out, got.read.is_multiple_of(2)) {
             Ok(received) => got.enter(work, received, &out)?,
             Err(ReadError::Lagged(Lagged { missed })) => {
-                hold!(!work.assignment.mode.loses_nothing(), "{missed} messages were lost");
+                hold!(!loses_nothing, "{missed} messages were lost");
                 (got.missed, got.next) = (got.missed + missed, got.next + missed);
                 work.account().missed().set(got.missed);
             }
@@ -43,7 +45,7 @@ pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
                 got.deaths.push(pid.into());
                 work.account().deaths_told().set(got.deaths.len() as u64);
             }
-            Err(ReadError::Closed) if finishing => return check(work, &reader, &got),
+            Err(ReadError::Closed) if finishing => return check(work, &source, &got),
             // Another writer comes.
             Err(ReadError::Closed) => std::thread::sleep(std::time::Duration::from_micros(200)),
             Err(ReadError::TimedOut { .. }) if !finishing => {}
@@ -57,16 +59,6 @@ pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
             Err(error) => return Err(Breach(format!("a read failed: {error}"))),
         }
     }
-}
-
-/// The next message, copied or looked at in place.
-fn read(reader: &mut Reader, out: &mut [u8], in_place: bool) -> Result<Received, ReadError> {
-    if !in_place {
-        return reader.read_timeout(out, PATIENCE);
-    }
-    let view = reader.view_timeout(PATIENCE)?;
-    out[..view.len()].copy_from_slice(&view);
-    Ok(view.received())
 }
 
 /// Who wrote a message, and its number, if it is whole.
@@ -99,7 +91,7 @@ impl Got {
 }
 
 /// In the end: what this reader got against what the ledger says that there was.
-fn check(work: &Work<'_>, reader: &Reader, got: &Got) -> Result<(), Breach> {
+fn check(work: &Work<'_>, source: &Source, got: &Got) -> Result<(), Breach> {
     let (mut least, mut most) = (0, 0);
     for (index, account) in work.ledger.of(Part::Writer) {
         let (done, begun) = (account.done().get(), account.begun().get());
@@ -118,9 +110,9 @@ fn check(work: &Work<'_>, reader: &Reader, got: &Got) -> Result<(), Breach> {
             None => {}
         }
     }
-    let published = work.ring.next_sequence();
+    let published = source.position() + source.lag();
     hold!((least..=most).contains(&published), "{published} were published, {least} to {most} written");
-    hold!(reader.position() == published, "the stream ended for a reader at {} of {published}", got.next);
+    hold!(source.lag() == 0, "the stream ended at {} of {published}", got.next);
     check_deaths(work, got)
 }
 

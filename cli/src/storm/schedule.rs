@@ -34,7 +34,7 @@ pub(crate) fn of(seed: u64, act: u64, posts: usize, spared: usize) -> Vec<Event>
     let mut now = Duration::from_millis(30);
     let ms = Duration::from_millis;
     while now < ACT {
-        now += Duration::from_micros(random.u64(5_000..60_000));
+        now += Duration::from_micros(random.u64(1_000..25_000));
         let post = random.usize(0..posts);
         if free_at[post] > now {
             continue;
@@ -60,7 +60,7 @@ pub(crate) fn of(seed: u64, act: u64, posts: usize, spared: usize) -> Vec<Event>
         // Some posts stay empty for long: then it is the others who must find out.
         let vacancy = if random.u8(0..5) == 0 { ms(random.u64(100..600)) } else { ms(random.u64(0..20)) };
         add(end + vacancy, Step::Replace);
-        free_at[post] = end + vacancy + ms(random.u64(5..60));
+        free_at[post] = end + vacancy + ms(random.u64(0..40)); // Some die while they join.
     }
     events.retain(|event| event.at < ACT || event.step == Step::Continue);
     events.sort_by_key(|event| event.at);

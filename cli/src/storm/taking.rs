@@ -3,13 +3,13 @@
 use super::ledger::{Ledger, Stage};
 use super::reading::verify;
 use super::worker::{Breach, NEVER, PATIENCE, Work, hold, insist};
-use seqring::ReadError;
+use seqring::{ReadError, Ring};
 use std::time::{Duration, Instant};
 
 /// Takes until it is dismissed, or to the end of the act.
-pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
+pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
     let account = work.account();
-    let mut taker = insist("joining as a taker", || work.ring.taker())?;
+    let mut taker = insist("joining as a taker", || ring.taker())?;
     account.joined().set(1);
     let (mut read, mut silent_since) = (0, None);
     while !work.is_dismissed() {

@@ -2,6 +2,7 @@
 
 use super::ledger::{Account, Ledger, Part};
 use super::mode::Mode;
+use super::source::Source;
 use super::{reading, taking, writing};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -37,7 +38,6 @@ pub struct Assignment {
 /// A worker at work.
 pub(crate) struct Work<'a> {
     pub(crate) assignment: &'a Assignment,
-    pub(crate) ring: Ring,
     pub(crate) ledger: &'a Ledger,
 }
 
@@ -85,14 +85,16 @@ pub(crate) fn insist<T, E: std::fmt::Display>(
 
 pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
     let ledger = Ledger::open(&assignment.ledger)?;
-    let ring = Ring::open(&assignment.ring).context("opening the ring")?;
-    let work = Work { assignment, ring, ledger: &ledger };
+    let work = Work { assignment, ledger: &ledger };
     work.account().pid().set(std::process::id().into());
     linger_at_points();
+    let ring = || Ring::open(&assignment.ring).context("opening the ring");
     let worked = match assignment.part {
-        Part::Writer => writing::run(&work),
-        Part::Reader => reading::run(&work),
-        Part::Taker => taking::run(&work),
+        Part::Writer => writing::run(&work, &ring()?),
+        Part::Reader => reading::run(&work, Source::join(&ring()?)),
+        // Without the right to write.
+        Part::Observer => reading::run(&work, Source::observe(&assignment.ring)),
+        Part::Taker => taking::run(&work, &ring()?),
     };
     if let Err(Breach(breach)) = &worked {
         let (part, account) = (assignment.part, assignment.account);

@@ -4,16 +4,16 @@ use super::ledger::{BITS, Stage};
 use super::mode::Mode;
 use super::worker::{Breach, NEVER, PATIENCE, Work, insist};
 use bench_support::payload;
-use seqring::{Claim, WriteError, Writer};
+use seqring::{Claim, Ring, WriteError, Writer};
 use std::time::{Duration, Instant};
 
 /// Writes until it is dismissed or the act ends.
-pub(crate) fn run(work: &Work<'_>) -> Result<(), Breach> {
+pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
     let account = work.account();
     if work.ledger.stage() != Stage::Running {
         return Ok(());
     }
-    let mut writer = insist("joining as a writer", || work.ring.writer())?;
+    let mut writer = insist("joining as a writer", || ring.writer())?;
     account.joined().set(1);
     let number = work.assignment.account;
     let mut random = fastrand::Rng::with_seed(number as u64);

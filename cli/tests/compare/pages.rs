@@ -7,7 +7,7 @@ use std::fs;
 fn reported() -> Directory {
     let directory = Directory::new();
     directory.run(
-        "compare --quick --rounds 1 --only alone,stalled-writer,deaths --engines seqring,semaphore,ticket --record \
+        "compare --quick --rounds 1 --only alone,stalled-writer,deaths,calls --engines seqring,semaphore,ticket --record \
          compare.jsonl",
     );
     directory.run("report --with-disturbed");
@@ -30,9 +30,13 @@ fn the_page_needs_nothing_but_itself() {
 fn markdown_has_every_table_and_what_follows() {
     let directory = reported();
     let page = directory.read("report.md");
-    for heading in
-        ["## What follows", "## What does not follow", "## One writer stands", "## A peer is killed"]
-    {
+    for heading in [
+        "## What follows",
+        "## What does not follow",
+        "## One writer stands",
+        "## A peer is killed",
+        "## System calls a message",
+    ] {
         assert!(page.contains(heading), "{heading}");
     }
     assert!(page.contains("| semaphore | not recovered | not recovered |"));
@@ -56,6 +60,41 @@ fn a_spliced_document_is_what_its_record_says_to_the_last_digit() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("is not what its record says"), "{}", text(&output.stderr));
     assert_eq!(directory.read("d.md"), changed, "a check changes nothing");
+}
+
+#[test]
+fn a_block_that_the_record_has_nothing_for_says_so_and_one_that_no_record_has_is_refused() {
+    let directory = Directory::new();
+    directory.run("compare --quick --rounds 1 --only alone --engines seqring --record r.jsonl");
+    fs::write(directory.path("d.md"), "<!-- record: rate-reader -->\n<!-- end -->\n").unwrap();
+    directory.run("report r.jsonl --splice d.md");
+    assert!(directory.read("d.md").contains("Not measured in this record."));
+    fs::write(directory.path("d.md"), "<!-- record: nonsense -->\n<!-- end -->\n").unwrap();
+    let output = directory.seqring("report r.jsonl --splice d.md");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no record has a block nonsense"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_record_does_not_agree_with_one_that_found_the_opposite() {
+    let directory = reported();
+    let record = directory.read("compare.jsonl");
+    let ours = "{\"death\":{\"engine\":\"seqring\",\"killed\":\"writer\",\"went_on\":";
+    let opposite = record.replacen(&format!("{ours}true"), &format!("{ours}false"), 1);
+    assert_ne!(opposite, record);
+    fs::write(directory.path("opposite.jsonl"), opposite).unwrap();
+    let output = directory.seqring("report --agrees-with opposite.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("contradicted: deaths Writer"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn records_that_state_nothing_do_not_agree() {
+    let directory = Directory::new();
+    directory.run("compare --quick --rounds 1 --only alone --engines seqring,semaphore --record r.jsonl");
+    let output = directory.seqring("report r.jsonl --agrees-with r.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no conclusion is stated by both"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -73,10 +73,13 @@ fn a_record_of_another_machine_is_not_continued() {
 #[test]
 fn nothing_to_measure_is_bad_input() {
     let directory = Directory::new();
-    let output = directory.seqring("compare --only nonsense --record r.jsonl");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("readers-polling"), "it says what there is");
-    assert!(!directory.path("r.jsonl").exists());
+    // No such sweep; an engine that this sweep cannot ask.
+    for nothing in ["--only nonsense", "--only rate --engines parking-lot"] {
+        let output = directory.seqring(&format!("compare {nothing} --record r.jsonl"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("readers-polling"), "it says what there is");
+        assert!(!directory.path("r.jsonl").exists());
+    }
 }
 
 /// What a lock cannot do is a result, by a process that is really killed and a wait that ends.
@@ -97,4 +100,23 @@ fn a_killed_holder_is_recorded_as_recovered_or_not() {
     }
     assert!(!went_on("ticket", "writer"), "nobody gets past a ticket that is not used");
     assert!(went_on("ticket", "reader"), "its readers hold nothing");
+}
+
+/// What can be known of the counts: a lock with conditions wakes readers at each message, and one without makes no call
+/// where nobody contends; readers of ours sleep, and are woken by one call of the writer.
+#[test]
+fn system_calls_are_counted_by_the_kernel_and_not_by_the_engines() {
+    let directory = Directory::new();
+    directory.run("compare --only calls --engines seqring,semaphore-rwlock,ticket --record r.jsonl");
+    let calls = lines(&directory.read("r.jsonl"), "calls");
+    let of = |engine: &str, who: &str, name: &str| {
+        let calls = calls.iter().find(|calls| calls["engine"] == engine).unwrap();
+        calls[who][name].as_u64().unwrap_or(0)
+    };
+    let messages = calls[0]["messages"].as_u64().unwrap();
+    assert!(of("seqring", "of_writer", "futex") <= messages, "at most one a message");
+    assert!(of("seqring", "of_readers", "futex") > 0, "they sleep");
+    assert!(of("semaphore-rwlock", "of_writer", "futex") > messages, "a wake for each reader");
+    assert_eq!(of("ticket", "of_writer", "futex"), 0, "nobody is woken");
+    assert!(of("ticket", "of_readers", "nanosleep") > 0, "they look again");
 }

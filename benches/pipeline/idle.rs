@@ -1,0 +1,88 @@
+//! Rows: what a pipeline costs when nothing happens, all its processes together.
+
+use crate::work::{FEW, Work};
+use bench_support::peer::Peers;
+use bench_support::repeat::Contestant;
+use bench_support::table::{Figures, Finding, Row, Session};
+use bench_support::usage::{children, scheduled};
+use seqring::pipeline::{Items, Pipeline, PipelineError};
+use std::thread::sleep;
+use std::time::Duration;
+
+const BYTES: usize = 12_000;
+const PRODUCERS: usize = 8;
+/// Percent of a core.
+const ALLOWED: f64 = 1.0;
+const WATCHED: Duration = Duration::from_secs(3);
+
+/// Who waits for whom.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    NoCommand,
+    ProducersBlocked,
+    /// All buffers are full.
+    ConsumerAway,
+}
+
+pub(crate) fn rows() -> [Row; 2] {
+    [row("idle-threads", Peers::Threads), row("idle-processes", Peers::Processes)]
+}
+
+fn row(name: &'static str, peers: Peers) -> Row {
+    let what = format!(
+        "CPU time of the whole tree over {WATCHED:?}, {PRODUCERS} producers and the commander, {peers:?}: no command; \
+         producers blocked; consumer away and all buffers full"
+    );
+    Row::new(name, what, format!("< {ALLOWED} % of a core in each state"), move |session| {
+        measure(session, name, peers)
+    })
+}
+
+fn measure(session: &Session, name: &str, peers: Peers) -> Result<Finding, String> {
+    let (mut all, mut is_reached) = (Vec::new(), true);
+    for state in [State::NoCommand, State::ProducersBlocked, State::ConsumerAway] {
+        let contestant =
+            Contestant::new(format!("{state:?}"), move || watch(peers, state).map(Figures::main));
+        let record = session.repeat(name, "% of a core", contestant)?;
+        for run in &record.runs {
+            let figures = run.outcome.as_ref().map_err(Clone::clone)?;
+            is_reached &= figures.main < ALLOWED;
+        }
+        let spread = record.runs.iter().filter_map(|run| Some(run.outcome.as_ref().ok()?.main)).collect();
+        let spread = bench_support::spread::Spread::of(spread).ok_or("stopped on request")?;
+        all.push(format!("{state:?}: {spread:.3} % of a core"));
+    }
+    Ok(Finding::new(is_reached, all.join("; ")))
+}
+
+fn watch(peers: Peers, state: State) -> Result<f64, String> {
+    let work = match state {
+        State::NoCommand => Work::NoCommand,
+        State::ProducersBlocked => Work::Blocked,
+        State::ConsumerAway => Work::Fill,
+    };
+    let mut items = work.start(peers, &Pipeline::new().bytes(BYTES).producers(PRODUCERS))?;
+    for _ in 0..FEW {
+        items.next().ok_or("the items ended")?.map_err(|error| error.to_string())?;
+    }
+    sleep(Duration::from_secs(1)); // Until all have gone to sleep.
+    let mut tree = children().map_err(|error| error.to_string())?;
+    tree.push(std::process::id());
+    let cpu = || tree.iter().map(|pid| scheduled(*pid)).sum::<std::io::Result<Duration>>();
+    let before = cpu().map_err(|error| error.to_string())?;
+    wait(&mut items, state)?;
+    let used = cpu().map_err(|error| error.to_string())?.saturating_sub(before);
+    Work::stop(items)?;
+    Ok(100.0 * used.as_secs_f64() / WATCHED.as_secs_f64())
+}
+
+fn wait(items: &mut Items, state: State) -> Result<(), String> {
+    if let State::ConsumerAway = state {
+        sleep(WATCHED);
+        return Ok(());
+    }
+    match items.next_timeout(WATCHED) {
+        Err(PipelineError::TimedOut { .. }) => Ok(()),
+        other => Err(format!("it was not idle: {other:?}")),
+    }
+}

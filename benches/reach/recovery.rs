@@ -1,0 +1,231 @@
+//! Rows: how soon whoever waits for a process goes on when that process is killed, and what waiting costs until then.
+//!
+//! A victim, a process of its own, gets into the survivor's way and is killed while the survivor waits in one call. What is
+//! counted is the time from just before the kill to the call's return: the kernel's clearing up after the victim, the rest
+//! of the survivor's sleep, and its recovery. The kills are spread over twice the longest sleep, so that they meet it at
+//! every phase. Another series kills first and then tries without waiting: that is the recovery alone.
+//!
+//! Not here: a writer that finds a queue full. Any taker makes room for it, so no one process is in its way.
+
+mod survivor;
+mod victim;
+
+pub(crate) use victim::Victim;
+
+use crate::place::SharedRing;
+use bench_support::clock::Moment;
+use bench_support::latency::{Latencies, Quantiles};
+use bench_support::peer::Peers;
+use bench_support::table::{Finding, Row, Session};
+use bench_support::usage::{Usage, Who};
+use seqring::{Config, Delivery, SlotClass, Writers};
+use std::thread;
+use std::time::Duration;
+use survivor::{Adopting, Blocked, Observing, Reading, Survivor, Taking};
+
+const BYTES: usize = 64;
+const SLOTS: usize = 4;
+
+const LONGEST_P99: Duration = Duration::from_millis(50);
+const LONGEST_RECOVERY: Duration = Duration::from_millis(5);
+const MOST_CPU: f64 = 0.01;
+
+/// By then a waiting thread sleeps.
+const SETTLED: Duration = Duration::from_millis(5);
+/// Kills are spread over so long: twice the longest sleep between processes.
+const SPREAD: Duration = Duration::from_millis(80);
+/// Whoever waits has looked after the others once; it does so again after this.
+const UNTIL_NEXT_LOOK: Duration = Duration::from_millis(25);
+
+/// Who waits for whom, in which ring.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    what: &'static str,
+    config: fn() -> Config,
+    victim: Victim,
+    survivor: fn(&SharedRing) -> Result<Box<dyn Survivor>, String>,
+}
+
+const CASES: [Case; 8] = [
+    Case {
+        name: "recovery-writer",
+        what: "the writer of a full gated ring, behind a reader that is killed",
+        config: || gated().slot_class(SlotClass::Lines),
+        victim: Victim::Reader,
+        survivor: |shared| Blocked::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-view",
+        what: "the writer of a full gated ring, behind a reader that is killed with a view",
+        config: || gated().slot_class(SlotClass::Arena),
+        victim: Victim::Viewer,
+        survivor: |shared| Blocked::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-many",
+        what: "one of many writers of a full gated ring, behind a reader that is killed",
+        config: || gated().writers(Writers::Many),
+        victim: Victim::Reader,
+        survivor: |shared| Blocked::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-reader",
+        what: "a reader, when the writer is killed",
+        config: || lossy().slot_class(SlotClass::Packed),
+        victim: Victim::Writer,
+        survivor: |shared| Reading::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-reader-many",
+        what: "a reader of a ring for many writers, when the last of them is killed",
+        config: || gated().writers(Writers::Many),
+        victim: Victim::Writer,
+        survivor: |shared| Reading::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-taker",
+        what: "a taker, when the last writer is killed",
+        config: queue,
+        victim: Victim::Writer,
+        survivor: |shared| Taking::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-message",
+        what: "a taker, when another one is killed with a message in hand: it gets that message",
+        config: queue,
+        victim: Victim::Taker,
+        survivor: |shared| Adopting::join(&shared.ring),
+    },
+    Case {
+        name: "recovery-observer",
+        what: "an observer, when the writer is killed",
+        config: || lossy().observers(true),
+        victim: Victim::Writer,
+        survivor: |shared| Observing::open(shared.name.as_deref().unwrap_or_default()),
+    },
+];
+
+fn gated() -> Config {
+    Config::new(SLOTS, BYTES)
+}
+
+fn lossy() -> Config {
+    Config::new(SLOTS, BYTES).delivery(Delivery::Lossy)
+}
+
+fn queue() -> Config {
+    Config::new(SLOTS, BYTES).delivery(Delivery::Queue)
+}
+
+pub(crate) fn rows() -> impl Iterator<Item = Row> {
+    CASES.into_iter().map(|case| {
+        let what = format!("{}; processes, default waiting, 200 kills (--quick: 10)", case.what);
+        let required = format!(
+            "goes on within {LONGEST_P99:?} (p99), {LONGEST_RECOVERY:?} from where it tries again after the death (p99); \
+             waits with < {:.0} % of a core",
+            100.0 * MOST_CPU
+        );
+        Row::new(case.name, what, required, move |session| case.measure(session))
+    })
+}
+
+impl Case {
+    fn measure(self, session: &Session) -> Result<Finding, String> {
+        let shared = SharedRing::create(Peers::Processes, &(self.config)())?;
+        let name = shared.name.as_deref().ok_or("it has a name")?;
+        let mut survivor = (self.survivor)(&shared)?;
+        let (mut waits, mut tries) = (Latencies::new(), Latencies::new());
+        let (mut waited, mut cpu) = (Duration::ZERO, Duration::ZERO);
+        for kill in 0..session.effort.kills {
+            if session.is_stopped() {
+                return Err("interrupted".into());
+            }
+            let wait = self.kill_while_it_waits(&mut *survivor, name, phase(kill))?;
+            waits.record(nanos(wait.recovered));
+            (waited, cpu) = (waited + wait.waited, cpu + wait.cpu);
+            tries.record(nanos(self.try_after_a_kill(&mut *survivor, name)?));
+        }
+        let quantiles = |latencies: &Latencies| latencies.quantiles().ok_or("nothing was killed");
+        let (waits, tries) = (quantiles(&waits)?, quantiles(&tries)?);
+        let share = cpu.as_secs_f64() / waited.as_secs_f64();
+        let reached =
+            waits.p99 <= nanos(LONGEST_P99) && tries.p99 <= nanos(LONGEST_RECOVERY) && share < MOST_CPU;
+        let measured = format!(
+            "{} kills: {}; trying after the death: {}; {:.2} % of a core while waiting",
+            waits.count,
+            brief(&waits),
+            brief(&tries),
+            100.0 * share
+        );
+        Ok(Finding::new(reached, measured))
+    }
+
+    /// The survivor waits for a victim, which is killed so long after.
+    fn kill_while_it_waits(
+        self,
+        survivor: &mut dyn Survivor,
+        ring: &str,
+        after: Duration,
+    ) -> Result<Wait, String> {
+        survivor.welcome()?;
+        let mut victim = self.victim.start(ring)?;
+        survivor.approach()?;
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let (begin, before) = (Moment::now(), Usage::of(Who::Thread));
+                survivor.wait()?;
+                let end = Moment::now();
+                Ok::<_, String>((begin, end, Usage::of(Who::Thread).since(&before).cpu()))
+            });
+            thread::sleep(after);
+            let killed = Moment::now();
+            victim.kill().and_then(|()| victim.wait()).map_err(|error| error.to_string())?;
+            let (begin, end, cpu) = waiting.join().map_err(|_| "the survivor panicked")??;
+            if end < killed {
+                return Err("it went on before the victim was killed".into());
+            }
+            Ok(Wait { recovered: end.since(killed), waited: end.since(begin), cpu })
+        })
+    }
+
+    /// How long the survivor tries to go on when a victim is dead, and it has not looked after others lately.
+    fn try_after_a_kill(self, survivor: &mut dyn Survivor, ring: &str) -> Result<Duration, String> {
+        survivor.welcome()?;
+        let mut victim = self.victim.start(ring)?;
+        survivor.approach()?;
+        victim.kill().and_then(|()| victim.wait()).map_err(|error| error.to_string())?;
+        thread::sleep(UNTIL_NEXT_LOOK);
+        let begin = Moment::now();
+        while !survivor.attempt()? {
+            if begin.elapsed() > survivor::NEVER {
+                return Err("it tries for ever".into());
+            }
+        }
+        Ok(begin.elapsed())
+    }
+}
+
+/// One kill of somebody who was waited for.
+struct Wait {
+    /// From the kill to the survivor's going on.
+    recovered: Duration,
+    /// In all.
+    waited: Duration,
+    /// Of the survivor's thread, meanwhile.
+    cpu: Duration,
+}
+
+/// How long after the survivor began to wait a kill comes: by the golden ratio, so that few kills are spread evenly, too.
+fn phase(kill: usize) -> Duration {
+    SETTLED + SPREAD.mul_f64((kill as f64 * 0.618_033_988_75).fract())
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn brief(quantiles: &Quantiles) -> String {
+    let [p50, p99, max] = [quantiles.p50, quantiles.p99, quantiles.max].map(Duration::from_nanos);
+    format!("p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}")
+}

@@ -1,0 +1,275 @@
+//! The host's eye on its workers: those that take too long are given up, those that died are replaced, and what is to
+//! become of their commands is decided. The consumer has it look while it waits for an item.
+//!
+//! A command that a dead process had is still in its hands, as the ring sees it, and goes to nobody but the host, who takes
+//! it over and decides. A thread that is given up keeps the command; there is a copy.
+
+use super::board::At;
+use super::crew::{Crew, Dead};
+use super::error::PipelineError;
+use super::exit::{Doing, Exit};
+use super::failure::OnFailure;
+use super::label::{Label, Mark};
+use super::producing::{Kept, told, try_again};
+use super::results::Results;
+use super::workers::Workers;
+use super::workshop::Workshop;
+use crate::error::WriteError;
+use crate::taker::Taker;
+use crate::writer::Writer;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long workers may be at what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// A process, until it has joined.
+    pub(crate) start: Duration,
+    pub(crate) build: Option<Duration>,
+    /// A producer, at one item.
+    pub(crate) produce: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    workshop: Workshop,
+    limits: Limits,
+    /// `None`: nobody is ever given up, and no process may die.
+    every: Option<Duration>,
+    next_look: Instant,
+    /// What each worker is at, and since when it is seen there.
+    seen: Vec<(At, Instant)>,
+    /// Of the producers that are threads.
+    kept: Vec<Kept>,
+    again: Writer,
+    results: Results,
+    /// Takes over what dead processes left.
+    left: Option<Taker>,
+    /// Commands that it took over, by producer.
+    commands: Vec<Option<(Label, Vec<u8>)>>,
+    /// How often in a row a producer's process ended before it was built.
+    unbuilt: Vec<u32>,
+    /// What became of commands, whose results only say that it is written here.
+    written: BTreeMap<u64, PipelineError>,
+    /// Why nothing more is issued.
+    commander_died: Option<PipelineError>,
+    /// Since when no producer is left.
+    deserted: Option<Instant>,
+}
+
+/// How soon a dead process is found, at most.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// As soon as that, if it is known that it dies.
+const LOOK_SOON: Duration = Duration::from_millis(1);
+/// So often in a row a process may end before it is built, where those that die are replaced.
+const UNBUILT: u32 = 3;
+
+impl Keeper {
+    /// `kept`: what the producers at work keep, if they are threads and there is a limit to their time.
+    pub(crate) fn new(
+        workshop: &Workshop,
+        limits: Limits,
+        kept: Vec<Kept>,
+        processes: bool,
+    ) -> Result<Self, PipelineError> {
+        let now = Instant::now();
+        let shortest = limits.build.into_iter().chain(limits.produce).min();
+        // A quarter of the time late, at most.
+        let for_limits =
+            shortest.map(|limit| (limit / 4).clamp(Duration::from_millis(1), Duration::from_secs(1)));
+        let producers = workshop.plan.producers;
+        Ok(Keeper {
+            limits,
+            every: [for_limits, processes.then_some(LOOK_EVERY)].into_iter().flatten().min(),
+            next_look: now,
+            seen: vec![(At::Idle, now); producers + 1],
+            kept,
+            again: workshop.again()?,
+            results: workshop.host_results()?,
+            left: processes.then(|| workshop.left()).transpose()?,
+            commands: vec![None; producers],
+            unbuilt: vec![0; producers],
+            written: BTreeMap::new(),
+            commander_died: None,
+            deserted: None,
+            workshop: workshop.clone(),
+        })
+    }
+
+    /// Looks after the workers, if it is time. Returns when to look again, if nothing comes before.
+    pub(crate) fn look(&mut self, workers: &mut Workers) -> Result<Option<Instant>, PipelineError> {
+        let Some(every) = self.every else { return Ok(None) };
+        let now = Instant::now();
+        if now < self.next_look {
+            return Ok(Some(self.next_look));
+        }
+        self.next_look = now + every;
+        if let Workers::Processes(crew) = workers {
+            for dead in crew.dead() {
+                self.bury(dead, crew)?;
+            }
+        }
+        for worker in 0..self.seen.len() {
+            if let Some((at, limit)) = self.overdue(worker, now) {
+                self.give_up(worker, at, limit, workers)?;
+            }
+        }
+        self.check_deserted(now)?;
+        Ok(Some(self.next_look))
+    }
+
+    /// Why there will be nothing more, if the commander died and all results came of the so many commands that `have_come`
+    /// asks for.
+    pub(crate) fn end_after(&mut self, have_come: impl FnOnce(u64) -> bool) -> Option<PipelineError> {
+        let issued = self.workshop.board.issued();
+        self.commander_died.take_if(|_| have_come(issued))
+    }
+
+    /// What became of the command of this number, if it is known here and not by its result.
+    pub(crate) fn written(&mut self, number: u64) -> Option<PipelineError> {
+        self.written.remove(&number)
+    }
+
+    /// What a worker is at, if for longer than it may, and how long that is.
+    fn overdue(&mut self, worker: usize, now: Instant) -> Option<(At, Duration)> {
+        let at = self.workshop.board.line(worker).at();
+        if self.seen[worker].0 != at {
+            self.seen[worker] = (at, now);
+        }
+        if matches!(at, At::Idle | At::Work(_)) && worker < self.unbuilt.len() {
+            self.unbuilt[worker] = 0;
+        }
+        let limit = match at {
+            At::Absent => Some(self.limits.start),
+            At::Building => self.limits.build,
+            At::Work(_) => self.limits.produce,
+            At::Idle | At::GivenUp | At::Left => None,
+        };
+        let is_over = |limit: &Duration| now - self.seen[worker].1 >= *limit;
+        limit.filter(is_over).map(|limit| (at, limit))
+    }
+
+    fn give_up(
+        &mut self,
+        worker: usize,
+        at: At,
+        limit: Duration,
+        workers: &mut Workers,
+    ) -> Result<(), PipelineError> {
+        if !self.workshop.board.line(worker).turn(at, At::GivenUp) {
+            return Ok(()); // It was done a moment ago.
+        }
+        let (name, pid) = workers.name(worker);
+        match (at, workers) {
+            (At::Absent, _) => Err(PipelineError::NotJoined { worker: name, pid, exit: None, waited: limit }),
+            (At::Building, _) => {
+                Err(PipelineError::Build { worker: name, message: format!("still at it after {limit:?}") })
+            }
+            (At::Work(label), Workers::Processes(crew)) => {
+                crew.kill_hung(worker, label);
+                self.next_look = Instant::now() + LOOK_SOON;
+                Ok(())
+            }
+            (At::Work(label), Workers::Threads(_)) => {
+                let command = self.kept.get(worker).and_then(|kept| kept.get(label));
+                self.decide(worker, label, &command.unwrap_or_default(), self.hung(worker, label))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn hung(&self, producer: usize, label: Label) -> PipelineError {
+        let timeout = self.limits.produce.unwrap_or_default();
+        PipelineError::Hung { number: label.number, producer, tries: u32::from(label.mark) + 1, timeout }
+    }
+
+    /// What is to become of a command whose producer is not there any more.
+    fn decide(
+        &mut self,
+        producer: usize,
+        label: Label,
+        command: &[u8],
+        error: PipelineError,
+    ) -> Result<(), PipelineError> {
+        self.workshop.board.line(producer).count_failed();
+        let told_of = if let Some(label) = self.workshop.plan.on_failure.again(label) {
+            try_again(&mut self.again, label, producer, command).map(drop)
+        } else if self.workshop.plan.on_failure == OnFailure::Skip {
+            self.written.insert(label.number, error);
+            let text = told(producer, label, "");
+            self.results.put(Mark::Written.label(label.number), label.number, &text)
+        } else {
+            return Err(error);
+        };
+        told_of.map_err(|error: WriteError| PipelineError::Config(error.to_string()))
+    }
+
+    /// Decides what follows from a worker's end.
+    fn bury(&mut self, dead: Dead, crew: &mut Crew) -> Result<(), PipelineError> {
+        let Dead { worker, pid, exit, hung } = dead;
+        let at = self.workshop.board.line(worker).at();
+        let name = crew.name(worker);
+        if at == At::Absent && !matches!(exit, Exit::Signal(_)) {
+            let waited = self.limits.start;
+            return Err(PipelineError::NotJoined { worker: name, pid, exit: Some(exit), waited });
+        }
+        let died = |doing: Doing| PipelineError::Died { worker: name.clone(), pid, exit, doing };
+        if worker == self.workshop.commander() {
+            if at != At::Left {
+                self.commander_died = Some(died(match at {
+                    At::Absent | At::Building => Doing::Build,
+                    _ => Doing::Command { number: self.workshop.board.issued() },
+                }));
+            }
+            return Ok(());
+        }
+        self.workshop.wake_all();
+        self.take_over();
+        match (self.commands[worker].take(), hung) {
+            (Some((label, command)), hung) => {
+                let error = match hung {
+                    Some(_) => self.hung(worker, label),
+                    None => died(Doing::Item { number: label.number, tries: u32::from(label.mark) + 1 }),
+                };
+                self.decide(worker, label, &command, error)?;
+            }
+            (None, _) if matches!(at, At::Absent | At::Building) => {
+                self.unbuilt[worker] += 1;
+                if self.workshop.plan.on_failure == OnFailure::Fail || self.unbuilt[worker] >= UNBUILT {
+                    return Err(died(Doing::Build));
+                }
+            }
+            (None, _) if self.workshop.plan.on_failure == OnFailure::Fail => {
+                return Err(died(Doing::Nothing));
+            }
+            (None, _) => {}
+        }
+        self.workshop.board.line(worker).count_replaced();
+        crew.start_one(worker)
+    }
+
+    /// Takes over what dead producers have in hand.
+    fn take_over(&mut self) {
+        while let Some((producer, command)) = self.left.as_mut().and_then(Taker::take_over) {
+            let label = Label::from_word(command.received().tag);
+            if let Some(place) = self.commands.get_mut(producer) {
+                *place = Some((label, command.to_vec()));
+            }
+        }
+    }
+
+    /// If all were given up, and none comes back for as long again, nobody is left who could take a command.
+    fn check_deserted(&mut self, now: Instant) -> Result<(), PipelineError> {
+        let (board, producers) = (&self.workshop.board, self.workshop.plan.producers);
+        let Some(timeout) = self.limits.produce.filter(|_| self.left.is_none()) else { return Ok(()) };
+        if !(0..producers).all(|index| board.line(index).at() == At::GivenUp) {
+            self.deserted = None;
+            return Ok(());
+        }
+        let since = *self.deserted.get_or_insert(now);
+        if now - since < timeout {
+            return Ok(());
+        }
+        Err(PipelineError::Deserted { producers, timeout })
+    }
+}

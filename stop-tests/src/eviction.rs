@@ -1,0 +1,117 @@
+//! The writer stopped and killed while it evicts a reader that shows a message, and sets that message's buffer aside.
+//!
+//! What the view shows stays the same, whether the writer goes on or an heir does; and in the end the reader has been told
+//! of every message that it did not get.
+
+use crate::case::{Fate, afterwards};
+use crate::message::{SLOT_BYTES, message, numbers, read_all};
+use crate::victim::{self, NEVER};
+use seqring::stopping::Stop;
+use seqring::{Config, Lagged, ReadError, Reader, Ring, SlotClass, Start};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// So many messages the victim has.
+const ERRANDS: u64 = 2_000;
+const EVICT_AFTER: Duration = Duration::from_millis(5);
+
+pub(crate) fn passes(stop: Stop, class: SlotClass) -> bool {
+    match stop {
+        Stop::ReaderEvicted => true,
+        Stop::SetAside => class == SlotClass::Arena,
+        _ => false,
+    }
+}
+
+/// The victim: it writes, and somebody is in its way.
+pub(crate) fn be_victim(stop: usize, name: &str) {
+    victim::stop_at(Stop::ALL[stop], 0);
+    let ring = Ring::open(name).expect("the parent made it");
+    let mut writer = ring.writer().expect("there is an entry");
+    for n in 0..ERRANDS {
+        writer.write(&message(1, n)).expect("nobody closes the ring");
+    }
+}
+
+/// Runs a case. Returns how many messages the heir moved, or the victim when it went on.
+pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
+    let messages = afterwards(messages);
+    let name = format!("stop-test-{}-eviction-{stop:?}-{fate:?}", std::process::id());
+    let config = Config::new(4, SLOT_BYTES).participants(8).slot_class(class).evict_after(EVICT_AFTER);
+    let ring = Ring::create(&name, &config).map_err(text)?;
+    let mut slow = ring.reader(Start::Next).map_err(text)?;
+    let mut other = ring.reader(Start::Next).map_err(text)?;
+    let (progress, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| read_all(&mut other, &progress, &over));
+        let moved = evicted(&ring, &name, stop, &mut slow, fate, messages);
+        over.store(true, Ordering::Relaxed);
+        if moved.is_err() {
+            ring.close(); // Whatever the reason is, nobody waits for more.
+        }
+        let got = reading.join().map_err(|_| "the other reader panicked")?;
+        let moved = moved?;
+        got?;
+        add_up(&ring, &mut slow)?;
+        Ok(moved)
+    })
+}
+
+/// The slow reader shows message 0 until the victim has met its fate, and others have written over it.
+fn evicted(
+    ring: &Ring,
+    name: &str,
+    stop: Stop,
+    slow: &mut Reader,
+    fate: Fate,
+    messages: u64,
+) -> Result<u64, String> {
+    let mut victim = victim::start(&["evicter", &victim::number_of(stop).to_string(), name])?;
+    let view = slow.view_timeout(NEVER).map_err(text)?;
+    let is_whole = || match numbers(&view)? {
+        (1, 0) => Ok(()),
+        other => Err(format!("the view shows message {other:?}")),
+    };
+    victim::await_stop(&mut victim)?;
+    is_whole()?;
+    let moved = match fate {
+        Fate::Continued => {
+            victim::resume(&victim)?;
+            victim::ends_well(&mut victim)?;
+            ERRANDS
+        }
+        Fate::Killed => {
+            victim::kill(&mut victim)?;
+            let mut heir = ring.writer().map_err(|error| format!("no heir: {error}"))?;
+            for n in 0..messages {
+                heir.write_timeout(&message(2, n), NEVER).map_err(|error| format!("the heir: {error}"))?;
+            }
+            messages
+        }
+    };
+    is_whole()?;
+    Ok(moved)
+}
+
+/// What the slow reader gets after its view and what it is told that it missed are all that was published.
+fn add_up(ring: &Ring, slow: &mut Reader) -> Result<(), String> {
+    let mut out = [0; SLOT_BYTES];
+    let mut next = 1;
+    loop {
+        match slow.read_timeout(&mut out, NEVER) {
+            Ok(received) if received.sequence == next => {
+                numbers(&out[..received.len])?;
+                next += 1;
+            }
+            Ok(received) => return Err(format!("{received:?} came where message {next} was next")),
+            Err(ReadError::Lagged(Lagged { missed })) => next += missed,
+            Err(ReadError::WriterDied { .. }) => {}
+            Err(ReadError::Closed) if next == ring.next_sequence() => return Ok(()),
+            Err(error) => return Err(format!("at {next} of {}: {error}", ring.next_sequence())),
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
