@@ -307,3 +307,16 @@ fn a_wait_with_a_timeout_ends_and_loses_nothing() {
     let figures = items.progress();
     assert_eq!((figures.issued, figures.done, figures.in_flight, figures.producers[0].made), (1, 1, 0, 1));
 }
+
+/// Fails if the bytes are another's, too.
+#[test]
+fn an_item_is_the_consumers_own_to_change() {
+    let mut items = two_arrays().in_flight(2).start(numbers(20), |_| fill).unwrap();
+    while let Some(Ok(mut item)) = items.next() {
+        check(&item);
+        let n = item.number();
+        item.array_mut(0).fill(255);
+        assert_eq!((item.array(0), item.elements::<u64>(1).unwrap()), (&[255; 5][..], &[n; 12][..]));
+    }
+    assert_eq!(items.progress().done, 20);
+}

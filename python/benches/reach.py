@@ -108,8 +108,12 @@ def cell(run: Callable[[], float], repetitions: int) -> str:
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.{max(0, 2 - int(math.log10(figure)))}f}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(
+    description: str | None = __doc__,
+    rows: Callable[[bool], list[Row]] = rows,
+    rivals: Callable[[bool, int], None] = rivals,
+) -> int:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="short runs that show only that everything works")
     parser.add_argument("--rivals", action="store_true", help="also measure everything else that is installed")
     parser.add_argument("--repetitions", type=int, help="of each row; 5, or 1 with --quick")

@@ -135,19 +135,27 @@ impl<T: Send> Cell<T> {
 
     /// Drops the endpoint, once nobody has it. Whoever waits with it is told to leave. In a fork's child: drops a copy.
     pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let closed = self.take(py)?;
+        py.detach(|| drop(closed));
+        Ok(())
+    }
+
+    /// As [`Self::close`], and hands the endpoint out; `None` if it was closed, is lent, or is a copy.
+    pub(crate) fn take(&self, py: Python<'_>) -> PyResult<Option<T>> {
         if !self.born.is_now() {
             self.forget();
-            return Ok(());
+            return Ok(None);
         }
         self.closing.store(true, Relaxed); // Relaxed: see `give_back`.
         loop {
             if let Some(mut content) = self.content.try_lock() {
-                if let Content::Here(_) = *content {
-                    let closed = std::mem::replace(&mut *content, Content::Closed);
-                    drop(content);
-                    py.detach(|| drop(closed));
+                if let Content::Lent = *content {
+                    return Ok(None);
                 }
-                return Ok(());
+                return Ok(match std::mem::replace(&mut *content, Content::Closed) {
+                    Content::Here(endpoint) => Some(endpoint),
+                    Content::Lent | Content::Closed => None,
+                });
             }
             py.detach(|| drop(self.content.try_lock_for(Duration::from_millis(100))));
             py.check_signals()?;

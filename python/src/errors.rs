@@ -16,6 +16,15 @@ where
     exception().map_or_else(|error| error, PyErr::from_value)
 }
 
+/// The same from another module.
+pub(crate) fn make_in<'py, A>(py: Python<'py>, module: &str, name: &str, args: A) -> PyErr
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+{
+    let exception = || py.import(module)?.getattr(name)?.call1(args.into_pyobject(py)?);
+    exception().map_or_else(|error| error, PyErr::from_value)
+}
+
 fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     Ok(MODULE.get_or_try_init(py, || py.import("seqring.errors").map(Bound::unbind))?.bind(py))

@@ -21,6 +21,7 @@ mod observer;
 mod options;
 mod output;
 mod parked;
+mod pipeline;
 mod reader;
 mod receiving;
 mod ring;
@@ -46,6 +47,8 @@ mod _seqring {
     use super::observer::Observer;
     #[pymodule_export]
     use super::parked::Parked;
+    #[pymodule_export]
+    use super::pipeline::{Filling, Host, Lease, be_commander, be_producer, interrupt, refuse};
     #[pymodule_export]
     use super::reader::Reader;
     #[pymodule_export]

@@ -32,6 +32,20 @@ impl Item {
         &self.held().bytes()[self.arrays.range(index)]
     }
 
+    /// The bytes of array `index`, to be changed: they are the consumer's own.
+    ///
+    /// # Panics
+    /// As [`Self::array`].
+    pub fn array_mut(&mut self, index: usize) -> &mut [u8] {
+        let range = self.arrays.range(index);
+        &mut self.bytes_mut()[range]
+    }
+
+    /// The bytes of all arrays, each of which begins at a multiple of 64, and what lies between them.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.held.as_mut().expect("held until it is dropped").bytes_mut()
+    }
+
     /// The elements of array `index`.
     ///
     /// # Errors

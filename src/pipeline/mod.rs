@@ -121,4 +121,4 @@ pub use progress::{ProducerFigures, Progress};
 pub use results::Order;
 #[cfg(target_os = "linux")]
 pub use ticket::{Place, WorkerRole, WorkerTicket};
-pub use worker::{Commander, Commands, Filling, Producer};
+pub use worker::{Commander, Commands, Filling, Mapping, Producer};

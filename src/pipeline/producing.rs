@@ -8,6 +8,7 @@ use super::results::Results;
 use super::worker::{Filling, Producer};
 use crate::error::WriteError;
 use crate::extras::Extras;
+use crate::ring::Ring;
 use crate::sync::{Mutex, MutexGuard};
 use crate::taker::{Taken, Taker};
 use crate::writer::Writer;
@@ -25,6 +26,8 @@ pub(crate) struct Producing<P> {
 pub(crate) struct Hand {
     pub(crate) index: usize,
     pub(crate) results: Results,
+    /// Theirs.
+    pub(crate) ring: Ring,
     /// For commands that another is to try.
     pub(crate) again: Writer,
     pub(crate) plan: Plan,
@@ -102,8 +105,14 @@ impl Hand {
         };
         self.metadata.clear();
         let (number, tries) = (label.number, u32::from(label.mark) + 1);
-        let mut filling =
-            Filling { number, tries, arrays, bytes: room.bytes(), metadata: &mut self.metadata };
+        let mut filling = Filling {
+            number,
+            tries,
+            arrays,
+            bytes: room.bytes(),
+            metadata: &mut self.metadata,
+            ring: &self.ring,
+        };
         let made = said(catch_unwind(AssertUnwindSafe(|| producer.produce(command, &mut filling))));
         line.count_busy(began.elapsed());
         if !line.turn(at, At::Idle) {

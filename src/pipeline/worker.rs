@@ -3,6 +3,7 @@
 use super::arrays::Arrays;
 use super::error::WorkerError;
 use crate::frame::{Element, Misfit};
+use crate::ring::Ring;
 use crate::typed;
 
 /// Says what is to be made, one command after the other.
@@ -59,6 +60,12 @@ impl<F: FnMut(&[u8], &mut Filling<'_>) -> Result<(), WorkerError>> Producer for 
     }
 }
 
+/// Keeps the memory of a pipeline's items: see [`Filling::mapping`].
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    _ring: Ring,
+}
+
 /// An item that is being made. Its arrays hold whatever an earlier item left in them.
 #[derive(Debug)]
 pub struct Filling<'f> {
@@ -67,6 +74,7 @@ pub struct Filling<'f> {
     pub(crate) arrays: &'f Arrays,
     pub(crate) bytes: &'f mut [u8],
     pub(crate) metadata: &'f mut Vec<u8>,
+    pub(crate) ring: &'f Ring,
 }
 
 impl Filling<'_> {
@@ -103,6 +111,17 @@ impl Filling<'_> {
     /// The bytes of all arrays at once.
     pub fn arrays(&mut self) -> Vec<&mut [u8]> {
         self.arrays.split_mut(self.bytes)
+    }
+
+    /// As [`Item::bytes_mut`](super::Item::bytes_mut).
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes
+    }
+
+    /// What keeps those bytes where they are: for whoever cannot say how long it has pointers to them. They are this
+    /// item's only until it is made.
+    pub fn mapping(&self) -> Mapping {
+        Mapping { _ring: self.ring.clone() }
     }
 
     /// Copies `bytes` to array `index`, for whoever has them elsewhere.

@@ -93,6 +93,7 @@ impl Workshop {
         let hand = Hand {
             index,
             results: self.results(index)?,
+            ring: self.results.clone(),
             again: writer(&self.commands, again)?,
             plan: self.plan.clone(),
             board: self.board.clone(),

@@ -2,6 +2,7 @@
 
 use super::{Got, Taker};
 use crate::error::ReadError;
+use crate::memory::exclusive_bytes;
 use crate::position::Received;
 use std::time::Instant;
 
@@ -26,6 +27,18 @@ impl Held {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         self.taker.hand.bytes(&self.got)
+    }
+
+    /// The bytes, to be changed.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let hand = &self.taker.hand;
+        debug_assert!(!hand.memory.layout().config.observers);
+        let Ok((_, payload)) = hand.memory.buffer(self.got.buffer) else { return &mut [] };
+        // SAFETY:
+        // - valid and alive: as in `Hand::bytes`, and the slice borrows `self` mutably;
+        // - exclusive: the buffer is this taker's alone, as there; a pipeline's rings have no observers.
+        let bytes = unsafe { exclusive_bytes(payload.as_ptr(), self.got.received.len) };
+        bytes.unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> &[u8] {

@@ -11,7 +11,7 @@
 
 A `Ring` is made once and opened by name, or sent to other processes: it pickles to its name. Messages go in through a
 `Writer`, and come out through `Reader`s, each of which sees all, or, in a ring of `delivery="queue"`, through `Taker`s,
-which share them. `Queue` has `put` and `get`.
+which share them. `Queue` has `put` and `get`. A `Pipeline` has producers make numbered items.
 """
 
 from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer
@@ -38,6 +38,7 @@ from seqring.errors import (
     TooSmall,
     WriterTaken,
 )
+from seqring.pipeline import Pipeline
 from seqring.queue import Queue
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Observer",
     "Parked",
     "Participant",
+    "Pipeline",
     "Queue",
     "Reader",
     "Ring",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from seqring._seqring import Observer, Reader, Taker
 from seqring.errors import Closed
 
 _SLICE_SECONDS = 0.1
 # After so many messages in a row, other tasks get their turn.
-_TURN = 16
+TURN = 16
 
 
 class Messages:
@@ -23,20 +24,20 @@ class Messages:
     def __init__(self, endpoint: Reader | Observer | Taker) -> None:
         self._endpoint = endpoint
         self._try = endpoint.try_take if isinstance(endpoint, Taker) else endpoint.try_read
-        self._waiter: _Waiter | None = None
+        self._waiter: Waiter | None = None
         self._in_a_row = 0
 
     def __aiter__(self) -> AsyncIterator[bytearray]:
         return self
 
     async def __anext__(self) -> bytearray:
-        self._in_a_row = (self._in_a_row + 1) % _TURN
+        self._in_a_row = (self._in_a_row + 1) % TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)
         try:
             while (message := self._try()) is None:
                 if self._waiter is None:
-                    self._waiter = _Waiter(self._endpoint)
+                    self._waiter = Waiter(self._endpoint)
                 await self._waiter.ready()
         except Closed:
             await self.aclose()
@@ -54,10 +55,14 @@ class Messages:
             self._waiter.stop()
 
 
-class _Waiter:
+class Waits(Protocol):
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class Waiter:
     """A thread that waits until something can be read, whenever it is asked to."""
 
-    def __init__(self, endpoint: Reader | Observer | Taker) -> None:
+    def __init__(self, endpoint: Waits) -> None:
         self._endpoint = endpoint
         self._asked = threading.Semaphore(0)
         self._stopped = False

@@ -1,0 +1,103 @@
+"""The items that the consumer holds, as buffers with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing.context import ProcessError
+from typing import Any
+
+from seqring import _seqring
+from seqring.compat.concurrentbuffer.errors import BufferNotHeldError, BuffersHeldError
+from seqring.compat.concurrentbuffer.info import BufferInfo
+from seqring.pipeline._arrays import Arrays
+
+
+class SharedBufferManagerNotStarted(ProcessError):
+    """The manager was not started, or is shut down."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory, and where in it a buffer begins."""
+
+    buf: Any
+    offset: int = 0
+
+
+class _OfShape(Mapping[int, Buffer]):
+    """The buffers of one shape."""
+
+    def __init__(self, held: dict[int, _seqring.Lease], offset: int) -> None:
+        self._held = held
+        self._offset = offset
+
+    def __getitem__(self, buffer_id: int) -> Buffer:
+        lease = self._held.get(buffer_id)
+        if lease is None:
+            raise BufferNotHeldError(buffer_id)
+        return Buffer(lease, self._offset)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class SharedBufferManager:
+    """Which items are in the consumer's hands. Each has the number of a buffer, until it is freed; what lies in the
+    pipeline has none yet, so only these can be looked at."""
+
+    def __init__(self, buffer_info: BufferInfo) -> None:
+        self._info = buffer_info
+        self._arrays = Arrays(list(buffer_info.shapes), buffer_info.dtype)
+        self._held: dict[int, _seqring.Lease] = {}
+        self._states: bytearray | None = None
+
+    @property
+    def arrays(self) -> Arrays:
+        """What an item is made of."""
+        return self._arrays
+
+    def start(self) -> None:
+        self._states = bytearray(self._info.count)
+
+    def shutdown(self) -> None:
+        self._held.clear()
+        self._states = None
+
+    def check_room(self) -> None:
+        """Whether there is a buffer for one more item."""
+        if len(self._held) >= self._info.count:
+            raise BuffersHeldError(self._info.count)
+
+    def hold(self, lease: _seqring.Lease) -> int:
+        """Gives an item the number of a buffer: that which its message had, if it is free."""
+        count = self._info.count
+        buffer_id = lease.number % count
+        if buffer_id in self._held:
+            buffer_id = next(number for number in range(count) if number not in self._held)
+        self._held[buffer_id] = lease
+        return buffer_id
+
+    def free(self, buffer_id: int) -> None:
+        """The item goes, as soon as no array shows it any more."""
+        self._held.pop(buffer_id, None)
+
+    @property
+    def held(self) -> list[int]:
+        """The numbers of the buffers that are held."""
+        return list(self._held)
+
+    @property
+    def state_buffer(self) -> Buffer:
+        if self._states is None:
+            raise SharedBufferManagerNotStarted("start() was not called, or shutdown() was")
+        return Buffer(self._states)
+
+    @property
+    def buffers(self) -> list[Mapping[int, Buffer]]:
+        if self._states is None:
+            raise SharedBufferManagerNotStarted("start() was not called, or shutdown() was")
+        return [_OfShape(self._held, offset) for _, _, offset in self._arrays.places]

@@ -1,0 +1,29 @@
+"""The buffers of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from seqring.compat.concurrentbuffer._fit import fit
+from seqring.compat.concurrentbuffer.state import Array
+
+
+class BufferMemory:
+    """The buffers of one shape, by their numbers."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, buffers: Mapping[int, Any]) -> None:
+        self._shape = shape
+        self._dtype = dtype
+        self._buffers = buffers
+
+    def get_buffer(self, buffer_id: int) -> Array:
+        """What is in a buffer. The array is the caller's for as long as it lives, also when the buffer is freed."""
+        buffer = self._buffers[buffer_id]
+        return numpy.ndarray(self._shape, self._dtype, buffer.buf, buffer.offset)
+
+    def update_buffer(self, buffer_id: int, data: Any) -> None:
+        """Copies `data` into a buffer, if they fit."""
+        fit(self.get_buffer(buffer_id), data)

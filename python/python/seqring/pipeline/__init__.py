@@ -1,0 +1,34 @@
+"""Work shared by producers: a commander says what is to be made, and the consumer iterates over what was made.
+
+See `Pipeline`.
+"""
+
+from seqring.pipeline._pipeline import Figures, Pipeline, ProducerFigures
+from seqring.pipeline._roles import Commander, Out, Producer
+from seqring.pipeline.errors import (
+    ArrayMismatch,
+    BuildFailed,
+    CommanderFailed,
+    ItemFailed,
+    ItemTimedOut,
+    PipelineError,
+    Stuck,
+    WorkerDied,
+)
+
+__all__ = [
+    "ArrayMismatch",
+    "BuildFailed",
+    "Commander",
+    "CommanderFailed",
+    "Figures",
+    "ItemFailed",
+    "ItemTimedOut",
+    "Out",
+    "Pipeline",
+    "PipelineError",
+    "Producer",
+    "ProducerFigures",
+    "Stuck",
+    "WorkerDied",
+]

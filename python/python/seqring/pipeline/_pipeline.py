@@ -1,0 +1,239 @@
+"""The class `Pipeline`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from seqring import _aio, _lifetime, _seqring
+from seqring.pipeline import _meta
+from seqring.pipeline._arrays import Arrays, Shape
+from seqring.pipeline._progress import Bar, bar_of
+from seqring.pipeline._roles import Commander, Function, Listed, Make, Producer, count_of
+from seqring.pipeline._starting import StartMethod, Workers
+from seqring.pipeline._working import Commanding, Making
+from seqring.pipeline.errors import ItemFailed, Stuck, WorkerDied
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.context import BaseContext
+
+_logger = logging.getLogger("seqring.pipeline")
+
+Item = tuple[list[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerFigures:
+    """What a producer did so far: items made, tries that failed, seconds at work, processes that took its place."""
+
+    made: int
+    failed: int
+    busy: float
+    replaced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far a pipeline is: messages issued, items delivered or reported as failed, messages in flight, items that
+    were copied because too many were held."""
+
+    issued: int
+    done: int
+    in_flight: int
+    copied: int
+    producers: tuple[ProducerFigures, ...]
+
+
+class Pipeline:
+    """Iterates over what producers make of a commander's messages, in order.
+
+    >>> def square(message, out):
+    ...     out[0][...] = message**2
+    ...     out.meta = {"of": message}
+    >>> with Pipeline(range(1, 4), square, shapes=(2, 2), dtypes="int32", start_method="fork") as pipeline:
+    ...     for arrays, meta in pipeline:
+    ...         print(arrays[0].sum(), meta)
+    4 {'of': 1}
+    16 {'of': 2}
+    36 {'of': 3}
+
+    `commander`: a `Commander`, which works in a process of its own; or any iterable of messages, which a thread of this
+    process goes through. Messages are whatever pickles. `producer`: a `Producer`, or a function of a message. With a
+    parameter `out` it fills the arrays in place, where the consumer will look at them; what it returns is checked and
+    copied.
+
+    `shapes`, `dtypes`: of the arrays of an item: one, as a tuple of numbers, or a list of such.
+    `producers`: how many work at the same time. `ordered`: items in the order of the messages, or as they are done.
+    `start_method`: `"fork"`, `"spawn"`, `"forkserver"`, a context of multiprocessing, or `"threads"` of this process.
+    `in_flight`: how many messages may be issued whose items were not taken; if `None`, as many as make up a megabyte, 64 at
+    most, two a producer at least.
+    `on_failure`: what happens when a producer raises, takes longer than `produce_timeout` seconds, or dies. `"fail"`: the
+    consumer gets the error, and the pipeline ends. `"skip"`: `report` is called with the error, which is logged without
+    one, and the item is left out. `"retry"`: others try the message up to `retries` times more.
+    `timeout`: how many seconds to wait for an item before `TimedOut`, after which one may go on.
+    `held_items`: how many items may be held at a time before further ones are handed out as copies.
+    `meta_bytes`, `message_bytes`: room for metadata and messages. `progress`: `tqdm.tqdm`, or one, or whatever has `update`.
+
+    The arrays of an item are the consumer's own, in the memory where they were made: they may be changed, and kept for as
+    long as one likes. Their memory is used again when the last of them is gone.
+    """
+
+    def __init__(
+        self,
+        commander: Commander | Iterable[Any],
+        producer: Producer | Make,
+        *,
+        shapes: Shape | Sequence[Shape],
+        dtypes: Any = "uint8",
+        producers: int = 1,
+        ordered: bool = True,
+        start_method: StartMethod | BaseContext | None = None,
+        in_flight: int | None = None,
+        on_failure: Literal["fail", "skip", "retry"] = "fail",
+        retries: int = 2,
+        report: Callable[[ItemFailed | WorkerDied], Any] | None = None,
+        produce_timeout: float | None = None,
+        timeout: float | None = None,
+        held_items: int = 4,
+        meta_bytes: int = 1024,
+        message_bytes: int = 16 << 10,
+        progress: Any = None,
+    ) -> None:
+        if on_failure not in ("fail", "skip", "retry"):
+            raise ValueError(f'on_failure must be "fail", "skip" or "retry", not {on_failure!r}')
+        self.timeout = timeout
+        """Seconds to wait for an item; `None`: for ever."""
+        self.number: int | None = None
+        """The number of the item that came last: messages are numbered from 0."""
+        self._report = report or _log
+        self._skips = on_failure == "skip"
+        self._arrays = Arrays(shapes, dtypes)
+        making = Making(producer if isinstance(producer, Producer) else Function(producer), self._arrays)
+        source = None if isinstance(commander, Commander) else Listed(commander)
+        commanding = Commanding(source or commander, message_bytes)
+        self._workers = Workers(start_method, commanding, making, producers, commander_is_thread=source is not None)
+        self._bar: Bar | None = bar_of(progress, count_of(commander))
+        self._waiter: _aio.Waiter | None = None
+        self._in_a_row = 0
+        self._host = _seqring.Host(
+            self._workers,
+            self._arrays.nbytes,
+            producers=producers,
+            in_flight=in_flight,
+            held_items=held_items,
+            ordered=ordered,
+            skips=self._skips,
+            retries=retries if on_failure == "retry" else 0,
+            produce_timeout=produce_timeout,
+            meta_bytes=meta_bytes,
+            message_bytes=message_bytes,
+        )
+        _lifetime.watch(self)
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        item = self._next(self.timeout)
+        if item is None:
+            raise StopIteration
+        return item
+
+    def _next(self, timeout: float | None) -> Item | None:
+        while True:
+            try:
+                lease = self._host.next(timeout)
+            except (ItemFailed, WorkerDied) as error:
+                if not self._skips or error.number is None:
+                    raise
+                self._advance()
+                self._report(error)
+                continue
+            if lease is None:
+                self._end_bar()
+                return None
+            self.number = lease.number
+            self._advance()
+            return self._arrays.over(lease), _meta.decode(lease.meta)
+
+    def _advance(self) -> None:
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.end()
+
+    def __aiter__(self) -> Pipeline:
+        return self
+
+    async def __anext__(self) -> Item:
+        """The next item, with other tasks running meanwhile. A task that is cancelled while it waits loses nothing."""
+        self._in_a_row = (self._in_a_row + 1) % _aio.TURN
+        if self._in_a_row == 0:
+            await asyncio.sleep(0)
+        while not self._host.wait(0):
+            if self._waiter is None:
+                self._waiter = _aio.Waiter(self._host)
+            await self._waiter.ready()
+        item = self._next(self.timeout)
+        if item is None:
+            raise StopAsyncIteration
+        return item
+
+    def figures(self) -> Figures:
+        """How far everybody is, at about one time."""
+        issued, done, in_flight, copied, producers = self._host.figures()
+        return Figures(issued, done, in_flight, copied, tuple(ProducerFigures(*each) for each in producers))
+
+    def stop(self) -> None:
+        """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
+
+        Who does not end within two seconds is killed, or, being a thread, interrupted by a `SystemExit` and named by `Stuck`.
+        """
+        if self._waiter is not None:
+            self._waiter.stop()
+            self._waiter = None
+        self._end_bar()
+        try:
+            self._host.stop()
+        except Stuck:
+            self._workers.interrupt()
+            raise
+
+    def close(self) -> None:
+        """`stop`, without an error."""
+        try:
+            self.stop()
+        except Exception as error:
+            _logger.warning("%s", error)
+
+    def _forget(self) -> None:
+        self._host.forget()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error_type is None:
+            self.stop()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_host"):
+            self.close()
+
+
+def _log(error: ItemFailed | WorkerDied) -> None:
+    _logger.warning("skipped: %s", error)

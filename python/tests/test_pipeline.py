@@ -1,0 +1,259 @@
+"""Pipelines: order, arrays, metadata, start methods, sources, asyncio."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import makers
+import numpy
+import pytest
+import seqring
+
+METHODS = ["fork", "spawn", "forkserver", "threads"]
+
+
+def pipeline(commander, producer, **options):
+    options = {"producers": 2, "start_method": "fork", "timeout": 60, **options}
+    return seqring.Pipeline(commander, producer, shapes=makers.SHAPES, dtypes=makers.DTYPES, **options)
+
+
+def number_of(arrays):
+    """The number that an item of `makers` is made of, if it is whole."""
+    number = int(arrays[1][0])
+    assert (arrays[0] == number % 256).all() and (arrays[1] == number).all()
+    assert arrays[0].shape == (4, 3) and arrays[0].dtype == "uint8" and arrays[1].dtype == "int64"
+    return number
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("producer", [makers.Filling, makers.Returning])
+def test_items_come_in_the_order_of_the_messages(method, producer):
+    with pipeline(makers.Counting(200), producer(), start_method=method) as items:
+        for expected, (arrays, meta) in enumerate(items):
+            assert number_of(arrays) == expected == items.number
+            if producer is makers.Filling:
+                assert meta["number"] == expected
+                assert (meta["pid"] == os.getpid()) == (method == "threads")
+        assert items.number == 199
+        assert items.figures().done == 200
+
+
+def test_items_come_in_order_from_producers_of_any_speed_that_fail_now_and_then():
+    with pipeline(
+        makers.Counting(300), makers.Uneven(), producers=4, in_flight=16, on_failure="retry"
+    ) as items:
+        assert [number_of(arrays) for arrays, _ in items] == list(range(300))
+
+
+def test_unordered_items_come_once_each():
+    with pipeline(makers.Counting(300), makers.Uneven(), producers=4, ordered=False, on_failure="retry") as items:
+        assert sorted(number_of(arrays) for arrays, _ in items) == list(range(300))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("make", [makers.fill, makers.returned])
+def test_a_source_is_any_iterable_and_a_producer_any_function(method, make):
+    # A generator stays in this process; so would a data loader.
+    source = (number for number in range(50))
+    with pipeline(source, make, start_method=method) as items:
+        assert [number_of(arrays) for arrays, _ in items] == list(range(50))
+
+
+def test_messages_are_whatever_pickles():
+    def double(message):
+        return message["image"] * 2
+
+    source = [{"image": numpy.full((3, 2), n, "float32"), "name": f"image {n}"} for n in range(5)]
+    with seqring.Pipeline(source, double, shapes=(3, 2), dtypes="float32", start_method="fork") as items:
+        assert [float(arrays[0].max()) for arrays, _ in items] == [0, 2, 4, 6, 8]
+
+
+def test_one_array_is_returned_as_itself_and_structured_elements_are_elements():
+    point = numpy.dtype([("x", "f8"), ("y", "f4")])
+
+    def make(message):
+        return numpy.array([(message, 1)] * 3, point)
+
+    with seqring.Pipeline(range(3), make, shapes=(3,), dtypes=point, start_method="fork") as items:
+        assert [arrays[0]["x"].sum() for arrays, _ in items] == [0, 3, 6]
+
+
+def test_items_are_the_consumers_own_for_as_long_as_it_likes():
+    with pipeline(makers.Counting(50), makers.Filling(), held_items=3) as items:
+        kept = []
+        for arrays, _ in items:
+            kept.append(arrays)
+            arrays[1][0] += 1000
+        assert items.figures().copied == 47  # The last one kept was the fourth that was held.
+    items = None
+    for number, arrays in enumerate(kept):
+        assert arrays[1].tolist() == [number + 1000, number]
+        assert (arrays[0] == number).all()
+
+
+def test_memory_is_used_again_once_the_last_array_is_gone():
+    with pipeline(makers.Counting(50), makers.Filling(), held_items=2) as items:
+        for arrays, _ in items:
+            pass
+        assert items.figures().copied == 0
+
+
+def test_arrays_that_a_producer_keeps_are_read_only():
+    with pipeline(makers.Counting(50), makers.Keeping(), producers=1) as items:
+        assert [number_of(arrays) for arrays, _ in items] == list(range(50))
+
+
+def test_metadata_are_bytes_or_json_or_nothing():
+    def make(message, out):
+        out.meta = [None, b"bytes", {"a": [1, 2]}, 0][message]
+
+    with seqring.Pipeline(range(4), make, shapes=(1,), start_method="threads") as items:
+        assert [meta for _, meta in items] == [None, b"bytes", {"a": [1, 2]}, 0]
+
+
+def test_no_more_messages_are_issued_than_may_be_in_flight():
+    with pipeline(makers.Counting(), makers.Filling(), in_flight=3) as items:
+        for taken in range(1, 100):
+            next(items)
+            assert items.figures().issued <= taken + 3
+
+
+def test_figures_say_who_made_how_much():
+    with pipeline(makers.Counting(100), makers.Filling()) as items:
+        list(items)
+        figures = items.figures()
+    assert (figures.issued, figures.done, figures.in_flight) == (100, 100, 0)
+    assert sum(producer.made for producer in figures.producers) == 100
+    assert all(producer.busy >= 0 and producer.failed == 0 for producer in figures.producers)
+
+
+def test_a_bar_is_told_of_every_item():
+    class Bar:
+        made = []
+
+        def __init__(self, total):
+            self.total, self.count, self.closed = total, 0, False
+            Bar.made.append(self)
+
+        def update(self, count):
+            self.count += count
+
+        def close(self):
+            self.closed = True
+
+    given = Bar(None)
+    with pipeline(makers.Counting(10), makers.Filling(), progress=Bar) as items:
+        list(items)
+    with pipeline(makers.Counting(10), makers.Filling(), progress=given) as items:
+        list(items)
+    assert [(bar.total, bar.count, bar.closed) for bar in Bar.made] == [(None, 10, False), (10, 10, True)]
+
+
+def test_asyncio_gets_items_and_goes_on_meanwhile():
+    async def main():
+        ticks = 0
+
+        async def tick():
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.001)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        with pipeline(makers.Counting(60), makers.Uneven(), on_failure="retry") as items:
+            numbers = [number_of(arrays) async for arrays, _ in items]
+        ticking.cancel()
+        return numbers, ticks
+
+    numbers, ticks = asyncio.run(asyncio.wait_for(main(), 60))
+    assert numbers == list(range(60)) and ticks > 0
+
+
+def test_a_task_that_is_cancelled_while_it_waits_loses_nothing():
+    gate = threading.Event()
+
+    def make(message, out):
+        if message == 3:
+            gate.wait(60)
+        makers.fill(message, out)
+
+    async def main():
+        with pipeline(range(6), make, start_method="threads") as items:
+            numbers = [number_of((await anext(items))[0]) for _ in range(3)]
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(items), 0.05)
+            gate.set()
+            return numbers + [number_of(arrays) async for arrays, _ in items]
+
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == list(range(6))
+
+
+def test_a_wait_ends_in_time_and_may_go_on():
+    with pipeline(makers.CommanderSilent(), makers.Filling(), timeout=60) as items:
+        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
+        items.timeout = 0.05
+        for _ in range(3):
+            with pytest.raises(seqring.TimedOut):
+                next(items)
+
+
+NOTEBOOK = """
+import seqring
+
+class Producer(seqring.pipeline.Producer):
+    def create_data(self, message, out):
+        out[0][...] = message
+
+with seqring.Pipeline(range(3), Producer(), shapes=(2,), start_method=METHOD) as items:
+    print([int(arrays[0][0]) for arrays, _ in items])
+"""
+
+
+def notebook(method):
+    """Runs a program that has no file, as a notebook has none."""
+    program = NOTEBOOK.replace("METHOD", repr(method))
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("method", [None, "fork", "threads"])
+def test_what_is_defined_in_a_notebook_works(method):
+    done = notebook(method)
+    assert done.stdout == "[0, 1, 2]\n", done.stderr
+
+
+def test_what_is_defined_in_a_notebook_is_refused_where_it_cannot_go():
+    done = notebook("spawn")
+    assert "cannot import" in done.stderr and 'start_method="fork"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"shapes": (2, -1)}, "0 or more"),
+        ({"shapes": [(2,), (3,)], "dtypes": ["u1"]}, "2 shapes and 1 dtypes"),
+        ({"dtypes": "O"}, "plain memory"),
+        ({"producers": 0}, "producer"),
+        ({"in_flight": 0}, "in flight"),
+        ({"held_items": 0}, "held"),
+        ({"on_failure": "panic"}, "on_failure"),
+        ({"start_method": "telepathy"}, "telepathy"),
+        ({"produce_timeout": -1}, "timeout"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, what):
+    with pytest.raises(ValueError, match=what):
+        seqring.Pipeline(range(3), makers.returned, **{"shapes": (2,), "start_method": "fork", **options})
+
+
+def test_a_pipeline_takes_next_to_nothing_while_nothing_is_to_be_done():
+    with pipeline(makers.CommanderSilent(), makers.Filling()) as items:
+        for _ in range(7):
+            next(items)
+        before, began = time.process_time(), time.monotonic()
+        items.timeout = 1
+        with pytest.raises(seqring.TimedOut):
+            next(items)
+        assert time.process_time() - before < 0.05 * (time.monotonic() - began)
