@@ -1,5 +1,6 @@
 """`Observer`: reading along without taking part."""
 
+import asyncio
 import threading
 
 import numpy
@@ -89,3 +90,14 @@ def test_arrays_of_frames_are_read_into(tmp_path):
         with seqring.Observer.open(ring.name) as observer:
             writer.write(numpy.ones((2, 3), "float32"))
             assert observer.read_into(out) == out.nbytes and out.sum() == 6
+
+
+def test_an_event_loop_reads_along(ring):
+    async def read(observer):
+        return [bytes(message) async for message in observer.aio()]
+
+    with seqring.Observer.open(ring.name) as observer:
+        thread = threading.Timer(0.05, workers.write_numbers, (ring, 3))
+        thread.start()
+        assert asyncio.run(read(observer)) == [n.to_bytes(8, "little") for n in range(3)]
+        thread.join()
