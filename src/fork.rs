@@ -106,9 +106,7 @@ extern "C" fn after() {
 
 extern "C" fn after_in_child() {
     let locked = FORKING.try_with(RefCell::take).ok().flatten();
-    let Some(mut locked) = locked else {
-        std::process::abort() // A child with its parent's locks would keep it alive for everybody.
-    };
+    let Some(mut locked) = locked else { die(b"seqring: a forked child would keep its parent's locks\n") };
     for open in locked.iter_mut().filter(|open| !open.disowned) {
         open.disowned = true;
         disown(open);
@@ -116,10 +114,9 @@ extern "C" fn after_in_child() {
 }
 
 fn disown(open: &Open) {
-    // Without a descriptor in place of the parent's, or memory in place of the hole, the child must not run on.
-    let Some(file) = reopen(open.fd) else { std::process::abort() };
+    let Some(file) = reopen(open.fd) else { die(b"seqring: a forked child has no descriptor left\n") };
     if !open.memory.become_private(&file) || !replace(open.fd, &file) {
-        std::process::abort()
+        die(b"seqring: a forked child has no address space for its copy of a ring\n")
     }
     let control = open.memory.control();
     // Relaxed, all of them: this process has one thread.
@@ -130,6 +127,12 @@ fn disown(open: &Open) {
     for index in 0..open.memory.layout().config.participants {
         open.memory.entry(index).floor.store(u64::MAX, Relaxed);
     }
+}
+
+/// Ends a child that must not run on: it would keep its parent alive for everybody, or fall into a hole.
+fn die(why: &[u8]) -> ! {
+    let _ = rustix::io::write(std::io::stderr(), why); // Nobody may be listening.
+    std::process::abort()
 }
 
 /// The same file by another description: a mapping, too, keeps the description that it was made by, and its locks.

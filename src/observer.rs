@@ -167,6 +167,13 @@ impl Observer {
         self.look(|message| Ok(read(message)))
     }
 
+    /// Waits for at most `timeout` until a read has something to tell: a message, or why there will be none. Says
+    /// whether it has. Reads nothing.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let look = |observer: &mut Self| if observer.is_ready() { Ok(()) } else { Err(TryReadError::Empty) };
+        self.wait(deadline(timeout), look).is_ok()
+    }
+
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
     pub fn metadata(&self) -> &[u8] {
         &self.metadata[..self.meta_len]
@@ -271,6 +278,14 @@ impl Observer {
             Verdict::Forked => Err(TryReadError::Forked),
             Verdict::GoesOn | Verdict::Ended | Verdict::Closed => Err(TryReadError::Closed),
         }
+    }
+
+    /// Whether a read has something to tell: a message, or why there will be none.
+    fn is_ready(&mut self) -> bool {
+        self.slots.look(&self.place) != Err(Seen::NotYet)
+            || self.watch.verdict(self.segment.memory()) != Verdict::GoesOn
+            || self.is_behind()
+            || self.is_deserted()
     }
 
     /// Whether a later message than the next is there: then the next one was, and its buffer is in use again.

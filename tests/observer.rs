@@ -197,3 +197,33 @@ fn a_killed_writer_is_the_end() {
     writer.write(&bytes_of(FIRST + 3, 20)).unwrap();
     assert_eq!(observer.read(&mut out).unwrap().sequence, FIRST + 3);
 }
+
+/// Fails if a wait without reading misses a message, a loss or the end, consumes something, or says that there is something
+/// where there is nothing.
+#[test]
+fn an_observer_can_be_waited_for_without_reading() {
+    const SOON: Duration = Duration::from_millis(5);
+    for class in CLASSES {
+        for delivery in DELIVERIES {
+            let name = fresh_name("observer-ready");
+            let ring = Ring::create(&name, &config(class, delivery)).unwrap();
+            let mut observer = Observer::open(&name, Start::Next).unwrap();
+            assert!(!observer.ready_within(SOON));
+            let mut writer = ring.writer().unwrap();
+            assert!(!observer.ready_within(SOON), "that somebody may write is no message");
+            writer.write(&bytes_of(FIRST, 20)).unwrap();
+            assert!(observer.ready_within(Duration::MAX));
+            assert_eq!(read(&mut observer), Ok(FIRST));
+            assert!(!observer.ready_within(SOON));
+            for sequence in FIRST + 1..FIRST + 9 {
+                writer.write(&bytes_of(sequence, 20)).unwrap();
+            }
+            assert!(observer.ready_within(Duration::MAX), "a loss is told");
+            assert!(matches!(read(&mut observer), Err(TryReadError::Lagged(_))));
+            while read(&mut observer).is_ok() {}
+            drop(writer);
+            assert!(observer.ready_within(Duration::MAX), "an end is told");
+            assert_eq!(read(&mut observer), Err(TryReadError::Closed));
+        }
+    }
+}

@@ -13,30 +13,65 @@ except ImportError:
     print("torch is not installed: nothing to show")
     sys.exit(0)
 
+PAGE = 4096
+# Where two buffers meet in one page.
+ALREADY_REGISTERED = 712
 
-def pin(view: seqring.View) -> None:
-    """Registers the pages of a message with CUDA, so that copies from it need no copy of their own."""
-    if not torch.cuda.is_available():
-        print("there is no GPU: the memory stays as it is")
-        return
-    array = numpy.asarray(view)
-    start = array.ctypes.data & ~4095
-    size = array.ctypes.data + array.nbytes - start
-    result = torch.cuda.cudart().cudaHostRegister(start, size, 0)
-    print("pinned" if int(result) == 0 else f"CUDA refused: {result}")
+
+class Pins:
+    """The memory of messages, registered with CUDA: copies from it to a GPU need no copy of their own.
+
+    Messages come through the same few buffers of the ring again and again, so each is registered once, and all are let go
+    of at the end, while the ring is still open.
+    """
+
+    def __init__(self) -> None:
+        self._starts: set[int] = set()
+
+    def pin(self, view: seqring.View) -> None:
+        address = numpy.asarray(view).ctypes.data
+        start = address // PAGE * PAGE
+        if start in self._starts:
+            return
+        result = int(torch.cuda.cudart().cudaHostRegister(start, address + view.nbytes - start, 0))
+        if result == 0:
+            self._starts.add(start)
+        elif result != ALREADY_REGISTERED:
+            raise RuntimeError(f"CUDA refused to register memory: error {result}")
+
+    def close(self) -> None:
+        for start in self._starts:
+            torch.cuda.cudart().cudaHostUnregister(start)
+        self._starts.clear()
+
+
+def show(view: seqring.View, pins: Pins | None) -> None:
+    # torch knows no read-only tensors: do not write to it.
+    tensor = torch.frombuffer(view, dtype=torch.float32).reshape(view.shape)
+    if pins is not None:
+        pins.pin(view)
+        tensor = tensor.to("cuda", non_blocking=True)
+        torch.cuda.synchronize()  # The message may go when the copy is made, not before.
+    print(f"sum on {tensor.device}:", float(tensor.sum()))
 
 
 def main() -> None:
-    with seqring.Ring.create(4, shape=(64, 128), dtype="float32") as ring:
-        with ring.writer() as writer, ring.reader() as reader:
-            with writer.claim((64, 128)) as array:
-                array[...] = numpy.arange(64 * 128, dtype="float32").reshape(64, 128)
+    shape = (64, 128)
+    pins = Pins() if torch.cuda.is_available() else None
+    if pins is None:
+        print("there is no GPU: nothing is pinned")
+    with (
+        seqring.Ring.create(4, shape=shape, dtype="float32") as ring,
+        ring.writer() as writer,
+        ring.reader() as reader,
+    ):
+        for n in range(8):
+            with writer.claim(shape) as array:
+                array[...] = numpy.full(shape, n, "float32")
             with reader.view() as view:
-                pin(view)
-                # torch knows no read-only tensors: do not write to it.
-                tensor = torch.frombuffer(view, dtype=torch.float32)
-                print("sum:", float(tensor.reshape(64, 128).sum()))
-                del tensor
+                show(view, pins)
+        if pins is not None:
+            pins.close()
 
 
 if __name__ == "__main__":

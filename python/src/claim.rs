@@ -6,6 +6,7 @@
 
 use crate::cell::{Cell, Hold};
 use crate::errors;
+use crate::exported::{self, Access};
 use crate::fork::Generation;
 use crate::frame::{self, Form};
 use crate::held::Filling;
@@ -19,7 +20,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyTuple};
 use seqring::{Frame, Ring, TryWriteError};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -287,39 +288,14 @@ impl Claim {
             return Err(PyBufferError::new_err("this claim is published, abandoned, or another process's"));
         };
         this.exports.fetch_add(1, Relaxed); // Relaxed: as in `withdraw`.
-        let form = &this.form;
-        let asked = |flag| flags & flag == flag;
         // SAFETY:
         // - `buffer` is valid for writes;
-        // - `start` is valid for `len` bytes as long as this object lives, which `obj` keeps: the ring's memory stays
+        // - `start` is valid for `len` bytes as long as this object lives, which the buffer keeps: the ring's memory stays
         //   while `memory` holds the ring, and the private `bytearray`, which nobody else knows, is never resized;
-        // - format, shape and strides live as long as this object; nobody writes through them.
+        // - `form` is this object's, and never changes.
         unsafe {
-            *buffer = ffi::Py_buffer {
-                buf: start.cast::<c_void>(),
-                len: this.len.cast_signed(),
-                itemsize: form.item_bytes(),
-                readonly: 0,
-                ndim: c_int::try_from(form.shape.len()).unwrap_or(0),
-                format: if asked(ffi::PyBUF_FORMAT) {
-                    form.format.as_ptr().cast_mut()
-                } else {
-                    std::ptr::null_mut()
-                },
-                shape: if asked(ffi::PyBUF_ND) {
-                    form.shape.as_ptr().cast_mut()
-                } else {
-                    std::ptr::null_mut()
-                },
-                strides: if asked(ffi::PyBUF_STRIDES) {
-                    form.strides.as_ptr().cast_mut()
-                } else {
-                    std::ptr::null_mut()
-                },
-                obj: slf.into_ptr(),
-                ..ffi::Py_buffer::new()
-            };
-        }
+            exported::fill(buffer, flags, start, this.len, Access::Write, &this.form, slf.clone().into_any());
+        };
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! The library's errors as the exceptions of `seqring.errors`, with what they tell.
 
 use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyTuple, PyType};
 use seqring::{JoinError, RingError, TryReadError, TryWriteError};
 
 /// The exception of that name, made with `args`.
@@ -10,16 +12,37 @@ fn make<'py, A>(py: Python<'py>, name: &str, args: A) -> PyErr
 where
     A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 {
-    make_in(py, "seqring.errors", name, args)
+    let exception = || module(py)?.getattr(name)?.call1(args.into_pyobject(py)?);
+    exception().map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The same from that module.
+/// The same from another module.
 pub(crate) fn make_in<'py, A>(py: Python<'py>, module: &str, name: &str, args: A) -> PyErr
 where
     A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 {
     let exception = || py.import(module)?.getattr(name)?.call1(args.into_pyobject(py)?);
     exception().map_or_else(|error| error, PyErr::from_value)
+}
+
+fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    Ok(MODULE.get_or_try_init(py, || py.import("seqring.errors").map(Bound::unbind))?.bind(py))
+}
+
+/// Whether an exception is one of `seqring.errors`.
+pub(crate) fn is_ours(py: Python<'_>, error: &PyErr) -> bool {
+    let base = module(py).and_then(|module| module.getattr(intern!(py, "Error")));
+    base.is_ok_and(|base| error.is_instance(py, &base))
+}
+
+/// What `seqring.compat.ringbuffer` raises where nothing is there yet.
+pub(crate) fn waiting_for_writer(py: Python<'_>) -> PyErr {
+    static KIND: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match KIND.import(py, "seqring.compat.ringbuffer", "WaitingForWriterError") {
+        Ok(kind) => PyErr::from_type(kind.clone(), "there is no message yet"),
+        Err(error) => error,
+    }
 }
 
 /// An object that came into this process by a fork.

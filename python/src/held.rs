@@ -4,7 +4,7 @@
 //! back when the view is gone.
 
 use self_cell::{MutBorrow, self_cell};
-use seqring::{Claim, Reader, Taken, Taker, TryReadError, TryWriteError, View, Writer};
+use seqring::{Claim, Reader, Received, Taken, Taker, TryReadError, TryWriteError, View, Writer};
 
 self_cell!(
     /// A reader and its view of a message.
@@ -36,31 +36,75 @@ self_cell!(
     }
 );
 
-impl Viewing {
-    /// The next message; without one, the reader back.
-    #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
-    pub(crate) fn next(reader: Reader) -> Result<Self, (Reader, TryReadError)> {
+/// A message together with the endpoint `E` that has it.
+pub(crate) trait Held<E>: Send + Sync + Sized + 'static {
+    /// The next message; without one, the endpoint back.
+    fn next(endpoint: E) -> Result<Self, (E, TryReadError)>;
+
+    fn bytes(&self) -> &[u8];
+
+    fn meta(&self) -> &[u8];
+
+    fn received(&self) -> Received;
+
+    /// Whether the bytes are those in the ring.
+    fn is_in_place(&self) -> bool;
+
+    /// The message is done with.
+    fn end(self) -> E;
+}
+
+impl Held<Reader> for Viewing {
+    fn next(reader: Reader) -> Result<Self, (Reader, TryReadError)> {
         let viewing =
             Self::try_new_or_recover(MutBorrow::new(reader), |reader| reader.borrow_mut().try_view());
         viewing.map_err(|(reader, error)| (reader.into_inner(), error))
     }
 
-    /// Ends the view.
-    pub(crate) fn end(self) -> Reader {
+    fn bytes(&self) -> &[u8] {
+        self.borrow_dependent()
+    }
+
+    fn meta(&self) -> &[u8] {
+        self.borrow_dependent().metadata()
+    }
+
+    fn received(&self) -> Received {
+        self.borrow_dependent().received()
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.borrow_dependent().is_in_place()
+    }
+
+    fn end(self) -> Reader {
         self.into_owner().into_inner()
     }
 }
 
-impl Taking {
-    /// The next message; without one, the taker back.
-    #[expect(clippy::result_large_err, reason = "the caller gets the taker back")]
-    pub(crate) fn next(taker: Taker) -> Result<Self, (Taker, TryReadError)> {
+impl Held<Taker> for Taking {
+    fn next(taker: Taker) -> Result<Self, (Taker, TryReadError)> {
         let taking = Self::try_new_or_recover(MutBorrow::new(taker), |taker| taker.borrow_mut().try_take());
         taking.map_err(|(taker, error)| (taker.into_inner(), error))
     }
 
-    /// Says that the message is done with.
-    pub(crate) fn end(self) -> Taker {
+    fn bytes(&self) -> &[u8] {
+        self.borrow_dependent()
+    }
+
+    fn meta(&self) -> &[u8] {
+        self.borrow_dependent().metadata()
+    }
+
+    fn received(&self) -> Received {
+        self.borrow_dependent().received()
+    }
+
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
+    fn end(self) -> Taker {
         self.into_owner().into_inner()
     }
 }

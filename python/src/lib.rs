@@ -9,11 +9,15 @@
 mod cell;
 mod claim;
 mod command;
+mod common_methods;
+mod compat;
 mod dlpack;
 mod errors;
+mod exported;
 mod fork;
 mod frame;
 mod held;
+mod observer;
 mod options;
 mod output;
 mod parked;
@@ -37,6 +41,10 @@ mod _seqring {
     use super::claim::Claim;
     #[pymodule_export]
     use super::command::command;
+    #[pymodule_export]
+    use super::compat::{PointerBase, RingBufferBase};
+    #[pymodule_export]
+    use super::observer::Observer;
     #[pymodule_export]
     use super::parked::Parked;
     #[pymodule_export]

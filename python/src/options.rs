@@ -2,7 +2,8 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use seqring::{Delivery, SlotClass, Start, Waiting, Writers};
+use seqring::{Delivery, SlotClass, Start, Unfinished, Waiting, Writers};
+use std::time::Duration;
 
 fn unknown<T>(what: &str, known: &str, found: &str) -> PyResult<T> {
     Err(PyValueError::new_err(format!("{what} must be {known}, not {found:?}")))
@@ -48,6 +49,22 @@ pub(crate) fn slot_class_word(class: SlotClass) -> &'static str {
         SlotClass::Lines => "lines",
         SlotClass::Arena => "arena",
     }
+}
+
+pub(crate) fn unfinished(word: &str) -> PyResult<Unfinished> {
+    match word {
+        "redeliver" => Ok(Unfinished::Redeliver),
+        "drop" => Ok(Unfinished::Drop),
+        other => unknown("unfinished", "\"redeliver\" or \"drop\"", other),
+    }
+}
+
+/// Seconds after which a reader is moved on.
+pub(crate) fn patience(seconds: f64) -> PyResult<Duration> {
+    let patience = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    patience.ok_or_else(|| {
+        PyValueError::new_err(format!("evict_after must be a number of seconds above 0, not {seconds}"))
+    })
 }
 
 /// Where a reader starts: a word, or the sequence of a message.

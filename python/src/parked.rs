@@ -4,19 +4,18 @@ use crate::errors;
 use crate::fork::Generation;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use seqring::Ring;
 
 /// A reader's place, kept for whoever takes it up. Made by `Reader.park`. Without one, the reader ends with this object.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Parked {
-    content: Mutex<Option<(seqring::Parked, Ring)>>,
+    content: Mutex<Option<seqring::Parked>>,
     ticket: seqring::Ticket,
     born: Generation,
 }
 
 impl Parked {
-    pub(crate) fn new(parked: seqring::Parked, ring: Ring) -> Self {
-        Parked { ticket: parked.ticket(), content: Mutex::new(Some((parked, ring))), born: Generation::now() }
+    pub(crate) fn new(parked: seqring::Parked) -> Self {
+        Parked { ticket: parked.ticket(), content: Mutex::new(Some(parked)), born: Generation::now() }
     }
 }
 

@@ -2,18 +2,19 @@
 
 use crate::cell::{Cell, Hold};
 use crate::errors;
+use crate::held::Held;
 use crate::output::{LARGE, Payload};
 use crate::source::Buffer;
 use crate::timeout::Deadline;
-use crate::view::View;
+use crate::view::{Shown, View};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
-use seqring::{Received, Ring, TryReadError};
+use seqring::{Frame, Received, TryReadError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A reader or a taker.
+/// Whoever messages come to: a reader, a taker, an observer.
 pub(crate) trait Endpoint: Send + Sized + 'static {
     const WHAT: &'static str;
 
@@ -27,18 +28,61 @@ pub(crate) trait Endpoint: Send + Sized + 'static {
     /// The next message at the front of `out`. One that does not fit is not lost.
     fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError>;
 
-    /// The next message to be looked at; without one, what was given back.
-    fn show(inbox: Inbox<Self>, home: &Arc<Cell<Inbox<Self>>>) -> Result<View, (Inbox<Self>, TryReadError)>;
-
     fn ready_within(&mut self, timeout: Duration) -> bool;
 }
 
-/// An endpoint, its ring, and what is known of the message that came last.
+/// An endpoint that shows messages where they lie.
+pub(crate) trait Shows: Endpoint {
+    /// It and the message.
+    type Held: Held<Self>;
+}
+
+/// An endpoint and what is known of the message that came last.
 pub(crate) struct Inbox<E> {
     pub(crate) endpoint: E,
-    pub(crate) ring: Ring,
     pub(crate) received: Option<Received>,
     pub(crate) meta: Vec<u8>,
+}
+
+/// A message that a view shows; its endpoint goes back to where it came from.
+struct Showing<E: Shows> {
+    held: E::Held,
+    home: Arc<Cell<Inbox<E>>>,
+}
+
+impl<E: Shows> Showing<E> {
+    /// The next message; without one, what was given back.
+    fn next(inbox: Inbox<E>, home: &Arc<Cell<Inbox<E>>>) -> Result<Self, (Inbox<E>, TryReadError)> {
+        let Inbox { endpoint, received, meta } = inbox;
+        match E::Held::next(endpoint) {
+            Ok(held) => Ok(Showing { held, home: Arc::clone(home) }),
+            Err((endpoint, error)) => Err((Inbox { endpoint, received, meta }, error)),
+        }
+    }
+}
+
+impl<E: Shows> Shown for Showing<E> {
+    fn bytes(&self) -> &[u8] {
+        self.held.bytes()
+    }
+
+    fn meta(&self) -> &[u8] {
+        self.held.meta()
+    }
+
+    fn received(&self) -> Received {
+        self.held.received()
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.held.is_in_place()
+    }
+
+    fn end(self: Box<Self>) {
+        let (received, meta) = (Some(self.received()), self.meta().to_vec());
+        let Showing { held, home } = *self;
+        home.give_back(Inbox { endpoint: held.end(), received, meta });
+    }
 }
 
 /// The part of a Python object that receives.
@@ -48,13 +92,16 @@ pub(crate) struct Receiving<E> {
     skips_lost: bool,
     /// Messages may be so large that looking at one may copy much.
     large: bool,
+    /// What every message is, if the ring says so.
+    frame: Option<Frame>,
 }
 
 impl<E: Endpoint> Receiving<E> {
-    pub(crate) fn new(endpoint: E, ring: Ring, skips_lost: bool) -> Self {
-        let large = ring.config().slot_bytes() >= LARGE;
-        let inbox = Inbox { endpoint, ring, received: None, meta: Vec::new() };
-        Receiving { cell: Arc::new(Cell::new(E::WHAT, inbox)), skips_lost, large }
+    /// For messages of at most `slot_bytes`.
+    pub(crate) fn new(endpoint: E, slot_bytes: usize, frame: Option<Frame>, skips_lost: bool) -> Self {
+        let inbox = Inbox { endpoint, received: None, meta: Vec::new() };
+        let cell = Arc::new(Cell::new(E::WHAT, inbox));
+        Receiving { cell, skips_lost, large: slot_bytes >= LARGE, frame }
     }
 
     /// One try; `None` if there is nothing.
@@ -104,6 +151,16 @@ impl<E: Endpoint> Receiving<E> {
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyByteArray>> {
         self.wait(py, timeout, |hold| self.copy(py, hold))
+    }
+
+    /// As [`Self::read`]; `None` if nothing came in time.
+    pub(crate) fn read_within<'py>(
+        &self,
+        py: Python<'py>,
+        time: Duration,
+    ) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        let ready = |inbox: &mut Inbox<E>, slice| inbox.endpoint.ready_within(slice);
+        self.cell.wait(py, Deadline::within(time), |hold| self.copy(py, hold), ready)
     }
 
     pub(crate) fn try_read_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
@@ -190,38 +247,6 @@ impl<E: Endpoint> Receiving<E> {
         Ok(Some(batch))
     }
 
-    pub(crate) fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
-        match self.cell.try_hold(py)? {
-            Some(mut hold) => self.show(py, &mut hold),
-            None => Ok(None),
-        }
-    }
-
-    pub(crate) fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
-        self.wait(py, timeout, |hold| self.show(py, hold))
-    }
-
-    fn show(&self, py: Python<'_>, hold: &mut Hold<'_, Inbox<E>>) -> PyResult<Option<View>> {
-        loop {
-            let inbox = hold.lend();
-            let shown = if self.large {
-                py.detach(|| E::show(inbox, &self.cell))
-            } else {
-                E::show(inbox, &self.cell)
-            };
-            let (inbox, error) = match shown {
-                Ok(view) => return Ok(Some(view)),
-                Err(refused) => refused,
-            };
-            hold.put_back(inbox);
-            match error {
-                TryReadError::Empty => return Ok(None),
-                TryReadError::Lagged(_) if self.skips_lost => {}
-                error => return Err(errors::reading(py, error)),
-            }
-        }
-    }
-
     #[inline]
     fn wait<R>(
         &self,
@@ -260,6 +285,40 @@ impl<E: Endpoint> Receiving<E> {
 
     pub(crate) fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.look(py, |inbox| PyBytes::new(py, &inbox.meta))
+    }
+}
+
+impl<E: Shows> Receiving<E> {
+    pub(crate) fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
+        match self.cell.try_hold(py)? {
+            Some(mut hold) => self.show(py, &mut hold),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
+        self.wait(py, timeout, |hold| self.show(py, hold))
+    }
+
+    fn show(&self, py: Python<'_>, hold: &mut Hold<'_, Inbox<E>>) -> PyResult<Option<View>> {
+        loop {
+            let inbox = hold.lend();
+            let shown = if self.large {
+                py.detach(|| Showing::next(inbox, &self.cell))
+            } else {
+                Showing::next(inbox, &self.cell)
+            };
+            let (inbox, error) = match shown {
+                Ok(showing) => return Ok(Some(View::new(showing, self.frame.as_ref()))),
+                Err(refused) => refused,
+            };
+            hold.put_back(inbox);
+            match error {
+                TryReadError::Empty => return Ok(None),
+                TryReadError::Lagged(_) if self.skips_lost => {}
+                error => return Err(errors::reading(py, error)),
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::taker::Taker;
 use crate::words::Words;
 use crate::writer::Writer;
 use parking_lot::Mutex;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -24,6 +24,8 @@ use seqring::{Config, Delivery, Role, Writers};
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
     name: String,
+    /// Not in shared memory, but on the heap of the process that made it.
+    on_heap: bool,
     state: Mutex<State>,
 }
 
@@ -46,34 +48,46 @@ pub(crate) fn role_word(role: Role) -> &'static str {
 const WRITERS: usize = 16;
 
 impl Ring {
-    fn new(name: String, ring: seqring::Ring) -> Self {
-        Ring { name, state: Mutex::new(State::Open(ring, Generation::now())) }
+    fn new(name: String, ring: seqring::Ring, on_heap: bool) -> Self {
+        Ring { name, on_heap, state: Mutex::new(State::Open(ring, Generation::now())) }
     }
 
     /// The ring, as this process has it open.
     pub(crate) fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
+        self.with(py, Clone::clone)
+    }
+
+    /// Looks at the ring, as this process has it open; `look` does not let other threads run.
+    pub(crate) fn with<R>(&self, py: Python<'_>, look: impl FnOnce(&seqring::Ring) -> R) -> PyResult<R> {
         let opened = {
             // Making an exception may let other threads run: not while this is locked.
             let mut state = self.state.lock();
             match &*state {
                 State::Closed => return Err(errors::shut("ring")),
-                State::Open(ring, born) if born.is_now() => return Ok(ring.clone()),
-                State::Open(..) | State::Elsewhere => seqring::Ring::open(&self.name).inspect(|ring| {
-                    *state = State::Open(ring.clone(), Generation::now());
+                State::Open(ring, born) if born.is_now() => return Ok(look(ring)),
+                State::Open(..) | State::Elsewhere if self.on_heap => {
+                    drop(state);
+                    return Err(errors::forked(py, "ring"));
+                }
+                State::Open(..) | State::Elsewhere => seqring::Ring::open(&self.name).map(|ring| {
+                    let result = look(&ring);
+                    *state = State::Open(ring, Generation::now());
+                    result
                 }),
             }
         };
         opened.map_err(|error| errors::ring(py, error))
     }
+}
 
-    fn made<T>(py: Python<'_>, object: T) -> PyResult<Bound<'_, T>>
-    where
-        T: PyClass + Into<PyClassInitializer<T>>,
-    {
-        let object = Bound::new(py, object)?;
-        py.import(intern!(py, "seqring._lifetime"))?.getattr(intern!(py, "watch"))?.call1((&object,))?;
-        Ok(object)
-    }
+/// A new Python object, which is closed at the end of the process, and forgotten in a fork's child.
+pub(crate) fn made<T>(py: Python<'_>, object: T) -> PyResult<Bound<'_, T>>
+where
+    T: PyClass + Into<PyClassInitializer<T>>,
+{
+    let object = Bound::new(py, object)?;
+    py.import(intern!(py, "seqring._lifetime"))?.getattr(intern!(py, "watch"))?.call1((&object,))?;
+    Ok(object)
 }
 
 /// What `Ring.create` was asked for, as the library's configuration.
@@ -126,14 +140,21 @@ impl Ring {
     /// `meta_bytes`: room for metadata with each message. `tag`, `timestamps`: each message carries a number, its time.
     /// `words`: 64-bit words of the user's own.
     /// `slot_class`: where messages lie: `"packed"`, `"lines"`, `"arena"`; by size if `None`.
+    /// `shared=False`: a ring for the threads of this process, on the heap: it has no file, and cannot be opened or sent.
+    /// `observers`: `Observer.open` may read along; then claims are private memory. `keep`: the ring stays when the last process
+    /// lets go of it, until `Ring.unlink`.
+    /// `evict_after`: gated: so many seconds may a reader that lives hold writers back; then it skips to the newest message, and
+    /// is told by `Lagged`. `unfinished`: queue: what a taker had not done with when it died goes to another (`"redeliver"`, if
+    /// `None`), or is gone (`"drop"`).
     ///
     /// Raises `RingExists`, `NoSpace`, `ValueError`.
     #[classmethod]
     #[pyo3(signature = (
         slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=16, participants=None,
         shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
+        shared=true, observers=false, keep=false, evict_after=None, unfinished=None,
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords")]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     fn create<'py>(
         cls: &Bound<'py, PyType>,
         slots: usize,
@@ -151,6 +172,11 @@ impl Ring {
         words: usize,
         slot_class: Option<&str>,
         first_sequence: u64,
+        shared: bool,
+        observers: bool,
+        keep: bool,
+        evict_after: Option<f64>,
+        unfinished: Option<&str>,
     ) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
         let frame = match (shape, dtype) {
@@ -160,14 +186,21 @@ impl Ring {
         };
         let config = config(slots, slot_bytes, delivery, writers, readers, participants, frame, slot_class)?;
         let config = config.meta_bytes(meta_bytes).tag(tag).timestamp(timestamps).user_words(words);
-        let config = config.first_sequence(first_sequence);
+        let mut config = config.first_sequence(first_sequence).observers(observers).keep(keep);
+        if let Some(seconds) = evict_after {
+            config = config.evict_after(options::patience(seconds)?);
+        }
+        if let Some(word) = unfinished {
+            config = config.unfinished(options::unfinished(word)?);
+        }
         let name = match name {
             Some(name) => name,
             None => py.import("seqring._lifetime")?.getattr("fresh_name")?.call0()?.extract()?,
         };
-        let ring =
-            py.detach(|| seqring::Ring::create(&name, &config)).map_err(|error| errors::ring(py, error))?;
-        Self::made(py, Ring::new(name, ring))
+        let make =
+            || if shared { seqring::Ring::create(&name, &config) } else { seqring::Ring::heap(&config) };
+        let ring = py.detach(make).map_err(|error| errors::ring(py, error))?;
+        made(py, Ring::new(name, ring, !shared))
     }
 
     /// Opens the ring of that name. Raises `RingNotFound`, `NotPermitted`, `Corrupt`.
@@ -175,7 +208,7 @@ impl Ring {
     fn open<'py>(cls: &Bound<'py, PyType>, name: String) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
         let ring = py.detach(|| seqring::Ring::open(&name)).map_err(|error| errors::ring(py, error))?;
-        Self::made(py, Ring::new(name, ring))
+        made(py, Ring::new(name, ring, false))
     }
 
     /// Removes the name. Who has the ring open keeps it.
@@ -193,7 +226,7 @@ impl Ring {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut writer = py.detach(|| ring.writer()).map_err(|error| errors::joining(py, error))?;
         writer.set_waiting(waiting);
-        Self::made(py, Writer::new(writer, ring))
+        made(py, Writer::new(writer, ring))
     }
 
     /// Registers a reader, from the `"next"` message on, the `"oldest"` or `"latest"` that is there, or a sequence.
@@ -211,7 +244,7 @@ impl Ring {
         let (ring, waiting, start) = (self.ring(py)?, options::waiting(waiting)?, start.start()?);
         let mut reader = py.detach(|| ring.reader(start)).map_err(|error| errors::joining(py, error))?;
         reader.set_waiting(waiting);
-        Self::made(py, Reader::new(reader, ring, skip_lost))
+        made(py, Reader::new(reader, &ring, skip_lost))
     }
 
     /// Takes up a parked reader where it was: see `Reader.park`. Raises `JoinError` if it is not parked any more.
@@ -227,7 +260,7 @@ impl Ring {
         let ticket = seqring::Ticket { entry: ticket.0, state: ticket.1 };
         let mut reader = ring.resume(ticket).map_err(|error| errors::joining(py, error))?;
         reader.set_waiting(waiting);
-        Self::made(py, Reader::new(reader, ring, skip_lost))
+        made(py, Reader::new(reader, &ring, skip_lost))
     }
 
     /// The sequence that the reader of that ticket reads next, in whichever process; `None` once it left.
@@ -241,7 +274,7 @@ impl Ring {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut taker = py.detach(|| ring.taker()).map_err(|error| errors::joining(py, error))?;
         taker.set_waiting(waiting);
-        Self::made(py, Taker::new(taker, ring))
+        made(py, Taker::new(taker, &ring))
     }
 
     /// The name.
@@ -379,6 +412,11 @@ impl Ring {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        if slf.get().on_heap {
+            return Err(PyTypeError::new_err(
+                "a ring made with shared=False is its process's and cannot be sent",
+            ));
+        }
         Ok((slf.get_type().getattr("open")?, (slf.get().name.clone(),)))
     }
 

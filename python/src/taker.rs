@@ -1,16 +1,15 @@
 //! The class `Taker`.
 
-use crate::cell::Cell;
+use crate::common_methods::receiving_methods;
 use crate::errors;
 use crate::held::Taking;
 use crate::output::Payload;
-use crate::receiving::{Endpoint, Inbox, Receiving};
+use crate::receiving::{Endpoint, Receiving, Shows};
 use crate::source::Buffer;
-use crate::view::{Shown, View};
+use crate::view::View;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes};
+use pyo3::types::{PyByteArray, PyBytes, PyTuple};
 use seqring::{Received, TryReadError};
-use std::sync::Arc;
 use std::time::Duration;
 
 impl Endpoint for seqring::Taker {
@@ -36,52 +35,13 @@ impl Endpoint for seqring::Taker {
         self.receive(meta, copy).map(|(received, ())| received)
     }
 
-    fn show(inbox: Inbox<Self>, home: &Arc<Cell<Inbox<Self>>>) -> Result<View, (Inbox<Self>, TryReadError)> {
-        let Inbox { endpoint, ring, received, meta } = inbox;
-        match Taking::next(endpoint) {
-            Ok(taking) => Ok(View::new(TakerShown { taking, ring, home: Arc::clone(home) })),
-            Err((endpoint, error)) => Err((Inbox { endpoint, ring, received, meta }, error)),
-        }
-    }
-
     fn ready_within(&mut self, timeout: Duration) -> bool {
         seqring::Taker::ready_within(self, timeout)
     }
 }
 
-/// A message that a taker took.
-struct TakerShown {
-    taking: Taking,
-    ring: seqring::Ring,
-    home: Arc<Cell<Inbox<seqring::Taker>>>,
-}
-
-impl Shown for TakerShown {
-    fn bytes(&self) -> &[u8] {
-        self.taking.borrow_dependent()
-    }
-
-    fn meta(&self) -> &[u8] {
-        self.taking.borrow_dependent().metadata()
-    }
-
-    fn received(&self) -> Received {
-        self.taking.borrow_dependent().received()
-    }
-
-    fn ring(&self) -> &seqring::Ring {
-        &self.ring
-    }
-
-    fn is_in_place(&self) -> bool {
-        true
-    }
-
-    fn end(self: Box<Self>) {
-        let (received, meta) = (Some(self.received()), self.meta().to_vec());
-        let TakerShown { taking, ring, home } = *self;
-        home.give_back(Inbox { endpoint: taking.end(), ring, received, meta });
-    }
+impl Shows for seqring::Taker {
+    type Held = Taking;
 }
 
 /// A registered taker of a queue: each message goes to exactly one. Made by `Ring.taker`.
@@ -95,9 +55,9 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    pub(crate) fn new(taker: seqring::Taker, ring: seqring::Ring) -> Self {
+    pub(crate) fn new(taker: seqring::Taker, ring: &seqring::Ring) -> Self {
         let slot_bytes = ring.config().slot_bytes();
-        Taker { receiving: Receiving::new(taker, ring, false), slot_bytes }
+        Taker { receiving: Receiving::new(taker, slot_bytes, ring.frame(), false), slot_bytes }
     }
 
     /// What is taken and does not fit would be lost: so a buffer must have room for any message.
@@ -108,6 +68,8 @@ impl Taker {
         Err(errors::reading(py, TryReadError::TooSmall { needed: self.slot_bytes }))
     }
 }
+
+receiving_methods!(Taker);
 
 #[pymethods]
 impl Taker {
@@ -164,76 +126,5 @@ impl Taker {
     #[pyo3(signature = (timeout=None))]
     fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
         self.receiving.view(py, timeout)
-    }
-
-    /// Waits until there is a message, or why there will be none; says whether that is so. Reads nothing.
-    ///
-    /// `timeout` is in seconds, `None` for ever.
-    #[pyo3(signature = (timeout=None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        self.receiving.ready(py, timeout)
-    }
-
-    /// The messages for `async for`. Ends when the stream does.
-    fn aio<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("seqring._aio")?.getattr("Messages")?.call1((slf,))
-    }
-
-    /// The metadata of the message that came last, as bytes; empty if it had none.
-    #[getter]
-    fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        self.receiving.meta(py)
-    }
-
-    /// The number of the message that came last: messages are numbered without gaps. `None` before the first.
-    #[getter]
-    fn sequence(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        self.receiving.look(py, |inbox| inbox.received.map(|received| received.sequence))
-    }
-
-    /// The tag of the message that came last.
-    #[getter]
-    fn tag(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        self.receiving.look(py, |inbox| inbox.received.map(|received| received.tag))
-    }
-
-    /// When the message that came last was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without.
-    #[getter]
-    fn timestamp_ns(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        self.receiving.look(py, |inbox| inbox.received.map(|received| received.timestamp_ns))
-    }
-
-    /// Whether this was closed.
-    #[getter]
-    fn closed(&self) -> bool {
-        self.receiving.cell.is_closed()
-    }
-
-    /// Leaves the ring. Whoever waits in another thread is told with a `ValueError`, within 0.1 s.
-    ///
-    /// With a view that is still open, it leaves when that one is released.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.receiving.cell.close(py)
-    }
-
-    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
-        errors::until_closed(py, self.receiving.read(py, None))
-    }
-
-    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
-        self.close(py)
-    }
-
-    fn _forget(&self) {
-        self.receiving.cell.forget();
     }
 }

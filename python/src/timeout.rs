@@ -25,6 +25,10 @@ impl Deadline {
         Ok(Deadline(timeout.and_then(|timeout| Instant::now().checked_add(timeout))))
     }
 
+    pub(crate) fn within(time: Duration) -> Self {
+        Deadline(Instant::now().checked_add(time))
+    }
+
     /// How long to wait before the next look at the world; `None` when it is over.
     pub(crate) fn slice(self) -> Option<Duration> {
         match self.0 {

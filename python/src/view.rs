@@ -5,6 +5,7 @@
 
 use crate::dlpack;
 use crate::errors;
+use crate::exported::{self, Access};
 use crate::fork::Generation;
 use crate::frame::Form;
 use parking_lot::Mutex;
@@ -12,15 +13,14 @@ use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use seqring::{Received, Ring};
-use std::ffi::{c_int, c_void};
+use seqring::{Frame, Received};
+use std::ffi::c_int;
 
 /// A message in the hands of whoever shows it.
 pub(crate) trait Shown: Send + Sync {
     fn bytes(&self) -> &[u8];
     fn meta(&self) -> &[u8];
     fn received(&self) -> Received;
-    fn ring(&self) -> &Ring;
     fn is_in_place(&self) -> bool;
     /// The message may go, and its endpoint goes back to where it came from.
     fn end(self: Box<Self>);
@@ -68,9 +68,10 @@ impl State {
 }
 
 impl View {
-    pub(crate) fn new(shown: impl Shown + 'static) -> Self {
+    /// Of a message in a ring of such frames, if it says so.
+    pub(crate) fn new(shown: impl Shown + 'static, frame: Option<&Frame>) -> Self {
         View {
-            form: Form::of(shown.ring().frame().as_ref(), shown.bytes().len()),
+            form: Form::of(frame, shown.bytes().len()),
             received: shown.received(),
             in_place: shown.is_in_place(),
             state: Mutex::new(State { shown: Some(Box::new(shown)), exports: 0, released: false }),
@@ -217,38 +218,14 @@ impl View {
         }
         let this = slf.get();
         let start = this.export(slf.py())?;
-        let form = &this.form;
-        let asked = |flag| flags & flag == flag;
+        let (start, len) = (start.cast_mut(), this.received.len);
         // SAFETY:
         // - `buffer` is valid for writes;
         // - `start` is valid for `nbytes` until `__releasebuffer__`, which the count of exports waits for;
-        // - format, shape and strides live as long as this object, which `obj` keeps; nobody writes through them.
+        // - `form` is this object's, and never changes.
         unsafe {
-            *buffer = ffi::Py_buffer {
-                buf: start.cast_mut().cast::<c_void>(),
-                len: this.received.len.cast_signed(),
-                itemsize: form.item_bytes(),
-                readonly: 1,
-                ndim: c_int::try_from(form.shape.len()).unwrap_or(0),
-                format: if asked(ffi::PyBUF_FORMAT) {
-                    form.format.as_ptr().cast_mut()
-                } else {
-                    std::ptr::null_mut()
-                },
-                shape: if asked(ffi::PyBUF_ND) {
-                    form.shape.as_ptr().cast_mut()
-                } else {
-                    std::ptr::null_mut()
-                },
-                strides: if asked(ffi::PyBUF_STRIDES) {
-                    form.strides.as_ptr().cast_mut()
-                } else {
-                    std::ptr::null_mut()
-                },
-                obj: slf.into_ptr(),
-                ..ffi::Py_buffer::new()
-            };
-        }
+            exported::fill(buffer, flags, start, len, Access::Read, &this.form, slf.clone().into_any());
+        };
         Ok(())
     }
 

@@ -1,12 +1,15 @@
 //! The class `Words`: the application's own 64-bit words in a ring's segment.
+#![allow(unsafe_code, reason = "half a word as a futex")]
 
 use crate::ring::Ring;
 use crate::source::Source;
+use crate::timeout::Deadline;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
-use std::sync::atomic::AtomicU64;
+use rustix::thread::{Timespec, futex};
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// A ring's words: 64-bit numbers in its segment for its user's own purposes, 0 at first. Made by `Ring.words`.
 ///
@@ -36,20 +39,21 @@ impl Words {
         count: usize,
         use_words: impl FnOnce(&[AtomicU64]) -> R,
     ) -> PyResult<R> {
-        let ring = self.ring.get().ring(py)?;
-        let words = ring.user_words();
-        let wanted = index.checked_add(count).and_then(|end| words.get(index..end));
-        let error = || {
-            PyIndexError::new_err(format!("the ring has {} words, no {count} from {index} on", words.len()))
-        };
-        wanted.map(use_words).ok_or_else(error)
+        let result = self.ring.get().with(py, |ring| {
+            let words = ring.user_words();
+            let wanted = index.checked_add(count).and_then(|end| words.get(index..end));
+            wanted.map(use_words).ok_or(words.len())
+        });
+        result?.map_err(|words| {
+            PyIndexError::new_err(format!("the ring has {words} words, no {count} from {index} on"))
+        })
     }
 }
 
 #[pymethods]
 impl Words {
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.ring.get().ring(py)?.user_words().len())
+        self.ring.get().with(py, |ring| ring.user_words().len())
     }
 
     /// The word of that number.
@@ -72,6 +76,42 @@ impl Words {
         self.with(py, index, 1, |words| words[0].compare_exchange(old, new, SeqCst, SeqCst).is_ok())
     }
 
+    /// How often `notify` was called for this word, modulo 2³².
+    ///
+    /// A word is used either this way, with `notify` and `wait`, or as a number.
+    fn notified(&self, py: Python<'_>, index: usize) -> PyResult<u32> {
+        self.with(py, index, 1, |words| bell(&words[0]).load(SeqCst))
+    }
+
+    /// Wakes all who `wait` for this word, in all processes.
+    fn notify(&self, py: Python<'_>, index: usize) -> PyResult<()> {
+        self.with(py, index, 1, |words| {
+            bell(&words[0]).fetch_add(1, SeqCst);
+            let _ = futex::wake(bell(&words[0]), futex::Flags::empty(), u32::MAX >> 1); // It is a mapped, aligned word.
+        })
+    }
+
+    /// Waits for at most `timeout` seconds until `notified` is not `seen`; says whether that is so.
+    ///
+    /// First `seen`, then a look at what one waits for, then this: so no `notify` is missed. Lets other threads run, and Ctrl-C
+    /// ends it.
+    #[pyo3(signature = (index, seen, timeout=None))]
+    fn wait(&self, py: Python<'_>, index: usize, seen: u32, timeout: Option<f64>) -> PyResult<bool> {
+        let deadline = Deadline::after(timeout)?;
+        while self.notified(py, index)? == seen {
+            let Some(slice) = deadline.slice() else { return Ok(false) };
+            let ring = self.ring.get().ring(py)?;
+            let slice = Timespec { tv_sec: 0, tv_nsec: slice.subsec_nanos().into() }; // It is a part of a second.
+            py.detach(|| {
+                let word = bell(&ring.user_words()[index]);
+                // Woken, late, or changed before: the caller of this looks again.
+                let _ = futex::wait(word, futex::Flags::empty(), seen, Some(&slice));
+            });
+            py.check_signals()?;
+        }
+        Ok(true)
+    }
+
     /// The first `nbytes` bytes of the words from `index` on, each read by itself.
     fn read<'py>(&self, py: Python<'py>, index: usize, nbytes: usize) -> PyResult<Bound<'py, PyByteArray>> {
         let bytes = self.with(py, index, nbytes.div_ceil(8), |words| {
@@ -92,4 +132,11 @@ impl Words {
             }
         })
     }
+}
+
+/// The half of a word that the kernel can wait on.
+fn bell(word: &AtomicU64) -> &AtomicU32 {
+    // SAFETY: valid and aligned for four bytes, as half of the eight that `word` borrows, and accessed atomically by all. The
+    // user uses a word in one way only; who does not gets numbers that nobody stored, from the same bytes.
+    unsafe { AtomicU32::from_ptr(word.as_ptr().cast::<u32>()) }
 }

@@ -76,7 +76,9 @@ impl Writer {
     pub(crate) fn new(writer: seqring::Writer, ring: Ring) -> Self {
         Writer {
             frame: ring.frame(),
-            claims_in_place: ring.slot_class() == SlotClass::Arena && ring.delivery() != Delivery::Lossy,
+            claims_in_place: ring.slot_class() == SlotClass::Arena
+                && ring.delivery() != Delivery::Lossy
+                && !ring.config().allows_observers(),
             cell: Arc::new(Cell::new("writer", Outbox { writer, ring })),
         }
     }
@@ -139,7 +141,7 @@ pub(crate) fn no_room(py: Python<'_>, cell: &Cell<Outbox>) -> PyErr {
 impl Writer {
     /// Publishes a message, without waiting. Returns its sequence, or `None` if the ring is full.
     #[pyo3(signature = (data, *, meta=None, tag=0))]
-    fn try_write(
+    pub(crate) fn try_write(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
@@ -205,8 +207,8 @@ impl Writer {
     /// Room for a message, to be filled in place: a context that gives a numpy array, published at its end.
     ///
     /// `claim(shape, dtype)` gives an array, of the ring's frame without `dtype`; `claim(nbytes)` a `memoryview`. Waits for room
-    /// for at most `timeout` seconds. After an exception nothing is published. In lossy rings, where readers may be looking, and
-    /// for small messages, the array is private memory, which is copied once.
+    /// for at most `timeout` seconds. After an exception nothing is published. In lossy rings and observed ones,
+    /// where others may be looking, and for small messages, the array is private memory, which is copied once.
     #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(
         &self,
@@ -260,7 +262,7 @@ impl Writer {
 
     /// Whether this was closed.
     #[getter]
-    fn closed(&self) -> bool {
+    pub(crate) fn closed(&self) -> bool {
         self.cell.is_closed()
     }
 

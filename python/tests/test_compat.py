@@ -5,12 +5,16 @@ import ctypes
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy
 import pytest
 import workers
+from conftest import START_METHODS
 from seqring.compat import ringbuffer
 from seqring.compat.ringbuffer import RingBuffer
 
@@ -405,6 +409,38 @@ def test_errors_have_messages(ring):
         ring.try_read(pointer)
 
 
-def test_large_slots_cost_no_memory_for_participants_that_never_come():
+def test_large_slots_cost_no_memory_for_participants_that_never_come(context):
     with contextlib.closing(RingBuffer(slot_bytes=100 << 20, slot_count=1)) as ring:
         assert os.stat(ring._ring.path).st_blocks * 512 < 150 << 20
+        # Nor does a child need it, who inherits addresses for all of them.
+        ring.new_writer()
+        pointer, results = ring.new_reader(), context.Queue()
+        process = context.Process(target=workers.compat_reader, args=(ring, pointer, results))
+        process.start()
+        ring.try_write(b"12345678")
+        ring.writer_done()
+        assert results.get(timeout=60) == [number(b"12345678")]
+        finish(process)
+
+
+# A whole program.
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+def test_a_program_for_ringbuffer_runs_with_its_import_changed(method, tmp_path):
+    original = (Path(__file__).parent / "ringbuffer_program.py").read_text()
+    assert original.count("import ringbuffer\n") == 1
+    program = tmp_path / "program.py"
+    program.write_text(original.replace("import ringbuffer\n", "from seqring.compat import ringbuffer\n"))
+    done = subprocess.run([sys.executable, program, method], capture_output=True, text=True, timeout=120)
+    ended = ["DataTooLargeError"] * 2 + ["WriterFinishedError"] * 3
+    assert (done.stdout, done.stderr, done.returncode) == (f"{ended} [0, 0, 0] 0\n", "", 0)
+
+
+def test_closing_twice_is_closing_once(ring):
+    ring.new_writer()
+    pointer = ring.new_reader()
+    ring.try_write(b"x")
+    ring.try_read(pointer)
+    for close in (pointer.close, ring.close) * 2:
+        close()

@@ -38,7 +38,7 @@ def test_examples_in_the_documentation(name):
     assert runner.summarize().failed == 0
 
 
-@pytest.mark.parametrize("name", ["Ring", "Writer", "Reader", "Taker", "View", "Claim", "Parked", "Words"])
+@pytest.mark.parametrize("name", ["Ring", "Writer", "Reader", "Observer", "Taker", "View", "Claim", "Parked", "Words"])
 def test_examples_in_the_documentation_of_classes(name):
     kind = getattr(seqring, name)
     test = doctest.DocTestParser().get_doctest(kind.__doc__, {}, name, None, 0)

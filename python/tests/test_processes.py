@@ -179,12 +179,26 @@ time.sleep(3600)
         "full(ring).claim(5)",
         "seqring.Queue(1, 8).get()",
         "asyncio.run(first(ring.reader()))",
+        "seqring.Observer.open(observed.name).read()",
+        "observed.words.wait(0, observed.words.notified(0))",
+        "tasks.put(b'x'); tasks.join()",
+        "old.blocking_read(pointer)",
+        "old.try_write(b'x'); old.blocking_write(b'x')",
+        "held = old.lock.for_write(); held.__enter__(); old.lock.for_read().__enter__()",
     ],
 )
 def test_ctrl_c_ends_every_wait(wait):
     program = f"""
 import asyncio, seqring
+from seqring.compat import ringbuffer
 ring = seqring.Ring.create(1, 64, slot_class="arena")
+observed = seqring.Ring.create(1, 64, observers=True, words=1)
+tasks = seqring.Queue(1, 8)
+old = ringbuffer.RingBuffer(slot_bytes=8, slot_count=1)
+old.new_writer()
+pointer = old.new_reader()
+old.try_write(b"x")
+old.try_read(pointer)
 def full(ring):
     global reader
     reader, writer = ring.reader(), ring.writer()
@@ -201,6 +215,7 @@ print("ready", flush=True)
         assert process.stdout.readline() == b"ready\n"
         # Until it is in the wait: then it sleeps.
         while "S" not in open(f"/proc/{process.pid}/stat").read().rpartition(")")[2][:3]:
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert b"KeyboardInterrupt" in process.communicate(timeout=60)[1]

@@ -83,3 +83,66 @@ def test_shutdown_lets_what_is_there_be_taken(small):
     for call in (small.get, lambda: small.put(b"x")):
         with pytest.raises(seqring.Closed):
             call()
+
+
+@pytest.fixture(params=["its maker", "opened", "standard library"])
+def joinable(request):
+    """What `queue.Queue` does in these tests, ours does."""
+    if request.param == "standard library":
+        yield queue.Queue(3)
+        return
+    with seqring.Queue(3, 64) as one, pickle.loads(pickle.dumps(one)) as other:
+        yield one if request.param == "its maker" else other
+
+
+def test_join_waits_for_every_task(joinable):
+    joinable.join()
+    for _ in range(3):
+        joinable.put(b"task")
+    done = []
+
+    def work():
+        for _ in range(3):
+            joinable.get()
+            done.append(len(done))
+            joinable.task_done()
+
+    thread = threading.Timer(0.05, work)
+    thread.start()
+    joinable.join()
+    assert done == [0, 1, 2]
+    thread.join()
+    with pytest.raises(ValueError, match="too many times"):
+        joinable.task_done()
+
+
+def test_what_was_not_put_is_no_task(joinable):
+    for _ in range(3):
+        joinable.put(b"task")
+    with pytest.raises(queue.Full):
+        joinable.put_nowait(b"one too many")
+    for _ in range(3):
+        joinable.get()
+        joinable.task_done()
+    joinable.join()
+
+
+def test_join_waits_for_tasks_of_other_processes(context, small):
+    small.put(b"a task"), small.put(b"another")
+    process = context.Process(target=workers.do_tasks, args=(small, 2))
+    process.start()
+    small.join()
+    assert small.empty()
+    process.join(60)
+    assert process.exitcode == 0
+    small.put(b"undone")
+    with pytest.raises(seqring.TimedOut, match="1 tasks"):
+        small.join(timeout=0.01)
+
+
+def test_a_ring_without_a_count_of_tasks_says_so():
+    with seqring.Ring.create(2, 64, delivery="queue") as ring, seqring.Queue.open(ring.name) as bare:
+        bare.put(b"x")
+        assert bare.get() == b"x"
+        with pytest.raises(seqring.Error, match="counts no tasks"):
+            bare.task_done()

@@ -138,3 +138,22 @@ def compat_new_reader(ring, results):
         results.put("made")
     except ringbuffer.MustCreatedReadersBeforeWritingError:
         results.put("refused")
+
+
+def do_tasks(queue, count):
+    for _ in range(count):
+        queue.get(timeout=60)
+        queue.task_done()
+
+
+def hold_taken(ring, ready):
+    taker = ring.taker()
+    view = taker.view(timeout=60)
+    ready.set()
+    while view is not None:
+        time.sleep(60)
+
+
+def notify(ring):
+    ring.words.store(1, 5)
+    ring.words.notify(0)

@@ -99,7 +99,8 @@ impl Board {
         let words: Vec<u64> = commands.user_words().iter().map(|word| word.load(Relaxed)).collect();
         let plan = Plan::from_words(&words)?;
         let board = Board { commands: commands.clone(), counts: plan_lines(&plan) * LINE };
-        (words.len() == Self::words(&plan)).then_some((board, plan))
+        let is_whole = plan.producers < words.len() && words.len() == Self::words(&plan);
+        is_whole.then_some((board, plan))
     }
 
     /// The line of a producer; of the commander, who comes after them.
@@ -119,7 +120,7 @@ impl Board {
 
     /// Results that came twice, because a worker died when it had just published one.
     pub(crate) fn repeated(&self) -> u64 {
-        self.commands.user_words()[self.counts + LINE].load(Relaxed)
+        self.commands.user_words()[self.counts + LINE].load(Relaxed) % Label::NUMBERS // Whatever a peer stored there.
     }
 
     pub(crate) fn count_repeated(&self) {

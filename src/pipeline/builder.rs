@@ -1,14 +1,17 @@
 //! What a pipeline is made to be.
 
 use super::arrays::Arrays;
+#[cfg(target_os = "linux")]
 use super::crew::Crew;
 use super::error::PipelineError;
 use super::failure::OnFailure;
 use super::items::Items;
 use super::keeper::{Keeper, Limits};
+#[cfg(target_os = "linux")]
 use super::launch::Launch;
 use super::plan::Plan;
 use super::producing::Kept;
+#[cfg(target_os = "linux")]
 use super::program::refuse_lost_worker;
 use super::results::Order;
 use super::seen::Seen;
@@ -20,6 +23,7 @@ use crate::config::Config;
 use crate::error::RingError;
 use crate::frame::Frame;
 use crate::ring::Ring;
+#[cfg(target_os = "linux")]
 use crate::segment_options::SegmentOptions;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -200,20 +204,23 @@ impl Pipeline {
         C: Commander + Send + 'static,
         P: Producer + Send + 'static,
     {
+        #[cfg(target_os = "linux")]
         refuse_lost_worker()?;
         let workshop =
             self.workshop(|[commands, results]| Ok([Ring::heap(commands)?, Ring::heap(results)?]))?;
         let kept: Vec<Kept> =
             self.produce_timeout.iter().flat_map(|_| (0..self.producers).map(|_| Kept::default())).collect();
         let mut items = self.items(workshop.clone(), Workers::Threads(Threads::new()), kept.clone())?;
-        for index in 0..self.producers {
-            let producing = workshop.producing(index, producer(index), kept.get(index).cloned())?;
-            workshop.arrive(index);
-            items.workers.spawn(format!("producer {index}"), move || producing.run())?;
+        if let Workers::Threads(threads) = &mut items.workers {
+            for index in 0..self.producers {
+                let producing = workshop.producing(index, producer(index), kept.get(index).cloned())?;
+                workshop.arrive(index);
+                threads.spawn(format!("producer {index}"), move || producing.run())?;
+            }
+            let commanding = workshop.commanding(commander)?;
+            workshop.arrive(workshop.commander());
+            threads.spawn("the commander".into(), move || commanding.run())?;
         }
-        let commanding = workshop.commanding(commander)?;
-        workshop.arrive(workshop.commander());
-        items.workers.spawn("the commander".into(), move || commanding.run())?;
         Ok(items)
     }
 
@@ -265,6 +272,8 @@ impl Pipeline {
             produce: self.produce_timeout,
         };
         let processes = matches!(workers, Workers::Processes(_));
+        // On their way, with those in hand.
+        let commands = workshop.commands.config().slots() + self.producers;
         Ok(Items {
             keeper: Keeper::new(&workshop, limits, kept, processes)?,
             workshop,
@@ -274,7 +283,7 @@ impl Pipeline {
             home: channel(),
             workers,
             ahead: None,
-            seen: (self.order == Order::Unordered).then(Seen::default),
+            seen: (self.order == Order::Unordered).then(|| Seen::new(commands)),
             done: 0,
             total: None,
             ended: false,

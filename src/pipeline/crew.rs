@@ -2,8 +2,9 @@
 
 use super::board::{At, Board};
 use super::error::PipelineError;
+use super::exit::Exit;
 use super::label::Label;
-use super::launch::{Exit, Launch, Worker};
+use super::launch::{Launch, Worker};
 use super::ticket::{WorkerRole, WorkerTicket};
 use super::workshop::Workshop;
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! Every way a pipeline can fail.
 
-use super::doing::Doing;
-use super::launch::Exit;
+use super::exit::{Doing, Exit};
 use crate::error::{JoinError, ReadError, RingError};
 use std::any::Any;
 use std::time::Duration;

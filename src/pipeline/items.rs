@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::seen::Seen;
 use super::workers::Workers;
 use super::workshop::Workshop;
-use crate::error::ReadError;
+use crate::error::{Corrupt, ReadError};
 use crate::taker::{Held, Taker};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -133,13 +133,15 @@ impl Items {
         self.find_taker()?;
         loop {
             let look_again = self.keeper.look(&mut self.workers)?;
-            let the_end = self.keeper.end_after(self.done);
+            let (seen, done) = (&self.seen, self.done);
+            let have_come = |issued| seen.as_ref().map_or(done >= issued, |seen| seen.are_all_below(issued));
+            let the_end = self.keeper.end_after(have_come);
             let until = match the_end {
                 Some(_) => Some(Instant::now()), // The end of the commands may be among the results already.
                 None => [deadline, look_again].into_iter().flatten().min(),
             };
             match (Held::take(&mut self.taker, until), the_end) {
-                (Ok(held), _) => return Ok(self.outcome(held)),
+                (Ok(held), _) => return self.outcome(held).map_err(damaged),
                 (Err(ReadError::TimedOut { .. }), Some(end)) => return Err(end),
                 (Err(ReadError::TimedOut { .. }), None)
                     if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
@@ -165,23 +167,30 @@ impl Items {
         Ok(())
     }
 
-    fn outcome(&mut self, held: Held) -> Outcome {
+    fn outcome(&mut self, held: Held) -> Result<Outcome, Corrupt> {
         let label = Label::from_word(held.received().tag);
         let mark = Mark::of(label);
         let ends = matches!(mark, Some(Mark::End | Mark::Commander));
-        if !ends && self.seen.as_mut().is_some_and(|seen| !seen.is_first(label.number)) {
-            // Its producer died when it had just published it, and its command was tried again.
-            self.taker = Some(held.release());
-            self.workshop.board.count_repeated();
-            return Outcome::Noted;
-        }
-        if mark == Some(Mark::Item) {
+        let is_first = match &mut self.seen {
+            Some(seen) if !ends => seen.is_first(label.number)?,
+            _ => true,
+        };
+        if is_first && mark == Some(Mark::Item) {
             let (arrays, home) = (self.workshop.plan.arrays.clone(), self.home.0.clone());
-            return Outcome::Item(Item { number: label.number, held: Some(held), arrays, home });
+            if held.bytes().len() < arrays.bytes() {
+                return Err(Corrupt { what: "an item is shorter than its arrays" });
+            }
+            return Ok(Outcome::Item(Item { number: label.number, held: Some(held), arrays, home }));
         }
-        let outcome = self.note(mark, label.number, held.bytes());
+        let outcome = if is_first {
+            self.note(mark, label.number, held.bytes())
+        } else {
+            // Its producer died when it had just published it, and its command was tried again.
+            self.workshop.board.count_repeated();
+            Outcome::Noted
+        };
         self.taker = Some(held.release());
-        outcome
+        Ok(outcome)
     }
 
     /// What a result means that is no item.
@@ -226,6 +235,10 @@ impl Items {
         self.workshop.close();
         self.workers.end()
     }
+}
+
+fn damaged(error: Corrupt) -> PipelineError {
+    PipelineError::Read(error.into())
 }
 
 impl Iterator for Items {

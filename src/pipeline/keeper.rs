@@ -6,11 +6,10 @@
 
 use super::board::At;
 use super::crew::{Crew, Dead};
-use super::doing::Doing;
 use super::error::PipelineError;
+use super::exit::{Doing, Exit};
 use super::failure::OnFailure;
 use super::label::{Label, Mark};
-use super::launch::Exit;
 use super::producing::{Kept, told, try_again};
 use super::results::Results;
 use super::workers::Workers;
@@ -119,10 +118,11 @@ impl Keeper {
         Ok(Some(self.next_look))
     }
 
-    /// Why there will be nothing more, if `done` results were delivered and the commander died.
-    pub(crate) fn end_after(&mut self, done: u64) -> Option<PipelineError> {
-        let all_done = done >= self.workshop.board.issued();
-        self.commander_died.take_if(|_| all_done)
+    /// Why there will be nothing more, if the commander died and all results came of the so many commands that `have_come`
+    /// asks for.
+    pub(crate) fn end_after(&mut self, have_come: impl FnOnce(u64) -> bool) -> Option<PipelineError> {
+        let issued = self.workshop.board.issued();
+        self.commander_died.take_if(|_| have_come(issued))
     }
 
     /// What became of the command of this number, if it is known here and not by its result.

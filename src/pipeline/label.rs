@@ -11,12 +11,15 @@ pub(crate) struct Label {
 const NUMBER_BITS: u32 = 56;
 
 impl Label {
+    /// Numbers are below.
+    pub(crate) const NUMBERS: u64 = 1 << NUMBER_BITS;
+
     pub(crate) fn word(self) -> u64 {
         u64::from(self.mark) << NUMBER_BITS | self.number
     }
 
     pub(crate) fn from_word(word: u64) -> Self {
-        Label { mark: (word >> NUMBER_BITS) as u8, number: word & ((1 << NUMBER_BITS) - 1) }
+        Label { mark: (word >> NUMBER_BITS) as u8, number: word % Self::NUMBERS }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the processes of a pipeline are started and ended: what whoever hosts one says of its processes.
 
 use super::error::WorkerError;
+use super::exit::Exit;
 use super::ticket::WorkerTicket;
 use std::fmt;
 use std::time::Duration;
@@ -34,48 +35,4 @@ pub trait Worker: Send + fmt::Debug {
 
     /// Ends it, at whatever instruction it is (`SIGKILL`). One that has ended already may be none's business any more.
     fn kill(&mut self);
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// By itself, with this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-    /// Nobody knows.
-    Unknown,
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Exit::Code(code) => write!(f, "ended with code {code}"),
-            Exit::Signal(signal) => match name(*signal) {
-                Some(name) => write!(f, "was killed by signal {signal} ({name})"),
-                None => write!(f, "was killed by signal {signal}"),
-            },
-            Exit::Unknown => write!(f, "ended, nobody knows how"),
-        }
-    }
-}
-
-/// What the signals that end processes are called.
-fn name(signal: i32) -> Option<&'static str> {
-    [
-        (1, "SIGHUP"),
-        (2, "SIGINT"),
-        (3, "SIGQUIT"),
-        (4, "SIGILL"),
-        (6, "SIGABRT"),
-        (7, "SIGBUS"),
-        (8, "SIGFPE"),
-        (9, "SIGKILL"),
-        (11, "SIGSEGV"),
-        (13, "SIGPIPE"),
-        (14, "SIGALRM"),
-        (15, "SIGTERM"),
-    ]
-    .iter()
-    .find_map(|(number, name)| (*number == signal).then_some(*name))
 }

@@ -1,7 +1,8 @@
 //! Worker processes that are programs: this very program run again, or another one.
 
 use super::error::{PipelineError, WorkerError};
-use super::launch::{Exit, Launch, Worker};
+use super::exit::Exit;
+use super::launch::{Launch, Worker};
 use super::ticket::{WorkerRole, WorkerTicket};
 use super::worker::{Commander, Producer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

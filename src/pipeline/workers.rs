@@ -19,18 +19,6 @@ impl Workers {
         }
     }
 
-    /// One more thread; what started as processes has none.
-    pub(crate) fn spawn(
-        &mut self,
-        worker: String,
-        run: impl FnOnce() + Send + 'static,
-    ) -> Result<(), PipelineError> {
-        match self {
-            Workers::Threads(threads) => threads.spawn(worker, run),
-            Workers::Processes(_) => Ok(()),
-        }
-    }
-
     /// Waits until all have ended; the closed rings let them.
     pub(crate) fn end(&mut self) -> Result<(), PipelineError> {
         match self {

@@ -124,7 +124,8 @@ impl Mapping {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let Source::File(start) = self.source else { return false };
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
+        // Without a reserve: of a ring that may grow beyond the memory of the machine the child touches a few pages.
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
         // SAFETY: `FIXED_NOREPLACE` maps into the hole or not at all, so nothing that the child has is replaced.
         let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, start) };
         mapped.is_ok_and(|base| base.cast() == self.base)

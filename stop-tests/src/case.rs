@@ -14,6 +14,8 @@ const VICTIM: u64 = 0;
 /// So many messages a writing victim has; more, if it gets to its point only when somebody else is in the right place.
 const ERRANDS: u64 = 2_000;
 const PARTICIPANTS: usize = 16;
+/// Once a victim goes on, or is about to be killed, the others move at most so many.
+const AFTERWARDS: u64 = 10_000;
 
 /// What a victim is, and in which ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +131,11 @@ impl Role {
             Role::Reader(..) => 1,
         }
     }
+}
+
+/// So many of `messages` are moved where nobody is stopped.
+pub(crate) fn afterwards(messages: u64) -> u64 {
+    messages.min(AFTERWARDS)
 }
 
 /// What the victim process does: its errands, and it stops itself at the point that its parent named.
@@ -354,16 +361,15 @@ impl Case {
             Ok(())
         };
         victim::await_stop(&mut victim)?;
-        let mut passed = 0;
-        if self.role.is_dispensable() {
-            go_on(progress)?;
-            passed = progress;
-        }
+        let afterwards = afterwards(progress);
+        let meanwhile = if self.fate == Fate::Killed { afterwards } else { progress };
+        let passed = if self.role.is_dispensable() { meanwhile } else { 0 };
+        go_on(passed)?;
         match self.fate {
             Fate::Continued => {
                 victim::resume(&victim)?;
                 if let Role::Reader(..) = self.role {
-                    go_on(progress)?;
+                    go_on(afterwards)?;
                     over.store(true, Ordering::Relaxed);
                 }
                 victim::ends_well(&mut victim)?;
@@ -372,17 +378,17 @@ impl Case {
             Fate::Killed => {
                 victim::kill(&mut victim)?;
                 if self.role.others() > 0 {
-                    go_on(progress)?;
+                    go_on(afterwards)?;
                 }
                 if writes {
                     // Its heir finds a ring that works.
                     let mut heir = ring.writer().map_err(|error| format!("no heir: {error}"))?;
-                    for n in 0..progress {
+                    for n in 0..afterwards {
                         let wrote = heir.write_timeout(&message(u64::MAX, n), Duration::from_secs(20));
                         wrote.map_err(|error| format!("the heir: {error}"))?;
                     }
                 }
-                Ok(Ended { moved: passed + progress, least: 0, log: log()? })
+                Ok(Ended { moved: passed + afterwards, least: 0, log: log()? })
             }
         }
     }

@@ -3,7 +3,7 @@
 //! What the view shows stays the same, whether the writer goes on or an heir does; and in the end the reader has been told
 //! of every message that it did not get.
 
-use crate::case::Fate;
+use crate::case::{Fate, afterwards};
 use crate::message::{SLOT_BYTES, message, numbers, read_all};
 use crate::victim::{self, NEVER};
 use seqring::stopping::Stop;
@@ -35,6 +35,7 @@ pub(crate) fn be_victim(stop: usize, name: &str) {
 
 /// Runs a case. Returns how many messages the heir moved, or the victim when it went on.
 pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
+    let messages = afterwards(messages);
     let name = format!("stop-test-{}-eviction-{stop:?}-{fate:?}", std::process::id());
     let config = Config::new(4, SLOT_BYTES).participants(8).slot_class(class).evict_after(EVICT_AFTER);
     let ring = Ring::create(&name, &config).map_err(text)?;

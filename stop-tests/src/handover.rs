@@ -3,7 +3,7 @@
 //! While nobody has the reader, the writer waits for it: so what others can do while the victim is stopped is to see that
 //! nothing is lost and nobody else gets it. What goes on, goes on when the victim does, or is dead.
 
-use crate::case::Fate;
+use crate::case::{Fate, afterwards};
 use crate::message::{SLOT_BYTES, message, numbers};
 use crate::victim::{self, NEVER};
 use seqring::stopping::Stop;
@@ -53,6 +53,7 @@ pub(crate) fn be_resumer(stop: usize, name: &str, ticket: Ticket) {
 /// Runs a case. Returns how many messages were moved past the victim.
 pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
     let name = format!("stop-test-{}-handover-{stop:?}-{fate:?}", std::process::id());
+    let messages = afterwards(messages);
     let config = Config::new(SLOTS as usize, SLOT_BYTES).participants(8).slot_class(class);
     let ring = Ring::create(&name, &config).map_err(text)?;
     let writer = ring.writer().map_err(text)?;

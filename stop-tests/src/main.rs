@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release` runs every case with 10^4 messages, `-- MESSAGES` with so many, and prints a table; `-- MESSAGES
 //! POINT…` runs the cases of the points whose names contain one of these. A case is
-//! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others move that
-//! many messages; then the victim is continued and ends its errands, or it is killed and an heir takes its place. It
+//! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others, if they can,
+//! move that many messages (10^4 if it is going to be killed); then the victim is continued and ends its errands, or it is
+//! killed and an heir takes its place; and 10^4 more are moved. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
 //! victim never gets to its point. Clearing up after the dead (`recovery`), handing readers over (`handover`), evicting them
 //! (`eviction`), and the points at which segments come and go (`segment`) have cases of their own.

@@ -1,6 +1,6 @@
 //! What the participants of a case write, and how whoever reads knows that it is that, whole and in order.
 
-use seqring::{Lagged, ReadError, Reader, Taker};
+use seqring::{Lagged, ReadError, Reader, Received, Taker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -62,6 +62,16 @@ pub(crate) fn take_all(taker: &mut Taker, progress: &AtomicU64, over: &AtomicBoo
     }
 }
 
+/// The next message, copied or looked at in place.
+fn read(reader: &mut Reader, out: &mut [u8], in_place: bool) -> Result<Received, ReadError> {
+    if !in_place {
+        return reader.read(out);
+    }
+    let view = reader.view()?;
+    out[..view.len()].copy_from_slice(&view);
+    Ok(view.received())
+}
+
 /// Reads until the stream has ended and it is `over`, and counts in `progress`. Each message must be whole and each writer's in its order;
 /// and where nothing was missed, without gap or repetition.
 pub(crate) fn read_all(reader: &mut Reader, progress: &AtomicU64, over: &AtomicBool) -> Result<Got, String> {
@@ -69,7 +79,7 @@ pub(crate) fn read_all(reader: &mut Reader, progress: &AtomicU64, over: &AtomicB
     let (mut got, mut expected) = (Got::default(), reader.position());
     let from_the_start = expected == 0;
     loop {
-        match reader.read(&mut out) {
+        match read(reader, &mut out, expected.is_multiple_of(2)) {
             Ok(received) => {
                 let (writer, n) = numbers(&out[..received.len])?;
                 if received.sequence != expected {

@@ -14,7 +14,7 @@ A `Ring` is made once and opened by name, or sent to other processes: it pickles
 which share them. `Queue` has `put` and `get`. A `Pipeline` has producers make numbered items.
 """
 
-from seqring._seqring import Claim, Parked, Reader, Ring, Taker, View, Words, Writer
+from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer
 from seqring._stats import Participant, Stats
 from seqring.errors import (
     Busy,
@@ -56,6 +56,7 @@ __all__ = [
     "PeerDied",
     "NoSpace",
     "NotPermitted",
+    "Observer",
     "Parked",
     "Participant",
     "Pipeline",

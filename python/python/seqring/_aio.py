@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from seqring._seqring import Reader, Taker
+from seqring._seqring import Observer, Reader, Taker
 from seqring.errors import Closed
 
 _SLICE_SECONDS = 0.1
@@ -16,14 +16,14 @@ TURN = 16
 
 
 class Messages:
-    """The messages of a reader or taker, for `async for`. Ends when the stream does.
+    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does.
 
     A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
     """
 
-    def __init__(self, endpoint: Reader | Taker) -> None:
+    def __init__(self, endpoint: Reader | Observer | Taker) -> None:
         self._endpoint = endpoint
-        self._try = endpoint.try_read if isinstance(endpoint, Reader) else endpoint.try_take
+        self._try = endpoint.try_take if isinstance(endpoint, Taker) else endpoint.try_read
         self._waiter: Waiter | None = None
         self._in_a_row = 0
 

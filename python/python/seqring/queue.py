@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from types import TracebackType
 from typing import Any, Literal
 
-from seqring._seqring import Ring, Taker, Writer
-from seqring.errors import Empty, Full, TimedOut
+from seqring._seqring import Ring, Taker, Words, Writer
+from seqring.errors import Empty, Error, Full, TimedOut
 
 Items = Literal["bytes", "pickle"]
+
+# In the words of the ring: how many items are not done, and who waits until there is none.
+_UNFINISHED, _ALL_DONE = 0, 1
+_WORDS = 2
 
 
 class Queue:
@@ -20,8 +25,8 @@ class Queue:
     as `bytearray`. With `items="pickle"` they are any objects: then whoever may write to the queue can run code in
     whoever reads from it, so this is to be asked for.
 
-    `put` and `get` do what those of `queue.Queue` do, raise `queue.Full` and `queue.Empty`, and may be called by any
-    thread and process. A queue pickles to its name. It needs room for two participants a process, 16 processes unless
+    The methods do what those of `queue.Queue` do, raise `queue.Full` and `queue.Empty`, and may be called by any thread
+    and process. A queue pickles to its name. It needs room for two participants a process, 16 processes unless
     `processes` says otherwise.
 
     >>> queue = Queue(2, 64)
@@ -43,7 +48,7 @@ class Queue:
         processes: int = 16,
     ) -> None:
         ring = Ring.create(
-            maxsize, item_bytes, name=name, delivery="queue", participants=2 * processes, meta_bytes=0
+            maxsize, item_bytes, name=name, delivery="queue", participants=2 * processes, words=_WORDS
         )
         self._begin(ring, items)
 
@@ -59,6 +64,7 @@ class Queue:
             raise ValueError(f'items must be "bytes" or "pickle", not {items!r}')
         self._ring = ring
         self._items: Items = items
+        self._words = ring.words if len(ring.words) >= _WORDS else None
         self._ends: tuple[int, Writer, Taker] | None = None
 
     @property
@@ -80,13 +86,24 @@ class Queue:
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Puts an item into the queue, waiting for room if `block`, for at most `timeout` seconds if that is given."""
         data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) if self._items == "pickle" else item
+        if block and timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
         writer, _ = self._joined()
+        # Counted first: whoever gets the item may be done with it at once.
+        if self._words is not None:
+            self._words.add(_UNFINISHED, 1)
+        try:
+            self._put(writer, data, block, timeout)
+        except BaseException:
+            if self._words is not None:
+                self._finish()
+            raise
+
+    def _put(self, writer: Writer, data: Any, block: bool, timeout: float | None) -> None:
         if not block:
             if writer.try_write(data) is None:
                 raise Full(f"all {self.maxsize} places are taken")
             return
-        if timeout is not None and timeout < 0:
-            raise ValueError("'timeout' must be a non-negative number")
         try:
             writer.write(data, timeout=timeout)
         except TimedOut as error:
@@ -117,6 +134,39 @@ class Queue:
     def get_nowait(self) -> Any:
         """`get(block=False)`."""
         return self.get(block=False)
+
+    def task_done(self) -> None:
+        """Says that an item which `get` gave is done with. Raises `ValueError` if that was said for all of them."""
+        self._finish()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Waits until `task_done` was called, in whichever process, for every item that was put.
+
+        What a process got and was not done with when it was killed stays undone: `timeout`, in seconds, bounds the wait
+        for it. Raises `TimedOut`.
+        """
+        words, end = self._counted(), None if timeout is None else time.monotonic() + timeout
+        while True:
+            seen = words.notified(_ALL_DONE)
+            if words.load(_UNFINISHED) == 0:
+                return
+            left = None if end is None else max(0.0, end - time.monotonic())
+            if not words.wait(_ALL_DONE, seen, left):
+                raise TimedOut(f"end of {words.load(_UNFINISHED)} tasks")
+
+    def _finish(self) -> None:
+        words = self._counted()
+        while (unfinished := words.load(_UNFINISHED)) > 0:
+            if words.exchange(_UNFINISHED, unfinished, unfinished - 1):
+                if unfinished == 1:
+                    words.notify(_ALL_DONE)
+                return
+        raise ValueError("task_done() called too many times")
+
+    def _counted(self) -> Words:
+        if self._words is None:
+            raise Error(f"the ring {self.name!r} counts no tasks: it was not made by seqring.Queue")
+        return self._words
 
     def qsize(self) -> int:
         """Items in the queue, when it was looked at."""

@@ -1,14 +1,14 @@
 """`ReadersWriterLock`: what the ring does without, kept for programs that use it.
 
 Its state is one shared word, `[writes:32 | writer:1 | readers:31]`, and a table that says which process holds it how
-often, so that what a killed process held is let go of. Whoever waits looks again, ever more rarely, up to every ms.
+often, so that what a killed process held is let go of. Whoever waits sleeps until somebody lets go, and looks for dead
+holders meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,8 +23,9 @@ _ALL = (1 << 64) - 1
 _HOLDERS = 256
 # A holder's record: process, its start, what it holds (as the low half of the state).
 _RECORD = 3
-WORDS = 1 + _RECORD * _HOLDERS
-_LONGEST_NAP_SECONDS = 0.001
+# The last word wakes those who wait.
+_BELL = 1 + _RECORD * _HOLDERS
+WORDS = _BELL + 1
 _LOOK_AFTER_SECONDS = 0.05
 
 
@@ -75,8 +76,8 @@ class ReadersWriterLock:
 
     def _acquire(self, is_free: Callable[[int], bool], change: int) -> None:
         record = self._own_record()
-        nap, looked = 0.0, time.monotonic()
         while True:
+            seen = self._words.notified(self._base + _BELL)
             state = self._words.load(self._base)
             if is_free(state):
                 # First the record: who dies in between is found to hold too much, never too little.
@@ -85,10 +86,7 @@ class ReadersWriterLock:
                     return
                 self._words.add(record + 2, -change)
                 continue
-            time.sleep(nap)
-            nap = min(nap + 0.00005, _LONGEST_NAP_SECONDS)
-            if time.monotonic() - looked > _LOOK_AFTER_SECONDS:
-                looked = time.monotonic()
+            if not self._words.wait(self._base + _BELL, seen, _LOOK_AFTER_SECONDS):
                 self._look_after()
 
     def _release(self, change: int) -> None:
@@ -100,7 +98,8 @@ class ReadersWriterLock:
         while True:
             state = self._words.load(self._base)
             if self._words.exchange(self._base, state, (state + change) & _ALL):
-                return
+                break
+        self._words.notify(self._base + _BELL)
 
     def _own_record(self) -> int:
         pid = os.getpid()

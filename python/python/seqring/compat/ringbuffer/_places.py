@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqring import _lifetime, errors
-from seqring._seqring import Parked, Reader, Ring
+from seqring._seqring import Parked, PointerBase, Reader, Ring
 from seqring.compat.ringbuffer import _layout
 from seqring.compat.ringbuffer._errors import Error, PointerInUseError
 from seqring.compat.ringbuffer._pointer import Pointer
@@ -52,7 +52,7 @@ class _Count:
         return self._words.load(self._at) if position is None else position
 
 
-class ReaderPointer(Pointer):
+class ReaderPointer(Pointer, PointerBase):
     """A reader's place in a ring.
 
     It is kept for whoever reads by it first, in any process; from then on it is that process's, and ends with it, so
@@ -67,7 +67,6 @@ class ReaderPointer(Pointer):
         self._at = _layout.pointer_at(number)
         self.counter = _Count(ring, self._at)
         self._parked, self._parked_in = parked, _lifetime.pid
-        self._reader: Reader | None = None
         self._reader_process = 0
         self._joining = ProcessLock()
 
@@ -87,8 +86,9 @@ class ReaderPointer(Pointer):
     def join(self) -> Reader:
         """The reader, in this process's hands from now on."""
         with self._joining:
-            if self._reader is not None and self._reader_process == _lifetime.pid:
-                return self._reader
+            reader = self._reader
+            if reader is not None and self._reader_process == _lifetime.pid:
+                return reader
             ticket = self._words.load(self._at + 1), self._words.load(self._at + 2)
             try:
                 reader = self._memory.resume(ticket, skip_lost=True)
@@ -129,9 +129,10 @@ class ReaderPointer(Pointer):
 
     def close(self) -> None:
         """Leaves the ring: writers do not wait for this reader any more."""
-        if self._reader is not None and self._reader_process == _lifetime.pid:
+        reader = self._reader
+        if reader is not None and self._reader_process == _lifetime.pid and not reader.closed:
             self._words.store(self._at, self.counter.value)
-            self._reader.close()
+            reader.close()
         if self._parked is not None and self._parked_in == _lifetime.pid:
             self._parked.close()
 

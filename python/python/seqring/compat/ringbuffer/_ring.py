@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
-from seqring._seqring import Ring, Writer
+from seqring._seqring import Ring, RingBufferBase, Writer
 from seqring.compat.ringbuffer import _layout, _lock, _writers
 from seqring.compat.ringbuffer._errors import (
     AlreadyClosedError,
@@ -27,15 +28,17 @@ from seqring.compat.ringbuffer._slots import SlotArray
 _PARTICIPANTS = 1024
 _SLICE_SECONDS = 0.1
 _NAP_SECONDS = 0.002
-_LOOK_AFTER_SECONDS = 0.05
 
 
-class RingBuffer:
+class RingBuffer(RingBufferBase):
     """A ring of `slot_count` messages of at most `slot_bytes` bytes.
 
     Writers are announced by `new_writer()`, readers made by `new_reader()` before the first write; then both may go to
     other threads and processes, forked or spawned. With `overwrite=True` writers never wait, and a slow reader loses
     what was overwritten: its pointer's `lost` counts it.
+
+    `try_write`, `blocking_write`, `try_read` and `blocking_read` are the base's, which come here with whatever is not
+    a plain message.
     """
 
     def __init__(self, *, slot_bytes: int, slot_count: int, overwrite: bool = False) -> None:
@@ -60,10 +63,9 @@ class RingBuffer:
         self.readers = readers
         self.writer = WriterPointer(ring)
         self.active = _writers.Writers(self._words, _layout.WRITERS_AT)
-        self._writer: Writer | None = None
         self._writer_process = 0
         self._joining = ProcessLock()
-        self._looked = 0.0
+        self._found_on(ring, _layout.WRITERS_AT)
 
     @property
     def lock(self) -> _lock.ReadersWriterLock:
@@ -100,38 +102,24 @@ class RingBuffer:
         # Its leaving wakes who waits; without one, one that comes and goes does.
         (writer if writer is not None and mine else self._ring.writer()).close()
 
-    def try_write(self, data: Any) -> None:
-        """Writes any object with a buffer, without waiting."""
-        if self._write(data) is None:
+    def _try_write(self, data: Any) -> None:
+        if self._guarded(lambda writer: writer.try_write(data)) is None:
             raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read yet")
 
-    def blocking_write(self, data: Any, timeout: float | None = None) -> None:
-        """Writes any object with a buffer, waiting for the slowest reader, for at most `timeout` seconds."""
-        if self._write(data) is not None:
-            return
+    def _blocking_write(self, data: Any, timeout: float | None) -> None:
         try:
             self._guarded(lambda writer: writer.write(data, timeout=timeout))
         except errors.TimedOut as error:
             raise TimedOutError(str(error)) from None
 
-    def _write(self, data: Any) -> int | None:
-        if not self._words.load(_layout.WRITERS_AT) & _writers.COUNT:
-            raise AlreadyClosedError("no writer is active: call new_writer() first")
-        writer = self._writer
-        if writer is not None and self._writer_process == _lifetime.pid:
-            try:
-                return writer.try_write(data)
-            except ValueError:
-                pass  # Too large, or closed by a thread that was done: told apart below.
-        return self._guarded(lambda writer: writer.try_write(data))
-
-    def _guarded(self, write: Any) -> int | None:
+    def _guarded(self, write: Callable[[Writer], int | None]) -> int | None:
         """Calls `write` with this process's writer: with another one, if a thread that was done closed it."""
         while True:
+            if not self.active.value:
+                raise AlreadyClosedError("no writer is active: call new_writer() first")
             writer = self._join()
             try:
-                result: int | None = write(writer)
-                return result
+                return write(writer)
             except errors.TooLarge as error:
                 raise DataTooLargeError(str(error)) from None
             except errors.JoinError as error:
@@ -148,18 +136,16 @@ class RingBuffer:
                 self._writer_process = _lifetime.pid
             return self._writer
 
-    def try_read(self, pointer: ReaderPointer) -> bytearray:
-        """The next message, without waiting."""
+    def _try_read(self, pointer: ReaderPointer) -> bytearray:
         data = pointer.take()
         if data is not None:
             return data
-        self._look_after()
+        self.active.look_after()
         if self.active.value:
             raise WaitingForWriterError("there is no message yet")
         return self._last(pointer)
 
-    def blocking_read(self, pointer: ReaderPointer, timeout: float | None = None) -> bytearray:
-        """The next message, waiting for it, for at most `timeout` seconds."""
+    def _blocking_read(self, pointer: ReaderPointer, timeout: float | None) -> bytearray:
         end = None if timeout is None else time.monotonic() + timeout
         ready = False
         while True:
@@ -169,7 +155,8 @@ class RingBuffer:
             if ready:
                 # Writers are announced and none is at work: there is nothing to sleep on.
                 time.sleep(_NAP_SECONDS)
-            self._look_after()
+            if self._is_due():
+                self.active.look_after()
             if not self.active.value:
                 return self._last(pointer)
             left = _SLICE_SECONDS if end is None else min(_SLICE_SECONDS, end - time.monotonic())
@@ -185,12 +172,6 @@ class RingBuffer:
         if self.active.died:
             raise WriterDiedError(self.active.died)
         raise WriterFinishedError("every message was read, and every writer is done")
-
-    def _look_after(self) -> None:
-        now = time.monotonic()
-        if now - self._looked > _LOOK_AFTER_SECONDS:
-            self._looked = now
-            self.active.look_after()
 
     def force_reader_sync(self) -> None:
         """Moves all readers to the newest message: what they have not read, they do not get."""
