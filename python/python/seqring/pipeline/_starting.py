@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 StartMethod = Literal["fork", "spawn", "forkserver", "threads"]
 
+_DEATH_SECONDS = 10.0
+
 
 class Worker(Protocol):
     """A worker that was started."""
@@ -95,16 +97,19 @@ class ProcessWorker:
 
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
+        self._is_killed = False
         process.start()
         self.pid = process.pid
         self.sentinel = process.sentinel
 
     def wait(self, timeout: float) -> int | None:
         if timeout > 0:
-            self._process.join(timeout)
+            # One that is killed dies, though a busy machine may need its time for that.
+            self._process.join(max(timeout, _DEATH_SECONDS) if self._is_killed else timeout)
         return self._process.exitcode
 
     def kill(self) -> None:
+        self._is_killed = True
         self._process.kill()
 
 
