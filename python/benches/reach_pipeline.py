@@ -130,7 +130,8 @@ def opened(count: int) -> tuple[float, float]:
 
     def look() -> tuple[int, int]:
         targets = [target(fd) for fd in os.listdir("/proc/self/fd")]
-        return len([one for one in targets if "memfd:" in one or "/dev/shm/" in one]), len(targets)
+        # Two descriptors of one file are one segment.
+        return len({file for name, file in targets if "memfd:" in name or "/dev/shm/" in name}), len(targets)
 
     before = look()
     contestant = Pipeline(SMALL, count, True)
@@ -142,11 +143,13 @@ def opened(count: int) -> tuple[float, float]:
         contestant.stop()
 
 
-def target(fd: str) -> str:
+def target(fd: str) -> tuple[str, int]:
+    """What a descriptor leads to: its name, and the file's number."""
+    path = f"/proc/self/fd/{fd}"
     try:
-        return os.readlink(f"/proc/self/fd/{fd}")
+        return os.readlink(path), os.stat(path).st_ino
     except OSError:
-        return ""
+        return "", 0
 
 
 def rows(quick: bool) -> list[Row]:
