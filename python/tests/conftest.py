@@ -3,10 +3,14 @@
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+
+# A shell that starts this in the background has it ignore Ctrl-C, and with it all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 START_METHODS = ["fork", "spawn", "forkserver"]
 
