@@ -7,7 +7,7 @@ use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{Builder, sleep};
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ impl Guard {
             let _ = retry_on_intr(|| poll(&mut [PollFd::new(&host, PollFlags::IN)], None));
             workshop.close();
             sleep(LEAVE_WITHIN);
-            if !left.load(SeqCst) {
+            // Relaxed: a flag, orders nothing.
+            if !left.load(Relaxed) {
                 let _ = kill_process(getpid(), Signal::KILL);
             }
         };
@@ -47,6 +48,6 @@ impl Guard {
 impl Drop for Guard {
     /// This process does other things from now on.
     fn drop(&mut self) {
-        self.left.store(true, SeqCst);
+        self.left.store(true, Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The environment variable by which a program learns that it is to be a worker: the ticket, a space, the task. A worker
@@ -155,7 +155,7 @@ pub fn worker_main<C: Commander, P: Producer>(
     if of != task {
         return;
     }
-    IS_WORKER.store(true, SeqCst);
+    IS_WORKER.store(true, Relaxed); // Relaxed: a flag, orders nothing.
     let work = || {
         let place = ticket.parse::<WorkerTicket>()?.join()?;
         match place.role() {
@@ -173,7 +173,7 @@ pub fn worker_main<C: Commander, P: Producer>(
 /// Refuses to start pipelines in a process that was to be a worker: it would start itself again and again.
 pub(crate) fn refuse_lost_worker() -> Result<(), PipelineError> {
     match order() {
-        Some((_, task)) if !IS_WORKER.load(SeqCst) => Err(PipelineError::Config(format!(
+        Some((_, task)) if !IS_WORKER.load(Relaxed) => Err(PipelineError::Config(format!(
             "this process was started as a worker of the task {task:?}, and got to where a pipeline is started: call \
              pipeline::worker_main({task:?}, …) at the beginning of main"
         ))),
