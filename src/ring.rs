@@ -21,7 +21,7 @@ use crate::segment_options::SegmentOptions;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
 use crate::sync::futex::Scope;
-use crate::sync::{MODELLED, Relaxed, yield_now};
+use crate::sync::{Relaxed, yield_now};
 use crate::taker::Taker;
 use crate::writer::Writer;
 use std::ops::Range;
@@ -329,8 +329,9 @@ fn scope(backend: Backend) -> Scope {
     }
 }
 
-/// How often a joiner looks for an entry, with a yield between: about 50 µs. In models every yield is somebody else's turn.
-pub(crate) const JOIN_TRIES: usize = if MODELLED { 3 } else { 100 };
+/// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
+/// yield.
+pub(crate) const JOIN_TRIES: usize = if cfg!(all(seqring_loom, not(seqring_shuttle))) { 3 } else { 100 };
 /// The one writer's entry: whoever holds it is the writer.
 const WRITER_ENTRY: usize = 0;
 
