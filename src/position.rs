@@ -274,35 +274,26 @@ impl Position {
         Err(RESTLESS.into())
     }
 
-    /// One validated look at the next message.
+    /// One validated look at the next message. Where the ring pins, success leaves it pinned, for [`Self::pass`]
+    /// to release.
     #[inline(always)]
     fn attempt<T>(
         &mut self,
         copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
-        self.begin()?;
-        self.copy(copy)
-    }
-
-    #[inline(always)]
-    fn begin(&mut self) -> Result<(), Refusal> {
-        self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
-        match self.cursors().moved_beyond(self.lane.sequence()) {
-            Some(floor) => Err(Refusal::Moved { floor }),
-            None => Ok(()),
-        }
-    }
-
-    /// A look at the next message, which stays pinned: nobody fills its buffer until [`Self::pass`].
-    fn attempt_pinned(&mut self) -> Result<(Received, *const u8), Refusal> {
-        self.begin()?;
         let sequence = self.lane.sequence();
-        // A look first: nobody is told of a pin for a message that is not there.
-        let buffer = self.slots.buffer_of(&self.place());
-        let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
-        self.cursors().pin(sequence, buffer).map_err(|floor| Refusal::Moved { floor })?;
-        let read = self.copy(&mut |message| Ok(message.as_ptr()));
-        if read.is_err() {
+        self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
+        if let Some(floor) = self.cursors().moved_beyond(sequence) {
+            return Err(Refusal::Moved { floor });
+        }
+        if self.pins() {
+            // A look first: nobody is told of a pin for a message that is not there.
+            let buffer = self.slots.buffer_of(&self.place());
+            let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            self.cursors().pin(sequence, buffer).map_err(|floor| Refusal::Moved { floor })?;
+        }
+        let read = self.copy(copy);
+        if self.pins() && read.is_err() {
             self.release();
         }
         read
@@ -343,8 +334,9 @@ impl Position {
         }
     }
 
-    /// Gated arena: a view pins its message, so that nobody fills the buffer meanwhile. A copy needs none of that: the
-    /// slot tells whether it is whole.
+    /// Gated arena: a read pins its message, so that nobody fills the buffer meanwhile. A copy, too: a claim is filled
+    /// through a plain reference, which must not race even with bytes that are thrown away. Elsewhere the stamps alone
+    /// tell.
     fn pins(&self) -> bool {
         self.gated && matches!(self.slots.class, Class::Arena(_))
     }
@@ -497,7 +489,7 @@ impl Position {
             };
         }
         for _ in 0..TRIES {
-            match self.attempt_pinned() {
+            match self.attempt(&mut |message| Ok(message.as_ptr())) {
                 Ok((received, bytes)) => return Ok(Shown::InPlace(received, bytes)),
                 Err(refusal) => self.refused(refusal)?,
             }

@@ -66,8 +66,9 @@ impl Reader {
     /// later call until a writer joins again.
     ///
     /// # Cost
-    /// One copy, two loads of the slot's stamp, one store of the cursor. System calls only if a writer sleeps, or every
-    /// 20 ms while nothing comes, to see whether the writer lives.
+    /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots a full
+    /// fence (6 ns). System calls only if a writer sleeps, or every 20 ms while nothing comes, to see whether the
+    /// writer lives.
     #[inline(always)]
     pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         match self.position.read_now(out) {

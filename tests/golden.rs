@@ -83,7 +83,7 @@ fn populate(config: &Config) -> Populated {
         let extras = Extras { tag: !sequence, metadata: &metadata };
         let len = sequence as usize % (config.slot_bytes() + 1);
         assert_eq!(writer.try_write_with(&bytes_of(sequence, len), &extras), Ok(sequence));
-        drop(readers[0].try_view().unwrap());
+        readers[0].try_read(&mut out).unwrap();
         if sequence < FIRST + READ {
             readers[1].try_read(&mut out).unwrap();
         }

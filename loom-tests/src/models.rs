@@ -167,13 +167,6 @@ const MODELS: &[Model] = &[
         body: pin::view_held_while_skipped,
     },
     Model {
-        name: "copied_while_skipped",
-        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 3_863,
-        preemptions: Some(3),
-        body: pin::copied_while_skipped,
-    },
-    Model {
         name: "shown",
         // Not the acquire end of `Free`: the full fence of the look that follows stands behind it.
         kills: &[(Pair::Free, End::Release), (Pair::Pin, End::Acquire)],

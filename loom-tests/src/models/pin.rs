@@ -31,27 +31,3 @@ pub(super) fn view_held_while_skipped() {
     writing.join().unwrap();
     skipping.join().unwrap();
 }
-
-/// As above, with a copy, which holds nobody back: it is whole, or refused.
-pub(super) fn copied_while_skipped() {
-    exclusive_payloads(false);
-    let ring = Ring::heap(&Config::new(2, 16).participants(2).slot_class(SlotClass::Arena)).unwrap();
-    let mut writer = ring.writer().unwrap();
-    let mut reader = ring.reader(Start::Next).unwrap();
-    for n in 0..2 {
-        writer.try_write(&message(n)).unwrap();
-    }
-    let writing = loom::thread::spawn(move || {
-        for n in 2..4 {
-            ring.skip_readers_to_newest();
-            let _ = writer.try_write(&message(n));
-        }
-    });
-    let mut out = [0; 16];
-    match reader.try_read(&mut out) {
-        Ok(received) => assert_eq!(number(&out), received.sequence),
-        Err(TryReadError::Empty | TryReadError::Closed | TryReadError::Lagged(_)) => {}
-        Err(error) => panic!("{error}"),
-    }
-    writing.join().unwrap();
-}
