@@ -141,7 +141,7 @@ const MODELS: &[Model] = &[
         // of the next message's pin. That fence also does what `Publish` acquires. The orderings stay: lossy
         // arenas need the one, inline slots share the code of the other.
         kills: &[(Pair::Publish, End::Release)],
-        floor: 250,
+        floor: 702,
         preemptions: None,
         body: gate::arena,
     },
@@ -234,7 +234,7 @@ const MODELS: &[Model] = &[
     Model {
         name: "many_gated",
         kills: &[(Pair::Publish, End::Release)],
-        floor: 340,
+        floor: 399,
         preemptions: Some(2),
         body: many::gated,
     },
