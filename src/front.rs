@@ -372,10 +372,14 @@ impl Front {
     #[inline(always)]
     fn publish_among_many(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit_lengths(payload.len(), extras.metadata.len())?;
-        let aim = self.aim()?; // First: what does not fit into the ring now is not copied.
+        // Before the look, so that the lines of the buffer and those of counter and slot are fetched at the same time. But
+        // where there was no room lately, there may be none now: then nothing is copied for nothing.
+        let cautious = self.peer.as_mut().is_some_and(Peer::is_cautious);
+        let aim = if cautious { Some(self.aim()?) } else { None };
         arena::begin_filling();
         self.own_buffer()?.store(payload);
         self.complete_own_buffer(payload.len(), extras)?;
+        let aim = aim.map_or_else(|| self.aim(), Ok)?;
         self.exchange_among_many(aim)
     }
 
@@ -423,11 +427,18 @@ impl Front {
     #[inline(always)]
     fn look(&mut self) -> Result<Option<Aim>, TryWriteError> {
         let next = many::next(&self.slots.memory);
-        self.pass_gate(next)?;
+        let passed = self.pass_gate(next);
         let peer = self.peer.as_mut().expect("there are many");
-        match peer.look(&self.slots.memory, next)? {
+        let look = match passed {
+            Ok(_) => peer.look(&self.slots.memory, next)?,
+            Err(_) => Look::Full,
+        };
+        match look {
             Look::Free(aim) => Ok(Some(aim)),
-            Look::Full => Err(TryWriteError::Full),
+            Look::Full => {
+                peer.found_no_room();
+                Err(TryWriteError::Full)
+            }
             Look::Gone => Ok(None),
         }
     }
