@@ -78,7 +78,13 @@ impl<P: Producer> Producing<P> {
             // Closed: the consumer has stopped, and nobody is left to tell.
             let told = match &built {
                 Ok(()) if self.hand.is_for_another(&command) => self.hand.pass_on(label, command),
-                Ok(()) => self.hand.make(&mut self.producer, label, &command),
+                Ok(()) => match self.hand.make(&mut self.producer, label, &command) {
+                    Ok(false) => {
+                        std::mem::forget(command); // Dropping it would say that it is done with.
+                        break;
+                    }
+                    made => made.map(drop),
+                },
                 Err(message) => self.hand.tell(Mark::Unbuilt, label, message),
             };
             if told.is_err() {
@@ -90,20 +96,24 @@ impl<P: Producer> Producing<P> {
 }
 
 impl Hand {
-    fn make(&mut self, producer: &mut impl Producer, label: Label, command: &[u8]) -> Result<(), WriteError> {
-        let began = Instant::now();
+    /// Makes the result of a command, and tells of it. False if its process was given up before it had: it is about to be
+    /// killed, and the host decides on the command that it then finds in its hands.
+    fn make(
+        &mut self,
+        producer: &mut impl Producer,
+        label: Label,
+        command: &[u8],
+    ) -> Result<bool, WriteError> {
         self.passed_on = false;
         if let Some(kept) = &self.kept {
             kept.keep(label, command);
         }
-        let at = At::Work(label);
+        let arrays = &*self.plan.arrays;
+        let Some(mut room) = self.results.claim(label.number, arrays.bytes())? else { return Ok(true) };
+        // Only now: nobody is late who waits for room, or has nothing to make.
+        let (at, began) = (At::Work(label), Instant::now());
         let line = self.board.line(self.index);
         line.set(at);
-        let arrays = &*self.plan.arrays;
-        let Some(mut room) = self.results.claim(label.number, arrays.bytes())? else {
-            line.turn(at, At::Idle);
-            return Ok(());
-        };
         self.metadata.clear();
         let (number, tries) = (label.number, u32::from(label.mark) + 1);
         let mut filling = Filling {
@@ -117,16 +127,16 @@ impl Hand {
         let made = said(catch_unwind(AssertUnwindSafe(|| producer.produce(command, &mut filling))));
         line.count_busy(began.elapsed());
         if !line.turn(at, At::Idle) {
-            return Ok(()); // Given up: what is to become of the command was decided.
+            return Ok(self.kept.is_some()); // Given up. Of a thread's command somebody has the copy, and decides.
         }
         let extras = Extras { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
         let published = made.and_then(|()| room.publish(&extras).map_err(|error| error.to_string()));
         match published {
             Ok(_) => {
                 line.count_made();
-                Ok(())
+                Ok(true)
             }
-            Err(message) => self.fail(label, command, &message),
+            Err(message) => self.fail(label, command, &message).map(|()| true),
         }
     }
 
