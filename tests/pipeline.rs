@@ -186,6 +186,44 @@ fn a_pipeline_whose_producers_all_hang_ends() {
     }
 }
 
+/// Says the next number when the gate lets it.
+struct Gated(u64, Receiver<()>);
+
+impl Commander for Gated {
+    fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError> {
+        self.1.recv()?;
+        command.extend_from_slice(&self.0.to_le_bytes());
+        self.0 += 1;
+        Ok(true)
+    }
+}
+
+/// Fails if a producer counts as gone until it takes another command.
+#[test]
+fn a_producer_that_came_back_and_has_nothing_to_do_is_not_missed() {
+    let ((issue, issued), (release, gate)) = (channel(), channel());
+    let (timeout, mut gate) = (Duration::from_millis(50), Some(gate));
+    let pipeline = two_arrays().on_failure(OnFailure::Skip).produce_timeout(timeout);
+    let late = |_| {
+        let gate: Receiver<()> = gate.take().unwrap();
+        move |command: &[u8], item: &mut Filling<'_>| {
+            gate.recv()?;
+            fill(command, item)
+        }
+    };
+    let mut items = pipeline.start(Gated(0, issued), late).unwrap();
+    issue.send(()).unwrap();
+    let hung = items.next().unwrap();
+    assert!(matches!(hung, Err(PipelineError::Hung { number: 0, .. })), "{hung:?}");
+    release.send(()).unwrap();
+    while items.progress().producers[0].busy.is_zero() {
+        std::thread::yield_now(); // Until it is back.
+    }
+    let nothing = items.next_timeout(4 * timeout);
+    assert!(matches!(nothing, Err(PipelineError::TimedOut { .. })), "{nothing:?}");
+    drop(issue); // There are no more.
+}
+
 struct Fails(u64);
 
 impl Commander for Fails {

@@ -125,9 +125,12 @@ impl Hand {
             ring: &self.ring,
         };
         let made = said(catch_unwind(AssertUnwindSafe(|| producer.produce(command, &mut filling))));
-        line.count_busy(began.elapsed());
-        if !line.turn(at, At::Idle) {
-            return Ok(self.kept.is_some()); // Given up. Of a thread's command somebody has the copy, and decides.
+        let in_time = line.turn(at, At::Idle);
+        // A thread goes on when it comes back, and somebody has the copy of its command, and decides.
+        let goes_on = in_time || (self.kept.is_some() && line.turn(At::GivenUp, At::Idle));
+        line.count_busy(began.elapsed()); // Who sees it counted sees it back.
+        if !in_time {
+            return Ok(goes_on);
         }
         let extras = Extras { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
         let published = made.and_then(|()| room.publish(&extras).map_err(|error| error.to_string()));
