@@ -156,6 +156,11 @@ impl Keeper {
         limit: Duration,
         workers: &mut Workers,
     ) -> Result<(), PipelineError> {
+        // Now: one that was given up may be back, and at another command, at any time.
+        let command = match at {
+            At::Work(label) => self.kept.get(worker).and_then(|kept| kept.get(label)),
+            _ => None,
+        };
         if !self.workshop.board.line(worker).turn(at, At::GivenUp) {
             return Ok(()); // It was done a moment ago.
         }
@@ -171,7 +176,6 @@ impl Keeper {
                 Ok(())
             }
             (At::Work(label), Workers::Threads(_)) => {
-                let command = self.kept.get(worker).and_then(|kept| kept.get(label));
                 self.decide(worker, label, &command.unwrap_or_default(), self.hung(worker, label))
             }
             _ => Ok(()),
