@@ -118,11 +118,15 @@ impl Keeper {
         Ok(Some(self.next_look))
     }
 
-    /// Why there will be nothing more, if the commander died and all results came of the so many commands that `have_come`
-    /// asks for.
-    pub(crate) fn end_after(&mut self, have_come: impl FnOnce(u64) -> bool) -> Option<PipelineError> {
-        let issued = self.workshop.board.issued();
-        self.commander_died.take_if(|_| have_come(issued))
+    /// Whether the commander died and all results came of the so many commands that `have_come` asks for. One more may be
+    /// there: of a command that it issued and did not count, or its word that there are none.
+    pub(crate) fn is_ending(&self, have_come: impl FnOnce(u64) -> bool) -> bool {
+        self.commander_died.is_some() && have_come(self.workshop.board.issued())
+    }
+
+    /// Why nothing more comes.
+    pub(crate) fn the_end(&mut self) -> Option<PipelineError> {
+        self.commander_died.take()
     }
 
     /// What became of the command of this number, if it is known here and not by its result.
