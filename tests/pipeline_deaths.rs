@@ -13,8 +13,8 @@ use crew::{NEVER, Recorded, die, hang, kill, lives, wait_until, workers};
 use items::{check, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use rustix::process::Signal;
 use seqring::pipeline::{
-    self, Commander, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Producer,
-    Worker, WorkerError, WorkerRole, WorkerTicket,
+    self, Commander, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError,
+    Producer, Worker, WorkerError, WorkerRole, WorkerTicket,
 };
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;

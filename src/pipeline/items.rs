@@ -142,7 +142,10 @@ impl Items {
                 [deadline, look_again].into_iter().flatten().min()
             };
             match Held::take(&mut self.taker, until) {
-                Ok(held) => return self.outcome(held).map_err(damaged),
+                Ok(held) => {
+                    self.keeper.tell()?; // There is room now.
+                    return self.outcome(held).map_err(damaged);
+                }
                 Err(ReadError::TimedOut { .. }) => {}
                 Err(other) => return Err(PipelineError::Read(other)),
             }

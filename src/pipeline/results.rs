@@ -62,6 +62,19 @@ impl Results {
             Order::Unordered => self.writer.write_with(text, &extras).map(drop),
         }
     }
+
+    /// As [`Self::put`], without waiting for room.
+    pub(crate) fn try_put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), TryWriteError> {
+        let text = &text[..text.len().min(self.slot_bytes)];
+        let extras = Extras { tag: label.word(), metadata: &[] };
+        match self.order {
+            Order::Ordered => {
+                let mut assigned = self.writer.assigned().expect("results are a queue");
+                assigned.try_write(number, text, &extras).map(drop)
+            }
+            Order::Unordered => self.writer.try_write_with(text, &extras).map(drop),
+        }
+    }
 }
 
 impl Room<'_> {

@@ -170,3 +170,19 @@ fn writer(ring: &Ring, entry: usize) -> Result<Writer, JoinError> {
     writer.sleep_up_to(LONGEST_SLEEP);
     Ok(writer)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::{arrays::Arrays, failure::OnFailure, results::Order};
+    use super::{Config, Plan, Ring, Sizes, Workshop};
+
+    /// Of one producer that makes items of eight bytes.
+    pub(crate) fn on_heap(order: Order, on_failure: OnFailure, in_flight: usize) -> Workshop {
+        let mut arrays = Arrays::default();
+        arrays.add(None, 8).unwrap();
+        let plan = Plan { arrays: arrays.into(), producers: 1, order, on_failure };
+        let sizes = Sizes { in_flight, held_items: 1, command_bytes: 8, metadata_bytes: 0, text_bytes: 64 };
+        let heap = |[commands, results]: [&Config; 2]| Ok([Ring::heap(commands)?, Ring::heap(results)?]);
+        Workshop::create(plan, sizes, heap).unwrap()
+    }
+}

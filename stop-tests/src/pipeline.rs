@@ -1,10 +1,10 @@
-//! Workers of a pipeline that die at a point. A producer: each item comes once all the same, made by another. The commander:
-//! what it issued comes, and then the word that it died.
+//! Workers of a pipeline that die at a point. A producer: each item comes once all the same, made by another, or the word
+//! that it died in its place. The commander: what it issued comes, and then the word that it died.
 
 use crate::victim;
 use seqring::pipeline::{
-    Commands, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Worker, WorkerError,
-    WorkerRole, WorkerTicket,
+    Commands, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Worker,
+    WorkerError, WorkerRole, WorkerTicket,
 };
 use seqring::stopping::Stop;
 use std::os::unix::process::ExitStatusExt;
@@ -123,12 +123,21 @@ impl Worker for Process {
     }
 }
 
-/// In both orders. Says how many items came.
+/// Whether a lone producer, whose results nobody takes, gets there when it makes the one that fills their ring.
+fn fills(stop: Stop) -> bool {
+    passes(stop) && !matches!(stop, Stop::SeatTaken | Stop::BellCleared)
+}
+
+/// In both orders; and where the item is skipped. Says how many items came.
 pub(crate) fn run(stop: Stop) -> Result<u64, String> {
     for order in ORDERS {
         run_in(order, stop).map_err(|error| format!("{order:?}: {error}"))?;
     }
-    Ok(2 * ITEMS)
+    if !fills(stop) {
+        return Ok(2 * ITEMS);
+    }
+    let skipped = run_full(stop).map_err(|error| format!("skipped: {error}"))?;
+    Ok(3 * ITEMS - skipped)
 }
 
 fn pipeline(order: Order) -> Pipeline {
@@ -157,6 +166,34 @@ fn run_in(order: Order, stop: Stop) -> Result<(), String> {
     }
 }
 
+/// The consumer takes nothing before the victim is dead, whose last result, if it came to that, fills their ring. Says how
+/// many items did not come.
+fn run_full(stop: Stop) -> Result<u64, String> {
+    let pipeline = pipeline(Order::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
+    let victims = Victims::new(WorkerRole::Producer(0), stop);
+    let dead = victims.victim.clone();
+    let items = pipeline.on_failure(OnFailure::Skip).start_with(victims);
+    let mut items = items.map_err(|error| error.to_string())?;
+    victim::await_death(dead.load(Ordering::Relaxed))?;
+    let (mut told, mut skipped) = (Vec::new(), 0);
+    loop {
+        match items.next_timeout(victim::NEVER) {
+            Ok(Some(item)) => told.push(item.number()),
+            Ok(None) => break,
+            Err(PipelineError::Died { doing: Doing::Item { number, .. }, .. }) => {
+                told.push(number);
+                skipped += 1;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    told.sort_unstable();
+    if told.iter().copied().eq(0..ITEMS) && skipped <= 1 {
+        return Ok(skipped);
+    }
+    Err(format!("{} of {ITEMS} were told of, {skipped} as skipped", told.len()))
+}
+
 /// The commander is the victim; the consumer takes nothing before it is dead and all results are there. Says how many came.
 pub(crate) fn run_commander(stop: Stop) -> Result<u64, String> {
     let mut came = 0;
@@ -183,7 +220,9 @@ fn run_commander_in(order: Order, stop: Stop) -> Result<u64, String> {
     };
     numbers.sort_unstable();
     match told {
-        PipelineError::Died { worker, .. } if worker == "the commander" && numbers.iter().copied().eq(0..issued) => {
+        PipelineError::Died { worker, .. }
+            if worker == "the commander" && numbers.iter().copied().eq(0..issued) =>
+        {
             Ok(issued)
         }
         error => Err(format!("{numbers:?} came, of {issued}, and then: {error}")),
