@@ -6,7 +6,7 @@ use super::label::{Label, Mark};
 use super::plan::Plan;
 use super::results::Results;
 use super::worker::{Filling, Producer};
-use crate::error::WriteError;
+use crate::error::{TryWriteError, WriteError};
 use crate::extras::Extras;
 use crate::ring::Ring;
 use crate::sync::{Mutex, MutexGuard};
@@ -133,14 +133,17 @@ impl Hand {
             return Ok(goes_on);
         }
         let extras = Extras { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
-        let published = made.and_then(|()| room.publish(&extras).map_err(|error| error.to_string()));
+        let published = match made.map(|()| room.publish(&extras)) {
+            // There was room for this one, but a dead producer's last result is there twice.
+            Ok(Err(TryWriteError::Full)) => Ok(self.results.publish_again(arrays.bytes(), &extras)?),
+            Ok(published) => published.map(drop).map_err(|error| error.to_string()),
+            Err(message) => Err(message),
+        };
         match published {
-            Ok(_) => {
-                line.count_made();
-                Ok(true)
-            }
-            Err(message) => self.fail(label, command, &message).map(|()| true),
+            Ok(()) => line.count_made(),
+            Err(message) => self.fail(label, command, &message)?,
         }
+        Ok(true)
     }
 
     fn fail(&mut self, label: Label, command: &[u8], message: &str) -> Result<(), WriteError> {
@@ -209,4 +212,35 @@ pub(crate) fn told(index: usize, label: Label, message: &str) -> Vec<u8> {
     text.push(label.mark);
     text.extend_from_slice(message.as_bytes());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::WorkerError;
+    use super::super::failure::OnFailure;
+    use super::super::results::Order;
+    use super::super::worker::Filling;
+    use super::super::workshop::tests::on_heap;
+    use super::{Label, Mark, Producing};
+
+    /// Fails if a good item is a failed one because its room went to another, or is not published as it was filled.
+    #[test]
+    fn an_item_whose_room_went_to_another_waits_for_the_next() {
+        let workshop = on_heap(Order::Unordered, OnFailure::Skip, 1);
+        let mut other = workshop.host_results().unwrap();
+        let make = move |_: &[u8], item: &mut Filling<'_>| -> Result<(), WorkerError> {
+            item.array(0).fill(7);
+            Ok(other.put(Mark::Item.label(9), 9, &[])?)
+        };
+        let Producing { mut producer, mut hand, .. } = workshop.producing(0, make, None).unwrap();
+        let mut taker = workshop.taker().unwrap();
+        let consumer = std::thread::spawn(move || {
+            assert_eq!(taker.take().unwrap().received().tag, Mark::Item.label(9).word());
+            let taken = taker.take().unwrap();
+            assert_eq!((taken.received().tag, &*taken), (Mark::Item.label(0).word(), &[7; 8][..]));
+        });
+        assert!(hand.make(&mut producer, Label { mark: 0, number: 0 }, &[]).unwrap());
+        consumer.join().unwrap();
+        assert_eq!(workshop.board.line(0).figures().made, 1);
+    }
 }

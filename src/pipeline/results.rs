@@ -50,6 +50,17 @@ impl Results {
         }
     }
 
+    /// Publishes what was filled last, whose [`Room`] went to another, waiting for the next one. Where results come in any
+    /// order.
+    pub(crate) fn publish_again(&mut self, len: usize, extras: &Extras<'_>) -> Result<(), WriteError> {
+        loop {
+            match self.writer.claim(len)?.publish_with(extras) {
+                Err(TryWriteError::Full) => {}
+                other => return other.map(drop).map_err(WriteError::from_try),
+            }
+        }
+    }
+
     /// Publishes a mark with what is to be said of it.
     pub(crate) fn put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), WriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
