@@ -16,6 +16,8 @@ use seqring::pipeline::{
     self, Commander, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError,
     Producer, Worker, WorkerError, WorkerRole, WorkerTicket,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -389,6 +391,61 @@ fn the_command_of_a_producer_that_comes_back_when_it_was_given_up_is_not_lost() 
             made.sort_unstable();
             assert_eq!(made, (0..50).collect::<Vec<_>>(), "each once");
         }
+    }
+}
+
+/// Starts a commander, and says of producers that there are some. The first of them is as dead as it is said to be.
+#[derive(Debug)]
+struct NeverThere {
+    first_is_dead: Arc<AtomicBool>,
+    started: bool,
+}
+
+#[derive(Debug)]
+struct Nobody {
+    is_dead: Arc<AtomicBool>,
+}
+
+impl Launch for NeverThere {
+    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+        if ticket.role() == WorkerRole::Commander {
+            return BackWhenKilled.start(ticket);
+        }
+        let is_first = !std::mem::replace(&mut self.started, true);
+        let is_dead = if is_first { self.first_is_dead.clone() } else { Arc::default() };
+        Ok(Box::new(Nobody { is_dead }))
+    }
+}
+
+impl Worker for Nobody {
+    fn pid(&self) -> u32 {
+        std::process::id()
+    }
+
+    fn wait(&mut self, _: Duration) -> std::io::Result<Option<Exit>> {
+        Ok(self.is_dead.load(Relaxed).then_some(Exit::Signal(9)))
+    }
+
+    fn kill(&mut self) {
+        self.is_dead.store(true, Relaxed);
+    }
+}
+
+/// Fails if the time that the first one took counts.
+#[test]
+fn a_producer_that_takes_the_place_of_one_that_never_joined_has_all_the_time_to_join() {
+    let first_is_dead = Arc::new(AtomicBool::new(false));
+    let launch = NeverThere { first_is_dead: first_is_dead.clone(), started: false };
+    let timeout = Duration::from_millis(100);
+    let pipeline = two_arrays().on_failure(OnFailure::Skip).start_timeout(timeout);
+    let mut items = pipeline.start_with(launch).unwrap();
+    wait_until("the commander is there", || items.progress().issued > 0);
+    for replaced in 0..2 {
+        let nothing = items.next_timeout(Duration::ZERO);
+        assert!(matches!(nothing, Err(PipelineError::TimedOut { .. })), "{nothing:?}");
+        assert_eq!(items.progress().producers[0].replaced, replaced);
+        first_is_dead.store(true, Relaxed);
+        std::thread::sleep(timeout); // The time of the one that is there is over.
     }
 }
 

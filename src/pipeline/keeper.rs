@@ -270,7 +270,9 @@ impl Keeper {
             (None, _) => {}
         }
         self.workshop.board.line(worker).count_replaced();
-        crew.start_one(worker)
+        crew.start_one(worker)?;
+        self.seen[worker] = (At::Absent, Instant::now());
+        Ok(())
     }
 
     /// Takes over what dead producers have in hand.
