@@ -62,13 +62,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`TryReadError::Empty`]; [`TryReadError::Lagged`], after which the reader stands at a message that it can
-    /// hope to read; [`TryReadError::TooSmall`], which loses nothing; [`TryReadError::Closed`], now and at every
-    /// later call until a writer joins again.
+    /// hope to read; [`TryReadError::TooSmall`], which loses nothing; [`TryReadError::WriterDied`], once for each death of
+    /// a last writer, when everything before it was read: read on; [`TryReadError::Closed`], now and at every
+    /// later call until a writer joins again; [`TryReadError::Forked`]; [`TryReadError::Corrupt`].
     ///
     /// # Cost
-    /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots a full
-    /// fence (6 ns). System calls only if a writer sleeps, or every 20 ms while nothing comes, to see whether the
-    /// writer lives.
+    /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots three stores to
+    /// this reader's own line, and a full fence (6 ns). System calls only if a writer sleeps, or every 20 ms while nothing
+    /// comes, to see whether the writer lives.
     #[inline(always)]
     pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         match self.position.read_now(out) {
