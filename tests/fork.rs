@@ -86,7 +86,10 @@ fn join(ring: &Ring) -> Box<dyn Any> {
 
 fn use_what_was_inherited(ring: &Ring, name: &str) {
     let (mut writer, mut reader) = (ring.writer().unwrap(), join(ring));
+    let shows_in_place = ring.delivery() == Delivery::Gated && ring.slot_class() == SlotClass::Arena;
+    let mut viewer = shows_in_place.then(|| ring.reader(Start::Next).unwrap());
     writer.write(&message(0, SLOT_BYTES)).unwrap();
+    let view = viewer.as_mut().map(|viewer| viewer.view().unwrap());
     let table = |ring: &Ring| -> Vec<_> {
         let participants = ring.participants();
         participants.iter().map(|one| (one.entry, one.role, one.pid, one.position, one.alive)).collect()
@@ -97,6 +100,11 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
             assert_refused(ring, &mut writer, reader.as_mut());
             ring.close();
             ring.skip_readers_to_newest();
+            if let Some(view) = view {
+                assert!(view.is_in_place());
+                assert_eq!(*view, *message(0, SLOT_BYTES));
+                drop(view);
+            }
             drop((writer, reader));
             let Some(grandchild) = fork() else {
                 in_child(|| assert!(matches!(ring.writer(), Err(JoinError::Forked))))
@@ -105,7 +113,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
             // What it opens itself is its own, and not its child's.
             let own = Ring::open(name).unwrap();
             let _joined = join(&own);
-            assert_eq!(own.participants().len(), 3);
+            assert_eq!(own.participants().len(), before.len() + 1);
             let Some(grandchild) = fork() else {
                 in_child(|| assert!(matches!(own.writer(), Err(JoinError::Forked))))
             };
@@ -114,6 +122,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     };
     assert!(succeeded(child));
     assert_eq!(table(ring), before);
+    assert!(view.is_none_or(|view| *view == *message(0, SLOT_BYTES)));
     writer.write(&message(1, SLOT_BYTES)).unwrap();
     answer("forked");
     wait_for_parent();
