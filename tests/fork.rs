@@ -136,6 +136,7 @@ fn assert_refused(ring: &Ring, writer: &mut Writer, reader: &mut dyn Any) {
     if let Some(reader) = reader.downcast_mut::<Reader>() {
         assert_eq!(reader.try_read(&mut [0; SLOT_BYTES]), Err(TryReadError::Forked));
         assert_eq!(reader.read(&mut [0; SLOT_BYTES]), Err(ReadError::Forked));
+        assert_eq!(reader.messages().take(2).collect::<Vec<_>>(), [Err(ReadError::Forked)]);
         assert!(matches!(reader.try_view().err(), Some(TryReadError::Forked)));
     }
     if let Some(taker) = reader.downcast_mut::<Taker>() {
