@@ -14,7 +14,7 @@ use common::{fresh_name, message, path_of};
 use peer::{Peer, answer, order, wait_for_parent};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
-    Config, Delivery, JoinError, ReadError, Reader, Ring, SlotClass, Start, Taker, TryReadError,
+    Config, Delivery, Extras, JoinError, ReadError, Reader, Ring, SlotClass, Start, Taker, TryReadError,
     TryWriteError, WriteError, Writer, Writers,
 };
 use std::any::Any;
@@ -140,6 +140,8 @@ fn assert_refused(ring: &Ring, writer: &mut Writer, reader: &mut dyn Any) {
         assert!(matches!(reader.try_view().err(), Some(TryReadError::Forked)));
     }
     if let Some(taker) = reader.downcast_mut::<Taker>() {
+        let placed = writer.assigned().unwrap().try_write(9, &[], &Extras::default());
+        assert_eq!(placed, Err(TryWriteError::Forked));
         assert!(matches!(taker.try_take().err(), Some(TryReadError::Forked)));
         assert!(matches!(taker.take().err(), Some(ReadError::Forked)));
     }
