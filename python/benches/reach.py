@@ -74,9 +74,9 @@ def rows(quick: bool) -> list[Row]:
         Row("1 MB in place, against a ring by hand", by_hand_ratio, "×", 0.95),
         Row("10 MB in place, against memcpy", memcpy_ratio, "×", 0.9),
         Row("10 MB copied in and out", lambda: rate(SeqringInto, 10_000_000, 500) * 10_000_000 / 1e9, "GB/s", 8),
-        Row("compat, 100 B, against the original algorithm", lambda: against_original(100, 200_000), "×", 20),
-        Row("compat, 10 kB, against the original algorithm", lambda: against_original(10_000, 100_000), "×", 20),
-        Row("compat, 10 MB, against the original algorithm", lambda: against_original(10_000_000, 300), "×", 1.5),
+        Row("compat, 100 B, against `ringbuffer`'s algorithm", lambda: against_original(100, 200_000), "×", 20),
+        Row("compat, 10 kB, against `ringbuffer`'s algorithm", lambda: against_original(10_000, 100_000), "×", 20),
+        Row("compat, 10 MB, against `ringbuffer`'s algorithm", lambda: against_original(10_000_000, 300), "×", 1.5),
         Row("`try_read` on an empty ring", lambda: measure.empty_try(n(2_000_000)) * 1e9, "ns", 150, at_most=True),
         Row("a reader that waits, of a core", lambda: measure.idle_share(1 if quick else 10) * 100, "%", 1, at_most=True),
     ]
