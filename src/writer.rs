@@ -44,9 +44,9 @@ impl Writer {
     ///
     /// # Cost
     /// One copy, and one or two stores beside it. The one writer of a gated ring looks at all readers once in up to `slots`
-    /// messages; in one of slots of 32 KiB or more, after each message. Of many writers: one exchange of the slot's word,
-    /// one of the counter, stores to its own line, in a gated ring now and then a look at all readers. System calls only if
-    /// a reader or taker sleeps, or every 20 ms while the ring is full, to see whether the readers live.
+    /// messages; if it has slots of 32 KiB or more, and enough of them, after each. Of many writers: one exchange of the
+    /// slot's word, one of the counter, stores to its own line, in a gated ring now and then a look at all readers. System
+    /// calls only if a reader or taker sleeps, or every 20 ms while the ring is full, to see whether the readers live.
     #[inline(always)]
     pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
         match self.front.write_now(payload) {
