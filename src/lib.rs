@@ -72,8 +72,8 @@
 //! - For rare messages a pipe does as well: a sleep and its wake cost more than either.
 //!
 //! # How it works
-//! The module documentation has the steps (`cargo doc --document-private-items`); `ARCHITECTURE.md` and `FORMAT.md` in the repository say what spans modules
-//! and what every byte of a segment means.
+//! The module documentation has the steps (`cargo doc --document-private-items`); `ARCHITECTURE.md` and `FORMAT.md` in the
+//! repository say what spans modules and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
 #![cfg_attr(
