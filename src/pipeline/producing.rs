@@ -237,7 +237,7 @@ mod tests {
         let consumer = std::thread::spawn(move || {
             assert_eq!(taker.take().unwrap().received().tag, Mark::Item.label(9).word());
             let taken = taker.take().unwrap();
-            assert_eq!((taken.received().tag, &*taken), (Mark::Item.label(0).word(), &[7; 8][..]));
+            assert_eq!((taken.received().tag, &taken[..8]), (Mark::Item.label(0).word(), &[7; 8][..]));
         });
         assert!(hand.make(&mut producer, Label { mark: 0, number: 0 }, &[]).unwrap());
         consumer.join().unwrap();
