@@ -10,7 +10,7 @@ use seqring::pipeline::{
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 /// Fails if results are published as they come.
@@ -112,9 +112,13 @@ fn a_command_is_retried_so_many_times_and_not_more() {
 #[test]
 fn a_command_is_retried_by_another_producer_than_the_one_that_failed() {
     let pipeline = two_arrays().producers(2).on_failure(OnFailure::Retry(2));
+    let both = Arc::new(Barrier::new(2));
     let items = pipeline.start(numbers(300), |_| {
-        let mut failed_at = HashMap::new();
+        let (mut failed_at, mut begin) = (HashMap::new(), Some(both.clone()));
         move |command: &[u8], item: &mut Filling<'_>| {
+            if let Some(both) = begin.take() {
+                both.wait(); // Before, there may be no other one yet.
+            }
             let (n, tries) = (number(command), item.tries());
             if n.is_multiple_of(3) && tries < 3 {
                 assert_eq!(failed_at.insert(n, tries), None, "try {tries} by who failed at the one before");
