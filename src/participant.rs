@@ -89,6 +89,11 @@ impl State {
         self.0 & 0xff == PARKED
     }
 
+    /// Tells owners of one entry apart.
+    pub(crate) fn times_taken(self) -> u64 {
+        self.0 >> 8
+    }
+
     fn freed(self) -> Self {
         State(self.0 & !0xff)
     }
@@ -269,7 +274,8 @@ pub(crate) fn is_parked(shared: &Shared, ticket: Ticket) -> bool {
 
 /// Whether an entry in that state still is the reader's of the ticket.
 pub(crate) fn is_of(ticket: Ticket, state: u64) -> bool {
-    state >> 8 == ticket.state >> 8 && State::from_word(state).role() == Some(Role::Reader)
+    let (state, parked) = (State::from_word(state), State::from_word(ticket.state));
+    state.times_taken() == parked.times_taken() && state.role() == Some(Role::Reader)
 }
 
 /// What [`crate::segment::Presence`] calls the parking of an entry: it has a lock of its own, behind those of the table.
