@@ -197,12 +197,16 @@ impl Seat {
                     continue;
                 }
             }
-            let seat = Seat { shared: Arc::clone(shared), index }; // Frees the entry, if there is no message.
-            if let Some(settled) = unfinished(&shared.memory, index) {
-                seat.name_owner();
-                stops::at(Stop::MessageAdopted);
-                return Adoption::Message(seat, settled);
-            }
+            let Some(settled) = unfinished(&shared.memory, index) else {
+                // Whosever it is by now: the taker may have left, and a writer come and died.
+                clear_after_death(shared, index);
+                shared.presence.release(index);
+                continue;
+            };
+            let seat = Seat { shared: Arc::clone(shared), index };
+            seat.name_owner();
+            stops::at(Stop::MessageAdopted);
+            return Adoption::Message(seat, settled);
         }
         none
     }

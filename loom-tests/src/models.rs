@@ -307,6 +307,13 @@ const MODELS: &[Model] = &[
     },
     Model { name: "adopted_once", kills: &[], floor: 152, preemptions: Some(3), body: queue::adopted_once },
     Model {
+        name: "found_another",
+        kills: &[],
+        floor: 1,
+        preemptions: Some(2),
+        body: queue::found_another,
+    },
+    Model {
         name: "queue_died",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
         floor: 249,
