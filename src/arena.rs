@@ -62,13 +62,20 @@ pub(crate) fn set_len(memory: &Memory, own: usize, len: usize) -> Result<(), Cor
     Ok(())
 }
 
-/// Publishes the writer's `own` buffer as the message of `place`. Returns the buffer that the writer owns from now on.
-/// Only the one writer of a ring calls it.
+/// Publishes the writer's `own` buffer as the message of `place`, once `before` was told what that displaces. Returns the
+/// buffer that the writer owns from now on. Only the one writer of a ring calls it.
 #[inline(always)]
-pub(crate) fn publish(memory: &Memory, words: Words, place: &Place, own: usize) -> Result<usize, Corrupt> {
+pub(crate) fn publish(
+    memory: &Memory,
+    words: Words,
+    place: &Place,
+    own: usize,
+    before: impl FnOnce(usize),
+) -> Result<usize, Corrupt> {
     let word = memory.slot_word(place);
     let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;
+    before(displaced);
     stops::at(Stop::PublishFilled);
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
     word.store(words.holds(place.round(), own), release(Pair::Publish));

@@ -37,7 +37,7 @@ const STRETCH_BYTES: usize = 2048;
 const HOT_BYTES: usize = if SMALL_IS_LARGE { 128 } else { 32 << 10 };
 
 /// The one writer's buffers: the one to be filled, and in a gated ring another.
-fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), Corrupt> {
+fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), JoinError> {
     match arena::missing_buffers(&seat.shared().memory, words)?[..] {
         [own] => Ok((own, None)),
         [one, other] => Spare::of(seat.shared(), [one, other]).map(|(own, spare)| (own, Some(spare))),
@@ -320,11 +320,14 @@ impl Front {
             return self.exchange_among_many(aim);
         }
         let memory = &self.slots.memory;
-        let displaced = arena::publish(memory, words, &self.lane.place(), self.own)?;
-        self.own = match &mut self.spare {
-            Some(spare) if self.gate.sets_aside(memory, self.lane.sequence()) => spare.keep(displaced),
-            _ => displaced,
-        };
+        let place = self.lane.place();
+        let mut spare = self.spare.as_mut().filter(|_| self.gate.sets_aside(memory, place.sequence));
+        let displaced = arena::publish(memory, words, &place, self.own, |displaced| {
+            if let Some(spare) = &spare {
+                spare.announce(displaced);
+            }
+        })?;
+        self.own = spare.as_mut().map_or(displaced, |spare| spare.keep(displaced));
         let large = memory.layout().buffer_stride >= HOT_BYTES;
         let sequence = self.published();
         if large && self.spare.is_some() {

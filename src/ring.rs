@@ -6,6 +6,7 @@ use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::error::{JoinError, RingError, Warning};
 use crate::figures::{Figures, Participant};
 use crate::fork::{self, HoldOff};
+use crate::format::WRITER_ENTRY;
 use crate::frame::Frame;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
@@ -332,8 +333,6 @@ fn scope(backend: Backend) -> Scope {
 /// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
 /// yield.
 pub(crate) const JOIN_TRIES: usize = if cfg!(all(seqring_loom, not(seqring_shuttle))) { 3 } else { 100 };
-/// The one writer's entry: whoever holds it is the writer.
-const WRITER_ENTRY: usize = 0;
 
 /// Gives every shared word its first value; nobody else can see the memory yet.
 pub(crate) fn initialise(memory: &Memory) {

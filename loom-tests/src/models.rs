@@ -175,6 +175,13 @@ const MODELS: &[Model] = &[
         body: aside::shown,
     },
     Model {
+        name: "shown_to_heir",
+        kills: &[],
+        floor: 1,
+        preemptions: Some(3),
+        body: aside::heir,
+    },
+    Model {
         name: "hot",
         kills: &[(Pair::Free, End::Release), (Pair::Free, End::Acquire)],
         floor: 64,
