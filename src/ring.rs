@@ -104,7 +104,8 @@ impl Ring {
     /// Removes the name of a ring. Who has it open keeps it; nobody can open it any more.
     ///
     /// # Errors
-    /// [`RingError::NotFound`], [`RingError::PermissionDenied`].
+    /// [`RingError::NotFound`], [`RingError::PermissionDenied`]; [`RingError::Unusable`] if somebody was stopped who is about
+    /// to remove the name itself, as the last one to leave: it would remove the name of the next ring.
     pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
         segment::unlink(&location.into())
     }
