@@ -94,6 +94,10 @@ impl State {
         self.0 >> 8
     }
 
+    fn is_free(self) -> bool {
+        self.0 & 0xff == 0
+    }
+
     fn freed(self) -> Self {
         State(self.0 & !0xff)
     }
@@ -250,6 +254,10 @@ fn clear_after_death(shared: &Shared, index: usize) {
     let entry = shared.memory.entry(index);
     // Relaxed, both: the hold on the entry orders them.
     let (state, owner) = (State::from_word(entry.state.load(Relaxed)), entry.owner.load(Relaxed));
+    if state.is_free() {
+        return;
+    }
+    stops::at(Stop::DeadFound);
     let pid = peers::pid(owner);
     if clear(shared, index, Exit::Died { pid }) {
         events::found_dead(shared, state.role(), pid, index);

@@ -130,7 +130,10 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
         "{points} of {points_in_all} points: {stops} stops and {kills} kills; {moved} messages went past them; {seconds} s"
     );
     sound &= points > 0;
-    println!("{}", if sound { "sound: whoever was stopped, the others went on" } else { "NOT SOUND" });
+    println!(
+        "{}",
+        if sound { "sound: whoever was stopped, the others went on as promised" } else { "NOT SOUND" }
+    );
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
