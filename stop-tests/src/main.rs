@@ -21,8 +21,8 @@ mod victim;
 
 use case::{Case, Fate, Role, be_victim};
 use recovery::Clearing;
-use seqring::Ticket;
 use seqring::stopping::Stop;
+use seqring::{Ticket, Writers};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -59,6 +59,10 @@ fn main() -> ExitCode {
         }
         ["evicter", stop, name] => {
             eviction::be_victim(stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        ["evicted", stop, name] => {
+            eviction::be_evicted(stop.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
         ["pipeline-worker", stop, ticket] => {
@@ -158,6 +162,10 @@ fn outcome(stop: Stop, messages: u64) -> Outcome {
         }
         for class in handover::CLASSES.into_iter().filter(|class| eviction::passes(stop, *class)) {
             outcome.enter(&format!("{class:?}"), fate, eviction::run(stop, class, fate, messages));
+        }
+        for writers in [Writers::One, Writers::Many].into_iter().filter(|_| eviction::is_in_a_read(stop)) {
+            let what = format!("a read, {writers:?}");
+            outcome.enter(&what, fate, eviction::run_in_a_read(stop, writers, fate, messages));
         }
     }
     outcome
