@@ -260,7 +260,8 @@ impl Config {
     /// [`Lagged`](crate::Lagged), when it reads again. Without this, writers wait for it as long as it lives.
     ///
     /// In ms, rounded up, and up to 40 ms later: so often a waiting writer looks. The bytes that a view shows in place
-    /// stay; [`View`](crate::View) says when a writer waits for it all the same.
+    /// stay, and so do those of a read of arena slots that is under way, which pins its message as a view does;
+    /// [`View`](crate::View) says when a writer waits for it all the same.
     #[must_use]
     pub fn evict_after(mut self, patience: Duration) -> Self {
         let ms = patience.as_nanos().div_ceil(1_000_000).max(1);

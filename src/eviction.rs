@@ -4,8 +4,8 @@
 //! the reader's floor is raised to the newest message, as by
 //! [`Ring::skip_readers_to_newest`](crate::Ring::skip_readers_to_newest), and it is written down at which cursor that was. As
 //! long as the cursor stays the same the reader has not noticed, and every writer that comes to it raises the floor again
-//! at once ([`crate::gate`]). When it goes on it is told how many messages it missed. What it has pinned, a view's message,
-//! stays: whether writers can go on all the same, [`crate::gate`] says.
+//! at once ([`crate::gate`]). When it goes on it is told how many messages it missed. What it has pinned, the
+//! message of a view or of a read under way, stays: whether writers can go on all the same, [`crate::gate`] says.
 
 use crate::events;
 use crate::gate::{self, Cursor};

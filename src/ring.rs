@@ -295,8 +295,8 @@ impl Ring {
     /// Skips, for every registered reader, all that is published so far.
     ///
     /// Readers learn of it at their next call, as [`Lagged`](crate::Lagged). A read in progress is finished or
-    /// refused, never torn; bytes that a view shows stay until it is dropped; see
-    /// [`View`](crate::View) for whether they hold a gated writer back.
+    /// refused, never torn; bytes that a view shows stay until it is dropped, and those of a read of arena slots until it is
+    /// over; see [`View`](crate::View) for whether they hold a gated writer back.
     pub fn skip_readers_to_newest(&self) {
         let Shared { memory, bells, .. } = &*self.shared;
         gate::raise_floors(memory, self.next_sequence());
