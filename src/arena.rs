@@ -3,7 +3,7 @@
 //! A ring of `slots` slots and one writer has `slots + 1` buffers: each slot keeps one, the writer owns one.
 //! The writer fills its own, which no reader looks for, then puts it into the slot by one store and owns what
 //! the slot kept before. A writer that is stopped or killed at any instruction leaves every slot with a whole
-//! message, and its own buffer is the one that no slot names ([`missing_buffers`]). In a gated ring it has a second one,
+//! message, and its own buffer is the one that no slot names ([`missing_buffers`]). In a gated ring it owns a second one,
 //! for what a view of an evicted reader shows ([`crate::spare`]).
 //!
 //! # Hot buffers

@@ -79,9 +79,9 @@ pub(crate) struct Entry {
 pub(crate) struct BufferHeader {
     /// Bytes of the payload.
     pub(crate) len: AtomicU64,
-    /// The entry that wrote it.
-    pub(crate) writer: AtomicU64,
-    /// Evidence for recovery: one more than the last sequence at which a helper saw this buffer published.
+    pub(crate) reserved_front: AtomicU64,
+    /// Evidence for recovery: one more than the last sequence at which a helper saw this buffer published, or left by a
+    /// taker.
     pub(crate) witnessed: AtomicU64,
     pub(crate) reserved: [AtomicU64; 5],
 }
