@@ -95,7 +95,7 @@ impl State {
     }
 
     fn is_free(self) -> bool {
-        self.0 & 0xff == 0
+        matches!(self.0 & 0xff, FREE)
     }
 
     fn freed(self) -> Self {
@@ -103,6 +103,7 @@ impl State {
     }
 }
 
+const FREE: u64 = 0;
 const WRITER: u64 = 1;
 const READER: u64 = 2;
 const TAKER: u64 = 3;
