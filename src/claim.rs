@@ -46,9 +46,10 @@ impl<'w> Claim<'w> {
         // SAFETY:
         // - valid: the payload of a buffer holds any length that `try_claim` admits;
         // - alive: `front` holds the memory, and the slice borrows `self` mutably;
-        // - exclusive: the ring is gated, so a buffer comes to the writer only when every reader has passed the
-        //   message that was in it (reads are pinned while they last; a buffer that one of them still shows is not filled,
-        //   `crate::spare`), and it has no observers.
+        // - exclusive: the ring has no observers, and is gated: then a buffer comes to the writer only when every reader has
+        //   passed the message that was in it (reads are pinned while they last; a buffer that one of them still shows is
+        //   not filled, `crate::spare`); or a queue: then it was left by a taker that was done with it, and came by this
+        //   writer's exchange alone.
         exclusive.then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) }).flatten()
     }
 
