@@ -207,7 +207,8 @@ impl Writer {
     /// Room for a message, to be filled in place: a context that gives a numpy array, published at its end.
     ///
     /// `claim(shape, dtype)` gives an array, of the ring's frame without `dtype`; `claim(nbytes)` a `memoryview`. Waits for room
-    /// for at most `timeout` seconds. After an exception nothing is published. In lossy rings and observed ones,
+    /// for at most `timeout` seconds, which also bound the wait at the end, if others took the room meanwhile. After an
+    /// exception nothing is published. In lossy rings and observed ones,
     /// where others may be looking, and for small messages, the array is private memory, which is copied once.
     #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(
