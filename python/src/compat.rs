@@ -12,8 +12,10 @@ use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyTuple};
+use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// The part of the word of active writers that counts them.
@@ -21,6 +23,9 @@ const COUNT: u64 = u32::MAX as u64;
 
 /// So often somebody who finds nothing looks for writers that died.
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(50);
+
+/// So many threads are remembered.
+const MOST_ENTERED: usize = 1024;
 
 /// A Python object, or none yet.
 struct Kept<T>(Mutex<Option<Py<T>>>);
@@ -71,6 +76,8 @@ impl PointerBase {
 pub(crate) struct RingBufferBase {
     ring: OnceLock<(Py<Ring>, usize)>,
     writer: Kept<Writer>,
+    /// The threads that are known to write by it. For each the death of this process is that of a writer.
+    entered: Mutex<HashSet<ThreadId>>,
     looked: Mutex<Option<Instant>>,
 }
 
@@ -109,7 +116,8 @@ impl RingBufferBase {
 
     fn write_now(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Usual<()>> {
         let writer = self.writer(py);
-        let Some(writer) = writer.filter(|_| self.has_writers(py).unwrap_or(false)) else {
+        let Some(writer) = writer.filter(|_| self.has_entered() && self.has_writers(py).unwrap_or(false))
+        else {
             return Ok(Usual::Ends);
         };
         let written = writer.get().try_write(py, data, None, 0);
@@ -135,7 +143,12 @@ impl RingBufferBase {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        RingBufferBase { ring: OnceLock::new(), writer: Kept::none(), looked: Mutex::new(None) }
+        RingBufferBase {
+            ring: OnceLock::new(),
+            writer: Kept::none(),
+            entered: Mutex::default(),
+            looked: Mutex::new(None),
+        }
     }
 
     /// The ring, and which of its words counts the active writers in its low half.
@@ -150,9 +163,27 @@ impl RingBufferBase {
         self.writer.get(py)
     }
 
+    /// Whoever writes by it enters anew.
     #[setter(_writer)]
     fn set_writer(&self, writer: Option<Py<Writer>>) {
+        self.entered.lock().clear();
         self.writer.set(writer);
+    }
+
+    /// This thread writes, from now on.
+    #[pyo3(name = "_enter")]
+    fn enter(&self) {
+        let mut entered = self.entered.lock();
+        if entered.len() >= MOST_ENTERED {
+            entered.clear(); // Most of them have ended.
+        }
+        entered.insert(thread::current().id());
+    }
+
+    /// Whether this thread is known to write.
+    #[pyo3(name = "_has_entered")]
+    fn has_entered(&self) -> bool {
+        self.entered.lock().contains(&thread::current().id())
     }
 
     /// Whether it is time to look for writers that died; then it was done.

@@ -300,6 +300,77 @@ def test_of_two_writers_one_may_die(context, ring):
         ring.blocking_read(pointer, timeout=60)
 
 
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_killed_process_is_as_many_writers_as_it_had_threads_that_wrote(context, ring, done):
+    """Fails if a process has one record: then one of them is waited for for ever."""
+    pointer, ready = ring.new_reader(), context.Event()
+    for _ in range(3):
+        ring.new_writer()
+    process = context.Process(target=workers.compat_write_in_threads, args=(ring, 2, done, ready))
+    process.start()
+    ready.wait()
+    kill(process)
+    assert [number(ring.blocking_read(pointer, timeout=60)) for _ in range(2)] == [0, 1]
+    ring.try_write(b"living!!")
+    assert ring.blocking_read(pointer, timeout=60) == b"living!!"
+    ring.active.look_after()
+    assert ring.active.value == 1, "the living one"
+    ring.writer_done()
+    with pytest.raises(ringbuffer.WriterDiedError):
+        ring.blocking_read(pointer, timeout=60)
+
+
+def test_the_threads_of_a_pool_may_be_one_writer(context, ring):
+    """Fails if every thread is counted out as a writer of its own when the process ends."""
+    ring.new_reader()
+    for _ in range(2):
+        ring.new_writer()
+    process = context.Process(target=workers.compat_write_by_a_pool, args=(ring, 3))
+    process.start()
+    finish(process)
+    ring.active.look_after()
+    assert ring.active.value == 1
+    ring.try_write(b"living")
+
+
+@pytest.mark.parametrize("found_first", [True, False])
+def test_writer_done_for_a_writer_that_ended_is_that_ones(context, ring, found_first):
+    """Fails if it is counted out twice: by its death, and by whoever started it."""
+    pointer = ring.new_reader()
+    for _ in range(2):
+        ring.new_writer()
+    process = context.Process(target=workers.compat_write_and_end, args=(ring, 1))
+    process.start()
+    finish(process)
+    if found_first:
+        ring.active.look_after()
+        assert ring.active.value == 1
+    ring.writer_done()
+    ring.active.look_after()
+    assert ring.active.value == 1
+    ring.try_write(b"the other")
+    ring.writer_done()
+    assert ring.active.value == 0
+    with pytest.raises(ringbuffer.AlreadyClosedError):
+        ring.writer_done()
+    assert [len(ring.blocking_read(pointer)) for _ in range(2)] == [8, 9]
+
+
+def test_writer_done_of_one_that_never_wrote_is_its_own(context, ring):
+    """Fails if it is taken for that of another one, which died: then it is waited for for ever."""
+    for _ in range(3):
+        ring.new_writer()
+    for target, arguments, left in [
+        (workers.compat_write_and_end, (ring, 1), 2),
+        (workers.compat_be_done, (ring,), 1),
+    ]:
+        process = context.Process(target=target, args=arguments)
+        process.start()
+        finish(process)
+        ring.active.look_after()
+        assert ring.active.value == left
+
+
 def test_every_wait_has_a_timeout(ring):
     ring.new_writer()
     pointer = ring.new_reader()

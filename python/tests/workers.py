@@ -1,7 +1,9 @@
 """What other processes do in the tests."""
 
+import concurrent.futures
 import os
 import signal
+import threading
 import time
 
 import numpy
@@ -110,6 +112,48 @@ def compat_write_and_die(ring, count):
     for n in range(count):
         ring.try_write(n.to_bytes(8, "little"))
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def compat_write_in_threads(ring, count, done, ready):
+    """Writes once by each of so many threads, of which so many are done and end, and does nothing any more."""
+    gates = [threading.Event() for _ in range(count)]
+
+    def write(number):
+        ring.blocking_write(number.to_bytes(8, "little"))
+        if number < done:
+            ring.writer_done()
+        gates[number].set()
+        if number >= done:
+            time.sleep(3600)
+
+    # In their order, and those that stay all at once: none goes on in the place of another.
+    for number in range(count):
+        threading.Thread(target=write, args=(number,), daemon=True).start()
+        gates[number].wait()
+    ready.set()
+    time.sleep(3600)
+
+
+def compat_write_by_a_pool(ring, count):
+    """One writer, by several threads."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        barrier = threading.Barrier(count)
+
+        def write(number):
+            barrier.wait()
+            ring.blocking_write(number.to_bytes(8, "little"))
+
+        list(pool.map(write, range(count)))
+        ring.writer_done()
+
+
+def compat_write_and_end(ring, count):
+    for n in range(count):
+        ring.blocking_write(n.to_bytes(8, "little"))
+
+
+def compat_be_done(ring):
+    ring.writer_done()
 
 
 def compat_hold_lock(lock, ready, for_write):

@@ -24,8 +24,9 @@ def started(pid: int) -> int | None:
 
 
 def is_gone(pid: int, start: int) -> bool:
-    """Whether the process that had this number and start ended. A start of 0 is not known yet."""
-    return start != 0 and started(pid) != start
+    """Whether the process that had this number and start ended. A start of 0 is not known, or not yet."""
+    now = started(pid)
+    return now is None or start not in (0, now)
 
 
 class ProcessLock:

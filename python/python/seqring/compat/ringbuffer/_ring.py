@@ -130,11 +130,16 @@ class RingBuffer(RingBufferBase):
 
     def _join(self) -> Writer:
         with self._joining:
-            if self._writer is None or self._writer_process != _lifetime.pid or self._writer.closed:
+            writer = self._writer
+            if writer is not None and (self._writer_process != _lifetime.pid or writer.closed):
+                writer = None
+            if writer is None or not self._has_entered():
                 self.active.enter()
-                self._writer = self._ring.writer()
+            if writer is None:
+                writer = self._writer = self._ring.writer()
                 self._writer_process = _lifetime.pid
-            return self._writer
+            self._enter()
+            return writer
 
     def _try_read(self, pointer: ReaderPointer) -> bytearray:
         data = pointer.take()
