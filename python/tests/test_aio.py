@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import seqring
+import workers
 
 
 def run(main):
@@ -146,3 +147,22 @@ def test_two_tasks_may_share_a_stream_and_both_learn_of_its_end():
 
     with seqring.Ring.create(16, 8) as ring:
         assert sorted(run(main(ring))) == [bytes([n]) for n in range(10)]
+
+
+def test_a_writers_death_reaches_the_task(context):
+    """Fails if it is taken for the end of the stream."""
+
+    async def main(messages):
+        with pytest.raises(seqring.PeerDied) as caught:
+            await anext(messages)
+        assert [message async for message in messages] == []  # Told once.
+        return caught.value.pid
+
+    with seqring.Ring.create(4, 8) as ring, ring.reader() as reader:
+        ready = context.Event()
+        process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+        process.start()
+        ready.wait()
+        process.kill()
+        process.join()
+        assert run(main(reader.aio())) == process.pid

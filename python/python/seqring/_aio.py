@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from seqring._seqring import Observer, Reader, Taker
-from seqring.errors import Closed
+from seqring.errors import Closed, PeerDied
 
 _SLICE_SECONDS = 0.1
 # After so many messages in a row, other tasks get their turn.
@@ -18,7 +18,7 @@ TURN = 16
 
 
 class Messages:
-    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does.
+    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does; raises `PeerDied`, as they do.
 
     A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
     """
@@ -41,8 +41,10 @@ class Messages:
                 if self._waiter is None:
                     self._waiter = Waiter(self._endpoint)
                 await self._waiter.ready()
-        except Closed:
+        except Closed as error:
             await self.aclose()
+            if isinstance(error, PeerDied):
+                raise
             raise StopAsyncIteration from None
         return message
 
