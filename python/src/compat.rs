@@ -6,6 +6,7 @@
 
 use crate::errors;
 use crate::reader::Reader;
+use crate::receiving::Receiving;
 use crate::ring::Ring;
 use crate::writer::Writer;
 use parking_lot::Mutex;
@@ -124,17 +125,22 @@ impl RingBufferBase {
         Usual::of(py, written.map(|written| written.map(drop)), || writer.get().closed())
     }
 
-    fn read_now<'py>(
+    /// What `read` of the reader comes to.
+    fn read_by<'py>(
         py: Python<'py>,
         reader: &Reader,
-        within: Option<Duration>,
+        read: impl FnOnce(&Receiving<seqring::Reader>) -> PyResult<Option<Bound<'py, PyByteArray>>>,
     ) -> PyResult<Usual<Bound<'py, PyByteArray>>> {
-        let receiving = &reader.receiving;
-        let read = match within {
-            None => receiving.try_read(py),
-            Some(time) => receiving.read_within(py, time),
-        };
-        Usual::of(py, read, || receiving.cell.is_closed())
+        Usual::of(py, read(&reader.receiving), || reader.receiving.cell.is_closed())
+    }
+
+    /// The next message; `Ends` as well while another thread has the reader.
+    fn read_now<'py>(py: Python<'py>, reader: &Reader) -> PyResult<Usual<Bound<'py, PyByteArray>>> {
+        match reader.receiving.cell.try_hold(py) {
+            Ok(Some(mut hold)) => Self::read_by(py, reader, |receiving| receiving.copy(py, &mut hold)),
+            Ok(None) => Ok(Usual::Ends),
+            Err(error) => Self::read_by(py, reader, |_| Err(error)),
+        }
     }
 }
 
@@ -228,7 +234,7 @@ impl RingBufferBase {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         if let Some(reader) = pointer.get().reader(py) {
-            match Self::read_now(py, reader.get(), None)? {
+            match Self::read_now(py, reader.get())? {
                 Usual::Done(message) => return Ok(message.into_any()),
                 Usual::Nothing if !this.is_due() && this.has_writers(py)? => {
                     return Err(errors::waiting_for_writer(py));
@@ -253,10 +259,10 @@ impl RingBufferBase {
         let (py, this) = (slf.py(), slf.get());
         let mut left = timeout;
         if let Some(reader) = pointer.get().reader(py) {
-            let mut read = Self::read_now(py, reader.get(), None)?;
+            let mut read = Self::read_by(py, reader.get(), |receiving| receiving.try_read(py))?;
             if matches!(read, Usual::Nothing) && this.has_writers(py)? {
                 let longest = timeout.map_or(LOOK_AFTER_EVERY, soon);
-                read = Self::read_now(py, reader.get(), Some(longest))?;
+                read = Self::read_by(py, reader.get(), |receiving| receiving.read_within(py, longest))?;
                 left = timeout.map(|timeout| timeout - longest.as_secs_f64());
             }
             if let Usual::Done(message) = read {

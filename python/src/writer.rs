@@ -157,6 +157,21 @@ impl Writer {
         }
     }
 
+    /// As `try_write`, but waits while another thread has the writer, unless `is_full()`.
+    fn _write_in_turn(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        is_full: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<u64>> {
+        let source = Source::of(data)?;
+        self.check_frame(py, &source)?;
+        match self.cell.hold_unless(py, is_full)? {
+            Some(mut hold) => attempt(py, &mut hold, source.bytes(), &Beside::of(None, 0)?),
+            None => Ok(None),
+        }
+    }
+
     /// Publishes a message, waiting for room for at most `timeout` seconds. Returns its sequence.
     #[pyo3(signature = (data, *, meta=None, tag=0, timeout=None))]
     fn write(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import pytest
 import workers
-from conftest import START_METHODS
+from conftest import START_METHODS, wait_until_asleep
 from seqring.compat import ringbuffer
 from seqring.compat.ringbuffer import RingBuffer
 
@@ -422,6 +422,52 @@ def test_one_pointer_in_two_threads_neither_doubles_nor_loses(ring):
     for thread in threads:
         thread.join()
     assert sorted(got[0] + got[1]) == list(range(1000))
+
+
+def test_another_thread_that_waits_is_no_full_or_empty_ring(ring):
+    """Fails if an endpoint that another thread has is taken for a ring without room or messages."""
+    ring.new_writer()
+    pointer, got = ring.new_reader(), []
+    thread = threading.Thread(target=lambda: got.append(ring.blocking_read(pointer, timeout=60)))
+    thread.start()
+    wait_until_asleep(ring._ring, "reader")
+    ring.try_write(b"1"), ring.try_write(b"2")
+    got.append(ring.try_read(pointer))
+    thread.join()
+    assert sorted(got) == [b"1", b"2"]
+    for _ in range(4):
+        ring.try_write(b"x")
+    thread = threading.Thread(target=ring.blocking_write, args=(b"y", 60))
+    thread.start()
+    wait_until_asleep(ring._ring, "writer")
+    ring.try_read(pointer), ring.try_read(pointer)
+    ring.try_write(b"y")
+    thread.join()
+    assert [ring.try_read(pointer) for _ in range(4)] == [b"x", b"x", b"y", b"y"]
+
+
+def test_the_end_is_told_only_when_everything_is_read():
+    """Fails if a reader that another thread has, which copies a message, is taken for one with nothing to read."""
+    size, got, ends = 8 << 20, [], []
+    with contextlib.closing(RingBuffer(slot_bytes=size, slot_count=4)) as ring:
+        ring.new_writer()
+        pointer = ring.new_reader()
+        for n in range(4):
+            ring.try_write(bytes([n]) * size)
+        ring.writer_done()
+
+        def read():
+            with contextlib.suppress(ringbuffer.WriterFinishedError):
+                while True:
+                    got.append(ring.try_read(pointer)[0])
+            ends.append(pointer.counter.value)
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(got) == [0, 1, 2, 3] and ends == [4, 4, 4]
 
 
 def test_one_pointer_in_two_processes_is_an_error(context, ring):

@@ -7,6 +7,7 @@ import threading
 import pytest
 import seqring
 import workers
+from conftest import wait_until_asleep
 
 
 @pytest.fixture
@@ -53,6 +54,38 @@ def test_a_blocked_get_gets_what_another_thread_puts(small):
     thread.start()
     assert small.get(timeout=60) == b"late"
     thread.join()
+
+
+def test_it_is_not_empty_or_full_because_another_thread_waits(small):
+    """Fails if an endpoint that another thread has is taken for an empty or a full queue."""
+    got = []
+    thread = threading.Thread(target=lambda: got.append(small.get(timeout=60)))
+    thread.start()
+    wait_until_asleep(small._ring, "taker")
+    small.put(b"1"), small.put(b"2")
+    got.append(small.get_nowait())
+    thread.join()
+    assert sorted(got) == [b"1", b"2"]
+    small.put(b"3"), small.put(b"4")
+    thread = threading.Thread(target=small.put, args=(b"5",), kwargs={"timeout": 60})
+    thread.start()
+    wait_until_asleep(small._ring, "writer")
+    assert [small.get(), small.get()] == [b"3", b"4"]
+    small.put_nowait(b"6")
+    thread.join()
+    assert sorted([small.get_nowait(), small.get_nowait()]) == [b"5", b"6"]
+
+
+def test_without_blocking_it_does_not_wait_for_a_thread_that_does(small):
+    stop = threading.Thread(target=small.get)
+    stop.start()
+    wait_until_asleep(small._ring, "taker")
+    for _ in range(3):
+        with pytest.raises(queue.Empty):
+            small.get_nowait()
+    assert stop.is_alive()
+    small.put(b"x")
+    stop.join()
 
 
 def test_processes_share_it(context, small):

@@ -2,11 +2,11 @@
 
 import gc
 import threading
-import time
 
 import numpy
 import pytest
 import seqring
+from conftest import wait_until_asleep
 
 
 @pytest.fixture(params=["arena", "lines"])
@@ -182,8 +182,7 @@ def test_a_claim_whose_room_others_took_is_published_as_it_is_and_by_nobody_else
             other.write(b"quicker")
             thread = threading.Thread(target=claim.publish, daemon=True)
             thread.start()
-            while not any(one.sleeps for one in ring.stats().of("writer")):
-                time.sleep(0.001)
+            wait_until_asleep(ring, "writer")
             for _ in range(3):
                 with pytest.raises(seqring.Busy):
                     writer.write(b"theirs", timeout=0.2)

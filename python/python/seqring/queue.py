@@ -101,7 +101,7 @@ class Queue:
 
     def _put(self, writer: Writer, data: Any, block: bool, timeout: float | None) -> None:
         if not block:
-            if writer.try_write(data) is None:
+            if writer._write_in_turn(data, self.full) is None:
                 raise Full(f"all {self.maxsize} places are taken")
             return
         try:
@@ -113,7 +113,7 @@ class Queue:
         """Takes an item out of the queue, waiting for one if `block`, for at most `timeout` seconds if that is given."""
         _, taker = self._joined()
         if not block:
-            data = taker.try_take()
+            data = taker._take_in_turn(self.empty)
             if data is None:
                 raise Empty("the queue is empty")
             return self._item(data)

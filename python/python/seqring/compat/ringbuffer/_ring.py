@@ -103,8 +103,11 @@ class RingBuffer(RingBufferBase):
         (writer if writer is not None and mine else self._ring.writer()).close()
 
     def _try_write(self, data: Any) -> None:
-        if self._guarded(lambda writer: writer.try_write(data)) is None:
+        if self._guarded(lambda writer: writer._write_in_turn(data, self._is_full)) is None:
             raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read yet")
+
+    def _is_full(self) -> bool:
+        return any(one.lag >= self.slot_count for one in self._ring.stats().of("reader"))
 
     def _blocking_write(self, data: Any, timeout: float | None) -> None:
         try:
@@ -142,7 +145,7 @@ class RingBuffer(RingBufferBase):
             return writer
 
     def _try_read(self, pointer: ReaderPointer) -> bytearray:
-        data = pointer.take()
+        data = pointer.take_in_turn()
         if data is not None:
             return data
         self.active.look_after()
@@ -171,7 +174,7 @@ class RingBuffer(RingBufferBase):
 
     def _last(self, pointer: ReaderPointer) -> bytearray:
         """That no writer is active is established: only what is not there now will not come."""
-        data = pointer.take()
+        data = pointer.take_in_turn()
         if data is not None:
             return data
         if self.active.died:
