@@ -202,6 +202,30 @@ def test_ctrl_c_ends_the_wait_and_all_workers(method):
     assert not any(is_running(pid) for pid in workers)
 
 
+NOT_TOLD = """
+import signal, sys
+import makers, seqring
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+items = seqring.Pipeline(makers.Counting(), makers.Killed(), shapes=makers.SHAPES, dtypes=makers.DTYPES,
+                         producers=2, start_method=sys.argv[1], timeout=60)
+try:
+    for _ in items:
+        pass
+except seqring.pipeline.WorkerDied as error:
+    print(error.number, "nobody knows how" in str(error) or "SIGKILL" in str(error))
+items.stop()
+"""
+
+
+@pytest.mark.parametrize("method", PROCESSES)
+def test_a_death_of_which_the_system_does_not_tell_is_seen_all_the_same(method):
+    """Fails if the end of a process is known by its exit code alone."""
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    command = [sys.executable, "-c", NOT_TOLD, method]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert (done.stdout, done.returncode) == ("7 True\n", 0), done.stderr
+
+
 ENDLESS = """
 import sys
 import seqring
