@@ -252,6 +252,52 @@ def test_a_killed_holder_lets_go_of_the_lock(context, for_write):
     assert (lock.writer.value, lock.readers.value) == (0, 0)
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("for_write", [True, False])
+def test_a_process_killed_while_it_takes_the_lock_takes_nothing_from_others(context, for_write, after):
+    """Fails if what it was about to hold is let go of, though it never held it: then a living reader's hold goes."""
+    lock = ringbuffer.ReadersWriterLock()
+    with lock.for_read() if not for_write else contextlib.nullcontext():
+        process = context.Process(target=workers.compat_die_in_lock, args=(lock, lock._base, after, for_write))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        lock._look_after()
+        assert (lock.readers.value, lock.writer.value) == (0 if for_write else 1, 0)
+    for _ in range(2):
+        with lock.for_write():
+            assert (lock.readers.value, lock.writer.value) == (0, 1)
+        with lock.for_read():
+            assert (lock.readers.value, lock.writer.value) == (1, 0)
+    assert (lock.readers.value, lock.writer.value) == (0, 0)
+
+
+def test_a_forks_child_leaves_what_its_parent_holds():
+    lock = ringbuffer.ReadersWriterLock()
+    with lock.for_read():
+        child = os.fork()
+        if child:
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert lock.readers.value == 1
+    if not child:
+        os._exit(7)
+    assert lock.readers.value == 0
+
+
+def test_the_lock_excludes_threads_and_processes(context):
+    """Several write by it in turns; what they count is lost if two do so at once."""
+    lock, count = ringbuffer.ReadersWriterLock(), ringbuffer.Pointer(2)
+    processes = [context.Process(target=workers.compat_count, args=(lock, count, 100)) for _ in range(2)]
+    threads = [threading.Thread(target=workers.compat_count, args=(lock, count, 100)) for _ in range(2)]
+    for one in processes + threads:
+        one.start()
+    for thread in threads:
+        thread.join()
+    finish(*processes)
+    assert count.counter.value == 400
+    assert (lock.readers.value, lock.writer.value) == (0, 0)
+
+
 # The defects.
 
 

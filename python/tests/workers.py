@@ -162,6 +162,37 @@ def compat_hold_lock(lock, ready, for_write):
         time.sleep(3600)
 
 
+def compat_count(lock, count, times):
+    for _ in range(times):
+        with lock.for_read():
+            count.counter.value
+        with lock.for_write():
+            count.counter.value = count.counter.value + 1
+
+
+class DyingAt:
+    """Words of which an exchange of one kills the process, before it or after it."""
+
+    def __init__(self, words, index, after):
+        self.words, self.index, self.after = words, index, after
+
+    def __getattr__(self, name):
+        return getattr(self.words, name)
+
+    def exchange(self, index, old, new):
+        done = self.words.exchange(index, old, new) if index != self.index or self.after else True
+        if index == self.index and done:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+
+def compat_die_in_lock(lock, index, after, for_write):
+    """Dies when it takes the lock, at the exchange of that word."""
+    lock._words = DyingAt(lock._words, index, after)
+    with lock.for_write() if for_write else lock.for_read():
+        pass
+
+
 def compat_wait_for_write(lock, ready, results):
     with lock.for_read():
         ready.set()
