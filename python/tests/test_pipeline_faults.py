@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from seqring.pipeline import (
     Stuck,
     WorkerDied,
 )
+from seqring.pipeline._starting import ProcessWorker
 from test_pipeline import METHODS, number_of, pipeline
 
 PROCESSES = ["fork", "spawn", "forkserver"]
@@ -281,8 +283,6 @@ def test_workers_that_do_not_come_back_are_killed_at_the_end(method):
 
 
 def test_threads_that_do_not_come_back_are_named():
-    import threading
-
     gate = threading.Event()
 
     def make(message, out):
@@ -292,9 +292,47 @@ def test_threads_that_do_not_come_back_are_named():
     with pytest.raises(seqring.TimedOut):
         items.timeout = 0.05
         next(items)
+    began = time.monotonic()
     with pytest.raises(Stuck, match="producer"):
         items.stop()
+    assert time.monotonic() - began < 2.9, "two seconds, and not another one for the interruption"
     gate.set()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_in_python_code_are_interrupted_and_end_in_time(method):
+    """Fails if a thread is interrupted only when the time to stop is over."""
+    begun = threading.Event()
+
+    def endless():
+        yield from range(3)
+        begun.set()
+        while True:
+            pass
+
+    with pipeline(endless(), makers.fill, start_method=method) as items:
+        assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
+        begun.wait()
+
+
+def test_a_process_that_does_not_die_is_waited_for_in_vain_once():
+    class Undying:
+        pid, sentinel, exitcode, asked = 1, None, None, 0.0
+
+        def start(self):
+            pass
+
+        def kill(self):
+            pass
+
+        def join(self, timeout):
+            self.asked += timeout
+
+    undying = Undying()
+    worker = ProcessWorker(undying)
+    worker.kill()
+    assert worker.wait(0.4) is None
+    assert undying.asked <= 2
 
 
 @pytest.mark.parametrize("method", PROCESSES)

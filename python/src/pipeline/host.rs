@@ -12,6 +12,8 @@ use pyo3::prelude::*;
 use seqring::pipeline::{Item, Items, OnFailure, Order, Pipeline, PipelineError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 /// Starts a pipeline, and has what comes out of it.
@@ -23,6 +25,9 @@ pub(crate) struct Host {
     most_held: usize,
     copied: AtomicU64,
 }
+
+/// Of the two seconds that workers have when the pipeline stops.
+const INTERRUPT_AFTER: Duration = Duration::from_secs(1);
 
 /// Room for what is said of a failure, with its traceback.
 const TEXT_BYTES: usize = 8 << 10;
@@ -119,9 +124,13 @@ impl Host {
     }
 
     /// Ends it all. Raises `Stuck`. Whoever waits in another thread is told with a `ValueError`.
-    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+    ///
+    /// `interrupt` is called if workers are still there after half of their time.
+    #[pyo3(signature = (interrupt=None))]
+    fn stop(&self, py: Python<'_>, interrupt: Option<Py<PyAny>>) -> PyResult<()> {
         let Some(items) = self.cell.take(py)? else { return Ok(()) };
-        py.detach(|| items.stop()).map_err(|error| failures::raised(py, error))
+        let stopped = py.detach(|| stop(items, interrupt.as_ref()));
+        stopped.map_err(|error| failures::raised(py, error))
     }
 
     /// In a fork's child: the pipeline is its parent's.
@@ -146,6 +155,25 @@ impl Drop for Host {
         // Workers that are threads need the interpreter in order to leave.
         Python::try_attach(|py| self.cell.close(py));
     }
+}
+
+/// Stops, and calls `interrupt` on the way if that takes long.
+fn stop(items: Items, interrupt: Option<&Py<PyAny>>) -> Result<(), PipelineError> {
+    let (stopped, stopping) = channel::<()>();
+    thread::scope(|scope| {
+        if let Some(interrupt) = interrupt {
+            scope.spawn(move || {
+                // Nothing is ever sent.
+                if stopping.recv_timeout(INTERRUPT_AFTER) == Err(RecvTimeoutError::Timeout) {
+                    // Who does not leave the user's code is `Stuck`, whatever the reason.
+                    Python::try_attach(|py| interrupt.call0(py).map(drop));
+                }
+            });
+        }
+        let result = items.stop();
+        drop(stopped);
+        result
+    })
 }
 
 /// With threads, if `workers` has `roles`; else with the processes that it starts.

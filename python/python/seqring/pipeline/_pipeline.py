@@ -19,7 +19,7 @@ from seqring.pipeline._progress import Bar, bar_of
 from seqring.pipeline._roles import Commander, Function, Listed, Make, Producer, count_of
 from seqring.pipeline._starting import StartMethod, Workers
 from seqring.pipeline._working import Commanding, Making
-from seqring.pipeline.errors import ItemFailed, Stuck, WorkerDied
+from seqring.pipeline.errors import ItemFailed, WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -217,17 +217,14 @@ class Pipeline:
     def stop(self) -> None:
         """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
 
-        Who does not end within two seconds is killed, or, being a thread, interrupted by a `SystemExit` and named by `Stuck`.
+        Who does not end within two seconds is killed. A thread is interrupted by a `SystemExit` after one; if that does not
+        help within another, because it is in code that is not Python's, it is named by `Stuck`.
         """
         if self._waiter is not None:
             self._waiter.stop()
             self._waiter = None
         self._end_bar()
-        try:
-            self._host.stop()
-        except Stuck:
-            self._workers.interrupt()
-            raise
+        self._host.stop(self._workers.interrupt)
 
     def close(self) -> None:
         """`stop`, without an error."""
