@@ -88,6 +88,24 @@ def test_without_blocking_it_does_not_wait_for_a_thread_that_does(small):
     stop.join()
 
 
+def test_threads_that_use_it_first_at_the_same_time_join_once():
+    """Fails if both join: then there is no room for the second."""
+    for _ in range(20):
+        with seqring.Queue(2, 64, processes=1) as small:
+            barrier, sizes = threading.Barrier(4), []
+
+            def look():
+                barrier.wait()
+                sizes.append(small.qsize())
+
+            threads = [threading.Thread(target=look) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sizes == [0] * 4
+
+
 def test_processes_share_it(context, small):
     results = context.SimpleQueue()
     getter = context.Process(target=workers.get_items, args=(small, 200, results))

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import Any, Literal
 
+from seqring._lifetime import ProcessLock
 from seqring._seqring import Ring, Taker, Words, Writer
 from seqring.errors import Empty, Error, Full, TimedOut
 
@@ -66,6 +67,7 @@ class Queue:
         self._items: Items = items
         self._words = ring.words if len(ring.words) >= _WORDS else None
         self._ends: tuple[int, Writer, Taker] | None = None
+        self._joining = ProcessLock()
 
     @property
     def name(self) -> str:
@@ -79,9 +81,13 @@ class Queue:
 
     def _joined(self) -> tuple[Writer, Taker]:
         # Whoever takes is a writer too: else the stream would end with the last process that puts.
-        if self._ends is None or self._ends[0] != os.getpid():
-            self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
-        return self._ends[1], self._ends[2]
+        ends = self._ends
+        if ends is None or ends[0] != os.getpid():
+            with self._joining:
+                ends = self._ends
+                if ends is None or ends[0] != os.getpid():
+                    ends = self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
+        return ends[1], ends[2]
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Puts an item into the queue, waiting for room if `block`, for at most `timeout` seconds if that is given."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
+from seqring._lifetime import ProcessLock
 from seqring._seqring import Parked, PointerBase, Reader, Ring
 from seqring.compat.ringbuffer import _layout
 from seqring.compat.ringbuffer._errors import Error, PointerInUseError
 from seqring.compat.ringbuffer._pointer import Pointer
-from seqring.compat.ringbuffer._process import ProcessLock
 
 
 class WriterPointer(Pointer):

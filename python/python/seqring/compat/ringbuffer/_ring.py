@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
+from seqring._lifetime import ProcessLock
 from seqring._seqring import Ring, RingBufferBase, Writer
 from seqring.compat.ringbuffer import _layout, _lock, _writers
 from seqring.compat.ringbuffer._errors import (
@@ -21,7 +22,6 @@ from seqring.compat.ringbuffer._errors import (
     WriterFinishedError,
 )
 from seqring.compat.ringbuffer._places import ReaderPointer, WriterPointer
-from seqring.compat.ringbuffer._process import ProcessLock
 from seqring.compat.ringbuffer._slots import SlotArray
 
 # Participants at a time: the original knows no limit.
