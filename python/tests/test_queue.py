@@ -1,7 +1,9 @@
 """`Queue`: the methods of `queue.Queue`."""
 
+import _thread
 import pickle
 import queue
+import sys
 import threading
 
 import pytest
@@ -176,6 +178,37 @@ def test_what_was_not_put_is_no_task(joinable):
         joinable.get()
         joinable.task_done()
     joinable.join()
+
+
+def test_ctrl_c_right_after_a_put_leaves_the_item_a_task(small):
+    """Fails if the item is there and not counted any more: then whoever gets it is told of too many tasks done."""
+
+    def interrupt(frame, event, function):
+        if event == "c_return" and small.qsize():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sys.setprofile(interrupt)
+        try:
+            small.put(b"task")
+        finally:
+            sys.setprofile(None)
+    assert small.get_nowait() == b"task"
+    small.task_done()
+    small.join()
+
+
+def test_ctrl_c_before_a_put_leaves_no_task(small):
+    small.put(b"1"), small.put(b"2")
+
+    thread = threading.Thread(target=lambda: (wait_until_asleep(small._ring, "writer"), _thread.interrupt_main()))
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        small.put(b"3", timeout=60)
+    thread.join()
+    for _ in range(2):
+        small.get(), small.task_done()
+    small.join()
 
 
 def test_join_waits_for_tasks_of_other_processes(context, small):

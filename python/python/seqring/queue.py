@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from collections.abc import Callable
+from functools import partial
+from operator import call
 from types import TracebackType
 from typing import Any, Literal
 
@@ -95,25 +98,26 @@ class Queue:
         if block and timeout is not None and timeout < 0:
             raise ValueError("'timeout' must be a non-negative number")
         writer, _ = self._joined()
+        steps: list[Callable[[], int | None]] = []
         # Counted first: whoever gets the item may be done with it at once.
         if self._words is not None:
-            self._words.add(_UNFINISHED, 1)
+            steps.append(partial(self._words.add, _UNFINISHED, 1))
+        if block:
+            steps.append(partial(writer.write, data, timeout=timeout))
+        else:
+            steps.append(partial(writer._write_in_turn, data, self.full))
+        done: list[int | None] = []
         try:
-            self._put(writer, data, block, timeout)
-        except BaseException:
-            if self._words is not None:
-                self._finish()
-            raise
-
-    def _put(self, writer: Writer, data: Any, block: bool, timeout: float | None) -> None:
-        if not block:
-            if writer._write_in_turn(data, self.full) is None:
-                raise Full(f"all {self.maxsize} places are taken")
-            return
-        try:
-            writer.write(data, timeout=timeout)
+            # Nothing of Python's between a step and its result: Ctrl-C finds each done, and noted, or not done.
+            done.extend(map(call, steps))
         except TimedOut as error:
             raise Full(str(error)) from None
+        finally:
+            is_put = len(done) == len(steps) and done[-1] is not None
+            if self._words is not None and done and not is_put:
+                self._finish()
+        if not is_put:
+            raise Full(f"all {self.maxsize} places are taken")
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Takes an item out of the queue, waiting for one if `block`, for at most `timeout` seconds if that is given."""
