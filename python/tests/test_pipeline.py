@@ -101,6 +101,32 @@ def test_memory_is_used_again_once_the_last_array_is_gone():
         assert items.figures().copied == 0
 
 
+def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
+    """Fails if one finds all items held while another makes a copy of the last."""
+
+    def make(message, out):
+        out[0][...] = message % 256
+
+    with seqring.Pipeline(
+        range(60), make, shapes=(8 << 20,), start_method="threads", held_items=1, in_flight=4, timeout=60
+    ) as items:
+        kept, got, errors = next(items), [], []
+
+        def take():
+            try:
+                got.extend(int(arrays[0][-1]) for arrays, _ in items)
+            except seqring.Error as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=take) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors and sorted(got) == list(range(1, 60))
+        assert items.figures().copied == 59 and (kept[0][0] == 0).all()
+
+
 def test_arrays_that_a_producer_keeps_are_read_only():
     with pipeline(makers.Counting(50), makers.Keeping(), producers=1) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(50))

@@ -92,12 +92,13 @@ impl Host {
             // The end ends workers, too, who need the interpreter for that.
             match py.detach(|| items.next_timeout(Duration::ZERO)) {
                 Err(PipelineError::TimedOut { .. }) => Ok(None),
-                outcome => outcome.map(Some).map_err(|error| failures::raised(py, error)),
+                // With the cell: else another thread would find all items held, while this one makes a copy of the last.
+                Ok(item) => Ok(Some(item.map(|item| self.lease(py, item)))),
+                Err(error) => Err(failures::raised(py, error)),
             }
         };
         let item = self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?;
-        let item = item.ok_or_else(|| errors::timed_out(py, "item", None))?;
-        Ok(item.map(|item| self.lease(py, item)))
+        item.ok_or_else(|| errors::timed_out(py, "item", None))
     }
 
     /// Waits until `next` need not wait, for at most `timeout` seconds; says whether that is so.
