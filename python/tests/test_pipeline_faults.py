@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import makers
@@ -273,6 +274,28 @@ def test_a_consumer_may_drop_it(method):
     arrays, _ = next(items)
     del items
     assert number_of(arrays) == 0
+
+
+class Owner:
+    """A producer that has the pipeline which it makes items for."""
+
+    def __init__(self):
+        self.items = seqring.Pipeline(range(100), self.make, shapes=(2,), start_method="fork", in_flight=2)
+
+    def make(self, message, out):
+        out[0][...] = message
+
+
+def test_a_pipeline_whose_producer_refers_to_it_ends_with_both():
+    """Fails if the way from one to the other is one that the garbage collector cannot see."""
+    owner = Owner()
+    arrays, _ = next(owner.items)
+    assert multiprocessing.active_children() != []
+    weak = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert weak() is None and multiprocessing.active_children() == []
+    assert (arrays[0] == 0).all()
 
 
 @pytest.mark.parametrize("method", PROCESSES)

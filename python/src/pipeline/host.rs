@@ -34,7 +34,7 @@ const TEXT_BYTES: usize = 8 << 10;
 
 #[pymethods]
 impl Host {
-    /// `workers` is an object of `seqring.pipeline._starting`, `nbytes` says how large each array is.
+    /// `workers` is an object of `seqring.pipeline._starting`, kept by the caller; `nbytes` says how large each array is.
     #[new]
     #[pyo3(signature = (
         workers, nbytes, *, producers, in_flight, held_items, ordered, skips, retries, produce_timeout, meta_bytes,
@@ -185,7 +185,7 @@ fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>) -> PyResult<Items> {
         let mut makings = makings.into_iter().map(Calls::new);
         py.detach(|| pipeline.start(Calls::new(commanding), |_| makings.next().expect("one each")))
     } else {
-        let workers = Workers(workers.clone().unbind());
+        let workers = Workers::new(workers)?;
         py.detach(|| pipeline.start_with(workers))
     };
     started.map_err(|error| failures::raised(py, error))

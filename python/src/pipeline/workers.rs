@@ -2,29 +2,47 @@
 #![allow(unsafe_code, reason = "looks at a descriptor and a child")]
 
 use crate::pipeline::calls::describe;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use seqring::pipeline::{Exit, Launch, Worker, WorkerError, WorkerRole, WorkerTicket};
 use std::ffi::c_int;
 use std::time::Duration;
 
 /// An object of `seqring.pipeline._starting`, whose `start(index, ticket)` starts a worker; without an index the commander.
+///
+/// A weak reference: it leads to the user's commander and producer, and these perhaps back to the pipeline. The collector
+/// could not see a circle through here.
 #[derive(Debug)]
-pub(crate) struct Workers(pub(crate) Py<PyAny>);
+pub(crate) struct Workers(Py<PyWeakrefReference>);
+
+impl Workers {
+    /// Whoever made `workers` keeps it.
+    pub(crate) fn new(workers: &Bound<'_, PyAny>) -> PyResult<Self> {
+        PyWeakrefReference::new(workers).map(|weak| Workers(weak.unbind()))
+    }
+
+    fn start<'py>(&self, py: Python<'py>, ticket: &WorkerTicket) -> PyResult<Bound<'py, PyAny>> {
+        let index = match ticket.role() {
+            WorkerRole::Commander => None,
+            WorkerRole::Producer(index) => Some(index),
+        };
+        let workers = self.0.bind(py).upgrade();
+        let workers = workers.ok_or_else(|| PyRuntimeError::new_err("the pipeline is gone"))?;
+        workers.call_method1(intern!(py, "start"), (index, ticket.to_string()))
+    }
+}
 
 impl Launch for Workers {
     fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
         Python::attach(|py| {
-            let index = match ticket.role() {
-                WorkerRole::Commander => None,
-                WorkerRole::Producer(index) => Some(index),
-            };
-            let started = self.0.call_method1(py, intern!(py, "start"), (index, ticket.to_string()));
             let start = || {
-                let process = started?;
-                let pid = process.getattr(py, intern!(py, "pid"))?.extract(py)?;
-                let sentinel = process.getattr(py, intern!(py, "sentinel"))?.extract(py)?;
-                Ok(Box::new(Started { process, pid, sentinel, looks: 0 }) as Box<dyn Worker>)
+                let process = Workers::start(self, py, ticket)?;
+                let pid = process.getattr(intern!(py, "pid"))?.extract()?;
+                let sentinel = process.getattr(intern!(py, "sentinel"))?.extract()?;
+                Ok(Box::new(Started { process: process.unbind(), pid, sentinel, looks: 0 })
+                    as Box<dyn Worker>)
             };
             start().map_err(|error: PyErr| describe(py, &error).into())
         })
