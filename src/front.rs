@@ -15,7 +15,7 @@ use crate::gate::{self, Gate};
 use crate::inline;
 use crate::life::{self, Phase};
 use crate::many::{self, Aim, Look, Peer, Room};
-use crate::memory::{Lane, OwnEntry, Payload};
+use crate::memory::{Lane, Memory, OwnEntry, Payload};
 use crate::participant::Seat;
 use crate::patience::Patience;
 use crate::peers;
@@ -36,6 +36,10 @@ const STRETCH_BYTES: usize = 2048;
 /// From this size on a message in a cache is worth a look at all readers.
 const HOT_BYTES: usize = if SMALL_IS_LARGE { 128 } else { 32 << 10 };
 
+/// So many bytes are read after a message before its buffer is filled again: more than a core's own caches hold, for what
+/// lies in a reader's has to be fetched from there line by line; and less than the cache that all cores share.
+const HOT_DISTANCE: usize = if SMALL_IS_LARGE { 0 } else { 2 << 20 };
+
 /// The one writer's buffers: the one to be filled, and in a gated ring another.
 fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), Corrupt> {
     match arena::missing_buffers(&seat.shared().memory, words)?[..] {
@@ -43,6 +47,14 @@ fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), Corr
         [one, other] => Spare::of(seat.shared(), [one, other]).map(|(own, spare)| (own, Some(spare))),
         _ => unreachable!("the layout has one or two buffers more than slots, which name each buffer once"),
     }
+}
+
+/// See [`Front::hot`]: none for small messages, and none in a ring so short that what lay longest is no colder.
+fn hot_distance(memory: &Memory) -> Option<u64> {
+    let layout = memory.layout();
+    let behind = HOT_DISTANCE / layout.buffer_stride;
+    (layout.buffer_stride >= HOT_BYTES && (SMALL_IS_LARGE || behind + 1 < layout.config.slots))
+        .then_some(behind as u64)
 }
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
@@ -69,6 +81,9 @@ pub(crate) struct Front {
     own: usize,
     /// The second one, in a gated ring.
     spare: Option<Spare>,
+    /// How many messages before the newest that all readers have read the one lies whose buffer is filled next; `None` to
+    /// fill the one that lay longest.
+    hot: Option<u64>,
     /// In a ring of many writers.
     peer: Option<Peer>,
     /// No reader looks at `own` while it is filled.
@@ -115,6 +130,7 @@ impl Front {
             slot_bytes: config.slot_bytes,
             meta_bytes: config.meta_bytes,
             own,
+            hot: spare.as_ref().and_then(|_| hot_distance(&slots.memory)),
             spare,
             peer,
             exclusive: config.delivery != Delivery::Lossy && !config.observers,
@@ -325,22 +341,22 @@ impl Front {
             Some(spare) if self.gate.sets_aside(memory, self.lane.sequence()) => spare.keep(displaced),
             _ => displaced,
         };
-        let large = memory.layout().buffer_stride >= HOT_BYTES;
         let sequence = self.published();
-        if large && self.spare.is_some() {
-            self.take_a_hot_buffer(words)?;
+        if let Some(behind) = self.hot {
+            self.take_a_hot_buffer(words, behind)?;
         }
         Ok(sequence)
     }
 
-    /// Makes the buffer of the newest message that all readers have read the own one, if there is such a message.
-    fn take_a_hot_buffer(&mut self, words: Words) -> Result<(), Corrupt> {
+    /// Makes the buffer of a message that all readers have read the own one, if there is such a message: of the one that is
+    /// `behind` before the newest.
+    fn take_a_hot_buffer(&mut self, words: Words, behind: u64) -> Result<(), Corrupt> {
         let (memory, next) = (&self.slots.memory, self.lane.sequence());
         let slots = memory.layout().config.slots;
         self.gate.look(memory, next, self.spare.as_mut());
-        let newest = self.gate.read_by_all().and_then(|read| read.min(next).checked_sub(1));
-        if let Some(newest) = newest.filter(|newest| newest + slots as u64 >= next) {
-            let hot = arena::withdraw(memory, words, &Place::of(newest, slots), self.own)?;
+        let read = self.gate.read_by_all().and_then(|read| read.min(next).checked_sub(1 + behind));
+        if let Some(read) = read.filter(|read| read + slots as u64 >= next) {
+            let hot = arena::withdraw(memory, words, &Place::of(read, slots), self.own)?;
             self.own = hot.unwrap_or(self.own);
         }
         Ok(())
@@ -356,10 +372,14 @@ impl Front {
     #[inline(always)]
     fn publish_among_many(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
         self.admit_lengths(payload.len(), extras.metadata.len())?;
-        let aim = self.aim()?; // First: what does not fit into the ring now is not copied.
+        // Before the look, so that the lines of the buffer and those of counter and slot are fetched at the same time. But
+        // where there was no room lately, there may be none now: then nothing is copied for nothing.
+        let cautious = self.peer.as_mut().is_some_and(Peer::is_cautious);
+        let aim = if cautious { Some(self.aim()?) } else { None };
         arena::begin_filling();
         self.own_buffer()?.store(payload);
         self.complete_own_buffer(payload.len(), extras)?;
+        let aim = aim.map_or_else(|| self.aim(), Ok)?;
         self.exchange_among_many(aim)
     }
 
@@ -407,11 +427,18 @@ impl Front {
     #[inline(always)]
     fn look(&mut self) -> Result<Option<Aim>, TryWriteError> {
         let next = many::next(&self.slots.memory);
-        self.pass_gate(next)?;
+        let passed = self.pass_gate(next);
         let peer = self.peer.as_mut().expect("there are many");
-        match peer.look(&self.slots.memory, next)? {
+        let look = match passed {
+            Ok(_) => peer.look(&self.slots.memory, next)?,
+            Err(_) => Look::Full,
+        };
+        match look {
             Look::Free(aim) => Ok(Some(aim)),
-            Look::Full => Err(TryWriteError::Full),
+            Look::Full => {
+                peer.found_no_room();
+                Err(TryWriteError::Full)
+            }
             Look::Gone => Ok(None),
         }
     }

@@ -4,10 +4,12 @@
 //! fills its buffer holds nobody up and leaves no hole; the order of messages is that of their exchanges.
 //!
 //! # Steps of a publication
+//! The own buffer is filled before, or between 2 and 3: nobody can tell.
+//!
 //! | step |                                                                                             |
 //! |------|---------------------------------------------------------------------------------------------|
 //! | 1    | `n` := the counter; gated: below this writer's limit?                                       |
-//! | 2    | `w` := the slot's word; if message `n` is there already, help: 2a witness it, 2b the counter := `n + 1`; back to 1. The first time, the own buffer is filled after this |
+//! | 2    | `w` := the slot's word; if message `n` is there already, help: 2a witness it, 2b the counter := `n + 1`; back to 1 |
 //! | 3    | say what is about to be exchanged for what ([`crate::ownership`])                           |
 //! | 4    | the slot's word: `w` → holds `n`, our buffer; back to 1 if somebody else was first          |
 //! | 5    | say that the buffer from the slot is ours                                                   |
@@ -58,7 +60,12 @@ pub(crate) struct Peer {
     queue: bool,
     /// Queue: the counter of takes when it was last looked at.
     taken: u64,
+    /// For so many messages this writer looks for room before it fills its buffer.
+    cautious_for: u32,
 }
+
+/// For so many messages after there was no room. Where the ring is full time and again, copying for nothing would be the rule.
+const CAUTIOUS_FOR: u32 = 64;
 
 /// Where a message is to go: its place, and the word that was in the slot.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +107,15 @@ pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     let memory = &seat.shared().memory;
     let config = &memory.layout().config;
     let lap = Lap::of(next(memory), config.slots);
-    Ok(Peer { words, entry: seat.index(), own, lap, queue: config.delivery == Delivery::Queue, taken: 0 })
+    Ok(Peer {
+        words,
+        entry: seat.index(),
+        own,
+        lap,
+        queue: config.delivery == Delivery::Queue,
+        taken: 0,
+        cautious_for: 0,
+    })
 }
 
 /// The buffer that the entry of `seat` owns, backed with pages.
@@ -122,6 +137,18 @@ impl Peer {
     /// The buffer to be filled.
     pub(crate) fn own(&self) -> usize {
         self.own
+    }
+
+    /// There was no room.
+    pub(crate) fn found_no_room(&mut self) {
+        self.cautious_for = CAUTIOUS_FOR;
+    }
+
+    /// Whether the next message is to be filled in only when there is room for it: there was none lately.
+    pub(crate) fn is_cautious(&mut self) -> bool {
+        let cautious = self.cautious_for > 0;
+        self.cautious_for = self.cautious_for.saturating_sub(1);
+        cautious
     }
 
     /// Looks at the slot of message `n`, which the counter said is next, or for which there is [room](Self::room_at).

@@ -64,7 +64,7 @@ pub struct Observer {
 }
 
 const FIRST_NAP: Duration = Duration::from_micros(50);
-const LONGEST_NAP: Duration = Duration::from_millis(10);
+const LONGEST_NAP: Duration = Duration::from_millis(20);
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 /// A look that is refused without a reason to tell is repeated: correct peers never cause more than a few.
 const TRIES: usize = 1000;
@@ -200,7 +200,7 @@ impl Observer {
     }
 
     /// Sets how this observer waits: it spins and yields as said, then naps, each nap twice as long as the one
-    /// before, up to `longest_nap` (10 ms unless said otherwise).
+    /// before, up to `longest_nap` (20 ms unless said otherwise).
     pub fn set_waiting(&mut self, waiting: Waiting, longest_nap: Duration) {
         self.waiting = waiting;
         self.longest_nap = longest_nap;

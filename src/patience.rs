@@ -3,6 +3,13 @@
 //! Of many who want the same message one gets it, and with it a counter rises. So whoever comes too late over and over
 //! sees the counter rise; one that stands still, or falls, is a damaged ring's, and the call ends soon. One that a
 //! hostile peer raises for ever ends it late.
+//!
+//! Whoever was late stands back for a moment, longer each time, up to some 2 µs ([`crossbeam_utils::Backoff`]): the one who
+//! was first then does several messages in a row with the lines of the counter and of the slots in its core, where else
+//! each of them would be fetched from the other for each message. Nobody waits for anybody.
+
+use crate::sync::MODELLED;
+use crossbeam_utils::Backoff;
 
 /// The tries of one call.
 #[derive(Debug, Default)]
@@ -11,6 +18,7 @@ pub(crate) struct Patience {
     /// Tries since the counter rose.
     in_vain: u32,
     tries: u32,
+    backoff: Backoff,
 }
 
 /// A correct ring needs two: somebody else's exchange comes first, and the next try finds it and moves the counter.
@@ -25,6 +33,9 @@ impl Patience {
         }
         self.in_vain += 1;
         self.tries += 1;
+        if !MODELLED {
+            self.backoff.spin();
+        }
         self.in_vain < IN_VAIN && self.tries < TRIES
     }
 }

@@ -123,7 +123,7 @@ fn an_heir_leaves_alone_what_its_predecessor_set_aside() {
 /// Fails if the coldest buffer is filled although a hotter one is free.
 #[test]
 fn large_messages_go_through_few_buffers_while_readers_keep_up() {
-    let ring = Ring::heap(&Config::new(64, 64 << 10)).unwrap();
+    let ring = Ring::heap(&Config::new(64, 1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut readers = [ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap()];
     let mut buffers = BTreeSet::new();
@@ -156,15 +156,33 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
     }
 }
 
+/// Fails if a buffer is filled whose last message still lies in the readers' own caches, where another one is as warm.
+#[test]
+fn in_a_short_ring_the_buffer_that_lay_longest_is_filled() {
+    let ring = Ring::heap(&Config::new(8, 64 << 10)).unwrap();
+    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+    let mut lately = Vec::new();
+    for n in 0..100_u64 {
+        let mut claim = writer.try_claim(8).unwrap();
+        let bytes = claim.as_mut_slice().unwrap();
+        let buffer = bytes.as_ptr().addr();
+        assert!(!lately.iter().rev().take(8).any(|before| *before == buffer), "message {n}");
+        lately.push(buffer);
+        bytes.copy_from_slice(&n.to_le_bytes());
+        claim.publish().unwrap();
+        assert_eq!(*reader.try_view().unwrap(), n.to_le_bytes());
+    }
+}
+
 /// Fails if an observer takes a message that was taken back for damage, or reads another one's bytes as its.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_observer_finds_a_message_that_was_taken_back_overtaken() {
     let name = common::fresh_name("hot");
-    let ring = Ring::create(name.clone(), &Config::new(8, 64 << 10).observers(true)).unwrap();
+    let ring = Ring::create(name.clone(), &Config::new(8, 1 << 20).observers(true)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     let mut observer = Ring::observe(name, Start::Oldest).unwrap();
-    let (mut out, mut next, mut lost) = (vec![0; 64 << 10], 0, 0);
+    let (mut out, mut next, mut lost) = (vec![0; 1 << 20], 0, 0);
     for n in 0..200_u64 {
         writer.try_write(&n.to_le_bytes().repeat(5000)).unwrap();
         reader.try_read(&mut out).unwrap();

@@ -218,22 +218,30 @@ const MODELS: &[Model] = &[
     Model {
         name: "many_torn",
         kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 7_973,
+        floor: 11_072,
         preemptions: Some(3),
         body: many::torn,
     },
     Model {
         name: "many_handed",
-        // Not the acquire end: between a writer's look at a slot and its filling of the buffer from there lies its
-        // next look at the gate, a full fence. Lossy rings have none: there the end stays.
-        kills: &[(Pair::Publish, End::Release)],
+        // Not Publish: with one slot a look at the gate, a full fence, lies between filling and exchange, and another
+        // between the look at a slot and the filling of the buffer from there. many_below and queue_2x2 have none.
+        kills: &[],
         floor: 240,
         preemptions: Some(3),
         body: many::handed_on,
     },
     Model {
-        name: "many_gated",
+        name: "many_below",
+        // Not the acquire end: a reader pins, with a full fence, before it looks at the bytes.
         kills: &[(Pair::Publish, End::Release)],
+        floor: 8,
+        preemptions: Some(3),
+        body: many::below_the_limit,
+    },
+    Model {
+        name: "many_gated",
+        kills: &[], // As in many_handed.
         floor: 399,
         preemptions: Some(2),
         body: many::gated,

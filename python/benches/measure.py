@@ -27,6 +27,7 @@ def _start(work: Callable[[Any], None]) -> tuple[Any, Any]:
     def run() -> None:
         here.close()
         work(there)
+        there.poll(None)  # Until the other end is closed: a thread may still be sending what was put into a queue.
         os._exit(0)  # Nothing of what was forked is this process's to end.
 
     process = _context.Process(target=run, daemon=True)
@@ -162,7 +163,7 @@ def futex_round_trip(count: int) -> float:
         trips += 1
 
     result = _median_of_parts(count, trip)
-    process[0].join()
+    _end([], [process])
     return result
 
 
@@ -267,8 +268,9 @@ def idle_share(seconds: float) -> float:
 
 
 def _end(rings: list[Contestant], others: list[tuple[Any, Any]]) -> None:
-    for process, pipe in others:
+    for _, pipe in others:
         pipe.close()
+    for process, _ in others:
         process.join(10)
         if process.is_alive():
             process.kill()

@@ -43,6 +43,22 @@ pub(super) fn handed_on() {
     assert_owned_once(&ring);
 }
 
+/// A writer below its limit does not look at the gate: its exchange alone shows the bytes.
+pub(super) fn below_the_limit() {
+    let ring = ring(Delivery::Gated, 2, 2);
+    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+    writer.try_write(&message(0)).unwrap();
+    let writing = thread::spawn(move || {
+        writer.try_write(&message(1)).unwrap();
+        writer
+    });
+    let mut got = read(&mut reader, 2);
+    drop(writing.join().unwrap());
+    got.extend(read(&mut reader, 1));
+    assert_eq!(got, [0, 1]);
+    assert_owned_once(&ring);
+}
+
 /// The bytes of a slot change only after its reader is done with them.
 pub(super) fn gated() {
     let ring = ring(Delivery::Gated, 1, 3);
