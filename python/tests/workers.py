@@ -115,21 +115,24 @@ def compat_write_and_die(ring, count):
 
 
 def compat_write_in_threads(ring, count, done, ready):
-    """Writes once by each of so many threads, of which so many are done and end, and does nothing any more."""
-    gates = [threading.Event() for _ in range(count)]
+    """Writes once by each of so many threads, of which so many are done then, and does nothing any more."""
+    written = [threading.Event() for _ in range(count)]
+    all_written, are_done = threading.Event(), threading.Barrier(count + 1)
 
     def write(number):
         ring.blocking_write(number.to_bytes(8, "little"))
+        written[number].set()
+        all_written.wait()
         if number < done:
             ring.writer_done()
-        gates[number].set()
-        if number >= done:
-            time.sleep(3600)
+        are_done.wait()
+        time.sleep(3600)
 
-    # In their order, and those that stay all at once: none goes on in the place of another.
-    for number in range(count):
+    for number in range(count):  # In this order.
         threading.Thread(target=write, args=(number,), daemon=True).start()
-        gates[number].wait()
+        written[number].wait()
+    all_written.set()
+    are_done.wait()
     ready.set()
     time.sleep(3600)
 
