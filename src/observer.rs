@@ -64,7 +64,7 @@ pub struct Observer {
 }
 
 const FIRST_NAP: Duration = Duration::from_micros(50);
-const LONGEST_NAP: Duration = Duration::from_millis(10);
+const LONGEST_NAP: Duration = Duration::from_millis(20);
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 /// A look that is refused without a reason to tell is repeated: correct peers never cause more than a few.
 const TRIES: usize = 1000;
@@ -123,8 +123,9 @@ impl Observer {
     ///
     /// # Errors
     /// [`TryReadError::Empty`]; [`TryReadError::Lagged`], in any ring; [`TryReadError::TooSmall`], which loses nothing;
-    /// [`TryReadError::Closed`], now and at every later call until a writer joins again. That all writers died is the
-    /// end, too.
+    /// [`TryReadError::WriterDied`], once for each death of a last writer that somebody who takes part has found;
+    /// [`TryReadError::Closed`], now and at every later call until a writer joins again: that all writers died is the
+    /// end, too; [`TryReadError::Corrupt`].
     ///
     /// # Cost
     /// One copy and two loads of the slot's word. While nothing comes, a look at the writers every 20 ms.
@@ -200,7 +201,7 @@ impl Observer {
     }
 
     /// Sets how this observer waits: it spins and yields as said, then naps, each nap twice as long as the one
-    /// before, up to `longest_nap` (10 ms unless said otherwise).
+    /// before, up to `longest_nap` (20 ms unless said otherwise).
     pub fn set_waiting(&mut self, waiting: Waiting, longest_nap: Duration) {
         self.waiting = waiting;
         self.longest_nap = longest_nap;

@@ -72,7 +72,7 @@ impl Ring {
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
     ///
     /// The name disappears with the last process that closes the ring, unless [`Config::keep`] says otherwise; not if
-    /// that process is killed: [`Self::unlink_unused`] and `seqring gc` remove such a
+    /// that process is killed: [`Self::unlink_unused`] and `seqring gc --remove` remove such a
     /// ring, and [`SegmentOptions::replace_unused`] lets a new one take its place.
     /// [`SegmentOptions`] offers other access rights and kinds of pages, [`Location`] other places.
     ///
@@ -141,7 +141,7 @@ impl Ring {
     /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.
     ///
     /// # Errors
-    /// - [`JoinError::Closed`]; [`JoinError::Corrupt`];
+    /// - [`JoinError::Closed`]; [`JoinError::Forked`]; [`JoinError::Corrupt`];
     /// - with one writer: [`JoinError::WriterTaken`] while another one lives, or while a process that clears up after a
     ///   dead one is stopped in the middle of it;
     /// - with many: [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer.
@@ -179,7 +179,7 @@ impl Ring {
     /// In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`JoinError::TableFull`]; [`JoinError::Delivery`] if the ring is a queue.
+    /// [`JoinError::TableFull`]; [`JoinError::Delivery`] if the ring is a queue; [`JoinError::Forked`].
     pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
         if let delivery @ Delivery::Queue = self.config().delivery {
             return Err(JoinError::Delivery { delivery });
@@ -196,7 +196,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
-    /// ring is no queue.
+    /// ring is no queue; [`JoinError::Forked`]; [`JoinError::Corrupt`].
     pub fn taker(&self) -> Result<Taker, JoinError> {
         self.taker_in(0..self.config().participants)
     }

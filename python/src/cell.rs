@@ -11,6 +11,9 @@ use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+/// So often a thread that waits for another one's endpoint looks whether it still has to.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// See the module.
 pub(crate) struct Cell<T> {
     content: Mutex<Content<T>>,
@@ -98,6 +101,25 @@ impl<T: Send> Cell<T> {
             let Some(slice) = deadline.slice() else { return Ok(None) };
             py.detach(|| drop(self.content.try_lock_for(slice)));
             py.check_signals()?;
+        }
+    }
+
+    /// Takes hold of the endpoint, waiting for another thread that has it, until `is_vain()` says that it would be in vain.
+    pub(crate) fn hold_unless(
+        &self,
+        py: Python<'_>,
+        is_vain: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Hold<'_, T>>> {
+        loop {
+            if let Some(hold) = self.try_hold(py)? {
+                return Ok(Some(hold));
+            }
+            if is_vain.call0()?.is_truthy()? {
+                return Ok(None);
+            }
+            if let Some(hold) = self.hold(py, Deadline::within(LOOK_AGAIN))? {
+                return Ok(Some(hold));
+            }
         }
     }
 

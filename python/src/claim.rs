@@ -59,10 +59,13 @@ enum Memory {
 
 enum State {
     New,
-    InPlace(Filling, Arc<Cell<Outbox>>),
+    InPlace(Filling, Arc<Cell<Outbox>>, Deadline),
     Private(Arc<Cell<Outbox>>, Deadline),
     Done,
 }
+
+/// The writer of a claim, and what came of the publication; `None` if there was no room in time.
+type Outcome = (seqring::Writer, PyResult<Option<u64>>);
 
 impl Claim {
     /// For an array of that shape, of the ring's frame where nothing else is said; or, with a number, for so many bytes.
@@ -114,7 +117,7 @@ impl Claim {
     ) -> PyResult<Self> {
         let (state, memory) = if in_place {
             let (filling, ring) = self.fill(py, cell, deadline)?;
-            (State::InPlace(filling, Arc::clone(cell)), Memory::Ring(ring))
+            (State::InPlace(filling, Arc::clone(cell), deadline), Memory::Ring(ring))
         } else {
             let max =
                 cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?.get().ring.config().slot_bytes();
@@ -183,21 +186,68 @@ impl Claim {
     fn publish_in_place(
         &self,
         py: Python<'_>,
-        mut filling: Filling,
+        filling: Filling,
         cell: &Cell<Outbox>,
         ring: &Ring,
+        deadline: Deadline,
     ) -> PyResult<u64> {
+        let (writer, published) = self.publish_lent(py, filling, cell, deadline);
+        cell.give_back(Outbox { writer, ring: ring.clone() });
+        published?.ok_or_else(|| no_room(py, cell))
+    }
+
+    /// Publishes, waiting if others took the room; `None` if there was none in time. The writer stays lent meanwhile: the
+    /// bytes are in its one buffer, which another thread's message would fill anew.
+    fn publish_lent(
+        &self,
+        py: Python<'_>,
+        mut filling: Filling,
+        cell: &Cell<Outbox>,
+        deadline: Deadline,
+    ) -> Outcome {
         loop {
             let published = filling.with_dependent_mut(|_, claim| {
                 let published = claim.take().map(|claim| claim.publish_with(&self.beside.extras()));
                 published.expect("a claim is published once")
             });
-            cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
+            let writer = filling.end();
             match published {
-                Ok(sequence) => return Ok(sequence),
-                // Others took the room. The bytes stay where they are for the next claim.
-                Err(TryWriteError::Full) => filling = self.fill(py, cell, Deadline::after(None)?)?.0,
-                Err(error) => return Err(errors::writing(py, error)),
+                Ok(sequence) => return (writer, Ok(Some(sequence))),
+                Err(TryWriteError::Full) => {}
+                Err(error) => return (writer, Err(errors::writing(py, error))),
+            }
+            filling = match self.fill_again(py, writer, cell, deadline) {
+                Ok(filling) => filling,
+                Err(outcome) => return outcome,
+            };
+        }
+    }
+
+    /// The claim anew, once there is room, with the bytes that it had.
+    #[expect(clippy::result_large_err, reason = "the caller gets the writer back")]
+    fn fill_again(
+        &self,
+        py: Python<'_>,
+        mut writer: seqring::Writer,
+        cell: &Cell<Outbox>,
+        deadline: Deadline,
+    ) -> Result<Filling, Outcome> {
+        loop {
+            let error;
+            (writer, error) = match Filling::next(writer, self.len) {
+                Ok(filling) => return Ok(filling),
+                Err(refused) => refused,
+            };
+            if error != TryWriteError::Full {
+                return Err((writer, Err(errors::writing(py, error))));
+            }
+            let Some(slice) = deadline.slice() else { return Err((writer, Ok(None))) };
+            py.detach(|| writer.ready_within(slice));
+            if let Err(error) = py.check_signals() {
+                return Err((writer, Err(error)));
+            }
+            if cell.is_closed() {
+                return Err((writer, Err(errors::shut("writer"))));
             }
         }
     }
@@ -218,8 +268,8 @@ impl Claim {
             return Err(error);
         }
         match self.finish(py)? {
-            (State::InPlace(filling, cell), Memory::Ring(ring)) => {
-                self.publish_in_place(py, filling, &cell, ring)
+            (State::InPlace(filling, cell, deadline), Memory::Ring(ring)) => {
+                self.publish_in_place(py, filling, &cell, ring, deadline)
             }
             (State::Private(cell, deadline), Memory::Private(bytes)) => {
                 let source = Source::of(bytes.bind(py).as_any())?;
@@ -232,7 +282,7 @@ impl Claim {
     /// Gives the room up: nothing is published.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
         drop(self.withdraw(py)); // What is in use stays readable; it is nobody's message.
-        if let (State::InPlace(filling, cell), Memory::Ring(ring)) = self.finish(py)? {
+        if let (State::InPlace(filling, cell, _), Memory::Ring(ring)) = self.finish(py)? {
             cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
         }
         Ok(())
@@ -277,7 +327,7 @@ impl Claim {
         let mut state = this.state.lock();
         let start = match (&mut *state, this.memory.get()) {
             _ if !this.born.is_now() => None,
-            (State::InPlace(filling, _), _) => filling.with_dependent_mut(|_, claim| {
+            (State::InPlace(filling, ..), _) => filling.with_dependent_mut(|_, claim| {
                 claim.as_mut().and_then(|claim| claim.as_mut_slice().map(<[u8]>::as_mut_ptr))
             }),
             (State::Private(..), Some(Memory::Private(bytes))) => Some(bytes.bind(slf.py()).data().cast()),
@@ -309,7 +359,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let state = std::mem::replace(self.state.get_mut(), State::Done);
-        let (State::InPlace(filling, cell), Some(Memory::Ring(ring))) = (state, self.memory.get()) else {
+        let (State::InPlace(filling, cell, _), Some(Memory::Ring(ring))) = (state, self.memory.get()) else {
             return;
         };
         if self.born.is_now() {

@@ -6,14 +6,17 @@
 
 use crate::errors;
 use crate::reader::Reader;
+use crate::receiving::Receiving;
 use crate::ring::Ring;
 use crate::writer::Writer;
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyTuple};
+use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// The part of the word of active writers that counts them.
@@ -21,6 +24,9 @@ const COUNT: u64 = u32::MAX as u64;
 
 /// So often somebody who finds nothing looks for writers that died.
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(50);
+
+/// So many threads are remembered.
+const MOST_ENTERED: usize = 1024;
 
 /// A Python object, or none yet.
 struct Kept<T>(Mutex<Option<Py<T>>>);
@@ -71,6 +77,8 @@ impl PointerBase {
 pub(crate) struct RingBufferBase {
     ring: OnceLock<(Py<Ring>, usize)>,
     writer: Kept<Writer>,
+    /// The threads that are known to write by it. For each the death of this process is that of a writer.
+    entered: Mutex<HashSet<ThreadId>>,
     looked: Mutex<Option<Instant>>,
 }
 
@@ -109,24 +117,30 @@ impl RingBufferBase {
 
     fn write_now(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Usual<()>> {
         let writer = self.writer(py);
-        let Some(writer) = writer.filter(|_| self.has_writers(py).unwrap_or(false)) else {
+        let Some(writer) = writer.filter(|_| self.has_entered() && self.has_writers(py).unwrap_or(false))
+        else {
             return Ok(Usual::Ends);
         };
         let written = writer.get().try_write(py, data, None, 0);
         Usual::of(py, written.map(|written| written.map(drop)), || writer.get().closed())
     }
 
-    fn read_now<'py>(
+    /// What `read` of the reader comes to.
+    fn read_by<'py>(
         py: Python<'py>,
         reader: &Reader,
-        within: Option<Duration>,
+        read: impl FnOnce(&Receiving<seqring::Reader>) -> PyResult<Option<Bound<'py, PyByteArray>>>,
     ) -> PyResult<Usual<Bound<'py, PyByteArray>>> {
-        let receiving = &reader.receiving;
-        let read = match within {
-            None => receiving.try_read(py),
-            Some(time) => receiving.read_within(py, time),
-        };
-        Usual::of(py, read, || receiving.cell.is_closed())
+        Usual::of(py, read(&reader.receiving), || reader.receiving.cell.is_closed())
+    }
+
+    /// The next message; `Ends` as well while another thread has the reader.
+    fn read_now<'py>(py: Python<'py>, reader: &Reader) -> PyResult<Usual<Bound<'py, PyByteArray>>> {
+        match reader.receiving.cell.try_hold(py) {
+            Ok(Some(mut hold)) => Self::read_by(py, reader, |receiving| receiving.copy(py, &mut hold)),
+            Ok(None) => Ok(Usual::Ends),
+            Err(error) => Self::read_by(py, reader, |_| Err(error)),
+        }
     }
 }
 
@@ -135,7 +149,12 @@ impl RingBufferBase {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        RingBufferBase { ring: OnceLock::new(), writer: Kept::none(), looked: Mutex::new(None) }
+        RingBufferBase {
+            ring: OnceLock::new(),
+            writer: Kept::none(),
+            entered: Mutex::default(),
+            looked: Mutex::new(None),
+        }
     }
 
     /// The ring, and which of its words counts the active writers in its low half.
@@ -150,9 +169,27 @@ impl RingBufferBase {
         self.writer.get(py)
     }
 
+    /// Whoever writes by it enters anew.
     #[setter(_writer)]
     fn set_writer(&self, writer: Option<Py<Writer>>) {
+        self.entered.lock().clear();
         self.writer.set(writer);
+    }
+
+    /// This thread writes, from now on.
+    #[pyo3(name = "_enter")]
+    fn enter(&self) {
+        let mut entered = self.entered.lock();
+        if entered.len() >= MOST_ENTERED {
+            entered.clear(); // Most of them have ended.
+        }
+        entered.insert(thread::current().id());
+    }
+
+    /// Whether this thread is known to write.
+    #[pyo3(name = "_has_entered")]
+    fn has_entered(&self) -> bool {
+        self.entered.lock().contains(&thread::current().id())
     }
 
     /// Whether it is time to look for writers that died; then it was done.
@@ -197,7 +234,7 @@ impl RingBufferBase {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         if let Some(reader) = pointer.get().reader(py) {
-            match Self::read_now(py, reader.get(), None)? {
+            match Self::read_now(py, reader.get())? {
                 Usual::Done(message) => return Ok(message.into_any()),
                 Usual::Nothing if !this.is_due() && this.has_writers(py)? => {
                     return Err(errors::waiting_for_writer(py));
@@ -222,10 +259,10 @@ impl RingBufferBase {
         let (py, this) = (slf.py(), slf.get());
         let mut left = timeout;
         if let Some(reader) = pointer.get().reader(py) {
-            let mut read = Self::read_now(py, reader.get(), None)?;
+            let mut read = Self::read_by(py, reader.get(), |receiving| receiving.try_read(py))?;
             if matches!(read, Usual::Nothing) && this.has_writers(py)? {
                 let longest = timeout.map_or(LOOK_AFTER_EVERY, soon);
-                read = Self::read_now(py, reader.get(), Some(longest))?;
+                read = Self::read_by(py, reader.get(), |receiving| receiving.read_within(py, longest))?;
                 left = timeout.map(|timeout| timeout - longest.as_secs_f64());
             }
             if let Usual::Done(message) = read {

@@ -146,7 +146,8 @@ pub(crate) fn check(py: Python<'_>, frame: &Frame, source: &Source<'_, '_>) -> P
         }
         ElementType::Float { bytes } => frame.kind == FLOAT && bytes * 8 == usize::from(frame.bits),
         ElementType::Bool => frame.kind == BOOL,
-        ElementType::Unknown => item * 8 == usize::from(frame.bits), // Half floats and complex numbers among them.
+        // Half floats, complex numbers, and dates among them.
+        ElementType::Unknown => item * 8 == usize::from(frame.bits),
     };
     if fits && found == shape(frame) {
         return Ok(());

@@ -42,6 +42,15 @@ reading_methods!(Reader);
 
 #[pymethods]
 impl Reader {
+    /// As `try_read`, but waits while another thread has the reader, unless `is_empty()`.
+    fn _read_in_turn<'py>(
+        &self,
+        py: Python<'py>,
+        is_empty: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        self.receiving.read_in_turn(py, is_empty)
+    }
+
     /// As `view`, without waiting: `None` if there is no message.
     fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
         self.receiving.try_view(py)

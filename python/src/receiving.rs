@@ -127,7 +127,7 @@ impl<E: Endpoint> Receiving<E> {
     }
 
     #[inline]
-    fn copy<'py>(
+    pub(crate) fn copy<'py>(
         &self,
         py: Python<'py>,
         hold: &mut Hold<'_, Inbox<E>>,
@@ -139,6 +139,19 @@ impl<E: Endpoint> Receiving<E> {
     #[inline]
     pub(crate) fn try_read<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
         match self.cell.try_hold(py)? {
+            Some(mut hold) => self.copy(py, &mut hold),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Self::try_read`], but for a message that is there it waits while another thread has the endpoint. `is_empty()`
+    /// says that there is none.
+    pub(crate) fn read_in_turn<'py>(
+        &self,
+        py: Python<'py>,
+        is_empty: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        match self.cell.hold_unless(py, is_empty)? {
             Some(mut hold) => self.copy(py, &mut hold),
             None => Ok(None),
         }

@@ -22,7 +22,13 @@ impl<'a, 'py> Source<'a, 'py> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Source::Bytes(bytes.as_bytes()));
         }
-        let buffer = Buffer::of(object, ffi::PyBUF_FULL_RO)?;
+        let buffer = Buffer::of(object, ffi::PyBUF_FULL_RO).or_else(|error| {
+            if error.is_instance_of::<PyTypeError>(object.py()) {
+                return Err(error);
+            }
+            // What its elements are cannot be said, such as numpy's dates. Where they lie can.
+            Buffer::of(object, ffi::PyBUF_STRIDED_RO)
+        })?;
         if buffer.is_contiguous() {
             return Ok(Source::Buffer(buffer));
         }
@@ -136,10 +142,14 @@ impl<'py> Buffer<'py> {
         self.view.itemsize.max(1).cast_unsigned()
     }
 
-    /// What the elements are.
+    /// What the elements are; without a format, bytes, or something that cannot be said.
     pub(crate) fn element(&self) -> ElementType {
         if self.view.format.is_null() {
-            return ElementType::UnsignedInteger { bytes: 1 };
+            return if self.item_bytes() == 1 {
+                ElementType::UnsignedInteger { bytes: 1 }
+            } else {
+                ElementType::Unknown
+            };
         }
         // SAFETY: a format is a string that lives as long as the view.
         ElementType::from_format(unsafe { CStr::from_ptr(self.view.format) })

@@ -84,6 +84,15 @@ impl Taker {
         self.receiving.read(py, timeout)
     }
 
+    /// As `try_take`, but waits while another thread has the taker, unless `is_empty()`.
+    fn _take_in_turn<'py>(
+        &self,
+        py: Python<'py>,
+        is_empty: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyByteArray>>> {
+        self.receiving.read_in_turn(py, is_empty)
+    }
+
     /// As `take_into`, without waiting: `None` if there is no message.
     fn try_take_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
         self.check_room(py, out)?;

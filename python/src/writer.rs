@@ -157,6 +157,21 @@ impl Writer {
         }
     }
 
+    /// As `try_write`, but waits while another thread has the writer, unless `is_full()`.
+    fn _write_in_turn(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        is_full: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<u64>> {
+        let source = Source::of(data)?;
+        self.check_frame(py, &source)?;
+        match self.cell.hold_unless(py, is_full)? {
+            Some(mut hold) => attempt(py, &mut hold, source.bytes(), &Beside::of(None, 0)?),
+            None => Ok(None),
+        }
+    }
+
     /// Publishes a message, waiting for room for at most `timeout` seconds. Returns its sequence.
     #[pyo3(signature = (data, *, meta=None, tag=0, timeout=None))]
     fn write(
@@ -207,7 +222,8 @@ impl Writer {
     /// Room for a message, to be filled in place: a context that gives a numpy array, published at its end.
     ///
     /// `claim(shape, dtype)` gives an array, of the ring's frame without `dtype`; `claim(nbytes)` a `memoryview`. Waits for room
-    /// for at most `timeout` seconds. After an exception nothing is published. In lossy rings and observed ones,
+    /// for at most `timeout` seconds, which also bound the wait at the end, if others took the room meanwhile. After an
+    /// exception nothing is published. In lossy rings and observed ones,
     /// where others may be looking, and for small messages, the array is private memory, which is copied once.
     #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(

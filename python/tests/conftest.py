@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def descriptors():
         if ".seqring" in target:
             targets.append(target)
     return sorted(targets)
+
+
+def wait_until_asleep(ring, role):
+    """Until somebody of that role sleeps, or has slept, and nobody else of it is there."""
+    while not any(one.sleeps for one in ring.stats().of(role)):
+        time.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)

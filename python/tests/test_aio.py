@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import seqring
+import workers
 
 
 def run(main):
@@ -103,3 +104,65 @@ def test_other_tasks_get_their_turn_while_messages_keep_coming():
     with seqring.Ring.create(100, 8) as ring:
         count, turns = run(main(ring))
         assert count == 100 and turns >= 5
+
+
+def test_a_stream_goes_on_in_the_next_loop():
+    """Fails if the thread that waits ends with the loop for which it waited."""
+
+    async def give_up(messages):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(messages), 0.02)
+
+    async def go_on(messages, writer):
+        waiting = asyncio.create_task(anext(messages))
+        await asyncio.sleep(0)
+        writer.write(b"kept")
+        return await waiting
+
+    with seqring.Ring.create(4, 8) as ring, ring.reader() as reader, ring.writer() as writer:
+        messages = reader.aio()
+        for _ in range(3):
+            run(give_up(messages))
+            assert run(go_on(messages, writer)) == b"kept"
+        run(messages.aclose())
+
+
+def test_two_tasks_may_share_a_stream_and_both_learn_of_its_end():
+    """Fails if the second task's wait takes the place of the first one's."""
+
+    async def main(ring):
+        with ring.reader() as reader:
+            writer, messages = ring.writer(), reader.aio()
+
+            async def take():
+                return [message async for message in messages]
+
+            tasks = [asyncio.create_task(take()) for _ in range(2)]
+            await asyncio.sleep(0)
+            for n in range(10):
+                writer.write(bytes([n]))
+                await asyncio.sleep(0.001)
+            writer.close()
+            return sum(await asyncio.gather(*tasks), [])
+
+    with seqring.Ring.create(16, 8) as ring:
+        assert sorted(run(main(ring))) == [bytes([n]) for n in range(10)]
+
+
+def test_a_writers_death_reaches_the_task(context):
+    """Fails if it is taken for the end of the stream."""
+
+    async def main(messages):
+        with pytest.raises(seqring.PeerDied) as caught:
+            await anext(messages)
+        assert [message async for message in messages] == []  # Told once.
+        return caught.value.pid
+
+    with seqring.Ring.create(4, 8) as ring, ring.reader() as reader:
+        ready = context.Event()
+        process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+        process.start()
+        ready.wait()
+        process.kill()
+        process.join()
+        assert run(main(reader.aio())) == process.pid

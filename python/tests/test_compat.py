@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import pytest
 import workers
-from conftest import START_METHODS
+from conftest import START_METHODS, wait_until_asleep
 from seqring.compat import ringbuffer
 from seqring.compat.ringbuffer import RingBuffer
 
@@ -252,6 +252,52 @@ def test_a_killed_holder_lets_go_of_the_lock(context, for_write):
     assert (lock.writer.value, lock.readers.value) == (0, 0)
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("for_write", [True, False])
+def test_a_process_killed_while_it_takes_the_lock_takes_nothing_from_others(context, for_write, after):
+    """Fails if what it was about to hold is let go of, though it never held it: then a living reader's hold goes."""
+    lock = ringbuffer.ReadersWriterLock()
+    with lock.for_read() if not for_write else contextlib.nullcontext():
+        process = context.Process(target=workers.compat_die_in_lock, args=(lock, lock._base, after, for_write))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        lock._look_after()
+        assert (lock.readers.value, lock.writer.value) == (0 if for_write else 1, 0)
+    for _ in range(2):
+        with lock.for_write():
+            assert (lock.readers.value, lock.writer.value) == (0, 1)
+        with lock.for_read():
+            assert (lock.readers.value, lock.writer.value) == (1, 0)
+    assert (lock.readers.value, lock.writer.value) == (0, 0)
+
+
+def test_a_forks_child_leaves_what_its_parent_holds():
+    lock = ringbuffer.ReadersWriterLock()
+    with lock.for_read():
+        child = os.fork()
+        if child:
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert lock.readers.value == 1
+    if not child:
+        os._exit(7)
+    assert lock.readers.value == 0
+
+
+def test_the_lock_excludes_threads_and_processes(context):
+    """Several write by it in turns; what they count is lost if two do so at once."""
+    lock, count = ringbuffer.ReadersWriterLock(), ringbuffer.Pointer(2)
+    processes = [context.Process(target=workers.compat_count, args=(lock, count, 100)) for _ in range(2)]
+    threads = [threading.Thread(target=workers.compat_count, args=(lock, count, 100)) for _ in range(2)]
+    for one in processes + threads:
+        one.start()
+    for thread in threads:
+        thread.join()
+    finish(*processes)
+    assert count.counter.value == 400
+    assert (lock.readers.value, lock.writer.value) == (0, 0)
+
+
 # The defects.
 
 
@@ -298,6 +344,77 @@ def test_of_two_writers_one_may_die(context, ring):
     ring.writer_done()
     with pytest.raises(ringbuffer.WriterDiedError):
         ring.blocking_read(pointer, timeout=60)
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_killed_process_is_as_many_writers_as_it_had_threads_that_wrote(context, ring, done):
+    """Fails if a process has one record: then one of them is waited for for ever."""
+    pointer, ready = ring.new_reader(), context.Event()
+    for _ in range(3):
+        ring.new_writer()
+    process = context.Process(target=workers.compat_write_in_threads, args=(ring, 2, done, ready))
+    process.start()
+    ready.wait()
+    kill(process)
+    assert [number(ring.blocking_read(pointer, timeout=60)) for _ in range(2)] == [0, 1]
+    ring.try_write(b"living!!")
+    assert ring.blocking_read(pointer, timeout=60) == b"living!!"
+    ring.active.look_after()
+    assert ring.active.value == 1, "the living one"
+    ring.writer_done()
+    with pytest.raises(ringbuffer.WriterDiedError):
+        ring.blocking_read(pointer, timeout=60)
+
+
+def test_the_threads_of_a_pool_may_be_one_writer(context, ring):
+    """Fails if every thread is counted out as a writer of its own when the process ends."""
+    ring.new_reader()
+    for _ in range(2):
+        ring.new_writer()
+    process = context.Process(target=workers.compat_write_by_a_pool, args=(ring, 3))
+    process.start()
+    finish(process)
+    ring.active.look_after()
+    assert ring.active.value == 1
+    ring.try_write(b"living")
+
+
+@pytest.mark.parametrize("found_first", [True, False])
+def test_writer_done_for_a_writer_that_ended_is_that_ones(context, ring, found_first):
+    """Fails if it is counted out twice: by its death, and by whoever started it."""
+    pointer = ring.new_reader()
+    for _ in range(2):
+        ring.new_writer()
+    process = context.Process(target=workers.compat_write_and_end, args=(ring, 1))
+    process.start()
+    finish(process)
+    if found_first:
+        ring.active.look_after()
+        assert ring.active.value == 1
+    ring.writer_done()
+    ring.active.look_after()
+    assert ring.active.value == 1
+    ring.try_write(b"the other")
+    ring.writer_done()
+    assert ring.active.value == 0
+    with pytest.raises(ringbuffer.AlreadyClosedError):
+        ring.writer_done()
+    assert [len(ring.blocking_read(pointer)) for _ in range(2)] == [8, 9]
+
+
+def test_writer_done_of_one_that_never_wrote_is_its_own(context, ring):
+    """Fails if it is taken for that of another one, which died: then it is waited for for ever."""
+    for _ in range(3):
+        ring.new_writer()
+    for target, arguments, left in [
+        (workers.compat_write_and_end, (ring, 1), 2),
+        (workers.compat_be_done, (ring,), 1),
+    ]:
+        process = context.Process(target=target, args=arguments)
+        process.start()
+        finish(process)
+        ring.active.look_after()
+        assert ring.active.value == left
 
 
 def test_every_wait_has_a_timeout(ring):
@@ -351,6 +468,52 @@ def test_one_pointer_in_two_threads_neither_doubles_nor_loses(ring):
     for thread in threads:
         thread.join()
     assert sorted(got[0] + got[1]) == list(range(1000))
+
+
+def test_another_thread_that_waits_is_no_full_or_empty_ring(ring):
+    """Fails if an endpoint that another thread has is taken for a ring without room or messages."""
+    ring.new_writer()
+    pointer, got = ring.new_reader(), []
+    thread = threading.Thread(target=lambda: got.append(ring.blocking_read(pointer, timeout=60)))
+    thread.start()
+    wait_until_asleep(ring._ring, "reader")
+    ring.try_write(b"1"), ring.try_write(b"2")
+    got.append(ring.try_read(pointer))
+    thread.join()
+    assert sorted(got) == [b"1", b"2"]
+    for _ in range(4):
+        ring.try_write(b"x")
+    thread = threading.Thread(target=ring.blocking_write, args=(b"y", 60))
+    thread.start()
+    wait_until_asleep(ring._ring, "writer")
+    ring.try_read(pointer), ring.try_read(pointer)
+    ring.try_write(b"y")
+    thread.join()
+    assert [ring.try_read(pointer) for _ in range(4)] == [b"x", b"x", b"y", b"y"]
+
+
+def test_the_end_is_told_only_when_everything_is_read():
+    """Fails if a reader that another thread has, which copies a message, is taken for one with nothing to read."""
+    size, got, ends = 8 << 20, [], []
+    with contextlib.closing(RingBuffer(slot_bytes=size, slot_count=4)) as ring:
+        ring.new_writer()
+        pointer = ring.new_reader()
+        for n in range(4):
+            ring.try_write(bytes([n]) * size)
+        ring.writer_done()
+
+        def read():
+            with contextlib.suppress(ringbuffer.WriterFinishedError):
+                while True:
+                    got.append(ring.try_read(pointer)[0])
+            ends.append(pointer.counter.value)
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(got) == [0, 1, 2, 3] and ends == [4, 4, 4]
 
 
 def test_one_pointer_in_two_processes_is_an_error(context, ring):

@@ -101,6 +101,32 @@ def test_memory_is_used_again_once_the_last_array_is_gone():
         assert items.figures().copied == 0
 
 
+def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
+    """Fails if one finds all items held while another makes a copy of the last."""
+
+    def make(message, out):
+        out[0][...] = message % 256
+
+    with seqring.Pipeline(
+        range(60), make, shapes=(8 << 20,), start_method="threads", held_items=1, in_flight=4, timeout=60
+    ) as items:
+        kept, got, errors = next(items), [], []
+
+        def take():
+            try:
+                got.extend(int(arrays[0][-1]) for arrays, _ in items)
+            except seqring.Error as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=take) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors and sorted(got) == list(range(1, 60))
+        assert items.figures().copied == 59 and (kept[0][0] == 0).all()
+
+
 def test_arrays_that_a_producer_keeps_are_read_only():
     with pipeline(makers.Counting(50), makers.Keeping(), producers=1) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(50))
@@ -189,6 +215,60 @@ def test_a_task_that_is_cancelled_while_it_waits_loses_nothing():
             return numbers + [number_of(arrays) async for arrays, _ in items]
 
     assert asyncio.run(asyncio.wait_for(main(), 60)) == list(range(6))
+
+
+def test_other_tasks_run_after_an_item_was_skipped():
+    """Fails if the loop's own thread waits for the item after it."""
+    gate = threading.Event()
+
+    def make(message, out):
+        if message == 0:
+            raise ValueError("not this one")
+        gate.wait(60)
+        makers.fill(message, out)
+
+    async def main():
+        skipped = asyncio.Event()
+
+        async def open_gate():
+            await skipped.wait()
+            gate.set()
+
+        opening = asyncio.create_task(open_gate())
+        options = {"start_method": "threads", "on_failure": "skip", "producers": 1, "timeout": 10}
+        with pipeline(range(3), make, report=lambda error: skipped.set(), **options) as items:
+            numbers = [number_of(arrays) async for arrays, _ in items]
+        await opening
+        return numbers
+
+    try:
+        assert asyncio.run(asyncio.wait_for(main(), 60)) == [1, 2]
+    finally:
+        gate.set()
+
+
+def test_a_tasks_wait_ends_in_time_and_may_go_on():
+    async def main():
+        with pipeline(makers.CommanderSilent(), makers.Filling(), timeout=60) as items:
+            assert [number_of((await anext(items))[0]) for _ in range(7)] == list(range(7))
+            items.timeout = 0.05
+            for _ in range(3):
+                with pytest.raises(seqring.TimedOut, match="item"):
+                    await anext(items)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_tasks_that_share_a_pipeline_get_each_item_once():
+    async def main():
+        with pipeline(makers.Counting(60), makers.Filling()) as items:
+
+            async def take():
+                return [number_of(arrays) async for arrays, _ in items]
+
+            return sum(await asyncio.gather(take(), take(), take()), [])
+
+    assert sorted(asyncio.run(asyncio.wait_for(main(), 60))) == list(range(60))
 
 
 def test_a_wait_ends_in_time_and_may_go_on():

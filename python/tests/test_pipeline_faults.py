@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from pathlib import Path
 
 import makers
@@ -20,6 +22,7 @@ from seqring.pipeline import (
     Stuck,
     WorkerDied,
 )
+from seqring.pipeline._starting import ProcessWorker
 from test_pipeline import METHODS, number_of, pipeline
 
 PROCESSES = ["fork", "spawn", "forkserver"]
@@ -202,6 +205,30 @@ def test_ctrl_c_ends_the_wait_and_all_workers(method):
     assert not any(is_running(pid) for pid in workers)
 
 
+NOT_TOLD = """
+import signal, sys
+import makers, seqring
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+items = seqring.Pipeline(makers.Counting(), makers.Killed(), shapes=makers.SHAPES, dtypes=makers.DTYPES,
+                         producers=2, start_method=sys.argv[1], timeout=60)
+try:
+    for _ in items:
+        pass
+except seqring.pipeline.WorkerDied as error:
+    print(error.number, "nobody knows how" in str(error) or "SIGKILL" in str(error))
+items.stop()
+"""
+
+
+@pytest.mark.parametrize("method", PROCESSES)
+def test_a_death_of_which_the_system_does_not_tell_is_seen_all_the_same(method):
+    """Fails if the end of a process is known by its exit code alone."""
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    command = [sys.executable, "-c", NOT_TOLD, method]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert (done.stdout, done.returncode) == ("7 True\n", 0), done.stderr
+
+
 ENDLESS = """
 import sys
 import seqring
@@ -249,6 +276,28 @@ def test_a_consumer_may_drop_it(method):
     assert number_of(arrays) == 0
 
 
+class Owner:
+    """A producer that has the pipeline which it makes items for."""
+
+    def __init__(self):
+        self.items = seqring.Pipeline(range(100), self.make, shapes=(2,), start_method="fork", in_flight=2)
+
+    def make(self, message, out):
+        out[0][...] = message
+
+
+def test_a_pipeline_whose_producer_refers_to_it_ends_with_both():
+    """Fails if the way from one to the other is one that the garbage collector cannot see."""
+    owner = Owner()
+    arrays, _ = next(owner.items)
+    assert multiprocessing.active_children() != []
+    weak = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert weak() is None and multiprocessing.active_children() == []
+    assert (arrays[0] == 0).all()
+
+
 @pytest.mark.parametrize("method", PROCESSES)
 def test_workers_that_do_not_come_back_are_killed_at_the_end(method):
     items = pipeline(makers.CommanderSilent(), makers.Hangs(3), start_method=method)
@@ -257,8 +306,6 @@ def test_workers_that_do_not_come_back_are_killed_at_the_end(method):
 
 
 def test_threads_that_do_not_come_back_are_named():
-    import threading
-
     gate = threading.Event()
 
     def make(message, out):
@@ -268,9 +315,47 @@ def test_threads_that_do_not_come_back_are_named():
     with pytest.raises(seqring.TimedOut):
         items.timeout = 0.05
         next(items)
+    began = time.monotonic()
     with pytest.raises(Stuck, match="producer"):
         items.stop()
+    assert time.monotonic() - began < 2.9, "two seconds, and not another one for the interruption"
     gate.set()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_in_python_code_are_interrupted_and_end_in_time(method):
+    """Fails if a thread is interrupted only when the time to stop is over."""
+    begun = threading.Event()
+
+    def endless():
+        yield from range(3)
+        begun.set()
+        while True:
+            pass
+
+    with pipeline(endless(), makers.fill, start_method=method) as items:
+        assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
+        begun.wait()
+
+
+def test_a_process_that_does_not_die_is_waited_for_in_vain_once():
+    class Undying:
+        pid, sentinel, exitcode, asked = 1, None, None, 0.0
+
+        def start(self):
+            pass
+
+        def kill(self):
+            pass
+
+        def join(self, timeout):
+            self.asked += timeout
+
+    undying = Undying()
+    worker = ProcessWorker(undying)
+    worker.kill()
+    assert worker.wait(0.4) is None
+    assert undying.asked <= 2
 
 
 @pytest.mark.parametrize("method", PROCESSES)

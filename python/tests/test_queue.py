@@ -1,12 +1,15 @@
 """`Queue`: the methods of `queue.Queue`."""
 
+import _thread
 import pickle
 import queue
+import sys
 import threading
 
 import pytest
 import seqring
 import workers
+from conftest import wait_until_asleep
 
 
 @pytest.fixture
@@ -53,6 +56,56 @@ def test_a_blocked_get_gets_what_another_thread_puts(small):
     thread.start()
     assert small.get(timeout=60) == b"late"
     thread.join()
+
+
+def test_it_is_not_empty_or_full_because_another_thread_waits(small):
+    """Fails if an endpoint that another thread has is taken for an empty or a full queue."""
+    got = []
+    thread = threading.Thread(target=lambda: got.append(small.get(timeout=60)))
+    thread.start()
+    wait_until_asleep(small._ring, "taker")
+    small.put(b"1"), small.put(b"2")
+    got.append(small.get_nowait())
+    thread.join()
+    assert sorted(got) == [b"1", b"2"]
+    small.put(b"3"), small.put(b"4")
+    thread = threading.Thread(target=small.put, args=(b"5",), kwargs={"timeout": 60})
+    thread.start()
+    wait_until_asleep(small._ring, "writer")
+    assert [small.get(), small.get()] == [b"3", b"4"]
+    small.put_nowait(b"6")
+    thread.join()
+    assert sorted([small.get_nowait(), small.get_nowait()]) == [b"5", b"6"]
+
+
+def test_without_blocking_it_does_not_wait_for_a_thread_that_does(small):
+    stop = threading.Thread(target=small.get)
+    stop.start()
+    wait_until_asleep(small._ring, "taker")
+    for _ in range(3):
+        with pytest.raises(queue.Empty):
+            small.get_nowait()
+    assert stop.is_alive()
+    small.put(b"x")
+    stop.join()
+
+
+def test_threads_that_use_it_first_at_the_same_time_join_once():
+    """Fails if both join: then there is no room for the second."""
+    for _ in range(20):
+        with seqring.Queue(2, 64, processes=1) as small:
+            barrier, sizes = threading.Barrier(4), []
+
+            def look():
+                barrier.wait()
+                sizes.append(small.qsize())
+
+            threads = [threading.Thread(target=look) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sizes == [0] * 4
 
 
 def test_processes_share_it(context, small):
@@ -125,6 +178,37 @@ def test_what_was_not_put_is_no_task(joinable):
         joinable.get()
         joinable.task_done()
     joinable.join()
+
+
+def test_ctrl_c_right_after_a_put_leaves_the_item_a_task(small):
+    """Fails if the item is there and not counted any more: then whoever gets it is told of too many tasks done."""
+
+    def interrupt(frame, event, function):
+        if event == "c_return" and small.qsize():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sys.setprofile(interrupt)
+        try:
+            small.put(b"task")
+        finally:
+            sys.setprofile(None)
+    assert small.get_nowait() == b"task"
+    small.task_done()
+    small.join()
+
+
+def test_ctrl_c_before_a_put_leaves_no_task(small):
+    small.put(b"1"), small.put(b"2")
+
+    thread = threading.Thread(target=lambda: (wait_until_asleep(small._ring, "writer"), _thread.interrupt_main()))
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        small.put(b"3", timeout=60)
+    thread.join()
+    for _ in range(2):
+        small.get(), small.task_done()
+    small.join()
 
 
 def test_join_waits_for_tasks_of_other_processes(context, small):

@@ -1,10 +1,12 @@
 """Zero copy: views, claims, and how long they last."""
 
 import gc
+import threading
 
 import numpy
 import pytest
 import seqring
+from conftest import wait_until_asleep
 
 
 @pytest.fixture(params=["arena", "lines"])
@@ -169,6 +171,39 @@ def test_one_claim_at_a_time_and_other_calls_are_told():
         writer.claim(5)  # Dropped at once: the writer is back.
         gc.collect()
         assert writer.write(b"x") == 1
+
+
+def test_a_claim_whose_room_others_took_is_published_as_it_is_and_by_nobody_else():
+    """Fails if the writer may be used while the claim waits: then its buffer is another message's."""
+    with seqring.Ring.create(1, 4096, writers="many") as ring, ring.reader() as reader, ring.writer() as other:
+        with ring.writer() as writer:
+            claim = writer.claim(5)
+            memoryview(claim)[:] = b"mine!"
+            other.write(b"quicker")
+            thread = threading.Thread(target=claim.publish, daemon=True)
+            thread.start()
+            wait_until_asleep(ring, "writer")
+            for _ in range(3):
+                with pytest.raises(seqring.Busy):
+                    writer.write(b"theirs", timeout=0.2)
+            assert reader.read() == b"quicker"
+            assert reader.read(timeout=60) == b"mine!"
+            thread.join()
+            assert writer.write(b"next") == 2
+
+
+def test_a_claims_timeout_bounds_its_publication_too():
+    with seqring.Ring.create(1, 4096, writers="many") as ring, ring.reader() as reader, ring.writer() as other:
+        with ring.writer() as writer:
+            claim = writer.claim(5, timeout=0.05)
+            other.write(b"quicker")
+            relief = threading.Timer(30, reader.read)  # Else it would wait for ever.
+            relief.start()
+            with pytest.raises(seqring.TimedOut) as caught:
+                claim.publish()
+            relief.cancel()
+            assert caught.value.role == "reader"
+            assert reader.read() == b"quicker" and writer.write(b"next") == 1
 
 
 def test_what_is_no_frame_of_the_ring_is_refused(ring):

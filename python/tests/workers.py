@@ -1,7 +1,9 @@
 """What other processes do in the tests."""
 
+import concurrent.futures
 import os
 import signal
+import threading
 import time
 
 import numpy
@@ -112,10 +114,86 @@ def compat_write_and_die(ring, count):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def compat_write_in_threads(ring, count, done, ready):
+    """Writes once by each of so many threads, of which so many are done then, and does nothing any more."""
+    written = [threading.Event() for _ in range(count)]
+    all_written, are_done = threading.Event(), threading.Barrier(count + 1)
+
+    def write(number):
+        ring.blocking_write(number.to_bytes(8, "little"))
+        written[number].set()
+        all_written.wait()
+        if number < done:
+            ring.writer_done()
+        are_done.wait()
+        time.sleep(3600)
+
+    for number in range(count):  # In this order.
+        threading.Thread(target=write, args=(number,), daemon=True).start()
+        written[number].wait()
+    all_written.set()
+    are_done.wait()
+    ready.set()
+    time.sleep(3600)
+
+
+def compat_write_by_a_pool(ring, count):
+    """One writer, by several threads."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        barrier = threading.Barrier(count)
+
+        def write(number):
+            barrier.wait()
+            ring.blocking_write(number.to_bytes(8, "little"))
+
+        list(pool.map(write, range(count)))
+        ring.writer_done()
+
+
+def compat_write_and_end(ring, count):
+    for n in range(count):
+        ring.blocking_write(n.to_bytes(8, "little"))
+
+
+def compat_be_done(ring):
+    ring.writer_done()
+
+
 def compat_hold_lock(lock, ready, for_write):
     with lock.for_write() if for_write else lock.for_read():
         ready.set()
         time.sleep(3600)
+
+
+def compat_count(lock, count, times):
+    for _ in range(times):
+        with lock.for_read():
+            count.counter.value
+        with lock.for_write():
+            count.counter.value = count.counter.value + 1
+
+
+class DyingAt:
+    """Words of which an exchange of one kills the process, before it or after it."""
+
+    def __init__(self, words, index, after):
+        self.words, self.index, self.after = words, index, after
+
+    def __getattr__(self, name):
+        return getattr(self.words, name)
+
+    def exchange(self, index, old, new):
+        done = self.words.exchange(index, old, new) if index != self.index or self.after else True
+        if index == self.index and done:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+
+def compat_die_in_lock(lock, index, after, for_write):
+    """Dies when it takes the lock, at the exchange of that word."""
+    lock._words = DyingAt(lock._words, index, after)
+    with lock.for_write() if for_write else lock.for_read():
+        pass
 
 
 def compat_wait_for_write(lock, ready, results):

@@ -7,7 +7,7 @@
 //! killed and an heir takes its place; and 10^4 more are moved. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
 //! victim never gets to its point. Clearing up after the dead (`recovery`), handing readers over (`handover`), evicting them
-//! (`eviction`), producers of a pipeline (`pipeline`), and the points at which segments come and go (`segment`) have cases
+//! (`eviction`), workers of a pipeline (`pipeline`), and the points at which segments come and go (`segment`) have cases
 //! of their own.
 
 mod case;
@@ -156,6 +156,9 @@ fn outcome(stop: Stop, messages: u64) -> Outcome {
         }
         if fate == Fate::Killed && pipeline::passes(stop) {
             outcome.enter("a pipeline's producer", fate, pipeline::run(stop));
+        }
+        if fate == Fate::Killed && pipeline::commander_passes(stop) {
+            outcome.enter("a pipeline's commander", fate, pipeline::run_commander(stop));
         }
         for class in handover::CLASSES.into_iter().filter(|_| handover::passes(stop)) {
             outcome.enter(&format!("{class:?}"), fate, handover::run(stop, class, fate, messages));

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
 import threading
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 from seqring._seqring import Observer, Reader, Taker
-from seqring.errors import Closed
+from seqring.errors import Closed, PeerDied
 
 _SLICE_SECONDS = 0.1
 # After so many messages in a row, other tasks get their turn.
@@ -16,7 +18,7 @@ TURN = 16
 
 
 class Messages:
-    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does.
+    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does; raises `PeerDied`, as they do.
 
     A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
     """
@@ -39,8 +41,10 @@ class Messages:
                 if self._waiter is None:
                     self._waiter = Waiter(self._endpoint)
                 await self._waiter.ready()
-        except Closed:
+        except Closed as error:
             await self.aclose()
+            if isinstance(error, PeerDied):
+                raise
             raise StopAsyncIteration from None
         return message
 
@@ -59,38 +63,35 @@ class Waits(Protocol):
     def wait(self, timeout: float | None = None) -> bool: ...
 
 
+_Request = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+
+
 class Waiter:
-    """A thread that waits until something can be read, whenever it is asked to."""
+    """A thread that waits until something can be read, for whichever tasks ask it to, of whichever loops."""
 
     def __init__(self, endpoint: Waits) -> None:
         self._endpoint = endpoint
-        self._asked = threading.Semaphore(0)
         self._stopped = False
-        self._request: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="seqring-aio", daemon=True).start()
 
     async def ready(self) -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._request = loop, future
-        self._asked.release()
+        self._requests.put((loop, future))
         await future
 
     def stop(self) -> None:
+        """Ends the thread. Tasks that wait are told to look again."""
         self._stopped = True
-        self._asked.release()
+        self._requests.put(None)
 
     def _run(self) -> None:
-        while self._asked.acquire() and not self._stopped:
-            request = self._request
-            if request is None or request[1].done():
-                continue  # The task was cancelled.
+        while (request := self._requests.get()) is not None:
             loop, future = request
             error = self._wait(future)
-            try:
+            with contextlib.suppress(RuntimeError):  # If the loop is closed, nobody waits there any more.
                 loop.call_soon_threadsafe(_finish, future, error)
-            except RuntimeError:
-                return  # The loop is closed: nobody waits any more.
 
     def _wait(self, future: asyncio.Future[None]) -> BaseException | None:
         try:

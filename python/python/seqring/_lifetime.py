@@ -6,6 +6,7 @@ import atexit
 import itertools
 import os
 import sys
+import threading
 import weakref
 from typing import Protocol
 
@@ -22,6 +23,21 @@ _registered_in = 0
 
 pid = os.getpid()
 """This process, without a system call."""
+
+
+class ProcessLock:
+    """A lock between the threads of a process. After a fork it is free: who held it is not there."""
+
+    def __init__(self) -> None:
+        self._process, self._lock = pid, threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._process != pid:
+            self.__init__()  # type: ignore[misc]
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 def fresh_name() -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from collections.abc import Callable
+from functools import partial
+from operator import call
 from types import TracebackType
 from typing import Any, Literal
 
+from seqring._lifetime import ProcessLock
 from seqring._seqring import Ring, Taker, Words, Writer
 from seqring.errors import Empty, Error, Full, TimedOut
 
@@ -66,6 +70,7 @@ class Queue:
         self._items: Items = items
         self._words = ring.words if len(ring.words) >= _WORDS else None
         self._ends: tuple[int, Writer, Taker] | None = None
+        self._joining = ProcessLock()
 
     @property
     def name(self) -> str:
@@ -79,9 +84,13 @@ class Queue:
 
     def _joined(self) -> tuple[Writer, Taker]:
         # Whoever takes is a writer too: else the stream would end with the last process that puts.
-        if self._ends is None or self._ends[0] != os.getpid():
-            self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
-        return self._ends[1], self._ends[2]
+        ends = self._ends
+        if ends is None or ends[0] != os.getpid():
+            with self._joining:
+                ends = self._ends
+                if ends is None or ends[0] != os.getpid():
+                    ends = self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
+        return ends[1], ends[2]
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Puts an item into the queue, waiting for room if `block`, for at most `timeout` seconds if that is given."""
@@ -89,31 +98,32 @@ class Queue:
         if block and timeout is not None and timeout < 0:
             raise ValueError("'timeout' must be a non-negative number")
         writer, _ = self._joined()
+        steps: list[Callable[[], int | None]] = []
         # Counted first: whoever gets the item may be done with it at once.
         if self._words is not None:
-            self._words.add(_UNFINISHED, 1)
+            steps.append(partial(self._words.add, _UNFINISHED, 1))
+        if block:
+            steps.append(partial(writer.write, data, timeout=timeout))
+        else:
+            steps.append(partial(writer._write_in_turn, data, self.full))
+        done: list[int | None] = []
         try:
-            self._put(writer, data, block, timeout)
-        except BaseException:
-            if self._words is not None:
-                self._finish()
-            raise
-
-    def _put(self, writer: Writer, data: Any, block: bool, timeout: float | None) -> None:
-        if not block:
-            if writer.try_write(data) is None:
-                raise Full(f"all {self.maxsize} places are taken")
-            return
-        try:
-            writer.write(data, timeout=timeout)
+            # Nothing of Python's between a step and its result: Ctrl-C finds each done, and noted, or not done.
+            done.extend(map(call, steps))
         except TimedOut as error:
             raise Full(str(error)) from None
+        finally:
+            is_put = len(done) == len(steps) and done[-1] is not None
+            if self._words is not None and done and not is_put:
+                self._finish()
+        if not is_put:
+            raise Full(f"all {self.maxsize} places are taken")
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Takes an item out of the queue, waiting for one if `block`, for at most `timeout` seconds if that is given."""
         _, taker = self._joined()
         if not block:
-            data = taker.try_take()
+            data = taker._take_in_turn(self.empty)
             if data is None:
                 raise Empty("the queue is empty")
             return self._item(data)

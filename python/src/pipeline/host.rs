@@ -12,6 +12,8 @@ use pyo3::prelude::*;
 use seqring::pipeline::{Item, Items, OnFailure, Order, Pipeline, PipelineError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 /// Starts a pipeline, and has what comes out of it.
@@ -24,12 +26,15 @@ pub(crate) struct Host {
     copied: AtomicU64,
 }
 
+/// Of the two seconds that workers have when the pipeline stops.
+const INTERRUPT_AFTER: Duration = Duration::from_secs(1);
+
 /// Room for what is said of a failure, with its traceback.
 const TEXT_BYTES: usize = 8 << 10;
 
 #[pymethods]
 impl Host {
-    /// `workers` is an object of `seqring.pipeline._starting`, `nbytes` says how large each array is.
+    /// `workers` is an object of `seqring.pipeline._starting`, kept by the caller; `nbytes` says how large each array is.
     #[new]
     #[pyo3(signature = (
         workers, nbytes, *, producers, in_flight, held_items, ordered, skips, retries, produce_timeout, meta_bytes,
@@ -87,12 +92,13 @@ impl Host {
             // The end ends workers, too, who need the interpreter for that.
             match py.detach(|| items.next_timeout(Duration::ZERO)) {
                 Err(PipelineError::TimedOut { .. }) => Ok(None),
-                outcome => outcome.map(Some).map_err(|error| failures::raised(py, error)),
+                // With the cell: else another thread would find all items held, while this one makes a copy of the last.
+                Ok(item) => Ok(Some(item.map(|item| self.lease(py, item)))),
+                Err(error) => Err(failures::raised(py, error)),
             }
         };
         let item = self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?;
-        let item = item.ok_or_else(|| errors::timed_out(py, "item", None))?;
-        Ok(item.map(|item| self.lease(py, item)))
+        item.ok_or_else(|| errors::timed_out(py, "item", None))
     }
 
     /// Waits until `next` need not wait, for at most `timeout` seconds; says whether that is so.
@@ -119,9 +125,13 @@ impl Host {
     }
 
     /// Ends it all. Raises `Stuck`. Whoever waits in another thread is told with a `ValueError`.
-    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+    ///
+    /// `interrupt` is called if workers are still there after half of their time.
+    #[pyo3(signature = (interrupt=None))]
+    fn stop(&self, py: Python<'_>, interrupt: Option<Py<PyAny>>) -> PyResult<()> {
         let Some(items) = self.cell.take(py)? else { return Ok(()) };
-        py.detach(|| items.stop()).map_err(|error| failures::raised(py, error))
+        let stopped = py.detach(|| stop(items, interrupt.as_ref()));
+        stopped.map_err(|error| failures::raised(py, error))
     }
 
     /// In a fork's child: the pipeline is its parent's.
@@ -148,6 +158,25 @@ impl Drop for Host {
     }
 }
 
+/// Stops, and calls `interrupt` on the way if that takes long.
+fn stop(items: Items, interrupt: Option<&Py<PyAny>>) -> Result<(), PipelineError> {
+    let (stopped, stopping) = channel::<()>();
+    thread::scope(|scope| {
+        if let Some(interrupt) = interrupt {
+            scope.spawn(move || {
+                // Nothing is ever sent.
+                if stopping.recv_timeout(INTERRUPT_AFTER) == Err(RecvTimeoutError::Timeout) {
+                    // Who does not leave the user's code is `Stuck`, whatever the reason.
+                    Python::try_attach(|py| interrupt.call0(py).map(drop));
+                }
+            });
+        }
+        let result = items.stop();
+        drop(stopped);
+        result
+    })
+}
+
 /// With threads, if `workers` has `roles`; else with the processes that it starts.
 fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>) -> PyResult<Items> {
     let py = workers.py();
@@ -156,7 +185,7 @@ fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>) -> PyResult<Items> {
         let mut makings = makings.into_iter().map(Calls::new);
         py.detach(|| pipeline.start(Calls::new(commanding), |_| makings.next().expect("one each")))
     } else {
-        let workers = Workers(workers.clone().unbind());
+        let workers = Workers::new(workers)?;
         py.detach(|| pipeline.start_with(workers))
     };
     started.map_err(|error| failures::raised(py, error))

@@ -1,30 +1,48 @@
 //! Processes of multiprocessing as workers of a pipeline.
-#![allow(unsafe_code, reason = "one look at a descriptor")]
+#![allow(unsafe_code, reason = "looks at a descriptor and a child")]
 
 use crate::pipeline::calls::describe;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use seqring::pipeline::{Exit, Launch, Worker, WorkerError, WorkerRole, WorkerTicket};
 use std::ffi::c_int;
 use std::time::Duration;
 
 /// An object of `seqring.pipeline._starting`, whose `start(index, ticket)` starts a worker; without an index the commander.
+///
+/// A weak reference: it leads to the user's commander and producer, and these perhaps back to the pipeline. The collector
+/// could not see a circle through here.
 #[derive(Debug)]
-pub(crate) struct Workers(pub(crate) Py<PyAny>);
+pub(crate) struct Workers(Py<PyWeakrefReference>);
+
+impl Workers {
+    /// Whoever made `workers` keeps it.
+    pub(crate) fn new(workers: &Bound<'_, PyAny>) -> PyResult<Self> {
+        PyWeakrefReference::new(workers).map(|weak| Workers(weak.unbind()))
+    }
+
+    fn start<'py>(&self, py: Python<'py>, ticket: &WorkerTicket) -> PyResult<Bound<'py, PyAny>> {
+        let index = match ticket.role() {
+            WorkerRole::Commander => None,
+            WorkerRole::Producer(index) => Some(index),
+        };
+        let workers = self.0.bind(py).upgrade();
+        let workers = workers.ok_or_else(|| PyRuntimeError::new_err("the pipeline is gone"))?;
+        workers.call_method1(intern!(py, "start"), (index, ticket.to_string()))
+    }
+}
 
 impl Launch for Workers {
     fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
         Python::attach(|py| {
-            let index = match ticket.role() {
-                WorkerRole::Commander => None,
-                WorkerRole::Producer(index) => Some(index),
-            };
-            let started = self.0.call_method1(py, intern!(py, "start"), (index, ticket.to_string()));
             let start = || {
-                let process = started?;
-                let pid = process.getattr(py, intern!(py, "pid"))?.extract(py)?;
-                let sentinel = process.getattr(py, intern!(py, "sentinel"))?.extract(py)?;
-                Ok(Box::new(Started { process, pid, sentinel, looks: 0 }) as Box<dyn Worker>)
+                let process = Workers::start(self, py, ticket)?;
+                let pid = process.getattr(intern!(py, "pid"))?.extract()?;
+                let sentinel = process.getattr(intern!(py, "sentinel"))?.extract()?;
+                Ok(Box::new(Started { process: process.unbind(), pid, sentinel, looks: 0 })
+                    as Box<dyn Worker>)
             };
             start().map_err(|error: PyErr| describe(py, &error).into())
         })
@@ -49,9 +67,38 @@ impl Started {
     fn seems_alive(&mut self) -> bool {
         self.looks = (self.looks + 1) % LOOKS;
         let Some(fd) = self.sentinel.filter(|_| self.looks != 0) else { return false };
-        let mut look = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one structure, valid for the call. The descriptor is open as long as `process` is there.
-        unsafe { libc::poll(&raw mut look, 1, 0) == 0 }
+        !is_readable(fd)
+    }
+
+    /// Whether it ended and somebody else was told how: who ignores `SIGCHLD`, or waits for any child.
+    fn is_reaped(&self) -> bool {
+        self.sentinel.is_some_and(is_readable) && !is_child(self.pid)
+    }
+
+    /// Its exit code, asked of Python.
+    fn ask(&self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+        Python::attach(|py| {
+            let ended = self.process.call_method1(py, intern!(py, "wait"), (timeout.as_secs_f64(),));
+            let code: Option<i32> =
+                ended.and_then(|ended| ended.extract(py)).map_err(std::io::Error::other)?;
+            Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
+        })
+    }
+}
+
+fn is_readable(fd: c_int) -> bool {
+    let mut look = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one structure, valid for the call. The descriptor is open as long as its process's object is there.
+    unsafe { libc::poll(&raw mut look, 1, 0) != 0 }
+}
+
+/// Whether this process has a child of that number, alive or not waited for yet.
+fn is_child(pid: u32) -> bool {
+    // SAFETY: `siginfo_t` is numbers and addresses, for which zero is a value; it is valid for the call, which leaves the
+    // child as it is.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
     }
 }
 
@@ -64,12 +111,12 @@ impl Worker for Started {
         if timeout.is_zero() && self.seems_alive() {
             return Ok(None);
         }
-        Python::attach(|py| {
-            let ended = self.process.call_method1(py, intern!(py, "wait"), (timeout.as_secs_f64(),));
-            let code: Option<i32> =
-                ended.and_then(|ended| ended.extract(py)).map_err(std::io::Error::other)?;
-            Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
-        })
+        let exit = self.ask(timeout)?;
+        if exit.is_some() || !self.is_reaped() {
+            return Ok(exit);
+        }
+        // One that is no child of ours, but a server's, may have ended since it was asked for.
+        Ok(Some(self.ask(Duration::ZERO)?.unwrap_or(Exit::Unknown)))
     }
 
     fn kill(&mut self) {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import enum
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,13 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqring import _aio, _lifetime, _seqring
+from seqring.errors import TimedOut
 from seqring.pipeline import _meta
 from seqring.pipeline._arrays import Arrays, Shape
 from seqring.pipeline._progress import Bar, bar_of
 from seqring.pipeline._roles import Commander, Function, Listed, Make, Producer, count_of
 from seqring.pipeline._starting import StartMethod, Workers
 from seqring.pipeline._working import Commanding, Making
-from seqring.pipeline.errors import ItemFailed, Stuck, WorkerDied
+from seqring.pipeline.errors import ItemFailed, WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("seqring.pipeline")
 
 Item = tuple[list[Any], Any]
+
+
+class Passed(enum.Enum):
+    """What is in the place of an item."""
+
+    SKIPPED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +148,28 @@ class Pipeline:
         return self
 
     def __next__(self) -> Item:
-        item = self._next(self.timeout)
+        while (item := self._take(self.timeout)) is Passed.SKIPPED:
+            pass
         if item is None:
             raise StopIteration
         return item
 
-    def _next(self, timeout: float | None) -> Item | None:
-        while True:
-            try:
-                lease = self._host.next(timeout)
-            except (ItemFailed, WorkerDied) as error:
-                if not self._skips or error.number is None:
-                    raise
-                self._advance()
-                self._report(error)
-                continue
-            if lease is None:
-                self._end_bar()
-                return None
-            self.number = lease.number
+    def _take(self, timeout: float | None) -> Item | Passed | None:
+        """The next item, or that it was skipped; `None` after the last."""
+        try:
+            lease = self._host.next(timeout)
+        except (ItemFailed, WorkerDied) as error:
+            if not self._skips or error.number is None:
+                raise
             self._advance()
-            return self._arrays.over(lease), _meta.decode(lease.meta)
+            self._report(error)
+            return Passed.SKIPPED
+        if lease is None:
+            self._end_bar()
+            return None
+        self.number = lease.number
+        self._advance()
+        return self._arrays.over(lease), _meta.decode(lease.meta)
 
     def _advance(self) -> None:
         if self._bar is not None:
@@ -177,14 +187,27 @@ class Pipeline:
         self._in_a_row = (self._in_a_row + 1) % _aio.TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)
-        while not self._host.wait(0):
-            if self._waiter is None:
-                self._waiter = _aio.Waiter(self._host)
-            await self._waiter.ready()
-        item = self._next(self.timeout)
+        item: Item | Passed | None = Passed.SKIPPED
+        while item is Passed.SKIPPED:
+            await self._ready()
+            with contextlib.suppress(TimedOut):  # Another task may have been quicker.
+                item = self._take(0)
         if item is None:
             raise StopAsyncIteration
         return item
+
+    async def _ready(self) -> None:
+        """Waits until there is something to take, or to be told."""
+        try:
+            async with asyncio.timeout(self.timeout) as limit:
+                while not self._host.wait(0):
+                    if self._waiter is None:
+                        self._waiter = _aio.Waiter(self._host)
+                    await self._waiter.ready()
+        except TimeoutError:
+            if limit.expired():
+                raise TimedOut("item") from None
+            raise
 
     def figures(self) -> Figures:
         """How far everybody is, at about one time."""
@@ -194,17 +217,14 @@ class Pipeline:
     def stop(self) -> None:
         """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
 
-        Who does not end within two seconds is killed, or, being a thread, interrupted by a `SystemExit` and named by `Stuck`.
+        Who does not end within two seconds is killed. A thread is interrupted by a `SystemExit` after one; if that does not
+        help within another, because it is in code that is not Python's, it is named by `Stuck`.
         """
         if self._waiter is not None:
             self._waiter.stop()
             self._waiter = None
         self._end_bar()
-        try:
-            self._host.stop()
-        except Stuck:
-            self._workers.interrupt()
-            raise
+        self._host.stop(self._workers.interrupt)
 
     def close(self) -> None:
         """`stop`, without an error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seqring.pipeline._working import Commanding, Making, Sent, interrupt, work_in_process
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 StartMethod = Literal["fork", "spawn", "forkserver", "threads"]
 
-_DEATH_SECONDS = 10.0
+# One that is killed dies, though a busy machine may need more time for that than it is asked to wait.
+_DEATH_SECONDS = 2.0
 
 
 class Worker(Protocol):
@@ -97,19 +99,20 @@ class ProcessWorker:
 
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
-        self._is_killed = False
+        self._killed: float | None = None
         process.start()
         self.pid = process.pid
         self.sentinel = process.sentinel
 
     def wait(self, timeout: float) -> int | None:
         if timeout > 0:
-            # One that is killed dies, though a busy machine may need its time for that.
-            self._process.join(max(timeout, _DEATH_SECONDS) if self._is_killed else timeout)
+            if self._killed is not None:
+                timeout = max(timeout, self._killed + _DEATH_SECONDS - time.monotonic())
+            self._process.join(timeout)
         return self._process.exitcode
 
     def kill(self) -> None:
-        self._is_killed = True
+        self._killed = time.monotonic()
         self._process.kill()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import signal
-import time
 import traceback
 from collections.abc import Iterable
 from threading import get_ident
@@ -102,22 +101,15 @@ class Making:
 
 Role = Commanding | Making
 
-# So long a thread has to leave the user's code when it is interrupted there.
-_LEAVE_SECONDS = 1.0
-
 
 def interrupt(roles: Iterable[Role]) -> None:
     """Has threads of this process leave the user's code by a `SystemExit`, if that is Python's.
 
     One that is still in it when the interpreter ends would be ended there with all that it holds.
     """
-    stuck = [role for role in roles if role.thread is not None]
-    for role in stuck:
+    for role in roles:
         if (thread := role.thread) is not None:
             _seqring.interrupt(thread)
-    deadline = time.monotonic() + _LEAVE_SECONDS
-    while any(role.thread is not None for role in stuck) and time.monotonic() < deadline:
-        time.sleep(0.005)
 
 
 class Sent:

@@ -48,12 +48,13 @@ class BufferFactory:
         self._producer = producer
         manager = SharedBufferManager(buffer_info)
         manager.start()
+        self._workers = _Workers(
+            buffer_system.context,
+            Numbering(commander, message_bytes, buffer_info.count),
+            Fitting(producer, manager.arrays),
+        )
         host = _seqring.Host(
-            _Workers(
-                buffer_system.context,
-                Numbering(commander, message_bytes, buffer_info.count),
-                Fitting(producer, manager.arrays),
-            ),
+            self._workers,
             manager.arrays.nbytes,
             producers=buffer_system.cpus,
             in_flight=max(1, buffer_info.count - 1),

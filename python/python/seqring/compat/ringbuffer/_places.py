@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
+from seqring._lifetime import ProcessLock
 from seqring._seqring import Parked, PointerBase, Reader, Ring
 from seqring.compat.ringbuffer import _layout
 from seqring.compat.ringbuffer._errors import Error, PointerInUseError
 from seqring.compat.ringbuffer._pointer import Pointer
-from seqring.compat.ringbuffer._process import ProcessLock
 
 
 class WriterPointer(Pointer):
@@ -100,12 +101,22 @@ class ReaderPointer(Pointer, PointerBase):
             return reader
 
     def take(self) -> bytearray | None:
-        """The next message, if there is one."""
+        """The next message, if there is one, and no other thread reads by this pointer."""
+        return self._received(Reader.try_read)
+
+    def take_in_turn(self) -> bytearray | None:
+        """The next message, if there is one; waits while another thread reads by this pointer."""
+        return self._received(lambda reader: reader._read_in_turn(self._is_drained))
+
+    def _is_drained(self) -> bool:
+        return self.counter.value >= self._memory.next_sequence
+
+    def _received(self, read: Callable[[Reader], bytearray | None]) -> bytearray | None:
         reader = self._reader
         if reader is None or self._reader_process != _lifetime.pid:
             reader = self.join()
         try:
-            return reader.try_read()
+            return read(reader)
         except errors.Closed:
             return None
         except errors.Corrupt as error:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
-from seqring import _lifetime
-
 
 def started(pid: int) -> int | None:
     """When a process started, in the kernel's ticks; `None` if it is not there, or is dead and not yet reaped.
@@ -24,20 +20,6 @@ def started(pid: int) -> int | None:
 
 
 def is_gone(pid: int, start: int) -> bool:
-    """Whether the process that had this number and start ended. A start of 0 is not known yet."""
-    return start != 0 and started(pid) != start
-
-
-class ProcessLock:
-    """A lock between the threads of a process. After a fork it is free: who held it is not there."""
-
-    def __init__(self) -> None:
-        self._process, self._lock = _lifetime.pid, threading.Lock()
-
-    def __enter__(self) -> None:
-        if self._process != _lifetime.pid:
-            self.__init__()  # type: ignore[misc]
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
+    """Whether the process that had this number and start ended. A start of 0 is not known, or not yet."""
+    now = started(pid)
+    return now is None or start not in (0, now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
+from seqring._lifetime import ProcessLock
 from seqring._seqring import Ring, RingBufferBase, Writer
 from seqring.compat.ringbuffer import _layout, _lock, _writers
 from seqring.compat.ringbuffer._errors import (
@@ -21,7 +22,6 @@ from seqring.compat.ringbuffer._errors import (
     WriterFinishedError,
 )
 from seqring.compat.ringbuffer._places import ReaderPointer, WriterPointer
-from seqring.compat.ringbuffer._process import ProcessLock
 from seqring.compat.ringbuffer._slots import SlotArray
 
 # Participants at a time: the original knows no limit.
@@ -103,8 +103,11 @@ class RingBuffer(RingBufferBase):
         (writer if writer is not None and mine else self._ring.writer()).close()
 
     def _try_write(self, data: Any) -> None:
-        if self._guarded(lambda writer: writer.try_write(data)) is None:
+        if self._guarded(lambda writer: writer._write_in_turn(data, self._is_full)) is None:
             raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read yet")
+
+    def _is_full(self) -> bool:
+        return any(one.lag >= self.slot_count for one in self._ring.stats().of("reader"))
 
     def _blocking_write(self, data: Any, timeout: float | None) -> None:
         try:
@@ -130,14 +133,19 @@ class RingBuffer(RingBufferBase):
 
     def _join(self) -> Writer:
         with self._joining:
-            if self._writer is None or self._writer_process != _lifetime.pid or self._writer.closed:
+            writer = self._writer
+            if writer is not None and (self._writer_process != _lifetime.pid or writer.closed):
+                writer = None
+            if writer is None or not self._has_entered():
                 self.active.enter()
-                self._writer = self._ring.writer()
+            if writer is None:
+                writer = self._writer = self._ring.writer()
                 self._writer_process = _lifetime.pid
-            return self._writer
+            self._enter()
+            return writer
 
     def _try_read(self, pointer: ReaderPointer) -> bytearray:
-        data = pointer.take()
+        data = pointer.take_in_turn()
         if data is not None:
             return data
         self.active.look_after()
@@ -166,7 +174,7 @@ class RingBuffer(RingBufferBase):
 
     def _last(self, pointer: ReaderPointer) -> bytearray:
         """That no writer is active is established: only what is not there now will not come."""
-        data = pointer.take()
+        data = pointer.take_in_turn()
         if data is not None:
             return data
         if self.active.died:
