@@ -270,9 +270,9 @@ impl Config {
     /// whoever waits for it makes it skip to the newest message, and goes on; the reader is told how many it missed, as
     /// [`Lagged`](crate::Lagged), when it reads again. Without this, writers wait for it as long as it lives.
     ///
-    /// In ms, rounded up, and up to 60 ms later: a waiting writer looks after 20 ms, then every 40. The bytes that a view shows in place
-    /// stay, and so do those of a read of arena slots that is under way, which pins its message as a view does;
-    /// [`View`](crate::View) says when a writer waits for it all the same.
+    /// In ms, rounded up, and up to 60 ms later: a waiting writer looks after 20 ms, then every 40. The bytes that a
+    /// view shows in place stay, and so do those of a read of arena slots that is under way, which pins its message as a view
+    /// does; [`View`](crate::View) says when a writer waits for it all the same.
     #[must_use]
     pub fn evict_after(mut self, patience: Duration) -> Self {
         let ms = patience.as_nanos().div_ceil(1_000_000).max(1);
