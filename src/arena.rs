@@ -3,7 +3,7 @@
 //! A ring of `slots` slots and one writer has `slots + 1` buffers: each slot keeps one, the writer owns one.
 //! The writer fills its own, which no reader looks for, then puts it into the slot by one store and owns what
 //! the slot kept before. A writer that is stopped or killed at any instruction leaves every slot with a whole
-//! message, and its own buffer is the one that no slot names ([`missing_buffers`]). In a gated ring it has a second one,
+//! message, and its own buffer is the one that no slot names ([`missing_buffers`]). In a gated ring it owns a second one,
 //! for what a view of an evicted reader shows ([`crate::spare`]).
 //!
 //! # Hot buffers
@@ -66,13 +66,20 @@ pub(crate) fn set_len(memory: &Memory, own: usize, len: usize) -> Result<(), Cor
     Ok(())
 }
 
-/// Publishes the writer's `own` buffer as the message of `place`. Returns the buffer that the writer owns from now on.
-/// Only the one writer of a ring calls it.
+/// Publishes the writer's `own` buffer as the message of `place`, once `before` was told what that displaces. Returns the
+/// buffer that the writer owns from now on. Only the one writer of a ring calls it.
 #[inline(always)]
-pub(crate) fn publish(memory: &Memory, words: Words, place: &Place, own: usize) -> Result<usize, Corrupt> {
+pub(crate) fn publish(
+    memory: &Memory,
+    words: Words,
+    place: &Place,
+    own: usize,
+    before: impl FnOnce(usize),
+) -> Result<usize, Corrupt> {
     let word = memory.slot_word(place);
     let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;
+    before(displaced);
     stops::at(Stop::PublishFilled);
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
     word.store(words.holds(place.round(), own), release(Pair::Publish));

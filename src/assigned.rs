@@ -63,7 +63,7 @@ impl<'w> Assigned<'w> {
     ///
     /// # Errors
     /// [`TryWriteError::Full`] if message `sequence - slots` is not taken yet; [`TryWriteError::TooLarge`];
-    /// [`TryWriteError::Closed`].
+    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
     ///
     /// # Panics
     /// If `sequence` is 2⁶² or more.
@@ -174,7 +174,8 @@ impl AssignedClaim<'_> {
     /// Publishes the message, with a tag or metadata if there is any. Its room was there when it was claimed, and stays.
     ///
     /// # Errors
-    /// [`TryWriteError::Closed`]; metadata longer than the ring carries is `TooLarge`.
+    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata longer than the ring
+    /// carries is `TooLarge`.
     pub fn publish(self, extras: &Extras<'_>) -> Result<Placed, TryWriteError> {
         self.claim.publish_at(self.sequence, extras)
     }

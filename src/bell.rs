@@ -18,7 +18,8 @@
 //! Between processes every sleep also ends by itself, after 20 ms, later ones after 40. Wakes do not rely on it as long as
 //! everybody lives; it bounds what is lost with a process killed between 3 and 4, by a damaged word, and where the
 //! kernel refuses `membarrier` to somebody who waits. Where somebody else looks for the dead, and wakes everybody when one
-//! is found, sleeps may be longer.
+//! is found, sleeps may be longer. Between threads only the sleeps of whoever may have to evict a reader end so
+//! ([`crate::eviction`]): nobody rings when one does not move.
 //!
 //! # Pairings
 //! | name   | releases | acquires | without it                                  |
@@ -101,11 +102,18 @@ pub(crate) struct Bells {
     fence: Fence,
     /// How long a sleep between processes is at most.
     longest_sleep: Duration,
+    /// Sleeps between threads end by themselves, too.
+    naps: bool,
 }
 
 impl Bells {
     pub(crate) fn new(scope: Scope) -> Self {
-        Bells { scope, fence: Fence::for_this_process(), longest_sleep: LONGEST_SLEEP }
+        Bells { scope, fence: Fence::for_this_process(), longest_sleep: LONGEST_SLEEP, naps: false }
+    }
+
+    /// The same, for a sleeper that may have to look now and then, also between threads.
+    pub(crate) fn with_naps(self, naps: bool) -> Self {
+        Bells { naps, ..self }
     }
 
     /// The same, for a sleeper that somebody wakes with [`Self::wake_sleepers`] when a participant died.
@@ -142,7 +150,7 @@ impl Bells {
         let nap = if heard { nap } else { nap.min(LONGEST_SLEEP) };
         let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match self.scope {
-            Scope::Threads if heard => remaining,
+            Scope::Threads if heard && !self.naps => remaining,
             _ => Some(remaining.map_or(nap, |left| left.min(nap))),
         }
     }

@@ -12,8 +12,8 @@ use crate::memory::exclusive_bytes;
 /// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it: nothing is
 /// published, and the place in the order is not used up.
 ///
-/// In a gated ring with arena slots, [`Claim::as_mut_slice`] is the memory in the ring: filling it is the only
-/// time the bytes are written. In a lossy ring, and in one that allows observers, a reader that fell behind may
+/// In a gated ring with arena slots, and in a queue, [`Claim::as_mut_slice`] is the memory in the ring: filling it is the
+/// only time the bytes are written. In a lossy ring, and in one that allows observers, a reader that fell behind may
 /// still be looking at that memory, so it must not be a `&mut [u8]`: there [`Claim::write_at`] copies in, which
 /// is atomic byte by byte. Inline slots are filled through private memory, and copied once when published.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl<'w> Claim<'w> {
         self.len
     }
 
-    /// The claimed bytes, to be filled in any order, with whatever an earlier message left in them; `None`
-    /// where somebody else may be looking at them.
+    /// The claimed bytes, to be filled in any order, with whatever an earlier message left in them, in arena slots; else
+    /// zeros. `None` where somebody else may be looking at them.
     pub fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
         let len = self.len;
         // Twice, because a borrow that may be returned cannot end on the other path.
@@ -46,9 +46,10 @@ impl<'w> Claim<'w> {
         // SAFETY:
         // - valid: the payload of a buffer holds any length that `try_claim` admits;
         // - alive: `front` holds the memory, and the slice borrows `self` mutably;
-        // - exclusive: the ring is gated, so a buffer comes to the writer only when every reader has passed the
-        //   message that was in it (reads are pinned while they last; a buffer that one of them still shows is not filled,
-        //   `crate::spare`), and it has no observers.
+        // - exclusive: the ring has no observers, and is gated: then a buffer comes to the writer only when every reader has
+        //   passed the message that was in it (reads are pinned while they last; a buffer that one of them still shows is
+        //   not filled, `crate::spare`); or a queue: then it was left by a taker that was done with it, and came by this
+        //   writer's exchange alone.
         exclusive.then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) }).flatten()
     }
 
@@ -83,9 +84,9 @@ impl<'w> Claim<'w> {
     /// Publishes the message. Returns its sequence.
     ///
     /// # Errors
-    /// [`TryWriteError::Closed`] if the ring was closed for good meanwhile; in a gated ring of many writers
-    /// [`TryWriteError::Full`] if others took the room. The next claim of the same writer then finds the bytes as they
-    /// are.
+    /// [`TryWriteError::Closed`] if the ring was closed for good meanwhile; in a gated ring of many writers, and in a queue,
+    /// [`TryWriteError::Full`] if others took the room: the next claim of the same writer then finds the bytes as they are.
+    /// [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
     pub fn publish(self) -> Result<u64, TryWriteError> {
         self.publish_with(&Extras::default())
     }

@@ -67,6 +67,9 @@ impl SlotClass {
 ///
 /// `slots` is exact: a gated ring of 50 accepts 50 unread messages and refuses the 51st.
 ///
+/// What is out of its range, or does not go together, is [`RingError::Config`](crate::RingError::Config) when the ring is
+/// created.
+///
 /// ```
 /// use seqring::{Config, Delivery};
 /// let config = Config::new(50, 1 << 20).delivery(Delivery::Lossy).meta_bytes(64);
@@ -97,6 +100,8 @@ pub struct Config {
 impl Config {
     /// A gated ring for one writer, of `slots` messages of at most `slot_bytes` bytes each, with room for 128
     /// participants and no options.
+    ///
+    /// `slots` from 1 to 2³⁰; `slot_bytes` from 1 to 2⁴⁰, in slots that are not [`SlotClass::Arena`] to 2¹⁶.
     pub fn new(slots: usize, slot_bytes: usize) -> Self {
         Config {
             slots,
@@ -178,6 +183,8 @@ impl Config {
     }
 
     /// What happens when a reader is slower than the writers.
+    ///
+    /// [`Delivery::Queue`] also sets [`Writers::Many`]. Another delivery, set later, does not take that back.
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
@@ -188,6 +195,8 @@ impl Config {
     }
 
     /// How many writers the ring may have at a time.
+    ///
+    /// [`Writers::Many`] also sets [`SlotClass::Arena`]. [`Writers::One`], set later, does not take that back.
     #[must_use]
     pub fn writers(mut self, writers: Writers) -> Self {
         self.writers = writers;
@@ -204,21 +213,23 @@ impl Config {
         self
     }
 
-    /// Where payloads lie, when [`SlotClass::for_slot_bytes`] does not fit the use.
+    /// Where payloads lie, when [`SlotClass::for_slot_bytes`] does not fit the use. Many writers need [`SlotClass::Arena`].
     #[must_use]
     pub fn slot_class(mut self, class: SlotClass) -> Self {
         self.class = class;
         self
     }
 
-    /// How many writers and readers may be registered at a time, together. 128 bytes each.
+    /// Writers, readers and takers registered at a time, together: 2 to 65536. 128 bytes each; with many writers also a
+    /// buffer each in the segment's length, backed when first used: 128 of 100 MB make a sparse file of 13 GB, as
+    /// [`Ring::total_bytes`](crate::Ring::total_bytes) says.
     #[must_use]
     pub fn participants(mut self, participants: usize) -> Self {
         self.participants = participants;
         self
     }
 
-    /// The number of the first message. Tests start near the limits of the counters.
+    /// The number of the first message, below 2⁶¹. Tests start near the limits of the counters.
     #[must_use]
     pub fn first_sequence(mut self, sequence: u64) -> Self {
         self.first_sequence = sequence;
@@ -240,7 +251,7 @@ impl Config {
         self
     }
 
-    /// Each message carries up to this many bytes beside its payload. 8 bytes more a slot.
+    /// Each message carries up to this many bytes beside its payload, at most 2²⁰. 8 bytes more a slot.
     #[must_use]
     pub fn meta_bytes(mut self, bytes: usize) -> Self {
         self.meta_bytes = bytes;
@@ -255,12 +266,13 @@ impl Config {
         self
     }
 
-    /// In a gated ring, how long a registered reader that lives may hold writers back without reading anything. Then
+    /// Gated rings only: how long a registered reader that lives may hold writers back without reading anything. Then
     /// whoever waits for it makes it skip to the newest message, and goes on; the reader is told how many it missed, as
     /// [`Lagged`](crate::Lagged), when it reads again. Without this, writers wait for it as long as it lives.
     ///
-    /// In ms, rounded up, and up to 40 ms later: so often a waiting writer looks. The bytes that a view shows in place
-    /// stay; [`View`](crate::View) says when a writer waits for it all the same.
+    /// In ms, rounded up, and up to 60 ms later: a waiting writer looks after 20 ms, then every 40. The bytes that a view shows in place
+    /// stay, and so do those of a read of arena slots that is under way, which pins its message as a view does;
+    /// [`View`](crate::View) says when a writer waits for it all the same.
     #[must_use]
     pub fn evict_after(mut self, patience: Duration) -> Self {
         let ms = patience.as_nanos().div_ceil(1_000_000).max(1);
@@ -268,7 +280,7 @@ impl Config {
         self
     }
 
-    /// Room in the segment for so many 64-bit words of the application's own, zero at first:
+    /// Room in the segment for so many 64-bit words of the application's own, at most 2²⁷, zero at first:
     /// [`Ring::user_words`](crate::Ring::user_words). State that goes with a ring then lives and dies with it.
     #[must_use]
     pub fn user_words(mut self, words: usize) -> Self {
@@ -276,8 +288,9 @@ impl Config {
         self
     }
 
-    /// Whether the ring, with what is in it, stays when the last process that has it open leaves. Then only
-    /// [`Ring::unlink`](crate::Ring::unlink) removes it.
+    /// Whether the ring, with what is in it, stays when the last process that has it open leaves. Then it is removed by
+    /// [`Ring::unlink`](crate::Ring::unlink), or by [`Ring::unlink_unused`](crate::Ring::unlink_unused) and `seqring gc
+    /// --remove` when told `kept` too.
     #[must_use]
     pub fn keep(mut self, on: bool) -> Self {
         self.keep = on;

@@ -70,6 +70,7 @@ impl Endpoint {
                 also(shared);
             }
         };
+        let bells = bells.with_naps(evicts_after(shared, awaited).is_some());
         bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
     }
 
@@ -95,13 +96,18 @@ fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, stalls
     let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
     if due {
         participant::clear_dead(shared, awaited);
-        let evict_after = shared.memory.layout().config.evict_after_ms;
-        if awaited == Role::Reader && evict_after > 0 {
-            stalls.evict_stalled(shared, Duration::from_millis(evict_after.into()));
+        if let Some(patience) = evicts_after(shared, awaited) {
+            stalls.evict_stalled(shared, patience);
         }
         *last = Some(now);
     }
     due
+}
+
+/// After how long somebody who waits for participants of the role `awaited` evicts one that does not move, if ever.
+fn evicts_after(shared: &Shared, awaited: Role) -> Option<Duration> {
+    let ms = shared.memory.layout().config.evict_after_ms;
+    (awaited == Role::Reader && ms > 0).then(|| Duration::from_millis(ms.into()))
 }
 
 /// When a wait of `timeout` from now ends; `None`, never, if that is beyond what the clock can say.

@@ -129,9 +129,9 @@ impl ReadError {
 /// Why nothing was written, from a call that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryWriteError {
-    /// A gated ring holds as many unread messages as it has slots; for a moment also while a reader joins that has
-    /// not found its position yet. Never from a lossy ring.
-    #[error("full: the slowest reader has not freed a slot yet")]
+    /// A gated ring holds as many unread messages as it has slots, or a queue as many that nobody took; in a gated ring
+    /// for a moment also while a reader joins that has not found its position yet. Never from a lossy ring.
+    #[error("full: no slot has been freed yet")]
     Full,
     /// The payload or its metadata is longer than the ring's slots have room for.
     #[error("{len} bytes do not fit into {max}")]
@@ -169,10 +169,10 @@ pub enum WriteError {
     /// This process was forked, and inherited this handle.
     #[error("this handle belongs to the parent process; open the ring again in the child")]
     Forked,
-    /// The slowest reader freed no slot within the timeout.
+    /// No slot was freed within the timeout.
     #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref()))]
     TimedOut {
-        /// The reader that the writer waits for, if it is still registered.
+        /// In a gated ring, the reader that the writer waits for, if it is still registered.
         slowest: Option<Peer>,
     },
     /// See [`Corrupt`].
@@ -197,7 +197,7 @@ fn blocked_by(slowest: Option<&Peer>) -> String {
     slowest.map_or_else(String::new, |peer| format!("; waiting for {peer}"))
 }
 
-/// Why a writer or reader could not join.
+/// Why a writer, reader or taker could not join.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
     /// The ring has one writer at a time, and that one lives.
@@ -242,8 +242,8 @@ pub enum JoinError {
         /// The entry that its ticket names.
         entry: usize,
     },
-    /// The ring was closed for good.
-    #[error("closed for good: nobody can join any more")]
+    /// The ring was closed for good. Readers and takers join all the same, for what is left.
+    #[error("closed for good: no writer can join any more")]
     Closed,
     /// See [`Corrupt`].
     #[error(transparent)]
@@ -265,7 +265,10 @@ pub enum RingError {
         reason: &'static str,
     },
     /// A ring of this name exists.
-    #[error("{} exists already; open it, or unlink it first", path.display())]
+    #[error(
+        "{} exists already; open it, or unlink it first; if its users were killed, `seqring gc --remove` removes it",
+        path.display()
+    )]
     AlreadyExists {
         /// Where it is.
         path: PathBuf,

@@ -4,11 +4,13 @@
 //! the reader's floor is raised to the newest message, as by
 //! [`Ring::skip_readers_to_newest`](crate::Ring::skip_readers_to_newest), and it is written down at which cursor that was. As
 //! long as the cursor stays the same the reader has not noticed, and every writer that comes to it raises the floor again
-//! at once ([`crate::gate`]). When it goes on it is told how many messages it missed. What it has pinned, a view's message,
-//! stays: whether writers can go on all the same, [`crate::gate`] says.
+//! at once ([`crate::gate`]). When it goes on it is told how many messages it missed. What it has pinned, the
+//! message of a view or of a read under way, stays: whether writers can go on all the same, [`crate::gate`] says.
 
 use crate::events;
 use crate::gate::{self, Cursor};
+use crate::memory::Memory;
+use crate::participant::State;
 use crate::peers;
 use crate::shared::Shared;
 use crate::slots::Slots;
@@ -24,6 +26,8 @@ pub(crate) struct Stalls {
 #[derive(Clone, Copy, Debug)]
 struct Stall {
     entry: usize,
+    /// How often the entry had been taken: who came to it later has not stood there yet, be it at the same cursor.
+    owner: u64,
     cursor: Cursor,
     since: Instant,
 }
@@ -34,12 +38,15 @@ impl Stalls {
         let memory = &shared.memory;
         let next = Slots::new(memory.clone()).next_sequence();
         let now = Instant::now();
-        let since = |entry, cursor| {
-            let before = self.seen.iter().find(|stall| (stall.entry, stall.cursor) == (entry, cursor));
-            before.map_or(now, |stall| stall.since)
+        let since = |entry, owner, cursor| {
+            let same = |stall: &&Stall| (stall.entry, stall.owner, stall.cursor) == (entry, owner, cursor);
+            self.seen.iter().find(same).map_or(now, |stall| stall.since)
         };
         let stalls: Vec<_> = gate::in_the_way(memory, next)
-            .map(|(entry, cursor)| Stall { entry, cursor, since: since(entry, cursor) })
+            .map(|(entry, cursor)| {
+                let owner = owner_of(memory, entry);
+                Stall { entry, owner, cursor, since: since(entry, owner, cursor) }
+            })
             .collect();
         self.seen = stalls;
         let overdue = |stall: &&Stall| now.duration_since(stall.since) >= after;
@@ -47,6 +54,12 @@ impl Stalls {
             evict(shared, *entry, *cursor, next);
         }
     }
+}
+
+/// Tells one owner of an entry from the next.
+fn owner_of(memory: &Memory, entry: usize) -> u64 {
+    // Relaxed: who comes at this moment waits its time from here on, or from the next look.
+    State::from_word(memory.entry(entry).state.load(Relaxed)).times_taken()
 }
 
 fn evict(shared: &Shared, entry: usize, cursor: Cursor, next: u64) {
@@ -63,5 +76,35 @@ pub(crate) fn evict_whoever_is_in_the_way(shared: &Shared) {
     let next = Slots::new(shared.memory.clone()).next_sequence();
     for (entry, cursor) in gate::in_the_way(&shared.memory, next) {
         evict(shared, entry, cursor, next);
+    }
+}
+
+#[cfg(all(test, not(seqring_loom)))]
+mod tests {
+    use super::{Stalls, gate};
+    use crate::config::Config;
+    use crate::position::Start;
+    use crate::ring::Ring;
+    use std::time::Duration;
+
+    const PATIENCE: Duration = Duration::from_millis(5);
+
+    /// Fails if whoever comes after a reader, in its entry and at its cursor, comes after its time there, too.
+    #[test]
+    fn a_successor_at_the_same_cursor_has_its_own_time() {
+        let ring = Ring::heap(&Config::new(1, 8).evict_after(PATIENCE)).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let reader = ring.reader(Start::Next).unwrap();
+        writer.try_write(b"0").unwrap();
+        let cursors = || gate::in_the_way(&ring.shared.memory, 1).collect::<Vec<_>>();
+        let (before, mut stalls) = (cursors(), Stalls::default());
+        assert_eq!(before.len(), 1);
+        stalls.evict_stalled(&ring.shared, PATIENCE);
+        drop(reader);
+        let mut successor = ring.reader(Start::Oldest).unwrap();
+        assert_eq!(cursors(), before, "the same entry, the same cursor");
+        std::thread::sleep(PATIENCE);
+        stalls.evict_stalled(&ring.shared, PATIENCE);
+        assert_eq!(successor.try_read(&mut [0; 8]).map(|got| got.sequence), Ok(0), "evicted at once");
     }
 }

@@ -17,6 +17,7 @@
 //! cannot damage the ring), but keeps the descriptor until it ends or executes a program.
 #![allow(unsafe_code, reason = "fork handlers")]
 
+use crate::layout::SEQUENCE_LIMIT;
 use crate::life;
 use crate::memory::Memory;
 use crate::segment::Backing;
@@ -122,8 +123,9 @@ fn disown(open: &Open) {
     // Relaxed, all of them: this process has one thread.
     control.table.life.store(life::FORKED_WORD, Relaxed);
     control.table.high_water.store(0, Relaxed);
-    // Takers find nothing there yet.
-    control.taken.store(control.next.load(Relaxed) + 4 * open.memory.layout().config.slots as u64, Relaxed);
+    // Takers find nothing there yet. Bounded: a peer may have stored anything.
+    let next = control.next.load(Relaxed).min(SEQUENCE_LIMIT);
+    control.taken.store(next + 4 * open.memory.layout().config.slots as u64, Relaxed);
     for index in 0..open.memory.layout().config.participants {
         open.memory.entry(index).floor.store(u64::MAX, Relaxed);
     }

@@ -36,6 +36,9 @@ pub(crate) struct Table {
     pub(crate) deaths: [AtomicU64; DEATHS_KEPT],
 }
 
+/// The one writer's entry: whoever holds it is the writer.
+pub(crate) const WRITER_ENTRY: usize = 0;
+
 /// One participant: two lines, the first written by its owner alone while it works.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
@@ -46,7 +49,7 @@ pub(crate) struct Entry {
     pub(crate) intent: AtomicU64,
     /// The sequence that `intent` aims at.
     pub(crate) aim: AtomicU64,
-    /// A reader that pins: the buffer that its pinned message is in.
+    /// A reader that pins: the buffer that its pinned message is in. The one writer: [`crate::spare`].
     pub(crate) pinned: AtomicU64,
     /// Statistics: messages that a reader lost, or that a writer was refused. Stored by the owner.
     pub(crate) missed: AtomicU64,
@@ -76,9 +79,9 @@ pub(crate) struct Entry {
 pub(crate) struct BufferHeader {
     /// Bytes of the payload.
     pub(crate) len: AtomicU64,
-    /// The entry that wrote it.
-    pub(crate) writer: AtomicU64,
-    /// Evidence for recovery: one more than the last sequence at which a helper saw this buffer published.
+    pub(crate) reserved_front: AtomicU64,
+    /// Evidence for recovery: one more than the last sequence at which a helper saw this buffer published, or left by a
+    /// taker.
     pub(crate) witnessed: AtomicU64,
     pub(crate) reserved: [AtomicU64; 5],
 }

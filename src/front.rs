@@ -41,7 +41,7 @@ const HOT_BYTES: usize = if SMALL_IS_LARGE { 128 } else { 32 << 10 };
 const HOT_DISTANCE: usize = if SMALL_IS_LARGE { 0 } else { 2 << 20 };
 
 /// The one writer's buffers: the one to be filled, and in a gated ring another.
-fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), Corrupt> {
+fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), JoinError> {
     match arena::missing_buffers(&seat.shared().memory, words)?[..] {
         [own] => Ok((own, None)),
         [one, other] => Spare::of(seat.shared(), [one, other]).map(|(own, spare)| (own, Some(spare))),
@@ -336,11 +336,14 @@ impl Front {
             return self.exchange_among_many(aim);
         }
         let memory = &self.slots.memory;
-        let displaced = arena::publish(memory, words, &self.lane.place(), self.own)?;
-        self.own = match &mut self.spare {
-            Some(spare) if self.gate.sets_aside(memory, self.lane.sequence()) => spare.keep(displaced),
-            _ => displaced,
-        };
+        let place = self.lane.place();
+        let mut spare = self.spare.as_mut().filter(|_| self.gate.sets_aside(memory, place.sequence));
+        let displaced = arena::publish(memory, words, &place, self.own, |displaced| {
+            if let Some(spare) = &spare {
+                spare.announce(displaced);
+            }
+        })?;
+        self.own = spare.as_mut().map_or(displaced, |spare| spare.keep(displaced));
         let sequence = self.published();
         if let Some(behind) = self.hot {
             self.take_a_hot_buffer(words, behind)?;

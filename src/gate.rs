@@ -21,8 +21,8 @@
 //!
 //! # Moved by others
 //! Others may raise a reader's *floor*: it must not stand below. The reader looks at its floor before each
-//! read; the writer counts the higher of cursor and floor. A reader that hands out bytes in place first *pins*
-//! its cursor: the pin holds the writer back whatever the floor says, unless the writer can leave the pinned buffer alone
+//! read; the writer counts the higher of cursor and floor. A reader of arena slots first *pins* its cursor, whether it
+//! copies the bytes or hands them out in place: the pin holds the writer back whatever the floor says, unless the writer can leave the pinned buffer alone
 //! and go on with another ([`crate::spare`]). Pin and floor are two words, so both sides put a full fence between storing
 //! the one and loading the other:
 //!
@@ -288,10 +288,10 @@ impl Held {
 pub(crate) fn in_the_way(memory: &Memory, next: u64) -> impl Iterator<Item = (usize, Cursor)> {
     let slots = memory.layout().config.slots as u64;
     entries(memory).filter_map(move |index| {
-        let held = held_back_to(memory, index)?;
+        let held = held_back_to(memory, index)?; // As far as it was moved, which may be anywhere.
         // Relaxed: whether it is still the same is looked at before anything is made of it.
         let cursor = Cursor::from_word(memory.entry(index).cursor.load(Relaxed));
-        (held.position + slots <= next && cursor != Cursor::VACANT).then_some((index, cursor))
+        (held.position.saturating_add(slots) <= next && cursor != Cursor::VACANT).then_some((index, cursor))
     })
 }
 
@@ -422,5 +422,26 @@ impl Cursors<'_> {
     pub(crate) fn vacate(self) {
         // PAIRS(Free): our last copies are done before a writer sees this.
         self.0.cursor.store(Cursor::VACANT.word(), release(Pair::Free));
+    }
+}
+
+#[cfg(all(test, not(seqring_loom)))]
+mod tests {
+    use super::in_the_way;
+    use crate::config::Config;
+    use crate::position::Start;
+    use crate::ring::Ring;
+    use crate::sync::Relaxed;
+
+    /// Fails if sums of what others store overflow.
+    #[test]
+    fn a_reader_that_was_moved_beyond_everything_is_in_nobody_s_way() {
+        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        let _reader = ring.reader(Start::Next).unwrap();
+        let memory = &ring.shared.memory;
+        assert_eq!(in_the_way(memory, 1).count(), 1);
+        // As a reader that has reported the end of a closed ring stores it, and as a hostile peer may.
+        memory.entry(1).floor.store(u64::MAX, Relaxed);
+        assert_eq!(in_the_way(memory, 1).count(), 0);
     }
 }

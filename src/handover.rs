@@ -56,8 +56,8 @@ impl Reader {
     /// Leaves this reader's place to whoever takes it up with the ticket. It stays as long as the result lives.
     ///
     /// # Errors
-    /// The reader, if another reader of the same entry, parked by another process and taken up since, keeps that from
-    /// being told apart: join anew.
+    /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another: the two could not be told
+    /// apart. Join anew.
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub fn park(self) -> Result<Parked, Reader> {
         let shared = Arc::clone(self.seat().shared());

@@ -1,13 +1,14 @@
 //! Lock-free ring buffers in shared memory.
 //!
-//! A [`Ring`] moves messages from a [`Writer`] to any number of [`Reader`]s, between the threads of a process or the
-//! processes of a machine. Every slot says which message it holds; a reader copies first and then looks whether
+//! A [`Ring`] moves messages from one [`Writer`] or many to any number of [`Reader`]s, between the threads of a process or
+//! the processes of a machine. Every slot says which message it holds; a reader copies first and then looks whether
 //! that changed meanwhile. No message takes a lock, and nobody who is stopped, preempted or killed stops the others,
-//! except where the mode says so: in a [`Delivery::Gated`] ring writers wait for readers.
+//! except where the mode says so: writers wait for readers where a [`Delivery::Gated`] ring is full, and for takers where a
+//! [`Delivery::Queue`] is.
 //!
 //! # The trade
 //! Readers that find nothing or too much must be written for: an overtaken reader of a lossy ring gets
-//! [`Lagged`] with the number of messages it lost, and goes on. In return the writer of a lossy ring is wait-free
+//! [`Lagged`] with the number of messages it lost, and goes on. In return the one writer of a lossy ring is wait-free
 //! whatever the readers do, and readers cost it nothing.
 //!
 //! # How to use it
@@ -38,11 +39,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Large payloads are filled in place with [`Writer::claim`] and looked at in place with [`Reader::view`].
+//! # What there is
+//! | | |
+//! |---|---|
+//! | [`Delivery::Gated`], [`Lossy`](Delivery::Lossy), [`Queue`](Delivery::Queue) | nothing is lost; writers never wait, and slow readers are told what they lost; each message goes to one [`Taker`] |
+//! | [`Writers::Many`] | as many [`Ring::writer`]s as come, in the order in which their writes end |
+//! | [`Writer::write`], [`Reader::read`], [`Taker::take`] | wait; with `try_` they do not, with `_timeout` only so long |
+//! | [`Writer::claim`], [`Reader::view`], [`Taken`] | large messages, filled and looked at where they lie |
+//! | [`Writer::write_batch`], [`Writer::write_each`], [`Reader::read_batch`], [`Reader::read_into`] | many messages in one go |
+//! | [`Writer::write_value`], [`Reader::read_value`], [`View::value`] | types that [`zerocopy`] vouches for, as themselves |
+//! | [`Config::frame`], [`Writer::write_frame`], [`Reader::read_frame`] | arrays of the element type and shape that the ring describes |
+//! | [`Extras`] | a tag and metadata with a message; [`Config::timestamp`] adds the time |
+//! | [`Writer::assigned`] | messages under numbers that were assigned beforehand, in any order |
+//! | [`Reader::notifier`] | a descriptor that becomes readable when there is something to read, for event loops |
+//! | [`Reader::park`], [`Ring::resume`] | a reader's place, left by one process and taken up by another |
+//! | [`Ring::create`], [`Ring::open`], [`Location`], [`SegmentOptions`] | rings under a name: where, with which rights and pages |
+//! | [`Ring::anonymous`], [`send_descriptor`] | rings without a name, passed on as descriptors |
+//! | [`Ring::figures`], [`Segment`], [`Observer`] | who takes part and how far everybody is; a look, or reading along, without taking part |
+//! | [`Ring::unlink_unused`] | removes what killed processes left |
+//! | [`pipeline`] | work of several producers on numbered commands, in threads or processes |
 //!
-//! Rings for other processes lie under a name ([`Ring::create`], [`Location`]), or in memory that is passed on as a
-//! descriptor ([`Ring::anonymous`]); [`Ring::capabilities`] says what each backend offers. A [`Segment`] shows a ring, and
-//! an [`Observer`] reads it, without taking part.
+//! [`Ring::capabilities`] says what a ring's backend offers.
+//!
+//! # Features
+//! - `portable`, on by default: rings in memory of the crate `shared_memory` ([`Backend::Portable`]); elsewhere than on
+//!   Linux the only ones for processes.
+//! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.
 //!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
@@ -50,8 +72,8 @@
 //! - For rare messages a pipe does as well: a sleep and its wake cost more than either.
 //!
 //! # How it works
-//! The module documentation has the steps; `ARCHITECTURE.md` and `FORMAT.md` in the repository say what spans modules
-//! and what every byte of a segment means.
+//! The module documentation has the steps (`cargo doc --document-private-items`); `ARCHITECTURE.md` and `FORMAT.md` in the
+//! repository say what spans modules and what every byte of a segment means.
 
 #![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
 #![cfg_attr(

@@ -123,8 +123,9 @@ impl Observer {
     ///
     /// # Errors
     /// [`TryReadError::Empty`]; [`TryReadError::Lagged`], in any ring; [`TryReadError::TooSmall`], which loses nothing;
-    /// [`TryReadError::Closed`], now and at every later call until a writer joins again. That all writers died is the
-    /// end, too.
+    /// [`TryReadError::WriterDied`], once for each death of a last writer that somebody who takes part has found;
+    /// [`TryReadError::Closed`], now and at every later call until a writer joins again: that all writers died is the
+    /// end, too; [`TryReadError::Corrupt`].
     ///
     /// # Cost
     /// One copy and two loads of the slot's word. While nothing comes, a look at the writers every 20 ms.

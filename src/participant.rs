@@ -89,11 +89,21 @@ impl State {
         self.0 & 0xff == PARKED
     }
 
+    /// Tells owners of one entry apart.
+    pub(crate) fn times_taken(self) -> u64 {
+        self.0 >> 8
+    }
+
+    fn is_free(self) -> bool {
+        matches!(self.0 & 0xff, FREE)
+    }
+
     fn freed(self) -> Self {
         State(self.0 & !0xff)
     }
 }
 
+const FREE: u64 = 0;
 const WRITER: u64 = 1;
 const READER: u64 = 2;
 const TAKER: u64 = 3;
@@ -192,12 +202,16 @@ impl Seat {
                     continue;
                 }
             }
-            let seat = Seat { shared: Arc::clone(shared), index }; // Frees the entry, if there is no message.
-            if let Some(settled) = unfinished(&shared.memory, index) {
-                seat.name_owner();
-                stops::at(Stop::MessageAdopted);
-                return Adoption::Message(seat, settled);
-            }
+            let Some(settled) = unfinished(&shared.memory, index) else {
+                // Whosever it is by now: the taker may have left, and a writer come and died.
+                clear_after_death(shared, index);
+                shared.presence.release(index);
+                continue;
+            };
+            let seat = Seat { shared: Arc::clone(shared), index };
+            seat.name_owner();
+            stops::at(Stop::MessageAdopted);
+            return Adoption::Message(seat, settled);
         }
         none
     }
@@ -241,6 +255,10 @@ fn clear_after_death(shared: &Shared, index: usize) {
     let entry = shared.memory.entry(index);
     // Relaxed, both: the hold on the entry orders them.
     let (state, owner) = (State::from_word(entry.state.load(Relaxed)), entry.owner.load(Relaxed));
+    if state.is_free() {
+        return;
+    }
+    stops::at(Stop::DeadFound);
     let pid = peers::pid(owner);
     if clear(shared, index, Exit::Died { pid }) {
         events::found_dead(shared, state.role(), pid, index);
@@ -269,7 +287,8 @@ pub(crate) fn is_parked(shared: &Shared, ticket: Ticket) -> bool {
 
 /// Whether an entry in that state still is the reader's of the ticket.
 pub(crate) fn is_of(ticket: Ticket, state: u64) -> bool {
-    state >> 8 == ticket.state >> 8 && State::from_word(state).role() == Some(Role::Reader)
+    let (state, parked) = (State::from_word(state), State::from_word(ticket.state));
+    state.times_taken() == parked.times_taken() && state.role() == Some(Role::Reader)
 }
 
 /// What [`crate::segment::Presence`] calls the parking of an entry: it has a lock of its own, behind those of the table.

@@ -6,6 +6,7 @@ use crate::config::{Config, Delivery, SlotClass, Writers};
 use crate::error::{JoinError, RingError, Warning};
 use crate::figures::{Figures, Participant};
 use crate::fork::{self, HoldOff};
+use crate::format::WRITER_ENTRY;
 use crate::frame::Frame;
 use crate::gate::{self, Cursor};
 use crate::layout::Layout;
@@ -71,7 +72,7 @@ impl Ring {
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
     ///
     /// The name disappears with the last process that closes the ring, unless [`Config::keep`] says otherwise; not if
-    /// that process is killed: [`Self::unlink_unused`] and `seqring gc` remove such a
+    /// that process is killed: [`Self::unlink_unused`] and `seqring gc --remove` remove such a
     /// ring, and [`SegmentOptions::replace_unused`] lets a new one take its place.
     /// [`SegmentOptions`] offers other access rights and kinds of pages, [`Location`] other places.
     ///
@@ -103,7 +104,8 @@ impl Ring {
     /// Removes the name of a ring. Who has it open keeps it; nobody can open it any more.
     ///
     /// # Errors
-    /// [`RingError::NotFound`], [`RingError::PermissionDenied`].
+    /// [`RingError::NotFound`], [`RingError::PermissionDenied`]; [`RingError::Unusable`] if somebody was stopped who is about
+    /// to remove the name itself, as the last one to leave: it would remove the name of the next ring.
     pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
         segment::unlink(&location.into())
     }
@@ -139,7 +141,7 @@ impl Ring {
     /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.
     ///
     /// # Errors
-    /// - [`JoinError::Closed`]; [`JoinError::Corrupt`];
+    /// - [`JoinError::Closed`]; [`JoinError::Forked`]; [`JoinError::Corrupt`];
     /// - with one writer: [`JoinError::WriterTaken`] while another one lives, or while a process that clears up after a
     ///   dead one is stopped in the middle of it;
     /// - with many: [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer.
@@ -177,7 +179,7 @@ impl Ring {
     /// In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`JoinError::TableFull`]; [`JoinError::Delivery`] if the ring is a queue.
+    /// [`JoinError::TableFull`]; [`JoinError::Delivery`] if the ring is a queue; [`JoinError::Forked`].
     pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
         if let delivery @ Delivery::Queue = self.config().delivery {
             return Err(JoinError::Delivery { delivery });
@@ -194,7 +196,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
-    /// ring is no queue.
+    /// ring is no queue; [`JoinError::Forked`]; [`JoinError::Corrupt`].
     pub fn taker(&self) -> Result<Taker, JoinError> {
         self.taker_in(0..self.config().participants)
     }
@@ -293,8 +295,8 @@ impl Ring {
     /// Skips, for every registered reader, all that is published so far.
     ///
     /// Readers learn of it at their next call, as [`Lagged`](crate::Lagged). A read in progress is finished or
-    /// refused, never torn; bytes that a view shows stay until it is dropped; see
-    /// [`View`](crate::View) for whether they hold a gated writer back.
+    /// refused, never torn; bytes that a view shows stay until it is dropped, and those of a read of arena slots until it is
+    /// over; see [`View`](crate::View) for whether they hold a gated writer back.
     pub fn skip_readers_to_newest(&self) {
         let Shared { memory, bells, .. } = &*self.shared;
         gate::raise_floors(memory, self.next_sequence());
@@ -332,8 +334,6 @@ fn scope(backend: Backend) -> Scope {
 /// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
 /// yield.
 pub(crate) const JOIN_TRIES: usize = if cfg!(all(seqring_loom, not(seqring_shuttle))) { 3 } else { 100 };
-/// The one writer's entry: whoever holds it is the writer.
-const WRITER_ENTRY: usize = 0;
 
 /// Gives every shared word its first value; nobody else can see the memory yet.
 pub(crate) fn initialise(memory: &Memory) {

@@ -5,13 +5,18 @@
 //! fills its second buffer instead. There is one: a second view that is in the way holds the writer back, as long as the
 //! first lasts.
 //!
-//! The writer says nowhere which of its two buffers it keeps so. Its heir asks the readers: each says which buffer it has
-//! pinned ([`crate::gate::is_shown`]).
+//! Which buffer that is, the writer says in its entry before it publishes over the message. Its heir believes it if no slot
+//! names the buffer and a reader still says that it has pinned it ([`crate::gate::is_shown`]). A pin alone says nothing: a
+//! reader that was moved may be about to give it up, and pins whatever buffer it found its message in before. And no other
+//! buffer that no slot names can be shown: the writer sets a second one aside only when the first is free.
 
-use crate::error::Corrupt;
+use crate::error::JoinError;
+use crate::format::{Entry, WRITER_ENTRY};
 use crate::gate;
+use crate::memory::Memory;
 use crate::shared::Shared;
 use crate::stops::{self, Stop};
+use crate::sync::Relaxed;
 use std::sync::Arc;
 
 /// A second buffer, backed with pages when it is first needed.
@@ -25,17 +30,16 @@ pub(crate) struct Spare {
 }
 
 impl Spare {
-    /// Of the two buffers that no slot names: the one to be filled, and the other.
-    pub(crate) fn of(shared: &Arc<Shared>, missing: [usize; 2]) -> Result<(usize, Self), Corrupt> {
+    /// Of the two buffers that no slot names: the one to be filled, backed with pages, and the other.
+    pub(crate) fn of(shared: &Arc<Shared>, missing: [usize; 2]) -> Result<(usize, Self), JoinError> {
         let memory = &shared.memory;
-        let (own, buffer) = match missing.map(|buffer| gate::is_shown(memory, buffer)) {
-            // The one with the higher number may never have been used, and not be backed.
-            [false, _] => (missing[0], missing[1]),
-            [true, false] => (missing[1], missing[0]),
-            [true, true] => return Err(Corrupt { what: "readers have pinned buffers that no slot names" }),
-        };
-        let kept = gate::is_shown(memory, buffer);
-        Ok((own, Spare { shared: Arc::clone(shared), buffer, kept, backed: false }))
+        // Relaxed: the predecessor's publications, which the look at the slots acquired, released it.
+        let aside = writer_entry(memory).pinned.load(Relaxed);
+        let is_kept = |buffer| word_of(buffer) == aside && gate::is_shown(memory, buffer);
+        let [first, second] = missing;
+        let (own, buffer) = if is_kept(first) { (second, first) } else { (first, second) };
+        shared.back_with_pages(memory.layout().buffer_pages(own))?;
+        Ok((own, Spare { shared: Arc::clone(shared), buffer, kept: is_kept(buffer), backed: false }))
     }
 
     /// Whether another view may be left with its buffer.
@@ -55,10 +59,27 @@ impl Spare {
         self.backed && !self.kept
     }
 
-    /// Leaves `shown` alone from now on, and returns the buffer to be filled instead. Only while [free](Self::is_free).
+    /// Says that what is published next leaves `shown` in the hands of a reader.
+    pub(crate) fn announce(&self, shown: usize) {
+        // Relaxed: the publication releases it.
+        writer_entry(&self.shared.memory).pinned.store(word_of(shown), Relaxed);
+    }
+
+    /// Leaves `shown`, which was [announced](Self::announce), alone from now on, and returns the buffer to be filled
+    /// instead. Only while [free](Self::is_free).
     pub(crate) fn keep(&mut self, shown: usize) -> usize {
         self.kept = true;
         stops::at(Stop::SetAside);
         std::mem::replace(&mut self.buffer, shown)
     }
+}
+
+/// The one writer's entry. No reader ever has it: its word for a pin says what is set aside.
+fn writer_entry(memory: &Memory) -> &Entry {
+    memory.entry(WRITER_ENTRY)
+}
+
+/// A buffer as that word says it; 0: none was.
+fn word_of(buffer: usize) -> u64 {
+    buffer as u64 + 1
 }

@@ -106,10 +106,12 @@ pub(crate) enum At {
 }
 
 /// The word of an arena slot: `[round | state:2 | buffer]`. A message is there by this one word; its length and
-/// options lie with the buffer it names. States: 0 awaited, 1 there, 2 taken (queues only); 3 is reserved.
+/// options lie with the buffer it names. States: 0 awaited, 1 there, 2 taken (queues) or taken back (a gated ring's one
+/// writer); 3 is reserved.
 ///
 /// The round counts the messages that went through the slot. The index takes the bits that the ring's buffers
-/// need; the round has the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years).
+/// need; the round has the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years; with 65536
+/// participants and one slot 45 bits: 40 days).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Words {
     buffer_bits: u32,

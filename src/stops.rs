@@ -13,6 +13,8 @@ pub enum Stop {
     StreamOpened,
     /// A death is written down, and its verdict not replaced.
     DeathKept,
+    /// A dead one is found: its entry is in the finder's hands, and nothing of it is cleared.
+    DeadFound,
     /// A writer that leaves, or was found dead, is marked, and nobody has looked whether it was the last.
     LeaveMarked,
     /// A writer's end is settled, and its readers are not told.
@@ -86,10 +88,11 @@ pub enum Stop {
 #[cfg(any(seqring_stops, seqring_loom))]
 impl Stop {
     /// All of them.
-    pub const ALL: [Stop; 37] = [
+    pub const ALL: [Stop; 38] = [
         Stop::SeatTaken,
         Stop::StreamOpened,
         Stop::DeathKept,
+        Stop::DeadFound,
         Stop::LeaveMarked,
         Stop::StreamEnded,
         Stop::ReaderVacated,

@@ -95,8 +95,9 @@ impl Taker {
     /// Takes the next message, without waiting. It is this taker's alone: no copy is made, and nobody else gets it.
     ///
     /// # Errors
-    /// [`TryReadError::Empty`]; [`TryReadError::Closed`] when everything is taken and no writer is left, until one comes;
-    /// [`TryReadError::Corrupt`].
+    /// [`TryReadError::Empty`]; [`TryReadError::WriterDied`], once for each death of a last writer, when everything before
+    /// it was taken: go on; [`TryReadError::Closed`] when everything is taken and no writer is left, until one comes;
+    /// [`TryReadError::Forked`]; [`TryReadError::Corrupt`].
     ///
     /// # Cost
     /// One exchange of a word that writers and takers share, three stores to this taker's own line, one exchange of

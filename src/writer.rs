@@ -1,4 +1,4 @@
-//! Writing: one writer puts messages into the ring, in order, without gaps.
+//! Writing: one writer, or one of many, puts messages into the ring, in order, without gaps.
 
 mod batch;
 mod typed;
@@ -14,11 +14,12 @@ use crate::front::Front;
 use crate::participant::{Role, Seat};
 use std::time::{Duration, Instant};
 
-/// The registered writer of a ring. Dropping it ends the stream, until another writer joins.
+/// A registered writer of a ring: the one, or one of many. Dropping the last one ends the stream, until another joins.
 ///
 /// # Progress
-/// In a lossy ring every call is wait-free. In a gated ring `try_` calls are wait-free too, and the others wait
-/// for the slowest registered reader only.
+/// Of the one writer every `try_` call, and in a lossy ring every call, is wait-free. Of many they are lock-free: a call
+/// tries again if another writer was first. In a gated ring the others wait for the slowest registered reader, in a queue
+/// for takers.
 #[derive(Debug)]
 pub struct Writer {
     endpoint: Endpoint,
@@ -38,12 +39,14 @@ impl Writer {
     /// Publishes `payload`, without waiting. Returns the message's sequence.
     ///
     /// # Errors
-    /// [`TryWriteError::Full`] in a gated ring, [`TryWriteError::TooLarge`], [`TryWriteError::Closed`].
+    /// [`TryWriteError::Full`] in a gated ring and in a queue; [`TryWriteError::TooLarge`]; [`TryWriteError::Closed`];
+    /// [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
     ///
     /// # Cost
-    /// One copy, and one or two stores beside it. A gated writer looks at the readers once in up to `slots`
-    /// messages. System calls only if a reader sleeps, or every 20 ms while the ring is full, to see whether the
-    /// readers live.
+    /// One copy, and one or two stores beside it. The one writer of a gated ring looks at all readers once in up to `slots`
+    /// messages; if it has slots of 32 KiB or more, and enough of them, after each. Of many writers: one exchange of the
+    /// slot's word, one of the counter, stores to its own line, in a gated ring now and then a look at all readers. System
+    /// calls only if a reader or taker sleeps, or every 20 ms while the ring is full, to see whether the readers live.
     #[inline(always)]
     pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
         match self.front.write_now(payload) {
@@ -52,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Publishes `payload`, waiting until the slowest reader has freed a slot.
+    /// Publishes `payload`, waiting until there is room: for the slowest reader of a gated ring, for the takers of a queue.
     ///
     /// # Errors
     /// As [`Self::try_write`], without `Full`.
@@ -67,7 +70,7 @@ impl Writer {
     /// Publishes `payload`, waiting for at most `timeout`.
     ///
     /// # Errors
-    /// As [`Self::write`], and [`WriteError::TimedOut`], which names the slowest reader.
+    /// As [`Self::write`], and [`WriteError::TimedOut`], which names the slowest reader of a gated ring.
     pub fn write_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, WriteError> {
         self.wait(endpoint::deadline(timeout), |front| front.write(payload, &Extras::default()))
     }
@@ -123,7 +126,7 @@ impl Writer {
         front.is_ready() || endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ())
     }
 
-    /// The sequence that this writer publishes next.
+    /// The sequence that this writer publishes next; of many writers, the one that whoever is first publishes next.
     pub fn next_sequence(&self) -> u64 {
         self.front.sequence()
     }

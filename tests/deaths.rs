@@ -189,3 +189,21 @@ fn without_that_a_stopped_reader_is_waited_for_and_named() {
     let Some(WriteError::TimedOut { slowest: Some(slowest) }) = late else { panic!("{late:?}") };
     assert_eq!((slowest.pid, slowest.role, slowest.lag), (reader.pid(), Role::Reader, 2));
 }
+
+/// Fails if a writer thread sleeps until somebody wakes it: nobody does, and it is to look.
+#[test]
+fn a_writer_thread_that_sleeps_evicts_a_reader_that_does_not_move() {
+    for class in CLASSES {
+        for writers in [Writers::One, Writers::Many] {
+            let config = Config::new(1, 8).slot_class(class).writers(writers);
+            let ring = Ring::heap(&config.evict_after(Duration::from_millis(50))).unwrap();
+            let mut writer = ring.writer().unwrap();
+            let mut reader = ring.reader(Start::Next).unwrap();
+            writer.write(b"0").unwrap();
+            let begin = Instant::now();
+            assert_eq!(writer.write_timeout(b"1", NEVER), Ok(1), "{class:?} {writers:?}");
+            assert!(begin.elapsed() >= Duration::from_millis(50), "it was not waited for");
+            assert_eq!(reader.try_read(&mut [0; 8]), Err(TryReadError::Lagged(Lagged { missed: 1 })));
+        }
+    }
+}

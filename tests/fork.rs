@@ -14,7 +14,7 @@ use common::{fresh_name, message, path_of};
 use peer::{Peer, answer, order, wait_for_parent};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
-    Config, Delivery, JoinError, ReadError, Reader, Ring, SlotClass, Start, Taker, TryReadError,
+    Config, Delivery, Extras, JoinError, ReadError, Reader, Ring, SlotClass, Start, Taker, TryReadError,
     TryWriteError, WriteError, Writer, Writers,
 };
 use std::any::Any;
@@ -86,7 +86,10 @@ fn join(ring: &Ring) -> Box<dyn Any> {
 
 fn use_what_was_inherited(ring: &Ring, name: &str) {
     let (mut writer, mut reader) = (ring.writer().unwrap(), join(ring));
+    let shows_in_place = ring.delivery() == Delivery::Gated && ring.slot_class() == SlotClass::Arena;
+    let mut viewer = shows_in_place.then(|| ring.reader(Start::Next).unwrap());
     writer.write(&message(0, SLOT_BYTES)).unwrap();
+    let view = viewer.as_mut().map(|viewer| viewer.view().unwrap());
     let table = |ring: &Ring| -> Vec<_> {
         let participants = ring.participants();
         participants.iter().map(|one| (one.entry, one.role, one.pid, one.position, one.alive)).collect()
@@ -97,6 +100,11 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
             assert_refused(ring, &mut writer, reader.as_mut());
             ring.close();
             ring.skip_readers_to_newest();
+            if let Some(view) = view {
+                assert!(view.is_in_place());
+                assert_eq!(*view, *message(0, SLOT_BYTES));
+                drop(view);
+            }
             drop((writer, reader));
             let Some(grandchild) = fork() else {
                 in_child(|| assert!(matches!(ring.writer(), Err(JoinError::Forked))))
@@ -105,7 +113,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
             // What it opens itself is its own, and not its child's.
             let own = Ring::open(name).unwrap();
             let _joined = join(&own);
-            assert_eq!(own.participants().len(), 3);
+            assert_eq!(own.participants().len(), before.len() + 1);
             let Some(grandchild) = fork() else {
                 in_child(|| assert!(matches!(own.writer(), Err(JoinError::Forked))))
             };
@@ -114,6 +122,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     };
     assert!(succeeded(child));
     assert_eq!(table(ring), before);
+    assert!(view.is_none_or(|view| *view == *message(0, SLOT_BYTES)));
     writer.write(&message(1, SLOT_BYTES)).unwrap();
     answer("forked");
     wait_for_parent();
@@ -127,9 +136,12 @@ fn assert_refused(ring: &Ring, writer: &mut Writer, reader: &mut dyn Any) {
     if let Some(reader) = reader.downcast_mut::<Reader>() {
         assert_eq!(reader.try_read(&mut [0; SLOT_BYTES]), Err(TryReadError::Forked));
         assert_eq!(reader.read(&mut [0; SLOT_BYTES]), Err(ReadError::Forked));
+        assert_eq!(reader.messages().take(2).collect::<Vec<_>>(), [Err(ReadError::Forked)]);
         assert!(matches!(reader.try_view().err(), Some(TryReadError::Forked)));
     }
     if let Some(taker) = reader.downcast_mut::<Taker>() {
+        let placed = writer.assigned().unwrap().try_write(9, &[], &Extras::default());
+        assert_eq!(placed, Err(TryWriteError::Forked));
         assert!(matches!(taker.try_take().err(), Some(TryReadError::Forked)));
         assert!(matches!(taker.take().err(), Some(ReadError::Forked)));
     }

@@ -10,7 +10,7 @@ use seqring::pipeline::{
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 /// Fails if results are published as they come.
@@ -112,9 +112,13 @@ fn a_command_is_retried_so_many_times_and_not_more() {
 #[test]
 fn a_command_is_retried_by_another_producer_than_the_one_that_failed() {
     let pipeline = two_arrays().producers(2).on_failure(OnFailure::Retry(2));
+    let both = Arc::new(Barrier::new(2));
     let items = pipeline.start(numbers(300), |_| {
-        let mut failed_at = HashMap::new();
+        let (mut failed_at, mut begin) = (HashMap::new(), Some(both.clone()));
         move |command: &[u8], item: &mut Filling<'_>| {
+            if let Some(both) = begin.take() {
+                both.wait(); // Before, there may be no other one yet.
+            }
             let (n, tries) = (number(command), item.tries());
             if n.is_multiple_of(3) && tries < 3 {
                 assert_eq!(failed_at.insert(n, tries), None, "try {tries} by who failed at the one before");
@@ -184,6 +188,44 @@ fn a_pipeline_whose_producers_all_hang_ends() {
         assert!(items.next().is_none());
         drop(release);
     }
+}
+
+/// Says the next number when the gate lets it.
+struct Gated(u64, Receiver<()>);
+
+impl Commander for Gated {
+    fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError> {
+        self.1.recv()?;
+        command.extend_from_slice(&self.0.to_le_bytes());
+        self.0 += 1;
+        Ok(true)
+    }
+}
+
+/// Fails if a producer counts as gone until it takes another command.
+#[test]
+fn a_producer_that_came_back_and_has_nothing_to_do_is_not_missed() {
+    let ((issue, issued), (release, gate)) = (channel(), channel());
+    let (timeout, mut gate) = (Duration::from_millis(50), Some(gate));
+    let pipeline = two_arrays().on_failure(OnFailure::Skip).produce_timeout(timeout);
+    let late = |_| {
+        let gate: Receiver<()> = gate.take().unwrap();
+        move |command: &[u8], item: &mut Filling<'_>| {
+            gate.recv()?;
+            fill(command, item)
+        }
+    };
+    let mut items = pipeline.start(Gated(0, issued), late).unwrap();
+    issue.send(()).unwrap();
+    let hung = items.next().unwrap();
+    assert!(matches!(hung, Err(PipelineError::Hung { number: 0, .. })), "{hung:?}");
+    release.send(()).unwrap();
+    while items.progress().producers[0].busy.is_zero() {
+        std::thread::yield_now(); // Until it is back.
+    }
+    let nothing = items.next_timeout(4 * timeout);
+    assert!(matches!(nothing, Err(PipelineError::TimedOut { .. })), "{nothing:?}");
+    drop(issue); // There are no more.
 }
 
 struct Fails(u64);

@@ -9,13 +9,16 @@ mod crew;
 #[path = "common/items.rs"]
 mod items;
 
-use crew::{Recorded, die, hang, kill, lives, wait_until, workers};
+use crew::{NEVER, Recorded, die, hang, kill, lives, wait_until, workers};
 use items::{check, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use rustix::process::Signal;
 use seqring::pipeline::{
-    self, Commander, Doing, Exit, Filling, Items, OnFailure, Order, Pipeline, PipelineError, Producer,
-    WorkerError, WorkerRole,
+    self, Commander, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError,
+    Producer, Worker, WorkerError, WorkerRole, WorkerTicket,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 const ORDERS: [Order; 2] = [Order::Ordered, Order::Unordered];
@@ -315,6 +318,135 @@ fn a_producer_that_hangs_ends_the_pipeline_and_its_process_with_it() {
     kill(workers.pid(WorkerRole::Producer(0)), Signal::STOP);
     items.stop().unwrap();
     assert!(!workers.pids().into_iter().any(lives));
+}
+
+/// Starts threads that join by their tickets. A producer comes back from its first try of item 7 when it is killed, and not
+/// before; nothing else comes of that.
+#[derive(Debug)]
+struct BackWhenKilled;
+
+#[derive(Debug)]
+struct Thread {
+    kill: Sender<()>,
+    /// Disconnected when it has ended.
+    ended: Receiver<()>,
+}
+
+impl Launch for BackWhenKilled {
+    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+        let ((kill, killed), (alive, ended)) = (channel(), channel::<()>());
+        let ticket = ticket.clone();
+        std::thread::spawn(move || {
+            let _alive = alive;
+            let place = ticket.join().unwrap();
+            let late_at_seven = move |command: &[u8], item: &mut Filling<'_>| {
+                if number(command) == 7 && item.tries() == 1 {
+                    let _ = killed.recv(); // Nobody is left to kill it: the test is over.
+                }
+                fill(command, item)
+            };
+            match place.role() {
+                WorkerRole::Commander => place.command(numbers(50)).unwrap(),
+                WorkerRole::Producer(_) => place.produce(late_at_seven).unwrap(),
+            }
+        });
+        Ok(Box::new(Thread { kill, ended }))
+    }
+}
+
+impl Worker for Thread {
+    fn pid(&self) -> u32 {
+        std::process::id()
+    }
+
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+        let is_over = self.ended.recv_timeout(timeout) == Err(RecvTimeoutError::Disconnected);
+        Ok(is_over.then_some(Exit::Code(0)))
+    }
+
+    fn kill(&mut self) {
+        let _ = self.kill.send(()); // It has ended.
+    }
+}
+
+/// Fails if a producer that comes back before it is dead drops its command, or takes the next one.
+#[test]
+fn the_command_of_a_producer_that_comes_back_when_it_was_given_up_is_not_lost() {
+    for order in ORDERS {
+        for on_failure in [OnFailure::Skip, OnFailure::Retry(20)] {
+            let pipeline = pair().order(order).on_failure(on_failure).held_items(50);
+            let pipeline = pipeline.produce_timeout(Duration::from_millis(100));
+            let mut items = pipeline.start_with(BackWhenKilled).unwrap();
+            let (mut made, mut late) = (Vec::new(), Vec::new());
+            loop {
+                match items.next_timeout(NEVER) {
+                    Ok(Some(item)) => made.push(check(&item)),
+                    Ok(None) => break,
+                    Err(PipelineError::Hung { number, .. }) => late.push(number), // On a busy machine others, too.
+                    Err(error) => panic!("{order:?}, {on_failure:?}: {error}"),
+                }
+            }
+            assert_eq!(late.contains(&7), on_failure == OnFailure::Skip);
+            made.append(&mut late);
+            made.sort_unstable();
+            assert_eq!(made, (0..50).collect::<Vec<_>>(), "each once");
+        }
+    }
+}
+
+/// Starts a commander, and says of producers that there are some. The first of them is as dead as it is said to be.
+#[derive(Debug)]
+struct NeverThere {
+    first_is_dead: Arc<AtomicBool>,
+    started: bool,
+}
+
+#[derive(Debug)]
+struct Nobody {
+    is_dead: Arc<AtomicBool>,
+}
+
+impl Launch for NeverThere {
+    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+        if ticket.role() == WorkerRole::Commander {
+            return BackWhenKilled.start(ticket);
+        }
+        let is_first = !std::mem::replace(&mut self.started, true);
+        let is_dead = if is_first { self.first_is_dead.clone() } else { Arc::default() };
+        Ok(Box::new(Nobody { is_dead }))
+    }
+}
+
+impl Worker for Nobody {
+    fn pid(&self) -> u32 {
+        std::process::id()
+    }
+
+    fn wait(&mut self, _: Duration) -> std::io::Result<Option<Exit>> {
+        Ok(self.is_dead.load(Relaxed).then_some(Exit::Signal(9)))
+    }
+
+    fn kill(&mut self) {
+        self.is_dead.store(true, Relaxed);
+    }
+}
+
+/// Fails if the time that the first one took counts.
+#[test]
+fn a_producer_that_takes_the_place_of_one_that_never_joined_has_all_the_time_to_join() {
+    let first_is_dead = Arc::new(AtomicBool::new(false));
+    let launch = NeverThere { first_is_dead: first_is_dead.clone(), started: false };
+    let timeout = Duration::from_millis(100);
+    let pipeline = two_arrays().on_failure(OnFailure::Skip).start_timeout(timeout);
+    let mut items = pipeline.start_with(launch).unwrap();
+    wait_until("the commander is there", || items.progress().issued > 0);
+    for replaced in 0..2 {
+        let nothing = items.next_timeout(Duration::ZERO);
+        assert!(matches!(nothing, Err(PipelineError::TimedOut { .. })), "{nothing:?}");
+        assert_eq!(items.progress().producers[0].replaced, replaced);
+        first_is_dead.store(true, Relaxed);
+        std::thread::sleep(timeout); // The time of the one that is there is over.
+    }
 }
 
 #[test]

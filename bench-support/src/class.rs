@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-/// Below it both ends run on one physical core: that reads 29 ns on the project's Zen 4 host, and the fastest
+/// Below it both ends run on one physical core: that reads 29 ns on [the project's machine](crate), and the fastest
 /// reading of two cores that share an L3 is 60 ns. The bound is in the middle.
 pub const SAME_CORE_BELOW_NANOS: f64 = 45.0;
 

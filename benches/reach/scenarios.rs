@@ -1,4 +1,4 @@
-//! Rows: the five scenarios of the original tool, by the command itself.
+//! Rows: the five scenarios of the package `ringbuffer`, by the command itself.
 //!
 //! `seqring perf` is another package's program, so it must be built before: it is looked for where `cargo build
 //! --release` puts it, beside this program's directory.

@@ -2,6 +2,7 @@
 
 use arbitrary::Arbitrary;
 use seqring::{Config, Delivery, SlotClass, Writers};
+use std::time::Duration;
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Kind {
@@ -28,6 +29,7 @@ pub struct Shape {
     tag: bool,
     timestamp: bool,
     observers: bool,
+    evicts: bool,
     participants: u8,
     /// The first message has this number of bits, less a few.
     first_bits: u8,
@@ -44,7 +46,8 @@ impl Shape {
             .meta_bytes(usize::from(self.meta_bytes % 24))
             .observers(self.observers);
         let delivered = |broadcast| match broadcast {
-            Broadcast::Gated => config.clone().delivery(Delivery::Gated),
+            Broadcast::Gated if self.evicts => config.clone().evict_after(Duration::from_millis(1)),
+            Broadcast::Gated => config.clone(),
             Broadcast::Lossy => config.clone().delivery(Delivery::Lossy),
         };
         match self.kind {

@@ -174,6 +174,7 @@ const MODELS: &[Model] = &[
         preemptions: Some(3),
         body: aside::shown,
     },
+    Model { name: "shown_to_heir", kills: &[], floor: 15_512, preemptions: Some(3), body: aside::heir },
     Model {
         name: "hot",
         kills: &[(Pair::Free, End::Release), (Pair::Free, End::Acquire)],
@@ -314,6 +315,7 @@ const MODELS: &[Model] = &[
         body: queue::taker_died_owning,
     },
     Model { name: "adopted_once", kills: &[], floor: 152, preemptions: Some(3), body: queue::adopted_once },
+    Model { name: "found_another", kills: &[], floor: 996, preemptions: Some(2), body: queue::found_another },
     Model {
         name: "queue_died",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],

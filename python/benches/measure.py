@@ -178,7 +178,7 @@ def _median_of_parts(count: int, trip: Callable[[], Any]) -> float:
 
 
 def in_place(size: int, count: int, *, by_hand: type[Contestant] | None = None) -> float:
-    """Bytes a second that a writer copies in, while a reader looks at one word of each line where it lies."""
+    """Bytes a second that a writer copies in, while a reader looks at one word of each line where it lies. Both spin."""
     import numpy
 
     slots = 8
@@ -191,7 +191,7 @@ def in_place(size: int, count: int, *, by_hand: type[Contestant] | None = None) 
 
     def work(pipe: Any) -> None:
         receive: Receive | None = ring.receiver(0) if ring else None
-        reader = own.resume(parked.ticket) if own and parked else None
+        reader = own.resume(parked.ticket, waiting="spinning") if own and parked else None
         pipe.send("ready")
         for _ in range(count + slots):
             if reader:
@@ -203,7 +203,7 @@ def in_place(size: int, count: int, *, by_hand: type[Contestant] | None = None) 
 
     other = _start(work)
     _result(*other)
-    writer = own.writer() if own else None
+    writer = own.writer(waiting="spinning") if own else None
     send = writer.write if writer else ring.sender()  # type: ignore[union-attr]
     data = os.urandom(4096) * (size // 4096 + 1)
     data = data[:size]

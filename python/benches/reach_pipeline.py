@@ -174,9 +174,9 @@ def rows(quick: bool) -> list[Row]:
 
     most = {"unit": "%", "aim": 1, "at_most": True}
     return [
-        Row("12 kB, 2 producers, against the original algorithm", lambda: against(Pipeline, SMALL, 50_000), "×", 5),
+        Row("12 kB, 2 producers, against `concurrentbuffer`'s algorithm", lambda: against(Pipeline, SMALL, 50_000), "×", 5),
         Row("the same through compat", lambda: against(Compat, SMALL, 50_000), "×", 5),
-        Row("12.6 MB, 2 producers, against the original algorithm", lambda: against(Pipeline, LARGE, 500), "×", 1.4),
+        Row("12.6 MB, 2 producers, against `concurrentbuffer`'s algorithm", lambda: against(Pipeline, LARGE, 500), "×", 1.4),
         Row("the same through compat", lambda: against(Compat, LARGE, 500), "×", 1.4),
         Row("12.6 MB in place, 1 producer, against memcpy",
             lambda: rate(Pipeline, LARGE, n(500), 1) / memcpy_rate(n(500)), "×", 0.85),

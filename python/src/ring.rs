@@ -19,8 +19,8 @@ use seqring::{Config, Delivery, Role, Writers};
 /// A ring of `slots` messages in shared memory, made by `Ring.create` and opened by its name in any process.
 ///
 /// Pickles to its name, for spawn and forkserver; after a fork it opens itself anew. Closing it, or the end of a `with`
-/// statement, lets go of it; its readers and writers stay. The last one out removes it, and `python -m seqring gc` what was
-/// killed.
+/// statement, lets go of it; its readers and writers stay. The last one out removes it, and `python -m seqring gc --remove`
+/// what was killed.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
     name: String,

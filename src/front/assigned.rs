@@ -20,7 +20,7 @@ impl Front {
             return Err(self.too_large(len, meta_len));
         }
         if life::is_closed(&self.slots.memory) {
-            return Err(TryWriteError::Closed);
+            return Err(self.closed());
         }
         match self.room_at(sequence) {
             Room::Full => Err(TryWriteError::Full),

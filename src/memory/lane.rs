@@ -51,8 +51,8 @@ impl Lane {
         if !self.is_straight() {
             return None;
         }
-        // SAFETY: `slots` are those of `lap`, in which `sequence` lies: not before its first message, and before its end
-        // because before `until`.
+        // SAFETY: the ring is plain, or the lane is straight nowhere. `slots` are those of `lap`, in which `sequence` lies:
+        // not before its first message, and before its end because before `until`.
         Some((Here { sequence: self.sequence }, unsafe { self.slots.slot(self.sequence) }))
     }
 
@@ -70,8 +70,7 @@ impl Lane {
     pub(crate) fn all_ahead(&self, most: usize) -> (u64, impl Iterator<Item = InlineSlot<'_>>) {
         let straight = self.until.saturating_sub(self.sequence);
         let count = straight.min(most as u64) as usize;
-        // SAFETY: as in `ahead`, for each of them: the last is before `until`. The ring is plain, or the lane is straight
-        // nowhere.
+        // SAFETY: as in `ahead`, for each of them: the last is before `until`.
         (self.sequence, unsafe { self.slots.stretch(self.sequence, count) })
     }
 

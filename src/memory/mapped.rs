@@ -19,7 +19,8 @@ use std::sync::Arc;
 /// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `mapping` lives;
 /// - ALIGNED: `base` is aligned to a page, and [`Layout`] only yields offsets aligned for what lies there;
 /// - ATOMIC-ONLY: peers may store anywhere at any time, and so may we, so nobody makes a plain reference to
-///   these bytes: only references to atomics, which all bit patterns are valid for.
+///   these bytes but by [`frozen_bytes`] and [`exclusive_bytes`], on the protocol's word (FROZEN): only references to
+///   atomics, which all bit patterns are valid for.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     mapping: Arc<Mapping>,

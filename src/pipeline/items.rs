@@ -135,20 +135,25 @@ impl Items {
             let look_again = self.keeper.look(&mut self.workers)?;
             let (seen, done) = (&self.seen, self.done);
             let have_come = |issued| seen.as_ref().map_or(done >= issued, |seen| seen.are_all_below(issued));
-            let the_end = self.keeper.end_after(have_come);
-            let until = match the_end {
-                Some(_) => Some(Instant::now()), // The end of the commands may be among the results already.
-                None => [deadline, look_again].into_iter().flatten().min(),
+            let is_ending = self.keeper.is_ending(have_come);
+            let until = if is_ending {
+                Some(Instant::now()) // What the commander did last may be among the results already.
+            } else {
+                [deadline, look_again].into_iter().flatten().min()
             };
-            match (Held::take(&mut self.taker, until), the_end) {
-                (Ok(held), _) => return self.outcome(held).map_err(damaged),
-                (Err(ReadError::TimedOut { .. }), Some(end)) => return Err(end),
-                (Err(ReadError::TimedOut { .. }), None)
-                    if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
-                (Err(ReadError::TimedOut { .. }), None) => {
-                    return Err(PipelineError::TimedOut { in_flight: self.progress().in_flight });
+            match Held::take(&mut self.taker, until) {
+                Ok(held) => {
+                    self.keeper.tell()?; // There is room now.
+                    return self.outcome(held).map_err(damaged);
                 }
-                (Err(other), _) => return Err(PipelineError::Read(other)),
+                Err(ReadError::TimedOut { .. }) => {}
+                Err(other) => return Err(PipelineError::Read(other)),
+            }
+            if is_ending && let Some(end) = self.keeper.the_end() {
+                return Err(end);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(PipelineError::TimedOut { in_flight: self.progress().in_flight });
             }
         }
     }

@@ -14,10 +14,10 @@ use super::producing::{Kept, told, try_again};
 use super::results::Results;
 use super::workers::Workers;
 use super::workshop::Workshop;
-use crate::error::WriteError;
+use crate::error::TryWriteError;
 use crate::taker::Taker;
 use crate::writer::Writer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How long workers may be at what.
@@ -51,6 +51,8 @@ pub(crate) struct Keeper {
     unbuilt: Vec<u32>,
     /// What became of commands, whose results only say that it is written here.
     written: BTreeMap<u64, PipelineError>,
+    /// Those of them whose results had no room yet, and their producers.
+    untold: VecDeque<(usize, Label)>,
     /// Why nothing more is issued.
     commander_died: Option<PipelineError>,
     /// Since when no producer is left.
@@ -90,6 +92,7 @@ impl Keeper {
             commands: vec![None; producers],
             unbuilt: vec![0; producers],
             written: BTreeMap::new(),
+            untold: VecDeque::new(),
             commander_died: None,
             deserted: None,
             workshop: workshop.clone(),
@@ -118,11 +121,15 @@ impl Keeper {
         Ok(Some(self.next_look))
     }
 
-    /// Why there will be nothing more, if the commander died and all results came of the so many commands that `have_come`
-    /// asks for.
-    pub(crate) fn end_after(&mut self, have_come: impl FnOnce(u64) -> bool) -> Option<PipelineError> {
-        let issued = self.workshop.board.issued();
-        self.commander_died.take_if(|_| have_come(issued))
+    /// Whether the commander died and all results came of the so many commands that `have_come` asks for. One more may be
+    /// there: of a command that it issued and did not count, or its word that there are none.
+    pub(crate) fn is_ending(&self, have_come: impl FnOnce(u64) -> bool) -> bool {
+        self.commander_died.is_some() && have_come(self.workshop.board.issued())
+    }
+
+    /// Why nothing more comes.
+    pub(crate) fn the_end(&mut self) -> Option<PipelineError> {
+        self.commander_died.take()
     }
 
     /// What became of the command of this number, if it is known here and not by its result.
@@ -156,6 +163,11 @@ impl Keeper {
         limit: Duration,
         workers: &mut Workers,
     ) -> Result<(), PipelineError> {
+        // Now: one that was given up may be back, and at another command, at any time.
+        let command = match at {
+            At::Work(label) => self.kept.get(worker).and_then(|kept| kept.get(label)),
+            _ => None,
+        };
         if !self.workshop.board.line(worker).turn(at, At::GivenUp) {
             return Ok(()); // It was done a moment ago.
         }
@@ -171,7 +183,6 @@ impl Keeper {
                 Ok(())
             }
             (At::Work(label), Workers::Threads(_)) => {
-                let command = self.kept.get(worker).and_then(|kept| kept.get(label));
                 self.decide(worker, label, &command.unwrap_or_default(), self.hung(worker, label))
             }
             _ => Ok(()),
@@ -192,16 +203,30 @@ impl Keeper {
         error: PipelineError,
     ) -> Result<(), PipelineError> {
         self.workshop.board.line(producer).count_failed();
-        let told_of = if let Some(label) = self.workshop.plan.on_failure.again(label) {
-            try_again(&mut self.again, label, producer, command).map(drop)
+        if let Some(label) = self.workshop.plan.on_failure.again(label) {
+            let tried = try_again(&mut self.again, label, producer, command);
+            tried.map(drop).map_err(|error| PipelineError::Config(error.to_string()))
         } else if self.workshop.plan.on_failure == OnFailure::Skip {
             self.written.insert(label.number, error);
-            let text = told(producer, label, "");
-            self.results.put(Mark::Written.label(label.number), label.number, &text)
+            self.untold.push_back((producer, label));
+            self.tell()
         } else {
-            return Err(error);
-        };
-        told_of.map_err(|error: WriteError| PipelineError::Config(error.to_string()))
+            Err(error)
+        }
+    }
+
+    /// Publishes the results of skipped commands, as far as there is room: the consumer, who makes it, is the one that
+    /// would wait. In any order it may be full, because a producer died when it had just published what it made.
+    pub(crate) fn tell(&mut self) -> Result<(), PipelineError> {
+        while let Some((producer, label)) = self.untold.front().copied() {
+            let text = told(producer, label, "");
+            match self.results.try_put(Mark::Written.label(label.number), label.number, &text) {
+                Err(TryWriteError::Full) => break,
+                other => other.map_err(|error| PipelineError::Config(error.to_string()))?,
+            }
+            self.untold.pop_front();
+        }
+        Ok(())
     }
 
     /// Decides what follows from a worker's end.
@@ -245,7 +270,9 @@ impl Keeper {
             (None, _) => {}
         }
         self.workshop.board.line(worker).count_replaced();
-        crew.start_one(worker)
+        crew.start_one(worker)?;
+        self.seen[worker] = (At::Absent, Instant::now());
+        Ok(())
     }
 
     /// Takes over what dead producers have in hand.
@@ -271,5 +298,33 @@ impl Keeper {
             return Ok(());
         }
         Err(PipelineError::Deserted { producers, timeout })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::Order;
+    use super::super::workshop::tests::on_heap;
+    use super::{Keeper, Label, Limits, Mark, OnFailure, Workshop};
+    use std::time::Duration;
+
+    fn keeper(workshop: &Workshop) -> Keeper {
+        let limits = Limits { start: Duration::from_secs(1), build: None, produce: None };
+        Keeper::new(workshop, limits, Vec::new(), true).unwrap()
+    }
+
+    /// Fails, by never ending, if the host waits for room that only itself can make.
+    #[test]
+    fn a_command_is_skipped_while_the_results_are_full() {
+        let workshop = on_heap(Order::Unordered, OnFailure::Skip, 1);
+        let (mut keeper, mut taker) = (keeper(&workshop), workshop.taker().unwrap());
+        keeper.results.put(Mark::Item.label(0), 0, &[]).unwrap(); // As the dead one did.
+        let label = Label { mark: 0, number: 0 };
+        keeper.decide(0, label, &[], keeper.hung(0, label)).unwrap();
+        for mark in [Mark::Item, Mark::Written] {
+            assert_eq!(taker.try_take().unwrap().received().tag, mark.label(0).word());
+            keeper.tell().unwrap();
+        }
+        assert!(keeper.written(0).is_some() && keeper.untold.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use super::label::{Label, Mark};
 use super::plan::Plan;
 use super::results::Results;
 use super::worker::{Filling, Producer};
-use crate::error::WriteError;
+use crate::error::{TryWriteError, WriteError};
 use crate::extras::Extras;
 use crate::ring::Ring;
 use crate::sync::{Mutex, MutexGuard};
@@ -78,7 +78,13 @@ impl<P: Producer> Producing<P> {
             // Closed: the consumer has stopped, and nobody is left to tell.
             let told = match &built {
                 Ok(()) if self.hand.is_for_another(&command) => self.hand.pass_on(label, command),
-                Ok(()) => self.hand.make(&mut self.producer, label, &command),
+                Ok(()) => match self.hand.make(&mut self.producer, label, &command) {
+                    Ok(false) => {
+                        std::mem::forget(command); // Dropping it would say that it is done with.
+                        break;
+                    }
+                    made => made.map(drop),
+                },
                 Err(message) => self.hand.tell(Mark::Unbuilt, label, message),
             };
             if told.is_err() {
@@ -90,20 +96,24 @@ impl<P: Producer> Producing<P> {
 }
 
 impl Hand {
-    fn make(&mut self, producer: &mut impl Producer, label: Label, command: &[u8]) -> Result<(), WriteError> {
-        let began = Instant::now();
+    /// Makes the result of a command, and tells of it. False if its process was given up before it had: it is about to be
+    /// killed, and the host decides on the command that it then finds in its hands.
+    fn make(
+        &mut self,
+        producer: &mut impl Producer,
+        label: Label,
+        command: &[u8],
+    ) -> Result<bool, WriteError> {
         self.passed_on = false;
         if let Some(kept) = &self.kept {
             kept.keep(label, command);
         }
-        let at = At::Work(label);
+        let arrays = &*self.plan.arrays;
+        let Some(mut room) = self.results.claim(label.number, arrays.bytes())? else { return Ok(true) };
+        // Only now: nobody is late who waits for room, or has nothing to make.
+        let (at, began) = (At::Work(label), Instant::now());
         let line = self.board.line(self.index);
         line.set(at);
-        let arrays = &*self.plan.arrays;
-        let Some(mut room) = self.results.claim(label.number, arrays.bytes())? else {
-            line.turn(at, At::Idle);
-            return Ok(());
-        };
         self.metadata.clear();
         let (number, tries) = (label.number, u32::from(label.mark) + 1);
         let mut filling = Filling {
@@ -115,19 +125,25 @@ impl Hand {
             ring: &self.ring,
         };
         let made = said(catch_unwind(AssertUnwindSafe(|| producer.produce(command, &mut filling))));
-        line.count_busy(began.elapsed());
-        if !line.turn(at, At::Idle) {
-            return Ok(()); // Given up: what is to become of the command was decided.
+        let in_time = line.turn(at, At::Idle);
+        // A thread goes on when it comes back, and somebody has the copy of its command, and decides.
+        let goes_on = in_time || (self.kept.is_some() && line.turn(At::GivenUp, At::Idle));
+        line.count_busy(began.elapsed()); // Who sees it counted sees it back.
+        if !in_time {
+            return Ok(goes_on);
         }
         let extras = Extras { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
-        let published = made.and_then(|()| room.publish(&extras).map_err(|error| error.to_string()));
+        let published = match made.map(|()| room.publish(&extras)) {
+            // There was room for this one, but a dead producer's last result is there twice.
+            Ok(Err(TryWriteError::Full)) => Ok(self.results.publish_again(arrays.bytes(), &extras)?),
+            Ok(published) => published.map(drop).map_err(|error| error.to_string()),
+            Err(message) => Err(message),
+        };
         match published {
-            Ok(_) => {
-                line.count_made();
-                Ok(())
-            }
-            Err(message) => self.fail(label, command, &message),
+            Ok(()) => line.count_made(),
+            Err(message) => self.fail(label, command, &message)?,
         }
+        Ok(true)
     }
 
     fn fail(&mut self, label: Label, command: &[u8], message: &str) -> Result<(), WriteError> {
@@ -196,4 +212,35 @@ pub(crate) fn told(index: usize, label: Label, message: &str) -> Vec<u8> {
     text.push(label.mark);
     text.extend_from_slice(message.as_bytes());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::WorkerError;
+    use super::super::failure::OnFailure;
+    use super::super::results::Order;
+    use super::super::worker::Filling;
+    use super::super::workshop::tests::on_heap;
+    use super::{Label, Mark, Producing};
+
+    /// Fails if a good item is a failed one because its room went to another, or is not published as it was filled.
+    #[test]
+    fn an_item_whose_room_went_to_another_waits_for_the_next() {
+        let workshop = on_heap(Order::Unordered, OnFailure::Skip, 1);
+        let mut other = workshop.host_results().unwrap();
+        let make = move |_: &[u8], item: &mut Filling<'_>| -> Result<(), WorkerError> {
+            item.array(0).fill(7);
+            Ok(other.put(Mark::Item.label(9), 9, &[])?)
+        };
+        let Producing { mut producer, mut hand, .. } = workshop.producing(0, make, None).unwrap();
+        let mut taker = workshop.taker().unwrap();
+        let consumer = std::thread::spawn(move || {
+            assert_eq!(taker.take().unwrap().received().tag, Mark::Item.label(9).word());
+            let taken = taker.take().unwrap();
+            assert_eq!((taken.received().tag, &taken[..8]), (Mark::Item.label(0).word(), &[7; 8][..]));
+        });
+        assert!(hand.make(&mut producer, Label { mark: 0, number: 0 }, &[]).unwrap());
+        consumer.join().unwrap();
+        assert_eq!(workshop.board.line(0).figures().made, 1);
+    }
 }

@@ -50,6 +50,17 @@ impl Results {
         }
     }
 
+    /// Publishes what was filled last, whose [`Room`] went to another, waiting for the next one. Where results come in any
+    /// order.
+    pub(crate) fn publish_again(&mut self, len: usize, extras: &Extras<'_>) -> Result<(), WriteError> {
+        loop {
+            match self.writer.claim(len)?.publish_with(extras) {
+                Err(TryWriteError::Full) => {}
+                other => return other.map(drop).map_err(WriteError::from_try),
+            }
+        }
+    }
+
     /// Publishes a mark with what is to be said of it.
     pub(crate) fn put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), WriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
@@ -60,6 +71,19 @@ impl Results {
                 assigned.write(number, text, &extras).map(drop)
             }
             Order::Unordered => self.writer.write_with(text, &extras).map(drop),
+        }
+    }
+
+    /// As [`Self::put`], without waiting for room.
+    pub(crate) fn try_put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), TryWriteError> {
+        let text = &text[..text.len().min(self.slot_bytes)];
+        let extras = Extras { tag: label.word(), metadata: &[] };
+        match self.order {
+            Order::Ordered => {
+                let mut assigned = self.writer.assigned().expect("results are a queue");
+                assigned.try_write(number, text, &extras).map(drop)
+            }
+            Order::Unordered => self.writer.try_write_with(text, &extras).map(drop),
         }
     }
 }

@@ -73,7 +73,10 @@ impl Workshop {
     /// One that somebody else made; `None` if these rings are no pipeline's.
     pub(crate) fn join(commands: Ring, results: Ring) -> Option<Self> {
         let (board, plan) = Board::of(&commands)?;
-        Some(Workshop { commands, results, board, plan })
+        // The plan lies where anybody may have changed it: everybody that it speaks of has an entry.
+        let have_entries = commands.config().participants == 2 * plan.producers + 1 + HOST
+            && results.config().participants > plan.producers + 1 + HOST;
+        have_entries.then_some(Workshop { commands, results, board, plan })
     }
 
     /// The number of the commander among the workers.
@@ -169,4 +172,33 @@ fn writer(ring: &Ring, entry: usize) -> Result<Writer, JoinError> {
     let mut writer = ring.writer_in(entry..entry + 1)?;
     writer.sleep_up_to(LONGEST_SLEEP);
     Ok(writer)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::{arrays::Arrays, failure::OnFailure, results::Order};
+    use super::{Board, Config, Plan, Ring, Sizes, Workshop};
+
+    /// Of one producer that makes items of two arrays of eight bytes.
+    pub(crate) fn on_heap(order: Order, on_failure: OnFailure, in_flight: usize) -> Workshop {
+        let mut arrays = Arrays::default();
+        arrays.add(None, 8).and_then(|()| arrays.add(None, 8)).unwrap();
+        let plan = Plan { arrays: arrays.into(), producers: 1, order, on_failure };
+        let sizes = Sizes { in_flight, held_items: 1, command_bytes: 8, metadata_bytes: 0, text_bytes: 64 };
+        let heap = |[commands, results]: [&Config; 2]| Ok([Ring::heap(commands)?, Ring::heap(results)?]);
+        Workshop::create(plan, sizes, heap).unwrap()
+    }
+
+    /// Fails if whoever joins takes an entry that the table does not have.
+    #[test]
+    fn a_plan_of_more_producers_than_have_entries_is_refused() {
+        let Workshop { commands, results, plan, .. } = on_heap(Order::Ordered, OnFailure::Fail, 1);
+        let join = || Workshop::join(commands.clone(), results.clone());
+        assert_eq!(join().unwrap().plan, plan);
+        // As many words, and all of them a plan's.
+        let other = Plan { arrays: Arrays::default().into(), producers: 2, ..plan };
+        assert_eq!(Board::words(&other), commands.user_words().len());
+        Board::set_up(&commands, &other);
+        assert!(join().is_none());
+    }
 }

@@ -4,7 +4,7 @@
 //! to other processes. So nobody works with a descriptor that he was given: he opens the file behind it once more.
 
 use super::file::{Contents, SegmentFile, failure, reopen, through_proc, unusable};
-use super::{Backing, Draft, Opened};
+use super::{Backing, Draft, LEAVER_STAYS, Opened};
 use crate::error::RingError;
 use crate::layout::Layout;
 use crate::segment_options::SegmentOptions;
@@ -108,7 +108,7 @@ fn enter(file: &SegmentFile) -> Result<(), RingError> {
         }
         std::thread::yield_now();
     }
-    Err(unusable(&file.path, "somebody who is leaving holds it, and does not go on".into()))
+    Err(unusable(&file.path, LEAVER_STAYS.into()))
 }
 
 /// The path of the file behind a descriptor, if it has one in this process's view.

@@ -35,6 +35,11 @@ pub(crate) use presence::Presence;
 #[cfg(all(target_os = "linux", not(any(seqring_loom, seqring_fuzz))))]
 pub(crate) use presence::started;
 
+/// What is said of a segment that stays locked for good.
+#[cfg(any(target_os = "linux", feature = "portable"))]
+const LEAVER_STAYS: &str =
+    "somebody who is leaving holds it, and does not go on: if it is stopped, continue or kill it";
+
 /// What keeps a ring's memory for one handle, and says which of its entries are in whose hands.
 #[derive(Debug)]
 pub(crate) enum Backing {
@@ -172,7 +177,7 @@ impl Opened {
             #[cfg(target_os = "linux")]
             Backend::File => named::open(&path, options),
             #[cfg(feature = "portable")]
-            Backend::Portable => portable::open(path, options),
+            Backend::Portable => portable::open(&path, options),
             backend => Err(RingError::Unsupported { backend }),
         }
     }

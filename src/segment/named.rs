@@ -9,7 +9,7 @@
 //! somebody just removed it, and he looks again.
 
 use super::file::{Contents, SegmentFile, failure, through_proc, unusable};
-use super::{Backing, Draft, Opened};
+use super::{Backing, Draft, LEAVER_STAYS, Opened};
 use crate::error::RingError;
 use crate::layout::Layout;
 use crate::segment_options::SegmentOptions;
@@ -62,26 +62,29 @@ pub(super) fn publish(file: &SegmentFile) -> Result<(), RingError> {
 
 /// Opens the segment of that path.
 pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
+    let mut file = enter(path, OFlags::RDWR)?;
+    let Contents { layout, stat, .. } = file.contents()?;
+    check_owner(&file.path, stat.st_uid, stat.st_mode)?;
+    file.keep = layout.config.keep; // From here on we may be the last one out.
+    let (mapping, warnings) = file.map(&layout, options)?;
+    Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) })
+}
+
+/// Opens the file of that path as one of its users: nobody else removes the name as the last one out. Not known to be one
+/// of ours yet, it is not ours to remove either.
+fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
-        let fd = open_regular(path, OFlags::RDWR)?;
-        // Until it is entered, and known to be one of ours, it is not ours to remove.
-        let mut file = SegmentFile::of(fd, path, 0);
+        let file = SegmentFile::of(open_regular(path, access)?, path, 0);
         let entered = file.enter();
         stops::at(Stop::SegmentEntered);
         match entered {
-            Ok(()) if file.is_named() => {
-                let Contents { layout, stat, .. } = file.contents()?;
-                check_owner(&file.path, stat.st_uid, stat.st_mode)?;
-                file.keep = layout.config.keep; // From here on we may be the last one out.
-                let (mapping, warnings) = file.map(&layout, options)?;
-                return Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) });
-            }
+            Ok(()) if file.is_named() => return Ok(file),
             // Somebody is removing the name at this moment, or just did: look again.
             Ok(()) | Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
             Err(error) => return Err(failure("locking", path)(error)),
         }
     }
-    Err(unusable(path, "somebody who is leaving holds it, and does not go on".into()))
+    Err(unusable(path, LEAVER_STAYS.into()))
 }
 
 /// Opens the segment of that path to be looked at: nobody notices, nobody is held up, and the name is not kept.
@@ -100,6 +103,8 @@ pub(crate) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingErr
 
 /// Removes the name, so that nobody can open the segment any more; who has it keeps it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
+    // As its user: whoever is about to remove the name as the last one out would remove that of the next segment.
+    let _entered = enter(path, OFlags::RDONLY)?;
     fs::unlink(path).map_err(failure("removing", path))
 }
 

@@ -12,7 +12,7 @@
 //! with their process, as the system sees to it. The last one out removes the files and the memory. What a creator leaves
 //! that is killed before the link, the next creator removes.
 
-use super::{Backing, Draft, Mapping, Opened, pages};
+use super::{Backing, Draft, LEAVER_STAYS, Mapping, Opened, pages};
 use crate::error::RingError;
 use crate::layout::Layout;
 use crate::location::SUFFIX;
@@ -82,24 +82,12 @@ pub(super) fn draft(
 }
 
 /// Opens the segment that the file of that path leads to.
-pub(super) fn open(path: PathBuf, options: &SegmentOptions) -> Result<Opened, RingError> {
-    for _ in 0..OPEN_TRIES {
-        let mut link = Link::at(&path)?;
-        let entered = link.file.try_lock_shared();
-        stops::at(Stop::SegmentEntered);
-        match entered {
-            Ok(()) if leads_to(&path, &link.id) => {
-                let (mapping, layout) = link.map()?;
-                link.keep = layout.config.keep;
-                let warnings = pages::settle(&mapping, &layout, options);
-                return Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) });
-            }
-            // Somebody is removing it at this moment, or just did: look again.
-            Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            Err(TryLockError::Error(error)) => return Err(failure("locking", &path)(error)),
-        }
-    }
-    Err(RingError::Unusable { path, reason: "somebody who is leaving holds it, and does not go on".into() })
+pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
+    let mut link = Link::entered(path)?;
+    let (mapping, layout) = link.map()?;
+    link.keep = layout.config.keep;
+    let warnings = pages::settle(&mapping, &layout, options);
+    Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })
 }
 
 /// Removes the segment if nobody has it open and its ring is not to be kept. Says whether it did.
@@ -113,10 +101,11 @@ pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingErr
 
 /// Removes the name, so that nobody can open the segment any more; who has it keeps it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
-    let link = Link::at(path)?;
+    // As its user: whoever is about to remove the name as the last one out would remove that of the next segment.
+    let link = Link::entered(path)?;
     fs::remove_file(path).map_err(failure("removing", path))?;
     remove_memory(&link.id);
-    Ok(()) // If nobody has it, we are the last one out.
+    Ok(()) // If nobody else has it, we are the last one out.
 }
 
 impl Link {
@@ -124,6 +113,22 @@ impl Link {
     fn at(path: &Path) -> Result<Self, RingError> {
         let (file, id) = open_link(path)?;
         Ok(Link { file, path: path.into(), id, keep: true, entries: Mutex::default() })
+    }
+
+    /// The one at that path, as one of its users: nobody else is the last one out.
+    fn entered(path: &Path) -> Result<Self, RingError> {
+        for _ in 0..OPEN_TRIES {
+            let link = Link::at(path)?;
+            let entered = link.file.try_lock_shared();
+            stops::at(Stop::SegmentEntered);
+            match entered {
+                Ok(()) if leads_to(path, &link.id) => return Ok(link),
+                // Somebody is removing it at this moment, or just did: look again.
+                Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Err(TryLockError::Error(error)) => return Err(failure("locking", path)(error)),
+            }
+        }
+        Err(RingError::Unusable { path: path.into(), reason: LEAVER_STAYS.into() })
     }
 
     pub(super) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
@@ -186,10 +191,11 @@ impl Drop for Link {
         // Let go first: of two that leave at once and keep their shared locks, neither would be alone.
         let _ = self.file.unlock();
         stops::at(Stop::SegmentLeft);
-        let is_named = leads_to(&self.path, &self.id);
-        if (self.keep && is_named) || self.file.try_lock().is_err() {
+        let is_named = || leads_to(&self.path, &self.id);
+        if (self.keep && is_named()) || self.file.try_lock().is_err() {
             return;
         }
+        let is_named = is_named(); // Asked now: from here on nobody gives the name to another ring.
         stops::at(Stop::SegmentDeserted);
         if is_named {
             let _ = fs::remove_file(&self.path);

@@ -105,6 +105,7 @@ impl Role {
             Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
             // In `recovery`, `handover`, `eviction` and `segment`.
             Stop::DeathKept
+            | Stop::DeadFound
             | Stop::ReaderParking
             | Stop::ReaderParked
             | Stop::ReaderResuming

@@ -7,7 +7,7 @@
 //! killed and an heir takes its place; and 10^4 more are moved. It
 //! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
 //! victim never gets to its point. Clearing up after the dead (`recovery`), handing readers over (`handover`), evicting them
-//! (`eviction`), producers of a pipeline (`pipeline`), and the points at which segments come and go (`segment`) have cases
+//! (`eviction`), workers of a pipeline (`pipeline`), and the points at which segments come and go (`segment`) have cases
 //! of their own.
 
 mod case;
@@ -21,8 +21,8 @@ mod victim;
 
 use case::{Case, Fate, Role, be_victim};
 use recovery::Clearing;
-use seqring::Ticket;
 use seqring::stopping::Stop;
+use seqring::{Ticket, Writers};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -59,6 +59,10 @@ fn main() -> ExitCode {
         }
         ["evicter", stop, name] => {
             eviction::be_victim(stop.parse().expect("a number"), name);
+            ExitCode::SUCCESS
+        }
+        ["evicted", stop, name] => {
+            eviction::be_evicted(stop.parse().expect("a number"), name);
             ExitCode::SUCCESS
         }
         ["pipeline-worker", stop, ticket] => {
@@ -130,7 +134,10 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
         "{points} of {points_in_all} points: {stops} stops and {kills} kills; {moved} messages went past them; {seconds} s"
     );
     sound &= points > 0;
-    println!("{}", if sound { "sound: whoever was stopped, the others went on" } else { "NOT SOUND" });
+    println!(
+        "{}",
+        if sound { "sound: whoever was stopped, the others went on as promised" } else { "NOT SOUND" }
+    );
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -150,11 +157,18 @@ fn outcome(stop: Stop, messages: u64) -> Outcome {
         if fate == Fate::Killed && pipeline::passes(stop) {
             outcome.enter("a pipeline's producer", fate, pipeline::run(stop));
         }
+        if fate == Fate::Killed && pipeline::commander_passes(stop) {
+            outcome.enter("a pipeline's commander", fate, pipeline::run_commander(stop));
+        }
         for class in handover::CLASSES.into_iter().filter(|_| handover::passes(stop)) {
             outcome.enter(&format!("{class:?}"), fate, handover::run(stop, class, fate, messages));
         }
         for class in handover::CLASSES.into_iter().filter(|class| eviction::passes(stop, *class)) {
             outcome.enter(&format!("{class:?}"), fate, eviction::run(stop, class, fate, messages));
+        }
+        for writers in [Writers::One, Writers::Many].into_iter().filter(|_| eviction::is_in_a_read(stop)) {
+            let what = format!("a read, {writers:?}");
+            outcome.enter(&what, fate, eviction::run_in_a_read(stop, writers, fate, messages));
         }
     }
     outcome

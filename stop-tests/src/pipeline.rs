@@ -1,20 +1,24 @@
-//! Producers of a pipeline that die at a point: each item comes once all the same, made by another.
+//! Workers of a pipeline that die at a point. A producer: each item comes once all the same, made by another, or the word
+//! that it died in its place. The commander: what it issued comes, and then the word that it died.
 
 use crate::victim;
 use seqring::pipeline::{
-    Commands, Exit, Filling, Launch, OnFailure, Order, Pipeline, Worker, WorkerError, WorkerRole,
-    WorkerTicket,
+    Commands, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Worker,
+    WorkerError, WorkerRole, WorkerTicket,
 };
 use seqring::stopping::Stop;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+const ORDERS: [Order; 2] = [Order::Ordered, Order::Unordered];
 const ITEMS: u64 = 300;
 /// The victim gets to its point so often before it dies there.
 const PASSES_BEFORE: u64 = 3;
 
-/// Whether it certainly gets there. It sleeps only if there happens to be no command.
+/// Whether a producer certainly gets there. It sleeps only if there happens to be no command.
 pub(crate) fn passes(stop: Stop) -> bool {
     matches!(
         stop,
@@ -28,6 +32,20 @@ pub(crate) fn passes(stop: Stop) -> bool {
             | Stop::TakeOwned
             | Stop::BellCleared
     )
+}
+
+/// Whether the commander does. How many commands it has issued there, all of which producers find.
+fn issued_at(stop: Stop) -> Option<u64> {
+    match stop {
+        Stop::SeatTaken => Some(0),
+        Stop::ExchangeLooked | Stop::ExchangeArmed => Some(PASSES_BEFORE),
+        Stop::ExchangeDone | Stop::ExchangeOwned => Some(PASSES_BEFORE + 1),
+        _ => None,
+    }
+}
+
+pub(crate) fn commander_passes(stop: Stop) -> bool {
+    issued_at(stop).is_some()
 }
 
 /// A worker process; with a point, the victim.
@@ -51,19 +69,30 @@ fn make(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
     Ok(())
 }
 
-/// Starts this program again; the first process of the first producer is the victim.
+/// Starts this program again; the first process of that role is the victim.
 #[derive(Debug)]
 struct Victims {
+    role: WorkerRole,
     stop: Option<usize>,
+    victim: Arc<AtomicU32>,
+}
+
+impl Victims {
+    fn new(role: WorkerRole, stop: Stop) -> Self {
+        Victims { role, stop: Some(victim::number_of(stop)), victim: Arc::default() }
+    }
 }
 
 impl Launch for Victims {
     fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
-        let stop = if ticket.role() == WorkerRole::Producer(0) { self.stop.take() } else { None };
-        let stop = stop.map_or("-".into(), |stop| stop.to_string());
+        let stop = if ticket.role() == self.role { self.stop.take() } else { None };
+        let name = stop.map_or("-".into(), |stop| stop.to_string());
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["pipeline-worker", &stop, &ticket.to_string()]);
-        Ok(Box::new(Process(command.spawn()?)))
+        let child = command.args(["pipeline-worker", &name, &ticket.to_string()]).spawn()?;
+        if stop.is_some() {
+            self.victim.store(child.id(), Ordering::Relaxed);
+        }
+        Ok(Box::new(Process(child)))
     }
 }
 
@@ -94,19 +123,30 @@ impl Worker for Process {
     }
 }
 
-/// In both orders. Says how many items came.
+/// Whether a lone producer, whose results nobody takes, gets there when it makes the one that fills their ring.
+fn fills(stop: Stop) -> bool {
+    passes(stop) && !matches!(stop, Stop::SeatTaken | Stop::BellCleared)
+}
+
+/// In both orders; and where the item is skipped. Says how many items came.
 pub(crate) fn run(stop: Stop) -> Result<u64, String> {
-    for order in [Order::Ordered, Order::Unordered] {
+    for order in ORDERS {
         run_in(order, stop).map_err(|error| format!("{order:?}: {error}"))?;
     }
-    Ok(2 * ITEMS)
+    if !fills(stop) {
+        return Ok(2 * ITEMS);
+    }
+    let skipped = run_full(stop).map_err(|error| format!("skipped: {error}"))?;
+    Ok(3 * ITEMS - skipped)
+}
+
+fn pipeline(order: Order) -> Pipeline {
+    Pipeline::new().bytes(8).producers(2).in_flight(6).order(order).on_failure(OnFailure::Retry(2))
 }
 
 fn run_in(order: Order, stop: Stop) -> Result<(), String> {
-    let pipeline =
-        Pipeline::new().bytes(8).producers(2).in_flight(6).order(order).on_failure(OnFailure::Retry(2));
-    let victims = Victims { stop: Some(victim::number_of(stop)) };
-    let mut items = pipeline.start_with(victims).map_err(|error| error.to_string())?;
+    let victims = Victims::new(WorkerRole::Producer(0), stop);
+    let mut items = pipeline(order).start_with(victims).map_err(|error| error.to_string())?;
     let mut came = vec![false; ITEMS as usize];
     let mut count = 0;
     while let Some(item) = items.next_timeout(victim::NEVER).map_err(|error| error.to_string())? {
@@ -124,4 +164,78 @@ fn run_in(order: Order, stop: Stop) -> Result<(), String> {
         (true, 0) => Err("the victim never got there".into()),
         (_, deaths) => Err(format!("{count} of {ITEMS} items came, after {deaths} deaths")),
     }
+}
+
+/// The consumer takes nothing before the victim is dead, whose last result, if it came to that, fills their ring. Says how
+/// many items did not come.
+fn run_full(stop: Stop) -> Result<u64, String> {
+    let pipeline = pipeline(Order::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
+    let victims = Victims::new(WorkerRole::Producer(0), stop);
+    let dead = victims.victim.clone();
+    let items = pipeline.on_failure(OnFailure::Skip).start_with(victims);
+    let mut items = items.map_err(|error| error.to_string())?;
+    victim::await_death(dead.load(Ordering::Relaxed))?;
+    let (mut told, mut skipped) = (Vec::new(), 0);
+    loop {
+        match items.next_timeout(victim::NEVER) {
+            Ok(Some(item)) => told.push(item.number()),
+            Ok(None) => break,
+            Err(PipelineError::Died { doing: Doing::Item { number, .. }, .. }) => {
+                told.push(number);
+                skipped += 1;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    told.sort_unstable();
+    if told.iter().copied().eq(0..ITEMS) && skipped <= 1 {
+        return Ok(skipped);
+    }
+    Err(format!("{} of {ITEMS} were told of, {skipped} as skipped", told.len()))
+}
+
+/// The commander is the victim; the consumer takes nothing before it is dead and all results are there. Says how many came.
+pub(crate) fn run_commander(stop: Stop) -> Result<u64, String> {
+    let mut came = 0;
+    for order in ORDERS {
+        came += run_commander_in(order, stop).map_err(|error| format!("{order:?}: {error}"))?;
+    }
+    Ok(came)
+}
+
+fn run_commander_in(order: Order, stop: Stop) -> Result<u64, String> {
+    let issued = issued_at(stop).expect("it gets there");
+    let victims = Victims::new(WorkerRole::Commander, stop);
+    let dead = victims.victim.clone();
+    let mut items = pipeline(order).start_with(victims).map_err(|error| error.to_string())?;
+    victim::await_death(dead.load(Ordering::Relaxed))?;
+    await_made(&items, issued)?;
+    let mut numbers = Vec::new();
+    let told = loop {
+        match items.next_timeout(victim::NEVER) {
+            Ok(Some(item)) => numbers.push(item.number()),
+            Ok(None) => return Err("nobody told of the death".into()),
+            Err(error) => break error,
+        }
+    };
+    numbers.sort_unstable();
+    match told {
+        PipelineError::Died { worker, .. }
+            if worker == "the commander" && numbers.iter().copied().eq(0..issued) =>
+        {
+            Ok(issued)
+        }
+        error => Err(format!("{numbers:?} came, of {issued}, and then: {error}")),
+    }
+}
+
+fn await_made(items: &Items, count: u64) -> Result<(), String> {
+    let begin = Instant::now();
+    while items.progress().producers.iter().map(|producer| producer.made).sum::<u64>() < count {
+        if begin.elapsed() > victim::NEVER {
+            return Err(format!("not all of {count} were made"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }

@@ -1,14 +1,18 @@
 //! Processes stopped and killed while they clear up after a dead one.
 //!
 //! A writer or reader is killed; a second process finds it dead, and is stopped or killed in the middle of clearing up. The
-//! third, this one, has waited all the while: it must learn of the first one's death, as if nothing had happened to the
-//! second.
+//! third, this one, waits on while the second is stopped, and no longer: then it must learn of the first one's death, as if
+//! nothing had happened to the second.
 
 use crate::case::Fate;
 use crate::message::{SLOT_BYTES, message};
 use crate::victim::{self, NEVER};
 use seqring::stopping::Stop;
-use seqring::{Config, Delivery, ReadError, Ring, SlotClass, Start, Waiting, Writers};
+use seqring::{Config, Delivery, ReadError, Ring, SlotClass, Start, Waiting, WriteError, Writers};
+use std::time::Duration;
+
+/// So long it is seen that somebody waits on: several looks for the dead.
+const A_WHILE: Duration = Duration::from_millis(150);
 
 /// Whose death is cleared up after, and by whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,7 @@ impl Clearing {
 
     pub(crate) fn passes(self, stop: Stop) -> bool {
         match stop {
+            Stop::DeadFound => true,
             Stop::LeaveMarked | Stop::StreamEnded => self != Clearing::ReaderByWriter,
             Stop::ReaderVacated => self == Clearing::ReaderByWriter,
             // The heir's coming replaces the verdict.
@@ -112,13 +117,16 @@ fn run_in(config: &Config, clearing: Clearing, stop: Stop, fate: Fate) -> Result
     victim::await_word(&mut first)?;
     let pid = first.id();
     victim::kill(&mut first)?;
-    let stop = victim::number_of(stop).to_string();
-    let mut second = victim::start(&["recovery-victim", &number, &stop, &name])?;
+    let point = victim::number_of(stop).to_string();
+    let mut second = victim::start(&["recovery-victim", &number, &point, &name])?;
     let mut out = [0; SLOT_BYTES];
     if clearing == Clearing::ReaderByWriter {
         // It writes as many as there is room for, and we read none meanwhile.
         drop(reader);
         victim::await_stop(&mut second)?;
+        if stop == Stop::DeadFound && config.writers_mode() == Writers::Many {
+            waits_for_the_dead(&ring, pid)?;
+        }
         end(&mut second, fate)?;
         let mut writer = ring.writer().map_err(|error| error.to_string())?;
         for n in 0..10 {
@@ -127,8 +135,14 @@ fn run_in(config: &Config, clearing: Clearing, stop: Stop, fate: Fate) -> Result
         return Ok(());
     }
     victim::await_stop(&mut second)?;
-    end(&mut second, fate)?;
     reader.read_timeout(&mut out, NEVER).map_err(|error| error.to_string())?;
+    if stop == Stop::DeadFound {
+        match reader.read_timeout(&mut out, A_WHILE) {
+            Err(ReadError::TimedOut { writers }) if writers.pids() == [pid] => {}
+            other => return Err(format!("while its finder was stopped, its reader was told {other:?}")),
+        }
+    }
+    end(&mut second, fate)?;
     match reader.read_timeout(&mut out, NEVER) {
         Err(ReadError::WriterDied { pid: told }) if told == pid => {}
         other => return Err(format!("{pid} died, and its reader was told {other:?}")),
@@ -142,6 +156,15 @@ fn run_in(config: &Config, clearing: Clearing, stop: Stop, fate: Fate) -> Result
         }
         (_, _, Err(ReadError::Closed)) => Ok(()),
         (_, _, other) => Err(format!("then its reader was told {other:?}")),
+    }
+}
+
+/// A writer finds the ring full, and whom it waits for.
+fn waits_for_the_dead(ring: &Ring, dead: u32) -> Result<(), String> {
+    let mut writer = ring.writer().map_err(|error| error.to_string())?;
+    match writer.write_timeout(&message(3, 0), A_WHILE) {
+        Err(WriteError::TimedOut { slowest: Some(peer) }) if peer.pid == dead => Ok(()),
+        other => Err(format!("while its finder was stopped, the other writer was told {other:?}")),
     }
 }
 

@@ -71,11 +71,17 @@ pub(crate) fn run(stop: Stop, backend: Backend, fate: Fate, messages: u64) -> Re
             drop(found);
             Some(Ring::open(&at).map_err(text)?)
         }
-        // Between the last one's decision and its deed nobody gets in, and everybody is told why.
-        (Stop::SegmentDeserted, _) => match Ring::open(&at) {
-            Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => None,
-            other => return Err(format!("the name of a ring that goes: {other:?}")),
-        },
+        // Between the last one's decision and its deed nobody gets in, and everybody is told why. Nor does anybody else
+        // remove the name: the deed would then befall the next ring of that name.
+        (Stop::SegmentDeserted, _) => {
+            for told in [Ring::open(&at).map(drop), Ring::unlink(&at)] {
+                match told {
+                    Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => {}
+                    other => return Err(format!("the name of a ring that goes: {other:?}")),
+                }
+            }
+            None
+        }
         _ => Some(Ring::open(&at).map_err(text)?),
     };
     let mut moved = 0;

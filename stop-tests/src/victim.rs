@@ -1,6 +1,8 @@
 //! A process that stops itself at a point, and its parent's hold on it.
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, waitid, waitpid,
+};
 use seqring::stopping::{Stop, on_stop};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -83,6 +85,19 @@ pub(crate) fn await_stop(victim: &mut Child) -> Result<(), String> {
             Err(error) => return Err(error.to_string()),
         }
     }
+}
+
+/// Waits until a child has died, and leaves it to others to see how.
+pub(crate) fn await_death(pid: u32) -> Result<(), String> {
+    let (pid, begin) = (Pid::from_raw(pid.cast_signed()).ok_or("no process")?, Instant::now());
+    let is_dead = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(pid), is_dead).map_err(|error| error.to_string())?.is_none() {
+        if begin.elapsed() > NEVER {
+            return Err("the victim never got there".into());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Has a stopped victim go on.

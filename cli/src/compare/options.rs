@@ -4,7 +4,7 @@ use crate::engines::EngineName;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Compares this library's ring with the lock-based rings that it replaces.
+/// Compares this library's ring with ten lock-based rings.
 ///
 /// Every repetition goes into the record as a line of JSON, with the round trip of a cache line before and after it and
 /// the CPU time that others took meanwhile. Within a round every engine runs once; summaries (`seqring report`) use

@@ -233,7 +233,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
     },
     Sweep {
         name: "scenario",
-        title: "The five documented scenarios",
+        title: "The five scenarios",
         axis: "scenario",
         fixed: "processes, all bytes verified except in 4; scenario 5 lossy, the others gated",
         work: Work::Perf(|x| Options {

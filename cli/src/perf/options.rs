@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[command(args_override_self = true)]
 #[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub struct Options {
-    /// One of the documented scenarios. A flag beside it overrides its value:
+    /// One of five scenarios. A flag beside it overrides its value:
     /// (1) 1 MB x 50 slots, 24 writes/s, 5 readers; (2) 1 MB x 10, 24/s, 100 readers;
     /// (3) 1 MB x 10, 2000/s, 1 reader; (4) 100 MB x 3, 24/s, 1 reader, not verified;
     /// (5) 1 MB x 10, 24/s, 4 readers that burn 100 ms a message, 3 s.

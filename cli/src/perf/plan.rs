@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_original() {
+    fn the_defaults_are_those_of_the_tool_of_ringbuffer() {
         let plan = plan(|_| ()).unwrap();
         assert_eq!((plan.delivery, plan.transport), (Delivery::Gated, Transport::Process));
         assert_eq!(plan.on_full, OnFull::Skip);

@@ -1,4 +1,4 @@
-//! The results as text: a line for each worker, as the original prints it, and the rest in a table.
+//! The results as text: a line for each worker, as the tool of the package `ringbuffer` prints it, and the rest in a table.
 
 use super::protocol::Latency;
 use super::record::{ReaderRecord, Record, WriterRecord};

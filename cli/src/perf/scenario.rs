@@ -1,4 +1,4 @@
-//! The five documented scenarios of the original tool.
+//! The five scenarios of the package `ringbuffer`.
 
 /// What a scenario sets; a flag on the command line overrides its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub(crate) struct Scenario {
     pub(crate) duration_seconds: f64,
 }
 
-/// 1 MB, as the original counts it.
+/// 1 MB, as that package counts it.
 const MB: usize = 1_000_000;
 
 /// What holds without `--scenario`: one reader, as fast as it goes.

@@ -98,7 +98,7 @@ fn write_text(output: &mut impl Write, records: &[Record], options: &Options) ->
         let bytes = bytes(*allocated_bytes);
         match verdict {
             Verdict::InUse => {}
-            Verdict::Kept => writeln!(output, "kept: {path}, {bytes} (--kept removes it)")?,
+            Verdict::Kept => writeln!(output, "kept: {path}, {bytes} (--remove --kept removes it)")?,
             Verdict::Unused => writeln!(output, "unused: {path}, {bytes}")?,
             Verdict::Removed => writeln!(output, "removed: {path}, {bytes}")?,
             Verdict::Failed => writeln!(output, "left alone: {}", why.as_deref().unwrap_or(path))?,

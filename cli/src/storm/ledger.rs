@@ -16,7 +16,7 @@
 //! | none lost, gated                            | each writer's numbers without gaps, and in the end all that are done |
 //! | as many as were written, lossy              | in the end the ring's sequence is the sum of what writers did  |
 //! | one taker each, queue                       | a bit for each message, set by whoever took it                |
-//! | each death is told once                     | by each reader that was there from the start, against the killed writers |
+//! | each death is told once                     | to no reader twice, or of a writer that was not killed; with one writer, each to the reader that was there from the start |
 //! | an observer is told of what it lost, of all | as for readers: sequences without gaps but those, each writer's numbers ascending, in the end the ring's sequence |
 //! | nobody waits for an observer                | one that is stopped or killed hinders nothing                    |
 //! | nobody hangs                                | a call that nothing hinders ends within twenty seconds           |

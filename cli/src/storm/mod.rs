@@ -36,8 +36,9 @@ use std::time::{Duration, Instant};
 ///
 /// Every second act of a kind of ring has observers, too.
 ///
-/// Ends with 1 if anything was torn, foreign, doubled, out of order, lost where the mode promises otherwise, if a death
-/// was not told once to everybody, if anybody hangs, or if anything is left behind.
+/// Ends with 1 if anything was torn, foreign, doubled, out of order, lost where the mode promises otherwise, if a death was
+/// told twice or of somebody who lives, or, with one writer, not told to the reader that was there throughout, if anybody
+/// hangs, or if anything is left behind.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
     /// How long to go on, in seconds; the act in progress is finished

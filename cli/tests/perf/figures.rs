@@ -103,7 +103,7 @@ fn more_readers_than_a_ring_has_by_default_get_their_places() {
 }
 
 #[test]
-fn the_spellings_of_the_original_are_understood() {
+fn the_spellings_of_the_tool_of_ringbuffer_are_understood() {
     let flags = "--slot_bytes 64 --slots 4 --duration_seconds 0.02 --writes_per_second 100 --readers 1 \
                  --reader_burn_cpu_milliseconds 1";
     for verify in ["--verify_writes", "--no-verify_writes", "--verify-writes", "--no-verify-writes"] {

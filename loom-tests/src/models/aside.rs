@@ -1,7 +1,7 @@
 //! What a moved reader's view shows is left alone while it lasts, and used again after it; so are hot buffers.
 
 use super::{message, number};
-use seqring::model::exclusive_payloads;
+use seqring::model::{Stop, dies_at, exclusive_payloads};
 use seqring::{Config, Ring, SlotClass, Start, TryReadError, TryWriteError};
 
 fn ring(slots: usize, slot_bytes: usize) -> Ring {
@@ -39,6 +39,33 @@ pub(super) fn shown() {
         Err(error) => panic!("{error}"),
     }
     drop(writing.join().unwrap());
+}
+
+/// A reader shows what the writer has set aside. Another was moved, too, pins what it found just before, and stops before
+/// it gives that up. The writer leaves: its heir fills the one buffer, not the other.
+pub(super) fn heir() {
+    exclusive_payloads(true);
+    let config = Config::new(1, 16).participants(3).slot_class(SlotClass::Arena);
+    let ring = Ring::heap(&config).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let (mut reader, mut late) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
+    writer.try_write(&message(0)).unwrap();
+    let view = reader.try_view().unwrap();
+    ring.skip_readers_to_newest();
+    writer.try_write(&message(1)).unwrap();
+    assert!(matches!(late.try_view(), Err(TryReadError::Lagged(_))));
+    let stopping = loom::thread::spawn(move || {
+        dies_at(Stop::ReadPinned, || drop(late.try_view()));
+        late
+    });
+    ring.skip_readers_to_newest();
+    let _ = writer.try_write(&message(2)); // If the pin holds, there is no room.
+    drop(writer);
+    let mut heir = ring.writer().unwrap();
+    ring.skip_readers_to_newest();
+    let _ = heir.try_write(&message(3));
+    assert_eq!(number(&view), 0);
+    drop((view, heir, stopping.join().unwrap()));
 }
 
 /// The writer takes back what the reader has read, while it reads on.

@@ -100,6 +100,36 @@ pub(super) fn adopted_once() {
     drop((writer, there));
 }
 
+/// One looks for what dead takers left, and comes upon an entry that was a taker's, who left, and is that of a writer who
+/// died: it is told so.
+pub(super) fn found_another() {
+    let ring = ring(1, 3);
+    let (leaver, mut taker) = (ring.taker().unwrap(), ring.taker().unwrap());
+    let kernel = ring.clone();
+    let coming = thread::spawn(move || {
+        drop(leaver);
+        let mut victim = kernel.writer().unwrap();
+        victim.try_write(&message(0)).unwrap();
+        bury(&kernel, abandon(victim));
+    });
+    let (mut got, mut deaths) = (0, 0);
+    let mut take = |tries: usize| {
+        for _ in 0..tries {
+            match taker.try_take() {
+                Ok(taken) => got += 1 + number(&taken),
+                Err(TryReadError::WriterDied { .. }) => deaths += 1,
+                Err(TryReadError::Empty | TryReadError::Closed) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        (got, deaths)
+    };
+    take(1);
+    coming.join().unwrap();
+    assert_eq!(take(4), (1, 1), "a message, and a death");
+    assert_owned_once(&ring);
+}
+
 pub(super) fn taker_died_armed() {
     taker_died_at(Stop::TakeArmed);
 }
