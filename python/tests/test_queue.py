@@ -187,6 +187,7 @@ def test_ctrl_c_right_after_a_put_leaves_the_item_a_task(small):
         if event == "c_return" and small.qsize():
             raise KeyboardInterrupt
 
+    assert small.empty()  # Joined: `interrupt` must not be the first to, in the midst of it.
     with pytest.raises(KeyboardInterrupt):
         sys.setprofile(interrupt)
         try:
