@@ -11,7 +11,7 @@ pub trait Commander {
     /// Called once, in the commander's own thread, before anything else.
     ///
     /// # Errors
-    /// Anything: it ends the pipeline.
+    /// Anything: it ends the pipeline, with the first command that the producer takes.
     fn build(&mut self) -> Result<(), WorkerError> {
         Ok(())
     }
@@ -42,7 +42,7 @@ pub trait Producer {
     /// Called once, in the producer's own thread, before anything else.
     ///
     /// # Errors
-    /// Anything: it ends the pipeline.
+    /// Anything: it ends the pipeline, with the first command that the producer takes.
     fn build(&mut self) -> Result<(), WorkerError> {
         Ok(())
     }
