@@ -11,7 +11,7 @@ pub trait Commander {
     /// Called once, in the commander's own thread, before anything else.
     ///
     /// # Errors
-    /// Anything: it ends the pipeline, with the first command that the producer takes.
+    /// Anything: it ends the pipeline.
     fn build(&mut self) -> Result<(), WorkerError> {
         Ok(())
     }
