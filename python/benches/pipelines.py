@@ -181,7 +181,7 @@ class Pool(Contestant):
         return next(self.items)
 
     def stop(self) -> None:
-        self.pool.terminate()
+        self.pool.close()  # `terminate` waits for ever for a lock that a worker had when it was ended.
         self.pool.join()
 
 
