@@ -12,7 +12,7 @@
 //! one that all of them have read back out of its slot ([`withdraw`]), which then keeps the cold one. Not of the newest:
 //! its lines lie in the own caches of the readers' cores, and each has to be fetched from there before it can be stored to,
 //! which is slower than the memory that all cores share. Of the one after which as much was read as those caches hold
-//! (1-MiB messages, a reader that keeps up, two cores: 26 GB/s with the newest, 67 with the third newest). In a ring so
+//! (1-MiB messages, a reader that keeps up, two cores: 26 GB/s with the newest, 57 to 67 with the third newest). In a ring so
 //! short that what lay longest is no older than that, nothing is to be gained. Nobody misses the message: who joins stands
 //! above what all had read at the writer's last look. An observer finds it overtaken.
 //!

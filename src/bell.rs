@@ -59,9 +59,9 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// About 3 µs of spinning, then sixteen yields (8 µs, if nobody else wants the core), then sleep. With fewer of them many
-    /// writers that share a core go to sleep on a full ring, and are all woken for room for one: eight on two cores got
-    /// half as much done with four.
+    /// About 3 µs of spinning, then sixteen yields (8 µs, if nobody else wants the core), then sleep. With fewer of them
+    /// many writers that share a core go to sleep on a full ring, and are all woken for room for one: eight writers on two
+    /// cores, far apart, got half as much done with four.
     pub const BALANCED: Waiting = Waiting { spins: 100, pauses: 1, yields: 16 };
     /// Never sleeps, and sees a change at once: for endpoints that own a core.
     pub const SPINNING: Waiting = Waiting { spins: u32::MAX, pauses: 1, yields: 0 };
@@ -232,6 +232,7 @@ impl Bells {
 /// Apart from the path of those who are lent theirs.
 #[cold]
 fn own_fence() {
+    // PAIRS(Bell): whoever announced sleep without seeing our change is seen by the load of the bell that follows.
     full_fence(Pair::Bell, End::Release);
 }
 

@@ -22,9 +22,9 @@
 //! # Moved by others
 //! Others may raise a reader's *floor*: it must not stand below. The reader looks at its floor before each
 //! read; the writer counts the higher of cursor and floor. A reader of arena slots first *pins* its cursor, whether it
-//! copies the bytes or hands them out in place: the pin holds the writer back whatever the floor says, unless the writer can leave the pinned buffer alone
-//! and go on with another ([`crate::spare`]). Pin and floor are two words, so both sides put a full fence between storing
-//! the one and loading the other:
+//! copies the bytes or hands them out in place: the pin holds the writer back whatever the floor says, unless the writer
+//! can leave the pinned buffer alone and go on with another ([`crate::spare`]). Pin and floor are two words, so both sides
+//! put a full fence between storing the one and loading the other:
 //!
 //! | reader                        | writer that finds a floor above the cursor |
 //! |-------------------------------|--------------------------------------------|
