@@ -2,7 +2,7 @@
 //!
 //! A voluntary switch is a sleep (a futex wait, a timer); an involuntary one is a preemption. A reader that
 //! spins shows the latter, one that waits well shows the former and next to no CPU time.
-#![allow(unsafe_code, reason = "getrusage has no safe wrapper in rustix")]
+#![allow(unsafe_code, reason = "getrusage and clock_getcpuclockid have no safe wrapper in rustix")]
 
 use std::fs;
 use std::io;
@@ -138,21 +138,30 @@ impl ThreadSwitches {
     }
 }
 
-/// The time for which the threads of a process that live were on a processor so far, in ns where [`Usage`] has ticks.
+/// The time that all threads of a process, those that ended among them, were on a processor so far: in ns where
+/// [`Usage`] has ticks, and of any process.
 ///
 /// # Errors
-/// As [`ThreadSwitches::of_process`], and on a kernel without that account (`CONFIG_SCHED_INFO`).
+/// `ESRCH` if there is no such process.
 ///
 /// # Cost
-/// Four system calls a thread and a parse.
-pub fn scheduled(pid: u32) -> io::Result<Duration> {
-    let mut sum = Duration::ZERO;
-    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let account = fs::read_to_string(entry?.path().join("schedstat"))?;
-        let nanos = account.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
-        sum += Duration::from_nanos(nanos.ok_or(io::ErrorKind::InvalidData)?);
+/// A system call.
+pub fn cpu_time_of(pid: u32) -> io::Result<Duration> {
+    // The number of a clock has the pid's bits but for the upper three, and would be another's without them.
+    let pid = pid.try_into().ok().filter(|pid| *pid <= libc::pid_t::MAX >> 3);
+    let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let mut clock = 0;
+    // SAFETY: writes the one `clockid_t` it is given a pointer to, a live local; any number is a valid pid to ask for.
+    let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
     }
-    Ok(sum)
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the one `timespec` it is given a pointer to, a live local; an unknown clock is an error.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
 }
 
 /// The processes that this one started and that are there, zombies too.
@@ -162,8 +171,14 @@ pub fn scheduled(pid: u32) -> io::Result<Duration> {
 pub fn children() -> io::Result<Vec<u32>> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc/self/task")? {
-        let of_thread = fs::read_to_string(entry?.path().join("children"))?;
-        children.extend(of_thread.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        let thread = entry?.path();
+        match fs::read_to_string(thread.join("children")) {
+            Ok(listed) => {
+                children.extend(listed.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
+            Err(error) if thread.exists() => return Err(error),
+            Err(_) => {} // It ended meanwhile; its children are another thread's now.
+        }
     }
     Ok(children)
 }
@@ -185,14 +200,23 @@ mod tests {
     }
 
     #[test]
-    fn time_on_a_processor_is_counted_in_nanoseconds() {
+    fn the_time_of_a_process_counts_threads_that_ended() {
         let pid = std::process::id();
-        let (usage, before) = (Usage::of(Who::Process), scheduled(pid).unwrap());
-        while Usage::of(Who::Process).since(&usage).cpu() < Duration::from_millis(20) {
-            black_box((0..10_000_u64).sum::<u64>());
+        let before = cpu_time_of(pid).unwrap();
+        let worked = thread::spawn(|| {
+            while Usage::of(Who::Thread).cpu() < Duration::from_millis(20) {
+                black_box((0..10_000_u64).sum::<u64>());
+            }
+        });
+        worked.join().unwrap();
+        assert!(cpu_time_of(pid).unwrap() >= before + Duration::from_millis(16));
+    }
+
+    #[test]
+    fn no_process_has_no_time() {
+        for nobody in [i32::MAX.unsigned_abs(), u32::MAX] {
+            assert_eq!(cpu_time_of(nobody).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         }
-        assert!(scheduled(pid).unwrap() > before);
-        assert!(scheduled(u32::MAX).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::work::{FEW, Work};
 use bench_support::peer::Peers;
 use bench_support::repeat::Contestant;
 use bench_support::table::{Figures, Finding, Row, Session};
-use bench_support::usage::{children, scheduled};
+use bench_support::usage::{children, cpu_time_of};
 use seqring::pipeline::{Items, Pipeline, PipelineError};
 use std::thread::sleep;
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn watch(peers: Peers, state: State) -> Result<f64, String> {
     sleep(Duration::from_secs(1)); // Until all have gone to sleep.
     let mut tree = children().map_err(|error| error.to_string())?;
     tree.push(std::process::id());
-    let cpu = || tree.iter().map(|pid| scheduled(*pid)).sum::<std::io::Result<Duration>>();
+    let cpu = || tree.iter().map(|pid| cpu_time_of(*pid)).sum::<std::io::Result<Duration>>();
     let before = cpu().map_err(|error| error.to_string())?;
     wait(&mut items, state)?;
     let used = cpu().map_err(|error| error.to_string())?.saturating_sub(before);
