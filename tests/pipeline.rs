@@ -5,7 +5,8 @@ mod items;
 
 use items::{check, delivered, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use seqring::pipeline::{
-    Commander, Filling, Item, Items, OnFailure, Order, Pipeline, PipelineError, Producer, WorkerError,
+    Commander, Commands, Filling, Item, Items, OnFailure, Order, Pipeline, PipelineError, Producer,
+    WorkerError,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -295,6 +296,54 @@ fn a_build_that_fails_or_blocks_ends_the_pipeline_and_names_the_producer() {
     let error = items.next().unwrap().unwrap_err();
     assert!(matches!(&error, PipelineError::Build { worker, .. } if worker == "producer 0"), "{error}");
     drop(release);
+}
+
+/// Fails, by never ending, if a producer tells of its `build` only when it gets a command.
+#[test]
+fn a_build_that_fails_is_told_before_there_is_any_command() {
+    for order in [Order::Ordered, Order::Unordered] {
+        let (issue, commands) = channel::<[u8; 8]>();
+        let mut items =
+            two_arrays().order(order).start(Commands(commands.into_iter()), |_| Unbuilt(None)).unwrap();
+        let error = items.next().unwrap().unwrap_err();
+        assert!(
+            matches!(&error, PipelineError::Build { message, .. } if message == "no model file"),
+            "{error}"
+        );
+        drop(issue);
+    }
+}
+
+/// Fails to be built when its gate is gone; without one it works.
+struct Late(Option<Receiver<()>>);
+
+impl Producer for Late {
+    fn build(&mut self) -> Result<(), WorkerError> {
+        let Some(gate) = &self.0 else { return Ok(()) };
+        let _ = gate.recv();
+        Err("no model file".into())
+    }
+
+    fn produce(&mut self, command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
+        fill(command, item)
+    }
+}
+
+/// Fails if what one tells of its `build` overtakes items, or is dropped because others make the items meanwhile.
+#[test]
+fn a_build_that_fails_late_is_told_after_the_items_that_are_there() {
+    for order in [Order::Ordered, Order::Unordered] {
+        let (release, gate) = channel();
+        let mut gate = Some(gate);
+        let mut items =
+            two_arrays().producers(2).order(order).start(endless(), |_| Late(gate.take())).unwrap();
+        for n in 0..3 {
+            assert_eq!(check(&items.next().unwrap().unwrap()), n);
+        }
+        drop(release);
+        let error = items.find_map(Result::err).unwrap();
+        assert!(matches!(&error, PipelineError::Build { worker, .. } if worker == "producer 0"), "{error}");
+    }
 }
 
 struct Counted(Arc<AtomicU64>);

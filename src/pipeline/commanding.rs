@@ -45,22 +45,26 @@ impl<C: Commander> Commanding<C> {
                 said(catch_unwind(AssertUnwindSafe(next)))
             });
             if let Err(message) = outcome {
-                return self.results.put(Mark::Commander.label(number), number, message.as_bytes());
+                return self.tell(Mark::Commander, number, message.as_bytes());
             }
             if !more {
-                return self.results.put(Mark::End.label(number), number, &[]);
+                return self.tell(Mark::End, number, &[]);
             }
             let tag = Label { mark: 0, number }.word();
             match self.commands.write_with(&command, &Extras { tag, metadata: &[] }) {
                 Err(WriteError::TooLarge { len, max }) => {
-                    outcome = Err(format!("a command of {len} bytes, and {max} fit: see `command_bytes`"));
-                    let message = outcome.as_ref().unwrap_err();
-                    return self.results.put(Mark::Commander.label(number), number, message.as_bytes());
+                    let message = format!("a command of {len} bytes, and {max} fit: see `command_bytes`");
+                    return self.tell(Mark::Commander, number, message.as_bytes());
                 }
                 other => drop(other?),
             }
             self.board.set_issued(number + 1);
         }
         Ok(())
+    }
+
+    /// Publishes what ends the commands, in the place of the next item.
+    fn tell(&mut self, mark: Mark, number: u64, text: &[u8]) -> Result<(), WriteError> {
+        self.results.put(mark.label(number), number, text).map(drop)
     }
 }

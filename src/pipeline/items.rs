@@ -175,9 +175,9 @@ impl Items {
     fn outcome(&mut self, held: Held) -> Result<Outcome, Corrupt> {
         let label = Label::from_word(held.received().tag);
         let mark = Mark::of(label);
-        let ends = matches!(mark, Some(Mark::End | Mark::Commander));
+        let of_no_command = matches!(mark, Some(Mark::End | Mark::Commander | Mark::Unbuilt));
         let is_first = match &mut self.seen {
-            Some(seen) if !ends => seen.is_first(label.number)?,
+            Some(seen) if !of_no_command => seen.is_first(label.number)?,
             _ => true,
         };
         if is_first && mark == Some(Mark::Item) {

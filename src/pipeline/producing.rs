@@ -6,6 +6,7 @@ use super::label::{Label, Mark};
 use super::plan::Plan;
 use super::results::Results;
 use super::worker::{Filling, Producer};
+use crate::assigned::Placed;
 use crate::error::{TryWriteError, WriteError};
 use crate::extras::Extras;
 use crate::ring::Ring;
@@ -73,6 +74,11 @@ impl<P: Producer> Producing<P> {
         let producer = &mut self.producer;
         let built = said(catch_unwind(AssertUnwindSafe(|| producer.build())));
         self.hand.turn(At::Building, At::Idle);
+        if let Err(message) = &built
+            && self.hand.tell_unbuilt(message).is_err()
+        {
+            return self.hand.leave();
+        }
         while let Ok(command) = self.commands.take() {
             let label = Label::from_word(command.received().tag);
             // Closed: the consumer has stopped, and nobody is left to tell.
@@ -85,13 +91,13 @@ impl<P: Producer> Producing<P> {
                     }
                     made => made.map(drop),
                 },
-                Err(message) => self.hand.tell(Mark::Unbuilt, label, message),
+                Err(_) => Ok(()), // The consumer comes to what it was told before it comes to this command's result.
             };
             if told.is_err() {
                 break;
             }
         }
-        self.hand.board.line(self.hand.index).set(At::Left);
+        self.hand.leave();
     }
 }
 
@@ -148,16 +154,27 @@ impl Hand {
 
     fn fail(&mut self, label: Label, command: &[u8], message: &str) -> Result<(), WriteError> {
         self.board.line(self.index).count_failed();
-        match self.plan.on_failure.again(label) {
-            Some(label) => try_again(&mut self.again, label, self.index, command).map(drop),
-            None => self.tell(Mark::Failed, label, message),
+        if let Some(label) = self.plan.on_failure.again(label) {
+            return try_again(&mut self.again, label, self.index, command).map(drop);
+        }
+        let text = told(self.index, label, message);
+        self.results.put(Mark::Failed.label(label.number), label.number, &text).map(drop)
+    }
+
+    /// Publishes that this producer was not built, as the first result that nobody published yet: no command is needed for it.
+    fn tell_unbuilt(&mut self, message: &str) -> Result<(), WriteError> {
+        let mut number = self.ring.next_sequence();
+        loop {
+            let text = told(self.index, Label { mark: 0, number }, message);
+            match self.results.put(Mark::Unbuilt.label(number % Label::NUMBERS), number, &text)? {
+                Placed::Published => return Ok(()),
+                Placed::Already => number += 1,
+            }
         }
     }
 
-    /// Publishes that the item of a command will not come.
-    fn tell(&mut self, mark: Mark, label: Label, message: &str) -> Result<(), WriteError> {
-        let text = told(self.index, label, message);
-        self.results.put(mark.label(label.number), label.number, &text)
+    fn leave(&self) {
+        self.board.line(self.index).set(At::Left);
     }
 
     /// Whether this producer was the last to fail at that command, and there are others at work.
@@ -230,7 +247,7 @@ mod tests {
         let mut other = workshop.host_results().unwrap();
         let make = move |_: &[u8], item: &mut Filling<'_>| -> Result<(), WorkerError> {
             item.array(0).fill(7);
-            Ok(other.put(Mark::Item.label(9), 9, &[])?)
+            Ok(other.put(Mark::Item.label(9), 9, &[]).map(drop)?)
         };
         let Producing { mut producer, mut hand, .. } = workshop.producing(0, make, None).unwrap();
         let mut taker = workshop.taker().unwrap();

@@ -61,16 +61,16 @@ impl Results {
         }
     }
 
-    /// Publishes a mark with what is to be said of it.
-    pub(crate) fn put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), WriteError> {
+    /// Publishes a mark with what is to be said of it. Says whether it is the one result of its number.
+    pub(crate) fn put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<Placed, WriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
         let extras = Extras { tag: label.word(), metadata: &[] };
         match self.order {
             Order::Ordered => {
                 let mut assigned = self.writer.assigned().expect("results are a queue");
-                assigned.write(number, text, &extras).map(drop)
+                assigned.write(number, text, &extras)
             }
-            Order::Unordered => self.writer.write_with(text, &extras).map(drop),
+            Order::Unordered => self.writer.write_with(text, &extras).map(|_| Placed::Published),
         }
     }
 

@@ -42,7 +42,7 @@ pub trait Producer {
     /// Called once, in the producer's own thread, before anything else.
     ///
     /// # Errors
-    /// Anything: it ends the pipeline, with the first command that the producer takes.
+    /// Anything: it ends the pipeline, unless all items came before.
     fn build(&mut self) -> Result<(), WorkerError> {
         Ok(())
     }
