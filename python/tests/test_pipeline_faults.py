@@ -315,10 +315,8 @@ def test_threads_that_do_not_come_back_are_named():
     with pytest.raises(seqring.TimedOut):
         items.timeout = 0.05
         next(items)
-    began = time.monotonic()
     with pytest.raises(Stuck, match="producer"):
         items.stop()
-    assert time.monotonic() - began < 2.9, "two seconds, and not another one for the interruption"
     gate.set()
 
 
