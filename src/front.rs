@@ -17,7 +17,7 @@ use crate::life::{self, Phase};
 use crate::many::{self, Aim, Look, Peer, Room};
 use crate::memory::{Lane, Memory, OwnEntry, Payload};
 use crate::participant::Seat;
-use crate::patience::Patience;
+use crate::patience::{Patience, Standoff};
 use crate::peers;
 use crate::place::Place;
 use crate::slots::{Class, Slots};
@@ -86,6 +86,7 @@ pub(crate) struct Front {
     hot: Option<u64>,
     /// In a ring of many writers.
     peer: Option<Peer>,
+    standoff: Standoff,
     /// No reader looks at `own` while it is filled.
     exclusive: bool,
     /// Where claims of inline rings are filled.
@@ -133,6 +134,7 @@ impl Front {
             hot: spare.as_ref().and_then(|_| hot_distance(&slots.memory)),
             spare,
             peer,
+            standoff: Standoff::default(),
             exclusive: config.delivery != Delivery::Lossy && !config.observers,
             scratch: Vec::new(),
             entry: slots.memory.own_entry(seat.index()),
@@ -397,12 +399,12 @@ impl Front {
     fn exchange_again(&mut self) -> Result<u64, TryWriteError> {
         let mut patience = Patience::default();
         loop {
+            keeps_changing(patience.lasts(self.sequence(), &mut self.standoff))?;
             let aim = self.aim()?;
             let peer = self.peer.as_mut().expect("there are many");
             if peer.exchange(&self.slots.memory, &aim) {
                 return Ok(aim.sequence());
             }
-            keeps_changing(patience.lasts(aim.sequence()))?;
         }
     }
 
@@ -419,10 +421,10 @@ impl Front {
     fn aim_again(&mut self) -> Result<Aim, TryWriteError> {
         let mut patience = Patience::default();
         loop {
+            keeps_changing(patience.lasts(self.sequence(), &mut self.standoff))?;
             if let Some(aim) = self.look()? {
                 return Ok(aim);
             }
-            keeps_changing(patience.lasts(self.sequence()))?;
         }
     }
 

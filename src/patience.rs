@@ -4,9 +4,9 @@
 //! sees the counter rise; one that stands still, or falls, is a damaged ring's, and the call ends soon. One that a
 //! hostile peer raises for ever ends it late.
 //!
-//! Whoever was late stands back for a moment, longer each time, up to some 2 µs ([`crossbeam_utils::Backoff`]): the one who
-//! was first then does several messages in a row with the lines of the counter and of the slots in its core, where else
-//! each of them would be fetched from the other for each message. Nobody waits for anybody.
+//! Whoever was late stands back for a moment ([`Standoff`]): the one who was first then does many messages in a row with the
+//! lines of the counter and of the slots in its core, where else each of them would be fetched from the other for each
+//! message. Nobody waits for anybody.
 
 use crate::sync::MODELLED;
 use crossbeam_utils::Backoff;
@@ -18,7 +18,6 @@ pub(crate) struct Patience {
     /// Tries since the counter rose.
     in_vain: u32,
     tries: u32,
-    backoff: Backoff,
 }
 
 /// A correct ring needs two: somebody else's exchange comes first, and the next try finds it and moves the counter.
@@ -27,26 +26,49 @@ const TRIES: u32 = 1 << 20;
 
 impl Patience {
     /// Whether there is use in another try, after one that found the counter at `counter` and came too late.
-    pub(crate) fn lasts(&mut self, counter: u64) -> bool {
+    pub(crate) fn lasts(&mut self, counter: u64, standoff: &mut Standoff) -> bool {
         if counter > self.highest {
             (self.highest, self.in_vain) = (counter, 0);
         }
         self.in_vain += 1;
         self.tries += 1;
-        if !MODELLED {
-            self.backoff.spin();
-        }
+        standoff.stand_back(counter);
         self.in_vain < IN_VAIN && self.tries < TRIES
+    }
+}
+
+/// How long an endpoint that was late stands back: longer each time, up to some 6 µs, until it was not late for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Standoff {
+    backoff: Backoff,
+    /// The counter when it last stood back.
+    last: u64,
+}
+
+/// So many messages without being late, and there is little to contend for. Two that stand back in turn do some 200 each.
+const CALM: u64 = 4096;
+/// Of [`Backoff`], whose longest is 64 pauses, for once.
+const SPINS: u32 = 4;
+
+impl Standoff {
+    fn stand_back(&mut self, counter: u64) {
+        if counter.saturating_sub(self.last) > CALM {
+            self.backoff.reset();
+        }
+        self.last = counter;
+        if !MODELLED {
+            (0..SPINS).for_each(|_| self.backoff.spin());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{IN_VAIN, Patience, TRIES};
+    use super::{IN_VAIN, Patience, Standoff, TRIES};
 
     fn tries(mut counter: impl FnMut(u64) -> u64) -> u64 {
-        let mut patience = Patience::default();
-        (1..=2 * u64::from(TRIES)).find(|n| !patience.lasts(counter(*n))).unwrap()
+        let (mut patience, mut standoff) = (Patience::default(), Standoff::default());
+        (1..=2 * u64::from(TRIES)).find(|n| !patience.lasts(counter(*n), &mut standoff)).unwrap()
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::many;
 use crate::memory::{Memory, frozen_bytes};
 use crate::ownership::{self, Settled};
 use crate::participant::{Adoption, Role, Seat};
-use crate::patience::Patience;
+use crate::patience::{Patience, Standoff};
 use crate::position::Received;
 use crate::queue::{self, Attempt, Takes};
 use crate::stamp::Words;
@@ -50,6 +50,7 @@ pub struct Taker {
 struct Hand {
     memory: Memory,
     takes: Takes,
+    standoff: Standoff,
     bells: Bells,
     plan: Plan,
     /// What this taker was told of the stream's ends.
@@ -77,6 +78,7 @@ impl Taker {
         let config = &memory.layout().config;
         let hand = Hand {
             takes: Takes::new(&memory, words, seat.index(), own),
+            standoff: Standoff::default(),
             bells: seat.shared().bells,
             plan: Plan::of(config),
             watch: Watch::join(&memory),
@@ -233,7 +235,7 @@ impl Hand {
                 Attempt::Late => {}
                 Attempt::Empty => self.nothing()?,
             }
-            if !patience.lasts(queue::next(&self.memory)) {
+            if !patience.lasts(queue::next(&self.memory), &mut self.standoff) {
                 let what = "the counter of takes stands still, or the slots keep changing";
                 return Err(Corrupt { what }.into());
             }
