@@ -399,8 +399,7 @@ impl Front {
     fn exchange_again(&mut self) -> Result<u64, TryWriteError> {
         let mut patience = Patience::default();
         loop {
-            keeps_changing(patience.lasts(self.sequence(), &mut self.standoff))?;
-            let aim = self.aim()?;
+            let aim = self.aim_again(&mut patience)?;
             let peer = self.peer.as_mut().expect("there are many");
             if peer.exchange(&self.slots.memory, &aim) {
                 return Ok(aim.sequence());
@@ -413,19 +412,19 @@ impl Front {
     fn aim(&mut self) -> Result<Aim, TryWriteError> {
         match self.look()? {
             Some(aim) => Ok(aim),
-            None => self.aim_again(),
+            None => self.aim_again(&mut Patience::default()),
         }
     }
 
+    /// As [`Self::aim`], after others were first.
     #[inline(never)]
-    fn aim_again(&mut self) -> Result<Aim, TryWriteError> {
-        let mut patience = Patience::default();
-        loop {
-            keeps_changing(patience.lasts(self.sequence(), &mut self.standoff))?;
+    fn aim_again(&mut self, patience: &mut Patience) -> Result<Aim, TryWriteError> {
+        while patience.lasts(self.sequence(), &mut self.standoff) {
             if let Some(aim) = self.look()? {
                 return Ok(aim);
             }
         }
+        Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())
     }
 
     /// As [`Self::aim`]; `None` if others are first.
@@ -447,12 +446,6 @@ impl Front {
             Look::Gone => Ok(None),
         }
     }
-}
-
-/// An error unless `lasts`.
-fn keeps_changing(lasts: bool) -> Result<(), Corrupt> {
-    let what = "the counter of messages stands still, or the slots keep changing";
-    if lasts { Ok(()) } else { Err(Corrupt { what }) }
 }
 
 /// What a [`Claim`] does with the writer.

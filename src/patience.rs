@@ -22,10 +22,10 @@ pub(crate) struct Patience {
 
 /// A correct ring needs two: somebody else's exchange comes first, and the next try finds it and moves the counter.
 const IN_VAIN: u32 = 64;
-const TRIES: u32 = 1 << 20;
+const TRIES: u32 = 1 << 18;
 
 impl Patience {
-    /// Whether there is use in another try, after one that found the counter at `counter` and came too late.
+    /// Whether there is use in another try, after one that came too late; the counter is at `counter` now.
     pub(crate) fn lasts(&mut self, counter: u64, standoff: &mut Standoff) -> bool {
         if counter > self.highest {
             (self.highest, self.in_vain) = (counter, 0);
@@ -37,27 +37,31 @@ impl Patience {
     }
 }
 
-/// How long an endpoint that was late stands back: longer each time, up to some 6 µs, until it was not late for a while.
+/// How long an endpoint that was late stands back: 7 pauses, 63, and then 255 (some 6 µs) each time, until others published
+/// or took a good many messages in which it was not late.
 #[derive(Debug, Default)]
 pub(crate) struct Standoff {
-    backoff: Backoff,
+    /// Of [`Backoff`]: each twice as long as the one before, up to 64 pauses.
+    spins: u32,
     /// The counter when it last stood back.
     last: u64,
 }
 
-/// So many messages without being late, and there is little to contend for. Two that stand back in turn do some 200 each.
+const MORE_SPINS: u32 = 3;
+const MOST_SPINS: u32 = 9;
+/// Two that stand back in turn do some 200 messages each.
 const CALM: u64 = 4096;
-/// Of [`Backoff`], whose longest is 64 pauses, for once.
-const SPINS: u32 = 4;
 
 impl Standoff {
     fn stand_back(&mut self, counter: u64) {
-        if counter.saturating_sub(self.last) > CALM {
-            self.backoff.reset();
+        if counter.abs_diff(self.last) > CALM {
+            self.spins = 0;
         }
         self.last = counter;
+        self.spins = (self.spins + MORE_SPINS).min(MOST_SPINS);
         if !MODELLED {
-            (0..SPINS).for_each(|_| self.backoff.spin());
+            let backoff = Backoff::new();
+            (0..self.spins).for_each(|_| backoff.spin());
         }
     }
 }

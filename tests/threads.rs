@@ -5,7 +5,9 @@
 mod common;
 
 use common::{CLASSES, DELIVERIES, Got, assert_whole, message, read_to_the_end, ring};
-use seqring::{Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start};
+use seqring::{
+    Claim, Delivery, Lagged, Observer, ReadError, Reader, Ring, SlotClass, Start, Taken, Taker, View, Writer,
+};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
@@ -16,6 +18,14 @@ fn publish(ring: &Ring, count: u64, slot_bytes: usize) {
     for sequence in 0..count {
         assert_eq!(writer.write(&message(sequence, slot_bytes)), Ok(sequence));
     }
+}
+
+/// Does not compile if something cannot be sent to another thread, or looked at by several.
+#[test]
+fn endpoints_and_what_they_show_can_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<(Ring, Writer, Reader, Taker, Observer)>();
+    shared::<(Claim<'_>, View<'_>, Taken<'_>, seqring::pipeline::Item)>();
 }
 
 /// One of those who are counted, until it is done or fails: so a failure ends the test, and does not hang it.

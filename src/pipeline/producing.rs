@@ -73,12 +73,12 @@ impl<P: Producer> Producing<P> {
         self.hand.turn(At::Absent, At::Building);
         let producer = &mut self.producer;
         let built = said(catch_unwind(AssertUnwindSafe(|| producer.build())));
-        self.hand.turn(At::Building, At::Idle);
         if let Err(message) = &built
             && self.hand.tell_unbuilt(message).is_err()
         {
             return self.hand.leave();
         }
+        self.hand.turn(At::Building, At::Idle); // Only now: until it has told, no other is to leave it a command.
         while let Ok(command) = self.commands.take() {
             let label = Label::from_word(command.received().tag);
             // Closed: the consumer has stopped, and nobody is left to tell.
@@ -161,16 +161,17 @@ impl Hand {
         self.results.put(Mark::Failed.label(label.number), label.number, &text).map(drop)
     }
 
-    /// Publishes that this producer was not built, as the first result that nobody published yet: no command is needed for it.
+    /// Publishes that this producer was not built, as the first result that nobody published yet: no command is needed for it,
+    /// and the consumer waits for no other before.
     fn tell_unbuilt(&mut self, message: &str) -> Result<(), WriteError> {
-        let mut number = self.ring.next_sequence();
-        loop {
+        // All below the counter are published; those from there on are tried one by one.
+        for number in self.results.writer.next_sequence()..Label::NUMBERS {
             let text = told(self.index, Label { mark: 0, number }, message);
-            match self.results.put(Mark::Unbuilt.label(number % Label::NUMBERS), number, &text)? {
-                Placed::Published => return Ok(()),
-                Placed::Already => number += 1,
+            if self.results.put(Mark::Unbuilt.label(number), number, &text)? == Placed::Published {
+                break;
             }
         }
+        Ok(())
     }
 
     fn leave(&self) {

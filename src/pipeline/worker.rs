@@ -42,7 +42,8 @@ pub trait Producer {
     /// Called once, in the producer's own thread, before anything else.
     ///
     /// # Errors
-    /// Anything: it ends the pipeline, unless all items came before.
+    /// Anything: it ends the pipeline, whether or not there is a command; in order where the next result that is missing
+    /// would come.
     fn build(&mut self) -> Result<(), WorkerError> {
         Ok(())
     }
