@@ -119,13 +119,13 @@ impl Bells {
     }
 
     /// The same, for a sleeper that somebody wakes with [`Self::wake_sleepers`] when a participant died.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn with_sleeps_of(self, longest_sleep: Duration) -> Self {
         Bells { longest_sleep, ..self }
     }
 
     /// Wakes those who sleep, also if somebody cleared the bit and then died.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn wake_sleepers(self, bell: &FutexWord) {
         bell.wake_all(self.scope);
     }

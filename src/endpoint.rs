@@ -32,7 +32,7 @@ impl Endpoint {
 
     /// Somebody else looks for participants that died, and [wakes](Bells::wake_sleepers) whoever waits: so this one may sleep
     /// that long.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
         self.bells = self.bells.with_sleeps_of(longest);
     }

@@ -71,7 +71,7 @@ fn evict(shared: &Shared, entry: usize, cursor: Cursor, next: u64) {
 }
 
 /// Evicts whoever is in the way, as if it had been there for too long: models know no time.
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub(crate) fn evict_whoever_is_in_the_way(shared: &Shared) {
     let next = Slots::new(shared.memory.clone()).next_sequence();
     for (entry, cursor) in gate::in_the_way(&shared.memory, next) {
@@ -79,7 +79,7 @@ pub(crate) fn evict_whoever_is_in_the_way(shared: &Shared) {
     }
 }
 
-#[cfg(all(test, not(seqring_loom)))]
+#[cfg(all(test, not(seqring_model)))]
 mod tests {
     use super::{Stalls, gate};
     use crate::config::Config;

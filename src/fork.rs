@@ -40,7 +40,7 @@ struct Open {
 }
 
 // SAFETY: models have no segments: there never is such a value.
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 unsafe impl Send for Open {}
 
 /// All of them. Nobody forks while it is locked.

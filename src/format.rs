@@ -86,7 +86,7 @@ pub(crate) struct BufferHeader {
     pub(crate) reserved: [AtomicU64; 5],
 }
 
-#[cfg(not(seqring_loom))]
+#[cfg(not(seqring_model))]
 const _: () = {
     assert!(size_of::<Control>() == 6 * 128);
     assert!(size_of::<Entry>() == 128 && size_of::<BufferHeader>() == 64);

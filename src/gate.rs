@@ -425,7 +425,7 @@ impl Cursors<'_> {
     }
 }
 
-#[cfg(all(test, not(seqring_loom)))]
+#[cfg(all(test, not(seqring_model)))]
 mod tests {
     use super::in_the_way;
     use crate::config::Config;

@@ -75,7 +75,7 @@
 //! The module documentation has the steps (`cargo doc --document-private-items`); `ARCHITECTURE.md` and `FORMAT.md` in the
 //! repository say what spans modules and what every byte of a segment means.
 
-#![cfg_attr(seqring_loom, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(seqring_model, allow(dead_code, reason = "segments and raw copies are not modelled"))]
 #![cfg_attr(
     not(any(target_os = "linux", feature = "portable")),
     allow(unused, reason = "only the heap is left")
@@ -118,7 +118,7 @@ mod ownership;
 mod participant;
 mod patience;
 mod peers;
-#[cfg(not(any(seqring_loom, seqring_fuzz)))]
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub mod pipeline;
 mod place;
 mod position;
@@ -139,7 +139,7 @@ mod sync;
 mod taker;
 mod typed;
 mod view;
-#[cfg_attr(any(not(target_os = "linux"), seqring_loom), path = "watcher/none.rs")]
+#[cfg_attr(any(not(target_os = "linux"), seqring_model), path = "watcher/none.rs")]
 mod watcher;
 mod writer;
 
@@ -172,7 +172,7 @@ pub use segment_options::SegmentOptions;
 pub use segments::{Found, Segment, segments, segments_in};
 pub use taker::{Taken, Taker};
 pub use view::View;
-#[cfg(all(target_os = "linux", not(seqring_loom)))]
+#[cfg(all(target_os = "linux", not(seqring_model)))]
 pub use watcher::Notifier;
 pub use writer::Writer;
 /// The crate by whose traits types say that they may be messages.
@@ -183,11 +183,11 @@ pub use zerocopy;
 pub mod fuzzing;
 
 /// What the tests in `stop-tests` need beside the public API.
-#[cfg(all(seqring_stops, not(seqring_loom)))]
+#[cfg(all(seqring_stops, not(seqring_model)))]
 pub mod stopping {
     pub use crate::stops::{Stop, on_stop};
 }
 
 /// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub mod model;

@@ -313,7 +313,7 @@ impl Watch {
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "forks are looked for on Linux only"))]
 pub(crate) const FORKED_WORD: u64 = Phase::Forked.code();
 
-#[cfg(all(test, not(seqring_loom)))]
+#[cfg(all(test, not(seqring_model)))]
 mod tests {
     use super::{DEATHS_KEPT, Exit, Life, Next, Phase, Verdict, Watch, changes_between, close, end, open};
     use crate::config::Config;

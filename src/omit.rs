@@ -5,7 +5,7 @@
 
 /// A step without which somebody who died leaves something behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
+#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum Step {
     /// Whoever waits looks whether those it waits for are dead.
     LookForTheDead,
@@ -27,7 +27,7 @@ pub enum Step {
     HelpCounter,
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 impl Step {
     /// All of them, for the table of the models.
     pub const ALL: [Step; 9] = [
@@ -43,11 +43,11 @@ impl Step {
     ];
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub use imp::omit;
 pub(crate) use imp::omits;
 
-#[cfg(not(any(seqring_unsound, seqring_loom)))]
+#[cfg(not(any(seqring_unsound, seqring_model)))]
 mod imp {
     #[inline(always)]
     pub(crate) const fn omits(_: super::Step) -> bool {
@@ -55,7 +55,7 @@ mod imp {
     }
 }
 
-#[cfg(all(seqring_unsound, not(seqring_loom)))]
+#[cfg(all(seqring_unsound, not(seqring_model)))]
 mod imp {
     use super::Step;
     use std::sync::OnceLock;
@@ -67,7 +67,7 @@ mod imp {
     }
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 mod imp {
     use super::Step;
     use std::sync::OnceLock;

@@ -32,7 +32,7 @@ pub struct Reader {
 const EMPTY_LOOKS_PER_CLOCK_READ: u32 = 64;
 
 impl Reader {
-    #[cfg(seqring_loom)]
+    #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
         self.endpoint.seat.index()
     }
@@ -190,7 +190,7 @@ impl Reader {
     /// The first call starts a thread of this reader's, which sleeps on the ring's bell after an `Empty` and ends with the
     /// reader. Writers pay nothing for it that they would not pay for a reader that sleeps. What comes after an `Empty` gets
     /// through by two wakes: that of the thread, and by the descriptor that of the program.
-    #[cfg(all(target_os = "linux", not(seqring_loom)))]
+    #[cfg(all(target_os = "linux", not(seqring_model)))]
     pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
         let watcher = match self.watcher.take() {
             Some(watcher) => watcher,
@@ -302,7 +302,7 @@ impl Iterator for Messages<'_> {
     }
 }
 
-#[cfg(all(test, not(seqring_loom)))]
+#[cfg(all(test, not(seqring_model)))]
 mod tests {
     use crate::sync::Relaxed;
     use crate::{Config, ReadError, Ring, Start};

@@ -211,7 +211,7 @@ impl Ring {
     }
 
     /// Wakes all who sleep: whoever was to wake them may have died.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn wake_all(&self) {
         let Shared { memory, bells, .. } = &*self.shared;
         bells.wake_sleepers(&memory.control().published);
@@ -219,13 +219,13 @@ impl Ring {
     }
 
     /// Whether this is a forked child's copy of a handle.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn is_inherited(&self) -> bool {
         self.shared.presence.is_inherited()
     }
 
     /// A writer of many, in one of these entries.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn writer_in(&self, entries: Range<usize>) -> Result<Writer, JoinError> {
         Writer::join(self.seat(Role::Writer, entries)?)
     }
@@ -271,7 +271,7 @@ impl Ring {
     }
 
     /// The application's own words in the segment: what they mean, and in which order they are stored, is its business.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub fn user_words(&self) -> &[std::sync::atomic::AtomicU64] {
         self.shared.memory.user_words()
     }
@@ -333,7 +333,7 @@ fn scope(backend: Backend) -> Scope {
 
 /// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
 /// yield.
-pub(crate) const JOIN_TRIES: usize = if cfg!(all(seqring_loom, not(seqring_shuttle))) { 3 } else { 100 };
+pub(crate) const JOIN_TRIES: usize = if cfg!(seqring_loom) { 3 } else { 100 };
 
 /// Gives every shared word its first value; nobody else can see the memory yet.
 pub(crate) fn initialise(memory: &Memory) {

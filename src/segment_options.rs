@@ -187,7 +187,7 @@ impl SegmentOptions {
 }
 
 /// Two rings in one file: for what is made of both. The first is where any ring is, the second behind it.
-#[cfg(all(target_os = "linux", not(any(seqring_loom, seqring_fuzz))))]
+#[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 impl SegmentOptions {
     pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
         let [first, second] = [self.layout(configs[0])?, self.layout(configs[1])?];

@@ -5,7 +5,7 @@
 
 /// A point between two steps. The names of steps are those of the module that the point lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(not(any(seqring_stops, seqring_loom)), expect(unreachable_pub, reason = "public for tests"))]
+#[cfg_attr(not(any(seqring_stops, seqring_model)), expect(unreachable_pub, reason = "public for tests"))]
 pub enum Stop {
     /// An entry is taken, and its state says so.
     SeatTaken,
@@ -85,7 +85,7 @@ pub enum Stop {
     SegmentDeserted,
 }
 
-#[cfg(any(seqring_stops, seqring_loom))]
+#[cfg(any(seqring_stops, seqring_model))]
 impl Stop {
     /// All of them.
     pub const ALL: [Stop; 38] = [
@@ -131,18 +131,18 @@ impl Stop {
 }
 
 pub(crate) use imp::at;
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub use imp::dies_at;
-#[cfg(all(seqring_stops, not(seqring_loom)))]
+#[cfg(all(seqring_stops, not(seqring_model)))]
 pub use imp::on_stop;
 
-#[cfg(not(any(seqring_stops, seqring_loom)))]
+#[cfg(not(any(seqring_stops, seqring_model)))]
 mod imp {
     #[inline(always)]
     pub(crate) const fn at(_: super::Stop) {}
 }
 
-#[cfg(all(seqring_stops, not(seqring_loom)))]
+#[cfg(all(seqring_stops, not(seqring_model)))]
 mod imp {
     use super::Stop;
     use std::sync::OnceLock;
@@ -164,7 +164,7 @@ mod imp {
     }
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 mod imp {
     use super::Stop;
     use std::cell::Cell;

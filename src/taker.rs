@@ -1,11 +1,11 @@
 //! Taking: of several takers each message goes to exactly one.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
-#[cfg(not(any(seqring_loom, seqring_fuzz)))]
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
 mod held;
 mod typed;
 
-#[cfg(not(any(seqring_loom, seqring_fuzz)))]
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub(crate) use held::Held;
 
 use crate::bell::{Bells, Waiting};
@@ -89,7 +89,7 @@ impl Taker {
         Ok(Taker { endpoint: Endpoint::new(seat), hand, until_look: 0, leaves_the_dead: false })
     }
 
-    #[cfg(seqring_loom)]
+    #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
         self.endpoint.seat.index()
     }
@@ -149,14 +149,14 @@ impl Taker {
 
     /// From now on this taker takes over nothing that dead takers left, [`Self::take_over`] of another one does; and it may
     /// sleep that long, because somebody wakes it when a participant died.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn leave_the_dead(&mut self, longest_sleep: Duration) {
         self.leaves_the_dead = true;
         self.endpoint.sleep_up_to(longest_sleep);
     }
 
     /// A message that a dead taker left, if there is one: with the taker's entry.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn take_over(&mut self) -> Option<(usize, Taken<'_>)> {
         let got = self.adopt(TryReadError::Empty).ok()?;
         let entry = got.adopted.as_ref()?.index();

@@ -27,7 +27,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    #[cfg(seqring_loom)]
+    #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
         self.endpoint.seat.index()
     }
@@ -142,7 +142,7 @@ impl Writer {
     }
 
     /// Somebody wakes this writer when a participant died: it may sleep that long.
-    #[cfg(not(any(seqring_loom, seqring_fuzz)))]
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
         self.endpoint.sleep_up_to(longest);
     }

@@ -73,8 +73,8 @@ def tree() -> list[int]:
 
 
 def seconds_of(pid: int) -> float:
-    """Time that its threads ran."""
-    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    """Time that its threads ran, those that ended too: its processor clock, whose number Linux makes of the pid's."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def busy_share(seconds: float, meanwhile: Callable[[], Any] | None = None) -> float:

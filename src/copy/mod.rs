@@ -72,7 +72,7 @@
 //! `rep movsb` was tried and is not used: 66 GB/s at 1 KiB where AVX had 105, nowhere more than 1 % ahead
 //! of the best of the others, and 7.5 GB/s at 64 MiB once the two sides lay 16 bytes apart in their pages.
 #![allow(unsafe_code)] // The contract of a copy is about raw pointers.
-#![cfg_attr(seqring_loom, allow(dead_code, reason = "the models use the words and nothing else"))]
+#![cfg_attr(seqring_model, allow(dead_code, reason = "the models use the words and nothing else"))]
 
 #[cfg(test)]
 mod measure;

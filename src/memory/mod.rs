@@ -5,13 +5,13 @@
 //! `model` builds the same views out of a checker's atomics, which cannot lie in raw bytes.
 
 mod lane;
-#[cfg_attr(seqring_loom, path = "model.rs")]
+#[cfg_attr(seqring_model, path = "model.rs")]
 mod mapped;
 
 pub(crate) use lane::{Here, Lane};
 
 pub use mapped::Racy;
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub use mapped::exclusive_payloads;
 pub(crate) use mapped::{Memory, OwnEntry, Payload, exclusive_bytes, frozen_bytes};
 

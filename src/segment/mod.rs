@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub(crate) use file::{Contents, SegmentFile};
 pub(crate) use mapping::Mapping;
 pub(crate) use presence::Presence;
-#[cfg(all(target_os = "linux", not(any(seqring_loom, seqring_fuzz))))]
+#[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 pub(crate) use presence::started;
 
 /// What is said of a segment that stays locked for good.

@@ -18,7 +18,7 @@ pub(crate) enum Scope {
     Timed,
 }
 
-#[cfg(not(seqring_loom))]
+#[cfg(not(seqring_model))]
 mod imp {
     use super::Scope;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -108,7 +108,7 @@ mod imp {
     fn wake_shared(_: &AtomicU32) {}
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 mod imp {
     use super::Scope;
     use crate::sync::checker::sync::atomic::{AtomicU32, Ordering};

@@ -28,7 +28,7 @@ pub(crate) fn barrier() -> bool {
     imp::barrier()
 }
 
-#[cfg(all(target_os = "linux", not(seqring_loom)))]
+#[cfg(all(target_os = "linux", not(seqring_model)))]
 #[allow(unsafe_code, reason = "membarrier has no safe wrapper in rustix")]
 mod imp {
     const GLOBAL_EXPEDITED: libc::c_int = 1 << 1;
@@ -48,7 +48,7 @@ mod imp {
     }
 }
 
-#[cfg(all(not(target_os = "linux"), not(seqring_loom)))]
+#[cfg(all(not(target_os = "linux"), not(seqring_model)))]
 mod imp {
     pub(super) fn register() -> bool {
         false
@@ -61,7 +61,7 @@ mod imp {
 
 /// Loom cannot put a fence into another thread. So models of sleeping run with everybody's own fences; all
 /// others run with the fences lent, and none in their place: nothing but sleeping may rely on them.
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub(crate) mod imp {
     use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,8 +1,9 @@
 //! The one door to atomics, fences, futexes and spin hints.
 //!
 //! Everything that another thread or process can observe goes through here, so that one text of every
-//! protocol runs on the heap, in shared memory, under the loom model checker (`--cfg seqring_loom`), under the random
-//! schedules of shuttle (`--cfg seqring_shuttle` as well) and beside a hostile peer (`--cfg seqring_fuzz`).
+//! protocol runs on the heap, in shared memory, under a checker (`--cfg seqring_model`), be it the model checker loom
+//! (`seqring_loom` as well) or the random schedules of shuttle (`seqring_shuttle`), and beside a hostile peer
+//! (`--cfg seqring_fuzz`).
 //! No other module names `loom` or `shuttle`, and no other module writes an `Acquire` or `Release`: an ordering is asked
 //! for by the name of the [`Pair`] it belongs to, which puts the pairing into the code at both of its ends
 //! and lets the models weaken exactly that end and watch the model fail.
@@ -15,9 +16,9 @@ mod pair;
 
 #[cfg(seqring_fuzz)]
 pub(crate) use hostile::AtomicU64;
-#[cfg(not(any(seqring_loom, seqring_fuzz)))]
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub(crate) use std::sync::atomic::AtomicU64;
-#[cfg(not(seqring_loom))]
+#[cfg(not(seqring_model))]
 pub(crate) use std::{
     hint::spin_loop,
     sync::atomic::Ordering::Relaxed,
@@ -26,17 +27,17 @@ pub(crate) use std::{
 };
 
 /// What runs the models: loom, which explores every schedule of a few steps, or shuttle, random ones of many.
-#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+#[cfg(seqring_loom)]
 pub(crate) use loom as checker;
 #[cfg(seqring_shuttle)]
 pub(crate) use shuttle as checker;
 
 #[cfg(seqring_shuttle)]
 pub(crate) mod cell;
-#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+#[cfg(seqring_loom)]
 pub(crate) use loom::cell;
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub(crate) use checker::{
     hint::spin_loop,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -44,29 +45,29 @@ pub(crate) use checker::{
     thread::yield_now,
 };
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub use pair::weaken;
-#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
+#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
 /// True where models or tests stop at every step: there small messages take the way of large ones, too.
-pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_loom, seqring_stops));
+pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_stops));
 
 /// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
-pub(crate) const MODELLED: bool = cfg!(seqring_loom);
+pub(crate) const MODELLED: bool = cfg!(seqring_model);
 
 /// Loads a word that nobody but the caller stores.
 ///
 /// To loom this is no atomic load: after one, loom would not see other threads' loads of the word before the
 /// caller's next store to it as anything to reorder, and explore next to nothing (tokio-rs/loom#166).
 #[inline(always)]
-#[cfg(any(not(seqring_loom), seqring_shuttle))]
+#[cfg(not(seqring_loom))]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     word.load(Relaxed)
 }
 
-#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+#[cfg(seqring_loom)]
 #[allow(unsafe_code, reason = "loom's own check of its contract: it panics if another thread's store races")]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
     // SAFETY: loom verifies that no store by another thread is concurrent.
@@ -78,12 +79,12 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
 /// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads the newest value
 /// where a load may read an older one; then the exchange that follows would fail, and be tried again.
 #[inline(always)]
-#[cfg(any(not(seqring_loom), seqring_shuttle))]
+#[cfg(not(seqring_loom))]
 pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
     word.load(order)
 }
 
-#[cfg(all(seqring_loom, not(seqring_shuttle)))]
+#[cfg(seqring_loom)]
 pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
     word.fetch_add(0, order)
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 /// A pairing: what is ordered, who releases, who acquires, and what goes wrong without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
+#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum Pair {
     /// Releases: the store of a slot's stamp or word. Acquires: the reader's load of it.
     /// Without it a reader sees the stamp but not yet the payload.
@@ -52,7 +52,7 @@ pub enum Pair {
 /// Which end of a [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[cfg_attr(not(seqring_loom), expect(unreachable_pub, reason = "public in the model build"))]
+#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum End {
     /// The end that makes earlier accesses visible.
     Release,
@@ -60,7 +60,7 @@ pub enum End {
     Acquire,
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 impl Pair {
     /// All pairs, for the table of the models.
     pub const ALL: [Pair; 10] = [
@@ -77,11 +77,11 @@ impl Pair {
     ];
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 pub use imp::weaken;
 pub(crate) use imp::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
-#[cfg(not(seqring_loom))]
+#[cfg(not(seqring_model))]
 mod imp {
     use super::{End, Ordering, Pair};
     use std::sync::atomic::fence;
@@ -118,7 +118,7 @@ mod imp {
     }
 }
 
-#[cfg(seqring_loom)]
+#[cfg(seqring_model)]
 mod imp {
     use super::{End, Ordering, Pair};
     use crate::sync::checker::sync::atomic::fence;
