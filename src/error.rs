@@ -273,8 +273,8 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
-    /// No ring of this name exists.
-    #[error("{} does not exist; is its creator running?", path.display())]
+    /// No ring of this name exists; or, where one was to be created, no such directory.
+    #[error("{} does not exist; a ring is there from its creation until its last user leaves", path.display())]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,

@@ -73,8 +73,11 @@ impl Ring {
     ///
     /// # Errors
     /// [`JoinError::NotParked`] if somebody else took it up, or it ended with its process; or while a process is stopped that
-    /// was looking whether that lives.
+    /// was looking whether that lives. [`JoinError::Forked`].
     pub fn resume(&self, ticket: Ticket) -> Result<Reader, JoinError> {
+        if self.is_inherited() {
+            return Err(JoinError::Forked);
+        }
         for _ in 0..JOIN_TRIES {
             if let Some(seat) = Seat::resume(&self.shared, ticket) {
                 let position = Position::resume(&seat);

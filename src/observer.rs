@@ -175,6 +175,17 @@ impl Observer {
         self.wait(deadline(timeout), look).is_ok()
     }
 
+    /// Passes over what was published before the newest message, which is read next. See
+    /// [`Reader::skip_to_newest`](crate::Reader::skip_to_newest).
+    pub fn skip_to_newest(&mut self) -> u64 {
+        let newest = self.slots.next_sequence().saturating_sub(1);
+        let passed = newest.saturating_sub(self.position());
+        if passed > 0 {
+            self.place.jump(newest);
+        }
+        passed
+    }
+
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
     pub fn metadata(&self) -> &[u8] {
         &self.metadata[..self.meta_len]

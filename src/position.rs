@@ -45,7 +45,8 @@ pub struct Received {
     pub len: usize,
     /// Its tag, in a ring with [`Config::tag`](crate::Config::tag); else 0.
     pub tag: u64,
-    /// When it was published, in a ring with [`Config::timestamp`](crate::Config::timestamp); else 0.
+    /// When it was published, in ns of `CLOCK_MONOTONIC`, in a ring with [`Config::timestamp`](crate::Config::timestamp);
+    /// else 0.
     pub timestamp_ns: u64,
 }
 
@@ -430,13 +431,27 @@ impl Position {
         Err(self.skip_to(floor).into())
     }
 
+    /// Goes on with the newest message. Returns how many it passes over.
+    pub(crate) fn skip_to_newest(&mut self) -> u64 {
+        let newest = self.slots.next_sequence().saturating_sub(1);
+        let passed = newest.saturating_sub(self.lane.sequence());
+        if passed > 0 {
+            self.jump(newest);
+        }
+        passed
+    }
+
     fn skip_to(&mut self, sequence: u64) -> Lagged {
         let missed = sequence - self.lane.sequence();
-        self.lane = Lane::at(&self.slots.memory, sequence);
-        self.release();
+        self.jump(sequence);
         self.lost += missed;
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
         Lagged { missed }
+    }
+
+    fn jump(&mut self, sequence: u64) {
+        self.lane = Lane::at(&self.slots.memory, sequence);
+        self.release();
     }
 }
 

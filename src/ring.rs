@@ -77,8 +77,10 @@ impl Ring {
     /// [`SegmentOptions`] offers other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
-    /// [`RingError::AlreadyExists`] if the name is taken, [`RingError::NoSpace`] if `/dev/shm` is too small,
-    /// [`RingError::Config`] and [`RingError::Name`] for what cannot be.
+    /// [`RingError::AlreadyExists`] if the name is taken, [`RingError::NoSpace`] if `/dev/shm` is too small (in containers it
+    /// often has 64 MB), [`RingError::Config`] and [`RingError::Name`] for what cannot be. In another directory also
+    /// [`RingError::NotFound`] if there is none, [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system
+    /// has no files without names. [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
         SegmentOptions::new().create(location, config)
     }
@@ -88,6 +90,7 @@ impl Ring {
     /// # Errors
     /// [`RingError::NotFound`], [`RingError::PermissionDenied`], [`RingError::ForeignOwner`], and
     /// [`RingError::Unusable`] if what is there is not a whole ring of a version that this build understands.
+    /// [`RingError::Name`]; [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn open(location: impl Into<Location>) -> Result<Self, RingError> {
         SegmentOptions::new().open(location)
     }
@@ -116,7 +119,7 @@ impl Ring {
     /// Whoever opens the ring at the same time either finds it and keeps it from being removed, or does not find it.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`], without `ForeignOwner`.
     pub fn unlink_unused(location: impl Into<Location>, kept_too: bool) -> Result<bool, RingError> {
         segment::remove_unused(&location.into(), kept_too)
     }
@@ -144,7 +147,8 @@ impl Ring {
     /// - [`JoinError::Closed`]; [`JoinError::Forked`]; [`JoinError::Corrupt`];
     /// - with one writer: [`JoinError::WriterTaken`] while another one lives, or while a process that clears up after a
     ///   dead one is stopped in the middle of it;
-    /// - with many: [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer.
+    /// - with many: [`JoinError::TableFull`];
+    /// - [`JoinError::NoSpace`] if there is no room for a buffer of its own.
     pub fn writer(&self) -> Result<Writer, JoinError> {
         let (entries, one) = match self.config().writers {
             Writers::Many => (0..self.config().participants, false),
@@ -161,7 +165,7 @@ impl Ring {
 
     /// An entry of `entries` for somebody in that role.
     fn seat(&self, role: Role, entries: Range<usize>) -> Result<Seat, JoinError> {
-        if self.shared.presence.is_inherited() {
+        if self.is_inherited() {
             return Err(JoinError::Forked);
         }
         for _ in 0..JOIN_TRIES {
@@ -315,7 +319,7 @@ impl Ring {
     /// How far everybody is.
     ///
     /// # Cost
-    /// Two lines, and between processes a system call, an entry that was ever taken.
+    /// For each entry that was ever taken two cache lines and, between processes, a system call.
     pub fn figures(&self) -> Figures {
         let Shared { memory, presence, .. } = &*self.shared;
         Figures::take(memory, |entry| presence.is_held(entry))

@@ -96,8 +96,9 @@ impl SegmentOptions {
         self
     }
 
-    /// Lets a ring that is created take the place of one whose users were all killed, with the messages that are in it. One
-    /// that a living process has open, or that was [made to be kept](Config::keep), is never replaced.
+    /// Lets [`create`](Self::create) and [`open_or_create`](Self::open_or_create) begin anew where there is a ring whose users
+    /// were all killed: it goes, with the messages that are in it. One that a living process has open, or that was [made to be
+    /// kept](Config::keep), stays.
     #[must_use]
     pub fn replace_unused(mut self, on: bool) -> Self {
         self.replace_unused = on;
@@ -111,12 +112,7 @@ impl SegmentOptions {
     pub fn create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
         let layout = self.layout(config)?;
-        if self.replace_unused {
-            match segment::remove_unused(&location, false) {
-                Ok(_) | Err(RingError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.make_way(&location)?;
         let forks = fork::hold_off();
         let draft = Draft::at(&location, &layout, self)?;
         publish(draft, layout, forks)
@@ -138,6 +134,7 @@ impl SegmentOptions {
     /// As [`Ring::open_or_create`].
     pub fn open_or_create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
+        self.make_way(&location)?;
         let mut tries = 0..OPEN_OR_CREATE_TRIES;
         loop {
             match self.open(&location) {
@@ -149,6 +146,17 @@ impl SegmentOptions {
                 Err(RingError::AlreadyExists { .. }) if tries.next().is_some() => std::thread::yield_now(),
                 result => return result,
             }
+        }
+    }
+
+    /// Removes what [`Self::replace_unused`] says.
+    fn make_way(&self, location: &Location) -> Result<(), RingError> {
+        if !self.replace_unused {
+            return Ok(());
+        }
+        match segment::remove_unused(location, false) {
+            Ok(_) | Err(RingError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

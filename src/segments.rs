@@ -41,7 +41,8 @@ impl Segment {
     /// Looks at the ring of that name.
     ///
     /// # Errors
-    /// As [`Ring::open`](crate::Ring::open); [`RingError::Unsupported`] for the portable backend.
+    /// As [`Ring::open`](crate::Ring::open), without `ForeignOwner`: who may read the file may look.
+    /// [`RingError::Unsupported`] for the portable backend.
     pub fn inspect(location: impl Into<Location>) -> Result<Self, RingError> {
         let location = location.into();
         match location.backend() {
@@ -53,7 +54,7 @@ impl Segment {
     /// Looks at the ring behind a descriptor: see [`Ring::descriptor`](crate::Ring::descriptor).
     ///
     /// # Errors
-    /// As [`Ring::from_descriptor`](crate::Ring::from_descriptor).
+    /// As [`Self::inspect`]. The descriptor may be read-only, and the ring sealed.
     pub fn from_descriptor(descriptor: impl Into<OwnedFd>) -> Result<Self, RingError> {
         Self::new(memfd::look_at(&descriptor.into())?)
     }

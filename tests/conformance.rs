@@ -333,6 +333,13 @@ fn what_killed_users_left_can_be_removed_and_replaced_and_nothing_else() {
         drop(ring);
         assert!(replace.create(&location, &config).is_ok(), "{backend:?}: there need not be one");
         let location = orphan(&config);
+        let ring = replace.open_or_create(&location, &config).unwrap();
+        assert_eq!(ring.next_sequence(), 0, "{backend:?}: the old ring");
+        ring.writer().unwrap().write(b"x").unwrap();
+        let same = replace.open_or_create(&location, &config).unwrap();
+        assert_eq!(same.next_sequence(), 1, "{backend:?}: not the ring that is in use");
+        drop((ring, same));
+        let location = orphan(&config);
         assert!(Ring::unlink_unused(&location, false).unwrap() && !location.path().unwrap().exists());
         let location = orphan(&config.clone().keep(true));
         assert!(!Ring::unlink_unused(&location, false).unwrap(), "{backend:?}: it was to be kept");

@@ -90,6 +90,8 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     let mut viewer = shows_in_place.then(|| ring.reader(Start::Next).unwrap());
     writer.write(&message(0, SLOT_BYTES)).unwrap();
     let view = viewer.as_mut().map(|viewer| viewer.view().unwrap());
+    let parked =
+        (ring.delivery() != Delivery::Queue).then(|| ring.reader(Start::Next).unwrap().park().unwrap());
     let table = |ring: &Ring| -> Vec<_> {
         let participants = ring.participants();
         participants.iter().map(|one| (one.entry, one.role, one.pid, one.position, one.alive)).collect()
@@ -98,6 +100,9 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     let Some(child) = fork() else {
         in_child(|| {
             assert_refused(ring, &mut writer, reader.as_mut());
+            if let Some(parked) = parked {
+                assert_eq!(ring.resume(parked.ticket()).err(), Some(JoinError::Forked));
+            }
             ring.close();
             ring.skip_readers_to_newest();
             if let Some(view) = view {
@@ -122,6 +127,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     };
     assert!(succeeded(child));
     assert_eq!(table(ring), before);
+    assert!(parked.is_none_or(|parked| ring.resume(parked.ticket()).is_ok()));
     assert!(view.is_none_or(|view| *view == *message(0, SLOT_BYTES)));
     writer.write(&message(1, SLOT_BYTES)).unwrap();
     answer("forked");

@@ -48,6 +48,9 @@ fn an_observer_starts_where_it_is_told() {
             assert_eq!(start(Start::Sequence(u64::MAX)), FIRST + 10);
             let mut observer = Observer::open(&name, Start::Sequence(FIRST + 8)).unwrap();
             assert_eq!((observer.lag(), read(&mut observer), observer.lag()), (2, Ok(FIRST + 8), 1));
+            let mut viewer = Observer::open(&name, Start::Oldest).unwrap();
+            assert_eq!((viewer.skip_to_newest(), viewer.skip_to_newest()), (SLOTS - 1, 0));
+            assert_eq!((read(&mut viewer), viewer.skip_to_newest(), viewer.lost()), (Ok(FIRST + 9), 0, 0));
         }
     }
 }

@@ -76,7 +76,8 @@ fn op(source: Source<'_, '_>, depth: usize) -> Result<Op> {
         14 => Op::WriterJoins,
         _ => match source.int_in_range(0..=9)? {
             0 => Op::Close,
-            1..5 => Op::Skip,
+            1..3 => Op::Skip,
+            3..5 => Op::SkipToNewest { reader: who(source)? },
             _ => Op::WriterLeaves { writer: who(source)? },
         },
     })

@@ -6,6 +6,7 @@ the n-th one that reads; what they return is called once a message. All copy a m
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import struct
@@ -256,6 +257,7 @@ class Membridge(Contestant):
         self.segment = f"/seqring-bench-{os.getpid()}-{time.monotonic_ns()}"
         self.bytes = (1 << ((size + 64) * slots - 1).bit_length()) + 24  # Its capacity is a power of two.
         self.memory = membridge.SharedMemory.create(self.segment, self.bytes)
+        self.memory.spsc()  # The first one says in the segment how much it holds.
 
     def sender(self) -> Send:
         ring = self.membridge.SharedMemory.open(self.segment, self.bytes).spsc()
@@ -305,6 +307,48 @@ class Cloudtoid(Contestant):
         return lambda: subscriber.receive(timeout=60.0)
 
 
+class Iceoryx2(Contestant):
+    name = "iceoryx2"
+    broadcast = True
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        import iceoryx2
+
+        self.package = iceoryx2
+        self.service = f"seqring-bench-{os.getpid()}-{time.monotonic_ns()}"
+        self.size, self.slots, self.consumers = size, slots, consumers
+
+    def open(self) -> Any:
+        """The service, opened anew by each process."""
+        self.node = self.package.NodeBuilder.new().create(self.package.ServiceType.Ipc)
+        builder = self.node.service_builder(self.package.ServiceName.new(self.service))
+        builder = builder.publish_subscribe(self.package.Slice[ctypes.c_uint8]).enable_safe_overflow(False)
+        builder = builder.subscriber_max_buffer_size(self.slots).max_subscribers(self.consumers)
+        return builder.open_or_create()
+
+    def sender(self) -> Send:
+        whole = self.package.BackpressureStrategy.RetryUntilDelivered
+        builder = self.open().publisher_builder().initial_max_slice_len(self.size)
+        publisher = builder.backpressure_strategy(whole).create()
+
+        def send(data: bytes) -> None:
+            sample = publisher.loan_slice_uninit(len(data))
+            ctypes.memmove(sample.payload_ptr, data, len(data))
+            sample.assume_init().send()
+
+        return send
+
+    def receiver(self, number: int) -> Receive:
+        subscriber = self.open().subscriber_builder().create()
+
+        def receive() -> Any:
+            while (sample := subscriber.receive()) is None:
+                pass
+            return ctypes.string_at(sample.payload_ptr, self.size)
+
+        return receive
+
+
 RIVALS: list[type[Contestant]] = [
-    Original, Queue, Pipe, HandRolled, FasterFifo, Zmq, Membridge, Cloudtoid,
+    Original, Queue, Pipe, HandRolled, FasterFifo, Zmq, Membridge, Cloudtoid, Iceoryx2,
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
 import os
 import platform
 import statistics
@@ -104,6 +105,9 @@ def cell(run: Callable[[], float], repetitions: int) -> str:
     except ImportError:
         return "not installed"
     except Exception as error:
+        # Its processes wait for what will not come.
+        for process in multiprocessing.active_children():
+            process.kill()
         return f"failed: {type(error).__name__}"
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.{max(0, 2 - int(math.log10(figure)))}f}"
 

@@ -135,6 +135,12 @@ macro_rules! reading_methods {
                 self.receiving.read_batch(py, max, timeout)
             }
 
+            /// Passes over what was published before the newest message, which is read next. Returns how many messages
+            /// that were: `lost` does not count them. For whoever shows a frame now and then.
+            fn skip_to_latest(&self, py: Python<'_>) -> PyResult<u64> {
+                self.receiving.look(py, |inbox| inbox.endpoint.skip_to_newest())
+            }
+
             /// The sequence that is read next.
             #[getter]
             fn position(&self, py: Python<'_>) -> PyResult<u64> {

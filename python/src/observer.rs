@@ -20,7 +20,7 @@ reading_endpoint!(seqring::Observer, "observer");
 /// bytearray(b'seen')
 ///
 /// Nobody waits for it, not in a gated ring either: what it is too slow for it is told by `Lagged`. Nobody wakes it: while
-/// nothing comes it looks again, at first at once, later every 10 ms. Calls and errors are else those of `Reader`.
+/// nothing comes it looks again, at first at once, later every 20 ms. Calls and errors are else those of `Reader`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Observer {
     receiving: Receiving<seqring::Observer>,

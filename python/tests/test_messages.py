@@ -163,6 +163,15 @@ def test_a_slow_reader_of_a_lossy_ring_is_told_exactly_what_it_lost():
             assert careless.lost == caught.value.missed
 
 
+def test_who_skips_to_the_latest_message_reads_that_and_lost_none(ring):
+    with ring.reader() as reader, ring.writer() as writer:
+        assert reader.skip_to_latest() == 0
+        for n in range(3):
+            writer.write(bytes([n]))
+        assert (reader.skip_to_latest(), reader.skip_to_latest(), reader.lag) == (2, 0, 1)
+        assert (reader.read(), reader.skip_to_latest(), reader.lost) == (b"\2", 0, 0)
+
+
 def test_readers_start_where_they_are_told(ring):
     with ring.writer() as writer:
         for n in range(3):

@@ -42,6 +42,8 @@ def test_nobody_notices_it_and_it_is_told_what_it_lost(ring):
             observer.read()
         assert lagged.value.missed == observer.position == observer.lost > 0
         assert observer.read() == bytes([observer.sequence])
+        position = observer.position
+        assert (observer.skip_to_latest(), observer.read()) == (19 - position, bytes([19]))
 
 
 def test_a_claim_is_private_where_somebody_may_look(ring):

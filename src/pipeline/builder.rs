@@ -194,7 +194,7 @@ impl Pipeline {
     /// Starts the pipeline, its workers being threads. `producer` makes the producer of that number, counted from 0.
     ///
     /// # Errors
-    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Spawn`].
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`], [`PipelineError::Spawn`].
     pub fn start<C, P>(
         &self,
         commander: C,
@@ -225,7 +225,7 @@ impl Pipeline {
     /// Starts the pipeline, its workers being processes that `launch` starts: [`Programs`](super::Programs), or another way.
     ///
     /// # Errors
-    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Spawn`]. What goes wrong in a process that was
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`], [`PipelineError::Spawn`]. What goes wrong in a process that was
     /// started, the items tell.
     #[cfg(target_os = "linux")]
     pub fn start_with(&self, launch: impl Launch + 'static) -> Result<Items, PipelineError> {

@@ -84,6 +84,12 @@ impl Driver {
                 self.ring.skip_readers_to_newest();
                 self.model.skip_readers_to_newest();
             }
+            Op::SkipToNewest { reader } => {
+                if let Some(id) = pick(&self.readers, *reader) {
+                    let reader = self.readers[id].as_mut().expect("picked from those present");
+                    assert_eq!(reader.skip_to_newest(), self.model.skip_to_newest(id));
+                }
+            }
             Op::WriterJoins => self.writer_joins(),
             Op::Take { taker, count, call, meanwhile } => self.take(*taker, *count, *call, meanwhile),
             Op::TakerJoins => self.taker_joins(),

@@ -288,6 +288,16 @@ impl Model {
         Lagged { missed }.into()
     }
 
+    /// The reader goes on with the newest message, if it is not there yet. Returns how many it passes over.
+    pub(crate) fn skip_to_newest(&mut self, reader: usize) -> u64 {
+        let next = self.next;
+        let reader = self.readers[reader].as_mut().expect("it is there");
+        let unread = next - reader.position;
+        let passed = unread.saturating_sub(1);
+        reader.position += passed;
+        passed
+    }
+
     pub(crate) fn skip_readers_to_newest(&mut self) {
         for reader in self.readers.iter_mut().flatten() {
             reader.floor = self.next;

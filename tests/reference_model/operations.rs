@@ -124,6 +124,9 @@ pub(crate) enum Op {
         taker: usize,
     },
     Skip,
+    SkipToNewest {
+        reader: usize,
+    },
     WriterLeaves {
         writer: usize,
     },
@@ -194,6 +197,7 @@ fn simple() -> impl Strategy<Value = Op> {
         1 => Just(Op::TakerJoins),
         1 => (0..4usize).prop_map(|taker| Op::TakerLeaves { taker }),
         1 => Just(Op::Skip),
+        1 => (0..8usize).prop_map(|reader| Op::SkipToNewest { reader }),
         1 => (0..4usize).prop_map(|writer| Op::WriterLeaves { writer }),
         2 => Just(Op::WriterJoins),
     ]

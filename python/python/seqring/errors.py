@@ -37,8 +37,8 @@ class Closed(Error):
 
 
 class PeerDied(Closed):
-    """The last writer, of process `pid`, died and did not leave: what it published was read. Told once for each death; then
-    it is `Closed`, until another writer comes."""
+    """The last writer, of process `pid`, died and did not leave: what it published was read. Told once for each death, also
+    if another writer came meanwhile: read on. If none did, the next call raises `Closed`, of which this is a subclass."""
 
     def __init__(self, pid: int, role: str) -> None:
         super().__init__(pid, role)
@@ -46,7 +46,7 @@ class PeerDied(Closed):
         self.role = role
 
     def __str__(self) -> str:
-        return f"the {self.role} of process {self.pid} died, and no other is left; all that it published was read"
+        return f"the {self.role} of process {self.pid} died; all that it published was read, and another may go on"
 
 
 class TimedOut(Error, TimeoutError):

@@ -217,7 +217,7 @@ class Pipeline:
     def stop(self) -> None:
         """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
 
-        Who does not end within two seconds is killed. A thread is interrupted by a `SystemExit` after one; if that does not
+        It takes two seconds at most. A process that does not end within one and a half is killed. A thread is interrupted by a `SystemExit` after one; if that does not
         help within another, because it is in code that is not Python's, it is named by `Stuck`.
         """
         if self._waiter is not None:
