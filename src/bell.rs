@@ -179,8 +179,10 @@ impl Bells {
         mut ready: impl FnMut() -> bool,
     ) -> bool {
         let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        // Also here: a caller for whom it is only ever ready until it tries comes again and again.
+        // Also here: a caller for whom it is only ever ready until it tries comes again and again. One that never waits long
+        // must find the dead, too.
         if late() {
+            look_after();
             return false;
         }
         let mut looks = 0;
@@ -197,10 +199,10 @@ impl Bells {
             }
             looks += 1;
             if looks % LOOKS_PER_CLOCK_READ == 0 {
+                look_after();
                 if late() {
                     return false;
                 }
-                look_after();
                 if waiting.spins == u32::MAX {
                     looks = 0;
                 }
@@ -216,6 +218,7 @@ impl Bells {
                 return true;
             }
             if late() {
+                look_after();
                 return false;
             }
             sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.

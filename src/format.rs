@@ -70,7 +70,8 @@ pub(crate) struct Entry {
     pub(crate) joined: AtomicU64,
     /// One more than the cursor at which the reader was evicted ([`crate::eviction`]); 0: it was not.
     pub(crate) evicted: AtomicU64,
-    pub(crate) reserved_cold: AtomicU64,
+    /// A parked reader: one more than the change of the stream's state up to which it was told of deaths.
+    pub(crate) told: AtomicU64,
 }
 
 /// What goes with one buffer of the arena; its line is its owner's while it is filled.

@@ -41,8 +41,9 @@
 //! | `Floor`| raised floor  | the moved reader's fence | a reader is moved to where it sees nothing yet, and takes the segment for damaged |
 //!
 //! # Who comes after whom
-//! The announced limit never falls below what any writer was given before, also not under a writer's successor:
-//! a writer that was killed may have left a slot below its limit half overwritten.
+//! What is announced in step 4 never falls, also not under a writer's successor: a writer that was killed may have left a slot
+//! below its limit half overwritten, and one that looked before it had to may have withdrawn messages that all had read
+//! ([`crate::arena`]), of which a joiner that it did not see then knows nothing.
 
 use crate::config::Writers;
 use crate::layout::SEQUENCE_LIMIT;
@@ -98,8 +99,8 @@ pub(crate) struct Gate {
     limit: u64,
     /// Below this, no reader is still at the message that the slot held before.
     unmarked: u64,
-    /// What the ring's writers before this one announced last: a joiner may rely on nothing being given below it.
-    inherited: u64,
+    /// What this writer, or the one before it, announced last: a joiner may rely on it.
+    announced: u64,
     /// Other writers announce too, at the same time.
     many: bool,
     /// The message whose buffer is set aside when it is published over.
@@ -117,7 +118,7 @@ impl Gate {
             limit: 0,
             unmarked: 0,
             // Relaxed: the writer before us let go of its entry, or died, before we took it.
-            inherited: memory.control().limit.load(Relaxed),
+            announced: memory.control().limit.load(Relaxed),
             many: memory.layout().config.writers == Writers::Many,
             aside: None,
             read_by_all: None,
@@ -130,7 +131,7 @@ impl Gate {
         Gate {
             limit: u64::MAX,
             unmarked: 0,
-            inherited: 0,
+            announced: 0,
             many: false,
             aside: None,
             read_by_all: None,
@@ -197,9 +198,10 @@ impl Gate {
         // A reader that was moved may be anywhere below, in the middle of a copy; an observer always may.
         self.unmarked = if moved || memory.layout().config.observers { 0 } else { self.limit };
         if !self.many {
-            // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what an
-            // earlier writer was given: it may have been killed while it overwrote what lay there.
-            announced.store(self.limit.max(self.inherited.min(next + slots)), Relaxed);
+            // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what was announced
+            // before: what lies further down may be half overwritten by a writer that was killed, or withdrawn.
+            self.announced = self.limit.max(self.announced.min(next + slots));
+            announced.store(self.announced, Relaxed);
         }
         self.admits(next)
     }

@@ -15,10 +15,10 @@
 
 use crate::error::JoinError;
 use crate::gate::Cursor;
-use crate::participant::{self, Seat};
+use crate::participant::{self, JOIN_TRIES, Seat};
 use crate::position::Position;
 use crate::reader::Reader;
-use crate::ring::{JOIN_TRIES, Ring};
+use crate::ring::Ring;
 use crate::shared::Shared;
 use crate::sync::{Relaxed, yield_now};
 use std::sync::Arc;

@@ -263,6 +263,21 @@ impl Watch {
         Watch { told, seen }
     }
 
+    /// For a reader that goes on where another one parked, which left `word`.
+    pub(crate) fn resume(memory: &Memory, word: u64) -> Self {
+        let Watch { told, seen } = Self::join(memory);
+        match word.checked_sub(1) {
+            // Not this state: there may be news in it.
+            Some(change) => Watch { told: change as u32, seen: Life(!seen.0) },
+            None => Watch { told, seen },
+        }
+    }
+
+    /// What [`Self::resume`] needs.
+    pub(crate) fn word(&self) -> u64 {
+        u64::from(self.told) + 1
+    }
+
     /// Whether [`Self::verdict`] may have anything to say but that the stream goes on.
     pub(crate) fn has_news(&self, memory: &Memory) -> bool {
         // Relaxed: the verdict that follows looks again.

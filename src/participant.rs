@@ -13,9 +13,13 @@ use crate::peers;
 use crate::shared::Shared;
 use crate::stamp::Words;
 use crate::stops::{self, Stop};
-use crate::sync::{Relaxed, compiler_keeps_order};
+use crate::sync::{Relaxed, compiler_keeps_order, yield_now};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
+/// yield.
+pub(crate) const JOIN_TRIES: usize = if cfg!(seqring_loom) { 3 } else { 100 };
 
 /// What a participant does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +159,17 @@ impl Seat {
         Some(seat)
     }
 
+    /// Makes an entry that was [adopted](Self::adopt) that of a taker at work, with the message that is in it.
+    pub(crate) fn take_up(&self) {
+        let entry = self.entry();
+        // Relaxed, all of them: ours alone.
+        entry.missed.store(0, Relaxed);
+        entry.sleeps.store(0, Relaxed);
+        let state = State::from_word(entry.state.load(Relaxed)).taken_by(Role::Taker);
+        entry.state.store(state.0, Relaxed);
+        events::joined(&self.shared, Role::Taker, self.index);
+    }
+
     /// Leaves a reader's entry to whoever resumes it: see [`crate::handover`].
     pub(crate) fn park(self) -> Result<Ticket, Seat> {
         if !self.shared.presence.acquire(parking(&self.shared, self.index)) {
@@ -270,13 +285,21 @@ pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
     if shared.presence.is_inherited() {
         return;
     }
-    if shared.presence.acquire(ticket.entry) {
-        if shared.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state {
-            clear(shared, ticket.entry, Exit::Left); // Relaxed, above: the hold on the entry orders it.
-        }
-        shared.presence.release(ticket.entry);
-    }
+    // First, so that whoever holds the entry at this moment, to look whether the parker lives, clears it in our place.
     shared.presence.release(parking(shared, ticket.entry));
+    for _ in 0..JOIN_TRIES {
+        if shared.presence.acquire(ticket.entry) {
+            if is_parked(shared, ticket) {
+                clear(shared, ticket.entry, Exit::Left);
+            }
+            shared.presence.release(ticket.entry);
+            return;
+        }
+        if !is_parked(shared, ticket) {
+            return;
+        }
+        yield_now();
+    }
 }
 
 /// Whether the reader of the ticket is parked.
@@ -316,7 +339,7 @@ fn is_kept_parked(shared: &Shared, index: usize) -> bool {
 fn clear(shared: &Shared, index: usize, exit: Exit) -> bool {
     let entry = shared.memory.entry(index);
     let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
-    match state.0 & 0xff {
+    let bell = match state.0 & 0xff {
         WRITER | LEAVING | FOUND_DEAD => {
             let exit = state.exit(exit);
             entry.state.store(state.going(exit).0, Relaxed); // Relaxed: `life::end` orders it.
@@ -325,21 +348,25 @@ fn clear(shared: &Shared, index: usize, exit: Exit) -> bool {
                 life::end(&shared.memory, exit, || any(&shared.memory, Role::Writer));
             }
             stops::at(Stop::StreamEnded);
-            shared.bells.ring(&shared.memory.control().published);
+            Some(&shared.memory.control().published)
         }
         READER | PARKED => {
             if !(omits(Step::VacateReader) && exit != Exit::Left) {
                 Cursors(entry).vacate();
             }
             stops::at(Stop::ReaderVacated);
-            shared.bells.ring(&shared.memory.control().freed);
+            Some(&shared.memory.control().freed)
         }
         // Another taker takes it over, with the message. What else it owned is settled when its entry is taken again.
         TAKER if unfinished(&shared.memory, index).is_some() => return false,
-        TAKER => {}
+        TAKER => None,
         _ => return false,
+    };
+    // Relaxed: as above. Before anybody is woken: the sooner, the less may be left half done.
+    entry.state.store(state.freed().0, Relaxed);
+    if let Some(bell) = bell {
+        shared.bells.ring(bell);
     }
-    entry.state.store(state.freed().0, Relaxed); // Relaxed: as above.
     true
 }
 

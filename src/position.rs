@@ -116,7 +116,13 @@ impl Position {
         let mut position = Self::at(seat, slots, cursor.min(next));
         position.finished = entry.floor.load(Relaxed) == u64::MAX;
         position.lost = entry.missed.load(Relaxed);
+        position.watch = Watch::resume(&seat.shared().memory, entry.told.load(Relaxed));
         position
+    }
+
+    /// Leaves for [`Self::resume`] what is not in the entry yet.
+    pub(crate) fn park(&self) {
+        self.entry.told.store(self.watch.word(), Relaxed); // Relaxed: as there.
     }
 
     fn at(seat: &Seat, slots: Slots, position: u64) -> Self {
@@ -444,7 +450,7 @@ impl Position {
     fn skip_to(&mut self, sequence: u64) -> Lagged {
         let missed = sequence - self.lane.sequence();
         self.jump(sequence);
-        self.lost += missed;
+        self.lost = self.lost.saturating_add(missed); // What is resumed may be anything.
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
         Lagged { missed }
     }

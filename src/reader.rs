@@ -55,6 +55,7 @@ impl Reader {
     pub(crate) fn try_into_parked(self) -> Result<Ticket, Self> {
         let Reader { endpoint, position, watcher, .. } = self;
         drop(watcher); // It waits by the same entry.
+        position.park();
         endpoint.seat.park().map_err(|seat| Self::from_parts(seat, position))
     }
 

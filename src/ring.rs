@@ -13,7 +13,7 @@ use crate::layout::Layout;
 use crate::life;
 use crate::location::{Backend, Location};
 use crate::memory::Memory;
-use crate::participant::{self, Role, Seat};
+use crate::participant::{self, Adoption, JOIN_TRIES, Role, Seat};
 use crate::peers;
 use crate::position::Start;
 use crate::reader::Reader;
@@ -21,6 +21,7 @@ use crate::segment::{self, Backing, Presence};
 use crate::segment_options::SegmentOptions;
 use crate::shared::Shared;
 use crate::slots::{Class, Slots};
+use crate::stamp::Words;
 use crate::sync::futex::Scope;
 use crate::sync::{Relaxed, yield_now};
 use crate::taker::Taker;
@@ -151,7 +152,11 @@ impl Ring {
     /// - [`JoinError::NoSpace`] if there is no room for a buffer of its own.
     pub fn writer(&self) -> Result<Writer, JoinError> {
         let (entries, one) = match self.config().writers {
-            Writers::Many => (0..self.config().participants, false),
+            Writers::Many => {
+                // Found dead before there is another writer, the last one's death is told.
+                participant::clear_dead(&self.shared, Role::Writer);
+                (0..self.config().participants, false)
+            }
             Writers::One => (WRITER_ENTRY..WRITER_ENTRY + 1, true),
         };
         Writer::join(self.seat(Role::Writer, entries).map_err(|full| {
@@ -202,16 +207,39 @@ impl Ring {
     /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
     /// ring is no queue; [`JoinError::Forked`]; [`JoinError::Corrupt`].
     pub fn taker(&self) -> Result<Taker, JoinError> {
-        self.taker_in(0..self.config().participants)
+        let words = self.queue_words()?;
+        match self.seat(Role::Taker, 0..self.config().participants) {
+            Ok(seat) => Taker::join(seat, words),
+            Err(full @ JoinError::TableFull { .. }) => self.heir_of_a_taker(words).ok_or(full),
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`Self::taker`], in one of these entries: for those who agree on who has which.
     pub(crate) fn taker_in(&self, entries: Range<usize>) -> Result<Taker, JoinError> {
-        let class = Slots::new(self.shared.memory.clone()).class;
-        let (Delivery::Queue, Class::Arena(words)) = (self.config().delivery, class) else {
-            return Err(JoinError::Delivery { delivery: self.config().delivery });
-        };
+        let words = self.queue_words()?;
         Taker::join(self.seat(Role::Taker, entries)?, words)
+    }
+
+    /// A taker in the entry of a dead one, which is kept with its message: where no other entry is left, nobody else might
+    /// ever come to take that message.
+    fn heir_of_a_taker(&self, words: Words) -> Option<Taker> {
+        for _ in 0..JOIN_TRIES {
+            match Seat::adopt(&self.shared) {
+                Adoption::Message(seat, settled) => return Some(Taker::inherit(seat, settled, words)),
+                Adoption::None => break,
+                Adoption::Unknown => yield_now(),
+            }
+        }
+        None
+    }
+
+    fn queue_words(&self) -> Result<Words, JoinError> {
+        let class = Slots::new(self.shared.memory.clone()).class;
+        match (self.config().delivery, class) {
+            (Delivery::Queue, Class::Arena(words)) => Ok(words),
+            (delivery, _) => Err(JoinError::Delivery { delivery }),
+        }
     }
 
     /// Wakes all who sleep: whoever was to wake them may have died.
@@ -223,7 +251,6 @@ impl Ring {
     }
 
     /// Whether this is a forked child's copy of a handle.
-    #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn is_inherited(&self) -> bool {
         self.shared.presence.is_inherited()
     }
@@ -334,10 +361,6 @@ fn scope(backend: Backend) -> Scope {
         Backend::Portable => Scope::Timed,
     }
 }
-
-/// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
-/// yield.
-pub(crate) const JOIN_TRIES: usize = if cfg!(seqring_loom) { 3 } else { 100 };
 
 /// Gives every shared word its first value; nobody else can see the memory yet.
 pub(crate) fn initialise(memory: &Memory) {

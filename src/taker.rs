@@ -43,6 +43,8 @@ pub struct Taker {
     until_look: u32,
     /// Somebody else looks for them.
     leaves_the_dead: bool,
+    /// What is in this taker's own buffer since it took over a dead one's entry.
+    inherited: Option<Settled>,
 }
 
 /// A taker without its manner of waiting.
@@ -64,7 +66,9 @@ struct Hand {
 struct Got {
     received: Received,
     buffer: usize,
-    /// The entry of the dead taker who had it before.
+    /// Another taker had it before, and died.
+    again: bool,
+    /// The entry of that one, unless it is this taker's own by now.
     adopted: Option<Box<Seat>>,
 }
 
@@ -73,8 +77,19 @@ const TAKES_PER_LOOK: u32 = 1024;
 
 impl Taker {
     pub(crate) fn join(seat: Seat, words: Words) -> Result<Self, JoinError> {
-        let memory = seat.shared().memory.clone();
         let own = many::own_buffer(&seat, words)?;
+        Ok(Self::with_buffer(seat, words, own, None))
+    }
+
+    /// Goes on in an entry that was adopted: its message comes first.
+    pub(crate) fn inherit(seat: Seat, settled: Settled, words: Words) -> Self {
+        seat.take_up();
+        seat.shared().memory.make_buffer_resident(settled.buffer);
+        Self::with_buffer(seat, words, settled.buffer, Some(settled))
+    }
+
+    fn with_buffer(seat: Seat, words: Words, own: usize, inherited: Option<Settled>) -> Self {
+        let memory = seat.shared().memory.clone();
         let config = &memory.layout().config;
         let hand = Hand {
             takes: Takes::new(&memory, words, seat.index(), own),
@@ -86,7 +101,7 @@ impl Taker {
             meta_len: 0,
             memory,
         };
-        Ok(Taker { endpoint: Endpoint::new(seat), hand, until_look: 0, leaves_the_dead: false })
+        Taker { endpoint: Endpoint::new(seat), hand, until_look: 0, leaves_the_dead: false, inherited }
     }
 
     #[cfg(seqring_model)]
@@ -134,9 +149,11 @@ impl Taker {
     /// Waits for at most `timeout` until there is a message to take, or none will come. Says whether that is so. Takes
     /// nothing: another taker may be first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let Taker { endpoint, hand, .. } = self;
+        let Taker { endpoint, hand, inherited, .. } = self;
         let deadline = endpoint::deadline(timeout);
-        let ready = hand.is_ready() || endpoint.wait(Role::Writer, deadline, || hand.is_ready(), |_| ());
+        let ready = inherited.is_some()
+            || hand.is_ready()
+            || endpoint.wait(Role::Writer, deadline, || hand.is_ready(), |_| ());
         // What a dead taker left is for the next call that takes.
         endpoint.look_soon();
         ready
@@ -179,7 +196,8 @@ impl Taker {
                 }
             });
             if let Adoption::Message(seat, settled) = left.into_inner() {
-                return self.hand.receive_adopted(seat, settled).map_err(ReadError::from_try);
+                let got = self.hand.receive_settled(settled, seat.index(), Some(Box::new(seat)));
+                return got.map_err(ReadError::from_try);
             }
             if !in_time {
                 return Err(self.endpoint.reader_timed_out());
@@ -189,6 +207,9 @@ impl Taker {
 
     /// The next message; now and then, and before the end, one that a dead taker left.
     fn attempt(&mut self) -> Result<Got, TryReadError> {
+        if let Some(settled) = self.inherited.take() {
+            return self.hand.receive_settled(settled, self.endpoint.seat.index(), None);
+        }
         if self.until_look == 0 {
             self.until_look = TAKES_PER_LOOK;
             match self.adopt(TryReadError::Empty) {
@@ -210,7 +231,9 @@ impl Taker {
             return Err(error);
         }
         match Seat::adopt(self.endpoint.seat.shared()) {
-            Adoption::Message(seat, settled) => self.hand.receive_adopted(seat, settled),
+            Adoption::Message(seat, settled) => {
+                self.hand.receive_settled(settled, seat.index(), Some(Box::new(seat)))
+            }
             Adoption::None => Err(error),
             Adoption::Unknown => {
                 yield_now(); // The next look finds out.
@@ -230,7 +253,7 @@ impl Hand {
                     let buffer = self.takes.own();
                     let received = self.receive(sequence, buffer);
                     let received = received.inspect_err(|_| self.takes.acknowledge(&self.memory))?;
-                    return Ok(Got { received, buffer, adopted: None });
+                    return Ok(Got { received, buffer, again: false, adopted: None });
                 }
                 Attempt::Late => {}
                 Attempt::Empty => self.nothing()?,
@@ -261,12 +284,17 @@ impl Hand {
         })
     }
 
-    /// The message of a dead taker's entry. One that is damaged is done with.
-    fn receive_adopted(&mut self, seat: Seat, settled: Settled) -> Result<Got, TryReadError> {
+    /// The message that a dead taker left in `entry`. One that is damaged is done with.
+    fn receive_settled(
+        &mut self,
+        settled: Settled,
+        entry: usize,
+        adopted: Option<Box<Seat>>,
+    ) -> Result<Got, TryReadError> {
         let Settled { buffer, unfinished } = settled;
         let received = self.receive(unfinished.unwrap_or_default(), buffer);
-        let received = received.inspect_err(|_| ownership::rest(&self.memory, seat.index(), buffer))?;
-        Ok(Got { received, buffer, adopted: Some(Box::new(seat)) })
+        let received = received.inspect_err(|_| ownership::rest(&self.memory, entry, buffer))?;
+        Ok(Got { received, buffer, again: true, adopted })
     }
 
     /// What goes with the message in a buffer that is this taker's.
@@ -324,7 +352,7 @@ impl Taken<'_> {
 
     /// Whether another taker had it before, and died before it was done with it.
     pub fn is_redelivered(&self) -> bool {
-        self.got.adopted.is_some()
+        self.got.again
     }
 
     /// The metadata of the message; empty if it had none.

@@ -115,6 +115,70 @@ fn takers_are_told_of_the_last_writer_s_death_and_of_no_other() {
     assert_eq!(taker.take_timeout(NEVER).unwrap_err(), ReadError::Closed);
 }
 
+/// Fails if a successor in another entry hides a death that is found only later.
+#[test]
+fn the_last_of_many_is_told_of_although_its_successor_came_before_anybody_looked() {
+    let config = Config::new(8, SLOT_BYTES).writers(Writers::Many).participants(4);
+    let (name, ring) = create("died-many", &config);
+    let first = ring.reader(Start::Next).unwrap(); // Has the entry that the successor will take.
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let writer = Peer::ready("write-3", &name);
+    let pid = writer.pid();
+    drop(first);
+    writer.kill();
+    let _heir = ring.writer().unwrap();
+    assert_eq!(told_after(&mut reader, 3), ReadError::WriterDied { pid });
+    assert_eq!(reader.try_read(&mut [0; SLOT_BYTES]), Err(TryReadError::Empty), "the heir lives");
+}
+
+/// Fails if who waits for no time at all, again and again, never finds out.
+#[test]
+fn who_only_ever_waits_for_a_moment_finds_the_dead_too() {
+    let (name, ring) = create("died-moment", &Config::new(2, SLOT_BYTES));
+    let mut writer = ring.writer().unwrap();
+    writer.write(&message(0, SLOT_BYTES)).unwrap();
+    Peer::ready("read-1", &name).kill();
+    let begin = Instant::now();
+    for n in 1..4 {
+        while writer.write_timeout(&message(n, SLOT_BYTES), Duration::ZERO).is_err() {
+            assert!(begin.elapsed() < NEVER, "the dead reader holds the writer back");
+        }
+    }
+    drop(writer);
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let writer = Peer::ready("write-2", &name);
+    let pid = writer.pid();
+    writer.kill();
+    let mut told = |_| reader.read_timeout(&mut [0; SLOT_BYTES], Duration::ZERO).err();
+    let died = (0..).filter_map(&mut told).find(|error| !matches!(error, ReadError::TimedOut { .. }));
+    assert_eq!(died, Some(ReadError::WriterDied { pid }));
+}
+
+/// Fails if who takes a reader up is told again what that one was told, or not of what happened meanwhile.
+#[test]
+fn a_parked_reader_is_told_of_each_death_once_whoever_it_is_by_then() {
+    let (name, ring) = create("died-parked", &Config::new(8, SLOT_BYTES));
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut dies = || {
+        let writer = Peer::ready("write-2", &name);
+        let pid = writer.pid();
+        writer.kill();
+        ReadError::WriterDied { pid }
+    };
+    let first = dies();
+    assert_eq!(told_after(&mut reader, 2), first);
+    let parked = reader.park().unwrap();
+    let mut reader = ring.resume(parked.ticket()).unwrap();
+    drop(parked);
+    assert_eq!(told_after(&mut reader, 0), ReadError::Closed);
+    let parked = reader.park().unwrap();
+    let second = dies();
+    let _heir = ring.writer().unwrap();
+    let mut reader = ring.resume(parked.ticket()).unwrap();
+    assert_eq!(told_after(&mut reader, 2), second);
+    assert_eq!(reader.try_read(&mut [0; SLOT_BYTES]), Err(TryReadError::Empty), "the heir lives");
+}
+
 /// Fails if the table shows the dead as living or the living as dead.
 #[test]
 fn the_table_says_who_lives_and_when_each_process_started() {

@@ -5,6 +5,7 @@ use seqring::{Config, Delivery, JoinError, ReadError, Ring, Start, TryReadError,
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 const SLOT_BYTES: usize = 200;
 
@@ -182,5 +183,31 @@ fn a_message_that_a_taker_was_not_done_with_goes_to_exactly_one_other() {
             Unfinished::Drop => vec![(2, false, 2)],
         };
         assert_eq!(got, expected);
+    }
+}
+
+/// Fails if a taker that died keeps the last entry, and with it its message, for ever.
+#[test]
+fn a_taker_that_finds_only_a_dead_one_s_entry_takes_over_both() {
+    let ring = Ring::heap(&Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(2)).unwrap();
+    let mut writer = ring.writer().unwrap();
+    for n in 0..2 {
+        writer.try_write(&message(0, n)).unwrap();
+    }
+    let mut leaving = ring.taker().unwrap();
+    std::mem::forget(leaving.try_take().unwrap());
+    drop(leaving);
+    drop(ring.taker().unwrap()); // This one leaves before it took anything: the message is there still.
+    let mut heir = ring.taker().unwrap();
+    assert!(matches!(ring.taker(), Err(JoinError::TableFull { .. })));
+    assert!(heir.ready_within(Duration::ZERO));
+    for (n, again) in [(0, true), (1, false)] {
+        let taken = heir.try_take().unwrap();
+        assert_eq!((numbers(&taken), taken.is_redelivered(), taken.received().sequence), ((0, n), again, n));
+    }
+    assert_eq!(heir.try_take().unwrap_err(), TryReadError::Empty);
+    for n in 2..20 {
+        writer.try_write(&message(0, n)).unwrap();
+        assert_eq!(numbers(&heir.try_take().unwrap()), (0, n), "each buffer has one owner");
     }
 }

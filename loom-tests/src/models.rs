@@ -194,6 +194,7 @@ const MODELS: &[Model] = &[
         preemptions: Some(2),
         body: aside::hot_joined,
     },
+    Model { name: "hot_joined_low", kills: &[], floor: 1, preemptions: Some(3), body: aside::hot_joined_low },
     Model {
         name: "wake_reader",
         kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],

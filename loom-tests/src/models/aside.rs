@@ -99,8 +99,17 @@ pub(super) fn hot() {
 
 /// A reader joins while the writer takes back what another has read: it finds whatever it is said to find.
 pub(super) fn hot_joined() {
+    joins_a_hot_ring_of(2);
+}
+
+/// The same, so far below the newest message that the limit which a look in between takes back would matter.
+pub(super) fn hot_joined_low() {
+    joins_a_hot_ring_of(3);
+}
+
+fn joins_a_hot_ring_of(slots: usize) {
     exclusive_payloads(true);
-    let config = Config::new(2, 128).participants(3).slot_class(SlotClass::Arena);
+    let config = Config::new(slots, 128).participants(3).slot_class(SlotClass::Arena);
     let ring = Ring::heap(&config).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut first = ring.reader(Start::Next).unwrap();
