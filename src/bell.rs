@@ -19,7 +19,8 @@
 //! everybody lives; it bounds what is lost with a process killed between 3 and 4, by a damaged word, and where the
 //! kernel refuses `membarrier` to somebody who waits. Where somebody else looks for the dead, and wakes everybody when one
 //! is found, sleeps may be longer. Between threads only the sleeps of whoever may have to evict a reader end so
-//! ([`crate::eviction`]): nobody rings when one does not move.
+//! ([`crate::eviction`]): nobody rings when one does not move. There a thread that gets no processor between 3 and 4 delays the
+//! wake until it has one.
 //!
 //! # Pairings
 //! | name   | releases | acquires | without it                                  |

@@ -201,7 +201,7 @@ impl Ring {
         Ok(Reader::join(seat, start))
     }
 
-    /// Registers a taker of a queue.
+    /// Registers a taker of a queue. One that finds no entry but that of a dead taker has that one's message first.
     ///
     /// # Errors
     /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
