@@ -21,7 +21,7 @@ impl Reader {
     /// # Cost
     /// One store of the cursor and one look whether a writer sleeps: writers get the slots when all are read. In a ring of
     /// small messages without extras nothing for a message but its copy and one load of its stamp, and for 16 of them one
-    /// load more: 21 instructions for 8 bytes in packed slots where a single read takes 49, 36 where it takes 85 for 64
+    /// load more: 21 instructions for 8 bytes in packed slots where a single read takes 50, 36 where it takes 66 for 64
     /// bytes on lines of their own (x86-64; `cargo bench --bench batches` counts them). In a lossy ring all 16 are lost if
     /// the writer overtakes this reader meanwhile.
     #[inline]
