@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use seqring::{Delivery, Extras, Ring, Role, SlotClass, TryWriteError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 /// A writer and its ring.
 pub(crate) struct Outbox {
@@ -247,18 +247,10 @@ impl Writer {
     /// Waits until there is room, for at most `timeout` seconds; says whether there is.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let ready = AtomicBool::new(false);
-        // Relaxed, both: for this thread alone.
-        let waited = self.cell.wait(
-            py,
-            Deadline::after(timeout)?,
-            |_| Ok(ready.load(Relaxed).then_some(())),
-            |outbox, slice| {
-                let is_ready = outbox.writer.ready_within(slice);
-                ready.store(is_ready, Relaxed);
-                is_ready
-            },
-        )?;
+        let look =
+            |hold: &mut Hold<'_, Outbox>| Ok(hold.get().writer.ready_within(Duration::ZERO).then_some(()));
+        let ready = |outbox: &mut Outbox, slice| outbox.writer.ready_within(slice);
+        let waited = self.cell.wait(py, Deadline::after(timeout)?, look, ready)?;
         Ok(waited.is_some())
     }
 
