@@ -56,12 +56,12 @@ enum Memory {
 }
 
 struct State {
-    stage: Stage,
+    phase: Phase,
     /// Buffers that are out.
     exports: usize,
 }
 
-enum Stage {
+enum Phase {
     New,
     InPlace(Filling, Arc<Cell<Outbox>>, Deadline),
     Private(Arc<Cell<Outbox>>, Deadline),
@@ -105,7 +105,7 @@ impl Claim {
             len,
             plain,
             beside,
-            state: Mutex::new(State { stage: Stage::New, exports: 0 }),
+            state: Mutex::new(State { phase: Phase::New, exports: 0 }),
             memory: OnceLock::new(),
             given: Mutex::new(None),
             born: Generation::now(),
@@ -120,9 +120,9 @@ impl Claim {
         in_place: bool,
         deadline: Deadline,
     ) -> PyResult<Self> {
-        let (stage, memory) = if in_place {
+        let (phase, memory) = if in_place {
             let (filling, ring) = self.fill(py, cell, deadline)?;
-            (Stage::InPlace(filling, Arc::clone(cell), deadline), Memory::Ring(ring))
+            (Phase::InPlace(filling, Arc::clone(cell), deadline), Memory::Ring(ring))
         } else {
             let max =
                 cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?.get().ring.config().slot_bytes();
@@ -130,9 +130,9 @@ impl Claim {
                 return Err(errors::too_large(py, self.len, max));
             }
             let private = PyByteArray::new_with(py, self.len, |_| Ok(()))?.unbind();
-            (Stage::Private(Arc::clone(cell), deadline), Memory::Private(private))
+            (Phase::Private(Arc::clone(cell), deadline), Memory::Private(private))
         };
-        self.state.lock().stage = stage;
+        self.state.lock().phase = phase;
         let _ = self.memory.set(memory); // It was empty: a claim begins once.
         Ok(self)
     }
@@ -172,30 +172,30 @@ impl Claim {
     }
 
     /// Ends the claim. `None` if buffers are out over its bytes, other than the one of what was `withdrawn`.
-    fn finish(&self, py: Python<'_>, withdrawn: Option<&Py<PyAny>>) -> PyResult<Option<(Stage, &Memory)>> {
+    fn finish(&self, py: Python<'_>, withdrawn: Option<&Py<PyAny>>) -> PyResult<Option<(Phase, &Memory)>> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "claim"));
         }
         let mut state = self.state.lock();
         let is_in_use = state.exports > usize::from(withdrawn.is_some());
-        let (next, result) = match (std::mem::replace(&mut state.stage, Stage::Done), self.memory.get()) {
-            (Stage::InPlace(filling, cell, _), Some(_)) if is_in_use => {
-                (Stage::InUse(filling, cell), Ok(None))
+        let (next, result) = match (std::mem::replace(&mut state.phase, Phase::Done), self.memory.get()) {
+            (Phase::InPlace(filling, cell, _), Some(_)) if is_in_use => {
+                (Phase::InUse(filling, cell), Ok(None))
             }
-            (Stage::Private(..), Some(_)) if is_in_use => (Stage::Done, Ok(None)),
-            (stage @ (Stage::InPlace(..) | Stage::Private(..)), Some(memory)) => {
-                (Stage::Done, Ok(Some((stage, memory))))
+            (Phase::Private(..), Some(_)) if is_in_use => (Phase::Done, Ok(None)),
+            (phase @ (Phase::InPlace(..) | Phase::Private(..)), Some(memory)) => {
+                (Phase::Done, Ok(Some((phase, memory))))
             }
-            (stage, _) => (stage, Err(PyValueError::new_err("this claim is published or abandoned"))),
+            (phase, _) => (phase, Err(PyValueError::new_err("this claim is published or abandoned"))),
         };
-        state.stage = next;
+        state.phase = next;
         result
     }
 
     /// Gives the writer back, if the claim had it.
-    fn give_back(&self, stage: Stage) {
-        if let (Stage::InPlace(filling, cell, _) | Stage::InUse(filling, cell), Some(Memory::Ring(ring))) =
-            (stage, self.memory.get())
+    fn give_back(&self, phase: Phase) {
+        if let (Phase::InPlace(filling, cell, _) | Phase::InUse(filling, cell), Some(Memory::Ring(ring))) =
+            (phase, self.memory.get())
         {
             cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
         }
@@ -309,10 +309,10 @@ impl Claim {
         };
         match self.finish(py, withdrawn.as_ref())? {
             None => Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published")),
-            Some((Stage::InPlace(filling, cell, deadline), Memory::Ring(ring))) => {
+            Some((Phase::InPlace(filling, cell, deadline), Memory::Ring(ring))) => {
                 self.publish_in_place(py, filling, &cell, ring, deadline)
             }
-            Some((Stage::Private(cell, deadline), Memory::Private(bytes))) => {
+            Some((Phase::Private(cell, deadline), Memory::Private(bytes))) => {
                 let source = Source::of(bytes.bind(py).as_any())?;
                 write(py, &cell, source.bytes(), &self.beside, deadline)
             }
@@ -323,8 +323,8 @@ impl Claim {
     /// Gives the room up: nothing is published.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
         let withdrawn = self.withdraw(py).unwrap_or(None); // What could not be is still in use.
-        if let Some((stage, _)) = self.finish(py, withdrawn.as_ref())? {
-            self.give_back(stage);
+        if let Some((phase, _)) = self.finish(py, withdrawn.as_ref())? {
+            self.give_back(phase);
         }
         Ok(())
     }
@@ -355,7 +355,7 @@ impl Claim {
         error_type: Bound<'_, PyAny>,
         _error: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        if matches!(self.state.lock().stage, Stage::InUse(..) | Stage::Done) {
+        if matches!(self.state.lock().phase, Phase::InUse(..) | Phase::Done) {
             return Ok(()); // Published or abandoned inside the block.
         }
         if error_type.is_none() { self.publish(py).map(drop) } else { self.abandon(py) }
@@ -367,12 +367,12 @@ impl Claim {
         let this = slf.get();
         exported::check_order(flags, &this.form)?;
         let mut state = this.state.lock();
-        let start = match (&mut state.stage, this.memory.get()) {
+        let start = match (&mut state.phase, this.memory.get()) {
             _ if !this.born.is_now() => None,
-            (Stage::InPlace(filling, ..), _) => filling.with_dependent_mut(|_, claim| {
+            (Phase::InPlace(filling, ..), _) => filling.with_dependent_mut(|_, claim| {
                 claim.as_mut().and_then(|claim| claim.as_mut_slice().map(<[u8]>::as_mut_ptr))
             }),
-            (Stage::Private(..), Some(Memory::Private(bytes))) => Some(bytes.bind(slf.py()).data().cast()),
+            (Phase::Private(..), Some(Memory::Private(bytes))) => Some(bytes.bind(slf.py()).data().cast()),
             _ => None,
         };
         let Some(start) = start else {
@@ -399,21 +399,21 @@ impl Claim {
         }
         let mut state = self.state.lock();
         state.exports -= 1;
-        if state.exports == 0 && matches!(state.stage, Stage::InUse(..)) {
-            let stage = std::mem::replace(&mut state.stage, Stage::Done);
+        if state.exports == 0 && matches!(state.phase, Phase::InUse(..)) {
+            let phase = std::mem::replace(&mut state.phase, Phase::Done);
             drop(state);
-            self.give_back(stage);
+            self.give_back(phase);
         }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let stage = std::mem::replace(&mut self.state.get_mut().stage, Stage::Done);
+        let phase = std::mem::replace(&mut self.state.get_mut().phase, Phase::Done);
         if self.born.is_now() {
-            self.give_back(stage);
+            self.give_back(phase);
         } else {
-            std::mem::forget(stage); // A fork's copy.
+            std::mem::forget(phase); // A fork's copy.
         }
     }
 }

@@ -58,9 +58,9 @@ impl Beside {
 /// A registered writer. Made by `Ring.writer`; at the end of a `with` statement it leaves.
 ///
 /// When the last writer leaves, the stream ends: readers get what is there, and then `Closed`. Data are any object with a
-/// buffer, of any element type; elements with gaps between them are gathered. They must not be changed meanwhile. `meta`
-/// goes with a message in a ring with `meta_bytes`: bytes, or what JSON can say, which `json.loads(reader.meta)` gives back.
-/// `tag` is a number of 64 bits, in a ring with `tag=True`.
+/// buffer, of any element type but objects; elements with gaps between them are gathered. They must not be changed
+/// meanwhile. `meta` goes with a message in a ring with `meta_bytes`: bytes, or what JSON can say, which
+/// `json.loads(reader.meta)` gives back. `tag` is a number of 64 bits, in a ring with `tag=True`.
 ///
 /// Calls raise `TooLarge`, `FrameMismatch` for what is no frame of a ring that has some, `Closed` after `Ring.shutdown`,
 /// `TimedOut`, which names the slowest reader, `Busy` while a claim is open, `Forked`, and `ValueError` once it is closed.
