@@ -14,14 +14,13 @@ use crate::source::Source;
 use crate::timeout::Deadline;
 use crate::writer::{Beside, Outbox, no_room, write};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyBufferError, PyImportError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyImportError, PyOverflowError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyTuple};
 use seqring::{Frame, Ring, TryWriteError};
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// A message that is filled before it is published. Made by `Writer.claim`.
@@ -34,7 +33,8 @@ use std::sync::{Arc, OnceLock};
 /// >>> reader.read()
 /// bytearray(b'hello')
 ///
-/// The array becomes read-only when the message is published. Arrays made from it must not be written to any more.
+/// The array becomes read-only when the message is published. Arrays made from it must not be written to any more. While other
+/// buffers over the claim are out, nothing is published: that is a `BufferError`, and the writer is `Busy` until they are gone.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Claim {
     form: Form,
@@ -45,8 +45,6 @@ pub(crate) struct Claim {
     state: Mutex<State>,
     /// Where the bytes are, for buffers over them that outlive the claim.
     memory: OnceLock<Memory>,
-    /// Buffers that are out.
-    exports: AtomicUsize,
     /// What `__enter__` gave out, as a weak reference.
     given: Mutex<Option<Py<PyAny>>>,
     born: Generation,
@@ -57,10 +55,19 @@ enum Memory {
     Private(Py<PyByteArray>),
 }
 
-enum State {
+struct State {
+    phase: Phase,
+    /// Buffers that are out.
+    exports: usize,
+}
+
+enum Phase {
     New,
     InPlace(Filling, Arc<Cell<Outbox>>, Deadline),
     Private(Arc<Cell<Outbox>>, Deadline),
+    /// Abandoned, with buffers out over the memory of the writer, which its next message would fill: so the last of them
+    /// gives it back.
+    InUse(Filling, Arc<Cell<Outbox>>),
     Done,
 }
 
@@ -75,10 +82,9 @@ impl Claim {
         of_ring: Option<&Frame>,
         beside: Beside,
     ) -> PyResult<Self> {
-        let plain = dtype.is_none() && shape.extract::<u64>().is_ok();
-        let extents = shape.extract::<u64>().map(|extent| vec![extent]);
-        let extents = extents.or_else(|_| shape.extract::<Vec<u64>>())?;
         let py = shape.py();
+        let (is_number, extents) = extents(shape)?;
+        let plain = dtype.is_none() && is_number;
         let dtype = match (dtype, of_ring.and_then(frame::name)) {
             (Some(dtype), _) => dtype,
             (None, Some(name)) if !plain => name.into_pyobject(py)?.into_any(),
@@ -99,9 +105,8 @@ impl Claim {
             len,
             plain,
             beside,
-            state: Mutex::new(State::New),
+            state: Mutex::new(State { phase: Phase::New, exports: 0 }),
             memory: OnceLock::new(),
-            exports: AtomicUsize::new(0),
             given: Mutex::new(None),
             born: Generation::now(),
         })
@@ -115,9 +120,9 @@ impl Claim {
         in_place: bool,
         deadline: Deadline,
     ) -> PyResult<Self> {
-        let (state, memory) = if in_place {
+        let (phase, memory) = if in_place {
             let (filling, ring) = self.fill(py, cell, deadline)?;
-            (State::InPlace(filling, Arc::clone(cell), deadline), Memory::Ring(ring))
+            (Phase::InPlace(filling, Arc::clone(cell), deadline), Memory::Ring(ring))
         } else {
             let max =
                 cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?.get().ring.config().slot_bytes();
@@ -125,9 +130,9 @@ impl Claim {
                 return Err(errors::too_large(py, self.len, max));
             }
             let private = PyByteArray::new_with(py, self.len, |_| Ok(()))?.unbind();
-            (State::Private(Arc::clone(cell), deadline), Memory::Private(private))
+            (Phase::Private(Arc::clone(cell), deadline), Memory::Private(private))
         };
-        *self.state.lock() = state;
+        self.state.lock().phase = phase;
         let _ = self.memory.set(memory); // It was empty: a claim begins once.
         Ok(self)
     }
@@ -150,36 +155,49 @@ impl Claim {
         filling.ok_or_else(|| no_room(py, cell))
     }
 
-    /// Takes the claimed memory back from whoever was given it. Fails if a plain buffer over it is still in use.
-    fn withdraw(&self, py: Python<'_>) -> PyResult<()> {
+    /// Takes the claimed memory back from whoever was given it. Returns the array that was, which is read-only now: it has the
+    /// one buffer that may stay.
+    fn withdraw(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let given = self.given.lock().take();
         let given = given.map(|given| given.call0(py)).transpose()?;
-        if let Some(given) = given.filter(|given| !given.is_none(py)) {
-            if self.plain {
-                given.call_method0(py, intern!(py, "release"))?;
-            } else {
-                let kwargs = PyDict::new(py);
-                kwargs.set_item(intern!(py, "write"), false)?;
-                given.call_method(py, intern!(py, "setflags"), (), Some(&kwargs))?;
-            }
+        let Some(given) = given.filter(|given| !given.is_none(py)) else { return Ok(None) };
+        if self.plain {
+            given.call_method0(py, intern!(py, "release"))?;
+            return Ok(None);
         }
-        // Relaxed: the interpreter orders what its objects do.
-        if self.plain && self.exports.load(Relaxed) > 0 {
-            return Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published"));
-        }
-        Ok(())
+        let kwargs = PyDict::new(py);
+        kwargs.set_item(intern!(py, "write"), false)?;
+        given.call_method(py, intern!(py, "setflags"), (), Some(&kwargs))?;
+        Ok(Some(given))
     }
 
-    fn finish(&self, py: Python<'_>) -> PyResult<(State, &Memory)> {
+    /// Ends the claim. `None` if buffers are out over its bytes, other than the one of what was `withdrawn`.
+    fn finish(&self, py: Python<'_>, withdrawn: Option<&Py<PyAny>>) -> PyResult<Option<(Phase, &Memory)>> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "claim"));
         }
-        let state = std::mem::replace(&mut *self.state.lock(), State::Done);
-        match (state, self.memory.get()) {
-            (State::Done | State::New, _) | (_, None) => {
-                Err(PyValueError::new_err("this claim is published or abandoned"))
+        let mut state = self.state.lock();
+        let is_in_use = state.exports > usize::from(withdrawn.is_some());
+        let (next, result) = match (std::mem::replace(&mut state.phase, Phase::Done), self.memory.get()) {
+            (Phase::InPlace(filling, cell, _), Some(_)) if is_in_use => {
+                (Phase::InUse(filling, cell), Ok(None))
             }
-            (state, Some(memory)) => Ok((state, memory)),
+            (Phase::Private(..), Some(_)) if is_in_use => (Phase::Done, Ok(None)),
+            (phase @ (Phase::InPlace(..) | Phase::Private(..)), Some(memory)) => {
+                (Phase::Done, Ok(Some((phase, memory))))
+            }
+            (phase, _) => (phase, Err(PyValueError::new_err("this claim is published or abandoned"))),
+        };
+        state.phase = next;
+        result
+    }
+
+    /// Gives the writer back, if the claim had it.
+    fn give_back(&self, phase: Phase) {
+        if let (Phase::InPlace(filling, cell, _) | Phase::InUse(filling, cell), Some(Memory::Ring(ring))) =
+            (phase, self.memory.get())
+        {
+            cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
         }
     }
 
@@ -253,6 +271,25 @@ impl Claim {
     }
 }
 
+/// The extents of a shape, or a number of elements; and whether it was that.
+fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
+    let refused = || PyValueError::new_err(format!("a claim has extents from 0 on that fit, not {shape}"));
+    let number = shape.extract::<i64>();
+    let is_number = number.is_ok();
+    let extents = number.map(|number| vec![number]).or_else(|error| {
+        if error.is_instance_of::<PyOverflowError>(shape.py()) {
+            Err(error)
+        } else {
+            shape.extract::<Vec<i64>>()
+        }
+    });
+    let extents = extents.map_err(|error| {
+        if error.is_instance_of::<PyOverflowError>(shape.py()) { refused() } else { error }
+    })?;
+    let extents = extents.into_iter().map(u64::try_from).collect::<Result<_, _>>();
+    extents.map(|extents| (is_number, extents)).map_err(|_| refused())
+}
+
 #[pymethods]
 impl Claim {
     /// Bytes claimed.
@@ -263,15 +300,19 @@ impl Claim {
 
     /// Publishes the message.
     fn publish(&self, py: Python<'_>) -> PyResult<u64> {
-        if let Err(error) = self.withdraw(py) {
-            self.abandon(py)?;
-            return Err(error);
-        }
-        match self.finish(py)? {
-            (State::InPlace(filling, cell, deadline), Memory::Ring(ring)) => {
+        let withdrawn = match self.withdraw(py) {
+            Ok(withdrawn) => withdrawn,
+            Err(error) => {
+                self.abandon(py)?;
+                return Err(error);
+            }
+        };
+        match self.finish(py, withdrawn.as_ref())? {
+            None => Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published")),
+            Some((Phase::InPlace(filling, cell, deadline), Memory::Ring(ring))) => {
                 self.publish_in_place(py, filling, &cell, ring, deadline)
             }
-            (State::Private(cell, deadline), Memory::Private(bytes)) => {
+            Some((Phase::Private(cell, deadline), Memory::Private(bytes))) => {
                 let source = Source::of(bytes.bind(py).as_any())?;
                 write(py, &cell, source.bytes(), &self.beside, deadline)
             }
@@ -281,9 +322,9 @@ impl Claim {
 
     /// Gives the room up: nothing is published.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
-        drop(self.withdraw(py)); // What is in use stays readable; it is nobody's message.
-        if let (State::InPlace(filling, cell, _), Memory::Ring(ring)) = self.finish(py)? {
-            cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
+        let withdrawn = self.withdraw(py).unwrap_or(None); // What could not be is still in use.
+        if let Some((phase, _)) = self.finish(py, withdrawn.as_ref())? {
+            self.give_back(phase);
         }
         Ok(())
     }
@@ -314,7 +355,7 @@ impl Claim {
         error_type: Bound<'_, PyAny>,
         _error: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        if matches!(*self.state.lock(), State::Done) {
+        if matches!(self.state.lock().phase, Phase::InUse(..) | Phase::Done) {
             return Ok(()); // Published or abandoned inside the block.
         }
         if error_type.is_none() { self.publish(py).map(drop) } else { self.abandon(py) }
@@ -324,20 +365,21 @@ impl Claim {
     /// Called by the interpreter, with a `Py_buffer` to fill in.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let this = slf.get();
+        exported::check_order(flags, &this.form)?;
         let mut state = this.state.lock();
-        let start = match (&mut *state, this.memory.get()) {
+        let start = match (&mut state.phase, this.memory.get()) {
             _ if !this.born.is_now() => None,
-            (State::InPlace(filling, ..), _) => filling.with_dependent_mut(|_, claim| {
+            (Phase::InPlace(filling, ..), _) => filling.with_dependent_mut(|_, claim| {
                 claim.as_mut().and_then(|claim| claim.as_mut_slice().map(<[u8]>::as_mut_ptr))
             }),
-            (State::Private(..), Some(Memory::Private(bytes))) => Some(bytes.bind(slf.py()).data().cast()),
+            (Phase::Private(..), Some(Memory::Private(bytes))) => Some(bytes.bind(slf.py()).data().cast()),
             _ => None,
         };
-        drop(state);
         let Some(start) = start else {
             return Err(PyBufferError::new_err("this claim is published, abandoned, or another process's"));
         };
-        this.exports.fetch_add(1, Relaxed); // Relaxed: as in `withdraw`.
+        state.exports += 1;
+        drop(state);
         // SAFETY:
         // - `buffer` is valid for writes;
         // - `start` is valid for `len` bytes as long as this object lives, which the buffer keeps: the ring's memory stays
@@ -352,20 +394,26 @@ impl Claim {
     /// # Safety
     /// Called by the interpreter, once for each buffer.
     unsafe fn __releasebuffer__(&self, _buffer: *mut ffi::Py_buffer) {
-        self.exports.fetch_sub(1, Relaxed); // Relaxed: as in `withdraw`.
+        if !self.born.is_now() {
+            return; // In a fork's child nothing may end in the parent's name.
+        }
+        let mut state = self.state.lock();
+        state.exports -= 1;
+        if state.exports == 0 && matches!(state.phase, Phase::InUse(..)) {
+            let phase = std::mem::replace(&mut state.phase, Phase::Done);
+            drop(state);
+            self.give_back(phase);
+        }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let state = std::mem::replace(self.state.get_mut(), State::Done);
-        let (State::InPlace(filling, cell, _), Some(Memory::Ring(ring))) = (state, self.memory.get()) else {
-            return;
-        };
+        let phase = std::mem::replace(&mut self.state.get_mut().phase, Phase::Done);
         if self.born.is_now() {
-            cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
+            self.give_back(phase);
         } else {
-            std::mem::forget(filling); // A fork's copy.
+            std::mem::forget(phase); // A fork's copy.
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
 use crate::frame::Form;
+use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::{c_int, c_void};
@@ -11,6 +12,19 @@ use std::ffi::{c_int, c_void};
 pub(crate) enum Access {
     Read,
     Write,
+}
+
+/// Refuses who wants only what is not so: that the first extent varies fastest.
+pub(crate) fn check_order(flags: c_int, form: &Form) -> PyResult<()> {
+    let asked = |flag| flags & flag == flag;
+    let wants_it = asked(ffi::PyBUF_F_CONTIGUOUS)
+        && !asked(ffi::PyBUF_C_CONTIGUOUS)
+        && !asked(ffi::PyBUF_ANY_CONTIGUOUS);
+    let matters = form.shape.iter().filter(|extent| **extent > 1).count() > 1 && !form.shape.contains(&0);
+    if wants_it && matters {
+        return Err(PyBufferError::new_err("the last extent varies fastest here, not the first"));
+    }
+    Ok(())
 }
 
 /// Fills in `buffer` for the `len` bytes at `start`, an array of `form`, as far as `flags` ask for it. It keeps `owner`.

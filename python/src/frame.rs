@@ -62,6 +62,13 @@ fn name_of(dtype: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(name) = dtype.extract::<String>() {
         return Ok(name);
     }
+    if let Some(native) = dtype.getattr_opt(intern!(py, "isnative"))?
+        && !native.is_truthy()?
+    {
+        return Err(PyValueError::new_err(format!(
+            "dtype must be in this machine's byte order, not {dtype}"
+        )));
+    }
     let name = dtype.getattr(intern!(py, "name")).or_else(|_| dtype.getattr(intern!(py, "__name__")))?;
     name.extract()
 }
@@ -128,6 +135,30 @@ fn contiguous(shape: &[isize], bits: u16) -> Box<[isize]> {
     strides
 }
 
+/// Kind and bits of the elements, if a buffer's format says one number in this machine's byte order.
+fn of_format(format: &CStr) -> Option<(u8, u16)> {
+    let foreign: &[u8] = if cfg!(target_endian = "little") { b">!" } else { b"<" };
+    let (order, letters) = match format.to_bytes() {
+        [order @ (b'@' | b'=' | b'<' | b'>' | b'!'), letters @ ..] => (Some(order), letters),
+        letters => (None, letters),
+    };
+    if order.is_some_and(|order| foreign.contains(order)) {
+        return None;
+    }
+    let (kind, bytes) = match ElementType::from_format(format) {
+        ElementType::SignedInteger { bytes } => (INT, bytes),
+        ElementType::UnsignedInteger { bytes } => (UINT, bytes),
+        ElementType::Float { bytes } => (FLOAT, bytes),
+        ElementType::Bool => (BOOL, 1),
+        ElementType::Unknown => match letters {
+            b"Zf" => (COMPLEX, 8),
+            b"Zd" => (COMPLEX, 16),
+            _ => return None,
+        },
+    };
+    Some((kind, bytes as u16 * 8))
+}
+
 /// Refuses what is no frame of the ring: of another size; or an array of another shape or element type.
 pub(crate) fn check(py: Python<'_>, frame: &Frame, source: &Source<'_, '_>) -> PyResult<()> {
     let wanted = || format!("{:?} of {}", shape(frame), name(frame).unwrap_or("unknown elements"));
@@ -136,22 +167,22 @@ pub(crate) fn check(py: Python<'_>, frame: &Frame, source: &Source<'_, '_>) -> P
     }
     let Some(buffer) = source.buffer() else { return Ok(()) };
     let (found, item) = (buffer.shape(), buffer.item_bytes());
-    if item == 1 && found.len() == 1 {
+    let format = buffer.format();
+    let element = format.map(of_format);
+    if item == 1 && found.len() == 1 && matches!(element, None | Some(Some((UINT, 8)))) {
         return Ok(()); // Plain bytes, of the right number.
     }
-    let fits = match buffer.element() {
-        ElementType::SignedInteger { bytes } => frame.kind == INT && bytes * 8 == usize::from(frame.bits),
-        ElementType::UnsignedInteger { bytes } => {
-            matches!(frame.kind, UINT | BFLOAT) && bytes * 8 == usize::from(frame.bits)
+    let fits = match element {
+        Some(element) => {
+            let kind = if frame.kind == BFLOAT { UINT } else { frame.kind };
+            element == Some((kind, frame.bits))
         }
-        ElementType::Float { bytes } => frame.kind == FLOAT && bytes * 8 == usize::from(frame.bits),
-        ElementType::Bool => frame.kind == BOOL,
-        // Half floats, complex numbers, and dates among them.
-        ElementType::Unknown => item * 8 == usize::from(frame.bits),
+        None => true, // What numpy has no format for, such as dates: of the right size.
     };
-    if fits && found == shape(frame) {
+    if fits && item * 8 == usize::from(frame.bits) && found == shape(frame) {
         return Ok(());
     }
-    let found = format!("{found:?} of {:?}, {item} bytes each", buffer.element());
+    let of = format.map_or_else(|| "unknown elements".into(), |format| format!("format {format:?}"));
+    let found = format!("{found:?} of {of}, {item} bytes each");
     Err(errors::frame_mismatch(py, wanted(), found))
 }

@@ -42,6 +42,23 @@ pub(crate) struct Inbox<E> {
     pub(crate) endpoint: E,
     pub(crate) received: Option<Received>,
     pub(crate) meta: Vec<u8>,
+    /// A writer that died after the last message of a batch, for the next call to tell: the endpoint tells it once.
+    died: Option<u32>,
+}
+
+impl<E> Inbox<E> {
+    fn new(endpoint: E, received: Option<Received>, meta: Vec<u8>) -> Self {
+        Inbox { endpoint, received, meta, died: None }
+    }
+
+    /// Tells what the last batch left to be told.
+    #[inline]
+    fn tell(&mut self, py: Python<'_>) -> PyResult<()> {
+        match self.died.take() {
+            None => Ok(()),
+            Some(pid) => Err(errors::reading(py, TryReadError::WriterDied { pid })),
+        }
+    }
 }
 
 /// A message that a view shows; its endpoint goes back to where it came from.
@@ -51,12 +68,12 @@ struct Showing<E: Shows> {
 }
 
 impl<E: Shows> Showing<E> {
-    /// The next message; without one, what was given back.
+    /// The next message; without one, what was given back. Nothing is left to be told.
     fn next(inbox: Inbox<E>, home: &Arc<Cell<Inbox<E>>>) -> Result<Self, (Inbox<E>, TryReadError)> {
-        let Inbox { endpoint, received, meta } = inbox;
+        let Inbox { endpoint, received, meta, died: _ } = inbox;
         match E::Held::next(endpoint) {
             Ok(held) => Ok(Showing { held, home: Arc::clone(home) }),
-            Err((endpoint, error)) => Err((Inbox { endpoint, received, meta }, error)),
+            Err((endpoint, error)) => Err((Inbox::new(endpoint, received, meta), error)),
         }
     }
 }
@@ -81,7 +98,7 @@ impl<E: Shows> Shown for Showing<E> {
     fn end(self: Box<Self>) {
         let (received, meta) = (Some(self.received()), self.meta().to_vec());
         let Showing { held, home } = *self;
-        home.give_back(Inbox { endpoint: held.end(), received, meta });
+        home.give_back(Inbox::new(held.end(), received, meta));
     }
 }
 
@@ -99,8 +116,7 @@ pub(crate) struct Receiving<E> {
 impl<E: Endpoint> Receiving<E> {
     /// For messages of at most `slot_bytes`.
     pub(crate) fn new(endpoint: E, slot_bytes: usize, frame: Option<Frame>, skips_lost: bool) -> Self {
-        let inbox = Inbox { endpoint, received: None, meta: Vec::new() };
-        let cell = Arc::new(Cell::new(E::WHAT, inbox));
+        let cell = Arc::new(Cell::new(E::WHAT, Inbox::new(endpoint, None, Vec::new())));
         Receiving { cell, skips_lost, large: slot_bytes >= LARGE, frame }
     }
 
@@ -113,6 +129,7 @@ impl<E: Endpoint> Receiving<E> {
         mut receive: impl FnMut(&mut E, &mut Vec<u8>) -> Result<(Received, R), TryReadError>,
     ) -> PyResult<Option<R>> {
         let inbox = hold.get();
+        inbox.tell(py)?;
         loop {
             match receive(&mut inbox.endpoint, &mut inbox.meta) {
                 Ok((received, result)) => {
@@ -230,7 +247,7 @@ impl<E: Endpoint> Receiving<E> {
         self.wait(py, timeout, |hold| self.batch(py, hold, max))
     }
 
-    /// What is there, up to `max` messages. What went wrong after the first, the next call meets again.
+    /// What is there, up to `max` messages. What went wrong after the first, the next call meets again, or is told.
     fn batch<'py>(
         &self,
         py: Python<'py>,
@@ -254,6 +271,10 @@ impl<E: Endpoint> Receiving<E> {
                     // The reader has moved on: told with the batch gone, it would cost messages that are here.
                     return Err(told_late(py, batch, lagged.missed));
                 }
+                Err(TryReadError::WriterDied { pid }) => {
+                    inbox.died = Some(pid);
+                    break;
+                }
                 Err(_) => break,
             }
         }
@@ -275,18 +296,12 @@ impl<E: Endpoint> Receiving<E> {
 
     /// Waits until there is something to read, or to be told. Reads nothing.
     pub(crate) fn ready(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let deadline = Deadline::after(timeout)?;
-        let ready = std::sync::atomic::AtomicBool::new(false);
-        let waited = self.cell.wait(
-            py,
-            deadline,
-            |_| Ok(ready.load(std::sync::atomic::Ordering::Relaxed).then_some(())),
-            |inbox, slice| {
-                let is_ready = inbox.endpoint.ready_within(slice);
-                ready.store(is_ready, std::sync::atomic::Ordering::Relaxed); // Relaxed: for this thread.
-                is_ready
-            },
-        )?;
+        let look = |hold: &mut Hold<'_, Inbox<E>>| {
+            let inbox = hold.get();
+            Ok((inbox.died.is_some() || inbox.endpoint.ready_within(Duration::ZERO)).then_some(()))
+        };
+        let ready = |inbox: &mut Inbox<E>, slice| inbox.endpoint.ready_within(slice);
+        let waited = self.cell.wait(py, Deadline::after(timeout)?, look, ready)?;
         Ok(waited.is_some())
     }
 
@@ -314,6 +329,7 @@ impl<E: Shows> Receiving<E> {
     }
 
     fn show(&self, py: Python<'_>, hold: &mut Hold<'_, Inbox<E>>) -> PyResult<Option<View>> {
+        hold.get().tell(py)?;
         loop {
             let inbox = hold.lend();
             let shown = if self.large {

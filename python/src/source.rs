@@ -1,12 +1,11 @@
 //! What a message is written from: any object with a buffer, of any format, also one with gaps between its elements.
 #![allow(unsafe_code, reason = "buffers of other objects")]
 
-use pyo3::buffer::ElementType;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{ffi, intern};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 
 /// The bytes of an object, kept where they are as long as this lives.
 pub(crate) enum Source<'a, 'py> {
@@ -22,13 +21,7 @@ impl<'a, 'py> Source<'a, 'py> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Source::Bytes(bytes.as_bytes()));
         }
-        let buffer = Buffer::of(object, ffi::PyBUF_FULL_RO).or_else(|error| {
-            if error.is_instance_of::<PyTypeError>(object.py()) {
-                return Err(error);
-            }
-            // What its elements are cannot be said, such as numpy's dates. Where they lie can.
-            Buffer::of(object, ffi::PyBUF_STRIDED_RO)
-        })?;
+        let buffer = Buffer::of(object, ffi::PyBUF_INDIRECT)?;
         if buffer.is_contiguous() {
             return Ok(Source::Buffer(buffer));
         }
@@ -60,7 +53,24 @@ pub(crate) struct Buffer<'py> {
 }
 
 impl<'py> Buffer<'py> {
-    pub(crate) fn of(object: &Bound<'py, PyAny>, flags: std::ffi::c_int) -> PyResult<Self> {
+    /// Refuses elements that are Python objects: addresses are no message, and must not be written over.
+    fn of(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
+        let refused =
+            || PyTypeError::new_err("a message is plain memory: its elements cannot be Python objects");
+        match Self::get(object, flags | ffi::PyBUF_FORMAT) {
+            Ok(buffer) if buffer.has_objects() => Err(refused()),
+            Ok(buffer) => Ok(buffer),
+            Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => Err(error),
+            // What its elements are cannot be said, such as numpy's dates. Where they lie can, and that they are no objects.
+            Err(error) => match Self::dtype_has_objects(object)? {
+                Some(false) => Self::get(object, flags),
+                Some(true) => Err(refused()),
+                None => Err(error),
+            },
+        }
+    }
+
+    fn get(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
         let py = object.py();
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: the object is alive, `view` is valid for writes, and does not move until it is released.
@@ -73,6 +83,21 @@ impl<'py> Buffer<'py> {
     /// A buffer that is written to: contiguous and not read-only.
     pub(crate) fn writable(object: &Bound<'py, PyAny>) -> PyResult<Self> {
         Self::of(object, ffi::PyBUF_WRITABLE | ffi::PyBUF_C_CONTIGUOUS)
+    }
+
+    /// What numpy says of an array whose elements have no format; `None` of what is no array.
+    fn dtype_has_objects(object: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+        let py = object.py();
+        let Some(dtype) = object.getattr_opt(intern!(py, "dtype"))? else { return Ok(None) };
+        let has = dtype.getattr_opt(intern!(py, "hasobject"))?;
+        has.map(|has| has.is_truthy()).transpose()
+    }
+
+    fn has_objects(&self) -> bool {
+        let format = self.format().map_or(&[][..], CStr::to_bytes);
+        // The names of fields stand between colons.
+        format.contains(&b'O')
+            && format.split(|byte| *byte == b':').step_by(2).any(|part| part.contains(&b'O'))
     }
 
     /// The error that is set; for an object without any buffer one that says what would do.
@@ -130,6 +155,9 @@ impl<'py> Buffer<'py> {
     /// Extents, slowest-varying first.
     pub(crate) fn shape(&self) -> Vec<u64> {
         let dimensions = self.view.ndim.cast_unsigned() as usize;
+        if dimensions == 0 {
+            return Vec::new(); // A single element.
+        }
         if self.view.shape.is_null() {
             return vec![(self.len() / self.item_bytes()) as u64];
         }
@@ -142,17 +170,13 @@ impl<'py> Buffer<'py> {
         self.view.itemsize.max(1).cast_unsigned()
     }
 
-    /// What the elements are; without a format, bytes, or something that cannot be said.
-    pub(crate) fn element(&self) -> ElementType {
+    /// What the elements are, if that can be said.
+    pub(crate) fn format(&self) -> Option<&CStr> {
         if self.view.format.is_null() {
-            return if self.item_bytes() == 1 {
-                ElementType::UnsignedInteger { bytes: 1 }
-            } else {
-                ElementType::Unknown
-            };
+            return None;
         }
         // SAFETY: a format is a string that lives as long as the view.
-        ElementType::from_format(unsafe { CStr::from_ptr(self.view.format) })
+        Some(unsafe { CStr::from_ptr(self.view.format) })
     }
 }
 

@@ -217,6 +217,7 @@ impl View {
             return Err(PyBufferError::new_err("a view is read-only: other readers see the same bytes"));
         }
         let this = slf.get();
+        exported::check_order(flags, &this.form)?;
         let start = this.export(slf.py())?;
         let (start, len) = (start.cast_mut(), this.received.len);
         // SAFETY:

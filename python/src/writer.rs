@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use seqring::{Delivery, Extras, Ring, Role, SlotClass, TryWriteError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 /// A writer and its ring.
 pub(crate) struct Outbox {
@@ -58,9 +58,9 @@ impl Beside {
 /// A registered writer. Made by `Ring.writer`; at the end of a `with` statement it leaves.
 ///
 /// When the last writer leaves, the stream ends: readers get what is there, and then `Closed`. Data are any object with a
-/// buffer, of any element type; elements with gaps between them are gathered. They must not be changed meanwhile. `meta`
-/// goes with a message in a ring with `meta_bytes`: bytes, or what JSON can say, which `json.loads(reader.meta)` gives back.
-/// `tag` is a number of 64 bits, in a ring with `tag=True`.
+/// buffer, of any element type but objects; elements with gaps between them are gathered. They must not be changed
+/// meanwhile. `meta` goes with a message in a ring with `meta_bytes`: bytes, or what JSON can say, which
+/// `json.loads(reader.meta)` gives back. `tag` is a number of 64 bits, in a ring with `tag=True`.
 ///
 /// Calls raise `TooLarge`, `FrameMismatch` for what is no frame of a ring that has some, `Closed` after `Ring.shutdown`,
 /// `TimedOut`, which names the slowest reader, `Busy` while a claim is open, `Forked`, and `ValueError` once it is closed.
@@ -247,18 +247,10 @@ impl Writer {
     /// Waits until there is room, for at most `timeout` seconds; says whether there is.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let ready = AtomicBool::new(false);
-        // Relaxed, both: for this thread alone.
-        let waited = self.cell.wait(
-            py,
-            Deadline::after(timeout)?,
-            |_| Ok(ready.load(Relaxed).then_some(())),
-            |outbox, slice| {
-                let is_ready = outbox.writer.ready_within(slice);
-                ready.store(is_ready, Relaxed);
-                is_ready
-            },
-        )?;
+        let look =
+            |hold: &mut Hold<'_, Outbox>| Ok(hold.get().writer.ready_within(Duration::ZERO).then_some(()));
+        let ready = |outbox: &mut Outbox, slice| outbox.writer.ready_within(slice);
+        let waited = self.cell.wait(py, Deadline::after(timeout)?, look, ready)?;
         Ok(waited.is_some())
     }
 

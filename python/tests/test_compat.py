@@ -417,6 +417,34 @@ def test_writer_done_of_one_that_never_wrote_is_its_own(context, ring):
         assert ring.active.value == left
 
 
+def test_who_takes_up_a_record_is_not_taken_for_who_had_it(context, ring):
+    """Fails if a record is free with the start of a process in it: whoever claims it is dead until it says its own."""
+    for _ in range(3):
+        ring.new_writer()
+    barrier = threading.Barrier(2)
+
+    def write():
+        ring.try_write(b"pool")
+        barrier.wait()
+
+    pool = [threading.Thread(target=write) for _ in range(2)]
+    for thread in pool:
+        thread.start()
+    for thread in pool:
+        thread.join()
+    ring.writer_done()  # For both threads, which were one writer.
+    ring.try_write(b"another")  # Takes up the first of the two records.
+    reached, go_on = context.Event(), context.Event()
+    process = context.Process(target=workers.compat_enter_slowly, args=(ring, ring.active._at(1) + 1, reached, go_on))
+    process.start()
+    reached.wait()
+    ring.active.look_after()
+    active = ring.active.value
+    go_on.set()
+    finish(process)
+    assert active == 2
+
+
 def test_every_wait_has_a_timeout(ring):
     ring.new_writer()
     pointer = ring.new_reader()

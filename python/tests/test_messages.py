@@ -1,13 +1,17 @@
 """Writing and reading in one process."""
 
+import contextlib
 import ctypes
-import queue
+import os
 import pickle
+import queue
+import signal
 import threading
 
 import numpy
 import pytest
 import seqring
+import workers
 
 
 @pytest.fixture
@@ -42,6 +46,112 @@ def test_elements_that_no_format_describes_are_frames_by_size_and_shape():
         for bad in (dates[:2], dates.reshape(3, 1)):
             with pytest.raises(seqring.FrameMismatch):
                 writer.write(bad)
+
+
+def test_frames_have_the_rings_element_type_in_this_machines_byte_order():
+    """Fails if a format that is not known is taken for whatever has its size."""
+    with seqring.Ring.create(4, shape=(2, 3), dtype="int32") as ring, ring.writer() as writer:
+        for bad in (">i4", "<u4", "<f4", "S4", [("a", "i2"), ("b", "i2")]):
+            with pytest.raises(seqring.FrameMismatch, match="int32"):
+                writer.write(numpy.zeros((2, 3), bad))
+    with seqring.Ring.create(4, shape=(2, 3), dtype="float64") as ring, ring.writer() as writer:
+        for bad in ("c8", "i8", ">f8", "S8"):
+            with pytest.raises(seqring.FrameMismatch, match="float64"):
+                writer.write(numpy.zeros((2, 3), bad))
+    with seqring.Ring.create(4, shape=(3,), dtype="uint8") as ring, ring.writer() as writer:
+        for bad in ("i1", "?"):
+            with pytest.raises(seqring.FrameMismatch, match="uint8"):
+                writer.write(numpy.zeros(3, bad))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8", "c16", "?"])
+def test_frames_of_every_element_type_are_accepted(dtype):
+    array = numpy.arange(6).reshape(2, 3).astype(dtype)
+    formats = [array, memoryview(array)]
+    if dtype not in ("f2", "c8", "c16"):
+        formats.append(numpy.ctypeslib.as_ctypes(array))  # These say "<".
+    with seqring.Ring.create(4, shape=(2, 3), dtype=array.dtype) as ring:
+        with ring.reader() as reader, ring.writer() as writer:
+            for same in formats:
+                writer.write(same)
+                with reader.view() as view:
+                    shown = numpy.asarray(view)
+                    assert shown.dtype == array.dtype and (shown == array).all()
+                    del shown
+
+
+def test_a_ring_of_another_machines_byte_order_is_refused():
+    other = numpy.dtype("i4").newbyteorder()
+    with pytest.raises(ValueError, match="byte order"):
+        seqring.Ring.create(4, shape=(3,), dtype=other)
+    with seqring.Ring.create(4, 64) as ring, ring.writer() as writer, pytest.raises(ValueError, match="byte order"):
+        writer.claim((3,), other)
+
+
+def test_a_single_element_is_a_frame_without_extents():
+    with seqring.Ring.create(4, shape=(), dtype="float64") as ring, ring.reader() as reader, ring.writer() as writer:
+        writer.write(numpy.array(1.5))
+        writer.write(numpy.float64(2.5))
+        with writer.claim(()) as array:
+            array[()] = 3.5
+        for value in (1.5, 2.5, 3.5):
+            with reader.view() as view:
+                shown = numpy.asarray(view)
+                assert shown.shape == () and shown == value
+                del shown
+        with pytest.raises(seqring.FrameMismatch):
+            writer.write(numpy.zeros(1))
+    with seqring.Ring.create(4, shape=(1,), dtype="float64") as ring, ring.writer() as writer:
+        with pytest.raises(seqring.FrameMismatch):
+            writer.write(numpy.array(1.5))
+
+
+OBJECTS = {
+    "array": lambda: numpy.array([object(), "text"], object),
+    "fields": lambda: numpy.zeros(2, [("number", "i8"), ("any", object)]),
+    # Without a format for the date, there is none for the object.
+    "fields without a format": lambda: numpy.zeros(2, [("date", "datetime64[s]"), ("any", object)]),
+    "ctypes": lambda: (ctypes.py_object * 2)(1, "text"),
+    "memoryview": lambda: memoryview(numpy.array([object(), "text"], object)),
+}
+
+
+@pytest.mark.parametrize("what", OBJECTS)
+def test_objects_are_no_messages_and_are_not_written_over(ring, what):
+    """Fails, or crashes, if addresses of objects are taken for data."""
+    objects = OBJECTS[what]()
+    shown = lambda: repr(list(getattr(objects, "obj", objects)))  # noqa: E731
+    before = shown()
+    with ring.reader() as reader, ring.writer() as writer:
+        for write in (writer.write, writer.try_write, lambda data: writer.write_batch([data])):
+            with pytest.raises(TypeError, match="objects"):
+                write(objects)
+        assert reader.try_read() is None
+        writer.write(b"x" * 32)
+        for read in (reader.read_into, reader.try_read_into):
+            with pytest.raises(TypeError, match="objects"):
+                read(objects)
+        assert reader.read() == b"x" * 32
+    with seqring.Ring.create(4, 32, delivery="queue", words=4) as tasks, tasks.taker() as taker:
+        with pytest.raises(TypeError, match="objects"):
+            tasks.words.write(0, objects)
+        with tasks.writer() as writer:
+            writer.write(b"x" * 32)
+            for take in (taker.take_into, taker.try_take_into):
+                with pytest.raises(TypeError, match="objects"):
+                    take(objects)
+            assert taker.take() == b"x" * 32
+    assert shown() == before
+
+
+def test_what_is_only_named_like_objects_is_data(ring):
+    array = numpy.zeros(2, [("Offset", "i4"), ("O", "f8")])
+    out = numpy.ones(2, array.dtype)
+    dates = numpy.ones(2, "datetime64[s]")
+    with ring.reader() as reader, ring.writer() as writer:
+        for data, room in ((array, out), (dates, numpy.zeros(2, dates.dtype))):
+            writer.write(data)
+            assert reader.read_into(room) == data.nbytes and (room == data).all()
 
 
 def test_structures_go_there_and_back(ring):
@@ -87,8 +197,6 @@ def test_try_forms_return_none_where_there_is_nothing_to_do(ring):
 
 
 def test_timeouts_say_whom_they_waited_for(ring):
-    import os
-
     with ring.reader() as reader, ring.writer() as writer:
         with pytest.raises(seqring.TimedOut) as caught:
             reader.read(timeout=0.01)
@@ -129,6 +237,56 @@ def test_batches_take_what_is_there(ring):
             writer.write_batch(b"not a list")
         with pytest.raises(ValueError):
             reader.read_batch(0)
+
+
+@pytest.mark.parametrize("how", ["reader", "view", "observer", "taker", "taken view"])
+def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, how):
+    """Fails if the batch swallows it: the ring tells of a death once."""
+    takes = how in ("taker", "taken view")
+    options = {"delivery": "queue"} if takes else {"observers": True}
+    with contextlib.ExitStack() as stack:
+        ring = stack.enter_context(seqring.Ring.create(8, 64, **options))
+        join = ring.taker if takes else ring.reader
+        source = stack.enter_context(seqring.Observer.open(ring.name) if how == "observer" else join())
+        with join() as witness:
+            ready = context.Event()
+            process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+            process.start()
+            ready.wait()
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            with pytest.raises(seqring.PeerDied):  # So it is known before the batch.
+                witness.take(timeout=60) if takes else witness.read(timeout=60)
+        writer = stack.enter_context(ring.writer())
+        writer.write_batch([b"1", b"2", b"3"])
+        assert (source.take_batch if takes else source.read_batch)(9) == [b"1", b"2", b"3"]
+        assert source.wait(timeout=0)
+        with pytest.raises(seqring.PeerDied) as caught:
+            if how.endswith("view"):
+                source.try_view()
+            else:
+                source.try_take() if takes else source.try_read()
+        assert caught.value.pid == process.pid
+        writer.write(b"4")
+        assert (source.try_take_batch if takes else source.try_read_batch)(9) == [b"4"]
+
+
+def test_a_wait_without_time_is_a_look(ring):
+    """Fails if a wait that may not wait does not look either."""
+    with seqring.Ring.create(4, 64, delivery="queue") as tasks, tasks.taker() as taker, tasks.writer() as writer:
+        assert taker.try_take() is None and not taker.wait(0)
+        writer.write(b"x")
+        assert taker.wait(0) and taker.take() == b"x" and not taker.wait(0)
+        writer.close()
+        assert taker.wait(0), "the end is something to be told"
+    with ring.reader() as reader, ring.writer() as writer:
+        assert reader.try_read() is None and not reader.wait(0)
+        for _ in range(4):
+            assert writer.wait(0)
+            writer.write(b"x")
+        assert reader.wait(0) and not writer.wait(0)
+        reader.read()
+        assert writer.wait(0)
 
 
 def test_metadata_and_tags_go_with_their_message():
@@ -184,8 +342,6 @@ def test_readers_start_where_they_are_told(ring):
 
 
 def test_a_second_writer_is_refused_by_pid_and_shutdown_ends_everything(ring):
-    import os
-
     with ring.writer() as writer, ring.reader() as reader:
         with pytest.raises(seqring.WriterTaken) as caught:
             ring.writer()
@@ -289,8 +445,6 @@ def test_a_parked_reader_is_taken_up_where_it_was(ring):
 
 
 def test_names_are_found_refused_and_removed():
-    import os
-
     name = f"py-{os.getpid()}-named"
     with seqring.Ring.create(2, 8, name=name) as ring:
         with pytest.raises(seqring.RingExists) as caught:

@@ -22,10 +22,10 @@ def test_it_sees_what_is_there_and_the_end(ring):
             writer.write(b"one", meta={"n": 1})
             writer.write(b"two")
             out = bytearray(8)
-            assert observer.lag == 2
+            assert observer.lag == 2 and observer.wait(timeout=0)
             assert (observer.read(timeout=60), observer.meta, observer.sequence) == (b"one", b'{"n":1}', 0)
             assert (observer.read_into(out), out[:3]) == (3, b"two")
-            assert not observer.wait(timeout=0.01)
+            assert not observer.wait(timeout=0) and not observer.wait(timeout=0.01)
             with pytest.raises(seqring.TimedOut):
                 observer.read(timeout=0.01)
         with pytest.raises(seqring.Closed):

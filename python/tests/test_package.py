@@ -85,6 +85,28 @@ def test_the_command_looks_at_rings_of_python():
     assert done.returncode == 2
 
 
+def test_what_cannot_be_closed_at_the_end_keeps_nothing_else_open():
+    """Fails if the first one that raises is the last one that is closed."""
+    program = """
+from seqring import _lifetime
+class Thing:
+    def close(self):
+        print("closed")
+        raise OSError("no")
+    def _forget(self):
+        pass
+things = [Thing(), Thing(), Thing()]
+for thing in things:
+    _lifetime.watch(thing)
+try:
+    _lifetime._close_all()
+except OSError as error:
+    print(error)
+del thing, things
+"""
+    assert run(program).split() == ["closed"] * 3 + ["no"]
+
+
 ENDS = """
 import gc, os, sys
 import numpy, seqring

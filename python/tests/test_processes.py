@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy
 import pytest
 import seqring
 import workers
+from seqring import _lifetime
 
 
 @pytest.fixture
@@ -122,6 +124,21 @@ def test_what_a_forked_child_inherits_is_not_its_own():
         finish(process)
         writer.write(b"the parent's")
         assert reader.read(timeout=60) == b"the parent's"
+
+
+def test_after_a_fork_locks_are_free_and_nobody_makes_one():
+    """Fails if whoever comes first makes its lock anew: two that come at once have one each then."""
+    lock, made = _lifetime.ProcessLock(), []
+    with lock:
+        pid = os.fork()
+        if pid == 0:
+            _lifetime.threading = SimpleNamespace(Lock=lambda: made.append(1) or threading.Lock())
+            free = lock._lock.acquire(blocking=False)
+            if free:
+                lock._lock.release()
+                lock.__enter__()
+            os._exit(0 if free and not made else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_fork_with_a_view_leaves_the_parents_reader_alone():

@@ -1,8 +1,10 @@
 """`Queue`: the methods of `queue.Queue`."""
 
 import _thread
+import os
 import pickle
 import queue
+import signal
 import sys
 import threading
 
@@ -210,6 +212,37 @@ def test_ctrl_c_before_a_put_leaves_no_task(small):
     for _ in range(2):
         small.get(), small.task_done()
     small.join()
+
+
+def test_who_is_killed_while_it_waits_for_room_leaves_no_task(context, small):
+    """Fails if it counted its item before: then `join` waits for it for ever."""
+    small.put(b"1"), small.put(b"2")
+    process = context.Process(target=workers.put_items, args=(small, 0, 1))
+    process.start()
+    wait_until_asleep(small._ring, "writer")
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    for _ in range(2):
+        small.get(), small.task_done()
+    small.join(timeout=60)
+    with pytest.raises(ValueError, match="too many times"):
+        small.task_done()
+
+
+def test_a_put_waits_for_room_as_long_as_it_may(small):
+    small.put(b"1", timeout=0), small.put(b"2", timeout=0)
+    with pytest.raises(queue.Full):
+        small.put(b"3", timeout=0)
+    thread = threading.Thread(target=small.put, args=(b"3",), kwargs={"timeout": 60})
+    thread.start()
+    wait_until_asleep(small._ring, "writer")
+    assert [small.get(timeout=60) for _ in range(3)] == [b"1", b"2", b"3"]
+    thread.join()
+    with pytest.raises(seqring.TooLarge):
+        small.put(bytes(65))
+    for _ in range(3):
+        small.task_done()
+    small.join(timeout=60)
 
 
 def test_join_waits_for_tasks_of_other_processes(context, small):

@@ -1,5 +1,6 @@
 """Zero copy: views, claims, and how long they last."""
 
+import ctypes
 import gc
 import threading
 
@@ -156,6 +157,106 @@ def test_nothing_is_published_that_may_still_be_written_to():
         del other, room
         writer.write(b"next")
         assert reader.read() == b"next"
+
+
+@pytest.mark.parametrize("way", ["published", "after an exception", "an array's second", "without with", "abandoned"])
+def test_a_message_is_not_changed_through_a_buffer_of_a_claim_before(way):
+    """Fails if the writer, whose one buffer the claim was, is used again while somebody may write to it."""
+    with seqring.Ring.create(2, 4096) as ring, ring.reader() as reader, ring.writer() as writer:
+        if way in ("published", "after an exception"):
+            with pytest.raises(BufferError if way == "published" else ZeroDivisionError):
+                with writer.claim(5) as room:
+                    other = numpy.asarray(room)
+                    if way != "published":
+                        1 / 0
+        elif way == "an array's second":
+            claim = writer.claim((5,), "uint8")
+            with pytest.raises(BufferError, match="still in use"):
+                with claim as room:
+                    other = numpy.asarray(claim)
+        else:
+            claim = writer.claim((5,), "uint8")
+            other = numpy.asarray(claim)
+            if way == "abandoned":
+                claim.abandon()
+            else:
+                with pytest.raises(BufferError, match="still in use"):
+                    claim.publish()
+            with pytest.raises(BufferError):
+                memoryview(claim)
+            with pytest.raises(ValueError, match="abandoned"):
+                claim.publish()
+        assert reader.try_read() is None
+        other[0] = 88
+        for call in (lambda: writer.write(b"next!"), lambda: writer.claim(5)):
+            with pytest.raises(seqring.Busy):
+                call()
+        other[0] = 89
+        room = None
+        del other
+        gc.collect()
+        writer.write(b"next!")
+        assert reader.read() == b"next!"
+
+
+def test_a_writer_closed_while_a_claim_is_in_use_leaves_with_its_last_buffer():
+    with seqring.Ring.create(2, 4096) as ring:
+        writer = ring.writer()
+        claim = writer.claim(5)
+        other = memoryview(claim)
+        claim.abandon()
+        writer.close()
+        assert len(ring.stats().of("writer")) == 1
+        other.release()
+        assert ring.stats().of("writer") == []
+
+
+def test_an_array_kept_after_an_abandoned_claim_keeps_no_writer(ring):
+    """It is read-only: nobody is in the way."""
+    with ring.reader() as reader, ring.writer() as writer:
+        with pytest.raises(ZeroDivisionError):
+            with writer.claim((3, 4)) as array:
+                1 / 0
+        with pytest.raises(ValueError):
+            array[0, 0] = 1
+        writer.write(frame(2))
+        assert reader.read() == frame(2).tobytes()
+
+
+@pytest.mark.parametrize("bad", [-1, (-1,), (3, -2), 1 << 70, (1 << 70,)])
+def test_a_claim_of_what_cannot_be_is_refused(bad):
+    with seqring.Ring.create(2, 64) as ring, ring.writer() as writer:
+        with pytest.raises(ValueError, match="extents"):
+            writer.claim(bad)
+        with pytest.raises(ValueError, match="extents"):
+            writer.claim(bad, "uint8")
+        with pytest.raises(TypeError):
+            writer.claim("text", "uint8")
+
+
+def buffer_of(thing, flags):
+    """Whether it gives a buffer of that kind."""
+    view = ctypes.create_string_buffer(256)  # A `Py_buffer` fits.
+    try:
+        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(thing), view, flags)
+    except BufferError:
+        return False
+    ctypes.pythonapi.PyBuffer_Release(view)
+    return True
+
+
+def test_buffers_in_another_order_are_refused(ring):
+    c, f, either = 0x38, 0x58, 0x98  # PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_ANY_CONTIGUOUS.
+    with ring.reader() as reader, ring.writer() as writer:
+        claim = writer.claim((3, 4))
+        assert [buffer_of(claim, flags) for flags in (c, f, either, f | either, f | c)] == [1, 0, 1, 1, 1]
+        claim.abandon()
+        writer.write(frame(1))
+        with reader.view() as view:
+            assert [buffer_of(view, flags) for flags in (c, f, either, f | either, f | c)] == [1, 0, 1, 1, 1]
+    for shape in ((), (5,), (1, 5, 1)):
+        with seqring.Ring.create(2, shape=shape, dtype="uint8") as plain, plain.writer() as writer:
+            assert buffer_of(writer.claim(shape), f), "every order is the same"
 
 
 def test_one_claim_at_a_time_and_other_calls_are_told():

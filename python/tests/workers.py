@@ -189,6 +189,28 @@ class DyingAt:
         return done
 
 
+class PausingAt:
+    """Words of which a store of one waits."""
+
+    def __init__(self, words, index, reached, go_on):
+        self.words, self.index, self.reached, self.go_on = words, index, reached, go_on
+
+    def __getattr__(self, name):
+        return getattr(self.words, name)
+
+    def store(self, index, value):
+        if index == self.index:
+            self.reached.set()
+            self.go_on.wait()
+        self.words.store(index, value)
+
+
+def compat_enter_slowly(ring, index, reached, go_on):
+    """Becomes a writer, and waits before it stores that word."""
+    ring.active._words = PausingAt(ring.active._words, index, reached, go_on)
+    ring.blocking_write(b"slow")
+
+
 def compat_die_in_lock(lock, index, after, for_write):
     """Dies when it takes the lock, at the exchange of that word."""
     lock._words = DyingAt(lock._words, index, after)

@@ -29,15 +29,20 @@ class ProcessLock:
     """A lock between the threads of a process. After a fork it is free: who held it is not there."""
 
     def __init__(self) -> None:
-        self._process, self._lock = pid, threading.Lock()
+        self._renew()
+        _locks.add(self)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        if self._process != pid:
-            self.__init__()  # type: ignore[misc]
         self._lock.acquire()
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
+
+
+_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 
 
 def fresh_name() -> str:
@@ -66,14 +71,26 @@ def _register() -> None:
 
 
 def _close_all() -> None:
+    failed: BaseException | None = None
     # What is made of readers and writers comes before those, which tell it where they are.
     for thing in sorted(_living, key=lambda thing: type(thing).__module__ == "seqring"):
-        thing.close()
+        try:
+            thing.close()
+        except BaseException as error:
+            failed = failed or error  # The others are closed all the same.
+    try:
+        if failed is not None:
+            raise failed
+    finally:
+        del failed  # Its traceback has this frame.
 
 
 def _forget_all() -> None:
     global pid
     pid = os.getpid()
+    # Here, where there is one thread: of two who first came for a lock at once, each would make one.
+    for lock in list(_locks):
+        lock._renew()
     for thing in list(_living):
         thing._forget()
 

@@ -97,27 +97,28 @@ class Queue:
         data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) if self._items == "pickle" else item
         if block and timeout is not None and timeout < 0:
             raise ValueError("'timeout' must be a non-negative number")
+        end = None if timeout is None else time.monotonic() + timeout
         writer, _ = self._joined()
-        steps: list[Callable[[], int | None]] = []
+        # It waits with nothing counted: who is killed meanwhile leaves no task behind.
+        while not self._put_now(writer, data):
+            left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
+            if left == 0.0 or not writer.wait(left):
+                raise Full(f"all {self.maxsize} places are taken")
+
+    def _put_now(self, writer: Writer, data: Any) -> bool:
+        steps: list[Callable[[], int | None]] = [partial(writer._write_in_turn, data, self.full)]
         # Counted first: whoever gets the item may be done with it at once.
         if self._words is not None:
-            steps.append(partial(self._words.add, _UNFINISHED, 1))
-        if block:
-            steps.append(partial(writer.write, data, timeout=timeout))
-        else:
-            steps.append(partial(writer._write_in_turn, data, self.full))
+            steps.insert(0, partial(self._words.add, _UNFINISHED, 1))
         done: list[int | None] = []
         try:
             # Nothing of Python's between a step and its result: Ctrl-C finds each done, and noted, or not done.
             done.extend(map(call, steps))
-        except TimedOut as error:
-            raise Full(str(error)) from None
         finally:
             is_put = len(done) == len(steps) and done[-1] is not None
             if self._words is not None and done and not is_put:
                 self._finish()
-        if not is_put:
-            raise Full(f"all {self.maxsize} places are taken")
+        return is_put
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Takes an item out of the queue, waiting for one if `block`, for at most `timeout` seconds if that is given."""

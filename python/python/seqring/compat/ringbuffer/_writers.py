@@ -105,6 +105,8 @@ class Writers:
                 self._doubt_others(number, own)
                 return number
         for number, who in own[1:]:
+            # Without a start, which is not that of whoever claims the record next.
+            self._words.store(self._at(number) + 1, 0)
             self._words.exchange(self._at(number), who, 0)
         if own:
             return own[0][0]
