@@ -73,6 +73,9 @@ struct Started {
 
 /// So often a call is tried that exceptions end: those of signals' handlers, each of which comes once.
 const TRIES: u32 = 8;
+/// All tries ended with exceptions, which are kept.
+struct Unsaid;
+
 /// So many looks at a descriptor for each that asks the system: children of the worker's may keep the other end open.
 const LOOKS: u32 = 16;
 
@@ -89,20 +92,22 @@ impl Started {
         self.sentinel.is_some_and(is_readable) && !is_child(self.pid)
     }
 
-    /// Its exit code, asked of Python. `None` if Python does not say.
-    fn ask(&self, timeout: Duration) -> Option<Option<Exit>> {
+    /// Its exit code, asked of Python. An error if Python does not say.
+    fn ask(&self, timeout: Duration) -> Result<Option<Exit>, Unsaid> {
         let deadline = Instant::now() + timeout;
         let code: Option<i32> = self.insist(|py| {
             let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
             self.process.call_method1(py, intern!(py, "wait"), (left,))?.extract(py)
         })?;
-        Some(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
+        Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
     }
 
     /// Calls Python, again if that raises: this may be the main thread, where the handlers of signals run, and what they
     /// raise is not the library's. It is kept for whoever called that.
-    fn insist<R>(&self, call: impl Fn(Python<'_>) -> PyResult<R>) -> Option<R> {
-        (0..TRIES).find_map(|_| Python::attach(&call).map_err(|error| self.raised.keep(error)).ok())
+    fn insist<R>(&self, call: impl Fn(Python<'_>) -> PyResult<R>) -> Result<R, Unsaid> {
+        let mut tries =
+            (0..TRIES).filter_map(|_| Python::attach(&call).map_err(|error| self.raised.keep(error)).ok());
+        tries.next().ok_or(Unsaid)
     }
 }
 
@@ -131,15 +136,15 @@ impl Worker for Started {
         if timeout.is_zero() && self.seems_alive() {
             return Ok(None);
         }
-        let Some(exit) = self.ask(timeout) else { return Ok(None) };
+        let Ok(exit) = self.ask(timeout) else { return Ok(None) };
         if exit.is_some() || !self.is_reaped() {
             return Ok(exit);
         }
         // One that is no child of ours, but a server's, may have ended since it was asked for.
-        Ok(self.ask(Duration::ZERO).map(|exit| exit.unwrap_or(Exit::Unknown)))
+        Ok(self.ask(Duration::ZERO).ok().map(|exit| exit.unwrap_or(Exit::Unknown)))
     }
 
     fn kill(&mut self) {
-        self.insist(|py| self.process.call_method0(py, intern!(py, "kill")));
+        let _ = self.insist(|py| self.process.call_method0(py, intern!(py, "kill")));
     }
 }
