@@ -426,3 +426,13 @@ fn an_item_is_the_consumers_own_to_change() {
     }
     assert_eq!(items.progress().done, 20);
 }
+
+#[test]
+fn room_for_more_than_there_are_addresses_is_refused() {
+    for most in [usize::MAX, usize::MAX - 2] {
+        for pipeline in [two_arrays().held_items(most), two_arrays().in_flight(most)] {
+            let refused = pipeline.start(numbers(1), |_| fill).unwrap_err();
+            assert!(matches!(refused, PipelineError::Ring(_)), "{refused}");
+        }
+    }
+}

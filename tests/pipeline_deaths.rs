@@ -369,6 +369,83 @@ impl Worker for Thread {
     }
 }
 
+/// Starts programs that a wrapper stands before.
+#[derive(Debug)]
+struct Wrapped(Recorded, fn(Box<dyn Worker>) -> Box<dyn Worker>);
+
+impl Launch for Wrapped {
+    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+        Ok((self.1)(self.0.start(ticket)?))
+    }
+}
+
+/// A process of which nobody can tell whether it has ended, when asked for the first time with time to wait.
+#[derive(Debug)]
+struct Unknown(Box<dyn Worker>, bool);
+
+impl Worker for Unknown {
+    fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+        if !timeout.is_zero() && !std::mem::replace(&mut self.1, true) {
+            return Err(std::io::Error::other("nobody knows"));
+        }
+        self.0.wait(timeout)
+    }
+
+    fn kill(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// Fails if a worker counts as ended because nobody could tell.
+#[test]
+fn workers_of_which_nobody_can_tell_at_the_end_are_killed() {
+    let workers = Recorded::new("a producer hangs");
+    let wrapped = Wrapped(workers.clone(), |worker| Box::new(Unknown(worker, false)));
+    let mut items = pair().start_with(wrapped).unwrap();
+    for _ in 0..7 {
+        check(&items.next().unwrap().unwrap());
+    }
+    items.stop().unwrap();
+    assert!(!workers.pids().into_iter().any(lives));
+}
+
+/// A process that does not die at the first time that it is killed.
+#[derive(Debug)]
+struct Tough(Box<dyn Worker>, bool);
+
+impl Worker for Tough {
+    fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+        self.0.wait(timeout)
+    }
+
+    fn kill(&mut self) {
+        if std::mem::replace(&mut self.1, true) {
+            self.0.kill();
+        }
+    }
+}
+
+/// Fails if nobody looks any more at one that was given up.
+#[test]
+fn a_producer_that_was_given_up_and_is_not_dead_is_killed_again() {
+    let wrapped = Wrapped(Recorded::new("a producer hangs once"), |worker| Box::new(Tough(worker, false)));
+    let timeout = Duration::from_millis(500);
+    let pipeline = pair().on_failure(OnFailure::Retry(20)).produce_timeout(timeout);
+    let mut items = pipeline.start_with(wrapped).unwrap();
+    for expected in 0..50 {
+        let item = items.next_timeout(NEVER).unwrap().unwrap();
+        assert_eq!(check(&item), expected);
+    }
+}
+
 /// Fails if a producer that comes back before it is dead drops its command, or takes the next one.
 #[test]
 fn the_command_of_a_producer_that_comes_back_when_it_was_given_up_is_not_lost() {

@@ -2,13 +2,17 @@
 //!
 //! A view or claim takes the endpoint out of its cell and puts it back when it is done; meanwhile other calls are told
 //! so. Whoever closes a cell that is lent closes it at the return.
+//!
+//! Whoever holds a cell may call Python, and there a signal's handler or a finalizer may come back to the cell. It is told
+//! that it is busy; if it closes it, the holder does when it lets go.
 
 use crate::errors;
 use crate::fork::Generation;
 use crate::timeout::Deadline;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::lock_api::GetThreadId;
+use parking_lot::{Mutex, MutexGuard, RawThreadId};
 use pyo3::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// So often a thread that waits for another one's endpoint looks whether it still has to.
@@ -19,6 +23,10 @@ pub(crate) struct Cell<T> {
     content: Mutex<Content<T>>,
     /// Asked for by `close`; whoever waits inside looks at it between two slices.
     closing: AtomicBool,
+    /// The thread that has a [`Hold`]; 0 if none has.
+    holder: AtomicUsize,
+    /// Asked for by `close` in the holder's own thread.
+    closes_on_release: AtomicBool,
     born: Generation,
     /// For messages to people: "reader", "writer", "taker".
     what: &'static str,
@@ -32,11 +40,33 @@ enum Content<T> {
 }
 
 /// An endpoint in the caller's hands.
-pub(crate) struct Hold<'c, T> {
+pub(crate) struct Hold<'c, T: Send> {
+    cell: &'c Cell<T>,
     content: MutexGuard<'c, Content<T>>,
 }
 
-impl<T> Hold<'_, T> {
+impl<T: Send> Drop for Hold<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // Relaxed: this thread stored it, if anybody did.
+        if self.cell.closes_on_release.load(Relaxed) {
+            self.close();
+        }
+        self.cell.holder.store(0, Relaxed); // Relaxed: see `is_mine`.
+    }
+}
+
+impl<T: Send> Hold<'_, T> {
+    /// What `close` in this thread left to do. It may take time, and need the interpreter: see [`Cell::close`].
+    #[cold]
+    fn close(&mut self) {
+        if let Content::Here(_) = *self.content {
+            let closed = self.lend();
+            *self.content = Content::Closed;
+            Python::attach(|py| py.detach(|| drop(closed)));
+        }
+    }
+
     pub(crate) fn get(&mut self) -> &mut T {
         match &mut *self.content {
             Content::Here(endpoint) => endpoint,
@@ -70,20 +100,26 @@ impl<T: Send> Cell<T> {
         Cell {
             content: Mutex::new(Content::Here(endpoint)),
             closing: AtomicBool::new(false),
+            holder: AtomicUsize::new(0),
+            closes_on_release: AtomicBool::new(false),
             born: Generation::now(),
             what,
         }
     }
 
-    /// Takes hold of the endpoint; `None` while another thread has it, which then may be waiting.
+    /// Takes hold of the endpoint; `None` while another thread has it, which then may be waiting. Raises `Busy` if this one
+    /// has.
     #[inline]
     pub(crate) fn try_hold(&self, py: Python<'_>) -> PyResult<Option<Hold<'_, T>>> {
         if !self.born.is_now() {
             return Err(errors::forked(py, self.what));
         }
-        let Some(content) = self.content.try_lock() else { return Ok(None) };
+        let Some(content) = self.content.try_lock() else {
+            return if self.is_mine() { Err(errors::busy(py, self.what)) } else { Ok(None) };
+        };
         if let Content::Here(_) = *content {
-            return Ok(Some(Hold { content }));
+            self.holder.store(this_thread(), Relaxed); // Relaxed: see `is_mine`.
+            return Ok(Some(Hold { cell: self, content }));
         }
         let is_lent = matches!(*content, Content::Lent);
         // Let go first: making an exception may let other threads run, and `give_back` waits for the lock.
@@ -148,6 +184,12 @@ impl<T: Send> Cell<T> {
         }
     }
 
+    /// Whether this very thread has a [`Hold`].
+    fn is_mine(&self) -> bool {
+        // Relaxed: only this thread ever stores its own number, and takes it away again.
+        self.holder.load(Relaxed) == this_thread()
+    }
+
     /// Brings back what was lent. Nobody holds a cell for long whose endpoint is lent.
     pub(crate) fn give_back(&self, endpoint: T) {
         let mut content = self.content.lock();
@@ -162,13 +204,18 @@ impl<T: Send> Cell<T> {
         Ok(())
     }
 
-    /// As [`Self::close`], and hands the endpoint out; `None` if it was closed, is lent, or is a copy.
+    /// As [`Self::close`], and hands the endpoint out; `None` if it was closed, is lent, is a copy, or is held by this very
+    /// thread.
     pub(crate) fn take(&self, py: Python<'_>) -> PyResult<Option<T>> {
         if !self.born.is_now() {
             self.forget();
             return Ok(None);
         }
         self.closing.store(true, Relaxed); // Relaxed: see `give_back`.
+        if self.is_mine() {
+            self.closes_on_release.store(true, Relaxed); // Relaxed: for this thread itself.
+            return Ok(None);
+        }
         loop {
             if let Some(mut content) = self.content.try_lock() {
                 if let Content::Lent = *content {
@@ -197,4 +244,9 @@ impl<T: Send> Cell<T> {
             || self.closing.load(Relaxed)
             || self.content.try_lock().is_some_and(|content| matches!(*content, Content::Closed))
     }
+}
+
+/// A number that no other thread of this process has as long as this one lives; not 0.
+fn this_thread() -> usize {
+    RawThreadId::INIT.nonzero_thread_id().get()
 }

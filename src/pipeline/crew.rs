@@ -69,7 +69,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Who has ended since the last look.
+    /// Who has ended since the last look. Who was killed and has not, is killed again.
     ///
     /// # Cost
     /// A system call for each that lives.
@@ -77,9 +77,11 @@ impl Crew {
         let mut dead = Vec::new();
         for (worker, member) in self.members.iter_mut().enumerate() {
             let Some(process) = &mut member.process else { continue };
-            if let Some(exit) = process.wait(Duration::ZERO).unwrap_or(Some(Exit::Unknown)) {
+            if let Some(exit) = exit_by(process.as_mut(), Instant::now()) {
                 dead.push(Dead { worker, pid: process.pid(), exit, hung: member.hung.take() });
                 member.process = None;
+            } else if member.hung.is_some() {
+                process.kill();
             }
         }
         dead
@@ -122,7 +124,16 @@ impl Crew {
 
 impl Member {
     fn has_ended_by(&mut self, deadline: Instant) -> bool {
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.process.as_mut().is_none_or(|process| !matches!(process.wait(left), Ok(None)))
+        self.process.as_mut().is_none_or(|process| exit_by(process.as_mut(), deadline).is_some())
     }
+}
+
+/// Waits until it has ended. One of which nobody can tell is killed, and asked for again; if still nobody can, it has.
+fn exit_by(process: &mut dyn Worker, deadline: Instant) -> Option<Exit> {
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let exit = process.wait(left()).or_else(|_| {
+        process.kill();
+        process.wait(left())
+    });
+    exit.unwrap_or(Some(Exit::Unknown))
 }

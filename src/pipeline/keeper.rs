@@ -10,11 +10,12 @@ use super::error::PipelineError;
 use super::exit::{Doing, Exit};
 use super::failure::OnFailure;
 use super::label::{Label, Mark};
-use super::producing::{Kept, told, try_again};
+use super::producing::{Kept, told, tried_by};
 use super::results::Results;
 use super::workers::Workers;
 use super::workshop::Workshop;
 use crate::error::TryWriteError;
+use crate::extras::Extras;
 use crate::taker::Taker;
 use crate::writer::Writer;
 use std::collections::{BTreeMap, VecDeque};
@@ -42,6 +43,8 @@ pub(crate) struct Keeper {
     /// Of the producers that are threads.
     kept: Vec<Kept>,
     again: Writer,
+    /// Commands for it that had no room yet: each with who tried it last.
+    untried: VecDeque<(Label, usize, Vec<u8>)>,
     results: Results,
     /// Takes over what dead processes left.
     left: Option<Taker>,
@@ -87,6 +90,7 @@ impl Keeper {
             seen: vec![(At::Idle, now); producers + 1],
             kept,
             again: workshop.again()?,
+            untried: VecDeque::new(),
             results: workshop.host_results()?,
             left: processes.then(|| workshop.left()).transpose()?,
             commands: vec![None; producers],
@@ -117,6 +121,7 @@ impl Keeper {
                 self.give_up(worker, at, limit, workers)?;
             }
         }
+        self.put_back()?;
         self.check_deserted(now)?;
         Ok(Some(self.next_look))
     }
@@ -204,8 +209,8 @@ impl Keeper {
     ) -> Result<(), PipelineError> {
         self.workshop.board.line(producer).count_failed();
         if let Some(label) = self.workshop.plan.on_failure.again(label) {
-            let tried = try_again(&mut self.again, label, producer, command);
-            tried.map(drop).map_err(|error| PipelineError::Config(error.to_string()))
+            self.untried.push_back((label, producer, command.to_vec()));
+            self.put_back()
         } else if self.workshop.plan.on_failure == OnFailure::Skip {
             self.written.insert(label.number, error);
             self.untold.push_back((producer, label));
@@ -213,6 +218,21 @@ impl Keeper {
         } else {
             Err(error)
         }
+    }
+
+    /// Puts commands back that are to be tried again, as far as there is room: the host has to start those who make it. In
+    /// any order they may be full, because a producer that dies when it has just published leaves a command more than there
+    /// are items to be made.
+    fn put_back(&mut self) -> Result<(), PipelineError> {
+        while let Some((label, tried, command)) = self.untried.front() {
+            let extras = Extras { tag: label.word(), metadata: &tried_by(*tried) };
+            match self.again.try_write_with(command, &extras) {
+                Err(TryWriteError::Full) => break,
+                other => other.map_err(|error| PipelineError::Config(error.to_string()))?,
+            };
+            self.untried.pop_front();
+        }
+        Ok(())
     }
 
     /// Publishes the results of skipped commands, as far as there is room: the consumer, who makes it, is the one that
@@ -304,8 +324,10 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::super::results::Order;
+    use super::super::threads::Threads;
+    use super::super::worker::Commands;
     use super::super::workshop::tests::on_heap;
-    use super::{Keeper, Label, Limits, Mark, OnFailure, Workshop};
+    use super::{Extras, Keeper, Label, Limits, Mark, OnFailure, TryWriteError, Workers, Workshop};
     use std::time::Duration;
 
     fn keeper(workshop: &Workshop) -> Keeper {
@@ -326,5 +348,28 @@ mod tests {
             keeper.tell().unwrap();
         }
         assert!(keeper.written(0).is_some() && keeper.untold.is_empty());
+    }
+
+    /// Fails, by never ending, if the host waits for room that only a producer can make whom it has to start.
+    #[test]
+    fn a_command_is_tried_again_while_the_commands_are_full() {
+        let workshop = on_heap(Order::Unordered, OnFailure::Retry(1), 1);
+        let (mut keeper, mut taker) = (keeper(&workshop), workshop.commands.taker_in(0..1).unwrap());
+        let mut commander = workshop.commanding(Commands(std::iter::empty::<[u8; 0]>())).unwrap().commands;
+        let mut number = 0;
+        let mut fill = || {
+            let tag = Label { mark: 0, number }.word();
+            number += 1;
+            commander.try_write_with(&[], &Extras { tag, metadata: &[] })
+        };
+        while fill().is_ok() {}
+        assert!(matches!(fill(), Err(TryWriteError::Full)));
+        let label = Label { mark: 0, number: 99 };
+        keeper.decide(0, label, &[7], keeper.hung(0, label)).unwrap();
+        assert_eq!(taker.try_take().unwrap().received().tag, Label { mark: 0, number: 0 }.word());
+        keeper.look(&mut Workers::Threads(Threads::new())).unwrap(); // There is room now.
+        let last =
+            std::iter::from_fn(|| taker.try_take().ok().map(|it| (it.received().tag, it.to_vec()))).last();
+        assert_eq!(last, Some((Label { mark: 1, number: 99 }.word(), vec![7])));
     }
 }

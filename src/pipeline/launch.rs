@@ -30,9 +30,11 @@ pub trait Worker: Send + fmt::Debug {
     /// not wait; called some 40 times a second then, while the consumer waits for an item.
     ///
     /// # Errors
-    /// The system's, if nobody can tell: the worker then counts as ended.
+    /// The system's, if nobody can tell: the worker is then killed and asked for again, and counts as ended if there is still
+    /// an error.
     fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>>;
 
-    /// Ends it, at whatever instruction it is (`SIGKILL`). One that has ended already may be none's business any more.
+    /// Ends it, at whatever instruction it is (`SIGKILL`). One that has ended already may be none's business any more. Called
+    /// again while it has not ended.
     fn kill(&mut self);
 }

@@ -9,6 +9,7 @@ use super::worker::{Filling, Producer};
 use crate::assigned::Placed;
 use crate::error::{TryWriteError, WriteError};
 use crate::extras::Extras;
+use crate::layout::SEQUENCE_LIMIT;
 use crate::ring::Ring;
 use crate::sync::{Mutex, MutexGuard};
 use crate::taker::{Taken, Taker};
@@ -193,9 +194,19 @@ impl Hand {
         if !std::mem::replace(&mut self.passed_on, true) {
             return Ok(());
         }
-        // It is taken when there is room for the one that comes into its slot.
+        self.wait_until_taken(sequence)
+    }
+
+    /// Waits for a moment until somebody takes the command at that place.
+    fn wait_until_taken(&mut self, sequence: u64) -> Result<(), WriteError> {
+        // It is taken when there is room for the one that comes into its slot; there is none such behind the last place of
+        // all, to which a peer may have set the counter.
+        let next = sequence.saturating_add(self.slots);
+        if next >= SEQUENCE_LIMIT {
+            return Ok(());
+        }
         let assigned = self.again.assigned().expect("commands are a queue");
-        match assigned.claim_timeout(sequence + self.slots, 0, PASS_ON_EVERY) {
+        match assigned.claim_timeout(next, 0, PASS_ON_EVERY) {
             Ok(_) | Err(WriteError::TimedOut { .. }) => Ok(()),
             Err(other) => Err(other),
         }
@@ -210,17 +221,12 @@ impl Hand {
 pub(crate) const TRIED_BY_BYTES: usize = 4;
 
 /// What a command carries that is tried again: who tried it last.
-fn tried_by(index: usize) -> [u8; TRIED_BY_BYTES] {
+pub(crate) fn tried_by(index: usize) -> [u8; TRIED_BY_BYTES] {
     (index as u32).to_le_bytes()
 }
 
 /// Puts a command at the end of the queue once more. Returns its place there.
-pub(crate) fn try_again(
-    again: &mut Writer,
-    label: Label,
-    tried: usize,
-    command: &[u8],
-) -> Result<u64, WriteError> {
+fn try_again(again: &mut Writer, label: Label, tried: usize, command: &[u8]) -> Result<u64, WriteError> {
     again.write_with(command, &Extras { tag: label.word(), metadata: &tried_by(tried) })
 }
 
@@ -239,7 +245,7 @@ mod tests {
     use super::super::results::Order;
     use super::super::worker::Filling;
     use super::super::workshop::tests::on_heap;
-    use super::{Label, Mark, Producing};
+    use super::{Label, Mark, Producing, SEQUENCE_LIMIT};
 
     /// Fails if a good item is a failed one because its room went to another, or is not published as it was filled.
     #[test]
@@ -260,5 +266,15 @@ mod tests {
         assert!(hand.make(&mut producer, Label { mark: 0, number: 0 }, &[]).unwrap());
         consumer.join().unwrap();
         assert_eq!(workshop.board.line(0).figures().made, 1);
+    }
+
+    /// Fails, by a panic, if a peer can have a producer wait for a place that no ring has.
+    #[test]
+    fn a_command_at_the_last_place_of_all_is_waited_for_by_nobody() {
+        let workshop = on_heap(Order::Ordered, OnFailure::Retry(1), 1);
+        let make = |_: &[u8], _: &mut Filling<'_>| -> Result<(), WorkerError> { Ok(()) };
+        let mut hand = workshop.producing(0, make, None).unwrap().hand;
+        hand.wait_until_taken(SEQUENCE_LIMIT - 1).unwrap();
+        hand.wait_until_taken(0).unwrap();
     }
 }

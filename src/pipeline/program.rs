@@ -7,7 +7,7 @@ use super::ticket::{WorkerRole, WorkerTicket};
 use super::worker::{Commander, Producer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -110,7 +110,8 @@ impl Worker for Process {
     }
 
     fn kill(&mut self) {
-        let _ = self.child.kill(); // It ended by itself.
+        // By the descriptor: somebody else may have waited for it, and its number be another's. It ended by itself.
+        let _ = pidfd_send_signal(&self.ended, Signal::KILL);
     }
 }
 

@@ -122,7 +122,7 @@ impl WorkerTicket {
         let gone = || refuse(format!("process {}, which hosts the pipeline, has ended", self.host));
         let path = format!("/proc/{}/fd/{}", self.host, self.descriptor);
         let is_host = self.host == std::process::id();
-        let guard = if is_host { None } else { Some(Guard::of(self.host).map_err(|_| gone())?) };
+        let mut guard = if is_host { None } else { Some(Guard::of(self.host).map_err(|_| gone())?) };
         if started(self.host) != Some(self.started) {
             return Err(gone());
         }
@@ -136,7 +136,7 @@ impl WorkerTicket {
         {
             return Err(refuse(format!("the pipeline has {} producers", workshop.plan.producers)));
         }
-        if let Some(guard) = &guard {
+        if let Some(guard) = &mut guard {
             let failed =
                 |source| PipelineError::Spawn { worker: format!("the guard of {}", self.role), source };
             guard.watch(&workshop).map_err(failed)?;

@@ -59,12 +59,15 @@ impl Workshop {
         };
         let producers = plan.producers;
         // One more for each who may have a command in hand and hand it back: whoever does never waits for others to take.
-        let commands = config(sizes.in_flight + producers + 1, sizes.command_bytes, 2 * producers + 1 + HOST)
-            .meta_bytes(TRIED_BY_BYTES)
-            .user_words(Board::words(&plan));
+        // Sums of what anybody says are at most what no ring can have.
+        let slots = sizes.in_flight.saturating_add(producers).saturating_add(1);
+        let commands =
+            config(slots, sizes.command_bytes, producers.saturating_mul(2).saturating_add(1 + HOST))
+                .meta_bytes(TRIED_BY_BYTES)
+                .user_words(Board::words(&plan));
         let bytes = plan.arrays.bytes().max(sizes.text_bytes);
-        let results = config(sizes.in_flight, bytes, producers + 1 + HOST + sizes.held_items)
-            .meta_bytes(sizes.metadata_bytes);
+        let participants = producers.saturating_add(1 + HOST).saturating_add(sizes.held_items);
+        let results = config(sizes.in_flight, bytes, participants).meta_bytes(sizes.metadata_bytes);
         let [commands, results] = create([&commands, &results])?;
         let board = Board::set_up(&commands, &plan);
         Ok(Workshop { commands, results, board, plan })

@@ -5,6 +5,7 @@ use crate::errors;
 use crate::pipeline::calls::Calls;
 use crate::pipeline::failures;
 use crate::pipeline::lease::Lease;
+use crate::pipeline::raised::Raised;
 use crate::pipeline::workers::Workers;
 use crate::timeout::Deadline;
 use pyo3::exceptions::PyValueError;
@@ -24,6 +25,7 @@ pub(crate) struct Host {
     held: Arc<AtomicUsize>,
     most_held: usize,
     copied: AtomicU64,
+    raised: Raised,
 }
 
 /// Of the two seconds that workers have when the pipeline stops.
@@ -75,12 +77,14 @@ impl Host {
                 || PyValueError::new_err(format!("produce_timeout is a time in seconds, not {seconds}"));
             pipeline = pipeline.produce_timeout(timeout.ok_or_else(refusal)?);
         }
-        let items = start(&pipeline, &workers)?;
+        let raised = Raised::default();
+        let items = start(&pipeline, &workers, &raised)?;
         Ok(Host {
             cell: Cell::new("pipeline", items),
             held: Arc::new(AtomicUsize::new(0)),
             most_held: held_items,
             copied: AtomicU64::new(0),
+            raised,
         })
     }
 
@@ -89,16 +93,27 @@ impl Host {
     fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Lease>> {
         let attempt = |hold: &mut Hold<'_, Items>| {
             let items = hold.get();
-            // The end ends workers, too, who need the interpreter for that.
-            match py.detach(|| items.next_timeout(Duration::ZERO)) {
+            // What is ready stays so if something else is to be raised. The end ends workers, too, who need the interpreter
+            // for that.
+            let next = || {
+                let is_next = items.ready_within(Duration::ZERO) && !self.raised.is_here();
+                is_next.then(|| items.next_timeout(Duration::ZERO))
+            };
+            let Some(next) = py.detach(next) else { return self.raised.raise().map(|()| None) };
+            match next {
                 Err(PipelineError::TimedOut { .. }) => Ok(None),
                 // With the cell: else another thread would find all items held, while this one makes a copy of the last.
                 Ok(item) => Ok(Some(item.map(|item| self.lease(py, item)))),
                 Err(error) => Err(failures::raised(py, error)),
             }
         };
-        let item = self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?;
-        item.ok_or_else(|| errors::timed_out(py, "item", None))
+        let item = self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within);
+        if let Ok(Some(Some(lease))) = item {
+            return Ok(Some(lease));
+        }
+        let end = item.and_then(|item| item.ok_or_else(|| errors::timed_out(py, "item", None)));
+        let end = end.map_err(|error| self.raised.raise_before(py, error))?;
+        self.raised.raise().map(|()| end)
     }
 
     /// Waits until `next` need not wait, for at most `timeout` seconds; says whether that is so.
@@ -106,9 +121,12 @@ impl Host {
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let attempt = |hold: &mut Hold<'_, Items>| {
             let items = hold.get();
-            Ok(py.detach(|| items.ready_within(Duration::ZERO)).then_some(()))
+            let is_ready = py.detach(|| items.ready_within(Duration::ZERO));
+            self.raised.raise().map(|()| is_ready.then_some(()))
         };
-        Ok(self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within)?.is_some())
+        let waited = self.cell.wait(py, Deadline::after(timeout)?, attempt, Items::ready_within);
+        let waited = waited.map_err(|error| self.raised.raise_before(py, error))?;
+        self.raised.raise().map(|()| waited.is_some())
     }
 
     /// Messages issued, items done, messages in flight, items copied, and of each producer what it made, failed at, its
@@ -124,14 +142,16 @@ impl Host {
         Ok((progress.issued, progress.done, progress.in_flight, self.copied.load(Relaxed), producers))
     }
 
-    /// Ends it all. Raises `Stuck`. Whoever waits in another thread is told with a `ValueError`.
+    /// Ends it all. Raises `Stuck`, and at last what signals' handlers raised meanwhile. Whoever waits in another thread is
+    /// told with a `ValueError`. From a handler that interrupts this thread's own wait: that one ends it all.
     ///
     /// `interrupt` is called if workers are still there after half of their time.
     #[pyo3(signature = (interrupt=None))]
     fn stop(&self, py: Python<'_>, interrupt: Option<Py<PyAny>>) -> PyResult<()> {
-        let Some(items) = self.cell.take(py)? else { return Ok(()) };
+        let Some(items) = self.cell.take(py)? else { return self.raised.raise() };
         let stopped = py.detach(|| stop(items, interrupt.as_ref()));
-        stopped.map_err(|error| failures::raised(py, error))
+        stopped.map_err(|error| self.raised.raise_before(py, failures::raised(py, error)))?;
+        self.raised.raise()
     }
 
     /// In a fork's child: the pipeline is its parent's.
@@ -178,15 +198,15 @@ fn stop(items: Items, interrupt: Option<&Py<PyAny>>) -> Result<(), PipelineError
 }
 
 /// With threads, if `workers` has `roles`; else with the processes that it starts.
-fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>) -> PyResult<Items> {
+fn start(pipeline: &Pipeline, workers: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Items> {
     let py = workers.py();
     let roles: Option<(Py<PyAny>, Vec<Py<PyAny>>)> = workers.getattr("roles")?.extract()?;
     let started = if let Some((commanding, makings)) = roles {
         let mut makings = makings.into_iter().map(Calls::new);
         py.detach(|| pipeline.start(Calls::new(commanding), |_| makings.next().expect("one each")))
     } else {
-        let workers = Workers::new(workers)?;
+        let workers = Workers::new(workers, raised.clone())?;
         py.detach(|| pipeline.start_with(workers))
     };
-    started.map_err(|error| failures::raised(py, error))
+    started.map_err(|error| raised.raise_before(py, failures::raised(py, error)))
 }

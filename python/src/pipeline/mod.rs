@@ -9,6 +9,7 @@ mod filling;
 mod host;
 mod lease;
 mod memory;
+mod raised;
 mod workers;
 mod working;
 

@@ -2,25 +2,29 @@
 #![allow(unsafe_code, reason = "looks at a descriptor and a child")]
 
 use crate::pipeline::calls::describe;
-use pyo3::exceptions::PyRuntimeError;
+use crate::pipeline::raised::Raised;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use seqring::pipeline::{Exit, Launch, Worker, WorkerError, WorkerRole, WorkerTicket};
 use std::ffi::c_int;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An object of `seqring.pipeline._starting`, whose `start(index, ticket)` starts a worker; without an index the commander.
 ///
 /// A weak reference: it leads to the user's commander and producer, and these perhaps back to the pipeline. The collector
 /// could not see a circle through here.
 #[derive(Debug)]
-pub(crate) struct Workers(Py<PyWeakrefReference>);
+pub(crate) struct Workers {
+    workers: Py<PyWeakrefReference>,
+    raised: Raised,
+}
 
 impl Workers {
     /// Whoever made `workers` keeps it.
-    pub(crate) fn new(workers: &Bound<'_, PyAny>) -> PyResult<Self> {
-        PyWeakrefReference::new(workers).map(|weak| Workers(weak.unbind()))
+    pub(crate) fn new(workers: &Bound<'_, PyAny>, raised: Raised) -> PyResult<Self> {
+        Ok(Workers { workers: PyWeakrefReference::new(workers)?.unbind(), raised })
     }
 
     fn start<'py>(&self, py: Python<'py>, ticket: &WorkerTicket) -> PyResult<Bound<'py, PyAny>> {
@@ -28,7 +32,7 @@ impl Workers {
             WorkerRole::Commander => None,
             WorkerRole::Producer(index) => Some(index),
         };
-        let workers = self.0.bind(py).upgrade();
+        let workers = self.workers.bind(py).upgrade();
         let workers = workers.ok_or_else(|| PyRuntimeError::new_err("the pipeline is gone"))?;
         workers.call_method1(intern!(py, "start"), (index, ticket.to_string()))
     }
@@ -41,10 +45,17 @@ impl Launch for Workers {
                 let process = Workers::start(self, py, ticket)?;
                 let pid = process.getattr(intern!(py, "pid"))?.extract()?;
                 let sentinel = process.getattr(intern!(py, "sentinel"))?.extract()?;
-                Ok(Box::new(Started { process: process.unbind(), pid, sentinel, looks: 0 })
-                    as Box<dyn Worker>)
+                let (process, raised) = (process.unbind(), self.raised.clone());
+                Ok(Box::new(Started { process, pid, sentinel, looks: 0, raised }) as Box<dyn Worker>)
             };
-            start().map_err(|error: PyErr| describe(py, &error).into())
+            start().map_err(|error: PyErr| {
+                let description = describe(py, &error);
+                // An interrupt; others are what the start failed with.
+                if !error.is_instance_of::<PyException>(py) {
+                    self.raised.keep(error);
+                }
+                description.into()
+            })
         })
     }
 }
@@ -57,7 +68,13 @@ struct Started {
     /// A descriptor that becomes readable when it has ended.
     sentinel: Option<c_int>,
     looks: u32,
+    raised: Raised,
 }
+
+/// So often a call is tried that exceptions end: those of signals' handlers, each of which comes once.
+const TRIES: u32 = 8;
+/// All tries ended with exceptions, which are kept.
+struct Unsaid;
 
 /// So many looks at a descriptor for each that asks the system: children of the worker's may keep the other end open.
 const LOOKS: u32 = 16;
@@ -75,14 +92,22 @@ impl Started {
         self.sentinel.is_some_and(is_readable) && !is_child(self.pid)
     }
 
-    /// Its exit code, asked of Python.
-    fn ask(&self, timeout: Duration) -> std::io::Result<Option<Exit>> {
-        Python::attach(|py| {
-            let ended = self.process.call_method1(py, intern!(py, "wait"), (timeout.as_secs_f64(),));
-            let code: Option<i32> =
-                ended.and_then(|ended| ended.extract(py)).map_err(std::io::Error::other)?;
-            Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
-        })
+    /// Its exit code, asked of Python. An error if Python does not say.
+    fn ask(&self, timeout: Duration) -> Result<Option<Exit>, Unsaid> {
+        let deadline = Instant::now() + timeout;
+        let code: Option<i32> = self.insist(|py| {
+            let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
+            self.process.call_method1(py, intern!(py, "wait"), (left,))?.extract(py)
+        })?;
+        Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
+    }
+
+    /// Calls Python, again if that raises: this may be the main thread, where the handlers of signals run, and what they
+    /// raise is not the library's. It is kept for whoever called that.
+    fn insist<R>(&self, call: impl Fn(Python<'_>) -> PyResult<R>) -> Result<R, Unsaid> {
+        let mut tries =
+            (0..TRIES).filter_map(|_| Python::attach(&call).map_err(|error| self.raised.keep(error)).ok());
+        tries.next().ok_or(Unsaid)
     }
 }
 
@@ -111,16 +136,15 @@ impl Worker for Started {
         if timeout.is_zero() && self.seems_alive() {
             return Ok(None);
         }
-        let exit = self.ask(timeout)?;
+        let Ok(exit) = self.ask(timeout) else { return Ok(None) };
         if exit.is_some() || !self.is_reaped() {
             return Ok(exit);
         }
         // One that is no child of ours, but a server's, may have ended since it was asked for.
-        Ok(Some(self.ask(Duration::ZERO)?.unwrap_or(Exit::Unknown)))
+        Ok(self.ask(Duration::ZERO).ok().map(|exit| exit.unwrap_or(Exit::Unknown)))
     }
 
     fn kill(&mut self) {
-        // One that has ended already needs no killing.
-        let _ = Python::attach(|py| self.process.call_method0(py, intern!(py, "kill")));
+        let _ = self.insist(|py| self.process.call_method0(py, intern!(py, "kill")));
     }
 }

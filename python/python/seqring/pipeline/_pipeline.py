@@ -217,8 +217,10 @@ class Pipeline:
     def stop(self) -> None:
         """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
 
-        It takes two seconds at most. A process that does not end within one and a half is killed. A thread is interrupted by a `SystemExit` after one; if that does not
-        help within another, because it is in code that is not Python's, it is named by `Stuck`.
+        It takes two seconds at most. A process that does not end within one and a half is killed. A thread is interrupted
+        by a `SystemExit` after one; if that does not help within another, because it is in code that is not Python's, it is
+        named by `Stuck`. Ctrl-C meanwhile is raised when all have ended. The handler of a signal may call it, too: if it
+        interrupts a wait for an item, that wait ends the pipeline and raises `ValueError`.
         """
         if self._waiter is not None:
             self._waiter.stop()

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seqring.pipeline._working import Commanding, Making, Sent, interrupt, work_in_process
@@ -70,7 +71,7 @@ class Workers:
         role = self._commanding if index is None else self._making
         name = "seqring, the commander" if index is None else f"seqring, producer {index}"
         if index is None and self._commander_is_thread:
-            return ThreadWorker(threading.Thread(target=role.work, args=(ticket,), name=name, daemon=True))
+            return ThreadWorker(role.work, ticket, name)
         return ProcessWorker(
             self._context.Process(target=work_in_process, args=(Sent(role), ticket), name=name, daemon=True)
         )
@@ -79,19 +80,33 @@ class Workers:
 class ThreadWorker:
     """A thread of this process."""
 
-    sentinel = None
-
-    def __init__(self, thread: threading.Thread) -> None:
+    def __init__(self, work: Callable[[str], None], ticket: str, name: str) -> None:
         self.pid = os.getpid()
-        self._thread = thread
-        thread.start()
+        # Looks at it need no interpreter. Written to, not closed: children may have copies.
+        self.sentinel = os.eventfd(0, os.EFD_CLOEXEC)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(work, ticket), name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Callable[[str], None], ticket: str) -> None:
+        try:
+            work(ticket)
+        finally:
+            self._ended.set()
+            os.eventfd_write(self.sentinel, 1)
 
     def wait(self, timeout: float) -> int | None:
-        self._thread.join(timeout)
-        return None if self._thread.is_alive() else 0
+        if not self._ended.wait(timeout):
+            return None
+        self._thread.join()
+        return 0
 
     def kill(self) -> None:
         """Nobody can end a thread."""
+
+    def __del__(self) -> None:
+        if hasattr(self, "sentinel"):
+            os.close(self.sentinel)
 
 
 class ProcessWorker:
