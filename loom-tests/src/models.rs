@@ -194,7 +194,13 @@ const MODELS: &[Model] = &[
         preemptions: Some(2),
         body: aside::hot_joined,
     },
-    Model { name: "hot_joined_low", kills: &[], floor: 3_105, preemptions: Some(3), body: aside::hot_joined_low },
+    Model {
+        name: "hot_joined_low",
+        kills: &[],
+        floor: 3_105,
+        preemptions: Some(3),
+        body: aside::hot_joined_low,
+    },
     Model {
         name: "wake_reader",
         kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
@@ -316,7 +322,13 @@ const MODELS: &[Model] = &[
         body: queue::taker_died_owning,
     },
     Model { name: "adopted_once", kills: &[], floor: 152, preemptions: Some(3), body: queue::adopted_once },
-    Model { name: "found_another", kills: &[], floor: 2_569, preemptions: Some(3), body: queue::found_another },
+    Model {
+        name: "found_another",
+        kills: &[],
+        floor: 2_569,
+        preemptions: Some(3),
+        body: queue::found_another,
+    },
     Model {
         name: "queue_died",
         kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
