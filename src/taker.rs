@@ -207,11 +207,12 @@ impl Taker {
 
     /// The next message; now and then, and before the end, one that a dead taker left.
     fn attempt(&mut self) -> Result<Got, TryReadError> {
-        if let Some(settled) = self.inherited.take() {
-            return self.hand.receive_settled(settled, self.endpoint.seat.index(), None);
-        }
         if self.until_look == 0 {
             self.until_look = TAKES_PER_LOOK;
+            // Here, where nobody comes but now and then: the first call does.
+            if let Some(settled) = self.inherited.take() {
+                return self.hand.receive_settled(settled, self.endpoint.seat.index(), None);
+            }
             match self.adopt(TryReadError::Empty) {
                 Err(TryReadError::Empty) => {}
                 other => return other,
