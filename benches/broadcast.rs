@@ -8,8 +8,8 @@
 
 mod common;
 
-use bench_support::pin::{CorePair, pin_to};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use harness::pin::{CorePair, pin_to};
 use seqring::{Config, Reader, Ring, Start, Waiting};
 use std::thread;
 

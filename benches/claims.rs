@@ -9,9 +9,9 @@
 
 mod common;
 
-use bench_support::pin::{CorePair, pin_to};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use harness::pin::{CorePair, pin_to};
 use seqring::{Config, Reader, Ring, SlotClass, Start, Writer};
 
 const SLOTS: usize = 4;

@@ -9,8 +9,8 @@
 
 mod common;
 
-use bench_support::pin::{CorePair, pin_to};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use harness::pin::{CorePair, pin_to};
 use seqring::{Config, Delivery, Reader, Ring, Start, TryReadError, Writer, Writers};
 use std::thread;
 

@@ -20,9 +20,9 @@ mod sync {
     pub(crate) use std::sync::atomic::Ordering::Relaxed;
 }
 
-use bench_support::pin::{CorePair, pin_to};
 use copy::Kernel;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use harness::pin::{CorePair, pin_to};
 use std::hint::black_box;
 use sync::AtomicU64;
 

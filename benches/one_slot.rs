@@ -8,9 +8,9 @@
 
 mod common;
 
-use bench_support::pin::{CorePair, pin_to};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use harness::pin::{CorePair, pin_to};
 use seqring::{Config, Delivery, Ring, SlotClass, Start};
 use std::hint::black_box;
 

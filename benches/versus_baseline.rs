@@ -1,7 +1,7 @@
 //! What does a write cost with a lock instead, and what when somebody looks now and then?
 //!
 //! ```text
-//! cargo bench -p baselines --bench versus_baseline [-- --quick]
+//! cargo bench -p engines --bench versus_baseline [-- --quick]
 //! ```
 //! An iteration is one write of 64 bytes into a lossy ring, on a core of its own; with 4 readers, threads on the other core
 //! that look every 10 µs. `seqring compare` asks the same of more readers, of processes, and with the cores' distance beside
@@ -10,18 +10,18 @@
 
 mod common;
 
-use baselines::{
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use engines::seqring::Seqring;
+use engines::{
     FileLockRing, MutexCondvarRing, ParkingLotRing, PthreadRwLockRing, SemaphoreRing, SemaphoreRwLockRing,
     SlotLocksRing, StdRwLockRing, SysvSemaphoreRing, TicketRing,
 };
-use bench_support::engine::{Engine, EngineReader, EngineWriter};
-use bench_support::pin::{CorePair, pin_to};
-use bench_support::refusal::{ReadError, Refusal};
-use bench_support::ring_spec::{Delivery, Place, RingSpec, Writers};
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use harness::engine::{Engine, EngineReader, EngineWriter};
+use harness::pin::{CorePair, pin_to};
+use harness::refusal::{ReadError, Refusal};
+use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
 use rustix::thread::set_current_timer_slack;
-use seqring_engine::Seqring;
 use std::hint::black_box;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -1,10 +1,10 @@
 //! Rows: what a pipeline costs when nothing happens, all its processes together.
 
 use crate::work::{FEW, Work};
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::{Figures, Finding, Row, Session};
-use bench_support::usage::{children, cpu_time_of};
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::{Figures, Finding, Row, Session};
+use harness::usage::{children, cpu_time_of};
 use seqring::pipeline::{Items, Pipeline, PipelineError};
 use std::thread::sleep;
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn measure(session: &Session, name: &str, peers: Peers) -> Result<Finding, Strin
             is_reached &= figures.main < ALLOWED;
         }
         let spread = record.runs.iter().filter_map(|run| Some(run.outcome.as_ref().ok()?.main)).collect();
-        let spread = bench_support::spread::Spread::of(spread).ok_or("stopped on request")?;
+        let spread = harness::spread::Spread::of(spread).ok_or("stopped on request")?;
         all.push(format!("{state:?}: {spread:.3} % of a core"));
     }
     Ok(Finding::new(is_reached, all.join("; ")))

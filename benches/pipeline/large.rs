@@ -1,10 +1,10 @@
 //! Rows: items of 12.6 MB that producers copy into place, against a bare `memcpy` of the same size.
 
 use crate::work::{PRODUCERS, Work, rate};
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::{Bound, by_ratio};
-use bench_support::table::{Figures, Finding, Row, Session};
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::judge::{Bound, by_ratio};
+use harness::table::{Figures, Finding, Row, Session};
 use seqring::pipeline::Pipeline;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,12 +1,12 @@
 //! Rows: how long from the commander to the consumer, with one item in flight and with all buffers in use.
 
 use crate::work::Work;
-use bench_support::clock::Moment;
-use bench_support::latency::Latencies;
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::{Bound, by_figure};
-use bench_support::table::{Figures, Finding, Row, Session};
+use harness::clock::Moment;
+use harness::latency::Latencies;
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::judge::{Bound, by_figure};
+use harness::table::{Figures, Finding, Row, Session};
 use seqring::pipeline::Pipeline;
 use std::time::{Duration, Instant};
 

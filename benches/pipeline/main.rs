@@ -17,7 +17,7 @@ mod resources;
 mod small;
 mod work;
 
-use bench_support::table::{self, Options, Row};
+use harness::table::{self, Options, Row};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,10 +1,10 @@
 //! Rows: what the order of the commands costs, with producers that are equally fast.
 
 use crate::work::{Work, rate};
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::{Bound, by_ratio};
-use bench_support::table::{Figures, Finding, Row, Session};
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::judge::{Bound, by_ratio};
+use harness::table::{Figures, Finding, Row, Session};
 use seqring::pipeline::{Order, Pipeline};
 
 const BYTES: usize = 12_000;

@@ -1,8 +1,8 @@
 //! Row: what a pipeline of processes has of the system. Nothing is timed.
 
 use crate::work::Work;
-use bench_support::peer::Peers;
-use bench_support::table::{Finding, Row};
+use harness::peer::Peers;
+use harness::table::{Finding, Row};
 use seqring::pipeline::Pipeline;
 use std::fs;
 

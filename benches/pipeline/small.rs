@@ -1,10 +1,10 @@
 //! Rows: how many items of 12 kB a second.
 
 use crate::work::{PRODUCERS, Work, rate};
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::{Bound, by_figure};
-use bench_support::table::{Figures, Finding, Row, Session};
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::judge::{Bound, by_figure};
+use harness::table::{Figures, Finding, Row, Session};
 use seqring::pipeline::Pipeline;
 
 const BYTES: usize = 12_000;

@@ -1,8 +1,8 @@
 //! What commanders and producers do here, in threads and in processes.
 
-use bench_support::clock::Moment;
-use bench_support::peer::Peers;
-use bench_support::table::Figures;
+use harness::clock::Moment;
+use harness::peer::Peers;
+use harness::table::Figures;
 use seqring::pipeline::{
     self, Commander, Filling, Items, Pipeline, PipelineError, Producer, Programs, WorkerError,
 };

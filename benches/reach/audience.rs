@@ -2,11 +2,11 @@
 
 use crate::part::Part;
 use crate::tool;
-use bench_support::pin::pin_to;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::too_few;
-use bench_support::table::{Figures, Session};
-use bench_support::table::{Finding, Row};
+use harness::pin::pin_to;
+use harness::repeat::Contestant;
+use harness::table::judge::too_few;
+use harness::table::{Figures, Session};
+use harness::table::{Finding, Row};
 use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, TryReadError, Writer};
 use std::sync::Barrier;
 use std::thread;

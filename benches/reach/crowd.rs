@@ -4,11 +4,11 @@
 //! has the same payload layout and copies as this library's; what differs is the protocol.
 
 use crate::scenarios::program;
-use bench_support::repeat::{Contestant, Record};
-use bench_support::spread::Spread;
-use bench_support::table::judge::{Bound, by_ratio, too_few};
-use bench_support::table::{Figures, Session};
-use bench_support::table::{Finding, Row};
+use harness::repeat::{Contestant, Record};
+use harness::spread::Spread;
+use harness::table::judge::{Bound, by_ratio, too_few};
+use harness::table::{Figures, Session};
+use harness::table::{Finding, Row};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;

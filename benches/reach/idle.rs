@@ -2,10 +2,10 @@
 
 use crate::part::Part;
 use crate::place::SharedRing;
-use bench_support::peer::Peers;
-use bench_support::table::Session;
-use bench_support::table::{Finding, Row};
-use bench_support::usage::{Usage, Who};
+use harness::peer::Peers;
+use harness::table::Session;
+use harness::table::{Finding, Row};
+use harness::usage::{Usage, Who};
 use seqring::{Config, Delivery, Ring, Start, Writer};
 use std::process::Stdio;
 use std::thread;

@@ -2,12 +2,12 @@
 
 use crate::stream::Stream;
 use crate::wait::Wait;
-use bench_support::floor::{Geometry, two_core_copy};
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::{Bound, by_ratio};
-use bench_support::table::{Figures, Session};
-use bench_support::table::{Finding, Row};
+use harness::floor::{Geometry, two_core_copy};
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::judge::{Bound, by_ratio};
+use harness::table::{Figures, Session};
+use harness::table::{Finding, Row};
 use seqring::{Config, SlotClass};
 
 pub(crate) fn rows() -> [Row; 2] {

@@ -7,7 +7,7 @@
 //! ```
 //! A row says *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each case. Contestants
 //! and floors run in turn, in the same rounds, and only rounds of one class of cache-line round trip are
-//! compared (`bench_support::repeat`). Every repetition also checks what it received.
+//! compared (`harness::repeat`). Every repetition also checks what it received.
 
 mod audience;
 mod crowd;
@@ -27,7 +27,7 @@ mod wait;
 mod wakes;
 mod zero_copy;
 
-use bench_support::table::{self, Options, Row};
+use harness::table::{self, Options, Row};
 use options::Task;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Row: the memory that a ring takes, against its bound. Nothing is timed.
 
-use bench_support::table::{Finding, Row};
+use harness::table::{Finding, Row};
 use seqring::{Config, Ring, SlotClass};
 use std::os::unix::fs::MetadataExt;
 

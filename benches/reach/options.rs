@@ -1,7 +1,7 @@
 //! What the command line asks for.
 
 use crate::part::Part;
-use bench_support::table::Options;
+use harness::table::Options;
 
 /// A run of this program.
 pub(crate) enum Task {

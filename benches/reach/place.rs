@@ -1,6 +1,6 @@
 //! Rings for threads or for processes, and that they are closed whatever happens.
 
-use bench_support::peer::Peers;
+use harness::peer::Peers;
 use seqring::{Config, Ring};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

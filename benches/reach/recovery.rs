@@ -13,11 +13,11 @@ mod victim;
 pub(crate) use victim::Victim;
 
 use crate::place::SharedRing;
-use bench_support::clock::Moment;
-use bench_support::latency::{Latencies, Quantiles};
-use bench_support::peer::Peers;
-use bench_support::table::{Finding, Row, Session};
-use bench_support::usage::{Usage, Who};
+use harness::clock::Moment;
+use harness::latency::{Latencies, Quantiles};
+use harness::peer::Peers;
+use harness::table::{Finding, Row, Session};
+use harness::usage::{Usage, Who};
 use seqring::{Config, Delivery, SlotClass, Writers};
 use std::thread;
 use std::time::Duration;

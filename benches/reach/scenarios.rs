@@ -3,10 +3,10 @@
 //! `seqring perf` is another package's program, so it must be built before: it is looked for where `cargo build
 //! --release` puts it, beside this program's directory.
 
-use bench_support::repeat::{Contestant, Standing};
-use bench_support::spread::Spread;
-use bench_support::table::{Figures, Session};
-use bench_support::table::{Finding, Row};
+use harness::repeat::{Contestant, Standing};
+use harness::spread::Spread;
+use harness::table::{Figures, Session};
+use harness::table::{Finding, Row};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;

@@ -6,12 +6,12 @@
 use crate::part::{Part, against};
 use crate::place::SharedRing;
 use crate::wait::{self, Blocking, Polling, Wait};
-use bench_support::content::{Content, Large, Small};
-use bench_support::patience::Stop;
-use bench_support::peer::Peers;
-use bench_support::pin::CorePair;
-use bench_support::receiver::{Next, Receiver};
-use bench_support::table::Figures;
+use harness::content::{Content, Large, Small};
+use harness::patience::Stop;
+use harness::peer::Peers;
+use harness::pin::CorePair;
+use harness::receiver::{Next, Receiver};
+use harness::table::Figures;
 use seqring::{Config, Reader, Ring, Start};
 use std::time::{Duration, Instant};
 

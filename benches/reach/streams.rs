@@ -2,12 +2,12 @@
 
 use crate::stream::Stream;
 use crate::wait::Wait;
-use bench_support::class::LineClass;
-use bench_support::peer::Peers;
-use bench_support::repeat::{Contestant, Record};
-use bench_support::table::judge::{Best, Bound, by_figure};
-use bench_support::table::{Figures, Session};
-use bench_support::table::{Finding, Row};
+use harness::class::LineClass;
+use harness::peer::Peers;
+use harness::repeat::{Contestant, Record};
+use harness::table::judge::{Best, Bound, by_figure};
+use harness::table::{Figures, Session};
+use harness::table::{Finding, Row};
 use seqring::{Config, Delivery, SlotClass};
 
 /// The requirements name messages a second, not a ratio: they were set where a cache line goes between two

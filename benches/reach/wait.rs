@@ -1,7 +1,7 @@
 //! How the two ends of a measurement wait.
 
-use bench_support::patience::{Patience, Stop};
-use bench_support::receiver::{Arrival, Got, Next};
+use harness::patience::{Patience, Stop};
+use harness::receiver::{Arrival, Got, Next};
 use seqring::{ReadError, Reader, Received, TryReadError, TryWriteError, Waiting, WriteError, Writer};
 use std::fmt;
 use std::str::FromStr;

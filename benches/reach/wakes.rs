@@ -6,7 +6,7 @@
 
 use crate::part::Part;
 use crate::tool;
-use bench_support::table::{Finding, Row};
+use harness::table::{Finding, Row};
 use seqring::{Config, Delivery, ReadError, Ring, Role, SlotClass, Start, Waiting};
 use std::thread;
 use std::time::{Duration, Instant};

@@ -7,12 +7,12 @@
 
 use crate::part::{Part, against};
 use crate::place::SharedRing;
-use bench_support::patience::{Patience, Stop};
-use bench_support::peer::Peers;
-use bench_support::repeat::Contestant;
-use bench_support::table::judge::{Bound, by_ratio};
-use bench_support::table::{Figures, Session};
-use bench_support::table::{Finding, Row};
+use harness::patience::{Patience, Stop};
+use harness::peer::Peers;
+use harness::repeat::Contestant;
+use harness::table::judge::{Bound, by_ratio};
+use harness::table::{Figures, Session};
+use harness::table::{Finding, Row};
 use seqring::{Config, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError};
 use std::time::{Duration, Instant};
 

@@ -10,17 +10,17 @@ pub(crate) fn command(py: Python<'_>, arguments: Vec<String>, reenter: Vec<Strin
     // The command has signal handlers of its own, and prints until it is done.
     py.detach(|| {
         let program = std::iter::once("seqring".to_owned());
-        let cli = match seqring_cli::Cli::try_parse_from(program.chain(arguments)) {
+        let cli = match seqring_lab::Cli::try_parse_from(program.chain(arguments)) {
             Ok(cli) => cli,
             Err(error) => {
                 let _ = error.print(); // Nobody may be listening.
                 return Ok(u8::try_from(error.exit_code()).unwrap_or(2));
             }
         };
-        seqring_cli::reenter_by(reenter);
-        let code = seqring_cli::run(&cli).unwrap_or_else(|error| {
+        seqring_lab::reenter_by(reenter);
+        let code = seqring_lab::run(&cli).unwrap_or_else(|error| {
             eprintln!("seqring: {error:#}");
-            seqring_cli::exit_code(&error)
+            seqring_lab::exit_code(&error)
         });
         Ok(number_of(code))
     })

@@ -3,10 +3,10 @@
 #![allow(unsafe_code)] // As the tests: they keep the contracts of the kernels.
 
 use super::Kernel;
-use bench_support::class::{LineClass, Placement};
-use bench_support::line::LineProbe;
-use bench_support::pin::{CorePair, pin_to};
-use bench_support::spread::Spread;
+use harness::class::{LineClass, Placement};
+use harness::line::LineProbe;
+use harness::pin::{CorePair, pin_to};
+use harness::spread::Spread;
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

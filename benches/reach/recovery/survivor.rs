@@ -1,7 +1,7 @@
 //! Whoever waits for a victim, again and again for another one.
 
 use super::BYTES;
-use bench_support::latency::LONGEST;
+use harness::latency::LONGEST;
 use seqring::{
     Observer, ReadError, Reader, Ring, Start, Taker, TryReadError, TryWriteError, WriteError, Writer,
 };

@@ -1,0 +1,92 @@
+//! What seqring's measurements share: the command `seqring perf`, the benches, and the comparison with others.
+//!
+//! The machine of this project is a VM whose two cores move over the host while one measures, and which it
+//! shares with whatever else runs. The same code reads 33 or 600 million messages a second there. So a number
+//! by itself says nothing; what this crate makes is a *ratio* of two contestants, taken in the same rounds and
+//! in the same class of core distance, with every run and every reason for leaving one out.
+//!
+//! # Where to look
+//! | question | module |
+//! |---|---|
+//! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
+//! | Does a contestant do what it must? | [`conformance`] |
+//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] says how long, [`summary`] what came out |
+//! | Which repetitions may be compared? | [`class`] by [`mod@line`], and [`others`]; [`surroundings`] reads both |
+//! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
+//! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
+//! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
+//! | How do the ends of a measurement run? | [`receiver`], [`mod@trips`], [`patience`], [`child`] |
+//! | How does a program print what must be reached? | [`table`] |
+//! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
+//!
+//! # Example
+//! Two contestants, in turn, until 5 rounds can be compared or 30 s are over:
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//! use std::time::Duration;
+//! use harness::floor::one_core_copy;
+//! use harness::{line::LineProbe, pin::CorePair, plan::Plan, surroundings::ThisMachine};
+//! use harness::repeat::{Contestant, interleave};
+//!
+//! let copy = |bytes| {
+//!     move || {
+//!         let rate = one_core_copy(bytes, Duration::from_millis(2)).map_err(|error| error.to_string())?;
+//!         Ok(rate.bytes_per_second())
+//!     }
+//! };
+//! let mut contestants = [Contestant::new("1 KiB", copy(1 << 10)), Contestant::new("1 MiB", copy(1 << 20))];
+//! let mut machine = ThisMachine::new(LineProbe::new(CorePair::first_allowed()?));
+//! let plan = Plan::comparable(5, None).within(50, Duration::from_secs(30));
+//! let stop = AtomicBool::new(false); // What a Ctrl-C handler sets.
+//!
+//! let record = interleave(&mut contestants, &plan, &mut machine, &stop, |_| ())?;
+//!
+//! let class = record.best_class();
+//! println!("{}", record.ending);
+//! for contestant in 0..2 {
+//!     let summary = record.summary(contestant, class, |&rate| rate / 1e9);
+//!     if let Some(spread) = &summary.spread {
+//!         println!("{}, {class}: {spread} GB/s, {}", summary.name, summary.dropped);
+//!     }
+//! }
+//! if let Some(ratio) = record.ratio(0, 1, class, |&rate| rate) {
+//!     println!("1 KiB is {ratio} times as fast");
+//! }
+//! # std::io::Result::Ok(())
+//! ```
+
+pub mod bursts;
+pub mod child;
+pub mod class;
+pub mod clock;
+pub mod conformance;
+pub mod content;
+pub mod engine;
+pub mod exchange;
+pub mod floor;
+pub mod latency;
+pub mod line;
+pub mod machine;
+pub mod others;
+pub mod pace;
+mod pages;
+pub mod patience;
+pub mod payload;
+pub mod peer;
+pub mod pin;
+pub mod plan;
+pub mod receiver;
+pub mod refusal;
+pub mod repeat;
+pub mod restamp;
+pub mod ring_spec;
+pub mod shared_words;
+pub mod sink;
+mod slots;
+pub mod spread;
+pub mod summary;
+pub mod surroundings;
+pub mod table;
+pub mod trips;
+pub mod usage;
+mod wait;

@@ -1,0 +1,186 @@
+//! The writer's part: messages at their moments, or as fast as they go.
+
+use super::message::Outgoing;
+use super::options::OnFull;
+use super::plan::Plan;
+use super::protocol::{Latency, Writing};
+use super::worker::Meter;
+use anyhow::Result;
+use harness::clock::Moment;
+use harness::engine::EngineWriter;
+use harness::latency::Latencies;
+use harness::pace::Pacer;
+use harness::refusal::{WriteError, WriteRefused};
+use harness::sink::Scratch;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+/// The others start a little later than a stalled writer, and it is to stand there until the last of them is done.
+const STALLED_LONGER: Duration = Duration::from_millis(300);
+
+/// Between two looks whether to go on waiting.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A writer that is ready to start.
+#[derive(Debug)]
+pub(crate) struct Scribe<'p, W> {
+    plan: &'p Plan,
+    number: usize,
+    writer: W,
+    outgoing: Outgoing,
+    scratch: Scratch,
+    written: u64,
+    refused: u64,
+    waited: Duration,
+    latencies: Latencies,
+}
+
+/// Until when to write, and what ends it earlier.
+#[derive(Clone, Copy)]
+struct Until<'s> {
+    end: Moment,
+    stop: &'s AtomicBool,
+}
+
+impl Until<'_> {
+    fn is_over(self) -> bool {
+        // Relaxed: a request, orders nothing.
+        self.stop.load(Relaxed) || Moment::now() >= self.end
+    }
+}
+
+impl<'p, W: EngineWriter> Scribe<'p, W> {
+    /// Makes ready to write as writer `number`; all memory is touched.
+    pub(crate) fn new(plan: &'p Plan, number: usize, writer: W) -> Self {
+        Scribe {
+            plan,
+            number,
+            writer,
+            outgoing: Outgoing::new(plan, number as u32),
+            scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
+            written: 0,
+            refused: 0,
+            waited: Duration::ZERO,
+            latencies: Latencies::new(),
+        }
+    }
+
+    /// Writes for as long as the plan says, or until `stop`; then leaves the ring.
+    /// A stalled writer calls `inside` in the middle of its one write.
+    pub(crate) fn run(mut self, stop: &AtomicBool, inside: impl FnOnce() -> Result<()>) -> Result<Writing> {
+        let meter = Meter::start();
+        let begin = Moment::now();
+        let until = Until { end: begin + self.plan.duration(), stop };
+        if self.plan.is_stalled(self.number) {
+            self.write_one(until, inside)?;
+        } else if self.plan.target().is_some() {
+            self.write_paced(begin, until)?;
+        } else {
+            self.write_unpaced(until)?;
+        }
+        Ok(Writing {
+            number: self.number,
+            pid: std::process::id(),
+            slots: self.written,
+            seconds: begin.elapsed().as_secs_f64(),
+            refused: self.refused,
+            waited_seconds: self.waited.as_secs_f64(),
+            latency: Latency::of(&self.latencies),
+            effort: meter.read(),
+        })
+    }
+
+    /// Writes one message, and takes until the others are done for it.
+    fn write_one(&mut self, until: Until<'_>, inside: impl FnOnce() -> Result<()>) -> Result<()> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        let mut stayed = Ok(());
+        writer.try_write_with(plan.slot_bytes, scratch, |sink| {
+            let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
+            stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
+            sink.put(0, outgoing.bytes(None));
+        })?;
+        self.written += 1;
+        stayed
+    }
+
+    fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
+        let mut pacer = Pacer::starting_at(begin, self.plan.writes_per_second);
+        while pacer.intended_start(pacer.started()).is_some_and(|start| start < until.end) {
+            let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
+            self.write(Some(intended), until)?;
+        }
+        // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in 2.96 s.
+        Pacer::starting_at(until.end, 1).wait_for_next(until.stop)?;
+        Ok(())
+    }
+
+    fn write_unpaced(&mut self, until: Until<'_>) -> Result<()> {
+        while !until.is_over() {
+            self.write(Some(Moment::now()), until)?;
+            for _ in 1..self.plan.timed_every() {
+                self.write(None, until)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one message, if the ring takes it.
+    fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<()> {
+        match self.attempt(intended) {
+            Ok(()) => {}
+            Err(WriteRefused::Full) => {
+                self.refused += 1;
+                let begin = Moment::now();
+                let is_written = self.refused(intended, until)?;
+                self.waited += begin.elapsed();
+                if !is_written {
+                    return Ok(());
+                }
+            }
+            Err(lasting) => return Err(lasting.into()),
+        }
+        if let Some(intended) = intended {
+            self.latencies.record_since(intended, Moment::now());
+        }
+        self.written += 1;
+        self.outgoing.prepare(self.written); // Between two ticks there is time for it.
+        Ok(())
+    }
+
+    fn attempt(&mut self, intended: Option<Moment>) -> Result<(), WriteRefused> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        if plan.zero_copy {
+            writer.try_write_with(plan.slot_bytes, scratch, |sink| outgoing.fill(intended, sink))
+        } else {
+            writer.try_write(outgoing.bytes(intended))
+        }
+    }
+
+    /// The ring is full: whether the message went in after all.
+    fn refused(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
+        if self.plan.on_full == OnFull::Skip {
+            if self.plan.target().is_none() {
+                thread::yield_now(); // There is no next tick to wait for.
+            }
+            return Ok(false);
+        }
+        while !until.is_over() {
+            match self.wait(intended) {
+                Ok(()) => return Ok(true),
+                Err(WriteError::TimedOut { .. }) => {}
+                Err(lasting) => return Err(lasting.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn wait(&mut self, intended: Option<Moment>) -> Result<(), WriteError> {
+        let Scribe { plan, writer, outgoing, scratch, .. } = self;
+        if plan.zero_copy {
+            writer.write_with(plan.slot_bytes, scratch, PATIENCE, |sink| outgoing.fill(intended, sink))
+        } else {
+            writer.write(outgoing.bytes(intended), PATIENCE)
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The plain queue, the plain list and the search for an order that the tests with real threads use.
+
+#[path = "../../../tests/linearizable/broadcast.rs"]
+pub(crate) mod broadcast;
+#[path = "../../../tests/linearizable/history.rs"]
+pub(crate) mod history;
+#[path = "../../../tests/linearizable/message.rs"]
+pub(crate) mod message;
+#[path = "../../../tests/linearizable/queue.rs"]
+pub(crate) mod queue;
