@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 def run(main):
@@ -160,7 +160,7 @@ def test_a_writers_death_reaches_the_task(context):
 
     with seqring.Ring.create(4, 8) as ring, ring.reader() as reader:
         ready = context.Event()
-        process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+        process = context.Process(target=process_targets.hang_with, args=(ring.writer, ready))
         process.start()
         ready.wait()
         process.kill()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-import workers
+import process_targets
 from conftest import START_METHODS, wait_until_asleep
 from seqring.compat import ringbuffer
 from seqring.compat.ringbuffer import RingBuffer
@@ -54,7 +54,7 @@ def test_pointers_are_shared(context):
     pointer = ringbuffer.Pointer(3, start=5)
     assert (pointer.counter.value, pointer.position.index) == (5, 2)
     pointer.set(7)
-    process = context.Process(target=workers.compat_increment, args=(pointer, 10))
+    process = context.Process(target=process_targets.compat_increment, args=(pointer, 10))
     process.start()
     finish(process)
     assert pointer.get().counter == 17
@@ -169,8 +169,8 @@ def test_writers_and_readers_in_processes(context, ring):
     pointers = [ring.new_reader() for _ in range(2)]
     for _ in range(2):
         ring.new_writer()
-    processes = [context.Process(target=workers.compat_reader, args=(ring, p, results)) for p in pointers]
-    processes += [context.Process(target=workers.compat_writer, args=(ring, first, 300)) for first in (0, 1000)]
+    processes = [context.Process(target=process_targets.compat_reader, args=(ring, p, results)) for p in pointers]
+    processes += [context.Process(target=process_targets.compat_writer, args=(ring, first, 300)) for first in (0, 1000)]
     for process in processes:
         process.start()
     one, other = results.get(timeout=60), results.get(timeout=60)
@@ -185,7 +185,7 @@ def test_writers_and_readers_in_processes(context, ring):
 def test_writers_and_readers_in_threads(ring):
     pointer = ring.new_reader()
     ring.new_writer()
-    thread = threading.Thread(target=workers.compat_writer, args=(ring, 0, 500))
+    thread = threading.Thread(target=process_targets.compat_writer, args=(ring, 0, 500))
     thread.start()
     got = []
     with contextlib.suppress(ringbuffer.WriterFinishedError):
@@ -225,7 +225,7 @@ def test_the_lock_is_shared_and_released_on_exceptions(context):
     with pytest.raises(ringbuffer.InternalLockingError):
         lock.wait_for_write()
     ready, results = context.Event(), context.SimpleQueue()
-    process = context.Process(target=workers.compat_wait_for_write, args=(lock, ready, results))
+    process = context.Process(target=process_targets.compat_wait_for_write, args=(lock, ready, results))
     process.start()
     ready.wait()
     with lock.for_write():
@@ -242,7 +242,7 @@ def test_the_lock_is_shared_and_released_on_exceptions(context):
 @pytest.mark.parametrize("for_write", [True, False])
 def test_a_killed_holder_lets_go_of_the_lock(context, for_write):
     lock, ready = ringbuffer.ReadersWriterLock(), context.Event()
-    process = context.Process(target=workers.compat_hold_lock, args=(lock, ready, for_write))
+    process = context.Process(target=process_targets.compat_hold_lock, args=(lock, ready, for_write))
     process.start()
     ready.wait()
     assert (lock.writer.value, lock.readers.value) == ((1, 0) if for_write else (0, 1))
@@ -258,7 +258,7 @@ def test_a_process_killed_while_it_takes_the_lock_takes_nothing_from_others(cont
     """Fails if what it was about to hold is let go of, though it never held it: then a living reader's hold goes."""
     lock = ringbuffer.ReadersWriterLock()
     with lock.for_read() if not for_write else contextlib.nullcontext():
-        process = context.Process(target=workers.compat_die_in_lock, args=(lock, lock._base, after, for_write))
+        process = context.Process(target=process_targets.compat_die_in_lock, args=(lock, lock._base, after, for_write))
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL
@@ -287,8 +287,8 @@ def test_a_forks_child_leaves_what_its_parent_holds():
 def test_the_lock_excludes_threads_and_processes(context):
     """Several write by it in turns; what they count is lost if two do so at once."""
     lock, count = ringbuffer.ReadersWriterLock(), ringbuffer.Pointer(2)
-    processes = [context.Process(target=workers.compat_count, args=(lock, count, 100)) for _ in range(2)]
-    threads = [threading.Thread(target=workers.compat_count, args=(lock, count, 100)) for _ in range(2)]
+    processes = [context.Process(target=process_targets.compat_count, args=(lock, count, 100)) for _ in range(2)]
+    threads = [threading.Thread(target=process_targets.compat_count, args=(lock, count, 100)) for _ in range(2)]
     for one in processes + threads:
         one.start()
     for thread in threads:
@@ -304,7 +304,7 @@ def test_the_lock_excludes_threads_and_processes(context):
 def test_a_killed_blocked_reader_does_not_hang_the_next_write(context, ring):
     ring.new_writer()
     pointer, ready = ring.new_reader(), context.Event()
-    process = context.Process(target=workers.compat_blocked_reader, args=(ring, pointer, ready))
+    process = context.Process(target=process_targets.compat_blocked_reader, args=(ring, pointer, ready))
     process.start()
     ready.wait()
     ring.blocking_write(b"x")
@@ -321,7 +321,7 @@ def test_a_killed_blocked_reader_does_not_hang_the_next_write(context, ring):
 def test_a_killed_writer_does_not_hang_its_readers(context, ring):
     ring.new_writer()
     pointer = ring.new_reader()
-    process = context.Process(target=workers.compat_write_and_die, args=(ring, 3))
+    process = context.Process(target=process_targets.compat_write_and_die, args=(ring, 3))
     process.start()
     process.join()
     assert [number(ring.blocking_read(pointer, timeout=60)) for _ in range(3)] == [0, 1, 2]
@@ -335,7 +335,7 @@ def test_of_two_writers_one_may_die(context, ring):
     ring.new_writer()
     ring.new_writer()
     pointer = ring.new_reader()
-    process = context.Process(target=workers.compat_write_and_die, args=(ring, 1))
+    process = context.Process(target=process_targets.compat_write_and_die, args=(ring, 1))
     process.start()
     process.join()
     ring.try_write(b"living")
@@ -352,7 +352,7 @@ def test_a_killed_process_is_as_many_writers_as_it_had_threads_that_wrote(contex
     pointer, ready = ring.new_reader(), context.Event()
     for _ in range(3):
         ring.new_writer()
-    process = context.Process(target=workers.compat_write_in_threads, args=(ring, 2, done, ready))
+    process = context.Process(target=process_targets.compat_write_in_threads, args=(ring, 2, done, ready))
     process.start()
     ready.wait()
     kill(process)
@@ -371,7 +371,7 @@ def test_the_threads_of_a_pool_may_be_one_writer(context, ring):
     ring.new_reader()
     for _ in range(2):
         ring.new_writer()
-    process = context.Process(target=workers.compat_write_by_a_pool, args=(ring, 3))
+    process = context.Process(target=process_targets.compat_write_by_a_pool, args=(ring, 3))
     process.start()
     finish(process)
     ring.active.look_after()
@@ -385,7 +385,7 @@ def test_writer_done_for_a_writer_that_ended_is_that_ones(context, ring, found_f
     pointer = ring.new_reader()
     for _ in range(2):
         ring.new_writer()
-    process = context.Process(target=workers.compat_write_and_end, args=(ring, 1))
+    process = context.Process(target=process_targets.compat_write_and_end, args=(ring, 1))
     process.start()
     finish(process)
     if found_first:
@@ -407,8 +407,8 @@ def test_writer_done_of_one_that_never_wrote_is_its_own(context, ring):
     for _ in range(3):
         ring.new_writer()
     for target, arguments, left in [
-        (workers.compat_write_and_end, (ring, 1), 2),
-        (workers.compat_be_done, (ring,), 1),
+        (process_targets.compat_write_and_end, (ring, 1), 2),
+        (process_targets.compat_be_done, (ring,), 1),
     ]:
         process = context.Process(target=target, args=arguments)
         process.start()
@@ -435,7 +435,7 @@ def test_who_takes_up_a_record_is_not_taken_for_who_had_it(context, ring):
     ring.writer_done()  # For both threads, which were one writer.
     ring.try_write(b"another")  # Takes up the first of the two records.
     reached, go_on = context.Event(), context.Event()
-    process = context.Process(target=workers.compat_enter_slowly, args=(ring, ring.active._at(1) + 1, reached, go_on))
+    process = context.Process(target=process_targets.compat_enter_slowly, args=(ring, ring.active._at(1) + 1, reached, go_on))
     process.start()
     reached.wait()
     ring.active.look_after()
@@ -471,7 +471,7 @@ def test_a_late_reader_in_another_process_is_refused(context, ring):
     ring.new_writer()
     results = context.SimpleQueue()
     for expected in ("made", "refused"):
-        process = context.Process(target=workers.compat_new_reader, args=(ring, results))
+        process = context.Process(target=process_targets.compat_new_reader, args=(ring, results))
         process.start()
         assert results.get() == expected
         finish(process)
@@ -549,7 +549,7 @@ def test_one_pointer_in_two_processes_is_an_error(context, ring):
     pointer, results = ring.new_reader(), context.Queue()
     ring.try_write(b"12345678")
     ring.try_read(pointer)  # It is this process's now.
-    process = context.Process(target=workers.compat_reader, args=(ring, pointer, results))
+    process = context.Process(target=process_targets.compat_reader, args=(ring, pointer, results))
     process.start()
     error = results.get(timeout=60)
     assert isinstance(error, ringbuffer.PointerInUseError) and error.pid == os.getpid()
@@ -561,7 +561,7 @@ def test_an_absent_reader_ends_with_its_maker(context):
     with contextlib.closing(RingBuffer(slot_bytes=8, slot_count=2)) as ring:
         ring.new_writer()
         results = context.SimpleQueue()
-        process = context.Process(target=workers.compat_new_reader, args=(ring, results))
+        process = context.Process(target=process_targets.compat_new_reader, args=(ring, results))
         process.start()
         assert results.get() == "made"
         process.join()
@@ -606,7 +606,7 @@ def test_large_slots_cost_no_memory_for_participants_that_never_come(context):
         # Nor does a child need it, who inherits addresses for all of them.
         ring.new_writer()
         pointer, results = ring.new_reader(), context.Queue()
-        process = context.Process(target=workers.compat_reader, args=(ring, pointer, results))
+        process = context.Process(target=process_targets.compat_reader, args=(ring, pointer, results))
         process.start()
         ring.try_write(b"12345678")
         ring.writer_done()

@@ -11,7 +11,7 @@ import threading
 import numpy
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, h
         source = stack.enter_context(seqring.Observer.open(ring.name) if how == "observer" else join())
         with join() as witness:
             ready = context.Event()
-            process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+            process = context.Process(target=process_targets.hang_with, args=(ring.writer, ready))
             process.start()
             ready.wait()
             os.kill(process.pid, signal.SIGKILL)

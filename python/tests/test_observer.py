@@ -6,7 +6,7 @@ import threading
 import numpy
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 @pytest.fixture(params=["gated", "lossy"])
@@ -56,7 +56,7 @@ def test_a_claim_is_private_where_somebody_may_look(ring):
 
 def test_it_waits_for_another_process(context, ring):
     with seqring.Observer.open(ring.name) as observer:
-        process = context.Process(target=workers.write_numbers, args=(ring, 1))
+        process = context.Process(target=process_targets.write_numbers, args=(ring, 1))
         process.start()
         assert observer.wait(timeout=60)
         assert observer.read() == bytes(8)
@@ -99,7 +99,7 @@ def test_an_event_loop_reads_along(ring):
         return [bytes(message) async for message in observer.aio()]
 
     with seqring.Observer.open(ring.name) as observer:
-        thread = threading.Timer(0.05, workers.write_numbers, (ring, 3))
+        thread = threading.Timer(0.05, process_targets.write_numbers, (ring, 3))
         thread.start()
         assert asyncio.run(read(observer)) == [n.to_bytes(8, "little") for n in range(3)]
         thread.join()

@@ -97,7 +97,7 @@ class Thing:
         pass
 things = [Thing(), Thing(), Thing()]
 for thing in things:
-    _lifetime.watch(thing)
+    _lifetime.register(thing)
 try:
     _lifetime._close_all()
 except OSError as error:

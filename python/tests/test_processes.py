@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy
 import pytest
 import seqring
-import workers
+import process_targets
 from seqring import _lifetime
 
 
@@ -36,12 +36,12 @@ def kill(process):
 
 def test_every_reader_process_gets_every_message(context, ring):
     results = context.SimpleQueue()
-    readers = [context.Process(target=workers.sum_numbers, args=(ring, results)) for _ in range(2)]
+    readers = [context.Process(target=process_targets.sum_numbers, args=(ring, results)) for _ in range(2)]
     for process in readers:
         process.start()
     while len(ring.stats().of("reader")) < 2:
         time.sleep(0.01)
-    writer = context.Process(target=workers.write_numbers, args=(ring, 2000))
+    writer = context.Process(target=process_targets.write_numbers, args=(ring, 2000))
     writer.start()
     assert [results.get() for _ in readers] == [sum(range(2000))] * 2
     finish(writer, *readers)
@@ -49,7 +49,7 @@ def test_every_reader_process_gets_every_message(context, ring):
 
 def test_frames_go_between_processes_in_place(context):
     with seqring.Ring.create(4, shape=(32, 48, 3), dtype="uint8") as ring, ring.reader() as reader:
-        process = context.Process(target=workers.send_frames, args=(ring, 50))
+        process = context.Process(target=process_targets.send_frames, args=(ring, 50))
         process.start()
         for n in range(50):
             with reader.view(timeout=60) as view:
@@ -62,7 +62,7 @@ def test_frames_go_between_processes_in_place(context):
 def test_each_message_of_a_queue_goes_to_one_process(context):
     with seqring.Ring.create(8, 64, delivery="queue") as ring:
         results = context.SimpleQueue()
-        takers = [context.Process(target=workers.take_all, args=(ring, results)) for _ in range(2)]
+        takers = [context.Process(target=process_targets.take_all, args=(ring, results)) for _ in range(2)]
         with ring.writer() as writer:
             for process in takers:
                 process.start()
@@ -74,7 +74,7 @@ def test_each_message_of_a_queue_goes_to_one_process(context):
 
 def test_a_killed_reader_holds_nobody_up(context, ring):
     ready = context.Event()
-    process = context.Process(target=workers.block_in_read, args=(ring, ready))
+    process = context.Process(target=process_targets.block_in_read, args=(ring, ready))
     process.start()
     ready.wait()
     kill(process)
@@ -88,7 +88,7 @@ def test_a_killed_reader_with_an_array_holds_nobody_up(context):
     with seqring.Ring.create(2, 4096) as ring, ring.writer() as writer:
         writer.write(b"x")
         ready = context.Event()
-        process = context.Process(target=workers.hold_view, args=(ring, ready))
+        process = context.Process(target=process_targets.hold_view, args=(ring, ready))
         process.start()
         ready.wait()
         kill(process)
@@ -99,7 +99,7 @@ def test_a_killed_reader_with_an_array_holds_nobody_up(context):
 def test_a_killed_writer_ends_the_stream_and_another_goes_on(context, ring):
     ready = context.Event()
     with ring.reader() as reader:
-        process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+        process = context.Process(target=process_targets.hang_with, args=(ring.writer, ready))
         process.start()
         ready.wait()
         with pytest.raises(seqring.WriterTaken) as caught:
@@ -118,7 +118,7 @@ def test_what_a_forked_child_inherits_is_not_its_own():
     context = multiprocessing.get_context("fork")
     with seqring.Ring.create(4, 64) as ring, ring.reader() as reader, ring.writer() as writer:
         results = context.SimpleQueue()
-        process = context.Process(target=workers.use_inherited, args=(reader, results))
+        process = context.Process(target=process_targets.use_inherited, args=(reader, results))
         process.start()
         assert "forked" in results.get()
         finish(process)
@@ -250,7 +250,7 @@ def test_a_waiting_reader_costs_next_to_nothing(ring):
 def test_threads_and_processes_mix(ring):
     with seqring.Ring.create(16, 64) as back, back.reader() as reader, ring.writer() as writer:
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=workers.echo, args=(ring, back, 200))
+        process = context.Process(target=process_targets.echo, args=(ring, back, 200))
         process.start()
         while not ring.stats().of("reader"):
             time.sleep(0.01)

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 import seqring
-import workers
+import process_targets
 from conftest import wait_until_asleep
 
 
@@ -112,8 +112,8 @@ def test_threads_that_use_it_first_at_the_same_time_join_once():
 
 def test_processes_share_it(context, small):
     results = context.SimpleQueue()
-    getter = context.Process(target=workers.get_items, args=(small, 200, results))
-    putters = [context.Process(target=workers.put_items, args=(small, first, 100)) for first in (0, 100)]
+    getter = context.Process(target=process_targets.get_items, args=(small, 200, results))
+    putters = [context.Process(target=process_targets.put_items, args=(small, first, 100)) for first in (0, 100)]
     for process in [getter, *putters]:
         process.start()
     assert sorted(results.get()) == list(range(200))
@@ -217,7 +217,7 @@ def test_ctrl_c_before_a_put_leaves_no_task(small):
 def test_who_is_killed_while_it_waits_for_room_leaves_no_task(context, small):
     """Fails if it counted its item before: then `join` waits for it for ever."""
     small.put(b"1"), small.put(b"2")
-    process = context.Process(target=workers.put_items, args=(small, 0, 1))
+    process = context.Process(target=process_targets.put_items, args=(small, 0, 1))
     process.start()
     wait_until_asleep(small._ring, "writer")
     os.kill(process.pid, signal.SIGKILL)
@@ -247,7 +247,7 @@ def test_a_put_waits_for_room_as_long_as_it_may(small):
 
 def test_join_waits_for_tasks_of_other_processes(context, small):
     small.put(b"a task"), small.put(b"another")
-    process = context.Process(target=workers.do_tasks, args=(small, 2))
+    process = context.Process(target=process_targets.do_tasks, args=(small, 2))
     process.start()
     small.join()
     assert small.empty()

@@ -1,8 +1,8 @@
-//! The class `Filling`: an item that is being made.
+//! The class `Filling`: an item that a producer is making.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
 use crate::fork::Generation;
-use crate::pipeline::memory::Bytes;
+use crate::pipeline::item_memory::ItemMemory;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -11,17 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The bytes of all arrays of an item, for its producer to fill.
 ///
-/// Arrays that outlive the item's making show its memory, in which another item lies by then: who made them sets them
-/// read-only. New ones are refused.
+/// When the item is done, its memory is reused for another item. The Python code that made arrays over
+/// it sets them read-only; new ones are refused.
 #[pyclass(frozen, module = "seqring")]
 pub(crate) struct Filling {
     #[pyo3(get)]
     number: u64,
     #[pyo3(get)]
     tries: u32,
-    bytes: Bytes,
+    memory: ItemMemory,
     is_open: AtomicBool,
-    /// What keeps the bytes mapped.
+    /// Keeps the bytes mapped.
     _mapping: seqring::pipeline::Mapping,
     born: Generation,
 }
@@ -32,22 +32,22 @@ impl Filling {
             number: filling.number(),
             tries: filling.tries(),
             _mapping: filling.mapping(),
-            bytes: Bytes::of(filling.bytes_mut()),
+            memory: ItemMemory::of(filling.bytes_mut()),
             is_open: AtomicBool::new(true),
             born: Generation::now(),
         }
     }
 
-    /// The item is made, or will not be.
+    /// The item is done, or has failed.
     pub(crate) fn close(&self) {
-        self.is_open.store(false, Relaxed); // Relaxed: the interpreter orders what its objects do.
+        self.is_open.store(false, Relaxed); // Relaxed: the interpreter orders calls on its objects.
     }
 }
 
 #[pymethods]
 impl Filling {
     fn __len__(&self) -> usize {
-        self.bytes.len()
+        self.memory.len
     }
 
     /// # Safety
@@ -58,8 +58,8 @@ impl Filling {
         if !this.is_open.load(Relaxed) || !this.born.is_now() {
             return Err(PyBufferError::new_err("this item is done, or another process's"));
         }
-        // SAFETY: `buffer` is the interpreter's. The memory, which this object keeps, has the bytes, which are the
-        // producer's own while the item is being made.
-        unsafe { this.bytes.show(slf.as_any(), buffer, flags) }
+        // SAFETY: `buffer` is the interpreter's. This object keeps the mapping, and the bytes belong to
+        // the producer while it makes the item.
+        unsafe { this.memory.export(slf.as_any(), buffer, flags) }
     }
 }

@@ -1,8 +1,8 @@
-//! The class `Lease`: an item in the consumer's hands.
+//! The class `Lease`: an item that the consumer holds.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
 use crate::fork::Generation;
-use crate::pipeline::memory::Bytes;
+use crate::pipeline::item_memory::ItemMemory;
 use parking_lot::Mutex;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -12,22 +12,22 @@ use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The bytes of all arrays of an item, to be changed and kept at will. Its memory is used again when this object is gone,
-/// which the arrays over it keep.
+/// The bytes of all arrays of an item, which the consumer may change and keep. The arrays keep this
+/// object; when it goes, its memory is reused.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Lease {
     #[pyo3(get)]
     number: u64,
     meta: Box<[u8]>,
-    bytes: Bytes,
-    /// What keeps the bytes; nobody looks at it. Emptied by drop.
-    content: Mutex<Option<Content>>,
+    memory: ItemMemory,
+    /// Keeps the bytes; taken by drop.
+    content: Mutex<Option<LeaseContent>>,
     born: Generation,
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly all are in place")]
-enum Content {
-    /// Where its producer made it. Counted among those that are held.
+enum LeaseContent {
+    /// In the producer's memory, with the count of such leases.
     InPlace(Item, Arc<AtomicUsize>),
     Copied {
         _bytes: Box<[u8]>,
@@ -35,34 +35,36 @@ enum Content {
 }
 
 impl Lease {
-    /// The item where it is, as one of `held`.
+    /// The item in the producer's memory, counted in `held`.
     pub(crate) fn in_place(mut item: Item, held: &Arc<AtomicUsize>) -> Self {
         held.fetch_add(1, Relaxed); // Relaxed: a count, orders nothing.
         let (number, meta) = (item.number(), item.metadata().into());
-        let bytes = Bytes::of(item.bytes_mut());
-        let content = Mutex::new(Some(Content::InPlace(item, Arc::clone(held))));
-        Lease { number, meta, bytes, content, born: Generation::now() }
+        let memory = ItemMemory::of(item.bytes_mut());
+        Self::new(number, meta, memory, LeaseContent::InPlace(item, Arc::clone(held)))
     }
 
-    /// A copy, without the item.
+    /// A copy of the item.
     pub(crate) fn copied(mut item: Item) -> Self {
         let (number, meta) = (item.number(), item.metadata().into());
         let mut copy: Box<[u8]> = (*item.bytes_mut()).into();
-        let bytes = Bytes::of(&mut copy);
-        let content = Mutex::new(Some(Content::Copied { _bytes: copy }));
-        Lease { number, meta, bytes, content, born: Generation::now() }
+        let memory = ItemMemory::of(&mut copy);
+        Self::new(number, meta, memory, LeaseContent::Copied { _bytes: copy })
+    }
+
+    fn new(number: u64, meta: Box<[u8]>, memory: ItemMemory, content: LeaseContent) -> Self {
+        Lease { number, meta, memory, content: Mutex::new(Some(content)), born: Generation::now() }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         match self.content.get_mut().take() {
-            Some(content) if !self.born.is_now() => std::mem::forget(content), // A fork's copy.
-            Some(Content::InPlace(item, held)) => {
+            Some(content) if !self.born.is_now() => std::mem::forget(content), // A forked copy.
+            Some(LeaseContent::InPlace(item, held)) => {
                 drop(item);
                 held.fetch_sub(1, Relaxed); // Relaxed: as above.
             }
-            Some(Content::Copied { .. }) | None => {}
+            Some(LeaseContent::Copied { .. }) | None => {}
         }
     }
 }
@@ -78,9 +80,8 @@ impl Lease {
     /// # Safety
     /// Called by the interpreter, with a `Py_buffer` to fill in.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
-        let bytes = slf.get().bytes;
-        // SAFETY: `buffer` is the interpreter's. The content, which this object keeps, has the bytes: an item in place, which
-        // is this taker's alone, or a copy.
-        unsafe { bytes.show(slf.as_any(), buffer, flags) }
+        // SAFETY: `buffer` is the interpreter's. The content, which this object keeps, holds the bytes:
+        // an item that belongs to the consumer, or a copy.
+        unsafe { slf.get().memory.export(slf.as_any(), buffer, flags) }
     }
 }

@@ -1,15 +1,15 @@
-"""`ReadersWriterLock`: what the ring does without, kept for programs that use it.
+"""`ReadersWriterLock`, for programs that use one. The ring itself takes no lock.
 
-Its state is one shared word, `[changes:23 | changed for:9 | writer:1 | readers:31]`, and a table says which process holds
-it how often, so that what a killed process held is let go of. Whoever waits sleeps until somebody lets go, and looks for
-dead holders meanwhile.
+The state is one shared word, `[changes:23 | record:9 | writer:1 | readers:31]`. A table of records holds
+how often each process has acquired the lock, so that a killed process's share can be released. A waiting
+process sleeps until a release, and checks for dead holders meanwhile.
 
-State and table change together, whoever is killed when:
+State and table change together even if a process is killed between any two steps (a write-ahead intent):
 
-1. The holder says in its record what it will hold: its intent, with the number of the change.
-2. It exchanges the state for one that names the record. From here on the change is made.
-3. Anybody, before any other change, copies the intent to what the record holds, unless that has its number already, and
-   takes the name out of the state.
+1. The holder writes its intent to its record: what it will hold, and the number of the change.
+2. It exchanges the state for one that names the record. This commits the change.
+3. Any process, before any other change, copies the intent to the record's held field, unless that has
+   the change's number already, and removes the record's name from the state.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from typing import Any
 
 from seqring._seqring import Ring, Words
 from seqring.compat.ringbuffer._errors import InternalLockingError
-from seqring.compat.ringbuffer._process import is_gone, started
+from seqring.compat.ringbuffer._process_identity import is_gone, started
 
 _WRITER = 1 << 31
 _READERS = _WRITER - 1
 _HOLDS = _WRITER | _READERS
 _NUMBER = _HOLDS << 32
-_CHANGED_FOR = 0x1FF << 32
+_NAMED_RECORD = 0x1FF << 32
 _HOLDERS = 256
-# The state, how many have written, the holders' records, and a word that wakes those who wait.
+# The state, the count of writes, the holders' records, and the word that waiting processes sleep on.
 _WRITES, _FIRST = 1, 2
-# A holder's record: process, its start, what it holds (as the low half of the state), what it is about to hold.
+# A holder's record: pid, start time, what it holds (as the low half of the state), its intent.
 _START, _HELD, _INTENT, _RECORD = 1, 2, 3, 4
-_BELL = _FIRST + _RECORD * _HOLDERS
-WORDS = _BELL + 1
-_LOOK_AFTER_SECONDS = 0.05
+_RELEASED = _FIRST + _RECORD * _HOLDERS
+WORDS = _RELEASED + 1
+_LIVENESS_SECONDS = 0.05
 
-# The threads of a process share its record, by whichever object of the lock: one at a time changes something.
+# The threads of a process share its record, through any object of the lock: one at a time changes it.
 _changing = threading.Lock()
 
 
 def _renew() -> None:
-    """In a fork's child: who held it is not there."""
+    """In a forked child the holder does not exist."""
     global _changing
     _changing = threading.Lock()
 
@@ -52,7 +52,7 @@ os.register_at_fork(after_in_child=_renew)
 
 
 class ReadersWriterLock:
-    """Many readers, or one writer; between threads and processes. What a killed process held is free again.
+    """Many readers or one writer, between threads and processes. A killed holder's share is released.
 
     >>> lock = ReadersWriterLock()
     >>> with lock.for_read(), lock.for_read():
@@ -67,8 +67,8 @@ class ReadersWriterLock:
         self._memory = memory
         self._words = memory.words
         self._base = base
-        self.readers = _Field(self._words, base, 0, _READERS)
-        self.writer = _Field(self._words, base, 31, 1)
+        self.readers = _BitField(self._words, base, 0, _READERS)
+        self.writer = _BitField(self._words, base, 31, 1)
 
     @contextlib.contextmanager
     def for_read(self) -> Iterator[None]:
@@ -81,7 +81,7 @@ class ReadersWriterLock:
 
     @contextlib.contextmanager
     def for_write(self) -> Iterator[None]:
-        """Holds the lock for writing. A thread that holds it already waits for itself."""
+        """Holds the lock for writing. It is not reentrant: a thread that holds it deadlocks."""
         self._acquire(lambda state: not state & _HOLDS, _WRITER)
         try:
             yield
@@ -90,35 +90,35 @@ class ReadersWriterLock:
             self._release(-_WRITER)
 
     def wait_for_write(self) -> None:
-        """Lets go of the read lock that the caller holds, until somebody has written, and takes it again."""
+        """Releases the caller's read lock until a write was made, and acquires it again."""
         writes = self._words.load(self._base + _WRITES)
         if not self.readers.value:
-            raise InternalLockingError("wait_for_write() is for those who hold the lock for reading")
+            raise InternalLockingError("wait_for_write() needs the lock held for reading")
         self._release(-1)
         self._acquire(lambda state: not state & _WRITER and self._words.load(self._base + _WRITES) != writes, 1)
 
     def _acquire(self, is_free: Callable[[int], bool], change: int) -> None:
         while True:
-            seen = self._words.notified(self._base + _BELL)
+            seen = self._words.notified(self._base + _RELEASED)
             with _changing:
                 record = self._own_record()
                 while is_free(state := self._settled()):
                     if self._change(state, record, change):
                         return
-            if not self._words.wait(self._base + _BELL, seen, _LOOK_AFTER_SECONDS):
-                self._look_after()
+            if not self._words.wait(self._base + _RELEASED, seen, _LIVENESS_SECONDS):
+                self._release_dead()
 
     def _release(self, change: int) -> None:
         with _changing:
             record = self._own_record()
             if not self._words.load(record + _HELD) & _HOLDS:
-                return  # A fork's child leaves what its parent holds.
+                return  # A forked child does not release its parent's share.
             while not self._change(self._settled(), record, change):
                 pass
-        self._words.notify(self._base + _BELL)
+        self._words.notify(self._base + _RELEASED)
 
     def _change(self, state: int, record: int, change: int) -> bool:
-        """Changes a settled state, and what the record holds, by so much; or nothing, if it is not the state any more."""
+        """Changes a settled state and the record's share by `change`. Returns false if the state has changed."""
         held, intent = self._words.load(record + _HELD), self._words.load(record + _INTENT)
         wanted = _after(held) | (held + change) & _HOLDS
         if not self._words.exchange(record + _INTENT, intent, wanted):
@@ -130,16 +130,16 @@ class ReadersWriterLock:
         return True
 
     def _settled(self) -> int:
-        """The state, with no change unfinished."""
+        """The state, after any unfinished change was finished."""
         while True:
             state = self._words.load(self._base)
-            name = (state & _CHANGED_FOR) >> 32
+            name = (state & _NAMED_RECORD) >> 32
             if not name:
                 return state
             record = self._record(name - 1)
             held, intent = self._words.load(record + _HELD), self._words.load(record + _INTENT)
             if self._words.load(self._base) != state:
-                continue  # It is settled, and the intent may be the next one.
+                continue  # Another process settled it; the intent can belong to the next change.
             if intent & _NUMBER == _after(held):
                 self._words.exchange(record + _HELD, held, intent)
             self._words.exchange(self._base, state, _next(state, state & _HOLDS, 0))
@@ -164,17 +164,18 @@ class ReadersWriterLock:
         self._words.store(free + _START, start)
         return free
 
-    def _look_after(self) -> None:
-        """Lets go of what dead processes held."""
+    def _release_dead(self) -> None:
+        """Releases what dead processes held."""
         for record in map(self._record, range(_HOLDERS)):
             pid, start = self._words.load(record), self._words.load(record + _START)
             if pid and is_gone(pid, start):
-                self._let_go(record, pid, start)
+                self._release_record(record, pid, start)
 
-    def _let_go(self, record: int, pid: int, start: int) -> None:
+    def _release_record(self, record: int, pid: int, start: int) -> None:
         while True:
             state = self._settled()
-            # Another may have done it, and a new process have the record. If not, none has until the state changes.
+            # If another process released it, a new process can own the record. Otherwise none can until
+            # the state changes.
             if (self._words.load(record), self._words.load(record + _START)) != (pid, start):
                 return
             held = self._words.load(record + _HELD) & _HOLDS
@@ -183,7 +184,7 @@ class ReadersWriterLock:
             if held & _WRITER:
                 self._words.add(self._base + _WRITES, 1)
             if self._change(state, record, -held):
-                self._words.notify(self._base + _BELL)
+                self._words.notify(self._base + _RELEASED)
         self._words.exchange(record + _START, start, 0)
         self._words.exchange(record, pid, 0)
 
@@ -192,17 +193,17 @@ class ReadersWriterLock:
 
 
 def _after(held: int) -> int:
-    """The number of the change after the one that led to what is held."""
+    """The number of the change after the last one of `held`."""
     return (held + (1 << 32)) & _NUMBER
 
 
 def _next(state: int, holds: int, name: int) -> int:
-    """The state after `state`: never one that was there lately."""
+    """The state after `state`. Its change count prevents ABA."""
     changes = ((state >> 41) + 1) & ((1 << 23) - 1)
     return changes << 41 | name << 32 | holds
 
 
-class _Field:
+class _BitField:
     """Bits of a shared word, as an object with `.value`."""
 
     def __init__(self, words: Words, index: int, shift: int, mask: int) -> None:
@@ -214,7 +215,7 @@ class _Field:
 
 
 def over(memory: Ring, base: int) -> ReadersWriterLock:
-    """The lock in those words of that ring."""
+    """The lock in the words of `memory` from `base` on."""
     lock = ReadersWriterLock.__new__(ReadersWriterLock)
     lock._attach(memory, base)
     return lock

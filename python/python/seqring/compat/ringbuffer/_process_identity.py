@@ -1,10 +1,10 @@
-"""Processes, named so that a number used again is not taken for the process that had it before."""
+"""Identifies processes by pid and start time, so that a reused pid is recognized."""
 
 from __future__ import annotations
 
 
 def started(pid: int) -> int | None:
-    """When a process started, in the kernel's ticks; `None` if it is not there, or is dead and not yet reaped.
+    """When a process started, in the kernel's ticks; `None` if it does not exist or is a zombie.
 
     >>> import os
     >>> started(os.getpid()) == started(os.getpid()) is not None
@@ -12,7 +12,7 @@ def started(pid: int) -> int | None:
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # After the name, which may hold anything: state, ppid, …; the start is the 22nd field of all.
+            # The fields after the name, which can contain any character; the start is field 22 of all.
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
@@ -20,6 +20,6 @@ def started(pid: int) -> int | None:
 
 
 def is_gone(pid: int, start: int) -> bool:
-    """Whether the process that had this number and start ended. A start of 0 is not known, or not yet."""
+    """Whether the process with this pid and start has ended. A start of 0 is unknown."""
     now = started(pid)
     return now is None or start not in (0, now)

@@ -1,4 +1,4 @@
-"""`RingBuffer`: broadcast from any number of writers to any number of readers, nothing lost."""
+"""`RingBuffer`: lossless broadcast from any number of writers to any number of readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from seqring import _lifetime, errors
 from seqring._lifetime import ProcessLock
 from seqring._seqring import Ring, RingBufferBase, Writer
-from seqring.compat.ringbuffer import _layout, _lock, _writers
+from seqring.compat.ringbuffer import _active_writers, _readers_writer_lock, _word_layout
 from seqring.compat.ringbuffer._errors import (
     AlreadyClosedError,
     DataTooLargeError,
@@ -21,24 +21,24 @@ from seqring.compat.ringbuffer._errors import (
     WriterDiedError,
     WriterFinishedError,
 )
-from seqring.compat.ringbuffer._places import ReaderPointer, WriterPointer
-from seqring.compat.ringbuffer._slots import SlotArray
+from seqring.compat.ringbuffer._ring_pointers import ReaderPointer, WriterPointer
+from seqring.compat.ringbuffer._slot_array import SlotArray
 
-# Participants at a time: the original knows no limit.
+# Participants at a time. The original has no limit.
 _PARTICIPANTS = 1024
 _SLICE_SECONDS = 0.1
-_NAP_SECONDS = 0.002
+_POLL_SECONDS = 0.002
 
 
 class RingBuffer(RingBufferBase):
     """A ring of `slot_count` messages of at most `slot_bytes` bytes.
 
-    Writers are announced by `new_writer()`, readers made by `new_reader()` before the first write; then both may go to
-    other threads and processes, forked or spawned. With `overwrite=True` writers never wait, and a slow reader loses
-    what was overwritten: its pointer's `lost` counts it.
+    `new_writer()` announces a writer, `new_reader()` makes a reader before the first write; then both may
+    go to other threads and processes, forked or spawned. With `overwrite=True` writers never wait, and a
+    slow reader loses the overwritten messages: its pointer's `lost` counts them.
 
-    `try_write`, `blocking_write`, `try_read` and `blocking_read` are the base's, which come here with whatever is not
-    a plain message.
+    `try_write`, `blocking_write`, `try_read` and `blocking_read` are fast paths in the base class. They
+    call the methods with an underscore here in all other cases.
     """
 
     def __init__(self, *, slot_bytes: int, slot_count: int, overwrite: bool = False) -> None:
@@ -51,7 +51,7 @@ class RingBuffer(RingBufferBase):
             delivery="lossy" if overwrite else "gated",
             writers="many",
             participants=_PARTICIPANTS,
-            words=_layout.WORDS,
+            words=_word_layout.WORDS,
         )
         self._attach(ring, [])
 
@@ -62,49 +62,49 @@ class RingBuffer(RingBufferBase):
         self.slot_bytes = ring.slot_bytes
         self.readers = readers
         self.writer = WriterPointer(ring)
-        self.active = _writers.Writers(self._words, _layout.WRITERS_AT)
+        self.active = _active_writers.ActiveWriters(self._words, _word_layout.WRITERS_AT)
         self._writer_process = 0
         self._joining = ProcessLock()
-        self._found_on(ring, _layout.WRITERS_AT)
+        self._set_ring(ring, _word_layout.WRITERS_AT)
 
     @property
-    def lock(self) -> _lock.ReadersWriterLock:
-        """A lock that goes with the ring, for programs that use it. The ring itself takes none."""
-        return _lock.over(self._ring, _layout.LOCK_AT)
+    def lock(self) -> _readers_writer_lock.ReadersWriterLock:
+        """A lock in the ring's memory, for programs that use one. The ring itself takes no lock."""
+        return _readers_writer_lock.over(self._ring, _word_layout.LOCK_AT)
 
     @property
     def array(self) -> SlotArray:
-        """What the slots hold, copied at this moment; `b''` where a message is gone that no reader waits for."""
+        """A copy of the slots at this moment; `b''` for a message that is gone because every reader read it."""
         return snapshot(self._ring)
 
     def new_reader(self) -> ReaderPointer:
-        """A pointer for one reader, which sees all that is written. Before the first write only."""
+        """A pointer for one reader, which sees all messages. Only before the first write."""
         reader = self._ring.reader(0)
         if self._ring.next_sequence > 0:
             reader.close()
             raise MustCreatedReadersBeforeWritingError(
-                f"{self._ring.next_sequence} messages were written already: make readers before the first"
+                f"{self._ring.next_sequence} messages were written already: make readers before the first write"
             )
-        pointer = ReaderPointer.made(self._ring, reader)
+        pointer = ReaderPointer.parked(self._ring, reader)
         self.readers.append(pointer)
         return pointer
 
     def new_writer(self) -> None:
-        """Announces a writer. Readers wait as long as one is active."""
+        """Announces a writer. Readers wait while one is active."""
         self.active.announce()
 
     def writer_done(self) -> None:
-        """A writer is done. After the last one, readers get what is there, and then `WriterFinishedError`."""
+        """Ends a writer. After the last one, readers get the remaining messages and then `WriterFinishedError`."""
         self.active.leave()
         with self._joining:
             writer, mine = self._writer, self._writer_process == _lifetime.pid
             self._writer = None
-        # Its leaving wakes who waits; without one, one that comes and goes does.
+        # The close wakes waiting readers. Without a writer here, a new one joins and leaves to wake them.
         (writer if writer is not None and mine else self._ring.writer()).close()
 
     def _try_write(self, data: Any) -> None:
         if self._guarded(lambda writer: writer._write_in_turn(data, self._is_full)) is None:
-            raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read yet")
+            raise WaitingForReaderError(f"all {self.slot_count} slots hold messages that a reader has not read")
 
     def _is_full(self) -> bool:
         return any(one.lag >= self.slot_count for one in self._ring.stats().of("reader"))
@@ -116,7 +116,7 @@ class RingBuffer(RingBufferBase):
             raise TimedOutError(str(error)) from None
 
     def _guarded(self, write: Callable[[Writer], int | None]) -> int | None:
-        """Calls `write` with this process's writer: with another one, if a thread that was done closed it."""
+        """Calls `write` with this process's writer; with a new one if another thread closed it."""
         while True:
             if not self.active.value:
                 raise AlreadyClosedError("no writer is active: call new_writer() first")
@@ -148,7 +148,7 @@ class RingBuffer(RingBufferBase):
         data = pointer.take_in_turn()
         if data is not None:
             return data
-        self.active.look_after()
+        self.active.remove_dead()
         if self.active.value:
             raise WaitingForWriterError("there is no message yet")
         return self._last(pointer)
@@ -161,10 +161,10 @@ class RingBuffer(RingBufferBase):
             if data is not None:
                 return data
             if ready:
-                # Writers are announced and none is at work: there is nothing to sleep on.
-                time.sleep(_NAP_SECONDS)
+                # A writer is announced but none has joined: no event wakes this reader, so it polls.
+                time.sleep(_POLL_SECONDS)
             if self._is_due():
-                self.active.look_after()
+                self.active.remove_dead()
             if not self.active.value:
                 return self._last(pointer)
             left = _SLICE_SECONDS if end is None else min(_SLICE_SECONDS, end - time.monotonic())
@@ -173,7 +173,7 @@ class RingBuffer(RingBufferBase):
             ready = pointer.join().wait(left)
 
     def _last(self, pointer: ReaderPointer) -> bytearray:
-        """That no writer is active is established: only what is not there now will not come."""
+        """Reads after the last writer ended: a message that is not there now will not come."""
         data = pointer.take_in_turn()
         if data is not None:
             return data
@@ -182,11 +182,11 @@ class RingBuffer(RingBufferBase):
         raise WriterFinishedError("every message was read, and every writer is done")
 
     def force_reader_sync(self) -> None:
-        """Moves all readers to the newest message: what they have not read, they do not get."""
+        """Moves all readers to the newest message. They lose the messages before it."""
         self._ring.skip_readers()
 
     def close(self) -> None:
-        """Lets go of the ring in this process. The last one out removes it; so does the end of the process."""
+        """Releases the ring in this process, as the end of the process does. The last process removes it."""
         for pointer in self.readers:
             pointer.close()
         if self._writer is not None and self._writer_process == _lifetime.pid:
@@ -204,7 +204,7 @@ def _ring_buffer(ring: Ring, readers: list[ReaderPointer]) -> RingBuffer:
 
 
 def snapshot(ring: Ring) -> SlotArray:
-    """What the slots of a ring hold, as far as it can still be read."""
+    """A copy of the messages of a ring that can still be read."""
     array = SlotArray(slot_bytes=ring.slot_bytes, slot_count=ring.slots)
     with ring.reader("oldest") as reader:
         while True:

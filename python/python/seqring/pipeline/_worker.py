@@ -1,4 +1,4 @@
-"""What a worker does, in its process or thread: the calls of the user's code, and what goes in and out of them."""
+"""The work of a worker in its process or thread: calls of the user's code, and their data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seqring.pipeline import _meta
 from seqring.pipeline._arrays import Arrays
 from seqring.pipeline._roles import Out, fills_in_place
 
-# Of a traceback that is longer, the middle is left out.
+# The middle of a longer traceback is left out.
 _TRACEBACK_CHARS = 6000
 
 
-class Commanding:
-    """A commander at work, whose messages have so many bytes at most. `thread` is the one that is in its code."""
+class CommanderTask:
+    """Runs a commander. `thread` is the thread that is in its code, if one is."""
 
     def __init__(self, commander: Any, message_bytes: int) -> None:
         self.commander = commander
@@ -47,16 +47,16 @@ class Commanding:
     def encoded(self, message: Any) -> bytes | None:
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         if len(data) > self._message_bytes:
-            raise ValueError(f"a message of {len(data)} bytes, and message_bytes is {self._message_bytes}")
+            raise ValueError(f"a message has {len(data)} bytes, but message_bytes is {self._message_bytes}")
         return data
 
     def work(self, ticket: str) -> None:
-        """Takes part, until there is nothing left to say."""
-        _seqring.be_commander(ticket, self)
+        """Joins the pipeline and works until the last message."""
+        _seqring.run_commander(ticket, self)
 
 
-class Making:
-    """A producer at work. `thread` is the one that is in its code."""
+class ProducerTask:
+    """Runs a producer. `thread` is the thread that is in its code, if one is."""
 
     def __init__(self, producer: Any, arrays: Arrays) -> None:
         self.producer = producer
@@ -91,67 +91,67 @@ class Making:
             self._arrays.fill(out, made)
 
     def work(self, ticket: str) -> None:
-        """Takes part, until the pipeline ends."""
-        _seqring.be_producer(ticket, self)
+        """Joins the pipeline and works until its end."""
+        _seqring.run_producer(ticket, self)
 
-    def copied(self) -> Making:
-        """Another at the same work, with a shallow copy of the producer: for a thread of its own."""
+    def copied(self) -> ProducerTask:
+        """A task with a shallow copy of the producer, for another thread."""
         return type(self)(copy.copy(self.producer), self._arrays)
 
 
-Role = Commanding | Making
+Task = CommanderTask | ProducerTask
 
 
-def interrupt(roles: Iterable[Role]) -> None:
-    """Has threads of this process leave the user's code by a `SystemExit`, if that is Python's.
+def interrupt(tasks: Iterable[Task]) -> None:
+    """Raises `SystemExit` in threads of this process that run the user's Python code.
 
-    One that is still in it when the interpreter ends would be ended there with all that it holds.
+    A thread still in that code when the interpreter ends would end there with all that it holds.
     """
-    for role in roles:
-        if (thread := role.thread) is not None:
-            _seqring.interrupt(thread)
+    for task in tasks:
+        if (thread := task.thread) is not None:
+            _seqring.interrupt_thread(thread)
 
 
-class Sent:
-    """A role on its way to its process. What cannot be unpickled there, the consumer is told of."""
+class PickledTask:
+    """A task for another process. A failure to unpickle it is reported to the consumer."""
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self, task: Task) -> None:
+        self._task = task
 
-    def open(self) -> Role:
-        return self._role
+    def open(self) -> Task:
+        return self._task
 
     def __reduce__(self) -> tuple[Any, ...]:
         from multiprocessing.reduction import ForkingPickler
 
-        return Arrived, (bytes(ForkingPickler.dumps(self._role)),)
+        return UnpickledTask, (bytes(ForkingPickler.dumps(self._task)),)
 
 
-class Arrived:
-    """A role that came to another interpreter."""
+class UnpickledTask:
+    """A task in the other interpreter, unpickled by `open`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def open(self) -> Role:
-        role: Role = pickle.loads(self._data)
-        return role
+    def open(self) -> Task:
+        task: Task = pickle.loads(self._data)
+        return task
 
 
-def work_in_process(sent: Sent | Arrived, ticket: str) -> None:
-    """Takes part in a pipeline, as the one thing that a process does."""
-    # Ctrl-C is the consumer's, who ends the pipeline.
+def work_in_process(pickled: PickledTask | UnpickledTask, ticket: str) -> None:
+    """The main function of a worker's process."""
+    # The consumer handles Ctrl-C and ends the pipeline.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        role = sent.open()
+        task = pickled.open()
     except BaseException as error:
-        _seqring.refuse(ticket, describe(error))
+        _seqring.refuse_start(ticket, describe(error))
     else:
-        role.work(ticket)
+        task.work(ticket)
 
 
 def describe(error: BaseException) -> str:
-    """What the consumer is told: one line, and behind a zero where it was.
+    """The text for the consumer: one line and, after a zero, the traceback.
 
     >>> describe(ValueError("no image")).partition(chr(0))[0]
     'ValueError: no image'

@@ -1,4 +1,4 @@
-"""`SlotArray`: slots of bytes that all processes see."""
+"""`SlotArray`: slots of bytes in shared memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqring.compat.ringbuffer._errors import DataTooLargeError
 
 
 class SlotArray:
-    """`slot_count` slots of at most `slot_bytes` bytes each. What was never written reads as `b''`.
+    """`slot_count` slots of at most `slot_bytes` bytes each. A slot that was never written reads as `b''`.
 
     >>> array = SlotArray(slot_bytes=8, slot_count=2)
     >>> array[1] = b"one"
@@ -36,7 +36,7 @@ class SlotArray:
 
     def _start(self, index: int) -> int:
         if not 0 <= index < self.slot_count:
-            raise IndexError(f"there are {self.slot_count} slots, no number {index}")
+            raise IndexError(f"there are {self.slot_count} slots, no slot {index}")
         return index * self._stride
 
     def __getitem__(self, index: int) -> bytearray:

@@ -1,4 +1,4 @@
-"""Pointers into a ring: where its writers are, and where each reader is."""
+"""Pointers into a ring: the position of its writers, and of each reader."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from seqring import _lifetime, errors
 from seqring._lifetime import ProcessLock
 from seqring._seqring import Parked, PointerBase, Reader, Ring
-from seqring.compat.ringbuffer import _layout
+from seqring.compat.ringbuffer import _word_layout
 from seqring.compat.ringbuffer._errors import Error, PointerInUseError
 from seqring.compat.ringbuffer._pointer import Pointer
 
 
 class WriterPointer(Pointer):
-    """Where the writers are. It moves by writing only."""
+    """The position of the writers. Only a write moves it."""
 
     def __init__(self, ring: Ring) -> None:
         self.slot_count = ring.slots
         self._memory = ring
-        self.counter = _Next(ring)
+        self.counter = _NextSequence(ring)
 
     def set(self, counter: int) -> None:
-        raise Error("the writers' position moves when something is written")
+        raise Error("the writers' position moves only by a write")
 
     def increment(self) -> None:
         self.set(0)
@@ -31,7 +31,7 @@ class WriterPointer(Pointer):
         return WriterPointer, (self._memory,)
 
 
-class _Next:
+class _NextSequence:
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
 
@@ -40,8 +40,8 @@ class _Next:
         return self._ring.next_sequence
 
 
-class _Count:
-    """How many messages a reader has read: where it is in the ring, or was when it left."""
+class _MessagesRead:
+    """How many messages a reader has read: its position in the ring, or the last one if it has left."""
 
     def __init__(self, ring: Ring, at: int) -> None:
         self._ring, self._words, self._at = ring, ring.words, at
@@ -54,10 +54,10 @@ class _Count:
 
 
 class ReaderPointer(Pointer, PointerBase):
-    """A reader's place in a ring.
+    """The position of a reader in a ring.
 
-    It is kept for whoever reads by it first, in any process; from then on it is that process's, and ends with it, so
-    that a killed reader holds nobody up. Threads of that process may share it: each message goes to one of them.
+    The first process that reads by it becomes its owner. It ends with that process, so a killed reader
+    does not block the writers. Threads of the process may share it: each message goes to one of them.
     """
 
     def __init__(self, ring: Ring, number: int, parked: Parked | None = None) -> None:
@@ -65,27 +65,27 @@ class ReaderPointer(Pointer, PointerBase):
         self._memory = ring
         self._words = ring.words
         self._number = number
-        self._at = _layout.pointer_at(number)
-        self.counter = _Count(ring, self._at)
+        self._at = _word_layout.pointer_at(number)
+        self.counter = _MessagesRead(ring, self._at)
         self._parked, self._parked_in = parked, _lifetime.pid
         self._reader_process = 0
         self._joining = ProcessLock()
 
     @classmethod
-    def made(cls, ring: Ring, reader: Reader) -> ReaderPointer:
-        """A pointer that keeps the place of `reader`."""
-        number = ring.words.add(_layout.POINTERS_MADE, 1)
-        if number >= _layout.POINTERS:
+    def parked(cls, ring: Ring, reader: Reader) -> ReaderPointer:
+        """A pointer that parks `reader`."""
+        number = ring.words.add(_word_layout.POINTERS_MADE, 1)
+        if number >= _word_layout.MAX_POINTERS:
             reader.close()
-            raise Error(f"a ring has at most {_layout.POINTERS} readers")
+            raise Error(f"a ring has at most {_word_layout.MAX_POINTERS} readers")
         parked = reader.park()
         entry, state = parked.ticket
-        ring.words.store(_layout.pointer_at(number) + 1, entry)
-        ring.words.store(_layout.pointer_at(number) + 2, state)
+        ring.words.store(_word_layout.pointer_at(number) + 1, entry)
+        ring.words.store(_word_layout.pointer_at(number) + 2, state)
         return cls(ring, number, parked)
 
     def join(self) -> Reader:
-        """The reader, in this process's hands from now on."""
+        """The reader, owned by this process from now on."""
         with self._joining:
             reader = self._reader
             if reader is not None and self._reader_process == _lifetime.pid:
@@ -97,15 +97,15 @@ class ReaderPointer(Pointer, PointerBase):
                 raise PointerInUseError(self._words.load(self._at + 3)) from None
             self._words.store(self._at + 3, _lifetime.pid)
             self._reader, self._reader_process = reader, _lifetime.pid
-            _lifetime.watch(self)
+            _lifetime.register(self)
             return reader
 
     def take(self) -> bytearray | None:
-        """The next message, if there is one, and no other thread reads by this pointer."""
+        """The next message; `None` if there is none, or while another thread reads by this pointer."""
         return self._received(Reader.try_read)
 
     def take_in_turn(self) -> bytearray | None:
-        """The next message, if there is one; waits while another thread reads by this pointer."""
+        """The next message; `None` if there is none. Waits while another thread reads by this pointer."""
         return self._received(lambda reader: reader._read_in_turn(self._is_drained))
 
     def _is_drained(self) -> bool:
@@ -124,14 +124,14 @@ class ReaderPointer(Pointer, PointerBase):
 
     @property
     def lost(self) -> int:
-        """Messages that were overwritten, or skipped by `force_reader_sync`, before they were read."""
+        """How many messages were overwritten or skipped by `force_reader_sync` before they were read."""
         return self.join().lost
 
     def set(self, counter: int) -> None:
-        """Moves on to that message, without those before it."""
+        """Skips to that message."""
         now = self.counter.value
         if counter < now:
-            raise Error(f"what was read is gone: the pointer is at {now} and cannot go back to {counter}")
+            raise Error(f"messages that were read are gone: the pointer is at {now} and cannot go back to {counter}")
         while self.counter.value < counter and self.take() is not None:
             pass
 
@@ -139,7 +139,7 @@ class ReaderPointer(Pointer, PointerBase):
         self.set(self.counter.value + 1)
 
     def close(self) -> None:
-        """Leaves the ring: writers do not wait for this reader any more."""
+        """Leaves the ring: writers no longer wait for this reader."""
         reader = self._reader
         if reader is not None and self._reader_process == _lifetime.pid and not reader.closed:
             self._words.store(self._at, self.counter.value)
@@ -148,7 +148,7 @@ class ReaderPointer(Pointer, PointerBase):
             self._parked.close()
 
     def _forget(self) -> None:
-        """In a fork's child the reader is the parent's; it is not asked."""
+        """In a forked child the reader is the parent's: nothing to do."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ReaderPointer, (self._memory, self._number)

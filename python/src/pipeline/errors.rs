@@ -1,26 +1,28 @@
 //! A pipeline's errors as the exceptions of `seqring.pipeline.errors`.
 
-use crate::errors::{self, make_in};
+use crate::errors;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use seqring::ReadError;
 use seqring::pipeline::{Doing, PipelineError};
 
-fn make<'py, A>(py: Python<'py>, name: &str, args: A) -> PyErr
-where
-    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
-{
-    make_in(py, "seqring.pipeline.errors", name, args)
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyErr {
+    let module = py.import("seqring.pipeline.errors");
+    module.map_or_else(|error| error, |module| errors::make_in(&module, name, args))
 }
 
 /// A worker's message, and its traceback.
-fn parts(said: &str) -> (&str, &str) {
-    said.split_once('\0').unwrap_or((said, ""))
+fn parts(text: &str) -> (&str, &str) {
+    text.split_once('\0').unwrap_or((text, ""))
 }
 
-/// The exception for what ended a pipeline, or is in the place of an item.
-pub(crate) fn raised(py: Python<'_>, error: PipelineError) -> PyErr {
+/// The exception for an error that ends a pipeline, or takes the place of an item.
+pub(crate) fn exception(py: Python<'_>, error: PipelineError) -> PyErr {
     let text = error.to_string();
     match error {
         PipelineError::Config(_) => PyValueError::new_err(text),
@@ -51,7 +53,7 @@ pub(crate) fn raised(py: Python<'_>, error: PipelineError) -> PyErr {
         PipelineError::NotJoined { worker, pid, exit, waited } => {
             let how =
                 exit.map_or_else(|| format!("did not begin within {waited:?}"), |exit| exit.to_string());
-            let message = format!("(process {pid}) {how}, before it began; what it printed says why");
+            let message = format!("(process {pid}) {how}, before it began; its own output says why");
             make(py, "WorkerDied", (worker, message))
         }
         PipelineError::Commander { number, message } => {

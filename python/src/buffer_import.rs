@@ -1,4 +1,4 @@
-//! What a message is written from: any object with a buffer, of any format, also one with gaps between its elements.
+//! Imports data through the buffer protocol: objects of any format, also with gaps between elements.
 #![allow(unsafe_code, reason = "buffers of other objects")]
 
 use pyo3::exceptions::PyTypeError;
@@ -7,53 +7,53 @@ use pyo3::types::PyBytes;
 use pyo3::{ffi, intern};
 use std::ffi::{CStr, c_int};
 
-/// The bytes of an object, kept where they are as long as this lives.
-pub(crate) enum Source<'a, 'py> {
-    /// Immutable: nothing needs to be asked for.
+/// The bytes of an object, which stay in place while this value lives.
+pub(crate) enum ImportedBytes<'a, 'py> {
+    /// A `bytes` object, which is immutable and needs no buffer.
     Bytes(&'a [u8]),
-    Buffer(Buffer<'py>),
+    Buffer(ImportedBuffer<'py>),
     /// Gathered from a buffer with gaps.
-    Gathered(Vec<u8>, Buffer<'py>),
+    Gathered(Vec<u8>, ImportedBuffer<'py>),
 }
 
-impl<'a, 'py> Source<'a, 'py> {
+impl<'a, 'py> ImportedBytes<'a, 'py> {
     pub(crate) fn of(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
-            return Ok(Source::Bytes(bytes.as_bytes()));
+            return Ok(ImportedBytes::Bytes(bytes.as_bytes()));
         }
-        let buffer = Buffer::of(object, ffi::PyBUF_INDIRECT)?;
+        let buffer = ImportedBuffer::of(object, ffi::PyBUF_INDIRECT)?;
         if buffer.is_contiguous() {
-            return Ok(Source::Buffer(buffer));
+            return Ok(ImportedBytes::Buffer(buffer));
         }
-        Ok(Source::Gathered(buffer.gather()?, buffer))
+        Ok(ImportedBytes::Gathered(buffer.gather()?, buffer))
     }
 
     /// The bytes, in the order of the elements.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Source::Bytes(bytes) => bytes,
-            Source::Buffer(buffer) => buffer.bytes(),
-            Source::Gathered(bytes, _) => bytes,
+            ImportedBytes::Bytes(bytes) => bytes,
+            ImportedBytes::Buffer(buffer) => buffer.bytes(),
+            ImportedBytes::Gathered(bytes, _) => bytes,
         }
     }
 
-    /// The buffer, if the object is more than plain bytes.
-    pub(crate) fn buffer(&self) -> Option<&Buffer<'py>> {
+    /// The buffer, unless the object is a `bytes`.
+    pub(crate) fn buffer(&self) -> Option<&ImportedBuffer<'py>> {
         match self {
-            Source::Bytes(_) => None,
-            Source::Buffer(buffer) | Source::Gathered(_, buffer) => Some(buffer),
+            ImportedBytes::Bytes(_) => None,
+            ImportedBytes::Buffer(buffer) | ImportedBytes::Gathered(_, buffer) => Some(buffer),
         }
     }
 }
 
-/// An object's buffer, held until drop.
-pub(crate) struct Buffer<'py> {
+/// A buffer of an object, released on drop.
+pub(crate) struct ImportedBuffer<'py> {
     view: Box<ffi::Py_buffer>,
     py: Python<'py>,
 }
 
-impl<'py> Buffer<'py> {
-    /// Refuses elements that are Python objects: addresses are no message, and must not be written over.
+impl<'py> ImportedBuffer<'py> {
+    /// Refuses elements that are Python objects: their bytes are addresses.
     fn of(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
         let refused =
             || PyTypeError::new_err("a message is plain memory: its elements cannot be Python objects");
@@ -61,7 +61,7 @@ impl<'py> Buffer<'py> {
             Ok(buffer) if buffer.has_objects() => Err(refused()),
             Ok(buffer) => Ok(buffer),
             Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => Err(error),
-            // What its elements are cannot be said, such as numpy's dates. Where they lie can, and that they are no objects.
+            // The elements have no format, such as numpy's dates. The dtype says if they are objects.
             Err(error) => match Self::dtype_has_objects(object)? {
                 Some(false) => Self::get(object, flags),
                 Some(true) => Err(refused()),
@@ -71,21 +71,20 @@ impl<'py> Buffer<'py> {
     }
 
     fn get(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
-        let py = object.py();
         let mut view = Box::new(ffi::Py_buffer::new());
-        // SAFETY: the object is alive, `view` is valid for writes, and does not move until it is released.
+        // SAFETY: the object is alive, `view` is valid for writes, and does not move until its release.
         if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, flags) } != 0 {
             return Err(Self::refusal(object));
         }
-        Ok(Buffer { view, py })
+        Ok(ImportedBuffer { view, py: object.py() })
     }
 
-    /// A buffer that is written to: contiguous and not read-only.
+    /// A contiguous buffer for writing.
     pub(crate) fn writable(object: &Bound<'py, PyAny>) -> PyResult<Self> {
         Self::of(object, ffi::PyBUF_WRITABLE | ffi::PyBUF_C_CONTIGUOUS)
     }
 
-    /// What numpy says of an array whose elements have no format; `None` of what is no array.
+    /// Whether a numpy array holds Python objects; `None` for an object that is no array.
     fn dtype_has_objects(object: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
         let py = object.py();
         let Some(dtype) = object.getattr_opt(intern!(py, "dtype"))? else { return Ok(None) };
@@ -100,16 +99,15 @@ impl<'py> Buffer<'py> {
             && format.split(|byte| *byte == b':').step_by(2).any(|part| part.contains(&b'O'))
     }
 
-    /// The error that is set; for an object without any buffer one that says what would do.
+    /// The error that is set. For an object without a buffer, an error that names what is accepted.
     fn refusal(object: &Bound<'py, PyAny>) -> PyErr {
         let py = object.py();
         let error = PyErr::fetch(py);
         if !error.is_instance_of::<PyTypeError>(py) {
             return error;
         }
-        let name =
-            object.get_type().getattr(intern!(py, "__name__")).and_then(|name| name.extract::<String>());
-        let name = name.unwrap_or_else(|_| "object".into());
+        let name = object.get_type().getattr(intern!(py, "__name__")).and_then(|name| name.extract());
+        let name: String = name.unwrap_or_else(|_| "object".into());
         PyTypeError::new_err(format!("a message is bytes or another object with a buffer, not {name}"))
     }
 
@@ -134,25 +132,25 @@ impl<'py> Buffer<'py> {
 
     fn bytes(&self) -> &[u8] {
         if self.len() == 0 {
-            return &[]; // Then there may be no address.
+            return &[]; // The address may be null.
         }
-        // SAFETY: valid and alive: contiguous, `len` bytes long, and kept by its object until the view is released. Not
-        // changed meanwhile: that is the caller's part, as with all who let go of the interpreter while they read a
-        // buffer; one who does change it gets a message with bytes of both.
+        // SAFETY: valid and alive: contiguous, `len` bytes long, and kept by its object until the view
+        // is released. Not changed meanwhile: the caller's obligation, as for all code that releases
+        // the interpreter's lock while it reads a buffer; a violation gives a mixed message.
         unsafe { std::slice::from_raw_parts(self.view.buf.cast(), self.len()) }
     }
 
-    /// The bytes to be written to, of a [`Self::writable`].
+    /// The bytes of a [`Self::writable`] buffer.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         if self.len() == 0 {
             return &mut [];
         }
         debug_assert!(self.view.readonly == 0);
-        // SAFETY: as above, and writable. Nobody else uses them meanwhile: the caller's part, as above.
+        // SAFETY: as above, and writable. Not used elsewhere meanwhile: the caller's obligation.
         unsafe { std::slice::from_raw_parts_mut(self.view.buf.cast(), self.len()) }
     }
 
-    /// Extents, slowest-varying first.
+    /// The extents, slowest-varying first.
     pub(crate) fn shape(&self) -> Vec<u64> {
         let dimensions = self.view.ndim.cast_unsigned() as usize;
         if dimensions == 0 {
@@ -170,19 +168,16 @@ impl<'py> Buffer<'py> {
         self.view.itemsize.max(1).cast_unsigned()
     }
 
-    /// What the elements are, if that can be said.
+    /// The format of the elements, if they have one.
     pub(crate) fn format(&self) -> Option<&CStr> {
-        if self.view.format.is_null() {
-            return None;
-        }
         // SAFETY: a format is a string that lives as long as the view.
-        Some(unsafe { CStr::from_ptr(self.view.format) })
+        (!self.view.format.is_null()).then(|| unsafe { CStr::from_ptr(self.view.format) })
     }
 }
 
-impl Drop for Buffer<'_> {
+impl Drop for ImportedBuffer<'_> {
     fn drop(&mut self) {
-        // SAFETY: filled in by `PyObject_GetBuffer`, released once, and `py` says that we may.
+        // SAFETY: filled in by `PyObject_GetBuffer` and released once, with the interpreter attached.
         unsafe { ffi::PyBuffer_Release(&raw mut *self.view) };
     }
 }

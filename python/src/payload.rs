@@ -1,26 +1,28 @@
-//! What a message is read into: a new `bytearray`, filled with the interpreter let go if it is large.
-#![allow(unsafe_code, reason = "a bytearray that is filled once, and a copy without the interpreter")]
+//! Copies of messages: a new `bytearray`, filled without the interpreter's lock if it is large.
+#![allow(unsafe_code, reason = "a bytearray that is filled once, and a copy without the lock")]
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use seqring::Racy;
 
-/// From here on a copy takes longer than letting go of the interpreter and getting it back.
+/// From this size on a copy takes longer than releasing and reacquiring the interpreter's lock.
 pub(crate) const LARGE: usize = 64 << 10;
 
-/// From here on memory comes fresh from the kernel, with a fault a page: as with numpy's arrays, in huge pages if it may.
+/// From this size on a `bytearray` is fresh pages of the kernel, with a fault for each page.
 const HUGE: usize = 4 << 20;
 
-/// The bytes of a message: such as may be overwritten at this moment, or a taker's own.
+/// The bytes of a message.
 #[derive(Clone, Copy)]
 pub(crate) enum Payload<'a> {
+    /// In the ring, where a writer may overwrite them during the copy.
     Racy(Racy<'a>),
+    /// Owned by the taker.
     Own(&'a [u8]),
 }
 
-// SAFETY: the one thing that is not `Send` by itself is the address in a `Racy`: of memory that is alive for `'a` on
-// every thread, and accessed atomically.
+// SAFETY: the only part that is not `Send` by itself is the address in a `Racy`; its memory is alive
+// for `'a` on every thread, and accessed atomically.
 unsafe impl Send for Payload<'_> {}
 
 impl Payload<'_> {
@@ -32,9 +34,9 @@ impl Payload<'_> {
         }
     }
 
-    /// Copies all of it to `out`, which is as long.
+    /// Copies all bytes to `out`, which has the same length.
     #[inline]
-    pub(crate) fn copy_to(self, py: Python<'_>, out: &mut [u8]) {
+    fn copy_to(self, py: Python<'_>, out: &mut [u8]) {
         if out.len() >= LARGE {
             py.detach(move || self.copy(out));
         } else {
@@ -55,8 +57,8 @@ impl Payload<'_> {
     pub(crate) fn to_bytearray(self, py: Python<'_>) -> PyResult<Bound<'_, PyByteArray>> {
         let len = isize::try_from(self.len())?;
         // SAFETY:
-        // - a null source asks for a new `bytearray` of that length with whatever bytes its memory has;
-        // - it is an object of that type, or null with an error set.
+        // - a null source requests a new `bytearray` of that length with uninitialized bytes;
+        // - the result is an object of that type, or null with an error set.
         let array = unsafe {
             let array = ffi::PyByteArray_FromStringAndSize(std::ptr::null(), len);
             Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked::<PyByteArray>()
@@ -65,7 +67,7 @@ impl Payload<'_> {
             prefer_huge_pages(&array);
         }
         if len > 0 {
-            // SAFETY: the memory of a `bytearray` has that length, and nobody else knows this one yet.
+            // SAFETY: the `bytearray` has that length, and no other code has a reference to it yet.
             let out = unsafe { std::slice::from_raw_parts_mut(array.data(), self.len()) };
             self.copy_to(py, out);
         }
@@ -73,12 +75,12 @@ impl Payload<'_> {
     }
 }
 
-/// Asks for huge pages behind a large `bytearray` that nobody has written to: 100 MB have 24,000 others, whose faults take
-/// several times as long as the copy.
+/// Requests huge pages for a large, unwritten `bytearray`: 100 MB are 24,000 small pages, whose
+/// faults take several times as long as the copy.
 fn prefer_huge_pages(array: &Bound<'_, PyByteArray>) {
     const PAGE: usize = 4096;
     let start = array.data().addr();
     let inside = start.next_multiple_of(PAGE)..(start + array.len()) / PAGE * PAGE;
-    // SAFETY: these pages are all the array's, and the advice changes no contents. Where it is refused, it was of no use.
+    // SAFETY: these pages belong to the array, and the advice changes no contents. A refusal is harmless.
     let _ = unsafe { libc::madvise(inside.start as *mut libc::c_void, inside.len(), libc::MADV_HUGEPAGE) };
 }

@@ -1,5 +1,5 @@
-//! A commander or producer whose code is Python's.
-#![allow(unsafe_code, reason = "the state of a thread that the interpreter does not know")]
+//! A commander or producer that is written in Python.
+#![allow(unsafe_code, reason = "the state of a foreign thread")]
 
 use crate::pipeline::filling::Filling;
 use pyo3::ffi;
@@ -8,16 +8,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use seqring::pipeline::{Commander, Producer, WorkerError};
 
-/// An object of `seqring.pipeline._working` with `build`, and `next` or `make`.
-pub(crate) struct Calls {
+/// A task of `seqring.pipeline._worker`, with `build`, and `next` or `make`.
+pub(crate) struct PythonRole {
     role: Py<PyAny>,
-    /// From `build` on, in a thread that the interpreter did not start.
+    /// Set by `build`, in a thread that the interpreter did not start.
     thread: Option<Attached>,
 }
 
-impl Calls {
+impl PythonRole {
     pub(crate) fn new(role: Py<PyAny>) -> Self {
-        Calls { role, thread: None }
+        PythonRole { role, thread: None }
     }
 
     fn build(&mut self) -> Result<(), WorkerError> {
@@ -25,15 +25,15 @@ impl Calls {
         self.call(|role| role.call_method0(intern!(role.py(), "build")).map(drop))
     }
 
-    /// Calls, and says what an exception says.
+    /// Runs `call` with the interpreter attached, and describes an exception.
     fn call<R>(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<R>) -> Result<R, WorkerError> {
         Python::attach(|py| call(self.role.bind(py)).map_err(|error| describe(py, &error).into()))
     }
 }
 
-impl Commander for Calls {
+impl Commander for PythonRole {
     fn build(&mut self) -> Result<(), WorkerError> {
-        Calls::build(self)
+        PythonRole::build(self)
     }
 
     fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError> {
@@ -48,9 +48,9 @@ impl Commander for Calls {
     }
 }
 
-impl Producer for Calls {
+impl Producer for PythonRole {
     fn build(&mut self) -> Result<(), WorkerError> {
-        Calls::build(self)
+        PythonRole::build(self)
     }
 
     fn produce(
@@ -73,24 +73,25 @@ impl Producer for Calls {
     }
 }
 
-/// One line, and where it was.
+/// The message of an exception and, after a zero, its traceback.
 pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
-    let describe = || py.import("seqring.pipeline._working")?.getattr("describe")?.call1((error.value(py),));
+    let describe = || py.import("seqring.pipeline._worker")?.getattr("describe")?.call1((error.value(py),));
     describe().and_then(|text| text.extract()).unwrap_or_else(|_| error.to_string())
 }
 
-/// This thread's state in the interpreter, kept from one call to the next.
+/// This thread's state in the interpreter, kept between calls.
 struct Attached {
     state: ffi::PyGILState_STATE,
     thread: *mut ffi::PyThreadState,
 }
 
-// SAFETY: made by `build`, in the worker's own thread, which then keeps it until it drops it.
+// SAFETY: made by `build` in the worker's own thread, which keeps it until its drop.
 unsafe impl Send for Attached {}
 
 impl Attached {
     fn new() -> Self {
-        // SAFETY: the interpreter runs: it made the role. The lock is let go of at once, and the state stays.
+        // SAFETY: the interpreter runs, since it made the role. The lock is released at once; the state
+        // stays.
         unsafe {
             let state = ffi::PyGILState_Ensure();
             Attached { state, thread: ffi::PyEval_SaveThread() }
@@ -100,8 +101,8 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        // SAFETY: in the thread of `new`, the two calls undone in reverse. In an interpreter that ends, the first one does not
-        // return: nothing holds this thread's locks then.
+        // SAFETY: in the thread of `new`, the two calls undone in reverse. In an interpreter that is
+        // ending the first one does not return; this thread then holds no locks.
         unsafe {
             if ffi::Py_IsInitialized() != 0 {
                 ffi::PyEval_RestoreThread(self.thread);
