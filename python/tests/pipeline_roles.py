@@ -1,4 +1,4 @@
-"""Commanders and producers of the tests, which other processes import."""
+"""Commanders and producers of the tests, in a module that other processes can import."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ DTYPES = ["uint8", "int64"]
 
 
 class Counting(Commander):
-    """So many numbers; endless if `None`. It uses one dictionary for all messages."""
+    """Issues `count` numbers; endless if `None`. It uses one dictionary for all messages."""
 
     def __init__(self, count=None):
         self.count = count
@@ -45,7 +45,7 @@ class Filling(Producer):
 
 
 class Returning(Producer):
-    """The same, returned."""
+    """Returns both arrays."""
 
     def create_data(self, message):
         number = message["number"]
@@ -53,7 +53,7 @@ class Returning(Producer):
 
 
 def fill(message, out):
-    """The same, by a function, from a number."""
+    """Returns both arrays, as a function of a number."""
     out[0][...] = message % 256
     out[1][...] = message
 
@@ -63,7 +63,7 @@ def returned(message):
 
 
 class Uneven(Filling):
-    """Some are a hundred times slower than others, and some items fail at the first try."""
+    """Some items take a hundred times longer, and some fail at the first try."""
 
     def build(self):
         self.pause = 0.01 if os.getpid() % 2 else 0.0001
@@ -76,7 +76,7 @@ class Uneven(Filling):
 
 
 class At(Filling):
-    """Does something else at number `bad`, for its first so many tries."""
+    """Misbehaves at number `bad`, for its first tries."""
 
     def __init__(self, bad=7, tries=1 << 30):
         self.bad = bad
@@ -134,7 +134,7 @@ class LongMeta(At):
 
 
 class Keeping(Filling):
-    """Keeps the arrays of the item before, and tries to write to them."""
+    """Keeps the arrays of the previous item, and tries to write to them."""
 
     kept = None
 
@@ -196,7 +196,7 @@ class CommanderWordy(Counting):
 
 
 class CommanderSilent(Counting):
-    """Says nothing after number 6."""
+    """Stops issuing after number 6."""
 
     def create_message(self):
         if self.number == 6:
@@ -205,7 +205,7 @@ class CommanderSilent(Counting):
 
 
 def iterate_and_hang(method, ready):
-    """A consumer that is killed while it is at it."""
+    """A consumer that is killed during its work."""
     import seqring
 
     pipeline = seqring.Pipeline(
@@ -255,7 +255,7 @@ class CompatRaising(CompatCounting):
 
 
 class CompatFilling(compat_producer.Producer):
-    """Floating-point numbers, as the original's example has."""
+    """Floating-point numbers, as in the original's example."""
 
     def __init__(self, shapes):
         self.shapes = shapes
@@ -280,7 +280,7 @@ class CompatStacked(CompatFilling):
 
 
 class CompatAt(CompatFilling):
-    """Does something else at number 7."""
+    """Misbehaves at number 7."""
 
     def create_data(self, message):
         return self.at() if message["number"] == 7 else super().create_data(message)

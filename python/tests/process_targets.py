@@ -1,4 +1,4 @@
-"""What other processes do in the tests."""
+"""Functions that other processes run in the tests."""
 
 import concurrent.futures
 import os
@@ -50,7 +50,7 @@ def get_items(queue, count, results):
 
 
 def hang_with(make, ready):
-    """Makes something of a ring, says so, and never does anything again."""
+    """Makes an endpoint of a ring, reports it, and then sleeps."""
     kept = make()
     ready.set()
     while kept is not None:
@@ -73,7 +73,7 @@ def block_in_read(ring, ready):
 
 
 def use_inherited(reader, results):
-    """Whatever a forked child does with its parent's objects."""
+    """Uses its parent's objects in a forked child."""
     try:
         reader.read(timeout=1)
     except seqring.Forked as error:
@@ -115,7 +115,8 @@ def compat_write_and_die(ring, count):
 
 
 def compat_write_in_threads(ring, count, done, ready):
-    """Writes once by each of so many threads, of which so many are done then, and does nothing any more."""
+    """Writes once by each of `threads` threads, of which `done` call `writer_done`, and then
+    sleeps."""
     written = [threading.Event() for _ in range(count)]
     all_written, are_done = threading.Event(), threading.Barrier(count + 1)
 
@@ -138,7 +139,7 @@ def compat_write_in_threads(ring, count, done, ready):
 
 
 def compat_write_by_a_pool(ring, count):
-    """One writer, by several threads."""
+    """One writer that uses several threads."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         barrier = threading.Barrier(count)
 
@@ -174,7 +175,7 @@ def compat_count(lock, count, times):
 
 
 class DyingAt:
-    """Words of which an exchange of one kills the process, before it or after it."""
+    """Words that kill the process before or after an exchange of one of them."""
 
     def __init__(self, words, index, after):
         self.words, self.index, self.after = words, index, after
@@ -190,7 +191,7 @@ class DyingAt:
 
 
 class PausingAt:
-    """Words of which a store of one waits."""
+    """Words that wait before a store of one of them."""
 
     def __init__(self, words, index, reached, go_on):
         self.words, self.index, self.reached, self.go_on = words, index, reached, go_on
@@ -212,7 +213,7 @@ def compat_enter_slowly(ring, index, reached, go_on):
 
 
 def compat_die_in_lock(lock, index, after, for_write):
-    """Dies when it takes the lock, at the exchange of that word."""
+    """Dies while it acquires the lock, at the exchange of that word."""
     lock._words = DyingAt(lock._words, index, after)
     with lock.for_write() if for_write else lock.for_read():
         pass

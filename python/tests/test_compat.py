@@ -1,4 +1,4 @@
-"""`seqring.compat.ringbuffer`: the contract, and each defect of the original, which must end in seconds."""
+"""`seqring.compat.ringbuffer`: the contract, and the original's defects, none of which may hang."""
 
 import contextlib
 import ctypes
@@ -230,7 +230,7 @@ def test_the_lock_is_shared_and_released_on_exceptions(context):
     ready.wait()
     with lock.for_write():
         pass
-    # It may have looked only after that write.
+    # It may have started to wait only after that write.
     while process.is_alive() and results.empty():
         with lock.for_write():
             pass
@@ -255,14 +255,15 @@ def test_a_killed_holder_lets_go_of_the_lock(context, for_write):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("for_write", [True, False])
 def test_a_process_killed_while_it_takes_the_lock_takes_nothing_from_others(context, for_write, after):
-    """Fails if what it was about to hold is let go of, though it never held it: then a living reader's hold goes."""
+    """Fails if a dead process's intent is released although it was not committed: a live reader
+    would lose its hold."""
     lock = ringbuffer.ReadersWriterLock()
     with lock.for_read() if not for_write else contextlib.nullcontext():
         process = context.Process(target=process_targets.compat_die_in_lock, args=(lock, lock._base, after, for_write))
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        lock._look_after()
+        lock._release_dead()
         assert (lock.readers.value, lock.writer.value) == (0 if for_write else 1, 0)
     for _ in range(2):
         with lock.for_write():
@@ -285,7 +286,7 @@ def test_a_forks_child_leaves_what_its_parent_holds():
 
 
 def test_the_lock_excludes_threads_and_processes(context):
-    """Several write by it in turns; what they count is lost if two do so at once."""
+    """Processes increment a counter under the write lock; two writers at once would lose counts."""
     lock, count = ringbuffer.ReadersWriterLock(), ringbuffer.Pointer(2)
     processes = [context.Process(target=process_targets.compat_count, args=(lock, count, 100)) for _ in range(2)]
     threads = [threading.Thread(target=process_targets.compat_count, args=(lock, count, 100)) for _ in range(2)]
@@ -308,7 +309,7 @@ def test_a_killed_blocked_reader_does_not_hang_the_next_write(context, ring):
     process.start()
     ready.wait()
     ring.blocking_write(b"x")
-    # Once it has read by it, the pointer is its own, and ends with it.
+    # After its first read the process owns the pointer, which ends with it.
     while pointer.counter.value == 0 and process.is_alive():
         time.sleep(0.01)
     kill(process)
@@ -348,7 +349,8 @@ def test_of_two_writers_one_may_die(context, ring):
 
 @pytest.mark.parametrize("done", [0, 1])
 def test_a_killed_process_is_as_many_writers_as_it_had_threads_that_wrote(context, ring, done):
-    """Fails if a process has one record: then one of them is waited for for ever."""
+    """Fails if a process has only one record: readers would wait for the other writer without
+    end."""
     pointer, ready = ring.new_reader(), context.Event()
     for _ in range(3):
         ring.new_writer()
@@ -359,7 +361,7 @@ def test_a_killed_process_is_as_many_writers_as_it_had_threads_that_wrote(contex
     assert [number(ring.blocking_read(pointer, timeout=60)) for _ in range(2)] == [0, 1]
     ring.try_write(b"living!!")
     assert ring.blocking_read(pointer, timeout=60) == b"living!!"
-    ring.active.look_after()
+    ring.active.remove_dead()
     assert ring.active.value == 1, "the living one"
     ring.writer_done()
     with pytest.raises(ringbuffer.WriterDiedError):
@@ -367,21 +369,21 @@ def test_a_killed_process_is_as_many_writers_as_it_had_threads_that_wrote(contex
 
 
 def test_the_threads_of_a_pool_may_be_one_writer(context, ring):
-    """Fails if every thread is counted out as a writer of its own when the process ends."""
+    """Fails if every thread of an ended process is counted out as a separate writer."""
     ring.new_reader()
     for _ in range(2):
         ring.new_writer()
     process = context.Process(target=process_targets.compat_write_by_a_pool, args=(ring, 3))
     process.start()
     finish(process)
-    ring.active.look_after()
+    ring.active.remove_dead()
     assert ring.active.value == 1
     ring.try_write(b"living")
 
 
 @pytest.mark.parametrize("found_first", [True, False])
 def test_writer_done_for_a_writer_that_ended_is_that_ones(context, ring, found_first):
-    """Fails if it is counted out twice: by its death, and by whoever started it."""
+    """Fails if a writer is counted out twice: by its death and by its parent."""
     pointer = ring.new_reader()
     for _ in range(2):
         ring.new_writer()
@@ -389,10 +391,10 @@ def test_writer_done_for_a_writer_that_ended_is_that_ones(context, ring, found_f
     process.start()
     finish(process)
     if found_first:
-        ring.active.look_after()
+        ring.active.remove_dead()
         assert ring.active.value == 1
     ring.writer_done()
-    ring.active.look_after()
+    ring.active.remove_dead()
     assert ring.active.value == 1
     ring.try_write(b"the other")
     ring.writer_done()
@@ -403,7 +405,8 @@ def test_writer_done_for_a_writer_that_ended_is_that_ones(context, ring, found_f
 
 
 def test_writer_done_of_one_that_never_wrote_is_its_own(context, ring):
-    """Fails if it is taken for that of another one, which died: then it is waited for for ever."""
+    """Fails if `writer_done` is attributed to another, dead writer: readers would wait without
+    end."""
     for _ in range(3):
         ring.new_writer()
     for target, arguments, left in [
@@ -413,12 +416,13 @@ def test_writer_done_of_one_that_never_wrote_is_its_own(context, ring):
         process = context.Process(target=target, args=arguments)
         process.start()
         finish(process)
-        ring.active.look_after()
+        ring.active.remove_dead()
         assert ring.active.value == left
 
 
 def test_who_takes_up_a_record_is_not_taken_for_who_had_it(context, ring):
-    """Fails if a record is free with the start of a process in it: whoever claims it is dead until it says its own."""
+    """Fails if a free record keeps a start time: its next owner would look dead until it stores its
+    own."""
     for _ in range(3):
         ring.new_writer()
     barrier = threading.Barrier(2)
@@ -432,13 +436,13 @@ def test_who_takes_up_a_record_is_not_taken_for_who_had_it(context, ring):
         thread.start()
     for thread in pool:
         thread.join()
-    ring.writer_done()  # For both threads, which were one writer.
-    ring.try_write(b"another")  # Takes up the first of the two records.
+    ring.writer_done()  # Ends both threads, which were one writer.
+    ring.try_write(b"another")  # Reuses the first of the two records.
     reached, go_on = context.Event(), context.Event()
     process = context.Process(target=process_targets.compat_enter_slowly, args=(ring, ring.active._at(1) + 1, reached, go_on))
     process.start()
     reached.wait()
-    ring.active.look_after()
+    ring.active.remove_dead()
     active = ring.active.value
     go_on.set()
     finish(process)
@@ -499,7 +503,7 @@ def test_one_pointer_in_two_threads_neither_doubles_nor_loses(ring):
 
 
 def test_another_thread_that_waits_is_no_full_or_empty_ring(ring):
-    """Fails if an endpoint that another thread has is taken for a ring without room or messages."""
+    """Fails if an endpoint in use by another thread is reported as a full or empty ring."""
     ring.new_writer()
     pointer, got = ring.new_reader(), []
     thread = threading.Thread(target=lambda: got.append(ring.blocking_read(pointer, timeout=60)))
@@ -521,7 +525,7 @@ def test_another_thread_that_waits_is_no_full_or_empty_ring(ring):
 
 
 def test_the_end_is_told_only_when_everything_is_read():
-    """Fails if a reader that another thread has, which copies a message, is taken for one with nothing to read."""
+    """Fails if a reader in use by another thread, which copies a message, is reported as empty."""
     size, got, ends = 8 << 20, [], []
     with contextlib.closing(RingBuffer(slot_bytes=size, slot_count=4)) as ring:
         ring.new_writer()
@@ -548,7 +552,7 @@ def test_one_pointer_in_two_processes_is_an_error(context, ring):
     ring.new_writer()
     pointer, results = ring.new_reader(), context.Queue()
     ring.try_write(b"12345678")
-    ring.try_read(pointer)  # It is this process's now.
+    ring.try_read(pointer)  # This process owns it now.
     process = context.Process(target=process_targets.compat_reader, args=(ring, pointer, results))
     process.start()
     error = results.get(timeout=60)
@@ -557,7 +561,7 @@ def test_one_pointer_in_two_processes_is_an_error(context, ring):
 
 
 def test_an_absent_reader_ends_with_its_maker(context):
-    """A pointer that nobody reads by holds writers back as long as its maker lives, and no longer."""
+    """An unread pointer holds back writers exactly while its maker lives."""
     with contextlib.closing(RingBuffer(slot_bytes=8, slot_count=2)) as ring:
         ring.new_writer()
         results = context.SimpleQueue()
@@ -603,7 +607,7 @@ def test_errors_have_messages(ring):
 def test_large_slots_cost_no_memory_for_participants_that_never_come(context):
     with contextlib.closing(RingBuffer(slot_bytes=100 << 20, slot_count=1)) as ring:
         assert os.stat(ring._ring.path).st_blocks * 512 < 150 << 20
-        # Nor does a child need it, who inherits addresses for all of them.
+        # A child, which inherits all mappings, does not use it either.
         ring.new_writer()
         pointer, results = ring.new_reader(), context.Queue()
         process = context.Process(target=process_targets.compat_reader, args=(ring, pointer, results))

@@ -192,7 +192,7 @@ def test_buffers_can_be_taken_and_freed_one_by_one():
 
 
 class Batches(BufferIterator):
-    """As users of the package write it."""
+    """A user's class derived from `BufferIterator`."""
 
     def __init__(self, size, *args, info_queue=None, **kwargs):
         self._size = size
@@ -270,7 +270,7 @@ def failure_of(items):
 )
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_what_hung_or_went_wrong_unseen_is_an_error_with_its_number(context, producer, kind, message, deterministic):
-    # Others go on until it is seen that a process has ended: the numbers have room.
+    # The other workers continue until the death is noticed: allow for more numbers.
     options = {"deterministic": deterministic, "buffer_dtype": numpy.uint32}
     numbers, error = failure_of(iterator(producer=producer, context=context, **options))
     assert 7 not in numbers and (not deterministic or numbers == list(range(7))[: len(numbers)])
@@ -328,5 +328,5 @@ def test_few_descriptors_are_open():
     before = len(os.listdir("/proc/self/fd"))
     with iterator(cpus=8) as items:
         next(items)
-        # Two of each process are multiprocessing's.
+        # Two of each process belong to multiprocessing.
         assert len(os.listdir("/proc/self/fd")) - before <= 4 + 2 * 9

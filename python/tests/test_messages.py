@@ -49,7 +49,7 @@ def test_elements_that_no_format_describes_are_frames_by_size_and_shape():
 
 
 def test_frames_have_the_rings_element_type_in_this_machines_byte_order():
-    """Fails if a format that is not known is taken for whatever has its size."""
+    """Fails if an unknown format is accepted because its size matches."""
     with seqring.Ring.create(4, shape=(2, 3), dtype="int32") as ring, ring.writer() as writer:
         for bad in (">i4", "<u4", "<f4", "S4", [("a", "i2"), ("b", "i2")]):
             with pytest.raises(seqring.FrameMismatch, match="int32"):
@@ -69,7 +69,7 @@ def test_frames_of_every_element_type_are_accepted(dtype):
     array = numpy.arange(6).reshape(2, 3).astype(dtype)
     formats = [array, memoryview(array)]
     if dtype not in ("f2", "c8", "c16"):
-        formats.append(numpy.ctypeslib.as_ctypes(array))  # These say "<".
+        formats.append(numpy.ctypeslib.as_ctypes(array))  # These formats start with "<".
     with seqring.Ring.create(4, shape=(2, 3), dtype=array.dtype) as ring:
         with ring.reader() as reader, ring.writer() as writer:
             for same in formats:
@@ -109,7 +109,7 @@ def test_a_single_element_is_a_frame_without_extents():
 OBJECTS = {
     "array": lambda: numpy.array([object(), "text"], object),
     "fields": lambda: numpy.zeros(2, [("number", "i8"), ("any", object)]),
-    # Without a format for the date, there is none for the object.
+    # The date has no format, so the whole array has none.
     "fields without a format": lambda: numpy.zeros(2, [("date", "datetime64[s]"), ("any", object)]),
     "ctypes": lambda: (ctypes.py_object * 2)(1, "text"),
     "memoryview": lambda: memoryview(numpy.array([object(), "text"], object)),
@@ -118,7 +118,7 @@ OBJECTS = {
 
 @pytest.mark.parametrize("what", OBJECTS)
 def test_objects_are_no_messages_and_are_not_written_over(ring, what):
-    """Fails, or crashes, if addresses of objects are taken for data."""
+    """Fails, or crashes, if addresses of objects are treated as data."""
     objects = OBJECTS[what]()
     shown = lambda: repr(list(getattr(objects, "obj", objects)))  # noqa: E731
     before = shown()
@@ -160,7 +160,7 @@ def test_structures_go_there_and_back(ring):
 
     with ring.reader() as reader, ring.writer() as writer:
         writer.write(Point(3, 0.5))
-        point = Point.from_buffer(reader.read())  # Needs a buffer that can be written to.
+        point = Point.from_buffer(reader.read())  # Needs a writable buffer.
         assert (point.x, point.y) == (3, 0.5)
 
 
@@ -241,7 +241,7 @@ def test_batches_take_what_is_there(ring):
 
 @pytest.mark.parametrize("how", ["reader", "view", "observer", "taker", "taken view"])
 def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, how):
-    """Fails if the batch swallows it: the ring tells of a death once."""
+    """Fails if a batch loses the death: the ring reports it once."""
     takes = how in ("taker", "taken view")
     options = {"delivery": "queue"} if takes else {"observers": True}
     with contextlib.ExitStack() as stack:
@@ -255,7 +255,7 @@ def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, h
             ready.wait()
             os.kill(process.pid, signal.SIGKILL)
             process.join()
-            with pytest.raises(seqring.PeerDied):  # So it is known before the batch.
+            with pytest.raises(seqring.PeerDied):  # The death is known before the batch.
                 witness.take(timeout=60) if takes else witness.read(timeout=60)
         writer = stack.enter_context(ring.writer())
         writer.write_batch([b"1", b"2", b"3"])
@@ -272,13 +272,13 @@ def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, h
 
 
 def test_a_wait_without_time_is_a_look(ring):
-    """Fails if a wait that may not wait does not look either."""
+    """Fails if a wait with timeout 0 does not check at all."""
     with seqring.Ring.create(4, 64, delivery="queue") as tasks, tasks.taker() as taker, tasks.writer() as writer:
         assert taker.try_take() is None and not taker.wait(0)
         writer.write(b"x")
         assert taker.wait(0) and taker.take() == b"x" and not taker.wait(0)
         writer.close()
-        assert taker.wait(0), "the end is something to be told"
+        assert taker.wait(0), "the end of the stream counts as ready"
     with ring.reader() as reader, ring.writer() as writer:
         assert reader.try_read() is None and not reader.wait(0)
         for _ in range(4):
@@ -362,7 +362,7 @@ def test_many_writers_are_in_one_order_for_all_readers():
                 for n in range(500):
                     writer.write(bytes([number]) + n.to_bytes(4, "little"), timeout=60)
 
-        keep = ring.writer()  # The stream goes on until all were there.
+        keep = ring.writer()  # The stream continues until all have read.
         threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
         got = [[] for _ in readers]
         readings = [

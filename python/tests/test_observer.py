@@ -1,4 +1,4 @@
-"""`Observer`: reading along without taking part."""
+"""`Observer`: reading without registering."""
 
 import asyncio
 import threading
@@ -83,7 +83,7 @@ def test_rings_that_expect_nobody_are_not_observed(options):
     with seqring.Ring.create(4, 64, **options) as ring, pytest.raises(seqring.Corrupt, match="observe"):
         seqring.Observer.open(ring.name)
     with pytest.raises(seqring.RingNotFound):
-        seqring.Observer.open("nobody-has-this-name")
+        seqring.Observer.open("no-ring-of-this-name")
 
 
 def test_arrays_of_frames_are_read_into(tmp_path):

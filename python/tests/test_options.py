@@ -1,4 +1,4 @@
-"""What `Ring.create` can be asked for beside the usual."""
+"""The less common options of `Ring.create`."""
 
 import multiprocessing
 import pickle

@@ -86,7 +86,7 @@ def test_the_command_looks_at_rings_of_python():
 
 
 def test_what_cannot_be_closed_at_the_end_keeps_nothing_else_open():
-    """Fails if the first one that raises is the last one that is closed."""
+    """Fails if an error in one `close` prevents the others."""
     program = """
 from seqring import _lifetime
 class Thing:

@@ -21,7 +21,7 @@ def pipeline(commander, producer, **options):
 
 
 def number_of(arrays):
-    """The number that an item of `pipeline_roles` is made of, if it is whole."""
+    """The number in an item of `pipeline_roles`, after a check that the item is whole."""
     number = int(arrays[1][0])
     assert (arrays[0] == number % 256).all() and (arrays[1] == number).all()
     assert arrays[0].shape == (4, 3) and arrays[0].dtype == "uint8" and arrays[1].dtype == "int64"
@@ -56,7 +56,7 @@ def test_unordered_items_come_once_each():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("make", [pipeline_roles.fill, pipeline_roles.returned])
 def test_a_source_is_any_iterable_and_a_producer_any_function(method, make):
-    # A generator stays in this process; so would a data loader.
+    # A generator stays in this process, as a data loader would.
     source = (number for number in range(50))
     with pipeline(source, make, start_method=method) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(50))
@@ -87,7 +87,7 @@ def test_items_are_the_consumers_own_for_as_long_as_it_likes():
         for arrays, _ in items:
             kept.append(arrays)
             arrays[1][0] += 1000
-        assert items.figures().copied == 47  # The last one kept was the fourth that was held.
+        assert items.figures().copied == 47  # The last kept item was the fourth held one.
     items = None
     for number, arrays in enumerate(kept):
         assert arrays[1].tolist() == [number + 1000, number]
@@ -102,7 +102,7 @@ def test_memory_is_used_again_once_the_last_array_is_gone():
 
 
 def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
-    """Fails if one finds all items held while another makes a copy of the last."""
+    """Fails if a thread finds all items held while another copies the last."""
 
     def make(message, out):
         out[0][...] = message % 256
@@ -218,7 +218,7 @@ def test_a_task_that_is_cancelled_while_it_waits_loses_nothing():
 
 
 def test_other_tasks_run_after_an_item_was_skipped():
-    """Fails if the loop's own thread waits for the item after it."""
+    """Fails if the event loop's thread waits for the next item."""
     gate = threading.Event()
 
     def make(message, out):
@@ -293,7 +293,7 @@ with seqring.Pipeline(range(3), Producer(), shapes=(2,), start_method=METHOD) as
 
 
 def notebook(method):
-    """Runs a program that has no file, as a notebook has none."""
+    """Runs a program without a file, like a notebook."""
     program = NOTEBOOK.replace("METHOD", repr(method))
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
 

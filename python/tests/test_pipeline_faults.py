@@ -1,4 +1,4 @@
-"""Every way in which a pipeline fails: promptly, by name, and with nothing left behind."""
+"""Failures of pipelines: each is prompt, named, and leaves nothing behind."""
 
 import gc
 import multiprocessing
@@ -36,7 +36,7 @@ def no_process_is_left():
 
 
 def failure_of(items):
-    """The numbers that came before the error, and the error."""
+    """The numbers before the error, and the error."""
     numbers = []
     with pytest.raises(seqring.Error) as caught, items:
         for arrays, _ in items:
@@ -70,7 +70,7 @@ def test_what_a_producer_does_wrong_reaches_the_consumer_with_its_traceback(meth
 @pytest.mark.parametrize("method", PROCESSES)
 def test_a_producer_that_is_killed_is_named_with_its_item(method):
     numbers, error = failure_of(pipeline(pipeline_roles.Counting(), pipeline_roles.Killed(), start_method=method))
-    assert numbers == list(range(7))[: len(numbers)]  # What is seen of it first is that its process ended.
+    assert numbers == list(range(7))[: len(numbers)]  # Its process's end is noticed first.
     assert isinstance(error, WorkerDied) and error.number == 7 and "SIGKILL" in str(error)
 
 
@@ -222,7 +222,7 @@ items.stop()
 
 @pytest.mark.parametrize("method", PROCESSES)
 def test_a_death_of_which_the_system_does_not_tell_is_seen_all_the_same(method):
-    """Fails if the end of a process is known by its exit code alone."""
+    """Fails if the end of a process is detected only by its exit code."""
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
     command = [sys.executable, "-c", NOT_TOLD, method]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
@@ -277,7 +277,7 @@ def test_a_consumer_may_drop_it(method):
 
 
 class Owner:
-    """A producer that has the pipeline which it makes items for."""
+    """A producer that refers to its own pipeline."""
 
     def __init__(self):
         self.items = seqring.Pipeline(range(100), self.make, shapes=(2,), start_method="fork", in_flight=2)
@@ -287,7 +287,7 @@ class Owner:
 
 
 def test_a_pipeline_whose_producer_refers_to_it_ends_with_both():
-    """Fails if the way from one to the other is one that the garbage collector cannot see."""
+    """Fails if the garbage collector cannot see the cycle."""
     owner = Owner()
     arrays, _ = next(owner.items)
     assert multiprocessing.active_children() != []
@@ -322,7 +322,7 @@ def test_threads_that_do_not_come_back_are_named():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_threads_in_python_code_are_interrupted_and_end_in_time(method):
-    """Fails if a thread is interrupted only when the time to stop is over."""
+    """Fails if a thread is interrupted only after the time to stop has passed."""
     begun = threading.Event()
 
     def endless():
@@ -360,7 +360,7 @@ def test_a_process_that_does_not_die_is_waited_for_in_vain_once():
 def test_a_consumer_that_is_killed_takes_its_workers_with_it(method):
     context = multiprocessing.get_context("spawn")
     ready = context.SimpleQueue()
-    # Not one of multiprocessing's daemons: those may have no children.
+    # Not a daemon of multiprocessing: those may not have children.
     consumer = context.Process(target=pipeline_roles.iterate_and_hang, args=(method, ready))
     consumer.start()
     workers = ready.get()
@@ -410,7 +410,8 @@ def test_what_a_forked_child_inherits_is_not_its_own():
 
 
 def signals_itself(monkeypatch, worker, method, number=signal.SIGINT):
-    """Has the next call of that method raise a signal, whose handler runs in there. The list says when it did."""
+    """Makes the next call of that method raise a signal, whose handler runs inside it. Returns a
+    list that is filled then."""
     real, done = getattr(worker, method), []
 
     def signalling(self, *args):
@@ -455,7 +456,7 @@ def test_an_interrupt_at_a_look_at_a_process_is_raised_and_ends_nothing(monkeypa
         done = signals_itself(monkeypatch, ProcessWorker, "wait")
         with pytest.raises(KeyboardInterrupt):
             next(items)
-        # Nobody is found dead from then on.
+        # From then on no worker is reported dead.
         looks = len(done)
         real = ProcessWorker.wait
         monkeypatch.setattr(ProcessWorker, "wait", lambda self, timeout: (done.append(0), real(self, timeout))[1])
@@ -517,7 +518,7 @@ def test_an_interrupted_stop_ends_all_workers_and_is_raised(monkeypatch, method)
 
 
 def test_a_handler_may_stop_the_pipeline_that_is_waited_for(monkeypatch, handle):
-    """Fails, by never ending, if the handler waits for the wait that it interrupts."""
+    """Hangs if the handler waits for the wait that it interrupts."""
     items = pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling())
     assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
     pids = [process.pid for process in multiprocessing.active_children()]
@@ -530,21 +531,21 @@ def test_a_handler_may_stop_the_pipeline_that_is_waited_for(monkeypatch, handle)
 
 
 def test_a_handler_that_comes_back_to_the_pipeline_is_told_that_it_is_busy(monkeypatch, handle):
-    """Fails, by never ending, if the handler waits for the wait that it interrupts."""
-    told = []
+    """Hangs if the handler waits for the wait that it interrupts."""
+    called = []
 
     def come_back(*_):
         for call in [items.figures, items.__next__]:
             with pytest.raises(seqring.Busy):
                 call()
-        told.append(True)
+        called.append(True)
 
     with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling()) as items:
         assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
         handle(come_back)
         signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
         items.timeout = 0.05
-        while not told:
+        while not called:
             with pytest.raises(seqring.TimedOut):
                 next(items)
         assert items.figures().done == 7

@@ -127,7 +127,7 @@ def test_what_a_forked_child_inherits_is_not_its_own():
 
 
 def test_after_a_fork_locks_are_free_and_nobody_makes_one():
-    """Fails if whoever comes first makes its lock anew: two that come at once have one each then."""
+    """Fails if a lock is renewed at its first use: two threads at once would each have one."""
     lock, made = _lifetime.ProcessLock(), []
     with lock:
         pid = os.fork()
@@ -147,7 +147,7 @@ def test_a_fork_with_a_view_leaves_the_parents_reader_alone():
         view = reader.view()
         pid = os.fork()
         if pid == 0:
-            del view, reader, writer  # Would move the parent's reader, or end its stream.
+            del view, reader, writer  # Either would move the parent's reader or end its stream.
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         assert view.tobytes() == b"first"
@@ -181,7 +181,7 @@ time.sleep(3600)
             finally:
                 with os.fdopen(os.pidfd_open(child)) as pidfd:
                     os.kill(child, signal.SIGKILL)
-                    select.select([pidfd], [], [])  # Readable when it is gone.
+                    select.select([pidfd], [], [])  # Readable when the process has ended.
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ print("ready", flush=True)
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        # Until it is in the wait: then it sleeps.
+        # Wait until it sleeps in the wait.
         while "S" not in open(f"/proc/{process.pid}/stat").read().rpartition(")")[2][:3]:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)

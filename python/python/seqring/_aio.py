@@ -1,4 +1,5 @@
-"""Messages for asyncio. One thread for each stream waits for the ring, only while no message is there."""
+"""Messages for asyncio. One thread for each stream waits for the ring, only while no message is
+there."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ pid = os.getpid()
 
 
 class ProcessLock:
-    """A lock between the threads of a process. In a forked child it is free: its holder does not exist there."""
+    """A lock between the threads of a process. In a forked child it is free: its holder does not
+    exist there."""
 
     def __init__(self) -> None:
         self._renew()
@@ -64,7 +65,8 @@ def register(thing: Closable) -> None:
 
 def _register_exit() -> None:
     atexit.register(_close_all)
-    # In some versions a process of multiprocessing ends without calling atexit functions, but calls these.
+    # In some versions a process of multiprocessing ends without calling atexit functions, but calls
+    # these.
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, _close_all, exitpriority=0)

@@ -1,4 +1,5 @@
-"""The exceptions. All derive from `Error`, and from the standard library's class for the case, if it has one.
+"""The exceptions. All derive from `Error`, and from the standard library's class for the case, if
+it has one.
 
 >>> Lagged(3).missed
 3
@@ -18,7 +19,8 @@ class Error(Exception):
 
 
 class Lagged(Error):
-    """A reader lost `missed` messages: they were overwritten, or skipped. Its next call reads the message after them.
+    """A reader lost `missed` messages: they were overwritten, or skipped. Its next call reads the
+    message after them.
 
     `batch` holds the messages that a batch had read before the gap; empty otherwise.
     """
@@ -33,11 +35,13 @@ class Lagged(Error):
 
 
 class Closed(Error):
-    """For readers: every message was read and no writer is registered. For writers: the ring was shut down."""
+    """For readers: every message was read and no writer is registered. For writers: the ring was
+    shut down."""
 
 
 class PeerDied(Closed):
-    """The writer of process `pid` died without leaving, and every message that it published was read.
+    """The writer of process `pid` died without leaving, and every message that it published was
+    read.
 
     Raised once for each death. If another writer has joined, the next read succeeds; otherwise it raises
     `Closed`, the base of this class.
@@ -53,7 +57,8 @@ class PeerDied(Closed):
 
 
 class TimedOut(Error, TimeoutError):
-    """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it is known."""
+    """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it
+    is known."""
 
     def __init__(self, what: str = "message", role: str | None = None, pid: int | None = None, lag: int = 0) -> None:
         super().__init__(what, role, pid, lag)

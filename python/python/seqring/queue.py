@@ -83,7 +83,8 @@ class Queue:
         return self._ring.slots
 
     def _joined(self) -> tuple[Writer, Taker]:
-        # Every process has a writer: otherwise the stream would end with the last process that puts.
+        # Every process has a writer: otherwise the stream would end with the last process that
+        # puts.
         ends = self._ends
         if ends is None or ends[0] != os.getpid():
             with self._joining:
@@ -112,8 +113,8 @@ class Queue:
             steps.insert(0, partial(self._words.add, _UNFINISHED, 1))
         done: list[int | None] = []
         try:
-            # No bytecode runs between a step and the storing of its result: at a Ctrl-C each step is either
-            # done and recorded, or not done.
+            # No bytecode runs between a step and the storing of its result: at a Ctrl-C each step
+            # is either done and recorded, or not done.
             done.extend(map(call, steps))
         finally:
             is_put = len(done) == len(steps) and done[-1] is not None
@@ -122,7 +123,8 @@ class Queue:
         return is_put
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Takes an item out of the queue. Waits for one if `block`, for at most `timeout` seconds."""
+        """Takes an item out of the queue. Waits for one if `block`, for at most `timeout`
+        seconds."""
         _, taker = self._joined()
         if not block:
             data = taker._take_in_turn(self.empty)
@@ -148,7 +150,8 @@ class Queue:
         return self.get(block=False)
 
     def task_done(self) -> None:
-        """Marks one item from `get` as done. Raises `ValueError` if all items are marked already."""
+        """Marks one item from `get` as done. Raises `ValueError` if all items are marked
+        already."""
         self._finish()
 
     def join(self, timeout: float | None = None) -> None:

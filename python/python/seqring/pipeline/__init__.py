@@ -1,4 +1,5 @@
-"""Pipelines: a commander issues messages, producers make an item of each, a consumer iterates over the items.
+"""Pipelines: a commander issues messages, producers make an item of each, a consumer iterates over
+the items.
 
 See `Pipeline`.
 """

@@ -38,7 +38,8 @@ class Placeholder(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProducerFigures:
-    """Counts of a producer: items made, failed tries, seconds at work, replacements of its process."""
+    """Counts of a producer: items made, failed tries, seconds at work, replacements of its
+    process."""
 
     made: int
     failed: int
@@ -48,8 +49,8 @@ class ProducerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts of a pipeline: messages issued, items delivered or reported as failed, messages in flight,
-    and items copied because the consumer held too many."""
+    """Counts of a pipeline: messages issued, items delivered or reported as failed, messages in
+    flight, and items copied because the consumer held too many."""
 
     issued: int
     done: int
@@ -189,7 +190,8 @@ class Pipeline:
         return self
 
     async def __anext__(self) -> Item:
-        """The next item. Other tasks run during the wait, and a task cancelled during the wait loses no item."""
+        """The next item. Other tasks run during the wait, and a task cancelled during the wait
+        loses no item."""
         self._in_a_row = (self._in_a_row + 1) % _aio.TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)

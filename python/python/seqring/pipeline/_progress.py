@@ -30,7 +30,8 @@ class _UserBar:
 
 
 def bar_of(progress: Any, total: int | None) -> Bar | None:
-    """The bar for `progress`: `None`, a bar, or a function that makes one from the number of items."""
+    """The bar for `progress`: `None`, a bar, or a function that makes one from the number of
+    items."""
     if progress is None:
         return None
     if isinstance(progress, type) or not hasattr(progress, "update"):

@@ -32,7 +32,8 @@ class Worker(Protocol):
         """A descriptor that becomes readable when the worker has ended, if there is one."""
 
     def wait(self, timeout: float) -> int | None:
-        """Waits for the end. Returns the exit code (negative: a signal), or `None` after `timeout`."""
+        """Waits for the end. Returns the exit code (negative: a signal), or `None` after
+        `timeout`."""
 
     def kill(self) -> None: ...
 

@@ -1,4 +1,5 @@
-"""The exceptions of pipelines. All derive from `PipelineError`; a worker's error comes with its traceback.
+"""The exceptions of pipelines. All derive from `PipelineError`; a worker's error comes with its
+traceback.
 
 >>> error = ItemFailed(7, 1, 2, "ValueError: no image", "Traceback …")
 >>> error.number, error.producer, error.tries
@@ -19,7 +20,8 @@ class PipelineError(Error):
 
 
 class ItemFailed(PipelineError):
-    """A producer failed at an item, `tries` times in total. `message` and `traceback` are the worker's."""
+    """A producer failed at an item, `tries` times in total. `message` and `traceback` are the
+    worker's."""
 
     def __init__(self, number: int, producer: int, tries: int, message: str, traceback: str = "") -> None:
         super().__init__(number, producer, tries, message, traceback)
@@ -39,7 +41,8 @@ class ItemTimedOut(ItemFailed, TimeoutError):
 
 
 class WorkerDied(PipelineError):
-    """A worker's process ended. `worker` names it; `number` is the item that it was making, if any."""
+    """A worker's process ended. `worker` names it; `number` is the item that it was making, if
+    any."""
 
     def __init__(self, worker: str, message: str, number: int | None = None) -> None:
         super().__init__(worker, message, number)

@@ -43,12 +43,14 @@ def is_same_shape(made: Sequence[int], wanted: Sequence[int]) -> bool:
 
 
 def is_lossless(made: Any, wanted: Any) -> bool:
-    """Whether all values survive the conversion, except for the rounding of floating-point numbers."""
+    """Whether all values survive the conversion, except for the rounding of floating-point
+    numbers."""
     return bool(numpy.can_cast(made, wanted, "safe")) or (made.kind == wanted.kind and made.kind in "fc")
 
 
 def each_of(data: Any, shapes: Sequence[Sequence[int]]) -> Sequence[Any]:
-    """The value that a producer returned, as a sequence of arrays. For one shape it may be the array itself.
+    """The value that a producer returned, as a sequence of arrays. For one shape it may be the
+    array itself.
 
     >>> [array.shape for array in each_of(numpy.zeros((4, 2)), [(4, 2)])]
     [(4, 2)]

@@ -14,7 +14,8 @@ BUFFER_ID_KEY = "/buffer_id"
 
 
 class Commander(SubProcessObject):
-    """Issues messages, one after the other. `StopIteration` or `STOP_MESSAGE` ends the iteration."""
+    """Issues messages, one after the other. `StopIteration` or `STOP_MESSAGE` ends the
+    iteration."""
 
     @abstractmethod
     def create_message(self) -> dict[str, Any]:
@@ -50,5 +51,6 @@ class CommanderForkProcess(CommanderProcess, ForkProcess):
 
 
 def get_commander_process_class_object(context: BaseContext) -> type[CommanderSpawnProcess | CommanderForkProcess]:
-    """The class of the commander's process. Raises `ValueError` for a context other than fork and spawn."""
+    """The class of the commander's process. Raises `ValueError` for a context other than fork and
+    spawn."""
     return of_context(context, CommanderForkProcess, CommanderSpawnProcess)

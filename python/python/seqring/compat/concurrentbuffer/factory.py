@@ -121,7 +121,8 @@ class BufferFactory:
 
 
 class _Items:
-    """The items of the pipeline. It has no reference to the factory: the pipeline ends with the last reference to that."""
+    """The items of the pipeline. It has no reference to the factory: the pipeline ends with the
+    last reference to that."""
 
     def __init__(self, host: _seqring.Host, manager: SharedBufferManager) -> None:
         self.host = host

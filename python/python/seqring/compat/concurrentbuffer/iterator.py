@@ -74,7 +74,8 @@ def buffer_iterator_factory(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """An iterator over the items of `cpus` producers. Further arguments go to the iterator's class."""
+    """An iterator over the items of `cpus` producers. Further arguments go to the iterator's
+    class."""
     factory = create_buffer_factory(
         cpus, commander, producer, context, deterministic, buffer_shapes, buffer_dtype
     )

@@ -46,8 +46,8 @@ class _BuffersOfShape(Mapping[int, Buffer]):
 
 
 class SharedBufferManager:
-    """The items that the consumer holds. Each has the number of a buffer until it is freed. Items in the
-    pipeline have no number yet and cannot be accessed."""
+    """The items that the consumer holds. Each has the number of a buffer until it is freed. Items
+    in the pipeline have no number yet and cannot be accessed."""
 
     def __init__(self, buffer_info: BufferInfo) -> None:
         self._info = buffer_info

@@ -22,7 +22,8 @@ class Producer(SubProcessObject):
         """The arrays of an item, one for each shape; for one shape it may be the array itself."""
 
     def set_meta(self, meta: Any) -> None:
-        """Sets the metadata of the current item, for `BufferIterator.meta`: bytes, or a value that JSON can represent."""
+        """Sets the metadata of the current item, for `BufferIterator.meta`: bytes, or a value that
+        JSON can represent."""
         self._meta = meta
 
 
@@ -50,5 +51,6 @@ class ProducerForkProcess(ProducerProcess, ForkProcess):
 
 
 def get_producer_process_class_object(context: BaseContext) -> type[ProducerSpawnProcess | ProducerForkProcess]:
-    """The class of producers' processes. Raises `ValueError` for a context other than fork and spawn."""
+    """The class of producers' processes. Raises `ValueError` for a context other than fork and
+    spawn."""
     return of_context(context, ProducerForkProcess, ProducerSpawnProcess)

@@ -28,7 +28,8 @@ _DIED = 1 << 47
 _RECORDS = 1024
 # A record: owner, start of its process, pid of the process that started that one.
 _RECORD = 3
-# An owner: thread, process, and two flags: it was counted out; it can be the same writer as one that is done.
+# An owner: thread, process, and two flags: it was counted out; it can be the same writer as one
+# that is done.
 _PROCESS = (1 << 31) - 1
 _DOUBTFUL = 1 << 31
 _COUNTED = 1 << 63
@@ -62,15 +63,16 @@ class ActiveWriters:
                 return
 
     def enter(self) -> None:
-        """Records this thread as a writer: from now on the death of its process is that of a writer."""
+        """Records this thread as a writer: from now on the death of its process is that of a
+        writer."""
         me = _me()
         for number, owner in sorted(self._own(), key=lambda one: not _is(me, one[1])):
             # This thread takes over the record of a thread that has ended.
             if _is(me, owner) or not os.path.exists(f"/proc/self/task/{owner >> 32}"):
                 if self._words.exchange(self._at(number), owner, me):
                     return
-        # Without a free record, reuse one that was counted out. Without one of those, the death of this
-        # writer is not noticed.
+        # Without a free record, reuse one that was counted out. Without one of those, the death of
+        # this writer is not noticed.
         if not self._claim(me, lambda owner: owner == 0):
             self._claim(me, lambda owner: owner & _COUNTED > 0)
 
@@ -87,8 +89,8 @@ class ActiveWriters:
         return False
 
     def leave(self) -> None:
-        """Decrements the count: for this thread, if it wrote; else for the threads of its process that wrote;
-        else for a dead writer whose process this one started."""
+        """Decrements the count: for this thread, if it wrote; else for the threads of its process
+        that wrote; else for a dead writer whose process this one started."""
         while True:
             word, number = self._settled(), self._leaver()
             owner = 0 if number is None else self._words.load(self._at(number))
@@ -210,7 +212,8 @@ def _is(me: int, owner: int) -> bool:
 
 
 def _starter() -> int:
-    """The pid of the process that started this one, which with multiprocessing can differ from the parent."""
+    """The pid of the process that started this one, which with multiprocessing can differ from the
+    parent."""
     multiprocessing = sys.modules.get("multiprocessing.process")  # Its children have imported it.
     parent = None if multiprocessing is None else multiprocessing.parent_process()
     return os.getppid() if parent is None else int(parent.pid)

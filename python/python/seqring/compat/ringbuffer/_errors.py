@@ -1,4 +1,5 @@
-"""The exceptions of `ringbuffer`, with texts, and exceptions for cases in which it hangs. They pickle."""
+"""The exceptions of `ringbuffer`, with texts, and exceptions for cases in which it hangs. They
+pickle."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ class InternalLockingError(Error):
 
 
 class WriterDiedError(Error):
-    """Every message was read, and a writer's process ended without `writer_done()`. `pid` is that process."""
+    """Every message was read, and a writer's process ended without `writer_done()`. `pid` is that
+    process."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(pid)

@@ -1,4 +1,5 @@
-"""`Position` and `Pointer`: the position of a reader or writer. All processes with a pointer share it."""
+"""`Position` and `Pointer`: the position of a reader or writer. All processes with a pointer share
+it."""
 
 from __future__ import annotations
 

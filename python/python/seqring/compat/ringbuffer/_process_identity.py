@@ -12,7 +12,8 @@ def started(pid: int) -> int | None:
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # The fields after the name, which can contain any character; the start is field 22 of all.
+            # The fields after the name, which can contain any character; the start is field 22 of
+            # all.
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None

@@ -30,7 +30,8 @@ _HOLDS = _WRITER | _READERS
 _NUMBER = _HOLDS << 32
 _NAMED_RECORD = 0x1FF << 32
 _HOLDERS = 256
-# The state, the count of writes, the holders' records, and the word that waiting processes sleep on.
+# The state, the count of writes, the holders' records, and the word that waiting processes sleep
+# on.
 _WRITES, _FIRST = 1, 2
 # A holder's record: pid, start time, what it holds (as the low half of the state), its intent.
 _START, _HELD, _INTENT, _RECORD = 1, 2, 3, 4
@@ -38,7 +39,8 @@ _RELEASED = _FIRST + _RECORD * _HOLDERS
 WORDS = _RELEASED + 1
 _LIVENESS_SECONDS = 0.05
 
-# The threads of a process share its record, through any object of the lock: one at a time changes it.
+# The threads of a process share its record, through any object of the lock: one at a time changes
+# it.
 _changing = threading.Lock()
 
 
@@ -52,7 +54,8 @@ os.register_at_fork(after_in_child=_renew)
 
 
 class ReadersWriterLock:
-    """Many readers or one writer, between threads and processes. A killed holder's share is released.
+    """Many readers or one writer, between threads and processes. A killed holder's share is
+    released.
 
     >>> lock = ReadersWriterLock()
     >>> with lock.for_read(), lock.for_read():
@@ -118,7 +121,8 @@ class ReadersWriterLock:
         self._words.notify(self._base + _RELEASED)
 
     def _change(self, state: int, record: int, change: int) -> bool:
-        """Changes a settled state and the record's share by `change`. Returns false if the state has changed."""
+        """Changes a settled state and the record's share by `change`. Returns false if the state
+        has changed."""
         held, intent = self._words.load(record + _HELD), self._words.load(record + _INTENT)
         wanted = _after(held) | (held + change) & _HOLDS
         if not self._words.exchange(record + _INTENT, intent, wanted):
@@ -174,8 +178,8 @@ class ReadersWriterLock:
     def _release_record(self, record: int, pid: int, start: int) -> None:
         while True:
             state = self._settled()
-            # If another process released it, a new process can own the record. Otherwise none can until
-            # the state changes.
+            # If another process released it, a new process can own the record. Otherwise none can
+            # until the state changes.
             if (self._words.load(record), self._words.load(record + _START)) != (pid, start):
                 return
             held = self._words.load(record + _HELD) & _HOLDS

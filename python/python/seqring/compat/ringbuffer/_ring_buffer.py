@@ -74,7 +74,8 @@ class RingBuffer(RingBufferBase):
 
     @property
     def array(self) -> SlotArray:
-        """A copy of the slots at this moment; `b''` for a message that is gone because every reader read it."""
+        """A copy of the slots at this moment; `b''` for a message that is gone because every reader
+        read it."""
         return snapshot(self._ring)
 
     def new_reader(self) -> ReaderPointer:
@@ -94,12 +95,14 @@ class RingBuffer(RingBufferBase):
         self.active.announce()
 
     def writer_done(self) -> None:
-        """Ends a writer. After the last one, readers get the remaining messages and then `WriterFinishedError`."""
+        """Ends a writer. After the last one, readers get the remaining messages and then
+        `WriterFinishedError`."""
         self.active.leave()
         with self._joining:
             writer, mine = self._writer, self._writer_process == _lifetime.pid
             self._writer = None
-        # The close wakes waiting readers. Without a writer here, a new one joins and leaves to wake them.
+        # The close wakes waiting readers. Without a writer here, a new one joins and leaves to wake
+        # them.
         (writer if writer is not None and mine else self._ring.writer()).close()
 
     def _try_write(self, data: Any) -> None:
@@ -161,7 +164,8 @@ class RingBuffer(RingBufferBase):
             if data is not None:
                 return data
             if ready:
-                # A writer is announced but none has joined: no event wakes this reader, so it polls.
+                # A writer is announced but none has joined: no event wakes this reader, so it
+                # polls.
                 time.sleep(_POLL_SECONDS)
             if self._is_due():
                 self.active.remove_dead()
@@ -186,7 +190,8 @@ class RingBuffer(RingBufferBase):
         self._ring.skip_readers()
 
     def close(self) -> None:
-        """Releases the ring in this process, as the end of the process does. The last process removes it."""
+        """Releases the ring in this process, as the end of the process does. The last process
+        removes it."""
         for pointer in self.readers:
             pointer.close()
         if self._writer is not None and self._writer_process == _lifetime.pid:

@@ -41,7 +41,8 @@ class _NextSequence:
 
 
 class _MessagesRead:
-    """How many messages a reader has read: its position in the ring, or the last one if it has left."""
+    """How many messages a reader has read: its position in the ring, or the last one if it has
+    left."""
 
     def __init__(self, ring: Ring, at: int) -> None:
         self._ring, self._words, self._at = ring, ring.words, at
@@ -101,11 +102,13 @@ class ReaderPointer(Pointer, PointerBase):
             return reader
 
     def take(self) -> bytearray | None:
-        """The next message; `None` if there is none, or while another thread reads by this pointer."""
+        """The next message; `None` if there is none, or while another thread reads by this
+        pointer."""
         return self._received(Reader.try_read)
 
     def take_in_turn(self) -> bytearray | None:
-        """The next message; `None` if there is none. Waits while another thread reads by this pointer."""
+        """The next message; `None` if there is none. Waits while another thread reads by this
+        pointer."""
         return self._received(lambda reader: reader._read_in_turn(self._is_drained))
 
     def _is_drained(self) -> bool:
@@ -124,7 +127,8 @@ class ReaderPointer(Pointer, PointerBase):
 
     @property
     def lost(self) -> int:
-        """How many messages were overwritten or skipped by `force_reader_sync` before they were read."""
+        """How many messages were overwritten or skipped by `force_reader_sync` before they were
+        read."""
         return self.join().lost
 
     def set(self, counter: int) -> None:

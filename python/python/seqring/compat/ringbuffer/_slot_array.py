@@ -9,7 +9,8 @@ from seqring.compat.ringbuffer._errors import DataTooLargeError
 
 
 class SlotArray:
-    """`slot_count` slots of at most `slot_bytes` bytes each. A slot that was never written reads as `b''`.
+    """`slot_count` slots of at most `slot_bytes` bytes each. A slot that was never written reads as
+    `b''`.
 
     >>> array = SlotArray(slot_bytes=8, slot_count=2)
     >>> array[1] = b"one"

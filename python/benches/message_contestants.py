@@ -1,12 +1,14 @@
-"""Everything that moves messages between processes here: seqring, and what it is compared with.
+"""Ways to move messages between processes: seqring and its rivals.
 
-A contestant is made before the processes are forked. `sender()` is called in the process that writes, `receiver(n)` in
-the n-th one that reads; what they return is called once a message. All copy a message in, and hand it out as bytes.
+A contestant is made before the processes fork. The writing process calls `sender()`, the n-th reading one
+`receiver(n)`; both return a function for one message. All copy a message in and return it as bytes, unless
+their class says otherwise.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import multiprocessing
 import os
 import struct
@@ -16,11 +18,13 @@ from multiprocessing import shared_memory
 from typing import Any, ClassVar
 
 import seqring
-from original import OriginalRing
+from ringbuffer_algorithm import LockedRing
 from seqring.compat import ringbuffer
 
 Send = Callable[[bytes], Any]
 Receive = Callable[[], Any]
+
+_FUTEX = 202
 
 
 class Contestant:
@@ -78,6 +82,88 @@ class SeqringInto(Seqring):
         return lambda: reader.read_into(out)
 
 
+class SeqringBatches(Seqring):
+    """A call writes, or reads, `batch` messages."""
+
+    name = "seqring, batches"
+    batch: ClassVar[int] = 64
+
+    def sender(self) -> Send:
+        write = self.ring.writer().write_batch
+        return lambda data: write([data] * self.batch)
+
+    def receiver(self, number: int) -> Receive:
+        reader = self.ring.resume(self.parked[number].ticket)
+        ahead = 0
+
+        def receive() -> None:
+            nonlocal ahead
+            while ahead < self.batch:
+                ahead += len(reader.read_batch(self.batch))
+            ahead -= self.batch
+
+        return receive
+
+
+def touch(data: Any) -> None:
+    """Reads one word of each cache line, in place."""
+    import numpy
+
+    numpy.frombuffer(data, "u8")[::8].sum()
+
+
+class SeqringInPlace(Seqring):
+    """A reader touches each message in place. Both sides spin."""
+
+    name = "seqring, in place"
+    waiting = "spinning"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.ring = seqring.Ring.create(slots, size, readers=consumers, slot_class="arena")
+        self.parked = [self.ring.reader().park() for _ in range(consumers)]
+
+    def receiver(self, number: int) -> Receive:
+        reader = self.ring.resume(self.parked[number].ticket, waiting=self.waiting)
+
+        def receive() -> None:
+            with reader.view() as view:
+                touch(view)
+
+        return receive
+
+
+class Futex(Contestant):
+    """Bare futex calls without a message: the lower limit of a round trip between sleeping
+    processes."""
+
+    name = "futex"
+
+    def __init__(self, size: int, slots: int, consumers: int) -> None:
+        self.words = (ctypes.c_uint32 * 16).from_buffer(mmap.mmap(-1, 4096))
+        self.syscall = ctypes.CDLL(None, use_errno=True).syscall
+
+    def sender(self) -> Send:
+        words, syscall, word = self.words, self.syscall, ctypes.byref(self.words, 0)
+
+        def wake(_data: bytes) -> None:
+            words[0] += 1
+            syscall(_FUTEX, word, 1, 1, None, None, 0)
+
+        return wake
+
+    def receiver(self, number: int) -> Receive:
+        words, syscall, word, seen = self.words, self.syscall, ctypes.byref(self.words, 0), 0
+
+        def wait() -> bytes:
+            nonlocal seen
+            while words[0] == seen:
+                syscall(_FUTEX, word, 0, seen, None, None, 0)
+            seen += 1
+            return b""
+
+        return wait
+
+
 class Compat(Contestant):
     name = "seqring.compat.ringbuffer"
     broadcast = True
@@ -98,14 +184,14 @@ class Compat(Contestant):
         self.ring.close()
 
 
-class Original(Contestant):
-    """The algorithm of the package `ringbuffer`: a readers/writer lock of conditions around the slots."""
+class RingbufferAlgorithm(Contestant):
+    """The algorithm of the package `ringbuffer`: see its file."""
 
     name = "ringbuffer's algorithm"
     broadcast = True
 
     def __init__(self, size: int, slots: int, consumers: int) -> None:
-        self.ring = OriginalRing(size, slots, consumers)
+        self.ring = LockedRing(size, slots, consumers)
 
     def sender(self) -> Send:
         return self.ring.write
@@ -145,7 +231,7 @@ class Pipe(Contestant):
 
 
 class HandRolled(Contestant):
-    """What people write themselves: shared_memory, a counter on each side, spinning. One reader."""
+    """A ring written by hand over `shared_memory`: a counter on each side, spinning. One reader."""
 
     name = "shared_memory by hand"
     zero_copy = False
@@ -179,7 +265,7 @@ class HandRolled(Contestant):
         def receive() -> Any:
             nonlocal read
             if in_place:
-                counts[8] = read  # The one before is done with.
+                counts[8] = read  # The previous message is done.
             while counts[0] == read:
                 pass
             at = 128 + read % slots * stride
@@ -187,7 +273,8 @@ class HandRolled(Contestant):
             data = buffer[at + 8 : at + 8 + size]
             read += 1
             if in_place:
-                return data
+                touch(data)
+                return None
             copy = bytearray(data)
             counts[8] = read
             return copy
@@ -255,9 +342,9 @@ class Membridge(Contestant):
 
         self.membridge = membridge
         self.segment = f"/seqring-bench-{os.getpid()}-{time.monotonic_ns()}"
-        self.bytes = (1 << ((size + 64) * slots - 1).bit_length()) + 24  # Its capacity is a power of two.
+        self.bytes = (1 << ((size + 64) * slots - 1).bit_length()) + 24  # The capacity is a power of two.
         self.memory = membridge.SharedMemory.create(self.segment, self.bytes)
-        self.memory.spsc()  # The first one says in the segment how much it holds.
+        self.memory.spsc()  # The first call writes the capacity to the segment.
 
     def sender(self) -> Send:
         ring = self.membridge.SharedMemory.open(self.segment, self.bytes).spsc()
@@ -319,7 +406,7 @@ class Iceoryx2(Contestant):
         self.size, self.slots, self.consumers = size, slots, consumers
 
     def open(self) -> Any:
-        """The service, opened anew by each process."""
+        """The service, opened by each process."""
         self.node = self.package.NodeBuilder.new().create(self.package.ServiceType.Ipc)
         builder = self.node.service_builder(self.package.ServiceName.new(self.service))
         builder = builder.publish_subscribe(self.package.Slice[ctypes.c_uint8]).enable_safe_overflow(False)
@@ -327,9 +414,9 @@ class Iceoryx2(Contestant):
         return builder.open_or_create()
 
     def sender(self) -> Send:
-        whole = self.package.BackpressureStrategy.RetryUntilDelivered
+        strategy = self.package.BackpressureStrategy.RetryUntilDelivered
         builder = self.open().publisher_builder().initial_max_slice_len(self.size)
-        publisher = builder.backpressure_strategy(whole).create()
+        publisher = builder.backpressure_strategy(strategy).create()
 
         def send(data: bytes) -> None:
             sample = publisher.loan_slice_uninit(len(data))
@@ -349,11 +436,11 @@ class Iceoryx2(Contestant):
         return receive
 
     def close(self) -> None:
-        # Its processes ended without a word, and left files.
+        # Its processes ended without cleaning up their files.
         self.open()
         self.node.try_cleanup_dead_nodes()
 
 
 RIVALS: list[type[Contestant]] = [
-    Original, Queue, Pipe, HandRolled, FasterFifo, Zmq, Membridge, Cloudtoid, Iceoryx2,
+    RingbufferAlgorithm, Queue, Pipe, HandRolled, FasterFifo, Zmq, Membridge, Cloudtoid, Iceoryx2,
 ]

@@ -1,7 +1,8 @@
-"""The algorithm of the package `ringbuffer`, written anew from its description, as what compat is measured against.
+"""The algorithm of the package `ringbuffer`, reimplemented from its description: the baseline of
+compat.
 
-Slots in shared memory, a readers/writer lock made of one lock and two conditions, a counter for each reader: every write
-excludes all readers, every read takes the lock for reading, and a blocked reader waits for the next write.
+Slots in shared memory, a readers/writer lock of one lock and two conditions, a counter for each reader.
+Every write excludes all readers, every read takes the read lock, and a blocked reader waits for a write.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Lock:
             self.readers.value += 1
 
 
-class OriginalRing:
+class LockedRing:
     def __init__(self, slot_bytes: int, slots: int, readers: int) -> None:
         self.slot_bytes, self.slots = slot_bytes, slots
         self.memory = multiprocessing.sharedctypes.RawArray(ctypes.c_byte, (slot_bytes + 8) * slots)
@@ -87,7 +88,7 @@ class OriginalRing:
             return True
 
     def write(self, data: bytes) -> None:
-        """Writers of `ringbuffer` poll: it has no blocking write."""
+        """Polls: `ringbuffer` has no blocking write."""
         while not self.try_write(data):
             pass
 

@@ -1,10 +1,10 @@
-"""The algorithm of the package `concurrentbuffer`, written anew from its description, as what the pipeline is measured
-against.
+"""The algorithm of the package `concurrentbuffer`, reimplemented from its description: the baseline
+of pipelines.
 
-An array of states, one byte a buffer, under one lock: the commander looks through it for a free buffer, without a pause;
-puts a message with the buffer's number into a queue; and, if items are to come in order, sends that number to the
-consumer through a pipe. Producers take messages, copy what they make into the buffer and set its state. The consumer
-looks through the states, without a pause, and copies the buffer out.
+An array of states, one byte for each buffer, under one lock. The commander polls it for a free buffer and
+puts a message with the buffer's number into a queue; in ordered mode it also sends the number to the
+consumer through a pipe. A producer takes a message, copies its array into the buffer and sets the state.
+The consumer polls the states and copies the buffer out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _context = multiprocessing.get_context("fork")
 
 
 class States:
-    """What each buffer is at."""
+    """The states of the buffers."""
 
     def __init__(self, count: int) -> None:
         self.lock: Any = _context.Lock()
@@ -40,8 +40,8 @@ class States:
             return int(number)
 
 
-class OriginalBuffers:
-    """The whole of it: iterating gives arrays."""
+class PolledBuffers:
+    """Iterates over arrays."""
 
     def __init__(
         self,
