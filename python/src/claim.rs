@@ -246,7 +246,7 @@ fn claim_room(
     len: usize,
     deadline: Deadline,
 ) -> PyResult<(ClaimedWriter, Ring)> {
-    let claim = |guard: &mut EndpointGuard<'_, Outbox>| {
+    let claim = |guard: &mut EndpointGuard<'_, '_, Outbox>| {
         let outbox = guard.lend();
         let ring = outbox.ring.clone();
         match ClaimedWriter::claim(outbox, len) {

@@ -17,7 +17,7 @@ use std::mem::replace;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How often [`EndpointCell::hold_unless`] asks again whether to give up.
+/// How often [`EndpointCell::once_in_turn`] asks again whether to give up.
 const RECHECK: Duration = Duration::from_millis(10);
 
 /// An endpoint that can wait for a message or for room.
@@ -47,13 +47,17 @@ enum Content<T> {
     Closed,
 }
 
+/// The outcome of one attempt; `None` if there is no message, or no room.
+pub(crate) type Attempt<R> = PyResult<Option<R>>;
+
 /// Exclusive access to the endpoint of a cell.
-pub(crate) struct EndpointGuard<'c, T: Waits> {
+pub(crate) struct EndpointGuard<'c, 'py, T: Waits> {
+    pub(crate) py: Python<'py>,
     cell: &'c EndpointCell<T>,
     content: MutexGuard<'c, Content<T>>,
 }
 
-impl<T: Waits> Drop for EndpointGuard<'_, T> {
+impl<T: Waits> Drop for EndpointGuard<'_, '_, T> {
     #[inline]
     fn drop(&mut self) {
         // Relaxed: only this thread stores it while the guard exists.
@@ -64,14 +68,14 @@ impl<T: Waits> Drop for EndpointGuard<'_, T> {
     }
 }
 
-impl<T: Waits> EndpointGuard<'_, T> {
+impl<T: Waits> EndpointGuard<'_, '_, T> {
     /// Finishes a `close` that this thread requested. Dropping an endpoint can block and can need
     /// the interpreter.
     #[cold]
     fn close(&mut self) {
         if let Content::Present(_) = *self.content {
             let closed = self.replace(Content::Closed);
-            Python::attach(|py| py.detach(|| drop(closed)));
+            self.py.detach(|| drop(closed));
         }
     }
 
@@ -120,7 +124,7 @@ impl<T: Waits> EndpointCell<T> {
     /// Takes the guard; `None` while another thread holds it (and possibly waits). Raises `Busy` if
     /// this thread holds it.
     #[inline]
-    pub(crate) fn try_hold(&self, py: Python<'_>) -> PyResult<Option<EndpointGuard<'_, T>>> {
+    pub(crate) fn try_hold<'py>(&self, py: Python<'py>) -> Attempt<EndpointGuard<'_, 'py, T>> {
         if !self.born.is_now() {
             return Err(errors::forked(py, self.kind));
         }
@@ -129,7 +133,7 @@ impl<T: Waits> EndpointCell<T> {
         };
         if let Content::Present(_) = *content {
             self.holder.store(this_thread(), Relaxed); // Relaxed: see `is_mine`.
-            return Ok(Some(EndpointGuard { cell: self, content }));
+            return Ok(Some(EndpointGuard { py, cell: self, content }));
         }
         let is_lent = matches!(*content, Content::Lent);
         // Unlock first: making an exception can switch threads, and `give_back` needs the lock.
@@ -139,7 +143,11 @@ impl<T: Waits> EndpointCell<T> {
 
     /// Takes the guard, waiting until `deadline` for another thread that holds it.
     #[inline]
-    pub(crate) fn hold(&self, py: Python<'_>, deadline: Deadline) -> PyResult<Option<EndpointGuard<'_, T>>> {
+    pub(crate) fn hold<'py>(
+        &self,
+        py: Python<'py>,
+        deadline: Deadline,
+    ) -> Attempt<EndpointGuard<'_, 'py, T>> {
         loop {
             if let Some(guard) = self.try_hold(py)? {
                 return Ok(Some(guard));
@@ -155,32 +163,38 @@ impl<T: Waits> EndpointCell<T> {
         Ok(use_endpoint(self.hold(py, Deadline::NEVER)?.expect("no deadline").get()))
     }
 
-    /// Takes the guard, waiting for another thread that holds it until `gives_up()` returns true.
-    pub(crate) fn hold_unless(
+    /// Calls `attempt` once; `None` as well while another thread holds the guard.
+    #[inline]
+    pub(crate) fn try_once<'py, R>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
+        attempt: impl FnOnce(&mut EndpointGuard<'_, 'py, T>) -> Attempt<R>,
+    ) -> Attempt<R> {
+        self.try_hold(py)?.map_or(Ok(None), |mut guard| attempt(&mut guard))
+    }
+
+    /// As [`Self::try_once`], but waits while another thread holds the guard, until `gives_up()`
+    /// returns true.
+    pub(crate) fn once_in_turn<'py, R>(
+        &self,
+        py: Python<'py>,
         gives_up: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<EndpointGuard<'_, T>>> {
-        loop {
-            if let Some(guard) = self.try_hold(py)? {
-                return Ok(Some(guard));
-            }
-            if gives_up.call0()?.is_truthy()? {
-                return Ok(None);
-            }
-            if let Some(guard) = self.hold(py, Deadline::within(RECHECK))? {
-                return Ok(Some(guard));
-            }
+        attempt: impl FnOnce(&mut EndpointGuard<'_, 'py, T>) -> Attempt<R>,
+    ) -> Attempt<R> {
+        let mut guard = self.try_hold(py)?;
+        while guard.is_none() && !gives_up.call0()?.is_truthy()? {
+            guard = self.hold(py, Deadline::within(RECHECK))?;
         }
+        guard.map_or(Ok(None), |mut guard| attempt(&mut guard))
     }
 
     /// Calls `attempt` until it returns a result, and waits in between; `None` after `deadline`.
-    pub(crate) fn wait<R>(
+    pub(crate) fn wait<'py, R>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         deadline: Deadline,
-        mut attempt: impl FnMut(&mut EndpointGuard<'_, T>) -> PyResult<Option<R>>,
-    ) -> PyResult<Option<R>> {
+        mut attempt: impl FnMut(&mut EndpointGuard<'_, 'py, T>) -> Attempt<R>,
+    ) -> Attempt<R> {
         loop {
             let Some(mut guard) = self.hold(py, deadline)? else { return Ok(None) };
             if let Some(result) = attempt(&mut guard)? {
@@ -199,9 +213,10 @@ impl<T: Waits> EndpointCell<T> {
 
     /// Waits for at most `timeout` seconds until the endpoint is ready; returns whether it is.
     pub(crate) fn wait_ready(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let is_ready =
-            |guard: &mut EndpointGuard<'_, T>| Ok(guard.get().ready_within(Duration::ZERO).then_some(()));
-        Ok(self.wait(py, Deadline::after(timeout)?, is_ready)?.is_some())
+        let waited = self.wait(py, Deadline::after(timeout)?, |guard| {
+            Ok(guard.get().ready_within(Duration::ZERO).then_some(()))
+        });
+        Ok(waited?.is_some())
     }
 
     /// Whether this thread holds the guard.
@@ -227,7 +242,7 @@ impl<T: Waits> EndpointCell<T> {
 
     /// As [`Self::close`], but returns the endpoint; `None` if it is closed, lent, a copy, or held
     /// by this thread.
-    pub(crate) fn take(&self, py: Python<'_>) -> PyResult<Option<T>> {
+    pub(crate) fn take(&self, py: Python<'_>) -> Attempt<T> {
         if !self.born.is_now() {
             self.forget();
             return Ok(None);

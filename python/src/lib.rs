@@ -19,6 +19,7 @@ mod dlpack;
 mod endpoint_cell;
 mod errors;
 mod fork;
+mod getters;
 mod observer;
 mod options;
 mod parked;
@@ -48,9 +49,7 @@ mod _seqring {
     #[pymodule_export]
     use super::parked::Parked;
     #[pymodule_export]
-    use super::pipeline::{
-        Filling, Host, Lease, interrupt_thread, refuse_start, run_commander, run_producer,
-    };
+    use super::pipeline::{Host, ItemBuffer, interrupt_thread, refuse_start, run_commander, run_producer};
     #[pymodule_export]
     use super::reader::Reader;
     #[pymodule_export]

@@ -4,7 +4,7 @@
 use crate::borrowed_endpoint::{Borrows, Home};
 use crate::buffer_import::ImportedBuffer;
 use crate::deadline::Deadline;
-use crate::endpoint_cell::{EndpointCell, EndpointGuard, Waits};
+use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::payload::{LARGE, Payload};
 use crate::view::View;
@@ -18,16 +18,15 @@ use std::time::Duration;
 /// A copied message.
 pub(crate) type Message<'py> = Bound<'py, PyByteArray>;
 
+/// A received message: its header, and the result of copying it.
+pub(crate) type Receipt<R> = Result<(Received, R), TryReadError>;
+
 /// An endpoint of the library that messages come to.
 pub(crate) trait Endpoint: Send + Sized + 'static {
     const KIND: &'static str;
 
     /// Receives the next message, copied by `copy`, which may run several times, and its metadata.
-    fn receive<R>(
-        &mut self,
-        meta: &mut Vec<u8>,
-        copy: impl FnMut(Payload<'_>) -> R,
-    ) -> Result<(Received, R), TryReadError>;
+    fn receive<R>(&mut self, meta: &mut Vec<u8>, copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R>;
 
     /// Receives the next message into the front of `out`. A message that does not fit is not lost.
     fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError>;
@@ -62,7 +61,7 @@ impl<E: Endpoint> Waits for Inbox<E> {
     }
 }
 
-type Guard<'c, E> = EndpointGuard<'c, Inbox<E>>;
+type Guard<'c, 'py, E> = EndpointGuard<'c, 'py, Inbox<E>>;
 
 /// The receiving part of a Python object.
 pub(crate) struct Receiver<E> {
@@ -81,14 +80,13 @@ impl<E: Endpoint> Receiver<E> {
         Receiver { cell: Arc::new(EndpointCell::new(E::KIND, inbox)), skips_lost, slot_bytes, frame }
     }
 
-    /// One attempt; `None` if there is no message.
     #[inline]
     fn attempt<R>(
         &self,
-        py: Python<'_>,
-        guard: &mut Guard<'_, E>,
-        mut receive: impl FnMut(&mut E, &mut Vec<u8>) -> Result<(Received, R), TryReadError>,
-    ) -> PyResult<Option<R>> {
+        guard: &mut Guard<'_, '_, E>,
+        mut receive: impl FnMut(&mut E, &mut Vec<u8>) -> Receipt<R>,
+    ) -> Attempt<R> {
+        let py = guard.py;
         let inbox = guard.get();
         inbox.check_died(py)?;
         loop {
@@ -104,27 +102,18 @@ impl<E: Endpoint> Receiver<E> {
         }
     }
 
-    /// Copies the next message, if there is one.
+    /// Copies the next message.
     #[inline]
-    pub(crate) fn copy<'py>(
-        &self,
-        py: Python<'py>,
-        guard: &mut Guard<'_, E>,
-    ) -> PyResult<Option<Message<'py>>> {
-        let copied =
-            self.attempt(py, guard, |endpoint, meta| endpoint.receive(meta, |bytes| bytes.to_bytearray(py)))?;
-        copied.transpose()
+    pub(crate) fn copy<'py>(&self, guard: &mut Guard<'_, 'py, E>) -> Attempt<Message<'py>> {
+        let py = guard.py;
+        self.attempt(guard, |endpoint, meta| endpoint.receive(meta, |bytes| bytes.to_bytearray(py)))?
+            .transpose()
     }
 
-    /// Copies the next message, if there is one, to the front of `out`.
-    pub(crate) fn copy_into(
-        &self,
-        py: Python<'_>,
-        guard: &mut Guard<'_, E>,
-        out: &mut ImportedBuffer<'_>,
-    ) -> PyResult<Option<usize>> {
-        let out = out.bytes_mut();
-        self.attempt(py, guard, |endpoint, meta| {
+    /// Copies the next message to the front of `out`; returns its length.
+    pub(crate) fn copy_into(&self, guard: &mut Guard<'_, '_, E>, out: &mut [u8]) -> Attempt<usize> {
+        let py = guard.py;
+        self.attempt(guard, |endpoint, meta| {
             let received = if out.len() >= LARGE {
                 py.detach(|| endpoint.receive_into(meta, out))
             } else {
@@ -138,14 +127,14 @@ impl<E: Endpoint> Receiver<E> {
     /// the next call, except `Lagged`: it is raised with the batch attached.
     pub(crate) fn copy_batch<'py>(
         &self,
-        py: Python<'py>,
-        guard: &mut Guard<'_, E>,
+        guard: &mut Guard<'_, 'py, E>,
         max: usize,
-    ) -> PyResult<Option<Vec<Message<'py>>>> {
+    ) -> Attempt<Vec<Message<'py>>> {
+        let py = guard.py;
         if max == 0 {
             return Err(PyValueError::new_err("a batch has at least one message"));
         }
-        let Some(first) = self.copy(py, guard)? else { return Ok(None) };
+        let Some(first) = self.copy(guard)? else { return Ok(None) };
         let mut batch = vec![first];
         while batch.len() < max {
             let inbox = guard.get();
@@ -167,44 +156,13 @@ impl<E: Endpoint> Receiver<E> {
         Ok(Some(batch))
     }
 
-    /// One attempt; `None` as well while another thread uses the endpoint.
-    #[inline]
-    pub(crate) fn try_once<R>(
-        &self,
-        py: Python<'_>,
-        attempt: impl FnOnce(&mut Guard<'_, E>) -> PyResult<Option<R>>,
-    ) -> PyResult<Option<R>> {
-        match self.cell.try_hold(py)? {
-            Some(mut guard) => attempt(&mut guard),
-            None => Ok(None),
-        }
-    }
-
-    /// As [`Self::copy`], but waits while another thread uses the endpoint, until `is_empty()`
-    /// returns true.
-    pub(crate) fn copy_in_turn<'py>(
-        &self,
-        py: Python<'py>,
-        is_empty: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<Message<'py>>> {
-        match self.cell.hold_unless(py, is_empty)? {
-            Some(mut guard) => self.copy(py, &mut guard),
-            None => Ok(None),
-        }
-    }
-
-    /// Copies the next message, waiting for it for at most `time`.
-    pub(crate) fn copy_within<'py>(&self, py: Python<'py>, time: Duration) -> PyResult<Option<Message<'py>>> {
-        self.cell.wait(py, Deadline::within(time), |guard| self.copy(py, guard))
-    }
-
     /// Attempts until there is a message. Raises `TimedOut`.
     #[inline]
-    pub(crate) fn wait<R>(
+    pub(crate) fn wait<'py, R>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         timeout: Option<f64>,
-        attempt: impl FnMut(&mut Guard<'_, E>) -> PyResult<Option<R>>,
+        attempt: impl FnMut(&mut Guard<'_, 'py, E>) -> Attempt<R>,
     ) -> PyResult<R> {
         let waited = self.cell.wait(py, Deadline::after(timeout)?, attempt)?;
         waited.ok_or_else(|| errors::timed_out(py, "message", None))
@@ -212,8 +170,9 @@ impl<E: Endpoint> Receiver<E> {
 }
 
 impl<E: Endpoint + Borrows> Receiver<E> {
-    /// Views the next message, if there is one.
-    pub(crate) fn view(&self, py: Python<'_>, guard: &mut Guard<'_, E>) -> PyResult<Option<View>> {
+    /// Views the next message.
+    pub(crate) fn view(&self, guard: &mut Guard<'_, '_, E>) -> Attempt<View> {
+        let py = guard.py;
         guard.get().check_died(py)?;
         loop {
             let inbox = guard.lend();

@@ -1,62 +1,69 @@
 //! The methods that the classes `Reader`, `Observer` and `Taker` share.
 
 use crate::buffer_import::ImportedBuffer;
+use crate::endpoint_cell::Attempt;
+use crate::getters::getters;
 use crate::observer::Observer;
 use crate::payload::Payload;
 use crate::reader::Reader;
-use crate::receiver::{Endpoint, Message};
+use crate::receiver::{Endpoint, Inbox, Message, Receipt};
 use crate::taker::Taker;
 use crate::view::View;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 use seqring::{Received, TryReadError};
+use std::borrow::Cow;
 use std::time::Duration;
 
-/// For a class with a field `receiver`: the calls that receive a copy, under the given names, and
-/// `buffer`, which makes an output buffer; then waiting, iterating, closing, and the last message.
+/// For a class with a field `receiver`: the calls that receive copies, under the given names, then
+/// waiting, iterating, closing, and the last message. `buffer` makes the output buffer of `$into`.
 macro_rules! receiver_methods {
     (
-        $class:ident, $buffer:expr,
-        $(#[$try_one_doc:meta])* $try_one:ident,
-        $(#[$one_doc:meta])* $one:ident,
-        $(#[$try_into_doc:meta])* $try_into:ident,
-        $(#[$into_doc:meta])* $into:ident,
-        $(#[$try_batch_doc:meta])* $try_batch:ident,
-        $(#[$batch_doc:meta])* $batch:ident,
+        $class:ident,
+        $endpoint:ty,
+        $buffer:expr,
+        $try_one:ident $one:ident $try_into:ident $into:ident $try_batch:ident $batch:ident
     ) => {
         #[pymethods]
         impl $class {
-            $(#[$try_one_doc])*
-            fn $try_one<'py>(&self, py: Python<'py>) -> PyResult<Option<Message<'py>>> {
-                self.receiver.try_once(py, |guard| self.receiver.copy(py, guard))
+            /// The next message as a `bytearray`, or `None` if there is none.
+            fn $try_one<'py>(&self, py: Python<'py>) -> Attempt<Message<'py>> {
+                self.receiver.cell.try_once(py, |guard| self.receiver.copy(guard))
             }
 
-            $(#[$one_doc])*
+            /// The next message as a `bytearray`. Waits for at most `timeout` seconds.
             #[pyo3(signature = (timeout=None))]
             fn $one<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Message<'py>> {
-                self.receiver.wait(py, timeout, |guard| self.receiver.copy(py, guard))
+                self.receiver.wait(py, timeout, |guard| self.receiver.copy(guard))
             }
 
-            $(#[$try_into_doc])*
-            fn $try_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+            /// Copies the next message to the front of `out`, as the call that waits. `None` if there is
+            /// no message.
+            fn $try_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> Attempt<usize> {
                 let mut out = ($buffer)(self, out)?;
-                self.receiver.try_once(py, |guard| self.receiver.copy_into(py, guard, &mut out))
+                self.receiver.cell.try_once(py, |guard| self.receiver.copy_into(guard, out.bytes_mut()))
             }
 
-            $(#[$into_doc])*
+            /// Copies the next message to the front of `out`, a writable C-contiguous buffer. Returns its
+            /// length in bytes. Waits for at most `timeout` seconds.
+            ///
+            /// Raises `TooSmall` if `out` is too small: for the message in a reader, for any message in a
+            /// taker, since a taken message goes to no other taker. The next call finds the message.
             #[pyo3(signature = (out, timeout=None))]
             fn $into(&self, py: Python<'_>, out: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
                 let mut out = ($buffer)(self, out)?;
-                self.receiver.wait(py, timeout, |guard| self.receiver.copy_into(py, guard, &mut out))
+                self.receiver.wait(py, timeout, |guard| self.receiver.copy_into(guard, out.bytes_mut()))
             }
 
-            $(#[$try_batch_doc])*
+            /// The messages that are there, up to `max`; an empty list if there is none.
             fn $try_batch<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Message<'py>>> {
-                let batch = self.receiver.try_once(py, |guard| self.receiver.copy_batch(py, guard, max));
+                let batch = self.receiver.cell.try_once(py, |guard| self.receiver.copy_batch(guard, max));
                 batch.map(Option::unwrap_or_default)
             }
 
-            $(#[$batch_doc])*
+            /// Waits for a message for at most `timeout` seconds; returns all that are there, up to `max`.
+            ///
+            /// If messages were lost in the middle, `Lagged.batch` holds those before the gap.
             #[pyo3(signature = (max, timeout=None))]
             fn $batch<'py>(
                 &self,
@@ -64,7 +71,7 @@ macro_rules! receiver_methods {
                 max: usize,
                 timeout: Option<f64>,
             ) -> PyResult<Vec<Message<'py>>> {
-                self.receiver.wait(py, timeout, |guard| self.receiver.copy_batch(py, guard, max))
+                self.receiver.wait(py, timeout, |guard| self.receiver.copy_batch(guard, max))
             }
 
             /// Waits until the next read will return a message or raise an error; returns whether it
@@ -79,31 +86,6 @@ macro_rules! receiver_methods {
             /// The messages for `async for`. Ends when the stream does.
             fn aio<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                 slf.py().import("seqring._aio")?.getattr("Messages")?.call1((slf,))
-            }
-
-            /// The metadata of the last message, as bytes; empty if it had none.
-            #[getter]
-            fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-                self.receiver.cell.with(py, |inbox| PyBytes::new(py, &inbox.meta))
-            }
-
-            /// The sequence of the last message; `None` before the first. Sequences have no gaps.
-            #[getter]
-            fn sequence(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-                self.receiver.cell.with(py, |inbox| inbox.received.map(|received| received.sequence))
-            }
-
-            /// The tag of the last message; `None` before the first.
-            #[getter]
-            fn tag(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-                self.receiver.cell.with(py, |inbox| inbox.received.map(|received| received.tag))
-            }
-
-            /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring
-            /// without timestamps, `None` before the first message.
-            #[getter]
-            fn timestamp_ns(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-                self.receiver.cell.with(py, |inbox| inbox.received.map(|received| received.timestamp_ns))
             }
 
             /// Whether this object is closed.
@@ -140,7 +122,35 @@ macro_rules! receiver_methods {
                 self.receiver.cell.forget();
             }
         }
+
+        impl $class {
+            fn with<R>(
+                &self,
+                py: Python<'_>,
+                use_inbox: impl FnOnce(&mut Inbox<$endpoint>) -> R,
+            ) -> PyResult<R> {
+                self.receiver.cell.with(py, use_inbox)
+            }
+        }
+
+        getters! {
+            $class;
+            /// The metadata of the last message; empty if it had none.
+            meta: Cow<'static, [u8]> = |inbox| Cow::Owned(inbox.meta.clone());
+            /// The sequence of the last message; `None` before the first. Sequences have no gaps.
+            sequence: Option<u64> = |inbox| inbox.received.map(|received| received.sequence);
+            /// The tag of the last message; `None` before the first.
+            tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag);
+            /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without
+            /// timestamps, `None` before the first message.
+            timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns);
+        }
     };
+}
+
+fn replace(meta: &mut Vec<u8>, new: &[u8]) {
+    meta.clear();
+    meta.extend_from_slice(new);
 }
 
 /// For a class whose endpoint leaves each message in the ring for other readers.
@@ -148,25 +158,9 @@ macro_rules! reading_methods {
     ($class:ident, $endpoint:ty, $kind:literal) => {
         receiver_methods!(
             $class,
+            $endpoint,
             |_: &Self, out| ImportedBuffer::writable(out),
-            /// The next message as a `bytearray`, or `None` if there is none.
-            try_read,
-            /// The next message as a `bytearray`. Waits for at most `timeout` seconds.
-            read,
-            /// As `read_into`, without waiting: `None` if there is no message.
-            try_read_into,
-            /// Copies the next message to the front of `out`, a writable C-contiguous buffer. Returns
-            /// its length in bytes.
-            ///
-            /// Raises `TooSmall` if the message does not fit; the next call finds it again.
-            read_into,
-            /// The messages that are there, up to `max`; an empty list if there is none.
-            try_read_batch,
-            /// Waits for a message for at most `timeout` seconds; returns all that are there, up to
-            /// `max`.
-            ///
-            /// If messages were lost in the middle, `Lagged.batch` holds those before the gap.
-            read_batch,
+            try_read read try_read_into read_into try_read_batch read_batch
         );
 
         #[pymethods]
@@ -174,47 +168,33 @@ macro_rules! reading_methods {
             /// Skips to the newest message, which is read next. Returns how many messages were
             /// skipped; `lost` does not count them. For a display that shows only the latest frame.
             fn skip_to_latest(&self, py: Python<'_>) -> PyResult<u64> {
-                self.receiver.cell.with(py, |inbox| inbox.endpoint.skip_to_newest())
+                self.with(py, |inbox| inbox.endpoint.skip_to_newest())
             }
+        }
 
+        getters! {
+            $class;
             /// The sequence that is read next.
-            #[getter]
-            fn position(&self, py: Python<'_>) -> PyResult<u64> {
-                self.receiver.cell.with(py, |inbox| inbox.endpoint.position())
-            }
-
+            position: u64 = |inbox| inbox.endpoint.position();
             /// How many published messages this object has not read yet.
-            #[getter]
-            fn lag(&self, py: Python<'_>) -> PyResult<u64> {
-                self.receiver.cell.with(py, |inbox| inbox.endpoint.lag())
-            }
-
+            lag: u64 = |inbox| inbox.endpoint.lag();
             /// How many messages were lost: the sum of all `Lagged.missed`.
-            #[getter]
-            fn lost(&self, py: Python<'_>) -> PyResult<u64> {
-                self.receiver.cell.with(py, |inbox| inbox.endpoint.lost())
-            }
+            lost: u64 = |inbox| inbox.endpoint.lost();
         }
 
         impl Endpoint for $endpoint {
             const KIND: &'static str = $kind;
 
             #[inline]
-            fn receive<R>(
-                &mut self,
-                meta: &mut Vec<u8>,
-                mut copy: impl FnMut(Payload<'_>) -> R,
-            ) -> Result<(Received, R), TryReadError> {
+            fn receive<R>(&mut self, meta: &mut Vec<u8>, mut copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R> {
                 let received = self.try_read_with(|bytes| copy(Payload::Racy(bytes)))?;
-                meta.clear();
-                meta.extend_from_slice(self.metadata());
+                replace(meta, self.metadata());
                 Ok(received)
             }
 
             fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError> {
                 let received = self.try_read(out)?;
-                meta.clear();
-                meta.extend_from_slice(self.metadata());
+                replace(meta, self.metadata());
                 Ok(received)
             }
 
@@ -230,36 +210,17 @@ reading_methods!(Observer, seqring::Observer, "observer");
 
 receiver_methods!(
     Taker,
+    seqring::Taker,
     |taker: &Self, out| taker.receiver.buffer_for_any(out),
-    /// Takes the next message as a `bytearray`; returns `None` if there is none.
-    try_take,
-    /// Takes the next message as a `bytearray`. Waits for at most `timeout` seconds.
-    take,
-    /// As `take_into`, without waiting: `None` if there is no message.
-    try_take_into,
-    /// Takes the next message to the front of `out`, a writable C-contiguous buffer. Returns its
-    /// length in bytes.
-    ///
-    /// Raises `TooSmall` unless `out` has room for any message: a taken message goes to no other
-    /// taker.
-    take_into,
-    /// Takes the messages that are there, up to `max`; an empty list if there is none.
-    try_take_batch,
-    /// Waits for a message for at most `timeout` seconds; takes all that are there, up to `max`.
-    take_batch,
+    try_take take try_take_into take_into try_take_batch take_batch
 );
 
 impl Endpoint for seqring::Taker {
     const KIND: &'static str = "taker";
 
-    fn receive<R>(
-        &mut self,
-        meta: &mut Vec<u8>,
-        mut copy: impl FnMut(Payload<'_>) -> R,
-    ) -> Result<(Received, R), TryReadError> {
+    fn receive<R>(&mut self, meta: &mut Vec<u8>, mut copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R> {
         let taken = self.try_take()?;
-        meta.clear();
-        meta.extend_from_slice(taken.metadata());
+        replace(meta, taken.metadata());
         Ok((taken.received(), copy(Payload::Own(&taken))))
     }
 
@@ -283,24 +244,20 @@ macro_rules! viewing_methods {
         #[pymethods]
         impl $class {
             /// As `view`, without waiting: `None` if there is no message.
-            fn try_view(&self, py: Python<'_>) -> PyResult<Option<View>> {
-                self.receiver.try_once(py, |guard| self.receiver.view(py, guard))
+            fn try_view(&self, py: Python<'_>) -> Attempt<View> {
+                self.receiver.cell.try_once(py, |guard| self.receiver.view(guard))
             }
 
             $(#[$view_doc])*
             #[pyo3(signature = (timeout=None))]
             fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
-                self.receiver.wait(py, timeout, |guard| self.receiver.view(py, guard))
+                self.receiver.wait(py, timeout, |guard| self.receiver.view(guard))
             }
 
             /// Receives without waiting for a message, but waits while another thread uses this
             /// object, until `is_empty()` returns true.
-            fn $in_turn<'py>(
-                &self,
-                py: Python<'py>,
-                is_empty: &Bound<'_, PyAny>,
-            ) -> PyResult<Option<Message<'py>>> {
-                self.receiver.copy_in_turn(py, is_empty)
+            fn $in_turn<'py>(&self, py: Python<'py>, is_empty: &Bound<'_, PyAny>) -> Attempt<Message<'py>> {
+                self.receiver.cell.once_in_turn(py, is_empty, |guard| self.receiver.copy(guard))
             }
         }
     };

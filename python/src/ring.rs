@@ -3,6 +3,7 @@
 use crate::array_layout::{self, frame_of};
 use crate::errors;
 use crate::fork::Generation;
+use crate::getters::getters;
 use crate::options::{self, Start};
 use crate::reader::Reader;
 use crate::taker::Taker;
@@ -360,20 +361,8 @@ impl Ring {
     }
 }
 
-macro_rules! ring_getters {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = |$ring:ident| $value:expr;)*) => {
-        #[pymethods]
-        impl Ring {$(
-            $(#[$doc])*
-            #[getter]
-            fn $name(&self, py: Python<'_>) -> PyResult<$type> {
-                self.with(py, |$ring| $value)
-            }
-        )*}
-    };
-}
-
-ring_getters! {
+getters! {
+    Ring;
     /// The file that holds the ring; `None` for a ring on the heap.
     path: Option<String> = |ring| ring.path().map(|path| path.display().to_string());
     /// How many messages fit.

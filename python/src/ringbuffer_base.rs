@@ -3,6 +3,8 @@
 //! In all other cases (a process that joins, the end of the stream, a death, the name of an error) the
 //! fast path has no effect, and the slow path runs: the method with an underscore of the derived class.
 
+use crate::deadline::Deadline;
+use crate::endpoint_cell::Attempt;
 use crate::errors;
 use crate::reader::Reader;
 use crate::receiver::{Message, Receiver};
@@ -28,21 +30,15 @@ const LIVENESS_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_ENTERED: usize = 1024;
 
 /// A replaceable reference to a Python object.
-struct ObjectSlot<T>(Mutex<Option<Py<T>>>);
+type ObjectSlot<T> = Mutex<Option<Py<T>>>;
 
-impl<T> ObjectSlot<T> {
-    fn empty() -> Self {
-        ObjectSlot(Mutex::new(None))
-    }
+fn get<T>(slot: &ObjectSlot<T>, py: Python<'_>) -> Option<Py<T>> {
+    slot.lock().as_ref().map(|object| object.clone_ref(py))
+}
 
-    fn get(&self, py: Python<'_>) -> Option<Py<T>> {
-        self.0.lock().as_ref().map(|object| object.clone_ref(py))
-    }
-
-    fn set(&self, object: Option<Py<T>>) {
-        let before = std::mem::replace(&mut *self.0.lock(), object);
-        drop(before); // After unlocking: a destructor can switch threads.
-    }
+fn set<T>(slot: &ObjectSlot<T>, object: Option<Py<T>>) {
+    let before = std::mem::replace(&mut *slot.lock(), object);
+    drop(before); // After unlocking: a destructor can switch threads.
 }
 
 /// The reader of a pointer, once this process has read by it.
@@ -56,18 +52,18 @@ impl PointerBase {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        PointerBase { reader: ObjectSlot::empty() }
+        PointerBase { reader: Mutex::new(None) }
     }
 
     /// The reader of this process, or, after a fork, that of the parent.
     #[getter(_reader)]
     fn reader(&self, py: Python<'_>) -> Option<Py<Reader>> {
-        self.reader.get(py)
+        get(&self.reader, py)
     }
 
     #[setter(_reader)]
     fn set_reader(&self, reader: Option<Py<Reader>>) {
-        self.reader.set(reader);
+        set(&self.reader, reader);
     }
 }
 
@@ -123,7 +119,7 @@ impl RingBufferBase {
     fn read_with<'py>(
         py: Python<'py>,
         reader: &Reader,
-        read: impl FnOnce(&Receiver<seqring::Reader>) -> PyResult<Option<Message<'py>>>,
+        read: impl FnOnce(&Receiver<seqring::Reader>) -> Attempt<Message<'py>>,
     ) -> PyResult<FastPath<Message<'py>>> {
         FastPath::of(py, read(&reader.receiver), || reader.closed())
     }
@@ -131,7 +127,7 @@ impl RingBufferBase {
     /// The next message; `Unknown` as well while another thread has the reader.
     fn read_fast<'py>(py: Python<'py>, reader: &Reader) -> PyResult<FastPath<Message<'py>>> {
         match reader.receiver.cell.try_hold(py) {
-            Ok(Some(mut guard)) => Self::read_with(py, reader, |receiver| receiver.copy(py, &mut guard)),
+            Ok(Some(mut guard)) => Self::read_with(py, reader, |receiver| receiver.copy(&mut guard)),
             Ok(None) => Ok(FastPath::Unknown),
             Err(error) => Self::read_with(py, reader, |_| Err(error)),
         }
@@ -145,7 +141,7 @@ impl RingBufferBase {
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
         RingBufferBase {
             ring: OnceLock::new(),
-            writer: ObjectSlot::empty(),
+            writer: Mutex::new(None),
             entered: Mutex::default(),
             last_check: Mutex::new(None),
         }
@@ -160,14 +156,14 @@ impl RingBufferBase {
     /// The writer of this process, or, after a fork, that of the parent.
     #[getter(_writer)]
     fn writer(&self, py: Python<'_>) -> Option<Py<Writer>> {
-        self.writer.get(py)
+        get(&self.writer, py)
     }
 
     /// Every thread that writes must enter again.
     #[setter(_writer)]
     fn set_writer(&self, writer: Option<Py<Writer>>) {
         self.entered.lock().clear();
-        self.writer.set(writer);
+        set(&self.writer, writer);
     }
 
     /// Notes that this thread has entered as a writer.
@@ -256,7 +252,7 @@ impl RingBufferBase {
         let mut left = timeout;
         if let Some(reader) = pointer.get().reader(py) {
             let reader = reader.get();
-            let try_copy = |receiver: &Receiver<_>| receiver.try_once(py, |guard| receiver.copy(py, guard));
+            let try_copy = |receiver: &Receiver<_>| receiver.cell.try_once(py, |guard| receiver.copy(guard));
             let mut read = Self::read_with(py, reader, try_copy)?;
             if matches!(read, FastPath::Nothing) && this.has_writers(py)? {
                 // The wait is bounded, so that the slow path can check for dead writers.
@@ -264,7 +260,9 @@ impl RingBufferBase {
                     let time = Duration::try_from_secs_f64(seconds);
                     time.map_or(Duration::ZERO, |time| time.min(LIVENESS_INTERVAL))
                 });
-                read = Self::read_with(py, reader, |receiver| receiver.copy_within(py, longest))?;
+                read = Self::read_with(py, reader, |receiver| {
+                    receiver.cell.wait(py, Deadline::within(longest), |guard| receiver.copy(guard))
+                })?;
                 left = timeout.map(|timeout| timeout - longest.as_secs_f64());
             }
             if let FastPath::Done(message) = read {

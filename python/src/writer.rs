@@ -4,8 +4,9 @@ use crate::array_layout;
 use crate::buffer_import::ImportedBytes;
 use crate::claim::Claim;
 use crate::deadline::Deadline;
-use crate::endpoint_cell::{EndpointCell, EndpointGuard, Waits};
+use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
+use crate::getters::getters;
 use crate::options;
 use crate::payload::LARGE;
 use pyo3::exceptions::PyTypeError;
@@ -83,6 +84,10 @@ impl Writer {
         }
     }
 
+    fn with<R>(&self, py: Python<'_>, use_outbox: impl FnOnce(&mut Outbox) -> R) -> PyResult<R> {
+        self.cell.with(py, use_outbox)
+    }
+
     /// The bytes of `data`. Raises `FrameMismatch` if they are not a frame of the ring.
     #[inline]
     fn import<'a, 'py>(&self, data: &'a Bound<'py, PyAny>) -> PyResult<ImportedBytes<'a, 'py>> {
@@ -97,11 +102,11 @@ impl Writer {
 /// One attempt; `None` if the ring is full.
 #[inline]
 fn attempt(
-    py: Python<'_>,
-    guard: &mut EndpointGuard<'_, Outbox>,
+    guard: &mut EndpointGuard<'_, '_, Outbox>,
     payload: &[u8],
     header: &MessageHeader,
-) -> PyResult<Option<u64>> {
+) -> Attempt<u64> {
+    let py = guard.py;
     let writer = &mut guard.get().writer;
     let result = if payload.len() >= LARGE {
         py.detach(|| writer.try_write_with(payload, &header.extras()))
@@ -125,7 +130,7 @@ pub(crate) fn write(
     header: &MessageHeader,
     deadline: Deadline,
 ) -> PyResult<u64> {
-    let written = cell.wait(py, deadline, |guard| attempt(py, guard, payload, header))?;
+    let written = cell.wait(py, deadline, |guard| attempt(guard, payload, header))?;
     written.ok_or_else(|| no_room(py, cell))
 }
 
@@ -149,13 +154,10 @@ impl Writer {
         data: &Bound<'_, PyAny>,
         meta: Option<&Bound<'_, PyAny>>,
         tag: u64,
-    ) -> PyResult<Option<u64>> {
+    ) -> Attempt<u64> {
         let data = self.import(data)?;
         let header = MessageHeader::of(meta, tag)?;
-        match self.cell.try_hold(py)? {
-            Some(mut guard) => attempt(py, &mut guard, data.bytes(), &header),
-            None => Ok(None),
-        }
+        self.cell.try_once(py, |guard| attempt(guard, data.bytes(), &header))
     }
 
     /// As `try_write`, but waits while another thread uses the writer, until `is_full()` returns true.
@@ -164,12 +166,10 @@ impl Writer {
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         is_full: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<u64>> {
+    ) -> Attempt<u64> {
         let data = self.import(data)?;
-        match self.cell.hold_unless(py, is_full)? {
-            Some(mut guard) => attempt(py, &mut guard, data.bytes(), &MessageHeader::default()),
-            None => Ok(None),
-        }
+        let header = MessageHeader::default();
+        self.cell.once_in_turn(py, is_full, |guard| attempt(guard, data.bytes(), &header))
     }
 
     /// Publishes a message, waiting for room for at most `timeout` seconds. Returns its sequence.
@@ -206,7 +206,7 @@ impl Writer {
         let mut written = 0;
         self.cell.wait(py, deadline, |guard| {
             while let Some(data) = messages.get(written) {
-                if attempt(py, guard, data.bytes(), &MessageHeader::default())?.is_none() {
+                if attempt(guard, data.bytes(), &MessageHeader::default())?.is_none() {
                     return Ok(None);
                 }
                 written += 1;
@@ -245,18 +245,6 @@ impl Writer {
         self.cell.wait_ready(py, timeout)
     }
 
-    /// The sequence of the next message.
-    #[getter]
-    fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
-        self.cell.with(py, |outbox| outbox.writer.next_sequence())
-    }
-
-    /// How many calls found the ring full, whether or not they then waited.
-    #[getter]
-    fn refused(&self, py: Python<'_>) -> PyResult<u64> {
-        self.cell.with(py, |outbox| outbox.writer.refused())
-    }
-
     /// Whether this object is closed.
     #[getter]
     pub(crate) fn closed(&self) -> bool {
@@ -280,4 +268,12 @@ impl Writer {
     fn _forget(&self) {
         self.cell.forget();
     }
+}
+
+getters! {
+    Writer;
+    /// The sequence of the next message.
+    next_sequence: u64 = |outbox| outbox.writer.next_sequence();
+    /// How many calls found the ring full, whether or not they then waited.
+    refused: u64 = |outbox| outbox.writer.refused();
 }

@@ -263,9 +263,9 @@ def failure_of(items):
     [
         (pipeline_roles.CompatRaises, errors.ItemFailed, "ValueError: no 7 today"),
         (pipeline_roles.CompatKilled, errors.WorkerDied, "SIGKILL"),
-        (pipeline_roles.CompatWrongShape, errors.ItemFailed, "array 0 was made as"),
-        (pipeline_roles.CompatTooLarge, errors.ItemFailed, "values that uint32 does not have"),
-        (pipeline_roles.CompatTooFew, errors.ItemFailed, "0 arrays were made, and there are 2 shapes"),
+        (pipeline_roles.CompatWrongShape, errors.ItemFailed, "array 0 has the shape"),
+        (pipeline_roles.CompatTooLarge, errors.ItemFailed, "values that uint32 cannot represent"),
+        (pipeline_roles.CompatTooFew, errors.ItemFailed, "returned 0 arrays for 2 shapes"),
     ],
 )
 @pytest.mark.parametrize("deterministic", [True, False])

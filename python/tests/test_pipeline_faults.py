@@ -50,10 +50,10 @@ def failure_of(items):
     [
         (pipeline_roles.Raises, "ValueError: no 7 today"),
         (pipeline_roles.Exits, "SystemExit: 3"),
-        (pipeline_roles.WrongShape, r"array 0 is \(4, 3\) of uint8, and \(4, 4\) of uint8 was made"),
-        (pipeline_roles.WrongDtype, r"array 0 is \(4, 3\) of uint8, and \(4, 3\) of float32 was made"),
-        (pipeline_roles.WrongCount, "an item has 2 arrays, and 4 were made"),
-        (pipeline_roles.WrongAssignment, r"and \(4, 4\) of uint8 was made"),
+        (pipeline_roles.WrongShape, r"array 0 is \(4, 3\) of uint8, but the producer made \(4, 4\) of uint8"),
+        (pipeline_roles.WrongDtype, r"array 0 is \(4, 3\) of uint8, but the producer made \(4, 3\) of float32"),
+        (pipeline_roles.WrongCount, "an item has 2 arrays, but the producer returned 4"),
+        (pipeline_roles.WrongAssignment, r"made \(4, 4\) of uint8"),
         (pipeline_roles.LongMeta, "fit"),
     ],
 )

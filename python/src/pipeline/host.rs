@@ -5,7 +5,7 @@ use crate::endpoint_cell::{EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::options;
 use crate::pipeline::errors::exception;
-use crate::pipeline::lease::Lease;
+use crate::pipeline::item_buffer::ItemBuffer;
 use crate::pipeline::pending_exception::PendingException;
 use crate::pipeline::python_role::PythonRole;
 use crate::pipeline::worker_processes::PythonSpawner;
@@ -94,8 +94,8 @@ impl Host {
 
     /// The next item, waiting for at most `timeout` seconds; `None` after the last.
     #[pyo3(signature = (timeout=None))]
-    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Lease>> {
-        let attempt = |guard: &mut EndpointGuard<'_, Items>| {
+    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<ItemBuffer>> {
+        let attempt = |guard: &mut EndpointGuard<'_, '_, Items>| {
             let items = guard.get();
             // An item that is ready stays ready if a pending exception is raised first. At the end of the
             // stream `next` also ends the workers, which need the interpreter for that.
@@ -123,7 +123,7 @@ impl Host {
     /// Waits for at most `timeout` seconds until `next` will not wait; returns whether it will not.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let attempt = |guard: &mut EndpointGuard<'_, Items>| {
+        let attempt = |guard: &mut EndpointGuard<'_, '_, Items>| {
             let items = guard.get();
             let is_ready = py.detach(|| items.ready_within(Duration::ZERO));
             self.pending.raise().map(|()| is_ready.then_some(()))
@@ -165,13 +165,13 @@ impl Host {
 }
 
 impl Host {
-    fn lease(&self, py: Python<'_>, item: Item) -> Lease {
+    fn lease(&self, py: Python<'_>, item: Item) -> ItemBuffer {
         // Relaxed, both: counts, which order nothing.
         if self.held.load(Relaxed) < self.max_held {
-            return Lease::in_place(item, &self.held);
+            return ItemBuffer::in_place(item, &self.held);
         }
         self.copied.fetch_add(1, Relaxed);
-        py.detach(|| Lease::copied(item))
+        py.detach(|| ItemBuffer::copied(item))
     }
 }
 

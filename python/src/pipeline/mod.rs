@@ -4,16 +4,13 @@
 //! at offsets that Python knows, in the one buffer of an item.
 
 mod errors;
-mod filling;
 mod host;
-mod item_memory;
-mod lease;
+mod item_buffer;
 mod pending_exception;
 mod python_role;
 mod worker_entry;
 mod worker_processes;
 
-pub(crate) use filling::Filling;
 pub(crate) use host::Host;
-pub(crate) use lease::Lease;
+pub(crate) use item_buffer::ItemBuffer;
 pub(crate) use worker_entry::{interrupt_thread, refuse_start, run_commander, run_producer};

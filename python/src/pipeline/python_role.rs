@@ -1,7 +1,7 @@
 //! A commander or producer that is written in Python.
 #![allow(unsafe_code, reason = "the state of a foreign thread")]
 
-use crate::pipeline::filling::Filling;
+use crate::pipeline::item_buffer::ItemBuffer;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -60,7 +60,7 @@ impl Producer for PythonRole {
     ) -> Result<(), WorkerError> {
         self.call(|role| {
             let py = role.py();
-            let filling = Bound::new(py, Filling::new(item))?;
+            let filling = Bound::new(py, ItemBuffer::filling(item))?;
             let made = role.call_method1(intern!(py, "make"), (PyBytes::new(py, command), &filling));
             filling.get().close();
             let made = made?;

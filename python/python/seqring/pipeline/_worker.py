@@ -71,7 +71,7 @@ class ProducerTask:
         finally:
             self.thread = None
 
-    def make(self, command: bytes, filling: _seqring.Filling) -> bytes:
+    def make(self, command: bytes, filling: _seqring.ItemBuffer) -> bytes:
         """Makes the item of a message; returns its metadata."""
         arrays = self._arrays.over(filling)
         out = Out(arrays, filling.number, filling.tries)

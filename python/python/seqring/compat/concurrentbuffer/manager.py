@@ -28,7 +28,7 @@ class Buffer:
 class _BuffersOfShape(Mapping[int, Buffer]):
     """The buffers of one shape."""
 
-    def __init__(self, held: dict[int, _seqring.Lease], offset: int) -> None:
+    def __init__(self, held: dict[int, _seqring.ItemBuffer], offset: int) -> None:
         self._held = held
         self._offset = offset
 
@@ -52,7 +52,7 @@ class SharedBufferManager:
     def __init__(self, buffer_info: BufferInfo) -> None:
         self._info = buffer_info
         self._arrays = Arrays(list(buffer_info.shapes), buffer_info.dtype)
-        self._held: dict[int, _seqring.Lease] = {}
+        self._held: dict[int, _seqring.ItemBuffer] = {}
         self._states: bytearray | None = None
 
     @property
@@ -72,7 +72,7 @@ class SharedBufferManager:
         if len(self._held) >= self._info.count:
             raise BuffersHeldError(self._info.count)
 
-    def hold(self, lease: _seqring.Lease) -> int:
+    def hold(self, lease: _seqring.ItemBuffer) -> int:
         """Assigns a buffer number to an item: that of its message, if it is free."""
         count = self._info.count
         buffer_id = lease.number % count
