@@ -28,13 +28,13 @@ pub(crate) fn check_order(flags: c_int, layout: &ArrayLayout) -> PyResult<()> {
     Ok(())
 }
 
-/// Fills in `buffer` for an array of `layout` at `start`, as far as `flags` request. The buffer keeps
-/// `owner` alive.
+/// Fills in `buffer` for an array of `layout` at `start`, as far as `flags` request. The buffer
+/// keeps `owner` alive.
 ///
 /// # Safety
 /// - `buffer` is valid for writes;
-/// - `start` is valid for the layout's bytes until the buffer is released, for writes if `access` says
-///   so;
+/// - `start` is valid for the layout's bytes until the buffer is released, for writes if `access`
+///   says so;
 /// - `layout` belongs to `owner`, and does not change while `owner` lives.
 pub(crate) unsafe fn fill(
     buffer: *mut ffi::Py_buffer,
@@ -47,8 +47,8 @@ pub(crate) unsafe fn fill(
     let asked = |flag| flags & flag == flag;
     let extents =
         |flag, extents: &[isize]| if asked(flag) { extents.as_ptr().cast_mut() } else { null_mut() };
-    // SAFETY: valid for writes, says the caller. Format, shape and strides are those of `layout`, which
-    // `obj` keeps alive; consumers do not write through them.
+    // SAFETY: valid for writes, says the caller. Format, shape and strides are those of `layout`,
+    // which `obj` keeps alive; consumers do not write through them.
     unsafe {
         *buffer = ffi::Py_buffer {
             buf: start.cast::<c_void>(),

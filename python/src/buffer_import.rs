@@ -1,4 +1,5 @@
-//! Imports data through the buffer protocol: objects of any format, also with gaps between elements.
+//! Imports data through the buffer protocol: objects of any format, also with gaps between
+//! elements.
 #![allow(unsafe_code, reason = "buffers of other objects")]
 
 use pyo3::exceptions::PyTypeError;
@@ -61,7 +62,8 @@ impl<'py> ImportedBuffer<'py> {
             Ok(buffer) if buffer.has_objects() => Err(refused()),
             Ok(buffer) => Ok(buffer),
             Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => Err(error),
-            // The elements have no format, such as numpy's dates. The dtype says if they are objects.
+            // The elements have no format, such as numpy's dates. The dtype says if they are
+            // objects.
             Err(error) => match Self::dtype_has_objects(object)? {
                 Some(false) => Self::get(object, flags),
                 Some(true) => Err(refused()),
@@ -72,7 +74,8 @@ impl<'py> ImportedBuffer<'py> {
 
     fn get(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
         let mut view = Box::new(ffi::Py_buffer::new());
-        // SAFETY: the object is alive, `view` is valid for writes, and does not move until its release.
+        // SAFETY: the object is alive, `view` is valid for writes, and does not move until its
+        // release.
         if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, flags) } != 0 {
             return Err(Self::refusal(object));
         }
@@ -134,9 +137,10 @@ impl<'py> ImportedBuffer<'py> {
         if self.len() == 0 {
             return &[]; // The address may be null.
         }
-        // SAFETY: valid and alive: contiguous, `len` bytes long, and kept by its object until the view
-        // is released. Not changed meanwhile: the caller's obligation, as for all code that releases
-        // the interpreter's lock while it reads a buffer; a violation gives a mixed message.
+        // SAFETY: valid and alive: contiguous, `len` bytes long, and kept by its object until the
+        // view is released. Not changed meanwhile: the caller's obligation, as for all code that
+        // releases the interpreter's lock while it reads a buffer; a violation gives a mixed
+        // message.
         unsafe { std::slice::from_raw_parts(self.view.buf.cast(), self.len()) }
     }
 
@@ -177,7 +181,8 @@ impl<'py> ImportedBuffer<'py> {
 
 impl Drop for ImportedBuffer<'_> {
     fn drop(&mut self) {
-        // SAFETY: filled in by `PyObject_GetBuffer` and released once, with the interpreter attached.
+        // SAFETY: filled in by `PyObject_GetBuffer` and released once, with the interpreter
+        // attached.
         unsafe { ffi::PyBuffer_Release(&raw mut *self.view) };
     }
 }

@@ -1,8 +1,8 @@
 //! The class `Claim`: a message that is filled in place.
 //!
-//! Where no reader can be reading, the array is the memory in the ring. In a lossy ring a reader that
-//! fell behind may be reading, and inline slots have stamps between the payload words: there the array
-//! is private memory, copied once when it is published.
+//! Where no reader can be reading, the array is the memory in the ring. In a lossy ring a reader
+//! that fell behind may be reading, and inline slots have stamps between the payload words: there
+//! the array is private memory, copied once when it is published.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
 use crate::array_layout::{self, ArrayLayout};
@@ -34,9 +34,9 @@ use std::sync::Arc;
 /// >>> reader.read()
 /// bytearray(b'hello')
 ///
-/// The array becomes read-only when the message is published. Do not write to arrays made from it any
-/// more. While other buffers over the claim exist, nothing is published: that is a `BufferError`, and
-/// the writer is `Busy` until they are released.
+/// The array becomes read-only when the message is published. Do not write to arrays made from it
+/// any more. While other buffers over the claim exist, nothing is published: that is a
+/// `BufferError`, and the writer is `Busy` until they are released.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Claim {
     shape: ClaimShape,
@@ -79,8 +79,8 @@ enum Phase {
 }
 
 impl ClaimShape {
-    /// An array of that shape, of the ring's frame if there is no `dtype`; a number alone is so many
-    /// bytes.
+    /// An array of that shape, of the ring's frame if there is no `dtype`; a number alone is so
+    /// many bytes.
     pub(crate) fn of(
         shape: &Bound<'_, PyAny>,
         dtype: Option<Bound<'_, PyAny>>,
@@ -177,8 +177,8 @@ impl Claim {
         Ok(Some(given))
     }
 
-    /// Ends the claim and returns its last phase; `None` if buffers exist over its bytes, other than
-    /// that of the `withdrawn` array.
+    /// Ends the claim and returns its last phase; `None` if buffers exist over its bytes, other
+    /// than that of the `withdrawn` array.
     fn finish(&self, py: Python<'_>, withdrawn: Option<&Py<PyAny>>) -> PyResult<Option<Phase>> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "claim"));
@@ -203,8 +203,8 @@ impl Claim {
     }
 
     /// Publishes, waiting if other writers took the room; `None` if the deadline passed. The writer
-    /// stays lent during the wait: the bytes are in its only buffer, and a message of another thread
-    /// would overwrite them.
+    /// stays lent during the wait: the bytes are in its only buffer, and a message of another
+    /// thread would overwrite them.
     fn publish_claimed(&self, py: Python<'_>, mut claimed: ClaimedWriter) -> (Outbox, PyResult<Option<u64>>) {
         loop {
             let published = claimed.with_dependent_mut(|_, claim| {
@@ -352,9 +352,9 @@ impl Claim {
         drop(state);
         // SAFETY:
         // - `buffer` is valid for writes;
-        // - `start` is valid for the layout's bytes while this object lives, which the buffer ensures:
-        //   `memory` keeps the ring mapped; the private `bytearray`, known to no other code, is never
-        //   resized;
+        // - `start` is valid for the layout's bytes while this object lives, which the buffer
+        //   ensures: `memory` keeps the ring mapped; the private `bytearray`, known to no other
+        //   code, is never resized;
         // - the layout belongs to this object, and never changes.
         unsafe { buffer_export::fill(buffer, flags, start, Access::Write, &this.shape.layout, slf.as_any()) };
         Ok(())

@@ -4,7 +4,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::time::{Duration, Instant};
 
-/// Between two slices a wait checks for signals such as Ctrl-C, and for `close()` in another thread.
+/// Between two slices a wait checks for signals such as Ctrl-C, and for `close()` in another
+/// thread.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// When a wait ends.

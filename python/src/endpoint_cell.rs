@@ -5,7 +5,8 @@
 //! raise `Busy`, and a `close` takes effect at the return.
 //!
 //! A thread that holds a guard may run Python code: a signal handler or a finalizer can then call
-//! the same object. Such a call raises `Busy`, and such a `close` takes effect when the guard drops.
+//! the same object. Such a call raises `Busy`, and such a `close` takes effect when the guard
+//! drops.
 
 use crate::deadline::Deadline;
 use crate::errors;

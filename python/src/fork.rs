@@ -1,8 +1,9 @@
 //! Detects forks: an object that a child inherits belongs to the parent.
 //!
-//! A child of `fork` has copies of all objects, and shares the locks that say which process holds which
-//! entry of a ring. A call on an inherited reader, writer or view would act as the parent. So every
-//! object stores the generation in which it was made, and each child increments the generation.
+//! A child of `fork` has copies of all objects, and shares the locks that say which process holds
+//! which entry of a ring. A call on an inherited reader, writer or view would act as the parent. So
+//! every object stores the generation in which it was made, and each child increments the
+//! generation.
 #![allow(unsafe_code, reason = "pthread_atfork has no safe wrapper")]
 
 use std::sync::Once;
@@ -17,8 +18,8 @@ pub(crate) fn watch() {
     }
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
-        // SAFETY: `child` stays loaded while the process lives (extension modules are never unloaded),
-        // and does only what is permitted after a fork: it adds to an atomic.
+        // SAFETY: `child` stays loaded while the process lives (extension modules are never
+        // unloaded), and does only what is permitted after a fork: it adds to an atomic.
         let registered = unsafe { libc::pthread_atfork(None, None, Some(child)) };
         assert_eq!(registered, 0, "out of memory at the start");
     });

@@ -1,12 +1,12 @@
 //! The extension module of the Python package `seqring`: one file for each class.
 //!
-//! The package re-exports the public classes; names with an underscore serve the package's own Python
-//! files.
+//! The package re-exports the public classes; names with an underscore serve the package's own
+//! Python files.
 //!
 //! # Threads and the interpreter's lock
 //! Any thread may use any object, with or without the lock. A reader, writer or taker is in an
-//! [`endpoint_cell`] that one thread holds at a time. A thread that waits for a cell or a message, or
-//! that copies much, releases the interpreter's lock first.
+//! [`endpoint_cell`] that one thread holds at a time. A thread that waits for a cell or a message,
+//! or that copies much, releases the interpreter's lock first.
 
 mod array_layout;
 mod borrowed_endpoint;

@@ -7,8 +7,8 @@ use crate::ring::registered;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// Reads a ring without registering: through a read-only mapping, which needs only the right to read.
-/// Participants do not see it.
+/// Reads a ring without registering: through a read-only mapping, which needs only the right to
+/// read. Participants do not see it.
 ///
 /// >>> import seqring
 /// >>> with seqring.Ring.create(4, 64, observers=True) as ring, ring.writer() as writer:
@@ -18,8 +18,8 @@ use pyo3::types::PyType;
 /// bytearray(b'seen')
 ///
 /// Writers do not wait for it, not even in a gated ring: `Lagged` reports what it was too slow for.
-/// Writers do not wake it: it polls, at first without a pause and later every 20 ms. Otherwise calls
-/// and errors are those of `Reader`.
+/// Writers do not wake it: it polls, at first without a pause and later every 20 ms. Otherwise
+/// calls and errors are those of `Reader`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Observer {
     pub(crate) receiver: Receiver<seqring::Observer>,
@@ -27,9 +27,9 @@ pub(crate) struct Observer {
 
 #[pymethods]
 impl Observer {
-    /// Observes the ring of that name, from the `"next"` message on, from the `"oldest"` or `"latest"`
-    /// that is there, or from a sequence. `skip_lost`: lost messages are counted in `lost` and raise
-    /// no error.
+    /// Observes the ring of that name, from the `"next"` message on, from the `"oldest"` or
+    /// `"latest"` that is there, or from a sequence. `skip_lost`: lost messages are counted in
+    /// `lost` and raise no error.
     ///
     /// Raises `RingNotFound`, `NotPermitted`, and `Corrupt` for a ring that was made without
     /// `observers=True` or is a queue.

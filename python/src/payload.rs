@@ -21,8 +21,8 @@ pub(crate) enum Payload<'a> {
     Own(&'a [u8]),
 }
 
-// SAFETY: the only part that is not `Send` by itself is the address in a `Racy`; its memory is alive
-// for `'a` on every thread, and accessed atomically.
+// SAFETY: the only part that is not `Send` by itself is the address in a `Racy`; its memory is
+// alive for `'a` on every thread, and accessed atomically.
 unsafe impl Send for Payload<'_> {}
 
 impl Payload<'_> {
@@ -81,6 +81,7 @@ fn prefer_huge_pages(array: &Bound<'_, PyByteArray>) {
     const PAGE: usize = 4096;
     let start = array.data().addr();
     let inside = start.next_multiple_of(PAGE)..(start + array.len()) / PAGE * PAGE;
-    // SAFETY: these pages belong to the array, and the advice changes no contents. A refusal is harmless.
+    // SAFETY: these pages belong to the array, and the advice changes no contents. A refusal is
+    // harmless.
     let _ = unsafe { libc::madvise(inside.start as *mut libc::c_void, inside.len(), libc::MADV_HUGEPAGE) };
 }

@@ -37,18 +37,19 @@ macro_rules! receiver_methods {
                 self.receiver.wait(py, timeout, |guard| self.receiver.copy(guard))
             }
 
-            /// Copies the next message to the front of `out`, as the call that waits. `None` if there is
-            /// no message.
+            /// Copies the next message to the front of `out`, as the call that waits. `None` if
+            /// there is no message.
             fn $try_into(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> Attempt<usize> {
                 let mut out = ($buffer)(self, out)?;
                 self.receiver.cell.try_once(py, |guard| self.receiver.copy_into(guard, out.bytes_mut()))
             }
 
-            /// Copies the next message to the front of `out`, a writable C-contiguous buffer. Returns its
-            /// length in bytes. Waits for at most `timeout` seconds.
+            /// Copies the next message to the front of `out`, a writable C-contiguous buffer.
+            /// Returns its length in bytes. Waits for at most `timeout` seconds.
             ///
-            /// Raises `TooSmall` if `out` is too small: for the message in a reader, for any message in a
-            /// taker, since a taken message goes to no other taker. The next call finds the message.
+            /// Raises `TooSmall` if `out` is too small: for the message in a reader, for any
+            /// message in a taker, since a taken message goes to no other taker. The next call
+            /// finds the message.
             #[pyo3(signature = (out, timeout=None))]
             fn $into(&self, py: Python<'_>, out: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
                 let mut out = ($buffer)(self, out)?;
@@ -61,7 +62,8 @@ macro_rules! receiver_methods {
                 batch.map(Option::unwrap_or_default)
             }
 
-            /// Waits for a message for at most `timeout` seconds; returns all that are there, up to `max`.
+            /// Waits for a message for at most `timeout` seconds; returns all that are there, up to
+            /// `max`.
             ///
             /// If messages were lost in the middle, `Lagged.batch` holds those before the gap.
             #[pyo3(signature = (max, timeout=None))]
@@ -74,8 +76,8 @@ macro_rules! receiver_methods {
                 self.receiver.wait(py, timeout, |guard| self.receiver.copy_batch(guard, max))
             }
 
-            /// Waits until the next read will return a message or raise an error; returns whether it
-            /// will. Reads nothing.
+            /// Waits until the next read will return a message or raise an error; returns whether
+            /// it will. Reads nothing.
             ///
             /// `timeout` is in seconds; `None` waits without a limit.
             #[pyo3(signature = (timeout=None))]
@@ -94,7 +96,8 @@ macro_rules! receiver_methods {
                 self.receiver.cell.is_closed()
             }
 
-            /// Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1 s.
+            /// Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1
+            /// s.
             ///
             /// While a view is open, leaving is deferred until the view is released.
             fn close(&self, py: Python<'_>) -> PyResult<()> {
@@ -141,8 +144,8 @@ macro_rules! receiver_methods {
             sequence: Option<u64> = |inbox| inbox.received.map(|received| received.sequence);
             /// The tag of the last message; `None` before the first.
             tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag);
-            /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without
-            /// timestamps, `None` before the first message.
+            /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring
+            /// without timestamps, `None` before the first message.
             timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns);
         }
     };

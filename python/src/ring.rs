@@ -20,9 +20,10 @@ use seqring::{Config, Delivery, Frame, Writers};
 /// A ring of `slots` messages in shared memory, made by `Ring.create` and opened by its name in any
 /// process.
 ///
-/// It pickles to its name, for spawn and forkserver; after a fork it reopens itself. `close`, or the
-/// end of a `with` statement, releases the ring; its readers and writers stay. The last process that
-/// releases a ring removes it; `python -m seqring gc --remove` removes what killed processes left.
+/// It pickles to its name, for spawn and forkserver; after a fork it reopens itself. `close`, or
+/// the end of a `with` statement, releases the ring; its readers and writers stay. The last process
+/// that releases a ring removes it; `python -m seqring gc --remove` removes what killed processes
+/// left.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
     name: String,
@@ -119,24 +120,26 @@ impl Ring {
     /// Creates a ring of `slots` messages of at most `slot_bytes` bytes each.
     ///
     /// `name`: for `Ring.open`; an unused one if `None`.
-    /// `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`: writers
-    /// never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes to one taker.
-    /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a queue);
+    /// `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`:
+    /// writers never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes
+    /// to one taker.
+    /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
+    /// queue);
     /// `participants`: how many readers and writers together.
     /// `shape`, `dtype`: of every message; the name of an element type or a numpy one. Then
     /// `slot_bytes` is optional.
-    /// `meta_bytes`: room for metadata with each message. `tag`, `timestamps`: each message carries a
-    /// number, its time.
+    /// `meta_bytes`: room for metadata with each message. `tag`, `timestamps`: each message carries
+    /// a number, its time.
     /// `words`: 64-bit words for the application's own use.
     /// `slot_class`: how messages are stored: `"packed"`, `"lines"`, `"arena"`; by size if `None`.
-    /// `shared=False`: a ring on the heap, for the threads of this process. It has no file, and cannot
-    /// be opened or sent.
+    /// `shared=False`: a ring on the heap, for the threads of this process. It has no file, and
+    /// cannot be opened or sent.
     /// `observers`: permits `Observer.open`; then claims are private memory. `keep`: the ring stays
     /// when the last process releases it, until `Ring.unlink`.
-    /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then it
-    /// skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a message
-    /// that a dead taker had not finished goes to another taker (`"redeliver"`, the default) or is
-    /// dropped (`"drop"`).
+    /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then
+    /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
+    /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
+    /// default) or is dropped (`"drop"`).
     ///
     /// Raises `RingExists`, `NoSpace`, `ValueError`.
     #[classmethod]
@@ -215,8 +218,8 @@ impl Ring {
 
     /// Registers a writer. Raises `WriterTaken`, `TableFull`, `NoSpace`, `Closed`.
     ///
-    /// `waiting`: `"balanced"` spins for some µs and then sleeps; `"spinning"` and `"streaming"` never
-    /// sleep, for processes with a core of their own; `"sleeping"` sleeps at once.
+    /// `waiting`: `"balanced"` spins for some µs and then sleeps; `"spinning"` and `"streaming"`
+    /// never sleep, for processes with a core of their own; `"sleeping"` sleeps at once.
     #[pyo3(signature = (*, waiting="balanced"))]
     fn writer<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Writer>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
@@ -228,8 +231,8 @@ impl Ring {
     /// Registers a reader, from the `"next"` message on, from the `"oldest"` or `"latest"` that is
     /// there, or from a sequence.
     ///
-    /// `skip_lost`: lost messages are counted in `lost` and raise no error. `waiting`: as for `writer`.
-    /// Raises `TableFull`.
+    /// `skip_lost`: lost messages are counted in `lost` and raise no error. `waiting`: as for
+    /// `writer`. Raises `TableFull`.
     #[pyo3(signature = (start=Start::next(), *, waiting="balanced", skip_lost=false),
            text_signature = "($self, start='next', *, waiting='balanced', skip_lost=False)")]
     fn reader<'py>(

@@ -1,7 +1,8 @@
 //! Base classes of `seqring.compat.ringbuffer`: the fast path of each call for one message.
 //!
-//! In all other cases (a process that joins, the end of the stream, a death, the name of an error) the
-//! fast path has no effect, and the slow path runs: the method with an underscore of the derived class.
+//! In all other cases (a process that joins, the end of the stream, a death, the name of an error)
+//! the fast path has no effect, and the slow path runs: the method with an underscore of the
+//! derived class.
 
 use crate::deadline::Deadline;
 use crate::endpoint_cell::Attempt;
@@ -204,7 +205,8 @@ impl RingBufferBase {
         slf.call_method1(intern!(slf.py(), "_try_write"), (data,)).map(drop)
     }
 
-    /// Writes any object with a buffer, waiting for the slowest reader for at most `timeout` seconds.
+    /// Writes any object with a buffer, waiting for the slowest reader for at most `timeout`
+    /// seconds.
     ///
     /// Raises `TimedOutError`, and the errors of `try_write`.
     #[pyo3(signature = (data, timeout=None))]
@@ -236,12 +238,12 @@ impl RingBufferBase {
         slf.call_method1(intern!(py, "_try_read"), (pointer,))
     }
 
-    /// The next message for `pointer`, as a `bytearray` of the length that was written. Waits for at
-    /// most `timeout` seconds.
+    /// The next message for `pointer`, as a `bytearray` of the length that was written. Waits for
+    /// at most `timeout` seconds.
     ///
-    /// Raises `WriterFinishedError` if none will come, `WriterDiedError` if a writer's process ended
-    /// without `writer_done()`, `TimedOutError`, and `PointerInUseError` if another process reads by
-    /// `pointer`.
+    /// Raises `WriterFinishedError` if none will come, `WriterDiedError` if a writer's process
+    /// ended without `writer_done()`, `TimedOutError`, and `PointerInUseError` if another process
+    /// reads by `pointer`.
     #[pyo3(signature = (pointer, timeout=None))]
     fn blocking_read<'py>(
         slf: &Bound<'py, Self>,

@@ -11,8 +11,8 @@ use rustix::thread::{Timespec, futex};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-/// A ring's words: 64-bit numbers in its segment for the application's own use, initially 0. Made by
-/// `Ring.words`.
+/// A ring's words: 64-bit numbers in its segment for the application's own use, initially 0. Made
+/// by `Ring.words`.
 ///
 /// >>> import seqring
 /// >>> words = seqring.Ring.create(1, 8, words=2).words
@@ -31,8 +31,8 @@ impl Words {
         Words { ring }
     }
 
-    /// Calls `use_words` with `count` words from `index` on. All accesses are `SeqCst`: the Python API
-    /// has no weaker order.
+    /// Calls `use_words` with `count` words from `index` on. All accesses are `SeqCst`: the Python
+    /// API has no weaker order.
     fn with<R>(
         &self,
         py: Python<'_>,
@@ -100,8 +100,8 @@ impl Words {
     /// Waits for at most `timeout` seconds until `notified` differs from `seen`; returns whether it
     /// does.
     ///
-    /// Read `notified` first, then check the condition, then wait: no `notify` is missed. Lets other
-    /// threads run, and Ctrl-C ends it.
+    /// Read `notified` first, then check the condition, then wait: no `notify` is missed. Lets
+    /// other threads run, and Ctrl-C ends it.
     #[pyo3(signature = (index, seen, timeout=None))]
     fn wait(&self, py: Python<'_>, index: usize, seen: u32, timeout: Option<f64>) -> PyResult<bool> {
         let deadline = Deadline::after(timeout)?;
@@ -145,7 +145,8 @@ impl Words {
 
 /// The half of a word that the kernel can wait on.
 fn futex_word(word: &AtomicU64) -> &AtomicU32 {
-    // SAFETY: valid and aligned for four bytes, as half of the eight that `word` borrows, and accessed
-    // atomically by all. A user that mixes both uses of a word reads numbers that were never stored.
+    // SAFETY: valid and aligned for four bytes, as half of the eight that `word` borrows, and
+    // accessed atomically by all. A user that mixes both uses of a word reads numbers that were
+    // never stored.
     unsafe { AtomicU32::from_ptr(word.as_ptr().cast::<u32>()) }
 }

@@ -29,10 +29,10 @@ use std::ffi::c_int;
 /// ...         print(numpy.asarray(view).sum(axis=1))
 /// [ 3 12]
 ///
-/// A frame of the ring has its shape and element type; any other message is plain bytes. `release`, or
-/// the end of a `with` statement, permits the message to go: it goes with the last array that shows
-/// it, and until then the writers of a gated ring wait for it. In lossy rings, and for small messages,
-/// the view shows a copy: see `in_place`.
+/// A frame of the ring has its shape and element type; any other message is plain bytes. `release`,
+/// or the end of a `with` statement, permits the message to go: it goes with the last array that
+/// shows it, and until then the writers of a gated ring wait for it. In lossy rings, and for small
+/// messages, the view shows a copy: see `in_place`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct View {
     state: Mutex<ViewState>,

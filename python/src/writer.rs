@@ -58,12 +58,12 @@ impl MessageHeader {
 ///
 /// When the last writer leaves, the stream ends: readers get the remaining messages, and then
 /// `Closed`. Data are any object with a buffer, of any element type but objects; elements with gaps
-/// between them are gathered. Do not change the data during the call. `meta` goes with a message in a
-/// ring with `meta_bytes`: bytes, or a value that JSON can represent; `json.loads(reader.meta)`
+/// between them are gathered. Do not change the data during the call. `meta` goes with a message in
+/// a ring with `meta_bytes`: bytes, or a value that JSON can represent; `json.loads(reader.meta)`
 /// returns it. `tag` is a 64-bit number, in a ring with `tag=True`.
 ///
-/// Calls raise `TooLarge`, `FrameMismatch` for data that are not a frame of the ring, `Closed` after
-/// `Ring.shutdown`, `TimedOut`, which names the slowest reader, `Busy` while a claim is open,
+/// Calls raise `TooLarge`, `FrameMismatch` for data that are not a frame of the ring, `Closed`
+/// after `Ring.shutdown`, `TimedOut`, which names the slowest reader, `Busy` while a claim is open,
 /// `Forked`, and `ValueError` once the writer is closed.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Writer {
@@ -160,7 +160,8 @@ impl Writer {
         self.cell.try_once(py, |guard| attempt(guard, data.bytes(), &header))
     }
 
-    /// As `try_write`, but waits while another thread uses the writer, until `is_full()` returns true.
+    /// As `try_write`, but waits while another thread uses the writer, until `is_full()` returns
+    /// true.
     fn _write_in_turn(
         &self,
         py: Python<'_>,
@@ -187,9 +188,9 @@ impl Writer {
         write(py, &self.cell, data.bytes(), &header, Deadline::after(timeout)?)
     }
 
-    /// Publishes messages in their order, waiting for room. Returns how many it published: fewer than
-    /// all only if `timeout` seconds passed. Data without a buffer, or that are no frame, are refused
-    /// before anything is published.
+    /// Publishes messages in their order, waiting for room. Returns how many it published: fewer
+    /// than all only if `timeout` seconds passed. Data without a buffer, or that are no frame, are
+    /// refused before anything is published.
     #[pyo3(signature = (messages, *, timeout=None))]
     fn write_batch(
         &self,
@@ -219,11 +220,11 @@ impl Writer {
     /// Claims room for a message that is filled in place: a context that gives a numpy array and
     /// publishes it at the end.
     ///
-    /// `claim(shape, dtype)` gives an array, of the ring's frame if `dtype` is missing; `claim(nbytes)`
-    /// gives a `memoryview`. `timeout` limits the wait for room, in seconds; and the wait at the end,
-    /// if other writers took the room meanwhile. After an exception nothing is published. In lossy or
-    /// observed rings, where a reader may be reading, and for small messages, the array is private
-    /// memory, which is copied once.
+    /// `claim(shape, dtype)` gives an array, of the ring's frame if `dtype` is missing;
+    /// `claim(nbytes)` gives a `memoryview`. `timeout` limits the wait for room, in seconds; and
+    /// the wait at the end, if other writers took the room meanwhile. After an exception nothing is
+    /// published. In lossy or observed rings, where a reader may be reading, and for small
+    /// messages, the array is private memory, which is copied once.
     #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(
         &self,

@@ -301,7 +301,7 @@ def test_what_hangs_can_be_stopped_and_given_a_time(producer):
     assert isinstance(error, (errors.ItemTimedOut, errors.BuildFailed))
 
 
-def test_buffers_that_nobody_frees_are_an_error_and_can_be_freed():
+def test_buffers_that_are_not_freed_are_an_error_and_can_be_freed():
     items = iterator(buffer_iterator_class=BufferIterator, auto_free_buffer=False)
     with items:
         kept = [next(items) for _ in range(8)]

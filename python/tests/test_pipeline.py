@@ -156,7 +156,7 @@ def test_figures_say_who_made_how_much():
     assert all(producer.busy >= 0 and producer.failed == 0 for producer in figures.producers)
 
 
-def test_a_bar_is_told_of_every_item():
+def test_a_bar_is_reported_of_every_item():
     class Bar:
         made = []
 

@@ -22,7 +22,7 @@ from seqring.pipeline import (
     Stuck,
     WorkerDied,
 )
-from seqring.pipeline._spawner import ProcessWorker, ThreadWorker
+from seqring.pipeline._spawner import ProcessWorker
 from test_pipeline import METHODS, number_of, pipeline
 
 PROCESSES = ["fork", "spawn", "forkserver"]
@@ -140,7 +140,7 @@ def test_a_message_that_is_too_long_is_refused_with_what_to_do(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_build_that_raises_is_told(method):
+def test_a_build_that_raises_is_reported(method):
     for commander, producer, worker in [
         (pipeline_roles.Counting(), pipeline_roles.NotBuilt(), "producer"),
         (pipeline_roles.CommanderNotBuilt(), pipeline_roles.Filling(), "the commander"),
@@ -152,13 +152,13 @@ def test_a_build_that_raises_is_told(method):
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_what_cannot_be_unpickled_is_told(method):
+def test_what_cannot_be_unpickled_is_reported(method):
     numbers, error = failure_of(pipeline(pipeline_roles.Counting(), pipeline_roles.NotUnpickled(), start_method=method))
     assert numbers == [] and isinstance(error, BuildFailed)
     assert error.message == "RuntimeError: no such version" and "__setstate__" in error.traceback
 
 
-def test_what_does_not_pickle_is_told_at_the_start():
+def test_what_does_not_pickle_is_reported_at_the_start():
     with pytest.raises(seqring.pipeline.PipelineError, match="pickle"):
         pipeline(range(3), lambda message: None, start_method="spawn")
 
@@ -205,7 +205,7 @@ def test_ctrl_c_ends_the_wait_and_all_workers(method):
     assert not any(is_running(pid) for pid in workers)
 
 
-NOT_TOLD = """
+NOT_REPORTED = """
 import signal, sys
 import pipeline_roles, seqring
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -221,10 +221,10 @@ items.stop()
 
 
 @pytest.mark.parametrize("method", PROCESSES)
-def test_a_death_of_which_the_system_does_not_tell_is_seen_all_the_same(method):
+def test_a_death_that_the_system_does_not_report_is_seen_all_the_same(method):
     """Fails if the end of a process is detected only by its exit code."""
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    command = [sys.executable, "-c", NOT_TOLD, method]
+    command = [sys.executable, "-c", NOT_REPORTED, method]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert (done.stdout, done.returncode) == ("7 True\n", 0), done.stderr
 
@@ -252,7 +252,7 @@ def test_a_program_ends_whose_threads_do_not():
 
 
 @pytest.mark.parametrize("method", PROCESSES)
-def test_a_build_that_hangs_or_is_killed_is_told(method):
+def test_a_build_that_hangs_or_is_killed_is_reported(method):
     for producer in [pipeline_roles.BuildHangs(), pipeline_roles.BuildKilled()]:
         numbers, error = failure_of(pipeline(pipeline_roles.Counting(), producer, start_method=method, produce_timeout=2))
         assert numbers == [] and isinstance(error, (BuildFailed, WorkerDied))
@@ -336,7 +336,7 @@ def test_threads_in_python_code_are_interrupted_and_end_in_time(method):
         begun.wait()
 
 
-def test_a_process_that_does_not_die_is_waited_for_in_vain_once():
+def test_a_process_that_does_not_die_is_waited_for_only_once():
     class Undying:
         pid, sentinel, exitcode, asked = 1, None, None, 0.0
 
@@ -407,148 +407,6 @@ def test_what_a_forked_child_inherits_is_not_its_own():
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         assert [number_of(arrays) for arrays, _ in items] == list(range(1, 20))
-
-
-def signals_itself(monkeypatch, worker, method, number=signal.SIGINT):
-    """Makes the next call of that method raise a signal, whose handler runs inside it. Returns a
-    list that is filled then."""
-    real, done = getattr(worker, method), []
-
-    def signalling(self, *args):
-        if not done and threading.current_thread() is threading.main_thread():
-            done.append(number)
-            signal.raise_signal(number)
-        return real(self, *args)
-
-    monkeypatch.setattr(worker, method, signalling)
-    return done
-
-
-@pytest.fixture
-def handle():
-    """Sets the handler of `SIGUSR1`."""
-    before = signal.getsignal(signal.SIGUSR1)
-    yield lambda handler: signal.signal(signal.SIGUSR1, handler)
-    signal.signal(signal.SIGUSR1, before)
-
-
-def test_an_interrupt_at_a_look_at_a_thread_is_raised_and_ends_nothing(monkeypatch):
-    gate = threading.Event()
-
-    def source():
-        yield from range(3)
-        gate.wait()
-        yield 3
-
-    with pipeline(source(), pipeline_roles.fill, producers=1) as items:
-        assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
-        assert signals_itself(monkeypatch, ThreadWorker, "wait") == []
-        with pytest.raises(KeyboardInterrupt):
-            next(items)
-        gate.set()
-        assert [number_of(arrays) for arrays, _ in items] == [3]
-
-
-@pytest.mark.parametrize("method", PROCESSES)
-def test_an_interrupt_at_a_look_at_a_process_is_raised_and_ends_nothing(monkeypatch, method):
-    with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling(), start_method=method) as items:
-        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-        done = signals_itself(monkeypatch, ProcessWorker, "wait")
-        with pytest.raises(KeyboardInterrupt):
-            next(items)
-        # From then on no worker is reported dead.
-        looks = len(done)
-        real = ProcessWorker.wait
-        monkeypatch.setattr(ProcessWorker, "wait", lambda self, timeout: (done.append(0), real(self, timeout))[1])
-        items.timeout = 0.05
-        while len(done) < looks + 6:
-            with pytest.raises(seqring.TimedOut):
-                next(items)
-
-
-def test_what_a_handler_raises_at_a_look_is_raised(monkeypatch, handle):
-    class Mine(Exception):
-        pass
-
-    def raises(*_):
-        raise Mine
-
-    handle(raises)
-    with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling()) as items:
-        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-        signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
-        with pytest.raises(Mine):
-            next(items)
-        with pytest.raises(seqring.TimedOut):
-            items.timeout = 0.05
-            next(items)
-
-
-def test_an_interrupted_start_is_an_interrupt(monkeypatch):
-    signals_itself(monkeypatch, ProcessWorker, "__init__")
-    with pytest.raises(KeyboardInterrupt) as caught:
-        pipeline(pipeline_roles.Counting(), pipeline_roles.Filling())
-    assert "could not be started" in str(caught.value.__context__)
-
-
-def test_an_interrupted_kill_kills_and_is_raised(monkeypatch):
-    done = signals_itself(monkeypatch, ProcessWorker, "kill")
-    with pipeline(
-        pipeline_roles.Counting(30), pipeline_roles.Hangs(tries=1), on_failure="retry", produce_timeout=3, timeout=30
-    ) as items:
-        numbers = []
-        with pytest.raises(KeyboardInterrupt):
-            for arrays, _ in items:
-                numbers.append(number_of(arrays))
-        assert done == [signal.SIGINT]
-        numbers += [number_of(arrays) for arrays, _ in items]
-        assert numbers == list(range(30))
-
-
-@pytest.mark.parametrize("method", PROCESSES)
-def test_an_interrupted_stop_ends_all_workers_and_is_raised(monkeypatch, method):
-    items = pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Hangs(3), start_method=method)
-    assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
-    pids = [process.pid for process in multiprocessing.active_children()]
-    assert pids
-    signals_itself(monkeypatch, ProcessWorker, "wait")
-    with pytest.raises(KeyboardInterrupt):
-        items.stop()
-    assert not any(is_running(pid) for pid in pids)
-
-
-def test_a_handler_may_stop_the_pipeline_that_is_waited_for(monkeypatch, handle):
-    """Hangs if the handler waits for the wait that it interrupts."""
-    items = pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling())
-    assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-    pids = [process.pid for process in multiprocessing.active_children()]
-    handle(lambda *_: items.stop())
-    signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
-    with pytest.raises(ValueError, match="closed"):
-        next(items)
-    assert not any(is_running(pid) for pid in pids)
-    items.stop()
-
-
-def test_a_handler_that_comes_back_to_the_pipeline_is_told_that_it_is_busy(monkeypatch, handle):
-    """Hangs if the handler waits for the wait that it interrupts."""
-    called = []
-
-    def come_back(*_):
-        for call in [items.figures, items.__next__]:
-            with pytest.raises(seqring.Busy):
-                call()
-        called.append(True)
-
-    with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling()) as items:
-        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-        handle(come_back)
-        signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
-        items.timeout = 0.05
-        while not called:
-            with pytest.raises(seqring.TimedOut):
-                next(items)
-        assert items.figures().done == 7
 
 
 @pytest.mark.parametrize("method", ["fork", "threads"])

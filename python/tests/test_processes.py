@@ -72,7 +72,7 @@ def test_each_message_of_a_queue_goes_to_one_process(context):
         finish(*takers)
 
 
-def test_a_killed_reader_holds_nobody_up(context, ring):
+def test_a_killed_reader_blocks_no_other(context, ring):
     ready = context.Event()
     process = context.Process(target=process_targets.block_in_read, args=(ring, ready))
     process.start()
@@ -84,7 +84,7 @@ def test_a_killed_reader_holds_nobody_up(context, ring):
     assert ring.stats().of("reader") == []
 
 
-def test_a_killed_reader_with_an_array_holds_nobody_up(context):
+def test_a_killed_reader_with_an_array_blocks_no_other(context):
     with seqring.Ring.create(2, 4096) as ring, ring.writer() as writer:
         writer.write(b"x")
         ready = context.Event()
@@ -126,7 +126,7 @@ def test_what_a_forked_child_inherits_is_not_its_own():
         assert reader.read(timeout=60) == b"the parent's"
 
 
-def test_after_a_fork_locks_are_free_and_nobody_makes_one():
+def test_after_a_fork_locks_are_free_and_none_is_renewed():
     """Fails if a lock is renewed at its first use: two threads at once would each have one."""
     lock, made = _lifetime.ProcessLock(), []
     with lock:

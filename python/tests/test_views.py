@@ -259,7 +259,7 @@ def test_buffers_in_another_order_are_refused(ring):
             assert buffer_of(writer.claim(shape), f), "every order is the same"
 
 
-def test_one_claim_at_a_time_and_other_calls_are_told():
+def test_one_claim_at_a_time_and_other_calls_are_reported():
     with seqring.Ring.create(2, 4096) as ring, ring.writer() as writer:
         claim = writer.claim(5)
         with pytest.raises(seqring.Busy):
@@ -274,7 +274,7 @@ def test_one_claim_at_a_time_and_other_calls_are_told():
         assert writer.write(b"x") == 1
 
 
-def test_a_claim_whose_room_others_took_is_published_as_it_is_and_by_nobody_else():
+def test_a_claim_whose_room_others_took_is_published_as_it_is_and_only_once():
     """Fails if the writer can be used while the claim waits: its buffer would be overwritten."""
     with seqring.Ring.create(1, 4096, writers="many") as ring, ring.reader() as reader, ring.writer() as other:
         with ring.writer() as writer:

@@ -42,8 +42,8 @@ impl Waits for Items {
 
 #[pymethods]
 impl Host {
-    /// `spawner` is an object of `seqring.pipeline._spawner`, kept by the caller; `nbytes` is the size
-    /// of each array.
+    /// `spawner` is an object of `seqring.pipeline._spawner`, kept by the caller; `nbytes` is the
+    /// size of each array.
     #[new]
     #[pyo3(signature = (
         spawner, nbytes, *, producers, in_flight, held_items, ordered, skips, retries, produce_timeout, meta_bytes,
@@ -97,8 +97,8 @@ impl Host {
     fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<ItemBuffer>> {
         let attempt = |guard: &mut EndpointGuard<'_, '_, Items>| {
             let items = guard.get();
-            // An item that is ready stays ready if a pending exception is raised first. At the end of the
-            // stream `next` also ends the workers, which need the interpreter for that.
+            // An item that is ready stays ready if a pending exception is raised first. At the end
+            // of the stream `next` also ends the workers, which need the interpreter for that.
             let next = || {
                 let is_next = items.ready_within(Duration::ZERO) && !self.pending.is_here();
                 is_next.then(|| items.next_timeout(Duration::ZERO))
@@ -106,7 +106,8 @@ impl Host {
             let Some(next) = py.detach(next) else { return self.pending.raise().map(|()| None) };
             match next {
                 Err(PipelineError::TimedOut { .. }) => Ok(None),
-                // Under the guard: otherwise another thread finds all items held while this one copies.
+                // Under the guard: otherwise another thread finds all items held while this one
+                // copies.
                 Ok(item) => Ok(Some(item.map(|item| self.lease(py, item)))),
                 Err(error) => Err(exception(py, error)),
             }
@@ -133,8 +134,8 @@ impl Host {
         self.pending.raise().map(|()| waited.is_some())
     }
 
-    /// Messages issued, items done, messages in flight, items copied; and for each producer: items made,
-    /// items failed, seconds at work, and how often it was replaced.
+    /// Messages issued, items done, messages in flight, items copied; and for each producer: items
+    /// made, items failed, seconds at work, and how often it was replaced.
     #[expect(clippy::type_complexity, reason = "a tuple for Python")]
     fn stats(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64, u64)>)> {
         let progress = self.cell.with(py, |items| items.progress())?;
@@ -145,9 +146,9 @@ impl Host {
         Ok((progress.issued, progress.done, progress.in_flight, self.copied.load(Relaxed), producers))
     }
 
-    /// Ends the pipeline. Raises `Stuck`, and last an exception of a signal handler. A call that waits in
-    /// another thread raises `ValueError`. In a signal handler that interrupts a wait of this thread, that
-    /// wait ends the pipeline instead.
+    /// Ends the pipeline. Raises `Stuck`, and last an exception of a signal handler. A call that
+    /// waits in another thread raises `ValueError`. In a signal handler that interrupts a wait of
+    /// this thread, that wait ends the pipeline instead.
     ///
     /// `interrupt` is called if workers are still running after half of their time.
     #[pyo3(signature = (interrupt=None))]
@@ -201,7 +202,8 @@ fn stop(items: Items, interrupt: Option<&Py<PyAny>>) -> Result<(), PipelineError
     })
 }
 
-/// Starts the pipeline: with threads if `spawner` has `roles`, else with the workers that it starts.
+/// Starts the pipeline: with threads if `spawner` has `roles`, else with the workers that it
+/// starts.
 fn start(pipeline: &Pipeline, spawner: &Bound<'_, PyAny>, pending: &PendingException) -> PyResult<Items> {
     let py = spawner.py();
     let roles: Option<(Py<PyAny>, Vec<Py<PyAny>>)> = spawner.getattr("roles")?.extract()?;

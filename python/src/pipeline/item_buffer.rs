@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// The bytes of all arrays of an item.
 ///
-/// A producer fills them until the item is done; then the memory is reused for another item, and new
-/// arrays are refused. (Python sets the old ones read-only.) The consumer may change and keep them: its
-/// arrays keep this object, and when it goes, the memory is reused.
+/// A producer fills them until the item is done; then the memory is reused for another item, and
+/// new arrays are refused. (Python sets the old ones read-only.) The consumer may change and keep
+/// them: its arrays keep this object, and when it goes, the memory is reused.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct ItemBuffer {
     #[pyo3(get)]
@@ -124,8 +124,8 @@ impl ItemBuffer {
             return Err(PyBufferError::new_err("this item is done, or another process's"));
         }
         let (start, len) = (this.start.as_ptr().cast::<c_void>(), this.len.cast_signed());
-        // SAFETY: `buffer` is the interpreter's, and keeps this object. The keeper keeps the bytes, which
-        // belong to the producer while it fills them, or to the consumer.
+        // SAFETY: `buffer` is the interpreter's, and keeps this object. The keeper keeps the bytes,
+        // which belong to the producer while it fills them, or to the consumer.
         let filled = unsafe { ffi::PyBuffer_FillInfo(buffer, slf.as_ptr(), start, len, 0, flags) };
         if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
     }

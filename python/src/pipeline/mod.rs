@@ -1,7 +1,7 @@
 //! The Rust part of `seqring.pipeline`.
 //!
-//! Python decides on the contents: messages are bytes that only its two ends interpret, and arrays are
-//! at offsets that Python knows, in the one buffer of an item.
+//! Python decides on the contents: messages are bytes that only its two ends interpret, and arrays
+//! are at offsets that Python knows, in the one buffer of an item.
 
 mod errors;
 mod host;

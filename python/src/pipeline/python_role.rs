@@ -90,8 +90,8 @@ unsafe impl Send for Attached {}
 
 impl Attached {
     fn new() -> Self {
-        // SAFETY: the interpreter runs, since it made the role. The lock is released at once; the state
-        // stays.
+        // SAFETY: the interpreter runs, since it made the role. The lock is released at once; the
+        // state stays.
         unsafe {
             let state = ffi::PyGILState_Ensure();
             Attached { state, thread: ffi::PyEval_SaveThread() }
@@ -101,8 +101,8 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        // SAFETY: in the thread of `new`, the two calls undone in reverse. In an interpreter that is
-        // ending the first one does not return; this thread then holds no locks.
+        // SAFETY: in the thread of `new`, the two calls undone in reverse. In an interpreter that
+        // is ending the first one does not return; this thread then holds no locks.
         unsafe {
             if ffi::Py_IsInitialized() != 0 {
                 ffi::PyEval_RestoreThread(self.thread);

@@ -19,14 +19,15 @@ fn join(
     done.map_err(|error| errors::exception(py, error))
 }
 
-/// Runs the commander of that ticket: calls `role.build()`, and `role.next()` until it returns `None`.
+/// Runs the commander of that ticket: calls `role.build()`, and `role.next()` until it returns
+/// `None`.
 #[pyfunction]
 pub(crate) fn run_commander(py: Python<'_>, ticket: &str, role: Py<PyAny>) -> PyResult<()> {
     join(py, ticket, |place| place.command(PythonRole::new(role)))
 }
 
-/// Runs the producer of that ticket: calls `role.build()`, and `role.make(message, filling)` for each
-/// message.
+/// Runs the producer of that ticket: calls `role.build()`, and `role.make(message, filling)` for
+/// each message.
 #[pyfunction]
 pub(crate) fn run_producer(py: Python<'_>, ticket: &str, role: Py<PyAny>) -> PyResult<()> {
     join(py, ticket, |place| place.produce(PythonRole::new(role)))
@@ -42,6 +43,7 @@ pub(crate) fn refuse_start(py: Python<'_>, ticket: &str, reason: String) -> PyRe
 #[pyfunction]
 pub(crate) fn interrupt_thread(py: Python<'_>, thread: c_long) {
     let exception = py.get_type::<PySystemExit>();
-    // SAFETY: the interpreter's lock is held, and the exception is a class. An unknown thread is ignored.
+    // SAFETY: the interpreter's lock is held, and the exception is a class. An unknown thread is
+    // ignored.
     unsafe { ffi::PyThreadState_SetAsyncExc(thread, exception.as_ptr()) };
 }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// A spawner of `seqring.pipeline._spawner`, whose `start(index, ticket)` starts a producer, or
 /// without an index the commander.
 ///
-/// The reference is weak: the spawner leads to the user's commander and producer, which can lead back
-/// to the pipeline, and the garbage collector does not see a cycle through this object.
+/// The reference is weak: the spawner leads to the user's commander and producer, which can lead
+/// back to the pipeline, and the garbage collector does not see a cycle through this object.
 #[derive(Debug)]
 pub(crate) struct PythonSpawner {
     spawner: Py<PyWeakrefReference>,
@@ -104,8 +104,8 @@ impl PythonWorker {
         Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
     }
 
-    /// Calls Python, again if that raises: in the main thread signal handlers run, and their exceptions
-    /// are kept for the caller of the library.
+    /// Calls Python, again if that raises: in the main thread signal handlers run, and their
+    /// exceptions are kept for the caller of the library.
     fn insist<R>(&self, call: impl Fn(Python<'_>) -> PyResult<R>) -> Result<R, NoAnswer> {
         let mut tries =
             (0..TRIES).filter_map(|_| Python::attach(&call).map_err(|error| self.pending.keep(error)).ok());
@@ -121,8 +121,8 @@ fn is_readable(fd: c_int) -> bool {
 
 /// Whether this process has a child with that pid, alive or not yet reaped.
 fn is_child(pid: u32) -> bool {
-    // SAFETY: zero is a valid `siginfo_t`, which is valid for the call; `WNOWAIT` leaves the child as it
-    // is.
+    // SAFETY: zero is a valid `siginfo_t`, which is valid for the call; `WNOWAIT` leaves the child
+    // as it is.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
