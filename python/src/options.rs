@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use seqring::{Delivery, Role, SlotClass, Unfinished, Waiting, Writers};
+use seqring::{Delivery, Role, SlotClass, Redelivery, WaitStrategy, Writers};
 use std::time::Duration;
 
 type Choices<T> = [(&'static str, T)];
@@ -12,15 +12,15 @@ pub(crate) const DELIVERIES: &Choices<Delivery> =
 pub(crate) const WRITERS: &Choices<Writers> = &[("one", Writers::One), ("many", Writers::Many)];
 pub(crate) const SLOT_CLASSES: &Choices<SlotClass> =
     &[("packed", SlotClass::Packed), ("lines", SlotClass::Lines), ("arena", SlotClass::Arena)];
-pub(crate) const UNFINISHED: &Choices<Unfinished> =
-    &[("redeliver", Unfinished::Redeliver), ("drop", Unfinished::Drop)];
+pub(crate) const UNFINISHED: &Choices<Redelivery> =
+    &[("redeliver", Redelivery::Redeliver), ("drop", Redelivery::Drop)];
 pub(crate) const ROLES: &Choices<Role> =
     &[("writer", Role::Writer), ("reader", Role::Reader), ("taker", Role::Taker)];
-const WAITINGS: &Choices<Waiting> = &[
-    ("balanced", Waiting::BALANCED),
-    ("spinning", Waiting::SPINNING),
-    ("streaming", Waiting::STREAMING),
-    ("sleeping", Waiting::SLEEPING),
+const WAITINGS: &Choices<WaitStrategy> = &[
+    ("balanced", WaitStrategy::BALANCED),
+    ("spinning", WaitStrategy::SPINNING),
+    ("streaming", WaitStrategy::STREAMING),
+    ("sleeping", WaitStrategy::SLEEPING),
 ];
 
 /// The option that `word` names.
@@ -38,7 +38,7 @@ pub(crate) fn word<T: PartialEq>(option: T, choices: &Choices<T>) -> &'static st
     choices.iter().find(|(_, known)| *known == option).map_or("unknown", |(word, _)| word)
 }
 
-pub(crate) fn waiting(word: &str) -> PyResult<Waiting> {
+pub(crate) fn waiting(word: &str) -> PyResult<WaitStrategy> {
     parse("waiting", word, WAITINGS)
 }
 

@@ -4,7 +4,7 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
-use seqring::Racy;
+use seqring::RacyBytes;
 
 /// From this size on a copy takes longer than releasing and reacquiring the interpreter's lock.
 pub(crate) const LARGE: usize = 64 << 10;
@@ -16,12 +16,12 @@ const HUGE: usize = 4 << 20;
 #[derive(Clone, Copy)]
 pub(crate) enum Payload<'a> {
     /// In the ring, where a writer may overwrite them during the copy.
-    Racy(Racy<'a>),
+    RacyBytes(RacyBytes<'a>),
     /// Owned by the taker.
     Own(&'a [u8]),
 }
 
-// SAFETY: the only part that is not `Send` by itself is the address in a `Racy`; its memory is
+// SAFETY: the only part that is not `Send` by itself is the address in a `RacyBytes`; its memory is
 // alive for `'a` on every thread, and accessed atomically.
 unsafe impl Send for Payload<'_> {}
 
@@ -29,7 +29,7 @@ impl Payload<'_> {
     #[inline]
     pub(crate) fn len(self) -> usize {
         match self {
-            Payload::Racy(bytes) => bytes.len(),
+            Payload::RacyBytes(bytes) => bytes.len(),
             Payload::Own(bytes) => bytes.len(),
         }
     }
@@ -47,7 +47,7 @@ impl Payload<'_> {
     #[inline]
     fn copy(self, out: &mut [u8]) {
         match self {
-            Payload::Racy(bytes) => bytes.copy_to_slice(out),
+            Payload::RacyBytes(bytes) => bytes.copy_to_slice(out),
             Payload::Own(bytes) => out.copy_from_slice(bytes),
         }
     }

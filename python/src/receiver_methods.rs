@@ -190,7 +190,7 @@ macro_rules! reading_methods {
 
             #[inline]
             fn receive<R>(&mut self, meta: &mut Vec<u8>, mut copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R> {
-                let received = self.try_read_with(|bytes| copy(Payload::Racy(bytes)))?;
+                let received = self.try_read_with(|bytes| copy(Payload::RacyBytes(bytes)))?;
                 replace(meta, self.metadata());
                 Ok(received)
             }
@@ -231,7 +231,7 @@ impl Endpoint for seqring::Taker {
     fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError> {
         let copy = |payload: Payload<'_>| match payload {
             Payload::Own(bytes) => out[..bytes.len()].copy_from_slice(bytes),
-            Payload::Racy(_) => unreachable!("a taken message belongs to the taker"),
+            Payload::RacyBytes(_) => unreachable!("a taken message belongs to the taker"),
         };
         self.receive(meta, copy).map(|(received, ())| received)
     }

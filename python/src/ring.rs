@@ -137,7 +137,7 @@ impl Ring {
     /// `observers`: permits `Observer.open`; then claims are private memory. `keep`: the ring stays
     /// when the last process releases it, until `Ring.unlink`.
     /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then
-    /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
+    /// it skips to the newest message and raises `Lagged`. `redelivery`: in a queue, whether a
     /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
     /// default) or is dropped (`"drop"`).
     ///
@@ -146,7 +146,7 @@ impl Ring {
     #[pyo3(signature = (
         slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=16, participants=None,
         shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
-        shared=true, observers=false, keep=false, evict_after=None, unfinished=None,
+        shared=true, observers=false, keep=false, evict_after=None, redelivery=None,
     ))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     fn create<'py>(
@@ -170,7 +170,7 @@ impl Ring {
         observers: bool,
         keep: bool,
         evict_after: Option<f64>,
-        unfinished: Option<&str>,
+        redelivery: Option<&str>,
     ) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
         let frame = match (shape, dtype) {
@@ -189,8 +189,8 @@ impl Ring {
         if let Some(seconds) = evict_after {
             config = config.evict_after(options::positive_seconds("evict_after", seconds)?);
         }
-        if let Some(word) = unfinished {
-            config = config.unfinished(options::parse("unfinished", word, options::UNFINISHED)?);
+        if let Some(word) = redelivery {
+            config = config.redelivery(options::parse("redelivery", word, options::UNFINISHED)?);
         }
         let name = match name {
             Some(name) => name,
@@ -224,7 +224,7 @@ impl Ring {
     fn writer<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Writer>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut writer = py.detach(|| ring.writer()).map_err(|error| errors::joining(py, error))?;
-        writer.set_waiting(waiting);
+        writer.set_wait_strategy(waiting);
         registered(py, Writer::new(writer, ring))
     }
 
@@ -244,11 +244,11 @@ impl Ring {
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting, start) = (self.ring(py)?, options::waiting(waiting)?, start.parse()?);
         let mut reader = py.detach(|| ring.reader(start)).map_err(|error| errors::joining(py, error))?;
-        reader.set_waiting(waiting);
+        reader.set_wait_strategy(waiting);
         registered(py, Reader::new(reader, &ring, skip_lost))
     }
 
-    /// Resumes a parked reader: see `Reader.park`. Raises `JoinError` if it is not parked any more.
+    /// Resumes a parked reader: see `Reader.park`. Raises `RegisterError` if it is not parked any more.
     #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false))]
     fn resume<'py>(
         &self,
@@ -258,15 +258,15 @@ impl Ring {
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
-        let ticket = seqring::Ticket { entry: ticket.0, state: ticket.1 };
+        let ticket = seqring::ParkTicket { entry: ticket.0, state: ticket.1 };
         let mut reader = ring.resume(ticket).map_err(|error| errors::joining(py, error))?;
-        reader.set_waiting(waiting);
+        reader.set_wait_strategy(waiting);
         registered(py, Reader::new(reader, &ring, skip_lost))
     }
 
     /// The sequence that the reader of that ticket reads next, in any process; `None` once it left.
     fn position_of(&self, py: Python<'_>, ticket: (usize, u64)) -> PyResult<Option<u64>> {
-        Ok(self.ring(py)?.position_of(seqring::Ticket { entry: ticket.0, state: ticket.1 }))
+        Ok(self.ring(py)?.position_of(seqring::ParkTicket { entry: ticket.0, state: ticket.1 }))
     }
 
     /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
@@ -274,7 +274,7 @@ impl Ring {
     fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut taker = py.detach(|| ring.taker()).map_err(|error| errors::joining(py, error))?;
-        taker.set_waiting(waiting);
+        taker.set_wait_strategy(waiting);
         registered(py, Taker::new(taker, &ring))
     }
 

@@ -12,7 +12,7 @@ use crate::payload::LARGE;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use seqring::{Delivery, Extras, Ring, Role, SlotClass, TryWriteError};
+use seqring::{Delivery, MessageHeader, Ring, Role, SlotClass, TryWriteError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl MessageHeader {
         Ok(MessageHeader { tag, meta })
     }
 
-    pub(crate) fn extras(&self) -> Extras<'_> {
-        Extras { tag: self.tag, metadata: &self.meta }
+    pub(crate) fn extras(&self) -> MessageHeader<'_> {
+        MessageHeader { tag: self.tag, metadata: &self.meta }
     }
 }
 
