@@ -88,113 +88,60 @@
     allow(unused, reason = "only the heap is left")
 )]
 
-mod arena;
-mod assigned;
-mod batch;
-mod bell;
-mod capabilities;
-mod claim;
-mod config;
-mod copy;
-#[cfg(target_os = "linux")]
-mod descriptors;
+mod api;
 mod endpoint;
-mod error;
-mod events;
-mod eviction;
-mod extras;
-mod figures;
-#[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
-mod fork;
-mod format;
-mod frame;
-mod front;
-mod gate;
-mod handover;
-mod inline;
-mod layout;
-mod life;
-mod location;
-mod many;
 mod memory;
-#[cfg(target_os = "linux")]
-mod observer;
-mod omit;
-mod optimistic;
-mod ownership;
-mod participant;
-mod patience;
-mod peers;
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub mod pipeline;
-mod place;
-mod position;
-mod queue;
-mod reader;
-mod ring;
+mod protocol;
 mod segment;
-mod segment_options;
-#[cfg(target_os = "linux")]
-mod segments;
-mod shared;
-mod slots;
-mod spare;
-mod stamp;
-mod stops;
-mod superblock;
 mod sync;
-mod taker;
-mod typed;
-mod view;
-#[cfg_attr(any(not(target_os = "linux"), seqring_model), path = "watcher/none.rs")]
-mod watcher;
-mod writer;
+mod testing;
+mod types;
 
-pub use assigned::{Assigned, AssignedClaim, Placed};
-pub use batch::Batch;
-pub use bell::Waiting;
-pub use capabilities::Capabilities;
-pub use claim::Claim;
-pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
+pub use api::assigned::{Assigned, AssignedClaim};
+pub use api::batch::Batch;
+pub use api::claim::Claim;
 #[cfg(target_os = "linux")]
-pub use descriptors::{receive_descriptor, send_descriptor};
-pub use error::{
+pub use api::descriptors::{receive_descriptor, send_descriptor};
+#[cfg(target_os = "linux")]
+pub use api::inspect::{Found, Segment, segments, segments_in};
+#[cfg(target_os = "linux")]
+pub use api::observer::Observer;
+pub use api::park::Parked;
+pub use api::reader::{Messages, Reader};
+pub use api::ring::Ring;
+pub use api::taker::{Taken, Taker};
+pub use api::view::View;
+pub use api::writer::Writer;
+#[cfg(all(target_os = "linux", not(seqring_model)))]
+pub use endpoint::notifier::Notifier;
+pub use memory::Racy;
+pub use protocol::stats::{Figures, Participant, Stream};
+pub use types::capabilities::Capabilities;
+pub use types::config::{Config, Delivery, SlotClass, Unfinished, Writers};
+pub use types::error::{
     Corrupt, JoinError, Lagged, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
-pub use extras::Extras;
-pub use figures::{Figures, Participant, Stream};
-pub use frame::{Element, Frame, FrameError, Misfit};
-pub use handover::{Parked, Ticket};
-pub use location::{Backend, Location};
-pub use memory::Racy;
-#[cfg(target_os = "linux")]
-pub use observer::Observer;
-pub use participant::Role;
-pub use peers::{Awaited, Peer};
-pub use position::{Received, Start};
-pub use reader::{Messages, Reader};
-pub use ring::Ring;
-pub use segment_options::SegmentOptions;
-#[cfg(target_os = "linux")]
-pub use segments::{Found, Segment, segments, segments_in};
-pub use taker::{Taken, Taker};
-pub use view::View;
-#[cfg(all(target_os = "linux", not(seqring_model)))]
-pub use watcher::Notifier;
-pub use writer::Writer;
+pub use types::frame::{Element, Frame, FrameError, Misfit};
+pub use types::location::{Backend, Location};
+pub use types::message::{Extras, Placed, Received, Start};
+pub use types::open_options::SegmentOptions;
+pub use types::participant::{Awaited, Peer, Role, Ticket};
+pub use types::waiting::Waiting;
 /// The crate by whose traits types say that they may be messages.
 pub use zerocopy;
 
 /// What the targets in `fuzz` need beside the public API.
 #[cfg(seqring_fuzz)]
-pub mod fuzzing;
+pub use testing::fuzzing;
 
-/// What the tests in `stop-tests` need beside the public API.
+/// What the tests in `crates/stop-tests` need beside the public API.
 #[cfg(all(seqring_stops, not(seqring_model)))]
 pub mod stopping {
-    pub use crate::stops::{Stop, on_stop};
+    pub use crate::sync::failpoint::{Stop, on_stop};
 }
 
 /// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_model)]
-pub mod model;
+pub use testing::model;

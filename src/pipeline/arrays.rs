@@ -1,6 +1,6 @@
 //! Where the arrays of an item lie in its one buffer.
 
-use crate::frame::{Element, Frame, Misfit};
+use crate::types::frame::{Element, Frame, Misfit};
 use std::ops::Range;
 
 /// Each array begins at a multiple of this, as the buffer does.

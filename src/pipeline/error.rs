@@ -1,7 +1,7 @@
 //! Every way a pipeline can fail.
 
 use super::exit::{Doing, Exit};
-use crate::error::{JoinError, ReadError, RingError};
+use crate::types::error::{JoinError, ReadError, RingError};
 use std::any::Any;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! How far a pipeline is.
 
-use super::board::Board;
+use super::status::Board;
 use std::time::Duration;
 
 /// How far a pipeline is, at about one time.

@@ -1,11 +1,12 @@
 //! The results' ring as its writers see it: results under their numbers, or as they come.
 
-use super::label::Label;
-use crate::assigned::{AssignedClaim, Placed};
-use crate::claim::Claim;
-use crate::error::{TryWriteError, WriteError};
-use crate::extras::Extras;
-use crate::writer::Writer;
+use super::tag::Label;
+use crate::api::assigned::AssignedClaim;
+use crate::api::claim::Claim;
+use crate::api::writer::Writer;
+use crate::types::error::{TryWriteError, WriteError};
+use crate::types::message::Extras;
+use crate::types::message::Placed;
 
 /// In which order items come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

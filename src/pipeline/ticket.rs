@@ -4,15 +4,15 @@
 //! hosts the pipeline, and by which descriptor that one has the file of both rings; whoever may look at the host's
 //! descriptors, as processes of one user may, opens it through `/proc`.
 
-use super::commanding::Commanding;
+use super::channels::Workshop;
+use super::commander::Commanding;
 use super::error::{PipelineError, WorkerError};
-use super::guard::Guard;
-use super::producing::Producing;
+use super::host_watchdog::Guard;
+use super::producer::Producing;
 use super::worker::{Commander, Producer};
-use super::workshop::Workshop;
-use crate::error::JoinError;
 use crate::segment::started;
-use crate::segment_options::SegmentOptions;
+use crate::types::error::JoinError;
+use crate::types::open_options::SegmentOptions;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;

@@ -2,9 +2,9 @@
 
 use super::arrays::Arrays;
 use super::error::WorkerError;
-use crate::frame::{Element, Misfit};
-use crate::ring::Ring;
-use crate::typed;
+use crate::api::ring::Ring;
+use crate::types::cast;
+use crate::types::frame::{Element, Misfit};
 
 /// Says what is to be made, one command after the other.
 pub trait Commander {
@@ -106,7 +106,7 @@ impl Filling<'_> {
     /// As [`Self::array`].
     pub fn elements<T: Element>(&mut self, index: usize) -> Result<&mut [T], Misfit> {
         self.arrays.check::<T>(index)?;
-        typed::value_mut(self.array(index))
+        cast::value_mut(self.array(index))
     }
 
     /// The bytes of all arrays at once.

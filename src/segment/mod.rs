@@ -3,37 +3,29 @@
 //! A [`Draft`] has everything but its name: the caller gives the shared words their first values, and only then is it
 //! published. An [`Opened`] segment was published by somebody else.
 
-mod mapping;
+#[cfg(target_os = "linux")]
+pub(crate) mod linux;
+mod liveness;
 mod pages;
-mod presence;
-
-#[cfg(target_os = "linux")]
-mod file;
-#[cfg(target_os = "linux")]
-mod lock;
-#[cfg(target_os = "linux")]
-pub(crate) mod memfd;
-#[cfg(target_os = "linux")]
-pub(crate) mod named;
 #[cfg(feature = "portable")]
 mod portable;
-#[cfg(target_os = "linux")]
-mod space;
 
-use crate::error::{RingError, Warning};
-use crate::layout::Layout;
-use crate::location::{Backend, Location};
-use crate::segment_options::SegmentOptions;
-use crate::superblock::Superblock;
+use crate::memory::header::Superblock;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::types::error::{RingError, Warning};
+use crate::types::location::{Backend, Location};
+use crate::types::open_options::SegmentOptions;
 use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
-pub(crate) use file::{Contents, SegmentFile};
-pub(crate) use mapping::Mapping;
-pub(crate) use presence::Presence;
+pub(crate) use linux::file::{Contents, SegmentFile};
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{memfd, named};
+pub(crate) use liveness::Presence;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
-pub(crate) use presence::started;
+pub(crate) use liveness::started;
 
 /// What is said of a segment that stays locked for good.
 #[cfg(any(target_os = "linux", feature = "portable"))]

@@ -2,10 +2,10 @@
 //!
 //! None of it is needed for a ring to work: what the system refuses becomes a [`Warning`].
 
-use super::Mapping;
-use crate::error::Warning;
-use crate::layout::Layout;
-use crate::segment_options::SegmentOptions;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::types::error::Warning;
+use crate::types::open_options::SegmentOptions;
 
 /// Before a mapping's pages are allocated.
 #[cfg(target_os = "linux")]

@@ -8,10 +8,14 @@
 //! for by the name of the [`Pair`] it belongs to, which puts the pairing into the code at both of its ends
 //! and lets the models weaken exactly that end and watch the model fail.
 
+pub(crate) mod backoff;
+pub(crate) mod event_count;
+pub(crate) mod failpoint;
 pub(crate) mod futex;
 #[cfg(seqring_fuzz)]
 pub(crate) mod hostile;
 pub(crate) mod membarrier;
+pub(crate) mod mutation;
 mod pair;
 
 #[cfg(seqring_fuzz)]
