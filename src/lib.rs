@@ -50,19 +50,19 @@
 //! | [`Delivery::Gated`], [`Lossy`](Delivery::Lossy), [`Queue`](Delivery::Queue) | nothing is lost; writers never wait, and slow readers are told what they lost; each message goes to one [`Taker`] |
 //! | [`Writers::Many`] | as many [`Ring::writer`]s as come, in the order in which their writes end |
 //! | [`Writer::write`], [`Reader::read`], [`Taker::take`] | wait; with `try_` they do not, with `_timeout` only so long |
-//! | [`Waiting`], [`Reader::set_waiting`] | whether a wait spins (a change is seen 0.07 µs after it; costs a core) or sleeps (20–30 µs) |
+//! | [`WaitStrategy`], [`Reader::set_wait_strategy`] | whether a wait spins (a change is seen 0.07 µs after it; costs a core) or sleeps (20–30 µs) |
 //! | [`Config::evict_after`] | how long writers of a gated ring wait for a reader that lives and does not move |
 //! | [`Writer::claim`], [`Reader::view`], [`Taken`] | large messages, filled and looked at where they lie |
 //! | [`Writer::write_batch`], [`Writer::write_each`], [`Reader::read_batch`], [`Reader::read_into`] | many messages in one go |
 //! | [`Writer::write_value`], [`Reader::read_value`], [`View::value`] | types that [`zerocopy`] vouches for, as themselves |
 //! | [`Config::frame`], [`Writer::write_frame`], [`Reader::read_frame`] | arrays of the element type and shape that the ring describes |
-//! | [`Extras`] | a tag and metadata with a message; [`Config::timestamp`] adds the time |
+//! | [`MessageHeader`] | a tag and metadata with a message; [`Config::timestamp`] adds the time |
 //! | [`Writer::assigned`] | messages under numbers that were assigned beforehand, in any order |
 //! | [`Reader::notifier`] | a descriptor that becomes readable when there is something to read, for event loops |
 //! | [`Reader::park`], [`Ring::resume`] | a reader's place, left by one process and taken up by another |
-//! | [`Ring::create`], [`Ring::open`], [`Location`], [`SegmentOptions`] | rings under a name: where, with which rights and pages |
+//! | [`Ring::create`], [`Ring::open`], [`Location`], [`OpenOptions`] | rings under a name: where, with which rights and pages |
 //! | [`Ring::anonymous`], [`send_descriptor`] | rings without a name, passed on as descriptors |
-//! | [`Ring::figures`], [`Segment`], [`Observer`] | who takes part and how far everybody is; a look, or reading along, without taking part |
+//! | [`Ring::stats`], [`Segment`], [`Observer`] | who takes part and how far everybody is; a look, or reading along, without taking part |
 //! | [`Ring::unlink_unused`] | removes what killed processes left |
 //! | [`pipeline`] | work of several producers on numbered commands, in threads or processes |
 //!
@@ -105,7 +105,7 @@ pub use api::claim::Claim;
 #[cfg(target_os = "linux")]
 pub use api::descriptors::{receive_descriptor, send_descriptor};
 #[cfg(target_os = "linux")]
-pub use api::inspect::{Found, Segment, segments, segments_in};
+pub use api::inspect::{Segment, SegmentEntry, segments, segments_in};
 #[cfg(target_os = "linux")]
 pub use api::observer::Observer;
 pub use api::park::Parked;
@@ -116,19 +116,19 @@ pub use api::view::View;
 pub use api::writer::Writer;
 #[cfg(all(target_os = "linux", not(seqring_model)))]
 pub use endpoint::notifier::Notifier;
-pub use memory::Racy;
-pub use protocol::stats::{Figures, Participant, Stream};
+pub use memory::RacyBytes;
+pub use protocol::stats::{Participant, Stats, Stream};
 pub use types::capabilities::Capabilities;
-pub use types::config::{Config, Delivery, SlotClass, Unfinished, Writers};
+pub use types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
 pub use types::error::{
-    Corrupt, JoinError, Lagged, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
+    Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
-pub use types::frame::{Element, Frame, FrameError, Misfit};
+pub use types::frame::{Element, Frame, FrameError, ShapeError};
 pub use types::location::{Backend, Location};
-pub use types::message::{Extras, Placed, Received, Start};
-pub use types::open_options::SegmentOptions;
-pub use types::participant::{Awaited, Peer, Role, Ticket};
-pub use types::waiting::Waiting;
+pub use types::message::{MessageHeader, PublishOutcome, Received, Start};
+pub use types::open_options::OpenOptions;
+pub use types::participant::{BlockedOn, ParkTicket, Peer, Role};
+pub use types::waiting::WaitStrategy;
 /// The crate by whose traits types say that they may be messages.
 pub use zerocopy;
 
@@ -137,9 +137,9 @@ pub use zerocopy;
 pub use testing::fuzzing;
 
 /// What the tests in `crates/stop-tests` need beside the public API.
-#[cfg(all(seqring_stops, not(seqring_model)))]
-pub mod stopping {
-    pub use crate::sync::failpoint::{Stop, on_stop};
+#[cfg(all(seqring_failpoints, not(seqring_model)))]
+pub mod failpoints {
+    pub use crate::sync::failpoint::{Failpoint, on_failpoint};
 }
 
 /// What the models in `loom-tests` and `shuttle-tests` need beside the public API.

@@ -8,9 +8,9 @@ use crate::api::claim::Claim;
 use crate::api::writer::Writer;
 use crate::endpoint::wait;
 use crate::memory::layout::SEQUENCE_LIMIT;
-use crate::types::error::{JoinError, TryWriteError, WriteError};
-use crate::types::message::Extras;
-use crate::types::message::Placed;
+use crate::types::error::{RegisterError, TryWriteError, WriteError};
+use crate::types::message::MessageHeader;
+use crate::types::message::PublishOutcome;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
@@ -23,13 +23,13 @@ use std::time::{Duration, Instant};
 /// taken, and with it for the writers of all messages before it.
 ///
 /// ```
-/// use seqring::{Config, Delivery, Extras, Placed, Ring};
+/// use seqring::{Config, Delivery, MessageHeader, PublishOutcome, Ring};
 /// let ring = Ring::heap(&Config::new(8, 64).delivery(Delivery::Queue))?;
 /// let (mut fast, mut slow, mut taker) = (ring.writer()?, ring.writer()?, ring.taker()?);
-/// assert_eq!(fast.assigned()?.write(1, b"second", &Extras::default())?, Placed::Published);
+/// assert_eq!(fast.assigned()?.write(1, b"second", &MessageHeader::default())?, PublishOutcome::Published);
 /// assert!(taker.try_take().is_err(), "message 0 is still being made");
-/// assert_eq!(slow.assigned()?.write(0, b"first", &Extras::default())?, Placed::Published);
-/// assert_eq!(fast.assigned()?.write(0, b"first, again", &Extras::default())?, Placed::Already);
+/// assert_eq!(slow.assigned()?.write(0, b"first", &MessageHeader::default())?, PublishOutcome::Published);
+/// assert_eq!(fast.assigned()?.write(0, b"first, again", &MessageHeader::default())?, PublishOutcome::Already);
 /// assert_eq!(&*taker.try_take()?, b"first");
 /// assert_eq!(&*taker.try_take()?, b"second");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -43,8 +43,8 @@ impl Writer {
     /// This writer, to publish under assigned numbers.
     ///
     /// # Errors
-    /// [`JoinError::Delivery`] if the ring is no queue.
-    pub fn assigned(&mut self) -> Result<Assigned<'_>, JoinError> {
+    /// [`RegisterError::Delivery`] if the ring is no queue.
+    pub fn assigned(&mut self) -> Result<Assigned<'_>, RegisterError> {
         self.is_of_a_queue()?;
         Ok(Assigned { writer: self })
     }
@@ -63,8 +63,8 @@ impl<'w> Assigned<'w> {
         &mut self,
         sequence: u64,
         payload: &[u8],
-        extras: &Extras<'_>,
-    ) -> Result<Placed, TryWriteError> {
+        extras: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
         check(sequence);
         self.writer.counted(|front| front.write_at(sequence, payload, extras))
     }
@@ -80,8 +80,8 @@ impl<'w> Assigned<'w> {
         &mut self,
         sequence: u64,
         payload: &[u8],
-        extras: &Extras<'_>,
-    ) -> Result<Placed, WriteError> {
+        extras: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, WriteError> {
         check(sequence);
         self.writer.wait_at(sequence, None, |front| front.write_at(sequence, payload, extras))
     }
@@ -97,9 +97,9 @@ impl<'w> Assigned<'w> {
         &mut self,
         sequence: u64,
         payload: &[u8],
-        extras: &Extras<'_>,
+        extras: &MessageHeader<'_>,
         timeout: Duration,
-    ) -> Result<Placed, WriteError> {
+    ) -> Result<PublishOutcome, WriteError> {
         check(sequence);
         let deadline = wait::deadline(timeout);
         self.writer.wait_at(sequence, deadline, |front| front.write_at(sequence, payload, extras))
@@ -141,8 +141,8 @@ impl<'w> Assigned<'w> {
     ) -> Result<Option<AssignedClaim<'w>>, WriteError> {
         check(sequence);
         match self.writer.wait_at(sequence, deadline, |front| front.admit_at(sequence, len, 0))? {
-            Placed::Already => Ok(None),
-            Placed::Published => {
+            PublishOutcome::Already => Ok(None),
+            PublishOutcome::Published => {
                 Ok(Some(AssignedClaim { claim: self.writer.claim_own_buffer(len), sequence }))
             }
         }
@@ -168,7 +168,7 @@ impl AssignedClaim<'_> {
     /// # Errors
     /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata longer than the ring
     /// carries is `TooLarge`.
-    pub fn publish(self, extras: &Extras<'_>) -> Result<Placed, TryWriteError> {
+    pub fn publish(self, extras: &MessageHeader<'_>) -> Result<PublishOutcome, TryWriteError> {
         self.claim.publish_at(self.sequence, extras)
     }
 }

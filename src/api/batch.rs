@@ -1,6 +1,6 @@
 //! Messages of any lengths, read in one go.
 
-use crate::endpoint::read_cursor::{Position, TooSmall};
+use crate::endpoint::read_cursor::{ReadCursor, TooSmall};
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 use std::cell::Cell;
@@ -14,7 +14,7 @@ use std::cell::Cell;
 /// let mut writer = ring.writer()?;
 /// writer.write_each(&["one", "two", "three", "four"])?;
 ///
-/// let mut batch = Batch::new(3, 1024); // At most three messages, at most 1024 bytes.
+/// let mut batch = Batch::new(3, 1024); // SlotState most three messages, at most 1024 bytes.
 /// reader.read_into(&mut batch)?;
 /// assert!(batch.iter().map(|(_, bytes)| bytes).eq([&b"one"[..], b"two", b"three"]));
 /// reader.read_into(&mut batch)?;
@@ -59,11 +59,11 @@ impl Batch {
     }
 
     /// Fills it from `position`.
-    pub(crate) fn fill(&mut self, position: &mut Position) -> Result<(), TryReadError> {
+    pub(crate) fn fill(&mut self, position: &mut ReadCursor) -> Result<(), TryReadError> {
         let Batch { messages, most, bytes } = self;
         messages.clear();
         let filled = Cell::new(0);
-        let copy = |message: crate::memory::Racy<'_>| {
+        let copy = |message: crate::memory::RacyBytes<'_>| {
             let free = &mut bytes[filled.get()..];
             let out = free.get_mut(..message.len()).ok_or(TooSmall { needed: message.len() })?;
             message.copy_to_slice(out);

@@ -3,11 +3,11 @@
 
 mod typed;
 
-use crate::endpoint::publisher::Front;
+use crate::endpoint::publisher::Publisher;
 use crate::memory::exclusive_bytes;
 use crate::types::error::TryWriteError;
-use crate::types::message::Extras;
-use crate::types::message::Placed;
+use crate::types::message::MessageHeader;
+use crate::types::message::PublishOutcome;
 
 /// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it: nothing is
 /// published, and the place in the order is not used up.
@@ -19,12 +19,12 @@ use crate::types::message::Placed;
 #[derive(Debug)]
 #[must_use = "a claim that is dropped publishes nothing"]
 pub struct Claim<'w> {
-    front: &'w mut Front,
+    front: &'w mut Publisher,
     len: usize,
 }
 
 impl<'w> Claim<'w> {
-    pub(crate) fn new(front: &'w mut Front, len: usize) -> Self {
+    pub(crate) fn new(front: &'w mut Publisher, len: usize) -> Self {
         Claim { front, len }
     }
 
@@ -88,18 +88,22 @@ impl<'w> Claim<'w> {
     /// [`TryWriteError::Full`] if others took the room: the next claim of the same writer then finds the bytes as they are.
     /// [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
     pub fn publish(self) -> Result<u64, TryWriteError> {
-        self.publish_with(&Extras::default())
+        self.publish_with(&MessageHeader::default())
     }
 
     /// Publishes the message with a tag or metadata. Returns its sequence.
     ///
     /// # Errors
     /// As [`Self::publish`]; metadata longer than the ring carries is `TooLarge`, and the claim is gone.
-    pub fn publish_with(self, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    pub fn publish_with(self, extras: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
         self.front.publish_claim(self.len, extras)
     }
 
-    pub(crate) fn publish_at(self, sequence: u64, extras: &Extras<'_>) -> Result<Placed, TryWriteError> {
+    pub(crate) fn publish_at(
+        self,
+        sequence: u64,
+        extras: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
         self.front.publish_at(sequence, self.len, extras)
     }
 }

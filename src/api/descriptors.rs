@@ -4,7 +4,7 @@ use crate::api::ring::Ring;
 use crate::segment::{SegmentFile, memfd};
 use crate::types::config::Config;
 use crate::types::error::RingError;
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use rustix::fs::OFlags;
 use rustix::io::retry_on_intr;
 use rustix::net::{
@@ -24,7 +24,7 @@ impl Ring {
     /// # Errors
     /// [`RingError::Config`]; [`RingError::NoSpace`].
     pub fn anonymous(config: &Config) -> Result<Self, RingError> {
-        SegmentOptions::new().anonymous(config)
+        OpenOptions::new().anonymous(config)
     }
 
     /// Opens the ring behind a descriptor that another process passed on. The descriptor is closed.
@@ -33,7 +33,7 @@ impl Ring {
     /// As [`Self::open`]; [`RingError::Unusable`] if the descriptor is read-only or the ring
     /// [sealed](Self::seal_against_writers).
     pub fn from_descriptor(descriptor: impl Into<OwnedFd>) -> Result<Self, RingError> {
-        SegmentOptions::new().from_descriptor(descriptor)
+        OpenOptions::new().from_descriptor(descriptor)
     }
 
     /// A descriptor of the ring's memory for [`send_descriptor`], or to be inherited.
@@ -70,7 +70,7 @@ impl Ring {
     }
 
     pub(crate) fn file(&self) -> Result<&SegmentFile, RingError> {
-        let backing = &self.shared.presence.backing;
+        let backing = &self.attachment.liveness.backing;
         backing.file().ok_or(RingError::Unsupported { backend: backing.backend() })
     }
 }

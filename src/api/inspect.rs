@@ -1,7 +1,7 @@
 //! The segments of this machine, looked at from outside, and the removal of those that nobody uses.
 
 use crate::memory::Memory;
-use crate::protocol::stats::Figures;
+use crate::protocol::stats::Stats;
 use crate::segment::{Contents, SegmentFile, memfd, named};
 use crate::types::config::Config;
 use crate::types::error::RingError;
@@ -127,8 +127,8 @@ impl Segment {
     }
 
     /// How far everybody is.
-    pub fn figures(&self) -> Figures {
-        Figures::take(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
+    pub fn stats(&self) -> Stats {
+        Stats::take(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
     }
 
     pub(crate) fn memory(&self) -> &Memory {
@@ -138,7 +138,7 @@ impl Segment {
 
 /// A file that has the name of a segment.
 #[derive(Debug)]
-pub struct Found {
+pub struct SegmentEntry {
     /// Where it is.
     pub path: PathBuf,
     /// The segment, or why it is none.
@@ -149,7 +149,7 @@ pub struct Found {
 ///
 /// # Errors
 /// If the directory cannot be read.
-pub fn segments() -> io::Result<Vec<Found>> {
+pub fn segments() -> io::Result<Vec<SegmentEntry>> {
     segments_in(SHARED_MEMORY)
 }
 
@@ -157,7 +157,7 @@ pub fn segments() -> io::Result<Vec<Found>> {
 ///
 /// # Errors
 /// If the directory cannot be read.
-pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<Found>> {
+pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<SegmentEntry>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
@@ -168,9 +168,9 @@ pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<Found>> {
     paths.sort();
     let look = |path: PathBuf| {
         let segment = named::look_at(&path).and_then(Segment::new);
-        Found { path, segment }
+        SegmentEntry { path, segment }
     };
     // One that went away meanwhile is none.
-    let is_there = |found: &Found| !matches!(found.segment, Err(RingError::NotFound { .. }));
+    let is_there = |found: &SegmentEntry| !matches!(found.segment, Err(RingError::NotFound { .. }));
     Ok(paths.into_iter().map(look).filter(is_there).collect())
 }

@@ -7,15 +7,15 @@
 
 use crate::api::inspect::Segment;
 use crate::endpoint::wait::deadline;
-use crate::memory::Racy;
-use crate::memory::message_header::{Loaded, Plan};
-use crate::memory::slot_index::Place;
-use crate::memory::stamp::Seen;
+use crate::memory::RacyBytes;
+use crate::memory::message_header::{HeaderFormat, LoadedHeader};
+use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::Mismatch;
 use crate::protocol::diagnostics;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::Slots;
 use crate::protocol::stats::Participant;
-use crate::protocol::stream_state::{self, Phase, Verdict, Watch};
+use crate::protocol::stream_state::{self, Phase, StreamObserver, Verdict};
 use crate::sync::futex::Scope;
 use crate::sync::{Relaxed, spin_loop, yield_now};
 use crate::types::config::Delivery;
@@ -23,7 +23,7 @@ use crate::types::error::{Corrupt, Lagged, ReadError, RingError, TryReadError};
 use crate::types::location::Location;
 use crate::types::message::{Received, Start};
 use crate::types::participant::Role;
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -48,14 +48,14 @@ use std::time::{Duration, Instant};
 pub struct Observer {
     segment: Segment,
     slots: Slots,
-    plan: Plan,
+    plan: HeaderFormat,
     /// What this observer was told of the stream's ends.
-    watch: Watch,
-    place: Place,
+    watch: StreamObserver,
+    place: SlotIndex,
     lost: u64,
     metadata: Box<[u8]>,
     meta_len: usize,
-    waiting: Waiting,
+    waiting: WaitStrategy,
     longest_nap: Duration,
     /// When it last looked whether a writer lives.
     looked_after: Instant,
@@ -104,13 +104,13 @@ impl Observer {
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
         Observer {
-            plan: Plan::of(config),
-            watch: Watch::join(segment.memory()),
-            place: Place::of(position, config.slots),
+            plan: HeaderFormat::of(config),
+            watch: StreamObserver::join(segment.memory()),
+            place: SlotIndex::of(position, config.slots),
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
-            waiting: Waiting::default(),
+            waiting: WaitStrategy::default(),
             longest_nap: LONGEST_NAP,
             looked_after: Instant::now(),
             deserted: false,
@@ -163,7 +163,7 @@ impl Observer {
     /// As [`Self::try_read`], without `TooSmall`.
     pub fn try_read_with<T>(
         &mut self,
-        mut read: impl FnMut(Racy<'_>) -> T,
+        mut read: impl FnMut(RacyBytes<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
         self.look(|message| Ok(read(message)))
     }
@@ -213,7 +213,7 @@ impl Observer {
 
     /// Sets how this observer waits: it spins and yields as said, then naps, each nap twice as long as the one
     /// before, up to `longest_nap` (20 ms unless said otherwise).
-    pub fn set_waiting(&mut self, waiting: Waiting, longest_nap: Duration) {
+    pub fn set_wait_strategy(&mut self, waiting: WaitStrategy, longest_nap: Duration) {
         self.waiting = waiting;
         self.longest_nap = longest_nap;
     }
@@ -221,7 +221,7 @@ impl Observer {
     /// Reads the next message by `copy`, validated, and moves on; or says why not.
     fn look<T>(
         &mut self,
-        mut copy: impl FnMut(Racy<'_>) -> Result<T, Refusal>,
+        mut copy: impl FnMut(RacyBytes<'_>) -> Result<T, Refusal>,
     ) -> Result<(Received, T), TryReadError> {
         for _ in 0..TRIES {
             match self.attempt(&mut copy) {
@@ -239,11 +239,11 @@ impl Observer {
     /// One validated look at the next message.
     fn attempt<T>(
         &mut self,
-        copy: &mut impl FnMut(Racy<'_>) -> Result<T, Refusal>,
+        copy: &mut impl FnMut(RacyBytes<'_>) -> Result<T, Refusal>,
     ) -> Result<(Received, T), Refusal> {
         self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
         let read = self.slots.optimistic_read(&self.place).map_err(Refusal::Slot)?;
-        let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
@@ -258,10 +258,10 @@ impl Observer {
         match *refusal {
             Refusal::TooSmall { needed } => Err(TryReadError::TooSmall { needed }),
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
-            Refusal::Slot(Refused::Torn | Refused::Other(Seen::Overtaken { .. })) => {
+            Refusal::Slot(Refused::Torn | Refused::Other(Mismatch::Overtaken { .. })) => {
                 Err(self.lagged().into())
             }
-            Refusal::Slot(Refused::Other(Seen::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Other(Mismatch::NotYet)) => self.nothing(),
         }
     }
 
@@ -274,7 +274,7 @@ impl Observer {
         if !over && !self.is_behind() {
             return Err(TryReadError::Empty);
         }
-        if self.slots.look(&self.place) != Err(Seen::NotYet) {
+        if self.slots.look(&self.place) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         let next = self.slots.next_sequence();
@@ -294,7 +294,7 @@ impl Observer {
 
     /// Whether a read has something to tell: a message, or why there will be none.
     fn is_ready(&mut self) -> bool {
-        self.slots.look(&self.place) != Err(Seen::NotYet)
+        self.slots.look(&self.place) != Err(Mismatch::NotYet)
             || self.watch.verdict(self.segment.memory()) != Verdict::GoesOn
             || self.is_behind()
             || self.is_deserted()
@@ -306,7 +306,7 @@ impl Observer {
         let newest = self.segment.memory().control().next.load(Relaxed).saturating_sub(1);
         newest > self.position()
             && newest < crate::memory::layout::SEQUENCE_LIMIT
-            && self.slots.look(&Place::of(newest, self.slots.config().slots)) != Err(Seen::NotYet)
+            && self.slots.look(&SlotIndex::of(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
     }
 
     /// The message was overwritten. Goes on a little above the oldest that is left, as a reader does.
@@ -330,7 +330,7 @@ impl Observer {
             self.looked_after = now;
             let writes = |participant: &Participant| participant.role == Role::Writer && participant.alive;
             let open = stream_state::phase(self.segment.memory()) == Phase::Open;
-            self.deserted = open && !self.segment.figures().participants.iter().any(writes);
+            self.deserted = open && !self.segment.stats().participants.iter().any(writes);
         }
         self.deserted
     }

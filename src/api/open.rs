@@ -10,13 +10,13 @@ use crate::segment::{self, Draft, Opened};
 use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::location::Location;
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use std::sync::Arc;
 
 /// Who opens a name that others create and remove at the same time tries again so often.
 const OPEN_OR_CREATE_TRIES: usize = 1000;
 
-impl SegmentOptions {
+impl OpenOptions {
     /// Creates a ring under a name. See [`Ring::create`].
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl SegmentOptions {
 }
 
 #[cfg(target_os = "linux")]
-impl SegmentOptions {
+impl OpenOptions {
     /// Creates a ring without a name. See [`Ring::anonymous`].
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl SegmentOptions {
 
 /// Two rings in one file: for what is made of both. The first is where any ring is, the second behind it.
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
-impl SegmentOptions {
+impl OpenOptions {
     pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
         let [first, second] = [self.layout(configs[0])?, self.layout(configs[1])?];
         let forks = fork::hold_off();
@@ -120,7 +120,7 @@ impl SegmentOptions {
 
     /// Where in its file the second of a pair begins.
     pub(crate) fn start_of_second(one: &Ring) -> Result<u64, RingError> {
-        Ok(one.file()?.file_bytes(one.shared.memory.layout()) as u64)
+        Ok(one.file()?.file_bytes(one.attachment.memory.layout()) as u64)
     }
 
     /// The ring that begins at byte `start` behind a descriptor.

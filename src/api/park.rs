@@ -15,32 +15,32 @@
 
 use crate::api::reader::Reader;
 use crate::api::ring::Ring;
-use crate::endpoint::read_cursor::Position;
-use crate::protocol::attachment::Shared;
+use crate::endpoint::read_cursor::ReadCursor;
+use crate::protocol::attachment::Attachment;
 use crate::protocol::backpressure::Cursor;
-use crate::protocol::registry::{self, JOIN_TRIES, Seat};
+use crate::protocol::registry::{self, JOIN_TRIES, Registration};
 use crate::sync::{Relaxed, yield_now};
-use crate::types::error::JoinError;
-use crate::types::participant::Ticket;
+use crate::types::error::RegisterError;
+use crate::types::participant::ParkTicket;
 use std::sync::Arc;
 
 /// A reader that is parked. Dropping it ends the reader, unless somebody took it up.
 #[derive(Debug)]
 pub struct Parked {
-    shared: Arc<Shared>,
-    ticket: Ticket,
+    attachment: Arc<Attachment>,
+    ticket: ParkTicket,
 }
 
 impl Parked {
     /// What others need to take the reader up, in this process or another: [`Ring::resume`].
-    pub fn ticket(&self) -> Ticket {
+    pub fn ticket(&self) -> ParkTicket {
         self.ticket
     }
 }
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        registry::unpark(&self.shared, self.ticket);
+        registry::unpark(&self.attachment, self.ticket);
     }
 }
 
@@ -52,9 +52,9 @@ impl Reader {
     /// apart. Join anew.
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub fn park(self) -> Result<Parked, Reader> {
-        let shared = Arc::clone(self.seat().shared());
+        let attachment = Arc::clone(self.registration().attachment());
         match self.try_into_parked() {
-            Ok(ticket) => Ok(Parked { shared, ticket }),
+            Ok(ticket) => Ok(Parked { attachment, ticket }),
             Err(reader) => Err(reader),
         }
     }
@@ -64,37 +64,37 @@ impl Ring {
     /// Takes up a parked reader: it goes on where it was.
     ///
     /// # Errors
-    /// [`JoinError::NotParked`] if somebody else took it up, or it ended with its process; or while a process is stopped that
-    /// was looking whether that lives. [`JoinError::Forked`].
-    pub fn resume(&self, ticket: Ticket) -> Result<Reader, JoinError> {
+    /// [`RegisterError::NotParked`] if somebody else took it up, or it ended with its process; or while a process is stopped that
+    /// was looking whether that lives. [`RegisterError::Forked`].
+    pub fn resume(&self, ticket: ParkTicket) -> Result<Reader, RegisterError> {
         if self.is_inherited() {
-            return Err(JoinError::Forked);
+            return Err(RegisterError::Forked);
         }
         for _ in 0..JOIN_TRIES {
-            if let Some(seat) = Seat::resume(&self.shared, ticket) {
-                let position = Position::resume(&seat);
-                return Ok(Reader::from_parts(seat, position));
+            if let Some(registration) = Registration::resume(&self.attachment, ticket) {
+                let position = ReadCursor::resume(&registration);
+                return Ok(Reader::from_parts(registration, position));
             }
-            if !self.is_there(ticket) || !registry::is_parked(&self.shared, ticket) {
+            if !self.is_there(ticket) || !registry::is_parked(&self.attachment, ticket) {
                 break;
             }
             // Somebody may hold the entry for a moment, to look whether whoever parked it lives.
             yield_now();
         }
-        Err(JoinError::NotParked { entry: ticket.entry })
+        Err(RegisterError::NotParked { entry: ticket.entry })
     }
 
     /// Whether the ring has the entry that a ticket names.
-    fn is_there(&self, ticket: Ticket) -> bool {
-        ticket.entry < self.shared.memory.layout().config.participants
+    fn is_there(&self, ticket: ParkTicket) -> bool {
+        ticket.entry < self.attachment.memory.layout().config.participants
     }
 
     /// The sequence that the reader of that ticket reads next, whether it is parked or taken up; `None` once it left.
-    pub fn position_of(&self, ticket: Ticket) -> Option<u64> {
+    pub fn position_of(&self, ticket: ParkTicket) -> Option<u64> {
         if !self.is_there(ticket) {
             return None;
         }
-        let entry = self.shared.memory.entry(ticket.entry);
+        let entry = self.attachment.memory.entry(ticket.entry);
         // Relaxed, all of them: a figure for people.
         let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
         let position = cursor.max(entry.floor.load(Relaxed)).min(self.next_sequence());
@@ -104,7 +104,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Config, JoinError, ReadError, Ring, Start, TryReadError, TryWriteError};
+    use crate::{Config, ReadError, RegisterError, Ring, Start, TryReadError, TryWriteError};
 
     fn ring() -> Ring {
         Ring::heap(&Config::new(2, 8)).unwrap()
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(writer.try_write(b"three"), Err(TryWriteError::Full), "the parked reader holds its place");
         assert_eq!(ring.position_of(parked.ticket()), Some(0));
         let mut reader = ring.resume(parked.ticket()).unwrap();
-        assert_eq!(ring.resume(parked.ticket()).unwrap_err(), JoinError::NotParked { entry: 1 });
+        assert_eq!(ring.resume(parked.ticket()).unwrap_err(), RegisterError::NotParked { entry: 1 });
         let mut out = [0; 8];
         assert_eq!((reader.read(&mut out).unwrap().sequence, &out[..3]), (0, &b"one"[..]));
         assert_eq!(ring.position_of(parked.ticket()), Some(1));

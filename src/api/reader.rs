@@ -4,16 +4,16 @@ mod batch;
 mod typed;
 
 use crate::api::view::View;
-use crate::endpoint::notifier::Watcher;
-use crate::endpoint::read_cursor::Position;
-use crate::endpoint::wait::{self, Apart, Endpoint};
-use crate::memory::Racy;
-use crate::protocol::registry::Seat;
+use crate::endpoint::notifier::NotifierThread;
+use crate::endpoint::read_cursor::ReadCursor;
+use crate::endpoint::wait::{self, ColdResult, Endpoint};
+use crate::memory::RacyBytes;
+use crate::protocol::registry::Registration;
 use crate::types::error::{ReadError, TryReadError};
 use crate::types::message::{Received, Start};
+use crate::types::participant::ParkTicket;
 use crate::types::participant::Role;
-use crate::types::participant::Ticket;
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use std::time::{Duration, Instant};
 
 /// A registered reader. Dropping it leaves the ring.
@@ -24,10 +24,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Reader {
     endpoint: Endpoint,
-    position: Position,
+    position: ReadCursor,
     empty_looks: u32,
     /// Who makes the descriptor of this reader readable, if it has one.
-    watcher: Option<Box<Watcher>>,
+    watcher: Option<Box<NotifierThread>>,
 }
 
 /// A clock read takes as long as an empty look, so only some of them make one.
@@ -36,29 +36,29 @@ const EMPTY_LOOKS_PER_CLOCK_READ: u32 = 64;
 impl Reader {
     #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
-        self.endpoint.seat.index()
+        self.endpoint.registration.index()
     }
 
-    pub(crate) fn join(seat: Seat, start: Start) -> Self {
-        let position = Position::join(&seat, start);
-        Self::from_parts(seat, position)
+    pub(crate) fn join(registration: Registration, start: Start) -> Self {
+        let position = ReadCursor::join(&registration, start);
+        Self::from_parts(registration, position)
     }
 
-    pub(crate) fn from_parts(seat: Seat, position: Position) -> Self {
-        Reader { position, endpoint: Endpoint::new(seat), empty_looks: 0, watcher: None }
+    pub(crate) fn from_parts(registration: Registration, position: ReadCursor) -> Self {
+        Reader { position, endpoint: Endpoint::new(registration), empty_looks: 0, watcher: None }
     }
 
-    pub(crate) fn seat(&self) -> &Seat {
-        &self.endpoint.seat
+    pub(crate) fn registration(&self) -> &Registration {
+        &self.endpoint.registration
     }
 
     /// See [`Self::park`].
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
-    pub(crate) fn try_into_parked(self) -> Result<Ticket, Self> {
+    pub(crate) fn try_into_parked(self) -> Result<ParkTicket, Self> {
         let Reader { endpoint, position, watcher, .. } = self;
         drop(watcher); // It waits by the same entry.
         position.park();
-        endpoint.seat.park().map_err(|seat| Self::from_parts(seat, position))
+        endpoint.registration.park().map_err(|registration| Self::from_parts(registration, position))
     }
 
     /// Copies the next message to the front of `out`, without waiting.
@@ -75,7 +75,7 @@ impl Reader {
     /// comes, to see whether the writer lives.
     #[inline(always)]
     pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        match self.position.read_now(out) {
+        match self.position.read_fast(out) {
             Some(received) => Ok(received),
             None => self.try_read_thoroughly(out).into_result(),
         }
@@ -87,7 +87,7 @@ impl Reader {
     /// As [`Self::try_read`], without `Empty`.
     #[inline(always)]
     pub fn read(&mut self, out: &mut [u8]) -> Result<Received, ReadError> {
-        match self.position.read_now(out) {
+        match self.position.read_fast(out) {
             Some(received) => Ok(received),
             None => self.read_thoroughly(out).into_result(),
         }
@@ -114,7 +114,7 @@ impl Reader {
     #[inline]
     pub fn try_read_with<T>(
         &mut self,
-        read: impl FnMut(Racy<'_>) -> T,
+        read: impl FnMut(RacyBytes<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
         let result = self.position.read_with(read);
         self.looked(result)
@@ -124,7 +124,10 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Self::read`], without `TooSmall`.
-    pub fn read_with<T>(&mut self, mut read: impl FnMut(Racy<'_>) -> T) -> Result<(Received, T), ReadError> {
+    pub fn read_with<T>(
+        &mut self,
+        mut read: impl FnMut(RacyBytes<'_>) -> T,
+    ) -> Result<(Received, T), ReadError> {
         self.wait(None, |position| position.read_with(&mut read))
     }
 
@@ -149,7 +152,7 @@ impl Reader {
     /// # Errors
     /// As [`Self::read`], without `TooSmall`.
     pub fn view(&mut self) -> Result<View<'_>, ReadError> {
-        let shown = self.wait(None, Position::show)?;
+        let shown = self.wait(None, ReadCursor::show)?;
         Ok(View::new(&mut self.position, shown))
     }
 
@@ -158,7 +161,7 @@ impl Reader {
     /// # Errors
     /// As [`Self::view`], and [`ReadError::TimedOut`].
     pub fn view_timeout(&mut self, timeout: Duration) -> Result<View<'_>, ReadError> {
-        let shown = self.wait(wait::deadline(timeout), Position::show)?;
+        let shown = self.wait(wait::deadline(timeout), ReadCursor::show)?;
         Ok(View::new(&mut self.position, shown))
     }
 
@@ -202,14 +205,14 @@ impl Reader {
     /// What the system says if there is no thread or no descriptor to be had.
     ///
     /// # Cost
-    /// The first call starts a thread of this reader's, which sleeps on the ring's bell after an `Empty` and ends with the
+    /// The first call starts a thread of this reader's, which sleeps on the ring's event_count after an `Empty` and ends with the
     /// reader. Writers pay nothing for it that they would not pay for a reader that sleeps. What comes after an `Empty` gets
     /// through by two wakes: that of the thread, and by the descriptor that of the program.
     #[cfg(all(target_os = "linux", not(seqring_model)))]
     pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
         let watcher = match self.watcher.take() {
             Some(watcher) => watcher,
-            None => Box::new(Watcher::start(&self.endpoint.seat)?),
+            None => Box::new(NotifierThread::start(&self.endpoint.registration)?),
         };
         Ok(self.watcher.insert(watcher).notifier())
     }
@@ -235,19 +238,19 @@ impl Reader {
     }
 
     /// Sets how this reader waits.
-    pub fn set_waiting(&mut self, waiting: Waiting) {
+    pub fn set_wait_strategy(&mut self, waiting: WaitStrategy) {
         self.endpoint.waiting = waiting;
     }
 
     #[inline(never)]
-    fn try_read_thoroughly(&mut self, out: &mut [u8]) -> Apart<Received, TryReadError> {
+    fn try_read_thoroughly(&mut self, out: &mut [u8]) -> ColdResult<Received, TryReadError> {
         let result = self.position.read_into(out);
-        Apart::from_result(self.looked(result))
+        ColdResult::from_result(self.looked(result))
     }
 
     #[inline(never)]
-    fn read_thoroughly(&mut self, out: &mut [u8]) -> Apart<Received, ReadError> {
-        Apart::from_result(self.wait(None, |position| match position.read_now(out) {
+    fn read_thoroughly(&mut self, out: &mut [u8]) -> ColdResult<Received, ReadError> {
+        ColdResult::from_result(self.wait(None, |position| match position.read_fast(out) {
             Some(received) => Ok(received),
             None => position.read_into(out),
         }))
@@ -276,7 +279,7 @@ impl Reader {
     fn wait<T>(
         &mut self,
         deadline: Option<Instant>,
-        mut attempt: impl FnMut(&mut Position) -> Result<T, TryReadError>,
+        mut attempt: impl FnMut(&mut ReadCursor) -> Result<T, TryReadError>,
     ) -> Result<T, ReadError> {
         let Reader { endpoint, position, .. } = self;
         loop {
@@ -331,7 +334,7 @@ mod tests {
         writer.write(b"one").unwrap();
         assert_eq!(reader.messages().next(), Some(Ok(b"one".to_vec())));
         // Where no reader can be moved to.
-        ring.shared.memory.entry(reader.seat().index()).floor.store(1000, Relaxed);
+        ring.attachment.memory.entry(reader.registration().index()).floor.store(1000, Relaxed);
         let items: Vec<_> = reader.messages().take(3).collect();
         assert!(matches!(items[..], [Err(ReadError::Corrupt(_))]), "{items:?}");
     }

@@ -6,26 +6,26 @@ use crate::api::writer::Writer;
 use crate::memory::Memory;
 use crate::memory::format::WRITER_ENTRY;
 use crate::memory::layout::Layout;
-use crate::memory::stamp::Words;
-use crate::protocol::attachment::Shared;
+use crate::memory::stamp::ArenaStamp;
+use crate::protocol::attachment::Attachment;
 use crate::protocol::backpressure::{self, Cursor};
 use crate::protocol::diagnostics;
 use crate::protocol::fork::{self, HoldOff};
-use crate::protocol::registry::{self, Adoption, JOIN_TRIES, Seat};
+use crate::protocol::registry::{self, Adoption, JOIN_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
-use crate::protocol::stats::{Figures, Participant};
+use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
-use crate::segment::{self, Backing, Presence};
-use crate::sync::event_count::Bells;
+use crate::segment::{self, Backing, Liveness};
+use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
 use crate::sync::{Relaxed, yield_now};
 use crate::types::capabilities::Capabilities;
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
-use crate::types::error::{JoinError, RingError, Warning};
+use crate::types::error::{RegisterError, RingError, Warning};
 use crate::types::frame::Frame;
 use crate::types::location::{Backend, Location};
 use crate::types::message::Start;
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use crate::types::participant::Role;
 use std::ops::Range;
 use std::path::Path;
@@ -56,7 +56,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ring {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) attachment: Arc<Attachment>,
 }
 
 impl Ring {
@@ -75,8 +75,8 @@ impl Ring {
     ///
     /// The name disappears with the last process that closes the ring, unless [`Config::keep`] says otherwise; not if
     /// that process is killed: [`Self::unlink_unused`] and `seqring gc --remove` remove such a
-    /// ring, and [`SegmentOptions::replace_unused`] lets a new one take its place.
-    /// [`SegmentOptions`] offers other access rights and kinds of pages, [`Location`] other places.
+    /// ring, and [`OpenOptions::replace_unused`] lets a new one take its place.
+    /// [`OpenOptions`] offers other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
     /// [`RingError::AlreadyExists`] if the name is taken, [`RingError::NoSpace`] if `/dev/shm` is too small (in containers it
@@ -84,7 +84,7 @@ impl Ring {
     /// [`RingError::NotFound`] if there is none, [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system
     /// has no files without names. [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
-        SegmentOptions::new().create(location, config)
+        OpenOptions::new().create(location, config)
     }
 
     /// Opens the ring of that name.
@@ -94,7 +94,7 @@ impl Ring {
     /// [`RingError::Unusable`] if what is there is not a whole ring of a version that this build understands.
     /// [`RingError::Name`]; [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn open(location: impl Into<Location>) -> Result<Self, RingError> {
-        SegmentOptions::new().open(location)
+        OpenOptions::new().open(location)
     }
 
     /// Opens the ring of that name, or creates it: of all who do so at once, one creates it.
@@ -103,7 +103,7 @@ impl Ring {
     /// As [`Self::create`] and [`Self::open`]; [`RingError::Unusable`] if there is a ring that `config` does not
     /// describe.
     pub fn open_or_create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
-        SegmentOptions::new().open_or_create(location, config)
+        OpenOptions::new().open_or_create(location, config)
     }
 
     /// Removes the name of a ring. Who has it open keeps it; nobody can open it any more.
@@ -137,51 +137,55 @@ impl Ring {
 
     /// `forks` has been held off since before there was a descriptor.
     pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>, forks: HoldOff) -> Self {
-        let bells = Bells::new(scope(backing.backend()));
+        let event_counts = EventCounts::new(scope(backing.backend()));
         let watched = forks.watch(&backing, &memory);
-        let presence = Presence::new(backing);
-        Ring { shared: Arc::new(Shared { _watched: watched, memory, presence, bells, warnings }) }
+        let liveness = Liveness::new(backing);
+        Ring {
+            attachment: Arc::new(Attachment { _watched: watched, memory, liveness, event_counts, warnings }),
+        }
     }
 
     /// Registers a writer: the one, or one of many. A stream that had ended goes on with the next sequence.
     ///
     /// # Errors
-    /// - [`JoinError::Closed`]; [`JoinError::Forked`]; [`JoinError::Corrupt`];
-    /// - with one writer: [`JoinError::WriterTaken`] while another one lives, or while a process that clears up after a
+    /// - [`RegisterError::Closed`]; [`RegisterError::Forked`]; [`RegisterError::Corrupt`];
+    /// - with one writer: [`RegisterError::WriterTaken`] while another one lives, or while a process that clears up after a
     ///   dead one is stopped in the middle of it;
-    /// - with many: [`JoinError::TableFull`];
-    /// - [`JoinError::NoSpace`] if there is no room for a buffer of its own.
-    pub fn writer(&self) -> Result<Writer, JoinError> {
+    /// - with many: [`RegisterError::TableFull`];
+    /// - [`RegisterError::NoSpace`] if there is no room for a buffer of its own.
+    pub fn writer(&self) -> Result<Writer, RegisterError> {
         let (entries, one) = match self.config().writers {
             Writers::Many => {
                 // Found dead before there is another writer, the last one's death is told.
-                registry::clear_dead(&self.shared, Role::Writer);
+                registry::clear_dead(&self.attachment, Role::Writer);
                 (0..self.config().participants, false)
             }
             Writers::One => (WRITER_ENTRY..WRITER_ENTRY + 1, true),
         };
-        Writer::join(self.seat(Role::Writer, entries).map_err(|full| {
-            let owner = self.shared.memory.entry(WRITER_ENTRY).owner.load(Relaxed); // Relaxed: for a message to people.
+        Writer::join(self.registration(Role::Writer, entries).map_err(|full| {
+            let owner = self.attachment.memory.entry(WRITER_ENTRY).owner.load(Relaxed); // Relaxed: for a message to people.
             match full {
-                JoinError::TableFull { .. } if one => JoinError::WriterTaken { pid: diagnostics::pid(owner) },
+                RegisterError::TableFull { .. } if one => {
+                    RegisterError::WriterTaken { pid: diagnostics::pid(owner) }
+                }
                 other => other,
             }
         })?)
     }
 
     /// An entry of `entries` for somebody in that role.
-    fn seat(&self, role: Role, entries: Range<usize>) -> Result<Seat, JoinError> {
+    fn registration(&self, role: Role, entries: Range<usize>) -> Result<Registration, RegisterError> {
         if self.is_inherited() {
-            return Err(JoinError::Forked);
+            return Err(RegisterError::Forked);
         }
         for _ in 0..JOIN_TRIES {
-            if let Some(seat) = Seat::take(&self.shared, role, entries.clone()) {
-                return Ok(seat);
+            if let Some(registration) = Registration::take(&self.attachment, role, entries.clone()) {
+                return Ok(registration);
             }
             // Somebody may hold an entry for a moment to clear up after a dead one.
             yield_now();
         }
-        Err(registry::table_full(&self.shared))
+        Err(registry::table_full(&self.attachment))
     }
 
     /// Registers a reader.
@@ -189,45 +193,47 @@ impl Ring {
     /// In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`JoinError::TableFull`]; [`JoinError::Delivery`] if the ring is a queue; [`JoinError::Forked`].
-    pub fn reader(&self, start: Start) -> Result<Reader, JoinError> {
+    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue; [`RegisterError::Forked`].
+    pub fn reader(&self, start: Start) -> Result<Reader, RegisterError> {
         if let delivery @ Delivery::Queue = self.config().delivery {
-            return Err(JoinError::Delivery { delivery });
+            return Err(RegisterError::Delivery { delivery });
         }
         let first = match self.config().writers {
             Writers::One => WRITER_ENTRY + 1,
             Writers::Many => 0,
         };
-        let seat = self.seat(Role::Reader, first..self.config().participants)?;
-        Ok(Reader::join(seat, start))
+        let registration = self.registration(Role::Reader, first..self.config().participants)?;
+        Ok(Reader::join(registration, start))
     }
 
     /// Registers a taker of a queue. One that finds no entry but that of a dead taker has that one's message first.
     ///
     /// # Errors
-    /// [`JoinError::TableFull`]; [`JoinError::NoSpace`] if there is no room for its buffer; [`JoinError::Delivery`] if the
-    /// ring is no queue; [`JoinError::Forked`]; [`JoinError::Corrupt`].
-    pub fn taker(&self) -> Result<Taker, JoinError> {
+    /// [`RegisterError::TableFull`]; [`RegisterError::NoSpace`] if there is no room for its buffer; [`RegisterError::Delivery`] if the
+    /// ring is no queue; [`RegisterError::Forked`]; [`RegisterError::Corrupt`].
+    pub fn taker(&self) -> Result<Taker, RegisterError> {
         let words = self.queue_words()?;
-        match self.seat(Role::Taker, 0..self.config().participants) {
-            Ok(seat) => Taker::join(seat, words),
-            Err(full @ JoinError::TableFull { .. }) => self.heir_of_a_taker(words).ok_or(full),
+        match self.registration(Role::Taker, 0..self.config().participants) {
+            Ok(registration) => Taker::join(registration, words),
+            Err(full @ RegisterError::TableFull { .. }) => self.heir_of_a_taker(words).ok_or(full),
             Err(error) => Err(error),
         }
     }
 
     /// As [`Self::taker`], in one of these entries: for those who agree on who has which.
-    pub(crate) fn taker_in(&self, entries: Range<usize>) -> Result<Taker, JoinError> {
+    pub(crate) fn taker_in(&self, entries: Range<usize>) -> Result<Taker, RegisterError> {
         let words = self.queue_words()?;
-        Taker::join(self.seat(Role::Taker, entries)?, words)
+        Taker::join(self.registration(Role::Taker, entries)?, words)
     }
 
     /// A taker in the entry of a dead one, which is kept with its message: where no other entry is left, nobody else might
     /// ever come to take that message.
-    fn heir_of_a_taker(&self, words: Words) -> Option<Taker> {
+    fn heir_of_a_taker(&self, words: ArenaStamp) -> Option<Taker> {
         for _ in 0..JOIN_TRIES {
-            match Seat::adopt(&self.shared) {
-                Adoption::Message(seat, settled) => return Some(Taker::inherit(seat, settled, words)),
+            match Registration::adopt(&self.attachment) {
+                Adoption::Message(registration, settled) => {
+                    return Some(Taker::inherit(registration, settled, words));
+                }
                 Adoption::None => break,
                 Adoption::Unknown => yield_now(),
             }
@@ -235,36 +241,36 @@ impl Ring {
         None
     }
 
-    fn queue_words(&self) -> Result<Words, JoinError> {
-        let class = Slots::new(self.shared.memory.clone()).class;
+    fn queue_words(&self) -> Result<ArenaStamp, RegisterError> {
+        let class = Slots::new(self.attachment.memory.clone()).class;
         match (self.config().delivery, class) {
             (Delivery::Queue, Class::Arena(words)) => Ok(words),
-            (delivery, _) => Err(JoinError::Delivery { delivery }),
+            (delivery, _) => Err(RegisterError::Delivery { delivery }),
         }
     }
 
     /// Wakes all who sleep: whoever was to wake them may have died.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn wake_all(&self) {
-        let Shared { memory, bells, .. } = &*self.shared;
-        bells.wake_sleepers(&memory.control().published);
-        bells.wake_sleepers(&memory.control().freed);
+        let Attachment { memory, event_counts, .. } = &*self.attachment;
+        event_counts.wake_sleepers(&memory.control().published);
+        event_counts.wake_sleepers(&memory.control().freed);
     }
 
     /// Whether this is a forked child's copy of a handle.
     pub(crate) fn is_inherited(&self) -> bool {
-        self.shared.presence.is_inherited()
+        self.attachment.liveness.is_inherited()
     }
 
     /// A writer of many, in one of these entries.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
-    pub(crate) fn writer_in(&self, entries: Range<usize>) -> Result<Writer, JoinError> {
-        Writer::join(self.seat(Role::Writer, entries)?)
+    pub(crate) fn writer_in(&self, entries: Range<usize>) -> Result<Writer, RegisterError> {
+        Writer::join(self.registration(Role::Writer, entries)?)
     }
 
     /// What the ring was made to be.
     pub fn config(&self) -> &Config {
-        &self.shared.memory.layout().config
+        &self.attachment.memory.layout().config
     }
 
     /// What happens when a reader is slower than the writers.
@@ -284,33 +290,33 @@ impl Ring {
 
     /// Bytes of memory that the ring takes, at most: in a ring of many writers, with a writer in each entry.
     pub fn total_bytes(&self) -> usize {
-        self.shared.memory.layout().total_bytes
+        self.attachment.memory.layout().total_bytes
     }
 
     /// Where others find the ring, if it has a name.
     pub fn path(&self) -> Option<&Path> {
-        self.shared.presence.backing.path()
+        self.attachment.liveness.backing.path()
     }
 
     /// What the ring's backend offers.
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities::of(self.shared.presence.backing.backend())
+        Capabilities::of(self.attachment.liveness.backing.backend())
     }
 
     /// What this process asked for and the system refused, and the ring works without.
     pub fn warnings(&self) -> &[Warning] {
-        &self.shared.warnings
+        &self.attachment.warnings
     }
 
     /// The application's own words in the segment: what they mean, and in which order they are stored, is its business.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub fn user_words(&self) -> &[std::sync::atomic::AtomicU64] {
-        self.shared.memory.user_words()
+        self.attachment.memory.user_words()
     }
 
     /// The sequence that is published next.
     pub fn next_sequence(&self) -> u64 {
-        Slots::new(self.shared.memory.clone()).next_sequence()
+        Slots::new(self.attachment.memory.clone()).next_sequence()
     }
 
     /// Closes the ring for good: writers are refused, readers get what is there and then the end.
@@ -318,10 +324,10 @@ impl Ring {
     /// A write that runs at the same time is either refused or accepted; if accepted, a reader that had read
     /// everything before may report the end without it. Whoever needs every message lets its writer leave instead.
     pub fn close(&self) {
-        let Shared { memory, bells, .. } = &*self.shared;
+        let Attachment { memory, event_counts, .. } = &*self.attachment;
         stream_state::close(memory);
-        bells.ring(&memory.control().published);
-        bells.ring(&memory.control().freed);
+        event_counts.ring(&memory.control().published);
+        event_counts.ring(&memory.control().freed);
     }
 
     /// Skips, for every registered reader, all that is published so far.
@@ -330,27 +336,27 @@ impl Ring {
     /// refused, never torn; bytes that a view shows stay until it is dropped, and those of a read of arena slots until it is
     /// over; see [`View`](crate::View) for whether they hold a gated writer back.
     pub fn skip_readers_to_newest(&self) {
-        let Shared { memory, bells, .. } = &*self.shared;
+        let Attachment { memory, event_counts, .. } = &*self.attachment;
         backpressure::raise_floors(memory, self.next_sequence());
         // A floor frees slots as a cursor does. Readers need not wake: a reader that sleeps has read everything.
-        bells.ring(&memory.control().freed);
+        event_counts.ring(&memory.control().freed);
     }
 
     /// Who is registered, dead or alive.
     ///
     /// # Cost
-    /// As [`Self::figures`].
+    /// As [`Self::stats`].
     pub fn participants(&self) -> Vec<Participant> {
-        self.figures().participants
+        self.stats().participants
     }
 
     /// How far everybody is.
     ///
     /// # Cost
     /// For each entry that was ever taken two cache lines and, between processes, a system call.
-    pub fn figures(&self) -> Figures {
-        let Shared { memory, presence, .. } = &*self.shared;
-        Figures::take(memory, |entry| presence.is_held(entry))
+    pub fn stats(&self) -> Stats {
+        let Attachment { memory, liveness, .. } = &*self.attachment;
+        Stats::take(memory, |entry| liveness.is_held(entry))
     }
 }
 
@@ -375,7 +381,7 @@ pub(crate) fn initialise(memory: &Memory) {
         memory.entry(index).cursor.store(Cursor::VACANT.word(), Relaxed);
     }
     let class = Slots::new(memory.clone()).class;
-    let mut place = crate::memory::slot_index::Place::of(first, config.slots);
+    let mut place = crate::memory::slot_index::SlotIndex::of(first, config.slots);
     for _ in 0..config.slots {
         match class {
             Class::Inline(stamps) => {
@@ -393,7 +399,7 @@ pub(crate) fn initialise(memory: &Memory) {
 #[cfg(test)]
 mod tests {
     use super::{Config, Cursor, Relaxed, Ring};
-    use crate::protocol::backpressure::Gate;
+    use crate::protocol::backpressure::Backpressure;
 
     /// Fails if a writer announces by its own looks alone: then a joiner could stand where a killed predecessor was
     /// overwriting.
@@ -405,13 +411,13 @@ mod tests {
             writer.write(&n.to_le_bytes()).unwrap();
         }
         drop(writer);
-        let memory = &ring.shared.memory;
+        let memory = &ring.attachment.memory;
         // As it was killed: given 4 to 7, with nobody registered.
         memory.control().limit.store(8, Relaxed);
         // A joiner that was held up since the limit was 4 stores its first guess only now.
         memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);
         memory.control().table.high_water.store(2, Relaxed);
-        assert!(!Gate::closed(memory).look(memory, 4, None), "the joiner holds the ring back");
+        assert!(!Backpressure::closed(memory).look(memory, 4, None), "the joiner holds the ring back");
         assert_eq!(memory.control().limit.load(Relaxed), 8, "it may not stand below 4");
     }
 }

@@ -9,21 +9,21 @@ mod typed;
 pub(crate) use held::Held;
 
 use crate::endpoint::wait::{self, Endpoint};
-use crate::memory::message_header::Plan;
-use crate::memory::stamp::Words;
+use crate::memory::message_header::HeaderFormat;
+use crate::memory::stamp::ArenaStamp;
 use crate::memory::{Memory, frozen_bytes};
 use crate::protocol::intent_log::{self, Settled};
 use crate::protocol::multi_writer;
-use crate::protocol::registry::{Adoption, Seat};
-use crate::protocol::stream_state::{Verdict, Watch};
-use crate::protocol::take::{self, Attempt, Takes};
-use crate::sync::backoff::{Patience, Standoff};
-use crate::sync::event_count::Bells;
+use crate::protocol::registry::{Adoption, Registration};
+use crate::protocol::stream_state::{StreamObserver, Verdict};
+use crate::protocol::take::{self, TakeCursor, TakeOutcome};
+use crate::sync::backoff::{Backoff, RetryBudget};
+use crate::sync::event_count::EventCounts;
 use crate::sync::yield_now;
-use crate::types::error::{Corrupt, JoinError, ReadError, TryReadError};
+use crate::types::error::{Corrupt, ReadError, RegisterError, TryReadError};
 use crate::types::message::Received;
 use crate::types::participant::Role;
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 ///
 /// # When a taker dies
 /// A message that its taker had not [done](Taken) with when it died goes to another taker, unless the ring
-/// [says otherwise](crate::Config::unfinished): to one that waits, between processes within some 60 ms; to one that is always at work,
+/// [says otherwise](crate::Config::redelivery): to one that waits, between processes within some 60 ms; to one that is always at work,
 /// within 1024 messages. It comes after messages that were published later.
 ///
 /// # Progress
@@ -53,12 +53,12 @@ pub struct Taker {
 #[derive(Debug)]
 struct Hand {
     memory: Memory,
-    takes: Takes,
-    standoff: Standoff,
-    bells: Bells,
-    plan: Plan,
+    takes: TakeCursor,
+    standoff: Backoff,
+    event_counts: EventCounts,
+    plan: HeaderFormat,
     /// What this taker was told of the stream's ends.
-    watch: Watch,
+    watch: StreamObserver,
     metadata: Box<[u8]>,
     meta_len: usize,
 }
@@ -71,44 +71,55 @@ struct Got {
     /// Another taker had it before, and died.
     again: bool,
     /// The entry of that one, unless it is this taker's own by now.
-    adopted: Option<Box<Seat>>,
+    adopted: Option<Box<Registration>>,
 }
 
 /// A look for messages that dead takers left costs 0.5 µs for each living one.
 const TAKES_PER_LOOK: u32 = 1024;
 
 impl Taker {
-    pub(crate) fn join(seat: Seat, words: Words) -> Result<Self, JoinError> {
-        let own = multi_writer::own_buffer(&seat, words)?;
-        Ok(Self::with_buffer(seat, words, own, None))
+    pub(crate) fn join(registration: Registration, words: ArenaStamp) -> Result<Self, RegisterError> {
+        let own = multi_writer::own_buffer(&registration, words)?;
+        Ok(Self::with_buffer(registration, words, own, None))
     }
 
     /// Goes on in an entry that was adopted: its message comes first.
-    pub(crate) fn inherit(seat: Seat, settled: Settled, words: Words) -> Self {
-        seat.take_up();
-        seat.shared().memory.make_buffer_resident(settled.buffer);
-        Self::with_buffer(seat, words, settled.buffer, Some(settled))
+    pub(crate) fn inherit(registration: Registration, settled: Settled, words: ArenaStamp) -> Self {
+        registration.take_up();
+        registration.attachment().memory.make_buffer_resident(settled.buffer);
+        Self::with_buffer(registration, words, settled.buffer, Some(settled))
     }
 
-    fn with_buffer(seat: Seat, words: Words, own: usize, inherited: Option<Settled>) -> Self {
-        let memory = seat.shared().memory.clone();
+    fn with_buffer(
+        registration: Registration,
+        words: ArenaStamp,
+        own: usize,
+        inherited: Option<Settled>,
+    ) -> Self {
+        let memory = registration.attachment().memory.clone();
         let config = &memory.layout().config;
         let hand = Hand {
-            takes: Takes::new(&memory, words, seat.index(), own),
-            standoff: Standoff::default(),
-            bells: seat.shared().bells,
-            plan: Plan::of(config),
-            watch: Watch::join(&memory),
+            takes: TakeCursor::new(&memory, words, registration.index(), own),
+            standoff: Backoff::default(),
+            event_counts: registration.attachment().event_counts,
+            plan: HeaderFormat::of(config),
+            watch: StreamObserver::join(&memory),
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             memory,
         };
-        Taker { endpoint: Endpoint::new(seat), hand, until_look: 0, leaves_the_dead: false, inherited }
+        Taker {
+            endpoint: Endpoint::new(registration),
+            hand,
+            until_look: 0,
+            leaves_the_dead: false,
+            inherited,
+        }
     }
 
     #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
-        self.endpoint.seat.index()
+        self.endpoint.registration.index()
     }
 
     /// Takes the next message, without waiting. It is this taker's alone: no copy is made, and nobody else gets it.
@@ -162,7 +173,7 @@ impl Taker {
     }
 
     /// Sets how this taker waits.
-    pub fn set_waiting(&mut self, waiting: Waiting) {
+    pub fn set_wait_strategy(&mut self, waiting: WaitStrategy) {
         self.endpoint.waiting = waiting;
     }
 
@@ -192,13 +203,14 @@ impl Taker {
             let Taker { endpoint, hand, leaves_the_dead, .. } = self;
             let left = RefCell::new(Adoption::None);
             let ready = || matches!(*left.borrow(), Adoption::Message(..)) || hand.is_ready();
-            let in_time = endpoint.wait(Role::Writer, deadline, ready, |shared| {
+            let in_time = endpoint.wait(Role::Writer, deadline, ready, |attachment| {
                 if !*leaves_the_dead && !matches!(*left.borrow(), Adoption::Message(..)) {
-                    left.replace(Seat::adopt(shared));
+                    left.replace(Registration::adopt(attachment));
                 }
             });
-            if let Adoption::Message(seat, settled) = left.into_inner() {
-                let got = self.hand.receive_settled(settled, seat.index(), Some(Box::new(seat)));
+            if let Adoption::Message(registration, settled) = left.into_inner() {
+                let got =
+                    self.hand.receive_settled(settled, registration.index(), Some(Box::new(registration)));
                 return got.map_err(ReadError::from_try);
             }
             if !in_time {
@@ -213,7 +225,7 @@ impl Taker {
             self.until_look = TAKES_PER_LOOK;
             // Here, where nobody comes but now and then: the first call does.
             if let Some(settled) = self.inherited.take() {
-                return self.hand.receive_settled(settled, self.endpoint.seat.index(), None);
+                return self.hand.receive_settled(settled, self.endpoint.registration.index(), None);
             }
             match self.adopt(TryReadError::Empty) {
                 Err(TryReadError::Empty) => {}
@@ -233,9 +245,9 @@ impl Taker {
         if self.leaves_the_dead {
             return Err(error);
         }
-        match Seat::adopt(self.endpoint.seat.shared()) {
-            Adoption::Message(seat, settled) => {
-                self.hand.receive_settled(settled, seat.index(), Some(Box::new(seat)))
+        match Registration::adopt(self.endpoint.registration.attachment()) {
+            Adoption::Message(registration, settled) => {
+                self.hand.receive_settled(settled, registration.index(), Some(Box::new(registration)))
             }
             Adoption::None => Err(error),
             Adoption::Unknown => {
@@ -248,18 +260,18 @@ impl Taker {
 
 impl Hand {
     fn try_take(&mut self) -> Result<Got, TryReadError> {
-        let mut patience = Patience::default();
+        let mut patience = RetryBudget::default();
         loop {
             match self.takes.try_take(&self.memory)? {
-                Attempt::Taken(sequence) => {
-                    self.bells.ring(&self.memory.control().freed);
+                TakeOutcome::Taken(sequence) => {
+                    self.event_counts.ring(&self.memory.control().freed);
                     let buffer = self.takes.own();
                     let received = self.receive(sequence, buffer);
                     let received = received.inspect_err(|_| self.takes.acknowledge(&self.memory))?;
                     return Ok(Got { received, buffer, again: false, adopted: None });
                 }
-                Attempt::Late => {}
-                Attempt::Empty => self.nothing()?,
+                TakeOutcome::Late => {}
+                TakeOutcome::Empty => self.nothing()?,
             }
             if !patience.lasts(take::next(&self.memory), &mut self.standoff) {
                 let what = "the counter of takes stands still, or the slots keep changing";
@@ -292,10 +304,10 @@ impl Hand {
         &mut self,
         settled: Settled,
         entry: usize,
-        adopted: Option<Box<Seat>>,
+        adopted: Option<Box<Registration>>,
     ) -> Result<Got, TryReadError> {
-        let Settled { buffer, unfinished } = settled;
-        let received = self.receive(unfinished.unwrap_or_default(), buffer);
+        let Settled { buffer, redelivery } = settled;
+        let received = self.receive(redelivery.unwrap_or_default(), buffer);
         let received = received.inspect_err(|_| intent_log::rest(&self.memory, entry, buffer))?;
         Ok(Got { received, buffer, again: true, adopted })
     }
@@ -330,7 +342,7 @@ impl Hand {
     fn done(&self, got: &Got) {
         match &got.adopted {
             None => self.takes.acknowledge(&self.memory),
-            Some(seat) => intent_log::rest(&self.memory, seat.index(), got.buffer),
+            Some(registration) => intent_log::rest(&self.memory, registration.index(), got.buffer),
         }
     }
 

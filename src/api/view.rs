@@ -1,9 +1,9 @@
 //! A message as plain bytes, for as long as the view lives.
-#![allow(unsafe_code, reason = "a slice over frozen bytes of shared memory")]
+#![allow(unsafe_code, reason = "a slice over frozen bytes of attachment memory")]
 
 mod typed;
 
-use crate::endpoint::read_cursor::{Position, Shown};
+use crate::endpoint::read_cursor::{ReadCursor, Shown};
 use crate::memory::frozen_bytes;
 use crate::types::message::Received;
 
@@ -15,7 +15,7 @@ use crate::types::message::Received;
 /// one at a time, a second such view holds it back.
 #[derive(Debug)]
 pub struct View<'r> {
-    position: &'r mut Position,
+    position: &'r mut ReadCursor,
     shown: Shown,
 }
 
@@ -26,7 +26,7 @@ unsafe impl Send for View<'_> {}
 unsafe impl Sync for View<'_> {}
 
 impl<'r> View<'r> {
-    pub(crate) fn new(position: &'r mut Position, shown: Shown) -> Self {
+    pub(crate) fn new(position: &'r mut ReadCursor, shown: Shown) -> Self {
         View { position, shown }
     }
 

@@ -4,15 +4,15 @@ mod batch;
 mod typed;
 
 use crate::api::claim::Claim;
-use crate::endpoint::publisher::Front;
-use crate::endpoint::wait::{self, Apart, Endpoint};
+use crate::endpoint::publisher::Publisher;
+use crate::endpoint::wait::{self, ColdResult, Endpoint};
 use crate::protocol::arena_slot;
-use crate::protocol::registry::Seat;
+use crate::protocol::registry::Registration;
 use crate::types::config::Delivery;
-use crate::types::error::{JoinError, TryWriteError, WriteError};
-use crate::types::message::Extras;
+use crate::types::error::{RegisterError, TryWriteError, WriteError};
+use crate::types::message::MessageHeader;
 use crate::types::participant::Role;
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use std::time::{Duration, Instant};
 
 /// A registered writer of a ring: the one, or one of many. Dropping the last one ends the stream, until another joins.
@@ -24,17 +24,17 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Writer {
     endpoint: Endpoint,
-    front: Front,
+    front: Publisher,
 }
 
 impl Writer {
     #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
-        self.endpoint.seat.index()
+        self.endpoint.registration.index()
     }
 
-    pub(crate) fn join(seat: Seat) -> Result<Self, JoinError> {
-        Ok(Writer { front: Front::join(&seat)?, endpoint: Endpoint::new(seat) })
+    pub(crate) fn join(registration: Registration) -> Result<Self, RegisterError> {
+        Ok(Writer { front: Publisher::join(&registration)?, endpoint: Endpoint::new(registration) })
     }
 
     /// Publishes `payload`, without waiting. Returns the message's sequence.
@@ -50,7 +50,7 @@ impl Writer {
     /// calls only if a reader or taker sleeps, or every 20 ms while the ring is full, to see whether the readers live.
     #[inline(always)]
     pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        match self.front.write_now(payload) {
+        match self.front.write_fast(payload) {
             Some(sequence) => Ok(sequence),
             None => self.try_write_thoroughly(payload).into_result(),
         }
@@ -62,7 +62,7 @@ impl Writer {
     /// As [`Self::try_write`], without `Full`.
     #[inline(always)]
     pub fn write(&mut self, payload: &[u8]) -> Result<u64, WriteError> {
-        match self.front.write_now(payload) {
+        match self.front.write_fast(payload) {
             Some(sequence) => Ok(sequence),
             None => self.write_thoroughly(payload).into_result(),
         }
@@ -73,14 +73,18 @@ impl Writer {
     /// # Errors
     /// As [`Self::write`], and [`WriteError::TimedOut`], which names the slowest reader of a gated ring.
     pub fn write_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, WriteError> {
-        self.wait(wait::deadline(timeout), |front| front.write(payload, &Extras::default()))
+        self.wait(wait::deadline(timeout), |front| front.write(payload, &MessageHeader::default()))
     }
 
     /// As [`Self::try_write`], with a tag or metadata.
     ///
     /// # Errors
     /// As [`Self::try_write`]; metadata longer than the ring carries is `TooLarge`.
-    pub fn try_write_with(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    pub fn try_write_with(
+        &mut self,
+        payload: &[u8],
+        extras: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
         self.counted(|front| front.write(payload, extras))
     }
 
@@ -88,7 +92,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Self::write`]; metadata longer than the ring carries is `TooLarge`.
-    pub fn write_with(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, WriteError> {
+    pub fn write_with(&mut self, payload: &[u8], extras: &MessageHeader<'_>) -> Result<u64, WriteError> {
         self.wait(None, |front| front.write(payload, extras))
     }
 
@@ -138,7 +142,7 @@ impl Writer {
     }
 
     /// Sets how this writer waits.
-    pub fn set_waiting(&mut self, waiting: Waiting) {
+    pub fn set_wait_strategy(&mut self, waiting: WaitStrategy) {
         self.endpoint.waiting = waiting;
     }
 
@@ -149,21 +153,21 @@ impl Writer {
     }
 
     #[inline(never)]
-    fn try_write_thoroughly(&mut self, payload: &[u8]) -> Apart<u64, TryWriteError> {
-        Apart::from_result(self.try_write_with(payload, &Extras::default()))
+    fn try_write_thoroughly(&mut self, payload: &[u8]) -> ColdResult<u64, TryWriteError> {
+        ColdResult::from_result(self.try_write_with(payload, &MessageHeader::default()))
     }
 
     #[inline(never)]
-    fn write_thoroughly(&mut self, payload: &[u8]) -> Apart<u64, WriteError> {
-        Apart::from_result(self.write_with(payload, &Extras::default()))
+    fn write_thoroughly(&mut self, payload: &[u8]) -> ColdResult<u64, WriteError> {
+        ColdResult::from_result(self.write_with(payload, &MessageHeader::default()))
     }
 
     /// # Errors
-    /// [`JoinError::Delivery`] if it is not.
-    pub(crate) fn is_of_a_queue(&self) -> Result<(), JoinError> {
-        match self.endpoint.seat.shared().memory.layout().config.delivery {
+    /// [`RegisterError::Delivery`] if it is not.
+    pub(crate) fn is_of_a_queue(&self) -> Result<(), RegisterError> {
+        match self.endpoint.registration.attachment().memory.layout().config.delivery {
             Delivery::Queue => Ok(()),
-            delivery => Err(JoinError::Delivery { delivery }),
+            delivery => Err(RegisterError::Delivery { delivery }),
         }
     }
 
@@ -175,7 +179,7 @@ impl Writer {
 
     pub(crate) fn counted<T>(
         &mut self,
-        attempt: impl FnOnce(&mut Front) -> Result<T, TryWriteError>,
+        attempt: impl FnOnce(&mut Publisher) -> Result<T, TryWriteError>,
     ) -> Result<T, TryWriteError> {
         let result = attempt(&mut self.front);
         if let Err(TryWriteError::Full) = result {
@@ -188,9 +192,9 @@ impl Writer {
     fn wait<T>(
         &mut self,
         deadline: Option<Instant>,
-        attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
+        attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
     ) -> Result<T, WriteError> {
-        self.wait_until(deadline, attempt, Front::is_ready)
+        self.wait_until(deadline, attempt, Publisher::is_ready)
     }
 
     /// Waits for what concerns message `sequence`.
@@ -198,7 +202,7 @@ impl Writer {
         &mut self,
         sequence: u64,
         deadline: Option<Instant>,
-        attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
+        attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
     ) -> Result<T, WriteError> {
         self.wait_until(deadline, attempt, |front| front.is_ready_at(sequence))
     }
@@ -206,8 +210,8 @@ impl Writer {
     fn wait_until<T>(
         &mut self,
         deadline: Option<Instant>,
-        mut attempt: impl FnMut(&mut Front) -> Result<T, TryWriteError>,
-        ready: impl Fn(&mut Front) -> bool,
+        mut attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
+        ready: impl Fn(&mut Publisher) -> bool,
     ) -> Result<T, WriteError> {
         match attempt(&mut self.front) {
             Err(TryWriteError::Full) => self.front.count_refusal(),

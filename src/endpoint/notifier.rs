@@ -1,6 +1,6 @@
 //! A descriptor that becomes readable when there is something to read.
 //!
-//! A thread of the reader's sleeps on the ring's bell in its place, and then makes an eventfd readable. The writer sees
+//! A thread of the reader's sleeps on the ring's event_count in its place, and then makes an eventfd readable. The writer sees
 //! one sleeper more, and nothing else.
 //!
 //! # Steps
@@ -21,15 +21,15 @@
 //! happens.
 
 use crate::endpoint::read_cursor::is_ready;
-use crate::memory::slot_index::Place;
-use crate::protocol::attachment::Shared;
-use crate::protocol::backpressure::Cursors;
-use crate::protocol::registry::{self, Seat};
+use crate::memory::slot_index::SlotIndex;
+use crate::protocol::attachment::Attachment;
+use crate::protocol::backpressure::ReaderEntry;
+use crate::protocol::registry::{self, Registration};
 use crate::protocol::slots::Slots;
 use crate::protocol::stream_state;
 use crate::sync::AtomicU64;
 use crate::types::participant::Role;
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -44,7 +44,7 @@ const STACK_BYTES: usize = 128 << 10;
 ///
 /// When the reader is gone, it is readable for ever. It is closed when that is so and the last handle is dropped.
 #[derive(Clone, Debug)]
-pub struct Notifier(Arc<Watch>);
+pub struct Notifier(Arc<NotifierState>);
 
 impl AsFd for Notifier {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -63,25 +63,25 @@ impl AsRawFd for Notifier {
 enum Order {
     Rest,
     /// Until this message can be read, or there is news of the stream for a reader that knows so much.
-    WatchFor(u64, stream_state::Watch),
+    WatchFor(u64, stream_state::StreamObserver),
     End,
 }
 
 /// What reader and watcher share.
 #[derive(Debug)]
-struct Watch {
+struct NotifierState {
     descriptor: OwnedFd,
     order: Mutex<Order>,
     ordered: Condvar,
 }
 
-impl Watch {
+impl NotifierState {
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Steps 1 and 2.
-    fn arm(&self, sequence: u64, stream: stream_state::Watch) {
+    fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
         let mut order = self.order();
         if let Order::Rest = *order {
             // Readable or not: it is not now.
@@ -92,7 +92,7 @@ impl Watch {
     }
 
     /// Step a: what to watch for; none when all is over.
-    fn next_order(&self) -> Option<(u64, stream_state::Watch)> {
+    fn next_order(&self) -> Option<(u64, stream_state::StreamObserver)> {
         let mut order = self.order();
         loop {
             match *order {
@@ -118,17 +118,18 @@ impl Watch {
     }
 
     /// The watcher's life.
-    fn run(&self, shared: &Shared, entry: usize) {
-        let slots = Slots::new(shared.memory.clone());
-        let own_entry = shared.memory.own_entry(entry);
-        let (bell, naps) = (&shared.memory.control().published, AtomicU64::default());
+    fn run(&self, attachment: &Attachment, entry: usize) {
+        let slots = Slots::new(attachment.memory.clone());
+        let own_entry = attachment.memory.own_entry(entry);
+        let (event_count, naps) = (&attachment.memory.control().published, AtomicU64::default());
         while let Some((sequence, stream)) = self.next_order() {
-            let place = Place::of(sequence, slots.config().slots);
+            let place = SlotIndex::of(sequence, slots.config().slots);
             let ready = || {
-                matches!(*self.order(), Order::End) || is_ready(&slots, &place, Cursors(&own_entry), &stream)
+                matches!(*self.order(), Order::End)
+                    || is_ready(&slots, &place, ReaderEntry(&own_entry), &stream)
             };
-            let look_after = || registry::clear_dead(shared, Role::Writer);
-            shared.bells.wait(bell, Waiting::SLEEPING, None, &naps, look_after, ready);
+            let look_after = || registry::clear_dead(attachment, Role::Writer);
+            attachment.event_counts.wait(event_count, WaitStrategy::SLEEPING, None, &naps, look_after, ready);
             self.answer();
         }
     }
@@ -136,28 +137,29 @@ impl Watch {
 
 /// The thread that watches for a reader; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Watcher {
-    watch: Arc<Watch>,
-    shared: Arc<Shared>,
+pub(crate) struct NotifierThread {
+    watch: Arc<NotifierState>,
+    attachment: Arc<Attachment>,
     thread: Option<JoinHandle<()>>,
     process: u32,
 }
 
-impl Watcher {
-    /// Starts a watcher for the reader in `seat`.
-    pub(crate) fn start(seat: &Seat) -> io::Result<Self> {
+impl NotifierThread {
+    /// Starts a watcher for the reader in `registration`.
+    pub(crate) fn start(registration: &Registration) -> io::Result<Self> {
         let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let watch = Arc::new(Watch { descriptor, order: Mutex::new(Order::Rest), ordered: Condvar::new() });
-        let (shared, entry) = (Arc::clone(seat.shared()), seat.index());
+        let watch =
+            Arc::new(NotifierState { descriptor, order: Mutex::new(Order::Rest), ordered: Condvar::new() });
+        let (attachment, entry) = (Arc::clone(registration.attachment()), registration.index());
         let thread = Builder::new().name("seqring-watcher".into()).stack_size(STACK_BYTES).spawn({
-            let (watch, shared) = (Arc::clone(&watch), Arc::clone(&shared));
-            move || watch.run(&shared, entry)
+            let (watch, attachment) = (Arc::clone(&watch), Arc::clone(&attachment));
+            move || watch.run(&attachment, entry)
         })?;
-        Ok(Watcher { watch, shared, thread: Some(thread), process: std::process::id() })
+        Ok(NotifierThread { watch, attachment, thread: Some(thread), process: std::process::id() })
     }
 
     /// The reader found nothing, stands at message `sequence`, and knows so much of the stream.
-    pub(crate) fn arm(&self, sequence: u64, stream: stream_state::Watch) {
+    pub(crate) fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
         self.watch.arm(sequence, stream);
     }
 
@@ -166,7 +168,7 @@ impl Watcher {
     }
 }
 
-impl Drop for Watcher {
+impl Drop for NotifierThread {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         if self.process != std::process::id() {
@@ -175,7 +177,7 @@ impl Drop for Watcher {
         }
         *self.watch.order() = Order::End;
         self.watch.ordered.notify_one();
-        self.shared.bells.ring(&self.shared.memory.control().published);
+        self.attachment.event_counts.ring(&self.attachment.memory.control().published);
         // It does not panic; and if it did, its message was printed.
         let _ = thread.join();
         self.watch.make_readable();

@@ -5,26 +5,26 @@ mod batch;
 
 pub(crate) use batch::{EndToEnd, Messages};
 
-use crate::memory::message_header::Plan;
-use crate::memory::slot_index::Place;
-use crate::memory::stamp::{Stamps, Words};
-use crate::memory::{Lane, Memory, OwnEntry, Payload};
+use crate::memory::message_header::HeaderFormat;
+use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::{ArenaStamp, InlineStamp};
+use crate::memory::{Memory, OwnEntry, Payload, SlotRun};
 use crate::protocol::arena_slot;
-use crate::protocol::backpressure::{self, Gate};
+use crate::protocol::backpressure::{self, Backpressure};
 use crate::protocol::inline_slot;
-use crate::protocol::multi_writer::{self, Aim, Look, Peer, Room};
-use crate::protocol::registry::Seat;
+use crate::protocol::multi_writer::{self, Aim, Look, Room, SharedPublisher};
+use crate::protocol::registry::Registration;
 use crate::protocol::slots::{Class, Slots};
-use crate::protocol::standby_buffer::Spare;
+use crate::protocol::standby_buffer::StandbyBuffer;
 use crate::protocol::stream_state::{self, Phase};
-use crate::sync::backoff::{Patience, Standoff};
-use crate::sync::event_count::Bells;
-use crate::sync::failpoint::{self, Stop};
+use crate::sync::backoff::{Backoff, RetryBudget};
+use crate::sync::event_count::EventCounts;
+use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{Relaxed, SMALL_IS_LARGE};
 use crate::types::config::{Delivery, Writers};
-use crate::types::error::{Corrupt, JoinError, TryWriteError};
+use crate::types::error::{Corrupt, RegisterError, TryWriteError};
 use crate::types::frame::Frame;
-use crate::types::message::Extras;
+use crate::types::message::MessageHeader;
 use crate::types::participant;
 
 /// How often the writer stores the counter of the next sequence. It is a hint, which whoever uses it makes exact
@@ -42,15 +42,19 @@ const HOT_BYTES: usize = if SMALL_IS_LARGE { 128 } else { 32 << 10 };
 const HOT_DISTANCE: usize = if SMALL_IS_LARGE { 0 } else { 2 << 20 };
 
 /// The one writer's buffers: the one to be filled, and in a gated ring another.
-fn own_buffers(seat: &Seat, words: Words) -> Result<(usize, Option<Spare>), JoinError> {
-    match arena_slot::missing_buffers(&seat.shared().memory, words)?[..] {
+fn own_buffers(
+    registration: &Registration,
+    words: ArenaStamp,
+) -> Result<(usize, Option<StandbyBuffer>), RegisterError> {
+    match arena_slot::missing_buffers(&registration.attachment().memory, words)?[..] {
         [own] => Ok((own, None)),
-        [one, other] => Spare::of(seat.shared(), [one, other]).map(|(own, spare)| (own, Some(spare))),
+        [one, other] => StandbyBuffer::of(registration.attachment(), [one, other])
+            .map(|(own, standby)| (own, Some(standby))),
         _ => unreachable!("the layout has one or two buffers more than slots, which name each buffer once"),
     }
 }
 
-/// See [`Front::hot`]: none for small messages, and none in a ring so short that what lay longest is no colder.
+/// See [`Publisher::hot`]: none for small messages, and none in a ring so short that what lay longest is no colder.
 fn hot_distance(memory: &Memory) -> Option<u64> {
     let layout = memory.layout();
     let behind = HOT_DISTANCE / layout.buffer_stride;
@@ -60,12 +64,12 @@ fn hot_distance(memory: &Memory) -> Option<u64> {
 
 /// A writer without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct Publisher {
     slots: Slots,
     /// Straight while all that a message needs is a slot: in a plain ring, below the gate's limit, until the next store
     /// of the shared counter.
-    lane: Lane,
-    stamps: Stamps,
+    lane: SlotRun,
+    stamps: InlineStamp,
     plain: bool,
     /// What the shared counter says.
     counted: u64,
@@ -73,21 +77,21 @@ pub(crate) struct Front {
     stretch: u64,
     /// Whether slots are marked where the lane is straight.
     marked: bool,
-    gate: Gate,
-    bells: Bells,
-    plan: Plan,
+    gate: Backpressure,
+    event_counts: EventCounts,
+    plan: HeaderFormat,
     slot_bytes: usize,
     meta_bytes: usize,
     /// The arena buffer that is this writer's; meaningless in inline rings.
     own: usize,
     /// The second one, in a gated ring.
-    spare: Option<Spare>,
+    standby: Option<StandbyBuffer>,
     /// How many messages before the newest that all readers have read the one lies whose buffer is filled next; `None` to
     /// fill the one that lay longest.
     hot: Option<u64>,
     /// In a ring of many writers.
-    peer: Option<Peer>,
-    standoff: Standoff,
+    peer: Option<SharedPublisher>,
+    standoff: Backoff,
     /// No reader looks at `own` while it is filled.
     exclusive: bool,
     /// Where claims of inline rings are filled.
@@ -96,49 +100,49 @@ pub(crate) struct Front {
     refused: u64,
 }
 
-impl Front {
-    /// Takes up a writer's place in the entry of `seat`: where its predecessor got to.
-    pub(crate) fn join(seat: &Seat) -> Result<Self, JoinError> {
-        let slots = Slots::new(seat.shared().memory.clone());
+impl Publisher {
+    /// Takes up a writer's place in the entry of `registration`: where its predecessor got to.
+    pub(crate) fn join(registration: &Registration) -> Result<Self, RegisterError> {
+        let slots = Slots::new(registration.attachment().memory.clone());
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
         let next = slots.next_sequence();
         let peer = match (slots.class, config.writers) {
-            (Class::Arena(words), Writers::Many) => Some(multi_writer::join(seat, words)?),
+            (Class::Arena(words), Writers::Many) => Some(multi_writer::join(registration, words)?),
             _ => None,
         };
-        let (own, spare) = match slots.class {
-            Class::Arena(words) if peer.is_none() => own_buffers(seat, words)?,
+        let (own, standby) = match slots.class {
+            Class::Arena(words) if peer.is_none() => own_buffers(registration, words)?,
             _ => (0, None),
         };
         if peer.is_none() {
-            slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Front::count`.
+            slots.memory.control().next.store(next, Relaxed); // Relaxed: see `Publisher::count`.
         }
-        seat.entry().joined.store(next, Relaxed); // Relaxed: a figure for people.
+        registration.entry().joined.store(next, Relaxed); // Relaxed: a figure for people.
         if !stream_state::open(&slots.memory) {
-            return Err(JoinError::Closed);
+            return Err(RegisterError::Closed);
         }
-        failpoint::at(Stop::StreamOpened);
-        Ok(Front {
-            lane: Lane::at(&slots.memory, next),
-            stamps: Stamps::new(config.slot_bytes),
+        failpoint::at(Failpoint::StreamOpened);
+        Ok(Publisher {
+            lane: SlotRun::at(&slots.memory, next),
+            stamps: InlineStamp::new(config.slot_bytes),
             plain: slots.are_plain(),
             counted: next,
             stretch: (STRETCH_BYTES / slots.memory.layout().slot_stride).clamp(1, 64) as u64,
             marked: true,
-            gate: if gated { Gate::closed(&slots.memory) } else { Gate::open() },
-            bells: seat.shared().bells,
-            plan: Plan::of(&config),
+            gate: if gated { Backpressure::closed(&slots.memory) } else { Backpressure::open() },
+            event_counts: registration.attachment().event_counts,
+            plan: HeaderFormat::of(&config),
             slot_bytes: config.slot_bytes,
             meta_bytes: config.meta_bytes,
             own,
-            hot: spare.as_ref().and_then(|_| hot_distance(&slots.memory)),
-            spare,
+            hot: standby.as_ref().and_then(|_| hot_distance(&slots.memory)),
+            standby,
             peer,
-            standoff: Standoff::default(),
+            standoff: Backoff::default(),
             exclusive: config.delivery != Delivery::Lossy && !config.observers,
             scratch: Vec::new(),
-            entry: slots.memory.own_entry(seat.index()),
+            entry: slots.memory.own_entry(registration.index()),
             refused: 0,
             slots,
         })
@@ -165,8 +169,8 @@ impl Front {
     /// Publishes `payload` if that needs nothing but a slot: so do most small messages. What is not published this way,
     /// [`Self::write`] publishes.
     #[inline(always)]
-    pub(crate) fn write_now(&mut self, payload: &[u8]) -> Option<u64> {
-        if !(self.lane.is_straight() || self.plain && self.straighten()) {
+    pub(crate) fn write_fast(&mut self, payload: &[u8]) -> Option<u64> {
+        if !(self.lane.is_open() || self.plain && self.extend_run()) {
             return None;
         }
         let (here, slot) = self.lane.ahead()?;
@@ -176,16 +180,16 @@ impl Front {
         let sequence = here.sequence;
         inline_slot::publish(&slot, self.stamps.of(sequence), payload, self.marked, |_| ());
         let straight = self.lane.pass(here);
-        self.bells.ring(&self.slots.memory.control().published);
+        self.event_counts.ring(&self.slots.memory.control().published);
         if !straight {
-            self.straighten(); // While nobody waits for it.
+            self.extend_run(); // While nobody waits for it.
         }
         Some(sequence)
     }
 
     /// Goes on to where the lane is straight again, if it is from here.
     #[inline(never)]
-    fn straighten(&mut self) -> bool {
+    fn extend_run(&mut self) -> bool {
         let next = self.lane.sequence();
         if !self.plain || !self.gate.admits(next) {
             return false;
@@ -207,7 +211,7 @@ impl Front {
     }
 
     #[inline(never)]
-    pub(crate) fn write(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    pub(crate) fn write(&mut self, payload: &[u8], extras: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
         let sequence = self.publish(payload, extras)?;
         self.ring();
         Ok(sequence)
@@ -215,13 +219,13 @@ impl Front {
 
     /// Wakes who sleeps for messages, after a publication.
     fn ring(&self) {
-        self.bells.ring(&self.slots.memory.control().published);
+        self.event_counts.ring(&self.slots.memory.control().published);
     }
 
     /// Publishes `payload`; the caller then wakes who sleeps for it.
-    fn publish(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    fn publish(&mut self, payload: &[u8], extras: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
         if self.peer.is_some() {
-            return self.publish_among_many(payload, extras);
+            return self.publish_shared(payload, extras);
         }
         self.admit(payload.len(), extras.metadata.len())?;
         match self.slots.class {
@@ -283,7 +287,7 @@ impl Front {
     /// `next`, if the gate lets it through.
     #[inline(always)]
     fn pass_gate(&mut self, next: u64) -> Result<u64, TryWriteError> {
-        if self.gate.admits(next) || self.gate.look(&self.slots.memory, next, self.spare.as_mut()) {
+        if self.gate.admits(next) || self.gate.look(&self.slots.memory, next, self.standby.as_mut()) {
             return Ok(next);
         }
         Err(TryWriteError::Full)
@@ -320,33 +324,39 @@ impl Front {
 
     /// What goes with the own buffer, which holds `len` bytes.
     #[inline(always)]
-    fn complete_own_buffer(&self, len: usize, extras: &Extras<'_>) -> Result<(), Corrupt> {
+    fn complete_own_buffer(&self, len: usize, extras: &MessageHeader<'_>) -> Result<(), Corrupt> {
         let own = self.own_index();
         self.plan.store(self.slots.memory.buffer_extras(own), extras);
         arena_slot::set_len(&self.slots.memory, own, len)
     }
 
     fn own_index(&self) -> usize {
-        self.peer.as_ref().map_or(self.own, Peer::own)
+        self.peer.as_ref().map_or(self.own, SharedPublisher::own)
     }
 
     /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces. The
     /// caller then wakes who sleeps for it.
-    fn exchange(&mut self, words: Words, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    fn exchange(
+        &mut self,
+        words: ArenaStamp,
+        len: usize,
+        extras: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
         self.complete_own_buffer(len, extras)?;
         if self.peer.is_some() {
             let aim = self.aim()?;
-            return self.exchange_among_many(aim);
+            return self.exchange_shared(aim);
         }
         let memory = &self.slots.memory;
         let place = self.lane.place();
-        let mut spare = self.spare.as_mut().filter(|_| self.gate.sets_aside(memory, place.sequence));
+        let mut standby =
+            self.standby.as_mut().filter(|_| self.gate.displaces_pinned(memory, place.sequence));
         let displaced = arena_slot::publish(memory, words, &place, self.own, |displaced| {
-            if let Some(spare) = &spare {
-                spare.announce(displaced);
+            if let Some(standby) = &standby {
+                standby.announce(displaced);
             }
         })?;
-        self.own = spare.as_mut().map_or(displaced, |spare| spare.keep(displaced));
+        self.own = standby.as_mut().map_or(displaced, |standby| standby.keep(displaced));
         let sequence = self.published();
         if let Some(behind) = self.hot {
             self.take_a_hot_buffer(words, behind)?;
@@ -356,13 +366,13 @@ impl Front {
 
     /// Makes the buffer of a message that all readers have read the own one, if there is such a message: of the one that is
     /// `behind` before the newest.
-    fn take_a_hot_buffer(&mut self, words: Words, behind: u64) -> Result<(), Corrupt> {
+    fn take_a_hot_buffer(&mut self, words: ArenaStamp, behind: u64) -> Result<(), Corrupt> {
         let (memory, next) = (&self.slots.memory, self.lane.sequence());
         let slots = memory.layout().config.slots;
-        self.gate.look(memory, next, self.spare.as_mut());
+        self.gate.look(memory, next, self.standby.as_mut());
         let read = self.gate.read_by_all().and_then(|read| read.min(next).checked_sub(1 + behind));
         if let Some(read) = read.filter(|read| read + slots as u64 >= next) {
-            let hot = arena_slot::withdraw(memory, words, &Place::of(read, slots), self.own)?;
+            let hot = arena_slot::withdraw(memory, words, &SlotIndex::of(read, slots), self.own)?;
             self.own = hot.unwrap_or(self.own);
         }
         Ok(())
@@ -374,31 +384,31 @@ impl Front {
 }
 
 /// One of many writers.
-impl Front {
+impl Publisher {
     #[inline(always)]
-    fn publish_among_many(&mut self, payload: &[u8], extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    fn publish_shared(&mut self, payload: &[u8], extras: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
         self.admit_lengths(payload.len(), extras.metadata.len())?;
         // Before the look, so that the lines of the buffer and those of counter and slot are fetched at the same time. But
         // where there was no room lately, there may be none now: then nothing is copied for nothing.
-        let cautious = self.peer.as_mut().is_some_and(Peer::is_cautious);
+        let cautious = self.peer.as_mut().is_some_and(SharedPublisher::is_cautious);
         let aim = if cautious { Some(self.aim()?) } else { None };
         arena_slot::begin_filling();
         self.own_buffer()?.store(payload);
         self.complete_own_buffer(payload.len(), extras)?;
         let aim = aim.map_or_else(|| self.aim(), Ok)?;
-        self.exchange_among_many(aim)
+        self.exchange_shared(aim)
     }
 
     /// Publishes the own buffer as the message of `aim`, or a later one if others are first.
     #[inline(always)]
-    fn exchange_among_many(&mut self, aim: Aim) -> Result<u64, TryWriteError> {
+    fn exchange_shared(&mut self, aim: Aim) -> Result<u64, TryWriteError> {
         let peer = self.peer.as_mut().expect("there are many");
         if peer.exchange(&self.slots.memory, &aim) { Ok(aim.sequence()) } else { self.exchange_again() }
     }
 
     #[inline(never)]
     fn exchange_again(&mut self) -> Result<u64, TryWriteError> {
-        let mut patience = Patience::default();
+        let mut patience = RetryBudget::default();
         loop {
             let aim = self.aim_again(&mut patience)?;
             let peer = self.peer.as_mut().expect("there are many");
@@ -413,13 +423,13 @@ impl Front {
     fn aim(&mut self) -> Result<Aim, TryWriteError> {
         match self.look()? {
             Some(aim) => Ok(aim),
-            None => self.aim_again(&mut Patience::default()),
+            None => self.aim_again(&mut RetryBudget::default()),
         }
     }
 
     /// As [`Self::aim`], after others were first.
     #[inline(never)]
-    fn aim_again(&mut self, patience: &mut Patience) -> Result<Aim, TryWriteError> {
+    fn aim_again(&mut self, patience: &mut RetryBudget) -> Result<Aim, TryWriteError> {
         while patience.lasts(self.sequence(), &mut self.standoff) {
             if let Some(aim) = self.look()? {
                 return Ok(aim);
@@ -450,7 +460,7 @@ impl Front {
 }
 
 /// What a [`Claim`] does with the writer.
-impl Front {
+impl Publisher {
     pub(crate) fn begin_claim(&mut self, len: usize) -> Result<(), TryWriteError> {
         self.admit(len, 0)?;
         match self.slots.class {
@@ -476,7 +486,11 @@ impl Front {
         Ok((self.own_buffer()?, self.exclusive))
     }
 
-    pub(crate) fn publish_claim(&mut self, len: usize, extras: &Extras<'_>) -> Result<u64, TryWriteError> {
+    pub(crate) fn publish_claim(
+        &mut self,
+        len: usize,
+        extras: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
         if extras.metadata.len() > self.meta_bytes {
             return Err(self.too_large(len, extras.metadata.len()));
         }

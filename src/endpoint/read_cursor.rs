@@ -3,17 +3,17 @@
 mod batch;
 mod exact;
 
-use crate::memory::message_header::{Loaded, Plan};
-use crate::memory::slot_index::Place;
-use crate::memory::stamp::{Seen, Stamps};
-use crate::memory::{Here, Lane, OwnEntry, Racy};
-use crate::protocol::backpressure::{self, Cursor, Cursors};
+use crate::memory::message_header::{HeaderFormat, LoadedHeader};
+use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::{InlineStamp, Mismatch};
+use crate::memory::{Here, OwnEntry, RacyBytes, SlotRun};
+use crate::protocol::backpressure::{self, Cursor, ReaderEntry};
 use crate::protocol::inline_slot::Glance;
-use crate::protocol::registry::Seat;
+use crate::protocol::registry::Registration;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::{Class, Slots};
-use crate::protocol::stream_state::{self, Phase, Verdict, Watch};
-use crate::sync::event_count::Bells;
+use crate::protocol::stream_state::{self, Phase, StreamObserver, Verdict};
+use crate::sync::event_count::EventCounts;
 use crate::sync::{Pair, Relaxed, acquire_fence};
 use crate::types::config::Delivery;
 use crate::types::error::{Corrupt, Lagged, TryReadError};
@@ -26,17 +26,17 @@ const RESTLESS: Corrupt = Corrupt { what: "a slot or the state of the stream kee
 
 /// A reader without its manner of waiting: a wait borrows that and tries with this.
 #[derive(Debug)]
-pub(crate) struct Position {
+pub(crate) struct ReadCursor {
     slots: Slots,
     /// Straight in a plain ring: a slot is all that most reads need.
-    lane: Lane,
-    stamps: Stamps,
+    lane: SlotRun,
+    stamps: InlineStamp,
     plain: bool,
     entry: OwnEntry,
-    bells: Bells,
-    plan: Plan,
+    event_counts: EventCounts,
+    plan: HeaderFormat,
     /// What this reader was told of the stream's ends.
-    watch: Watch,
+    watch: StreamObserver,
     gated: bool,
     /// The end of a ring that is closed for good was reported; nothing is read any more.
     finished: bool,
@@ -52,13 +52,13 @@ pub(crate) struct TooSmall {
     pub(crate) needed: usize,
 }
 
-impl Position {
-    /// Registers a reader in the entry of `seat`.
-    pub(crate) fn join(seat: &Seat, start: Start) -> Self {
-        let slots = Slots::new(seat.shared().memory.clone());
+impl ReadCursor {
+    /// Registers a reader in the entry of `registration`.
+    pub(crate) fn join(registration: &Registration, start: Start) -> Self {
+        let slots = Slots::new(registration.attachment().memory.clone());
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
-        let mut oldest = backpressure::join(&slots.memory, seat.index());
+        let mut oldest = backpressure::join(&slots.memory, registration.index());
         let next = slots.next_sequence().max(oldest);
         if !gated {
             oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
@@ -69,24 +69,24 @@ impl Position {
             Start::Newest => next.saturating_sub(1).max(oldest),
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
-        seat.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
-        let position = Self::at(seat, slots, position);
+        registration.entry().joined.store(position, Relaxed); // Relaxed: a figure for people.
+        let position = Self::at(registration, slots, position);
         // Until here this reader held writers back to the oldest message: one of them may sleep over it.
         position.release();
         position
     }
 
-    /// Goes on where the reader before us in the entry of `seat` stood.
-    pub(crate) fn resume(seat: &Seat) -> Self {
-        let slots = Slots::new(seat.shared().memory.clone());
-        let entry = seat.entry();
+    /// Goes on where the reader before us in the entry of `registration` stood.
+    pub(crate) fn resume(registration: &Registration) -> Self {
+        let slots = Slots::new(registration.attachment().memory.clone());
+        let entry = registration.entry();
         // Relaxed, all of them: our hold on the entry is ordered behind the one of the reader before us.
         let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position().unwrap_or(u64::MAX);
         let next = slots.next_sequence(); // Bounded: a peer may have stored anything.
-        let mut position = Self::at(seat, slots, cursor.min(next));
+        let mut position = Self::at(registration, slots, cursor.min(next));
         position.finished = entry.floor.load(Relaxed) == u64::MAX;
         position.lost = entry.missed.load(Relaxed);
-        position.watch = Watch::resume(&seat.shared().memory, entry.told.load(Relaxed));
+        position.watch = StreamObserver::resume(&registration.attachment().memory, entry.told.load(Relaxed));
         position
     }
 
@@ -95,16 +95,16 @@ impl Position {
         self.entry.told.store(self.watch.word(), Relaxed); // Relaxed: as there.
     }
 
-    fn at(seat: &Seat, slots: Slots, position: u64) -> Self {
+    fn at(registration: &Registration, slots: Slots, position: u64) -> Self {
         let config = slots.config().clone();
-        Position {
-            lane: Lane::at(&slots.memory, position),
-            stamps: Stamps::new(config.slot_bytes),
+        ReadCursor {
+            lane: SlotRun::at(&slots.memory, position),
+            stamps: InlineStamp::new(config.slot_bytes),
             plain: slots.are_plain(),
-            entry: slots.memory.own_entry(seat.index()),
-            bells: seat.shared().bells,
-            plan: Plan::of(&config),
-            watch: Watch::join(&slots.memory),
+            entry: slots.memory.own_entry(registration.index()),
+            event_counts: registration.attachment().event_counts,
+            plan: HeaderFormat::of(&config),
+            watch: StreamObserver::join(&slots.memory),
             gated: config.delivery == Delivery::Gated,
             finished: false,
             lost: 0,
@@ -121,7 +121,7 @@ impl Position {
     }
 
     /// What this reader knows of the stream.
-    pub(crate) fn stream(&self) -> Watch {
+    pub(crate) fn stream(&self) -> StreamObserver {
         self.watch
     }
 
@@ -147,7 +147,7 @@ impl Position {
     /// Copies the next message to the front of `out` if that needs nothing but a look at its slot: so do most reads of
     /// small messages. What is not read this way, [`Self::read_into`] reads.
     #[inline(always)]
-    pub(crate) fn read_now(&mut self, out: &mut [u8]) -> Option<Received> {
+    pub(crate) fn read_fast(&mut self, out: &mut [u8]) -> Option<Received> {
         let (here, glance) = self.glance()?;
         let len = if let Some(read) = glance.message_of(out.len()) {
             read.message.copy_to_slice(out);
@@ -186,7 +186,7 @@ impl Position {
     #[inline(always)]
     pub(crate) fn read_with<T>(
         &mut self,
-        mut read: impl FnMut(Racy<'_>) -> T,
+        mut read: impl FnMut(RacyBytes<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
         if let Some((here, glance)) = self.glance()
             && let Ok(message) = glance.message()
@@ -204,7 +204,7 @@ impl Position {
     /// there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
     fn glance(&mut self) -> Option<(Here, Glance<'_>)> {
-        if !(self.lane.is_straight() || self.plain && self.straighten()) {
+        if !(self.lane.is_open() || self.plain && self.extend_run()) {
             return None;
         }
         let (here, slot) = self.lane.ahead()?;
@@ -217,7 +217,7 @@ impl Position {
 
     /// Makes the lane straight again, if it can be.
     #[inline(never)]
-    fn straighten(&mut self) -> bool {
+    fn extend_run(&mut self) -> bool {
         if self.plain {
             self.lane.bound(u64::MAX);
         }
@@ -237,7 +237,7 @@ impl Position {
     #[inline(always)]
     fn read_thoroughly<T>(
         &mut self,
-        mut copy: impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+        mut copy: impl FnMut(RacyBytes<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), TryReadError> {
         for _ in 0..TRIES {
             match self.attempt(&mut copy) {
@@ -256,7 +256,7 @@ impl Position {
     #[inline(always)]
     fn attempt<T>(
         &mut self,
-        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+        copy: &mut impl FnMut(RacyBytes<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
         let sequence = self.lane.sequence();
         self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
@@ -280,12 +280,12 @@ impl Position {
     #[inline(always)]
     fn copy<T>(
         &mut self,
-        copy: &mut impl FnMut(Racy<'_>) -> Result<T, TooSmall>,
+        copy: &mut impl FnMut(RacyBytes<'_>) -> Result<T, TooSmall>,
     ) -> Result<(Received, T), Refusal> {
         let place = self.place();
         let sequence = place.sequence;
         let read = self.slots.optimistic_read(&place).map_err(Refusal::Slot)?;
-        let Loaded { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
@@ -307,7 +307,7 @@ impl Position {
     fn release(&self) {
         self.cursors().advance(self.lane.sequence());
         if self.gated {
-            self.bells.ring(&self.slots.memory.control().freed);
+            self.event_counts.ring(&self.slots.memory.control().freed);
         }
     }
 
@@ -318,13 +318,13 @@ impl Position {
         self.gated && matches!(self.slots.class, Class::Arena(_))
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> SlotIndex {
         self.lane.place()
     }
 
     #[inline(always)]
-    fn cursors(&self) -> Cursors<'_> {
-        Cursors(&self.entry)
+    fn cursors(&self) -> ReaderEntry<'_> {
+        ReaderEntry(&self.entry)
     }
 
     /// Whether a read has something to tell: a message, or why there will be none.
@@ -342,7 +342,7 @@ impl Position {
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
             // Only a reader that others moved is overtaken in a gated ring. What was torn is seen as overtaken now.
             Refusal::Slot(Refused::Torn) if self.gated => Ok(()),
-            Refusal::Slot(Refused::Other(Seen::Overtaken { .. })) if self.gated => {
+            Refusal::Slot(Refused::Other(Mismatch::Overtaken { .. })) if self.gated => {
                 match self.cursors().moved_beyond(self.lane.sequence()) {
                     Some(floor) => self.moved(floor),
                     None => {
@@ -350,8 +350,8 @@ impl Position {
                     }
                 }
             }
-            Refusal::Slot(Refused::Torn | Refused::Other(Seen::Overtaken { .. })) => self.lagged(),
-            Refusal::Slot(Refused::Other(Seen::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Torn | Refused::Other(Mismatch::Overtaken { .. })) => self.lagged(),
+            Refusal::Slot(Refused::Other(Mismatch::NotYet)) => self.nothing(),
         }
     }
 
@@ -363,7 +363,7 @@ impl Position {
         }
         // The end is established; what was published before it is visible now. Only what is not there now will
         // not come.
-        if self.slots.look(&self.place()) != Err(Seen::NotYet) {
+        if self.slots.look(&self.place()) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         Err(match verdict {
@@ -426,14 +426,19 @@ impl Position {
     }
 
     fn jump(&mut self, sequence: u64) {
-        self.lane = Lane::at(&self.slots.memory, sequence);
+        self.lane = SlotRun::at(&self.slots.memory, sequence);
         self.release();
     }
 }
 
 /// Whether a read of the message of `place`, by the reader of these cursors, has something to tell.
-pub(crate) fn is_ready(slots: &Slots, place: &Place, cursors: Cursors<'_>, watch: &Watch) -> bool {
-    slots.look(place) != Err(Seen::NotYet)
+pub(crate) fn is_ready(
+    slots: &Slots,
+    place: &SlotIndex,
+    cursors: ReaderEntry<'_>,
+    watch: &StreamObserver,
+) -> bool {
+    slots.look(place) != Err(Mismatch::NotYet)
         || cursors.moved_beyond(place.sequence).is_some()
         || watch.has_news(&slots.memory)
 }
@@ -454,7 +459,7 @@ pub(crate) enum Shown {
     Copied(Received, Vec<u8>),
 }
 
-impl Position {
+impl ReadCursor {
     /// Takes back what a view showed.
     pub(crate) fn unshow(&mut self, shown: &mut Shown) {
         match shown {

@@ -1,25 +1,25 @@
 //! What writers and readers have in common: an entry of the table, and a manner of waiting.
 
-use crate::protocol::attachment::Shared;
+use crate::protocol::attachment::Attachment;
 use crate::protocol::diagnostics;
 use crate::protocol::events;
 use crate::protocol::eviction::Stalls;
-use crate::protocol::registry::{self, Seat};
+use crate::protocol::registry::{self, Registration};
 use crate::sync::MODELLED;
-use crate::sync::event_count::Bells;
+use crate::sync::event_count::EventCounts;
 use crate::types::error::{ReadError, WriteError};
 use crate::types::participant::Peer;
 use crate::types::participant::Role;
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A registered participant's entry and its manner of waiting.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) seat: Seat,
-    pub(crate) waiting: Waiting,
-    bells: Bells,
+    pub(crate) registration: Registration,
+    pub(crate) waiting: WaitStrategy,
+    event_counts: EventCounts,
     looked_after: Option<Instant>,
     stalls: Stalls,
 }
@@ -28,23 +28,23 @@ pub(crate) struct Endpoint {
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
-    pub(crate) fn new(seat: Seat) -> Self {
-        let (bells, stalls) = (seat.shared().bells, Stalls::default());
-        Endpoint { seat, waiting: Waiting::default(), bells, looked_after: None, stalls }
+    pub(crate) fn new(registration: Registration) -> Self {
+        let (event_counts, stalls) = (registration.attachment().event_counts, Stalls::default());
+        Endpoint { registration, waiting: WaitStrategy::default(), event_counts, looked_after: None, stalls }
     }
 
-    /// Somebody else looks for participants that died, and [wakes](Bells::wake_sleepers) whoever waits: so this one may sleep
+    /// Somebody else looks for participants that died, and [wakes](EventCounts::wake_sleepers) whoever waits: so this one may sleep
     /// that long.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
-        self.bells = self.bells.with_sleeps_of(longest);
+        self.event_counts = self.event_counts.with_sleeps_of(longest);
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
     /// wait, whose caller may try for ever. Returns whether it was not.
     #[cold]
     pub(crate) fn look_after(&mut self, awaited: Role) -> bool {
-        look_after(self.seat.shared(), awaited, &mut self.looked_after, &mut self.stalls)
+        look_after(self.registration.attachment(), awaited, &mut self.looked_after, &mut self.stalls)
     }
 
     /// The next call that finds nothing looks after the others, however short ago somebody did.
@@ -59,48 +59,53 @@ impl Endpoint {
         awaited: Role,
         deadline: Option<Instant>,
         ready: impl FnMut() -> bool,
-        mut also: impl FnMut(&Arc<Shared>),
+        mut also: impl FnMut(&Arc<Attachment>),
     ) -> bool {
-        let Endpoint { seat, waiting, bells, looked_after: last, stalls } = self;
-        let shared = seat.shared();
-        let control = shared.memory.control();
-        let bell = match awaited {
+        let Endpoint { registration, waiting, event_counts, looked_after: last, stalls } = self;
+        let attachment = registration.attachment();
+        let control = attachment.memory.control();
+        let event_count = match awaited {
             Role::Writer => &control.published,
             Role::Reader | Role::Taker => &control.freed,
         };
         let look_after = || {
-            if look_after(shared, awaited, last, stalls) {
-                also(shared);
+            if look_after(attachment, awaited, last, stalls) {
+                also(attachment);
             }
         };
-        let bells = bells.with_naps(evicts_after(shared, awaited).is_some());
-        bells.wait(bell, *waiting, deadline, &seat.entry().sleeps, look_after, ready)
+        let event_counts = event_counts.with_naps(evicts_after(attachment, awaited).is_some());
+        event_counts.wait(event_count, *waiting, deadline, &registration.entry().sleeps, look_after, ready)
     }
 
     /// The error of a reader or taker whose timeout passed.
     #[cold]
     pub(crate) fn reader_timed_out(&self) -> ReadError {
-        let shared = self.seat.shared();
-        let writers = diagnostics::writers(&shared.memory);
-        events::reader_timed_out(shared, writers);
+        let attachment = self.registration.attachment();
+        let writers = diagnostics::writers(&attachment.memory);
+        events::reader_timed_out(attachment, writers);
         ReadError::TimedOut { writers }
     }
 
     /// The error of a writer whose timeout passed.
     #[cold]
     pub(crate) fn writer_timed_out(&self, slowest: Option<Peer>) -> WriteError {
-        events::writer_timed_out(self.seat.shared(), slowest);
+        events::writer_timed_out(self.registration.attachment(), slowest);
         WriteError::TimedOut { slowest }
     }
 }
 
-fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, stalls: &mut Stalls) -> bool {
+fn look_after(
+    attachment: &Attachment,
+    awaited: Role,
+    last: &mut Option<Instant>,
+    stalls: &mut Stalls,
+) -> bool {
     let now = Instant::now();
     let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
     if due {
-        registry::clear_dead(shared, awaited);
-        if let Some(patience) = evicts_after(shared, awaited) {
-            stalls.evict_stalled(shared, patience);
+        registry::clear_dead(attachment, awaited);
+        if let Some(patience) = evicts_after(attachment, awaited) {
+            stalls.evict_stalled(attachment, patience);
         }
         *last = Some(now);
     }
@@ -108,8 +113,8 @@ fn look_after(shared: &Shared, awaited: Role, last: &mut Option<Instant>, stalls
 }
 
 /// After how long somebody who waits for participants of the role `awaited` evicts one that does not move, if ever.
-fn evicts_after(shared: &Shared, awaited: Role) -> Option<Duration> {
-    let ms = shared.memory.layout().config.evict_after_ms;
+fn evicts_after(attachment: &Attachment, awaited: Role) -> Option<Duration> {
+    let ms = attachment.memory.layout().config.evict_after_ms;
     (awaited == Role::Reader && ms > 0).then(|| Duration::from_millis(ms.into()))
 }
 
@@ -122,24 +127,24 @@ pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
 ///
 /// Were it a `Result` like the common path's, the compiler would have both write to one place in memory, and the common
 /// path would store its result there only to load it again, with loads that wait for the stores: 8 ns a message.
-pub(crate) enum Apart<T, E> {
+pub(crate) enum ColdResult<T, E> {
     Done(T),
     Failed(E),
 }
 
-impl<T, E> Apart<T, E> {
+impl<T, E> ColdResult<T, E> {
     pub(crate) fn from_result(result: Result<T, E>) -> Self {
         match result {
-            Ok(done) => Apart::Done(done),
-            Err(error) => Apart::Failed(error),
+            Ok(done) => ColdResult::Done(done),
+            Err(error) => ColdResult::Failed(error),
         }
     }
 
     #[inline(always)]
     pub(crate) fn into_result(self) -> Result<T, E> {
         match self {
-            Apart::Done(done) => Ok(done),
-            Apart::Failed(error) => Err(error),
+            ColdResult::Done(done) => Ok(done),
+            ColdResult::Failed(error) => Err(error),
         }
     }
 }

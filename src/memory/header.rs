@@ -1,7 +1,7 @@
 //! The header of a segment: what the ring was made to be, written once, and checked before anything else.
 
 use crate::memory::layout::Layout;
-use crate::types::config::{Config, Delivery, SlotClass, Unfinished, Writers};
+use crate::types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
 use crate::types::frame::Frame;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -97,7 +97,7 @@ impl Superblock {
                 | flag(config.timestamp, FLAG_TIMESTAMP)
                 | flag(config.observers, FLAG_OBSERVERS)
                 | flag(config.keep, FLAG_KEEP)
-                | flag(config.unfinished == Unfinished::Drop, FLAG_DROP_UNFINISHED),
+                | flag(config.redelivery == Redelivery::Drop, FLAG_DROP_UNFINISHED),
             meta_bytes: config.meta_bytes as u32,
             frame_kind: config.frame.kind,
             frame_dimensions: config.frame.dimensions,
@@ -176,9 +176,9 @@ impl Superblock {
                 2 => Writers::Many,
                 other => return Err(format!("its writers mode {other} is unknown to this build")),
             },
-            unfinished: match self.flags & FLAG_DROP_UNFINISHED {
-                0 => Unfinished::Redeliver,
-                _ => Unfinished::Drop,
+            redelivery: match self.flags & FLAG_DROP_UNFINISHED {
+                0 => Redelivery::Redeliver,
+                _ => Redelivery::Drop,
             },
             participants: self.participants as usize,
             first_sequence: self.first_sequence,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0      Superblock   written once, read once by every opener
-//! 4096   Control      counters, bells, life (`format::Control`)
+//! 4096   Control      counters, event_counts, life (`format::Control`)
 //! 8192   Entry × participants
 //!        user words   the application's own, if the ring has any
 //!        slots        inline: stamp | extras | payload, × slots       arena: one word × slots
@@ -23,7 +23,7 @@ pub(crate) const ENTRIES_OFFSET: usize = 2 * PAGE;
 pub(crate) const LINE: usize = 64;
 const WORD: usize = 8;
 
-/// Sequences stay below this, so that a cursor has bits to spare: at 10⁹ messages a second for 146 years.
+/// Sequences stay below this, so that a cursor has bits to standby: at 10⁹ messages a second for 146 years.
 pub(crate) const SEQUENCE_LIMIT: u64 = 1 << 62;
 /// Slots, participants and buffers stay below this.
 const COUNT_LIMIT: usize = 1 << 30;

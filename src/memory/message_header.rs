@@ -6,13 +6,13 @@
 
 use crate::sync::{AtomicU64, Relaxed};
 use crate::types::config::Config;
-use crate::types::message::Extras;
+use crate::types::message::MessageHeader;
 
 const WORD: usize = size_of::<u64>();
 
 /// The extras of one received message, but for its metadata.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedHeader {
     pub(crate) tag: u64,
     pub(crate) timestamp_ns: u64,
     pub(crate) meta_len: usize,
@@ -20,15 +20,15 @@ pub(crate) struct Loaded {
 
 /// Which extras a ring carries.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct HeaderFormat {
     tag: bool,
     timestamp: bool,
     meta_bytes: usize,
 }
 
-impl Plan {
+impl HeaderFormat {
     pub(crate) fn of(config: &Config) -> Self {
-        Plan { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
+        HeaderFormat { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
     }
 
     /// Whether it carries any.
@@ -39,14 +39,14 @@ impl Plan {
 
     /// Stores `extras` into `words`. The metadata must fit.
     #[inline(always)]
-    pub(crate) fn store(&self, words: &[AtomicU64], extras: &Extras<'_>) {
+    pub(crate) fn store(&self, words: &[AtomicU64], extras: &MessageHeader<'_>) {
         if self.has_any() {
             self.store_each(words, extras);
         }
     }
 
     #[inline(never)]
-    fn store_each(&self, words: &[AtomicU64], extras: &Extras<'_>) {
+    fn store_each(&self, words: &[AtomicU64], extras: &MessageHeader<'_>) {
         let mut words = words.iter();
         let mut put = |value: u64| {
             let word = words.next().expect("the layout has a word for each extra");
@@ -71,16 +71,16 @@ impl Plan {
     /// Copies extras out of `words`; the metadata goes to the front of `metadata`, which has room for the
     /// longest. A length that no correct peer wrote is cut to that room.
     #[inline(always)]
-    pub(crate) fn load(&self, words: &[AtomicU64], metadata: &mut [u8]) -> Loaded {
-        if self.has_any() { self.load_each(words, metadata) } else { Loaded::default() }
+    pub(crate) fn load(&self, words: &[AtomicU64], metadata: &mut [u8]) -> LoadedHeader {
+        if self.has_any() { self.load_each(words, metadata) } else { LoadedHeader::default() }
     }
 
     #[inline(never)]
-    fn load_each(&self, words: &[AtomicU64], metadata: &mut [u8]) -> Loaded {
+    fn load_each(&self, words: &[AtomicU64], metadata: &mut [u8]) -> LoadedHeader {
         let mut words = words.iter();
         // Relaxed: ordered by the stamps around it, like the payload.
         let mut get = || words.next().expect("the layout has a word for each extra").load(Relaxed);
-        let mut loaded = Loaded::default();
+        let mut loaded = LoadedHeader::default();
         if self.tag {
             loaded.tag = get();
         }

@@ -16,9 +16,9 @@ pub(crate) mod stamp;
 #[cfg_attr(seqring_model, path = "model_views.rs")]
 mod views;
 
-pub(crate) use slot_run::{Here, Lane};
+pub(crate) use slot_run::{Here, SlotRun};
 
-pub use views::Racy;
+pub use views::RacyBytes;
 #[cfg(seqring_model)]
 pub use views::exclusive_payloads;
 pub(crate) use views::{Memory, OwnEntry, Payload, exclusive_bytes, frozen_bytes};

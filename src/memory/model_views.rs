@@ -10,7 +10,7 @@ use crate::memory::copy::Kernel;
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
-use crate::memory::slot_index::{Lap, Place};
+use crate::memory::slot_index::{Lap, SlotIndex};
 use crate::sync::cell::UnsafeCell;
 use crate::sync::{AtomicU64, Pair, load_own, release};
 use crate::types::error::Corrupt;
@@ -119,12 +119,12 @@ impl Memory {
         OwnEntry { memory: self.clone(), index }
     }
 
-    pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
+    pub(crate) fn inline_slot(&self, place: &SlotIndex) -> InlineSlot<'_> {
         let slot = &self.parts.slots[place.index()];
         InlineSlot { stamp: &slot.stamp, extras: &slot.extras, payload: Payload { cells: &slot.payload } }
     }
 
-    pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
+    pub(crate) fn slot_word(&self, place: &SlotIndex) -> &AtomicU64 {
         &self.parts.words[place.index()]
     }
 
@@ -204,8 +204,8 @@ impl<'a> Payload<'a> {
         self.cells.len() * 8
     }
 
-    pub(crate) fn message(self, len: usize) -> Option<Racy<'a>> {
-        (len <= self.bytes()).then_some(Racy { cells: self.cells, len })
+    pub(crate) fn message(self, len: usize) -> Option<RacyBytes<'a>> {
+        (len <= self.bytes()).then_some(RacyBytes { cells: self.cells, len })
     }
 
     pub(crate) fn store(self, bytes: &[u8]) {
@@ -260,14 +260,14 @@ impl Cells {
     }
 }
 
-/// See `views::Racy`.
+/// See `views::RacyBytes`.
 #[derive(Clone, Copy, Debug)]
-pub struct Racy<'a> {
+pub struct RacyBytes<'a> {
     cells: &'a Cells,
     len: usize,
 }
 
-impl Racy<'_> {
+impl RacyBytes<'_> {
     /// Bytes of the message.
     pub fn len(&self) -> usize {
         self.len

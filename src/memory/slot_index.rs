@@ -2,7 +2,7 @@
 
 /// A sequence with its slot and round. Steps without a division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct SlotIndex {
     /// The number of the message.
     pub(crate) sequence: u64,
     /// `sequence % slots`.
@@ -12,12 +12,12 @@ pub(crate) struct Place {
     slots: usize,
 }
 
-impl Place {
+impl SlotIndex {
     /// # Cost
     /// A division: for joins and jumps, never for a step.
     pub(crate) fn of(sequence: u64, slots: usize) -> Self {
         let slots_u64 = slots as u64;
-        Place { sequence, index: (sequence % slots_u64) as usize, round: sequence / slots_u64, slots }
+        SlotIndex { sequence, index: (sequence % slots_u64) as usize, round: sequence / slots_u64, slots }
     }
 
     /// Below the number of slots that this place was made for.
@@ -44,7 +44,7 @@ impl Place {
 
     /// The place of another sequence of the same ring.
     pub(crate) fn jump(&mut self, sequence: u64) {
-        *self = Place::of(sequence, self.slots);
+        *self = SlotIndex::of(sequence, self.slots);
     }
 }
 
@@ -81,7 +81,7 @@ impl Lap {
 
     /// Goes to the lap of `sequence`, and says where that lies; without a division, if it is in this lap or the next.
     #[inline(always)]
-    pub(crate) fn seek(&mut self, sequence: u64) -> Place {
+    pub(crate) fn seek(&mut self, sequence: u64) -> SlotIndex {
         if sequence.wrapping_sub(self.first) >= self.slots as u64 {
             self.turn_to(sequence);
         }
@@ -97,26 +97,26 @@ impl Lap {
 
     /// The place of a message of this lap.
     #[inline(always)]
-    pub(crate) fn place(&self, sequence: u64) -> Place {
+    pub(crate) fn place(&self, sequence: u64) -> SlotIndex {
         debug_assert!((self.first..self.end()).contains(&sequence));
-        Place { sequence, index: (sequence - self.first) as usize, round: self.round, slots: self.slots }
+        SlotIndex { sequence, index: (sequence - self.first) as usize, round: self.round, slots: self.slots }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lap, Place};
+    use super::{Lap, SlotIndex};
 
     #[test]
     fn stepping_and_dividing_agree() {
         for slots in [1, 2, 3, 10, 50, 64] {
             for start in [0, 1, 49, (1 << 40) - 7, (1 << 62) - 130] {
-                let (mut place, mut lap) = (Place::of(start, slots), Lap::of(start, slots));
+                let (mut place, mut lap) = (SlotIndex::of(start, slots), Lap::of(start, slots));
                 for sequence in start..start + 130 {
                     if sequence == lap.end() {
                         lap = lap.next();
                     }
-                    let divided = Place::of(sequence, slots);
+                    let divided = SlotIndex::of(sequence, slots);
                     assert_eq!(place, divided, "slots {slots}, start {start}");
                     assert_eq!(lap.place(sequence), divided, "slots {slots}, start {start}");
                     assert_eq!(lap, Lap::of(sequence, slots), "slots {slots}, start {start}");

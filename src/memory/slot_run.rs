@@ -2,7 +2,7 @@
 
 use super::InlineSlot;
 use super::views::{LapSlots, Memory};
-use crate::memory::slot_index::{Lap, Place};
+use crate::memory::slot_index::{Lap, SlotIndex};
 use crate::sync::MODELLED;
 
 /// Where a reader or writer is.
@@ -13,7 +13,7 @@ use crate::sync::MODELLED;
 ///
 /// Invariants: `lap.first <= sequence <= lap.end()`, `until <= lap.end()`.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct SlotRun {
     sequence: u64,
     until: u64,
     lap: Lap,
@@ -26,11 +26,11 @@ pub(crate) struct Here {
     pub(crate) sequence: u64,
 }
 
-impl Lane {
+impl SlotRun {
     /// A lane whose next message is `sequence`, straight nowhere yet.
     pub(crate) fn at(memory: &Memory, sequence: u64) -> Self {
         let lap = Lap::of(sequence, memory.layout().config.slots);
-        Lane { sequence, until: 0, slots: LapSlots::new(memory, &lap), lap }
+        SlotRun { sequence, until: 0, slots: LapSlots::new(memory, &lap), lap }
     }
 
     /// The next message.
@@ -40,7 +40,7 @@ impl Lane {
     }
 
     #[inline(always)]
-    pub(crate) fn is_straight(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.sequence < self.until
     }
 
@@ -48,7 +48,7 @@ impl Lane {
     #[inline(always)]
     #[allow(unsafe_code, reason = "the lap's end is checked here, where it is kept")]
     pub(crate) fn ahead(&self) -> Option<(Here, InlineSlot<'_>)> {
-        if !self.is_straight() {
+        if !self.is_open() {
             return None;
         }
         // SAFETY: the ring is plain, or the lane is straight nowhere. `slots` are those of `lap`, in which `sequence` lies:
@@ -83,7 +83,7 @@ impl Lane {
 
     /// The place of the next message.
     #[inline(always)]
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> SlotIndex {
         if self.sequence == self.lap.end() {
             return self.lap.next().place(self.sequence);
         }

@@ -9,7 +9,7 @@
 /// the rest: 59 bits for 8-byte slots, 52 for 1 KiB. They wrap; the comparison is made modulo, and it errs
 /// only for a reader that slept through exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct ExpectedStamp {
     /// The sequence is there, no bytes of it.
     holds: u64,
     /// The bit above the length.
@@ -18,29 +18,29 @@ pub(crate) struct Stamp {
 
 /// The stamps of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamps {
+pub(crate) struct InlineStamp {
     /// The bit above the length.
     full: u64,
     sequence_shift: u32,
 }
 
-impl Stamps {
+impl InlineStamp {
     /// For slots of at most `slot_bytes` bytes.
     pub(crate) fn new(slot_bytes: usize) -> Self {
         let len_bits = usize::BITS - slot_bytes.leading_zeros();
-        Stamps { full: 1 << len_bits, sequence_shift: len_bits + 1 }
+        InlineStamp { full: 1 << len_bits, sequence_shift: len_bits + 1 }
     }
 
     /// The stamp of message `sequence`.
     #[inline(always)]
-    pub(crate) fn of(self, sequence: u64) -> Stamp {
-        Stamp { holds: sequence << self.sequence_shift | self.full, full: self.full }
+    pub(crate) fn of(self, sequence: u64) -> ExpectedStamp {
+        ExpectedStamp { holds: sequence << self.sequence_shift | self.full, full: self.full }
     }
 }
 
 /// What a stamp or word says to somebody who waits for a certain sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum Mismatch {
     /// The message is not there yet.
     NotYet,
     /// A later message stands there, or is being written there.
@@ -50,12 +50,12 @@ pub(crate) enum Seen {
     },
 }
 
-impl Stamp {
+impl ExpectedStamp {
     /// The stamp of the message after this one.
     #[inline(always)]
     pub(crate) fn next(self) -> Self {
         // Above the bit that says whether it is there.
-        Stamp { holds: self.holds.wrapping_add(self.full << 1), full: self.full }
+        ExpectedStamp { holds: self.holds.wrapping_add(self.full << 1), full: self.full }
     }
 
     /// The message is there, `len` bytes of it.
@@ -81,20 +81,20 @@ impl Stamp {
 
     /// What a stamp says that does not hold the message.
     #[cold]
-    pub(crate) fn seen(self, stamp: u64) -> Seen {
+    pub(crate) fn seen(self, stamp: u64) -> Mismatch {
         let ahead = (stamp & !(self.full - 1)).wrapping_sub(self.holds).cast_signed();
         if ahead < 0 {
-            Seen::NotYet
+            Mismatch::NotYet
         } else {
             // `writing(later)` is one half step short of `holds(later)`: round up.
-            Seen::Overtaken { by: (ahead.cast_unsigned() / self.full).div_ceil(2) }
+            Mismatch::Overtaken { by: (ahead.cast_unsigned() / self.full).div_ceil(2) }
         }
     }
 }
 
 /// Where the word of a slot is, seen by somebody who is at a certain round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
+pub(crate) enum SlotState {
     /// The message of that round is not there yet.
     Before,
     /// It is there.
@@ -113,16 +113,16 @@ pub(crate) enum At {
 /// need; the round has the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years; with 65536
 /// participants and one slot 45 bits: 40 days).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct ArenaStamp {
     buffer_bits: u32,
     buffer_mask: u64,
 }
 
-impl Words {
+impl ArenaStamp {
     /// For a ring of `buffers` buffers.
     pub(crate) fn new(buffers: usize) -> Self {
         let buffer_bits = usize::BITS - buffers.saturating_sub(1).leading_zeros();
-        Words { buffer_bits, buffer_mask: (1 << buffer_bits) - 1 }
+        ArenaStamp { buffer_bits, buffer_mask: (1 << buffer_bits) - 1 }
     }
 
     /// The message of `round` is there, in `buffer`.
@@ -159,33 +159,33 @@ impl Words {
 
     /// What a word says that does not hold `round`, in rounds of the slot: none, if the message was there and is taken.
     #[cold]
-    pub(crate) fn seen(self, word: u64, round: u64) -> Seen {
+    pub(crate) fn seen(self, word: u64, round: u64) -> Mismatch {
         let ahead = (word & !self.buffer_mask).wrapping_sub(self.holds(round, 0)).cast_signed();
         if ahead < 0 {
-            Seen::NotYet
+            Mismatch::NotYet
         } else {
             // A state before or behind `there` is of the same round.
-            Seen::Overtaken { by: ((ahead.cast_unsigned() >> self.buffer_bits) + 1) / 4 }
+            Mismatch::Overtaken { by: ((ahead.cast_unsigned() >> self.buffer_bits) + 1) / 4 }
         }
     }
 
     /// Where a word is, seen by somebody who is at `round`.
     #[inline(always)]
-    pub(crate) fn at(self, word: u64, round: u64) -> At {
+    pub(crate) fn at(self, word: u64, round: u64) -> SlotState {
         // Modulo: the sign decides. A round has four states.
         let ahead = (word & !self.buffer_mask).wrapping_sub(self.awaits(round, 0)).cast_signed();
         match ahead >> self.buffer_bits {
-            1 => At::There,
-            2 => At::Taken,
-            ..=3 => At::Before,
-            _ => At::Beyond,
+            1 => SlotState::There,
+            2 => SlotState::Taken,
+            ..=3 => SlotState::Before,
+            _ => SlotState::Beyond,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, Stamps, Words};
+    use super::{ArenaStamp, InlineStamp, Mismatch};
     use proptest::prelude::*;
 
     /// A sequence anywhere, above all around every power of two, where counters wrap.
@@ -198,36 +198,36 @@ mod tests {
         fn a_stamp_tells_there_from_not_yet_from_overtaken(
             n in sequences(), by in 1u64..1000, size in 1usize..5000, percent in 0usize..=100,
         ) {
-            let stamp = |sequence| Stamps::new(size).of(sequence);
+            let stamp = |sequence| InlineStamp::new(size).of(sequence);
             let len = size * percent / 100;
             let later = n + by;
             prop_assert_eq!(stamp(n).next(), stamp(n + 1));
             prop_assert_eq!(stamp(n).len_in(stamp(n).holds(len)), Some(len));
             prop_assert_eq!(stamp(n).len_in(stamp(n).writing()), None);
-            prop_assert_eq!(stamp(n).seen(stamp(n).writing()), Seen::NotYet);
+            prop_assert_eq!(stamp(n).seen(stamp(n).writing()), Mismatch::NotYet);
             prop_assert_eq!(stamp(n).len_in(stamp(later).holds(len)), None);
-            prop_assert_eq!(stamp(n).seen(stamp(later).holds(len)), Seen::Overtaken { by });
-            prop_assert_eq!(stamp(n).seen(stamp(later).writing()), Seen::Overtaken { by });
-            prop_assert_eq!(stamp(later).seen(stamp(n).holds(len)), Seen::NotYet);
+            prop_assert_eq!(stamp(n).seen(stamp(later).holds(len)), Mismatch::Overtaken { by });
+            prop_assert_eq!(stamp(n).seen(stamp(later).writing()), Mismatch::Overtaken { by });
+            prop_assert_eq!(stamp(later).seen(stamp(n).holds(len)), Mismatch::NotYet);
         }
 
         #[test]
         fn a_word_tells_there_from_not_yet_from_overtaken(
             round in sequences(), by in 1u64..1000, buffers in 1usize..5000, percent in 0usize..100,
         ) {
-            let words = Words::new(buffers);
+            let words = ArenaStamp::new(buffers);
             let buffer = buffers * percent / 100;
             let later = round + by;
             prop_assert_eq!(words.buffer_of(words.holds(round, buffer), round), Some(buffer));
             prop_assert_eq!(words.any_buffer(words.awaits(round, buffer)), buffer);
             prop_assert_eq!(words.buffer_of(words.awaits(round, buffer), round), None);
-            prop_assert_eq!(words.seen(words.awaits(round, buffer), round), Seen::NotYet);
-            prop_assert_eq!(words.seen(words.holds(later, buffer), round), Seen::Overtaken { by });
-            prop_assert_eq!(words.seen(words.awaits(later, buffer), round), Seen::Overtaken { by });
-            prop_assert_eq!(words.seen(words.taken(later, buffer), round), Seen::Overtaken { by });
-            prop_assert_eq!(words.seen(words.taken(round, buffer), round), Seen::Overtaken { by: 0 });
-            prop_assert_eq!(words.seen(words.taken(round, buffer), later), Seen::NotYet);
-            prop_assert_eq!(words.seen(words.holds(round, buffer), later), Seen::NotYet);
+            prop_assert_eq!(words.seen(words.awaits(round, buffer), round), Mismatch::NotYet);
+            prop_assert_eq!(words.seen(words.holds(later, buffer), round), Mismatch::Overtaken { by });
+            prop_assert_eq!(words.seen(words.awaits(later, buffer), round), Mismatch::Overtaken { by });
+            prop_assert_eq!(words.seen(words.taken(later, buffer), round), Mismatch::Overtaken { by });
+            prop_assert_eq!(words.seen(words.taken(round, buffer), round), Mismatch::Overtaken { by: 0 });
+            prop_assert_eq!(words.seen(words.taken(round, buffer), later), Mismatch::NotYet);
+            prop_assert_eq!(words.seen(words.holds(round, buffer), later), Mismatch::NotYet);
         }
     }
 }

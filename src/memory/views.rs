@@ -7,7 +7,7 @@ use crate::memory::copy::Kernel;
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, LINE, Layout};
 use crate::memory::mapping::Mapping;
-use crate::memory::slot_index::{Lap, Place};
+use crate::memory::slot_index::{Lap, SlotIndex};
 use crate::sync::{AtomicU64, Pair, load_own, release};
 use crate::types::error::Corrupt;
 use std::marker::PhantomData;
@@ -135,9 +135,9 @@ impl Memory {
 
     /// The slot of an inline ring at `place`.
     #[inline(always)]
-    pub(crate) fn inline_slot(&self, place: &Place) -> InlineSlot<'_> {
+    pub(crate) fn inline_slot(&self, place: &SlotIndex) -> InlineSlot<'_> {
         debug_assert!(place.index() < self.layout.config.slots && !self.layout.is_arena());
-        // SAFETY: a `Place` is made with the ring's number of slots, and its index is below it.
+        // SAFETY: a `SlotIndex` is made with the ring's number of slots, and its index is below it.
         unsafe { self.slot_at(self.slots.add(place.index() * self.slot_stride)) }
     }
 
@@ -158,7 +158,7 @@ impl Memory {
 
     /// The word of an arena ring's slot at `place`.
     #[inline(always)]
-    pub(crate) fn slot_word(&self, place: &Place) -> &AtomicU64 {
+    pub(crate) fn slot_word(&self, place: &SlotIndex) -> &AtomicU64 {
         debug_assert!(place.index() < self.layout.config.slots && self.layout.is_arena());
         // SAFETY: MAPPED and ALIGNED; the index is below the number of slots, each of which has a word.
         unsafe { &*self.slots.cast::<AtomicU64>().add(place.index()) }
@@ -343,8 +343,8 @@ impl<'a> Payload<'a> {
 
     /// The first `len` bytes as a message to be read, if there are so many.
     #[inline(always)]
-    pub(crate) fn message(self, len: usize) -> Option<Racy<'a>> {
-        (len <= self.bytes).then_some(Racy {
+    pub(crate) fn message(self, len: usize) -> Option<RacyBytes<'a>> {
+        (len <= self.bytes).then_some(RacyBytes {
             start: self.start,
             len,
             kernel: self.kernel,
@@ -377,9 +377,9 @@ impl<'a> Payload<'a> {
 /// The payload of a message that a writer may be overwriting at this moment.
 ///
 /// There is no `&[u8]` here, because such a slice promises that its bytes stay. What is read through this may
-/// be a mix of two messages: whoever hands out a `Racy` checks afterwards, and drops what came of it if so.
+/// be a mix of two messages: whoever hands out a `RacyBytes` checks afterwards, and drops what came of it if so.
 #[derive(Clone, Copy, Debug)]
-pub struct Racy<'a> {
+pub struct RacyBytes<'a> {
     /// 8-aligned and valid for `len` rounded up to 8, for `'a`.
     start: *mut u8,
     len: usize,
@@ -387,7 +387,7 @@ pub struct Racy<'a> {
     memory: PhantomData<&'a AtomicU64>,
 }
 
-impl Racy<'_> {
+impl RacyBytes<'_> {
     /// Bytes of the message.
     #[inline(always)]
     pub fn len(&self) -> usize {
@@ -433,7 +433,7 @@ impl Racy<'_> {
 /// The bytes that a view shows.
 ///
 /// # Safety
-/// - `start` is a [`Racy::as_ptr`], `len` at most that message's length, and the memory lives for `'a`;
+/// - `start` is a [`RacyBytes::as_ptr`], `len` at most that message's length, and the memory lives for `'a`;
 /// - nobody stores to these bytes for `'a`.
 pub(crate) unsafe fn frozen_bytes<'a>(start: *const u8, len: usize) -> &'a [u8] {
     // SAFETY: the caller's word, which is what a slice needs.

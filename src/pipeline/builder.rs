@@ -24,7 +24,7 @@ use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::frame::Frame;
 #[cfg(target_os = "linux")]
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -230,7 +230,7 @@ impl Pipeline {
     #[cfg(target_os = "linux")]
     pub fn start_with(&self, launch: impl Launch + 'static) -> Result<Items, PipelineError> {
         refuse_lost_worker()?;
-        let workshop = self.workshop(|configs| SegmentOptions::new().anonymous_pair(configs))?;
+        let workshop = self.workshop(|configs| OpenOptions::new().anonymous_pair(configs))?;
         let crew = Crew::new(Box::new(launch), &workshop)?;
         let mut items = self.items(workshop, Workers::Processes(crew), Vec::new())?;
         if let Workers::Processes(crew) = &mut items.workers {

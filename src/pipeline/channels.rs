@@ -20,7 +20,7 @@ use crate::api::ring::Ring;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
 use crate::types::config::{Config, Delivery};
-use crate::types::error::{JoinError, RingError};
+use crate::types::error::{RegisterError, RingError};
 use std::time::Duration;
 
 /// One handle on a pipeline's rings. A host, who is the consumer, makes it; worker processes open it again.
@@ -122,23 +122,23 @@ impl Workshop {
     }
 
     /// The host's writer of commands, for those that are tried again.
-    pub(crate) fn again(&self) -> Result<Writer, JoinError> {
+    pub(crate) fn again(&self) -> Result<Writer, RegisterError> {
         self.commands_writer(1)
     }
 
     /// The host's writer of results, for those that nobody else tells of.
-    pub(crate) fn host_results(&self) -> Result<Results, JoinError> {
+    pub(crate) fn host_results(&self) -> Result<Results, RegisterError> {
         self.results(self.commander() + 1)
     }
 
     /// The host's taker of commands that dead producers left.
-    pub(crate) fn left(&self) -> Result<Taker, JoinError> {
+    pub(crate) fn left(&self) -> Result<Taker, RegisterError> {
         let entry = 2 * self.plan.producers + HOST;
         self.commands.taker_in(entry..entry + 1)
     }
 
     /// A taker of one more result at a time.
-    pub(crate) fn taker(&self) -> Result<Taker, JoinError> {
+    pub(crate) fn taker(&self) -> Result<Taker, RegisterError> {
         self.results.taker_in(self.commander() + HOST..self.results.config().participants)
     }
 
@@ -160,18 +160,18 @@ impl Workshop {
     }
 
     /// The commander's, or the one after it, the host's.
-    fn commands_writer(&self, which: usize) -> Result<Writer, JoinError> {
+    fn commands_writer(&self, which: usize) -> Result<Writer, RegisterError> {
         let entry = 2 * self.plan.producers + which;
         writer(&self.commands, entry)
     }
 
-    fn results(&self, entry: usize) -> Result<Results, JoinError> {
+    fn results(&self, entry: usize) -> Result<Results, RegisterError> {
         let writer = writer(&self.results, entry)?;
         Ok(Results { writer, order: self.plan.order, slot_bytes: self.results.config().slot_bytes() })
     }
 }
 
-fn writer(ring: &Ring, entry: usize) -> Result<Writer, JoinError> {
+fn writer(ring: &Ring, entry: usize) -> Result<Writer, RegisterError> {
     let mut writer = ring.writer_in(entry..entry + 1)?;
     writer.sleep_up_to(LONGEST_SLEEP);
     Ok(writer)

@@ -10,7 +10,7 @@ use super::tag::{Label, Mark};
 use super::worker::Commander;
 use crate::api::writer::Writer;
 use crate::types::error::WriteError;
-use crate::types::message::Extras;
+use crate::types::message::MessageHeader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) struct Commanding<C> {
@@ -51,7 +51,7 @@ impl<C: Commander> Commanding<C> {
                 return self.tell(Mark::End, number, &[]);
             }
             let tag = Label { mark: 0, number }.word();
-            match self.commands.write_with(&command, &Extras { tag, metadata: &[] }) {
+            match self.commands.write_with(&command, &MessageHeader { tag, metadata: &[] }) {
                 Err(WriteError::TooLarge { len, max }) => {
                     let message = format!("a command of {len} bytes, and {max} fit: see `command_bytes`");
                     return self.tell(Mark::Commander, number, message.as_bytes());

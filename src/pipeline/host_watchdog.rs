@@ -107,7 +107,7 @@ mod tests {
         let workshop = on_heap(Order::Ordered, OnFailure::Fail, 1);
         let mut guard = Guard::of(std::process::id()).unwrap();
         guard.watch(&workshop).unwrap();
-        let (host, rings) = (Arc::downgrade(&guard.host), Arc::downgrade(&workshop.commands.shared));
+        let (host, rings) = (Arc::downgrade(&guard.host), Arc::downgrade(&workshop.commands.attachment));
         drop(guard);
         assert!(host.upgrade().is_none());
         drop(workshop.taker().unwrap()); // Nobody closed it.

@@ -3,7 +3,7 @@
 use super::arrays::Arrays;
 use crate::api::taker::{Held, Taker};
 use crate::types::cast;
-use crate::types::frame::{Element, Misfit};
+use crate::types::frame::{Element, ShapeError};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -49,11 +49,11 @@ impl Item {
     /// The elements of array `index`.
     ///
     /// # Errors
-    /// [`Misfit`] if the array is made of something else.
+    /// [`ShapeError`] if the array is made of something else.
     ///
     /// # Panics
     /// As [`Self::array`].
-    pub fn elements<T: Element>(&self, index: usize) -> Result<&[T], Misfit> {
+    pub fn elements<T: Element>(&self, index: usize) -> Result<&[T], ShapeError> {
         self.arrays.check::<T>(index)?;
         cast::value(self.array(index))
     }

@@ -12,8 +12,8 @@ use crate::api::writer::Writer;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::sync::{Mutex, MutexGuard};
 use crate::types::error::{TryWriteError, WriteError};
-use crate::types::message::Extras;
-use crate::types::message::Placed;
+use crate::types::message::MessageHeader;
+use crate::types::message::PublishOutcome;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -139,7 +139,7 @@ impl Hand {
         if !in_time {
             return Ok(goes_on);
         }
-        let extras = Extras { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
+        let extras = MessageHeader { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
         let published = match made.map(|()| room.publish(&extras)) {
             // There was room for this one, but a dead producer's last result is there twice.
             Ok(Err(TryWriteError::Full)) => Ok(self.results.publish_again(arrays.bytes(), &extras)?),
@@ -168,7 +168,7 @@ impl Hand {
         // All below the counter are published; those from there on are tried one by one.
         for number in self.results.writer.next_sequence()..Label::NUMBERS {
             let text = told(self.index, Label { mark: 0, number }, message);
-            if self.results.put(Mark::Unbuilt.label(number), number, &text)? == Placed::Published {
+            if self.results.put(Mark::Unbuilt.label(number), number, &text)? == PublishOutcome::Published {
                 break;
             }
         }
@@ -227,7 +227,7 @@ pub(crate) fn tried_by(index: usize) -> [u8; TRIED_BY_BYTES] {
 
 /// Puts a command at the end of the queue once more. Returns its place there.
 fn try_again(again: &mut Writer, label: Label, tried: usize, command: &[u8]) -> Result<u64, WriteError> {
-    again.write_with(command, &Extras { tag: label.word(), metadata: &tried_by(tried) })
+    again.write_with(command, &MessageHeader { tag: label.word(), metadata: &tried_by(tried) })
 }
 
 /// What a mark says: who, at which try, what.
@@ -265,7 +265,7 @@ mod tests {
         });
         assert!(hand.make(&mut producer, Label { mark: 0, number: 0 }, &[]).unwrap());
         consumer.join().unwrap();
-        assert_eq!(workshop.board.line(0).figures().made, 1);
+        assert_eq!(workshop.board.line(0).stats().made, 1);
     }
 
     /// Fails, by a panic, if a peer can have a producer wait for a place that no ring has.

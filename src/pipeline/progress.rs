@@ -32,7 +32,7 @@ pub struct ProducerFigures {
 impl Progress {
     pub(crate) fn of(board: &Board, producers: usize, done: u64) -> Self {
         let issued = board.issued();
-        let producers = (0..producers).map(|index| board.line(index).figures()).collect();
+        let producers = (0..producers).map(|index| board.line(index).stats()).collect();
         Progress { issued, done, in_flight: issued.saturating_sub(done), producers }
     }
 }

@@ -174,7 +174,7 @@ impl Line<'_> {
         self.words[REPLACED].fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn figures(&self) -> ProducerFigures {
+    pub(crate) fn stats(&self) -> ProducerFigures {
         ProducerFigures {
             made: self.words[MADE].load(Relaxed),
             failed: self.words[FAILED].load(Relaxed),

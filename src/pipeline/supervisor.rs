@@ -17,7 +17,7 @@ use super::workers::Workers;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
 use crate::types::error::TryWriteError;
-use crate::types::message::Extras;
+use crate::types::message::MessageHeader;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -225,7 +225,7 @@ impl Keeper {
     /// are items to be made.
     fn put_back(&mut self) -> Result<(), PipelineError> {
         while let Some((label, tried, command)) = self.untried.front() {
-            let extras = Extras { tag: label.word(), metadata: &tried_by(*tried) };
+            let extras = MessageHeader { tag: label.word(), metadata: &tried_by(*tried) };
             match self.again.try_write_with(command, &extras) {
                 Err(TryWriteError::Full) => break,
                 other => other.map_err(|error| PipelineError::Config(error.to_string()))?,
@@ -327,7 +327,7 @@ mod tests {
     use super::super::results::Order;
     use super::super::threads::Threads;
     use super::super::worker::Commands;
-    use super::{Extras, Keeper, Label, Limits, Mark, OnFailure, TryWriteError, Workers, Workshop};
+    use super::{Keeper, Label, Limits, Mark, MessageHeader, OnFailure, TryWriteError, Workers, Workshop};
     use std::time::Duration;
 
     fn keeper(workshop: &Workshop) -> Keeper {
@@ -360,7 +360,7 @@ mod tests {
         let mut fill = || {
             let tag = Label { mark: 0, number }.word();
             number += 1;
-            commander.try_write_with(&[], &Extras { tag, metadata: &[] })
+            commander.try_write_with(&[], &MessageHeader { tag, metadata: &[] })
         };
         while fill().is_ok() {}
         assert!(matches!(fill(), Err(TryWriteError::Full)));

@@ -4,7 +4,7 @@ use super::arrays::Arrays;
 use super::error::WorkerError;
 use crate::api::ring::Ring;
 use crate::types::cast;
-use crate::types::frame::{Element, Misfit};
+use crate::types::frame::{Element, ShapeError};
 
 /// Says what is to be made, one command after the other.
 pub trait Commander {
@@ -100,11 +100,11 @@ impl Filling<'_> {
     /// The elements of array `index`.
     ///
     /// # Errors
-    /// [`Misfit`] if the array is made of something else.
+    /// [`ShapeError`] if the array is made of something else.
     ///
     /// # Panics
     /// As [`Self::array`].
-    pub fn elements<T: Element>(&mut self, index: usize) -> Result<&mut [T], Misfit> {
+    pub fn elements<T: Element>(&mut self, index: usize) -> Result<&mut [T], ShapeError> {
         self.arrays.check::<T>(index)?;
         cast::value_mut(self.array(index))
     }

@@ -44,11 +44,11 @@
 //! | `Tear`    | step 1   | step c   | a reader accepts a later message's bytes as this one's    |
 
 use crate::memory::Memory;
-use crate::memory::slot_index::Place;
-use crate::memory::stamp::{At, Seen, Words};
-use crate::protocol::seqlock::{Optimistic, Refused};
-use crate::sync::failpoint::{self, Stop};
-use crate::sync::mutation::{Step, omits};
+use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::{ArenaStamp, Mismatch, SlotState};
+use crate::protocol::seqlock::{OptimisticRead, Refused};
+use crate::sync::failpoint::{self, Failpoint};
+use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{Pair, Relaxed, acquire, load_own, release, release_fence};
 use crate::types::error::Corrupt;
 
@@ -71,8 +71,8 @@ pub(crate) fn set_len(memory: &Memory, own: usize, len: usize) -> Result<(), Cor
 #[inline(always)]
 pub(crate) fn publish(
     memory: &Memory,
-    words: Words,
-    place: &Place,
+    words: ArenaStamp,
+    place: &SlotIndex,
     own: usize,
     before: impl FnOnce(usize),
 ) -> Result<usize, Corrupt> {
@@ -80,10 +80,10 @@ pub(crate) fn publish(
     let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;
     before(displaced);
-    failpoint::at(Stop::PublishFilled);
+    failpoint::at(Failpoint::PublishFilled);
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
     word.store(words.holds(place.round(), own), release(Pair::Publish));
-    failpoint::at(Stop::PublishDone);
+    failpoint::at(Failpoint::PublishDone);
     Ok(displaced)
 }
 
@@ -91,9 +91,9 @@ pub(crate) fn publish(
 #[inline(always)]
 pub(crate) fn optimistic_read<'a>(
     memory: &'a Memory,
-    words: Words,
-    place: &Place,
-) -> Result<Optimistic<'a>, Refused> {
+    words: ArenaStamp,
+    place: &SlotIndex,
+) -> Result<OptimisticRead<'a>, Refused> {
     let word = memory.slot_word(place);
     // PAIRS(Publish): if it holds the message, we see all its bytes.
     let before = word.load(acquire(Pair::Publish));
@@ -106,7 +106,7 @@ pub(crate) fn optimistic_read<'a>(
     let fits = payload.message(len);
     // The front of the buffer stands in for a message that cannot be.
     let message = fits.or_else(|| payload.message(0)).expect("no bytes fit");
-    let optimistic = Optimistic { word, before, message, extras: memory.buffer_extras(buffer) };
+    let optimistic = OptimisticRead { word, before, message, extras: memory.buffer_extras(buffer) };
     match fits {
         Some(_) => Ok(optimistic),
         None if optimistic.validate() => {
@@ -120,8 +120,8 @@ pub(crate) fn optimistic_read<'a>(
 /// is not there. Only the one writer of a gated ring calls it, for a message that every reader has passed.
 pub(crate) fn withdraw(
     memory: &Memory,
-    words: Words,
-    place: &Place,
+    words: ArenaStamp,
+    place: &SlotIndex,
     own: usize,
 ) -> Result<Option<usize>, Corrupt> {
     let word = memory.slot_word(place);
@@ -131,23 +131,23 @@ pub(crate) fn withdraw(
     memory.buffer(buffer)?;
     // PAIRS(Publish): as for a publication; nobody takes up a message from it.
     word.store(words.taken(place.round(), own), release(Pair::Publish));
-    failpoint::at(Stop::Withdrawn);
+    failpoint::at(Failpoint::Withdrawn);
     Ok(Some(buffer))
 }
 
 /// What the slot of `place` says about that message: `Ok` if it is there, or was taken.
-pub(crate) fn look(memory: &Memory, words: Words, place: &Place) -> Result<(), Seen> {
+pub(crate) fn look(memory: &Memory, words: ArenaStamp, place: &SlotIndex) -> Result<(), Mismatch> {
     // PAIRS(Publish): as in `optimistic_read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
     match words.at(word, place.round()) {
-        At::There | At::Taken => Ok(()),
-        At::Before => Err(Seen::NotYet),
-        At::Beyond => Err(words.seen(word, place.round())),
+        SlotState::There | SlotState::Taken => Ok(()),
+        SlotState::Before => Err(Mismatch::NotYet),
+        SlotState::Beyond => Err(words.seen(word, place.round())),
     }
 }
 
 /// The buffer that message `place` is in.
-pub(crate) fn buffer_of(memory: &Memory, words: Words, place: &Place) -> Result<usize, Seen> {
+pub(crate) fn buffer_of(memory: &Memory, words: ArenaStamp, place: &SlotIndex) -> Result<usize, Mismatch> {
     // PAIRS(Publish): as in `optimistic_read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
     words.buffer_of(word, place.round()).ok_or_else(|| words.seen(word, place.round()))
@@ -157,13 +157,13 @@ pub(crate) fn buffer_of(memory: &Memory, words: Words, place: &Place) -> Result<
 ///
 /// # Cost
 /// A pass over all slots, once a writer.
-pub(crate) fn missing_buffers(memory: &Memory, words: Words) -> Result<Vec<usize>, Corrupt> {
+pub(crate) fn missing_buffers(memory: &Memory, words: ArenaStamp) -> Result<Vec<usize>, Corrupt> {
     let layout = memory.layout();
-    if omits(Step::FindMissingBuffer) {
+    if is_active(Mutation::FindMissingBuffer) {
         return Ok((layout.config.slots..layout.buffers).collect());
     }
     let mut kept = vec![false; layout.buffers];
-    let mut place = Place::of(0, layout.config.slots);
+    let mut place = SlotIndex::of(0, layout.config.slots);
     for _ in 0..layout.config.slots {
         // PAIRS(Publish): what we displace later, its writer was done with before.
         let word = memory.slot_word(&place).load(acquire(Pair::Publish));

@@ -48,8 +48,8 @@
 use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::protocol::diagnostics;
-use crate::protocol::standby_buffer::Spare;
-use crate::sync::failpoint::{self, Stop};
+use crate::protocol::standby_buffer::StandbyBuffer;
+use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 use crate::types::config::Writers;
 use crate::types::participant::Peer;
@@ -96,7 +96,7 @@ impl Cursor {
 
 /// A writer's side of the gate: sequences below `limit` may be published without looking.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Backpressure {
     limit: u64,
     /// Below this, no reader is still at the message that the slot held before.
     unmarked: u64,
@@ -112,10 +112,10 @@ pub(crate) struct Gate {
     evicts: bool,
 }
 
-impl Gate {
+impl Backpressure {
     /// Lets nothing through before the first look.
     pub(crate) fn closed(memory: &Memory) -> Self {
-        Gate {
+        Backpressure {
             limit: 0,
             unmarked: 0,
             // Relaxed: the writer before us let go of its entry, or died, before we took it.
@@ -129,7 +129,7 @@ impl Gate {
 
     /// Lets everything through: a lossy ring waits for nobody.
     pub(crate) fn open() -> Self {
-        Gate {
+        Backpressure {
             limit: u64::MAX,
             unmarked: 0,
             announced: 0,
@@ -158,7 +158,7 @@ impl Gate {
 
     /// Whether what message `sequence` is published over is still shown to a reader that was moved.
     #[inline(always)]
-    pub(crate) fn sets_aside(&self, memory: &Memory, sequence: u64) -> bool {
+    pub(crate) fn displaces_pinned(&self, memory: &Memory, sequence: u64) -> bool {
         self.aside.is_some_and(|aside| aside + memory.layout().config.slots as u64 == sequence)
     }
 
@@ -167,13 +167,13 @@ impl Gate {
         self.read_by_all
     }
 
-    /// Looks at the readers again; says whether `next` may be published now. A writer with a `spare` buffer is not held
+    /// Looks at the readers again; says whether `next` may be published now. A writer with a `standby` buffer is not held
     /// back by one view of a reader that was moved.
     ///
     /// # Cost
     /// A full fence and one line a registered reader.
     #[cold]
-    pub(crate) fn look(&mut self, memory: &Memory, next: u64, spare: Option<&mut Spare>) -> bool {
+    pub(crate) fn look(&mut self, memory: &Memory, next: u64, standby: Option<&mut StandbyBuffer>) -> bool {
         let slots = memory.layout().config.slots as u64;
         let announced = &memory.control().limit;
         // Relaxed, both: the fence below orders them.
@@ -184,14 +184,14 @@ impl Gate {
         }
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
-        failpoint::at(Stop::GateAnnounced);
-        let mut all = audience(memory, next);
-        if self.evicts && all.slowest + slots <= next && push_evicted_on(memory, next) {
-            all = audience(memory, next);
+        failpoint::at(Failpoint::GateAnnounced);
+        let mut all = summarize_readers(memory, next);
+        if self.evicts && all.slowest + slots <= next && advance_evicted(memory, next) {
+            all = summarize_readers(memory, next);
         }
-        let Audience { moved, readers, .. } = all;
+        let ReaderSummary { moved, readers, .. } = all;
         let [first, second] = all.shown.map(|shown| shown.unwrap_or(next));
-        self.aside = (first < all.slowest && spare.is_some_and(Spare::is_free)).then_some(first);
+        self.aside = (first < all.slowest && standby.is_some_and(StandbyBuffer::is_free)).then_some(first);
         let slowest = all.slowest.min(if self.aside.is_some() { second } else { first });
         self.read_by_all = (readers && !moved).then_some(slowest);
         // Never below what is published already: a joiner may stand far below, but finds nothing there.
@@ -211,8 +211,8 @@ impl Gate {
 /// The registered reader that holds the writers back most: its position and its entry.
 fn slowest(memory: &Memory, next: u64) -> Option<(u64, usize)> {
     let slots = memory.layout().config.slots as u64;
-    let at = |held: &Held| held.still_shown(next, slots).unwrap_or(held.position);
-    entries(memory).filter_map(|index| Some((at(&held_back_to(memory, index)?), index))).min()
+    let at = |held: &ReaderHold| held.still_pinned(next, slots).unwrap_or(held.position);
+    entries(memory).filter_map(|index| Some((at(&hold_of(memory, index)?), index))).min()
 }
 
 /// The slowest reader as a peer, for whoever reports that it waits.
@@ -223,7 +223,7 @@ pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
 }
 
 /// What all readers together let a writer do.
-struct Audience {
+struct ReaderSummary {
     /// Below it no reader needs anything any more, but for what is shown.
     slowest: u64,
     /// Others said so of one of them: it may be copying something below.
@@ -235,14 +235,14 @@ struct Audience {
 }
 
 /// Looks at all readers. Those that need nothing below `next` are as if they stood there.
-fn audience(memory: &Memory, next: u64) -> Audience {
+fn summarize_readers(memory: &Memory, next: u64) -> ReaderSummary {
     let slots = memory.layout().config.slots as u64;
-    let mut all = Audience { slowest: next, moved: false, readers: false, shown: [None; 2] };
-    for held in entries(memory).filter_map(|index| held_back_to(memory, index)) {
+    let mut all = ReaderSummary { slowest: next, moved: false, readers: false, shown: [None; 2] };
+    for held in entries(memory).filter_map(|index| hold_of(memory, index)) {
         all.readers = true;
         all.moved |= held.moved;
         all.slowest = all.slowest.min(held.position);
-        if let Some(shown) = held.still_shown(next, slots) {
+        if let Some(shown) = held.still_pinned(next, slots) {
             let [first, second] = all.shown;
             all.shown = match first {
                 Some(first) if shown > first => {
@@ -260,7 +260,7 @@ fn audience(memory: &Memory, next: u64) -> Audience {
 ///
 /// # Cost
 /// A line a reader.
-pub(crate) fn is_shown(memory: &Memory, buffer: usize) -> bool {
+pub(crate) fn is_pinned(memory: &Memory, buffer: usize) -> bool {
     entries(memory).any(|index| {
         let entry = memory.entry(index);
         // PAIRS(Free): if the reader has let go of the buffer, what it read there is read.
@@ -271,7 +271,7 @@ pub(crate) fn is_shown(memory: &Memory, buffer: usize) -> bool {
 }
 
 /// What a reader lets the writers do.
-struct Held {
+struct ReaderHold {
     /// Below it the reader needs nothing any more, but for what it shows.
     position: u64,
     /// Others said so, not a reader itself: it may be copying something below.
@@ -280,18 +280,18 @@ struct Held {
     shown: Option<u64>,
 }
 
-impl Held {
+impl ReaderHold {
     /// The message that is shown, unless it was published over already: then it was set aside, and holds nobody back.
-    fn still_shown(&self, next: u64, slots: u64) -> Option<u64> {
+    fn still_pinned(&self, next: u64, slots: u64) -> Option<u64> {
         self.shown.filter(|shown| shown + slots >= next)
     }
 }
 
 /// The readers that keep `next` from being published: their entries and cursors.
-pub(crate) fn in_the_way(memory: &Memory, next: u64) -> impl Iterator<Item = (usize, Cursor)> {
+pub(crate) fn blocking_readers(memory: &Memory, next: u64) -> impl Iterator<Item = (usize, Cursor)> {
     let slots = memory.layout().config.slots as u64;
     entries(memory).filter_map(move |index| {
-        let held = held_back_to(memory, index)?; // As far as it was moved, which may be anywhere.
+        let held = hold_of(memory, index)?; // As far as it was moved, which may be anywhere.
         // Relaxed: whether it is still the same is looked at before anything is made of it.
         let cursor = Cursor::from_word(memory.entry(index).cursor.load(Relaxed));
         (held.position.saturating_add(slots) <= next && cursor != Cursor::VACANT).then_some((index, cursor))
@@ -302,12 +302,12 @@ pub(crate) fn in_the_way(memory: &Memory, next: u64) -> impl Iterator<Item = (us
 pub(crate) fn evict(memory: &Memory, index: usize, cursor: Cursor, next: u64) {
     // Relaxed: it says something of one value of the cursor only, whenever it is seen.
     memory.entry(index).evicted.store(cursor.word().wrapping_add(1), Relaxed);
-    failpoint::at(Stop::ReaderEvicted);
-    push_evicted_on(memory, next);
+    failpoint::at(Failpoint::ReaderEvicted);
+    advance_evicted(memory, next);
 }
 
 /// Moves the evicted readers that have not noticed yet on to `next`. Whether there are any.
-fn push_evicted_on(memory: &Memory, next: u64) -> bool {
+fn advance_evicted(memory: &Memory, next: u64) -> bool {
     let mut any = false;
     for entry in entries(memory).map(|index| memory.entry(index)) {
         // Relaxed, both: a reader that moves at this moment is moved a little further.
@@ -322,14 +322,14 @@ fn push_evicted_on(memory: &Memory, next: u64) -> bool {
 }
 
 /// What the reader of this entry, if there is one, lets the writers do.
-fn held_back_to(memory: &Memory, index: usize) -> Option<Held> {
+fn hold_of(memory: &Memory, index: usize) -> Option<ReaderHold> {
     let entry = memory.entry(index);
     // PAIRS(Free): what this reader copied, it copied before it stored this cursor.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
     let floor = entry.floor.load(Relaxed); // Relaxed: the fence below orders it where it counts.
     if floor <= position {
-        return Some(Held { position, moved: false, shown: None });
+        return Some(ReaderHold { position, moved: false, shown: None });
     }
     // PAIRS(Pin): a reader that pinned without seeing this floor is seen pinned below.
     full_fence(Pair::Pin, End::Release);
@@ -337,7 +337,7 @@ fn held_back_to(memory: &Memory, index: usize) -> Option<Held> {
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
     let shown = cursor.is_pinned().then_some(position).filter(|shown| *shown < floor);
-    Some(Held { position: position.max(floor), moved: true, shown })
+    Some(ReaderHold { position: position.max(floor), moved: true, shown })
 }
 
 /// Entries that were ever taken.
@@ -367,7 +367,7 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     entry.cursor.store(Cursor::at(guess).word(), release(Pair::Free));
     // PAIRS(Join): a writer whose look misses the cursor above announced its limit before, and we see it below.
     full_fence(Pair::Join, End::Acquire);
-    failpoint::at(Stop::JoinCursor);
+    failpoint::at(Failpoint::JoinCursor);
     oldest(limit()).max(guess)
 }
 
@@ -385,9 +385,9 @@ pub(crate) fn raise_floors(memory: &Memory, position: u64) {
 
 /// A reader's side of the gate: its entry's cursor and floor.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cursors<'a>(pub(crate) &'a crate::memory::format::Entry);
+pub(crate) struct ReaderEntry<'a>(pub(crate) &'a crate::memory::format::Entry);
 
-impl Cursors<'_> {
+impl ReaderEntry<'_> {
     /// Says that everything below `position` is read.
     #[inline(always)]
     pub(crate) fn advance(self, position: u64) {
@@ -411,7 +411,7 @@ impl Cursors<'_> {
         self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
         // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
         full_fence(Pair::Pin, End::Acquire);
-        failpoint::at(Stop::ReadPinned);
+        failpoint::at(Failpoint::ReadPinned);
         match self.moved_beyond(position) {
             None => Ok(()),
             Some(floor) => {
@@ -430,7 +430,7 @@ impl Cursors<'_> {
 
 #[cfg(all(test, not(seqring_model)))]
 mod tests {
-    use super::in_the_way;
+    use super::blocking_readers;
     use crate::api::ring::Ring;
     use crate::sync::Relaxed;
     use crate::types::config::Config;
@@ -441,10 +441,10 @@ mod tests {
     fn a_reader_that_was_moved_beyond_everything_is_in_nobody_s_way() {
         let ring = Ring::heap(&Config::new(1, 8)).unwrap();
         let _reader = ring.reader(Start::Next).unwrap();
-        let memory = &ring.shared.memory;
-        assert_eq!(in_the_way(memory, 1).count(), 1);
+        let memory = &ring.attachment.memory;
+        assert_eq!(blocking_readers(memory, 1).count(), 1);
         // As a reader that has reported the end of a closed ring stores it, and as a hostile peer may.
         memory.entry(1).floor.store(u64::MAX, Relaxed);
-        assert_eq!(in_the_way(memory, 1).count(), 0);
+        assert_eq!(blocking_readers(memory, 1).count(), 0);
     }
 }

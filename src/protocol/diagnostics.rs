@@ -5,7 +5,7 @@ use crate::protocol::backpressure::{self, Cursor};
 use crate::protocol::registry::State;
 use crate::protocol::slots::Slots;
 use crate::sync::Relaxed;
-use crate::types::participant::{Awaited, Peer, Role};
+use crate::types::participant::{BlockedOn, Peer, Role};
 
 /// The process in an entry's word for its owner.
 pub(crate) fn pid(owner: u64) -> u32 {
@@ -44,6 +44,6 @@ pub(crate) fn all(memory: &Memory) -> Vec<Peer> {
 }
 
 /// The registered writers.
-pub(crate) fn writers(memory: &Memory) -> Awaited {
+pub(crate) fn writers(memory: &Memory) -> BlockedOn {
     all(memory).iter().filter(|peer| peer.role == Role::Writer).map(|peer| peer.pid).collect()
 }

@@ -8,7 +8,7 @@
 //! message of a view or of a read under way, stays: whether writers can go on all the same, [`crate::protocol::backpressure`] says.
 
 use crate::memory::Memory;
-use crate::protocol::attachment::Shared;
+use crate::protocol::attachment::Attachment;
 use crate::protocol::backpressure::{self, Cursor};
 use crate::protocol::diagnostics;
 use crate::protocol::events;
@@ -34,15 +34,15 @@ struct Stall {
 
 impl Stalls {
     /// Evicts the readers that have held the ring's writers back since `after` ago without moving.
-    pub(crate) fn evict_stalled(&mut self, shared: &Shared, after: Duration) {
-        let memory = &shared.memory;
+    pub(crate) fn evict_stalled(&mut self, attachment: &Attachment, after: Duration) {
+        let memory = &attachment.memory;
         let next = Slots::new(memory.clone()).next_sequence();
         let now = Instant::now();
         let since = |entry, owner, cursor| {
             let same = |stall: &&Stall| (stall.entry, stall.owner, stall.cursor) == (entry, owner, cursor);
             self.seen.iter().find(same).map_or(now, |stall| stall.since)
         };
-        let stalls: Vec<_> = backpressure::in_the_way(memory, next)
+        let stalls: Vec<_> = backpressure::blocking_readers(memory, next)
             .map(|(entry, cursor)| {
                 let owner = owner_of(memory, entry);
                 Stall { entry, owner, cursor, since: since(entry, owner, cursor) }
@@ -51,7 +51,7 @@ impl Stalls {
         self.seen = stalls;
         let overdue = |stall: &&Stall| now.duration_since(stall.since) >= after;
         for Stall { entry, cursor, .. } in self.seen.iter().filter(overdue) {
-            evict(shared, *entry, *cursor, next);
+            evict(attachment, *entry, *cursor, next);
         }
     }
 }
@@ -62,20 +62,20 @@ fn owner_of(memory: &Memory, entry: usize) -> u64 {
     State::from_word(memory.entry(entry).state.load(Relaxed)).times_taken()
 }
 
-fn evict(shared: &Shared, entry: usize, cursor: Cursor, next: u64) {
-    let memory = &shared.memory;
+fn evict(attachment: &Attachment, entry: usize, cursor: Cursor, next: u64) {
+    let memory = &attachment.memory;
     backpressure::evict(memory, entry, cursor, next);
     let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for people.
-    events::evicted(shared, diagnostics::pid(owner), entry, next);
-    shared.bells.ring(&memory.control().freed);
+    events::evicted(attachment, diagnostics::pid(owner), entry, next);
+    attachment.event_counts.ring(&memory.control().freed);
 }
 
 /// Evicts whoever is in the way, as if it had been there for too long: models know no time.
 #[cfg(seqring_model)]
-pub(crate) fn evict_whoever_is_in_the_way(shared: &Shared) {
-    let next = Slots::new(shared.memory.clone()).next_sequence();
-    for (entry, cursor) in backpressure::in_the_way(&shared.memory, next) {
-        evict(shared, entry, cursor, next);
+pub(crate) fn evict_whoever_is_in_the_way(attachment: &Attachment) {
+    let next = Slots::new(attachment.memory.clone()).next_sequence();
+    for (entry, cursor) in backpressure::blocking_readers(&attachment.memory, next) {
+        evict(attachment, entry, cursor, next);
     }
 }
 
@@ -96,15 +96,15 @@ mod tests {
         let mut writer = ring.writer().unwrap();
         let reader = ring.reader(Start::Next).unwrap();
         writer.try_write(b"0").unwrap();
-        let cursors = || backpressure::in_the_way(&ring.shared.memory, 1).collect::<Vec<_>>();
+        let cursors = || backpressure::blocking_readers(&ring.attachment.memory, 1).collect::<Vec<_>>();
         let (before, mut stalls) = (cursors(), Stalls::default());
         assert_eq!(before.len(), 1);
-        stalls.evict_stalled(&ring.shared, PATIENCE);
+        stalls.evict_stalled(&ring.attachment, PATIENCE);
         drop(reader);
         let mut successor = ring.reader(Start::Oldest).unwrap();
         assert_eq!(cursors(), before, "the same entry, the same cursor");
         std::thread::sleep(PATIENCE);
-        stalls.evict_stalled(&ring.shared, PATIENCE);
+        stalls.evict_stalled(&ring.attachment, PATIENCE);
         assert_eq!(successor.try_read(&mut [0; 8]).map(|got| got.sequence), Ok(0), "evicted at once");
     }
 }

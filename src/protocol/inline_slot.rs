@@ -31,9 +31,9 @@
 //! fence instruction on x86-64.
 
 use crate::memory::InlineSlot;
-use crate::memory::stamp::{Seen, Stamp};
-use crate::protocol::seqlock::{Optimistic, Refused};
-use crate::sync::failpoint::{self, Stop};
+use crate::memory::stamp::{ExpectedStamp, Mismatch};
+use crate::protocol::seqlock::{OptimisticRead, Refused};
+use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire, release, release_fence};
 use crate::types::error::Corrupt;
 
@@ -44,7 +44,7 @@ use crate::types::error::Corrupt;
 #[inline(always)]
 pub(crate) fn publish(
     slot: &InlineSlot<'_>,
-    stamp: Stamp,
+    stamp: ExpectedStamp,
     payload: &[u8],
     marked: bool,
     store_extras: impl FnOnce(&[AtomicU64]),
@@ -53,26 +53,26 @@ pub(crate) fn publish(
         slot.stamp.store(stamp.writing(), Relaxed); // Relaxed: the fence below orders it.
         // PAIRS(Tear): whoever copies a byte that we store below sees the mark above when it looks again.
         release_fence(Pair::Tear);
-        failpoint::at(Stop::PublishMarked);
+        failpoint::at(Failpoint::PublishMarked);
     }
     slot.payload.store(payload);
     store_extras(slot.extras);
-    failpoint::at(Stop::PublishStored);
+    failpoint::at(Failpoint::PublishStored);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
     slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
-    failpoint::at(Stop::PublishDone);
+    failpoint::at(Failpoint::PublishDone);
 }
 
 /// A look at a slot by somebody who waits for the message of `stamp`.
 pub(crate) struct Glance<'a> {
     slot: InlineSlot<'a>,
-    stamp: Stamp,
+    stamp: ExpectedStamp,
     before: u64,
 }
 
 impl<'a> Glance<'a> {
     #[inline(always)]
-    pub(crate) fn at(slot: InlineSlot<'a>, stamp: Stamp) -> Self {
+    pub(crate) fn at(slot: InlineSlot<'a>, stamp: ExpectedStamp) -> Self {
         // PAIRS(Publish): if it holds the message, we see all its bytes.
         let before = slot.stamp.load(acquire(Pair::Publish));
         Glance { slot, stamp, before }
@@ -86,28 +86,28 @@ impl<'a> Glance<'a> {
 
     /// A look at the same slot that saw `before` earlier.
     #[inline(always)]
-    pub(crate) fn that_saw(before: u64, slot: InlineSlot<'a>, stamp: Stamp) -> Self {
+    pub(crate) fn that_saw(before: u64, slot: InlineSlot<'a>, stamp: ExpectedStamp) -> Self {
         Glance { slot, stamp, before }
     }
 
     /// The message, if the slot holds it, to be copied and then validated.
     #[inline(always)]
-    pub(crate) fn message(self) -> Result<Optimistic<'a>, Refused> {
+    pub(crate) fn message(self) -> Result<OptimisticRead<'a>, Refused> {
         let Some(len) = self.stamp.len_in(self.before) else {
             return Err(Refused::Other(self.stamp.seen(self.before)));
         };
         let Some(message) = self.slot.payload.message(len) else {
             return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
         };
-        Ok(Optimistic { word: self.slot.stamp, before: self.before, message, extras: self.slot.extras })
+        Ok(OptimisticRead { word: self.slot.stamp, before: self.before, message, extras: self.slot.extras })
     }
 
     /// The same, if its length is `len`: that takes one comparison.
     #[inline(always)]
-    pub(crate) fn message_of(&self, len: usize) -> Option<Optimistic<'a>> {
+    pub(crate) fn message_of(&self, len: usize) -> Option<OptimisticRead<'a>> {
         let message = self.slot.payload.message(len)?;
         let there = self.before == self.stamp.holds(len);
-        there.then_some(Optimistic {
+        there.then_some(OptimisticRead {
             word: self.slot.stamp,
             before: self.before,
             message,
@@ -117,7 +117,7 @@ impl<'a> Glance<'a> {
 }
 
 /// What a slot says about the message of `stamp`: `Ok` if it holds it.
-pub(crate) fn look(slot: &InlineSlot<'_>, stamp: Stamp) -> Result<(), Seen> {
+pub(crate) fn look(slot: &InlineSlot<'_>, stamp: ExpectedStamp) -> Result<(), Mismatch> {
     // PAIRS(Publish): as in `Glance::at`.
     let before = slot.stamp.load(acquire(Pair::Publish));
     stamp.len_in(before).map(drop).ok_or_else(|| stamp.seen(before))

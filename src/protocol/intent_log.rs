@@ -22,9 +22,9 @@
 //! in the order of the program, as those of a thread that stops between two instructions are.
 
 use crate::memory::Memory;
-use crate::memory::slot_index::Place;
-use crate::memory::stamp::{At, Words};
-use crate::sync::mutation::{Step, omits};
+use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::{ArenaStamp, SlotState};
+use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{Pair, Relaxed, acquire, compiler_keeps_order};
 use crate::types::error::Corrupt;
 
@@ -114,7 +114,7 @@ pub(crate) fn rest(memory: &Memory, index: usize, mine: usize) {
 #[inline(always)]
 pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(), Corrupt> {
     let (header, _) = memory.buffer(buffer)?;
-    if omits(Step::Witness) {
+    if is_active(Mutation::Witness) {
         return Ok(());
     }
     // Relaxed: the counter, which is moved after it, releases it.
@@ -127,11 +127,11 @@ pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(
 pub(crate) struct Settled {
     pub(crate) buffer: usize,
     /// The number of the message in it that was taken and is not done with, if there is one.
-    pub(crate) unfinished: Option<u64>,
+    pub(crate) redelivery: Option<u64>,
 }
 
 /// What an entry owned when its last owner left or died; `None` if nobody had it yet. For whoever holds the entry.
-pub(crate) fn settle(memory: &Memory, words: Words, index: usize) -> Result<Option<Settled>, Corrupt> {
+pub(crate) fn settle(memory: &Memory, words: ArenaStamp, index: usize) -> Result<Option<Settled>, Corrupt> {
     let entry = memory.entry(index);
     let intent = Intent::from_word(entry.intent.load(Relaxed));
     let (mine, theirs) = match intent {
@@ -140,31 +140,34 @@ pub(crate) fn settle(memory: &Memory, words: Words, index: usize) -> Result<Opti
         Intent::Armed { mine, theirs } | Intent::Taking { mine, theirs } => (mine, theirs),
     };
     let aim = entry.aim.load(Relaxed);
-    let exchanged =
-        mine != theirs && !omits(Step::SettleExchange) && was_exchanged(memory, words, intent, mine, aim)?;
+    let exchanged = mine != theirs
+        && !is_active(Mutation::SettleExchange)
+        && was_exchanged(memory, words, intent, mine, aim)?;
     let buffer = if exchanged { theirs } else { mine };
     memory.buffer(buffer)?;
     let took = matches!(intent, Intent::Taking { .. }) && (exchanged || mine == theirs);
-    Ok(Some(Settled { buffer, unfinished: took.then_some(aim) }))
+    Ok(Some(Settled { buffer, redelivery: took.then_some(aim) }))
 }
 
 /// Whether the exchange happened that an intent says was about to, of `mine`, in the slot of message `aim`.
 fn was_exchanged(
     memory: &Memory,
-    words: Words,
+    words: ArenaStamp,
     intent: Intent,
     mine: usize,
     aim: u64,
 ) -> Result<bool, Corrupt> {
-    let aim = Place::of(aim, memory.layout().config.slots);
+    let aim = SlotIndex::of(aim, memory.layout().config.slots);
     // PAIRS(Publish): if the slot has forgotten, we see what was witnessed before.
     let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
     Ok(match (words.at(word, aim.round()), intent) {
-        (At::There, Intent::Armed { .. }) | (At::Taken, Intent::Taking { .. }) => {
+        (SlotState::There, Intent::Armed { .. }) | (SlotState::Taken, Intent::Taking { .. }) => {
             words.any_buffer(word) == mine
         }
-        (At::Before | At::There, _) => false,
-        (At::Taken | At::Beyond, _) => memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence,
+        (SlotState::Before | SlotState::There, _) => false,
+        (SlotState::Taken | SlotState::Beyond, _) => {
+            memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence
+        }
     })
 }
 

@@ -37,21 +37,21 @@
 
 use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
-use crate::memory::slot_index::{Lap, Place};
-use crate::memory::stamp::{At, Words};
+use crate::memory::slot_index::{Lap, SlotIndex};
+use crate::memory::stamp::{ArenaStamp, SlotState};
 use crate::protocol::intent_log;
-use crate::protocol::registry::Seat;
+use crate::protocol::registry::Registration;
 use crate::protocol::take;
-use crate::sync::failpoint::{self, Stop};
-use crate::sync::mutation::{Step, omits};
+use crate::sync::failpoint::{self, Failpoint};
+use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
 use crate::types::config::Delivery;
-use crate::types::error::{Corrupt, JoinError};
+use crate::types::error::{Corrupt, RegisterError};
 
 /// One of many writers: its entry and its buffer.
 #[derive(Debug)]
-pub(crate) struct Peer {
-    words: Words,
+pub(crate) struct SharedPublisher {
+    words: ArenaStamp,
     entry: usize,
     /// The buffer that is this writer's.
     own: usize,
@@ -70,7 +70,7 @@ const CAUTIOUS_FOR: u32 = 64;
 /// Where a message is to go: its place, and the word that was in the slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Aim {
-    place: Place,
+    place: SlotIndex,
     word: u64,
 }
 
@@ -101,15 +101,15 @@ pub(crate) enum Room {
     Gone,
 }
 
-/// Takes up what the entry of `seat` owns.
-pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
-    let own = own_buffer(seat, words)?;
-    let memory = &seat.shared().memory;
+/// Takes up what the entry of `registration` owns.
+pub(crate) fn join(registration: &Registration, words: ArenaStamp) -> Result<SharedPublisher, RegisterError> {
+    let own = own_buffer(registration, words)?;
+    let memory = &registration.attachment().memory;
     let config = &memory.layout().config;
     let lap = Lap::of(next(memory), config.slots);
-    Ok(Peer {
+    Ok(SharedPublisher {
         words,
-        entry: seat.index(),
+        entry: registration.index(),
         own,
         lap,
         queue: config.delivery == Delivery::Queue,
@@ -118,14 +118,14 @@ pub(crate) fn join(seat: &Seat, words: Words) -> Result<Peer, JoinError> {
     })
 }
 
-/// The buffer that the entry of `seat` owns, backed with pages.
-pub(crate) fn own_buffer(seat: &Seat, words: Words) -> Result<usize, JoinError> {
-    let (memory, entry) = (&seat.shared().memory, seat.index());
+/// The buffer that the entry of `registration` owns, backed with pages.
+pub(crate) fn own_buffer(registration: &Registration, words: ArenaStamp) -> Result<usize, RegisterError> {
+    let (memory, entry) = (&registration.attachment().memory, registration.index());
     let slots = memory.layout().config.slots;
     let own = if let Some(settled) = intent_log::settle(memory, words, entry)? {
         settled.buffer
     } else {
-        seat.shared().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
+        registration.attachment().back_with_pages(memory.layout().buffer_pages(slots + entry))?;
         slots + entry
     };
     memory.make_buffer_resident(own);
@@ -133,7 +133,7 @@ pub(crate) fn own_buffer(seat: &Seat, words: Words) -> Result<usize, JoinError> 
     Ok(own)
 }
 
-impl Peer {
+impl SharedPublisher {
     /// The buffer to be filled.
     pub(crate) fn own(&self) -> usize {
         self.own
@@ -158,22 +158,22 @@ impl Peer {
         // PAIRS(Publish): whoever wrote to the buffer that we shall own is done with it.
         let word = load_to_exchange(memory.slot_word(&place), acquire(Pair::Publish));
         match self.words.at(word, place.round()) {
-            At::Before if self.queue => match self.words.at(word, place.round().wrapping_sub(1)) {
-                At::There => return Ok(Look::Full),
-                At::Taken => take::finish_take(memory, self.words, &place, word, &mut self.taken)?,
-                At::Before | At::Beyond => {} // Nothing was ever in the slot.
+            SlotState::Before if self.queue => match self.words.at(word, place.round().wrapping_sub(1)) {
+                SlotState::There => return Ok(Look::Full),
+                SlotState::Taken => take::finish_take(memory, self.words, &place, word, &mut self.taken)?,
+                SlotState::Before | SlotState::Beyond => {} // Nothing was ever in the slot.
             },
-            At::Before => {}
-            At::There if omits(Step::HelpCounter) => return Ok(Look::Gone),
-            At::There => {
+            SlotState::Before => {}
+            SlotState::There if is_active(Mutation::HelpCounter) => return Ok(Look::Gone),
+            SlotState::There => {
                 help(memory, self.words.any_buffer(word), n)?;
                 return Ok(Look::Gone);
             }
             // Taken: by somebody who moved the counter before.
-            At::Taken | At::Beyond => return Ok(Look::Gone),
+            SlotState::Taken | SlotState::Beyond => return Ok(Look::Gone),
         }
         memory.buffer(self.words.any_buffer(word))?;
-        failpoint::at(Stop::ExchangeLooked);
+        failpoint::at(Failpoint::ExchangeLooked);
         Ok(Look::Free(Aim { place, word }))
     }
 
@@ -184,15 +184,15 @@ impl Peer {
         let Aim { place, word } = aim;
         let theirs = self.words.any_buffer(*word);
         intent_log::arm(memory, self.entry, place.sequence, self.own, theirs);
-        failpoint::at(Stop::ExchangeArmed);
+        failpoint::at(Failpoint::ExchangeArmed);
         // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
         let (slot, holds) = (memory.slot_word(place), self.words.holds(place.round(), self.own));
         if slot.compare_exchange(*word, holds, release(Pair::Publish), Relaxed).is_err() {
             return false;
         }
-        failpoint::at(Stop::ExchangeDone);
+        failpoint::at(Failpoint::ExchangeDone);
         intent_log::rest(memory, self.entry, theirs);
-        failpoint::at(Stop::ExchangeOwned);
+        failpoint::at(Failpoint::ExchangeOwned);
         self.own = theirs;
         advance(memory, place.sequence);
         true
@@ -208,12 +208,12 @@ impl Peer {
         // Relaxed: the exchange that follows looks again, and room stays once it is there.
         let word = memory.slot_word(&place).load(Relaxed);
         match self.words.at(word, place.round()) {
-            At::Before => match self.words.at(word, place.round().wrapping_sub(1)) {
-                At::Before | At::There => Room::Full,
+            SlotState::Before => match self.words.at(word, place.round().wrapping_sub(1)) {
+                SlotState::Before | SlotState::There => Room::Full,
                 // Taken; or nothing was ever in the slot.
-                At::Taken | At::Beyond => Room::Free,
+                SlotState::Taken | SlotState::Beyond => Room::Free,
             },
-            At::There | At::Taken | At::Beyond => Room::Gone,
+            SlotState::There | SlotState::Taken | SlotState::Beyond => Room::Gone,
         }
     }
 }
@@ -221,7 +221,7 @@ impl Peer {
 /// Witnesses that `buffer` was published as message `n`, and moves the counter beyond it.
 pub(crate) fn help(memory: &Memory, buffer: usize, n: u64) -> Result<(), Corrupt> {
     intent_log::witness(memory, buffer, n)?;
-    failpoint::at(Stop::HelpWitnessed);
+    failpoint::at(Failpoint::HelpWitnessed);
     advance(memory, n);
     Ok(())
 }

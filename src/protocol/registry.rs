@@ -1,19 +1,19 @@
 //! Entries of the participant table: taking one, leaving it, and freeing those of the dead.
 
 use crate::memory::Memory;
-use crate::memory::stamp::Words;
-use crate::protocol::attachment::Shared;
-use crate::protocol::backpressure::{self, Cursors};
+use crate::memory::stamp::ArenaStamp;
+use crate::protocol::attachment::Attachment;
+use crate::protocol::backpressure::{self, ReaderEntry};
 use crate::protocol::diagnostics;
 use crate::protocol::events;
 use crate::protocol::intent_log::{self, Settled};
 use crate::protocol::stream_state::{self, Exit};
-use crate::sync::failpoint::{self, Stop};
-use crate::sync::mutation::{Step, omits};
+use crate::sync::failpoint::{self, Failpoint};
+use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{Relaxed, compiler_keeps_order, yield_now};
-use crate::types::config::Unfinished;
-use crate::types::error::JoinError;
-use crate::types::participant::{Role, Ticket};
+use crate::types::config::Redelivery;
+use crate::types::error::RegisterError;
+use crate::types::participant::{ParkTicket, Role};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -106,46 +106,50 @@ const PARKED: u64 = 6;
 
 /// An entry that is ours until drop.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    shared: Arc<Shared>,
+pub(crate) struct Registration {
+    attachment: Arc<Attachment>,
     index: usize,
 }
 
 /// What was found of messages that dead takers left.
 pub(crate) enum Adoption {
     /// One of them: the entry, ours now, and what is in it.
-    Message(Seat, Settled),
+    Message(Registration, Settled),
     None,
     /// Another thread joins or leaves at this moment: there may be some, or not.
     Unknown,
 }
 
-impl Seat {
+impl Registration {
     /// Takes the first entry of `range` that nobody living holds or left parked, and that keeps no message of a dead taker.
-    pub(crate) fn take(shared: &Arc<Shared>, role: Role, mut range: Range<usize>) -> Option<Seat> {
+    pub(crate) fn take(
+        attachment: &Arc<Attachment>,
+        role: Role,
+        mut range: Range<usize>,
+    ) -> Option<Registration> {
         let index = range.find(|index| {
             // A first look without hold: whoever may take up what is kept there must not find it held.
-            let held = !is_kept(shared, *index) && shared.presence.acquire(*index);
-            if held && is_kept(shared, *index) {
-                shared.presence.release(*index);
+            let held = !is_kept(attachment, *index) && attachment.liveness.acquire(*index);
+            if held && is_kept(attachment, *index) {
+                attachment.liveness.release(*index);
                 return false;
             }
             held
         })?;
-        let seat = Seat { shared: Arc::clone(shared), index };
-        clear_after_death(shared, index);
-        let entry = seat.entry();
+        let registration = Registration { attachment: Arc::clone(attachment), index };
+        clear_after_death(attachment, index);
+        let entry = registration.entry();
         let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: ours alone, as for all below.
-        seat.name_owner();
+        registration.name_owner();
         entry.missed.store(0, Relaxed);
         entry.sleeps.store(0, Relaxed);
         compiler_keeps_order(); // Whoever finds us dead in this role finds our process named.
         entry.state.store(state.taken_by(role).0, Relaxed);
         // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
-        shared.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
-        failpoint::at(Stop::SeatTaken);
-        events::joined(shared, role, index);
-        Some(seat)
+        attachment.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
+        failpoint::at(Failpoint::SeatTaken);
+        events::joined(attachment, role, index);
+        Some(registration)
     }
 
     /// Makes an entry that was [adopted](Self::adopt) that of a taker at work, with the message that is in it.
@@ -156,49 +160,49 @@ impl Seat {
         entry.sleeps.store(0, Relaxed);
         let state = State::from_word(entry.state.load(Relaxed)).taken_by(Role::Taker);
         entry.state.store(state.0, Relaxed);
-        events::joined(&self.shared, Role::Taker, self.index);
+        events::joined(&self.attachment, Role::Taker, self.index);
     }
 
     /// Leaves a reader's entry to whoever resumes it: see [`crate::api::park`].
-    pub(crate) fn park(self) -> Result<Ticket, Seat> {
-        if !self.shared.presence.acquire(parking(&self.shared, self.index)) {
+    pub(crate) fn park(self) -> Result<ParkTicket, Registration> {
+        if !self.attachment.liveness.acquire(parking(&self.attachment, self.index)) {
             return Err(self);
         }
-        failpoint::at(Stop::ReaderParking);
+        failpoint::at(Failpoint::ReaderParking);
         // Relaxed, both: the hold on the entry orders them.
         let state = State::from_word(self.entry().state.load(Relaxed)).parked();
         self.entry().state.store(state.0, Relaxed);
-        failpoint::at(Stop::ReaderParked);
-        Ok(Ticket { entry: self.index, state: state.0 }) // Dropping a parked seat lets go of it, and clears nothing.
+        failpoint::at(Failpoint::ReaderParked);
+        Ok(ParkTicket { entry: self.index, state: state.0 }) // Dropping a parked registration lets go of it, and clears nothing.
     }
 
     /// Takes a parked reader's entry up.
-    pub(crate) fn resume(shared: &Arc<Shared>, ticket: Ticket) -> Option<Seat> {
-        let Ticket { entry: index, state } = ticket;
-        if index >= shared.memory.layout().config.participants || !shared.presence.acquire(index) {
+    pub(crate) fn resume(attachment: &Arc<Attachment>, ticket: ParkTicket) -> Option<Registration> {
+        let ParkTicket { entry: index, state } = ticket;
+        if index >= attachment.memory.layout().config.participants || !attachment.liveness.acquire(index) {
             return None;
         }
-        let entry = shared.memory.entry(index);
+        let entry = attachment.memory.entry(index);
         if entry.state.load(Relaxed) != state || !State::from_word(state).is_parked() {
-            shared.presence.release(index);
+            attachment.liveness.release(index);
             return None;
         }
-        let seat = Seat { shared: Arc::clone(shared), index };
-        failpoint::at(Stop::ReaderResuming);
-        seat.name_owner();
+        let registration = Registration { attachment: Arc::clone(attachment), index };
+        failpoint::at(Failpoint::ReaderResuming);
+        registration.name_owner();
         compiler_keeps_order(); // As in `take`.
-        seat.entry().state.store(State::from_word(state).resumed().0, Relaxed); // Relaxed: the hold orders it.
-        Some(seat)
+        registration.entry().state.store(State::from_word(state).resumed().0, Relaxed); // Relaxed: the hold orders it.
+        Some(registration)
     }
 
     /// Takes over, from a taker that died, an entry with a message that it was not done with.
     ///
     /// # Cost
     /// One system call for each taker of another process.
-    pub(crate) fn adopt(shared: &Arc<Shared>) -> Adoption {
+    pub(crate) fn adopt(attachment: &Arc<Attachment>) -> Adoption {
         let mut none = Adoption::None;
-        for index in with_role(&shared.memory, Role::Taker) {
-            match shared.presence.try_acquire(index) {
+        for index in with_role(&attachment.memory, Role::Taker) {
+            match attachment.liveness.try_acquire(index) {
                 Some(true) => {}
                 Some(false) => continue,
                 None => {
@@ -206,85 +210,85 @@ impl Seat {
                     continue;
                 }
             }
-            let Some(settled) = unfinished(&shared.memory, index) else {
+            let Some(settled) = redelivery(&attachment.memory, index) else {
                 // Whosever it is by now: the taker may have left, and a writer come and died.
-                clear_after_death(shared, index);
-                shared.presence.release(index);
+                clear_after_death(attachment, index);
+                attachment.liveness.release(index);
                 continue;
             };
-            let seat = Seat { shared: Arc::clone(shared), index };
-            seat.name_owner();
-            failpoint::at(Stop::MessageAdopted);
-            return Adoption::Message(seat, settled);
+            let registration = Registration { attachment: Arc::clone(attachment), index };
+            registration.name_owner();
+            failpoint::at(Failpoint::MessageAdopted);
+            return Adoption::Message(registration, settled);
         }
         none
     }
 
     fn name_owner(&self) {
-        let (entry, owner) = (self.entry(), self.shared.presence.owner());
+        let (entry, owner) = (self.entry(), self.attachment.liveness.owner());
         entry.owner.store(owner_word(owner.pid), Relaxed); // Relaxed: for messages to people, as the next one.
         entry.started.store(owner.started, Relaxed);
     }
 
     pub(crate) fn entry(&self) -> &crate::memory::format::Entry {
-        self.shared.memory.entry(self.index)
+        self.attachment.memory.entry(self.index)
     }
 
     pub(crate) fn index(&self) -> usize {
         self.index
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
+        &self.attachment
     }
 }
 
-impl Drop for Seat {
+impl Drop for Registration {
     fn drop(&mut self) {
         // A forked child has a copy of what its parent holds, and nothing to let go of.
-        if self.shared.presence.is_inherited() {
+        if self.attachment.liveness.is_inherited() {
             return;
         }
         let state = State::from_word(self.entry().state.load(Relaxed)); // Relaxed: ours.
         if !state.is_parked() {
-            clear(&self.shared, self.index, Exit::Left);
+            clear(&self.attachment, self.index, Exit::Left);
         }
-        self.shared.presence.release(self.index);
-        events::left(&self.shared, state.role(), self.index);
+        self.attachment.liveness.release(self.index);
+        events::left(&self.attachment, state.role(), self.index);
     }
 }
 
 /// Ends whatever the dead owner of an entry left; the caller holds it. Nothing to do for a free one.
-fn clear_after_death(shared: &Shared, index: usize) {
-    let entry = shared.memory.entry(index);
+fn clear_after_death(attachment: &Attachment, index: usize) {
+    let entry = attachment.memory.entry(index);
     // Relaxed, both: the hold on the entry orders them.
     let (state, owner) = (State::from_word(entry.state.load(Relaxed)), entry.owner.load(Relaxed));
     if state.is_free() {
         return;
     }
-    failpoint::at(Stop::DeadFound);
+    failpoint::at(Failpoint::DeadFound);
     let pid = diagnostics::pid(owner);
-    if clear(shared, index, Exit::Died { pid }) {
-        events::found_dead(shared, state.role(), pid, index);
+    if clear(attachment, index, Exit::Died { pid }) {
+        events::found_dead(attachment, state.role(), pid, index);
     }
 }
 
 /// Ends the parking of a reader; and the reader, if nobody took it up.
-pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
-    if shared.presence.is_inherited() {
+pub(crate) fn unpark(attachment: &Attachment, ticket: ParkTicket) {
+    if attachment.liveness.is_inherited() {
         return;
     }
     // First, so that whoever holds the entry at this moment, to look whether the parker lives, clears it in our place.
-    shared.presence.release(parking(shared, ticket.entry));
+    attachment.liveness.release(parking(attachment, ticket.entry));
     for _ in 0..JOIN_TRIES {
-        if shared.presence.acquire(ticket.entry) {
-            if is_parked(shared, ticket) {
-                clear(shared, ticket.entry, Exit::Left);
+        if attachment.liveness.acquire(ticket.entry) {
+            if is_parked(attachment, ticket) {
+                clear(attachment, ticket.entry, Exit::Left);
             }
-            shared.presence.release(ticket.entry);
+            attachment.liveness.release(ticket.entry);
             return;
         }
-        if !is_parked(shared, ticket) {
+        if !is_parked(attachment, ticket) {
             return;
         }
         yield_now();
@@ -292,84 +296,84 @@ pub(crate) fn unpark(shared: &Shared, ticket: Ticket) {
 }
 
 /// Whether the reader of the ticket is parked.
-pub(crate) fn is_parked(shared: &Shared, ticket: Ticket) -> bool {
+pub(crate) fn is_parked(attachment: &Attachment, ticket: ParkTicket) -> bool {
     // Relaxed: a look; taking it up decides.
-    shared.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state
+    attachment.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state
 }
 
 /// Whether an entry in that state still is the reader's of the ticket.
-pub(crate) fn is_of(ticket: Ticket, state: u64) -> bool {
+pub(crate) fn is_of(ticket: ParkTicket, state: u64) -> bool {
     let (state, parked) = (State::from_word(state), State::from_word(ticket.state));
     state.times_taken() == parked.times_taken() && state.role() == Some(Role::Reader)
 }
 
-/// What [`crate::segment::Presence`] calls the parking of an entry: it has a lock of its own, behind those of the table.
-fn parking(shared: &Shared, index: usize) -> usize {
-    shared.memory.layout().config.participants + index
+/// What [`crate::segment::Liveness`] calls the parking of an entry: it has a lock of its own, behind those of the table.
+fn parking(attachment: &Attachment, index: usize) -> usize {
+    attachment.memory.layout().config.participants + index
 }
 
 /// Whether an entry is kept for others: for whoever takes up a parked reader, or a dead taker's message. If the caller does
 /// not hold the entry, it may be so no longer.
-fn is_kept(shared: &Shared, index: usize) -> bool {
-    unfinished(&shared.memory, index).is_some() || is_kept_parked(shared, index)
+fn is_kept(attachment: &Attachment, index: usize) -> bool {
+    redelivery(&attachment.memory, index).is_some() || is_kept_parked(attachment, index)
 }
 
 /// Whether an entry is parked by somebody who lives; to be relied on by whoever holds it.
-fn is_kept_parked(shared: &Shared, index: usize) -> bool {
+fn is_kept_parked(attachment: &Attachment, index: usize) -> bool {
     // Relaxed: the hold on the entry orders it.
-    if !State::from_word(shared.memory.entry(index).state.load(Relaxed)).is_parked() {
+    if !State::from_word(attachment.memory.entry(index).state.load(Relaxed)).is_parked() {
         return false;
     }
     // Nobody looks by taking it: whoever parks or takes up the reader at this moment must not find it taken.
-    shared.presence.try_is_held(parking(shared, index)) != Some(false)
+    attachment.liveness.try_is_held(parking(attachment, index)) != Some(false)
 }
 
 /// Ends whatever an entry stood for, whose owner goes by `exit`; the caller holds it. False for a free one.
-fn clear(shared: &Shared, index: usize, exit: Exit) -> bool {
-    let entry = shared.memory.entry(index);
+fn clear(attachment: &Attachment, index: usize, exit: Exit) -> bool {
+    let entry = attachment.memory.entry(index);
     let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
-    let bell = match state.0 & 0xff {
+    let event_count = match state.0 & 0xff {
         WRITER | LEAVING | FOUND_DEAD => {
             let exit = state.exit(exit);
             entry.state.store(state.going(exit).0, Relaxed); // Relaxed: `stream_state::end` orders it.
-            failpoint::at(Stop::LeaveMarked);
-            if !(omits(Step::EndStream) && exit != Exit::Left) {
-                stream_state::end(&shared.memory, exit, || any(&shared.memory, Role::Writer));
+            failpoint::at(Failpoint::LeaveMarked);
+            if !(is_active(Mutation::EndStream) && exit != Exit::Left) {
+                stream_state::end(&attachment.memory, exit, || any(&attachment.memory, Role::Writer));
             }
-            failpoint::at(Stop::StreamEnded);
-            Some(&shared.memory.control().published)
+            failpoint::at(Failpoint::StreamEnded);
+            Some(&attachment.memory.control().published)
         }
         READER | PARKED => {
-            if !(omits(Step::VacateReader) && exit != Exit::Left) {
-                Cursors(entry).vacate();
+            if !(is_active(Mutation::VacateReader) && exit != Exit::Left) {
+                ReaderEntry(entry).vacate();
             }
-            failpoint::at(Stop::ReaderVacated);
-            Some(&shared.memory.control().freed)
+            failpoint::at(Failpoint::ReaderVacated);
+            Some(&attachment.memory.control().freed)
         }
         // Another taker takes it over, with the message. What else it owned is settled when its entry is taken again.
-        TAKER if unfinished(&shared.memory, index).is_some() => return false,
+        TAKER if redelivery(&attachment.memory, index).is_some() => return false,
         TAKER => None,
         _ => return false,
     };
     // Relaxed: as above. Before anybody is woken: the sooner, the less may be left half done.
     entry.state.store(state.freed().0, Relaxed);
-    if let Some(bell) = bell {
-        shared.bells.ring(bell);
+    if let Some(event_count) = event_count {
+        attachment.event_counts.ring(event_count);
     }
     true
 }
 
 /// The message that the taker of this entry took and is not done with, if it shall have another taker. For whoever holds
 /// the entry.
-fn unfinished(memory: &Memory, index: usize) -> Option<Settled> {
+fn redelivery(memory: &Memory, index: usize) -> Option<Settled> {
     let layout = memory.layout();
     let state = State::from_word(memory.entry(index).state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
-    if state.role() != Some(Role::Taker) || layout.config.unfinished == Unfinished::Drop {
+    if state.role() != Some(Role::Taker) || layout.config.redelivery == Redelivery::Drop {
         return None;
     }
     // A damaged entry keeps no message.
-    let settled = intent_log::settle(memory, Words::new(layout.buffers), index).ok()??;
-    settled.unfinished.is_some().then_some(settled)
+    let settled = intent_log::settle(memory, ArenaStamp::new(layout.buffers), index).ok()??;
+    settled.redelivery.is_some().then_some(settled)
 }
 
 /// Entries whose state says that role.
@@ -388,29 +392,29 @@ fn any(memory: &Memory, role: Role) -> bool {
 ///
 /// # Cost
 /// One system call for each such participant.
-pub(crate) fn clear_dead(shared: &Shared, role: Role) {
-    if omits(Step::LookForTheDead) {
+pub(crate) fn clear_dead(attachment: &Attachment, role: Role) {
+    if is_active(Mutation::LookForTheDead) {
         return;
     }
     let is_one = |index: &usize| {
         // Relaxed: a first look; the hold on the entry decides.
-        let state = State::from_word(shared.memory.entry(*index).state.load(Relaxed));
+        let state = State::from_word(attachment.memory.entry(*index).state.load(Relaxed));
         state.role() == Some(role) || (role == Role::Writer && state.is_going())
     };
-    for index in backpressure::entries(&shared.memory).filter(is_one) {
+    for index in backpressure::entries(&attachment.memory).filter(is_one) {
         // A first look without hold: whoever resumes it must not find it held.
-        if !is_kept_parked(shared, index) && shared.presence.try_acquire(index) == Some(true) {
-            if !is_kept_parked(shared, index) {
-                clear_after_death(shared, index);
+        if !is_kept_parked(attachment, index) && attachment.liveness.try_acquire(index) == Some(true) {
+            if !is_kept_parked(attachment, index) {
+                clear_after_death(attachment, index);
             }
-            shared.presence.release(index);
+            attachment.liveness.release(index);
         }
     }
 }
 
 /// The error for a role that found no entry.
-pub(crate) fn table_full(shared: &Shared) -> JoinError {
-    JoinError::TableFull { holders: diagnostics::all(&shared.memory) }
+pub(crate) fn table_full(attachment: &Attachment) -> RegisterError {
+    RegisterError::TableFull { holders: diagnostics::all(&attachment.memory) }
 }
 
 /// `pid << 32 | tid`; [`diagnostics::pid`] reads it.

@@ -2,20 +2,20 @@
 
 use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
-use crate::memory::slot_index::Place;
-use crate::memory::stamp::{Seen, Stamps, Words};
+use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
 use crate::protocol::inline_slot::{self, Glance};
-use crate::protocol::seqlock::{Optimistic, Refused};
+use crate::protocol::seqlock::{OptimisticRead, Refused};
 use crate::sync::Relaxed;
-use crate::sync::mutation::{Step, omits};
+use crate::sync::mutation::{Mutation, is_active};
 use crate::types::config::Config;
 
 /// How the slots of a ring are judged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
-    Inline(Stamps),
-    Arena(Words),
+    Inline(InlineStamp),
+    Arena(ArenaStamp),
 }
 
 /// A ring's slots.
@@ -29,9 +29,9 @@ impl Slots {
     pub(crate) fn new(memory: Memory) -> Self {
         let layout = memory.layout();
         let class = if layout.is_arena() {
-            Class::Arena(Words::new(layout.buffers))
+            Class::Arena(ArenaStamp::new(layout.buffers))
         } else {
-            Class::Inline(Stamps::new(layout.config.slot_bytes))
+            Class::Inline(InlineStamp::new(layout.config.slot_bytes))
         };
         Slots { memory, class }
     }
@@ -48,7 +48,7 @@ impl Slots {
 
     /// The message of `place`, if the slot holds it, to be copied and then validated.
     #[inline(always)]
-    pub(crate) fn optimistic_read(&self, place: &Place) -> Result<Optimistic<'_>, Refused> {
+    pub(crate) fn optimistic_read(&self, place: &SlotIndex) -> Result<OptimisticRead<'_>, Refused> {
         match self.class {
             Class::Inline(stamps) => {
                 Glance::at(self.memory.inline_slot(place), stamps.of(place.sequence)).message()
@@ -58,7 +58,7 @@ impl Slots {
     }
 
     /// What the slot says about the message of `place`, in sequences: `Ok` if it holds it.
-    pub(crate) fn look(&self, place: &Place) -> Result<(), Seen> {
+    pub(crate) fn look(&self, place: &SlotIndex) -> Result<(), Mismatch> {
         match self.class {
             Class::Inline(stamps) => {
                 inline_slot::look(&self.memory.inline_slot(place), stamps.of(place.sequence))
@@ -70,7 +70,7 @@ impl Slots {
     }
 
     /// The buffer that the message of `place` is in; in a ring without buffers, any.
-    pub(crate) fn buffer_of(&self, place: &Place) -> Result<usize, Seen> {
+    pub(crate) fn buffer_of(&self, place: &SlotIndex) -> Result<usize, Mismatch> {
         match self.class {
             Class::Inline(_) => self.look(place).map(|()| 0),
             Class::Arena(words) => {
@@ -80,10 +80,12 @@ impl Slots {
     }
 
     /// What an arena slot said in rounds.
-    fn in_sequences(&self, seen: Seen) -> Seen {
+    fn in_sequences(&self, seen: Mismatch) -> Mismatch {
         match seen {
-            Seen::NotYet => Seen::NotYet,
-            Seen::Overtaken { by } => Seen::Overtaken { by: by.saturating_mul(self.config().slots as u64) },
+            Mismatch::NotYet => Mismatch::NotYet,
+            Mismatch::Overtaken { by } => {
+                Mismatch::Overtaken { by: by.saturating_mul(self.config().slots as u64) }
+            }
         }
     }
 
@@ -95,16 +97,16 @@ impl Slots {
         let config = self.config();
         // Relaxed: a start; the slots decide. Bounded: a peer may have stored anything.
         let start = self.memory.control().next.load(Relaxed).clamp(config.first_sequence, SEQUENCE_LIMIT);
-        let mut place = Place::of(start, config.slots);
-        if omits(Step::LookAtSlots) {
+        let mut place = SlotIndex::of(start, config.slots);
+        if is_active(Mutation::LookAtSlots) {
             return place.sequence;
         }
         // At most one jump to where the writer is, and from there at most what it publishes meanwhile.
         for _ in 0..2 * config.slots + 2 {
             match self.look(&place) {
                 Ok(()) => place.step(),
-                Err(Seen::NotYet) => break,
-                Err(Seen::Overtaken { by }) => {
+                Err(Mismatch::NotYet) => break,
+                Err(Mismatch::Overtaken { by }) => {
                     place.jump(place.sequence.saturating_add(by).min(SEQUENCE_LIMIT));
                 }
             }

@@ -41,7 +41,7 @@ pub struct Participant {
 
 /// The figures of a ring at one time. Those of different participants are not of one instant.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub struct Stats {
     /// When they were taken.
     pub taken_at: Instant,
     /// Whether the stream goes on.
@@ -52,7 +52,7 @@ pub struct Figures {
     pub participants: Vec<Participant>,
 }
 
-impl Figures {
+impl Stats {
     /// # Cost
     /// Two lines and a system call an entry that was ever taken.
     pub(crate) fn take(memory: &Memory, is_alive: impl Fn(usize) -> bool) -> Self {
@@ -61,16 +61,16 @@ impl Figures {
         let participants = backpressure::entries(memory)
             .filter_map(|index| participant(memory, index, next, &is_alive))
             .collect();
-        Figures { taken_at, stream: stream_state::phase(memory), next_sequence: next, participants }
+        Stats { taken_at, stream: stream_state::phase(memory), next_sequence: next, participants }
     }
 
     /// Messages published a second since `earlier` figures of the same ring.
-    pub fn published_per_second(&self, earlier: &Figures) -> f64 {
+    pub fn published_per_second(&self, earlier: &Stats) -> f64 {
         self.per_second(earlier, self.next_sequence.saturating_sub(earlier.next_sequence))
     }
 
     /// Messages that a participant passed a second since `earlier` figures, if it was there then.
-    pub fn passed_per_second(&self, of: &Participant, earlier: &Figures) -> Option<f64> {
+    pub fn passed_per_second(&self, of: &Participant, earlier: &Stats) -> Option<f64> {
         let same = |then: &&Participant| {
             (then.entry, then.role, then.pid, then.joined) == (of.entry, of.role, of.pid, of.joined)
         };
@@ -78,7 +78,7 @@ impl Figures {
         Some(self.per_second(earlier, of.position.saturating_sub(then.position)))
     }
 
-    fn per_second(&self, earlier: &Figures, count: u64) -> f64 {
+    fn per_second(&self, earlier: &Stats, count: u64) -> f64 {
         count as f64 / self.taken_at.saturating_duration_since(earlier.taken_at).as_secs_f64().max(1e-9)
     }
 }

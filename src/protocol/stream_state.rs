@@ -14,7 +14,7 @@
 //! One exchange of this word is the verdict that the last writer died, and names its process; so everybody agrees on it.
 //! Whoever replaces a verdict by the next state first writes it down in the table of deaths, where a reader finds it
 //! that was elsewhere meanwhile. A reader is told of each death once, when it has read what was published: it remembers
-//! the change of state up to which it knows them ([`Watch`]). The table keeps the last eight; a reader that sleeps over
+//! the change of state up to which it knows them ([`StreamObserver`]). The table keeps the last eight; a reader that sleeps over
 //! more is told of those.
 //!
 //! # Pairings
@@ -24,8 +24,8 @@
 
 use crate::memory::Memory;
 use crate::memory::format::DEATHS_KEPT;
-use crate::sync::failpoint::{self, Stop};
-use crate::sync::mutation::{Step, omits};
+use crate::sync::failpoint::{self, Failpoint};
+use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exchange};
 
 /// The state of the stream.
@@ -204,10 +204,10 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
             return false;
         };
         if let Some(death) = seen.death()
-            && !omits(Step::KeepDeath)
+            && !is_active(Mutation::KeepDeath)
         {
             write_down(memory, seen.deaths(), death);
-            failpoint::at(Stop::DeathKept);
+            failpoint::at(Failpoint::DeathKept);
         }
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before, and the death
         // that we wrote down.
@@ -237,7 +237,7 @@ fn write_down(memory: &Memory, place: usize, death: Death) {
 
 /// What one reader or taker knows of the stream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch {
+pub(crate) struct StreamObserver {
     /// The deaths up to this change are told.
     told: u32,
     /// The state last looked at, in which there was nothing to tell.
@@ -254,21 +254,21 @@ pub(crate) enum Verdict {
     Forked,
 }
 
-impl Watch {
+impl StreamObserver {
     /// For a reader that joins now. It is not told of earlier deaths, except of the one that the stream stands at.
     pub(crate) fn join(memory: &Memory) -> Self {
         let seen = Life(memory.control().table.life.load(Relaxed)); // Relaxed: looked at again before it is used.
         let told = seen.changes().wrapping_sub(u32::from(seen.phase() == Phase::Died));
-        Watch { told, seen }
+        StreamObserver { told, seen }
     }
 
     /// For a reader that goes on where another one parked, which left `word`.
     pub(crate) fn resume(memory: &Memory, word: u64) -> Self {
-        let Watch { told, seen } = Self::join(memory);
+        let StreamObserver { told, seen } = Self::join(memory);
         match word.checked_sub(1) {
             // Not this state: there may be news in it.
-            Some(change) => Watch { told: change as u32, seen: Life(!seen.0) },
-            None => Watch { told, seen },
+            Some(change) => StreamObserver { told: change as u32, seen: Life(!seen.0) },
+            None => StreamObserver { told, seen },
         }
     }
 
@@ -329,14 +329,16 @@ pub(crate) const FORKED_WORD: u64 = Phase::Forked.code();
 
 #[cfg(all(test, not(seqring_model)))]
 mod tests {
-    use super::{DEATHS_KEPT, Exit, Life, Next, Phase, Verdict, Watch, changes_between, close, end, open};
+    use super::{
+        DEATHS_KEPT, Exit, Life, Next, Phase, StreamObserver, Verdict, changes_between, close, end, open,
+    };
     use crate::api::ring::Ring;
     use crate::memory::Memory;
     use crate::sync::Relaxed;
     use crate::types::config::Config;
 
     fn memory() -> Memory {
-        Ring::heap(&Config::new(2, 8)).unwrap().shared.memory.clone()
+        Ring::heap(&Config::new(2, 8)).unwrap().attachment.memory.clone()
     }
 
     fn die(memory: &Memory, pid: u32) {
@@ -345,7 +347,7 @@ mod tests {
     }
 
     /// What a watch has to tell, up to the first answer that is not a death.
-    fn told(watch: &mut Watch, memory: &Memory) -> (Vec<u32>, Verdict) {
+    fn told(watch: &mut StreamObserver, memory: &Memory) -> (Vec<u32>, Verdict) {
         let mut pids = Vec::new();
         loop {
             match watch.verdict(memory) {
@@ -362,7 +364,7 @@ mod tests {
     #[test]
     fn each_watch_is_told_of_each_death_once_whenever_it_looks() {
         let memory = memory();
-        let (mut early, mut late) = (Watch::join(&memory), Watch::join(&memory));
+        let (mut early, mut late) = (StreamObserver::join(&memory), StreamObserver::join(&memory));
         for pid in [7, 8, 9] {
             die(&memory, pid);
             assert_eq!(told(&mut early, &memory), (vec![pid], Verdict::Ended));
@@ -383,15 +385,15 @@ mod tests {
         let memory = memory();
         die(&memory, 7);
         die(&memory, 8);
-        assert_eq!(told(&mut Watch::join(&memory), &memory), (vec![8], Verdict::Ended));
+        assert_eq!(told(&mut StreamObserver::join(&memory), &memory), (vec![8], Verdict::Ended));
         assert!(open(&memory));
-        assert_eq!(told(&mut Watch::join(&memory), &memory), (vec![], Verdict::GoesOn));
+        assert_eq!(told(&mut StreamObserver::join(&memory), &memory), (vec![], Verdict::GoesOn));
     }
 
     #[test]
     fn who_sleeps_over_many_deaths_is_told_of_the_last_eight() {
         let memory = memory();
-        let mut watch = Watch::join(&memory);
+        let mut watch = StreamObserver::join(&memory);
         for pid in 1..=20 {
             die(&memory, pid);
         }
@@ -406,7 +408,7 @@ mod tests {
         let memory = memory();
         let last = Life(((1 << 31) - 2) << super::CHANGES_SHIFT | Phase::Ended.code());
         memory.control().table.life.store(last.0, Relaxed);
-        let mut watch = Watch::join(&memory);
+        let mut watch = StreamObserver::join(&memory);
         for pid in 1..=5 {
             die(&memory, pid);
         }

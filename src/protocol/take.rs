@@ -30,17 +30,17 @@
 
 use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
-use crate::memory::slot_index::{Lap, Place};
-use crate::memory::stamp::{At, Words};
+use crate::memory::slot_index::{Lap, SlotIndex};
+use crate::memory::stamp::{ArenaStamp, SlotState};
 use crate::protocol::intent_log;
 use crate::protocol::multi_writer;
-use crate::sync::failpoint::{self, Stop};
+use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire, load_to_exchange, release};
 use crate::types::error::Corrupt;
 
 /// What became of an attempt to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
+pub(crate) enum TakeOutcome {
     /// The message of this number; its buffer is the own one now.
     Taken(u64),
     Empty,
@@ -50,8 +50,8 @@ pub(crate) enum Attempt {
 
 /// The takes' side of a participant: its entry, its buffer.
 #[derive(Debug)]
-pub(crate) struct Takes {
-    words: Words,
+pub(crate) struct TakeCursor {
+    words: ArenaStamp,
     entry: usize,
     own: usize,
     lap: Lap,
@@ -59,10 +59,10 @@ pub(crate) struct Takes {
     published: u64,
 }
 
-impl Takes {
-    pub(crate) fn new(memory: &Memory, words: Words, entry: usize, own: usize) -> Self {
+impl TakeCursor {
+    pub(crate) fn new(memory: &Memory, words: ArenaStamp, entry: usize, own: usize) -> Self {
         let lap = Lap::of(next(memory), memory.layout().config.slots);
-        Takes { words, entry, own, lap, published: 0 }
+        TakeCursor { words, entry, own, lap, published: 0 }
     }
 
     /// The buffer that is this taker's.
@@ -70,7 +70,7 @@ impl Takes {
         self.own
     }
 
-    pub(crate) fn try_take(&mut self, memory: &Memory) -> Result<Attempt, Corrupt> {
+    pub(crate) fn try_take(&mut self, memory: &Memory) -> Result<TakeOutcome, Corrupt> {
         let h = next(memory);
         let place = self.lap.seek(h);
         let slot = memory.slot_word(&place);
@@ -78,13 +78,13 @@ impl Takes {
         let word = load_to_exchange(slot, acquire(Pair::Publish));
         let theirs = self.words.any_buffer(word);
         match self.words.at(word, place.round()) {
-            At::There => {}
-            At::Before => return Ok(Attempt::Empty),
-            At::Taken => {
+            SlotState::There => {}
+            SlotState::Before => return Ok(TakeOutcome::Empty),
+            SlotState::Taken => {
                 help(memory, theirs, h)?;
-                return Ok(Attempt::Late);
+                return Ok(TakeOutcome::Late);
             }
-            At::Beyond => return Ok(Attempt::Late),
+            SlotState::Beyond => return Ok(TakeOutcome::Late),
         }
         memory.buffer(theirs)?;
         if self.published <= h {
@@ -95,18 +95,18 @@ impl Takes {
             }
         }
         intent_log::arm_to_take(memory, self.entry, h, self.own, theirs);
-        failpoint::at(Stop::TakeArmed);
+        failpoint::at(Failpoint::TakeArmed);
         // PAIRS(Publish): we are done with the buffer that we leave.
         let taken = self.words.taken(place.round(), self.own);
         if slot.compare_exchange(word, taken, release(Pair::Publish), Relaxed).is_err() {
-            return Ok(Attempt::Late);
+            return Ok(TakeOutcome::Late);
         }
-        failpoint::at(Stop::TakeDone);
+        failpoint::at(Failpoint::TakeDone);
         intent_log::hold(memory, self.entry, theirs);
-        failpoint::at(Stop::TakeOwned);
+        failpoint::at(Failpoint::TakeOwned);
         self.own = theirs;
         advance(memory, h);
-        Ok(Attempt::Taken(h))
+        Ok(TakeOutcome::Taken(h))
     }
 
     /// The message last taken is done with.
@@ -118,7 +118,7 @@ impl Takes {
     pub(crate) fn is_ready(&mut self, memory: &Memory) -> bool {
         let place = self.lap.seek(next(memory));
         // Relaxed: the attempt that follows looks again.
-        self.words.at(memory.slot_word(&place).load(Relaxed), place.round()) != At::Before
+        self.words.at(memory.slot_word(&place).load(Relaxed), place.round()) != SlotState::Before
     }
 }
 
@@ -126,8 +126,8 @@ impl Takes {
 /// need the slot to be known. `taken` is what the counter of takes was when this writer last looked.
 pub(crate) fn finish_take(
     memory: &Memory,
-    words: Words,
-    place: &Place,
+    words: ArenaStamp,
+    place: &SlotIndex,
     word: u64,
     taken: &mut u64,
 ) -> Result<(), Corrupt> {
@@ -145,7 +145,7 @@ pub(crate) fn finish_take(
 /// Witnesses that a taker left `buffer` in the slot of message `h`, and moves the counter of takes beyond it.
 fn help(memory: &Memory, buffer: usize, h: u64) -> Result<(), Corrupt> {
     intent_log::witness(memory, buffer, h)?;
-    failpoint::at(Stop::HelpTakeWitnessed);
+    failpoint::at(Failpoint::HelpTakeWitnessed);
     advance(memory, h);
     Ok(())
 }

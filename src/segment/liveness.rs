@@ -36,15 +36,15 @@ pub(crate) fn started(pid: u32) -> Option<u64> {
 
 /// The entries held through one handle on a ring and its clones.
 #[derive(Debug)]
-pub(crate) struct Presence {
+pub(crate) struct Liveness {
     held: Mutex<BTreeSet<usize>>,
     owner: Process,
     pub(crate) backing: Backing,
 }
 
-impl Presence {
+impl Liveness {
     pub(crate) fn new(backing: Backing) -> Self {
-        Presence { held: Mutex::new(BTreeSet::new()), owner: Process::this(), backing }
+        Liveness { held: Mutex::new(BTreeSet::new()), owner: Process::this(), backing }
     }
 
     /// The process that opened the ring by this handle.

@@ -15,7 +15,7 @@ use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
 use crate::types::error::{RingError, Warning};
 use crate::types::location::{Backend, Location};
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(crate) use linux::file::{Contents, SegmentFile};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{memfd, named};
-pub(crate) use liveness::Presence;
+pub(crate) use liveness::Liveness;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 pub(crate) use liveness::started;
 
@@ -64,11 +64,7 @@ pub(crate) struct Opened {
 
 impl Draft {
     /// For a location.
-    pub(crate) fn at(
-        location: &Location,
-        layout: &Layout,
-        options: &SegmentOptions,
-    ) -> Result<Self, RingError> {
+    pub(crate) fn at(location: &Location, layout: &Layout, options: &OpenOptions) -> Result<Self, RingError> {
         let (path, superblock) = (location.path()?, Superblock::fresh(layout));
         match location.backend() {
             #[cfg(target_os = "linux")]
@@ -163,7 +159,7 @@ impl Backing {
 
 impl Opened {
     /// What is at a location.
-    pub(crate) fn at(location: &Location, options: &SegmentOptions) -> Result<Self, RingError> {
+    pub(crate) fn at(location: &Location, options: &OpenOptions) -> Result<Self, RingError> {
         let path = location.path()?;
         match location.backend() {
             #[cfg(target_os = "linux")]

@@ -16,13 +16,13 @@ use super::{Backing, Draft, LEAVER_STAYS, Opened, pages};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
-use crate::sync::failpoint::{self, Stop};
+use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::RingError;
 use crate::types::location::SUFFIX;
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use shared_memory::{ShmemConf, ShmemError};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +51,7 @@ pub(in crate::segment) fn draft(
     path: PathBuf,
     superblock: &Superblock,
     layout: &Layout,
-    options: &SegmentOptions,
+    options: &OpenOptions,
 ) -> Result<Draft, RingError> {
     if path.exists() {
         return Err(RingError::AlreadyExists { path });
@@ -83,7 +83,7 @@ pub(in crate::segment) fn draft(
 }
 
 /// Opens the segment that the file of that path leads to.
-pub(in crate::segment) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
+pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
     let mut link = Link::entered(path)?;
     let (mapping, layout) = link.map()?;
     link.keep = layout.config.keep;
@@ -121,7 +121,7 @@ impl Link {
         for _ in 0..OPEN_TRIES {
             let link = Link::at(path)?;
             let entered = link.file.try_lock_shared();
-            failpoint::at(Stop::SegmentEntered);
+            failpoint::at(Failpoint::SegmentEntered);
             match entered {
                 Ok(()) if leads_to(path, &link.id) => return Ok(link),
                 // Somebody is removing it at this moment, or just did: look again.
@@ -134,9 +134,9 @@ impl Link {
 
     pub(in crate::segment) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
         let draft = path_beside(&self.path, &self.id, DRAFT);
-        failpoint::at(Stop::SegmentFilled);
+        failpoint::at(Failpoint::SegmentFilled);
         fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
-        failpoint::at(Stop::SegmentNamed);
+        failpoint::at(Failpoint::SegmentNamed);
         self.keep = keep;
         let _ = fs::remove_file(&draft); // If it stays, it goes with the ring.
         Ok(())
@@ -191,13 +191,13 @@ impl Drop for Link {
     fn drop(&mut self) {
         // Let go first: of two that leave at once and keep their shared locks, neither would be alone.
         let _ = self.file.unlock();
-        failpoint::at(Stop::SegmentLeft);
+        failpoint::at(Failpoint::SegmentLeft);
         let is_named = || leads_to(&self.path, &self.id);
         if (self.keep && is_named()) || self.file.try_lock().is_err() {
             return;
         }
         let is_named = is_named(); // Asked now: from here on nobody gives the name to another ring.
-        failpoint::at(Stop::SegmentDeserted);
+        failpoint::at(Failpoint::SegmentDeserted);
         if is_named {
             let _ = fs::remove_file(&self.path);
         }
@@ -212,7 +212,7 @@ fn open_link(path: &Path) -> Result<(File, String), RingError> {
     if !fs::symlink_metadata(path).map_err(failure("examining", path))?.is_file() {
         return Err(unusable("it is not a regular file"));
     }
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
     let id = id_in(&file).ok_or_else(|| unusable("it does not lead to memory of a ring"))?;
     Ok((file, id))
 }
@@ -277,8 +277,8 @@ fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
 }
 
 /// To create a file for this user alone, where users are told apart: whoever can open one can lock it.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

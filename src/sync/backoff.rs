@@ -4,16 +4,15 @@
 //! sees the counter rise; one that stands still, or falls, is a damaged ring's, and the call ends soon. One that a
 //! hostile peer raises for ever ends it late.
 //!
-//! Whoever was late stands back for a moment ([`Standoff`]): the one who was first then does many messages in a row with the
+//! Whoever was late stands back for a moment ([`Backoff`]): the one who was first then does many messages in a row with the
 //! lines of the counter and of the slots in its core, where else each of them would be fetched from the other for each
 //! message. Nobody waits for anybody.
 
 use crate::sync::MODELLED;
-use crossbeam_utils::Backoff;
 
 /// The tries of one call.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
+pub(crate) struct RetryBudget {
     highest: u64,
     /// Tries since the counter rose.
     in_vain: u32,
@@ -24,9 +23,9 @@ pub(crate) struct Patience {
 const IN_VAIN: u32 = 64;
 const TRIES: u32 = 1 << 18;
 
-impl Patience {
+impl RetryBudget {
     /// Whether there is use in another try, after one that came too late; the counter is at `counter` now.
-    pub(crate) fn lasts(&mut self, counter: u64, standoff: &mut Standoff) -> bool {
+    pub(crate) fn lasts(&mut self, counter: u64, standoff: &mut Backoff) -> bool {
         if counter > self.highest {
             (self.highest, self.in_vain) = (counter, 0);
         }
@@ -40,7 +39,7 @@ impl Patience {
 /// How long an endpoint that was late stands back: 7 pauses, 63, and then 255 (some 6 µs) each time, until others published
 /// or took a good many messages in which it was not late.
 #[derive(Debug, Default)]
-pub(crate) struct Standoff {
+pub(crate) struct Backoff {
     /// Of [`Backoff`]: each twice as long as the one before, up to 64 pauses.
     spins: u32,
     /// The counter when it last stood back.
@@ -52,7 +51,7 @@ const MOST_SPINS: u32 = 9;
 /// Two that stand back in turn do some 200 messages each.
 const CALM: u64 = 4096;
 
-impl Standoff {
+impl Backoff {
     fn stand_back(&mut self, counter: u64) {
         if counter.abs_diff(self.last) > CALM {
             self.spins = 0;
@@ -60,7 +59,7 @@ impl Standoff {
         self.last = counter;
         self.spins = (self.spins + MORE_SPINS).min(MOST_SPINS);
         if !MODELLED {
-            let backoff = Backoff::new();
+            let backoff = crossbeam_utils::Backoff::new();
             (0..self.spins).for_each(|_| backoff.spin());
         }
     }
@@ -68,10 +67,10 @@ impl Standoff {
 
 #[cfg(test)]
 mod tests {
-    use super::{IN_VAIN, Patience, Standoff, TRIES};
+    use super::{Backoff, IN_VAIN, RetryBudget, TRIES};
 
     fn tries(mut counter: impl FnMut(u64) -> u64) -> u64 {
-        let (mut patience, mut standoff) = (Patience::default(), Standoff::default());
+        let (mut patience, mut standoff) = (RetryBudget::default(), Backoff::default());
         (1..=2 * u64::from(TRIES)).find(|n| !patience.lasts(counter(*n), &mut standoff)).unwrap()
     }
 

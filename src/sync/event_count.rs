@@ -1,6 +1,6 @@
 //! Sleeping until something changes: spin, yield, sleep; and waking only those who sleep.
 //!
-//! A bell is one 32-bit futex word, `[rings:31 | somebody sleeps:1]`. There is no count of sleepers, so a killed
+//! A event_count is one 32-bit futex word, `[rings:31 | somebody sleeps:1]`. There is no count of sleepers, so a killed
 //! sleeper leaves nothing wrong: at worst the next change makes one wake call for nobody.
 //!
 //! # Steps
@@ -27,12 +27,12 @@
 //! |--------|----------|----------|---------------------------------------------|
 //! | `Bell` | fence 2  | fence b  | a sleeper sleeps over what it waits for     |
 
-use crate::sync::failpoint::{self, Stop};
+use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::futex::{FutexWord, Scope};
 use crate::sync::{
-    AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, lent_fence, membarrier, spin_loop, yield_now,
+    AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, light_barrier, membarrier, spin_loop, yield_now,
 };
-use crate::types::waiting::Waiting;
+use crate::types::waiting::WaitStrategy;
 use std::time::{Duration, Instant};
 
 const SLEEPING: u32 = 1;
@@ -59,9 +59,9 @@ impl Fence {
     }
 }
 
-/// How this attachment rings its ring's bells, and sleeps at them.
+/// How this attachment rings its ring's event_counts, and sleeps at them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bells {
+pub(crate) struct EventCounts {
     scope: Scope,
     fence: Fence,
     /// How long a sleep between processes is at most.
@@ -70,26 +70,26 @@ pub(crate) struct Bells {
     naps: bool,
 }
 
-impl Bells {
+impl EventCounts {
     pub(crate) fn new(scope: Scope) -> Self {
-        Bells { scope, fence: Fence::for_this_process(), longest_sleep: LONGEST_SLEEP, naps: false }
+        EventCounts { scope, fence: Fence::for_this_process(), longest_sleep: LONGEST_SLEEP, naps: false }
     }
 
     /// The same, for a sleeper that may have to look now and then, also between threads.
     pub(crate) fn with_naps(self, naps: bool) -> Self {
-        Bells { naps, ..self }
+        EventCounts { naps, ..self }
     }
 
     /// The same, for a sleeper that somebody wakes with [`Self::wake_sleepers`] when a participant died.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn with_sleeps_of(self, longest_sleep: Duration) -> Self {
-        Bells { longest_sleep, ..self }
+        EventCounts { longest_sleep, ..self }
     }
 
     /// Wakes those who sleep, also if somebody cleared the bit and then died.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
-    pub(crate) fn wake_sleepers(self, bell: &FutexWord) {
-        bell.wake_all(self.scope);
+    pub(crate) fn wake_sleepers(self, event_count: &FutexWord) {
+        event_count.wake_all(self.scope);
     }
 
     /// Wakes those who sleep, after a change.
@@ -97,15 +97,15 @@ impl Bells {
     /// # Cost
     /// One load if nobody sleeps, and a full fence if it is not lent; one system call if somebody does.
     #[inline(always)]
-    pub(crate) fn ring(&self, bell: &FutexWord) {
+    pub(crate) fn ring(&self, event_count: &FutexWord) {
         // PAIRS(Bell): whoever announced sleep without seeing our change is seen below.
-        lent_fence();
+        light_barrier();
         if self.fence == Fence::Own {
             own_fence();
         }
-        let word = bell.load(Relaxed); // Relaxed: the fence orders it.
+        let word = event_count.load(Relaxed); // Relaxed: the fence orders it.
         if word & SLEEPING != 0 {
-            self.wake(bell, word);
+            self.wake(event_count, word);
         }
     }
 
@@ -120,12 +120,12 @@ impl Bells {
     }
 
     #[cold]
-    fn wake(&self, bell: &FutexWord, word: u32) {
+    fn wake(&self, event_count: &FutexWord, word: u32) {
         // Relaxed: the word carries no other memory with it; sleepers look for the change themselves. Of two ringers
         // that see the same bit one counts and wakes for both.
-        if bell.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
-            failpoint::at(Stop::BellCleared);
-            bell.wake_all(self.scope);
+        if event_count.compare_exchange(word, word.wrapping_add(2) & !SLEEPING, Relaxed).is_ok() {
+            failpoint::at(Failpoint::BellCleared);
+            event_count.wake_all(self.scope);
         }
     }
 
@@ -133,8 +133,8 @@ impl Bells {
     /// runs: there the wait looks for peers that died.
     pub(crate) fn wait(
         self,
-        bell: &FutexWord,
-        waiting: Waiting,
+        event_count: &FutexWord,
+        waiting: WaitStrategy,
         deadline: Option<Instant>,
         sleeps: &AtomicU64,
         mut look_after: impl FnMut(),
@@ -173,9 +173,9 @@ impl Bells {
         let mut standing = None;
         let mut nap = FIRST_SLEEP;
         loop {
-            let announced = announce(bell, standing);
+            let announced = announce(event_count, standing);
             standing = Some(announced);
-            failpoint::at(Stop::BellAnnounced);
+            failpoint::at(Failpoint::BellAnnounced);
             if ready() {
                 return true;
             }
@@ -184,7 +184,7 @@ impl Bells {
                 return false;
             }
             sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.
-            bell.wait(announced.word, self.sleep(nap, deadline, announced.heard), self.scope);
+            event_count.wait(announced.word, self.sleep(nap, deadline, announced.heard), self.scope);
             nap = (2 * nap).min(self.longest_sleep);
             if ready() {
                 return true;
@@ -197,7 +197,7 @@ impl Bells {
 /// Apart from the path of those who are lent theirs.
 #[cold]
 fn own_fence() {
-    // PAIRS(Bell): whoever announced sleep without seeing our change is seen by the load of the bell that follows.
+    // PAIRS(Bell): whoever announced sleep without seeing our change is seen by the load of the event_count that follows.
     full_fence(Pair::Bell, End::Release);
 }
 
@@ -213,8 +213,8 @@ struct Announced {
 ///
 /// After a sleep that nobody ended, the bit has been set all the while, or the count would differ: then the
 /// announcement that is `standing` still stands, and was heard already.
-fn announce(bell: &FutexWord, standing: Option<Announced>) -> Announced {
-    let word = bell.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
+fn announce(event_count: &FutexWord, standing: Option<Announced>) -> Announced {
+    let word = event_count.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
     if let Some(standing) = standing
         && standing.word == word
     {

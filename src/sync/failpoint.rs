@@ -1,12 +1,12 @@
 //! Named points between the steps of the protocols, where tests stop or kill whoever gets there.
 //!
-//! In the product [`at`] is empty. With `--cfg seqring_stops` it calls what [`on_stop`] was given; in the models a
+//! In the product [`at`] is empty. With `--cfg seqring_failpoints` it calls what [`on_failpoint`] was given; in the models a
 //! participant can be told to die at one of them.
 
 /// A point between two steps. The names of steps are those of the module that the point lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(not(any(seqring_stops, seqring_model)), expect(unreachable_pub, reason = "public for tests"))]
-pub enum Stop {
+#[cfg_attr(not(any(seqring_failpoints, seqring_model)), expect(unreachable_pub, reason = "public for tests"))]
+pub enum Failpoint {
     /// An entry is taken, and its state says so.
     SeatTaken,
     /// A writer's coming is said, and it has written nothing.
@@ -37,7 +37,7 @@ pub enum Stop {
     PublishFilled,
     /// One writer: the message is published, and nothing else says so.
     PublishDone,
-    /// `spare`: the buffer that a view shows is set aside.
+    /// `standby`: the buffer that a view shows is set aside.
     SetAside,
     /// `arena`, one writer: a buffer is withdrawn from its slot.
     Withdrawn,
@@ -69,9 +69,9 @@ pub enum Stop {
     ReadPinned,
     /// A message is copied and not validated.
     ReadCopied,
-    /// `bell`: somebody is about to sleep.
+    /// `event_count`: somebody is about to sleep.
     BellAnnounced,
-    /// `bell`: the bit is cleared, nobody woken.
+    /// `event_count`: the bit is cleared, nobody woken.
     BellCleared,
     /// `segment`: a new file is whole, and has no name.
     SegmentFilled,
@@ -85,79 +85,79 @@ pub enum Stop {
     SegmentDeserted,
 }
 
-#[cfg(any(seqring_stops, seqring_model))]
-impl Stop {
+#[cfg(any(seqring_failpoints, seqring_model))]
+impl Failpoint {
     /// All of them.
-    pub const ALL: [Stop; 38] = [
-        Stop::SeatTaken,
-        Stop::StreamOpened,
-        Stop::DeathKept,
-        Stop::DeadFound,
-        Stop::LeaveMarked,
-        Stop::StreamEnded,
-        Stop::ReaderVacated,
-        Stop::ReaderParking,
-        Stop::ReaderParked,
-        Stop::ReaderResuming,
-        Stop::ReaderEvicted,
-        Stop::PublishMarked,
-        Stop::PublishStored,
-        Stop::PublishFilled,
-        Stop::PublishDone,
-        Stop::SetAside,
-        Stop::Withdrawn,
-        Stop::ExchangeLooked,
-        Stop::ExchangeArmed,
-        Stop::ExchangeDone,
-        Stop::ExchangeOwned,
-        Stop::HelpWitnessed,
-        Stop::TakeArmed,
-        Stop::TakeDone,
-        Stop::TakeOwned,
-        Stop::HelpTakeWitnessed,
-        Stop::MessageAdopted,
-        Stop::GateAnnounced,
-        Stop::JoinCursor,
-        Stop::ReadPinned,
-        Stop::ReadCopied,
-        Stop::BellAnnounced,
-        Stop::BellCleared,
-        Stop::SegmentFilled,
-        Stop::SegmentNamed,
-        Stop::SegmentEntered,
-        Stop::SegmentLeft,
-        Stop::SegmentDeserted,
+    pub const ALL: [Failpoint; 38] = [
+        Failpoint::SeatTaken,
+        Failpoint::StreamOpened,
+        Failpoint::DeathKept,
+        Failpoint::DeadFound,
+        Failpoint::LeaveMarked,
+        Failpoint::StreamEnded,
+        Failpoint::ReaderVacated,
+        Failpoint::ReaderParking,
+        Failpoint::ReaderParked,
+        Failpoint::ReaderResuming,
+        Failpoint::ReaderEvicted,
+        Failpoint::PublishMarked,
+        Failpoint::PublishStored,
+        Failpoint::PublishFilled,
+        Failpoint::PublishDone,
+        Failpoint::SetAside,
+        Failpoint::Withdrawn,
+        Failpoint::ExchangeLooked,
+        Failpoint::ExchangeArmed,
+        Failpoint::ExchangeDone,
+        Failpoint::ExchangeOwned,
+        Failpoint::HelpWitnessed,
+        Failpoint::TakeArmed,
+        Failpoint::TakeDone,
+        Failpoint::TakeOwned,
+        Failpoint::HelpTakeWitnessed,
+        Failpoint::MessageAdopted,
+        Failpoint::GateAnnounced,
+        Failpoint::JoinCursor,
+        Failpoint::ReadPinned,
+        Failpoint::ReadCopied,
+        Failpoint::BellAnnounced,
+        Failpoint::BellCleared,
+        Failpoint::SegmentFilled,
+        Failpoint::SegmentNamed,
+        Failpoint::SegmentEntered,
+        Failpoint::SegmentLeft,
+        Failpoint::SegmentDeserted,
     ];
 }
 
 pub(crate) use imp::at;
 #[cfg(seqring_model)]
 pub use imp::dies_at;
-#[cfg(all(seqring_stops, not(seqring_model)))]
-pub use imp::on_stop;
+#[cfg(all(seqring_failpoints, not(seqring_model)))]
+pub use imp::on_failpoint;
 
-#[cfg(not(any(seqring_stops, seqring_model)))]
+#[cfg(not(any(seqring_failpoints, seqring_model)))]
 mod imp {
     #[inline(always)]
-    pub(crate) const fn at(_: super::Stop) {}
+    pub(crate) const fn at(_: super::Failpoint) {}
 }
 
-#[cfg(all(seqring_stops, not(seqring_model)))]
+#[cfg(all(seqring_failpoints, not(seqring_model)))]
 mod imp {
-    use super::Stop;
+    use super::Failpoint;
     use std::sync::OnceLock;
 
-    static HOOK: OnceLock<fn(Stop)> = OnceLock::new();
+    static HOOK: OnceLock<fn(Failpoint)> = OnceLock::new();
 
     /// Has `hook` called at every point from now on, in the thread that gets there. Once a process.
     ///
     /// # Panics
     /// The second time.
-    pub fn on_stop(hook: fn(Stop)) {
+    pub fn on_failpoint(hook: fn(Failpoint)) {
         HOOK.set(hook).expect("one hook a process");
     }
 
-    pub(crate) fn at(stop: Stop) {
+    pub(crate) fn at(stop: Failpoint) {
         if let Some(hook) = HOOK.get() {
             hook(stop);
         }
@@ -166,12 +166,12 @@ mod imp {
 
 #[cfg(seqring_model)]
 mod imp {
-    use super::Stop;
+    use super::Failpoint;
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     crate::sync::checker::thread_local! {
-        static FATAL: Cell<Option<Stop>> = Cell::new(None);
+        static FATAL: Cell<Option<Failpoint>> = Cell::new(None);
     }
 
     /// How a participant ends that dies.
@@ -179,7 +179,7 @@ mod imp {
 
     /// Runs `act` until it is done, or until it gets to `stop`, where it dies: nothing after that point runs, and the
     /// caller forgets what the participant held. Returns whether it died.
-    pub fn dies_at(stop: Stop, act: impl FnOnce()) -> bool {
+    pub fn dies_at(stop: Failpoint, act: impl FnOnce()) -> bool {
         FATAL.with(|fatal| fatal.set(Some(stop)));
         let ended = catch_unwind(AssertUnwindSafe(act));
         FATAL.with(|fatal| fatal.set(None));
@@ -190,7 +190,7 @@ mod imp {
         }
     }
 
-    pub(crate) fn at(stop: Stop) {
+    pub(crate) fn at(stop: Failpoint) {
         if FATAL.with(|fatal| fatal.get()) == Some(stop) {
             resume_unwind(Box::new(Died));
         }

@@ -56,7 +56,7 @@ pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
 /// True where models or tests stop at every step: there small messages take the way of large ones, too.
-pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_stops));
+pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_failpoints));
 
 /// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
 pub(crate) const MODELLED: bool = cfg!(seqring_model);
@@ -95,7 +95,7 @@ pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Order
 
 /// What is left of a full fence that a `membarrier` executes on our behalf: the compiler keeps the order.
 #[inline(always)]
-pub(crate) fn lent_fence() {
+pub(crate) fn light_barrier() {
     std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
 }
 

@@ -1,12 +1,12 @@
 //! Steps of recovery that a test build can leave out, to see that whoever tests recovery misses them.
 //!
-//! In the product nothing is left out, and nothing is asked. With `--cfg seqring_unsound` the environment variable
-//! `SEQRING_OMIT` names the step; a model is told by [`omit`](crate::testing::model::omit).
+//! In the product nothing is left out, and nothing is asked. With `--cfg seqring_mutations` the environment variable
+//! `SEQRING_MUTATION` names the step; a model is told by [`activate`](crate::testing::model::activate).
 
 /// A step without which somebody who died leaves something behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
-pub enum Step {
+pub enum Mutation {
     /// Whoever waits looks whether those it waits for are dead.
     LookForTheDead,
     /// A dead reader's cursor holds nobody back.
@@ -28,61 +28,61 @@ pub enum Step {
 }
 
 #[cfg(seqring_model)]
-impl Step {
+impl Mutation {
     /// All of them, for the table of the models.
-    pub const ALL: [Step; 9] = [
-        Step::LookForTheDead,
-        Step::VacateReader,
-        Step::EndStream,
-        Step::KeepDeath,
-        Step::LookAtSlots,
-        Step::FindMissingBuffer,
-        Step::SettleExchange,
-        Step::Witness,
-        Step::HelpCounter,
+    pub const ALL: [Mutation; 9] = [
+        Mutation::LookForTheDead,
+        Mutation::VacateReader,
+        Mutation::EndStream,
+        Mutation::KeepDeath,
+        Mutation::LookAtSlots,
+        Mutation::FindMissingBuffer,
+        Mutation::SettleExchange,
+        Mutation::Witness,
+        Mutation::HelpCounter,
     ];
 }
 
 #[cfg(seqring_model)]
-pub use imp::omit;
-pub(crate) use imp::omits;
+pub use imp::activate;
+pub(crate) use imp::is_active;
 
-#[cfg(not(any(seqring_unsound, seqring_model)))]
+#[cfg(not(any(seqring_mutations, seqring_model)))]
 mod imp {
     #[inline(always)]
-    pub(crate) const fn omits(_: super::Step) -> bool {
+    pub(crate) const fn is_active(_: super::Mutation) -> bool {
         false
     }
 }
 
-#[cfg(all(seqring_unsound, not(seqring_model)))]
+#[cfg(all(seqring_mutations, not(seqring_model)))]
 mod imp {
-    use super::Step;
+    use super::Mutation;
     use std::sync::OnceLock;
 
-    pub(crate) fn omits(step: Step) -> bool {
+    pub(crate) fn is_active(step: Mutation) -> bool {
         static OMITTED: OnceLock<Option<String>> = OnceLock::new();
-        let omitted = OMITTED.get_or_init(|| std::env::var("SEQRING_OMIT").ok());
+        let omitted = OMITTED.get_or_init(|| std::env::var("SEQRING_MUTATION").ok());
         omitted.as_deref() == Some(&format!("{step:?}"))
     }
 }
 
 #[cfg(seqring_model)]
 mod imp {
-    use super::Step;
+    use super::Mutation;
     use std::sync::OnceLock;
 
-    static OMITTED: OnceLock<Step> = OnceLock::new();
+    static OMITTED: OnceLock<Mutation> = OnceLock::new();
 
     /// Leaves a step out of every model that this process runs from now on. Once a process.
     ///
     /// # Panics
     /// The second time.
-    pub fn omit(step: Step) {
+    pub fn activate(step: Mutation) {
         OMITTED.set(step).expect("one step a process");
     }
 
-    pub(crate) fn omits(step: Step) -> bool {
+    pub(crate) fn is_active(step: Mutation) -> bool {
         OMITTED.get() == Some(&step)
     }
 }

@@ -28,13 +28,13 @@ pub fn attach(bytes: &[u8]) -> Result<Ring, String> {
 /// # Panics
 /// If the ring is shorter.
 pub fn poke(ring: &Ring, word: usize, change: impl FnOnce(u64) -> u64) {
-    let word = ring.shared.memory.word(word);
+    let word = ring.attachment.memory.word(word);
     word.store(change(word.load(Relaxed)), Relaxed);
 }
 
 /// Where in its memory a ring has what, in words: entries, slots, buffer headers, payloads, end.
 pub fn landmarks(ring: &Ring) -> [usize; 5] {
-    let layout = ring.shared.memory.layout();
+    let layout = ring.attachment.memory.layout();
     let offsets = [
         crate::memory::layout::ENTRIES_OFFSET,
         layout.slots_offset,

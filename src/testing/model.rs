@@ -1,16 +1,16 @@
 //! What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 
 pub use crate::memory::exclusive_payloads;
-pub use crate::sync::failpoint::{Stop, dies_at};
-pub use crate::sync::membarrier::imp::lend_fences;
-pub use crate::sync::mutation::{Step, omit};
+pub use crate::sync::failpoint::{Failpoint, dies_at};
+pub use crate::sync::membarrier::imp::heavy_barrier;
+pub use crate::sync::mutation::{Mutation, activate};
 pub use crate::sync::{End, Pair, weaken};
 
 use crate::api::reader::Reader;
 use crate::api::ring::Ring;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
-use crate::memory::slot_index::Place;
+use crate::memory::slot_index::SlotIndex;
 use crate::protocol::eviction;
 use crate::protocol::intent_log;
 use crate::protocol::registry;
@@ -41,27 +41,27 @@ pub fn abandon_reader(reader: Reader) -> usize {
 
 /// Lets go of the entry of somebody who died, as the kernel does.
 pub fn bury(ring: &Ring, entry: usize) {
-    ring.shared.presence.release(entry);
+    ring.attachment.liveness.release(entry);
 }
 
 /// Looks for the dead among the participants of that role, as whoever waits for them does now and then.
 pub fn look_for_the_dead(ring: &Ring, role: Role) {
-    registry::clear_dead(&ring.shared, role);
+    registry::clear_dead(&ring.attachment, role);
 }
 
 /// Evicts the readers that keep the next message from being published, as whoever waits for them does after a while.
 pub fn evict(ring: &Ring) {
-    eviction::evict_whoever_is_in_the_way(&ring.shared);
+    eviction::evict_whoever_is_in_the_way(&ring.attachment);
 }
 
 /// Lets go of the parking of an entry, as the kernel does when whoever parked it dies.
 pub fn bury_parker(ring: &Ring, entry: usize) {
-    bury(ring, ring.shared.memory.layout().config.participants + entry);
+    bury(ring, ring.attachment.memory.layout().config.participants + entry);
 }
 
 /// The buffer that an entry owns, as a survivor finds out.
 pub fn settle(ring: &Ring, entry: usize) -> usize {
-    let memory = &ring.shared.memory;
+    let memory = &ring.attachment.memory;
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
@@ -71,12 +71,12 @@ pub fn settle(ring: &Ring, entry: usize) -> usize {
 
 /// All buffers: those that slots name, and those of the entries. Nobody may be at work.
 pub fn owned_buffers(ring: &Ring) -> Vec<usize> {
-    let memory = &ring.shared.memory;
+    let memory = &ring.attachment.memory;
     let config = &memory.layout().config;
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let mut place = Place::of(0, config.slots);
+    let mut place = SlotIndex::of(0, config.slots);
     let mut owned = Vec::new();
     for _ in 0..config.slots {
         owned.push(words.any_buffer(memory.slot_word(&place).load(Relaxed)));

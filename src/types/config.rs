@@ -30,7 +30,7 @@ pub enum Writers {
 
 /// What becomes of a message whose taker died before it was done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Unfinished {
+pub enum Redelivery {
     /// Another taker gets it, after messages that were published later. What the dead one did with it before, it may
     /// have done; but no message is lost.
     #[default]
@@ -83,7 +83,7 @@ pub struct Config {
     pub(crate) class: SlotClass,
     pub(crate) delivery: Delivery,
     pub(crate) writers: Writers,
-    pub(crate) unfinished: Unfinished,
+    pub(crate) redelivery: Redelivery,
     pub(crate) participants: usize,
     pub(crate) first_sequence: u64,
     pub(crate) tag: bool,
@@ -109,7 +109,7 @@ impl Config {
             class: SlotClass::for_slot_bytes(slot_bytes),
             delivery: Delivery::Gated,
             writers: Writers::One,
-            unfinished: Unfinished::Redeliver,
+            redelivery: Redelivery::Redeliver,
             participants: 128,
             first_sequence: 0,
             tag: false,
@@ -134,7 +134,7 @@ impl Config {
     /// use seqring::{Config, Frame};
     /// let config = Config::of_frames(4, Frame::of::<u8>(&[1080, 1920, 3])?);
     /// assert_eq!(config.slot_bytes(), 1080 * 1920 * 3);
-    /// # Ok::<(), seqring::Misfit>(())
+    /// # Ok::<(), seqring::ShapeError>(())
     /// ```
     pub fn of_frames(slots: usize, frame: Frame) -> Self {
         let slot_bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok());
@@ -208,8 +208,8 @@ impl Config {
 
     /// Queue: what becomes of a message whose taker died before it was done with it.
     #[must_use]
-    pub fn unfinished(mut self, unfinished: Unfinished) -> Self {
-        self.unfinished = unfinished;
+    pub fn redelivery(mut self, redelivery: Redelivery) -> Self {
+        self.redelivery = redelivery;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use crate::types::config::Delivery;
 use crate::types::location::Backend;
-use crate::types::participant::{self, Awaited, Peer};
+use crate::types::participant::{self, BlockedOn, Peer};
 use std::io;
 use std::path::PathBuf;
 
@@ -103,7 +103,7 @@ pub enum ReadError {
     #[error("no message came within the timeout; {writers}")]
     TimedOut {
         /// The writers that the reader waits for.
-        writers: Awaited,
+        writers: BlockedOn,
     },
     /// See [`Corrupt`].
     #[error(transparent)]
@@ -199,7 +199,7 @@ fn blocked_by(slowest: Option<&Peer>) -> String {
 
 /// Why a writer, reader or taker could not join.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JoinError {
+pub enum RegisterError {
     /// The ring has one writer at a time, and that one lives.
     #[error("the ring already has its one writer, in process {pid}; wait for it to leave")]
     WriterTaken {

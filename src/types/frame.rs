@@ -9,7 +9,7 @@ use crate::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// let frame = Frame::of::<f32>(&[1080, 1920, 3])?;
 /// assert_eq!(frame.extents(), [1080, 1920, 3]);
 /// assert_eq!(frame.bytes(), Some(4 * 1080 * 1920 * 3));
-/// # Ok::<(), seqring::Misfit>(())
+/// # Ok::<(), seqring::ShapeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Frame {
@@ -27,9 +27,9 @@ impl Frame {
     /// An array of that shape, slowest-varying extent first, of elements `T`.
     ///
     /// # Errors
-    /// [`Misfit::Shape`] for more than eight extents, and for more bytes than there are addresses.
-    pub fn of<T: Element>(extents: &[usize]) -> Result<Self, Misfit> {
-        let refused = Misfit::Shape { dimensions: extents.len() };
+    /// [`ShapeError::Shape`] for more than eight extents, and for more bytes than there are addresses.
+    pub fn of<T: Element>(extents: &[usize]) -> Result<Self, ShapeError> {
+        let refused = ShapeError::Shape { dimensions: extents.len() };
         let mut shape = [0; 8];
         for (extent, given) in shape.get_mut(..extents.len()).ok_or(refused)?.iter_mut().zip(extents) {
             *extent = *given as u64;
@@ -59,16 +59,20 @@ impl Frame {
     }
 
     /// Whether `len` bytes are such an array of `T`.
-    pub(crate) fn check<T: Element>(&self, len: usize) -> Result<(), Misfit> {
+    pub(crate) fn check<T: Element>(&self, len: usize) -> Result<(), ShapeError> {
         if self.bits == 0 {
-            return Err(Misfit::Undescribed);
+            return Err(ShapeError::Undescribed);
         }
         if !self.is_of::<T>() {
-            return Err(Misfit::Element { kind: self.kind, bits: self.bits, of: std::any::type_name::<T>() });
+            return Err(ShapeError::Element {
+                kind: self.kind,
+                bits: self.bits,
+                of: std::any::type_name::<T>(),
+            });
         }
         match self.bytes() {
             Some(bytes) if bytes == len as u64 => Ok(()),
-            bytes => Err(Misfit::FrameLength { len, expected: bytes.unwrap_or(u64::MAX) }),
+            bytes => Err(ShapeError::FrameLength { len, expected: bytes.unwrap_or(u64::MAX) }),
         }
     }
 }
@@ -89,7 +93,7 @@ elements!(2: f32 f64);
 
 /// Why bytes are not what they were taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum ShapeError {
     /// So many bytes are no value of the type.
     #[error("{len} bytes are no {of}")]
     Length {
@@ -143,7 +147,7 @@ pub enum Misfit {
 pub enum FrameError<E> {
     /// What was offered is no frame of this ring.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    ShapeError(#[from] ShapeError),
     /// As for any message.
     #[error(transparent)]
     Ring(E),

@@ -33,7 +33,7 @@ pub struct Received {
 
 /// What goes with a payload. What the ring does not carry is ignored, except metadata that is too long.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Extras<'a> {
+pub struct MessageHeader<'a> {
     /// The user's own 64 bits, in a ring with [`Config::tag`].
     pub tag: u64,
     /// Bytes beside the payload, in a ring with [`Config::meta_bytes`].
@@ -42,7 +42,7 @@ pub struct Extras<'a> {
 
 /// What became of a message under an assigned number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
+pub enum PublishOutcome {
     /// It is in the ring, as the one message of its number.
     Published,
     /// Somebody else published the message of that number before; this one is dropped.

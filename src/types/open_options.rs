@@ -5,9 +5,9 @@
 /// [`Ring::create`] and the others are this with all at its default.
 ///
 /// ```
-/// use seqring::{Config, SegmentOptions};
+/// use seqring::{Config, OpenOptions};
 /// # let name = format!("doc-options-{}", std::process::id());
-/// let options = SegmentOptions::new().mode(0o660).lock_memory(true);
+/// let options = OpenOptions::new().mode(0o660).lock_memory(true);
 /// let ring = options.create(&name, &Config::new(8, 4096))?;
 /// for warning in ring.warnings() {
 ///     eprintln!("{warning}"); // What the system refused; the ring works without.
@@ -15,7 +15,7 @@
 /// # Ok::<(), seqring::RingError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SegmentOptions {
+pub struct OpenOptions {
     pub(crate) mode: u32,
     pub(crate) group: Option<u32>,
     pub(crate) huge_pages: bool,
@@ -24,16 +24,16 @@ pub struct SegmentOptions {
     pub(crate) replace_unused: bool,
 }
 
-impl Default for SegmentOptions {
+impl Default for OpenOptions {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl SegmentOptions {
+impl OpenOptions {
     /// A segment of this user alone, on pages of the usual size.
     pub fn new() -> Self {
-        SegmentOptions {
+        OpenOptions {
             mode: 0o600,
             group: None,
             huge_pages: false,

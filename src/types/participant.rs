@@ -38,12 +38,12 @@ impl fmt::Display for Peer {
 
 /// The writers that a reader waits for: how many, and the processes of the first few.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Awaited {
+pub struct BlockedOn {
     count: u32,
-    pids: [u32; Awaited::NAMED],
+    pids: [u32; BlockedOn::NAMED],
 }
 
-impl Awaited {
+impl BlockedOn {
     /// So many are named; [`Ring::participants`](crate::Ring::participants) has all.
     pub const NAMED: usize = 6;
 
@@ -58,9 +58,9 @@ impl Awaited {
     }
 }
 
-impl FromIterator<u32> for Awaited {
+impl FromIterator<u32> for BlockedOn {
     fn from_iter<I: IntoIterator<Item = u32>>(pids: I) -> Self {
-        let mut awaited = Awaited::default();
+        let mut awaited = BlockedOn::default();
         for pid in pids {
             if let Some(free) = awaited.pids.get_mut(awaited.count as usize) {
                 *free = pid;
@@ -71,7 +71,7 @@ impl FromIterator<u32> for Awaited {
     }
 }
 
-impl fmt::Display for Awaited {
+impl fmt::Display for BlockedOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [first, others @ ..] = self.pids() else {
             return write!(f, "no writer is there");
@@ -90,7 +90,7 @@ impl fmt::Display for Awaited {
 
 /// What a process needs to take up a parked reader: plain numbers, to be sent to it on any way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub struct ParkTicket {
     /// The reader's entry of the participant table.
     pub entry: usize,
     /// The entry's state word while the reader is parked: tells this reader from others that had the entry.
@@ -109,11 +109,11 @@ pub(crate) fn list(peers: &[Peer]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Awaited;
+    use super::BlockedOn;
 
     #[test]
     fn who_is_awaited_is_named() {
-        let text = |pids: &[u32]| pids.iter().copied().collect::<Awaited>().to_string();
+        let text = |pids: &[u32]| pids.iter().copied().collect::<BlockedOn>().to_string();
         assert_eq!(text(&[]), "no writer is there");
         assert_eq!(text(&[7]), "waiting for the writer of process 7");
         assert_eq!(text(&[7, 8]), "waiting for the writers of processes 7, 8");

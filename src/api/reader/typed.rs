@@ -1,7 +1,7 @@
 //! Reading values and frames.
 
 use super::Reader;
-use crate::endpoint::wait::{self, Apart};
+use crate::endpoint::wait::{self, ColdResult};
 use crate::types::error::{ReadError, TryReadError};
 use crate::types::frame::{Element, FrameError};
 use crate::types::message::Received;
@@ -107,7 +107,7 @@ impl Reader {
     /// The next message to `out`, as the frame that the ring describes, without waiting.
     ///
     /// # Errors
-    /// [`FrameError::Misfit`] if `out` is no such frame; else as [`Self::try_read_value`].
+    /// [`FrameError::ShapeError`] if `out` is no such frame; else as [`Self::try_read_value`].
     pub fn try_read_frame<T: Element>(
         &mut self,
         out: &mut [T],
@@ -127,13 +127,13 @@ impl Reader {
     }
 
     #[inline(never)]
-    fn try_read_exact_thoroughly(&mut self, out: &mut [u8]) -> Apart<Received, TryReadError> {
+    fn try_read_exact_thoroughly(&mut self, out: &mut [u8]) -> ColdResult<Received, TryReadError> {
         let result = self.position.read_exact(out);
-        Apart::from_result(self.looked(result))
+        ColdResult::from_result(self.looked(result))
     }
 
     #[inline(never)]
-    fn read_exact_thoroughly(&mut self, out: &mut [u8]) -> Apart<Received, ReadError> {
-        Apart::from_result(self.wait(None, |position| position.read_exact(out)))
+    fn read_exact_thoroughly(&mut self, out: &mut [u8]) -> ColdResult<Received, ReadError> {
+        ColdResult::from_result(self.wait(None, |position| position.read_exact(out)))
     }
 }

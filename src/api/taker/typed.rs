@@ -2,7 +2,7 @@
 
 use super::Taken;
 use crate::types::cast;
-use crate::types::frame::{Element, Misfit};
+use crate::types::frame::{Element, ShapeError};
 use crate::zerocopy::{FromBytes, Immutable, KnownLayout};
 
 impl Taken<'_> {
@@ -10,7 +10,7 @@ impl Taken<'_> {
     ///
     /// # Errors
     /// As [`View::value`](crate::View::value).
-    pub fn value<T: FromBytes + KnownLayout + Immutable + ?Sized>(&self) -> Result<&T, Misfit> {
+    pub fn value<T: FromBytes + KnownLayout + Immutable + ?Sized>(&self) -> Result<&T, ShapeError> {
         cast::value(self)
     }
 
@@ -18,7 +18,7 @@ impl Taken<'_> {
     ///
     /// # Errors
     /// As [`View::frame`](crate::View::frame).
-    pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), Misfit> {
+    pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
         let frame = &self.hand.memory.layout().config.frame;
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))

@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::types::cast;
-use crate::types::frame::{Element, Misfit};
+use crate::types::frame::{Element, ShapeError};
 use crate::zerocopy::{FromBytes, Immutable, KnownLayout};
 
 impl View<'_> {
@@ -18,18 +18,18 @@ impl View<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`Misfit::Length`], and [`Misfit::Alignment`] for a `T` that must begin at a multiple of more than what the view
+    /// [`ShapeError::Length`], and [`ShapeError::Alignment`] for a `T` that must begin at a multiple of more than what the view
     /// does: 64 bytes in place, for copies what the allocator gives.
-    pub fn value<T: FromBytes + KnownLayout + Immutable + ?Sized>(&self) -> Result<&T, Misfit> {
+    pub fn value<T: FromBytes + KnownLayout + Immutable + ?Sized>(&self) -> Result<&T, ShapeError> {
         cast::value(self)
     }
 
     /// The message as the frame that the ring describes: its elements, and the extents of the array, slowest-varying first.
     ///
     /// # Errors
-    /// [`Misfit::Element`] and [`Misfit::FrameLength`] if it is no such frame, [`Misfit::Undescribed`] if the ring has
-    /// none; [`Misfit::Alignment`] as for [`Self::value`].
-    pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), Misfit> {
+    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] if it is no such frame, [`ShapeError::Undescribed`] if the ring has
+    /// none; [`ShapeError::Alignment`] as for [`Self::value`].
+    pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
         let frame = self.position.frame();
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))

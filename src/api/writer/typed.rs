@@ -3,7 +3,7 @@
 use super::Writer;
 use crate::api::claim::Claim;
 use crate::types::error::{TryWriteError, WriteError};
-use crate::types::frame::{Element, FrameError, Misfit};
+use crate::types::frame::{Element, FrameError, ShapeError};
 use crate::zerocopy::{Immutable, IntoBytes};
 
 impl Writer {
@@ -84,7 +84,7 @@ impl Writer {
     /// Publishes a frame, which must be what the ring describes, without waiting. Returns the message's sequence.
     ///
     /// # Errors
-    /// [`FrameError::Misfit`] if it is not; else as [`Self::try_write`].
+    /// [`FrameError::ShapeError`] if it is not; else as [`Self::try_write`].
     pub fn try_write_frame<T: Element>(&mut self, elements: &[T]) -> Result<u64, FrameError<TryWriteError>> {
         self.front.frame().check::<T>(size_of_val(elements))?;
         self.try_write_value(elements).map_err(FrameError::Ring)
@@ -102,10 +102,10 @@ impl Writer {
     /// Room for a frame of the ring, to be filled in place ([`Claim::frame_mut`]) and published, waiting for it.
     ///
     /// # Errors
-    /// [`Misfit::Undescribed`] if the ring has none; else as [`Self::write`].
+    /// [`ShapeError::Undescribed`] if the ring has none; else as [`Self::write`].
     pub fn claim_frame(&mut self) -> Result<Claim<'_>, FrameError<WriteError>> {
         let frame = *self.front.frame();
-        let bytes = frame.bytes().filter(|_| frame.bits > 0).ok_or(Misfit::Undescribed)?;
+        let bytes = frame.bytes().filter(|_| frame.bits > 0).ok_or(ShapeError::Undescribed)?;
         self.claim(usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(FrameError::Ring)
     }
 }

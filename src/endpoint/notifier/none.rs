@@ -2,10 +2,10 @@
 
 /// Nobody.
 #[derive(Debug)]
-pub(crate) enum Watcher {}
+pub(crate) enum NotifierThread {}
 
-impl Watcher {
-    pub(crate) fn arm(&self, _: u64, _: crate::protocol::stream_state::Watch) {
+impl NotifierThread {
+    pub(crate) fn arm(&self, _: u64, _: crate::protocol::stream_state::StreamObserver) {
         match *self {}
     }
 }

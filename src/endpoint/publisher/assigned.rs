@@ -1,21 +1,21 @@
 //! What a writer does to publish under a number that was assigned beforehand.
 
-use super::Front;
+use super::Publisher;
 use crate::protocol::arena_slot;
 use crate::protocol::multi_writer::{Look, Room};
 use crate::protocol::stream_state;
 use crate::types::error::TryWriteError;
-use crate::types::message::Extras;
-use crate::types::message::Placed;
+use crate::types::message::MessageHeader;
+use crate::types::message::PublishOutcome;
 
-impl Front {
+impl Publisher {
     /// Whether message `sequence` may be published now, with these lengths.
     pub(crate) fn admit_at(
         &mut self,
         sequence: u64,
         len: usize,
         meta_len: usize,
-    ) -> Result<Placed, TryWriteError> {
+    ) -> Result<PublishOutcome, TryWriteError> {
         if len > self.slot_bytes || meta_len > self.meta_bytes {
             return Err(self.too_large(len, meta_len));
         }
@@ -24,8 +24,8 @@ impl Front {
         }
         match self.room_at(sequence) {
             Room::Full => Err(TryWriteError::Full),
-            Room::Free => Ok(Placed::Published),
-            Room::Gone => Ok(Placed::Already),
+            Room::Free => Ok(PublishOutcome::Published),
+            Room::Gone => Ok(PublishOutcome::Already),
         }
     }
 
@@ -39,10 +39,10 @@ impl Front {
         &mut self,
         sequence: u64,
         payload: &[u8],
-        extras: &Extras<'_>,
-    ) -> Result<Placed, TryWriteError> {
-        if self.admit_at(sequence, payload.len(), extras.metadata.len())? == Placed::Already {
-            return Ok(Placed::Already);
+        extras: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        if self.admit_at(sequence, payload.len(), extras.metadata.len())? == PublishOutcome::Already {
+            return Ok(PublishOutcome::Already);
         }
         arena_slot::begin_filling();
         self.own_buffer()?.store(payload);
@@ -54,20 +54,20 @@ impl Front {
         &mut self,
         sequence: u64,
         len: usize,
-        extras: &Extras<'_>,
-    ) -> Result<Placed, TryWriteError> {
-        if self.admit_at(sequence, len, extras.metadata.len())? == Placed::Already {
-            return Ok(Placed::Already);
+        extras: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        if self.admit_at(sequence, len, extras.metadata.len())? == PublishOutcome::Already {
+            return Ok(PublishOutcome::Already);
         }
         self.complete_own_buffer(len, extras)?;
         let memory = &self.slots.memory;
         let peer = self.peer.as_mut().expect("a queue has many writers");
         match peer.look(memory, sequence)? {
             Look::Free(aim) if peer.exchange(memory, &aim) => {
-                self.bells.ring(&memory.control().published);
-                Ok(Placed::Published)
+                self.event_counts.ring(&memory.control().published);
+                Ok(PublishOutcome::Published)
             }
-            Look::Free(_) | Look::Gone => Ok(Placed::Already),
+            Look::Free(_) | Look::Gone => Ok(PublishOutcome::Already),
             Look::Full => Err(TryWriteError::Full),
         }
     }

@@ -1,13 +1,13 @@
-//! Many messages at a time: one look at the gate and one at the bell for all of them.
+//! Many messages at a time: one look at the gate and one at the event_count for all of them.
 //!
 //! Each is published as a single one is, by the store of its own stamp, in order: a reader may have the first while the
 //! last is not written yet. What a batch saves is what lies between two of them.
 
-use super::Front;
+use super::Publisher;
 use crate::protocol::inline_slot;
 use crate::protocol::stream_state;
 use crate::types::error::TryWriteError;
-use crate::types::message::Extras;
+use crate::types::message::MessageHeader;
 
 /// Messages to be written, in order.
 pub(crate) trait Messages {
@@ -62,7 +62,7 @@ impl Messages for EndToEnd<'_> {
     }
 }
 
-impl Front {
+impl Publisher {
     /// Publishes `messages` from number `done` on, as far as they are accepted, and counts them in `done`. An error only
     /// if the first of them is refused.
     pub(crate) fn write_all(
@@ -86,7 +86,7 @@ impl Front {
             *done += straight;
             if straight == 0 {
                 let message = messages.from(*done).next().expect("counted");
-                self.publish(message, &Extras::default())?;
+                self.publish(message, &MessageHeader::default())?;
                 *done += 1;
             }
         }
@@ -96,7 +96,7 @@ impl Front {
     /// Publishes messages, at most `most`, as long as that needs nothing but a slot. Returns how many.
     #[inline(always)]
     fn publish_straight<'m>(&mut self, most: usize, messages: impl Iterator<Item = &'m [u8]>) -> usize {
-        if !self.lane.is_straight() && !self.straighten() || stream_state::is_closed(&self.slots.memory) {
+        if !self.lane.is_open() && !self.extend_run() || stream_state::is_closed(&self.slots.memory) {
             return 0;
         }
         let marked = self.marked;

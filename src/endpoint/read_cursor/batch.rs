@@ -1,4 +1,4 @@
-//! Many messages at a time: one look at the floor, one store of the cursor, one look at the bell for all of them.
+//! Many messages at a time: one look at the floor, one store of the cursor, one look at the event_count for all of them.
 //!
 //! Small messages are copied in chunks, and a chunk is validated by one look: the writer goes through the slots in
 //! order, so that what overwrote any message of a chunk has marked the slot of the first one before.
@@ -11,8 +11,8 @@
 //!
 //! The fences are the pair `Tear` of [`crate::protocol::inline_slot`], the stamps its `Publish`.
 
-use super::{Position, RESTLESS, Refusal, TRIES, TooSmall};
-use crate::memory::Racy;
+use super::{RESTLESS, ReadCursor, Refusal, TRIES, TooSmall};
+use crate::memory::RacyBytes;
 use crate::protocol::inline_slot::Glance;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
@@ -20,7 +20,7 @@ use crate::types::message::Received;
 /// So many messages are validated together. All of them are lost if the writer overtakes meanwhile.
 const CHUNK: usize = 16;
 
-impl Position {
+impl ReadCursor {
     /// Copies the next messages, if they have `each` bytes, end to end, until `out` has no room or no more are there.
     /// Returns how many. An error only if not even one was read.
     pub(crate) fn read_all(&mut self, each: usize, out: &mut [u8]) -> Result<usize, TryReadError> {
@@ -63,7 +63,7 @@ impl Position {
     pub(crate) fn read_each(
         &mut self,
         most: usize,
-        mut copy: impl FnMut(Racy<'_>) -> Result<(), TooSmall>,
+        mut copy: impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
         mut keep: impl FnMut(Received),
     ) -> Result<(), TryReadError> {
         for read in 0..most {
@@ -89,7 +89,7 @@ impl Position {
     fn next_of_batch(
         &mut self,
         first: bool,
-        mut copy: impl FnMut(Racy<'_>) -> Result<(), TooSmall>,
+        mut copy: impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
     ) -> Result<Option<Received>, TryReadError> {
         for _ in 0..TRIES {
             match self.read_unacknowledged(&mut copy) {
@@ -104,7 +104,7 @@ impl Position {
     #[inline(always)]
     fn read_unacknowledged(
         &mut self,
-        copy: &mut impl FnMut(Racy<'_>) -> Result<(), TooSmall>,
+        copy: &mut impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
     ) -> Result<Received, Refusal> {
         if let Some((here, glance)) = self.glance()
             && let Ok(read) = glance.message()
@@ -128,12 +128,12 @@ impl Position {
             return 0;
         }
         let (mut read, room) = (0, out.len() / each);
-        while read < room && (self.lane.is_straight() || self.straighten()) {
+        while read < room && (self.lane.is_open() || self.extend_run()) {
             let most = CHUNK.min(room - read);
             let chunk = self.copy_chunk(each, &mut out[read * each..][..most * each]);
             self.lane.pass_all(chunk);
             read += chunk;
-            if chunk < most && self.lane.is_straight() {
+            if chunk < most && self.lane.is_open() {
                 break;
             }
         }

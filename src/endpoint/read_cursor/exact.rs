@@ -1,11 +1,11 @@
 //! Reading messages of which the length is known.
 
-use super::{Position, TooSmall};
-use crate::memory::Racy;
+use super::{ReadCursor, TooSmall};
+use crate::memory::RacyBytes;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
-impl Position {
+impl ReadCursor {
     /// Copies the next message to `out`, if it has that length and its slot is all that is to be looked at. What is not
     /// read this way, [`Self::read_exact`] reads.
     #[inline(always)]
@@ -55,7 +55,7 @@ impl Position {
     /// Reads the next message by `copy`, which may refuse it for a length that it says.
     fn read_if(
         &mut self,
-        mut copy: impl FnMut(Racy<'_>) -> Result<(), usize>,
+        mut copy: impl FnMut(RacyBytes<'_>) -> Result<(), usize>,
     ) -> Result<Received, TryReadError> {
         let mut expected = 0;
         let read = self.read_thoroughly(|message| {

@@ -10,9 +10,9 @@ use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
 use crate::segment::pages;
-use crate::sync::failpoint::{self, Stop};
+use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -56,7 +56,7 @@ impl SegmentFile {
         &self,
         superblock: &Superblock,
         layout: &Layout,
-        options: &SegmentOptions,
+        options: &OpenOptions,
     ) -> Result<(Mapping, Vec<Warning>), RingError> {
         let SegmentFile { fd, path, .. } = self;
         if let Some(group) = options.group {
@@ -82,7 +82,7 @@ impl SegmentFile {
     pub(in crate::segment) fn map(
         &self,
         layout: &Layout,
-        options: &SegmentOptions,
+        options: &OpenOptions,
     ) -> Result<(Mapping, Vec<Warning>), RingError> {
         let file_bytes = self.file_bytes(layout);
         let mapping =
@@ -176,11 +176,11 @@ impl SegmentFile {
     pub(crate) fn remove_if_unused(&self) -> bool {
         // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
         let _ = lock::set(&self.fd, self.start + OPEN_BYTE, Kind::None);
-        failpoint::at(Stop::SegmentLeft);
+        failpoint::at(Failpoint::SegmentLeft);
         if lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
             return false;
         }
-        failpoint::at(Stop::SegmentDeserted);
+        failpoint::at(Failpoint::SegmentDeserted);
         fs::unlink(&self.path).is_ok()
     }
 }

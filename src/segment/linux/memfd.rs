@@ -8,7 +8,7 @@ use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::{Backing, Draft, LEAVER_STAYS, Opened};
 use crate::types::error::RingError;
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, MemfdFlags, OFlags, SealFlags};
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ const NAMELESS: &str = "memfd:seqring";
 const ENTER_TRIES: usize = 10_000;
 
 /// A segment that only descriptors lead to.
-pub(crate) fn draft(layout: &Layout, options: &SegmentOptions) -> Result<Draft, RingError> {
+pub(crate) fn draft(layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
     let draft = draft_first(layout, options)?;
     draft.backing.file().map_or(Ok(()), seal_size)?;
     Ok(draft)
 }
 
 /// One whose file has room for [another behind it](draft_behind).
-pub(crate) fn draft_first(layout: &Layout, options: &SegmentOptions) -> Result<Draft, RingError> {
+pub(crate) fn draft_first(layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
     fill(create()?, layout, options)
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn draft_first(layout: &Layout, options: &SegmentOptions) -> Result<D
 pub(crate) fn draft_behind(
     (first, layout): (&SegmentFile, &Layout),
     second: &Layout,
-    options: &SegmentOptions,
+    options: &OpenOptions,
 ) -> Result<Draft, RingError> {
     let fd = first.reopen(OFlags::RDWR)?; // With locks of its own.
     let file = SegmentFile::of(fd, &first.path, first.file_bytes(layout) as u64);
@@ -51,7 +51,7 @@ fn create() -> Result<SegmentFile, RingError> {
     Ok(SegmentFile::of(fd, path, 0))
 }
 
-fn fill(file: SegmentFile, layout: &Layout, options: &SegmentOptions) -> Result<Draft, RingError> {
+fn fill(file: SegmentFile, layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
     let (mapping, warnings) = file.fill(&Superblock::fresh(layout), layout, options)?;
     file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::Memfd(file) })
@@ -63,7 +63,7 @@ fn seal_size(file: &SegmentFile) -> Result<(), RingError> {
 }
 
 /// Opens the segment that begins at byte `start` behind a descriptor that somebody passed on.
-pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &SegmentOptions) -> Result<Opened, RingError> {
+pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> Result<Opened, RingError> {
     let path = path_of(descriptor);
     let flags = fs::fcntl_getfl(descriptor).map_err(failure("examining", &path))?;
     if flags & OFlags::ACCMODE != OFlags::RDWR || is_sealed_against_writers(descriptor) {

@@ -12,9 +12,9 @@ use super::file::{Contents, SegmentFile, failure, through_proc, unusable};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::{Backing, Draft, LEAVER_STAYS, Opened};
-use crate::sync::failpoint::{self, Stop};
+use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::RingError;
-use crate::types::open_options::SegmentOptions;
+use crate::types::open_options::OpenOptions;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(in crate::segment) fn draft(
     path: PathBuf,
     superblock: &Superblock,
     layout: &Layout,
-    options: &SegmentOptions,
+    options: &OpenOptions,
 ) -> Result<Draft, RingError> {
     // `publish` decides; but whoever can be told now need not have a whole segment allocated first.
     if fs::lstat(&path).is_ok() {
@@ -52,16 +52,16 @@ pub(in crate::segment) fn draft(
 
 /// Gives a file its name, at once and only if nobody else has it.
 pub(in crate::segment) fn publish(file: &SegmentFile) -> Result<(), RingError> {
-    failpoint::at(Stop::SegmentFilled);
+    failpoint::at(Failpoint::SegmentFilled);
     let nameless = through_proc(&file.fd);
     fs::linkat(fs::CWD, nameless, fs::CWD, &file.path, AtFlags::SYMLINK_FOLLOW)
         .map_err(failure("naming", &file.path))?;
-    failpoint::at(Stop::SegmentNamed);
+    failpoint::at(Failpoint::SegmentNamed);
     Ok(())
 }
 
 /// Opens the segment of that path.
-pub(in crate::segment) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
+pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
     let mut file = enter(path, OFlags::RDWR)?;
     let Contents { layout, stat, .. } = file.contents()?;
     check_owner(&file.path, stat.st_uid, stat.st_mode)?;
@@ -76,7 +76,7 @@ fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
         let file = SegmentFile::of(open_regular(path, access)?, path, 0);
         let entered = file.enter();
-        failpoint::at(Stop::SegmentEntered);
+        failpoint::at(Failpoint::SegmentEntered);
         match entered {
             Ok(()) if file.is_named() => return Ok(file),
             // Somebody is removing the name at this moment, or just did: look again.
