@@ -410,8 +410,8 @@ fn a_wait_with_a_timeout_ends_and_loses_nothing() {
     release.send(()).unwrap();
     assert_eq!(check(&items.next().unwrap().unwrap()), 0);
     assert!(items.next().is_none());
-    let figures = items.progress();
-    assert_eq!((figures.issued, figures.done, figures.in_flight, figures.producers[0].made), (1, 1, 0, 1));
+    let stats = items.progress();
+    assert_eq!((stats.issued, stats.done, stats.in_flight, stats.producers[0].made), (1, 1, 0, 1));
 }
 
 /// Fails if the bytes are another's, too.

@@ -119,8 +119,8 @@ fn no_more_commands_are_issued_than_may_be_in_flight() {
         drop(items.next().unwrap().unwrap());
         assert!(items.progress().issued <= taken + 3);
     }
-    let figures = items.progress();
-    assert!(figures.done == 199 && figures.producers.iter().map(|p| p.made).sum::<u64>() >= 199);
+    let stats = items.progress();
+    assert!(stats.done == 199 && stats.producers.iter().map(|p| p.made).sum::<u64>() >= 199);
     items.stop().unwrap();
 }
 

@@ -13,7 +13,7 @@ use crate::deadline::Deadline;
 use crate::endpoint_cell::{EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::fork::Generation;
-use crate::writer::{MessageHeader, Outbox, no_room, write};
+use crate::writer::{Outbox, OwnedHeader, no_room, write};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyBufferError, PyImportError, PyOverflowError, PyValueError};
 use pyo3::ffi;
@@ -40,7 +40,7 @@ use std::sync::Arc;
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Claim {
     shape: ClaimShape,
-    header: MessageHeader,
+    header: OwnedHeader,
     cell: Arc<EndpointCell<Outbox>>,
     deadline: Deadline,
     /// Keeps the bytes for buffers that outlive the claim.
@@ -130,7 +130,7 @@ impl Claim {
     pub(crate) fn begin(
         py: Python<'_>,
         shape: ClaimShape,
-        header: MessageHeader,
+        header: OwnedHeader,
         cell: &Arc<EndpointCell<Outbox>>,
         in_place: bool,
         deadline: Deadline,
@@ -208,7 +208,7 @@ impl Claim {
     fn publish_claimed(&self, py: Python<'_>, mut claimed: ClaimedWriter) -> (Outbox, PyResult<Option<u64>>) {
         loop {
             let published = claimed.with_dependent_mut(|_, claim| {
-                claim.take().map(|claim| claim.publish_with(&self.header.extras()))
+                claim.take().map(|claim| claim.publish_with(&self.header.borrowed()))
             });
             let mut outbox = claimed.end();
             match published.expect("a claim is published once") {

@@ -122,7 +122,9 @@ pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {
         RegisterError::Forked => forked(py, "ring"),
         RegisterError::Closed => make(py, "Closed", (text,)),
         RegisterError::Corrupt(_) => make(py, "Corrupt", (text,)),
-        RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => make(py, "RegisterError", (text,)),
+        RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => {
+            make(py, "RegisterError", (text,))
+        }
     }
 }
 

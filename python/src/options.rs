@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use seqring::{Delivery, Role, SlotClass, Redelivery, WaitStrategy, Writers};
+use seqring::{Delivery, Redelivery, Role, SlotClass, WaitStrategy, Writers};
 use std::time::Duration;
 
 type Choices<T> = [(&'static str, T)];

@@ -40,6 +40,8 @@ impl Reader {
     fn park(&self, py: Python<'_>) -> PyResult<Parked> {
         let guard = self.receiver.cell.hold(py, Deadline::NEVER)?.expect("no deadline");
         let parked = guard.take().endpoint.park();
-        parked.map(Parked::new).map_err(|_| errors::joining(py, seqring::RegisterError::NotParked { entry: 0 }))
+        parked
+            .map(Parked::new)
+            .map_err(|_| errors::joining(py, seqring::RegisterError::NotParked { entry: 0 }))
     }
 }

@@ -137,7 +137,7 @@ impl Ring {
     /// `observers`: permits `Observer.open`; then claims are private memory. `keep`: the ring stays
     /// when the last process releases it, until `Ring.unlink`.
     /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then
-    /// it skips to the newest message and raises `Lagged`. `redelivery`: in a queue, whether a
+    /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
     /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
     /// default) or is dropped (`"drop"`).
     ///
@@ -146,7 +146,7 @@ impl Ring {
     #[pyo3(signature = (
         slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=16, participants=None,
         shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
-        shared=true, observers=false, keep=false, evict_after=None, redelivery=None,
+        shared=true, observers=false, keep=false, evict_after=None, unfinished=None,
     ))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     fn create<'py>(
@@ -170,7 +170,7 @@ impl Ring {
         observers: bool,
         keep: bool,
         evict_after: Option<f64>,
-        redelivery: Option<&str>,
+        unfinished: Option<&str>,
     ) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
         let frame = match (shape, dtype) {
@@ -189,8 +189,8 @@ impl Ring {
         if let Some(seconds) = evict_after {
             config = config.evict_after(options::positive_seconds("evict_after", seconds)?);
         }
-        if let Some(word) = redelivery {
-            config = config.redelivery(options::parse("redelivery", word, options::UNFINISHED)?);
+        if let Some(word) = unfinished {
+            config = config.redelivery(options::parse("unfinished", word, options::UNFINISHED)?);
         }
         let name = match name {
             Some(name) => name,

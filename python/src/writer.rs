@@ -30,12 +30,12 @@ impl Waits for Outbox {
 
 /// Tag and metadata of a message.
 #[derive(Default)]
-pub(crate) struct MessageHeader {
+pub(crate) struct OwnedHeader {
     tag: u64,
     meta: Vec<u8>,
 }
 
-impl MessageHeader {
+impl OwnedHeader {
     /// `meta` is bytes, or a value that JSON can represent.
     #[inline]
     pub(crate) fn of(meta: Option<&Bound<'_, PyAny>>, tag: u64) -> PyResult<Self> {
@@ -46,10 +46,10 @@ impl MessageHeader {
                 Err(_) => meta.py().import("seqring._meta")?.getattr("encode")?.call1((meta,))?.extract()?,
             },
         };
-        Ok(MessageHeader { tag, meta })
+        Ok(OwnedHeader { tag, meta })
     }
 
-    pub(crate) fn extras(&self) -> MessageHeader<'_> {
+    pub(crate) fn borrowed(&self) -> MessageHeader<'_> {
         MessageHeader { tag: self.tag, metadata: &self.meta }
     }
 }
@@ -101,19 +101,15 @@ impl Writer {
 
 /// One attempt; `None` if the ring is full.
 #[inline]
-fn attempt(
-    guard: &mut EndpointGuard<'_, '_, Outbox>,
-    payload: &[u8],
-    header: &MessageHeader,
-) -> Attempt<u64> {
+fn attempt(guard: &mut EndpointGuard<'_, '_, Outbox>, payload: &[u8], header: &OwnedHeader) -> Attempt<u64> {
     let py = guard.py;
     let writer = &mut guard.get().writer;
     let result = if payload.len() >= LARGE {
-        py.detach(|| writer.try_write_with(payload, &header.extras()))
+        py.detach(|| writer.try_write_with(payload, &header.borrowed()))
     } else if header.tag == 0 && header.meta.is_empty() {
         writer.try_write(payload)
     } else {
-        writer.try_write_with(payload, &header.extras())
+        writer.try_write_with(payload, &header.borrowed())
     };
     match result {
         Ok(sequence) => Ok(Some(sequence)),
@@ -127,7 +123,7 @@ pub(crate) fn write(
     py: Python<'_>,
     cell: &EndpointCell<Outbox>,
     payload: &[u8],
-    header: &MessageHeader,
+    header: &OwnedHeader,
     deadline: Deadline,
 ) -> PyResult<u64> {
     let written = cell.wait(py, deadline, |guard| attempt(guard, payload, header))?;
@@ -156,7 +152,7 @@ impl Writer {
         tag: u64,
     ) -> Attempt<u64> {
         let data = self.import(data)?;
-        let header = MessageHeader::of(meta, tag)?;
+        let header = OwnedHeader::of(meta, tag)?;
         self.cell.try_once(py, |guard| attempt(guard, data.bytes(), &header))
     }
 
@@ -169,7 +165,7 @@ impl Writer {
         is_full: &Bound<'_, PyAny>,
     ) -> Attempt<u64> {
         let data = self.import(data)?;
-        let header = MessageHeader::default();
+        let header = OwnedHeader::default();
         self.cell.once_in_turn(py, is_full, |guard| attempt(guard, data.bytes(), &header))
     }
 
@@ -184,7 +180,7 @@ impl Writer {
         timeout: Option<f64>,
     ) -> PyResult<u64> {
         let data = self.import(data)?;
-        let header = MessageHeader::of(meta, tag)?;
+        let header = OwnedHeader::of(meta, tag)?;
         write(py, &self.cell, data.bytes(), &header, Deadline::after(timeout)?)
     }
 
@@ -207,7 +203,7 @@ impl Writer {
         let mut written = 0;
         self.cell.wait(py, deadline, |guard| {
             while let Some(data) = messages.get(written) {
-                if attempt(guard, data.bytes(), &MessageHeader::default())?.is_none() {
+                if attempt(guard, data.bytes(), &OwnedHeader::default())?.is_none() {
                     return Ok(None);
                 }
                 written += 1;
@@ -235,7 +231,7 @@ impl Writer {
         tag: u64,
         timeout: Option<f64>,
     ) -> PyResult<Claim> {
-        let header = MessageHeader::of(meta, tag)?;
+        let header = OwnedHeader::of(meta, tag)?;
         let shape = crate::claim::ClaimShape::of(shape, dtype, self.frame.as_ref())?;
         Claim::begin(py, shape, header, &self.cell, self.claims_in_place, Deadline::after(timeout)?)
     }

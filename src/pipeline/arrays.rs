@@ -1,6 +1,6 @@
 //! Where the arrays of an item lie in its one buffer.
 
-use crate::frame::{Element, Frame, Misfit};
+use crate::types::frame::{Element, Frame, ShapeError};
 use std::ops::Range;
 
 /// Each array begins at a multiple of this, as the buffer does.
@@ -52,7 +52,7 @@ impl Arrays {
     }
 
     /// Whether array `index` is made of `T`; one given in bytes may be made of anything.
-    pub(crate) fn check<T: Element>(&self, index: usize) -> Result<(), Misfit> {
+    pub(crate) fn check<T: Element>(&self, index: usize) -> Result<(), ShapeError> {
         let bytes = self.range(index).len();
         self.frame(index).map_or(Ok(()), |frame| frame.check::<T>(bytes))
     }

@@ -1,30 +1,30 @@
 //! What a pipeline is made to be.
 
 use super::arrays::Arrays;
-#[cfg(target_os = "linux")]
-use super::crew::Crew;
+use super::channels::{Sizes, Workshop};
+use super::delivered::Seen;
 use super::error::PipelineError;
 use super::failure::OnFailure;
 use super::items::Items;
-use super::keeper::{Keeper, Limits};
-#[cfg(target_os = "linux")]
-use super::launch::Launch;
 use super::plan::Plan;
-use super::producing::Kept;
+use super::producer::Kept;
 #[cfg(target_os = "linux")]
 use super::program::refuse_lost_worker;
 use super::results::Order;
-use super::seen::Seen;
+#[cfg(target_os = "linux")]
+use super::spawner::Launch;
+use super::supervisor::{Keeper, Limits};
 use super::threads::Threads;
 use super::worker::{Commander, Producer};
-use super::workers::Workers;
-use super::workshop::{Sizes, Workshop};
-use crate::config::Config;
-use crate::error::RingError;
-use crate::frame::Frame;
-use crate::ring::Ring;
 #[cfg(target_os = "linux")]
-use crate::segment_options::SegmentOptions;
+use super::worker_processes::Crew;
+use super::workers::Workers;
+use crate::api::ring::Ring;
+use crate::types::config::Config;
+use crate::types::error::RingError;
+use crate::types::frame::Frame;
+#[cfg(target_os = "linux")]
+use crate::types::open_options::OpenOptions;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -230,7 +230,7 @@ impl Pipeline {
     #[cfg(target_os = "linux")]
     pub fn start_with(&self, launch: impl Launch + 'static) -> Result<Items, PipelineError> {
         refuse_lost_worker()?;
-        let workshop = self.workshop(|configs| SegmentOptions::new().anonymous_pair(configs))?;
+        let workshop = self.workshop(|configs| OpenOptions::new().anonymous_pair(configs))?;
         let crew = Crew::new(Box::new(launch), &workshop)?;
         let mut items = self.items(workshop, Workers::Processes(crew), Vec::new())?;
         if let Workers::Processes(crew) = &mut items.workers {

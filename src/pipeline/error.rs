@@ -1,7 +1,7 @@
 //! Every way a pipeline can fail.
 
 use super::exit::{Doing, Exit};
-use crate::error::{JoinError, ReadError, RingError};
+use crate::types::error::{ReadError, RegisterError, RingError};
 use std::any::Any;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum PipelineError {
     Ring(#[from] RingError),
     /// Somebody could not join its rings.
     #[error(transparent)]
-    Join(#[from] JoinError),
+    Join(#[from] RegisterError),
     /// A worker could not be started.
     #[error("{worker} could not be started: {source}")]
     Spawn {
@@ -90,7 +90,7 @@ pub enum PipelineError {
     },
     /// A ticket leads nowhere.
     #[error("no way into a pipeline by the ticket {ticket:?}: {reason}")]
-    Ticket {
+    ParkTicket {
         /// The ticket.
         ticket: String,
         /// Why not.

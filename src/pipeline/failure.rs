@@ -1,6 +1,6 @@
 //! What happens when a worker fails.
 
-use super::label::Label;
+use super::tag::Label;
 
 /// What happens when a producer fails, panics, takes too long, or is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

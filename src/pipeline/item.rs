@@ -1,9 +1,9 @@
 //! An item in the consumer's hands.
 
 use super::arrays::Arrays;
-use crate::frame::{Element, Misfit};
-use crate::taker::{Held, Taker};
-use crate::typed;
+use crate::api::taker::{Held, Taker};
+use crate::types::cast;
+use crate::types::frame::{Element, ShapeError};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -49,13 +49,13 @@ impl Item {
     /// The elements of array `index`.
     ///
     /// # Errors
-    /// [`Misfit`] if the array is made of something else.
+    /// [`ShapeError`] if the array is made of something else.
     ///
     /// # Panics
     /// As [`Self::array`].
-    pub fn elements<T: Element>(&self, index: usize) -> Result<&[T], Misfit> {
+    pub fn elements<T: Element>(&self, index: usize) -> Result<&[T], ShapeError> {
         self.arrays.check::<T>(index)?;
-        typed::value(self.array(index))
+        cast::value(self.array(index))
     }
 
     /// The extents of array `index`, slowest-varying first; `None` if it was given in bytes.
@@ -63,7 +63,7 @@ impl Item {
     /// # Panics
     /// As [`Self::array`].
     pub fn extents(&self, index: usize) -> Option<&[u64]> {
-        self.arrays.frame(index).map(crate::frame::Frame::extents)
+        self.arrays.frame(index).map(crate::types::frame::Frame::extents)
     }
 
     /// How many arrays there are.

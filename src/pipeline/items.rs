@@ -1,16 +1,16 @@
 //! The consumer's end: the items, one after the other, and how far everybody is.
 
 use super::OnFailure;
+use super::channels::Workshop;
+use super::delivered::Seen;
 use super::error::PipelineError;
 use super::item::Item;
-use super::keeper::Keeper;
-use super::label::{Label, Mark};
 use super::progress::Progress;
-use super::seen::Seen;
+use super::supervisor::Keeper;
+use super::tag::{Label, Mark};
 use super::workers::Workers;
-use super::workshop::Workshop;
-use crate::error::{Corrupt, ReadError};
-use crate::taker::{Held, Taker};
+use crate::api::taker::{Held, Taker};
+use crate::types::error::{Corrupt, ReadError};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 

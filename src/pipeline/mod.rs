@@ -77,35 +77,35 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "what only processes need"))]
 
 mod arrays;
-mod board;
 mod builder;
-mod commanding;
-#[cfg_attr(not(target_os = "linux"), path = "crew/none.rs")]
-mod crew;
+mod channels;
+mod commander;
+mod delivered;
 mod error;
 mod exit;
 mod failure;
 #[cfg(target_os = "linux")]
-mod guard;
+mod host_watchdog;
 mod item;
 mod items;
-mod keeper;
-mod label;
-#[cfg(target_os = "linux")]
-mod launch;
 mod plan;
-mod producing;
+mod producer;
 #[cfg(target_os = "linux")]
 mod program;
 mod progress;
 mod results;
-mod seen;
+#[cfg(target_os = "linux")]
+mod spawner;
+mod status;
+mod supervisor;
+mod tag;
 mod threads;
 #[cfg(target_os = "linux")]
 mod ticket;
 mod worker;
+#[cfg_attr(not(target_os = "linux"), path = "worker_processes/none.rs")]
+mod worker_processes;
 mod workers;
-mod workshop;
 
 pub use builder::Pipeline;
 pub use error::{PipelineError, WorkerError};
@@ -114,11 +114,11 @@ pub use failure::OnFailure;
 pub use item::Item;
 pub use items::Items;
 #[cfg(target_os = "linux")]
-pub use launch::{Launch, Worker};
-#[cfg(target_os = "linux")]
 pub use program::{Programs, WORKER_VARIABLE, worker_main};
 pub use progress::{ProducerFigures, Progress};
 pub use results::Order;
+#[cfg(target_os = "linux")]
+pub use spawner::{Launch, Worker};
 #[cfg(target_os = "linux")]
 pub use ticket::{Place, WorkerRole, WorkerTicket};
 pub use worker::{Commander, Commands, Filling, Mapping, Producer};

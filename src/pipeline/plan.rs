@@ -3,7 +3,7 @@
 use super::arrays::Arrays;
 use super::failure::OnFailure;
 use super::results::Order;
-use crate::frame::Frame;
+use crate::types::frame::Frame;
 use std::sync::Arc;
 
 /// What a pipeline was made to be, as far as its workers are concerned.

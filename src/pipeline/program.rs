@@ -2,7 +2,7 @@
 
 use super::error::{PipelineError, WorkerError};
 use super::exit::Exit;
-use super::launch::{Launch, Worker};
+use super::spawner::{Launch, Worker};
 use super::ticket::{WorkerRole, WorkerTicket};
 use super::worker::{Commander, Producer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,6 +1,6 @@
 //! How far a pipeline is.
 
-use super::board::Board;
+use super::status::Board;
 use std::time::Duration;
 
 /// How far a pipeline is, at about one time.
@@ -32,7 +32,7 @@ pub struct ProducerFigures {
 impl Progress {
     pub(crate) fn of(board: &Board, producers: usize, done: u64) -> Self {
         let issued = board.issued();
-        let producers = (0..producers).map(|index| board.line(index).figures()).collect();
+        let producers = (0..producers).map(|index| board.line(index).stats()).collect();
         Progress { issued, done, in_flight: issued.saturating_sub(done), producers }
     }
 }

@@ -1,11 +1,12 @@
 //! The results' ring as its writers see it: results under their numbers, or as they come.
 
-use super::label::Label;
-use crate::assigned::{AssignedClaim, Placed};
-use crate::claim::Claim;
-use crate::error::{TryWriteError, WriteError};
-use crate::extras::Extras;
-use crate::writer::Writer;
+use super::tag::Label;
+use crate::api::assigned::AssignedClaim;
+use crate::api::claim::Claim;
+use crate::api::writer::Writer;
+use crate::types::error::{TryWriteError, WriteError};
+use crate::types::message::MessageHeader;
+use crate::types::message::PublishOutcome;
 
 /// In which order items come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -52,7 +53,7 @@ impl Results {
 
     /// Publishes what was filled last, whose [`Room`] went to another, waiting for the next one. Where results come in any
     /// order.
-    pub(crate) fn publish_again(&mut self, len: usize, extras: &Extras<'_>) -> Result<(), WriteError> {
+    pub(crate) fn publish_again(&mut self, len: usize, extras: &MessageHeader<'_>) -> Result<(), WriteError> {
         loop {
             match self.writer.claim(len)?.publish_with(extras) {
                 Err(TryWriteError::Full) => {}
@@ -62,22 +63,27 @@ impl Results {
     }
 
     /// Publishes a mark with what is to be said of it. Says whether it is the one result of its number.
-    pub(crate) fn put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<Placed, WriteError> {
+    pub(crate) fn put(
+        &mut self,
+        label: Label,
+        number: u64,
+        text: &[u8],
+    ) -> Result<PublishOutcome, WriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
-        let extras = Extras { tag: label.word(), metadata: &[] };
+        let extras = MessageHeader { tag: label.word(), metadata: &[] };
         match self.order {
             Order::Ordered => {
                 let mut assigned = self.writer.assigned().expect("results are a queue");
                 assigned.write(number, text, &extras)
             }
-            Order::Unordered => self.writer.write_with(text, &extras).map(|_| Placed::Published),
+            Order::Unordered => self.writer.write_with(text, &extras).map(|_| PublishOutcome::Published),
         }
     }
 
     /// As [`Self::put`], without waiting for room.
     pub(crate) fn try_put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), TryWriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
-        let extras = Extras { tag: label.word(), metadata: &[] };
+        let extras = MessageHeader { tag: label.word(), metadata: &[] };
         match self.order {
             Order::Ordered => {
                 let mut assigned = self.writer.assigned().expect("results are a queue");
@@ -98,9 +104,9 @@ impl Room<'_> {
     }
 
     /// Whether it is the one result of its number.
-    pub(crate) fn publish(self, extras: &Extras<'_>) -> Result<bool, TryWriteError> {
+    pub(crate) fn publish(self, extras: &MessageHeader<'_>) -> Result<bool, TryWriteError> {
         match self {
-            Room::Assigned(claim) => claim.publish(extras).map(|placed| placed == Placed::Published),
+            Room::Assigned(claim) => claim.publish(extras).map(|placed| placed == PublishOutcome::Published),
             Room::Next(claim) => claim.publish_with(extras).map(|_| true),
         }
     }

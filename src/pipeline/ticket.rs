@@ -4,17 +4,16 @@
 //! hosts the pipeline, and by which descriptor that one has the file of both rings; whoever may look at the host's
 //! descriptors, as processes of one user may, opens it through `/proc`.
 
-use super::commanding::Commanding;
+use super::channels::Workshop;
+use super::commander::Commanding;
 use super::error::{PipelineError, WorkerError};
-use super::guard::Guard;
-use super::producing::Producing;
+use super::host_watchdog::Guard;
+use super::producer::Producing;
 use super::worker::{Commander, Producer};
-use super::workshop::Workshop;
-use crate::error::JoinError;
 use crate::segment::started;
-use crate::segment_options::SegmentOptions;
+use crate::types::error::RegisterError;
+use crate::types::open_options::OpenOptions;
 use std::fmt;
-use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
@@ -87,7 +86,7 @@ impl FromStr for WorkerTicket {
                 role,
             })
         };
-        parse().ok_or_else(|| PipelineError::Ticket {
+        parse().ok_or_else(|| PipelineError::ParkTicket {
             ticket: text.into(),
             reason: format!("it does not read {KIND}:HOST:STARTED:DESCRIPTOR:START:WORKER"),
         })
@@ -101,7 +100,7 @@ impl WorkerTicket {
             host: std::process::id(),
             started: started(std::process::id()).unwrap_or(0),
             descriptor: workshop.commands.file()?.descriptor(),
-            results: SegmentOptions::start_of_second(&workshop.commands)?,
+            results: OpenOptions::start_of_second(&workshop.commands)?,
             role,
         })
     }
@@ -116,9 +115,9 @@ impl WorkerTicket {
     /// nobody.
     ///
     /// # Errors
-    /// [`PipelineError::Ticket`] if the pipeline is gone or cannot be reached; [`PipelineError::Ring`].
+    /// [`PipelineError::ParkTicket`] if the pipeline is gone or cannot be reached; [`PipelineError::Ring`].
     pub fn join(&self) -> Result<Place, PipelineError> {
-        let refuse = |reason: String| PipelineError::Ticket { ticket: self.to_string(), reason };
+        let refuse = |reason: String| PipelineError::ParkTicket { ticket: self.to_string(), reason };
         let gone = || refuse(format!("process {}, which hosts the pipeline, has ended", self.host));
         let path = format!("/proc/{}/fd/{}", self.host, self.descriptor);
         let is_host = self.host == std::process::id();
@@ -126,9 +125,9 @@ impl WorkerTicket {
         if started(self.host) != Some(self.started) {
             return Err(gone());
         }
-        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(&path);
         let file = OwnedFd::from(file.map_err(|error| refuse(format!("opening {path}: {error}")))?);
-        let open = |start| SegmentOptions::new().open_at(&file, start);
+        let open = |start| OpenOptions::new().open_at(&file, start);
         let workshop = Workshop::join(open(0)?, open(self.results)?)
             .ok_or_else(|| refuse("its rings are no pipeline's".into()))?;
         if let WorkerRole::Producer(index) = self.role
@@ -167,7 +166,7 @@ impl Place {
     /// Is the commander, until there are no more commands or the pipeline stops.
     ///
     /// # Errors
-    /// [`PipelineError::Join`]; [`PipelineError::Ticket`] for a ticket of another role.
+    /// [`PipelineError::Join`]; [`PipelineError::ParkTicket`] for a ticket of another role.
     pub fn command(self, commander: impl Commander) -> Result<(), PipelineError> {
         match self.role {
             WorkerRole::Commander => unless_stopped(self.workshop.commanding(commander).map(Commanding::run)),
@@ -203,7 +202,7 @@ impl Place {
 /// The pipeline may have stopped before the worker was there.
 fn unless_stopped(worked: Result<(), PipelineError>) -> Result<(), PipelineError> {
     match worked {
-        Err(PipelineError::Join(JoinError::Closed)) => Ok(()),
+        Err(PipelineError::Join(RegisterError::Closed)) => Ok(()),
         other => other,
     }
 }

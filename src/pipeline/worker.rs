@@ -2,9 +2,9 @@
 
 use super::arrays::Arrays;
 use super::error::WorkerError;
-use crate::frame::{Element, Misfit};
-use crate::ring::Ring;
-use crate::typed;
+use crate::api::ring::Ring;
+use crate::types::cast;
+use crate::types::frame::{Element, ShapeError};
 
 /// Says what is to be made, one command after the other.
 pub trait Commander {
@@ -100,13 +100,13 @@ impl Filling<'_> {
     /// The elements of array `index`.
     ///
     /// # Errors
-    /// [`Misfit`] if the array is made of something else.
+    /// [`ShapeError`] if the array is made of something else.
     ///
     /// # Panics
     /// As [`Self::array`].
-    pub fn elements<T: Element>(&mut self, index: usize) -> Result<&mut [T], Misfit> {
+    pub fn elements<T: Element>(&mut self, index: usize) -> Result<&mut [T], ShapeError> {
         self.arrays.check::<T>(index)?;
-        typed::value_mut(self.array(index))
+        cast::value_mut(self.array(index))
     }
 
     /// The bytes of all arrays at once.

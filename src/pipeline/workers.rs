@@ -1,8 +1,8 @@
 //! Who works in a pipeline: threads or processes.
 
-use super::crew::Crew;
 use super::error::PipelineError;
 use super::threads::Threads;
+use super::worker_processes::Crew;
 
 #[derive(Debug)]
 pub(crate) enum Workers {

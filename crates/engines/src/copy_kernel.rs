@@ -4,7 +4,7 @@
 //! contestant with another copy would measure the copy.
 #![allow(unsafe_code, reason = "the kernels copy through raw pointers")]
 
-#[path = "../../../src/copy/mod.rs"]
+#[path = "../../../src/memory/copy/mod.rs"]
 #[allow(dead_code, reason = "what the library needs of it and this ring does not")]
 mod copy;
 

@@ -6,7 +6,7 @@ use seqring::pipeline::{
     Commands, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Worker,
     WorkerError, WorkerRole, WorkerTicket,
 };
-use seqring::stopping::Stop;
+use seqring::failpoints::Failpoint;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -19,39 +19,39 @@ const ITEMS: u64 = 300;
 const PASSES_BEFORE: u64 = 3;
 
 /// Whether a producer certainly gets there. It sleeps only if there happens to be no command.
-pub(crate) fn passes(stop: Stop) -> bool {
+pub(crate) fn passes(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Stop::SeatTaken
-            | Stop::ExchangeLooked
-            | Stop::ExchangeArmed
-            | Stop::ExchangeDone
-            | Stop::ExchangeOwned
-            | Stop::TakeArmed
-            | Stop::TakeDone
-            | Stop::TakeOwned
-            | Stop::BellCleared
+        Failpoint::SeatTaken
+            | Failpoint::ExchangeLooked
+            | Failpoint::ExchangeArmed
+            | Failpoint::ExchangeDone
+            | Failpoint::ExchangeOwned
+            | Failpoint::TakeArmed
+            | Failpoint::TakeDone
+            | Failpoint::TakeOwned
+            | Failpoint::BellCleared
     )
 }
 
 /// Whether the commander does. How many commands it has issued there, all of which producers find.
-fn issued_at(stop: Stop) -> Option<u64> {
+fn issued_at(stop: Failpoint) -> Option<u64> {
     match stop {
-        Stop::SeatTaken => Some(0),
-        Stop::ExchangeLooked | Stop::ExchangeArmed => Some(PASSES_BEFORE),
-        Stop::ExchangeDone | Stop::ExchangeOwned => Some(PASSES_BEFORE + 1),
+        Failpoint::SeatTaken => Some(0),
+        Failpoint::ExchangeLooked | Failpoint::ExchangeArmed => Some(PASSES_BEFORE),
+        Failpoint::ExchangeDone | Failpoint::ExchangeOwned => Some(PASSES_BEFORE + 1),
         _ => None,
     }
 }
 
-pub(crate) fn commander_passes(stop: Stop) -> bool {
+pub(crate) fn commander_passes(stop: Failpoint) -> bool {
     issued_at(stop).is_some()
 }
 
 /// A worker process; with a point, the victim.
 pub(crate) fn be_worker(stop: Option<usize>, ticket: &str) {
-    if let Some(stop) = stop.map(|stop| Stop::ALL[stop]) {
-        victim::die_at(stop, if stop == Stop::SeatTaken { 0 } else { PASSES_BEFORE });
+    if let Some(stop) = stop.map(|stop| Failpoint::ALL[stop]) {
+        victim::die_at(stop, if stop == Failpoint::SeatTaken { 0 } else { PASSES_BEFORE });
     }
     let ticket: WorkerTicket = ticket.parse().expect("the parent's");
     let place = ticket.join().expect("the parent lives");
@@ -78,7 +78,7 @@ struct Victims {
 }
 
 impl Victims {
-    fn new(role: WorkerRole, stop: Stop) -> Self {
+    fn new(role: WorkerRole, stop: Failpoint) -> Self {
         Victims { role, stop: Some(victim::number_of(stop)), victim: Arc::default() }
     }
 }
@@ -124,12 +124,12 @@ impl Worker for Process {
 }
 
 /// Whether a lone producer, whose results nobody takes, gets there when it makes the one that fills their ring.
-fn fills(stop: Stop) -> bool {
-    passes(stop) && !matches!(stop, Stop::SeatTaken | Stop::BellCleared)
+fn fills(stop: Failpoint) -> bool {
+    passes(stop) && !matches!(stop, Failpoint::SeatTaken | Failpoint::BellCleared)
 }
 
 /// In both orders; and where the item is skipped. Says how many items came.
-pub(crate) fn run(stop: Stop) -> Result<u64, String> {
+pub(crate) fn run(stop: Failpoint) -> Result<u64, String> {
     for order in ORDERS {
         run_in(order, stop).map_err(|error| format!("{order:?}: {error}"))?;
     }
@@ -144,7 +144,7 @@ fn pipeline(order: Order) -> Pipeline {
     Pipeline::new().bytes(8).producers(2).in_flight(6).order(order).on_failure(OnFailure::Retry(2))
 }
 
-fn run_in(order: Order, stop: Stop) -> Result<(), String> {
+fn run_in(order: Order, stop: Failpoint) -> Result<(), String> {
     let victims = Victims::new(WorkerRole::Producer(0), stop);
     let mut items = pipeline(order).start_with(victims).map_err(|error| error.to_string())?;
     let mut came = vec![false; ITEMS as usize];
@@ -168,7 +168,7 @@ fn run_in(order: Order, stop: Stop) -> Result<(), String> {
 
 /// The consumer takes nothing before the victim is dead, whose last result, if it came to that, fills their ring. Says how
 /// many items did not come.
-fn run_full(stop: Stop) -> Result<u64, String> {
+fn run_full(stop: Failpoint) -> Result<u64, String> {
     let pipeline = pipeline(Order::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
     let victims = Victims::new(WorkerRole::Producer(0), stop);
     let dead = victims.victim.clone();
@@ -195,7 +195,7 @@ fn run_full(stop: Stop) -> Result<u64, String> {
 }
 
 /// The commander is the victim; the consumer takes nothing before it is dead and all results are there. Says how many came.
-pub(crate) fn run_commander(stop: Stop) -> Result<u64, String> {
+pub(crate) fn run_commander(stop: Failpoint) -> Result<u64, String> {
     let mut came = 0;
     for order in ORDERS {
         came += run_commander_in(order, stop).map_err(|error| format!("{order:?}: {error}"))?;
@@ -203,7 +203,7 @@ pub(crate) fn run_commander(stop: Stop) -> Result<u64, String> {
     Ok(came)
 }
 
-fn run_commander_in(order: Order, stop: Stop) -> Result<u64, String> {
+fn run_commander_in(order: Order, stop: Failpoint) -> Result<u64, String> {
     let issued = issued_at(stop).expect("it gets there");
     let victims = Victims::new(WorkerRole::Commander, stop);
     let dead = victims.victim.clone();

@@ -4,7 +4,7 @@ use harness::engine::{Batch, Engine, EngineReader, EngineWriter, read_one_by_one
 use harness::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
 use harness::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use harness::sink::{Scratch, Sink};
-use seqring::{Claim, Config, JoinError, Lagged, Reader, Ring, RingError, Start, Taker, Writer};
+use seqring::{Claim, Config, Lagged, Reader, RegisterError, Ring, RingError, Start, Taker, Writer};
 use seqring::{TryReadError, TryWriteError};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
@@ -122,7 +122,7 @@ fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     Ok(writer)
 }
 
-fn joining(attempt: &'static str, error: JoinError) -> EngineError {
+fn joining(attempt: &'static str, error: RegisterError) -> EngineError {
     EngineError::failed(attempt, error)
 }
 

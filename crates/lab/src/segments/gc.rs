@@ -4,7 +4,7 @@ use super::record::shown;
 use super::{Common, bytes};
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{Found, Location, Ring, RingError, Segment};
+use seqring::{Location, Ring, RingError, Segment, SegmentEntry};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(!options.remove || records.iter().all(|record| record.verdict != Verdict::Failed))
 }
 
-fn judge(found: &Found, options: &Options) -> Record {
+fn judge(found: &SegmentEntry, options: &Options) -> Record {
     let (verdict, why) = match &found.segment {
         Ok(segment) => match verdict(segment, options) {
             Ok(verdict) => (verdict, None),

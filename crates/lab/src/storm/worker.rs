@@ -104,7 +104,7 @@ pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
 }
 
 /// In a test build, workers rest now and then between two steps of a protocol: there, then, most kills strike.
-#[cfg(seqring_stops)]
+#[cfg(seqring_failpoints)]
 fn linger_at_points() {
     seqring::stopping::on_stop(|_| {
         if fastrand::u8(..) == 0 {
@@ -113,5 +113,5 @@ fn linger_at_points() {
     });
 }
 
-#[cfg(not(seqring_stops))]
+#[cfg(not(seqring_failpoints))]
 fn linger_at_points() {}
