@@ -22,7 +22,7 @@ pub(crate) struct Filling {
     bytes: Bytes,
     is_open: AtomicBool,
     /// What keeps the bytes mapped.
-    _mapping: seqring::pipeline::Mapping,
+    _memory: seqring::pipeline::ItemMemory,
     born: Generation,
 }
 
@@ -31,7 +31,7 @@ impl Filling {
         Filling {
             number: filling.number(),
             tries: filling.tries(),
-            _mapping: filling.mapping(),
+            _memory: filling.memory(),
             bytes: Bytes::of(filling.bytes_mut()),
             is_open: AtomicBool::new(true),
             born: Generation::now(),

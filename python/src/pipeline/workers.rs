@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
-use seqring::pipeline::{Exit, Launch, Worker, WorkerError, WorkerRole, WorkerTicket};
+use seqring::pipeline::{ProcessExit, Spawner, WorkerError, WorkerProcess, WorkerRole, WorkerTicket};
 use std::ffi::c_int;
 use std::time::{Duration, Instant};
 
@@ -38,15 +38,15 @@ impl Workers {
     }
 }
 
-impl Launch for Workers {
-    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+impl Spawner for Workers {
+    fn spawn(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn WorkerProcess>, WorkerError> {
         Python::attach(|py| {
             let start = || {
                 let process = Workers::start(self, py, ticket)?;
                 let pid = process.getattr(intern!(py, "pid"))?.extract()?;
                 let sentinel = process.getattr(intern!(py, "sentinel"))?.extract()?;
                 let (process, raised) = (process.unbind(), self.raised.clone());
-                Ok(Box::new(Started { process, pid, sentinel, looks: 0, raised }) as Box<dyn Worker>)
+                Ok(Box::new(Started { process, pid, sentinel, looks: 0, raised }) as Box<dyn WorkerProcess>)
             };
             start().map_err(|error: PyErr| {
                 let description = describe(py, &error);
@@ -93,13 +93,13 @@ impl Started {
     }
 
     /// Its exit code, asked of Python. An error if Python does not say.
-    fn ask(&self, timeout: Duration) -> Result<Option<Exit>, Unsaid> {
+    fn ask(&self, timeout: Duration) -> Result<Option<ProcessExit>, Unsaid> {
         let deadline = Instant::now() + timeout;
         let code: Option<i32> = self.insist(|py| {
             let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
             self.process.call_method1(py, intern!(py, "wait"), (left,))?.extract(py)
         })?;
-        Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
+        Ok(code.map(|code| if code < 0 { ProcessExit::Signal(-code) } else { ProcessExit::Code(code) }))
     }
 
     /// Calls Python, again if that raises: this may be the main thread, where the handlers of signals run, and what they
@@ -127,12 +127,12 @@ fn is_child(pid: u32) -> bool {
     }
 }
 
-impl Worker for Started {
+impl WorkerProcess for Started {
     fn pid(&self) -> u32 {
         self.pid
     }
 
-    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<ProcessExit>> {
         if timeout.is_zero() && self.seems_alive() {
             return Ok(None);
         }
@@ -141,7 +141,7 @@ impl Worker for Started {
             return Ok(exit);
         }
         // One that is no child of ours, but a server's, may have ended since it was asked for.
-        Ok(self.ask(Duration::ZERO).ok().map(|exit| exit.unwrap_or(Exit::Unknown)))
+        Ok(self.ask(Duration::ZERO).ok().map(|exit| exit.unwrap_or(ProcessExit::Unknown)))
     }
 
     fn kill(&mut self) {

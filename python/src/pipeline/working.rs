@@ -6,14 +6,14 @@ use crate::pipeline::failures;
 use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use seqring::pipeline::{PipelineError, Place, WorkerTicket};
+use seqring::pipeline::{JoinedWorker, PipelineError, WorkerTicket};
 use std::ffi::c_long;
 
 /// Joins by a ticket, and works until there is nothing left to do.
 fn work(
     py: Python<'_>,
     ticket: &str,
-    work: impl FnOnce(Place) -> Result<(), PipelineError> + Send,
+    work: impl FnOnce(JoinedWorker) -> Result<(), PipelineError> + Send,
 ) -> PyResult<()> {
     let done = py.detach(|| ticket.parse::<WorkerTicket>()?.join().and_then(work));
     done.map_err(|error| failures::raised(py, error))
@@ -22,19 +22,19 @@ fn work(
 /// Is the commander of that ticket: calls `role.build()` and then `role.next()` until it is `None`.
 #[pyfunction]
 pub(crate) fn be_commander(py: Python<'_>, ticket: &str, role: Py<PyAny>) -> PyResult<()> {
-    work(py, ticket, |place| place.command(Calls::new(role)))
+    work(py, ticket, |worker| worker.run_commander(Calls::new(role)))
 }
 
 /// Says that there is no worker for that ticket, and why.
 #[pyfunction]
 pub(crate) fn refuse(py: Python<'_>, ticket: &str, why: String) -> PyResult<()> {
-    work(py, ticket, |place| place.refuse(why.into()))
+    work(py, ticket, |worker| worker.fail_build(why.into()))
 }
 
 /// Is the producer of that ticket: calls `role.build()` and then `role.make(message, filling)` for each message.
 #[pyfunction]
 pub(crate) fn be_producer(py: Python<'_>, ticket: &str, role: Py<PyAny>) -> PyResult<()> {
-    work(py, ticket, |place| place.produce(Calls::new(role)))
+    work(py, ticket, |worker| worker.run_producer(Calls::new(role)))
 }
 
 /// Raises `SystemExit` in a thread, when it next runs code of Python's.
