@@ -336,8 +336,8 @@ impl Producer for Late {
     }
 }
 
-/// Fails if the failed `build` overtakes items, or is dropped because other producers make those items
-/// meanwhile; by never ending, if it comes after a command that its producer drops.
+/// Fails if the failed `build` overtakes items, or is dropped because other producers make those
+/// items meanwhile; by never ending, if it comes after a command that its producer drops.
 #[test]
 fn a_build_that_fails_late_is_reported_after_the_items_that_are_there() {
     for round in 0..200 {

@@ -1,4 +1,5 @@
-//! Pipelines of processes whose workers fail, hang or die: the errors, and how the pipeline recovers.
+//! Pipelines of processes whose workers fail, hang or die: the errors, and how the pipeline
+//! recovers.
 //!
 //! The workers are this test binary, run again for the test `child`.
 #![cfg(target_os = "linux")]
@@ -202,7 +203,8 @@ fn the_item_of_a_dead_producer_is_skipped_and_reported_in_its_place() {
     }
 }
 
-/// A pipeline whose buffers are all full, so that all workers wait; and the number of the next item.
+/// A pipeline whose buffers are all full, so that all workers wait; and the number of the next
+/// item.
 fn all_idle(pipeline: &Pipeline, workers: &Recorded) -> (Items, u64) {
     let mut items = pipeline.clone().in_flight(6).start_with(workers.clone()).unwrap();
     let mut next = 0;
@@ -247,7 +249,8 @@ fn a_producer_that_is_killed_while_it_waits_is_named_or_replaced() {
 }
 
 /// Fails if a command is lost or made twice when a producer dies, at any instruction. An item takes
-/// less time than the detection of a death, so the deaths hit nearly all places of a producer's loop.
+/// less time than the detection of a death, so the deaths hit nearly all places of a producer's
+/// loop.
 #[test]
 fn every_item_comes_once_however_often_producers_are_killed() {
     for order in ORDERS {

@@ -34,7 +34,8 @@ fn child() {
     }
 }
 
-/// The first producer is a hundred times slower than the others; all fail at every seventh command, once.
+/// The first producer is a hundred times slower than the others; all fail at every seventh command,
+/// once.
 fn of_any_speed(index: usize) -> impl FnMut(&[u8], &mut Filling<'_>) -> Result<(), WorkerError> {
     move |command, item| {
         let until = Instant::now() + Duration::from_micros(if index == 0 { 2000 } else { 20 });

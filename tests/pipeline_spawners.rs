@@ -1,5 +1,5 @@
-//! Pipelines whose worker processes do not do what the host asks of them: they survive a kill, return
-//! late, never join, or do not report their state.
+//! Pipelines whose worker processes do not do what the host asks of them: they survive a kill,
+//! return late, never join, or do not report their state.
 //!
 //! The workers are threads, or this test binary, run again for the test `child`.
 #![cfg(target_os = "linux")]
@@ -41,8 +41,8 @@ fn pair() -> Pipeline {
     two_arrays().producers(2)
 }
 
-/// Starts threads that join by their tickets. A producer returns from its first try of item 7 when it
-/// is killed; the kill has no other effect.
+/// Starts threads that join by their tickets. A producer returns from its first try of item 7 when
+/// it is killed; the kill has no other effect.
 #[derive(Debug)]
 struct ThreadSpawner;
 

@@ -23,20 +23,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The configuration of a pipeline: see the [module](super).
+#[must_use]
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     arrays: Result<Arrays, String>,
     producers: usize,
     in_flight: Option<usize>,
-    held_items: usize,
     order: ItemOrder,
     on_failure: OnFailure,
-    produce_timeout: Option<Duration>,
-    build_timeout: Option<Duration>,
-    start_timeout: Duration,
-    text_bytes: usize,
-    metadata_bytes: usize,
-    command_bytes: usize,
+    sizes: Sizes,
+    limits: TimeLimits,
 }
 
 /// Default space for the message of a failure, which lies in the place of an item.
@@ -65,27 +61,25 @@ impl Pipeline {
             arrays: Ok(Arrays::default()),
             producers: 1,
             in_flight: None,
-            held_items: 4,
             order: ItemOrder::Ordered,
             on_failure: OnFailure::Fail,
-            produce_timeout: None,
-            build_timeout: None,
-            start_timeout: START_TIMEOUT,
-            text_bytes: TEXT_BYTES,
-            metadata_bytes: 0,
-            command_bytes: COMMAND_BYTES,
+            sizes: Sizes {
+                held_items: 4,
+                command_bytes: COMMAND_BYTES,
+                metadata_bytes: 0,
+                text_bytes: TEXT_BYTES,
+            },
+            limits: TimeLimits { start: START_TIMEOUT, build: None, produce: None },
         }
     }
 
     /// Appends an array to each item.
-    #[must_use]
     pub fn array(self, frame: Frame) -> Self {
         let bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
         self.add(Some(frame), bytes)
     }
 
     /// Appends an array of `bytes` bytes to each item.
-    #[must_use]
     pub fn bytes(self, bytes: usize) -> Self {
         self.add(None, bytes)
     }
@@ -100,7 +94,6 @@ impl Pipeline {
     }
 
     /// The number of producers.
-    #[must_use]
     pub fn producers(mut self, producers: usize) -> Self {
         self.producers = producers;
         self
@@ -109,7 +102,6 @@ impl Pipeline {
     /// The maximum number of commands issued whose items were not yet taken. The default is as many
     /// as make up a megabyte of items, at most 64, and at least two a producer: for small items, a
     /// wake-up for each item would cost more than making it.
-    #[must_use]
     pub fn in_flight(mut self, commands: usize) -> Self {
         self.in_flight = Some(commands);
         self
@@ -117,79 +109,71 @@ impl Pipeline {
 
     /// The maximum number of items that the consumer holds at a time. Each needs a buffer, which is
     /// allocated on first use.
-    #[must_use]
     pub fn held_items(mut self, items: usize) -> Self {
-        self.held_items = items;
+        self.sizes.held_items = items;
         self
     }
 
     /// The order of the items.
-    #[must_use]
     pub fn order(mut self, order: ItemOrder) -> Self {
         self.order = order;
         self
     }
 
     /// What happens when a producer fails.
-    #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
     }
 
     /// The time limit of a producer for an item, and for its `build` unless
-    /// [`build_timeout`](Self::build_timeout) is set. It is found exceeded up to a quarter late, and
-    /// only while the consumer waits for an item. A process is killed and replaced. A thread cannot be
-    /// ended: it continues when it returns from the user's code, and its late item is dropped.
+    /// [`build_timeout`](Self::build_timeout) is set. It is found exceeded up to a quarter late,
+    /// and only while the consumer waits for an item. A process is killed and replaced. A thread
+    /// cannot be ended: it continues when it returns from the user's code, and its late item is
+    /// dropped.
     ///
     /// # Cost
     /// With threads, a copy of the command for each item.
-    #[must_use]
     pub fn produce_timeout(mut self, timeout: Duration) -> Self {
-        self.produce_timeout = Some(timeout);
+        self.limits.produce = Some(timeout);
         self
     }
 
-    /// The time limit for `build` of a producer or of the commander. If it is exceeded, the pipeline
-    /// ends.
-    #[must_use]
+    /// The time limit for `build` of a producer or of the commander. If it is exceeded, the
+    /// pipeline ends.
     pub fn build_timeout(mut self, timeout: Duration) -> Self {
-        self.build_timeout = Some(timeout);
+        self.limits.build = Some(timeout);
         self
     }
 
-    /// The time limit of a process from its start until it joins, before its `build`. The default is
-    /// a minute.
-    #[must_use]
+    /// The time limit of a process from its start until it joins, before its `build`. The default
+    /// is a minute.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.start_timeout = timeout;
+        self.limits.start = timeout;
         self
     }
 
-    /// The length of the longest message of a failure. Longer ones are cut. The default is the larger
-    /// of 512 bytes and an item's size. Each buffer has room for it.
-    #[must_use]
+    /// The length of the longest message of a failure. Longer ones are cut. The default is the
+    /// larger of 512 bytes and an item's size. Each buffer has room for it.
     pub fn message_bytes(mut self, bytes: usize) -> Self {
-        self.text_bytes = bytes.max(MIN_TEXT_BYTES);
+        self.sizes.text_bytes = bytes.max(MIN_TEXT_BYTES);
         self
     }
 
     /// The length of an item's longest metadata. The default is 0.
-    #[must_use]
     pub fn metadata_bytes(mut self, bytes: usize) -> Self {
-        self.metadata_bytes = bytes;
+        self.sizes.metadata_bytes = bytes;
         self
     }
 
     /// The length of the longest command. The default is 4096 bytes.
-    #[must_use]
     pub fn command_bytes(mut self, bytes: usize) -> Self {
-        self.command_bytes = bytes;
+        self.sizes.command_bytes = bytes;
         self
     }
 
-    /// Starts the pipeline with threads as workers. `producer` makes the producer of an index, counted
-    /// from 0.
+    /// Starts the pipeline with threads as workers. `producer` makes the producer of an index,
+    /// counted from 0.
     ///
     /// # Errors
     /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`],
@@ -207,7 +191,7 @@ impl Pipeline {
         refuse_lost_worker()?;
         let channels =
             self.channels(|[commands, results]| Ok([Ring::heap(commands)?, Ring::heap(results)?]))?;
-        let copies = self.produce_timeout.map_or(0, |_| self.producers);
+        let copies = self.limits.produce.map_or(0, |_| self.producers);
         let copies: Vec<CommandCopy> = (0..copies).map(|_| CommandCopy::default()).collect();
         let mut items = self.items(channels.clone(), Workers::Threads(Threads::new()), copies.clone())?;
         if let Workers::Threads(threads) = &mut items.workers {
@@ -247,19 +231,13 @@ impl Pipeline {
         let in_flight = self.in_flight.unwrap_or_else(|| {
             (IN_FLIGHT_BYTES / arrays.bytes().max(1)).min(MAX_DEFAULT_IN_FLIGHT).max(2 * self.producers)
         });
-        if self.producers == 0 || in_flight == 0 || self.held_items == 0 {
+        if self.producers == 0 || in_flight == 0 || self.sizes.held_items == 0 {
             let what = "it needs a producer, a command in flight and an item to be held";
             return Err(PipelineError::Config(what.into()));
         }
         let (producers, order, on_failure) = (self.producers, self.order, self.on_failure);
-        let sizes = Sizes {
-            in_flight,
-            held_items: self.held_items,
-            command_bytes: self.command_bytes,
-            metadata_bytes: self.metadata_bytes,
-            text_bytes: self.text_bytes,
-        };
-        Ok(Channels::create(Plan { arrays, producers, order, on_failure }, sizes, create)?)
+        let plan = Plan { arrays, producers, order, on_failure };
+        Ok(Channels::create(plan, in_flight, self.sizes, create)?)
     }
 
     fn items(
@@ -268,13 +246,10 @@ impl Pipeline {
         workers: Workers,
         copies: Vec<CommandCopy>,
     ) -> Result<Items, PipelineError> {
-        let limits = TimeLimits {
-            start: self.start_timeout,
-            build: self.build_timeout.or(self.produce_timeout),
-            produce: self.produce_timeout,
-        };
+        let build = self.limits.build.or(self.limits.produce);
+        let limits = TimeLimits { build, ..self.limits };
         let processes = matches!(workers, Workers::Processes(_));
         let supervisor = Supervisor::new(&channels, limits, copies, processes)?;
-        Ok(Items::new(channels, supervisor, workers, self.held_items))
+        Ok(Items::new(channels, supervisor, workers, self.sizes.held_items))
     }
 }

@@ -1,14 +1,16 @@
-//! The channels of a pipeline: its two rings and its status, and which entry of each ring's registry
-//! belongs to which participant.
+//! The channels of a pipeline: its two rings and its status, and which entry of each ring's
+//! registry belongs to which participant.
 //!
 //! Each participant has fixed entries. So a process that replaces a dead one takes over that one's
 //! buffers, and a command that a dead process had taken is known to be that producer's.
 //!
-//! | entry of  | the commands ring                                | the results ring           |
-//! |-----------|--------------------------------------------------|----------------------------|
-//! | producer  | its taker; a writer, for commands that it returns | its writer                 |
-//! | commander | its writer                                       | its writer                 |
-//! | host      | a writer, for retries; a taker of dead producers' commands | a writer; one taker for each item that may be held |
+//! | entry of  | commands ring                               | results ring                     |
+//! |-----------|---------------------------------------------|----------------------------------|
+//! | producer  | taker; writer of the commands it returns    | writer                           |
+//! | commander | writer                                      | writer                           |
+//! | host      | writer of retries; taker of orphaned commands | writer; a taker an item held   |
+//!
+//! An orphaned command is one that a dead producer had taken.
 
 use super::commander::{Commander, CommanderLoop};
 use super::error::PipelineError;
@@ -23,8 +25,8 @@ use crate::types::config::{Config, Delivery};
 use crate::types::error::{RegisterError, RingError};
 use std::time::Duration;
 
-/// One handle on a pipeline's rings. The host, which is the consumer's process, creates them; worker
-/// processes open them.
+/// One handle on a pipeline's rings. The host, which is the consumer's process, creates them;
+/// worker processes open them.
 #[derive(Clone, Debug)]
 pub(crate) struct Channels {
     pub(crate) commands: Ring,
@@ -36,7 +38,6 @@ pub(crate) struct Channels {
 /// The sizes of the rings that do not follow from the plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    pub(crate) in_flight: usize,
     pub(crate) held_items: usize,
     pub(crate) command_bytes: usize,
     pub(crate) metadata_bytes: usize,
@@ -45,13 +46,15 @@ pub(crate) struct Sizes {
 
 /// The longest sleep of a worker. The host detects deaths, and wakes all workers when it finds one.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// Entries of the host, other than its takers of results: in each ring a writer and perhaps a taker.
+/// Entries of the host, other than its takers of results: in each ring a writer and perhaps a
+/// taker.
 const HOST: usize = 2;
 
 impl Channels {
     /// Sets up a new pipeline, whose two rings `create` makes.
     pub(crate) fn create(
         plan: Plan,
+        in_flight: usize,
         sizes: Sizes,
         create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
     ) -> Result<Self, RingError> {
@@ -59,16 +62,17 @@ impl Channels {
             Config::new(slots, bytes).delivery(Delivery::Queue).participants(participants).tag(true)
         };
         let producers = plan.producers;
-        // One more for each participant that may return a command: so a return never waits for another
-        // participant to take one. Saturated sums exceed what a ring can have, and are refused there.
-        let slots = sizes.in_flight.saturating_add(producers).saturating_add(1);
+        // One more for each participant that may return a command: so a return never waits for
+        // another participant to take one. Saturated sums exceed what a ring can have, and are
+        // refused there.
+        let slots = in_flight.saturating_add(producers).saturating_add(1);
         let commands =
             config(slots, sizes.command_bytes, producers.saturating_mul(2).saturating_add(1 + HOST))
                 .meta_bytes(TRIED_BY_BYTES)
                 .user_words(Status::words(&plan));
         let bytes = plan.arrays.bytes().max(sizes.text_bytes);
         let participants = producers.saturating_add(1 + HOST).saturating_add(sizes.held_items);
-        let results = config(sizes.in_flight, bytes, participants).meta_bytes(sizes.metadata_bytes);
+        let results = config(in_flight, bytes, participants).meta_bytes(sizes.metadata_bytes);
         let [commands, results] = create([&commands, &results])?;
         let status = Status::set_up(&commands, &plan);
         Ok(Channels { commands, results, status, plan })
@@ -185,9 +189,9 @@ pub(crate) mod tests {
         let mut arrays = Arrays::default();
         arrays.add(None, 8).and_then(|()| arrays.add(None, 8)).unwrap();
         let plan = Plan { arrays: arrays.into(), producers: 1, order, on_failure };
-        let sizes = Sizes { in_flight, held_items: 1, command_bytes: 8, metadata_bytes: 0, text_bytes: 64 };
+        let sizes = Sizes { held_items: 1, command_bytes: 8, metadata_bytes: 0, text_bytes: 64 };
         let heap = |[commands, results]: [&Config; 2]| Ok([Ring::heap(commands)?, Ring::heap(results)?]);
-        Channels::create(plan, sizes, heap).unwrap()
+        Channels::create(plan, in_flight, sizes, heap).unwrap()
     }
 
     /// Fails if a joining worker uses an entry that the registry does not have.

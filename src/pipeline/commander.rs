@@ -1,7 +1,7 @@
 //! The commander: the user's trait, and the loop that issues its commands.
 //!
-//! A command is issued only when its result has room. So the number of commands in flight is at most
-//! the number of result slots; the commands ring, which has more slots, always has room for a
+//! A command is issued only when its result has room. So the number of commands in flight is at
+//! most the number of result slots; the commands ring, which has more slots, always has room for a
 //! producer that returns a command; and the commander sleeps in one place.
 
 use super::error::{WorkerError, call_user};

@@ -40,9 +40,9 @@ impl HostWatchdog {
         Ok(HostWatchdog { host: Arc::new(pidfd_open(pid, PidfdFlags::empty())?), thread: None })
     }
 
-    /// Starts the thread, which sleeps until the host ends or this watchdog is dropped. When the host
-    /// ends, the thread closes the rings, so that waits return. If the worker has not left after
-    /// [`LEAVE_WITHIN`], because it is in the user's code, the thread kills this process.
+    /// Starts the thread, which sleeps until the host ends or this watchdog is dropped. When the
+    /// host ends, the thread closes the rings, so that waits return. If the worker has not left
+    /// after [`LEAVE_WITHIN`], because it is in the user's code, the thread kills this process.
     pub(crate) fn start(&mut self, channels: &Channels) -> io::Result<()> {
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (working, left) = channel();
@@ -74,7 +74,8 @@ fn host_ends_first(host: &OwnedFd, wake: &OwnedFd, left: &Receiver<()>) -> bool 
         }
         match polled {
             Ok(_) if either[0].revents().contains(PollFlags::IN) => return true,
-            // Another process with a copy of the descriptor wrote to it: read, or `poll` would spin.
+            // Another process with a copy of the descriptor wrote to it: read, or `poll` would
+            // spin.
             Ok(_) => drop(rustix::io::read(wake, &mut [0; 8])),
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => sleep(RETRY_AFTER),

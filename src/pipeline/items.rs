@@ -87,8 +87,8 @@ impl Items {
         self.advance(Instant::now().checked_add(timeout))
     }
 
-    /// Waits for at most `timeout` until the next call returns at once, with an item, an error or the
-    /// end. Returns whether it does.
+    /// Waits for at most `timeout` until the next call returns at once, with an item, an error or
+    /// the end. Returns whether it does.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         while self.ready.is_none() && !self.is_over() {
@@ -244,13 +244,13 @@ impl Items {
                 let worker = format!("producer {producer}");
                 return Outcome::Error(PipelineError::Build { worker, message });
             }
-            Some(ResultKind::FailedAtHost) => match self.supervisor.take_failure(number) {
-                Some(error) => error,
-                None => {
+            Some(ResultKind::FailedAtHost) => {
+                let Some(error) = self.supervisor.take_failure(number) else {
                     let what = format!("result {number} refers to an error that the host does not hold");
                     return Outcome::Error(PipelineError::Config(what));
-                }
-            },
+                };
+                error
+            }
             _ => PipelineError::Failed { number, producer, tries, message },
         };
         match self.channels.plan.on_failure {

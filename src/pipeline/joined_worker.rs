@@ -106,7 +106,8 @@ impl JoinedWorker {
         }
     }
 
-    /// Reports that this worker could not be made. The consumer gets `error` as that of its `build`.
+    /// Reports that this worker could not be made. The consumer gets `error` as that of its
+    /// `build`.
     ///
     /// # Errors
     /// [`PipelineError::Join`].

@@ -1,18 +1,18 @@
 //! A producer: the user's trait, and the loop that takes commands and publishes results.
 //!
-//! | step | the loop                                                                               |
-//! |------|----------------------------------------------------------------------------------------|
-//! | 1    | takes a command; one that this producer failed at last goes back to the queue          |
-//! | 2    | claims the buffer of its result                                                        |
-//! | 3    | sets its state to `Working`, and calls `produce`, which fills the buffer               |
-//! | 4    | exchanges `Working` for `Idle`; if that fails, the consumer gave it up: the item is dropped |
-//! | 5    | publishes the item, or handles the failure: returns the command, or publishes a record |
+//! | step | the loop                                                                          |
+//! |------|-----------------------------------------------------------------------------------|
+//! | 1    | takes a command; if this producer was the last to try it, returns it to the queue |
+//! | 2    | claims the buffer of its result                                                   |
+//! | 3    | sets its state to `Working`, and calls `produce`, which fills the buffer          |
+//! | 4    | exchanges `Working` for `Idle`; if it was given up, that fails: drops the item    |
+//! | 5    | publishes the item; or, if `produce` failed, requeues or reports  |
 
 use super::error::{WorkerError, call_user};
 use super::item::Filling;
 use super::plan::Plan;
 use super::results::ResultWriter;
-use super::status::{Status, WorkerState};
+use super::status::{Counter, Status, WorkerState};
 use super::tag::{ResultKind, Tag};
 use crate::api::ring::Ring;
 use crate::api::taker::{Taken, Taker};
@@ -74,8 +74,8 @@ pub(crate) struct ProducerContext {
     pub(crate) returned_last: bool,
 }
 
-/// A copy of the command that a thread works on. If the thread hangs, it holds the command itself for
-/// ever, and the host retries the copy.
+/// A copy of the command that a thread works on. If the thread hangs, it holds the command itself
+/// for ever, and the host retries the copy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CommandCopy(Arc<Mutex<(u64, Vec<u8>)>>);
 
@@ -111,7 +111,8 @@ impl<P: Producer> ProducerLoop<P> {
         {
             return context.leave();
         }
-        // Only now: until the failure is published, no other producer may return a command to this one.
+        // Only now: until the failure is published, no other producer may return a command to this
+        // one.
         context.transition(WorkerState::Building, WorkerState::Idle);
         while let Ok(command) = self.commands.take() {
             let tag = Tag::from_word(command.received().tag);
@@ -137,8 +138,8 @@ impl<P: Producer> ProducerLoop<P> {
 
 impl ProducerContext {
     /// Makes and publishes the result of a command. False if the consumer gave this process up
-    /// before: then the process is about to be killed, and the host decides about the command, which
-    /// it finds still taken by this process.
+    /// before: then the process is about to be killed, and the host decides about the command,
+    /// which it finds still taken by this process.
     fn produce(
         &mut self,
         producer: &mut impl Producer,
@@ -169,7 +170,7 @@ impl ProducerContext {
         // A thread that was given up continues: the host has the copy of its command, and decides.
         let continues = in_time
             || (self.command_copy.is_some() && line.transition(WorkerState::GivenUp, WorkerState::Idle));
-        line.count_busy(began.elapsed()); // After the transition: a changed count shows that it returned.
+        line.add(Counter::BusyNanos, began.elapsed().as_nanos() as u64); // After the transition: a changed count shows that it returned.
         if !in_time {
             return Ok(continues);
         }
@@ -181,14 +182,14 @@ impl ProducerContext {
             Err(message) => Err(message),
         };
         match published {
-            Ok(()) => line.count_made(),
+            Ok(()) => line.add(Counter::Made, 1),
             Err(message) => self.fail(tag, command, &message)?,
         }
         Ok(true)
     }
 
     fn fail(&mut self, tag: Tag, command: &[u8], message: &str) -> Result<(), WriteError> {
-        self.status.line(self.index).count_failed();
+        self.status.line(self.index).add(Counter::Failed, 1);
         if let Some(next_try) = self.plan.on_failure.retry(tag) {
             return self.requeue(next_try, command).map(drop);
         }
@@ -223,8 +224,8 @@ impl ProducerContext {
     }
 
     /// Returns a command to the end of the queue. If it is the second one in a row, the queue may
-    /// hold nothing else; then this producer waits until another one takes it, but only for a moment,
-    /// because the other producers may be waiting likewise.
+    /// hold nothing else; then this producer waits until another one takes it, but only for a
+    /// moment, because the other producers may be waiting likewise.
     fn return_command(&mut self, tag: Tag, command: Taken<'_>) -> Result<(), WriteError> {
         let sequence = self.requeue(tag, &command)?;
         drop(command);
@@ -236,8 +237,8 @@ impl ProducerContext {
 
     /// Waits at most [`RETURN_WAIT`] until the command of that sequence is taken.
     fn wait_until_taken(&mut self, sequence: u64) -> Result<(), WriteError> {
-        // It is taken when the next message of its slot has room. There is no next message at the end
-        // of the sequence space, to which a faulty peer may have set the counter.
+        // It is taken when the next message of its slot has room. There is no next message at the
+        // end of the sequence space, to which a faulty peer may have set the counter.
         let next = sequence.saturating_add(self.command_slots);
         if next >= SEQUENCE_LIMIT {
             return Ok(());
@@ -306,7 +307,8 @@ mod tests {
         assert_eq!(channels.status.line(0).stats().made, 1);
     }
 
-    /// Fails, by a panic, if a faulty peer can make a producer wait for a sequence beyond the limit.
+    /// Fails, by a panic, if a faulty peer can make a producer wait for a sequence beyond the
+    /// limit.
     #[test]
     fn a_producer_does_not_wait_for_a_command_at_the_end_of_the_sequence_space() {
         let channels = on_heap(ItemOrder::Ordered, OnFailure::Retry(1), 1);

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// that runs other programs which may start pipelines removes it from their environment.
 pub const WORKER_VARIABLE: &str = "SEQRING_WORKER";
 
-/// Starts workers by running a program: this one again, unless [another](Self::program) is named. The
-/// program becomes the worker where it calls [`worker_main`].
+/// Starts workers by running a program: this one again, unless [another](Self::program) is named.
+/// The program becomes the worker where it calls [`worker_main`].
 ///
 /// A worker's standard input is empty; it inherits standard output and standard error.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The writing side of the results ring, in either order.
 //!
-//! In order, result `n` goes to sequence `n`; a second result of that number finds it published.
-//! In any order, a result goes to the next free sequence, and the consumer drops repetitions.
+//! In order, result `n` goes to sequence `n`; a second result of that number finds it published. In
+//! any order, a result goes to the next free sequence, and the consumer drops repetitions.
 
 use super::plan::ItemOrder;
 use super::tag::Tag;
@@ -45,8 +45,8 @@ impl ResultWriter {
         }
     }
 
-    /// Publishes the buffer of the last [`ResultClaim`], whose room another writer took, waiting for
-    /// the next room. Only for results in any order.
+    /// Publishes the buffer of the last [`ResultClaim`], whose room another writer took, waiting
+    /// for the next room. Only for results in any order.
     pub(crate) fn publish_again(&mut self, len: usize, header: &MessageHeader<'_>) -> Result<(), WriteError> {
         loop {
             match self.writer.claim(len)?.publish_with(header) {
@@ -56,8 +56,8 @@ impl ResultWriter {
         }
     }
 
-    /// Publishes a failure record or the end, waiting for room. Returns whether it became the result
-    /// of its number.
+    /// Publishes a failure record or the end, waiting for room. Returns whether it became the
+    /// result of its number.
     pub(crate) fn put(&mut self, tag: Tag, text: &[u8]) -> Result<PublishOutcome, WriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
         let header = MessageHeader { tag: tag.word(), metadata: &[] };

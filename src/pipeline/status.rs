@@ -59,33 +59,23 @@ pub(crate) enum WorkerState {
 }
 
 impl WorkerState {
-    // No tag: the detail of a command's tag is at most 254.
-    const IDLE: u64 = u64::MAX;
-    const BUILDING: u64 = u64::MAX - 1;
-    const GIVEN_UP: u64 = u64::MAX - 2;
-    const ABSENT: u64 = u64::MAX - 3;
-    const LEFT: u64 = u64::MAX - 4;
-
+    // The words of states without a tag are no tags: the detail of a command's tag is at most 254.
     fn word(self) -> u64 {
         match self {
-            WorkerState::Absent => Self::ABSENT,
-            WorkerState::Building => Self::BUILDING,
-            WorkerState::Idle => Self::IDLE,
+            WorkerState::Idle => u64::MAX,
+            WorkerState::Building => u64::MAX - 1,
+            WorkerState::GivenUp => u64::MAX - 2,
+            WorkerState::Absent => u64::MAX - 3,
+            WorkerState::Left => u64::MAX - 4,
             WorkerState::Working(tag) => tag.word(),
-            WorkerState::GivenUp => Self::GIVEN_UP,
-            WorkerState::Left => Self::LEFT,
         }
     }
 
     fn from_word(word: u64) -> Self {
-        match word {
-            Self::ABSENT => WorkerState::Absent,
-            Self::BUILDING => WorkerState::Building,
-            Self::IDLE => WorkerState::Idle,
-            Self::GIVEN_UP => WorkerState::GivenUp,
-            Self::LEFT => WorkerState::Left,
-            word => WorkerState::Working(Tag::from_word(word)),
-        }
+        [Self::Idle, Self::Building, Self::GivenUp, Self::Absent, Self::Left]
+            .into_iter()
+            .find(|state| state.word() == word)
+            .unwrap_or_else(|| WorkerState::Working(Tag::from_word(word)))
     }
 }
 
@@ -175,11 +165,17 @@ pub(crate) struct StatusLine<'s> {
     words: &'s [AtomicU64],
 }
 
+/// The first word of a line.
 const STATE: usize = 0;
-const MADE: usize = 1;
-const FAILED: usize = 2;
-const BUSY_NS: usize = 3;
-const REPLACED: usize = 4;
+
+/// The other words of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counter {
+    Made = 1,
+    Failed = 2,
+    BusyNanos = 3,
+    Replaced = 4,
+}
 
 impl StatusLine<'_> {
     pub(crate) fn state(&self) -> WorkerState {
@@ -195,28 +191,20 @@ impl StatusLine<'_> {
         self.words[STATE].compare_exchange(from.word(), to.word(), Relaxed, Relaxed).is_ok()
     }
 
-    pub(crate) fn count_made(&self) {
-        self.words[MADE].fetch_add(1, Relaxed);
+    pub(crate) fn add(&self, counter: Counter, count: u64) {
+        self.words[counter as usize].fetch_add(count, Relaxed);
     }
 
-    pub(crate) fn count_failed(&self) {
-        self.words[FAILED].fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn count_busy(&self, time: Duration) {
-        self.words[BUSY_NS].fetch_add(time.as_nanos() as u64, Relaxed);
-    }
-
-    pub(crate) fn count_replaced(&self) {
-        self.words[REPLACED].fetch_add(1, Relaxed);
+    fn get(&self, counter: Counter) -> u64 {
+        self.words[counter as usize].load(Relaxed)
     }
 
     pub(crate) fn stats(&self) -> ProducerStats {
         ProducerStats {
-            made: self.words[MADE].load(Relaxed),
-            failed: self.words[FAILED].load(Relaxed),
-            replaced: self.words[REPLACED].load(Relaxed),
-            busy: Duration::from_nanos(self.words[BUSY_NS].load(Relaxed)),
+            made: self.get(Counter::Made),
+            failed: self.get(Counter::Failed),
+            replaced: self.get(Counter::Replaced),
+            busy: Duration::from_nanos(self.get(Counter::BusyNanos)),
         }
     }
 }

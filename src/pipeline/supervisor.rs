@@ -2,12 +2,12 @@
 //! replaces processes that died, and decides what becomes of their commands. It has no thread: the
 //! consumer calls [`Supervisor::check`] while it waits for an item.
 //!
-//! | event                            | where the command is           | decision                        |
-//! |----------------------------------|--------------------------------|---------------------------------|
-//! | a producer process dies at it    | still taken, in the ring       | the host takes it over; policy  |
-//! | a producer process hangs at it   | as above                       | the process is killed; as above |
-//! | a producer thread hangs at it    | the thread keeps it; there is a copy | policy, for the copy      |
-//! | the commander dies               | issued ones are in the ring    | the error, after their results  |
+//! | event                   | where the command is     | recovery                               |
+//! |-------------------------|--------------------------|----------------------------------------|
+//! | a producer process dies | still taken, in the ring | the host takes it over; policy         |
+//! | such a process hangs    | as above                 | the process is killed; then as above   |
+//! | a producer thread hangs | the thread keeps it      | policy, for the copy of the command    |
+//! | the commander dies      | in the ring, if issued   | the error, after their results         |
 //!
 //! *Policy* is [`OnFailure`]: the pipeline ends with the error, the command is tried again, or the
 //! error takes the item's place.
@@ -17,7 +17,7 @@ use super::error::{Activity, PipelineError, ProcessExit};
 use super::plan::OnFailure;
 use super::producer::{CommandCopy, failure_record, last_tried_by};
 use super::results::ResultWriter;
-use super::status::WorkerState;
+use super::status::{Counter, WorkerState};
 use super::tag::{ResultKind, Tag};
 use super::worker_processes::{ExitedWorker, WorkerProcesses};
 use super::workers::Workers;
@@ -132,9 +132,9 @@ impl Supervisor {
         Ok(Some(self.next_check))
     }
 
-    /// Whether the commander died and the results of all commands that it counted as issued have come,
-    /// which `have_come` answers. The ring may hold one more result: that of a command which the
-    /// commander issued and did not count, or the end.
+    /// Whether the commander died and the results of all commands that it counted as issued have
+    /// come, which `have_come` answers. The ring may hold one more result: that of a command which
+    /// the commander issued and did not count, or the end.
     pub(crate) fn is_ending(&self, have_come: impl FnOnce(u64) -> bool) -> bool {
         self.commander_death.is_some() && have_come(self.channels.status.issued())
     }
@@ -191,8 +191,8 @@ impl Supervisor {
                 worker: name,
                 message: format!("did not finish within {limit:?}"),
             }),
-            (WorkerState::Working(tag), Workers::Processes(processes)) => {
-                processes.kill_hung(worker, tag);
+            (WorkerState::Working(_), Workers::Processes(processes)) => {
+                processes.kill_hung(worker);
                 self.next_check = Instant::now() + AFTER_KILL;
                 Ok(())
             }
@@ -216,7 +216,7 @@ impl Supervisor {
         command: &[u8],
         error: PipelineError,
     ) -> Result<(), PipelineError> {
-        self.channels.status.line(producer).count_failed();
+        self.channels.status.line(producer).add(Counter::Failed, 1);
         if let Some(next_try) = self.channels.plan.on_failure.retry(tag) {
             self.retries.push_back((next_try, producer, command.to_vec()));
             self.requeue()
@@ -229,10 +229,10 @@ impl Supervisor {
         }
     }
 
-    /// Requeues commands to retry, as far as there is room. It must not wait: the host itself has to
-    /// start the producers that make room. With results in any order the ring may be full, because a
-    /// producer that dies right after it published leaves one command more than there are items to
-    /// make.
+    /// Requeues commands to retry, as far as there is room. It must not wait: the host itself has
+    /// to start the producers that make room. With results in any order the ring may be full,
+    /// because a producer that dies right after it published leaves one command more than there are
+    /// items to make.
     fn requeue(&mut self) -> Result<(), PipelineError> {
         while let Some((tag, producer, command)) = self.retries.front() {
             let header = MessageHeader { tag: tag.word(), metadata: &last_tried_by(*producer) };
@@ -246,8 +246,8 @@ impl Supervisor {
     }
 
     /// Publishes the results of skipped commands, as far as there is room. It must not wait: the
-    /// consumer, which calls it, is the one that makes room. With results in any order the ring may be
-    /// full, because a producer died right after it published.
+    /// consumer, which calls it, is the one that makes room. With results in any order the ring may
+    /// be full, because a producer died right after it published.
     pub(crate) fn publish_failures(&mut self) -> Result<(), PipelineError> {
         while let Some((producer, tag)) = self.unpublished.front().copied() {
             let record = failure_record(producer, tag, "");
@@ -288,10 +288,8 @@ impl Supervisor {
         self.take_over_orphans();
         let fails = self.channels.plan.on_failure == OnFailure::Fail;
         if let Some((tag, command)) = self.orphans[worker].take() {
-            let error = match hung {
-                Some(_) => self.hung(worker, tag),
-                None => died(Activity::Item { number: tag.number, tries: tag.tries() }),
-            };
+            let item = Activity::Item { number: tag.number, tries: tag.tries() };
+            let error = if hung { self.hung(worker, tag) } else { died(item) };
             self.decide(worker, tag, &command, error)?;
         } else if unbuilt {
             self.failed_builds[worker] += 1;
@@ -301,7 +299,7 @@ impl Supervisor {
         } else if fails {
             return Err(died(Activity::Waiting));
         }
-        self.channels.status.line(worker).count_replaced();
+        self.channels.status.line(worker).add(Counter::Replaced, 1);
         processes.start_one(worker)?;
         self.observed[worker] = (WorkerState::Absent, Instant::now());
         Ok(())
@@ -317,8 +315,8 @@ impl Supervisor {
         }
     }
 
-    /// Fails if all threads have been given up, and none has returned for another time limit: then no
-    /// producer is left that could take a command.
+    /// Fails if all threads have been given up, and none has returned for another time limit: then
+    /// no producer is left that could take a command.
     fn check_all_hung(&mut self, now: Instant) -> Result<(), PipelineError> {
         let (status, producers) = (&self.channels.status, self.channels.plan.producers);
         let Some(timeout) = self.limits.produce.filter(|_| self.orphan_taker.is_none()) else {

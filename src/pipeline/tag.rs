@@ -51,14 +51,8 @@ pub(crate) enum ResultKind {
 }
 
 impl ResultKind {
-    const ALL: [ResultKind; 6] = [
-        ResultKind::Item,
-        ResultKind::Failed,
-        ResultKind::FailedAtHost,
-        ResultKind::BuildFailed,
-        ResultKind::CommanderFailed,
-        ResultKind::End,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Item, Self::Failed, Self::FailedAtHost, Self::BuildFailed, Self::CommanderFailed, Self::End];
 
     pub(crate) fn tag(self, number: u64) -> Tag {
         Tag { detail: self as u8, number }

@@ -4,7 +4,6 @@
 use super::channels::Channels;
 use super::error::{PipelineError, ProcessExit, WorkerError};
 use super::status::{Status, WorkerState};
-use super::tag::Tag;
 use super::ticket::{WorkerRole, WorkerTicket};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -31,8 +30,8 @@ pub trait WorkerProcess: Send + fmt::Debug {
     fn pid(&self) -> u32;
 
     /// Waits for at most `timeout` until the process has ended, and returns how; `None` if it runs.
-    /// With a timeout of zero it must not block: the consumer calls it so some 40 times a second while
-    /// it waits for an item.
+    /// With a timeout of zero it must not block: the consumer calls it so some 40 times a second
+    /// while it waits for an item.
     ///
     /// # Errors
     /// The system's, if it does not report the state. The process is then killed and the call
@@ -44,8 +43,8 @@ pub trait WorkerProcess: Send + fmt::Debug {
     fn kill(&mut self);
 }
 
-/// How long workers may take to return from the user's code when the pipeline stops, before they are
-/// killed.
+/// How long workers may take to return from the user's code when the pipeline stops, before they
+/// are killed.
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
 /// How long a killed process may take to end.
 const END_WITHIN: Duration = Duration::from_millis(400);
@@ -63,8 +62,8 @@ struct Member {
     ticket: WorkerTicket,
     /// `None` when it has ended.
     process: Option<Box<dyn WorkerProcess>>,
-    /// The command whose time limit it exceeded, for which it was killed.
-    hung: Option<Tag>,
+    /// It was killed for exceeding a time limit.
+    hung: bool,
 }
 
 /// A worker whose process has ended.
@@ -73,7 +72,8 @@ pub(crate) struct ExitedWorker {
     pub(crate) worker: usize,
     pub(crate) pid: u32,
     pub(crate) exit: ProcessExit,
-    pub(crate) hung: Option<Tag>,
+    /// It was killed for exceeding a time limit.
+    pub(crate) hung: bool,
 }
 
 impl WorkerProcesses {
@@ -83,7 +83,7 @@ impl WorkerProcesses {
         let producers = (0..channels.plan.producers).map(WorkerRole::Producer);
         let member = |role| {
             let ticket = WorkerTicket::of(channels, role)?;
-            Ok(Member { ticket, process: None, hung: None })
+            Ok(Member { ticket, process: None, hung: false })
         };
         let members = producers.chain([WorkerRole::Commander]).map(member);
         let members = members.collect::<Result<_, PipelineError>>()?;
@@ -116,9 +116,9 @@ impl WorkerProcesses {
         for (worker, member) in self.members.iter_mut().enumerate() {
             let Some(process) = &mut member.process else { continue };
             if let Some(exit) = exit_by(process.as_mut(), Instant::now()) {
-                exited.push(ExitedWorker { worker, pid: process.pid(), exit, hung: member.hung.take() });
-                member.process = None;
-            } else if member.hung.is_some() {
+                exited.push(ExitedWorker { worker, pid: process.pid(), exit, hung: member.hung });
+                (member.process, member.hung) = (None, false);
+            } else if member.hung {
                 process.kill();
             }
         }
@@ -131,9 +131,9 @@ impl WorkerProcesses {
     }
 
     /// Kills a worker that exceeded its time limit. [`Self::take_exited`] then returns it.
-    pub(crate) fn kill_hung(&mut self, worker: usize, tag: Tag) {
+    pub(crate) fn kill_hung(&mut self, worker: usize) {
         let member = &mut self.members[worker];
-        member.hung = Some(tag);
+        member.hung = true;
         if let Some(process) = &mut member.process {
             process.kill();
         }
@@ -166,8 +166,8 @@ impl Member {
     }
 }
 
-/// Waits until the process has ended. If the system does not report its state, it is killed and asked
-/// for again; after a second error it counts as ended.
+/// Waits until the process has ended. If the system does not report its state, it is killed and
+/// asked for again; after a second error it counts as ended.
 fn exit_by(process: &mut dyn WorkerProcess, deadline: Instant) -> Option<ProcessExit> {
     let left = || deadline.saturating_duration_since(Instant::now());
     let exit = process.wait(left()).or_else(|_| {
