@@ -1,10 +1,13 @@
 //! Worker processes: the traits by which the host starts and ends them, and the set of those that
 //! run.
 
+#[cfg(target_os = "linux")]
 use super::channels::Channels;
 use super::error::{PipelineError, ProcessExit, WorkerError};
 use super::status::{Status, WorkerState};
-use super::ticket::{WorkerRole, WorkerTicket};
+#[cfg(target_os = "linux")]
+use super::ticket::WorkerRole;
+use super::ticket::WorkerTicket;
 use std::fmt;
 use std::time::{Duration, Instant};
 
