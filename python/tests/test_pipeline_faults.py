@@ -215,7 +215,7 @@ try:
     for _ in items:
         pass
 except seqring.pipeline.WorkerDied as error:
-    print(error.number, "nobody knows how" in str(error) or "SIGKILL" in str(error))
+    print(error.number, "ended with an unknown status" in str(error) or "SIGKILL" in str(error))
 items.stop()
 """
 

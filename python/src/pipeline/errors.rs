@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use seqring::ReadError;
-use seqring::pipeline::{Doing, PipelineError};
+use seqring::pipeline::{Activity, PipelineError};
 
 fn make<'py>(
     py: Python<'py>,
@@ -46,9 +46,9 @@ pub(crate) fn exception(py: Python<'_>, error: PipelineError) -> PyErr {
             let message = format!("it was not done after {timeout:?}");
             make(py, "ItemTimedOut", (number, producer, tries, message))
         }
-        PipelineError::Died { worker, pid, exit, doing } => {
-            let number = if let Doing::Item { number, .. } = doing { Some(number) } else { None };
-            make(py, "WorkerDied", (worker, format!("(process {pid}) {exit}, {doing}"), number))
+        PipelineError::Died { worker, pid, exit, activity } => {
+            let number = if let Activity::Item { number, .. } = activity { Some(number) } else { None };
+            make(py, "WorkerDied", (worker, format!("(process {pid}) {exit}, {activity}"), number))
         }
         PipelineError::NotJoined { worker, pid, exit, waited } => {
             let how =
@@ -63,8 +63,8 @@ pub(crate) fn exception(py: Python<'_>, error: PipelineError) -> PyErr {
         PipelineError::TimedOut { .. } => errors::timed_out(py, "item", None),
         PipelineError::Stuck { workers } => make(py, "Stuck", (workers.join(", "),)),
         PipelineError::Read(ReadError::Forked) => errors::forked(py, "pipeline"),
-        PipelineError::ParkTicket { .. }
-        | PipelineError::Deserted { .. }
+        PipelineError::BadTicket { .. }
+        | PipelineError::AllHung { .. }
         | PipelineError::AllHeld { .. }
         | PipelineError::Read(_) => make(py, "PipelineError", (text,)),
     }

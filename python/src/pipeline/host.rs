@@ -10,7 +10,7 @@ use crate::pipeline::pending_exception::PendingException;
 use crate::pipeline::python_role::PythonRole;
 use crate::pipeline::worker_processes::PythonSpawner;
 use pyo3::prelude::*;
-use seqring::pipeline::{Item, Items, OnFailure, Order, Pipeline, PipelineError};
+use seqring::pipeline::{Item, ItemOrder, Items, OnFailure, Pipeline, PipelineError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -70,7 +70,7 @@ impl Host {
             .producers(producers)
             // One more than are held in place: an item must arrive before it can be copied.
             .held_items(if held_items == 0 { 0 } else { held_items.saturating_add(1) })
-            .order(if ordered { Order::Ordered } else { Order::Unordered })
+            .order(if ordered { ItemOrder::Ordered } else { ItemOrder::Unordered })
             .on_failure(if on_failure == OnFailure::Retry(0) { OnFailure::Fail } else { on_failure })
             .metadata_bytes(meta_bytes)
             .command_bytes(message_bytes)

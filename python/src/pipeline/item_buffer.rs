@@ -7,7 +7,7 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use seqring::pipeline::{Filling, Item, Mapping};
+use seqring::pipeline::{Filling, Item, ItemMemory};
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct ItemBuffer {
 #[expect(clippy::large_enum_variant, reason = "nearly all are items in place")]
 enum Keeper {
     Filling {
-        _mapping: Mapping,
+        _memory: ItemMemory,
     },
     /// In the producer's memory, with the count of such items.
     InPlace(Item, Arc<AtomicUsize>),
@@ -56,7 +56,7 @@ impl ItemBuffer {
     /// An item that a producer fills.
     pub(crate) fn filling(filling: &mut Filling<'_>) -> Self {
         let (number, tries) = (filling.number(), filling.tries());
-        let keeper = Keeper::Filling { _mapping: filling.mapping() };
+        let keeper = Keeper::Filling { _memory: filling.memory() };
         Self::new(number, tries, [].into(), filling.bytes_mut().into(), keeper)
     }
 

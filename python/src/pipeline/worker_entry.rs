@@ -6,14 +6,14 @@ use crate::pipeline::python_role::PythonRole;
 use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use seqring::pipeline::{PipelineError, Place, WorkerTicket};
+use seqring::pipeline::{JoinedWorker, PipelineError, WorkerTicket};
 use std::ffi::c_long;
 
 /// Joins a pipeline by a ticket and works until there is nothing left to do.
 fn join(
     py: Python<'_>,
     ticket: &str,
-    work: impl FnOnce(Place) -> Result<(), PipelineError> + Send,
+    work: impl FnOnce(JoinedWorker) -> Result<(), PipelineError> + Send,
 ) -> PyResult<()> {
     let done = py.detach(|| ticket.parse::<WorkerTicket>()?.join().and_then(work));
     done.map_err(|error| errors::exception(py, error))
@@ -23,20 +23,20 @@ fn join(
 /// `None`.
 #[pyfunction]
 pub(crate) fn run_commander(py: Python<'_>, ticket: &str, role: Py<PyAny>) -> PyResult<()> {
-    join(py, ticket, |place| place.command(PythonRole::new(role)))
+    join(py, ticket, |worker| worker.run_commander(PythonRole::new(role)))
 }
 
 /// Runs the producer of that ticket: calls `role.build()`, and `role.make(message, filling)` for
 /// each message.
 #[pyfunction]
 pub(crate) fn run_producer(py: Python<'_>, ticket: &str, role: Py<PyAny>) -> PyResult<()> {
-    join(py, ticket, |place| place.produce(PythonRole::new(role)))
+    join(py, ticket, |worker| worker.run_producer(PythonRole::new(role)))
 }
 
 /// Reports that the worker of that ticket could not start, and why.
 #[pyfunction]
 pub(crate) fn refuse_start(py: Python<'_>, ticket: &str, reason: String) -> PyResult<()> {
-    join(py, ticket, |place| place.refuse(reason.into()))
+    join(py, ticket, |worker| worker.fail_build(reason.into()))
 }
 
 /// Raises `SystemExit` in a thread when it next runs Python code.

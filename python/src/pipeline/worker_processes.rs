@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
-use seqring::pipeline::{Exit, Launch, Worker, WorkerError, WorkerRole, WorkerTicket};
+use seqring::pipeline::{ProcessExit, Spawner, WorkerError, WorkerProcess, WorkerRole, WorkerTicket};
 use std::ffi::c_int;
 use std::time::{Duration, Instant};
 
@@ -39,15 +39,16 @@ impl PythonSpawner {
     }
 }
 
-impl Launch for PythonSpawner {
-    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+impl Spawner for PythonSpawner {
+    fn spawn(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn WorkerProcess>, WorkerError> {
         Python::attach(|py| {
             let start = || {
                 let process = PythonSpawner::start(self, py, ticket)?;
                 let pid = process.getattr(intern!(py, "pid"))?.extract()?;
                 let sentinel = process.getattr(intern!(py, "sentinel"))?.extract()?;
                 let (process, pending) = (process.unbind(), self.pending.clone());
-                Ok(Box::new(PythonWorker { process, pid, sentinel, polls: 0, pending }) as Box<dyn Worker>)
+                Ok(Box::new(PythonWorker { process, pid, sentinel, polls: 0, pending })
+                    as Box<dyn WorkerProcess>)
             };
             start().map_err(|error: PyErr| {
                 let description = describe(py, &error);
@@ -95,13 +96,13 @@ impl PythonWorker {
     }
 
     /// The exit code, from Python.
-    fn ask(&self, timeout: Duration) -> Result<Option<Exit>, NoAnswer> {
+    fn ask(&self, timeout: Duration) -> Result<Option<ProcessExit>, NoAnswer> {
         let deadline = Instant::now() + timeout;
         let code: Option<i32> = self.insist(|py| {
             let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
             self.process.call_method1(py, intern!(py, "wait"), (left,))?.extract(py)
         })?;
-        Ok(code.map(|code| if code < 0 { Exit::Signal(-code) } else { Exit::Code(code) }))
+        Ok(code.map(|code| if code < 0 { ProcessExit::Signal(-code) } else { ProcessExit::Code(code) }))
     }
 
     /// Calls Python, again if that raises: in the main thread signal handlers run, and their
@@ -129,12 +130,12 @@ fn is_child(pid: u32) -> bool {
     }
 }
 
-impl Worker for PythonWorker {
+impl WorkerProcess for PythonWorker {
     fn pid(&self) -> u32 {
         self.pid
     }
 
-    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<ProcessExit>> {
         if timeout.is_zero() && self.seems_alive() {
             return Ok(None);
         }
@@ -143,7 +144,7 @@ impl Worker for PythonWorker {
             return Ok(exit);
         }
         // A child of the fork server can have ended since the first question.
-        Ok(self.ask(Duration::ZERO).ok().map(|exit| exit.unwrap_or(Exit::Unknown)))
+        Ok(self.ask(Duration::ZERO).ok().map(|exit| exit.unwrap_or(ProcessExit::Unknown)))
     }
 
     fn kill(&mut self) {

@@ -1,10 +1,10 @@
-//! Worker processes that are programs: this very program run again, or another one.
+//! Worker processes that run a program: this program again, or another one.
 
-use super::error::{PipelineError, WorkerError};
-use super::exit::Exit;
-use super::spawner::{Launch, Worker};
+use super::commander::Commander;
+use super::error::{PipelineError, ProcessExit, WorkerError};
+use super::producer::Producer;
 use super::ticket::{WorkerRole, WorkerTicket};
-use super::worker::{Commander, Producer};
+use super::worker_processes::{Spawner, WorkerProcess};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -15,14 +15,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// The environment variable by which a program learns that it is to be a worker: the ticket, a space, the task. A worker
-/// that runs programs of its own, which may start pipelines, takes it from their environment.
+/// The environment variable that makes a program a worker: the ticket, a space, the task. A worker
+/// that runs other programs which may start pipelines removes it from their environment.
 pub const WORKER_VARIABLE: &str = "SEQRING_WORKER";
 
-/// Starts workers by running a program: this one again, unless [another](Self::program) is named. It gets to
-/// [`worker_main`] and there is the worker.
+/// Starts workers by running a program: this one again, unless [another](Self::program) is named.
+/// The program becomes the worker where it calls [`worker_main`].
 ///
-/// Standard input of a worker is empty; its other two are this process's.
+/// A worker's standard input is empty; it inherits standard output and standard error.
 #[derive(Clone, Debug)]
 pub struct Programs {
     task: String,
@@ -31,19 +31,20 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Workers for `task`, the name that [`worker_main`] knows, too: a program may have several.
+    /// Workers for `task`, the name that is also given to [`worker_main`]. A program may have
+    /// several.
     pub fn new(task: impl Into<String>) -> Self {
         Programs { task: task.into(), program: None, arguments: Vec::new() }
     }
 
-    /// The program to run, in place of this one.
+    /// Sets the program to run, in place of this one.
     #[must_use]
     pub fn program(mut self, program: impl Into<OsString>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// One more argument for the program; there are none unless given so.
+    /// Adds an argument of the program; the default is none.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
@@ -51,8 +52,8 @@ impl Programs {
     }
 }
 
-impl Launch for Programs {
-    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+impl Spawner for Programs {
+    fn spawn(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn WorkerProcess>, WorkerError> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => std::env::current_exe()?.into(),
@@ -63,22 +64,21 @@ impl Launch for Programs {
             .stdin(Stdio::null())
             .spawn()
             .map_err(|error| format!("{}: {error}", program.display()))?;
-        Ok(Box::new(Process::new(child)?))
+        Ok(Box::new(ChildProcess::new(child)?))
     }
 }
 
-/// A program that runs.
 #[derive(Debug)]
-struct Process {
+struct ChildProcess {
     child: Child,
     /// Readable when it has ended.
     ended: OwnedFd,
 }
 
-impl Process {
+impl ChildProcess {
     fn new(mut child: Child) -> io::Result<Self> {
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(ended) => Ok(Process { child, ended }),
+            Ok(ended) => Ok(ChildProcess { child, ended }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -88,12 +88,12 @@ impl Process {
     }
 }
 
-impl Worker for Process {
+impl WorkerProcess for ChildProcess {
     fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    fn wait(&mut self, timeout: Duration) -> io::Result<Option<Exit>> {
+    fn wait(&mut self, timeout: Duration) -> io::Result<Option<ProcessExit>> {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -104,31 +104,33 @@ impl Worker for Process {
                 return Ok(None);
             }
             let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-            // Interrupted or not: looked at again.
+            // An error, such as an interrupt, leads to another round.
             let _ = poll(&mut [PollFd::new(&self.ended, PollFlags::IN)], Some(&left));
         }
     }
 
     fn kill(&mut self) {
-        // By the descriptor: somebody else may have waited for it, and its number be another's. It ended by itself.
+        // By the descriptor: if other code reaped the child, its number may be another process's.
+        // An error means that it has ended.
         let _ = pidfd_send_signal(&self.ended, Signal::KILL);
     }
 }
 
-fn exit(status: ExitStatus) -> Exit {
+fn exit(status: ExitStatus) -> ProcessExit {
     match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        (None, None) => Exit::Unknown,
+        (Some(code), _) => ProcessExit::Code(code),
+        (None, Some(signal)) => ProcessExit::Signal(signal),
+        (None, None) => ProcessExit::Unknown,
     }
 }
 
-/// This process got to its entry.
+/// This process has reached its [`worker_main`].
 static IS_WORKER: AtomicBool = AtomicBool::new(false);
 
-/// In a process that [`Programs`] started for `task`: is the worker, and ends the process. In any other: returns at once.
+/// In a process that [`Programs`] started for `task`: runs the worker, and ends the process. In any
+/// other process: returns at once.
 ///
-/// Call it at the beginning of `main`, before anything that starts a pipeline, once for each task.
+/// Call it at the beginning of `main`, before any pipeline is started, once for each task.
 ///
 /// ```no_run
 /// use seqring::pipeline::{self, Commands, Filling, Pipeline, Programs, WorkerError};
@@ -152,39 +154,40 @@ pub fn worker_main<C: Commander, P: Producer>(
     commander: impl FnOnce() -> C,
     producer: impl FnOnce(usize) -> P,
 ) {
-    let Some((ticket, of)) = order() else { return };
-    if of != task {
+    let Some((ticket, assigned)) = assignment() else { return };
+    if assigned != task {
         return;
     }
     IS_WORKER.store(true, Relaxed); // Relaxed: a flag, orders nothing.
     let work = || {
-        let place = ticket.parse::<WorkerTicket>()?.join()?;
-        match place.role() {
-            WorkerRole::Commander => place.command(commander()),
-            WorkerRole::Producer(index) => place.produce(producer(index)),
+        let worker = ticket.parse::<WorkerTicket>()?.join()?;
+        match worker.role() {
+            WorkerRole::Commander => worker.run_commander(commander()),
+            WorkerRole::Producer(index) => worker.run_producer(producer(index)),
         }
     };
-    let worked: Result<(), PipelineError> = work();
-    if let Err(error) = &worked {
+    let outcome: Result<(), PipelineError> = work();
+    if let Err(error) = &outcome {
         eprintln!("seqring worker {}: {error}", std::process::id());
     }
-    std::process::exit(worked.is_err().into());
+    std::process::exit(outcome.is_err().into());
 }
 
-/// Refuses to start pipelines in a process that was to be a worker: it would start itself again and again.
+/// Refuses to start a pipeline in a worker process that did not reach its [`worker_main`]: it would
+/// start itself again without end.
 pub(crate) fn refuse_lost_worker() -> Result<(), PipelineError> {
-    match order() {
+    match assignment() {
         Some((_, task)) if !IS_WORKER.load(Relaxed) => Err(PipelineError::Config(format!(
-            "this process was started as a worker of the task {task:?}, and got to where a pipeline is started: call \
+            "this process was started as a worker of the task {task:?}, but starts a pipeline: call \
              pipeline::worker_main({task:?}, …) at the beginning of main"
         ))),
         _ => Ok(()),
     }
 }
 
-/// The ticket and the task of this process.
-fn order() -> Option<(String, String)> {
-    let order = std::env::var(WORKER_VARIABLE).ok()?;
-    let (ticket, task) = order.split_once(' ')?;
+/// The ticket and the task of this process, if it was started as a worker.
+fn assignment() -> Option<(String, String)> {
+    let value = std::env::var(WORKER_VARIABLE).ok()?;
+    let (ticket, task) = value.split_once(' ')?;
     Some((ticket.into(), task.into()))
 }
