@@ -7,7 +7,7 @@
 //! step kills no model, or if an ordering or a step is covered by none.
 //!
 //! `cargo run --release -- NAME` runs one model; `-- NAME Publish Acquire` runs it with that end weakened, `-- NAME
-//! KeepDeath` without that step, and shows how it dies.
+//! RecordDeath` without that step, and shows how it dies.
 
 mod models;
 mod table;

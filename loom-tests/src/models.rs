@@ -107,7 +107,7 @@ const MODELS: &[Model] = &[
     },
     Model {
         name: "batch_rung",
-        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
+        kills: &[(Pair::Notify, End::Release), (Pair::Notify, End::Acquire)],
         floor: 820,
         preemptions: None,
         body: batch::rung,
@@ -203,7 +203,7 @@ const MODELS: &[Model] = &[
     },
     Model {
         name: "wake_reader",
-        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
+        kills: &[(Pair::Notify, End::Release), (Pair::Notify, End::Acquire)],
         floor: 256,
         preemptions: None,
         body: wake::reader,
@@ -211,14 +211,14 @@ const MODELS: &[Model] = &[
     Model {
         name: "wake_writer",
         // Not the acquire end: the writer's look at the gate has `Join`'s full fence in the same place.
-        kills: &[(Pair::Bell, End::Release)],
+        kills: &[(Pair::Notify, End::Release)],
         floor: 120,
         preemptions: None,
         body: wake::writer,
     },
     Model {
         name: "wake_joined",
-        kills: &[(Pair::Bell, End::Release)],
+        kills: &[(Pair::Notify, End::Release)],
         floor: 9_024,
         preemptions: None,
         body: wake::writer_by_a_joiner,

@@ -46,7 +46,7 @@ impl Segment {
     pub fn inspect(location: impl Into<Location>) -> Result<Self, RingError> {
         let location = location.into();
         match location.backend() {
-            Backend::File => Self::new(named::look_at(&location.path()?)?),
+            Backend::File => Self::new(named::inspect(&location.path()?)?),
             backend => Err(RingError::Unsupported { backend }),
         }
     }
@@ -56,7 +56,7 @@ impl Segment {
     /// # Errors
     /// As [`Self::inspect`]. The descriptor may be read-only, and the ring sealed.
     pub fn from_descriptor(descriptor: impl Into<OwnedFd>) -> Result<Self, RingError> {
-        Self::new(memfd::look_at(&descriptor.into())?)
+        Self::new(memfd::inspect(&descriptor.into())?)
     }
 
     fn new((file, contents): (SegmentFile, Contents)) -> Result<Self, RingError> {
@@ -167,7 +167,7 @@ pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<SegmentEntry>>
     }
     paths.sort();
     let look = |path: PathBuf| {
-        let segment = named::look_at(&path).and_then(Segment::new);
+        let segment = named::inspect(&path).and_then(Segment::new);
         SegmentEntry { path, segment }
     };
     // One that went away meanwhile is none.

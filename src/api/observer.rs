@@ -106,7 +106,7 @@ impl Observer {
         Observer {
             plan: HeaderFormat::of(config),
             watch: StreamObserver::join(segment.memory()),
-            place: SlotIndex::of(position, config.slots),
+            place: SlotIndex::new(position, config.slots),
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
@@ -181,7 +181,7 @@ impl Observer {
         let newest = self.slots.next_sequence().saturating_sub(1);
         let passed = newest.saturating_sub(self.position());
         if passed > 0 {
-            self.place.jump(newest);
+            self.place.seek(newest);
         }
         passed
     }
@@ -226,7 +226,7 @@ impl Observer {
         for _ in 0..TRIES {
             match self.attempt(&mut copy) {
                 Ok(read) => {
-                    self.place.step();
+                    self.place.advance();
                     self.deserted = false;
                     return Ok(read);
                 }
@@ -306,7 +306,7 @@ impl Observer {
         let newest = self.segment.memory().control().next.load(Relaxed).saturating_sub(1);
         newest > self.position()
             && newest < crate::memory::layout::SEQUENCE_LIMIT
-            && self.slots.look(&SlotIndex::of(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
+            && self.slots.look(&SlotIndex::new(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
     }
 
     /// The message was overwritten. Goes on a little above the oldest that is left, as a reader does.
@@ -318,7 +318,7 @@ impl Observer {
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
         let missed = sequence - self.position();
-        self.place.jump(sequence);
+        self.place.seek(sequence);
         self.lost += missed;
         Lagged { missed }
     }

@@ -253,8 +253,8 @@ impl Ring {
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn wake_all(&self) {
         let Attachment { memory, event_counts, .. } = &*self.attachment;
-        event_counts.wake_sleepers(&memory.control().published);
-        event_counts.wake_sleepers(&memory.control().freed);
+        event_counts.wake_all(&memory.control().published);
+        event_counts.wake_all(&memory.control().freed);
     }
 
     /// Whether this is a forked child's copy of a handle.
@@ -326,8 +326,8 @@ impl Ring {
     pub fn close(&self) {
         let Attachment { memory, event_counts, .. } = &*self.attachment;
         stream_state::close(memory);
-        event_counts.ring(&memory.control().published);
-        event_counts.ring(&memory.control().freed);
+        event_counts.notify(&memory.control().published);
+        event_counts.notify(&memory.control().freed);
     }
 
     /// Skips, for every registered reader, all that is published so far.
@@ -339,7 +339,7 @@ impl Ring {
         let Attachment { memory, event_counts, .. } = &*self.attachment;
         backpressure::raise_floors(memory, self.next_sequence());
         // A floor frees slots as a cursor does. Readers need not wake: a reader that sleeps has read everything.
-        event_counts.ring(&memory.control().freed);
+        event_counts.notify(&memory.control().freed);
     }
 
     /// Who is registered, dead or alive.
@@ -381,7 +381,7 @@ pub(crate) fn initialise(memory: &Memory) {
         memory.entry(index).cursor.store(Cursor::VACANT.word(), Relaxed);
     }
     let class = Slots::new(memory.clone()).class;
-    let mut place = crate::memory::slot_index::SlotIndex::of(first, config.slots);
+    let mut place = crate::memory::slot_index::SlotIndex::new(first, config.slots);
     for _ in 0..config.slots {
         match class {
             Class::Inline(stamps) => {
@@ -389,10 +389,10 @@ pub(crate) fn initialise(memory: &Memory) {
                 memory.inline_slot(&place).stamp.store(stamp.writing(), Relaxed);
             }
             Class::Arena(words) => {
-                memory.slot_word(&place).store(words.awaits(place.round(), place.index()), Relaxed);
+                memory.slot_word(&place).store(words.awaiting(place.lap(), place.index()), Relaxed);
             }
         }
-        place.step();
+        place.advance();
     }
 }
 

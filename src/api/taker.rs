@@ -264,7 +264,7 @@ impl Hand {
         loop {
             match self.takes.try_take(&self.memory)? {
                 TakeOutcome::Taken(sequence) => {
-                    self.event_counts.ring(&self.memory.control().freed);
+                    self.event_counts.notify(&self.memory.control().freed);
                     let buffer = self.takes.own();
                     let received = self.receive(sequence, buffer);
                     let received = received.inspect_err(|_| self.takes.acknowledge(&self.memory))?;
@@ -273,7 +273,7 @@ impl Hand {
                 TakeOutcome::Late => {}
                 TakeOutcome::Empty => self.nothing()?,
             }
-            if !patience.lasts(take::next(&self.memory), &mut self.standoff) {
+            if !patience.may_retry(take::next(&self.memory), &mut self.standoff) {
                 let what = "the counter of takes stands still, or the slots keep changing";
                 return Err(Corrupt { what }.into());
             }
@@ -320,7 +320,7 @@ impl Hand {
         if len > payload.bytes() {
             return Err(Corrupt { what: "a buffer claims more bytes than it has" }.into());
         }
-        let extras = self.memory.buffer_extras(buffer);
+        let extras = self.memory.message_header(buffer);
         let loaded = self.plan.load(extras, &mut self.metadata);
         self.meta_len = loaded.meta_len;
         Ok(Received { sequence, len, tag: loaded.tag, timestamp_ns: loaded.timestamp_ns })

@@ -123,7 +123,7 @@ impl NotifierState {
         let own_entry = attachment.memory.own_entry(entry);
         let (event_count, naps) = (&attachment.memory.control().published, AtomicU64::default());
         while let Some((sequence, stream)) = self.next_order() {
-            let place = SlotIndex::of(sequence, slots.config().slots);
+            let place = SlotIndex::new(sequence, slots.config().slots);
             let ready = || {
                 matches!(*self.order(), Order::End)
                     || is_ready(&slots, &place, ReaderEntry(&own_entry), &stream)
@@ -177,7 +177,7 @@ impl Drop for NotifierThread {
         }
         *self.watch.order() = Order::End;
         self.watch.ordered.notify_one();
-        self.attachment.event_counts.ring(&self.attachment.memory.control().published);
+        self.attachment.event_counts.notify(&self.attachment.memory.control().published);
         // It does not panic; and if it did, its message was printed.
         let _ = thread.join();
         self.watch.make_readable();

@@ -122,9 +122,9 @@ impl Publisher {
         if !stream_state::open(&slots.memory) {
             return Err(RegisterError::Closed);
         }
-        failpoint::at(Failpoint::StreamOpened);
+        failpoint::hit(Failpoint::StreamOpened);
         Ok(Publisher {
-            lane: SlotRun::at(&slots.memory, next),
+            lane: SlotRun::new(&slots.memory, next),
             stamps: InlineStamp::new(config.slot_bytes),
             plain: slots.are_plain(),
             counted: next,
@@ -173,14 +173,14 @@ impl Publisher {
         if !(self.lane.is_open() || self.plain && self.extend_run()) {
             return None;
         }
-        let (here, slot) = self.lane.ahead()?;
+        let (here, slot) = self.lane.next_slot()?;
         if payload.len() > slot.payload.bytes() || stream_state::is_closed(&self.slots.memory) {
             return None;
         }
         let sequence = here.sequence;
         inline_slot::publish(&slot, self.stamps.of(sequence), payload, self.marked, |_| ());
-        let straight = self.lane.pass(here);
-        self.event_counts.ring(&self.slots.memory.control().published);
+        let straight = self.lane.advance(here);
+        self.event_counts.notify(&self.slots.memory.control().published);
         if !straight {
             self.extend_run(); // While nobody waits for it.
         }
@@ -196,7 +196,7 @@ impl Publisher {
         }
         self.count(next);
         self.marked = self.gate.marks(next);
-        self.lane.bound(self.gate.same_until(next).min(next + self.stretch));
+        self.lane.extend_to(self.gate.same_until(next).min(next + self.stretch));
         self.lane.fetch_for_writing();
         true
     }
@@ -219,7 +219,7 @@ impl Publisher {
 
     /// Wakes who sleeps for messages, after a publication.
     fn ring(&self) {
-        self.event_counts.ring(&self.slots.memory.control().published);
+        self.event_counts.notify(&self.slots.memory.control().published);
     }
 
     /// Publishes `payload`; the caller then wakes who sleeps for it.
@@ -230,7 +230,7 @@ impl Publisher {
         self.admit(payload.len(), extras.metadata.len())?;
         match self.slots.class {
             Class::Inline(stamps) => {
-                let place = self.lane.place();
+                let place = self.lane.slot_index();
                 let slot = self.slots.memory.inline_slot(&place);
                 let store_extras = |words: &_| self.plan.store(words, extras);
                 let marked = self.gate.marks(place.sequence);
@@ -248,7 +248,7 @@ impl Publisher {
     /// After the one writer's publication off the straight lane: goes on.
     fn published(&mut self) -> u64 {
         let sequence = self.lane.sequence();
-        self.lane.step();
+        self.lane.advance_slow();
         self.count(sequence + 1);
         sequence
     }
@@ -326,7 +326,7 @@ impl Publisher {
     #[inline(always)]
     fn complete_own_buffer(&self, len: usize, extras: &MessageHeader<'_>) -> Result<(), Corrupt> {
         let own = self.own_index();
-        self.plan.store(self.slots.memory.buffer_extras(own), extras);
+        self.plan.store(self.slots.memory.message_header(own), extras);
         arena_slot::set_len(&self.slots.memory, own, len)
     }
 
@@ -348,7 +348,7 @@ impl Publisher {
             return self.exchange_shared(aim);
         }
         let memory = &self.slots.memory;
-        let place = self.lane.place();
+        let place = self.lane.slot_index();
         let mut standby =
             self.standby.as_mut().filter(|_| self.gate.displaces_pinned(memory, place.sequence));
         let displaced = arena_slot::publish(memory, words, &place, self.own, |displaced| {
@@ -372,7 +372,7 @@ impl Publisher {
         self.gate.look(memory, next, self.standby.as_mut());
         let read = self.gate.read_by_all().and_then(|read| read.min(next).checked_sub(1 + behind));
         if let Some(read) = read.filter(|read| read + slots as u64 >= next) {
-            let hot = arena_slot::withdraw(memory, words, &SlotIndex::of(read, slots), self.own)?;
+            let hot = arena_slot::withdraw(memory, words, &SlotIndex::new(read, slots), self.own)?;
             self.own = hot.unwrap_or(self.own);
         }
         Ok(())
@@ -430,7 +430,7 @@ impl Publisher {
     /// As [`Self::aim`], after others were first.
     #[inline(never)]
     fn aim_again(&mut self, patience: &mut RetryBudget) -> Result<Aim, TryWriteError> {
-        while patience.lasts(self.sequence(), &mut self.standoff) {
+        while patience.may_retry(self.sequence(), &mut self.standoff) {
             if let Some(aim) = self.look()? {
                 return Ok(aim);
             }

@@ -6,7 +6,7 @@ mod exact;
 use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{InlineStamp, Mismatch};
-use crate::memory::{Here, OwnEntry, RacyBytes, SlotRun};
+use crate::memory::{OwnEntry, RacyBytes, RunPosition, SlotRun};
 use crate::protocol::backpressure::{self, Cursor, ReaderEntry};
 use crate::protocol::inline_slot::Glance;
 use crate::protocol::registry::Registration;
@@ -86,19 +86,20 @@ impl ReadCursor {
         let mut position = Self::at(registration, slots, cursor.min(next));
         position.finished = entry.floor.load(Relaxed) == u64::MAX;
         position.lost = entry.missed.load(Relaxed);
-        position.watch = StreamObserver::resume(&registration.attachment().memory, entry.told.load(Relaxed));
+        position.watch =
+            StreamObserver::resume(&registration.attachment().memory, entry.reported.load(Relaxed));
         position
     }
 
     /// Leaves for [`Self::resume`] what is not in the entry yet.
     pub(crate) fn park(&self) {
-        self.entry.told.store(self.watch.word(), Relaxed); // Relaxed: as there.
+        self.entry.reported.store(self.watch.word(), Relaxed); // Relaxed: as there.
     }
 
     fn at(registration: &Registration, slots: Slots, position: u64) -> Self {
         let config = slots.config().clone();
         ReadCursor {
-            lane: SlotRun::at(&slots.memory, position),
+            lane: SlotRun::new(&slots.memory, position),
             stamps: InlineStamp::new(config.slot_bytes),
             plain: slots.are_plain(),
             entry: slots.memory.own_entry(registration.index()),
@@ -162,7 +163,7 @@ impl ReadCursor {
     /// Copies the next message, which may be shorter than `out`, after a glance that saw `before`. Returns its length.
     #[inline(never)]
     fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Option<usize> {
-        let (here, slot) = self.lane.ahead()?;
+        let (here, slot) = self.lane.next_slot()?;
         let read = Glance::that_saw(before, slot, self.stamps.of(here.sequence)).message().ok()?;
         let out = out.get_mut(..read.message.len())?;
         read.message.copy_to_slice(out);
@@ -203,11 +204,11 @@ impl ReadCursor {
     /// A look at the next message's slot where the lane is straight. That is all there is to most reads; whatever else
     /// there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
-    fn glance(&mut self) -> Option<(Here, Glance<'_>)> {
+    fn glance(&mut self) -> Option<(RunPosition, Glance<'_>)> {
         if !(self.lane.is_open() || self.plain && self.extend_run()) {
             return None;
         }
-        let (here, slot) = self.lane.ahead()?;
+        let (here, slot) = self.lane.next_slot()?;
         if self.cursors().moved_beyond(here.sequence).is_some() {
             return None;
         }
@@ -219,16 +220,16 @@ impl ReadCursor {
     #[inline(never)]
     fn extend_run(&mut self) -> bool {
         if self.plain {
-            self.lane.bound(u64::MAX);
+            self.lane.extend_to(u64::MAX);
         }
         self.plain
     }
 
     /// The message that a validated [`Self::glance`] saw; goes on to the next.
     #[inline(always)]
-    fn glanced(&mut self, here: Here, len: usize) -> Received {
+    fn glanced(&mut self, here: RunPosition, len: usize) -> Received {
         let sequence = here.sequence;
-        self.lane.pass(here);
+        self.lane.advance(here);
         self.release();
         Received { sequence, len, tag: 0, timestamp_ns: 0 }
     }
@@ -298,7 +299,7 @@ impl ReadCursor {
     /// Goes on to the next message, and lets writers have this one's slot.
     #[inline(always)]
     pub(crate) fn pass(&mut self) {
-        self.lane.step();
+        self.lane.advance_slow();
         self.release();
     }
 
@@ -307,7 +308,7 @@ impl ReadCursor {
     fn release(&self) {
         self.cursors().advance(self.lane.sequence());
         if self.gated {
-            self.event_counts.ring(&self.slots.memory.control().freed);
+            self.event_counts.notify(&self.slots.memory.control().freed);
         }
     }
 
@@ -319,7 +320,7 @@ impl ReadCursor {
     }
 
     fn place(&self) -> SlotIndex {
-        self.lane.place()
+        self.lane.slot_index()
     }
 
     #[inline(always)]
@@ -426,7 +427,7 @@ impl ReadCursor {
     }
 
     fn jump(&mut self, sequence: u64) {
-        self.lane = SlotRun::at(&self.slots.memory, sequence);
+        self.lane = SlotRun::new(&self.slots.memory, sequence);
         self.release();
     }
 }

@@ -33,11 +33,11 @@ impl Endpoint {
         Endpoint { registration, waiting: WaitStrategy::default(), event_counts, looked_after: None, stalls }
     }
 
-    /// Somebody else looks for participants that died, and [wakes](EventCounts::wake_sleepers) whoever waits: so this one may sleep
+    /// Somebody else looks for participants that died, and [wakes](EventCounts::wake_all) whoever waits: so this one may sleep
     /// that long.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
-        self.event_counts = self.event_counts.with_sleeps_of(longest);
+        self.event_counts = self.event_counts.with_longest_sleep(longest);
     }
 
     /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
@@ -73,7 +73,7 @@ impl Endpoint {
                 also(attachment);
             }
         };
-        let event_counts = event_counts.with_naps(evicts_after(attachment, awaited).is_some());
+        let event_counts = event_counts.with_timed_sleeps(evicts_after(attachment, awaited).is_some());
         event_counts.wait(event_count, *waiting, deadline, &registration.entry().sleeps, look_after, ready)
     }
 

@@ -10,7 +10,7 @@ use super::error::{PipelineError, WorkerError};
 use super::host_watchdog::Guard;
 use super::producer::Producing;
 use super::worker::{Commander, Producer};
-use crate::segment::started;
+use crate::segment::start_time;
 use crate::types::error::RegisterError;
 use crate::types::open_options::OpenOptions;
 use std::fmt;
@@ -98,7 +98,7 @@ impl WorkerTicket {
     pub(crate) fn of(workshop: &Workshop, role: WorkerRole) -> Result<Self, PipelineError> {
         Ok(WorkerTicket {
             host: std::process::id(),
-            started: started(std::process::id()).unwrap_or(0),
+            started: start_time(std::process::id()).unwrap_or(0),
             descriptor: workshop.commands.file()?.descriptor(),
             results: OpenOptions::start_of_second(&workshop.commands)?,
             role,
@@ -122,7 +122,7 @@ impl WorkerTicket {
         let path = format!("/proc/{}/fd/{}", self.host, self.descriptor);
         let is_host = self.host == std::process::id();
         let mut guard = if is_host { None } else { Some(Guard::of(self.host).map_err(|_| gone())?) };
-        if started(self.host) != Some(self.started) {
+        if start_time(self.host) != Some(self.started) {
             return Err(gone());
         }
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path);

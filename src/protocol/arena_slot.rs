@@ -80,10 +80,10 @@ pub(crate) fn publish(
     let displaced = words.any_buffer(load_own(word));
     memory.buffer(displaced)?;
     before(displaced);
-    failpoint::at(Failpoint::PublishFilled);
+    failpoint::hit(Failpoint::PublishFilled);
     // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
-    word.store(words.holds(place.round(), own), release(Pair::Publish));
-    failpoint::at(Failpoint::PublishDone);
+    word.store(words.published(place.lap(), own), release(Pair::Publish));
+    failpoint::hit(Failpoint::PublishDone);
     Ok(displaced)
 }
 
@@ -97,8 +97,8 @@ pub(crate) fn optimistic_read<'a>(
     let word = memory.slot_word(place);
     // PAIRS(Publish): if it holds the message, we see all its bytes.
     let before = word.load(acquire(Pair::Publish));
-    let Some(buffer) = words.buffer_of(before, place.round()) else {
-        return Err(Refused::Other(words.seen(before, place.round())));
+    let Some(buffer) = words.buffer_of(before, place.lap()) else {
+        return Err(Refused::Other(words.mismatch(before, place.lap())));
     };
     let (header, payload) = memory.buffer(buffer).map_err(Refused::Corrupt)?;
     // Relaxed: ordered like the payload. May be a later message's, so it means nothing before validation.
@@ -106,7 +106,7 @@ pub(crate) fn optimistic_read<'a>(
     let fits = payload.message(len);
     // The front of the buffer stands in for a message that cannot be.
     let message = fits.or_else(|| payload.message(0)).expect("no bytes fit");
-    let optimistic = OptimisticRead { word, before, message, extras: memory.buffer_extras(buffer) };
+    let optimistic = OptimisticRead { word, before, message, extras: memory.message_header(buffer) };
     match fits {
         Some(_) => Ok(optimistic),
         None if optimistic.validate() => {
@@ -125,13 +125,13 @@ pub(crate) fn withdraw(
     own: usize,
 ) -> Result<Option<usize>, Corrupt> {
     let word = memory.slot_word(place);
-    let Some(buffer) = words.buffer_of(load_own(word), place.round()) else {
+    let Some(buffer) = words.buffer_of(load_own(word), place.lap()) else {
         return Ok(None);
     };
     memory.buffer(buffer)?;
     // PAIRS(Publish): as for a publication; nobody takes up a message from it.
-    word.store(words.taken(place.round(), own), release(Pair::Publish));
-    failpoint::at(Failpoint::Withdrawn);
+    word.store(words.taken(place.lap(), own), release(Pair::Publish));
+    failpoint::hit(Failpoint::BufferWithdrawn);
     Ok(Some(buffer))
 }
 
@@ -139,10 +139,10 @@ pub(crate) fn withdraw(
 pub(crate) fn look(memory: &Memory, words: ArenaStamp, place: &SlotIndex) -> Result<(), Mismatch> {
     // PAIRS(Publish): as in `optimistic_read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
-    match words.at(word, place.round()) {
-        SlotState::There | SlotState::Taken => Ok(()),
-        SlotState::Before => Err(Mismatch::NotYet),
-        SlotState::Beyond => Err(words.seen(word, place.round())),
+    match words.state(word, place.lap()) {
+        SlotState::Published | SlotState::Taken => Ok(()),
+        SlotState::Awaited => Err(Mismatch::NotYet),
+        SlotState::Lapped => Err(words.mismatch(word, place.lap())),
     }
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn look(memory: &Memory, words: ArenaStamp, place: &SlotIndex) -> Res
 pub(crate) fn buffer_of(memory: &Memory, words: ArenaStamp, place: &SlotIndex) -> Result<usize, Mismatch> {
     // PAIRS(Publish): as in `optimistic_read`.
     let word = memory.slot_word(place).load(acquire(Pair::Publish));
-    words.buffer_of(word, place.round()).ok_or_else(|| words.seen(word, place.round()))
+    words.buffer_of(word, place.lap()).ok_or_else(|| words.mismatch(word, place.lap()))
 }
 
 /// The buffers that no slot names, in order: the writer's own, whatever its predecessor was doing when it left.
@@ -163,7 +163,7 @@ pub(crate) fn missing_buffers(memory: &Memory, words: ArenaStamp) -> Result<Vec<
         return Ok((layout.config.slots..layout.buffers).collect());
     }
     let mut kept = vec![false; layout.buffers];
-    let mut place = SlotIndex::of(0, layout.config.slots);
+    let mut place = SlotIndex::new(0, layout.config.slots);
     for _ in 0..layout.config.slots {
         // PAIRS(Publish): what we displace later, its writer was done with before.
         let word = memory.slot_word(&place).load(acquire(Pair::Publish));
@@ -172,7 +172,7 @@ pub(crate) fn missing_buffers(memory: &Memory, words: ArenaStamp) -> Result<Vec<
         if std::mem::replace(buffer, true) {
             return Err(twice);
         }
-        place.step();
+        place.advance();
     }
     Ok((0..layout.buffers).filter(|buffer| !kept[*buffer]).collect())
 }

@@ -184,7 +184,7 @@ impl Backpressure {
         }
         // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
         full_fence(Pair::Join, End::Release);
-        failpoint::at(Failpoint::GateAnnounced);
+        failpoint::hit(Failpoint::LimitAnnounced);
         let mut all = summarize_readers(memory, next);
         if self.evicts && all.slowest + slots <= next && advance_evicted(memory, next) {
             all = summarize_readers(memory, next);
@@ -302,7 +302,7 @@ pub(crate) fn blocking_readers(memory: &Memory, next: u64) -> impl Iterator<Item
 pub(crate) fn evict(memory: &Memory, index: usize, cursor: Cursor, next: u64) {
     // Relaxed: it says something of one value of the cursor only, whenever it is seen.
     memory.entry(index).evicted.store(cursor.word().wrapping_add(1), Relaxed);
-    failpoint::at(Failpoint::ReaderEvicted);
+    failpoint::hit(Failpoint::ReaderEvicted);
     advance_evicted(memory, next);
 }
 
@@ -367,7 +367,7 @@ pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
     entry.cursor.store(Cursor::at(guess).word(), release(Pair::Free));
     // PAIRS(Join): a writer whose look misses the cursor above announced its limit before, and we see it below.
     full_fence(Pair::Join, End::Acquire);
-    failpoint::at(Failpoint::JoinCursor);
+    failpoint::hit(Failpoint::JoinCursorStored);
     oldest(limit()).max(guess)
 }
 
@@ -411,7 +411,7 @@ impl ReaderEntry<'_> {
         self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
         // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
         full_fence(Pair::Pin, End::Acquire);
-        failpoint::at(Failpoint::ReadPinned);
+        failpoint::hit(Failpoint::ReadPinned);
         match self.moved_beyond(position) {
             None => Ok(()),
             Some(floor) => {

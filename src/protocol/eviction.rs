@@ -67,7 +67,7 @@ fn evict(attachment: &Attachment, entry: usize, cursor: Cursor, next: u64) {
     backpressure::evict(memory, entry, cursor, next);
     let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for people.
     events::evicted(attachment, diagnostics::pid(owner), entry, next);
-    attachment.event_counts.ring(&memory.control().freed);
+    attachment.event_counts.notify(&memory.control().freed);
 }
 
 /// Evicts whoever is in the way, as if it had been there for too long: models know no time.

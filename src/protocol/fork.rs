@@ -121,7 +121,7 @@ fn disown(open: &Open) {
     }
     let control = open.memory.control();
     // Relaxed, all of them: this process has one thread.
-    control.table.life.store(stream_state::FORKED_WORD, Relaxed);
+    control.table.stream_state.store(stream_state::FORKED_WORD, Relaxed);
     control.table.high_water.store(0, Relaxed);
     // Takers find nothing there yet. Bounded: a peer may have stored anything.
     let next = control.next.load(Relaxed).min(SEQUENCE_LIMIT);

@@ -53,14 +53,14 @@ pub(crate) fn publish(
         slot.stamp.store(stamp.writing(), Relaxed); // Relaxed: the fence below orders it.
         // PAIRS(Tear): whoever copies a byte that we store below sees the mark above when it looks again.
         release_fence(Pair::Tear);
-        failpoint::at(Failpoint::PublishMarked);
+        failpoint::hit(Failpoint::PublishMarked);
     }
     slot.payload.store(payload);
-    store_extras(slot.extras);
-    failpoint::at(Failpoint::PublishStored);
+    store_extras(slot.header);
+    failpoint::hit(Failpoint::PublishStored);
     // PAIRS(Publish): whoever sees this stamp sees the bytes above.
-    slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
-    failpoint::at(Failpoint::PublishDone);
+    slot.stamp.store(stamp.published(payload.len()), release(Pair::Publish));
+    failpoint::hit(Failpoint::PublishDone);
 }
 
 /// A look at a slot by somebody who waits for the message of `stamp`.
@@ -94,24 +94,24 @@ impl<'a> Glance<'a> {
     #[inline(always)]
     pub(crate) fn message(self) -> Result<OptimisticRead<'a>, Refused> {
         let Some(len) = self.stamp.len_in(self.before) else {
-            return Err(Refused::Other(self.stamp.seen(self.before)));
+            return Err(Refused::Other(self.stamp.mismatch(self.before)));
         };
         let Some(message) = self.slot.payload.message(len) else {
             return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
         };
-        Ok(OptimisticRead { word: self.slot.stamp, before: self.before, message, extras: self.slot.extras })
+        Ok(OptimisticRead { word: self.slot.stamp, before: self.before, message, extras: self.slot.header })
     }
 
     /// The same, if its length is `len`: that takes one comparison.
     #[inline(always)]
     pub(crate) fn message_of(&self, len: usize) -> Option<OptimisticRead<'a>> {
         let message = self.slot.payload.message(len)?;
-        let there = self.before == self.stamp.holds(len);
+        let there = self.before == self.stamp.published(len);
         there.then_some(OptimisticRead {
             word: self.slot.stamp,
             before: self.before,
             message,
-            extras: self.slot.extras,
+            extras: self.slot.header,
         })
     }
 }
@@ -120,5 +120,5 @@ impl<'a> Glance<'a> {
 pub(crate) fn look(slot: &InlineSlot<'_>, stamp: ExpectedStamp) -> Result<(), Mismatch> {
     // PAIRS(Publish): as in `Glance::at`.
     let before = slot.stamp.load(acquire(Pair::Publish));
-    stamp.len_in(before).map(drop).ok_or_else(|| stamp.seen(before))
+    stamp.len_in(before).map(drop).ok_or_else(|| stamp.mismatch(before))
 }

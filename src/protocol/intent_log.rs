@@ -25,7 +25,7 @@ use crate::memory::Memory;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, SlotState};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Pair, Relaxed, acquire, compiler_keeps_order};
+use crate::sync::{Pair, Relaxed, acquire, compiler_barrier};
 use crate::types::error::Corrupt;
 
 /// The intent word of an entry: `[kind:2 | mine:31 | theirs:31]`.
@@ -88,37 +88,37 @@ pub(crate) fn arm_to_take(memory: &Memory, index: usize, aim: u64, mine: usize, 
 /// Says that the owner of entry `index` has `mine`, with a message in it that it took and is not done with.
 #[inline(always)]
 pub(crate) fn hold(memory: &Memory, index: usize, mine: usize) {
-    compiler_keeps_order();
+    compiler_barrier();
     memory.entry(index).intent.store(Intent::Taking { mine, theirs: mine }.word(), Relaxed);
-    compiler_keeps_order();
+    compiler_barrier();
 }
 
 #[inline(always)]
 fn say(memory: &Memory, index: usize, aim: u64, intent: Intent) {
     let entry = memory.entry(index);
-    entry.aim.store(aim, Relaxed); // Relaxed, here and elsewhere: read by a survivor only; see the module's pairings.
-    compiler_keeps_order();
+    entry.intent_sequence.store(aim, Relaxed); // Relaxed, here and elsewhere: read by a survivor only; see the module's pairings.
+    compiler_barrier();
     entry.intent.store(intent.word(), Relaxed);
-    compiler_keeps_order();
+    compiler_barrier();
 }
 
 /// Says that the owner of entry `index` has `mine`, and nothing under way.
 #[inline(always)]
 pub(crate) fn rest(memory: &Memory, index: usize, mine: usize) {
-    compiler_keeps_order();
+    compiler_barrier();
     memory.entry(index).intent.store(Intent::Idle { mine }.word(), Relaxed);
-    compiler_keeps_order();
+    compiler_barrier();
 }
 
 /// Writes down that `buffer` was seen in the slot of message `sequence`. Before a counter goes beyond that message.
 #[inline(always)]
 pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(), Corrupt> {
     let (header, _) = memory.buffer(buffer)?;
-    if is_active(Mutation::Witness) {
+    if is_active(Mutation::ConfirmFirst) {
         return Ok(());
     }
     // Relaxed: the counter, which is moved after it, releases it.
-    header.witnessed.fetch_max(sequence + 1, Relaxed);
+    header.confirmed.fetch_max(sequence + 1, Relaxed);
     Ok(())
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn settle(memory: &Memory, words: ArenaStamp, index: usize) -> Result
         Intent::Idle { mine } => (mine, mine),
         Intent::Armed { mine, theirs } | Intent::Taking { mine, theirs } => (mine, theirs),
     };
-    let aim = entry.aim.load(Relaxed);
+    let aim = entry.intent_sequence.load(Relaxed);
     let exchanged = mine != theirs
         && !is_active(Mutation::SettleExchange)
         && was_exchanged(memory, words, intent, mine, aim)?;
@@ -157,16 +157,16 @@ fn was_exchanged(
     mine: usize,
     aim: u64,
 ) -> Result<bool, Corrupt> {
-    let aim = SlotIndex::of(aim, memory.layout().config.slots);
+    let aim = SlotIndex::new(aim, memory.layout().config.slots);
     // PAIRS(Publish): if the slot has forgotten, we see what was witnessed before.
     let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
-    Ok(match (words.at(word, aim.round()), intent) {
-        (SlotState::There, Intent::Armed { .. }) | (SlotState::Taken, Intent::Taking { .. }) => {
+    Ok(match (words.state(word, aim.lap()), intent) {
+        (SlotState::Published, Intent::Armed { .. }) | (SlotState::Taken, Intent::Taking { .. }) => {
             words.any_buffer(word) == mine
         }
-        (SlotState::Before | SlotState::There, _) => false,
-        (SlotState::Taken | SlotState::Beyond, _) => {
-            memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence
+        (SlotState::Awaited | SlotState::Published, _) => false,
+        (SlotState::Taken | SlotState::Lapped, _) => {
+            memory.buffer(mine)?.0.confirmed.load(Relaxed) > aim.sequence
         }
     })
 }

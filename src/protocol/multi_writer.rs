@@ -106,7 +106,7 @@ pub(crate) fn join(registration: &Registration, words: ArenaStamp) -> Result<Sha
     let own = own_buffer(registration, words)?;
     let memory = &registration.attachment().memory;
     let config = &memory.layout().config;
-    let lap = Lap::of(next(memory), config.slots);
+    let lap = Lap::new(next(memory), config.slots);
     Ok(SharedPublisher {
         words,
         entry: registration.index(),
@@ -154,26 +154,26 @@ impl SharedPublisher {
     /// Looks at the slot of message `n`, which the counter said is next, or for which there is [room](Self::room_at).
     #[inline(always)]
     pub(crate) fn look(&mut self, memory: &Memory, n: u64) -> Result<Look, Corrupt> {
-        let place = self.lap.seek(n);
+        let place = self.lap.locate(n);
         // PAIRS(Publish): whoever wrote to the buffer that we shall own is done with it.
         let word = load_to_exchange(memory.slot_word(&place), acquire(Pair::Publish));
-        match self.words.at(word, place.round()) {
-            SlotState::Before if self.queue => match self.words.at(word, place.round().wrapping_sub(1)) {
-                SlotState::There => return Ok(Look::Full),
+        match self.words.state(word, place.lap()) {
+            SlotState::Awaited if self.queue => match self.words.state(word, place.lap().wrapping_sub(1)) {
+                SlotState::Published => return Ok(Look::Full),
                 SlotState::Taken => take::finish_take(memory, self.words, &place, word, &mut self.taken)?,
-                SlotState::Before | SlotState::Beyond => {} // Nothing was ever in the slot.
+                SlotState::Awaited | SlotState::Lapped => {} // Nothing was ever in the slot.
             },
-            SlotState::Before => {}
-            SlotState::There if is_active(Mutation::HelpCounter) => return Ok(Look::Gone),
-            SlotState::There => {
+            SlotState::Awaited => {}
+            SlotState::Published if is_active(Mutation::HelpCounter) => return Ok(Look::Gone),
+            SlotState::Published => {
                 help(memory, self.words.any_buffer(word), n)?;
                 return Ok(Look::Gone);
             }
             // Taken: by somebody who moved the counter before.
-            SlotState::Taken | SlotState::Beyond => return Ok(Look::Gone),
+            SlotState::Taken | SlotState::Lapped => return Ok(Look::Gone),
         }
         memory.buffer(self.words.any_buffer(word))?;
-        failpoint::at(Failpoint::ExchangeLooked);
+        failpoint::hit(Failpoint::ExchangeLoaded);
         Ok(Look::Free(Aim { place, word }))
     }
 
@@ -184,15 +184,15 @@ impl SharedPublisher {
         let Aim { place, word } = aim;
         let theirs = self.words.any_buffer(*word);
         intent_log::arm(memory, self.entry, place.sequence, self.own, theirs);
-        failpoint::at(Failpoint::ExchangeArmed);
+        failpoint::hit(Failpoint::ExchangeIntended);
         // PAIRS(Publish): whoever sees this word sees what we stored into the buffer.
-        let (slot, holds) = (memory.slot_word(place), self.words.holds(place.round(), self.own));
+        let (slot, holds) = (memory.slot_word(place), self.words.published(place.lap(), self.own));
         if slot.compare_exchange(*word, holds, release(Pair::Publish), Relaxed).is_err() {
             return false;
         }
-        failpoint::at(Failpoint::ExchangeDone);
+        failpoint::hit(Failpoint::ExchangeDone);
         intent_log::rest(memory, self.entry, theirs);
-        failpoint::at(Failpoint::ExchangeOwned);
+        failpoint::hit(Failpoint::ExchangeSettled);
         self.own = theirs;
         advance(memory, place.sequence);
         true
@@ -204,16 +204,16 @@ impl SharedPublisher {
         if !self.queue {
             return Room::Free;
         }
-        let place = self.lap.seek(n);
+        let place = self.lap.locate(n);
         // Relaxed: the exchange that follows looks again, and room stays once it is there.
         let word = memory.slot_word(&place).load(Relaxed);
-        match self.words.at(word, place.round()) {
-            SlotState::Before => match self.words.at(word, place.round().wrapping_sub(1)) {
-                SlotState::Before | SlotState::There => Room::Full,
+        match self.words.state(word, place.lap()) {
+            SlotState::Awaited => match self.words.state(word, place.lap().wrapping_sub(1)) {
+                SlotState::Awaited | SlotState::Published => Room::Full,
                 // Taken; or nothing was ever in the slot.
-                SlotState::Taken | SlotState::Beyond => Room::Free,
+                SlotState::Taken | SlotState::Lapped => Room::Free,
             },
-            SlotState::There | SlotState::Taken | SlotState::Beyond => Room::Gone,
+            SlotState::Published | SlotState::Taken | SlotState::Lapped => Room::Gone,
         }
     }
 }
@@ -221,7 +221,7 @@ impl SharedPublisher {
 /// Witnesses that `buffer` was published as message `n`, and moves the counter beyond it.
 pub(crate) fn help(memory: &Memory, buffer: usize, n: u64) -> Result<(), Corrupt> {
     intent_log::witness(memory, buffer, n)?;
-    failpoint::at(Failpoint::HelpWitnessed);
+    failpoint::hit(Failpoint::HelpConfirmed);
     advance(memory, n);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::protocol::intent_log::{self, Settled};
 use crate::protocol::stream_state::{self, Exit};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Relaxed, compiler_keeps_order, yield_now};
+use crate::sync::{Relaxed, compiler_barrier, yield_now};
 use crate::types::config::Redelivery;
 use crate::types::error::RegisterError;
 use crate::types::participant::{ParkTicket, Role};
@@ -143,11 +143,11 @@ impl Registration {
         registration.name_owner();
         entry.missed.store(0, Relaxed);
         entry.sleeps.store(0, Relaxed);
-        compiler_keeps_order(); // Whoever finds us dead in this role finds our process named.
+        compiler_barrier(); // Whoever finds us dead in this role finds our process named.
         entry.state.store(state.taken_by(role).0, Relaxed);
         // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
         attachment.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
-        failpoint::at(Failpoint::SeatTaken);
+        failpoint::hit(Failpoint::EntryTaken);
         events::joined(attachment, role, index);
         Some(registration)
     }
@@ -168,11 +168,11 @@ impl Registration {
         if !self.attachment.liveness.acquire(parking(&self.attachment, self.index)) {
             return Err(self);
         }
-        failpoint::at(Failpoint::ReaderParking);
+        failpoint::hit(Failpoint::ReaderParking);
         // Relaxed, both: the hold on the entry orders them.
         let state = State::from_word(self.entry().state.load(Relaxed)).parked();
         self.entry().state.store(state.0, Relaxed);
-        failpoint::at(Failpoint::ReaderParked);
+        failpoint::hit(Failpoint::ReaderParked);
         Ok(ParkTicket { entry: self.index, state: state.0 }) // Dropping a parked registration lets go of it, and clears nothing.
     }
 
@@ -188,9 +188,9 @@ impl Registration {
             return None;
         }
         let registration = Registration { attachment: Arc::clone(attachment), index };
-        failpoint::at(Failpoint::ReaderResuming);
+        failpoint::hit(Failpoint::ReaderResuming);
         registration.name_owner();
-        compiler_keeps_order(); // As in `take`.
+        compiler_barrier(); // As in `take`.
         registration.entry().state.store(State::from_word(state).resumed().0, Relaxed); // Relaxed: the hold orders it.
         Some(registration)
     }
@@ -218,7 +218,7 @@ impl Registration {
             };
             let registration = Registration { attachment: Arc::clone(attachment), index };
             registration.name_owner();
-            failpoint::at(Failpoint::MessageAdopted);
+            failpoint::hit(Failpoint::MessageAdopted);
             return Adoption::Message(registration, settled);
         }
         none
@@ -266,7 +266,7 @@ fn clear_after_death(attachment: &Attachment, index: usize) {
     if state.is_free() {
         return;
     }
-    failpoint::at(Failpoint::DeadFound);
+    failpoint::hit(Failpoint::DeadFound);
     let pid = diagnostics::pid(owner);
     if clear(attachment, index, Exit::Died { pid }) {
         events::found_dead(attachment, state.role(), pid, index);
@@ -336,18 +336,18 @@ fn clear(attachment: &Attachment, index: usize, exit: Exit) -> bool {
         WRITER | LEAVING | FOUND_DEAD => {
             let exit = state.exit(exit);
             entry.state.store(state.going(exit).0, Relaxed); // Relaxed: `stream_state::end` orders it.
-            failpoint::at(Failpoint::LeaveMarked);
+            failpoint::hit(Failpoint::LeaveMarked);
             if !(is_active(Mutation::EndStream) && exit != Exit::Left) {
                 stream_state::end(&attachment.memory, exit, || any(&attachment.memory, Role::Writer));
             }
-            failpoint::at(Failpoint::StreamEnded);
+            failpoint::hit(Failpoint::StreamEnded);
             Some(&attachment.memory.control().published)
         }
         READER | PARKED => {
             if !(is_active(Mutation::VacateReader) && exit != Exit::Left) {
                 ReaderEntry(entry).vacate();
             }
-            failpoint::at(Failpoint::ReaderVacated);
+            failpoint::hit(Failpoint::ReaderVacated);
             Some(&attachment.memory.control().freed)
         }
         // Another taker takes it over, with the message. What else it owned is settled when its entry is taken again.
@@ -358,7 +358,7 @@ fn clear(attachment: &Attachment, index: usize, exit: Exit) -> bool {
     // Relaxed: as above. Before anybody is woken: the sooner, the less may be left half done.
     entry.state.store(state.freed().0, Relaxed);
     if let Some(event_count) = event_count {
-        attachment.event_counts.ring(event_count);
+        attachment.event_counts.notify(event_count);
     }
     true
 }
@@ -393,7 +393,7 @@ fn any(memory: &Memory, role: Role) -> bool {
 /// # Cost
 /// One system call for each such participant.
 pub(crate) fn clear_dead(attachment: &Attachment, role: Role) {
-    if is_active(Mutation::LookForTheDead) {
+    if is_active(Mutation::DetectDeaths) {
         return;
     }
     let is_one = |index: &usize| {

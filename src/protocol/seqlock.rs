@@ -30,7 +30,7 @@ impl OptimisticRead<'_> {
     /// Whether everything loaded from the message so far is of that message.
     #[inline(always)]
     pub(crate) fn validate(&self) -> bool {
-        failpoint::at(Failpoint::ReadCopied);
+        failpoint::hit(Failpoint::ReadCopied);
         // PAIRS(Tear): if any byte loaded before is a later message's, the load below sees the word moved.
         acquire_fence(Pair::Tear);
         self.word.load(Relaxed) == self.before // Relaxed: the fence above orders it.

@@ -43,7 +43,7 @@ impl Slots {
     /// Whether a stamp and the words of a payload are all there is to a message.
     pub(crate) fn are_plain(&self) -> bool {
         let inline = matches!(self.class, Class::Inline(_));
-        inline && self.memory.layout().extras_words() == 0 && self.memory.copies_words()
+        inline && self.memory.layout().message_header_words() == 0 && self.memory.copies_words()
     }
 
     /// The message of `place`, if the slot holds it, to be copied and then validated.
@@ -97,17 +97,17 @@ impl Slots {
         let config = self.config();
         // Relaxed: a start; the slots decide. Bounded: a peer may have stored anything.
         let start = self.memory.control().next.load(Relaxed).clamp(config.first_sequence, SEQUENCE_LIMIT);
-        let mut place = SlotIndex::of(start, config.slots);
-        if is_active(Mutation::LookAtSlots) {
+        let mut place = SlotIndex::new(start, config.slots);
+        if is_active(Mutation::ScanSlots) {
             return place.sequence;
         }
         // At most one jump to where the writer is, and from there at most what it publishes meanwhile.
         for _ in 0..2 * config.slots + 2 {
             match self.look(&place) {
-                Ok(()) => place.step(),
+                Ok(()) => place.advance(),
                 Err(Mismatch::NotYet) => break,
                 Err(Mismatch::Overtaken { by }) => {
-                    place.jump(place.sequence.saturating_add(by).min(SEQUENCE_LIMIT));
+                    place.seek(place.sequence.saturating_add(by).min(SEQUENCE_LIMIT));
                 }
             }
         }

@@ -80,7 +80,7 @@ impl StandbyBuffer {
     /// instead. Only while [free](Self::is_free).
     pub(crate) fn keep(&mut self, shown: usize) -> usize {
         self.kept = true;
-        failpoint::at(Failpoint::SetAside);
+        failpoint::hit(Failpoint::PinnedSetAside);
         std::mem::replace(&mut self.buffer, shown)
     }
 }

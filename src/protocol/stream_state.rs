@@ -158,14 +158,14 @@ pub(crate) enum Exit {
 #[inline(always)]
 pub(crate) fn is_closed(memory: &Memory) -> bool {
     // Relaxed: decides nothing about other memory. A message that races `close` may still get in.
-    matches!(Life(memory.control().table.life.load(Relaxed)).phase(), Phase::Closed | Phase::Forked)
+    matches!(Life(memory.control().table.stream_state.load(Relaxed)).phase(), Phase::Closed | Phase::Forked)
 }
 
 /// The phase as whoever finds something unusual looks at it.
 #[cold]
 pub(crate) fn phase(memory: &Memory) -> Phase {
     // PAIRS(End): if the stream has ended, we see its last message from here on.
-    Life(memory.control().table.life.load(acquire(Pair::End))).phase()
+    Life(memory.control().table.stream_state.load(acquire(Pair::End))).phase()
 }
 
 /// A writer has come. False if the ring is closed for good.
@@ -196,7 +196,7 @@ const TRIES: usize = 1 << 16;
 
 /// Changes the phase to what `next` says of the present one; false if it says that nothing changes.
 fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
-    let word = &memory.control().table.life;
+    let word = &memory.control().table.stream_state;
     // PAIRS(End): whoever opened the stream that we may end has said before that it is there.
     let mut seen = Life(load_to_exchange(word, acquire(Pair::End)));
     for _ in 0..TRIES {
@@ -204,10 +204,10 @@ fn turn(memory: &Memory, next: impl Fn(Phase) -> Option<Next>) -> bool {
             return false;
         };
         if let Some(death) = seen.death()
-            && !is_active(Mutation::KeepDeath)
+            && !is_active(Mutation::RecordDeath)
         {
             write_down(memory, seen.deaths(), death);
-            failpoint::at(Failpoint::DeathKept);
+            failpoint::hit(Failpoint::DeathRecorded);
         }
         // PAIRS(End): releases every message that we, or whoever's end we continue, published before, and the death
         // that we wrote down.
@@ -257,7 +257,7 @@ pub(crate) enum Verdict {
 impl StreamObserver {
     /// For a reader that joins now. It is not told of earlier deaths, except of the one that the stream stands at.
     pub(crate) fn join(memory: &Memory) -> Self {
-        let seen = Life(memory.control().table.life.load(Relaxed)); // Relaxed: looked at again before it is used.
+        let seen = Life(memory.control().table.stream_state.load(Relaxed)); // Relaxed: looked at again before it is used.
         let told = seen.changes().wrapping_sub(u32::from(seen.phase() == Phase::Died));
         StreamObserver { told, seen }
     }
@@ -280,14 +280,14 @@ impl StreamObserver {
     /// Whether [`Self::verdict`] may have anything to say but that the stream goes on.
     pub(crate) fn has_news(&self, memory: &Memory) -> bool {
         // Relaxed: the verdict that follows looks again.
-        let life = Life(memory.control().table.life.load(Relaxed));
+        let life = Life(memory.control().table.stream_state.load(Relaxed));
         life != self.seen || !life.phase().goes_on()
     }
 
     /// What a reader that found nothing has to report, unless it finds something when it looks once more.
     pub(crate) fn verdict(&mut self, memory: &Memory) -> Verdict {
         // PAIRS(End): the messages before the end that we may see, and the deaths before, are visible from here on.
-        let life = Life(memory.control().table.life.load(acquire(Pair::End)));
+        let life = Life(memory.control().table.stream_state.load(acquire(Pair::End)));
         if let Some(death) = self.next_death(memory, life) {
             return Verdict::Died(death);
         }
@@ -407,7 +407,7 @@ mod tests {
     fn the_count_of_changes_may_wrap() {
         let memory = memory();
         let last = Life(((1 << 31) - 2) << super::CHANGES_SHIFT | Phase::Ended.code());
-        memory.control().table.life.store(last.0, Relaxed);
+        memory.control().table.stream_state.store(last.0, Relaxed);
         let mut watch = StreamObserver::join(&memory);
         for pid in 1..=5 {
             die(&memory, pid);

@@ -61,7 +61,7 @@ pub(crate) struct TakeCursor {
 
 impl TakeCursor {
     pub(crate) fn new(memory: &Memory, words: ArenaStamp, entry: usize, own: usize) -> Self {
-        let lap = Lap::of(next(memory), memory.layout().config.slots);
+        let lap = Lap::new(next(memory), memory.layout().config.slots);
         TakeCursor { words, entry, own, lap, published: 0 }
     }
 
@@ -72,19 +72,19 @@ impl TakeCursor {
 
     pub(crate) fn try_take(&mut self, memory: &Memory) -> Result<TakeOutcome, Corrupt> {
         let h = next(memory);
-        let place = self.lap.seek(h);
+        let place = self.lap.locate(h);
         let slot = memory.slot_word(&place);
         // PAIRS(Publish): what the writer stored into the buffer is visible.
         let word = load_to_exchange(slot, acquire(Pair::Publish));
         let theirs = self.words.any_buffer(word);
-        match self.words.at(word, place.round()) {
-            SlotState::There => {}
-            SlotState::Before => return Ok(TakeOutcome::Empty),
+        match self.words.state(word, place.lap()) {
+            SlotState::Published => {}
+            SlotState::Awaited => return Ok(TakeOutcome::Empty),
             SlotState::Taken => {
                 help(memory, theirs, h)?;
                 return Ok(TakeOutcome::Late);
             }
-            SlotState::Beyond => return Ok(TakeOutcome::Late),
+            SlotState::Lapped => return Ok(TakeOutcome::Late),
         }
         memory.buffer(theirs)?;
         if self.published <= h {
@@ -95,15 +95,15 @@ impl TakeCursor {
             }
         }
         intent_log::arm_to_take(memory, self.entry, h, self.own, theirs);
-        failpoint::at(Failpoint::TakeArmed);
+        failpoint::hit(Failpoint::TakeIntended);
         // PAIRS(Publish): we are done with the buffer that we leave.
-        let taken = self.words.taken(place.round(), self.own);
+        let taken = self.words.taken(place.lap(), self.own);
         if slot.compare_exchange(word, taken, release(Pair::Publish), Relaxed).is_err() {
             return Ok(TakeOutcome::Late);
         }
-        failpoint::at(Failpoint::TakeDone);
+        failpoint::hit(Failpoint::TakeDone);
         intent_log::hold(memory, self.entry, theirs);
-        failpoint::at(Failpoint::TakeOwned);
+        failpoint::hit(Failpoint::TakeSettled);
         self.own = theirs;
         advance(memory, h);
         Ok(TakeOutcome::Taken(h))
@@ -116,9 +116,9 @@ impl TakeCursor {
 
     /// Whether there is something to take, or somebody to help.
     pub(crate) fn is_ready(&mut self, memory: &Memory) -> bool {
-        let place = self.lap.seek(next(memory));
+        let place = self.lap.locate(next(memory));
         // Relaxed: the attempt that follows looks again.
-        self.words.at(memory.slot_word(&place).load(Relaxed), place.round()) != SlotState::Before
+        self.words.state(memory.slot_word(&place).load(Relaxed), place.lap()) != SlotState::Awaited
     }
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn finish_take(
 /// Witnesses that a taker left `buffer` in the slot of message `h`, and moves the counter of takes beyond it.
 fn help(memory: &Memory, buffer: usize, h: u64) -> Result<(), Corrupt> {
     intent_log::witness(memory, buffer, h)?;
-    failpoint::at(Failpoint::HelpTakeWitnessed);
+    failpoint::hit(Failpoint::HelpTakeConfirmed);
     advance(memory, h);
     Ok(())
 }

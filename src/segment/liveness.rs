@@ -23,12 +23,12 @@ pub(crate) struct Process {
 impl Process {
     fn this() -> Self {
         let pid = std::process::id();
-        Process { pid, started: started(pid).unwrap_or(0) }
+        Process { pid, started: start_time(pid).unwrap_or(0) }
     }
 }
 
 /// When a process started, as `/proc` says.
-pub(crate) fn started(pid: u32) -> Option<u64> {
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()

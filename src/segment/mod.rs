@@ -25,7 +25,7 @@ pub(crate) use linux::file::{Contents, SegmentFile};
 pub(crate) use linux::{memfd, named};
 pub(crate) use liveness::Liveness;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
-pub(crate) use liveness::started;
+pub(crate) use liveness::start_time;
 
 /// What is said of a segment that stays locked for good.
 #[cfg(any(target_os = "linux", feature = "portable"))]

@@ -121,7 +121,7 @@ impl Link {
         for _ in 0..OPEN_TRIES {
             let link = Link::at(path)?;
             let entered = link.file.try_lock_shared();
-            failpoint::at(Failpoint::SegmentEntered);
+            failpoint::hit(Failpoint::SegmentEntered);
             match entered {
                 Ok(()) if leads_to(path, &link.id) => return Ok(link),
                 // Somebody is removing it at this moment, or just did: look again.
@@ -134,9 +134,9 @@ impl Link {
 
     pub(in crate::segment) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
         let draft = path_beside(&self.path, &self.id, DRAFT);
-        failpoint::at(Failpoint::SegmentFilled);
+        failpoint::hit(Failpoint::SegmentFilled);
         fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
-        failpoint::at(Failpoint::SegmentNamed);
+        failpoint::hit(Failpoint::SegmentNamed);
         self.keep = keep;
         let _ = fs::remove_file(&draft); // If it stays, it goes with the ring.
         Ok(())
@@ -191,13 +191,13 @@ impl Drop for Link {
     fn drop(&mut self) {
         // Let go first: of two that leave at once and keep their shared locks, neither would be alone.
         let _ = self.file.unlock();
-        failpoint::at(Failpoint::SegmentLeft);
+        failpoint::hit(Failpoint::SegmentLeft);
         let is_named = || leads_to(&self.path, &self.id);
         if (self.keep && is_named()) || self.file.try_lock().is_err() {
             return;
         }
         let is_named = is_named(); // Asked now: from here on nobody gives the name to another ring.
-        failpoint::at(Failpoint::SegmentDeserted);
+        failpoint::hit(Failpoint::SegmentUnused);
         if is_named {
             let _ = fs::remove_file(&self.path);
         }

@@ -2,7 +2,7 @@
 
 pub use crate::memory::exclusive_payloads;
 pub use crate::sync::failpoint::{Failpoint, dies_at};
-pub use crate::sync::membarrier::imp::heavy_barrier;
+pub use crate::sync::membarrier::imp::set_heavy_barrier;
 pub use crate::sync::mutation::{Mutation, activate};
 pub use crate::sync::{End, Pair, weaken};
 
@@ -76,11 +76,11 @@ pub fn owned_buffers(ring: &Ring) -> Vec<usize> {
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let mut place = SlotIndex::of(0, config.slots);
+    let mut place = SlotIndex::new(0, config.slots);
     let mut owned = Vec::new();
     for _ in 0..config.slots {
         owned.push(words.any_buffer(memory.slot_word(&place).load(Relaxed)));
-        place.step();
+        place.advance();
     }
     owned.extend((0..config.participants).map(|entry| settle(ring, entry)));
     owned

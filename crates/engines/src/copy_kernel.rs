@@ -1,7 +1,7 @@
 //! Copies that may race, for the ticket ring's lossy readers: the very kernels of the ring that it is compared with.
 //!
-//! The source is the library's own file, compiled here once more. The library does not show it to anybody, and a
-//! contestant with another copy would measure the copy.
+//! The source is the library's own file, compiled here once more: it is private to the library, and a contestant with
+//! another copy would measure that copy.
 #![allow(unsafe_code, reason = "the kernels copy through raw pointers")]
 
 #[path = "../../../src/memory/copy/mod.rs"]

@@ -82,40 +82,40 @@ impl Role {
         let reads = matches!(self, Role::Reader(..));
         let takes = self == Role::Taker;
         match stop {
-            Failpoint::SeatTaken => true,
+            Failpoint::EntryTaken => true,
             Failpoint::StreamOpened | Failpoint::LeaveMarked | Failpoint::StreamEnded => !reads && !takes,
             Failpoint::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
-            Failpoint::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
+            Failpoint::SleepCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
             Failpoint::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Failpoint::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Failpoint::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
             Failpoint::PublishDone => matches!(self, Role::Writer(..)),
-            Failpoint::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
-            Failpoint::ExchangeLooked
-            | Failpoint::ExchangeArmed
+            Failpoint::BufferWithdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
+            Failpoint::ExchangeLoaded
+            | Failpoint::ExchangeIntended
             | Failpoint::ExchangeDone
-            | Failpoint::ExchangeOwned
-            | Failpoint::HelpWitnessed => matches!(self, Role::OneOfMany(_)),
-            Failpoint::TakeArmed | Failpoint::TakeDone | Failpoint::TakeOwned | Failpoint::MessageAdopted => takes,
-            Failpoint::HelpTakeWitnessed => takes || self == Role::OneOfMany(Delivery::Queue),
-            Failpoint::GateAnnounced => !reads && gated,
-            Failpoint::JoinCursor | Failpoint::ReadCopied => reads,
-            Failpoint::BellAnnounced => reads || takes,
+            | Failpoint::ExchangeSettled
+            | Failpoint::HelpConfirmed => matches!(self, Role::OneOfMany(_)),
+            Failpoint::TakeIntended | Failpoint::TakeDone | Failpoint::TakeSettled | Failpoint::MessageAdopted => takes,
+            Failpoint::HelpTakeConfirmed => takes || self == Role::OneOfMany(Delivery::Queue),
+            Failpoint::LimitAnnounced => !reads && gated,
+            Failpoint::JoinCursorStored | Failpoint::ReadCopied => reads,
+            Failpoint::SleepAnnounced => reads || takes,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
             // In `recovery`, `handover`, `eviction` and `segment`.
-            Failpoint::DeathKept
+            Failpoint::DeathRecorded
             | Failpoint::DeadFound
             | Failpoint::ReaderParking
             | Failpoint::ReaderParked
             | Failpoint::ReaderResuming
             | Failpoint::ReaderEvicted
-            | Failpoint::SetAside
+            | Failpoint::PinnedSetAside
             | Failpoint::SegmentFilled
             | Failpoint::SegmentNamed
             | Failpoint::SegmentEntered
             | Failpoint::SegmentLeft
-            | Failpoint::SegmentDeserted => false,
+            | Failpoint::SegmentUnused => false,
         }
     }
 
@@ -184,12 +184,12 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 fn is_rare(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Failpoint::SeatTaken
+        Failpoint::EntryTaken
             | Failpoint::StreamOpened
             | Failpoint::LeaveMarked
             | Failpoint::StreamEnded
             | Failpoint::ReaderVacated
-            | Failpoint::JoinCursor
+            | Failpoint::JoinCursorStored
     ) || needs_others(stop)
 }
 
@@ -197,10 +197,10 @@ fn is_rare(stop: Failpoint) -> bool {
 fn needs_others(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Failpoint::HelpWitnessed
-            | Failpoint::BellAnnounced
-            | Failpoint::BellCleared
-            | Failpoint::HelpTakeWitnessed
+        Failpoint::HelpConfirmed
+            | Failpoint::SleepAnnounced
+            | Failpoint::SleepCleared
+            | Failpoint::HelpTakeConfirmed
             | Failpoint::MessageAdopted
     )
 }

@@ -22,7 +22,7 @@ const EVICT_AFTER: Duration = Duration::from_millis(5);
 pub(crate) fn passes(stop: Failpoint, class: SlotClass) -> bool {
     match stop {
         Failpoint::ReaderEvicted => true,
-        Failpoint::SetAside => class == SlotClass::Arena,
+        Failpoint::PinnedSetAside => class == SlotClass::Arena,
         _ => false,
     }
 }

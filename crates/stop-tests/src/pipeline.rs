@@ -22,24 +22,24 @@ const PASSES_BEFORE: u64 = 3;
 pub(crate) fn passes(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Failpoint::SeatTaken
-            | Failpoint::ExchangeLooked
-            | Failpoint::ExchangeArmed
+        Failpoint::EntryTaken
+            | Failpoint::ExchangeLoaded
+            | Failpoint::ExchangeIntended
             | Failpoint::ExchangeDone
-            | Failpoint::ExchangeOwned
-            | Failpoint::TakeArmed
+            | Failpoint::ExchangeSettled
+            | Failpoint::TakeIntended
             | Failpoint::TakeDone
-            | Failpoint::TakeOwned
-            | Failpoint::BellCleared
+            | Failpoint::TakeSettled
+            | Failpoint::SleepCleared
     )
 }
 
 /// Whether the commander does. How many commands it has issued there, all of which producers find.
 fn issued_at(stop: Failpoint) -> Option<u64> {
     match stop {
-        Failpoint::SeatTaken => Some(0),
-        Failpoint::ExchangeLooked | Failpoint::ExchangeArmed => Some(PASSES_BEFORE),
-        Failpoint::ExchangeDone | Failpoint::ExchangeOwned => Some(PASSES_BEFORE + 1),
+        Failpoint::EntryTaken => Some(0),
+        Failpoint::ExchangeLoaded | Failpoint::ExchangeIntended => Some(PASSES_BEFORE),
+        Failpoint::ExchangeDone | Failpoint::ExchangeSettled => Some(PASSES_BEFORE + 1),
         _ => None,
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn commander_passes(stop: Failpoint) -> bool {
 /// A worker process; with a point, the victim.
 pub(crate) fn be_worker(stop: Option<usize>, ticket: &str) {
     if let Some(stop) = stop.map(|stop| Failpoint::ALL[stop]) {
-        victim::die_at(stop, if stop == Failpoint::SeatTaken { 0 } else { PASSES_BEFORE });
+        victim::die_at(stop, if stop == Failpoint::EntryTaken { 0 } else { PASSES_BEFORE });
     }
     let ticket: WorkerTicket = ticket.parse().expect("the parent's");
     let place = ticket.join().expect("the parent lives");
@@ -125,7 +125,7 @@ impl Worker for Process {
 
 /// Whether a lone producer, whose results nobody takes, gets there when it makes the one that fills their ring.
 fn fills(stop: Failpoint) -> bool {
-    passes(stop) && !matches!(stop, Failpoint::SeatTaken | Failpoint::BellCleared)
+    passes(stop) && !matches!(stop, Failpoint::EntryTaken | Failpoint::SleepCleared)
 }
 
 /// In both orders; and where the item is skipped. Says how many items came.

@@ -35,7 +35,7 @@ impl Clearing {
             Failpoint::LeaveMarked | Failpoint::StreamEnded => self != Clearing::ReaderByWriter,
             Failpoint::ReaderVacated => self == Clearing::ReaderByWriter,
             // The heir's coming replaces the verdict.
-            Failpoint::DeathKept => self == Clearing::WriterByHeir,
+            Failpoint::DeathRecorded => self == Clearing::WriterByHeir,
             _ => false,
         }
     }

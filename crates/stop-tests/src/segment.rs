@@ -16,7 +16,7 @@ pub(crate) fn passes(stop: Failpoint) -> bool {
             | Failpoint::SegmentNamed
             | Failpoint::SegmentEntered
             | Failpoint::SegmentLeft
-            | Failpoint::SegmentDeserted
+            | Failpoint::SegmentUnused
     )
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn run(stop: Failpoint, backend: Backend, fate: Fate, messages: u64) 
         }
         // Between the last one's decision and its deed nobody gets in, and everybody is told why. Nor does anybody else
         // remove the name: the deed would then befall the next ring of that name.
-        (Failpoint::SegmentDeserted, _) => {
+        (Failpoint::SegmentUnused, _) => {
             for told in [Ring::open(&at).map(drop), Ring::unlink(&at)] {
                 match told {
                     Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => {}

@@ -1,7 +1,7 @@
 //! Several messages at a time: validated by one look, acknowledged by one store, rung for once.
 
 use super::{message, number};
-use seqring::model::{exclusive_payloads, heavy_barrier};
+use seqring::model::{exclusive_payloads, set_heavy_barrier};
 use seqring::{Config, Delivery, Lagged, Reader, Ring, SlotClass, Start, TryReadError, WaitStrategy};
 
 /// Two slots: the writer overwrites the first and the second message of a chunk that is being copied.
@@ -53,7 +53,7 @@ pub(super) fn acknowledged() {
 /// Nobody sleeps over a batch.
 pub(super) fn rung() {
     exclusive_payloads(true);
-    heavy_barrier(false);
+    set_heavy_barrier(false);
     let ring = ring(Delivery::Gated);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();

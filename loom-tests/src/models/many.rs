@@ -129,7 +129,7 @@ pub(super) fn died_helped() {
 }
 
 pub(super) fn died_armed() {
-    died_at(Failpoint::ExchangeArmed);
+    died_at(Failpoint::ExchangeIntended);
 }
 
 pub(super) fn died_exchanged() {
@@ -137,7 +137,7 @@ pub(super) fn died_exchanged() {
 }
 
 pub(super) fn died_owning() {
-    died_at(Failpoint::ExchangeOwned);
+    died_at(Failpoint::ExchangeSettled);
 }
 
 /// Two leave at once: the stream ends.

@@ -131,7 +131,7 @@ pub(super) fn found_another() {
 }
 
 pub(super) fn taker_died_armed() {
-    taker_died_at(Failpoint::TakeArmed);
+    taker_died_at(Failpoint::TakeIntended);
 }
 
 pub(super) fn taker_died_with_it() {
@@ -139,7 +139,7 @@ pub(super) fn taker_died_with_it() {
 }
 
 pub(super) fn taker_died_owning() {
-    taker_died_at(Failpoint::TakeOwned);
+    taker_died_at(Failpoint::TakeSettled);
 }
 
 /// A writer dies when its message is published and before it says so; a taker takes it, and another writer goes on.

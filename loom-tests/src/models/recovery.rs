@@ -10,14 +10,14 @@ use seqring::model::{End, Pair, Mutation};
 
 /// Each step of recovery, and a model that fails when it is left out.
 pub(crate) const NEEDED: [(Mutation, &str); 9] = [
-    (Mutation::LookForTheDead, "dead_reader"),
+    (Mutation::DetectDeaths, "dead_reader"),
     (Mutation::VacateReader, "dead_reader"),
     (Mutation::EndStream, "found_by_two"),
-    (Mutation::KeepDeath, "told_once"),
-    (Mutation::LookAtSlots, "heir_stored"),
+    (Mutation::RecordDeath, "told_once"),
+    (Mutation::ScanSlots, "heir_stored"),
     (Mutation::FindMissingBuffer, "heir_filled"),
     (Mutation::SettleExchange, "heir_exchanged"),
-    (Mutation::Witness, "died_helped"),
+    (Mutation::ConfirmFirst, "died_helped"),
     (Mutation::HelpCounter, "heir_exchanged"),
 ];
 

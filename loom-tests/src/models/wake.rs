@@ -2,7 +2,7 @@
 //! reports it.
 
 use super::{message, number};
-use seqring::model::{exclusive_payloads, heavy_barrier};
+use seqring::model::{exclusive_payloads, set_heavy_barrier};
 use seqring::{Config, Ring, SlotClass, Start, WaitStrategy};
 
 pub(super) fn reader() {
@@ -51,6 +51,6 @@ pub(super) fn writer_by_a_joiner() {
 
 fn ring() -> Ring {
     exclusive_payloads(true);
-    heavy_barrier(false);
+    set_heavy_barrier(false);
     Ring::heap(&Config::new(1, 16).participants(2).slot_class(SlotClass::Packed)).unwrap()
 }

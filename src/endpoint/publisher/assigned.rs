@@ -64,7 +64,7 @@ impl Publisher {
         let peer = self.peer.as_mut().expect("a queue has many writers");
         match peer.look(memory, sequence)? {
             Look::Free(aim) if peer.exchange(memory, &aim) => {
-                self.event_counts.ring(&memory.control().published);
+                self.event_counts.notify(&memory.control().published);
                 Ok(PublishOutcome::Published)
             }
             Look::Free(_) | Look::Gone => Ok(PublishOutcome::Already),

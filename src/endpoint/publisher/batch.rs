@@ -100,7 +100,7 @@ impl Publisher {
             return 0;
         }
         let marked = self.marked;
-        let (sequence, slots) = self.lane.all_ahead(most);
+        let (sequence, slots) = self.lane.next_slots(most);
         let (mut published, mut stamp) = (0, self.stamps.of(sequence));
         for (slot, message) in slots.zip(messages) {
             if message.len() > slot.payload.bytes() {
@@ -110,7 +110,7 @@ impl Publisher {
             stamp = stamp.next();
             published += 1;
         }
-        self.lane.pass_all(published);
+        self.lane.advance_by(published);
         published
     }
 }

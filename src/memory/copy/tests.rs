@@ -1,12 +1,12 @@
 //! Every kernel, in every variant, against plain bytes.
-#![allow(unsafe_code)] // The tests keep the contracts of the kernels, and look at what lies around a copy.
+#![allow(unsafe_code)] // The tests keep the contracts of the kernels, and check the bytes around a copy.
 
 use super::{Kernel, WORDS_UP_TO};
 use crate::sync::{AtomicU64, Relaxed};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 
-/// What surrounds a copy, and must still be there afterwards.
+/// The bytes around a copy, which must not change.
 const UNTOUCHED: u8 = 0xa5;
 const MARGIN: usize = 128;
 
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: `&mut self` says that nobody else accesses the words, and words are made of bytes.
+        // SAFETY: `&mut self` says that no other thread accesses the words, and words are made of bytes.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 64) }
     }
 }
@@ -74,8 +74,8 @@ impl Bench {
         Bench { source, shared, copy, untouched: vec![UNTOUCHED; room + 64] }
     }
 
-    /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's start, and looks
-    /// at every byte around them. The shared side moves along through the eight words of a line.
+    /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's start, and checks every byte
+    /// around them. The shared side starts at each of the eight words of a line in turn.
     fn check(&mut self, kernel: Kernel, len: usize, align: usize) {
         let case = || format!("{kernel:?}, {len} bytes, alignment {align}");
         let source = &self.source.bytes()[align..align + len];
@@ -147,7 +147,7 @@ fn a_store_at_an_offset_changes_exactly_its_own_bytes() {
     }
 }
 
-// Fails if the tail is stored in pieces, which would mix access sizes on the bytes of one word.
+// Fails if the tail is stored in pieces, which would access the bytes of one word by two sizes.
 #[test]
 fn the_word_kernel_fills_the_last_word_up_with_zeros() {
     for len in 1..8 {

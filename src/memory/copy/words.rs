@@ -1,7 +1,7 @@
 //! The word kernel: every access to the shared side is one relaxed atomic load or store of a whole, aligned
 //! 64-bit word.
 //!
-//! A message that ends inside a word still moves that whole word, so no byte is ever touched by two access sizes.
+//! A message that ends inside a word still moves that whole word, so no byte is accessed by two sizes.
 //! Words carry bytes in memory order, on either endianness.
 #![allow(unsafe_code)] // Raw pointers: the private side has any alignment, the shared side no exclusive owner.
 
@@ -17,12 +17,12 @@ const LINE: usize = 64;
 #[inline(always)]
 pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
     if src.len() == WORD {
-        // One word is the commonest of short messages, and a loop for it costs more than it does.
+        // One word is the most common short message, and a loop would cost more than the copy.
         // SAFETY: the caller's word is valid, and `src` has its eight bytes.
         return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
     }
     if src.len() == LINE {
-        // So is a cache line: eight stores and nothing else where the caller knows the length.
+        // A cache line is common, too: eight stores and nothing else where the caller knows the length.
         // SAFETY: the caller's promise.
         return unsafe { store_inline(shared, src) };
     }
@@ -30,7 +30,7 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
     unsafe { store_many(shared, src) };
 }
 
-/// [`store`] for any length, apart from it so that it does not take room and registers from its caller's path.
+/// [`store`] for any length, out of line so that it takes no registers from the caller's path.
 #[inline(never)]
 unsafe fn store_many(shared: *const AtomicU64, src: &[u8]) {
     // SAFETY: the caller's promise.
@@ -43,7 +43,7 @@ pub(super) unsafe fn store_inline(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
     in_blocks(whole, |i| {
-        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
+        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller promises.
         unsafe {
             let word = from.add(i * WORD).cast::<u64>().read_unaligned();
             (*shared.add(i)).store(word, Relaxed);
@@ -57,8 +57,8 @@ pub(super) unsafe fn store_inline(shared: *const AtomicU64, src: &[u8]) {
 
 /// Stores `src` from byte `offset` on and leaves all other bytes as they are.
 ///
-/// A word that is only partly covered is loaded, changed and stored again: correct because nobody else stores here
-/// meanwhile. A reader sees a mixture of old and new bytes at worst, as with any unfinished message.
+/// A word that is only partly covered is loaded, changed and stored again: correct because no other thread or process stores
+/// to it meanwhile. A reader sees a mixture of old and new bytes at worst, as with any unfinished message.
 ///
 /// # Safety
 /// - `shared` is aligned and valid for `(offset + src.len()).div_ceil(8)` words;
@@ -87,8 +87,8 @@ pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8
 /// Loads `len` bytes; the last word is loaded whole and only the bytes asked for are kept.
 ///
 /// # Safety
-/// `shared` is aligned and valid for `len.div_ceil(8)` words, `dst` valid for writes of `len` bytes that nobody
-/// else accesses.
+/// `shared` is aligned and valid for `len.div_ceil(8)` words, `dst` valid for writes of `len` bytes that no
+/// other thread accesses.
 #[inline(always)]
 pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     if len == WORD {
@@ -129,7 +129,7 @@ pub(super) unsafe fn load_inline(dst: *mut u8, shared: *const AtomicU64, len: us
     }
 }
 
-/// `move_word` for each index below `words`, a line's worth of words at a time: 64 bytes take 16 moves and a branch.
+/// Calls `move_word` for each index below `words`, eight at a time: 64 bytes take 16 moves and a branch.
 #[inline(always)]
 fn in_blocks(words: usize, move_word: impl Fn(usize)) {
     let mut i = 0;

@@ -176,11 +176,11 @@ impl SegmentFile {
     pub(crate) fn remove_if_unused(&self) -> bool {
         // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
         let _ = lock::set(&self.fd, self.start + OPEN_BYTE, Kind::None);
-        failpoint::at(Failpoint::SegmentLeft);
+        failpoint::hit(Failpoint::SegmentLeft);
         if lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
             return false;
         }
-        failpoint::at(Failpoint::SegmentDeserted);
+        failpoint::hit(Failpoint::SegmentUnused);
         fs::unlink(&self.path).is_ok()
     }
 }

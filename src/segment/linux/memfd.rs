@@ -81,7 +81,7 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
 }
 
 /// The segment behind a descriptor, to be looked at.
-pub(crate) fn look_at(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
+pub(crate) fn inspect(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
     let path = path_of(descriptor);
     let fd = reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path))?;
     let file = SegmentFile::of(fd, path, 0);

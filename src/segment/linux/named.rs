@@ -52,11 +52,11 @@ pub(in crate::segment) fn draft(
 
 /// Gives a file its name, at once and only if nobody else has it.
 pub(in crate::segment) fn publish(file: &SegmentFile) -> Result<(), RingError> {
-    failpoint::at(Failpoint::SegmentFilled);
+    failpoint::hit(Failpoint::SegmentFilled);
     let nameless = through_proc(&file.fd);
     fs::linkat(fs::CWD, nameless, fs::CWD, &file.path, AtFlags::SYMLINK_FOLLOW)
         .map_err(failure("naming", &file.path))?;
-    failpoint::at(Failpoint::SegmentNamed);
+    failpoint::hit(Failpoint::SegmentNamed);
     Ok(())
 }
 
@@ -76,7 +76,7 @@ fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
         let file = SegmentFile::of(open_regular(path, access)?, path, 0);
         let entered = file.enter();
-        failpoint::at(Failpoint::SegmentEntered);
+        failpoint::hit(Failpoint::SegmentEntered);
         match entered {
             Ok(()) if file.is_named() => return Ok(file),
             // Somebody is removing the name at this moment, or just did: look again.
@@ -88,7 +88,7 @@ fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
 }
 
 /// Opens the segment of that path to be looked at: nobody notices, nobody is held up, and the name is not kept.
-pub(crate) fn look_at(path: &Path) -> Result<(SegmentFile, Contents), RingError> {
+pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError> {
     let file = SegmentFile::of(open_regular(path, OFlags::RDONLY)?, path, 0);
     let contents = file.contents()?;
     Ok((file, contents))

@@ -10,14 +10,14 @@ use shuttle::thread;
 use std::sync::Arc;
 
 const WRITERS_DIE: [Failpoint; 6] = [
-    Failpoint::ExchangeLooked,
-    Failpoint::ExchangeArmed,
-    Failpoint::HelpWitnessed,
-    Failpoint::GateAnnounced,
+    Failpoint::ExchangeLoaded,
+    Failpoint::ExchangeIntended,
+    Failpoint::HelpConfirmed,
+    Failpoint::LimitAnnounced,
     Failpoint::ExchangeDone,
-    Failpoint::ExchangeOwned,
+    Failpoint::ExchangeSettled,
 ];
-const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
+const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeSettled];
 const READERS_DIE: [Failpoint; 2] = [Failpoint::ReadPinned, Failpoint::ReadCopied];
 
 struct Common {

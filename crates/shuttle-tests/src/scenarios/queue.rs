@@ -12,21 +12,21 @@ use std::sync::Arc;
 
 /// Before the exchange, or in the middle of helping, the message is not published; after it, it is.
 const WRITERS_DIE: [Failpoint; 7] = [
-    Failpoint::ExchangeLooked,
-    Failpoint::ExchangeArmed,
-    Failpoint::HelpWitnessed,
-    Failpoint::HelpTakeWitnessed,
-    Failpoint::GateAnnounced,
+    Failpoint::ExchangeLoaded,
+    Failpoint::ExchangeIntended,
+    Failpoint::HelpConfirmed,
+    Failpoint::HelpTakeConfirmed,
+    Failpoint::LimitAnnounced,
     Failpoint::ExchangeDone,
-    Failpoint::ExchangeOwned,
+    Failpoint::ExchangeSettled,
 ];
-const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
+const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeSettled];
 const TAKERS_DIE: [Failpoint; 6] = [
-    Failpoint::TakeArmed,
-    Failpoint::HelpWitnessed,
-    Failpoint::HelpTakeWitnessed,
+    Failpoint::TakeIntended,
+    Failpoint::HelpConfirmed,
+    Failpoint::HelpTakeConfirmed,
     Failpoint::TakeDone,
-    Failpoint::TakeOwned,
+    Failpoint::TakeSettled,
     Failpoint::MessageAdopted,
 ];
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// None of them has published its message.
 const WRITERS_DIE: [Failpoint; 4] =
-    [Failpoint::PublishMarked, Failpoint::PublishStored, Failpoint::PublishFilled, Failpoint::GateAnnounced];
+    [Failpoint::PublishMarked, Failpoint::PublishStored, Failpoint::PublishFilled, Failpoint::LimitAnnounced];
 
 struct Common {
     ring: Ring,

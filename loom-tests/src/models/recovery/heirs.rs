@@ -62,7 +62,7 @@ pub(in super::super) fn filled() {
 
 /// The one writer of an arena ring dies when it has published message 1, and has taken back what all have read.
 pub(in super::super) fn withdrawn() {
-    arena(128, 1, Failpoint::Withdrawn);
+    arena(128, 1, Failpoint::BufferWithdrawn);
 }
 
 fn arena(slot_bytes: usize, before: u64, stop: Failpoint) {
@@ -76,7 +76,7 @@ fn arena(slot_bytes: usize, before: u64, stop: Failpoint) {
     }
     assert_eq!(number(&reader.try_view().unwrap()), 0);
     assert!(dies_at(stop, || _ = victim.try_write(&message(before))), "it does not get there");
-    let first = before + u64::from(stop == Failpoint::Withdrawn);
+    let first = before + u64::from(stop == Failpoint::BufferWithdrawn);
     bury(&ring, abandon(victim));
     let mut heir = ring.writer().unwrap();
     let writing = thread::spawn(move || {
@@ -123,7 +123,7 @@ fn one_of_many(stop: Failpoint) {
 }
 
 pub(in super::super) fn armed() {
-    one_of_many(Failpoint::ExchangeArmed);
+    one_of_many(Failpoint::ExchangeIntended);
 }
 
 pub(in super::super) fn exchanged() {
@@ -131,7 +131,7 @@ pub(in super::super) fn exchanged() {
 }
 
 pub(in super::super) fn owning() {
-    one_of_many(Failpoint::ExchangeOwned);
+    one_of_many(Failpoint::ExchangeSettled);
 }
 
 /// A taker dies at a point of its take. One taker goes on, and another one joins, while the queue is written to.
@@ -157,7 +157,7 @@ fn taker(stop: Failpoint) {
 }
 
 pub(in super::super) fn take_armed() {
-    taker(Failpoint::TakeArmed);
+    taker(Failpoint::TakeIntended);
 }
 
 pub(in super::super) fn take_done() {
@@ -165,7 +165,7 @@ pub(in super::super) fn take_done() {
 }
 
 pub(in super::super) fn take_owned() {
-    taker(Failpoint::TakeOwned);
+    taker(Failpoint::TakeSettled);
 }
 
 /// A taker died with a message, all writers have left, and somebody joins: whoever is told that the queue is closed has
