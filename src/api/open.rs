@@ -5,7 +5,7 @@ use crate::memory::Memory;
 use crate::memory::layout::Layout;
 use crate::protocol::fork::{self, HoldOff};
 #[cfg(target_os = "linux")]
-use crate::segment::linux::memfd;
+use crate::segment::memfd;
 use crate::segment::{self, Draft, Opened};
 use crate::types::config::Config;
 use crate::types::error::RingError;

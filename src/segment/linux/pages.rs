@@ -1,6 +1,6 @@
-//! How the pages of a mapping come about: at once, in which size, and whether they stay.
+//! When the pages of a mapping are allocated, of which size, on which node, and whether they can be swapped out.
 //!
-//! None of it is needed for a ring to work: what the system refuses becomes a [`Warning`].
+//! A ring works without any of it: what the system refuses becomes a [`Warning`].
 
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
@@ -8,7 +8,6 @@ use crate::types::error::Warning;
 use crate::types::open_options::OpenOptions;
 
 /// Before a mapping's pages are allocated.
-#[cfg(target_os = "linux")]
 pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if let Some(node) = options.node
@@ -16,21 +15,20 @@ pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions)
     {
         warnings.push(Warning::AnyNode { node, reason: error.to_string() });
     }
-    // Refused where pages are huge anyway; `settle` looks at what came of it.
+    // Refused where pages are huge anyway; `settle` checks the result.
     if options.huge_pages && mapping.prefer_huge_pages().is_ok() {
-        // The advice is followed where a page is touched for the first time; `fallocate` knows nothing of it. That
-        // there is no room is the file system's to say, when it allocates.
+        // The advice acts when a page is touched first, not in `fallocate`. A lack of room is an error of `fallocate`,
+        // later.
         let _ = mapping.make_resident(0..layout.resident_bytes);
     }
     warnings
 }
 
-/// Once they are.
-#[cfg(target_os = "linux")]
-pub(super) fn settle(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
+/// After they are allocated.
+pub(in crate::segment) fn settle(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let resident = 0..layout.resident_bytes;
-    let _ = mapping.make_resident(resident.clone()); // Refused, pages come at their first use.
+    let _ = mapping.make_resident(resident.clone()); // If refused, pages come at their first use.
     if options.huge_pages
         && let Some(pages) = page_bytes(mapping)
         && pages.base == pages.small
@@ -48,18 +46,16 @@ pub(super) fn settle(mapping: &Mapping, layout: &Layout, options: &OpenOptions) 
     warnings
 }
 
-#[cfg(target_os = "linux")]
 struct PageBytes {
     /// Of a page of this mapping.
     base: u64,
     /// Of a page of most mappings.
     small: u64,
-    /// That lie in pages which the kernel made larger.
+    /// Of this mapping, in pages which the kernel made huge.
     huge: u64,
 }
 
-/// What the kernel says about the pages of a mapping, in `/proc/self/smaps`.
-#[cfg(target_os = "linux")]
+/// The pages of a mapping, as `/proc/self/smaps` shows them.
 fn page_bytes(mapping: &Mapping) -> Option<PageBytes> {
     let all = std::fs::read_to_string("/proc/self/smaps").ok()?;
     let start = format!("{:x}-", mapping.base().addr());
@@ -76,14 +72,4 @@ fn page_bytes(mapping: &Mapping) -> Option<PageBytes> {
         }
     }
     Some(PageBytes { base: base?, small: rustix::param::page_size() as u64, huge })
-}
-
-/// Elsewhere there is nothing to ask for.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn settle(_: &Mapping, _: &Layout, options: &OpenOptions) -> Vec<Warning> {
-    let reason = || "this system has no such option".to_string();
-    let small = options.huge_pages.then(|| Warning::SmallPages { reason: reason() });
-    let loose = options.lock_memory.then(|| Warning::NotLocked { reason: reason() });
-    let anywhere = options.node.map(|node| Warning::AnyNode { node, reason: reason() });
-    small.into_iter().chain(loose).chain(anywhere).collect()
 }
