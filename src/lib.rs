@@ -118,13 +118,13 @@ pub use api::writer::Writer;
 pub use endpoint::notifier::Notifier;
 pub use memory::RacyBytes;
 pub use protocol::stats::{Participant, Stats, Stream};
-pub use types::capabilities::Capabilities;
+pub use types::backend::{Backend, Capabilities};
 pub use types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
 pub use types::error::{
     Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
 pub use types::frame::{Element, Frame, FrameError, ShapeError};
-pub use types::location::{Backend, Location};
+pub use types::location::Location;
 pub use types::message::{MessageHeader, PublishOutcome, Received, Start};
 pub use types::open_options::OpenOptions;
 pub use types::participant::{BlockedOn, ParkTicket, Peer, Role};

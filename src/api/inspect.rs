@@ -3,9 +3,10 @@
 use crate::memory::Memory;
 use crate::protocol::stats::Stats;
 use crate::segment::{Contents, SegmentFile, memfd, named};
+use crate::types::backend::Backend;
 use crate::types::config::Config;
 use crate::types::error::RingError;
-use crate::types::location::{Backend, Location, SHARED_MEMORY, SUFFIX};
+use crate::types::location::{Location, SHARED_MEMORY, SUFFIX};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};

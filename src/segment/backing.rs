@@ -4,8 +4,8 @@ use super::platform::file::SegmentFile;
 use super::portable::Link;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
+use crate::types::backend::Backend;
 use crate::types::error::{RingError, Warning};
-use crate::types::location::Backend;
 use std::path::Path;
 use std::sync::Arc;
 

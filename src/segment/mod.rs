@@ -23,8 +23,9 @@ mod portable;
 
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
+use crate::types::backend::Backend;
 use crate::types::error::RingError;
-use crate::types::location::{Backend, Location};
+use crate::types::location::Location;
 use crate::types::open_options::OpenOptions;
 
 pub(crate) use backing::{Backing, Draft, Opened};

@@ -36,8 +36,8 @@ pub(crate) mod named {
     use crate::memory::header::Superblock;
     use crate::memory::layout::Layout;
     use crate::segment::backing::{Draft, Opened};
+    use crate::types::backend::Backend;
     use crate::types::error::RingError;
-    use crate::types::location::Backend;
     use crate::types::open_options::OpenOptions;
     use std::path::{Path, PathBuf};
 

@@ -1,6 +1,17 @@
-//! What a ring's backend offers.
+//! Backends, and what they offer.
 
-use crate::types::location::Backend;
+/// Where a ring's memory comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The allocator: for the threads of one process.
+    Heap,
+    /// Linux: a file with a name, on tmpfs or hugetlbfs.
+    File,
+    /// Linux: a file without a name, which is passed on as a descriptor.
+    Memfd,
+    /// Memory of the crate `shared_memory`, found and locked through small files beside it: for other systems.
+    Portable,
+}
 
 /// What the backend of a ring offers, on this system.
 ///
@@ -11,24 +22,24 @@ use crate::types::location::Backend;
 /// | memfd    | yes       | no    | yes   | yes      | yes         | yes       | yes     |
 /// | portable | yes       | yes   | no    | yes      | no          | no        | no      |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a table of what is there and what is not")]
+#[expect(clippy::struct_excessive_bools, reason = "a row of the table above")]
 pub struct Capabilities {
-    /// What keeps the memory.
+    /// Where the memory comes from.
     pub backend: Backend,
     /// Other processes can use the ring.
     pub processes: bool,
-    /// They find it by a name.
+    /// Other processes find the ring by a name.
     pub named: bool,
-    /// A waiting process is woken by whom it waits for. Else it looks every millisecond.
+    /// A change wakes a process that waits for it. Otherwise the waiting process polls every millisecond.
     pub wakes: bool,
-    /// A participant that was killed is noticed, and what it held is freed. On the heap there is nobody to notice:
-    /// threads end inside a living process, where dropping speaks for them.
+    /// The death of a participant is detected, and what it held is freed. The heap does not need that: a thread ends inside
+    /// a living process, where its handles are dropped.
     pub liveness: bool,
-    /// The ring can be passed on as a descriptor.
+    /// The ring can be sent to other processes as a descriptor.
     pub descriptors: bool,
-    /// It can be read through a mapping that cannot be written to.
+    /// The ring can be read through a read-only mapping.
     pub observers: bool,
-    /// No peer can shrink it under the others, and further writers can be locked out.
+    /// No peer can shrink the memory while others use it, and further writable mappings can be forbidden.
     pub sealing: bool,
 }
 
