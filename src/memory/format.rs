@@ -1,22 +1,24 @@
-//! The structures that participants share beside slots and payloads. FORMAT.md specifies them in prose, and
-//! `tests/golden.rs` fails when they change.
+//! The structures that participants share beside slots and payloads. FORMAT.md specifies them in
+//! prose, and `tests/golden.rs` fails when they change.
 
 use crate::sync::futex::FutexWord;
 use crate::sync::{AtomicU64, Line};
 
-/// Deaths that a ring remembers: as many as the word's count of deaths tells apart.
+/// Deaths that a ring remembers: as many as the count of deaths in the state word can distinguish.
 pub(crate) const DEATHS_KEPT: usize = 8;
 
-/// What all participants share beside the slots. Each line has one kind of writer, so that no participant waits for a line
-/// that others write for another reason.
+/// What all participants share beside the slots. Each line has one kind of writer, so that no
+/// participant waits for a line that others write for another reason.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Control {
-    /// The sequence that is published next. Stored by the writer; read by joiners and for statistics only.
+    /// The sequence that is published next. Stored by the writer; read by joiners and for
+    /// statistics only.
     pub(crate) next: Line<AtomicU64>,
     /// Queue delivery: the sequence that is taken next.
     pub(crate) taken: Line<AtomicU64>,
-    /// Gated: the limit up to which a writer may have been admitted, for joining readers ([`crate::protocol::backpressure`]).
+    /// Gated: the limit up to which a writer may have been admitted, for joining readers
+    /// ([`crate::protocol::backpressure`]).
     pub(crate) limit: Line<AtomicU64>,
     /// The event count on which readers wait for messages.
     pub(crate) published: Line<FutexWord>,
@@ -51,7 +53,8 @@ pub(crate) struct Entry {
     pub(crate) intent: AtomicU64,
     /// The sequence that `intent` is about.
     pub(crate) intent_sequence: AtomicU64,
-    /// A reader that pins: the buffer that its pinned message is in. The one writer: [`crate::protocol::standby_buffer`].
+    /// A reader that pins: the buffer that its pinned message is in. The one writer:
+    /// [`crate::protocol::standby_buffer`].
     pub(crate) pinned: AtomicU64,
     /// Statistics: messages that a reader lost, or that a writer was refused. Stored by the owner.
     pub(crate) missed: AtomicU64,
@@ -65,26 +68,30 @@ pub(crate) struct Entry {
     pub(crate) owner: AtomicU64,
     /// When the process started (`/proc/PID/stat`, clock ticks since boot): detects a reused pid.
     pub(crate) started: AtomicU64,
-    /// Stored by others: the reader must move up to this position at least ([`crate::protocol::backpressure`]).
+    /// Stored by others: the reader must move up to this position at least
+    /// ([`crate::protocol::backpressure`]).
     pub(crate) floor: AtomicU64,
     pub(crate) reserved_cold: AtomicU64,
     /// The sequence at which the participant joined.
     pub(crate) joined: AtomicU64,
-    /// One more than the cursor at which the reader was evicted ([`crate::protocol::eviction`]); 0: it was not.
+    /// One more than the cursor at which the reader was evicted ([`crate::protocol::eviction`]); 0:
+    /// it was not.
     pub(crate) evicted: AtomicU64,
-    /// A parked reader: one more than the change of the stream's state up to which deaths were reported to it.
+    /// A parked reader: one more than the change of the stream's state up to which deaths were
+    /// reported to it.
     pub(crate) reported: AtomicU64,
 }
 
-/// What goes with one buffer of the arena. While the buffer is filled, only its owner writes to this line.
+/// What goes with one buffer of the arena. While the buffer is filled, only its owner writes to
+/// this line.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct BufferHeader {
     /// Bytes of the payload.
     pub(crate) len: AtomicU64,
     pub(crate) reserved_front: AtomicU64,
-    /// For recovery: one more than the last sequence at which a helper confirmed this buffer as published, or as left by a
-    /// taker.
+    /// For recovery: one more than the last sequence at which a helper confirmed this buffer as
+    /// published, or as left by a taker.
     pub(crate) confirmed: AtomicU64,
     pub(crate) reserved: [AtomicU64; 5],
 }

@@ -1,18 +1,21 @@
-//! The header of a segment: the ring's configuration, written once and checked before anything else.
+//! The header of a segment: the ring's configuration, written once and checked before anything
+//! else.
 
 use crate::memory::layout::Layout;
 use crate::types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
 use crate::types::frame::Frame;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// `"seqring\n"` as a number in the byte order of the creator: in another byte order it is another number.
+/// `"seqring\n"` as a number in the byte order of the creator: in another byte order it is another
+/// number.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"seqring\n");
 /// The version that this build writes.
 pub(crate) const VERSION: u32 = 1;
 /// The oldest version that this build still opens.
 const OLDEST_VERSION: u32 = 1;
 
-/// The header: written once before the segment has a name, copied once by every opener, never read again.
+/// The header: written once before the segment has a name, copied once by every opener, never read
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub(crate) struct Superblock {
@@ -122,8 +125,9 @@ impl Superblock {
 
     /// The layout that this header describes.
     ///
-    /// `file_bytes` is the real size of the segment. Nothing is taken over unchecked: offsets are computed from the
-    /// configuration, and the result must have the size in the header and fit into the file.
+    /// `file_bytes` is the real size of the segment. Nothing is taken over unchecked: offsets are
+    /// computed from the configuration, and the result must have the size in the header and fit
+    /// into the file.
     ///
     /// # Errors
     /// What cannot be used, as the end of a sentence about the segment.

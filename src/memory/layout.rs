@@ -5,14 +5,15 @@
 //! 4096   Control      counters, event counts, stream state (`format::Control`)
 //! 8192   Entry × participants
 //!        user words   the application's own, if the ring has any
-//!        slots        inline: stamp | message header | payload, × slots       arena: one word × slots
+//!        slots        inline: stamp | message header | payload, × slots; arena: one word × slots
 //!        buffer headers    arena only: one line a buffer
 //!        message headers   arena only: one a buffer, if the ring has any
 //!        payloads          arena only: the buffers
 //! ```
 //!
-//! Each process computes the layout from the configuration in the segment's header and follows no offset that a peer wrote.
-//! All arithmetic is checked: a configuration that does not fit is an error.
+//! Each process computes the layout from the configuration in the segment's header and follows no
+//! offset that a peer wrote. All arithmetic is checked: a configuration that does not fit is an
+//! error.
 
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
@@ -23,11 +24,13 @@ pub(crate) const ENTRIES_OFFSET: usize = 2 * PAGE;
 pub(crate) const LINE: usize = 64;
 const WORD: usize = 8;
 
-/// Sequences stay below this, so that a cursor has bits to spare: enough at 10⁹ messages a second for 146 years.
+/// Sequences stay below this, so that a cursor has bits to spare: enough at 10⁹ messages a second
+/// for 146 years.
 pub(crate) const SEQUENCE_LIMIT: u64 = 1 << 62;
 /// Slots, participants and buffers stay below this.
 const COUNT_LIMIT: usize = 1 << 30;
-/// Inline payloads stay within this, so that a stamp has 46 bits for the sequence beside the length.
+/// Inline payloads stay within this, so that a stamp has 46 bits for the sequence beside the
+/// length.
 const INLINE_BYTES_LIMIT: usize = 1 << 16;
 /// Payloads stay within this: 1 TiB.
 const SLOT_BYTES_LIMIT: usize = 1 << 40;
@@ -39,7 +42,8 @@ pub(crate) struct Layout {
     pub(crate) user_words_offset: usize,
     pub(crate) slots_offset: usize,
     pub(crate) slot_stride: usize,
-    /// Inline: from the start of a slot to its payload. The words between stamp and payload are the message header.
+    /// Inline: from the start of a slot to its payload. The words between stamp and payload are the
+    /// message header.
     pub(crate) payload_offset: usize,
     /// Room of a payload in bytes, a multiple of 8.
     pub(crate) payload_bytes: usize,
@@ -51,7 +55,8 @@ pub(crate) struct Layout {
     pub(crate) payloads_offset: usize,
     pub(crate) buffer_stride: usize,
     pub(crate) total_bytes: usize,
-    /// What is backed with pages from the start. Behind it lie the buffers of entries that were never taken.
+    /// What is backed with pages from the start. Behind it lie the buffers of entries that were
+    /// never taken.
     pub(crate) resident_bytes: usize,
 }
 
@@ -152,8 +157,8 @@ impl Layout {
     }
 }
 
-/// Buffers that belong to participants, not to slots: one for each entry of a ring for many writers. The one writer has
-/// one, in a gated ring a second as its standby buffer.
+/// Buffers that belong to participants, not to slots: one for each entry of a ring for many
+/// writers. The one writer has one, in a gated ring a second as its standby buffer.
 fn owned_buffers(config: &Config) -> usize {
     match config.writers {
         Writers::One if config.delivery == Delivery::Gated => 2,
@@ -162,7 +167,8 @@ fn owned_buffers(config: &Config) -> usize {
     }
 }
 
-/// 8-byte words of a message's header: tag, time, length of the metadata, metadata ([`crate::memory::message_header`]).
+/// 8-byte words of a message's header: tag, time, length of the metadata, metadata
+/// ([`crate::memory::message_header`]).
 fn message_header_words(config: &Config) -> usize {
     let meta = if config.meta_bytes == 0 { 0 } else { 1 + config.meta_bytes.div_ceil(WORD) };
     usize::from(config.tag) + usize::from(config.timestamp) + meta

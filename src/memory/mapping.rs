@@ -5,7 +5,8 @@ use crate::memory::layout::PAGE;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 
-/// Page-aligned memory of a fixed length, valid until dropped; readable, and writable unless it was mapped read-only.
+/// Page-aligned memory of a fixed length, valid until dropped; readable, and writable unless it was
+/// mapped read-only.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: *mut u8,
@@ -34,8 +35,8 @@ impl std::fmt::Debug for Source {
     }
 }
 
-// SAFETY: the memory belongs to this value, not to a thread; what is in it is accessed through atomics only. A `Shmem`
-// keeps plain values and the pointer, and does nothing until it is dropped.
+// SAFETY: the memory belongs to this value, not to a thread; what is in it is accessed through
+// atomics only. A `Shmem` keeps plain values and the pointer, and does nothing until it is dropped.
 unsafe impl Send for Mapping {}
 // SAFETY: as above; no method stores to `self`.
 unsafe impl Sync for Mapping {}
@@ -76,8 +77,8 @@ impl Mapping {
     /// If there are more than it has.
     pub(crate) fn store_before_sharing(&self, bytes: &[u8]) {
         assert!(bytes.len() <= self.len, "{} bytes into {}", bytes.len(), self.len);
-        // SAFETY: the mapping is writable and holds so many bytes. The callers have not published it, so that no other
-        // thread or process accesses it.
+        // SAFETY: the mapping is writable and holds so many bytes. The callers have not published
+        // it, so that no other thread or process accesses it.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base, bytes.len()) };
     }
 
@@ -88,12 +89,13 @@ impl Mapping {
     #[cfg(feature = "portable")]
     pub(crate) fn first_bytes<const N: usize>(&self) -> [u8; N] {
         assert!(N <= self.len, "{N} bytes of {}", self.len);
-        // SAFETY: the mapping holds so many bytes; the volatile copy is taken once, and the caller checks it.
+        // SAFETY: the mapping holds so many bytes; the volatile copy is taken once, and the caller
+        // checks it.
         unsafe { self.base.cast::<[u8; N]>().read_volatile() }
     }
 
-    /// Makes a range resident; false if the system has no pages for it. A system that cannot be asked kills the process at
-    /// the first use of such a page.
+    /// Makes a range resident; false if the system has no pages for it. A system that cannot be
+    /// asked kills the process at the first use of such a page.
     pub(crate) fn has_room(&self, range: Range<usize>) -> bool {
         const FAULT: i32 = 14; // `EFAULT` of Linux, where the first use would be a `SIGBUS`.
         let refused = self.make_resident(range).err().map(std::io::Error::from);
@@ -108,12 +110,13 @@ impl Mapping {
 
 #[cfg(target_os = "linux")]
 impl Mapping {
-    /// Maps `len` bytes of a file from `start` on, shared with all that map it, but not with forked children: in these the
-    /// range is unmapped ([`crate::protocol::fork`]).
+    /// Maps `len` bytes of a file from `start` on, shared with all that map it, but not with forked
+    /// children: in these the range is unmapped ([`crate::protocol::fork`]).
     pub(crate) fn file(file: &impl rustix::fd::AsFd, start: u64, len: usize) -> rustix::io::Result<Self> {
         use rustix::mm::ProtFlags;
         let mapping = Self::of_file(file, start, len, ProtFlags::READ | ProtFlags::WRITE)?;
-        // SAFETY: the range is the mapping made above; the advice changes only what a child inherits.
+        // SAFETY: the range is the mapping made above; the advice changes only what a child
+        // inherits.
         unsafe { rustix::mm::madvise(mapping.base.cast(), len, rustix::mm::Advice::LinuxDontFork)? };
         Ok(mapping)
     }
@@ -123,9 +126,11 @@ impl Mapping {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let Source::File(start) = self.source else { return false };
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // No reserve: the child touches a few pages of a ring that may be larger than the machine's memory.
+        // No reserve: the child touches a few pages of a ring that may be larger than the machine's
+        // memory.
         let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
-        // SAFETY: `FIXED_NOREPLACE` maps into an unmapped range or not at all, so no memory of the child is replaced.
+        // SAFETY: `FIXED_NOREPLACE` maps into an unmapped range or not at all, so no memory of the
+        // child is replaced.
         let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, start) };
         mapped.is_ok_and(|base| base.cast() == self.base)
     }
@@ -146,13 +151,14 @@ impl Mapping {
         protection: rustix::mm::ProtFlags,
     ) -> rustix::io::Result<Self> {
         use rustix::mm::{MapFlags, mmap};
-        // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
+        // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is
+        // replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, start)? };
         Ok(Mapping { base: base.cast(), len, source: Source::File(start) })
     }
 
-    /// Makes every page of a range resident in one call, at a fraction of a µs each. At its first use a page costs 3–4 µs; so
-    /// it does on a kernel without this advice (before 5.14).
+    /// Makes every page of a range resident in one call, at a fraction of a µs each. At its first
+    /// use a page costs 3–4 µs; so it does on a kernel without this advice (before 5.14).
     ///
     /// # Panics
     /// If the range is not this mapping's.
@@ -167,7 +173,8 @@ impl Mapping {
 
     fn advise(&self, range: Range<usize>, advice: rustix::mm::Advice) -> rustix::io::Result<()> {
         let start = self.start_of(&range);
-        // SAFETY: the range is this mapping's, and neither piece of advice given above changes contents.
+        // SAFETY: the range is this mapping's, and neither piece of advice given above changes
+        // contents.
         unsafe { rustix::mm::madvise(start.cast(), range.len(), advice) }
     }
 
@@ -181,7 +188,8 @@ impl Mapping {
         let (policy, flags) = (libc::MPOL_PREFERRED, 0_u32);
         // The kernel uses one bit less than this number.
         let bits = std::ffi::c_ulong::from(BITS + 1);
-        // SAFETY: the range is this mapping's, `nodes` holds `BITS` bits, and a policy changes no contents.
+        // SAFETY: the range is this mapping's, `nodes` holds `BITS` bits, and a policy changes no
+        // contents.
         let refused = unsafe {
             libc::syscall(libc::SYS_mbind, self.base, self.len, policy, nodes.as_ptr(), bits, flags)
         };
@@ -193,7 +201,8 @@ impl Mapping {
         use rustix::mm::{MlockFlags, mlock_with};
         let start = self.start_of(&range);
         let flags = if now { MlockFlags::empty() } else { MlockFlags::ONFAULT };
-        // SAFETY: the range is this mapping's; locking changes no contents, and ends with the mapping.
+        // SAFETY: the range is this mapping's; locking changes no contents, and ends with the
+        // mapping.
         unsafe { mlock_with(start.cast(), range.len(), flags) }
     }
 }
@@ -213,12 +222,13 @@ impl Drop for Mapping {
         match &self.source {
             Source::Heap => {
                 let layout = Self::heap_layout(self.len).expect("was allocated with it");
-                // SAFETY: `base` came from `alloc_zeroed` with this very layout, and is unused now: every view borrows, or
-                // holds an `Arc` of, this value.
+                // SAFETY: `base` came from `alloc_zeroed` with this very layout, and is unused now:
+                // every view borrows, or holds an `Arc` of, this value.
                 unsafe { dealloc(self.base, layout) };
             }
             #[cfg(target_os = "linux")]
-            // SAFETY: `base` and `len` are those of the mapping made in `of_file`, unused now as above.
+            // SAFETY: `base` and `len` are those of the mapping made in `of_file`, unused now as
+            // above.
             Source::File(_) => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
             #[cfg(feature = "portable")]
             Source::Shmem(_) => {} // It unmaps itself.

@@ -1,7 +1,9 @@
-//! The message header: a tag, a time stamp and metadata beside the payload. Options of the ring, off by default.
+//! The message header: a tag, a time stamp and metadata beside the payload. Options of the ring,
+//! off by default.
 //!
-//! Its words lie in this order, each only if the ring has the option: tag, time stamp, length of the metadata, metadata.
-//! They are stored and loaded between the same stamps as the payload, so they are whole exactly when it is.
+//! Its words lie in this order, each only if the ring has the option: tag, time stamp, length of
+//! the metadata, metadata. They are stored and loaded between the same stamps as the payload, so
+//! they are whole exactly when it is.
 
 use crate::sync::{AtomicU64, Relaxed};
 use crate::types::config::Config;
@@ -66,8 +68,8 @@ impl HeaderFormat {
         }
     }
 
-    /// Loads a header from `words`. Its metadata goes to the front of `metadata`, which has room for the longest. A longer
-    /// length, which no correct peer stores, is cut to that room.
+    /// Loads a header from `words`. Its metadata goes to the front of `metadata`, which has room
+    /// for the longest. A longer length, which no correct peer stores, is cut to that room.
     #[inline(always)]
     pub(crate) fn load(&self, words: &[AtomicU64], metadata: &mut [u8]) -> LoadedHeader {
         if self.is_any() { self.load_each(words, metadata) } else { LoadedHeader::default() }

@@ -1,8 +1,9 @@
 //! A ring's memory as typed views: `&Control`, `&Entry`, slots, buffers.
 //!
-//! This is the seam between protocols and raw bytes: modules above compute no address, and modules here know no protocol.
-//! `views` and `payload` lay the views over real memory by the offsets of [`Layout`](crate::memory::layout::Layout). The
-//! files of the same names in `model/` build them out of a checker's atomics, which cannot lie in raw bytes.
+//! This is the seam between protocols and raw bytes: modules above compute no address, and modules
+//! here know no protocol. `views` and `payload` lay the views over real memory by the offsets of
+//! [`Layout`](crate::memory::layout::Layout). The files of the same names in `model/` build them
+//! out of a checker's atomics, which cannot lie in raw bytes.
 
 pub(crate) mod copy;
 pub(crate) mod format;

@@ -1,5 +1,6 @@
 //! The bytes of a message in shared memory.
 #![allow(unsafe_code, reason = "copies from and to raw pointers")]
+#![allow(clippy::cast_ptr_alignment, reason = "payloads are aligned to 8")]
 
 use crate::memory::copy::Kernel;
 use crate::sync::AtomicU64;
@@ -7,8 +8,8 @@ use std::marker::PhantomData;
 
 /// The payload of one slot or buffer, which a peer may be storing to at this moment.
 ///
-/// Copies in and out are atomic byte by byte ([`crate::memory::copy`]). Whether the bytes belong together is for the slot
-/// protocol to decide.
+/// Copies in and out are atomic byte by byte ([`crate::memory::copy`]). Whether the bytes belong
+/// together is for the slot protocol to decide.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payload<'a> {
     /// 8-aligned and valid for `bytes` rounded up to 8, for `'a`.
@@ -20,8 +21,8 @@ pub(crate) struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// # Safety
-    /// For `'a`, `start` is aligned to 8 and valid for `bytes` rounded up to 8, and all accesses to them go through `kernel`
-    /// (ATOMIC-ONLY, [`Memory`](super::Memory)).
+    /// For `'a`, `start` is aligned to 8 and valid for `bytes` rounded up to 8, and all accesses to
+    /// them go through `kernel` (ATOMIC-ONLY, [`Memory`](super::Memory)).
     #[inline(always)]
     pub(super) unsafe fn new(start: *mut u8, bytes: usize, kernel: Kernel) -> Self {
         Payload { start, bytes, kernel, memory: PhantomData }
@@ -54,8 +55,8 @@ impl<'a> Payload<'a> {
     #[inline(always)]
     pub(crate) fn store(self, bytes: &[u8]) {
         assert!(bytes.len() <= self.bytes, "lengths are checked against the slot before the copy");
-        // SAFETY: valid and aligned (see `start`), and the length was just checked; the shared side is accessed
-        // by `copy` only (ATOMIC-ONLY).
+        // SAFETY: valid and aligned (see `start`), and the length was just checked; the shared side
+        // is accessed by `copy` only (ATOMIC-ONLY).
         unsafe { self.kernel.store(self.start.cast(), bytes) };
     }
 
@@ -74,8 +75,9 @@ impl<'a> Payload<'a> {
 
 /// The payload of a message that a writer may be overwriting at this moment.
 ///
-/// There is no `&[u8]` here, because such a slice promises that its bytes stay. What is read through this may be a mix of
-/// two messages: the call that hands out a `RacyBytes` checks afterwards, and then drops what was made of it.
+/// There is no `&[u8]` here, because such a slice promises that its bytes stay. What is read
+/// through this may be a mix of two messages: the call that hands out a `RacyBytes` checks
+/// afterwards, and then drops what was made of it.
 #[derive(Clone, Copy, Debug)]
 pub struct RacyBytes<'a> {
     /// 8-aligned and valid for `len` rounded up to 8, for `'a`.
@@ -105,7 +107,8 @@ impl RacyBytes<'_> {
     #[inline(always)]
     pub fn copy_to_slice(&self, out: &mut [u8]) {
         assert!(out.len() <= self.len, "the message has {} bytes, not {}", self.len, out.len());
-        // SAFETY: valid and aligned (see `start`), and the length was just checked; `out` is private memory.
+        // SAFETY: valid and aligned (see `start`), and the length was just checked; `out` is
+        // private memory.
         unsafe { self.kernel.load(out.as_mut_ptr(), self.start.cast(), out.len()) };
     }
 
@@ -131,7 +134,8 @@ impl RacyBytes<'_> {
 /// The bytes that a view shows.
 ///
 /// # Safety
-/// - `start` is a [`RacyBytes::as_ptr`], `len` at most that message's length, and the memory lives for `'a`;
+/// - `start` is a [`RacyBytes::as_ptr`], `len` at most that message's length, and the memory lives
+///   for `'a`;
 /// - no thread or process stores to these bytes for `'a`.
 pub(crate) unsafe fn frozen_bytes<'a>(start: *const u8, len: usize) -> &'a [u8] {
     // SAFETY: the caller's promise is what a slice needs.
@@ -141,7 +145,8 @@ pub(crate) unsafe fn frozen_bytes<'a>(start: *const u8, len: usize) -> &'a [u8] 
 /// The bytes that a claim fills; never `None` here, always in the models.
 ///
 /// # Safety
-/// - `start` is a [`Payload::as_ptr`], `len` at most that payload's length, and the memory lives for `'a`;
+/// - `start` is a [`Payload::as_ptr`], `len` at most that payload's length, and the memory lives
+///   for `'a`;
 /// - no other thread or process loads from or stores to these bytes for `'a`.
 #[expect(clippy::unnecessary_wraps, reason = "the models have none")]
 pub(crate) unsafe fn exclusive_bytes<'a>(start: *mut u8, len: usize) -> Option<&'a mut [u8]> {

@@ -79,7 +79,8 @@ impl Lap {
         Lap { first: self.end(), number: self.number + 1, slots: self.slots }
     }
 
-    /// Goes to the lap of `sequence` and returns the slot; without a division if it is in this lap or the next.
+    /// Goes to the lap of `sequence` and returns the slot; without a division if it is in this lap
+    /// or the next.
     #[inline(always)]
     pub(crate) fn locate(&mut self, sequence: u64) -> SlotIndex {
         if sequence.wrapping_sub(self.first) >= self.slots as u64 {

@@ -7,9 +7,10 @@ use crate::sync::MODELLED;
 
 /// The next message of a reader or writer, and the run of slots from there on.
 ///
-/// On the fast path a message touches only its slot, which lies one stride behind the slot before: [`Self::next_slot`] and
-/// [`Self::advance`]. The run ends where the owner must do more, as it says by [`Self::extend_to`]: at its next
-/// backpressure limit or counter update, and at the end of a lap in any case.
+/// On the fast path a message touches only its slot, which lies one stride behind the slot before:
+/// [`Self::next_slot`] and [`Self::advance`]. The run ends where the owner must do more, as it says
+/// by [`Self::extend_to`]: at its next backpressure limit or counter update, and at the end of a
+/// lap in any case.
 ///
 /// Invariants: `lap.first <= sequence <= lap.end()`, `until <= lap.end()`.
 #[derive(Debug)]
@@ -52,12 +53,14 @@ impl SlotRun {
         if !self.is_open() {
             return None;
         }
-        // SAFETY: in a ring that is not plain, no run is ever open. `slots` are those of `lap`, in which `sequence` lies:
-        // not before its first message, and before its end because before `until`.
+        // SAFETY: in a ring that is not plain, no run is ever open. `slots` are those of `lap`, in
+        // which `sequence` lies: not before its first message, and before its end because before
+        // `until`.
         Some((RunPosition { sequence: self.sequence }, unsafe { self.slots.slot(self.sequence) }))
     }
 
-    /// Goes on after `position`, which must be the latest of [`Self::next_slot`]. Returns whether the run is still open.
+    /// Goes on after `position`, which must be the latest of [`Self::next_slot`]. Returns whether
+    /// the run is still open.
     #[inline(always)]
     pub(crate) fn advance(&mut self, position: RunPosition) -> bool {
         debug_assert_eq!(position.sequence, self.sequence);
@@ -104,13 +107,14 @@ impl SlotRun {
         self.until = until.min(self.lap.end());
     }
 
-    /// Fetches the cache lines of the rest of the run into this core, to be written, if they are many. Only the one writer
-    /// of the slots may do so.
+    /// Fetches the cache lines of the rest of the run into this core, to be written, if they are
+    /// many. Only the one writer of the slots may do so.
     ///
-    /// Each line has to come from the core that read it last. Of stores to one line after the other, many are under
-    /// way at once. But a processor makes stores visible in their order, and a writer stores its own count with each
-    /// message, so the next line is not requested before the previous one has come. 8-byte messages in a ring of 1024
-    /// took 8 ns each so, and 3 ns when all lines of a run are stored to in one go (two cores, 65 ns a line and back).
+    /// Each line has to come from the core that read it last. Of stores to one line after the
+    /// other, many are under way at once. But a processor makes stores visible in their order, and
+    /// a writer stores its own count with each message, so the next line is not requested before
+    /// the previous one has come. 8-byte messages in a ring of 1024 took 8 ns each so, and 3 ns
+    /// when all lines of a run are stored to in one go (two cores, 65 ns a line and back).
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn fetch_for_writing(&self) {
         const MANY: u64 = if MODELLED { 3 } else { 8 };

@@ -1,13 +1,15 @@
-//! The packed words that say what a slot holds: the stamp of an inline slot, the word of an arena slot.
+//! The packed words that say what a slot holds: the stamp of an inline slot, the word of an arena
+//! slot.
 
-/// What an inline slot must hold for one message: a stamp is `[sequence | full:1 | len]`, one word that says which message,
-/// whether it is complete, and how long it is.
+/// What an inline slot must hold for one message: a stamp is `[sequence | full:1 | len]`, one word
+/// that says which message, whether it is complete, and how long it is.
 ///
-/// A reader that waits for sequence `n` compares the upper part with `n, full`. Equal: the message is there. Behind: not
-/// yet. Ahead: the reader is overtaken, and the difference says by how much. While a message is written the stamp is
-/// `n, not full`, which no reader accepts. The length takes as many bits as the slot size needs, the sequence the rest:
-/// 59 bits for 8-byte slots, 52 for 1 KiB. Sequences wrap and are compared modulo, which errs only for a reader that
-/// slept through exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
+/// A reader that waits for sequence `n` compares the upper part with `n, full`. Equal: the message
+/// is there. Behind: not yet. Ahead: the reader is overtaken, and the difference says by how much.
+/// While a message is written the stamp is `n, not full`, which no reader accepts. The length takes
+/// as many bits as the slot size needs, the sequence the rest: 59 bits for 8-byte slots, 52 for 1
+/// KiB. Sequences wrap and are compared modulo, which errs only for a reader that slept through
+/// exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExpectedStamp {
     /// The stamp of the message, with length 0.
@@ -71,7 +73,8 @@ impl ExpectedStamp {
         self.empty - self.full
     }
 
-    /// The length, if `stamp` says that the message is there. May exceed the slot: a peer may store anything.
+    /// The length, if `stamp` says that the message is there. May exceed the slot: a peer may store
+    /// anything.
     #[inline(always)]
     pub(crate) fn len_in(self, stamp: u64) -> Option<usize> {
         let rest = stamp ^ self.empty;
@@ -104,13 +107,13 @@ pub(crate) enum SlotState {
     Lapped,
 }
 
-/// The word of an arena slot: `[lap | state:2 | buffer]`. This one word publishes a message; its length and options lie
-/// with the buffer it names. States: 0 awaited, 1 published, 2 taken (queues) or withdrawn (the one writer of a gated ring);
-/// 3 is reserved.
+/// The word of an arena slot: `[lap | state:2 | buffer]`. This one word publishes a message; its
+/// length and options lie with the buffer it names. States: 0 awaited, 1 published, 2 taken
+/// (queues) or withdrawn (the one writer of a gated ring); 3 is reserved.
 ///
-/// The lap counts the messages that went through the slot. The buffer takes the bits that the ring's buffers need, the lap
-/// the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years; with 65536 participants and one slot
-/// 45 bits: 40 days).
+/// The lap counts the messages that went through the slot. The buffer takes the bits that the
+/// ring's buffers need, the lap the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second:
+/// 114 years; with 65536 participants and one slot 45 bits: 40 days).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArenaStamp {
     buffer_bits: u32,
@@ -149,13 +152,15 @@ impl ArenaStamp {
         (rest <= self.buffer_mask).then_some(rest as usize)
     }
 
-    /// The buffer that the slot keeps, whatever its state. May exceed the ring's: a peer may store anything.
+    /// The buffer that the slot keeps, whatever its state. May exceed the ring's: a peer may store
+    /// anything.
     #[inline(always)]
     pub(crate) fn any_buffer(self, word: u64) -> usize {
         (word & self.buffer_mask) as usize
     }
 
-    /// How a word differs in which [`Self::buffer_of`] finds no buffer, in laps: by 0 if the message was there and is taken.
+    /// How a word differs in which [`Self::buffer_of`] finds no buffer, in laps: by 0 if the
+    /// message was there and is taken.
     #[cold]
     pub(crate) fn mismatch(self, word: u64, lap: u64) -> Mismatch {
         let ahead = (word & !self.buffer_mask).wrapping_sub(self.published(lap, 0)).cast_signed();

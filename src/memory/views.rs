@@ -17,11 +17,12 @@ use std::sync::Arc;
 ///
 /// Invariants, established by [`Memory::new`] and relied on by every method:
 /// - MAPPED: `base` points to `layout.total_bytes` bytes that stay valid while `mapping` lives;
-/// - ALIGNED: `base` is aligned to a page, and [`Layout`] only yields offsets aligned for what lies there;
-/// - ATOMIC-ONLY: this process and its peers may store anywhere at any time. So all references into these bytes are to
-///   atomics, for which all bit patterns are valid. Plain references come only from
-///   [`frozen_bytes`](super::frozen_bytes) and [`exclusive_bytes`](super::exclusive_bytes), where the protocol promises it
-///   (FROZEN).
+/// - ALIGNED: `base` is aligned to a page, and [`Layout`] only yields offsets aligned for what lies
+///   there;
+/// - ATOMIC-ONLY: this process and its peers may store anywhere at any time. So all references into
+///   these bytes are to atomics, for which all bit patterns are valid. Plain references come only
+///   from [`frozen_bytes`](super::frozen_bytes) and [`exclusive_bytes`](super::exclusive_bytes),
+///   where the protocol promises it (FROZEN).
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     mapping: Arc<Mapping>,
@@ -37,8 +38,8 @@ pub(crate) struct Memory {
     kernel: Kernel,
 }
 
-// SAFETY: the pointers lead into memory that `mapping` keeps alive wherever this value moves, and all access
-// to it is atomic (ATOMIC-ONLY), so it may happen from any thread.
+// SAFETY: the pointers lead into memory that `mapping` keeps alive wherever this value moves, and
+// all access to it is atomic (ATOMIC-ONLY), so it may happen from any thread.
 unsafe impl Send for Memory {}
 // SAFETY: as above; no method stores to `self`.
 unsafe impl Sync for Memory {}
@@ -106,8 +107,8 @@ impl Memory {
 
     #[inline(always)]
     pub(crate) fn control(&self) -> &Control {
-        // SAFETY: MAPPED and ALIGNED; `Control` fits between its offset and the entries (asserted in `layout`);
-        // it is made of atomics only.
+        // SAFETY: MAPPED and ALIGNED; `Control` fits between its offset and the entries (asserted
+        // in `layout`); it is made of atomics only.
         unsafe { &*self.base.add(CONTROL_OFFSET).cast::<Control>() }
     }
 
@@ -115,7 +116,8 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn entry(&self, index: usize) -> &Entry {
         assert!(index < self.participants, "entries are counted by the layout");
-        // SAFETY: MAPPED and ALIGNED; the index is below the number of entries that the layout has room for.
+        // SAFETY: MAPPED and ALIGNED; the index is below the number of entries that the layout has
+        // room for.
         unsafe { &*self.base.add(ENTRIES_OFFSET).cast::<Entry>().add(index) }
     }
 
@@ -127,7 +129,8 @@ impl Memory {
     /// The application's own words.
     #[cfg_attr(seqring_fuzz, expect(dead_code, reason = "not offered where atomics are another type"))]
     pub(crate) fn user_words(&self) -> &[AtomicU64] {
-        // SAFETY: MAPPED and ALIGNED; the layout has room for so many words there, and nothing else lies in it.
+        // SAFETY: MAPPED and ALIGNED; the layout has room for so many words there, and nothing else
+        // lies in it.
         unsafe {
             let start = self.base.add(self.layout.user_words_offset).cast::<AtomicU64>();
             std::slice::from_raw_parts(start, self.layout.config.user_words)
@@ -146,8 +149,8 @@ impl Memory {
     /// `slot` is the start of a slot of this inline ring.
     #[inline(always)]
     unsafe fn slot_at(&self, slot: *mut u8) -> InlineSlot<'_> {
-        // SAFETY: MAPPED and ALIGNED; the whole stride lies in the mapping; stamp and message header are words before the
-        // payload.
+        // SAFETY: MAPPED and ALIGNED; the whole stride lies in the mapping; stamp and message
+        // header are words before the payload.
         unsafe {
             InlineSlot {
                 stamp: &*slot.cast::<AtomicU64>(),
@@ -161,7 +164,8 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn slot_word(&self, slot: &SlotIndex) -> &AtomicU64 {
         debug_assert!(slot.index() < self.layout.config.slots && self.layout.is_arena());
-        // SAFETY: MAPPED and ALIGNED; the index is below the number of slots, each of which has a word.
+        // SAFETY: MAPPED and ALIGNED; the index is below the number of slots, each of which has a
+        // word.
         unsafe { &*self.slots.cast::<AtomicU64>().add(slot.index()) }
     }
 
@@ -171,8 +175,8 @@ impl Memory {
         if index >= self.layout.buffers {
             return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
         }
-        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a stride of
-        // at least `slot_bytes` for each buffer.
+        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a
+        // stride of at least `slot_bytes` for each buffer.
         unsafe {
             let header = self.base.add(self.layout.headers_offset).cast::<BufferHeader>().add(index);
             let payload = self.base.add(self.layout.payloads_offset + index * self.layout.buffer_stride);
@@ -196,7 +200,8 @@ impl Memory {
     /// `start` is where the layout has a payload.
     #[inline(always)]
     unsafe fn payload(&self, start: *mut u8) -> Payload<'_> {
-        // SAFETY: MAPPED, ALIGNED and ATOMIC-ONLY; the layout has room for `slot_bytes`, rounded up to 8, in each payload.
+        // SAFETY: MAPPED, ALIGNED and ATOMIC-ONLY; the layout has room for `slot_bytes`, rounded up
+        // to 8, in each payload.
         unsafe { Payload::new(start, self.slot_bytes, self.kernel) }
     }
 }
@@ -229,8 +234,8 @@ impl LapSlots {
     }
 
     /// # Safety
-    /// The ring's slots are inline, its payloads are copied by words, and message `sequence` is in the lap of the
-    /// last [`Self::set_lap`].
+    /// The ring's slots are inline, its payloads are copied by words, and message `sequence` is in
+    /// the lap of the last [`Self::set_lap`].
     #[inline(always)]
     pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
         // SAFETY: less the lap's first message, the sequence is the index of a slot.
@@ -266,18 +271,21 @@ impl LapSlots {
     pub(crate) unsafe fn rewrite_lines(&self, first: u64, end: u64) {
         let (mut at, end) = (self.address(first), self.address(end));
         while at < end {
-            // SAFETY: between the start of the first slot and the end of the last, and a multiple of 8, as slots and
-            // lines are. Whatever lies there (stamp, message header, payload or nothing) is accessed by words.
+            // SAFETY: between the start of the first slot and the end of the last, and a multiple
+            // of 8, as slots and lines are. Whatever lies there (stamp, message header, payload or
+            // nothing) is accessed by words.
             let word = unsafe { &*at.cast::<AtomicU64>() };
-            // PAIRS(Publish): if this is a stamp, a reader that loads it sees the payload, as with the store before.
+            // PAIRS(Publish): if this is a stamp, a reader that loads it sees the payload, as with
+            // the store before.
             word.store(load_own(word), release(Pair::Publish));
             at = at.wrapping_add(LINE - at.addr() % LINE);
         }
     }
 }
 
-/// Iterator over consecutive slots of a lap, in a ring without message headers. It holds all it needs by value: a loop keeps
-/// that in registers, but would load what is behind a reference again after each acquire.
+/// Iterator over consecutive slots of a lap, in a ring without message headers. It holds all it
+/// needs by value: a loop keeps that in registers, but would load what is behind a reference again
+/// after each acquire.
 pub(crate) struct SlotIter<'a> {
     next: *mut u8,
     left: usize,
@@ -296,8 +304,8 @@ impl<'a> Iterator for SlotIter<'a> {
         let slot = self.next;
         self.next = slot.wrapping_add(self.stride);
         let start = slot.wrapping_add(self.payload_offset);
-        // SAFETY: `slot` is the start of a slot (`LapSlots::slots`), which is a stamp, and `start` its payload, which is
-        // copied by words; they live for `'a`.
+        // SAFETY: `slot` is the start of a slot (`LapSlots::slots`), which is a stamp, and `start`
+        // its payload, which is copied by words; they live for `'a`.
         Some(unsafe {
             let payload = Payload::new(start, self.slot_bytes, Kernel::WordsInline);
             InlineSlot { stamp: &*slot.cast::<AtomicU64>(), header: &[], payload }

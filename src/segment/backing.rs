@@ -51,7 +51,8 @@ impl Draft {
 }
 
 impl Backing {
-    /// Locks an entry, unless another handle holds its lock. Within one handle [`Liveness`](super::Liveness) excludes that.
+    /// Locks an entry, unless another handle holds its lock. Within one handle
+    /// [`Liveness`](super::Liveness) excludes that.
     pub(super) fn try_lock(&self, entry: usize) -> bool {
         match self {
             Backing::Heap => true,

@@ -1,11 +1,13 @@
 //! Liveness: which entries of the participant table are held by living participants.
 //!
-//! Between processes an entry is held by a byte-range lock on the segment's file, of the kind that belongs to an open file
-//! description (OFD). The kernel releases it when the last descriptor of that description is closed. So it ends with its
-//! process, however that ends, and there is nothing to clean up. A lock does not conflict with others of its own
-//! description, so within one handle a set records the entries that are held.
+//! Between processes an entry is held by a byte-range lock on the segment's file, of the kind that
+//! belongs to an open file description (OFD). The kernel releases it when the last descriptor of
+//! that description is closed. So it ends with its process, however that ends, and there is nothing
+//! to clean up. A lock does not conflict with others of its own description, so within one handle a
+//! set records the entries that are held.
 //!
-//! Threads of one heap ring have the set alone: a thread ends inside a living process, and `Drop` releases its entry.
+//! Threads of one heap ring have the set alone: a thread ends inside a living process, and `Drop`
+//! releases its entry.
 
 use super::backing::Backing;
 use crate::sync::{Mutex, MutexGuard};
@@ -30,7 +32,8 @@ impl Process {
 /// When a process started, from `/proc`.
 pub(crate) fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
+    // The program's name, in parentheses, may hold anything. The start is field 22, the 20th one
+    // behind it.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
@@ -57,8 +60,8 @@ impl Liveness {
         self.owner.pid != std::process::id()
     }
 
-    /// Acquires an entry unless a living participant holds it. If it succeeds and the entry is in use, its owner is dead, and
-    /// the caller recovers it.
+    /// Acquires an entry unless a living participant holds it. If it succeeds and the entry is in
+    /// use, its owner is dead, and the caller recovers it.
     pub(crate) fn acquire(&self, entry: usize) -> bool {
         self.acquire_with(self.held(), entry)
     }

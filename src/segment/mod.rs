@@ -1,16 +1,17 @@
 //! Where a ring's memory comes from, and which of its users are alive.
 //!
-//! | backend  | memory                        | found by                | entries locked by            |
-//! |----------|-------------------------------|-------------------------|------------------------------|
-//! | heap     | the allocator                 | this handle, its clones | [`Liveness`] alone           |
-//! | file     | a file on tmpfs (Linux)       | its name                | OFD locks on the file        |
-//! | memfd    | a memfd (Linux)               | descriptors             | OFD locks on the file        |
-//! | portable | the crate `shared_memory`     | a small file beside it  | locks on small files         |
+//! | backend  | memory                    | found by              | entries locked by     |
+//! |----------|---------------------------|-----------------------|-----------------------|
+//! | heap     | the allocator             | clones of the handle  | [`Liveness`] alone    |
+//! | file     | a file on tmpfs (Linux)   | its name              | OFD locks on the file |
+//! | memfd    | a memfd (Linux)           | descriptors           | OFD locks on the file |
+//! | portable | the crate `shared_memory` | a small file          | locks on small files  |
 //!
-//! A [`Draft`] is complete except for its name: the caller initialises the shared words, and only then publishes it. An
-//! [`Opened`] segment was published before.
+//! A [`Draft`] is complete except for its name: the caller initialises the shared words, and only
+//! then publishes it. An [`Opened`] segment was published before.
 //!
-//! The platform is chosen here, and only here: a backend that a build lacks is a stand-in without values.
+//! The platform is chosen here, and only here: a backend that a build lacks is a stand-in without
+//! values.
 
 mod backing;
 mod error;
@@ -73,8 +74,8 @@ pub(crate) fn unlink(location: &Location) -> Result<(), RingError> {
     }
 }
 
-/// Removes the segment at a location if no process has it open, and its ring is not to be kept or `kept_too`. Returns
-/// whether it did.
+/// Removes the segment at a location if no process has it open, and its ring is not to be kept or
+/// `kept_too`. Returns whether it did.
 pub(crate) fn remove_unused(location: &Location, kept_too: bool) -> Result<bool, RingError> {
     let path = location.path()?;
     match location.backend() {

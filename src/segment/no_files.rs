@@ -1,4 +1,5 @@
-//! In the place of `linux`, on systems whose files cannot hold a segment: no value of a backend, and no call succeeds.
+//! In the place of `linux`, on systems whose files cannot hold a segment: no value of a backend,
+//! and no call succeeds.
 #![allow(dead_code, reason = "the stand-ins exist to be named")]
 
 pub(super) mod file {

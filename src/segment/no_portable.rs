@@ -1,4 +1,5 @@
-//! In the place of `portable`, in builds without that feature: no value of the backend, and no call succeeds.
+//! In the place of `portable`, in builds without that feature: no value of the backend, and no call
+//! succeeds.
 #![allow(dead_code, reason = "the stand-ins exist to be named")]
 
 use crate::memory::header::Superblock;

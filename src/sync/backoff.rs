@@ -1,12 +1,14 @@
 //! How often a call retries a lost CAS, and how long it backs off before each retry.
 //!
-//! Of several writers (or takers) that want the same sequence one wins, and with it a counter rises. So a call that keeps
-//! losing sees the counter rise. A counter that stands still or falls belongs to a damaged ring, and the call ends soon. A
-//! hostile peer that raises the counter for ever makes the call end late.
+//! Of several writers (or takers) that want the same sequence one wins, and with it a counter
+//! rises. So a call that keeps losing sees the counter rise. A counter that stands still or falls
+//! belongs to a damaged ring, and the call ends soon. A hostile peer that raises the counter for
+//! ever makes the call end late.
 //!
-//! A writer that lost backs off for up to 6 µs ([`Backoff`]). The winner can then publish many messages while the lines of
-//! the counter and the slots stay in its cache; without the pause each line would move between the two cores for each
-//! message. Backing off waits for nobody's progress.
+//! A writer that lost backs off for up to 6 µs ([`Backoff`]). The winner can then publish many
+//! messages while the lines of the counter and the slots stay in its cache; without the pause each
+//! line would move between the two cores for each message. A call that backs off does not wait for
+//! the progress of others.
 
 use crate::sync::MODELLED;
 
@@ -19,7 +21,8 @@ pub(crate) struct RetryBudget {
     tries: u32,
 }
 
-/// A correct ring needs two: another participant's exchange wins, and the next try finds it and moves the counter.
+/// A correct ring needs two: another participant's exchange wins, and the next try finds it and
+/// moves the counter.
 const MAX_WITHOUT_PROGRESS: u32 = 64;
 const MAX_TRIES: u32 = 1 << 18;
 
@@ -36,8 +39,9 @@ impl RetryBudget {
     }
 }
 
-/// How long an endpoint backs off after a lost try: 7 pauses, then 63, then 255 (some 6 µs) each time. It starts over once
-/// more than [`CALM`] messages were published or taken since it last lost.
+/// How long an endpoint backs off after a lost try: 7 pauses, then 63, then 255 (some 6 µs) each
+/// time. It starts over once more than [`CALM`] messages were published or taken since it last
+/// lost.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     /// Of crossbeam's `Backoff`: each twice as long as the one before, up to 64 pauses.

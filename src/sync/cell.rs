@@ -1,15 +1,18 @@
-//! Cells for shuttle that panic when two threads are inside one at the same time and one of them stores, as loom's do.
+//! Cells for shuttle that panic when two threads are inside one at the same time and one of them
+//! stores, as loom's do.
 #![allow(unsafe_code, reason = "a cell that any thread may try to enter")]
 
 use super::checker::thread::yield_now;
 use std::cell;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
-/// Plain memory. The schedule may change while a thread is inside, so that a thread that must not enter then does.
+/// Plain memory. The schedule may change while a thread is inside, so that a thread that must not
+/// enter then does.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T> {
     value: cell::UnsafeCell<T>,
-    /// How many threads are inside to load; -1: one to store. Shuttle runs one thread at a time: this orders nothing.
+    /// How many threads are inside to load; -1: one to store. Shuttle runs one thread at a time:
+    /// this orders nothing.
     inside: AtomicIsize,
 }
 

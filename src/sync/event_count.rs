@@ -1,28 +1,32 @@
-//! An event count: a waiter spins, yields, then sleeps until something changes; a notifier wakes only waiters that sleep.
+//! An event count: a waiter spins, yields, then sleeps until something changes; a notifier wakes
+//! only waiters that sleep.
 //!
-//! An event count is one 32-bit futex word, `[notifications:31 | SLEEPING:1]`. There is no count of sleepers, so a killed
-//! sleeper leaves nothing wrong: at worst the next notification makes one wake call that finds no sleeper.
+//! An event count is one 32-bit futex word, `[notifications:31 | SLEEPING:1]`. There is no count of
+//! sleepers, so a killed sleeper leaves nothing wrong: at worst the next notification makes one
+//! wake call that finds no sleeper.
 //!
 //! # Steps
-//! | notifier                                       | waiter                                            |
-//! |------------------------------------------------|---------------------------------------------------|
-//! | 1 change something (a stamp, a cursor, …)      | a `prepare_wait`: set SLEEPING, keep the word     |
-//! | 2 fence                                        | b fence                                           |
-//! | 3 SLEEPING set? clear it, count a notification | c check for the change; if it is there, done      |
-//! | 4 wake all sleepers                            | d `commit_wait`: sleep while the word is that of a |
+//! | notifier                               | waiter                                          |
+//! |----------------------------------------|-------------------------------------------------|
+//! | 1 change something (a stamp, a cursor) | a `prepare_wait`: set SLEEPING, keep the word   |
+//! | 2 fence                                | b fence                                         |
+//! | 3 SLEEPING set? clear it, count        | c check for the change; if it is there, done    |
+//! | 4 wake all sleepers                    | d `commit_wait`: sleep while the word is as in a |
 //!
-//! Either the notifier sees SLEEPING in 3, or the waiter sees the change in c. If step 3 falls between a and d, the word
-//! differs in d and the waiter does not sleep. A waiter that is done in c leaves the bit set: there may be other sleepers.
-//! The fence 2 would cost more than a small message. Where the kernel has `membarrier`, 2 is a light barrier (of the
-//! compiler alone) and b a heavy one, which runs on all cores ([`crate::sync::membarrier`]).
+//! Either the notifier sees SLEEPING in 3, or the waiter sees the change in c. If step 3 falls
+//! between a and d, the word differs in d and the waiter does not sleep. A waiter that is done in c
+//! leaves the bit set: there may be other sleepers. The fence 2 would cost more than a small
+//! message. Where the kernel has `membarrier`, 2 is a light barrier (of the compiler alone) and b a
+//! heavy one, which runs on all cores ([`crate::sync::membarrier`]).
 //!
 //! # Sleeps that time out
-//! Between processes every sleep ends by itself: the first after 20 ms, later ones after 40. No wake depends on that while
-//! all processes live. It bounds the delay after a process is killed between 3 and 4, after a word is damaged, and where
-//! the kernel refuses `membarrier` to a waiter. Sleeps may be longer where a supervisor detects deaths and then calls
-//! [`EventCounts::wake_all`]. Between threads, only the sleeps of a waiter that may have to evict a reader time out
-//! ([`crate::protocol::eviction`]), because a reader that does not move notifies no one. A thread that gets no processor
-//! between 3 and 4 delays the wake until it has one.
+//! Between processes every sleep ends by itself: the first after 20 ms, later ones after 40. No
+//! wake depends on that while all processes live. It bounds the delay after a process is killed
+//! between 3 and 4, after a word is damaged, and where the kernel refuses `membarrier` to a waiter.
+//! Sleeps may be longer where a supervisor detects deaths and then calls [`EventCounts::wake_all`].
+//! Between threads, only the sleeps of a waiter that may have to evict a reader time out
+//! ([`crate::protocol::eviction`]), because a reader that does not move notifies no one. A thread
+//! that gets no processor between 3 and 4 delays the wake until it has one.
 //!
 //! # Pairings
 //! | name     | releases | acquires | without it                                  |
@@ -38,8 +42,9 @@ use std::time::{Duration, Instant};
 const SLEEPING: u32 = 1;
 /// One more notification, in the bits above [`SLEEPING`].
 const NOTIFICATION: u32 = 2;
-/// The timeout of the first sleep between processes. Each later one is twice as long, up to the longest. A death is noticed
-/// at most so much later. At each timeout an idle reader process spends about 64 µs: with the longest, 0.2 % of a core.
+/// The timeout of the first sleep between processes. Each later one is twice as long, up to the
+/// longest. A death is noticed at most so much later. At each timeout an idle reader process spends
+/// about 64 µs: with the longest, 0.2 % of a core.
 const FIRST_SLEEP: Duration = Duration::from_millis(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const POLLS_PER_CLOCK_READ: u32 = 128;
@@ -75,13 +80,15 @@ impl EventCounts {
         EventCounts { timed_sleeps, ..self }
     }
 
-    /// The same, for a waiter that a supervisor wakes by [`Self::wake_all`] when a participant died.
+    /// The same, for a waiter that a supervisor wakes by [`Self::wake_all`] when a participant
+    /// died.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn with_longest_sleep(self, longest_sleep: Duration) -> Self {
         EventCounts { longest_sleep, ..self }
     }
 
-    /// Wakes all sleepers whatever the word says: also after a notifier cleared the bit and then died.
+    /// Wakes all sleepers whatever the word says: also after a notifier cleared the bit and then
+    /// died.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn wake_all(self, event_count: &FutexWord) {
         event_count.wake_all(self.scope);
@@ -90,10 +97,12 @@ impl EventCounts {
     /// Wakes the sleepers, after a change.
     ///
     /// # Cost
-    /// Without sleepers one load, and a full fence where `membarrier` is missing. With sleepers one system call more.
+    /// Without sleepers one load, and a full fence where `membarrier` is missing. With sleepers one
+    /// system call more.
     #[inline(always)]
     pub(crate) fn notify(&self, event_count: &FutexWord) {
-        // PAIRS(Notify): a waiter that prepared to sleep without seeing the change is seen by the load below.
+        // PAIRS(Notify): a waiter that prepared to sleep without seeing the change is seen by the
+        // load below.
         membarrier::light_barrier();
         if self.fence == NotifyFence::Full {
             full_notify_fence();
@@ -106,16 +115,16 @@ impl EventCounts {
 
     #[cold]
     fn wake(&self, event_count: &FutexWord, word: u32) {
-        // Relaxed: the word publishes no other memory; a waiter checks for the change itself. Of two notifiers that see
-        // the same bit, one counts and wakes for both.
+        // Relaxed: the word publishes no other memory; a waiter checks for the change itself. Of
+        // two notifiers that see the same bit, one counts and wakes for both.
         if event_count.compare_exchange(word, word.wrapping_add(NOTIFICATION) & !SLEEPING, Relaxed).is_ok() {
             failpoint::hit(Failpoint::SleepCleared);
             event_count.wake_all(self.scope);
         }
     }
 
-    /// Waits until `ready` or until `deadline`, and returns whether it is ready. Counts sleeps in `sleeps`. Now and then
-    /// calls `check_peers`, in which the caller detects deaths.
+    /// Waits until `ready` or until `deadline`, and returns whether it is ready. Counts sleeps in
+    /// `sleeps`. Now and then calls `check_peers`, in which the caller detects deaths.
     pub(crate) fn wait(
         self,
         event_count: &FutexWord,
@@ -126,8 +135,8 @@ impl EventCounts {
         mut ready: impl FnMut() -> bool,
     ) -> bool {
         let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        // Checked here, too: a caller that finds `ready` true but then fails calls again and again, and one that never
-        // waits long must detect deaths, too.
+        // Checked here, too: a caller that finds `ready` true but then fails calls again and again,
+        // and one that never waits long must detect deaths, too.
         if is_late() {
             check_peers();
             return false;
@@ -178,7 +187,8 @@ impl EventCounts {
         }
     }
 
-    /// Sleeps while the word is that of `key`, until the deadline, and no longer than `timeout` where a wake may be lost.
+    /// Sleeps while the word is that of `key`, until the deadline, and no longer than `timeout`
+    /// where a wake may be lost.
     fn commit_wait(
         self,
         event_count: &FutexWord,
@@ -199,7 +209,8 @@ impl EventCounts {
 /// Out of line: most notifiers have the light barrier.
 #[cold]
 fn full_notify_fence() {
-    // PAIRS(Notify): a waiter that prepared to sleep without seeing the change is seen by the load that follows.
+    // PAIRS(Notify): a waiter that prepared to sleep without seeing the change is seen by the load
+    // that follows.
     full_fence(Pair::Notify, End::Release);
 }
 
@@ -212,9 +223,11 @@ struct WaitKey {
     fenced: bool,
 }
 
-/// Announces that the caller is about to sleep. Before [`EventCounts::commit_wait`] it must check for the change once more.
+/// Announces that the caller is about to sleep. Before [`EventCounts::commit_wait`] it must check
+/// for the change once more.
 ///
-/// If the word is still that of `previous`, no notifier cleared the bit since: that announcement, with its fence, holds.
+/// If the word is still that of `previous`, no notifier cleared the bit since: that announcement,
+/// with its fence, holds.
 fn prepare_wait(event_count: &FutexWord, previous: Option<WaitKey>) -> WaitKey {
     let word = event_count.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
     if let Some(previous) = previous

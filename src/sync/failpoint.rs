@@ -1,7 +1,9 @@
-//! Failpoints: named points between the steps of the protocols, where tests stop or kill the thread that gets there.
+//! Failpoints: named points between the steps of the protocols, where tests stop or kill the thread
+//! that gets there.
 //!
-//! In the product [`hit`] is empty. With `--cfg seqring_failpoints` it calls the hook of [`on_failpoint`]. In the models a
-//! participant can die at a failpoint ([`dies_at`](crate::testing::model::dies_at)).
+//! In the product [`hit`] is empty. With `--cfg seqring_failpoints` it calls the hook of
+//! [`on_failpoint`]. In the models a participant can die at a failpoint
+//! ([`dies_at`](crate::testing::model::dies_at)).
 
 macro_rules! failpoints {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -27,19 +29,23 @@ failpoints! {
     StreamOpened,
     /// `stream_state`: a death is recorded; the state that holds it is not replaced yet.
     DeathRecorded,
-    /// `registry`: the entry of a dead participant is locked by its finder; nothing of it is cleared.
+    /// `registry`: the entry of a dead participant is locked by its finder; nothing of it is
+    /// cleared.
     DeadFound,
-    /// `registry`: a writer that leaves, or was found dead, is marked; whether it was the last is not checked yet.
+    /// `registry`: a writer that leaves, or was found dead, is marked; whether it was the last is
+    /// not checked yet.
     LeaveMarked,
     /// `registry`: the stream's end is stored; readers are not notified.
     StreamEnded,
-    /// `registry`: a reader that leaves, or was found dead, no longer holds writers back; writers are not notified.
+    /// `registry`: a reader that leaves, or was found dead, no longer holds writers back; writers
+    /// are not notified.
     ReaderVacated,
     /// `registry`: the lock for parking a reader is held; the entry is still a reader's.
     ReaderParking,
     /// `registry`: the reader is marked as parked; the parking process still holds its entry.
     ReaderParked,
-    /// `registry`: a parked reader's entry is locked by the process that resumes it, and still marked as parked.
+    /// `registry`: a parked reader's entry is locked by the process that resumes it, and still
+    /// marked as parked.
     ReaderResuming,
     /// `backpressure`: a reader is marked as evicted, and not moved.
     ReaderEvicted,
@@ -91,7 +97,8 @@ failpoints! {
     SegmentFilled,
     /// `segment`: a new file has its name; no other process opened it.
     SegmentNamed,
-    /// `segment`: an opener has the file open and locked, and has not checked that it still has its name.
+    /// `segment`: an opener has the file open and locked, and has not checked that it still has its
+    /// name.
     SegmentEntered,
     /// `segment`: a leaving user released its lock, and has not checked whether it was the last.
     SegmentLeft,
@@ -146,8 +153,8 @@ mod imp {
     /// The panic payload of a participant that dies.
     struct Died;
 
-    /// Runs `act` until it returns, or until it dies at `point`: nothing after that point runs, and the caller forgets
-    /// what the participant held. Returns whether it died.
+    /// Runs `act` until it returns, or until it dies at `point`: nothing after that point runs, and
+    /// the caller forgets what the participant held. Returns whether it died.
     pub fn dies_at(point: Failpoint, act: impl FnOnce()) -> bool {
         FATAL.with(|fatal| fatal.set(Some(point)));
         let ended = catch_unwind(AssertUnwindSafe(act));

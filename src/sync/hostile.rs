@@ -1,7 +1,8 @@
 //! Atomics for the fuzz targets: before each access a peer may store anything anywhere.
 //!
-//! A hostile peer stores at any moment, and its stores matter only between two of our accesses. So one thread suffices: the
-//! closure that is called before each access plays the peer, and every run is reproducible.
+//! A hostile peer stores at any moment, and its stores matter only between two of our accesses. So
+//! one thread suffices: the closure that is called before each access plays the peer, and every run
+//! is reproducible.
 
 use std::cell::RefCell;
 use std::sync::atomic::{self, Ordering};
@@ -12,7 +13,8 @@ thread_local! {
     static PEER: RefCell<Option<Peer>> = const { RefCell::new(None) };
 }
 
-/// Has `peer` called before each access of this thread to a word that is shared, until the next call; `None` ends it.
+/// Has `peer` called before each access of this thread to a word that is shared, until the next
+/// call; `None` ends it.
 pub fn before_each_access(peer: Option<Peer>) {
     PEER.with_borrow_mut(|present| *present = peer);
 }

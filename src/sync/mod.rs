@@ -1,12 +1,14 @@
 //! The only module that uses atomics, fences, futexes and spin hints.
 //!
-//! Whatever another thread or process can observe goes through here. So one text of every protocol runs on the heap, in
-//! shared memory, under a checker (`--cfg seqring_model`: the model checker loom with `seqring_loom`, or random schedules
-//! with `seqring_shuttle`), and beside a hostile peer (`--cfg seqring_fuzz`).
+//! Whatever another thread or process can observe goes through here. So one text of every protocol
+//! runs on the heap, in shared memory, under a checker (`--cfg seqring_model`: the model checker
+//! loom with `seqring_loom`, or random schedules with `seqring_shuttle`), and beside a hostile peer
+//! (`--cfg seqring_fuzz`).
 //!
-//! **Invariant:** no other module names `loom` or `shuttle`, and no other module writes an `Acquire` or `Release`. Code
-//! asks for an ordering by the name of the [`Pair`] it belongs to. That documents the pairing at both of its ends, and the
-//! models can weaken exactly one end and must then fail.
+//! **Invariant:** no other module names `loom` or `shuttle`, and no other module writes an
+//! `Acquire` or `Release`. Code asks for an ordering by the name of the [`Pair`] it belongs to.
+//! That documents the pairing at both of its ends, and the models can weaken exactly one end and
+//! must then fail.
 
 pub(crate) mod backoff;
 pub(crate) mod event_count;
@@ -55,7 +57,8 @@ pub use pair::weaken;
 pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
-/// True where models or tests stop at every step: there small messages take the path of large ones, too.
+/// True where models or tests stop at every step: there small messages take the path of large ones,
+/// too.
 pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_failpoints));
 
 /// True under a checker: there a spin is a wasted schedule, so waits sleep at once.
@@ -63,8 +66,9 @@ pub(crate) const MODELLED: bool = cfg!(seqring_model);
 
 /// Loads a word that only the caller stores to.
 ///
-/// To loom this is no atomic load. After an atomic load loom would not reorder other threads' loads of the word with the
-/// caller's next store to it, and would explore next to nothing (tokio-rs/loom#166).
+/// To loom this is no atomic load. After an atomic load loom would not reorder other threads' loads
+/// of the word with the caller's next store to it, and would explore next to nothing
+/// (tokio-rs/loom#166).
 #[inline(always)]
 #[cfg(not(seqring_loom))]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
@@ -80,8 +84,9 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
 
 /// Loads a word that the caller is going to exchange.
 ///
-/// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads the newest value. A
-/// load may read an older one, with which the exchange that follows would fail and be retried.
+/// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads
+/// the newest value. A load may read an older one, with which the exchange that follows would fail
+/// and be retried.
 #[inline(always)]
 #[cfg(not(seqring_loom))]
 pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
@@ -95,8 +100,9 @@ pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Order
 
 /// Keeps the compiler from reordering accesses across this point.
 ///
-/// Enough between two stores that a survivor must find in this order after this process was killed: a process stops between
-/// two instructions, all its stores before that point become visible, and only the compiler could have reordered them.
+/// Enough between two stores that a survivor must find in this order after this process was killed:
+/// a process stops between two instructions, all its stores before that point become visible, and
+/// only the compiler could have reordered them.
 #[inline(always)]
 pub(crate) fn compiler_barrier() {
     std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
@@ -104,8 +110,8 @@ pub(crate) fn compiler_barrier() {
 
 /// Two 64-byte lines of its own, on every target.
 ///
-/// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment format, so
-/// `crossbeam_utils::CachePadded`, whose alignment differs by target, does not fit.
+/// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment
+/// format, so `crossbeam_utils::CachePadded`, whose alignment differs by target, does not fit.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub(crate) struct Line<T>(pub(crate) T);

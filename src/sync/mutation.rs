@@ -1,7 +1,9 @@
-//! Mutations: steps of recovery that a test build leaves out, to check that the tests of recovery fail without them.
+//! Mutations: steps of recovery that a test build leaves out, to check that the tests of recovery
+//! fail without them.
 //!
-//! In the product [`is_active`] is a constant false. With `--cfg seqring_mutations` the environment variable
-//! `SEQRING_MUTATION` names the step; a model chooses it by [`activate`](crate::testing::model::activate).
+//! In the product [`is_active`] is a constant false. With `--cfg seqring_mutations` the environment
+//! variable `SEQRING_MUTATION` names the step; a model chooses it by
+//! [`activate`](crate::testing::model::activate).
 
 /// A step that recovery after a death needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! The pairs of orderings that the protocols rest on, by name.
 //!
-//! An acquire means something only together with the release it pairs with. So the code never asks for "`Acquire`" but for
-//! `acquire(Pair::Publish)`, and a search for that name finds the other end. In the product these functions are the plain
-//! orderings. Under the model cfg each [`End`] can be weakened to `Relaxed` (a fence: to nothing), and the model table in
-//! `loom-tests` shows which model then fails.
+//! An acquire means something only together with the release it pairs with. So the code never asks
+//! for "`Acquire`" but for `acquire(Pair::Publish)`, and a search for that name finds the other
+//! end. In the product these functions are the plain orderings. Under the model cfg each [`End`]
+//! can be weakened to `Relaxed` (a fence: to nothing), and the model table in `loom-tests` shows
+//! which model then fails.
 
 use std::sync::atomic::Ordering;
 
-/// A pairing: what is ordered, where the release and the acquire are, and what goes wrong without it.
+/// A pairing: what is ordered, where the release and the acquire are, and what goes wrong without
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
@@ -15,34 +17,36 @@ pub enum Pair {
     /// Releases: the store of a slot's stamp or word. Acquires: the reader's load of it.
     /// Without it a reader sees the stamp but not yet the payload.
     Publish,
-    /// Releases: the fence after a slot is marked (inline) or displaced (arena), before its bytes change.
-    /// Acquires: the fence after the copy, before the stamp is loaded again.
-    /// Without it a reader accepts later bytes under the old stamp.
+    /// Releases: the fence after a slot is marked (inline) or displaced (arena), before its bytes
+    /// change. Acquires: the fence after the copy, before the stamp is loaded again. Without it a
+    /// reader accepts later bytes under the old stamp.
     Tear,
     /// Releases: a reader's store of its cursor. Acquires: the writer's load of it.
     /// Without it a writer overwrites bytes that are still being copied.
     Free,
-    /// Fences, sequentially consistent: between a writer's store of its limit and its loads of the cursors
-    /// (`release` end), and between a joining reader's store of its cursor and its load of the limit (`acquire` end).
-    /// Without it a reader joins unseen and the writer overtakes it.
+    /// Fences, sequentially consistent: between a writer's store of its limit and its loads of the
+    /// cursors (`release` end), and between a joining reader's store of its cursor and its load of
+    /// the limit (`acquire` end). Without it a reader joins unseen and the writer overtakes it.
     Join,
-    /// Fences, sequentially consistent: between a reader's pin and its load of its floor (`acquire` end),
-    /// and between a writer's load of a floor above a cursor and its second load of that cursor (`release` end).
-    /// Without it a view is handed out over bytes that a writer may already overwrite.
+    /// Fences, sequentially consistent: between a reader's pin and its load of its floor (`acquire`
+    /// end), and between a writer's load of a floor above a cursor and its second load of that
+    /// cursor (`release` end). Without it a view is handed out over bytes that a writer may already
+    /// overwrite.
     Pin,
-    /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was moved.
-    /// Without it the reader does not see the messages that it was moved beyond.
+    /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was
+    /// moved. Without it the reader does not see the messages that it was moved beyond.
     Floor,
-    /// Fences, sequentially consistent: between a change and the notifier's load of the event count (`release` end), and
-    /// between a waiter's store of its sleeping bit and its check for the change (`acquire` end).
-    /// Without it a waiter sleeps although the change is there.
+    /// Fences, sequentially consistent: between a change and the notifier's load of the event count
+    /// (`release` end), and between a waiter's store of its sleeping bit and its check for the
+    /// change (`acquire` end). Without it a waiter sleeps although the change is there.
     Notify,
-    /// Releases: the store that moves the counter of many writers beyond a message. Acquires: a writer's load of it.
-    /// Without it the survivor that recovers a dead writer's buffer misses a helper's confirmation of its publication.
+    /// Releases: the store that moves the counter of many writers beyond a message. Acquires: a
+    /// writer's load of it. Without it the survivor that recovers a dead writer's buffer misses a
+    /// helper's confirmation of its publication.
     Next,
-    /// Fences, sequentially consistent, between a writer's mark that it leaves and its check whether others are left:
-    /// the same step at both ends (`release` in the models).
-    /// Without it two writers that leave at once each see the other as present, and neither ends the stream.
+    /// Fences, sequentially consistent, between a writer's mark that it leaves and its check
+    /// whether others are left: the same step at both ends (`release` in the models). Without it
+    /// two writers that leave at once each see the other as present, and neither ends the stream.
     Leave,
     /// Releases: the store that ends a stream. Acquires: a drained reader's load of it.
     /// Without it a reader reports the end and misses the last message.

@@ -1,4 +1,5 @@
-//! What the targets in `fuzz` need beside the public API: rings made of any bytes, and a peer that stores anything.
+//! What the targets in `fuzz` need beside the public API: rings made of any bytes, and a peer that
+//! stores anything.
 
 pub use crate::sync::hostile::before_each_access;
 

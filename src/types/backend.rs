@@ -9,7 +9,8 @@ pub enum Backend {
     File,
     /// Linux: a file without a name, which is passed on as a descriptor.
     Memfd,
-    /// Memory of the crate `shared_memory`, found and locked through small files beside it: for other systems.
+    /// Memory of the crate `shared_memory`, found and locked through small files beside it: for
+    /// other systems.
     Portable,
 }
 
@@ -30,16 +31,18 @@ pub struct Capabilities {
     pub processes: bool,
     /// Other processes find the ring by a name.
     pub named: bool,
-    /// A change wakes a process that waits for it. Otherwise the waiting process polls every millisecond.
+    /// A change wakes a process that waits for it. Otherwise the waiting process polls every
+    /// millisecond.
     pub wakes: bool,
-    /// The death of a participant is detected, and what it held is freed. The heap does not need that: a thread ends inside
-    /// a living process, where its handles are dropped.
+    /// The death of a participant is detected, and what it held is freed. The heap does not need
+    /// that: a thread ends inside a living process, where its handles are dropped.
     pub liveness: bool,
     /// The ring can be sent to other processes as a descriptor.
     pub descriptors: bool,
     /// The ring can be read through a read-only mapping.
     pub observers: bool,
-    /// No peer can shrink the memory while others use it, and further writable mappings can be forbidden.
+    /// No peer can shrink the memory while others use it, and further writable mappings can be
+    /// forbidden.
     pub sealing: bool,
 }
 

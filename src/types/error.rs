@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 /// A reader was overtaken by a writer, or moved forward by others, and lost this many messages.
 ///
-/// Its next call goes on after them. A reader that was overtaken goes on a quarter of the ring above the oldest message that
-/// is left: at the oldest it would be overtaken again at once.
+/// Its next call goes on after them. A reader that was overtaken goes on a quarter of the ring
+/// above the oldest message that is left: at the oldest it would be overtaken again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{missed} messages were overwritten or skipped before they were read; the reader goes on after them")]
 pub struct Lagged {
@@ -37,8 +37,8 @@ pub enum TryReadError {
     /// Every message is read and no writer is registered, or the ring was closed for good.
     #[error("closed: every message was read and no writer is left")]
     Closed,
-    /// Every message is read that the last writer published before it died. Reported once for each such death; the next call
-    /// goes on, with what a successor published or with `Closed`.
+    /// Every message is read that the last writer published before it died. Reported once for each
+    /// such death; the next call goes on, with what a successor published or with `Closed`.
     #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
     WriterDied {
         /// The process of the writer.
@@ -75,8 +75,8 @@ pub enum ReadError {
     /// Every message is read and no writer is registered, or the ring was closed for good.
     #[error("closed: every message was read and no writer is left")]
     Closed,
-    /// Every message is read that the last writer published before it died. Reported once for each such death; the next call
-    /// goes on, with what a successor published or with `Closed`.
+    /// Every message is read that the last writer published before it died. Reported once for each
+    /// such death; the next call goes on, with what a successor published or with `Closed`.
     #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
     WriterDied {
         /// The process of the writer.
@@ -129,8 +129,9 @@ impl ReadError {
 /// Why nothing was written, from a call that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryWriteError {
-    /// A gated ring holds as many unread messages as it has slots, or a queue as many messages that are not taken. In a gated
-    /// ring also for a moment while a joining reader has not found its position yet. Never from a lossy ring.
+    /// A gated ring holds as many unread messages as it has slots, or a queue as many messages that
+    /// are not taken. In a gated ring also for a moment while a joining reader has not found its
+    /// position yet. Never from a lossy ring.
     #[error("full: no slot has been freed yet")]
     Full,
     /// The payload or its metadata is longer than the ring's slots have room for.
@@ -285,7 +286,8 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
-    /// The file belongs to another user, and its mode lets no other user write. Only root can get this error.
+    /// The file belongs to another user, and its mode lets no other user write. Only root can get
+    /// this error.
     #[error(
         "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
         path.display()

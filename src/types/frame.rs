@@ -1,4 +1,5 @@
-//! Frames: payloads that are arrays of one element type and shape, which the ring's header describes.
+//! Frames: payloads that are arrays of one element type and shape, which the ring's header
+//! describes.
 
 use crate::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -27,7 +28,8 @@ impl Frame {
     /// An array of that shape, slowest-varying extent first, of elements `T`.
     ///
     /// # Errors
-    /// [`ShapeError::Shape`] for more than eight extents, and for more bytes than the address space has.
+    /// [`ShapeError::Shape`] for more than eight extents, and for more bytes than the address space
+    /// has.
     pub fn of<T: Element>(extents: &[usize]) -> Result<Self, ShapeError> {
         let refused = ShapeError::Shape { dimensions: extents.len() };
         let mut shape = [0; 8];

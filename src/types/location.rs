@@ -31,7 +31,8 @@ pub(crate) const SUFFIX: &str = ".seqring";
 const NAME_BYTES: usize = 200;
 
 impl Location {
-    /// The ring of that name in this system's shared memory: on Linux in `/dev/shm`, elsewhere [`Location::portable`].
+    /// The ring of that name in this system's shared memory: on Linux in `/dev/shm`, elsewhere
+    /// [`Location::portable`].
     pub fn named(name: impl Into<String>) -> Self {
         if cfg!(target_os = "linux") {
             return Self::in_directory(SHARED_MEMORY, name);
@@ -41,16 +42,17 @@ impl Location {
 
     /// The ring of that name in a directory, which should lie on tmpfs or hugetlbfs. Linux only.
     ///
-    /// On any other file system the ring works, but the kernel writes its pages to the disk now and then, which is a
-    /// [warning](crate::Ring::warnings).
+    /// On any other file system the ring works, but the kernel writes its pages to the disk now and
+    /// then, which is a [warning](crate::Ring::warnings).
     pub fn in_directory(directory: impl Into<PathBuf>, name: impl Into<String>) -> Self {
         Location { directory: directory.into(), name: name.into(), backend: Backend::File }
     }
 
     /// The ring of that name in memory of the crate `shared_memory`, on any system.
     ///
-    /// It is found through a file `NAME.seqring` in the system's directory of temporary files; small files beside it detect
-    /// deaths. Waits poll every millisecond: no wake crosses processes.
+    /// It is found through a file `NAME.seqring` in the system's directory of temporary files;
+    /// small files beside it detect deaths. Waits poll every millisecond: no wake crosses
+    /// processes.
     pub fn portable(name: impl Into<String>) -> Self {
         Location { directory: std::env::temp_dir(), name: name.into(), backend: Backend::Portable }
     }

@@ -6,12 +6,13 @@ pub enum Start {
     /// With the next message to be published.
     #[default]
     Next,
-    /// With the oldest message that is still there. In a lossy ring a writer may overwrite it before the first read, which
-    /// then fails with [`Lagged`](crate::Lagged). In a gated ring it is the oldest message that no writer may overwrite
-    /// yet: any number of the last `slots` messages, from none to all, may be left.
+    /// With the oldest message that is still there. In a lossy ring a writer may overwrite it
+    /// before the first read, which then fails with [`Lagged`](crate::Lagged). In a gated ring it
+    /// is the oldest message that no writer may overwrite yet: any number of the last `slots`
+    /// messages, from none to all, may be left.
     Oldest,
-    /// With the newest message that is there, or the next one if there is none. In a gated ring, as with `Oldest`, a message
-    /// that a writer may already overwrite counts as gone.
+    /// With the newest message that is there, or the next one if there is none. In a gated ring, as
+    /// with `Oldest`, a message that a writer may already overwrite counts as gone.
     Newest,
     /// With this sequence, or else with the nearest message that is there or comes next.
     Sequence(u64),
@@ -26,13 +27,13 @@ pub struct Received {
     pub len: usize,
     /// Its tag, in a ring with [`Config::tag`](crate::Config::tag); else 0.
     pub tag: u64,
-    /// When it was published, in ns of `CLOCK_MONOTONIC`, in a ring with [`Config::timestamp`](crate::Config::timestamp);
-    /// else 0.
+    /// When it was published, in ns of `CLOCK_MONOTONIC`, in a ring with
+    /// [`Config::timestamp`](crate::Config::timestamp); else 0.
     pub timestamp_ns: u64,
 }
 
-/// What a message carries beside its payload. Fields that the ring does not carry are ignored, except metadata that is too
-/// long.
+/// What a message carries beside its payload. Fields that the ring does not carry are ignored,
+/// except metadata that is too long.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageHeader<'a> {
     /// The user's own 64 bits, in a ring with [`Config::tag`].

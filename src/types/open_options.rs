@@ -1,7 +1,7 @@
 //! How a ring's memory is created, opened and mapped.
 
-/// How a process creates, opens and maps a ring's memory. These options are not properties of the ring, so its header does
-/// not have them.
+/// How a process creates, opens and maps a ring's memory. These options are not properties of the
+/// ring, so its header does not have them.
 ///
 /// [`Ring::create`](crate::Ring::create) and the other constructors use the defaults.
 ///
@@ -47,7 +47,8 @@ impl OpenOptions {
     /// The access rights of a segment that is created, whatever the umask. The default is `0o600`.
     ///
     /// A user with write access can do anything to the ring's messages; a user with read access can
-    /// [observe](crate::Ring::observe) them. Segments of the portable backend are always for this user alone.
+    /// [observe](crate::Ring::observe) them. Segments of the portable backend are always for this
+    /// user alone.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
@@ -61,7 +62,8 @@ impl OpenOptions {
         self
     }
 
-    /// Asks for huge pages. On hugetlbfs all pages are huge; on tmpfs the mount must allow it (`huge=advise`).
+    /// Asks for huge pages. On hugetlbfs all pages are huge; on tmpfs the mount must allow it
+    /// (`huge=advise`).
     #[must_use]
     pub fn huge_pages(mut self, on: bool) -> Self {
         self.huge_pages = on;
@@ -82,9 +84,9 @@ impl OpenOptions {
         self
     }
 
-    /// Lets [`create`](Self::create) and [`open_or_create`](Self::open_or_create) replace a ring whose users were all killed.
-    /// The old ring is removed with its messages. A ring that a living process has open, or that is to be
-    /// [kept](crate::Config::keep), stays.
+    /// Lets [`create`](Self::create) and [`open_or_create`](Self::open_or_create) replace a ring
+    /// whose users were all killed. The old ring is removed with its messages. A ring that a living
+    /// process has open, or that is to be [kept](crate::Config::keep), stays.
     #[must_use]
     pub fn replace_unused(mut self, on: bool) -> Self {
         self.replace_unused = on;

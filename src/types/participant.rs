@@ -44,7 +44,8 @@ pub struct BlockedOn {
 }
 
 impl BlockedOn {
-    /// The number of processes that are named; [`Ring::participants`](crate::Ring::participants) has all.
+    /// The number of processes that are named; [`Ring::participants`](crate::Ring::participants)
+    /// has all.
     pub const NAMED: usize = 6;
 
     /// How many writers are registered.
@@ -93,7 +94,8 @@ impl fmt::Display for BlockedOn {
 pub struct ParkTicket {
     /// The reader's entry of the participant table.
     pub entry: usize,
-    /// The entry's state word while the reader is parked: distinguishes this reader from others that had the entry.
+    /// The entry's state word while the reader is parked: distinguishes this reader from others
+    /// that had the entry.
     pub state: u64,
 }
 

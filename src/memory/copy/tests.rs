@@ -30,7 +30,8 @@ impl Lines {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: `&mut self` says that no other thread accesses the words, and words are made of bytes.
+        // SAFETY: `&mut self` says that no other thread accesses the words, and words are made of
+        // bytes.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 64) }
     }
 }
@@ -57,7 +58,7 @@ fn message(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| i.wrapping_mul(0x9e37_79b1).to_be_bytes()[0]).collect()
 }
 
-/// The private and the shared memory of the comparisons, and what an untouched part of them looks like.
+/// The private and the shared memory of the comparisons, and untouched bytes to compare with.
 struct Bench {
     source: Lines,
     shared: Lines,
@@ -74,15 +75,17 @@ impl Bench {
         Bench { source, shared, copy, untouched: vec![UNTOUCHED; room + 64] }
     }
 
-    /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's start, and checks every byte
-    /// around them. The shared side starts at each of the eight words of a line in turn.
+    /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's
+    /// start, and checks every byte around them. The shared side starts at each of the eight words
+    /// of a line in turn.
     fn check(&mut self, kernel: Kernel, len: usize, align: usize) {
         let case = || format!("{kernel:?}, {len} bytes, alignment {align}");
         let source = &self.source.bytes()[align..align + len];
         let word = MARGIN / 8 + (len + align) % 8;
 
         self.shared.bytes().fill(UNTOUCHED);
-        // SAFETY: the lines go on for more than MARGIN bytes behind the message; no other thread is here.
+        // SAFETY: the lines go on for more than MARGIN bytes behind the message; no other thread is
+        // here.
         unsafe { kernel.store(self.shared.start().add(word), source) };
         let (before, stored) = self.shared.bytes().split_at(word * 8);
         let behind = &stored[len.next_multiple_of(8)..];
@@ -103,7 +106,8 @@ impl Bench {
     }
 }
 
-// Fails if a move of a short copy starts a byte off, or if the loop runs one round too many or too few.
+// Fails if a move of a short copy starts a byte off, or if the loop runs one round too many or too
+// few.
 #[test]
 fn every_short_message_arrives_whole_and_nothing_around_it_changes() {
     let mut bench = Bench::new(600);

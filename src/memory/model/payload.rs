@@ -1,8 +1,9 @@
 //! The payloads of the models.
 //!
-//! A payload is made of the checker's atomics where several threads may access it at once (lossy rings), or of its
-//! `UnsafeCell`s where the protocol rules that out (`exclusive`). Then the checker reports any access that is not ordered
-//! with a store to the same bytes, which is a stronger check than finding a torn message.
+//! A payload is made of the checker's atomics where several threads may access it at once (lossy
+//! rings), or of its `UnsafeCell`s where the protocol rules that out (`exclusive`). Then the
+//! checker reports any access that is not ordered with a store to the same bytes, which is a
+//! stronger check than finding a torn message.
 #![allow(unsafe_code, reason = "loom's cells hand out raw pointers")]
 
 use crate::memory::copy::Kernel;

@@ -1,8 +1,9 @@
 //! A file that holds a segment: its size, its pages, its header, and the locks of its users.
 //!
-//! Every handle holds a shared lock on the segment's first byte. A handle that is dropped and gets an exclusive lock on that
-//! byte was the last user, and removes the name unless the ring's header says to keep it. A participant holds its entry of
-//! the table by an exclusive lock on the entry's first byte.
+//! Every handle holds a shared lock on the segment's first byte. A handle that is dropped and gets
+//! an exclusive lock on that byte was the last user, and removes the name unless the ring's header
+//! says to keep it. A participant holds its entry of the table by an exclusive lock on the entry's
+//! first byte.
 
 use super::lock::{self, Kind};
 use super::pages;
@@ -51,7 +52,8 @@ impl SegmentFile {
         SegmentFile { fd, path: path.into(), start, keep: true }
     }
 
-    /// Gives a new file, which no other process can see yet, its access rights, size, pages and header.
+    /// Gives a new file, which no other process can see yet, its access rights, size, pages and
+    /// header.
     pub(in crate::segment) fn fill(
         &self,
         superblock: &Superblock,
@@ -183,10 +185,11 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Removes the name if no other handle has the segment open. Releases the lock of this one. Returns whether it removed the
-    /// name.
+    /// Removes the name if no other handle has the segment open. Releases the lock of this one.
+    /// Returns whether it removed the name.
     pub(crate) fn remove_if_unused(&self) -> bool {
-        // Unlock first: of two users that leave at once and keep their shared locks, neither would be the last.
+        // Unlock first: of two users that leave at once and keep their shared locks, neither would
+        // be the last.
         let _ = lock::set(&self.fd, self.start + OPEN_BYTE, Kind::None);
         failpoint::hit(Failpoint::SegmentLeft);
         if lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {

@@ -18,20 +18,23 @@ pub(crate) enum Kind {
 /// One system call, about 0.5 µs.
 pub(crate) fn set(fd: &OwnedFd, byte: u64, kind: Kind) -> Result<(), Errno> {
     let request = request(byte, kind);
-    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that the call only reads.
+    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that the call
+    // only reads.
     if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) } == 0 {
         return Ok(());
     }
     Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 
-/// Whether another description holds a lock on a byte. Takes no lock, and works through a read-only descriptor.
+/// Whether another description holds a lock on a byte. Takes no lock, and works through a read-only
+/// descriptor.
 ///
 /// # Cost
 /// One system call, about 0.5 µs.
 pub(crate) fn is_held(fd: &OwnedFd, byte: u64) -> bool {
     let mut request = request(byte, Kind::Exclusive);
-    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that only this thread accesses.
+    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that only
+    // this thread accesses.
     let known = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) } == 0;
     known && request.l_type != libc::F_UNLCK as libc::c_short
 }

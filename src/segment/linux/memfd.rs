@@ -1,7 +1,9 @@
-//! Segments without a name, on Linux: a memfd, sealed against changes of its size, and descriptors of it.
+//! Segments without a name, on Linux: a memfd, sealed against changes of its size, and descriptors
+//! of it.
 //!
-//! Locks belong to an open file description, which a descriptor shares with its copies, also with those sent to other
-//! processes. So a process that received a descriptor opens the file behind it again and uses the new descriptor.
+//! Locks belong to an open file description, which a descriptor shares with its copies, also with
+//! those sent to other processes. So a process that received a descriptor opens the file behind it
+//! again and uses the new descriptor.
 
 use super::file::{Contents, SegmentFile, failure, reopen, through_proc};
 use crate::memory::header::Superblock;

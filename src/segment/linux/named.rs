@@ -1,10 +1,10 @@
 //! Segments with a name, on Linux: files in `/dev/shm` or another directory.
 //!
-//! A segment is built in a file without a name (`O_TMPFILE`) and gets its name by one `linkat`. So no process opens an
-//! incomplete one, and a creator that is killed leaves nothing.
+//! A segment is built in a file without a name (`O_TMPFILE`) and gets its name by one `linkat`. So
+//! no process opens an incomplete one, and a creator that is killed leaves nothing.
 //!
-//! An opener that has its shared lock on the file checks that the name still leads to that file. If not, the last user just
-//! removed it, and the opener tries again.
+//! An opener that has its shared lock on the file checks that the name still leads to that file. If
+//! not, the last user just removed it, and the opener tries again.
 
 use super::file::{Contents, SegmentFile, failure};
 use crate::memory::header::Superblock;
@@ -59,8 +59,8 @@ pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Ope
     Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) })
 }
 
-/// Opens the file at that path and locks it as a user: no other user removes the name as the last one. It may not be a
-/// segment, so dropping it does not remove the name either.
+/// Opens the file at that path and locks it as a user: no other user removes the name as the last
+/// one. It may not be a segment, so dropping it does not remove the name either.
 fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
         let file = SegmentFile::of(open_regular(path, access)?, path, 0);
@@ -76,24 +76,27 @@ fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
     Err(stuck_leaver(path))
 }
 
-/// Opens the segment at that path read-only, without a lock: its users are not affected, and the last one removes the name.
+/// Opens the segment at that path read-only, without a lock: its users are not affected, and the
+/// last one removes the name.
 pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError> {
     let file = SegmentFile::of(open_regular(path, OFlags::RDONLY)?, path, 0);
     let contents = file.contents()?;
     Ok((file, contents))
 }
 
-/// Removes the segment at that path if no process has it open, and its ring is not to be kept or `kept_too`. Returns
-/// whether it did.
+/// Removes the segment at that path if no process has it open, and its ring is not to be kept or
+/// `kept_too`. Returns whether it did.
 pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
     let file = SegmentFile::of(open_regular(path, OFlags::RDWR)?, path, 0);
     let kept = file.contents()?.layout.config.keep;
     Ok((kept_too || !kept) && file.remove_if_unused())
 }
 
-/// Removes the name, so that no process can open the segment any more. Processes that have it open keep it.
+/// Removes the name, so that no process can open the segment any more. Processes that have it open
+/// keep it.
 pub(in crate::segment) fn unlink(path: &Path) -> Result<(), RingError> {
-    // Entered as a user, so that no last user removes the name meanwhile: then this would remove the next segment's.
+    // Entered as a user, so that no last user removes the name meanwhile: then this would remove
+    // the next segment's.
     let _entered = enter(path, OFlags::RDONLY)?;
     fs::unlink(path).map_err(failure("removing", path))
 }
@@ -109,7 +112,8 @@ fn open_regular(path: &Path, access: OFlags) -> Result<rustix::fd::OwnedFd, Ring
     Ok(fd)
 }
 
-/// Another user's segment is opened only if its mode lets others write. The kernel does not check that for root.
+/// Another user's segment is opened only if its mode lets others write. The kernel does not check
+/// that for root.
 fn check_owner(path: &Path, owner: u32, mode: u32) -> Result<(), RingError> {
     let user = rustix::process::geteuid().as_raw();
     if owner == user || mode & OTHERS_WRITE != 0 {

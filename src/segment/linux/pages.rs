@@ -1,4 +1,5 @@
-//! When the pages of a mapping are allocated, of which size, on which node, and whether they can be swapped out.
+//! When the pages of a mapping are allocated, of which size, on which node, and whether they can be
+//! swapped out.
 //!
 //! A ring works without any of it: what the system refuses becomes a [`Warning`].
 
@@ -17,8 +18,8 @@ pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions)
     }
     // Refused where pages are huge anyway; `settle` checks the result.
     if options.huge_pages && mapping.prefer_huge_pages().is_ok() {
-        // The advice acts when a page is touched first, not in `fallocate`. A lack of room is an error of `fallocate`,
-        // later.
+        // The advice acts when a page is touched first, not in `fallocate`. A lack of room is an
+        // error of `fallocate`, later.
         let _ = mapping.make_resident(0..layout.resident_bytes);
     }
     warnings

@@ -1,7 +1,7 @@
 //! The space of a segment file on its file system.
 //!
-//! Pages are allocated (`fallocate`) before they are written to: a full file system is an error then, and not a `SIGBUS`
-//! later.
+//! Pages are allocated (`fallocate`) before they are written to: a full file system is an error
+//! then, and not a `SIGBUS` later.
 
 use super::file::{SegmentFile, failure};
 use crate::memory::layout::Layout;
@@ -36,7 +36,8 @@ impl SegmentFile {
         layout.total_bytes.checked_next_multiple_of(block).unwrap_or(layout.total_bytes)
     }
 
-    /// Bytes that are free, where the file system has a limit. Huge pages that are reserved for a mapping are not free.
+    /// Bytes that are free, where the file system has a limit. Huge pages that are reserved for a
+    /// mapping are not free.
     fn available(&self) -> Option<u64> {
         let stat = fs::fstatvfs(&self.fd).ok()?;
         if stat.f_blocks == 0 {

@@ -129,9 +129,11 @@ impl Link {
 }
 
 impl Drop for Link {
-    /// The last user removes everything; of a ring that is kept, only what an unlinked segment left.
+    /// The last user removes everything; of a ring that is kept, only what an unlinked segment
+    /// left.
     fn drop(&mut self) {
-        // Unlock first: of two users that leave at once and keep their shared locks, neither would be the last.
+        // Unlock first: of two users that leave at once and keep their shared locks, neither would
+        // be the last.
         let _ = self.file.unlock();
         failpoint::hit(Failpoint::SegmentLeft);
         let is_named = || leads_to(&self.path, &self.id);
@@ -170,8 +172,8 @@ fn leads_to(path: &Path, id: &str) -> bool {
     File::open(path).is_ok_and(|file| id_in(&file).as_deref() == Some(id))
 }
 
-/// Removes what creators left that were killed before their segment had its name, or just after. An id is written under the
-/// lock, so the creator of an unlocked draft with an id is dead, or done.
+/// Removes what creators left that were killed before their segment had its name, or just after. An
+/// id is written under the lock, so the creator of an unlocked draft with an id is dead, or done.
 pub(super) fn remove_dead_drafts(directory: &Path) {
     for draft in files_in(directory, |name| name.ends_with(&format!(".{DRAFT}{SUFFIX}"))) {
         let Ok((file, id)) = open_link(&draft) else { continue };
@@ -217,7 +219,8 @@ fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
     path.with_file_name(format!("{}{what}{SUFFIX}", prefix_of(id)))
 }
 
-/// To create a file for this user alone, where the system has users: a process that can open a file can lock it.
+/// To create a file for this user alone, where the system has users: a process that can open a file
+/// can lock it.
 fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true);

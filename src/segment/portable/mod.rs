@@ -1,16 +1,18 @@
-//! Segments of the crate `shared_memory`, for systems without the files that the `linux` backend needs.
+//! Segments of the crate `shared_memory`, for systems without the files that the `linux` backend
+//! needs.
 //!
-//! That crate names, maps and removes memory. It does not say whether a segment is complete, or which of its users live.
-//! For that there are small files among the system's temporary ones:
+//! That crate names, maps and removes memory. It does not say whether a segment is complete, or
+//! which of its users live. For that there are small files among the system's temporary ones:
 //!
 //! | file                | holds                | locked                                         |
 //! |---------------------|----------------------|------------------------------------------------|
 //! | `NAME.seqring`      | the id of the memory | shared, by each handle that has the ring open  |
 //! | `.ID.ENTRY.seqring` | nothing              | exclusively, by the participant of that entry  |
 //!
-//! The first is written as `.ID.draft.seqring`, and a hard link gives it its own name when the segment is complete. The
-//! system releases the locks of a process that ends. The last user removes the files and the memory. What a creator
-//! leaves that is killed before the link, the next creator in that directory removes.
+//! The first is written as `.ID.draft.seqring`, and a hard link gives it its own name when the
+//! segment is complete. The system releases the locks of a process that ends. The last user removes
+//! the files and the memory. What a creator leaves that is killed before the link, the next creator
+//! in that directory removes.
 
 mod link;
 
@@ -66,7 +68,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingErr
     Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })
 }
 
-/// Removes the segment if no process has it open, and its ring is not to be kept or `kept_too`. Returns whether it did.
+/// Removes the segment if no process has it open, and its ring is not to be kept or `kept_too`.
+/// Returns whether it did.
 pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
     let mut link = Link::at(path)?;
     let kept = link.map().is_ok_and(|(_, layout)| layout.config.keep);
@@ -75,9 +78,11 @@ pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingErr
     Ok(!path.exists())
 }
 
-/// Removes the name, so that no process can open the segment any more. Processes that have it open keep it.
+/// Removes the name, so that no process can open the segment any more. Processes that have it open
+/// keep it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
-    // Entered as a user, so that no last user removes the name meanwhile: then this would remove the next segment's.
+    // Entered as a user, so that no last user removes the name meanwhile: then this would remove
+    // the next segment's.
     let link = Link::entered(path)?;
     fs::remove_file(path).map_err(failure("removing", path))?;
     link::remove_memory(link.id());
