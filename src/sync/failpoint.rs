@@ -2,8 +2,8 @@
 //! that gets there.
 //!
 //! In the product [`hit`] is empty. With `--cfg seqring_failpoints` it calls the hook of
-//! [`on_failpoint`]. In the models a participant can die at a failpoint
-//! ([`dies_at`](crate::testing::model::dies_at)).
+//! `on_failpoint`. In the models a participant can die at a failpoint
+//! (`testing::model::dies_at`).
 
 macro_rules! failpoints {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -3,7 +3,7 @@
 //!
 //! In the product [`is_active`] is a constant false. With `--cfg seqring_mutations` the environment
 //! variable `SEQRING_MUTATION` names the step; a model chooses it by
-//! [`activate`](crate::testing::model::activate).
+//! `testing::model::activate`.
 
 /// A step that recovery after a death needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,9 +36,9 @@ pub struct Received {
 /// except metadata that is too long.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageHeader<'a> {
-    /// The user's own 64 bits, in a ring with [`Config::tag`].
+    /// The user's own 64 bits, in a ring with [`Config::tag`](crate::Config::tag).
     pub tag: u64,
-    /// Bytes beside the payload, in a ring with [`Config::meta_bytes`].
+    /// Bytes beside the payload, in a ring with [`Config::meta_bytes`](crate::Config::meta_bytes).
     pub metadata: &'a [u8],
 }
 
