@@ -128,7 +128,7 @@ impl Segment {
 
     /// How far everybody is.
     pub fn stats(&self) -> Stats {
-        Stats::take(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
+        Stats::collect(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
     }
 
     pub(crate) fn memory(&self) -> &Memory {

@@ -15,7 +15,7 @@ use crate::protocol::diagnostics;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::Slots;
 use crate::protocol::stats::Participant;
-use crate::protocol::stream_state::{self, Phase, StreamObserver, Verdict};
+use crate::protocol::stream_state::{self, Phase, StreamObserver, StreamStatus};
 use crate::sync::futex::Scope;
 use crate::sync::{Relaxed, spin_loop, yield_now};
 use crate::types::config::Delivery;
@@ -105,7 +105,7 @@ impl Observer {
         };
         Observer {
             plan: HeaderFormat::of(config),
-            watch: StreamObserver::join(segment.memory()),
+            watch: StreamObserver::new(segment.memory()),
             place: SlotIndex::of(position, config.slots),
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
@@ -243,7 +243,7 @@ impl Observer {
     ) -> Result<(Received, T), Refusal> {
         self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
         let read = self.slots.optimistic_read(&self.place).map_err(Refusal::Slot)?;
-        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.header, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
@@ -258,23 +258,23 @@ impl Observer {
         match *refusal {
             Refusal::TooSmall { needed } => Err(TryReadError::TooSmall { needed }),
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
-            Refusal::Slot(Refused::Torn | Refused::Other(Mismatch::Overtaken { .. })) => {
+            Refusal::Slot(Refused::Torn | Refused::Mismatch(Mismatch::Overtaken { .. })) => {
                 Err(self.lagged().into())
             }
-            Refusal::Slot(Refused::Other(Mismatch::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Mismatch(Mismatch::NotYet)) => self.nothing(),
         }
     }
 
     /// There is nothing to read: has it gone already, or is there still somebody to wait for?
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(self.segment.memory());
-        let over = verdict != Verdict::GoesOn || self.is_deserted();
+        let verdict = self.watch.status(self.segment.memory());
+        let over = verdict != StreamStatus::Live || self.is_deserted();
         // The end is established, or a later message was seen: what was published before is visible now. What is not
         // there now will not come.
         if !over && !self.is_behind() {
             return Err(TryReadError::Empty);
         }
-        if self.slots.look(&self.place) != Err(Mismatch::NotYet) {
+        if self.slots.check(&self.place) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         let next = self.slots.next_sequence();
@@ -283,19 +283,19 @@ impl Observer {
         }
         match verdict {
             _ if !over => Ok(()),
-            Verdict::Died(death) => {
-                self.watch.tell(death);
+            StreamStatus::Died(death) => {
+                self.watch.set_reported(death);
                 Err(TryReadError::WriterDied { pid: death.pid })
             }
-            Verdict::Forked => Err(TryReadError::Forked),
-            Verdict::GoesOn | Verdict::Ended | Verdict::Closed => Err(TryReadError::Closed),
+            StreamStatus::Forked => Err(TryReadError::Forked),
+            StreamStatus::Live | StreamStatus::Ended | StreamStatus::Closed => Err(TryReadError::Closed),
         }
     }
 
     /// Whether a read has something to tell: a message, or why there will be none.
     fn is_ready(&mut self) -> bool {
-        self.slots.look(&self.place) != Err(Mismatch::NotYet)
-            || self.watch.verdict(self.segment.memory()) != Verdict::GoesOn
+        self.slots.check(&self.place) != Err(Mismatch::NotYet)
+            || self.watch.status(self.segment.memory()) != StreamStatus::Live
             || self.is_behind()
             || self.is_deserted()
     }
@@ -306,7 +306,7 @@ impl Observer {
         let newest = self.segment.memory().control().next.load(Relaxed).saturating_sub(1);
         newest > self.position()
             && newest < crate::memory::layout::SEQUENCE_LIMIT
-            && self.slots.look(&SlotIndex::of(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
+            && self.slots.check(&SlotIndex::of(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
     }
 
     /// The message was overwritten. Goes on a little above the oldest that is left, as a reader does.

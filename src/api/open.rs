@@ -3,7 +3,7 @@
 use crate::api::ring::{Ring, initialise};
 use crate::memory::Memory;
 use crate::memory::layout::Layout;
-use crate::protocol::fork::{self, HoldOff};
+use crate::protocol::fork::{self, ForkBlock};
 #[cfg(target_os = "linux")]
 use crate::segment::linux::memfd;
 use crate::segment::{self, Draft, Opened};
@@ -25,7 +25,7 @@ impl OpenOptions {
         let location = location.into();
         let layout = self.layout(config)?;
         self.make_way(&location)?;
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let draft = Draft::at(&location, &layout, self)?;
         publish(draft, layout, forks)
     }
@@ -36,7 +36,7 @@ impl OpenOptions {
     /// As [`Ring::open`].
     pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
         let location = location.into();
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         Ok(attach(Opened::at(&location, self)?, forks))
     }
 
@@ -91,7 +91,7 @@ impl OpenOptions {
     /// As [`Ring::anonymous`].
     pub fn anonymous(&self, config: &Config) -> Result<Ring, RingError> {
         let layout = self.layout(config)?;
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let draft = memfd::draft(&layout, self)?;
         publish(draft, layout, forks)
     }
@@ -101,7 +101,7 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::from_descriptor`].
     pub fn from_descriptor(&self, descriptor: impl Into<std::os::fd::OwnedFd>) -> Result<Ring, RingError> {
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         Ok(attach(memfd::open(&descriptor.into(), 0, self)?, forks))
     }
 }
@@ -111,9 +111,9 @@ impl OpenOptions {
 impl OpenOptions {
     pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
         let [first, second] = [self.layout(configs[0])?, self.layout(configs[1])?];
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let one = publish(memfd::draft_first(&first, self)?, first.clone(), forks)?;
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let draft = memfd::draft_behind((one.file()?, &first), &second, self)?;
         Ok([one, publish(draft, second, forks)?])
     }
@@ -125,20 +125,20 @@ impl OpenOptions {
 
     /// The ring that begins at byte `start` behind a descriptor.
     pub(crate) fn open_at(&self, descriptor: &std::os::fd::OwnedFd, start: u64) -> Result<Ring, RingError> {
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         Ok(attach(memfd::open(descriptor, start, self)?, forks))
     }
 }
 
 /// Gives the words of a draft their first values, and then lets others see it.
-fn publish(draft: Draft, layout: Layout, forks: HoldOff) -> Result<Ring, RingError> {
+fn publish(draft: Draft, layout: Layout, forks: ForkBlock) -> Result<Ring, RingError> {
     let (mapping, warnings, keep) = (Arc::clone(&draft.mapping), draft.warnings.clone(), layout.config.keep);
     let memory = Memory::new(mapping, Arc::new(layout));
     initialise(&memory);
     Ok(Ring::attach(memory, draft.publish(keep)?, warnings, forks))
 }
 
-fn attach(opened: Opened, forks: HoldOff) -> Ring {
+fn attach(opened: Opened, forks: ForkBlock) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
     Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings, forks)
 }

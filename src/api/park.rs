@@ -17,8 +17,8 @@ use crate::api::reader::Reader;
 use crate::api::ring::Ring;
 use crate::endpoint::read_cursor::ReadCursor;
 use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::Cursor;
-use crate::protocol::registry::{self, JOIN_TRIES, Registration};
+use crate::protocol::reader_entry::Cursor;
+use crate::protocol::registry::{self, REGISTER_TRIES, Registration};
 use crate::sync::{Relaxed, yield_now};
 use crate::types::error::RegisterError;
 use crate::types::participant::ParkTicket;
@@ -70,7 +70,7 @@ impl Ring {
         if self.is_inherited() {
             return Err(RegisterError::Forked);
         }
-        for _ in 0..JOIN_TRIES {
+        for _ in 0..REGISTER_TRIES {
             if let Some(registration) = Registration::resume(&self.attachment, ticket) {
                 let position = ReadCursor::resume(&registration);
                 return Ok(Reader::from_parts(registration, position));
@@ -98,7 +98,7 @@ impl Ring {
         // Relaxed, all of them: a figure for people.
         let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
         let position = cursor.max(entry.floor.load(Relaxed)).min(self.next_sequence());
-        registry::is_of(ticket, entry.state.load(Relaxed)).then_some(position)
+        registry::belongs_to(ticket, entry.state.load(Relaxed)).then_some(position)
     }
 }
 

@@ -8,11 +8,11 @@ use crate::endpoint::notifier::NotifierThread;
 use crate::endpoint::read_cursor::ReadCursor;
 use crate::endpoint::wait::{self, ColdResult, Endpoint};
 use crate::memory::RacyBytes;
+use crate::protocol::attachment::WaitFor;
 use crate::protocol::registry::Registration;
 use crate::types::error::{ReadError, TryReadError};
 use crate::types::message::{Received, Start};
 use crate::types::participant::ParkTicket;
-use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
 use std::time::{Duration, Instant};
 
@@ -178,7 +178,7 @@ impl Reader {
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Reader { endpoint, position, .. } = self;
         let deadline = wait::deadline(timeout);
-        position.is_ready() || endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ())
+        position.is_ready() || endpoint.wait(WaitFor::Message, deadline, || position.is_ready(), |_| ())
     }
 
     /// Passes over what was published before the newest message, which is read next; nothing happens if that is so already, or
@@ -272,7 +272,7 @@ impl Reader {
         }
         self.empty_looks = self.empty_looks.wrapping_add(1);
         if self.empty_looks.is_multiple_of(EMPTY_LOOKS_PER_CLOCK_READ) {
-            self.endpoint.look_after(Role::Writer);
+            self.endpoint.look_after(WaitFor::Message);
         }
     }
 
@@ -287,7 +287,7 @@ impl Reader {
                 Err(TryReadError::Empty) => {}
                 other => return other.map_err(ReadError::from_try),
             }
-            if !endpoint.wait(Role::Writer, deadline, || position.is_ready(), |_| ()) {
+            if !endpoint.wait(WaitFor::Message, deadline, || position.is_ready(), |_| ()) {
                 return Err(endpoint.reader_timed_out());
             }
         }

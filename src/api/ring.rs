@@ -8,10 +8,10 @@ use crate::memory::format::WRITER_ENTRY;
 use crate::memory::layout::Layout;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::{self, Cursor};
 use crate::protocol::diagnostics;
-use crate::protocol::fork::{self, HoldOff};
-use crate::protocol::registry::{self, Adoption, JOIN_TRIES, Registration};
+use crate::protocol::fork::{self, ForkBlock};
+use crate::protocol::reader_entry::{self, Cursor};
+use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
@@ -68,7 +68,7 @@ impl Ring {
         let layout = Layout::new(config).map_err(RingError::Config)?;
         let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
         initialise(&memory);
-        Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::hold_off()))
+        Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::block_forks()))
     }
 
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
@@ -136,7 +136,7 @@ impl Ring {
     }
 
     /// `forks` has been held off since before there was a descriptor.
-    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>, forks: HoldOff) -> Self {
+    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>, forks: ForkBlock) -> Self {
         let event_counts = EventCounts::new(scope(backing.backend()));
         let watched = forks.watch(&backing, &memory);
         let liveness = Liveness::new(backing);
@@ -157,7 +157,7 @@ impl Ring {
         let (entries, one) = match self.config().writers {
             Writers::Many => {
                 // Found dead before there is another writer, the last one's death is told.
-                registry::clear_dead(&self.attachment, Role::Writer);
+                registry::recover_dead(&self.attachment, Role::Writer);
                 (0..self.config().participants, false)
             }
             Writers::One => (WRITER_ENTRY..WRITER_ENTRY + 1, true),
@@ -178,8 +178,8 @@ impl Ring {
         if self.is_inherited() {
             return Err(RegisterError::Forked);
         }
-        for _ in 0..JOIN_TRIES {
-            if let Some(registration) = Registration::take(&self.attachment, role, entries.clone()) {
+        for _ in 0..REGISTER_TRIES {
+            if let Some(registration) = Registration::register(&self.attachment, role, entries.clone()) {
                 return Ok(registration);
             }
             // Somebody may hold an entry for a moment to clear up after a dead one.
@@ -229,7 +229,7 @@ impl Ring {
     /// A taker in the entry of a dead one, which is kept with its message: where no other entry is left, nobody else might
     /// ever come to take that message.
     fn heir_of_a_taker(&self, words: ArenaStamp) -> Option<Taker> {
-        for _ in 0..JOIN_TRIES {
+        for _ in 0..REGISTER_TRIES {
             match Registration::adopt(&self.attachment) {
                 Adoption::Message(registration, settled) => {
                     return Some(Taker::inherit(registration, settled, words));
@@ -337,7 +337,7 @@ impl Ring {
     /// over; see [`View`](crate::View) for whether they hold a gated writer back.
     pub fn skip_readers_to_newest(&self) {
         let Attachment { memory, event_counts, .. } = &*self.attachment;
-        backpressure::raise_floors(memory, self.next_sequence());
+        reader_entry::raise_floors(memory, self.next_sequence());
         // A floor frees slots as a cursor does. Readers need not wake: a reader that sleeps has read everything.
         event_counts.ring(&memory.control().freed);
     }
@@ -356,7 +356,7 @@ impl Ring {
     /// For each entry that was ever taken two cache lines and, between processes, a system call.
     pub fn stats(&self) -> Stats {
         let Attachment { memory, liveness, .. } = &*self.attachment;
-        Stats::take(memory, |entry| liveness.is_held(entry))
+        Stats::collect(memory, |entry| liveness.is_held(entry))
     }
 }
 
@@ -417,7 +417,7 @@ mod tests {
         // A joiner that was held up since the limit was 4 stores its first guess only now.
         memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);
         memory.control().table.high_water.store(2, Relaxed);
-        assert!(!Backpressure::closed(memory).look(memory, 4, None), "the joiner holds the ring back");
+        assert!(!Backpressure::gated(memory).refresh(memory, 4, None), "the joiner holds the ring back");
         assert_eq!(memory.control().limit.load(Relaxed), 8, "it may not stand below 4");
     }
 }

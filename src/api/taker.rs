@@ -12,17 +12,17 @@ use crate::endpoint::wait::{self, Endpoint};
 use crate::memory::message_header::HeaderFormat;
 use crate::memory::stamp::ArenaStamp;
 use crate::memory::{Memory, frozen_bytes};
-use crate::protocol::intent_log::{self, Settled};
+use crate::protocol::attachment::WaitFor;
+use crate::protocol::intent_log::{self, Recovered};
 use crate::protocol::multi_writer;
 use crate::protocol::registry::{Adoption, Registration};
-use crate::protocol::stream_state::{StreamObserver, Verdict};
+use crate::protocol::stream_state::{StreamObserver, StreamStatus};
 use crate::protocol::take::{self, TakeCursor, TakeOutcome};
 use crate::sync::backoff::{Backoff, RetryBudget};
 use crate::sync::event_count::EventCounts;
 use crate::sync::yield_now;
 use crate::types::error::{Corrupt, ReadError, RegisterError, TryReadError};
 use crate::types::message::Received;
-use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ pub struct Taker {
     /// Somebody else looks for them.
     leaves_the_dead: bool,
     /// What is in this taker's own buffer since it took over a dead one's entry.
-    inherited: Option<Settled>,
+    inherited: Option<Recovered>,
 }
 
 /// A taker without its manner of waiting.
@@ -84,8 +84,8 @@ impl Taker {
     }
 
     /// Goes on in an entry that was adopted: its message comes first.
-    pub(crate) fn inherit(registration: Registration, settled: Settled, words: ArenaStamp) -> Self {
-        registration.take_up();
+    pub(crate) fn inherit(registration: Registration, settled: Recovered, words: ArenaStamp) -> Self {
+        registration.become_taker();
         registration.attachment().memory.make_buffer_resident(settled.buffer);
         Self::with_buffer(registration, words, settled.buffer, Some(settled))
     }
@@ -94,7 +94,7 @@ impl Taker {
         registration: Registration,
         words: ArenaStamp,
         own: usize,
-        inherited: Option<Settled>,
+        inherited: Option<Recovered>,
     ) -> Self {
         let memory = registration.attachment().memory.clone();
         let config = &memory.layout().config;
@@ -103,7 +103,7 @@ impl Taker {
             standoff: Backoff::default(),
             event_counts: registration.attachment().event_counts,
             plan: HeaderFormat::of(config),
-            watch: StreamObserver::join(&memory),
+            watch: StreamObserver::new(&memory),
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             memory,
@@ -135,7 +135,7 @@ impl Taker {
     /// empty, to see whether the others live.
     pub fn try_take(&mut self) -> Result<Taken<'_>, TryReadError> {
         let got = match self.attempt() {
-            Err(TryReadError::Empty) if self.endpoint.look_after(Role::Writer) => {
+            Err(TryReadError::Empty) if self.endpoint.look_after(WaitFor::Message) => {
                 self.adopt(TryReadError::Empty)
             }
             other => other,
@@ -166,7 +166,7 @@ impl Taker {
         let deadline = wait::deadline(timeout);
         let ready = inherited.is_some()
             || hand.is_ready()
-            || endpoint.wait(Role::Writer, deadline, || hand.is_ready(), |_| ());
+            || endpoint.wait(WaitFor::Message, deadline, || hand.is_ready(), |_| ());
         // What a dead taker left is for the next call that takes.
         endpoint.look_soon();
         ready
@@ -203,7 +203,7 @@ impl Taker {
             let Taker { endpoint, hand, leaves_the_dead, .. } = self;
             let left = RefCell::new(Adoption::None);
             let ready = || matches!(*left.borrow(), Adoption::Message(..)) || hand.is_ready();
-            let in_time = endpoint.wait(Role::Writer, deadline, ready, |attachment| {
+            let in_time = endpoint.wait(WaitFor::Message, deadline, ready, |attachment| {
                 if !*leaves_the_dead && !matches!(*left.borrow(), Adoption::Message(..)) {
                     left.replace(Registration::adopt(attachment));
                 }
@@ -270,10 +270,10 @@ impl Hand {
                     let received = received.inspect_err(|_| self.takes.acknowledge(&self.memory))?;
                     return Ok(Got { received, buffer, again: false, adopted: None });
                 }
-                TakeOutcome::Late => {}
+                TakeOutcome::Contended => {}
                 TakeOutcome::Empty => self.nothing()?,
             }
-            if !patience.lasts(take::next(&self.memory), &mut self.standoff) {
+            if !patience.lasts(take::next_sequence(&self.memory), &mut self.standoff) {
                 let what = "the counter of takes stands still, or the slots keep changing";
                 return Err(Corrupt { what }.into());
             }
@@ -283,32 +283,32 @@ impl Hand {
     /// There is nothing to take: is there still somebody to wait for? `Ok` to try again.
     #[cold]
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(&self.memory);
+        let verdict = self.watch.status(&self.memory);
         // The end is established; what was published before it is visible now.
-        if verdict != Verdict::GoesOn && self.takes.is_ready(&self.memory) {
+        if verdict != StreamStatus::Live && self.takes.is_ready(&self.memory) {
             return Ok(());
         }
         Err(match verdict {
-            Verdict::GoesOn => TryReadError::Empty,
-            Verdict::Died(death) => {
-                self.watch.tell(death);
+            StreamStatus::Live => TryReadError::Empty,
+            StreamStatus::Died(death) => {
+                self.watch.set_reported(death);
                 TryReadError::WriterDied { pid: death.pid }
             }
-            Verdict::Ended | Verdict::Closed => TryReadError::Closed,
-            Verdict::Forked => TryReadError::Forked,
+            StreamStatus::Ended | StreamStatus::Closed => TryReadError::Closed,
+            StreamStatus::Forked => TryReadError::Forked,
         })
     }
 
     /// The message that a dead taker left in `entry`. One that is damaged is done with.
     fn receive_settled(
         &mut self,
-        settled: Settled,
+        settled: Recovered,
         entry: usize,
         adopted: Option<Box<Registration>>,
     ) -> Result<Got, TryReadError> {
-        let Settled { buffer, redelivery } = settled;
+        let Recovered { buffer, redelivery } = settled;
         let received = self.receive(redelivery.unwrap_or_default(), buffer);
-        let received = received.inspect_err(|_| intent_log::rest(&self.memory, entry, buffer))?;
+        let received = received.inspect_err(|_| intent_log::record_idle(&self.memory, entry, buffer))?;
         Ok(Got { received, buffer, again: true, adopted })
     }
 
@@ -342,7 +342,7 @@ impl Hand {
     fn done(&self, got: &Got) {
         match &got.adopted {
             None => self.takes.acknowledge(&self.memory),
-            Some(registration) => intent_log::rest(&self.memory, registration.index(), got.buffer),
+            Some(registration) => intent_log::record_idle(&self.memory, registration.index(), got.buffer),
         }
     }
 

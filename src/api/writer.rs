@@ -6,12 +6,11 @@ mod typed;
 use crate::api::claim::Claim;
 use crate::endpoint::publisher::Publisher;
 use crate::endpoint::wait::{self, ColdResult, Endpoint};
-use crate::protocol::arena_slot;
+use crate::protocol::attachment::WaitFor;
 use crate::protocol::registry::Registration;
 use crate::types::config::Delivery;
 use crate::types::error::{RegisterError, TryWriteError, WriteError};
 use crate::types::message::MessageHeader;
-use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
 use std::time::{Duration, Instant};
 
@@ -128,7 +127,7 @@ impl Writer {
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Writer { endpoint, front } = self;
         let deadline = wait::deadline(timeout);
-        front.is_ready() || endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ())
+        front.is_ready() || endpoint.wait(WaitFor::Room, deadline, || front.is_ready(), |_| ())
     }
 
     /// The sequence that this writer publishes next; of many writers, the one that whoever is first publishes next.
@@ -173,7 +172,6 @@ impl Writer {
 
     /// A claim on the own buffer, for whoever looked for room already.
     pub(crate) fn claim_own_buffer(&mut self, len: usize) -> Claim<'_> {
-        arena_slot::begin_filling();
         Claim::new(&mut self.front, len)
     }
 
@@ -184,7 +182,7 @@ impl Writer {
         let result = attempt(&mut self.front);
         if let Err(TryWriteError::Full) = result {
             self.front.count_refusal();
-            self.endpoint.look_after(Role::Reader);
+            self.endpoint.look_after(WaitFor::Room);
         }
         result
     }
@@ -219,7 +217,7 @@ impl Writer {
         }
         let Writer { endpoint, front } = self;
         loop {
-            if !endpoint.wait(Role::Reader, deadline, || ready(front), |_| ()) {
+            if !endpoint.wait(WaitFor::Room, deadline, || ready(front), |_| ()) {
                 return Err(endpoint.writer_timed_out(front.slowest()));
             }
             match attempt(front) {

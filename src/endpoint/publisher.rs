@@ -9,10 +9,10 @@ use crate::memory::message_header::HeaderFormat;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp};
 use crate::memory::{Memory, OwnEntry, Payload, SlotRun};
-use crate::protocol::arena_slot;
+use crate::protocol::arena_slot::{self, FillingBuffer};
 use crate::protocol::backpressure::{self, Backpressure};
 use crate::protocol::inline_slot;
-use crate::protocol::multi_writer::{self, Aim, Look, Room, SharedPublisher};
+use crate::protocol::multi_writer::{self, SharedPublisher, Target, Vacancy};
 use crate::protocol::registry::Registration;
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::standby_buffer::StandbyBuffer;
@@ -48,7 +48,7 @@ fn own_buffers(
 ) -> Result<(usize, Option<StandbyBuffer>), RegisterError> {
     match arena_slot::missing_buffers(&registration.attachment().memory, words)?[..] {
         [own] => Ok((own, None)),
-        [one, other] => StandbyBuffer::of(registration.attachment(), [one, other])
+        [one, other] => StandbyBuffer::divide(registration.attachment(), [one, other])
             .map(|(own, standby)| (own, Some(standby))),
         _ => unreachable!("the layout has one or two buffers more than slots, which name each buffer once"),
     }
@@ -108,7 +108,7 @@ impl Publisher {
         let gated = config.delivery == Delivery::Gated;
         let next = slots.next_sequence();
         let peer = match (slots.class, config.writers) {
-            (Class::Arena(words), Writers::Many) => Some(multi_writer::join(registration, words)?),
+            (Class::Arena(words), Writers::Many) => Some(SharedPublisher::new(registration, words)?),
             _ => None,
         };
         let (own, standby) = match slots.class {
@@ -130,7 +130,7 @@ impl Publisher {
             counted: next,
             stretch: (STRETCH_BYTES / slots.memory.layout().slot_stride).clamp(1, 64) as u64,
             marked: true,
-            gate: if gated { Backpressure::closed(&slots.memory) } else { Backpressure::open() },
+            gate: if gated { Backpressure::gated(&slots.memory) } else { Backpressure::lossy() },
             event_counts: registration.attachment().event_counts,
             plan: HeaderFormat::of(&config),
             slot_bytes: config.slot_bytes,
@@ -157,7 +157,7 @@ impl Publisher {
     pub(crate) fn sequence(&self) -> u64 {
         match self.peer {
             None => self.lane.sequence(),
-            Some(_) => multi_writer::next(&self.slots.memory),
+            Some(_) => multi_writer::next_sequence(&self.slots.memory),
         }
     }
 
@@ -195,8 +195,8 @@ impl Publisher {
             return false;
         }
         self.count(next);
-        self.marked = self.gate.marks(next);
-        self.lane.bound(self.gate.same_until(next).min(next + self.stretch));
+        self.marked = self.gate.must_mark(next);
+        self.lane.bound(self.gate.stable_until(next).min(next + self.stretch));
         self.lane.fetch_for_writing();
         true
     }
@@ -233,14 +233,15 @@ impl Publisher {
                 let place = self.lane.place();
                 let slot = self.slots.memory.inline_slot(&place);
                 let store_extras = |words: &_| self.plan.store(words, extras);
-                let marked = self.gate.marks(place.sequence);
+                let marked = self.gate.must_mark(place.sequence);
                 inline_slot::publish(&slot, stamps.of(place.sequence), payload, marked, store_extras);
                 Ok(self.published())
             }
             Class::Arena(words) => {
-                arena_slot::begin_filling();
-                self.own_buffer()?.store(payload);
-                self.exchange(words, payload.len(), extras)
+                let filling = self.fill()?;
+                filling.payload().store(payload);
+                filling.finish(payload.len(), |header| self.plan.store(header, extras));
+                self.exchange(words)
             }
         }
     }
@@ -280,14 +281,14 @@ impl Publisher {
     fn admit_next(&mut self) -> Result<u64, TryWriteError> {
         let next = self.sequence();
         let memory = &self.slots.memory;
-        let full = self.peer.as_mut().is_some_and(|peer| peer.room_at(memory, next) == Room::Full);
+        let full = self.peer.as_mut().is_some_and(|peer| peer.vacancy(memory, next) == Vacancy::Full);
         if full { Err(TryWriteError::Full) } else { self.pass_gate(next) }
     }
 
     /// `next`, if the gate lets it through.
     #[inline(always)]
     fn pass_gate(&mut self, next: u64) -> Result<u64, TryWriteError> {
-        if self.gate.admits(next) || self.gate.look(&self.slots.memory, next, self.standby.as_mut()) {
+        if self.gate.admits(next) || self.gate.refresh(&self.slots.memory, next, self.standby.as_mut()) {
             return Ok(next);
         }
         Err(TryWriteError::Full)
@@ -318,31 +319,16 @@ impl Publisher {
         self.entry.missed.store(self.refused, Relaxed); // Relaxed: a count, orders nothing.
     }
 
-    fn own_buffer(&self) -> Result<Payload<'_>, Corrupt> {
-        Ok(self.slots.memory.buffer(self.own_index())?.1)
-    }
-
-    /// What goes with the own buffer, which holds `len` bytes.
+    /// The own buffer of an arena ring, to be filled.
     #[inline(always)]
-    fn complete_own_buffer(&self, len: usize, extras: &MessageHeader<'_>) -> Result<(), Corrupt> {
-        let own = self.own_index();
-        self.plan.store(self.slots.memory.buffer_extras(own), extras);
-        arena_slot::set_len(&self.slots.memory, own, len)
+    fn fill(&self) -> Result<FillingBuffer<'_>, Corrupt> {
+        let own = self.peer.as_ref().map_or(self.own, SharedPublisher::own);
+        FillingBuffer::begin(&self.slots.memory, own)
     }
 
-    fn own_index(&self) -> usize {
-        self.peer.as_ref().map_or(self.own, SharedPublisher::own)
-    }
-
-    /// Publishes the own buffer of an arena ring, which holds `len` bytes, and takes the one that it displaces. The
-    /// caller then wakes who sleeps for it.
-    fn exchange(
-        &mut self,
-        words: ArenaStamp,
-        len: usize,
-        extras: &MessageHeader<'_>,
-    ) -> Result<u64, TryWriteError> {
-        self.complete_own_buffer(len, extras)?;
+    /// Publishes the own buffer of an arena ring, whose message is complete, and takes over the one that it displaces.
+    /// The caller then notifies.
+    fn exchange(&mut self, words: ArenaStamp) -> Result<u64, TryWriteError> {
         if self.peer.is_some() {
             let aim = self.aim()?;
             return self.exchange_shared(aim);
@@ -356,7 +342,7 @@ impl Publisher {
                 standby.announce(displaced);
             }
         })?;
-        self.own = standby.as_mut().map_or(displaced, |standby| standby.keep(displaced));
+        self.own = standby.as_mut().map_or(displaced, |standby| standby.replace(displaced));
         let sequence = self.published();
         if let Some(behind) = self.hot {
             self.take_a_hot_buffer(words, behind)?;
@@ -369,7 +355,7 @@ impl Publisher {
     fn take_a_hot_buffer(&mut self, words: ArenaStamp, behind: u64) -> Result<(), Corrupt> {
         let (memory, next) = (&self.slots.memory, self.lane.sequence());
         let slots = memory.layout().config.slots;
-        self.gate.look(memory, next, self.standby.as_mut());
+        self.gate.refresh(memory, next, self.standby.as_mut());
         let read = self.gate.read_by_all().and_then(|read| read.min(next).checked_sub(1 + behind));
         if let Some(read) = read.filter(|read| read + slots as u64 >= next) {
             let hot = arena_slot::withdraw(memory, words, &SlotIndex::of(read, slots), self.own)?;
@@ -390,18 +376,18 @@ impl Publisher {
         self.admit_lengths(payload.len(), extras.metadata.len())?;
         // Before the look, so that the lines of the buffer and those of counter and slot are fetched at the same time. But
         // where there was no room lately, there may be none now: then nothing is copied for nothing.
-        let cautious = self.peer.as_mut().is_some_and(SharedPublisher::is_cautious);
+        let cautious = self.peer.as_mut().is_some_and(SharedPublisher::checks_first);
         let aim = if cautious { Some(self.aim()?) } else { None };
-        arena_slot::begin_filling();
-        self.own_buffer()?.store(payload);
-        self.complete_own_buffer(payload.len(), extras)?;
+        let filling = self.fill()?;
+        filling.payload().store(payload);
+        filling.finish(payload.len(), |header| self.plan.store(header, extras));
         let aim = aim.map_or_else(|| self.aim(), Ok)?;
         self.exchange_shared(aim)
     }
 
     /// Publishes the own buffer as the message of `aim`, or a later one if others are first.
     #[inline(always)]
-    fn exchange_shared(&mut self, aim: Aim) -> Result<u64, TryWriteError> {
+    fn exchange_shared(&mut self, aim: Target) -> Result<u64, TryWriteError> {
         let peer = self.peer.as_mut().expect("there are many");
         if peer.exchange(&self.slots.memory, &aim) { Ok(aim.sequence()) } else { self.exchange_again() }
     }
@@ -420,7 +406,7 @@ impl Publisher {
 
     /// Where the next message is to go, if there is room for it.
     #[inline(always)]
-    fn aim(&mut self) -> Result<Aim, TryWriteError> {
+    fn aim(&mut self) -> Result<Target, TryWriteError> {
         match self.look()? {
             Some(aim) => Ok(aim),
             None => self.aim_again(&mut RetryBudget::default()),
@@ -429,7 +415,7 @@ impl Publisher {
 
     /// As [`Self::aim`], after others were first.
     #[inline(never)]
-    fn aim_again(&mut self, patience: &mut RetryBudget) -> Result<Aim, TryWriteError> {
+    fn aim_again(&mut self, patience: &mut RetryBudget) -> Result<Target, TryWriteError> {
         while patience.lasts(self.sequence(), &mut self.standoff) {
             if let Some(aim) = self.look()? {
                 return Ok(aim);
@@ -440,21 +426,21 @@ impl Publisher {
 
     /// As [`Self::aim`]; `None` if others are first.
     #[inline(always)]
-    fn look(&mut self) -> Result<Option<Aim>, TryWriteError> {
-        let next = multi_writer::next(&self.slots.memory);
+    fn look(&mut self) -> Result<Option<Target>, TryWriteError> {
+        let next = multi_writer::next_sequence(&self.slots.memory);
         let passed = self.pass_gate(next);
         let peer = self.peer.as_mut().expect("there are many");
         let look = match passed {
-            Ok(_) => peer.look(&self.slots.memory, next)?,
-            Err(_) => Look::Full,
+            Ok(_) => peer.find_target(&self.slots.memory, next)?,
+            Err(_) => Vacancy::Full,
         };
         match look {
-            Look::Free(aim) => Ok(Some(aim)),
-            Look::Full => {
-                peer.found_no_room();
+            Vacancy::Free(aim) => Ok(Some(aim)),
+            Vacancy::Full => {
+                peer.note_full();
                 Err(TryWriteError::Full)
             }
-            Look::Gone => Ok(None),
+            Vacancy::Published => Ok(None),
         }
     }
 }
@@ -463,12 +449,9 @@ impl Publisher {
 impl Publisher {
     pub(crate) fn begin_claim(&mut self, len: usize) -> Result<(), TryWriteError> {
         self.admit(len, 0)?;
-        match self.slots.class {
-            Class::Inline(_) => {
-                self.scratch.clear();
-                self.scratch.resize(len, 0);
-            }
-            Class::Arena(_) => arena_slot::begin_filling(),
+        if let Class::Inline(_) = self.slots.class {
+            self.scratch.clear();
+            self.scratch.resize(len, 0);
         }
         Ok(())
     }
@@ -483,7 +466,7 @@ impl Publisher {
 
     /// The claimed bytes of an arena ring, and whether nobody else can be looking at them.
     pub(crate) fn claimed(&self) -> Result<(Payload<'_>, bool), Corrupt> {
-        Ok((self.own_buffer()?, self.exclusive))
+        Ok((self.fill()?.payload(), self.exclusive))
     }
 
     pub(crate) fn publish_claim(
@@ -498,7 +481,8 @@ impl Publisher {
             if stream_state::is_closed(&self.slots.memory) {
                 return Err(self.closed());
             }
-            let sequence = self.exchange(words, len, extras)?;
+            self.fill()?.finish(len, |header| self.plan.store(header, extras));
+            let sequence = self.exchange(words)?;
             self.ring();
             return Ok(sequence);
         }

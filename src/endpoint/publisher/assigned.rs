@@ -1,8 +1,7 @@
 //! What a writer does to publish under a number that was assigned beforehand.
 
 use super::Publisher;
-use crate::protocol::arena_slot;
-use crate::protocol::multi_writer::{Look, Room};
+use crate::protocol::multi_writer::Vacancy;
 use crate::protocol::stream_state;
 use crate::types::error::TryWriteError;
 use crate::types::message::MessageHeader;
@@ -23,15 +22,15 @@ impl Publisher {
             return Err(self.closed());
         }
         match self.room_at(sequence) {
-            Room::Full => Err(TryWriteError::Full),
-            Room::Free => Ok(PublishOutcome::Published),
-            Room::Gone => Ok(PublishOutcome::Already),
+            Vacancy::Full => Err(TryWriteError::Full),
+            Vacancy::Free(()) => Ok(PublishOutcome::Published),
+            Vacancy::Published => Ok(PublishOutcome::Already),
         }
     }
 
     /// Whether there is something to tell of message `sequence`: room for it, or no use in waiting for room.
     pub(crate) fn is_ready_at(&mut self, sequence: u64) -> bool {
-        self.room_at(sequence) != Room::Full || stream_state::is_closed(&self.slots.memory)
+        self.room_at(sequence) != Vacancy::Full || stream_state::is_closed(&self.slots.memory)
     }
 
     /// Publishes a payload as message `sequence`, unless somebody did.
@@ -44,8 +43,7 @@ impl Publisher {
         if self.admit_at(sequence, payload.len(), extras.metadata.len())? == PublishOutcome::Already {
             return Ok(PublishOutcome::Already);
         }
-        arena_slot::begin_filling();
-        self.own_buffer()?.store(payload);
+        self.fill()?.payload().store(payload);
         self.publish_at(sequence, payload.len(), extras)
     }
 
@@ -59,21 +57,21 @@ impl Publisher {
         if self.admit_at(sequence, len, extras.metadata.len())? == PublishOutcome::Already {
             return Ok(PublishOutcome::Already);
         }
-        self.complete_own_buffer(len, extras)?;
+        self.fill()?.finish(len, |header| self.plan.store(header, extras));
         let memory = &self.slots.memory;
         let peer = self.peer.as_mut().expect("a queue has many writers");
-        match peer.look(memory, sequence)? {
-            Look::Free(aim) if peer.exchange(memory, &aim) => {
+        match peer.find_target(memory, sequence)? {
+            Vacancy::Free(aim) if peer.exchange(memory, &aim) => {
                 self.event_counts.ring(&memory.control().published);
                 Ok(PublishOutcome::Published)
             }
-            Look::Free(_) | Look::Gone => Ok(PublishOutcome::Already),
-            Look::Full => Err(TryWriteError::Full),
+            Vacancy::Free(_) | Vacancy::Published => Ok(PublishOutcome::Already),
+            Vacancy::Full => Err(TryWriteError::Full),
         }
     }
 
-    fn room_at(&mut self, sequence: u64) -> Room {
+    fn room_at(&mut self, sequence: u64) -> Vacancy {
         let memory = &self.slots.memory;
-        self.peer.as_mut().map_or(Room::Full, |peer| peer.room_at(memory, sequence))
+        self.peer.as_mut().map_or(Vacancy::Full, |peer| peer.vacancy(memory, sequence))
     }
 }
