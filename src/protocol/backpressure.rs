@@ -66,7 +66,7 @@ use crate::types::config::Writers;
 use crate::types::participant::Peer;
 
 /// A writer's side: sequences below `limit` may be published without loading any cursor.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Backpressure {
     limit: u64,
     /// Below this no reader may still be copying the message that the slot held before.
@@ -87,28 +87,17 @@ impl Backpressure {
     /// Of a gated ring: admits no message before the first [refresh](Self::refresh).
     pub(crate) fn gated(memory: &Memory) -> Self {
         Backpressure {
-            limit: 0,
-            mark_from: 0,
             // Relaxed: our predecessor released its entry, or died, before we acquired it.
             announced: memory.control().limit.load(Relaxed),
             many_writers: memory.layout().config.writers == Writers::Many,
-            overwritable_pin: None,
-            read_by_all: None,
             evicts: memory.layout().config.evict_after_ms > 0,
+            ..Self::default()
         }
     }
 
     /// Of a lossy ring: admits every message.
     pub(crate) fn lossy() -> Self {
-        Backpressure {
-            limit: u64::MAX,
-            mark_from: 0,
-            announced: 0,
-            many_writers: false,
-            overwritable_pin: None,
-            read_by_all: None,
-            evicts: false,
-        }
+        Backpressure { limit: u64::MAX, ..Self::default() }
     }
 
     #[inline(always)]

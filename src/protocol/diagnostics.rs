@@ -24,7 +24,7 @@ pub(crate) fn peer(memory: &Memory, entry: usize, next: u64) -> Option<Peer> {
 pub(crate) fn role_and_position(memory: &Memory, entry: usize, next: u64) -> Option<(Role, u64)> {
     let entry = memory.entry(entry);
     // Relaxed, all of them: for diagnostics, orders nothing.
-    let role = EntryState::from_word(entry.state.load(Relaxed)).role()?;
+    let role = EntryState::of(entry).role()?;
     let position = match role {
         Role::Writer => next,
         Role::Taker => memory.control().taken.load(Relaxed).min(next),

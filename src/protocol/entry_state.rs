@@ -1,14 +1,14 @@
 //! The state word of an entry in the participant table.
 //!
-//! | state                 | lock holder          | meaning                                         |
-//! |-----------------------|----------------------|-------------------------------------------------|
-//! | free                  | no process           | a participant may register                      |
-//! | writer, reader, taker | its owner            | a live participant                              |
-//! | writer, reader, taker | no process           | the owner died; the entry is to be recovered    |
-//! | leaving               | its owner            | a writer that deregisters: not counted any more |
-//! | found dead            | a recovering process | a dead writer: not counted any more             |
-//! | leaving, found dead   | no process           | that process died; the next one finishes        |
-//! | parked                | only the park lock   | a parked reader ([`crate::api::park`])          |
+//! | state                 | lock holder          | meaning                                |
+//! |-----------------------|----------------------|----------------------------------------|
+//! | free                  | no process           | a participant may register             |
+//! | writer, reader, taker | its owner            | a live participant                     |
+//! | writer, reader, taker | no process           | the owner died: to be recovered        |
+//! | leaving               | its owner            | a writer that deregisters: not counted |
+//! | found dead            | a recovering process | a dead writer: not counted             |
+//! | leaving, found dead   | no process           | that process died: the next finishes   |
+//! | parked                | only the park lock   | a parked reader ([`crate::api::park`]) |
 //!
 //! A taker's entry with an unacknowledged message stays as it is until another taker adopts it.
 
@@ -22,7 +22,7 @@ use crate::types::participant::Role;
 pub(crate) struct EntryState(u64);
 
 impl EntryState {
-    pub(crate) fn from_word(word: u64) -> Self {
+    pub(super) fn from_word(word: u64) -> Self {
         EntryState(word)
     }
 

@@ -12,7 +12,6 @@
 //! number of messages it missed. A pinned message, of a view or of a read in progress, stays valid;
 //! [`crate::protocol::standby_buffer`] says when writers can go on all the same.
 
-use crate::memory::Memory;
 use crate::protocol::attachment::{Attachment, WaitFor};
 use crate::protocol::backpressure;
 use crate::protocol::diagnostics;
@@ -52,7 +51,8 @@ impl Stalls {
         };
         let stalls: Vec<_> = backpressure::blocking_readers(memory, next)
             .map(|(entry, cursor)| {
-                let generation = generation_of(memory, entry);
+                // A reader that registers at this moment has its time from this check or the next.
+                let generation = EntryState::of(memory.entry(entry)).generation();
                 Stall { entry, generation, cursor, since: since(entry, generation, cursor) }
             })
             .collect();
@@ -62,12 +62,6 @@ impl Stalls {
             evict(attachment, *entry, *cursor, next);
         }
     }
-}
-
-fn generation_of(memory: &Memory, entry: usize) -> u64 {
-    // Relaxed: a reader that registers at this moment has its time from this check or from the
-    // next.
-    EntryState::from_word(memory.entry(entry).state.load(Relaxed)).generation()
 }
 
 fn evict(attachment: &Attachment, entry: usize, cursor: Cursor, next: u64) {

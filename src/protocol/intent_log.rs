@@ -14,7 +14,7 @@
 //! | taking `n`, `own` twice            | `own`, with message `n` in it, unacknowledged         |
 //!
 //! # Steps
-//! 1. The owner records the intent ([`record_publish`], [`record_take`]).
+//! 1. The owner records the intent ([`record_intent`]).
 //! 2. It exchanges the slot's word.
 //! 3. It records what it owns now ([`record_idle`], [`record_taken`]).
 //! 4. It moves the counter, of messages or of takes, beyond `n`; or another participant does, which
@@ -90,19 +90,12 @@ impl Intent {
     }
 }
 
-/// Step 1: the owner of entry `index` is about to exchange `own` for `displaced`, to publish
+/// Step 1: the owner of entry `index` is about to execute the exchange of `intent`, in the slot of
 /// message `sequence`.
 #[inline(always)]
-pub(crate) fn record_publish(memory: &Memory, index: usize, sequence: u64, own: usize, displaced: usize) {
+pub(crate) fn record_intent(memory: &Memory, index: usize, sequence: u64, intent: Intent) {
     memory.entry(index).aim.store(sequence, Relaxed); // Relaxed: as in `record`.
-    record(memory, index, Intent::Publishing { own, displaced });
-}
-
-/// Step 1: as [`record_publish`], to take message `sequence`.
-#[inline(always)]
-pub(crate) fn record_take(memory: &Memory, index: usize, sequence: u64, own: usize, displaced: usize) {
-    memory.entry(index).aim.store(sequence, Relaxed); // Relaxed: as in `record`.
-    record(memory, index, Intent::Taking { own, displaced });
+    record(memory, index, intent);
 }
 
 /// Step 3: the owner of entry `index` owns `own`, with the message in it that it took and has not

@@ -47,7 +47,7 @@ use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::{Lap, SlotIndex};
 use crate::memory::stamp::{ArenaStamp, SlotState};
-use crate::protocol::intent_log;
+use crate::protocol::intent_log::{self, Intent};
 use crate::protocol::registry::Registration;
 use crate::protocol::take;
 use crate::sync::failpoint::{self, Failpoint};
@@ -186,7 +186,8 @@ impl SharedPublisher {
     pub(crate) fn exchange(&mut self, memory: &Memory, target: &Target) -> bool {
         let Target { slot_index, word } = target;
         let displaced = self.stamps.any_buffer(*word);
-        intent_log::record_publish(memory, self.entry, slot_index.sequence, self.own, displaced);
+        let intent = Intent::Publishing { own: self.own, displaced };
+        intent_log::record_intent(memory, self.entry, slot_index.sequence, intent);
         failpoint::at(Failpoint::ExchangeArmed);
         // PAIRS(Publish): a reader that sees this word sees what we stored into the buffer.
         let (slot, holds) = (memory.slot_word(slot_index), self.stamps.holds(slot_index.round(), self.own));

@@ -57,15 +57,9 @@ impl Phase {
         matches!(self, Phase::Fresh | Phase::Open)
     }
 
+    /// The order of the variants is part of the segment format.
     const fn code(self) -> u64 {
-        match self {
-            Phase::Fresh => 0,
-            Phase::Open => 1,
-            Phase::Ended => 2,
-            Phase::Died => 3,
-            Phase::Closed => 4,
-            Phase::Forked => 5,
-        }
+        self as u64
     }
 }
 

@@ -40,10 +40,10 @@ use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::{Lap, SlotIndex};
 use crate::memory::stamp::{ArenaStamp, SlotState};
-use crate::protocol::intent_log;
+use crate::protocol::intent_log::{self, Intent};
 use crate::protocol::multi_writer;
 use crate::sync::failpoint::{self, Failpoint};
-use crate::sync::{AtomicU64, Pair, Relaxed, acquire, load_to_exchange, release};
+use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
 use crate::types::error::Corrupt;
 
 /// The result of one attempt to take.
@@ -103,7 +103,8 @@ impl TakeCursor {
                 multi_writer::help(memory, full, h)?;
             }
         }
-        intent_log::record_take(memory, self.entry, h, self.own, full);
+        let intent = Intent::Taking { own: self.own, displaced: full };
+        intent_log::record_intent(memory, self.entry, h, intent);
         failpoint::at(Failpoint::TakeArmed);
         // PAIRS(Publish): we have finished with the buffer that we leave.
         let taken = self.stamps.taken(slot_index.round(), self.own);
@@ -162,19 +163,15 @@ fn help(memory: &Memory, buffer: usize, h: u64) -> Result<(), Corrupt> {
     Ok(())
 }
 
-fn counter(memory: &Memory) -> &AtomicU64 {
-    &memory.control().taken
-}
-
 /// The counter of takes: the sequence that is taken next.
 pub(crate) fn next_sequence(memory: &Memory) -> u64 {
     // PAIRS(Next): confirmations of the takes below are visible. Bounded: a peer may have stored
     // anything.
-    load_to_exchange(counter(memory), acquire(Pair::Next)).min(SEQUENCE_LIMIT)
+    load_to_exchange(&memory.control().taken, acquire(Pair::Next)).min(SEQUENCE_LIMIT)
 }
 
 /// Moves the counter of takes beyond message `h`, unless another participant did.
 fn advance(memory: &Memory, h: u64) {
     // PAIRS(Next): message `h` is taken, and that is confirmed if we are not its taker.
-    let _ = counter(memory).compare_exchange(h, h + 1, release(Pair::Next), Relaxed);
+    let _ = memory.control().taken.compare_exchange(h, h + 1, release(Pair::Next), Relaxed);
 }
