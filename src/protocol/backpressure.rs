@@ -64,6 +64,7 @@ use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 use crate::types::config::Writers;
 use crate::types::participant::Peer;
+use std::cmp::Ordering;
 
 /// A writer's side: sequences below `limit` may be published without loading any cursor.
 #[derive(Debug, Default)]
@@ -158,7 +159,7 @@ impl Backpressure {
             all = summarize_readers(memory, next);
         }
         let ReaderSummary { any, any_moved, .. } = all;
-        let [first, second] = all.pinned.map(|pinned| pinned.unwrap_or(next));
+        let [first, second] = all.pinned;
         let overwritable = first < all.slowest && standby.is_some_and(StandbyBuffer::is_free);
         self.overwritable_pin = overwritable.then_some(first);
         let slowest = all.slowest.min(if overwritable { second } else { first });
@@ -195,26 +196,24 @@ struct ReaderSummary {
     any: bool,
     /// Others moved one of them: it may still be copying a message below its position.
     any_moved: bool,
-    /// The lowest two messages that moved readers still have pinned.
-    pinned: [Option<u64>; 2],
+    /// The lowest two messages that moved readers still have pinned; `next` for none.
+    pinned: [u64; 2],
 }
 
 /// Loads all readers' cursors and floors. Readers beyond `next` count as if they were at `next`.
 fn summarize_readers(memory: &Memory, next: u64) -> ReaderSummary {
     let slots = memory.layout().config.slots as u64;
-    let mut all = ReaderSummary { slowest: next, any: false, any_moved: false, pinned: [None; 2] };
+    let mut all = ReaderSummary { slowest: next, any: false, any_moved: false, pinned: [next; 2] };
     for hold in entries(memory).filter_map(|entry| hold_of(memory, entry)) {
         all.any = true;
         all.any_moved |= hold.moved;
         all.slowest = all.slowest.min(hold.position);
         if let Some(pin) = hold.blocking_pin(next, slots) {
             let [first, second] = all.pinned;
-            all.pinned = match first {
-                Some(first) if pin > first => {
-                    [Some(first), Some(second.map_or(pin, |second| second.min(pin)))]
-                }
-                Some(first) if pin == first => [Some(first), second],
-                _ => [Some(pin), first],
+            all.pinned = match pin.cmp(&first) {
+                Ordering::Less => [pin, first],
+                Ordering::Equal => [first, second],
+                Ordering::Greater => [first, second.min(pin)],
             };
         }
     }
