@@ -1,4 +1,5 @@
-//! Values, slices and frames as messages: what goes in comes out, and what does not fit is named and stays.
+//! Values, slices and frames as messages: a read returns what was written. A message of a wrong length is reported and
+//! stays in the ring.
 #![allow(missing_docs)]
 
 mod common;
@@ -45,28 +46,26 @@ fn values_pass_one_by_one_and_in_batches() {
     }
 }
 
-/// Fails if a shorter message is taken for a value with old bytes in its end, or a refused one is passed over.
+/// Fails if a shorter message becomes a value with stale bytes at its end, or if a refused message is skipped.
 #[test]
-fn a_message_of_another_length_is_named_and_stays() {
-    for class in CLASSES {
-        for delivery in common::DELIVERIES {
-            let ring = ring(delivery, class, 8, 24);
-            let mut reader = ring.reader(Start::Next).unwrap();
-            let mut writer = ring.writer().unwrap();
-            for len in [15, 17, 0, 24] {
-                writer.write(&[7; 24][..len]).unwrap();
-                let other = TryReadError::OtherLength { len, expected: 16 };
-                assert_eq!(reader.try_read_value::<Quote>(), Err(other));
-                assert_eq!(reader.try_read_values(&mut [quote(0)]), Err(other));
-                assert_eq!(reader.read_value::<Quote>(), Err(ReadError::OtherLength { len, expected: 16 }));
-                assert_eq!(reader.try_read(&mut [0; 24]).unwrap().len, len);
-            }
+fn a_message_of_another_length_is_reported_and_stays() {
+    for (class, delivery) in common::kinds() {
+        let ring = ring(delivery, class, 8, 24);
+        let mut reader = ring.reader(Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        for len in [15, 17, 0, 24] {
+            writer.write(&[7; 24][..len]).unwrap();
+            let other = TryReadError::OtherLength { len, expected: 16 };
+            assert_eq!(reader.try_read_value::<Quote>(), Err(other));
+            assert_eq!(reader.try_read_values(&mut [quote(0)]), Err(other));
+            assert_eq!(reader.read_value::<Quote>(), Err(ReadError::OtherLength { len, expected: 16 }));
+            assert_eq!(reader.try_read(&mut [0; 24]).unwrap().len, len);
         }
     }
 }
 
 #[test]
-fn slices_have_a_whole_number_of_elements_and_fit_or_stay() {
+fn a_slice_with_a_partial_element_or_without_room_is_refused_and_stays() {
     for class in CLASSES {
         let ring = ring(Delivery::Gated, class, 8, 40);
         let mut reader = ring.reader(Start::Next).unwrap();
@@ -87,7 +86,7 @@ fn slices_have_a_whole_number_of_elements_and_fit_or_stay() {
 }
 
 #[test]
-fn views_show_values_where_they_lie() {
+fn views_return_values_in_place() {
     let ring = ring(Delivery::Gated, SlotClass::Arena, 8, 64);
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
@@ -102,7 +101,7 @@ fn views_show_values_where_they_lie() {
 }
 
 #[test]
-fn claims_are_no_values_where_others_may_be_looking() {
+fn a_claim_gives_no_value_where_readers_may_read_its_bytes() {
     let ring = ring(Delivery::Lossy, SlotClass::Arena, 8, 64);
     let mut writer = ring.writer().unwrap();
     assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(ShapeError::Shared));
@@ -116,7 +115,7 @@ fn takers_get_values() {
 }
 
 #[test]
-fn a_frame_has_the_element_and_shape_that_the_ring_says() {
+fn a_frame_has_the_element_and_shape_of_its_ring() {
     let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
     assert_eq!(ring.frame().unwrap().extents(), [2, 3]);
     let mut reader = ring.reader(Start::Next).unwrap();
@@ -136,9 +135,9 @@ fn a_frame_has_the_element_and_shape_that_the_ring_says() {
     }
 }
 
-/// Nothing is written, nothing is lost.
+/// A refused call writes nothing and consumes nothing.
 #[test]
-fn what_is_no_frame_of_the_ring_is_refused_by_name() {
+fn a_wrong_frame_is_refused_with_the_reason() {
     let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
@@ -165,7 +164,7 @@ fn what_is_no_frame_of_the_ring_is_refused_by_name() {
 }
 
 #[test]
-fn frames_that_cannot_be_are_refused_with_their_figures() {
+fn impossible_frames_are_refused_with_their_numbers() {
     assert_eq!(Frame::of::<u8>(&[1; 9]), Err(ShapeError::Shape { dimensions: 9 }));
     assert_eq!(Frame::of::<f64>(&[1 << 40, 1 << 40]), Err(ShapeError::Shape { dimensions: 2 }));
     let frame = Frame::of::<f64>(&[3, 5]).unwrap();

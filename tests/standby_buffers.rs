@@ -1,5 +1,5 @@
-//! What a view shows stays, whoever moves its reader and whatever becomes of the writer; and writers go on meanwhile, as
-//! long as they have a buffer for it. Buffers of large messages are used again while they are hot.
+//! The bytes of a view do not change while it lives, even if its reader is moved on or the writer is replaced. The writer
+//! continues meanwhile, as long as it has a standby buffer. Buffers of large messages are reused while they are in cache.
 #![allow(missing_docs)]
 
 mod common;
@@ -18,9 +18,16 @@ fn message(n: u64) -> Vec<u8> {
     n.to_le_bytes().repeat(SLOT_BYTES / 8)
 }
 
-/// Fails if a view of a moved reader holds the writer back although nothing else is set aside, or if its bytes change.
+/// The reader that a write with a timeout reports as the cause.
+fn blocked_on(writer: &mut Writer, n: u64) -> Peer {
+    let late = writer.write_timeout(&message(n), Duration::from_millis(1)).unwrap_err();
+    let WriteError::TimedOut { slowest: Some(holder) } = late else { panic!("{late:?}") };
+    holder
+}
+
+/// Fails if a view of a moved reader blocks the writer although its standby buffer is free, or if the view's bytes change.
 #[test]
-fn a_writer_goes_on_over_what_a_moved_reader_still_shows() {
+fn a_writer_continues_over_the_view_of_a_moved_reader() {
     for slots in [1, 2, 3, 10] {
         let ring = Ring::heap(&arena(slots)).unwrap();
         let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
@@ -40,7 +47,7 @@ fn a_writer_goes_on_over_what_a_moved_reader_still_shows() {
             for _ in 0..slots {
                 write(&mut writer).unwrap();
             }
-            // The reader stands behind the first of them now, as the skip said.
+            // The skip has moved the reader behind the first of them.
             assert_eq!(writer.try_write(b"x"), Err(TryWriteError::Full), "{slots} {round}");
             ring.skip_readers_to_newest();
             for _ in 0..slots {
@@ -58,7 +65,7 @@ fn a_writer_goes_on_over_what_a_moved_reader_still_shows() {
 }
 
 #[test]
-fn a_second_view_in_the_way_holds_the_writer_back_and_is_named() {
+fn a_second_view_blocks_the_writer_and_is_named() {
     let ring = Ring::heap(&arena(2)).unwrap();
     let mut writer = ring.writer().unwrap();
     let (mut one, mut two) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
@@ -70,8 +77,7 @@ fn a_second_view_in_the_way_holds_the_writer_back_and_is_named() {
     let second = two.try_view().unwrap();
     ring.skip_readers_to_newest();
     writer.try_write(&message(2)).unwrap();
-    let late = writer.write_timeout(&message(3), Duration::from_millis(1)).unwrap_err();
-    let WriteError::TimedOut { slowest: Some(holder) } = late else { panic!("{late:?}") };
+    let holder = blocked_on(&mut writer, 3);
     assert_eq!(holder.lag, 3 - second.received().sequence, "{holder:?}");
     assert_eq!((&*first, &*second), (&*message(0), &*message(1)));
     drop(first);
@@ -79,7 +85,7 @@ fn a_second_view_in_the_way_holds_the_writer_back_and_is_named() {
     assert_eq!(*second, *message(1));
 }
 
-/// Fails if one of many overwrites what a moved reader shows, or does not say who shows it.
+/// Fails if one of many writers overwrites the view of a moved reader, or does not name that reader.
 #[test]
 fn many_writers_wait_for_a_view_of_a_moved_reader_and_name_it() {
     let ring = Ring::heap(&arena(2).writers(Writers::Many)).unwrap();
@@ -90,8 +96,7 @@ fn many_writers_wait_for_a_view_of_a_moved_reader_and_name_it() {
     let view = reader.try_view().unwrap();
     ring.skip_readers_to_newest();
     for writer in [&mut one, &mut other] {
-        let late = writer.write_timeout(&message(2), Duration::from_millis(1)).unwrap_err();
-        let WriteError::TimedOut { slowest: Some(holder) } = late else { panic!("{late:?}") };
+        let holder = blocked_on(writer, 2);
         assert_eq!((holder.role, holder.lag), (Role::Reader, 2));
     }
     assert_eq!(*view, *message(0));
@@ -99,11 +104,10 @@ fn many_writers_wait_for_a_view_of_a_moved_reader_and_name_it() {
     other.try_write(&message(2)).unwrap();
 }
 
-/// Fails if a writer's heir takes what a view shows for its own buffer.
+/// Fails if a writer's successor takes the buffer of a view for its own.
 #[test]
-fn an_heir_leaves_alone_what_its_predecessor_set_aside() {
-    let name = common::fresh_name("aside");
-    let ring = Ring::create(name, &arena(2)).unwrap();
+fn a_successor_does_not_touch_the_standby_buffer_of_its_predecessor() {
+    let (_, ring) = common::create("standby", &arena(2));
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     for n in 0..2 {
         writer.try_write(&message(n)).unwrap();
@@ -137,14 +141,14 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
             assert_eq!(*reader.try_view().unwrap(), n.to_le_bytes());
         }
         if n % 50 == 0 {
-            // Who joins at the oldest finds what is there, and nothing that was taken back.
+            // A reader at the oldest message finds the messages that are left, and none that was withdrawn.
             let mut late = ring.reader(Start::Oldest).unwrap();
             assert!(late.lag() <= 1, "{}", late.position());
             while late.try_view().is_ok() {}
         }
     }
     assert!(buffers.len() <= 6, "{} buffers", buffers.len());
-    // As many unread messages as ever.
+    // The capacity is unchanged.
     for n in 0..64_u64 {
         writer.try_write(&n.to_le_bytes()).unwrap();
     }
@@ -156,30 +160,30 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
     }
 }
 
-/// Fails if a buffer is filled whose last message still lies in the readers' own caches, where another one is as warm.
+/// Fails if the writer fills a buffer whose last message is still in the readers' private caches, although another buffer
+/// is as warm in the shared cache.
 #[test]
-fn in_a_short_ring_the_buffer_that_lay_longest_is_filled() {
+fn a_short_ring_fills_the_least_recently_used_buffer() {
     let ring = Ring::heap(&Config::new(8, 64 << 10)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
-    let mut lately = Vec::new();
+    let mut recent = Vec::new();
     for n in 0..100_u64 {
         let mut claim = writer.try_claim(8).unwrap();
         let bytes = claim.as_mut_slice().unwrap();
         let buffer = bytes.as_ptr().addr();
-        assert!(!lately.iter().rev().take(8).any(|before| *before == buffer), "message {n}");
-        lately.push(buffer);
+        assert!(!recent.iter().rev().take(8).any(|before| *before == buffer), "message {n}");
+        recent.push(buffer);
         bytes.copy_from_slice(&n.to_le_bytes());
         claim.publish().unwrap();
         assert_eq!(*reader.try_view().unwrap(), n.to_le_bytes());
     }
 }
 
-/// Fails if an observer takes a message that was taken back for damage, or reads another one's bytes as its.
+/// Fails if an observer reports a withdrawn message as corrupt, or accepts the bytes of another message as its.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_observer_finds_a_message_that_was_taken_back_overtaken() {
-    let name = common::fresh_name("hot");
-    let ring = Ring::create(name.clone(), &Config::new(8, 1 << 20).observers(true)).unwrap();
+fn an_observer_counts_a_withdrawn_message_as_missed() {
+    let (name, ring) = common::create("withdrawn", &Config::new(8, 1 << 20).observers(true));
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     let mut observer = Ring::observe(name, Start::Oldest).unwrap();
     let (mut out, mut next, mut lost) = (vec![0; 1 << 20], 0, 0);

@@ -1,12 +1,13 @@
-//! What a ring with one writer promises, on the heap and between handles on a named segment.
+//! The promises of a ring with one writer, on the heap and between handles of a named segment.
 
+mod common;
+
+use common::{CLASSES, create};
 use seqring::*;
 use std::time::Duration;
 
-const CLASSES: [SlotClass; 3] = [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena];
-
 #[test]
-fn a_gated_ring_takes_exactly_its_slots_and_refuses_the_next() {
+fn a_gated_ring_holds_exactly_its_slots_and_refuses_the_next_message() {
     for class in CLASSES {
         for slots in [1, 2, 3, 10, 50] {
             let ring = Ring::heap(&Config::new(slots, 100).slot_class(class)).unwrap();
@@ -34,11 +35,10 @@ fn a_gated_ring_takes_exactly_its_slots_and_refuses_the_next() {
 }
 
 #[test]
-fn a_lossy_reader_is_told_exactly_what_it_missed() {
+fn a_lossy_reader_gets_the_exact_count_of_missed_messages() {
     for class in CLASSES {
         for slots in [1, 2, 3, 10, 50] {
-            let ring =
-                Ring::heap(&Config::new(slots, 8).slot_class(class).delivery(Delivery::Lossy)).unwrap();
+            let ring = common::ring(Delivery::Lossy, class, slots, 8);
             let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
             let (mut out, mut got, mut expected) = ([0; 8], 0, 0);
             for n in 0..1000u64 {
@@ -66,9 +66,8 @@ fn a_lossy_reader_is_told_exactly_what_it_missed() {
 }
 
 #[test]
-fn the_end_comes_after_the_last_message_and_a_later_writer_reopens() {
-    let name = format!("test-end-{}", std::process::id());
-    let ring = Ring::create(&name, &Config::new(4, 16)).unwrap();
+fn the_end_comes_after_the_last_message_and_a_later_writer_continues_the_stream() {
+    let (name, ring) = create("end", &Config::new(4, 16));
     let other = Ring::open(&name).unwrap();
     let mut reader = other.reader(Start::Next).unwrap();
     let mut out = [0; 16];
@@ -90,7 +89,7 @@ fn the_end_comes_after_the_last_message_and_a_later_writer_reopens() {
 }
 
 #[test]
-fn views_and_claims_move_bytes_without_a_copy_where_the_ring_can() {
+fn views_and_claims_of_a_gated_arena_ring_are_in_place() {
     let ring = Ring::heap(&Config::new(3, 4096)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     for n in 0..10u8 {

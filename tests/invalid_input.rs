@@ -1,11 +1,12 @@
-//! Whatever is wrong with a configuration, a name or a segment is an error that says what was found; nothing panics,
-//! and nothing is left behind.
+//! An invalid configuration, name or file gives an error that reports the value found. No call panics, and none leaves
+//! a file behind.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, fresh_name, path_of, segments_named};
+use common::peer::{Peer, answer, child_command, order};
+use common::{CLASSES, create, fresh_name, path_of, segments_named};
 use seqring::{Config, Frame, RegisterError, Ring, RingError, SlotClass, Start};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,11 +15,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Lower case, no full stop, and the thing in question by name or number.
+/// The text is in lower case, has no full stop, and contains all `parts`.
 fn assert_says(error: &impl std::fmt::Display, parts: &[&str]) {
     let text = error.to_string();
     assert!(!text.starts_with(char::is_uppercase) && !text.ends_with('.'), "{text}");
-    assert!(parts.iter().all(|part| text.contains(part)), "{text:?} does not say {parts:?}");
+    assert!(parts.iter().all(|part| text.contains(part)), "{text:?} does not contain all of {parts:?}");
 }
 
 fn unusable(name: &str) -> RingError {
@@ -29,7 +30,7 @@ fn unusable(name: &str) -> RingError {
 
 /// Fails if a limit is not checked, or a size is computed with an overflow.
 #[test]
-fn a_configuration_that_cannot_be_is_refused_with_its_number() {
+fn an_invalid_configuration_is_refused_with_its_number() {
     let frame = Frame { dimensions: 9, ..Frame::default() };
     let wrong: &[(Config, &[&str])] = &[
         (Config::new(0, 8), &["slots", "not 0"]),
@@ -70,16 +71,16 @@ fn assert_refused(config: &Config, says: &[&str]) {
     assert!(segments_named(&name).is_empty());
 }
 
-/// Fails if the heap's answer is not looked at.
+/// Fails if a failed allocation is not checked.
 #[test]
-fn a_ring_larger_than_the_address_space_leaves_the_heap_alone() {
+fn a_ring_larger_than_the_address_space_is_refused() {
     let error = Ring::heap(&Config::new(1 << 20, 1 << 40)).unwrap_err();
     assert_says(&error, &["bad configuration", "bytes"]);
 }
 
-/// Fails if a name can lead out of /dev/shm, hide there, or not be shown.
+/// Fails if a name can lead out of /dev/shm, be hidden there, or be unprintable.
 #[test]
-fn a_name_that_a_segment_cannot_have_is_refused() {
+fn an_invalid_name_is_refused() {
     let long = "n".repeat(201);
     for name in ["", "a/b", "/a", "..", ".", ".hidden", "../../tmp/a", "a\0b", "a\nb", "a\u{7f}", &long] {
         let config = Config::new(2, 8);
@@ -88,7 +89,7 @@ fn a_name_that_a_segment_cannot_have_is_refused() {
             Ring::open(name).unwrap_err(),
             Ring::unlink(name).unwrap_err(),
         ] {
-            assert!(matches!(&error, RingError::Name { name: said, .. } if said == name), "{error:?}");
+            assert!(matches!(&error, RingError::Name { name: found, .. } if found == name), "{error:?}");
             assert_says(&error, &[&format!("{name:?}")]);
         }
     }
@@ -97,11 +98,10 @@ fn a_name_that_a_segment_cannot_have_is_refused() {
     assert!(!path_of(&longest).exists());
 }
 
-/// Fails if a second creator takes the name over, or takes it with him when he is refused.
+/// Fails if a second creator takes the name over, or removes it when it is refused.
 #[test]
-fn a_name_that_is_taken_stays_with_its_ring() {
-    let name = fresh_name("taken");
-    let ring = Ring::create(&name, &Config::new(2, 8)).unwrap();
+fn a_name_in_use_stays_with_its_ring() {
+    let (name, ring) = create("taken", &Config::new(2, 8));
     let error = Ring::create(&name, &Config::new(3, 8)).unwrap_err();
     assert!(matches!(error, RingError::AlreadyExists { .. }), "{error:?}");
     assert_says(&error, &[&name, "open it"]);
@@ -114,7 +114,7 @@ fn a_name_that_is_taken_stays_with_its_ring() {
     drop(ring);
 }
 
-/// Whatever was put at a path, until the end of a test however it ends.
+/// A file of any type. It is removed at the end of a test, also when the test fails.
 struct Placed(PathBuf);
 
 impl Drop for Placed {
@@ -123,30 +123,29 @@ impl Drop for Placed {
     }
 }
 
-/// Fails if a link is followed, anything but a regular file is opened as one, or what is refused is removed.
+/// Fails if a link is followed, if anything but a regular file is opened, or if a refused file is removed.
 #[test]
-fn what_is_not_a_regular_file_is_refused_and_left_alone() {
-    type Place<'a> = &'a dyn Fn(&Path);
-    let target = fresh_name("strange-target");
-    let _ring = Ring::create(&target, &Config::new(2, 8)).unwrap();
-    let cases: [(&str, Place<'_>); 4] = [
+fn a_file_that_is_not_regular_is_refused_and_stays() {
+    type Create<'a> = &'a dyn Fn(&Path);
+    let (target, _ring) = create("strange-target", &Config::new(2, 8));
+    let cases: [(&str, Create<'_>); 4] = [
         ("symbolic link", &|path| symlink(path_of(&target), path).unwrap()),
         ("not a regular file", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("not a regular file", &|path| fs::create_dir(path).unwrap()),
         ("not a regular file", &|path| drop(UnixListener::bind(path).unwrap())),
     ];
-    for (says, place) in cases {
+    for (says, create_file) in cases {
         let name = fresh_name("strange");
         let placed = Placed(path_of(&name));
-        place(&placed.0);
+        create_file(&placed.0);
         assert_says(&unusable(&name), &[&name, says]);
         assert!(placed.0.symlink_metadata().is_ok());
     }
 }
 
-/// Fails if the space is not asked for before it is used.
+/// Fails if space is used before it is reserved.
 #[test]
-fn a_file_system_that_is_too_small_is_named_with_what_is_wanted_and_what_is_there() {
+fn a_file_system_that_is_too_small_is_reported_with_needed_and_available_bytes() {
     let name = fresh_name("large");
     match Ring::create(&name, &Config::new(1 << 20, 1 << 30).slot_class(SlotClass::Arena)).unwrap_err() {
         RingError::NoSpace { path, wanted, available } => {
@@ -160,31 +159,32 @@ fn a_file_system_that_is_too_small_is_named_with_what_is_wanted_and_what_is_ther
     assert!(segments_named(&name).is_empty());
 }
 
-/// Fails if opening needs less than the right to read and write. Root has every right, so a child without it asks.
 #[test]
-fn a_ring_of_another_user_is_closed() {
-    const CHILD: &str = "SEQRING_NOBODY_OPENS";
-    if let Ok(name) = std::env::var(CHILD) {
-        let error = Ring::open(&name).expect_err("not ours");
-        assert!(matches!(error, RingError::PermissionDenied { .. }), "{error:?}");
-        return assert_says(&error, &[&name, "another user"]);
+#[ignore = "the child process of the next test runs this"]
+fn child() {
+    let Some((_, name)) = order() else { return };
+    let error = Ring::open(&name).expect_err("it belongs to another user");
+    assert!(matches!(error, RingError::PermissionDenied { .. }), "{error:?}");
+    assert_says(&error, &[&name, "another user"]);
+    answer("refused");
+}
+
+/// Fails if a process without the right to read and write can open a ring. Root has every right, so a child of another
+/// user tries.
+#[test]
+fn the_ring_of_another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("not checked: only root can run a process of another user");
     }
-    let name = fresh_name("foreign");
-    let _ring = Ring::create(&name, &Config::new(2, 8)).unwrap();
-    let nobody = Command::new(std::env::current_exe().unwrap())
-        .args(["a_ring_of_another_user_is_closed", "--exact"])
-        .env(CHILD, &name)
-        .uid(65534)
-        .output();
-    match nobody {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
-        Err(error) => println!("not checked: cannot run a process of another user ({error})"),
-    }
+    let (name, _ring) = create("foreign", &Config::new(2, 8));
+    let mut child = Peer::spawn(child_command().uid(65534), "open", &name);
+    assert_eq!(child.answer(), "refused");
+    child.finish();
 }
 
 /// Fails if a limit of the participant table is off by one.
 #[test]
-fn joining_a_ring_beyond_its_room_says_how_much_there_is() {
+fn registering_beyond_the_table_s_capacity_names_the_holders() {
     let ring = Ring::heap(&Config::new(2, 8).participants(3)).unwrap();
     let (writer, _readers) = (ring.writer().unwrap(), [ring.reader(Start::Next), ring.reader(Start::Next)]);
     let error = ring.reader(Start::Next).unwrap_err();

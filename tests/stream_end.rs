@@ -1,20 +1,16 @@
-//! How streams end between threads that run at once: by `close`, by the writer's leaving; and how they go on.
+//! Streams between concurrent threads end by `close` or when the last writer leaves, and continue with its successor.
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, Got, message, read_to_the_end, read_until_closed, ring};
+use common::{CLASSES, DELIVERIES, TEST_TIMEOUT, kinds, message, read_to_the_end, read_until_closed, ring};
 use seqring::{Delivery, ReadError, Ring, Role, SlotClass, Start, WriteError};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
-/// How long a call that must not hang may take before the test says that it hangs.
-const NEVER: Duration = Duration::from_secs(20);
-
-/// Fails if `close` rings only one of the bells. The threads are not scoped: whoever is not woken is left asleep, and
-/// the test says so.
+/// Fails if `close` notifies only one of the two event counts. The threads are not scoped: a thread that is not woken
+/// stays asleep, and the test fails by its timeout.
 #[test]
 fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messages() {
     let ring = || ring(Delivery::Gated, SlotClass::Lines, 2, 64);
@@ -25,7 +21,7 @@ fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messag
     thread::spawn(move || written.send((0..).find_map(|n| writer.write(&message(n, 64)).err())));
     let (read, reading) = channel();
     thread::spawn(move || read.send(reader.read(&mut [0; 64])));
-    // The table says when they sleep.
+    // The participant table counts sleeps.
     let sleeps = |ring: &Ring, role| {
         ring.participants().iter().any(|participant| participant.role == role && participant.sleeps > 0)
     };
@@ -34,14 +30,14 @@ fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messag
     }
     full.close();
     empty.close();
-    assert_eq!(writing.recv_timeout(NEVER), Ok(Some(WriteError::Closed)));
-    assert_eq!(reading.recv_timeout(NEVER), Ok(Err(ReadError::Closed)));
+    assert_eq!(writing.recv_timeout(TEST_TIMEOUT), Ok(Some(WriteError::Closed)));
+    assert_eq!(reading.recv_timeout(TEST_TIMEOUT), Ok(Err(ReadError::Closed)));
 }
 
-/// Fails if the end is reported from the shared hint for the next sequence. That a reader looks at its slot once more
-/// before it reports the end is too rarely needed to show here; the model of `End` shows it.
+/// Fails if the end is reported from the shared hint of the next sequence. A reader checks its slot once more before it
+/// reports the end; the window for that is too rare here, and the model of `End` covers it.
 #[test]
-fn a_ring_closed_in_full_flow_ends_in_order_for_everybody() {
+fn a_ring_closed_under_load_ends_in_order_for_all_participants() {
     for round in 0..150 {
         let ring = ring(DELIVERIES[round % 2], CLASSES[round % 3], 4, 64);
         let joined: Vec<_> = (0..2).map(|_| ring.reader(Start::Next).unwrap()).collect();
@@ -67,43 +63,40 @@ fn a_ring_closed_in_full_flow_ends_in_order_for_everybody() {
             let before = published.load(SeqCst);
             ring.close();
             for reader in reading {
-                let Got { read, missed } = reader.join().unwrap();
-                assert!(read + missed >= before, "messages published before the end are missing");
-                assert!(read + missed <= ring.next_sequence());
+                let received = reader.join().unwrap().total();
+                assert!(received >= before, "messages published before the end are missing");
+                assert!(received <= ring.next_sequence());
             }
         });
     }
 }
 
-/// Fails if a new writer starts anywhere but behind the last message, or a reader that was told the end does not go on.
+/// Fails if a new writer starts anywhere but behind the last message, or if a reader that got the end does not continue.
 #[test]
-fn writers_that_follow_one_another_make_one_stream() {
+fn successive_writers_make_one_stream() {
     const COUNT: u64 = 5000;
-    for class in CLASSES {
-        for delivery in DELIVERIES {
-            let ring = ring(delivery, class, 3, 64);
-            let reader = ring.reader(Start::Next).unwrap();
-            thread::scope(|scope| {
-                let mut reader = reader;
-                let writing = scope.spawn(|| {
-                    for stay in 0.. {
-                        let mut writer = ring.writer().unwrap();
-                        for _ in 0..stay % 150 {
-                            if writer.next_sequence() == COUNT {
-                                return ring.close();
-                            }
-                            writer.write(&message(writer.next_sequence(), 64)).unwrap();
+    for (class, delivery) in kinds() {
+        let ring = ring(delivery, class, 3, 64);
+        let reader = ring.reader(Start::Next).unwrap();
+        thread::scope(|scope| {
+            let mut reader = reader;
+            let writing = scope.spawn(|| {
+                for turn in 0.. {
+                    let mut writer = ring.writer().unwrap();
+                    for _ in 0..turn % 150 {
+                        if writer.next_sequence() == COUNT {
+                            return ring.close();
                         }
+                        writer.write(&message(writer.next_sequence(), 64)).unwrap();
                     }
-                });
-                let (mut total, mut over) = (0, false);
-                while !over {
-                    over = writing.is_finished();
-                    let got = read_until_closed(&mut reader, 64);
-                    total += got.read + got.missed;
                 }
-                assert_eq!((total, reader.position()), (COUNT, COUNT));
             });
-        }
+            let (mut total, mut over) = (0, false);
+            while !over {
+                over = writing.is_finished();
+                total += read_until_closed(&mut reader, 64).total();
+            }
+            assert_eq!((total, reader.position()), (COUNT, COUNT));
+        });
     }
 }

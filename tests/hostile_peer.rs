@@ -1,11 +1,11 @@
-//! A peer that has a ring open may store anything anywhere in it. What it can break is the stream: reads and writes
-//! may then fail or deliver garbage, but nobody panics, and no call that does not wait goes on for ever.
+//! A peer with write access may store any value anywhere in a ring. It can break the stream: reads and writes may then
+//! fail or deliver garbage. It cannot cause a panic, and each non-blocking call of other participants returns.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, fresh_name, path_of};
+use common::{DELIVERIES, fresh_name, kinds, path_of};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::Config as Runs;
@@ -13,10 +13,10 @@ use seqring::{Claim, Config, Delivery, Reader, Ring, Start, Taker, Writer, Write
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-/// Something done to a ring, by a peer that stores what it likes or by us.
+/// An operation on a ring: a store by the hostile peer, or a call of the user under test.
 #[derive(Clone, Debug)]
 enum Step {
-    Poke { place: Place, value: u64 },
+    Poke { word: Word, value: u64 },
     Join(Start),
     Read,
     View,
@@ -26,11 +26,11 @@ enum Step {
     Skip,
     NewWriter,
     NewTaker,
-    Look,
+    Inspect,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Word {
     /// A line of the control block, 128 bytes each, and a word of it.
     Control(usize, usize),
     /// A word of an entry.
@@ -39,21 +39,21 @@ enum Place {
     Slots(usize),
 }
 
-impl Place {
+impl Word {
     fn offset(self) -> usize {
         match self {
-            Place::Control(line, word) => 4096 + 128 * line + 8 * word,
-            Place::Entry(entry, word) => 8192 + 128 * entry + 8 * word,
-            Place::Slots(word) => 12288 + 8 * word,
+            Word::Control(line, word) => 4096 + 128 * line + 8 * word,
+            Word::Entry(entry, word) => 8192 + 128 * entry + 8 * word,
+            Word::Slots(word) => 12288 + 8 * word,
         }
     }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let place = prop_oneof![
-        2 => (0..6usize, 0..2usize).prop_map(|(line, word)| Place::Control(line, word)),
-        2 => (0..4usize, 0..16usize).prop_map(|(entry, word)| Place::Entry(entry, word)),
-        3 => (0..64usize).prop_map(Place::Slots),
+    let word = prop_oneof![
+        2 => (0..6usize, 0..2usize).prop_map(|(line, word)| Word::Control(line, word)),
+        2 => (0..4usize, 0..16usize).prop_map(|(entry, word)| Word::Entry(entry, word)),
+        3 => (0..64usize).prop_map(Word::Slots),
     ];
     let value = prop_oneof![
         Just(u64::MAX),
@@ -65,7 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let start =
         prop_oneof![Just(Start::Next), Just(Start::Oldest), Just(Start::Newest), Just(Start::Sequence(3))];
     let step = prop_oneof![
-        6 => (place, value).prop_map(|(place, value)| Step::Poke { place, value }),
+        6 => (word, value).prop_map(|(word, value)| Step::Poke { word, value }),
         1 => start.prop_map(Step::Join),
         3 => Just(Step::Read),
         2 => Just(Step::View),
@@ -75,12 +75,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Skip),
         1 => Just(Step::NewWriter),
         1 => Just(Step::NewTaker),
-        2 => Just(Step::Look),
+        2 => Just(Step::Inspect),
     ];
     proptest::collection::vec(step, 1..40)
 }
 
-/// A ring, and those who use it, in so far as they could join.
+/// A ring and its participants, those that could register.
 struct Used {
     ring: Ring,
     writer: Option<Writer>,
@@ -89,8 +89,8 @@ struct Used {
 }
 
 impl Used {
-    /// One step of ours. Whether it succeeds does not matter.
-    fn take(&mut self, step: &Step) {
+    /// One call of the user. It may fail.
+    fn call(&mut self, step: &Step) {
         match (step, &mut self.writer, &mut self.reader) {
             (Step::Join(start), ..) => {
                 drop(self.reader.take());
@@ -105,7 +105,7 @@ impl Used {
                 let _ = taken.and_then(Result::ok).map(|taken| (taken.to_vec(), taken.metadata().len()));
             }
             (Step::Read, _, Some(reader)) => {
-                // Often enough to run over the end of the numbers from wherever a stored position put us near it.
+                // Enough reads to overflow the sequence numbers from a stored cursor close to the maximum.
                 for _ in 0..8 {
                     let _ = reader.try_read(&mut [0; 100]);
                 }
@@ -124,7 +124,7 @@ impl Used {
                 self.writer = self.ring.writer().ok();
             }
             (Step::Skip, ..) => self.ring.skip_readers_to_newest(),
-            (Step::Look, ..) => {
+            (Step::Inspect, ..) => {
                 let _ = (self.ring.participants(), self.ring.next_sequence());
                 let _ =
                     self.reader.as_ref().map(|reader| (reader.lag(), reader.lost(), reader.metadata().len()));
@@ -136,8 +136,7 @@ impl Used {
 
 /// A ring of each kind.
 fn configs() -> Vec<Config> {
-    let one = CLASSES.into_iter().flat_map(|class| DELIVERIES.map(|delivery| (class, delivery)));
-    let one = one.map(|(class, delivery)| Config::new(4, 40).slot_class(class).delivery(delivery));
+    let one = kinds().map(|(class, delivery)| Config::new(4, 40).slot_class(class).delivery(delivery));
     let many = DELIVERIES.map(|delivery| Config::new(4, 40).delivery(delivery).writers(Writers::Many));
     one.chain(many).chain([Config::new(4, 40).delivery(Delivery::Queue)]).collect()
 }
@@ -150,10 +149,10 @@ fn survive(config: &Config, steps: &[Step]) {
     let mut used = Used { ring, writer, reader, taker };
     for step in steps {
         match step {
-            Step::Poke { place, value } => {
-                peer.write_all_at(&value.to_ne_bytes(), place.offset() as u64).unwrap();
+            Step::Poke { word, value } => {
+                peer.write_all_at(&value.to_ne_bytes(), word.offset() as u64).unwrap();
             }
-            ours => used.take(ours),
+            call => used.call(call),
         }
     }
 }
@@ -161,10 +160,10 @@ fn survive(config: &Config, steps: &[Step]) {
 proptest! {
     #![proptest_config(Runs { cases: 4000, failure_persistence: None, ..Runs::default() })]
 
-    /// Fails if a count, length, index or position from shared memory is used unchecked: debug builds then panic on
-    /// overflow or on an index, and a loop that believes it does not end.
+    /// Fails if a count, length, index or cursor from shared memory is used unchecked: debug builds then panic on an
+    /// overflow or an index, and a loop that trusts the value does not end.
     #[test]
-    fn whatever_a_peer_stores_nobody_panics_or_hangs(
+    fn no_store_of_a_peer_makes_a_user_panic_or_hang(
         config in select(configs()), steps in steps(),
     ) {
         survive(&config.meta_bytes(8).participants(4), &steps);

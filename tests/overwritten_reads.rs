@@ -1,5 +1,5 @@
-//! A look at a message that is overwritten meanwhile. The closure of `try_read_with` runs between the two looks at the
-//! slot's stamp, so what a writer does in that moment can be staged by one thread, step by step.
+//! Reads of a message that is overwritten meanwhile. The closure of `try_read_with` runs between the two checks of the
+//! slot's stamp, so one thread can run the writer's steps there deterministically.
 #![allow(missing_docs)]
 
 mod common;
@@ -14,10 +14,10 @@ fn write(writer: &mut Writer) -> Result<u64, TryWriteError> {
     writer.try_write(&bytes_of(sequence, SLOT_BYTES))
 }
 
-/// Looks at the next message twice, before and after `meanwhile`.
-fn look(reader: &mut Reader, meanwhile: impl FnOnce()) -> Result<[Vec<u8>; 2], TryReadError> {
+/// Copies the next message twice, before and after `meanwhile`.
+fn read(reader: &mut Reader, meanwhile: impl FnOnce()) -> Result<[Vec<u8>; 2], TryReadError> {
     let mut meanwhile = Some(meanwhile);
-    let looked = reader.try_read_with(|message| {
+    let read = reader.try_read_with(|message| {
         let copy = || {
             let mut bytes = vec![0; message.len()];
             message.copy_to_slice(&mut bytes);
@@ -29,52 +29,50 @@ fn look(reader: &mut Reader, meanwhile: impl FnOnce()) -> Result<[Vec<u8>; 2], T
         }
         [before, copy()]
     });
-    looked.map(|(_, copies)| copies)
+    read.map(|(_, copies)| copies)
 }
 
 fn assert_whole(copies: &[Vec<u8>; 2]) {
     assert!(copies.iter().all(|bytes| *bytes == bytes_of(0, SLOT_BYTES)), "{copies:02x?}");
 }
 
-/// | messages written meanwhile | the look            |
+/// | messages written meanwhile | the read            |
 /// |----------------------------|---------------------|
 /// | up to `slots - 1`          | acceptable: whole   |
 /// | `slots` and more           | forbidden: accepted |
 ///
-/// Fails if the stamp is not looked at again, or says something else than which message is there.
+/// Fails if the stamp is not checked again, or if it does not identify the message.
 #[test]
-fn a_lossy_look_is_accepted_exactly_if_its_message_was_not_overwritten() {
+fn a_lossy_read_is_accepted_exactly_if_its_message_was_not_overwritten() {
     for class in CLASSES {
         for slots in [1, 2, 3, 10] {
             for written in 0..2 * slots + 2 {
                 let ring = ring(Delivery::Lossy, class, slots, SLOT_BYTES);
                 let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
                 write(&mut writer).unwrap();
-                let looked = look(&mut reader, || {
+                let result = read(&mut reader, || {
                     for _ in 0..written {
                         write(&mut writer).unwrap();
                     }
-                    // What is being filled is not what anybody looks at.
+                    // A claim does not touch the bytes that the reader copies.
                     writer.try_claim(SLOT_BYTES).unwrap().write_at(0, b"abandoned");
                 });
                 if written < slots {
-                    assert_whole(&looked.unwrap());
+                    assert_whole(&result.unwrap());
                 } else {
-                    assert!(
-                        matches!(looked, Err(TryReadError::Lagged(_))),
-                        "{class:?} {slots} {written}: {looked:?}"
-                    );
+                    let lagged = matches!(result, Err(TryReadError::Lagged(_)));
+                    assert!(lagged, "{class:?} {slots} {written}: {result:?}");
                 }
             }
         }
     }
 }
 
-/// The writer goes on, and the look is refused: what was looked at is not the reader's next message any more.
+/// The writer continues, and the read is refused: its message is not the reader's next one any more.
 ///
-/// Fails if a look trusts the gate alone, or an arena's writer waits for a pinned reader that was moved.
+/// Fails if a read trusts backpressure alone, or if the writer of an arena waits for a pinned reader that was skipped.
 #[test]
-fn a_gated_look_from_which_the_reader_is_skipped_away_is_refused() {
+fn a_gated_read_is_refused_if_its_reader_is_skipped_meanwhile() {
     for class in CLASSES {
         for slots in [1, 2, 3, 10] {
             let ring = ring(Delivery::Gated, class, slots, SLOT_BYTES);
@@ -83,13 +81,13 @@ fn a_gated_look_from_which_the_reader_is_skipped_away_is_refused() {
                 write(&mut writer).unwrap();
             }
             let mut written = None;
-            let looked = look(&mut reader, || {
+            let result = read(&mut reader, || {
                 assert_eq!(write(&mut writer), Err(TryWriteError::Full));
                 ring.skip_readers_to_newest();
                 written = Some(write(&mut writer));
             });
             assert_eq!(written, Some(Ok(slots as u64)));
-            assert!(matches!(looked, Err(TryReadError::Lagged(_))), "{class:?} {slots}: {looked:?}");
+            assert!(matches!(result, Err(TryReadError::Lagged(_))), "{class:?} {slots}: {result:?}");
         }
     }
 }

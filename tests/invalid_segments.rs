@@ -1,11 +1,11 @@
-//! A file that is not a whole ring of this format is refused by name, whichever of its bytes is wrong; and one that
-//! is refused stays as it is.
+//! A file that is not a valid ring of this format is refused with the reason, for an error in any byte. A refused file is
+//! not changed.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, fresh_name, path_of};
+use common::{CLASSES, create, fresh_name, path_of};
 use seqring::{Config, Ring, RingError, SlotClass};
 use std::fs;
 
@@ -21,14 +21,13 @@ const WRITERS: usize = 68;
 const FLAGS: usize = 72;
 const ID: usize = 160;
 
-/// The bytes of a ring that nobody uses any more.
+/// The bytes of an unused ring.
 fn segment(class: SlotClass) -> Vec<u8> {
-    let name = fresh_name("segment");
-    let _ring = Ring::create(&name, &Config::new(2, 40).slot_class(class).meta_bytes(8)).unwrap();
+    let (name, _ring) = create("segment", &Config::new(2, 40).slot_class(class).meta_bytes(8));
     fs::read(path_of(&name)).unwrap()
 }
 
-/// Puts `bytes` under a name and opens it. The file is gone afterwards, and was left alone if it was refused.
+/// Writes `bytes` to a file, opens it as a ring, and removes it. Checks that a refused file was not changed.
 fn open(bytes: &[u8]) -> Result<Ring, RingError> {
     let name = fresh_name("bad-segment");
     fs::write(path_of(&name), bytes).unwrap();
@@ -45,11 +44,11 @@ fn open(bytes: &[u8]) -> Result<Ring, RingError> {
 fn assert_refused(bytes: &[u8], says: &str) {
     let error = open(bytes).expect_err(says);
     let RingError::Unusable { reason, .. } = &error else { panic!("{error:?}") };
-    assert!(reason.contains(says), "{reason:?} does not say {says:?}");
+    assert!(reason.contains(says), "{reason:?} does not contain {says:?}");
     assert!(error.to_string().contains("cannot be used") && !error.to_string().ends_with('.'));
 }
 
-/// The same segment with other bytes at `offset`, and the checksum that goes with them: FNV-1a, 64 bits.
+/// The same segment with other bytes at `offset` and the matching checksum (FNV-1a, 64 bits).
 fn forged(segment: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> {
     let mut forged = segment.to_vec();
     forged[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -60,9 +59,9 @@ fn forged(segment: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> {
     forged
 }
 
-/// Fails if a check is left out, or a message says less than which value it found.
+/// Fails if a check is missing, or if an error does not contain the value found.
 #[test]
-fn a_foreign_segment_is_refused_with_what_is_foreign_about_it() {
+fn a_foreign_segment_is_refused_with_the_wrong_value() {
     let segment = segment(SlotClass::Lines);
     let swapped: Vec<u8> = segment.chunks(8).flat_map(|word| word.iter().rev()).copied().collect();
     assert_refused(b"", "0 bytes");
@@ -87,16 +86,16 @@ fn a_foreign_segment_is_refused_with_what_is_foreign_about_it() {
     assert!(open(&segment).is_ok());
 }
 
-/// Fails if a byte of the header is neither checked nor meant to differ from ring to ring.
+/// Fails if a byte of the header is not checked, except those that differ from ring to ring.
 #[test]
-fn every_bit_of_the_header_counts() {
+fn every_bit_of_the_header_is_checked() {
     for class in CLASSES {
         let segment = segment(class);
         for bit in 0..8 * HEADER {
             let mut damaged = segment.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             let word = |at: usize| u32::from_ne_bytes(damaged[at..at + 4].try_into().unwrap());
-            // A later version that says that this one may read it, and who made the ring, and when.
+            // A later version that this one may read; and the creator and time of creation.
             let may_differ = match bit / 8 {
                 VERSION..CHECKSUM => word(OLDEST_VERSION) <= 1 && word(VERSION) >= 1,
                 byte => byte >= ID,
@@ -106,9 +105,9 @@ fn every_bit_of_the_header_counts() {
     }
 }
 
-/// Fails if a number of the header is used before it is checked: multiplied, say.
+/// Fails if a number of the header is used before it is checked, for example in a multiplication.
 #[test]
-fn a_header_that_is_wrong_with_a_right_checksum_is_refused() {
+fn an_invalid_header_with_a_valid_checksum_is_refused() {
     let wrong = [0, 1, 3, u64::MAX, u64::MAX / 2, 1 << 62, 1 << 61, 1 << 40, 1 << 30, 1 << 20];
     for class in CLASSES {
         let segment = segment(class);
