@@ -1,8 +1,7 @@
-//! A reader that is told of the end has read everything.
+//! A reader gets the end of the stream after the last message.
 
-use super::message;
-use seqring::model::exclusive_payloads;
-use seqring::{Config, Ring, SlotClass, Start, TryReadError};
+use super::messages::{gated, message};
+use seqring::{Ring, SlotClass, Start, TryReadError};
 
 /// The writer leaves.
 pub(super) fn last_message_before_the_end() {
@@ -15,8 +14,7 @@ pub(super) fn last_message_before_closing() {
 }
 
 fn last_message_before(end: fn(&Ring)) {
-    exclusive_payloads(true);
-    let ring = Ring::heap(&Config::new(1, 16).participants(2).slot_class(SlotClass::Packed)).unwrap();
+    let ring = gated(1, 2, SlotClass::Packed);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let writing = loom::thread::spawn(move || {
