@@ -1,32 +1,34 @@
-//! Processes stopped and killed while they hand a reader over, or take one up.
+//! Processes are stopped and killed while they park or resume a reader.
 //!
-//! While nobody has the reader, the writer waits for it: so what others can do while the victim is stopped is to see that
-//! nothing is lost and nobody else gets it. What goes on, goes on when the victim does, or is dead.
+//! The writer waits for a parked reader. While the victim is stopped, the others check that no message is lost and that no
+//! other process gets the reader. They continue when the victim does, or is dead.
 
-use crate::case::{Fate, afterwards};
+use crate::case::afterwards;
 use crate::message::{SLOT_BYTES, message, numbers};
-use crate::victim::{self, NEVER};
+use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
-use seqring::{Config, RegisterError, ReadError, Reader, Ring, SlotClass, Start, ParkTicket, TryWriteError, Writer};
+use seqring::{
+    Config, ParkTicket, ReadError, Reader, RegisterError, Ring, SlotClass, Start, TryWriteError, Writer,
+};
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
-/// The kinds of ring in which readers are handed over.
+/// The slot classes of the rings.
 pub(crate) const CLASSES: [SlotClass; 2] = [SlotClass::Lines, SlotClass::Arena];
 
 const SLOTS: u64 = 4;
 
-pub(crate) fn passes(stop: Failpoint) -> bool {
-    matches!(stop, Failpoint::ReaderParking | Failpoint::ReaderParked | Failpoint::ReaderResuming)
+pub(crate) fn reaches(point: Failpoint) -> bool {
+    matches!(point, Failpoint::ReaderParking | Failpoint::ReaderParked | Failpoint::ReaderResuming)
 }
 
-/// The victim that parks a reader, says its ticket, and waits until somebody has taken it up.
-pub(crate) fn be_parker(stop: usize, name: &str) {
-    let ring = Ring::open(name).expect("the parent made it");
+/// The victim that parks a reader, prints its ticket, and waits until another process has resumed it.
+pub(crate) fn be_parker(point: Failpoint, name: &str) {
+    let ring = Ring::open(name).expect("the parent created it");
     let reader = ring.reader(Start::Next).expect("there is an entry");
-    victim::stop_at(Failpoint::ALL[stop], 0);
-    let parked = reader.park().expect("nobody parked it before");
+    victim::stop_at(point, 0);
+    let parked = reader.park().expect("it is not parked");
     let ParkTicket { entry, state } = parked.ticket();
     println!("{entry} {state}");
     while ring.position_of(parked.ticket()) == Some(0) {
@@ -34,10 +36,10 @@ pub(crate) fn be_parker(stop: usize, name: &str) {
     }
 }
 
-/// The victim that takes a reader up, and reads to the end.
-pub(crate) fn be_resumer(stop: usize, name: &str, ticket: ParkTicket) {
-    let ring = Ring::open(name).expect("the parent made it");
-    victim::stop_at(Failpoint::ALL[stop], 0);
+/// The victim that resumes a reader and reads to the end.
+pub(crate) fn be_resumer(point: Failpoint, name: &str, ticket: ParkTicket) {
+    let ring = Ring::open(name).expect("the parent created it");
+    victim::stop_at(point, 0);
     let mut reader = ring.resume(ticket).expect("it is parked");
     let (mut out, mut next) = ([0; SLOT_BYTES], 0);
     loop {
@@ -51,36 +53,35 @@ pub(crate) fn be_resumer(stop: usize, name: &str, ticket: ParkTicket) {
 }
 
 /// Runs a case. Returns how many messages were moved past the victim.
-pub(crate) fn run(stop: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
-    let name = format!("stop-test-{}-handover-{stop:?}-{fate:?}", std::process::id());
+pub(crate) fn run(point: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
+    let name = format!("stop-test-{}-park-{point:?}-{fate:?}", std::process::id());
     let messages = afterwards(messages);
     let config = Config::new(SLOTS as usize, SLOT_BYTES).participants(8).slot_class(class);
     let ring = Ring::create(&name, &config).map_err(text)?;
     let writer = ring.writer().map_err(text)?;
-    match stop {
+    match point {
         Failpoint::ReaderResuming => resume(&ring, &name, writer, fate, messages),
-        _ => park(&ring, &name, stop, writer, fate, messages),
+        _ => park(&ring, &name, point, writer, fate, messages),
     }
 }
 
-/// Somebody is stopped or killed that parks a reader.
+/// The process that parks a reader is stopped or killed.
 fn park(
     ring: &Ring,
     name: &str,
-    stop: Failpoint,
+    point: Failpoint,
     mut writer: Writer,
     fate: Fate,
     messages: u64,
 ) -> Result<u64, String> {
-    let mut victim = victim::start(&["parker", &victim::number_of(stop).to_string(), name])?;
+    let mut victim = victim::start("parker", point, &[name])?;
     victim::await_stop(&mut victim)?;
     fill(&mut writer)?;
     if fate == Fate::Killed {
         victim::kill(&mut victim)?;
         for n in SLOTS..SLOTS + messages {
-            writer
-                .write_timeout(&message(1, n), NEVER)
-                .map_err(|error| format!("it is still waited for: {error}"))?;
+            let written = writer.write_timeout(&message(1, n), TIMEOUT);
+            written.map_err(|error| format!("the writer waits for the dead reader: {error}"))?;
         }
         return Ok(messages);
     }
@@ -91,19 +92,18 @@ fn park(
     Ok(moved)
 }
 
-/// Somebody is stopped or killed that takes a reader up.
+/// The process that resumes a reader is stopped or killed.
 fn resume(ring: &Ring, name: &str, mut writer: Writer, fate: Fate, messages: u64) -> Result<u64, String> {
     let parked = ring.reader(Start::Next).map_err(text)?.park();
-    let parked = parked.map_err(|_| "nobody parked it before")?;
+    let parked = parked.map_err(|_| "it is parked already")?;
     let ticket = parked.ticket();
-    let number = victim::number_of(Failpoint::ReaderResuming).to_string();
     let (entry, state) = (ticket.entry.to_string(), ticket.state.to_string());
-    let mut victim = victim::start(&["resumer", &number, name, &entry, &state])?;
+    let mut victim = victim::start("resumer", Failpoint::ReaderResuming, &[name, &entry, &state])?;
     victim::await_stop(&mut victim)?;
     fill(&mut writer)?;
     match ring.resume(ticket) {
         Err(RegisterError::NotParked { .. }) => {}
-        other => return Err(format!("one reader in two hands: {other:?}")),
+        other => return Err(format!("one reader was resumed twice: {other:?}")),
     }
     if fate == Fate::Killed {
         victim::kill(&mut victim)?;
@@ -112,50 +112,48 @@ fn resume(ring: &Ring, name: &str, mut writer: Writer, fate: Fate, messages: u64
     }
     victim::resume(&victim)?;
     for n in SLOTS..SLOTS + messages {
-        writer.write_timeout(&message(1, n), NEVER).map_err(text)?;
+        writer.write_timeout(&message(1, n), TIMEOUT).map_err(text)?;
     }
     drop(writer);
     victim::ends_well(&mut victim)?;
     Ok(messages)
 }
 
-/// As many messages as there is room for, and one more that there is not.
+/// Fills the ring; a further message is refused.
 fn fill(writer: &mut Writer) -> Result<(), String> {
     for n in 0..SLOTS {
         writer.try_write(&message(1, n)).map_err(text)?;
     }
     match writer.try_write(&message(1, SLOTS)) {
         Err(TryWriteError::Full) => Ok(()),
-        other => Err(format!("a reader on its way is not waited for: {other:?}")),
+        other => Err(format!("the writer does not wait for a parked reader: {other:?}")),
     }
 }
 
-/// Reads what [`fill`] wrote, and then that many more.
+/// Reads the messages of [`fill`], and so many more.
 fn exchange(writer: &mut Writer, reader: &mut Reader, messages: u64) -> Result<u64, String> {
     let mut out = [0; SLOT_BYTES];
     for n in 0..SLOTS + messages {
-        let received = reader.read_timeout(&mut out, NEVER).map_err(text)?;
+        let received = reader.read_timeout(&mut out, TIMEOUT).map_err(text)?;
         if numbers(&out[..received.len])? != (1, n) {
             return Err(format!("{received:?} is not message {n}"));
         }
         if n < messages {
-            writer.write_timeout(&message(1, SLOTS + n), NEVER).map_err(text)?;
+            writer.write_timeout(&message(1, SLOTS + n), TIMEOUT).map_err(text)?;
         }
     }
     Ok(messages)
 }
 
-/// The ticket that a parker says.
+/// The ticket that a parker prints.
 fn ticket_of(victim: &mut Child) -> Result<ParkTicket, String> {
-    let mut said = String::new();
+    let mut line = String::new();
     let output = victim.stdout.take().ok_or("it has an output")?;
-    BufReader::new(output).read_line(&mut said).map_err(text)?;
-    let ticket = said.trim_end().split_once(' ');
-    let ticket = ticket
-        .and_then(|(entry, state)| Some(ParkTicket { entry: entry.parse().ok()?, state: state.parse().ok()? }));
-    ticket.ok_or_else(|| format!("no ticket: {said:?}"))
+    BufReader::new(output).read_line(&mut line).map_err(text)?;
+    let ticket = line.trim_end().split_once(' ').and_then(|(entry, state)| ticket(entry, state));
+    ticket.ok_or_else(|| format!("no ticket: {line:?}"))
 }
 
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
+pub(crate) fn ticket(entry: &str, state: &str) -> Option<ParkTicket> {
+    Some(ParkTicket { entry: entry.parse().ok()?, state: state.parse().ok()? })
 }
