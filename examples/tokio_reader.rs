@@ -1,7 +1,7 @@
-//! A ring in an event loop: the task sleeps until its ring has something to read.
+//! A ring in an event loop: the task sleeps until its ring has a message.
 //!
 //! `cargo run --release --example tokio_reader`
-#![allow(unsafe_code, reason = "tokio wants a promise")]
+#![allow(unsafe_code, reason = "registration of a descriptor with tokio")]
 
 use seqring::{Config, Notifier, Reader, Received, Ring, Start, TryReadError};
 use std::error::Error;
@@ -11,24 +11,24 @@ use tokio::runtime::Builder;
 
 const MESSAGES: u64 = 1000;
 
-/// A reader that tasks wait for.
+/// A reader that a task can wait for.
 struct AsyncReader {
     reader: Reader,
-    something: AsyncFd<Notifier>,
+    notifier: AsyncFd<Notifier>,
 }
 
 impl AsyncReader {
     fn new(mut reader: Reader) -> std::io::Result<Self> {
         let notifier = reader.notifier()?;
-        // SAFETY: its descriptor is open, and the same, until the last handle on it drops: `AsyncFd` owns one.
-        let something = unsafe { AsyncFd::register(notifier)? };
-        Ok(AsyncReader { reader, something })
+        // SAFETY: the descriptor stays open and the same until the last handle on it drops, and `AsyncFd` owns one.
+        let notifier = unsafe { AsyncFd::register(notifier)? };
+        Ok(AsyncReader { reader, notifier })
     }
 
     async fn read(&mut self, out: &mut [u8]) -> Result<Received, Box<dyn Error>> {
         loop {
             match self.reader.try_read(out) {
-                Err(TryReadError::Empty) => self.something.readable().await?.clear_ready(),
+                Err(TryReadError::Empty) => self.notifier.readable().await?.clear_ready(),
                 other => return Ok(other?),
             }
         }

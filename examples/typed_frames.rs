@@ -1,4 +1,4 @@
-//! Video frames with element type and shape: the writer draws where the frame lies, the reader looks at it there.
+//! Video frames with element type and shape, written and read in place.
 //!
 //! `cargo run --release --example typed_frames`
 
@@ -9,7 +9,7 @@ use std::thread;
 const FRAMES: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Four frames of 120 rows, 160 columns, three colours. The ring says so to whoever opens it.
+    // Four frames of 120 rows, 160 columns, three colours. The ring's header contains this description.
     let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[120, 160, 3])?))?;
     let mut reader = ring.reader(Start::Next)?;
     let mut writer = ring.writer()?;
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Err(ReadError::Closed) => break,
             Err(error) => return Err(error.into()),
         };
-        // No copy: these are the bytes in the ring, until the view is dropped.
+        // No copy: these are the bytes in the ring, valid until the view is dropped.
         let (pixels, shape) = view.frame::<f32>()?;
         assert_eq!(shape, [120, 160, 3]);
         sum += pixels.iter().sum::<f32>() / pixels.len() as f32;
