@@ -1,5 +1,5 @@
-//! A camera that never waits, and a viewer that is too slow for it: the viewer shows the newest frame, whole, and gets the
-//! exact count of the frames that it missed.
+//! A camera that never waits, and a viewer that is too slow for it: the viewer shows the newest
+//! frame, whole, and gets the exact count of the frames that it missed.
 //!
 //! `cargo run --release --example lossy_video`
 

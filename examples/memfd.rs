@@ -1,5 +1,6 @@
-//! An anonymous ring: its memory is sent to another process as a descriptor, through a Unix socket. No other process can
-//! find it, no process can shrink it, and it leaves nothing behind, even if its users are killed.
+//! An anonymous ring: its memory is sent to another process as a descriptor, through a Unix socket.
+//! No other process can find it, no process can shrink it, and it leaves nothing behind, even if
+//! its users are killed.
 //!
 //! `cargo run --release --example memfd`
 

@@ -1,5 +1,5 @@
-//! An observer reads a ring through a read-only mapping. It does not affect the writer or the readers, and it gets the exact
-//! count of the messages that it missed.
+//! An observer reads a ring through a read-only mapping. It does not affect the writer or the
+//! readers, and it gets the exact count of the messages that it missed.
 //!
 //! `cargo run --release --example observer`
 
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let name = format!("observer-{}", std::process::id());
-    // The writer waits for readers, so they miss nothing. Observers must be allowed when the ring is created.
+    // The writer waits for readers, so they miss nothing. Observers must be allowed when the ring
+    // is created.
     let ring = Ring::create(&name, &Config::new(16, 64).observers(true))?;
     let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
 

@@ -20,7 +20,8 @@ struct AsyncReader {
 impl AsyncReader {
     fn new(mut reader: Reader) -> std::io::Result<Self> {
         let notifier = reader.notifier()?;
-        // SAFETY: the descriptor stays open and the same until the last handle on it drops, and `AsyncFd` owns one.
+        // SAFETY: the descriptor stays open and the same until the last handle on it drops, and
+        // `AsyncFd` owns one.
         let notifier = unsafe { AsyncFd::register(notifier)? };
         Ok(AsyncReader { reader, notifier })
     }

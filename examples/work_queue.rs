@@ -1,5 +1,6 @@
-//! A queue of tasks with two feeders and three workers: each task goes to exactly one worker. The unfinished task of a
-//! killed worker is redelivered to another. With `Ring::create` and `Ring::open` it works the same between processes.
+//! A queue of tasks with two feeders and three workers: each task goes to exactly one worker. The
+//! unfinished task of a killed worker is redelivered to another. With `Ring::create` and
+//! `Ring::open` it works the same between processes.
 //!
 //! `cargo run --release --example work_queue`
 

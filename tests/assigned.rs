@@ -1,4 +1,5 @@
-//! Messages with assigned numbers: each number is delivered once, in order, even if writers repeat it or write out of order.
+//! Messages with assigned numbers: each number is delivered once, in order, even if writers repeat
+//! it or write out of order.
 #![allow(missing_docs)]
 
 use seqring::{

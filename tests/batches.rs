@@ -1,5 +1,5 @@
-//! Batches between threads: the promises for single messages hold for batches, also when the other side handles single
-//! messages.
+//! Batches between threads: the promises for single messages hold for batches, also when the other
+//! side handles single messages.
 #![allow(missing_docs)]
 
 mod common;
@@ -72,8 +72,8 @@ fn read(reader: &mut Reader, by: By) -> (u64, u64) {
     (got, reader.lost())
 }
 
-/// Fails, for example, if a chunk is not validated, if a lag within a batch is not reported, if a batch does not notify
-/// sleepers, or if a batch frees slots before it has copied them.
+/// Fails, for example, if a chunk is not validated, if a lag within a batch is not reported, if a
+/// batch does not notify sleepers, or if a batch frees slots before it has copied them.
 #[test]
 fn batches_are_whole_and_complete_for_every_combination_of_calls() {
     for (class, delivery) in kinds() {

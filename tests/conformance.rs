@@ -1,9 +1,9 @@
-//! The promises of a ring on every backend: one suite. A backend without a capability is skipped, and the output
-//! names it.
+//! The promises of a ring on every backend: one suite. A backend without a capability is skipped,
+//! and the output names it.
 //!
-//! Where a ring has a location or a descriptor, a test opens it a second time within this process: a handle with its
-//! own mapping, locks and waits, as in another process. The processes that die are this test binary, run again for its
-//! one test `child`.
+//! Where a ring has a location or a descriptor, a test opens it a second time within this process:
+//! a handle with its own mapping, locks and waits, as in another process. The processes that die
+//! are this test binary, run again for its one test `child`.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
@@ -141,7 +141,8 @@ fn a_stream_reaches_readers_of_other_handles_whole() {
     }
 }
 
-/// Fails if two handles can hold one entry at the same time, for example with locks that do not exclude each other.
+/// Fails if two handles can hold one entry at the same time, for example with locks that do not
+/// exclude each other.
 #[test]
 fn an_entry_has_one_holder_across_handles() {
     for backend in backends() {
@@ -223,8 +224,8 @@ fn a_wait_ends_with_a_message_the_end_of_the_stream_or_its_timeout() {
     }
 }
 
-/// Fails if a backend with liveness does not detect a dead process: a writer would wait for ever for a dead reader, and a
-/// dead writer would have no successor.
+/// Fails if a backend with liveness does not detect a dead process: a writer would wait for ever
+/// for a dead reader, and a dead writer would have no successor.
 #[test]
 fn a_killed_process_is_detected_on_backends_with_liveness() {
     for backend in offering("liveness", |offers| offers.liveness) {
@@ -269,7 +270,8 @@ fn a_name_exists_until_its_last_user_leaves_or_is_kept() {
         let again = Ring::open(&location).unwrap();
         assert_eq!(again.next_sequence(), 1, "{backend:?}");
         drop(again);
-        // The portable backend keeps files beside the ring; the ring's own file contains their names.
+        // The portable backend keeps files beside the ring; the ring's own file contains their
+        // names.
         let path = location.path().unwrap();
         let id = match backend {
             Backend::Portable => std::fs::read_to_string(&path).unwrap(),
@@ -331,7 +333,8 @@ fn only_an_unused_ring_can_be_removed_or_replaced() {
     }
 }
 
-/// Fails if an observer appears among the participants, blocks the writer, accepts a torn message, or miscounts.
+/// Fails if an observer appears among the participants, blocks the writer, accepts a torn message,
+/// or miscounts.
 #[test]
 fn an_observer_sees_the_stream_and_does_not_affect_it() {
     for backend in offering("observers", |offers| offers.observers) {

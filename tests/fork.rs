@@ -1,8 +1,8 @@
-//! A forked child is refused the use of the endpoints that it inherited, and its parent's death is detected while the
-//! child lives.
+//! A forked child is refused the use of the endpoints that it inherited, and its parent's death is
+//! detected while the child lives.
 //!
-//! The process that forks is this test binary, run again for its one test `child`: its fork copies the thread of one
-//! test, and nothing that belongs to other tests.
+//! The process that forks is this test binary, run again for its one test `child`: its fork copies
+//! the thread of one test, and nothing that belongs to other tests.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 #![allow(unsafe_code, reason = "fork")]
@@ -59,14 +59,16 @@ fn child() {
 
 /// Forks. Returns `None` in the child, which must continue in [`in_child`] only.
 fn fork() -> Option<Pid> {
-    // SAFETY: the child of this process with threads runs Rust code, which allocates: glibc keeps its allocator usable
-    // across a fork. It takes no lock that another thread of its parent may have held.
+    // SAFETY: the child of this process with threads runs Rust code, which allocates: glibc keeps
+    // its allocator usable across a fork. It takes no lock that another thread of its parent may
+    // have held.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork works");
     Pid::from_raw(pid)
 }
 
-/// Runs `part`, then ends the process without running destructors or exit handlers that belong to the parent.
+/// Runs `part`, then ends the process without running destructors or exit handlers that belong to
+/// the parent.
 fn in_child(part: impl FnOnce()) -> ! {
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(part));
     // SAFETY: ends the process at once.
@@ -156,7 +158,8 @@ fn succeeded(child: Pid) -> bool {
     waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap().1.exit_status() == Some(0)
 }
 
-/// Fails if a child writes to the ring, takes or releases anything through an inherited endpoint, or closes the ring.
+/// Fails if a child writes to the ring, takes or releases anything through an inherited endpoint,
+/// or closes the ring.
 #[test]
 fn a_child_cannot_use_the_endpoints_of_its_parent_and_the_parent_keeps_them() {
     for config in kinds() {
@@ -176,7 +179,8 @@ fn a_killed_parent_is_detected_while_its_child_lives() {
         let child = Pid::from_raw(parent.answer().parse().unwrap()).unwrap();
         let pid = parent.pid();
         parent.kill();
-        // The child releases the inherited locks when it first runs. That may be after its parent's end.
+        // The child releases the inherited locks when it first runs. That may be after its parent's
+        // end.
         let living = || ring.participants().iter().filter(|one| one.alive).count();
         let wait_for_living = |count: usize| {
             let begin = Instant::now();
@@ -199,7 +203,8 @@ fn a_killed_parent_is_detected_while_its_child_lives() {
             for sequence in 1..10 {
                 writer.write_timeout(&message(sequence, SLOT_BYTES), TEST_TIMEOUT).unwrap();
             }
-            // The writer only. Dead readers for which no writer waited stay in the table until another takes their entries.
+            // The writer only. Dead readers for which no writer waited stay in the table until
+            // another takes their entries.
             wait_for_living(1);
         }
         drop(ring);

@@ -1,9 +1,10 @@
-//! Detects changes of the format: rings made by fixed steps equal the files in `tests/golden/` byte for byte, and this
-//! build reads the rings in those files.
+//! Detects changes of the format: rings made by fixed steps equal the files in `tests/golden/` byte
+//! for byte, and this build reads the rings in those files.
 //!
-//! A golden file lists the nonzero words of a segment in the order of the file. Values that differ from run to run (the
-//! id, the creator, clocks, processes and threads) count as zero. After an intended change that FORMAT.md describes, run
-//! `SEQRING_BLESS=1 cargo test --test golden a_ring_made_by` and commit the difference.
+//! A golden file lists the nonzero words of a segment in the order of the file. Values that differ
+//! from run to run (the id, the creator, clocks, processes and threads) count as zero. After an
+//! intended change that FORMAT.md describes, run `SEQRING_BLESS=1 cargo test --test golden
+//! a_ring_made_by` and commit the difference.
 #![cfg(all(target_os = "linux", target_endian = "little"))]
 #![allow(missing_docs)]
 
@@ -165,8 +166,8 @@ fn a_ring_made_by_fixed_steps_has_the_committed_bytes() {
     }
 }
 
-/// Fails if this build cannot read a ring that an earlier build of the same format version wrote. All users of that ring
-/// are dead: no process holds the locks of their entries.
+/// Fails if this build cannot read a ring that an earlier build of the same format version wrote.
+/// All users of that ring are dead: no process holds the locks of their entries.
 #[test]
 fn a_committed_ring_opens_and_its_messages_are_read() {
     for golden in goldens() {

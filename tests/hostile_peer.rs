@@ -1,5 +1,6 @@
-//! A peer with write access may store any value anywhere in a ring. It can break the stream: reads and writes may then
-//! fail or deliver garbage. It cannot cause a panic, and each non-blocking call of other participants returns.
+//! A peer with write access may store any value anywhere in a ring. It can break the stream: reads
+//! and writes may then fail or deliver garbage. It cannot cause a panic, and each non-blocking call
+//! of other participants returns.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
@@ -105,7 +106,8 @@ impl Used {
                 let _ = taken.and_then(Result::ok).map(|taken| (taken.to_vec(), taken.metadata().len()));
             }
             (Step::Read, _, Some(reader)) => {
-                // Enough reads to overflow the sequence numbers from a stored cursor close to the maximum.
+                // Enough reads to overflow the sequence numbers from a stored cursor close to the
+                // maximum.
                 for _ in 0..8 {
                     let _ = reader.try_read(&mut [0; 100]);
                 }
@@ -160,8 +162,8 @@ fn survive(config: &Config, steps: &[Step]) {
 proptest! {
     #![proptest_config(Runs { cases: 4000, failure_persistence: None, ..Runs::default() })]
 
-    /// Fails if a count, length, index or cursor from shared memory is used unchecked: debug builds then panic on an
-    /// overflow or an index, and a loop that trusts the value does not end.
+    /// Fails if a count, length, index or cursor from shared memory is used unchecked: debug builds
+    /// then panic on an overflow or an index, and a loop that trusts the value does not end.
     #[test]
     fn no_store_of_a_peer_makes_a_user_panic_or_hang(
         config in select(configs()), steps in steps(),

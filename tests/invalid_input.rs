@@ -1,5 +1,5 @@
-//! An invalid configuration, name or file gives an error that reports the value found. No call panics, and none leaves
-//! a file behind.
+//! An invalid configuration, name or file gives an error that reports the value found. No call
+//! panics, and none leaves a file behind.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
@@ -123,7 +123,8 @@ impl Drop for Placed {
     }
 }
 
-/// Fails if a link is followed, if anything but a regular file is opened, or if a refused file is removed.
+/// Fails if a link is followed, if anything but a regular file is opened, or if a refused file is
+/// removed.
 #[test]
 fn a_file_that_is_not_regular_is_refused_and_stays() {
     type Create<'a> = &'a dyn Fn(&Path);
@@ -169,8 +170,8 @@ fn child() {
     answer("refused");
 }
 
-/// Fails if a process without the right to read and write can open a ring. Root has every right, so a child of another
-/// user tries.
+/// Fails if a process without the right to read and write can open a ring. Root has every right, so
+/// a child of another user tries.
 #[test]
 fn the_ring_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {

@@ -1,5 +1,5 @@
-//! A file that is not a valid ring of this format is refused with the reason, for an error in any byte. A refused file is
-//! not changed.
+//! A file that is not a valid ring of this format is refused with the reason, for an error in any
+//! byte. A refused file is not changed.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
@@ -27,7 +27,8 @@ fn segment(class: SlotClass) -> Vec<u8> {
     fs::read(path_of(&name)).unwrap()
 }
 
-/// Writes `bytes` to a file, opens it as a ring, and removes it. Checks that a refused file was not changed.
+/// Writes `bytes` to a file, opens it as a ring, and removes it. Checks that a refused file was not
+/// changed.
 fn open(bytes: &[u8]) -> Result<Ring, RingError> {
     let name = fresh_name("bad-segment");
     fs::write(path_of(&name), bytes).unwrap();

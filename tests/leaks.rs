@@ -1,4 +1,5 @@
-//! Killed participants and creators leave no descriptor, lock, entry or name behind, over many cycles.
+//! Killed participants and creators leave no descriptor, lock, entry or name behind, over many
+//! cycles.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 #![allow(unsafe_code, reason = "fork")]
@@ -28,8 +29,9 @@ fn child() {
 
 /// A forked child opens the ring, registers, and is killed.
 fn register_and_die(name: &str) {
-    // SAFETY: the child of this process with threads runs Rust code, which allocates: glibc keeps its allocator usable
-    // across a fork. It takes no lock that another thread of its parent may have held, and never returns.
+    // SAFETY: the child of this process with threads runs Rust code, which allocates: glibc keeps
+    // its allocator usable across a fork. It takes no lock that another thread of its parent may
+    // have held, and never returns.
     match Pid::from_raw(unsafe { libc::fork() }) {
         None => {
             let ring = Ring::open(name);

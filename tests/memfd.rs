@@ -18,7 +18,8 @@ fn config() -> Config {
     Config::new(4, 64).delivery(Delivery::Gated).observers(true)
 }
 
-/// Fails without the seals: a peer could then shrink the memory, and every access would be a `SIGBUS`.
+/// Fails without the seals: a peer could then shrink the memory, and every access would be a
+/// `SIGBUS`.
 #[test]
 fn an_anonymous_ring_cannot_be_shrunk_or_grown() {
     let ring = Ring::anonymous(&config()).unwrap();
@@ -30,7 +31,8 @@ fn an_anonymous_ring_cannot_be_shrunk_or_grown() {
     assert_eq!(ring.path(), None);
 }
 
-/// Fails if a descriptor carries locks between processes: a process that keeps it would keep dead participants alive.
+/// Fails if a descriptor carries locks between processes: a process that keeps it would keep dead
+/// participants alive.
 #[test]
 fn descriptors_hold_no_locks_and_each_handle_has_its_own() {
     let ring = Ring::anonymous(&config()).unwrap();
@@ -97,8 +99,8 @@ fn child() {
     wait_for_parent();
 }
 
-/// Fails if a running process cannot receive a descriptor; or if that process's death leaves its entry taken, which would
-/// happen if its locks belonged to this process.
+/// Fails if a running process cannot receive a descriptor; or if that process's death leaves its
+/// entry taken, which would happen if its locks belonged to this process.
 #[test]
 fn a_descriptor_can_be_sent_to_another_process_through_a_socket() {
     let path = std::env::temp_dir().join(format!("seqring-memfd-{}", std::process::id()));

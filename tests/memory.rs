@@ -14,8 +14,9 @@ use std::sync::{Mutex, PoisonError};
 /// The tests of this file count open resources of the process, so they run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The promise: for each slot the payload in whole cache lines, 128 bytes and the metadata; one more such buffer for the
-/// writer; 64 KiB; 128 bytes per participant. A gated arena ring reserves the addresses of one more buffer, without memory.
+/// The promise: for each slot the payload in whole cache lines, 128 bytes and the metadata; one
+/// more such buffer for the writer; 64 KiB; 128 bytes per participant. A gated arena ring reserves
+/// the addresses of one more buffer, without memory.
 fn bound(slots: usize, slot_bytes: usize, meta_bytes: usize, participants: usize) -> usize {
     let payload = slot_bytes.next_multiple_of(64);
     let buffer = payload + 128 + meta_bytes;
@@ -57,7 +58,8 @@ fn a_ring_takes_no_more_memory_than_promised() {
     }
 }
 
-/// Fails if pages are not allocated at creation (by `fallocate` or by populating), or if the file has another mode.
+/// Fails if pages are not allocated at creation (by `fallocate` or by populating), or if the file
+/// has another mode.
 #[test]
 fn a_named_ring_is_backed_by_exactly_its_bytes_from_the_start() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +130,8 @@ fn a_thousand_rings_leave_nothing_behind() {
     assert_eq!(held(&inodes), before);
 }
 
-/// Fails if an entry's lock is not released, or if a ring has more or fewer entries than configured.
+/// Fails if an entry's lock is not released, or if a ring has more or fewer entries than
+/// configured.
 #[test]
 fn entries_can_be_reused_without_limit() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! The promises of a ring with many writers to its writers and readers. Tests end after a count of messages, not after a
-//! time.
+//! The promises of a ring with many writers to its writers and readers. Tests end after a count of
+//! messages, not after a time.
 #![allow(missing_docs)]
 
 mod common;
@@ -23,8 +23,8 @@ fn publish(ring: &Ring, name: u64, count: u64) {
     }
 }
 
-/// Reads until no writer is left. Each message must be whole, and each writer's messages in order; without gaps if none
-/// was missed.
+/// Reads until no writer is left. Each message must be whole, and each writer's messages in order;
+/// without gaps if none was missed.
 fn read_all(mut reader: Reader) -> Deliveries {
     let read = numbered::read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true)).unwrap();
     assert_eq!(read.deaths, 0);
@@ -38,7 +38,8 @@ fn every_reader_gets_the_messages_of_each_writer_in_order() {
         for (writers, readers, slots) in [(2, 1, 1), (3, 2, 2), (4, 2, 7), (2, 3, 64)] {
             let ring = Ring::heap(&config(delivery, slots)).unwrap();
             let registered: Vec<_> = (0..readers).map(|_| ring.reader(Start::Next).unwrap()).collect();
-            // Registered before the first message: the stream ends once, when the last writer leaves.
+            // Registered before the first message: the stream ends once, when the last writer
+            // leaves.
             let handles: Vec<_> = (0..writers).map(|_| ring.writer().unwrap()).collect();
             let delivered: Vec<Deliveries> = thread::scope(|scope| {
                 for (name, mut writer) in handles.into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The descriptor of a reader becomes readable when a message arrives or the stream ends after a read returned `Empty`. A
-//! lost wake hangs these tests.
+//! The descriptor of a reader becomes readable when a message arrives or the stream ends after a
+//! read returned `Empty`. A lost wake hangs these tests.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
@@ -38,7 +38,8 @@ fn the_descriptor_is_readable_from_a_message_to_the_next_empty() {
     }
 }
 
-/// Fails if the notifier thread sleeps without a check, or confirms a request that came after its check.
+/// Fails if the notifier thread sleeps without a check, or confirms a request that came after its
+/// check.
 #[test]
 fn no_wake_is_lost() {
     const COUNT: u64 = 20_000;

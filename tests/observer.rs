@@ -1,5 +1,5 @@
-//! The promises to observers beside whole messages (`conformance.rs`): start positions, reports of losses, the end of the
-//! stream, and that observers never change a ring.
+//! The promises to observers beside whole messages (`conformance.rs`): start positions, reports of
+//! losses, the end of the stream, and that observers never change a ring.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
@@ -51,7 +51,8 @@ fn an_observer_starts_at_the_requested_position() {
     }
 }
 
-/// Fails if an observer waits for an overwritten message, or miscounts or repeats one; in gated rings, too.
+/// Fails if an observer waits for an overwritten message, or miscounts or repeats one; in gated
+/// rings, too.
 #[test]
 fn an_observer_gets_the_exact_count_of_its_losses() {
     for (class, delivery) in kinds() {
@@ -108,7 +109,8 @@ fn a_message_with_tag_timestamp_and_metadata_comes_whole_or_stays() {
     }
 }
 
-/// Fails if a ring can be observed whose writers do not expect observers, or whose delivery does not support them.
+/// Fails if a ring can be observed whose writers do not expect observers, or whose delivery does
+/// not support them.
 #[test]
 fn a_ring_can_be_observed_only_if_its_configuration_allows_it() {
     let name = fresh_name("observer-refused");
@@ -160,7 +162,8 @@ fn child() {
     wait_for_parent();
 }
 
-/// Fails if an observer waits for ever for a killed writer: there may be no other participant to detect the death.
+/// Fails if an observer waits for ever for a killed writer: there may be no other participant to
+/// detect the death.
 #[test]
 fn a_killed_writer_ends_the_stream_for_an_observer() {
     let (name, ring) = create("observer-dead", &config(SlotClass::Lines, Delivery::Gated));
@@ -178,8 +181,8 @@ fn a_killed_writer_ends_the_stream_for_an_observer() {
     assert_eq!(observer.read(&mut out).unwrap().sequence, FIRST + 3);
 }
 
-/// Fails if `ready_within` misses a message, a loss or the end, if it consumes something, or if it returns true for an empty
-/// ring.
+/// Fails if `ready_within` misses a message, a loss or the end, if it consumes something, or if it
+/// returns true for an empty ring.
 #[test]
 fn ready_within_reports_messages_losses_and_the_end() {
     const SOON: Duration = Duration::from_millis(5);

@@ -1,5 +1,6 @@
-//! Reads of a message that is overwritten meanwhile. The closure of `try_read_with` runs between the two checks of the
-//! slot's stamp, so one thread can run the writer's steps there deterministically.
+//! Reads of a message that is overwritten meanwhile. The closure of `try_read_with` runs between
+//! the two checks of the slot's stamp, so one thread can run the writer's steps there
+//! deterministically.
 #![allow(missing_docs)]
 
 mod common;
@@ -68,9 +69,11 @@ fn a_lossy_read_is_accepted_exactly_if_its_message_was_not_overwritten() {
     }
 }
 
-/// The writer continues, and the read is refused: its message is not the reader's next one any more.
+/// The writer continues, and the read is refused: its message is not the reader's next one any
+/// more.
 ///
-/// Fails if a read trusts backpressure alone, or if the writer of an arena waits for a pinned reader that was skipped.
+/// Fails if a read trusts backpressure alone, or if the writer of an arena waits for a pinned
+/// reader that was skipped.
 #[test]
 fn a_gated_read_is_refused_if_its_reader_is_skipped_meanwhile() {
     for class in CLASSES {

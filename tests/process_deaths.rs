@@ -37,7 +37,8 @@ fn child() {
             reader.read(&mut [0; SLOT_BYTES]).unwrap();
             answer("read");
             wait_for_parent();
-            // The eviction moved it to message 5. The writer has overwritten that one: the reader continues at 9.
+            // The eviction moved it to message 5. The writer has overwritten that one: the reader
+            // continues at 9.
             let lagged = reader.read(&mut [0; SLOT_BYTES]);
             assert_eq!(lagged, Err(ReadError::Lagged(Lagged { missed: 8 })));
             assert_eq!(reader.read(&mut [0; SLOT_BYTES]).unwrap().sequence, 9);
@@ -68,8 +69,8 @@ fn error_after(reader: &mut Reader, count: u64) -> ReadError {
     reader.read_timeout(&mut out, TEST_TIMEOUT).unwrap_err()
 }
 
-/// Fails if a death is reported before the last message, twice, or as an end; or if it is lost when a successor registers
-/// before the readers check.
+/// Fails if a death is reported before the last message, twice, or as an end; or if it is lost when
+/// a successor registers before the readers check.
 #[test]
 fn each_reader_gets_each_death_of_a_writer_once_after_its_messages() {
     for class in CLASSES {
@@ -96,7 +97,8 @@ fn each_reader_gets_each_death_of_a_writer_once_after_its_messages() {
     }
 }
 
-/// Fails if a taker does not get the death of the last writer, or gets a death that left other writers alive.
+/// Fails if a taker does not get the death of the last writer, or gets a death that left other
+/// writers alive.
 #[test]
 fn takers_get_the_death_of_the_last_writer_only() {
     let (name, ring) = create("died-queue", &Config::new(8, SLOT_BYTES).delivery(Delivery::Queue));
@@ -157,7 +159,8 @@ fn waits_with_a_zero_timeout_detect_the_dead_too() {
     assert_eq!(died, ReadError::WriterDied { pid });
 }
 
-/// Fails if a resumed reader gets a death that was reported before it was parked, or misses one that happened meanwhile.
+/// Fails if a resumed reader gets a death that was reported before it was parked, or misses one
+/// that happened meanwhile.
 #[test]
 fn a_parked_reader_gets_each_death_once_across_park_and_resume() {
     let (name, ring) = create("died-parked", &Config::new(8, SLOT_BYTES));
@@ -211,8 +214,8 @@ fn errors_of_blocked_calls_name_the_participants_that_block_them() {
     );
 }
 
-/// Fails if a stopped reader blocks the writer for good, if it does not get its loss reported, or if the writer waits for
-/// it again.
+/// Fails if a stopped reader blocks the writer for good, if it does not get its loss reported, or
+/// if the writer waits for it again.
 #[test]
 fn a_stopped_reader_is_evicted_if_the_ring_has_an_eviction_time() {
     for class in CLASSES {

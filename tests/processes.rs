@@ -134,8 +134,8 @@ fn a_killed_reader_does_not_block_a_writer_that_never_sleeps() {
     check_dead_reader(SlotClass::Lines, WaitStrategy::SPINNING);
 }
 
-/// Fails if a new writer trusts the shared hint of the next sequence, if it takes a buffer that a slot still refers to,
-/// or if a waiting reader does not check for a dead writer.
+/// Fails if a new writer trusts the shared hint of the next sequence, if it takes a buffer that a
+/// slot still refers to, or if a waiting reader does not check for a dead writer.
 #[test]
 fn a_killed_writer_leaves_a_stream_that_ends_and_that_a_successor_continues() {
     for (class, delivery) in kinds() {
@@ -195,7 +195,8 @@ fn the_last_process_removes_the_name_even_if_others_were_killed() {
     assert!(!path_of(&name).exists());
 }
 
-/// Fails if the lock by which a waiting reader checks for a dead writer can be mistaken for a live writer's.
+/// Fails if the lock by which a waiting reader checks for a dead writer can be mistaken for a live
+/// writer's.
 #[test]
 fn a_writer_can_always_register_where_there_is_none() {
     let (name, ring) = create("join", Delivery::Lossy, SlotClass::Packed);

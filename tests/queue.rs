@@ -1,4 +1,5 @@
-//! The promises of a queue to its writers and takers. Tests end after a count of messages, not after a time.
+//! The promises of a queue to its writers and takers. Tests end after a count of messages, not
+//! after a time.
 #![allow(missing_docs)]
 
 #[path = "common/numbered.rs"]

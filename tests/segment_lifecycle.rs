@@ -1,5 +1,5 @@
-//! Creation, opening and removal of segments: killed creators, races between creators, openers and leaving users, access
-//! rights, and leaks.
+//! Creation, opening and removal of segments: killed creators, races between creators, openers and
+//! leaving users, access rights, and leaks.
 //!
 //! The peer processes are this test binary, run again for its one test `child`.
 #![cfg(target_os = "linux")]
@@ -64,7 +64,8 @@ fn a_creator_killed_at_any_moment_leaves_a_whole_ring_or_nothing() {
     let name = fresh_name("killed-creator");
     for round in 0..60 {
         let creator = Peer::ready("create", &name);
-        // The number of attempts to open varies the time of the kill. In even rounds, an attempt succeeds.
+        // The number of attempts to open varies the time of the kill. In even rounds, an attempt
+        // succeeds.
         let mut attempts = 0..round * 5;
         while attempts.next().is_some() || round % 2 == 0 {
             match Ring::open(&name) {
@@ -84,8 +85,9 @@ fn a_creator_killed_at_any_moment_leaves_a_whole_ring_or_nothing() {
     }
 }
 
-/// Fails if a process opens a ring whose name is already removed while others create a new one: their writers would use
-/// different rings. Also fails if both of two creators succeed, or none, or if a name is left.
+/// Fails if a process opens a ring whose name is already removed while others create a new one:
+/// their writers would use different rings. Also fails if both of two creators succeed, or none, or
+/// if a name is left.
 #[test]
 fn concurrent_creators_openers_and_leavers_share_one_ring_and_leave_none() {
     let name = fresh_name("open-and-leave");
@@ -129,7 +131,8 @@ fn access_rights_are_the_requested_ones_under_every_umask() {
     }
 }
 
-/// Fails if root opens the private ring of another user, or if a ring whose mode grants access is refused.
+/// Fails if root opens the private ring of another user, or if a ring whose mode grants access is
+/// refused.
 #[test]
 fn the_ring_of_another_user_is_opened_only_if_its_mode_allows_it() {
     if !rustix::process::geteuid().is_root() {
@@ -155,7 +158,8 @@ fn the_ring_of_another_user_is_opened_only_if_its_mode_allows_it() {
     drop(ring);
 }
 
-/// Fails if an inspection locks the segment: its last user could then remove neither the name nor the entries of the dead.
+/// Fails if an inspection locks the segment: its last user could then remove neither the name nor
+/// the entries of the dead.
 #[test]
 fn inspection_holds_no_lock() {
     let (name, ring) = create("inspected", &config().observers(true));
@@ -169,7 +173,8 @@ fn inspection_holds_no_lock() {
     assert_eq!(observer.segment().id(), segment.id());
 }
 
-/// Fails if a ring in a directory is searched elsewhere, or if there is no warning about a file on disk.
+/// Fails if a ring in a directory is searched elsewhere, or if there is no warning about a file on
+/// disk.
 #[test]
 fn a_ring_lies_in_the_requested_directory() {
     let name = fresh_name("in-directory");
@@ -198,7 +203,8 @@ fn directory_is_in_memory(directory: &Path) -> bool {
     rustix::fs::statfs(directory).unwrap().f_type == TMPFS
 }
 
-/// A child in new namespaces, started after the command `first` there. `None` if this user may not create namespaces.
+/// A child in new namespaces, started after the command `first` there. `None` if this user may not
+/// create namespaces.
 fn unshared(namespaces: &[&str], first: &str, verb: &str, name: &str) -> Option<Peer> {
     let may = Command::new("unshare").args(namespaces).arg("true").stderr(Stdio::null()).status();
     if !may.is_ok_and(|status| status.success()) {
@@ -211,7 +217,8 @@ fn unshared(namespaces: &[&str], first: &str, verb: &str, name: &str) -> Option<
     Some(Peer::spawn(&mut command, verb, name))
 }
 
-/// Fails if a full file system causes a `SIGBUS`, or an error after which the earlier rings are unusable.
+/// Fails if a full file system causes a `SIGBUS`, or an error after which the earlier rings are
+/// unusable.
 #[test]
 fn a_full_file_system_is_an_error_and_earlier_rings_still_work() {
     let directory = format!("/dev/shm/{}", fresh_name("small"));
@@ -261,7 +268,8 @@ fn fill_a_small_file_system(at: &dyn Fn(usize) -> Location) {
     answer("filled");
 }
 
-/// Fails if liveness depends on process numbers: those of another namespace mean other processes here.
+/// Fails if liveness depends on process numbers: those of another namespace mean other processes
+/// here.
 #[test]
 fn the_liveness_of_a_process_in_another_pid_namespace_is_known() {
     let (name, ring) = create("namespace", &Config::new(2, 64));
@@ -277,8 +285,8 @@ fn the_liveness_of_a_process_in_another_pid_namespace_is_known() {
     assert_eq!(ring.participants().len(), 1);
 }
 
-/// Fails if a file of huge pages is filled, sized or mapped like other files. Needs such a file system: as root,
-/// `echo 16 > /proc/sys/vm/nr_hugepages; mount -t hugetlbfs none /mnt`.
+/// Fails if a file of huge pages is filled, sized or mapped like other files. Needs such a file
+/// system: as root, `echo 16 > /proc/sys/vm/nr_hugepages; mount -t hugetlbfs none /mnt`.
 #[test]
 fn a_ring_uses_huge_pages_where_available() {
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
@@ -311,7 +319,8 @@ fn a_ring_uses_huge_pages_where_available() {
     assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");
 }
 
-/// Fails if the content of a file in the temporary directory, where any user can create one, is trusted.
+/// Fails if the content of a file in the temporary directory, where any user can create one, is
+/// trusted.
 #[test]
 #[cfg(feature = "portable")]
 fn the_file_of_a_portable_ring_leads_to_the_memory_of_a_ring_or_is_refused() {

@@ -1,5 +1,6 @@
-//! The bytes of a view do not change while it lives, even if its reader is moved on or the writer is replaced. The writer
-//! continues meanwhile, as long as it has a standby buffer. Buffers of large messages are reused while they are in cache.
+//! The bytes of a view do not change while it lives, even if its reader is moved on or the writer
+//! is replaced. The writer continues meanwhile, as long as it has a standby buffer. Buffers of
+//! large messages are reused while they are in cache.
 #![allow(missing_docs)]
 
 mod common;
@@ -25,7 +26,8 @@ fn blocked_on(writer: &mut Writer, n: u64) -> Peer {
     holder
 }
 
-/// Fails if a view of a moved reader blocks the writer although its standby buffer is free, or if the view's bytes change.
+/// Fails if a view of a moved reader blocks the writer although its standby buffer is free, or if
+/// the view's bytes change.
 #[test]
 fn a_writer_continues_over_the_view_of_a_moved_reader() {
     for slots in [1, 2, 3, 10] {
@@ -85,7 +87,8 @@ fn a_second_view_blocks_the_writer_and_is_named() {
     assert_eq!(*second, *message(1));
 }
 
-/// Fails if one of many writers overwrites the view of a moved reader, or does not name that reader.
+/// Fails if one of many writers overwrites the view of a moved reader, or does not name that
+/// reader.
 #[test]
 fn many_writers_wait_for_a_view_of_a_moved_reader_and_name_it() {
     let ring = Ring::heap(&arena(2).writers(Writers::Many)).unwrap();
@@ -141,7 +144,8 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
             assert_eq!(*reader.try_view().unwrap(), n.to_le_bytes());
         }
         if n % 50 == 0 {
-            // A reader at the oldest message finds the messages that are left, and none that was withdrawn.
+            // A reader at the oldest message finds the messages that are left, and none that was
+            // withdrawn.
             let mut late = ring.reader(Start::Oldest).unwrap();
             assert!(late.lag() <= 1, "{}", late.position());
             while late.try_view().is_ok() {}
@@ -160,8 +164,8 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
     }
 }
 
-/// Fails if the writer fills a buffer whose last message is still in the readers' private caches, although another buffer
-/// is as warm in the shared cache.
+/// Fails if the writer fills a buffer whose last message is still in the readers' private caches,
+/// although another buffer is as warm in the shared cache.
 #[test]
 fn a_short_ring_fills_the_least_recently_used_buffer() {
     let ring = Ring::heap(&Config::new(8, 64 << 10)).unwrap();
@@ -179,7 +183,8 @@ fn a_short_ring_fills_the_least_recently_used_buffer() {
     }
 }
 
-/// Fails if an observer reports a withdrawn message as corrupt, or accepts the bytes of another message as its.
+/// Fails if an observer reports a withdrawn message as corrupt, or accepts the bytes of another
+/// message as its.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_observer_counts_a_withdrawn_message_as_missed() {

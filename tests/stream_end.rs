@@ -1,4 +1,5 @@
-//! Streams between concurrent threads end by `close` or when the last writer leaves, and continue with its successor.
+//! Streams between concurrent threads end by `close` or when the last writer leaves, and continue
+//! with its successor.
 #![allow(missing_docs)]
 
 mod common;
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// Fails if `close` notifies only one of the two event counts. The threads are not scoped: a thread that is not woken
-/// stays asleep, and the test fails by its timeout.
+/// Fails if `close` notifies only one of the two event counts. The threads are not scoped: a thread
+/// that is not woken stays asleep, and the test fails by its timeout.
 #[test]
 fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messages() {
     let ring = || ring(Delivery::Gated, SlotClass::Lines, 2, 64);
@@ -34,8 +35,9 @@ fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messag
     assert_eq!(reading.recv_timeout(TEST_TIMEOUT), Ok(Err(ReadError::Closed)));
 }
 
-/// Fails if the end is reported from the shared hint of the next sequence. A reader checks its slot once more before it
-/// reports the end; the window for that is too rare here, and the model of `End` covers it.
+/// Fails if the end is reported from the shared hint of the next sequence. A reader checks its slot
+/// once more before it reports the end; the window for that is too rare here, and the model of
+/// `End` covers it.
 #[test]
 fn a_ring_closed_under_load_ends_in_order_for_all_participants() {
     for round in 0..150 {
@@ -71,7 +73,8 @@ fn a_ring_closed_under_load_ends_in_order_for_all_participants() {
     }
 }
 
-/// Fails if a new writer starts anywhere but behind the last message, or if a reader that got the end does not continue.
+/// Fails if a new writer starts anywhere but behind the last message, or if a reader that got the
+/// end does not continue.
 #[test]
 fn successive_writers_make_one_stream() {
     const COUNT: u64 = 5000;

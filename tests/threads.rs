@@ -1,4 +1,5 @@
-//! The promises of a ring to concurrent threads. Tests end after a count of messages; no test depends on timing.
+//! The promises of a ring to concurrent threads. Tests end after a count of messages; no test
+//! depends on timing.
 #![allow(missing_docs)]
 
 mod common;
@@ -27,7 +28,8 @@ fn endpoints_and_messages_can_be_sent_and_shared() {
     shared::<(Claim<'_>, View<'_>, Taken<'_>, seqring::pipeline::Item)>();
 }
 
-/// A counted thread. It leaves the count also when it panics, so that a failure ends the test instead of hanging it.
+/// A counted thread. It leaves the count also when it panics, so that a failure ends the test
+/// instead of hanging it.
 struct Member<'a>(&'a AtomicUsize);
 
 impl Drop for Member<'_> {
@@ -36,7 +38,8 @@ impl Drop for Member<'_> {
     }
 }
 
-/// One to four readers read a stream of `count` messages in each slot class. `check` judges what each received.
+/// One to four readers read a stream of `count` messages in each slot class. `check` judges what
+/// each received.
 fn read_in_threads(delivery: Delivery, slots: usize, count: u64, check: impl Fn(Counts) -> bool + Sync) {
     for (class, readers) in CLASSES.into_iter().flat_map(|class| (1..=4).map(move |readers| (class, readers)))
     {
@@ -62,16 +65,16 @@ fn every_reader_of_a_gated_ring_gets_every_message_whole() {
     read_in_threads(Delivery::Gated, 7, 3000, |counts| counts == Counts { read: 3000, missed: 0 });
 }
 
-/// Fails if a reader accepts a copy without a second check of the stamp, if a writer does not mark the stamp before it
-/// stores the payload, or if `Lagged` counts one message too many.
+/// Fails if a reader accepts a copy without a second check of the stamp, if a writer does not mark
+/// the stamp before it stores the payload, or if `Lagged` counts one message too many.
 #[test]
 fn a_reader_of_a_lossy_ring_gets_each_message_whole_or_counts_it_as_missed() {
     read_in_threads(Delivery::Lossy, 3, 20_000, |counts| counts.total() == 20_000);
 }
 
-/// Fails if `Lagged` counts one message too many, or if a reader accepts a copy without a second check of the stamp. A
-/// gated writer marks the slot from which a reader was skipped away: the window for that is too rare here, and the model
-/// `skip` covers it.
+/// Fails if `Lagged` counts one message too many, or if a reader accepts a copy without a second
+/// check of the stamp. A gated writer marks the slot from which a reader was skipped away: the
+/// window for that is too rare here, and the model `skip` covers it.
 #[test]
 fn skipping_all_readers_tears_nothing_and_is_counted_exactly() {
     for (class, delivery) in kinds() {
@@ -108,7 +111,8 @@ fn read_under_skips(ring: &Ring, count: u64, slot_bytes: usize) -> Vec<Counts> {
     })
 }
 
-/// Fails if the drop of a view does not advance the reader, or if a writer fills the buffer of a moved reader's view.
+/// Fails if the drop of a view does not advance the reader, or if a writer fills the buffer of a
+/// moved reader's view.
 #[test]
 fn a_view_keeps_its_bytes_while_its_reader_is_skipped_and_the_writer_laps_it() {
     const COUNT: u64 = 3000;

@@ -1,5 +1,5 @@
-//! Values, slices and frames as messages: a read returns what was written. A message of a wrong length is reported and
-//! stays in the ring.
+//! Values, slices and frames as messages: a read returns what was written. A message of a wrong
+//! length is reported and stays in the ring.
 #![allow(missing_docs)]
 
 mod common;
@@ -46,7 +46,8 @@ fn values_pass_one_by_one_and_in_batches() {
     }
 }
 
-/// Fails if a shorter message becomes a value with stale bytes at its end, or if a refused message is skipped.
+/// Fails if a shorter message becomes a value with stale bytes at its end, or if a refused message
+/// is skipped.
 #[test]
 fn a_message_of_another_length_is_reported_and_stays() {
     for (class, delivery) in common::kinds() {

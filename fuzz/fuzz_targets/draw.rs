@@ -1,7 +1,7 @@
 //! Rings and histories from the fuzzer's bytes.
 //!
-//! The strategies of `tests/reference_model` draw from a random generator, whose bytes a fuzzer cannot use. Here each byte
-//! decides one choice.
+//! The strategies of `tests/reference_model` draw from a random generator, whose bytes a fuzzer
+//! cannot use. Here each byte decides one choice.
 
 use crate::common::{CLASSES, DELIVERIES};
 use crate::operations::{Call, From, Len, Op, Options, ReadForm, Shape};
@@ -33,7 +33,8 @@ pub(crate) fn shape(source: Source<'_, '_>) -> Result<Shape> {
     })
 }
 
-/// Operations until the bytes end, at nesting depth `depth` of held views, claims and taken messages.
+/// Operations until the bytes end, at nesting depth `depth` of held views, claims and taken
+/// messages.
 pub(crate) fn history(source: Source<'_, '_>, depth: usize) -> Result<Vec<Op>> {
     let mut history = Vec::new();
     let most = if depth == 0 { 200 } else { 6 };

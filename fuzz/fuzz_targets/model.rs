@@ -1,4 +1,5 @@
-//! Histories of operations against the reference model of `tests/reference_model`: here coverage guides the choice.
+//! Histories of operations against the reference model of `tests/reference_model`: here coverage
+//! guides the choice.
 #![no_main]
 
 #[path = "../../tests/reference_model/batches.rs"]

@@ -1,4 +1,5 @@
-//! Calls of the users of a ring. A call may fail. It must return, and its results must respect the ring's limits.
+//! Calls of the users of a ring. A call may fail. It must return, and its results must respect the
+//! ring's limits.
 
 use arbitrary::Arbitrary;
 use seqring::{Claim, MessageHeader, Reader, Ring, Start, Taker, Writer};

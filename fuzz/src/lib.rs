@@ -1,7 +1,8 @@
-//! Shared parts of the fuzz targets: configurations of rings, operations on them, and a hostile peer.
+//! Shared parts of the fuzz targets: configurations of rings, operations on them, and a hostile
+//! peer.
 //!
-//! Inputs are plain data, which `arbitrary` makes from the fuzzer's bytes: a finding prints as a ring and the operations
-//! that show it, and is reproducible.
+//! Inputs are plain data, which `arbitrary` makes from the fuzzer's bytes: a finding prints as a
+//! ring and the operations that show it, and is reproducible.
 
 pub mod act;
 pub mod peer;

@@ -1,12 +1,13 @@
 //! Models of seqring's protocols, and the table of the orderings and recovery steps that they need.
 //!
-//! `cargo run --release` runs every model on the unchanged product; then each model once per ordering that it covers, with
-//! that ordering weakened; then a model per step of recovery, without that step; and prints the table. It fails in these
-//! cases: a model fails; a model runs fewer executions than its floor (a model that stopped exploring proves nothing); no
-//! model fails without some ordering or step; an ordering or a step is covered by no model.
+//! `cargo run --release` runs every model on the unchanged product; then each model once per
+//! ordering that it covers, with that ordering weakened; then a model per step of recovery, without
+//! that step; and prints the table. It fails in these cases: a model fails; a model runs fewer
+//! executions than its floor (a model that stopped exploring proves nothing); no model fails
+//! without some ordering or step; an ordering or a step is covered by no model.
 //!
-//! `cargo run --release -- NAME` runs one model. `-- NAME Publish Acquire` runs it with that end weakened, and
-//! `-- NAME KeepDeath` without that step; both show the failure.
+//! `cargo run --release -- NAME` runs one model. `-- NAME Publish Acquire` runs it with that end
+//! weakened, and `-- NAME KeepDeath` without that step; both show the failure.
 
 mod models;
 mod table;

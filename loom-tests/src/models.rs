@@ -1,4 +1,5 @@
-//! The models, each with the orderings that it needs and the minimum of executions that it must explore.
+//! The models, each with the orderings that it needs and the minimum of executions that it must
+//! explore.
 
 mod assigned;
 mod backpressure;
@@ -69,10 +70,11 @@ const MODELS: &[Model] = &[
     model("entry_reuse", &[], 61_470, Some(4), entry_reuse::reads),
     model("entry_reuse_view", &[], 199_134, Some(3), entry_reuse::views),
     model("gated_inline", &[Both(Pair::Publish), Both(Pair::Free)], 614, None, backpressure::inline),
-    // `gated_arena` does not need `Free`: the writer fills the buffer that its last publication displaced, so the reads
-    // that must have ended are one message further back than backpressure requires, and each of them was followed by the
-    // full fence of the next message's pin. That fence also has the effect of the acquire end of `Publish`. The orderings
-    // stay: lossy arenas need the one, and inline slots share the code of the other.
+    // `gated_arena` does not need `Free`: the writer fills the buffer that its last publication
+    // displaced, so the reads that must have ended are one message further back than backpressure
+    // requires, and each of them was followed by the full fence of the next message's pin. That
+    // fence also has the effect of the acquire end of `Publish`. The orderings stay: lossy arenas
+    // need the one, and inline slots share the code of the other.
     model("gated_arena", &[Release(Pair::Publish)], 702, None, backpressure::arena),
     model("register", &[Both(Pair::Join)], 5_796, Some(3), registration::next),
     model("register_oldest", &[Both(Pair::Join)], 5_608, Some(3), registration::oldest),
@@ -96,13 +98,14 @@ const MODELS: &[Model] = &[
     ),
     model("withdraw_register_low", &[], 3_105, Some(3), standby_buffer::withdraw_register_low),
     model("wake_reader", &[Both(Pair::Bell)], 256, None, wake::reader),
-    // Not the acquire end: the full fence of `Join` before the writer's check of the readers replaces it.
+    // Not the acquire end: the full fence of `Join` before the writer's check of the readers
+    // replaces it.
     model("wake_writer", &[Release(Pair::Bell)], 120, None, wake::writer),
     model("wake_by_new_reader", &[Release(Pair::Bell)], 9_024, None, wake::writer_by_a_new_reader),
     model("multi_torn", &[Both(Pair::Tear)], 11_072, Some(3), multi_writer::torn),
-    // Not `Publish`: with one slot, the full fence of a check of the readers lies between filling and exchange, and
-    // another between the load of a slot's word and the filling of its buffer. `multi_below_limit` and `queue_2x2` have
-    // no such fence.
+    // Not `Publish`: with one slot, the full fence of a check of the readers lies between filling
+    // and exchange, and another between the load of a slot's word and the filling of its buffer.
+    // `multi_below_limit` and `queue_2x2` have no such fence.
     model("multi_handover", &[], 240, Some(3), multi_writer::buffer_handover),
     // Not the acquire end: a reader pins, with a full fence, before it loads the bytes.
     model("multi_below_limit", &[Release(Pair::Publish)], 8, Some(3), multi_writer::below_the_limit),
@@ -110,8 +113,8 @@ const MODELS: &[Model] = &[
     model("multi_register", &[Both(Pair::Join)], 14_367, Some(2), multi_writer::register),
     model("writer_died_intent", &[], 90, Some(3), multi_writer::died_with_intent),
     model("writer_died_exchanged", &[], 164, Some(3), multi_writer::died_after_exchange),
-    // Not the release end of `Publish`: the fence before the buffer is filled lies between the confirmation and the
-    // exchange.
+    // Not the release end of `Publish`: the fence before the buffer is filled lies between the
+    // confirmation and the exchange.
     model(
         "writer_died_helped",
         &[Acquire(Pair::Publish), Both(Pair::Next)],

@@ -5,7 +5,8 @@ use seqring::model::{End, Mutation, Pair};
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, Output};
 
-/// Ends without code of their own: one step is both ends of its pair, under the name of the other end.
+/// Ends without code of their own: one step is both ends of its pair, under the name of the other
+/// end.
 const ONE_SIDED: [(Pair, End); 1] = [(Pair::Leave, End::Acquire)];
 
 pub(crate) fn run() -> ExitCode {

@@ -1,4 +1,5 @@
-//! `cargo test` runs the table: every model holds, explores enough, and fails without each ordering that it needs.
+//! `cargo test` runs the table: every model holds, explores enough, and fails without each ordering
+//! that it needs.
 
 use std::process::Command;
 

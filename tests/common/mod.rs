@@ -1,4 +1,5 @@
-//! Helpers of the integration tests: rings to test, messages that identify themselves, and peer processes.
+//! Helpers of the integration tests: rings to test, messages that identify themselves, and peer
+//! processes.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod peer;
@@ -18,8 +19,9 @@ pub(crate) fn kinds() -> impl Iterator<Item = (SlotClass, Delivery)> {
     CLASSES.into_iter().flat_map(|class| DELIVERIES.map(|delivery| (class, delivery)))
 }
 
-/// The bytes of message `sequence` with length `len`: its number, then words that differ between messages at each
-/// position. A mixture of two messages, or the right bytes under a wrong number, is detected.
+/// The bytes of message `sequence` with length `len`: its number, then words that differ between
+/// messages at each position. A mixture of two messages, or the right bytes under a wrong number,
+/// is detected.
 pub(crate) fn bytes_of(sequence: u64, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);
     let mut word = sequence;
@@ -68,7 +70,8 @@ impl Counts {
     }
 }
 
-/// Reads until the stream ends, and checks that a further read reports the end again. No writer may join meanwhile.
+/// Reads until the stream ends, and checks that a further read reports the end again. No writer may
+/// join meanwhile.
 pub(crate) fn read_to_the_end(reader: &mut Reader, slot_bytes: usize) -> Counts {
     let counts = read_until_closed(reader, slot_bytes);
     let again = reader.read(&mut vec![0; slot_bytes]);

@@ -1,4 +1,5 @@
-//! Messages of several writers, each identified by its writer and number, and endpoints that check what they receive.
+//! Messages of several writers, each identified by its writer and number, and endpoints that check
+//! what they receive.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use seqring::{Lagged, ReadError, Reader, Received, Taker};
@@ -31,7 +32,8 @@ pub(crate) struct Deliveries {
     pub(crate) missed: u64,
     /// Reports of dead writers.
     pub(crate) deaths: u64,
-    /// Queue: messages, by writer and number, that did not come although later ones of their writers did.
+    /// Queue: messages, by writer and number, that did not come although later ones of their
+    /// writers did.
     pub(crate) holes: BTreeSet<(u64, u64)>,
 }
 
@@ -48,7 +50,8 @@ impl Deliveries {
     }
 }
 
-/// Takes until the stream has ended and it is `over`; counts in `progress`. Each message must be whole and come once.
+/// Takes until the stream has ended and it is `over`; counts in `progress`. Each message must be
+/// whole and come once.
 pub(crate) fn take_all(
     taker: &mut Taker,
     progress: &AtomicU64,
@@ -81,8 +84,9 @@ fn read(reader: &mut Reader, out: &mut [u8], in_place: bool) -> Result<Received,
     Ok(view.received())
 }
 
-/// Reads until the stream has ended and it is `over`; counts in `progress`. Each message must be whole, and the
-/// messages of each writer in order; where nothing was missed, without gaps and repetitions.
+/// Reads until the stream has ended and it is `over`; counts in `progress`. Each message must be
+/// whole, and the messages of each writer in order; where nothing was missed, without gaps and
+/// repetitions.
 pub(crate) fn read_all(
     reader: &mut Reader,
     progress: &AtomicU64,

@@ -1,4 +1,5 @@
-//! Peer processes: this test binary, run again for its one test `child`, with a task in its environment.
+//! Peer processes: this test binary, run again for its one test `child`, with a task in its
+//! environment.
 //!
 //! A child answers on standard error. It ends when its standard input ends.
 #![allow(dead_code, reason = "each test binary uses its own part")]
@@ -10,7 +11,8 @@ const TASK: &str = "SEQRING_CHILD";
 /// Arguments that make a test binary run its test `child` and nothing else.
 pub(crate) const CHILD_ARGUMENTS: [&str; 4] = ["child", "--exact", "--ignored", "--nocapture"];
 
-/// The task of this process as a child: a verb and an argument, often the name of a ring. `None` if it is no child.
+/// The task of this process as a child: a verb and an argument, often the name of a ring. `None` if
+/// it is no child.
 pub(crate) fn order() -> Option<(String, String)> {
     let task = std::env::var(TASK).ok()?;
     let (verb, argument) = task.split_once(' ').expect("a task is a verb and an argument");

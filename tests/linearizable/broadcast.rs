@@ -1,4 +1,5 @@
-//! Broadcast with many writers, gated and lossy: writes, reads, refusals and losses fit into one order.
+//! Broadcast with many writers, gated and lossy: writes, reads, refusals and losses fit into one
+//! order.
 
 use super::history::{Actor, Clock, Event, Sequential};
 use super::message::{Message, write};
@@ -52,7 +53,8 @@ impl Sequential for Broadcast {
                     && next - position <= self.slots
             }
             Call::Empty { reader } => self.positions[*reader] == Some(next),
-            // A reader lags when its message is overwritten. The ring chooses where the reader continues.
+            // A reader lags when its message is overwritten. The ring chooses where the reader
+            // continues.
             Call::Lagged { reader, missed } => {
                 let position = self.positions[*reader]?;
                 let resumed = position + *missed as usize;
@@ -83,8 +85,8 @@ fn read(mut reader: Reader, id: usize, calls: usize, clock: &Clock) -> Vec<Event
     history
 }
 
-/// Writers and readers that make so many calls each, and the initial state. The returned writer keeps the stream open: no
-/// reader gets an end.
+/// Writers and readers that make so many calls each, and the initial state. The returned writer
+/// keeps the stream open: no reader gets an end.
 pub(crate) fn cast(
     slots: usize,
     gated: bool,

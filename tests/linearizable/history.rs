@@ -36,11 +36,13 @@ impl Clock {
 /// The calls of one thread, which it records.
 pub(crate) type Actor<C> = Box<dyn FnOnce(&Clock) -> Vec<Event<C>> + Send>;
 
-/// Whether the calls of all threads fit into one order from the state `first` on, each between its beginning and its end.
+/// Whether the calls of all threads fit into one order from the state `first` on, each between its
+/// beginning and its end.
 ///
-/// The search of Wing and Gong: a candidate for the next call is one before which no other call ended. If the specification
-/// does not permit its result, the search tries another candidate; without any, it backtracks. It does not repeat a
-/// combination of completed calls and state (Lowe).
+/// The search of Wing and Gong: a candidate for the next call is one before which no other call
+/// ended. If the specification does not permit its result, the search tries another candidate;
+/// without any, it backtracks. It does not repeat a combination of completed calls and state
+/// (Lowe).
 pub(crate) fn is_linearizable<S: Sequential>(first: &S, threads: &[Vec<Event<S::Call>>]) -> bool {
     search(first, threads, &mut vec![0; threads.len()], &mut HashSet::new())
 }

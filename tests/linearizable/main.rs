@@ -1,8 +1,9 @@
-//! Linearizability: every call of concurrent threads takes effect at one moment between its beginning and its end, in an
-//! order that a sequential specification (a queue, or a list with positions) permits. `Full` and `Empty` are results, too.
+//! Linearizability: every call of concurrent threads takes effect at one moment between its
+//! beginning and its end, in an order that a sequential specification (a queue, or a list with
+//! positions) permits. `Full` and `Empty` are results, too.
 //!
-//! A failure prints the history. Schedules of threads are not reproducible: `shuttle-tests` runs the same actors under
-//! schedules that are.
+//! A failure prints the history. Schedules of threads are not reproducible: `shuttle-tests` runs
+//! the same actors under schedules that are.
 #![allow(missing_docs)]
 
 mod broadcast;
@@ -38,8 +39,8 @@ fn calls() -> impl Strategy<Value = Vec<usize>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Fails, for example, if a writer returns `Full` because of a stale take counter, or if a taker returns `Empty` because
-    /// the counter is behind a published message.
+    /// Fails, for example, if a writer returns `Full` because of a stale take counter, or if a
+    /// taker returns `Empty` because the counter is behind a published message.
     #[test]
     fn a_queue_is_linearizable(slots in 1..4usize, writers in calls(), takers in calls()) {
         let (_open, first, actors) = queue::cast(slots, &writers, &takers);
@@ -47,8 +48,9 @@ proptest! {
         prop_assert!(is_linearizable(&first, &history), "no order explains {history:#?}");
     }
 
-    /// Fails, for example, if a reader gets the message of another sequence, if it returns `Empty` although a message was
-    /// published before its call, or if a writer overtakes the slowest reader.
+    /// Fails, for example, if a reader gets the message of another sequence, if it returns `Empty`
+    /// although a message was published before its call, or if a writer overtakes the slowest
+    /// reader.
     #[test]
     fn a_broadcast_is_linearizable(
         slots in 1..4usize, gated in any::<bool>(), writers in calls(), readers in calls(),

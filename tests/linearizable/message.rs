@@ -1,4 +1,5 @@
-//! Messages that contain their writer and number, and a writer that records the result of each call.
+//! Messages that contain their writer and number, and a writer that records the result of each
+//! call.
 
 use super::history::{Clock, Event};
 use seqring::{TryWriteError, Writer};

@@ -1,4 +1,5 @@
-//! Applies each operation to the ring and to the model, and compares. Reads are in `reading.rs`, takes in `taking.rs`.
+//! Applies each operation to the ring and to the model, and compares. Reads are in `reading.rs`,
+//! takes in `taking.rs`.
 
 use crate::common::bytes_of;
 use crate::model::{Model, Phase};
@@ -180,7 +181,8 @@ impl Driver {
         }
     }
 
-    /// The claim contains the bytes of the message that was next when it was filled: others may have published since.
+    /// The claim contains the bytes of the message that was next when it was filled: others may
+    /// have published since.
     fn finish(&mut self, mut claim: Claim<'_>, filled_as: u64, keep: Len, publish: bool) {
         let filled = bytes_of(filled_as, claim.len());
         claim.truncate(keep.bytes(claim.len()));

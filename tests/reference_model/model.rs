@@ -1,4 +1,5 @@
-//! The reference model: the behaviour of a ring as simple sequential code, without atomics, slots or shared bytes.
+//! The reference model: the behaviour of a ring as simple sequential code, without atomics, slots
+//! or shared bytes.
 
 use seqring::{Delivery, Lagged, Start, TryReadError, TryWriteError, WriteError};
 use std::collections::VecDeque;
@@ -128,7 +129,8 @@ impl Model {
         readers().map(|reader| reader.position.max(reader.floor)).chain(blocking).min()
     }
 
-    /// Checks the error of a write with a timeout of zero: outside queues it names the reader that blocks it.
+    /// Checks the error of a write with a timeout of zero: outside queues it names the reader that
+    /// blocks it.
     pub(crate) fn assert_timed_out(&self, error: WriteError) {
         let WriteError::TimedOut { slowest } = error else { panic!("{error}") };
         match self.delivery {
@@ -152,8 +154,8 @@ impl Model {
         Ok(self.next - 1)
     }
 
-    /// The positions that a new reader may get: one, except near the oldest message of a gated ring, where the ring
-    /// promises only that the message still exists.
+    /// The positions that a new reader may get: one, except near the oldest message of a gated
+    /// ring, where the ring promises only that the message still exists.
     pub(crate) fn may_join_at(&self, start: Start) -> RangeInclusive<u64> {
         let oldest = self.next.saturating_sub(self.slots).max(self.first);
         let next = self.next;
@@ -195,8 +197,8 @@ impl Model {
         Ok(message)
     }
 
-    /// A batch of at most `most` messages, each of which `fits` may refuse: the messages that are available. Only the first
-    /// message can cause an error.
+    /// A batch of at most `most` messages, each of which `fits` may refuse: the messages that are
+    /// available. Only the first message can cause an error.
     pub(crate) fn read_batch(
         &mut self,
         id: usize,
@@ -252,7 +254,8 @@ impl Model {
             return Err(Self::skip(reader, reader.floor));
         }
         if reader.position < oldest {
-            // A quarter of the ring above the oldest message, so that the writer does not overtake it again at once.
+            // A quarter of the ring above the oldest message, so that the writer does not overtake
+            // it again at once.
             let resume = (next + slots / 4 - slots).max(reader.position + 1);
             return Err(Self::skip(reader, resume));
         }

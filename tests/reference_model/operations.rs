@@ -25,7 +25,8 @@ impl Len {
 pub(crate) enum Call {
     /// The non-blocking call.
     Try,
-    /// The blocking call if the model predicts that it returns at once, else the call with a timeout of zero.
+    /// The blocking call if the model predicts that it returns at once, else the call with a
+    /// timeout of zero.
     Wait,
 }
 
@@ -70,7 +71,8 @@ pub(crate) enum Batch {
     Each { count: usize, bytes: Len },
 }
 
-/// One operation. The indices of writers, readers and takers select among the registered ones, so each is valid.
+/// One operation. The indices of writers, readers and takers select among the registered ones, so
+/// each is valid.
 #[rustfmt::skip]
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -113,8 +115,8 @@ fn write() -> impl Strategy<Value = Op> {
         .prop_map(|(writer, count, call, len, tag, meta)| Op::Write { writer, count, call, len, tag, meta })
 }
 
-/// Batches of few messages and of more than there are slots. Half of the end-to-end batches use whole slots, so that
-/// several have the same length.
+/// Batches of few messages and of more than there are slots. Half of the end-to-end batches use
+/// whole slots, so that several have the same length.
 fn batch() -> impl Strategy<Value = Batch> {
     let count = || prop_oneof![3 => 0..5usize, 1 => 10..70usize];
     let each = prop_oneof![1 => Just(Len::Share(1000)), 1 => len()];
@@ -195,8 +197,9 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Op>> {
     (opening, proptest::collection::vec(op(), 0..60)).prop_map(|(opening, rest)| [opening, rest].concat())
 }
 
-/// First sequences from which a history passes a value at which some counter gets one more bit or wraps. Stamps keep 63
-/// bits less those of a length; the words of arena slots 62 bits less those of a buffer, in laps of the ring.
+/// First sequences from which a history passes a value at which some counter gets one more bit or
+/// wraps. Stamps keep 63 bits less those of a length; the words of arena slots 62 bits less those
+/// of a buffer, in laps of the ring.
 fn first_sequence(slots: usize) -> impl Strategy<Value = u64> {
     let limit = prop_oneof![
         1 => Just(0),

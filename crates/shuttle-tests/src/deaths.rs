@@ -37,8 +37,8 @@ pub(crate) fn call<T>(fate: Option<Failpoint>, call: impl FnOnce() -> T) -> Ende
 /// At these points the message of a writer is published.
 const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
 
-/// A writer writes `count` messages. It may die in a call, and then a successor continues. Calls `published` once per
-/// message, with its sequence if the writer got it.
+/// A writer writes `count` messages. It may die in a call, and then a successor continues. Calls
+/// `published` once per message, with its sequence if the writer got it.
 pub(crate) fn write(
     ring: &Ring,
     mut writer: Writer,

@@ -1,11 +1,13 @@
-//! Random schedules of seqring's own functions, with more threads and messages than the models of `loom-tests` can explore.
+//! Random schedules of seqring's own functions, with more threads and messages than the models of
+//! `loom-tests` can explore.
 //!
-//! `cargo run --release` runs each scenario for five seconds, `-- SECONDS [SEED]` for that time from that seed on. A
-//! failure prints the scenario and the seed of its batch; `-- NAME SEED` repeats the same schedules of that batch and shows
-//! the failure.
+//! `cargo run --release` runs each scenario for five seconds, `-- SECONDS [SEED]` for that time
+//! from that seed on. A failure prints the scenario and the seed of its batch; `-- NAME SEED`
+//! repeats the same schedules of that batch and shows the failure.
 //!
-//! Every run of a scenario draws its ring, its participants, and their deaths at failpoints. Schedules are sequentially
-//! consistent: these tests find errors of logic; the models find wrong memory orderings.
+//! Every run of a scenario draws its ring, its participants, and their deaths at failpoints.
+//! Schedules are sequentially consistent: these tests find errors of logic; the models find wrong
+//! memory orderings.
 
 mod deaths;
 mod ledger;

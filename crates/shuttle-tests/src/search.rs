@@ -40,8 +40,8 @@ pub(crate) fn all(time: Duration, seed: u64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The batch of a seed, with one of three schedulers: uniform choice of the next thread; probabilistic concurrency testing
-/// with few preemptions; or uniform choice among schedules.
+/// The batch of a seed, with one of three schedulers: uniform choice of the next thread;
+/// probabilistic concurrency testing with few preemptions; or uniform choice among schedules.
 pub(crate) fn batch(scenario: &'static Scenario, seed: u64) {
     match seed % 3 {
         0 => run(scenario, RandomScheduler::new_from_seed(seed, BATCH)),

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 /// The number of the victim as a writer; the others have higher ones.
 const VICTIM: u64 = 0;
-/// The messages that a victim handles; more, if its point depends on the state of another participant.
+/// The messages that a victim handles; more, if its point depends on the state of another
+/// participant.
 const VICTIM_MESSAGES: u64 = 2_000;
 const PARTICIPANTS: usize = 16;
-/// The others move at most so many messages after a victim continues, or if it is going to be killed.
+/// The others move at most so many messages after a victim continues, or if it is going to be
+/// killed.
 const AFTERWARDS: u64 = 10_000;
 
 /// The role of a victim, and its ring.
@@ -113,8 +115,8 @@ impl Role {
         }
     }
 
-    /// Whether the others can continue while the victim is stopped: not without the one writer, and not behind a gated
-    /// reader.
+    /// Whether the others can continue while the victim is stopped: not without the one writer, and
+    /// not behind a gated reader.
     fn is_dispensable(self) -> bool {
         !matches!(self, Role::Writer(..) | Role::Reader(_, Delivery::Gated))
     }
@@ -166,7 +168,8 @@ pub(crate) fn be_victim(point: Failpoint, role: Role, name: &str) {
             while n < VICTIM_MESSAGES || (needs_others(point) && victim::passes() == 0) {
                 let taken = taker.take().expect("the ring stays open");
                 let (writer, number) = numbers(&taken).expect("whole messages");
-                // Logged before it is finished: a message that is not in the log goes to another taker.
+                // Logged before it is finished: a message that is not in the log goes to another
+                // taker.
                 let logged = log.write_all([writer, number].map(u64::to_le_bytes).as_flattened());
                 logged.and_then(|()| log.flush()).expect("the parent reads");
                 n += 1;
@@ -226,8 +229,8 @@ impl Survivor {
     }
 }
 
-/// Leaves taken, unfinished messages behind, one at a time, as takers that die do. Returns the messages that it finished:
-/// those that were redelivered to it.
+/// Leaves taken, unfinished messages behind, one at a time, as takers that die do. Returns the
+/// messages that it finished: those that were redelivered to it.
 fn leak_messages(ring: &Ring, leaking: &AtomicBool) -> Vec<(u64, u64)> {
     /// The survivor and the victim.
     const OTHERS: usize = 2;
@@ -303,8 +306,8 @@ impl Case {
             let ended = self.with_victim(&ring, &name, &read, (&over, &done), progress);
             leaking.store(false, Ordering::Relaxed);
             let finished = leaks.join().map_err(|_| "a leaking taker panicked")?;
-            // The writers leave instead of closing the ring: all their messages are delivered. A message that races with
-            // `close` might not be.
+            // The writers leave instead of closing the ring: all their messages are delivered. A
+            // message that races with `close` might not be.
             over.store(true, Ordering::Relaxed);
             let mut received = reading.join().map_err(|_| "the reader panicked")??;
             if let Ok(ended) = &ended {
@@ -385,8 +388,9 @@ impl Case {
         }
     }
 
-    /// Adds the messages of the victim to those of the others: together, each message came once. A victim may be killed
-    /// after it logged its last message and before it finished it: then another taker has that message, too.
+    /// Adds the messages of the victim to those of the others: together, each message came once. A
+    /// victim may be killed after it logged its last message and before it finished it: then
+    /// another taker has that message, too.
     fn check_log(self, received: &mut Deliveries, log: &[(u64, u64)]) -> Result<(), String> {
         let twice = log.iter().filter(|(writer, n)| !received.record(*writer, *n)).count();
         if twice > usize::from(self.fate == Fate::Killed) {

@@ -1,12 +1,12 @@
-//! The writer is stopped and killed while it evicts a reader that holds a view, and while it switches to its standby
-//! buffer.
+//! The writer is stopped and killed while it evicts a reader that holds a view, and while it
+//! switches to its standby buffer.
 //!
-//! The view's bytes do not change, whether the writer or a successor continues. In the end the reader has received each
-//! message or its loss was counted.
+//! The view's bytes do not change, whether the writer or a successor continues. In the end the
+//! reader has received each message or its loss was counted.
 //!
-//! Also, a reader is stopped and killed in the middle of a read in a ring of arena slots: a read pins its message, as a
-//! view does. The one writer continues with its standby buffer, and so does its successor. Many writers wait, and name the
-//! reader.
+//! Also, a reader is stopped and killed in the middle of a read in a ring of arena slots: a read
+//! pins its message, as a view does. The one writer continues with its standby buffer, and so does
+//! its successor. Many writers wait, and name the reader.
 
 use crate::case::afterwards;
 use crate::message::{SLOT_BYTES, message, numbers, read_all};
@@ -63,7 +63,8 @@ pub(crate) fn run(point: Failpoint, class: SlotClass, fate: Fate, messages: u64)
     })
 }
 
-/// The slow reader holds a view of message 0 until the victim has continued or died, and others have written over it.
+/// The slow reader holds a view of message 0 until the victim has continued or died, and others
+/// have written over it.
 fn evict(
     ring: &Ring,
     name: &str,
@@ -88,7 +89,8 @@ fn evict(
     Ok(if fate == Fate::Killed { messages } else { VICTIM_MESSAGES })
 }
 
-/// The messages that the slow reader gets from `next` on, and those that it missed, are all that were published.
+/// The messages that the slow reader gets from `next` on, and those that it missed, are all that
+/// were published.
 fn check_total(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), String> {
     let mut out = [0; SLOT_BYTES];
     loop {

@@ -1,16 +1,19 @@
 //! Stops and kills processes at every failpoint of the protocols, while other processes continue.
 //!
-//! `cargo run --release` runs every case with 10^4 messages and prints a table. `-- MESSAGES` sets another number, and
-//! `-- MESSAGES POINT…` runs the cases of the points whose names contain one of these.
+//! `cargo run --release` runs every case with 10^4 messages and prints a table. `-- MESSAGES` sets
+//! another number, and `-- MESSAGES POINT…` runs the points whose names contain one of
+//! these.
 //!
-//! A case is a role in a ring, a point, and a fate. The victim process stops itself (SIGSTOP) at the point. The others, if
-//! they can, move that many messages (10^4 if the victim is going to be killed). Then the victim is continued and finishes
-//! its messages, or it is killed and a successor takes its place; and 10^4 more messages are moved. A case fails if a
-//! message is torn, duplicated, foreign, or lost where the ring promises otherwise; if a process hangs; or if a victim does
-//! not reach its point.
+//! A case is a role in a ring, a point, and a fate. The victim process stops itself (SIGSTOP) at
+//! the point. The others, if they can, move that many messages (10^4 if the victim is going to be
+//! killed). Then the victim is continued and finishes its messages, or it is killed and a successor
+//! takes its place; and 10^4 more messages are moved. A case fails if a message is torn,
+//! duplicated, foreign, or lost where the ring promises otherwise; if a process hangs; or if a
+//! victim does not reach its point.
 //!
-//! These have cases of their own: recovery of dead participants (`recovery`), parking of readers (`park`), eviction of
-//! readers (`eviction`), workers of a pipeline (`pipeline`), and the creation and removal of segments (`segment`).
+//! These have cases of their own: recovery of dead participants (`recovery`), parking of readers
+//! (`park`), eviction of readers (`eviction`), workers of a pipeline (`pipeline`), and the creation
+//! and removal of segments (`segment`).
 
 mod case;
 mod eviction;
@@ -87,7 +90,8 @@ impl Outcome {
         }
     }
 
-    /// Prints the row of the point. Returns whether every case held, and there were stops and kills.
+    /// Prints the row of the point. Returns whether every case held, and there were stops and
+    /// kills.
     fn report(&self, point: Failpoint) -> bool {
         let Outcome { stops, kills, moved, failures } = self;
         let verdict = match (failures.is_empty(), *stops > 0 && *kills > 0) {

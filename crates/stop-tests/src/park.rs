@@ -1,7 +1,8 @@
 //! Processes are stopped and killed while they park or resume a reader.
 //!
-//! The writer waits for a parked reader. While the victim is stopped, the others check that no message is lost and that no
-//! other process gets the reader. They continue when the victim does, or is dead.
+//! The writer waits for a parked reader. While the victim is stopped, the others check that no
+//! message is lost and that no other process gets the reader. They continue when the victim does,
+//! or is dead.
 
 use crate::case::afterwards;
 use crate::message::{SLOT_BYTES, message, numbers};
@@ -23,7 +24,8 @@ pub(crate) fn reaches(point: Failpoint) -> bool {
     matches!(point, Failpoint::ReaderParking | Failpoint::ReaderParked | Failpoint::ReaderResuming)
 }
 
-/// The victim that parks a reader, prints its ticket, and waits until another process has resumed it.
+/// The victim that parks a reader, prints its ticket, and waits until another process has resumed
+/// it.
 pub(crate) fn be_parker(point: Failpoint, name: &str) {
     let ring = Ring::open(name).expect("the parent created it");
     let reader = ring.reader(Start::Next).expect("there is an entry");

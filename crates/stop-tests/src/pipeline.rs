@@ -1,5 +1,6 @@
-//! Workers of a pipeline die at a point. If a producer dies, each item still comes once, made by another producer, or the
-//! death is reported in the item's place. If the commander dies, the items that it issued come, and then its death.
+//! Workers of a pipeline die at a point. If a producer dies, each item still comes once, made by
+//! another producer, or the death is reported in the item's place. If the commander dies, the items
+//! that it issued come, and then its death.
 
 use crate::victim::{self, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
@@ -34,7 +35,8 @@ pub(crate) fn reaches(point: Failpoint) -> bool {
     )
 }
 
-/// How many commands the commander has issued at the point, if it reaches it. Producers find all of them.
+/// How many commands the commander has issued at the point, if it reaches it. Producers find all of
+/// them.
 fn issued_at(point: Failpoint) -> Option<u64> {
     match point {
         Failpoint::SeatTaken => Some(0),
@@ -123,7 +125,8 @@ impl Worker for Process {
     }
 }
 
-/// Whether a single producer reaches the point with the result that fills the results' ring, while none is consumed.
+/// Whether a single producer reaches the point with the result that fills the results' ring, while
+/// none is consumed.
 fn fills(point: Failpoint) -> bool {
     reaches(point) && !matches!(point, Failpoint::SeatTaken | Failpoint::BellCleared)
 }
@@ -166,8 +169,8 @@ fn run_in(order: Order, point: Failpoint) -> Result<(), String> {
     }
 }
 
-/// The consumer takes nothing before the victim is dead. The last result of the victim, if it is published, fills the
-/// results' ring. Returns how many items did not come.
+/// The consumer takes nothing before the victim is dead. The last result of the victim, if it is
+/// published, fills the results' ring. Returns how many items did not come.
 fn run_full(point: Failpoint) -> Result<u64, String> {
     let pipeline = pipeline(Order::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
     let victims = Victims::new(WorkerRole::Producer(0), point);
@@ -194,8 +197,8 @@ fn run_full(point: Failpoint) -> Result<u64, String> {
     Err(format!("{} of {ITEMS} were reported, {skipped} as skipped", numbers.len()))
 }
 
-/// The commander is the victim. The consumer takes nothing before it is dead and all results are complete. Returns how many
-/// items came.
+/// The commander is the victim. The consumer takes nothing before it is dead and all results are
+/// complete. Returns how many items came.
 pub(crate) fn run_commander(point: Failpoint) -> Result<u64, String> {
     let mut came = 0;
     for order in ORDERS {

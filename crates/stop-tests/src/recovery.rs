@@ -1,8 +1,8 @@
 //! Processes are stopped and killed while they recover the entry of a dead one.
 //!
-//! A writer or reader is killed. A second process finds it dead, and is stopped or killed in the middle of the recovery.
-//! This process, the third, waits while the second is stopped, and no longer: then it must get the first one's death as if
-//! the second had not been interrupted.
+//! A writer or reader is killed. A second process finds it dead, and is stopped or killed in the
+//! middle of the recovery. This process, the third, waits while the second is stopped, and no
+//! longer: then it must get the first one's death as if the second had not been interrupted.
 
 use crate::message::{SLOT_BYTES, message};
 use crate::victim::{self, Fate, TIMEOUT, text};

@@ -1,5 +1,5 @@
-//! The failpoints in the creation and removal of segments: a victim creates, opens or leaves a ring, and other processes
-//! use the same name meanwhile and afterwards.
+//! The failpoints in the creation and removal of segments: a victim creates, opens or leaves a
+//! ring, and other processes use the same name meanwhile and afterwards.
 
 use crate::victim::{self, Fate, text};
 use seqring::failpoints::Failpoint;
@@ -55,8 +55,9 @@ pub(crate) fn run(point: Failpoint, backend: Backend, fate: Fate, messages: u64)
             drop(found);
             Some(Ring::open(&at).map_err(text)?)
         }
-        // Between the decision of the last user and the removal, no process can open the ring, and the error gives the
-        // reason. No other process may remove the name either: the removal would then hit the next ring of that name.
+        // Between the decision of the last user and the removal, no process can open the ring, and
+        // the error gives the reason. No other process may remove the name either: the removal
+        // would then hit the next ring of that name.
         (Failpoint::SegmentDeserted, _) => {
             for result in [Ring::open(&at).map(drop), Ring::unlink(&at)] {
                 match result {
@@ -73,7 +74,8 @@ pub(crate) fn run(point: Failpoint, backend: Backend, fate: Fate, messages: u64)
         moved += exchange(ring, messages)?;
     }
     victim::end(&mut victim, fate)?;
-    // A continued victim has removed the name; a killed one has left it. The name can be used in both cases.
+    // A continued victim has removed the name; a killed one has left it. The name can be used in
+    // both cases.
     let ring = ring.map_or_else(|| Ring::open_or_create(&at, &config()).map_err(text), Ok)?;
     moved += exchange(&ring, messages)?;
     let other = Ring::open(&at).map_err(text)?;

@@ -1,4 +1,5 @@
-//! Messages with assigned numbers: each number once and in order, also with repeated publications and a dead writer.
+//! Messages with assigned numbers: each number once and in order, also with repeated publications
+//! and a dead writer.
 
 use super::messages::{assert_owned_once, message, take};
 use super::queue::ring;
@@ -38,8 +39,8 @@ pub(super) fn out_of_order() {
     drop(one);
 }
 
-/// A writer dies after its message, which is not the next one, is published and before it updates its intent; others
-/// reuse the slot.
+/// A writer dies after its message, which is not the next one, is published and before it updates
+/// its intent; others reuse the slot.
 pub(super) fn writer_died() {
     let ring = ring(2, 4);
     let (mut victim, mut other) = (ring.writer().unwrap(), ring.writer().unwrap());

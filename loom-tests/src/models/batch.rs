@@ -4,7 +4,8 @@ use super::messages::{gap_or_closed, gated, message, number, shared};
 use seqring::model::heavy_barrier;
 use seqring::{Delivery, Reader, Ring, SlotClass, Start, WaitStrategy};
 
-/// Two slots: the writer overwrites the first and the second message of a chunk that the reader copies.
+/// Two slots: the writer overwrites the first and the second message of a chunk that the reader
+/// copies.
 pub(super) fn torn() {
     read_twice_while(shared(2, SlotClass::Packed, Delivery::Lossy), 1, |_, writer| {
         assert_eq!(writer.try_write_each(&[message(1), message(2), message(3)]), Ok(3));
@@ -55,7 +56,8 @@ pub(super) fn notify() {
     drop(writing.join().unwrap());
 }
 
-/// Reads a batch that begins with message `next`: whole messages in order. Returns the number that is next then.
+/// Reads a batch that begins with message `next`: whole messages in order. Returns the number that
+/// is next then.
 fn read_whole(reader: &mut Reader, next: u64) -> u64 {
     let mut out = [0; 32];
     match reader.try_read_batch(16, &mut out) {

@@ -1,5 +1,5 @@
-//! A reader leaves and another takes its entry: the reads of the first happen before the writes that the cursor of the
-//! second permits.
+//! A reader leaves and another takes its entry: the reads of the first happen before the writes
+//! that the cursor of the second permits.
 
 use super::messages::{gated, message, number};
 use seqring::{Reader, SlotClass, Start};

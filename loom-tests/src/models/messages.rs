@@ -7,7 +7,8 @@ use seqring::{
 };
 use std::ops::Range;
 
-/// Message `n`: two equal words, so that a torn message is detected; never zero, so that a missing one is.
+/// Message `n`: two equal words, so that a torn message is detected; never zero, so that a missing
+/// one is.
 pub(crate) fn message(n: u64) -> [u8; 16] {
     [n as u8 + 1; 16]
 }
@@ -46,7 +47,8 @@ pub(crate) fn try_write_all(writer: &mut Writer, numbers: Range<u64>) -> u64 {
     numbers.filter(|n| try_write(writer, *n)).count() as u64
 }
 
-/// Writes the next message up to `tries` times, from number `first` on. Returns how many there was room for.
+/// Writes the next message up to `tries` times, from number `first` on. Returns how many there was
+/// room for.
 pub(crate) fn write_next(writer: &mut Writer, first: u64, tries: usize) -> u64 {
     (0..tries).fold(0, |written, _| written + u64::from(try_write(writer, first + written)))
 }
@@ -86,7 +88,8 @@ fn skipped(error: &TryReadError, allowed: Allowed) -> u64 {
     allowed(error).unwrap_or_else(|| panic!("{error}"))
 }
 
-/// Reads up to `tries` times: whole messages, in order from `next` on. Returns the number that is next then.
+/// Reads up to `tries` times: whole messages, in order from `next` on. Returns the number that is
+/// next then.
 pub(crate) fn read_in_order(reader: &mut Reader, mut next: u64, tries: usize, allowed: Allowed) -> u64 {
     for _ in 0..tries {
         let mut out = [0; 16];
@@ -115,7 +118,8 @@ pub(crate) fn view_in_order(reader: &mut Reader, mut next: u64, tries: usize, al
     next
 }
 
-/// Reads up to `tries` times: whole messages, in any order. Returns them, and how many were skipped.
+/// Reads up to `tries` times: whole messages, in any order. Returns them, and how many were
+/// skipped.
 pub(crate) fn read_any(reader: &mut Reader, tries: usize, allowed: Allowed) -> (Vec<u64>, u64) {
     let (mut read, mut missed) = (Vec::new(), 0);
     for _ in 0..tries {

@@ -1,4 +1,5 @@
-//! Many writers on one slot: each message whole and once, and each buffer with one owner, also when a writer dies.
+//! Many writers on one slot: each message whole and once, and each buffer with one owner, also when
+//! a writer dies.
 
 use super::messages::{assert_owned_once, gap_or_closed, message, read_any, try_write};
 use loom::thread::{self, JoinHandle};
@@ -87,7 +88,8 @@ pub(super) fn register() {
     drop(handles);
 }
 
-/// One writer dies at a point; a second continues. A survivor determines the dead writer's buffer before and after.
+/// One writer dies at a point; a second continues. A survivor determines the dead writer's buffer
+/// before and after.
 fn died_at(point: Failpoint) {
     let ring = ring(Delivery::Lossy, 1, 3);
     let (mut victim, other) = (ring.writer().unwrap(), ring.writer().unwrap());
@@ -101,7 +103,8 @@ fn died_at(point: Failpoint) {
     drop(other);
 }
 
-/// As [`died_at`] after the exchange; one of two others helps, and the other displaces the dead writer's message.
+/// As [`died_at`] after the exchange; one of two others helps, and the other displaces the dead
+/// writer's message.
 pub(super) fn died_helped() {
     let ring = ring(Delivery::Lossy, 1, 3);
     let (mut victim, one, two) = (ring.writer().unwrap(), ring.writer().unwrap(), ring.writer().unwrap());

@@ -3,8 +3,9 @@
 use super::messages::{gated, message, number};
 use seqring::{SlotClass, Start, TryReadError};
 
-/// Two slots, three buffers. A third thread skips the reader by two messages. One check of the limit may then let the
-/// writer publish two more, and fill for the second the buffer that the first displaced: the view's.
+/// Two slots, three buffers. A third thread skips the reader by two messages. One check of the
+/// limit may then let the writer publish two more, and fill for the second the buffer that the
+/// first displaced: the view's.
 pub(super) fn view_held_while_skipped() {
     let ring = gated(2, 2, SlotClass::Arena);
     let mut writer = ring.writer().unwrap();

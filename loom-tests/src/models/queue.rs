@@ -1,4 +1,5 @@
-//! Queues: each message goes to one taker, and buffers are handed on in both directions, also when a participant dies.
+//! Queues: each message goes to one taker, and buffers are handed on in both directions, also when
+//! a participant dies.
 
 use super::messages::{
     assert_each_once, assert_owned_once, message, number, take, take_in_thread, write_in_thread,
@@ -59,8 +60,8 @@ pub(super) fn taker_dies(mut victim: Taker, point: Failpoint) -> (bool, usize) {
     (died, abandon_taker(victim))
 }
 
-/// A taker dies at a point, another continues, and a writer reuses the slot. Each message comes once: the message of the
-/// dead taker is redelivered.
+/// A taker dies at a point, another continues, and a writer reuses the slot. Each message comes
+/// once: the message of the dead taker is redelivered.
 fn taker_died_at(point: Failpoint) {
     let ring = ring(1, 4);
     let (mut writer, victim, other) = (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
@@ -107,8 +108,8 @@ pub(super) fn redelivered_once() {
     drop((writer, there));
 }
 
-/// A taker searches for messages of dead takers. It finds an entry that a taker has left and in which a writer has died
-/// meanwhile: that death is reported.
+/// A taker searches for messages of dead takers. It finds an entry that a taker has left and in
+/// which a writer has died meanwhile: that death is reported.
 pub(super) fn entry_changed_role() {
     let ring = ring(1, 3);
     let (leaver, mut taker) = (ring.taker().unwrap(), ring.taker().unwrap());
@@ -137,8 +138,8 @@ pub(super) fn entry_changed_role() {
     assert_owned_once(&ring);
 }
 
-/// A writer dies after its message is published and before it updates its intent; a taker takes the message, and another
-/// writer continues.
+/// A writer dies after its message is published and before it updates its intent; a taker takes the
+/// message, and another writer continues.
 pub(super) fn writer_died() {
     let ring = ring(1, 4);
     let (mut victim, other, taker) = (ring.writer().unwrap(), ring.writer().unwrap(), ring.taker().unwrap());

@@ -1,4 +1,5 @@
-//! A reader that registers with a gated ring while the writer runs is not overtaken from its first message on.
+//! A reader that registers with a gated ring while the writer runs is not overtaken from its first
+//! message on.
 
 use super::messages::{empty, gated, message, read_in_order};
 use seqring::{SlotClass, Start};

@@ -3,8 +3,8 @@
 use super::messages::{message, shared};
 use seqring::{Delivery, SlotClass, Start, TryReadError};
 
-/// A third thread saw a message and skips the reader beyond it. The reader acquires the skip and so sees that message,
-/// too: it does not report the segment as corrupt.
+/// A third thread saw a message and skips the reader beyond it. The reader acquires the skip and so
+/// sees that message, too: it does not report the segment as corrupt.
 pub(super) fn by_a_third_thread() {
     let ring = shared(2, SlotClass::Packed, Delivery::Lossy);
     let mut writer = ring.writer().unwrap();

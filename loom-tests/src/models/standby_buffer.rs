@@ -1,5 +1,5 @@
-//! The buffer of a skipped reader's view is not filled while the view lives, and is reused after it. Withdrawn buffers of
-//! read messages are reused at once.
+//! The buffer of a skipped reader's view is not filled while the view lives, and is reused after
+//! it. Withdrawn buffers of read messages are reused at once.
 
 use super::messages::{empty, gated, message, number, try_write, view_in_order, write_in_thread};
 use seqring::model::{Failpoint, dies_at, exclusive_payloads};
@@ -12,8 +12,8 @@ fn large(slots: usize, participants: usize) -> Ring {
     Ring::heap(&config).unwrap()
 }
 
-/// The reader was skipped while it views message 0. The writer publishes over that one, and over later ones, and fills the
-/// buffer again only when the view is dropped.
+/// The reader was skipped while it views message 0. The writer publishes over that one, and over
+/// later ones, and fills the buffer again only when the view is dropped.
 pub(super) fn view_of_a_skipped_reader() {
     let ring = gated(1, 2, SlotClass::Arena);
     let mut writer = ring.writer().unwrap();
@@ -41,9 +41,9 @@ pub(super) fn view_of_a_skipped_reader() {
     drop(writing.join().unwrap());
 }
 
-/// A reader views the buffer in the writer's standby position. Another reader was skipped too: it pins a message that it
-/// found before, and stops before it releases the pin. The writer leaves. Its successor fills the second buffer, not the
-/// first.
+/// A reader views the buffer in the writer's standby position. Another reader was skipped too: it
+/// pins a message that it found before, and stops before it releases the pin. The writer leaves.
+/// Its successor fills the second buffer, not the first.
 pub(super) fn successor() {
     let ring = gated(1, 3, SlotClass::Arena);
     let mut writer = ring.writer().unwrap();
@@ -79,13 +79,14 @@ pub(super) fn withdraw() {
     drop(writer);
 }
 
-/// A reader registers while the writer withdraws messages that another has read: it finds the messages that its position
-/// promises.
+/// A reader registers while the writer withdraws messages that another has read: it finds the
+/// messages that its position promises.
 pub(super) fn withdraw_register() {
     register_while_withdrawing(2);
 }
 
-/// The same with a position so far below the newest message that the limit of the writer's second check matters.
+/// The same with a position so far below the newest message that the limit of the writer's second
+/// check matters.
 pub(super) fn withdraw_register_low() {
     register_while_withdrawing(3);
 }

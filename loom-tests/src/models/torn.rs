@@ -8,8 +8,8 @@ pub(super) fn inline() {
     read_while(shared(1, SlotClass::Packed, Delivery::Lossy), 0, 1, |_, writer| write(writer, 0..2));
 }
 
-/// Three slots: before each lap the writer stores to the next slots (a prefetch for writing) while the reader reads their
-/// messages.
+/// Three slots: before each lap the writer stores to the next slots (a prefetch for writing) while
+/// the reader reads their messages.
 pub(super) fn prefetch() {
     read_while(shared(3, SlotClass::Packed, Delivery::Lossy), 0, 2, |_, writer| write(writer, 0..4));
 }
@@ -33,8 +33,8 @@ fn write(writer: &mut Writer, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// Writes the first messages, then reads in some tries while another thread runs `write_more`: each message whole and in
-/// order, and each lost one counted.
+/// Writes the first messages, then reads in some tries while another thread runs `write_more`: each
+/// message whole and in order, and each lost one counted.
 fn read_while(ring: Ring, before: u64, tries: usize, write_more: fn(&Ring, &mut Writer)) {
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();

@@ -1,4 +1,5 @@
-//! Many writers, and readers that register at any time: a reader gets each message in order, or it is counted as missed.
+//! Many writers, and readers that register at any time: a reader gets each message in order, or it
+//! is counted as missed.
 
 use super::assert_owned_once;
 use crate::deaths::{Ended, call, draw, fate, one_in, write};

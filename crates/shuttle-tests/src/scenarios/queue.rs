@@ -1,5 +1,5 @@
-//! Writers and takers of a queue: each message goes to one taker, in order, with deaths at every point. The unfinished
-//! message of a dead taker is redelivered.
+//! Writers and takers of a queue: each message goes to one taker, in order, with deaths at every
+//! point. The unfinished message of a dead taker is redelivered.
 
 use super::assert_owned_once;
 use crate::deaths::{Ended, call, draw, fate, one_in, write};
@@ -104,7 +104,8 @@ fn take(common: &Common) {
 fn take_one(common: &Common, taker: &mut Taker, order: &mut Order) -> Result<bool, TryReadError> {
     let taken = taker.try_take()?;
     let message = Message::from_bytes(&taken);
-    // Not a redelivered message: the entry that holds it is not known here, so it could not be buried.
+    // Not a redelivered message: the entry that holds it is not known here, so it could not be
+    // buried.
     if common.deaths > 0 && !taken.is_redelivered() && one_in(2 * common.deaths) {
         std::mem::forget(taken);
         return Ok(true);

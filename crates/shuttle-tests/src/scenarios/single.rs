@@ -1,4 +1,5 @@
-//! One writer and its successors, in every slot class: a reader gets each message, or it is counted as missed.
+//! One writer and its successors, in every slot class: a reader gets each message, or it is counted
+//! as missed.
 
 use crate::deaths::{draw, write};
 use crate::ledger::Order;

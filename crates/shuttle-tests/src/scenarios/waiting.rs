@@ -1,4 +1,5 @@
-//! All participants wait by sleeping, without timeouts: a lost wake is a deadlock, which shuttle reports.
+//! All participants wait by sleeping, without timeouts: a lost wake is a deadlock, which shuttle
+//! reports.
 
 use crate::deaths::{draw, one_in};
 use crate::ledger::{Ledger, Order};

@@ -1,4 +1,5 @@
-//! A participant that waits for a dead one continues; and each reader gets a death once, after the messages before it.
+//! A participant that waits for a dead one continues; and each reader gets a death once, after the
+//! messages before it.
 
 use super::super::messages::{assert_owned_once, gated, message, number, try_write_all};
 use loom::thread;
@@ -101,7 +102,8 @@ pub(in super::super) fn two_finders() {
     other_log.finish(there);
 }
 
-/// The participant that finds a dead writer dies after it has marked the writer; the next finder completes the recovery.
+/// The participant that finds a dead writer dies after it has marked the writer; the next finder
+/// completes the recovery.
 pub(in super::super) fn finder_died() {
     let ring = ring(3);
     let mut victim = ring.writer().unwrap();
@@ -124,7 +126,8 @@ pub(in super::super) fn finder_died() {
     log.finish(reader);
 }
 
-/// A reader dies at a point of a read, and the writer that it blocked continues: over its bytes only when it is dead.
+/// A reader dies at a point of a read, and the writer that it blocked continues: over its bytes
+/// only when it is dead.
 fn reader_died_at(point: Failpoint, class: SlotClass) {
     let ring = gated(1, 2, class);
     let mut writer = ring.writer().unwrap();
@@ -152,7 +155,8 @@ pub(in super::super) fn reader_pinning() {
     reader_died_at(Failpoint::ReadPinned, SlotClass::Arena);
 }
 
-/// One of two writers finds a dead reader, and dies when the reader blocks no writer any more and its entry is not free.
+/// One of two writers finds a dead reader, and dies when the reader blocks no writer any more and
+/// its entry is not free.
 pub(in super::super) fn reader_finder_died() {
     exclusive_payloads(true);
     let config = Config::new(1, 16).delivery(Delivery::Gated).writers(Writers::Many).participants(3);

@@ -1,4 +1,5 @@
-//! A reader is evicted in the middle of a copy, or while it holds a view: its result is whole, or its loss is counted.
+//! A reader is evicted in the middle of a copy, or while it holds a view: its result is whole, or
+//! its loss is counted.
 
 use super::super::messages::{empty_or_gap, message, number, read_in_order, try_write};
 use loom::thread;
@@ -6,8 +7,8 @@ use seqring::model::{evict, exclusive_payloads};
 use seqring::{Config, Lagged, Reader, Ring, SlotClass, Start, TryReadError, Writer};
 use std::time::Duration;
 
-/// A writer writes messages from 1 on and evicts the reader that blocks it, while `read` reads in up to so many tries,
-/// from a number on. Time does not pass in models: only [`evict`] evicts.
+/// A writer writes messages from 1 on and evicts the reader that blocks it, while `read` reads in
+/// up to so many tries, from a number on. Time does not pass in models: only [`evict`] evicts.
 fn evict_while(class: SlotClass, read: fn(&mut Reader, u64, usize) -> u64) {
     let never = Duration::from_millis(u32::MAX.into());
     let config = Config::new(1, 16).participants(2).slot_class(class).evict_after(never);

@@ -1,4 +1,5 @@
-//! A reader is parked and resumed: no message is lost in between, and of two threads that resume it one succeeds.
+//! A reader is parked and resumed: no message is lost in between, and of two threads that resume it
+//! one succeeds.
 
 use super::super::messages::{empty, gated, message, read_in_order, write_next};
 use loom::thread::{self, JoinHandle};
@@ -62,8 +63,8 @@ pub(in super::super) fn resume_once() {
     drop(writer);
 }
 
-/// The parker dies, a thread resumes the reader, and the writer that waits for the reader checks for the dead: the reader
-/// is resumed with all its messages, or gone.
+/// The parker dies, a thread resumes the reader, and the writer that waits for the reader checks
+/// for the dead: the reader is resumed with all its messages, or gone.
 pub(in super::super) fn parker_died() {
     let (ring, writer, parked) = parked();
     let ticket = parked.ticket();

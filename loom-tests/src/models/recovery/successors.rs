@@ -1,4 +1,5 @@
-//! The successor of a dead participant takes over its position and its buffers, while others continue.
+//! The successor of a dead participant takes over its position and its buffers, while others
+//! continue.
 
 use super::super::messages::{
     Allowed, assert_each_once, assert_owned_once, empty_or_death, empty_or_gap, message, number, read_any,
@@ -18,8 +19,8 @@ fn writer_dies(mut victim: Writer, point: Failpoint, n: u64) -> usize {
 
 const EMPTY_GAP_OR_DEATH: Allowed = |error| empty_or_gap(error).or_else(|| empty_or_death(error));
 
-/// The one writer of inline slots dies in the middle of message 1. Its successor writes that message and another, while a
-/// reader reads.
+/// The one writer of inline slots dies in the middle of message 1. Its successor writes that
+/// message and another, while a reader reads.
 fn inline(point: Failpoint) {
     let ring = shared(2, SlotClass::Packed, Delivery::Lossy);
     let mut victim = ring.writer().unwrap();
@@ -47,13 +48,14 @@ pub(in super::super) fn stored() {
     inline(Failpoint::PublishStored);
 }
 
-/// The one writer of an arena ring dies with a filled buffer, in the middle of message 2. Its successor fills buffers that
-/// no slot refers to, and no unread message.
+/// The one writer of an arena ring dies with a filled buffer, in the middle of message 2. Its
+/// successor fills buffers that no slot refers to, and no unread message.
 pub(in super::super) fn filled() {
     arena(16, 2, Failpoint::PublishFilled);
 }
 
-/// The one writer of an arena ring dies after it has published message 1 and withdrawn the read ones.
+/// The one writer of an arena ring dies after it has published message 1 and withdrawn the read
+/// ones.
 pub(in super::super) fn withdrawn() {
     arena(128, 1, Failpoint::Withdrawn);
 }
@@ -81,8 +83,8 @@ fn arena(slot_bytes: usize, before: u64, point: Failpoint) {
     drop(successor);
 }
 
-/// One of many writers dies at a point of its publication. A successor takes its entry and writes, while another writer
-/// does.
+/// One of many writers dies at a point of its publication. A successor takes its entry and writes,
+/// while another writer does.
 fn one_of_many(point: Failpoint) {
     exclusive_payloads(false);
     let config = Config::new(1, 16).delivery(Delivery::Lossy).writers(Writers::Many).participants(2);
@@ -112,7 +114,8 @@ pub(in super::super) fn owner() {
     one_of_many(Failpoint::ExchangeOwned);
 }
 
-/// A taker dies at a point of its take. One taker continues, and another registers, while the queue is written to.
+/// A taker dies at a point of its take. One taker continues, and another registers, while the queue
+/// is written to.
 fn taker(point: Failpoint) {
     let ring = queue::ring(1, 4);
     let (mut writer, victim, mut other) =
@@ -145,8 +148,8 @@ pub(in super::super) fn take_owner() {
     taker(Failpoint::TakeOwned);
 }
 
-/// A taker died with a message, all writers have left, and a taker registers: a taker that gets the end of the queue has
-/// got every message.
+/// A taker died with a message, all writers have left, and a taker registers: a taker that gets the
+/// end of the queue has got every message.
 pub(in super::super) fn redelivery_before_the_end() {
     let ring = queue::ring(1, 3);
     // The new taker searches the dead taker's entry first.
