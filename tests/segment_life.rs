@@ -190,7 +190,7 @@ fn a_look_keeps_nothing() {
     let name = fresh_name("looked-at");
     let ring = Ring::create(&name, &config().observers(true)).unwrap();
     let segment = Segment::inspect(&name).unwrap();
-    let observer = Ring::observe(&name, Start::Next).unwrap();
+    let observer = seqring::Observer::open(&name, Start::Next).unwrap();
     assert!(segment.is_in_use() && segment.is_named());
     assert_eq!(segment.config(), ring.config());
     drop(ring);
@@ -336,7 +336,10 @@ fn a_ring_lies_on_huge_pages_where_there_are_some() {
         ring.writer().unwrap().write(&[7; 3000]).unwrap();
         assert_eq!(&*reader.view().unwrap(), &[7; 3000]);
     }
-    assert_eq!(Ring::observe(&location, Start::Newest).unwrap().try_read(&mut [0; 3000]).unwrap().len, 3000);
+    assert_eq!(
+        seqring::Observer::open(&location, Start::Newest).unwrap().try_read(&mut [0; 3000]).unwrap().len,
+        3000
+    );
     assert!(Segment::inspect(&location).unwrap().allocated_bytes() >= 2 << 20);
     let all = fs::read_to_string("/proc/meminfo").unwrap();
     let free =

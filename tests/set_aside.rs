@@ -181,7 +181,7 @@ fn an_observer_finds_a_message_that_was_taken_back_overtaken() {
     let name = common::fresh_name("hot");
     let ring = Ring::create(name.clone(), &Config::new(8, 1 << 20).observers(true)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
-    let mut observer = Ring::observe(name, Start::Oldest).unwrap();
+    let mut observer = Observer::open(name, Start::Oldest).unwrap();
     let (mut out, mut next, mut lost) = (vec![0; 1 << 20], 0, 0);
     for n in 0..200_u64 {
         writer.try_write(&n.to_le_bytes().repeat(5000)).unwrap();

@@ -23,7 +23,6 @@ use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{Relaxed, SMALL_IS_LARGE};
 use crate::types::config::{Delivery, Writers};
 use crate::types::error::{Corrupt, RegisterError, TryWriteError};
-use crate::types::frame::Frame;
 use crate::types::message::MessageHeader;
 use crate::types::participant;
 
@@ -146,11 +145,6 @@ impl Publisher {
             refused: 0,
             slots,
         })
-    }
-
-    /// What every payload is, if the ring says so.
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.slots.config().frame
     }
 
     /// The sequence that is published next.

@@ -131,7 +131,7 @@ fn not_written(error: TryWriteError) -> WriteRefused {
         TryWriteError::Full => WriteRefused::Full,
         TryWriteError::TooLarge { len, max } => WriteRefused::TooLarge { bytes: len, slot_bytes: max },
         TryWriteError::Closed => WriteRefused::Closed,
-        error @ (TryWriteError::Forked | TryWriteError::Corrupt(_)) => {
+        error @ (TryWriteError::OtherLength { .. } | TryWriteError::Forked | TryWriteError::Corrupt(_)) => {
             WriteRefused::Failed(EngineError::failed("write", error).into())
         }
     }
@@ -142,9 +142,9 @@ fn not_written_in(timeout: Duration, error: seqring::WriteError) -> WriteError {
         seqring::WriteError::TooLarge { len, max } => WriteError::TooLarge { bytes: len, slot_bytes: max },
         seqring::WriteError::Closed => WriteError::Closed,
         seqring::WriteError::TimedOut { .. } => WriteError::TimedOut { after: timeout },
-        error @ (seqring::WriteError::Forked | seqring::WriteError::Corrupt(_)) => {
-            WriteError::Failed(EngineError::failed("write", error).into())
-        }
+        error @ (seqring::WriteError::OtherLength { .. }
+        | seqring::WriteError::Forked
+        | seqring::WriteError::Corrupt(_)) => WriteError::Failed(EngineError::failed("write", error).into()),
     }
 }
 
