@@ -1,15 +1,17 @@
 //! Lock-free ring buffers in shared memory.
 //!
-//! A [`Ring`] moves messages from one [`Writer`] or many to any number of [`Reader`]s, between the threads of a process or the
-//! processes of a machine. It is for streams that must not stall: video frames, market data, sensor samples, work for a pool of
-//! processes. No message takes a lock or a system call. A participant that is suspended or killed does not stop the others, except
-//! where the mode requires it: writers wait for readers when a [gated](Delivery::Gated) ring is full, and for takers when a
-//! [queue](Delivery::Queue) is.
+//! A [`Ring`] moves messages from one [`Writer`] or many to any number of [`Reader`]s, between the
+//! threads of a process or the processes of a machine. It is for streams that must not stall: video
+//! frames, market data, sensor samples, work for a pool of processes. No message takes a lock or a
+//! system call. A participant that is suspended or killed does not stop the others, except where
+//! the mode requires it: writers wait for readers when a [gated](Delivery::Gated) ring is full, and
+//! for takers when a [queue](Delivery::Queue) is.
 //!
 //! ```
 //! use seqring::{Config, ReadError, Ring, Start};
 //!
-//! // 64 messages of at most 1 KiB. Between processes: `Ring::create("name", …)` here, `Ring::open("name")` there.
+//! // 64 messages of at most 1 KiB. Between processes, instead: `Ring::create("name", …)` in one,
+//! // `Ring::open("name")` in the others.
 //! let ring = Ring::heap(&Config::new(64, 1024))?;
 //! let mut reader = ring.reader(Start::Next)?;
 //! let mut writer = ring.writer()?;
@@ -34,62 +36,68 @@
 //! ```
 //!
 //! # Modes
-//! | mode                                  | writers                                  | readers                                          |
-//! |---------------------------------------|------------------------------------------|--------------------------------------------------|
-//! | [`Delivery::Gated`], the default      | wait for the slowest registered reader   | get every message                                |
-//! | [`Delivery::Lossy`]                   | never wait; one writer is wait-free      | get [`Lagged`] with the number of lost messages  |
-//! | [`Delivery::Queue`]                   | wait for the [`Taker`]s                  | each message goes to exactly one taker           |
-//! | [`Writers::One`], the default         | one at a time                            |                                                  |
-//! | [`Writers::Many`]                     | any number, in the order in which their writes end |                                        |
+//! - [`Delivery::Gated`], the default: writers wait for the slowest registered reader, and readers
+//!   get every message.
+//! - [`Delivery::Lossy`]: writers never wait, and one writer is wait-free. An overtaken reader gets
+//!   [`Lagged`] with the number of messages that it lost.
+//! - [`Delivery::Queue`]: each message goes to exactly one [`Taker`], and writers wait for takers.
+//! - [`Writers::Many`]: any number of writers, instead of one at a time. Messages are in the order
+//!   in which their writes end.
 //!
-//! A gated ring keeps messages only for *registered* readers: register them before the writer writes. Without any reader the ring
-//! is overwritten lap by lap.
+//! A gated ring keeps messages only for *registered* readers: register them before the writer
+//! writes. Without any reader the ring is overwritten lap by lap.
 //!
 //! # Verbs
-//! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at most a duration.
+//! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at
+//! most a duration.
 //!
-//! | to                                              | write                             | read                                |
-//! |-------------------------------------------------|-----------------------------------|-------------------------------------|
-//! | copy a message                                  | [`Writer::write`]                 | [`Reader::read`]                    |
-//! | use large messages in place                     | [`Writer::claim`]                 | [`Reader::view`], [`Taker::take`]   |
-//! | look at a message that may be overwritten       |                                   | [`Reader::read_with`]               |
-//! | copy many messages of one length                | [`Writer::write_batch`]           | [`Reader::read_batch`]              |
-//! | copy many messages of any length                | [`Writer::write_each`]            | [`Reader::read_into`]               |
-//! | add a tag or metadata ([`MessageHeader`])       | [`Writer::write_with`]            | [`Received`], [`Reader::metadata`]  |
-//! | use values, slices and frames instead of bytes  | [`Writer::typed`]                 | [`Reader::typed`], [`View::value`]  |
-//! | publish under numbers assigned beforehand       | [`Writer::assigned`]              | [`Taker::take`]                     |
+//! | to                          | write                   | read                               |
+//! |-----------------------------|-------------------------|------------------------------------|
+//! | copy a message              | [`Writer::write`]       | [`Reader::read`]                   |
+//! | use large messages in place | [`Writer::claim`]       | [`Reader::view`], [`Taker::take`]  |
+//! | read in place, validated    |                         | [`Reader::read_with`]              |
+//! | copy many, of one length    | [`Writer::write_batch`] | [`Reader::read_batch`]             |
+//! | copy many, of any length    | [`Writer::write_each`]  | [`Reader::read_into`]              |
+//! | add a tag or metadata       | [`Writer::write_with`]  | [`Received`], [`Reader::metadata`] |
+//! | pass values, slices, frames | [`Writer::typed`]       | [`Reader::typed`], [`View::value`] |
+//! | use numbers assigned before | [`Writer::assigned`]    | [`Taker::take`]                    |
 //!
 //! # More
-//! | | |
-//! |---|---|
-//! | [`Ring::create`], [`Ring::open`], [`Location`], [`OpenOptions`] | rings under a name: where, with which rights and pages |
-//! | [`Ring::anonymous`], [`send_descriptor`] | rings without a name, sent as descriptors |
-//! | [`WaitStrategy`] | whether a wait spins (sees a change after 0.07 µs; costs a core) or sleeps (20–30 µs) |
-//! | [`Config::evict_after`] | how long writers of a gated ring wait for a living reader that does not move |
-//! | [`Config::frame`], [`Config::timestamp`] | an array description for all payloads; the time of each message |
-//! | [`Reader::notifier`] | a descriptor that becomes readable when there is something to read, for event loops |
-//! | [`Reader::park`], [`Ring::resume`] | a reader handed over to another process |
-//! | [`Ring::stats`], [`Segment`], [`Observer`] | figures, inspection, and reading without being registered |
-//! | [`Ring::unlink_unused`] | removes what killed processes left |
-//! | [`pipeline`] | work of several producers on numbered commands, in threads or processes |
+//! - Named rings: [`Ring::create`], [`Ring::open`], [`Location`], [`OpenOptions`]. Rings without a
+//!   name, sent as descriptors: [`Ring::anonymous`], [`send_descriptor`].
+//! - [`WaitStrategy`]: whether a wait spins (sees a change after 0.07 µs; costs a core) or sleeps
+//!   (20–30 µs).
+//! - [`Config::evict_after`]: how long writers of a gated ring wait for a living reader that does
+//!   not move.
+//! - [`Config::frame`], [`Config::timestamp`]: an array description for all payloads; the time of
+//!   each message.
+//! - [`Reader::notifier`]: a descriptor that becomes readable when there is something to read, for
+//!   event loops.
+//! - [`Reader::park`], [`Ring::resume`]: a reader handed over to another process.
+//! - [`Ring::stats`], [`Segment`], [`Observer`]: figures, inspection, and reading without being
+//!   registered.
+//! - [`Ring::unlink_unused`]: removes what killed processes left.
+//! - [`pipeline`]: work of several producers on numbered commands, in threads or processes.
 //!
 //! [`Ring::capabilities`] lists what a ring's backend offers.
 //!
 //! # How it works
-//! Each slot carries the sequence number of its message. Readers copy the payload, then re-check the number and retry if it
-//! changed (a per-slot seqlock). So the only writer of a lossy ring executes no instruction for its readers; their cost to it is
-//! the cache lines that they fetch. `cargo doc --document-private-items` shows the steps of each protocol; `ARCHITECTURE.md` and
-//! `FORMAT.md` in the repository describe what spans modules, the two windows that are not lock-free (recovery after a death, and
-//! the last user leaving), and every byte of a segment.
+//! Each slot carries the sequence number of its message. Readers copy the payload, then re-check
+//! the number and retry if it changed (a per-slot seqlock). So the only writer of a lossy ring
+//! executes no instruction for its readers; their cost to it is the cache lines that they fetch.
+//! `cargo doc --document-private-items` shows the steps of each protocol; `ARCHITECTURE.md` and
+//! `FORMAT.md` in the repository describe what spans modules, the two windows that are not
+//! lock-free (recovery after a death, and the last user leaving), and every byte of a segment.
 //!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
-//! - For one writer and one reader of tiny messages in one process: a plain queue of two indices is smaller.
+//! - For one writer and one reader of tiny messages in one process: a plain queue of two indices is
+//!   smaller.
 //! - For rare messages: a pipe does as well, because a sleep and its wake cost more than either.
 //!
 //! # Features
-//! - `portable`, on by default: rings in memory of the crate `shared_memory` ([`Backend::Portable`]); outside Linux the only ones
-//!   for processes.
+//! - `portable`, on by default: rings in memory of the crate `shared_memory`
+//!   ([`Backend::Portable`]); outside Linux the only ones for processes.
 //! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.
 
 #![cfg_attr(seqring_model, allow(dead_code, reason = "segments and raw copies are not modelled"))]

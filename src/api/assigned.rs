@@ -1,9 +1,9 @@
 //! Messages under numbers that were assigned beforehand, as the results of numbered commands are.
 //!
-//! Several writers of a queue know which message each of them makes. Each publishes its message when it is ready, in any order.
-//! Takers get the messages in the order of the numbers, and wait for a missing one. If two writers make the same message,
-//! because one was given up and its work repeated, one message is published and the other writer gets
-//! [`PublishOutcome::Already`].
+//! Several writers of a queue know which message each of them makes. Each publishes its message
+//! when it is ready, in any order. Takers get the messages in the order of the numbers, and wait
+//! for a missing one. If two writers make the same message, because one was given up and its work
+//! repeated, one message is published and the other writer gets [`PublishOutcome::Already`].
 
 use crate::api::claim::Claim;
 use crate::api::form::{Form, forms};
@@ -22,17 +22,18 @@ use std::ops::{Deref, DerefMut};
 /// Every call panics if its sequence is 2⁶² or more.
 ///
 /// # Progress
-/// `try_` calls are lock-free. Message `n` needs the room of message `n - slots`, so the others wait until that one is
-/// taken, and with it for the writers of all messages before it.
+/// `try_` calls are lock-free. Message `n` needs the room of message `n - slots`, so the others
+/// wait until that one is taken, and with it for the writers of all messages before it.
 ///
 /// ```
-/// use seqring::{Config, Delivery, MessageHeader, PublishOutcome, Ring};
+/// use seqring::{Config, Delivery, MessageHeader, PublishOutcome::*, Ring};
 /// let ring = Ring::heap(&Config::new(8, 64).delivery(Delivery::Queue))?;
+/// let header = MessageHeader::default();
 /// let (mut fast, mut slow, mut taker) = (ring.writer()?, ring.writer()?, ring.taker()?);
-/// assert_eq!(fast.assigned()?.write(1, b"second", &MessageHeader::default())?, PublishOutcome::Published);
+/// assert_eq!(fast.assigned()?.write(1, b"second", &header)?, Published);
 /// assert!(taker.try_take().is_err(), "message 0 is still being made");
-/// assert_eq!(slow.assigned()?.write(0, b"first", &MessageHeader::default())?, PublishOutcome::Published);
-/// assert_eq!(fast.assigned()?.write(0, b"first, again", &MessageHeader::default())?, PublishOutcome::Already);
+/// assert_eq!(slow.assigned()?.write(0, b"first", &header)?, Published);
+/// assert_eq!(fast.assigned()?.write(0, b"first, again", &header)?, Already);
 /// assert_eq!(&*taker.try_take()?, b"first");
 /// assert_eq!(&*taker.try_take()?, b"second");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -55,7 +56,8 @@ impl Writer {
 
 impl<'w> Assigned<'w> {
     forms! {
-        /// Publishes `payload` as message `sequence`, waiting for the room of message `sequence - slots`.
+        /// Publishes `payload` as message `sequence`, waiting for the room of message `sequence -
+        /// slots`.
         ///
         /// # Errors
         /// As [`Writer::write`].
@@ -65,8 +67,8 @@ impl<'w> Assigned<'w> {
     }
 
     forms! {
-        /// Claims room for `len` bytes of message `sequence`, to be filled in place, waiting for it; `None` if another writer
-        /// published that message already.
+        /// Claims room for `len` bytes of message `sequence`, to be filled in place, waiting for
+        /// it; `None` if another writer published that message already.
         ///
         /// # Errors
         /// As [`Self::write`].
@@ -100,7 +102,8 @@ impl<'w> Assigned<'w> {
     }
 }
 
-/// Room for a message under an assigned number. Dropping it abandons it: the number stays to be published.
+/// Room for a message under an assigned number. Dropping it abandons it: the number stays to be
+/// published.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped publishes nothing"]
 pub struct AssignedClaim<'w> {
@@ -112,8 +115,8 @@ impl AssignedClaim<'_> {
     /// Publishes the message with a tag or metadata. The room that was claimed stays free for it.
     ///
     /// # Errors
-    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata longer than the ring
-    /// carries is `TooLarge`.
+    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata
+    /// longer than the ring carries is `TooLarge`.
     pub fn publish(self, header: &MessageHeader<'_>) -> Result<PublishOutcome, TryWriteError> {
         self.claim.publish_at(self.sequence, header)
     }

@@ -6,7 +6,8 @@ use crate::types::error::TryReadError;
 use crate::types::message::Received;
 use std::cell::Cell;
 
-/// Room for a number of messages, which [`Reader::read_into`](crate::Reader::read_into) fills again and again.
+/// Room for a number of messages, which [`Reader::read_into`](crate::Reader::read_into) fills again
+/// and again.
 ///
 /// ```
 /// use seqring::{Batch, Config, Ring, Start};
@@ -30,7 +31,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Creates a batch with room for `messages` messages of `bytes` bytes together. Allocates all of it.
+    /// Creates a batch with room for `messages` messages of `bytes` bytes together. Allocates all
+    /// of it.
     ///
     /// # Panics
     /// If `messages` is 0.

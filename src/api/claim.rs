@@ -10,14 +10,16 @@ use crate::types::message::{MessageHeader, PublishOutcome};
 use crate::zerocopy::{FromBytes, IntoBytes, KnownLayout};
 use std::fmt;
 
-/// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it: nothing is published, and no
-/// sequence is used up.
+/// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it:
+/// nothing is published, and no sequence is used up.
 ///
-/// - In a gated ring with arena slots, and in a queue, [`Claim::as_mut_slice`] is the memory in the ring: the message is
-///   written once.
-/// - In a lossy ring, and in a ring that allows observers, a reader that fell behind may still be copying from that memory, so
-///   it must not be a `&mut [u8]`. [`Claim::write_at`] copies in, atomically byte by byte.
-/// - Inline slots are filled through private memory, which is copied once when the message is published.
+/// - In a gated ring with arena slots, and in a queue, [`Claim::as_mut_slice`] is the memory in the
+///   ring: the message is written once.
+/// - In a lossy ring, and in a ring that allows observers, a reader that fell behind may still be
+///   copying from that memory, so it must not be a `&mut [u8]`. [`Claim::write_at`] copies in,
+///   atomically byte by byte.
+/// - Inline slots are filled through private memory, which is copied once when the message is
+///   published.
 ///
 /// ```
 /// use seqring::{Config, Ring};
@@ -41,9 +43,10 @@ impl<'w> Claim<'w> {
     /// Publishes the message. Returns its sequence.
     ///
     /// # Errors
-    /// [`TryWriteError::Closed`] if the ring was closed for good since; in a gated ring of many writers, and in a queue,
-    /// [`TryWriteError::Full`] if other writers took the room: the next claim of the same writer finds the bytes unchanged.
-    /// [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
+    /// [`TryWriteError::Closed`] if the ring was closed for good since; in a gated ring of many
+    /// writers, and in a queue, [`TryWriteError::Full`] if other writers took the room: the next
+    /// claim of the same writer finds the bytes unchanged. [`TryWriteError::Forked`];
+    /// [`TryWriteError::Corrupt`].
     pub fn publish(self) -> Result<u64, TryWriteError> {
         self.publish_with(&MessageHeader::default())
     }
@@ -51,7 +54,8 @@ impl<'w> Claim<'w> {
     /// Publishes the message with a tag or metadata. Returns its sequence.
     ///
     /// # Errors
-    /// As [`Self::publish`]; metadata longer than the ring carries is `TooLarge`, and the claim is abandoned.
+    /// As [`Self::publish`]; metadata longer than the ring carries is `TooLarge`, and the claim is
+    /// abandoned.
     pub fn publish_with(self, header: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
         self.publisher.publish_claim(self.len, header)
     }
@@ -64,8 +68,8 @@ impl<'w> Claim<'w> {
         self.publisher.publish_at(sequence, self.len, header)
     }
 
-    /// Returns the claimed bytes, to be filled in any order; `None` where a reader may be copying from them. Arena slots hold
-    /// the bytes of an earlier message, inline slots zeros.
+    /// Returns the claimed bytes, to be filled in any order; `None` where a reader may be copying
+    /// from them. Arena slots hold the bytes of an earlier message, inline slots zeros.
     pub fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
         let len = self.len;
         // Twice, because a borrow that may be returned cannot end on the other path.
@@ -76,17 +80,19 @@ impl<'w> Claim<'w> {
         // SAFETY:
         // - valid: the payload of a buffer holds any length that `try_claim` admits;
         // - alive: `publisher` holds the memory, and the slice borrows `self` mutably;
-        // - exclusive: the ring has no observers, and is gated: then a buffer comes to the writer only when every reader has
-        //   passed the message that was in it (reads are pinned while they last; a buffer that a view still shows is not
-        //   filled, `crate::protocol::standby_buffer`); or a queue: then a taker that was done with it left it, and it came by
-        //   this writer's exchange alone.
+        // - exclusive: the ring has no observers, and is gated: then a buffer comes to the writer
+        //   only when every reader has passed the message that was in it (reads are pinned while
+        //   they last; a buffer that a view still shows is not filled,
+        //   `crate::protocol::standby_buffer`); or a queue: then a taker that was done with it left
+        //   it, and it came by this writer's exchange alone.
         exclusive.then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) }).flatten()
     }
 
     /// Returns the claimed bytes as a `T`, which may be a slice, to be filled in place.
     ///
     /// # Errors
-    /// [`ShapeError::Shared`] where [`Self::as_mut_slice`] returns `None`; [`ShapeError::Length`]; [`ShapeError::Alignment`].
+    /// [`ShapeError::Shared`] where [`Self::as_mut_slice`] returns `None`; [`ShapeError::Length`];
+    /// [`ShapeError::Alignment`].
     pub fn value_mut<T>(&mut self) -> Result<&mut T, ShapeError>
     where
         T: FromBytes + IntoBytes + KnownLayout + ?Sized,

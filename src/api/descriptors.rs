@@ -37,8 +37,8 @@ impl Ring {
 
     /// Returns a descriptor of the ring's memory for [observers](crate::Observer::from_descriptor).
     ///
-    /// A process that the ring's mode lets write may also open it for writing through this descriptor, unless
-    /// [`Self::seal_against_writers`] was called.
+    /// A process that the ring's mode lets write may also open it for writing through this
+    /// descriptor, unless [`Self::seal_against_writers`] was called.
     ///
     /// # Errors
     /// As [`Self::descriptor`].
@@ -46,8 +46,8 @@ impl Ring {
         self.file()?.reopen(OFlags::RDONLY)
     }
 
-    /// Lets no further process write to the ring, not even this user's: from now on it can only be observed. Processes that
-    /// have it open keep it. This cannot be undone.
+    /// Lets no further process write to the ring, not even this user's: from now on it can only be
+    /// observed. Processes that have it open keep it. This cannot be undone.
     ///
     /// # Errors
     /// [`RingError::Unsupported`] unless the ring is a memfd.

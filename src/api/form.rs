@@ -1,4 +1,5 @@
-//! The three forms of every verb: `try_x` does not wait, `x` waits, `x_timeout` waits for at most a duration.
+//! The three forms of every verb: `try_x` does not wait, `x` waits, `x_timeout` waits for at most a
+//! duration.
 //!
 //! [`forms!`] defines the three methods from one body, which is generic over [`Form`]:
 //!
@@ -12,16 +13,17 @@ use crate::endpoint::wait;
 use crate::types::error::{ReadError, TryReadError, TryWriteError, WriteError};
 use std::time::{Duration, Instant};
 
-/// Defines a verb in its three forms. The documentation is that of the waiting form; the others refer to it.
+/// Defines a verb in its three forms. The documentation is that of the waiting form; the others
+/// refer to it.
 macro_rules! forms {
     (
-        $(#[doc = $doc:expr])* $(#[inline($inline:ident)])?
+        $(#[doc = $doc:expr])* $(#[inline $(($inline:ident))?])?
         pub fn $x:ident, $try_x:ident, $x_timeout:ident $([$($generics:tt)+])?
         ($($receiver:tt)+) ($($argument:ident: $type:ty),*)
         -> Result<$ok:ty, $error:ident, $try_error:ident::$blocked:ident> = |$form:ident| $body:expr
     ) => {
         $(#[doc = $doc])*
-        $(#[inline($inline)])?
+        $(#[inline $(($inline))?])?
         pub fn $x $(<$($generics)+>)? ($($receiver)+, $($argument: $type),*) -> Result<$ok, $error> {
             let $form = $crate::api::form::Until::FOREVER;
             $body
@@ -31,7 +33,7 @@ macro_rules! forms {
         ///
         /// # Errors
         #[doc = concat!("As there, and [`", stringify!($try_error), "::", stringify!($blocked), "`].")]
-        $(#[inline($inline)])?
+        $(#[inline $(($inline))?])?
         pub fn $try_x $(<$($generics)+>)? ($($receiver)+, $($argument: $type),*) -> Result<$ok, $try_error> {
             let $form = $crate::api::form::Now;
             $body

@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime};
 
 /// A ring's segment, inspected without being a participant.
 ///
-/// It is mapped read-only and not locked, so that it delays no process, keeps no name from being removed and no dead participant
-/// from being detected. It needs only the right to read.
+/// It is mapped read-only and not locked, so that it delays no process, keeps no name from being
+/// removed and no dead participant from being detected. It needs only the right to read.
 ///
 /// ```
 /// use seqring::{Config, Ring, Segment};
@@ -29,8 +29,8 @@ use std::time::{Duration, SystemTime};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A process that may write to the file can also shrink it, and an access beyond its end kills this process (`SIGBUS`). Only a
-/// [sealed](crate::Ring::anonymous) segment cannot be shrunk.
+/// A process that may write to the file can also shrink it, and an access beyond its end kills this
+/// process (`SIGBUS`). Only a [sealed](crate::Ring::anonymous) segment cannot be shrunk.
 pub struct Segment {
     file: SegmentFile,
     contents: Contents,
@@ -116,7 +116,8 @@ impl Segment {
         self.contents.stat.st_mode & 0o777
     }
 
-    /// Whether the path still leads to this file. An unused ring is removed even while it is inspected.
+    /// Whether the path still leads to this file. An unused ring is removed even while it is
+    /// inspected.
     pub fn is_named(&self) -> bool {
         self.file.is_named()
     }

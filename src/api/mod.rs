@@ -1,7 +1,7 @@
 //! What users call.
 //!
-//! **Invariant:** no protocol step is written here: an API function checks its arguments, calls an endpoint and maps the
-//! result. [`form`] has the rule that every blocking call follows.
+//! **Invariant:** no protocol step is written here: an API function checks its arguments, calls an
+//! endpoint and maps the result. [`form`] has the rule that every blocking call follows.
 
 pub(crate) mod assigned;
 pub(crate) mod batch;

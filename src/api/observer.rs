@@ -1,9 +1,10 @@
 //! Reading without being registered, through a read-only mapping.
 //!
-//! No writer waits for an observer, so it may lag in every ring and gets `Lagged` like a reader of a lossy ring. It reads as every
-//! reader does, copying first and validating the slot's stamp afterwards, which needs no store. It cannot announce that it sleeps,
-//! so writers do not wake it: it naps and polls. (A wake for a sleeping reader also wakes the observers, which wait on the same
-//! futex.)
+//! No writer waits for an observer, so it may lag in every ring and gets `Lagged` like a reader of
+//! a lossy ring. It reads as every reader does, copying first and validating the slot's stamp
+//! afterwards, which needs no store. It cannot announce that it sleeps, so writers do not wake it:
+//! it naps and polls. (A wake for a sleeping reader also wakes the observers, which wait on the
+//! same futex.)
 
 use crate::api::form::{Form, Until, forms};
 use crate::api::inspect::Segment;
@@ -28,8 +29,8 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// An unregistered reader of a ring that was created with [`Config::observers`](crate::Config::observers). It needs only the
-/// right to read.
+/// An unregistered reader of a ring that was created with
+/// [`Config::observers`](crate::Config::observers). It needs only the right to read.
 ///
 /// `read` has its `try_read` and its `read_timeout` form, as with a [`Reader`](crate::Reader).
 ///
@@ -46,7 +47,8 @@ use std::time::{Duration, Instant};
 /// ```
 ///
 /// # Progress
-/// `try_` calls are wait-free. No participant waits for an observer or detects it, and it does not keep the ring's name.
+/// `try_` calls are wait-free. No participant waits for an observer or detects it, and it does not
+/// keep the ring's name.
 pub struct Observer {
     segment: Segment,
     slots: Slots,
@@ -80,7 +82,8 @@ impl Observer {
     /// Observes the ring at `location`.
     ///
     /// # Errors
-    /// As [`Segment::inspect`]; [`RingError::Unusable`] if the ring does not allow observers or is a queue.
+    /// As [`Segment::inspect`]; [`RingError::Unusable`] if the ring does not allow observers or is
+    /// a queue.
     pub fn open(location: impl Into<Location>, start: Start) -> Result<Self, RingError> {
         Segment::inspect(location)?.observe(start)
     }
@@ -123,19 +126,24 @@ impl Observer {
         /// Copies the next message to the front of `out`, waiting for it.
         ///
         /// # Errors
-        /// - [`ReadError::Lagged`], in any ring; [`ReadError::TooSmall`]: the message is still there.
-        /// - [`ReadError::WriterDied`], once for each death of a last writer that a participant has detected.
-        /// - [`ReadError::Closed`], until a writer joins again: no writer is registered or alive, or the ring was closed for good.
+        /// - [`ReadError::Lagged`], in any ring; [`ReadError::TooSmall`]: the message is still
+        ///   there.
+        /// - [`ReadError::WriterDied`], once for each death of a last writer that a participant has
+        ///   detected.
+        /// - [`ReadError::Closed`], until a writer joins again: no writer is registered or alive,
+        ///   or the ring was closed for good.
         /// - [`ReadError::Forked`]; [`ReadError::Corrupt`].
         ///
         /// # Cost
-        /// One copy and two loads of the slot's word. While no message comes, a check for living writers every 20 ms.
+        /// One copy and two loads of the slot's word. While no message comes, a check for living
+        /// writers every 20 ms.
         pub fn read, try_read, read_timeout(&mut self)(out: &mut [u8])
             -> Result<Received, ReadError, TryReadError::Empty> = |form| self.get(out, form)
     }
 
     forms! {
-        /// Reads the next message in place, waiting for it. See [`Reader::read_with`](crate::Reader::read_with).
+        /// Reads the next message in place, waiting for it. See
+        /// [`Reader::read_with`](crate::Reader::read_with).
         ///
         /// # Errors
         /// As [`Self::read`], without `TooSmall`.
@@ -143,17 +151,19 @@ impl Observer {
             -> Result<(Received, T), ReadError, TryReadError::Empty>
             = |form| {
                 let mut read = read;
-                self.call(form, |observer| observer.look(|message| Ok(read(message))))
+                self.call(form, |observer| observer.next(|message| Ok(read(message))))
             }
     }
 
-    /// Waits for at most `timeout` until a `try_` call would not return `Empty`. Returns whether that is so. Reads nothing.
+    /// Waits for at most `timeout` until a `try_` call would not return `Empty`. Returns whether
+    /// that is so. Reads nothing.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let look = |observer: &mut Self| if observer.is_ready() { Ok(()) } else { Err(TryReadError::Empty) };
-        self.call(Until::within(timeout), look).is_ok()
+        let ready = |observer: &mut Self| if observer.is_ready() { Ok(()) } else { Err(TryReadError::Empty) };
+        self.call(Until::within(timeout), ready).is_ok()
     }
 
-    /// Skips to the newest message, which is read next. See [`Reader::skip_to_newest`](crate::Reader::skip_to_newest).
+    /// Skips to the newest message, which is read next. See
+    /// [`Reader::skip_to_newest`](crate::Reader::skip_to_newest).
     pub fn skip_to_newest(&mut self) -> u64 {
         let newest = self.slots.next_sequence().saturating_sub(1);
         let skipped = newest.saturating_sub(self.position());
@@ -188,15 +198,15 @@ impl Observer {
         &self.segment
     }
 
-    /// Sets how this observer waits: it spins and yields like a reader, then naps. Each nap is twice as long as the one before,
-    /// up to 20 ms.
+    /// Sets how this observer waits: it spins and yields like a reader, then naps. Each nap is
+    /// twice as long as the one before, up to 20 ms.
     pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
         self.waiting = strategy;
     }
 
     fn get<F: Form>(&mut self, out: &mut [u8], form: F) -> Result<Received, F::ReadError> {
         let read = self.call(form, |observer| {
-            observer.look(|message| {
+            observer.next(|message| {
                 let room = out.get_mut(..message.len());
                 let room = room.ok_or(Refusal::TooSmall { needed: message.len() })?;
                 message.copy_to_slice(room);
@@ -207,7 +217,7 @@ impl Observer {
     }
 
     /// Reads the next message by `copy`, validates it, and moves on.
-    fn look<T>(
+    fn next<T>(
         &mut self,
         mut copy: impl FnMut(RacyBytes<'_>) -> Result<T, Refusal>,
     ) -> Result<(Received, T), TryReadError> {
@@ -253,12 +263,13 @@ impl Observer {
         }
     }
 
-    /// Decides why there is nothing to read: whether the message was overwritten, or is still to come; `Ok` to try again.
+    /// Decides why there is nothing to read: whether the message was overwritten, or is still to
+    /// come; `Ok` to try again.
     fn nothing(&mut self) -> Result<(), TryReadError> {
         let verdict = self.watch.verdict(self.segment.memory());
         let over = verdict != Verdict::GoesOn || self.is_deserted();
-        // The stream has ended, or a later message is there: what was published before is visible now, and what is not there
-        // now will not come.
+        // The stream has ended, or a later message is there: what was published before is visible
+        // now, and what is not there now will not come.
         if !over && !self.is_behind() {
             return Err(TryReadError::Empty);
         }
@@ -297,7 +308,8 @@ impl Observer {
             && self.slots.look(&SlotIndex::of(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
     }
 
-    /// After an overwritten message: continues a quarter of the ring above the oldest message that is left, as a reader does.
+    /// After an overwritten message: continues a quarter of the ring above the oldest message that
+    /// is left, as a reader does.
     fn lagged(&mut self) -> Lagged {
         let slots = self.slots.config().slots as u64;
         let resume = (self.slots.next_sequence() + slots / 4).saturating_sub(slots);
@@ -311,7 +323,8 @@ impl Observer {
         Lagged { missed }
     }
 
-    /// Whether the stream is open, but no writer lives: there may be no participant that would mark its end.
+    /// Whether the stream is open, but no writer lives: there may be no participant that would mark
+    /// its end.
     fn is_deserted(&mut self) -> bool {
         let now = Instant::now();
         if now.duration_since(self.looked_after) >= LOOK_AFTER_EVERY {
@@ -323,7 +336,8 @@ impl Observer {
         self.deserted
     }
 
-    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than an empty ring.
+    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than
+    /// an empty ring.
     fn call<F: Form, T>(
         &mut self,
         mut form: F,
@@ -367,7 +381,8 @@ impl Segment {
     /// Observes the ring of this segment.
     ///
     /// # Errors
-    /// [`RingError::Unusable`] if the ring does not allow observers, or is a queue: there each message belongs to its taker.
+    /// [`RingError::Unusable`] if the ring does not allow observers, or is a queue: there each
+    /// message belongs to its taker.
     pub fn observe(self, start: Start) -> Result<Observer, RingError> {
         let refuse =
             |reason: &str| Err(RingError::Unusable { path: self.path().into(), reason: reason.into() });

@@ -24,7 +24,8 @@ impl OpenOptions {
     /// Creates a ring under a name. See [`Ring::create`].
     ///
     /// # Errors
-    /// As [`Ring::create`]; [`RingError::Config`] for an invalid mode, or one that excludes the creator.
+    /// As [`Ring::create`]; [`RingError::Config`] for an invalid mode, or one that excludes the
+    /// creator.
     pub fn create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
         let layout = self.layout(config)?;
@@ -110,7 +111,8 @@ impl OpenOptions {
     }
 }
 
-/// Two rings in one file, for a pipeline. The first begins at byte 0 as any ring, the second behind it.
+/// Two rings in one file, for a pipeline. The first begins at byte 0 as any ring, the second behind
+/// it.
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 impl OpenOptions {
     pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
@@ -160,7 +162,8 @@ fn check_config(ring: Ring, location: &Location, config: &Config) -> Result<Ring
 pub(crate) fn initialise(memory: &Memory) {
     let config = &memory.layout().config;
     let first = config.first_sequence;
-    // Relaxed, all of them: a thread's start, or the publication under a name, orders them for the others.
+    // Relaxed, all of them: a thread's start, or the publication under a name, orders them for the
+    // others.
     memory.control().next.store(first, Relaxed);
     memory.control().taken.store(first, Relaxed);
     memory.control().limit.store(first, Relaxed);

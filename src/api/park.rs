@@ -1,17 +1,20 @@
-//! Handing a reader over: it leaves its entry in the ring, and another process or thread resumes it there.
+//! Handing a reader over: it leaves its entry in the ring, and another process or thread resumes it
+//! there.
 //!
-//! A parked reader reads nothing. In a gated ring writers still wait at its position, so that no message is lost between the two
-//! owners. Two kernel locks of the entry show its state:
+//! A parked reader reads nothing. In a gated ring writers still wait at its position, so that no
+//! message is lost between the two owners. Two kernel locks of the entry show its state:
 //!
-//! | state  | lock of the entry | lock of its parking          | who may die      | then                       |
-//! |--------|-------------------|------------------------------|------------------|----------------------------|
-//! | reader | the reader        | the parking process, or none | the reader       | cleared as any participant |
-//! | parked | none              | the parking process          | that process     | cleared likewise           |
+//! | state  | lock of the entry | lock of its parking         | cleared as dead when     |
+//! |--------|-------------------|-----------------------------|--------------------------|
+//! | reader | the reader        | the parking process or none | the reader dies          |
+//! | parked | none              | the parking process         | the parking process dies |
 //!
 //! 1. Park: take the parking lock, mark the entry parked, release the entry.
-//! 2. Resume: take the entry; if it is still parked, with the generation of the ticket, mark it a reader's.
+//! 2. Resume: take the entry; if it is still parked, with the generation of the ticket, mark it a
+//!    reader's.
 //!
-//! Every change of the state happens under the entry's lock, so of two processes that resume one ticket one succeeds.
+//! Every change of the state happens under the entry's lock, so of two processes that resume one
+//! ticket one succeeds.
 
 use crate::api::reader::Reader;
 use crate::api::ring::Ring;
@@ -52,14 +55,15 @@ impl Reader {
     /// let ring = Ring::heap(&Config::new(8, 64))?;
     /// let parked = ring.reader(Start::Next)?.park().map_err(|_| "parked before")?;
     /// ring.writer()?.write(b"hello")?;
-    /// let mut reader = ring.resume(parked.ticket())?; // Another process, too, once it has the ticket.
+    /// // Here, or in another process that has the ticket:
+    /// let mut reader = ring.resume(parked.ticket())?;
     /// assert_eq!(&*reader.view()?, b"hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another: the two would not differ.
-    /// Register a new reader instead.
+    /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another:
+    /// the two would not differ. Register a new reader instead.
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub fn park(self) -> Result<Parked, Reader> {
         let attachment = Arc::clone(self.registration().attachment());
@@ -74,8 +78,9 @@ impl Ring {
     /// Resumes a parked reader at its position.
     ///
     /// # Errors
-    /// [`RegisterError::NotParked`] if it was resumed already, or ended with its process; or while a process is suspended that was
-    /// checking whether the parking process lives. [`RegisterError::Forked`].
+    /// [`RegisterError::NotParked`] if it was resumed already, or ended with its process; or while
+    /// a process is suspended that was checking whether the parking process lives.
+    /// [`RegisterError::Forked`].
     pub fn resume(&self, ticket: ParkTicket) -> Result<Reader, RegisterError> {
         if self.is_inherited() {
             return Err(RegisterError::Forked);
@@ -88,7 +93,8 @@ impl Ring {
             if !self.has_entry(ticket) || !registry::is_parked(&self.attachment, ticket) {
                 break;
             }
-            // Another process may hold the entry for a moment, to check whether the parking process lives.
+            // Another process may hold the entry for a moment, to check whether the parking process
+            // lives.
             yield_now();
         }
         Err(RegisterError::NotParked { entry: ticket.entry })
@@ -99,7 +105,8 @@ impl Ring {
         ticket.entry < self.attachment.memory.layout().config.participants
     }
 
-    /// The sequence that the reader of that ticket reads next, whether it is parked or resumed; `None` once it left.
+    /// The sequence that the reader of that ticket reads next, whether it is parked or resumed;
+    /// `None` once it left.
     pub fn position_of(&self, ticket: ParkTicket) -> Option<u64> {
         if !self.has_entry(ticket) {
             return None;

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// A registered reader. Dropping it leaves the ring.
 ///
-/// Each verb has three forms. `read` waits for a message. `try_read` does not wait and returns `Empty`. `read_timeout` waits
-/// for at most a duration and returns `TimedOut`.
+/// Each verb has three forms. `read` waits for a message. `try_read` does not wait and returns
+/// `Empty`. `read_timeout` waits for at most a duration and returns `TimedOut`.
 ///
 /// ```
 /// use seqring::{Config, Ring, Start, TryReadError};
@@ -40,8 +40,9 @@ use std::time::Duration;
 /// ```
 ///
 /// # Progress
-/// `try_` calls are wait-free. In a lossy ring no writer waits for this reader. In a gated ring the writers wait for it when
-/// the ring is full, so a suspended reader stops them; it never stops another reader.
+/// `try_` calls are wait-free. In a lossy ring no writer waits for this reader. In a gated ring the
+/// writers wait for it when the ring is full, so a suspended reader stops them; it never stops
+/// another reader.
 pub struct Reader {
     endpoint: Endpoint,
     cursor: ReadCursor,
@@ -58,40 +59,45 @@ impl Reader {
         /// Copies the next message to the front of `out`, waiting for it.
         ///
         /// # Errors
-        /// - [`ReadError::Lagged`]: messages were lost. The reader has moved to one that it can expect to read; read on.
+        /// - [`ReadError::Lagged`]: messages were lost. The reader has moved to one that it can
+        ///   expect to read; read on.
         /// - [`ReadError::TooSmall`]: the message is still there.
-        /// - [`ReadError::WriterDied`]: once for each death of a last writer, after everything before it was read; read on.
-        /// - [`ReadError::Closed`]: no writer is registered, or the ring was closed for good, and everything was read. If a writer
-        ///   joins later, reads succeed again.
+        /// - [`ReadError::WriterDied`]: once for each death of a last writer, after everything
+        ///   before it was read; read on.
+        /// - [`ReadError::Closed`]: no writer is registered, or the ring was closed for good, and
+        ///   everything was read. If a writer joins later, reads succeed again.
         /// - [`ReadError::Forked`]; [`ReadError::Corrupt`].
         ///
         /// # Cost
-        /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of arena slots three stores to
-        /// this reader's own line, and a full fence (6 ns). System calls only if a writer sleeps, or every 20 ms while no message
-        /// comes, to detect writers that died.
+        /// One copy, two loads of the slot's stamp, one store of the cursor; in a gated ring of
+        /// arena slots three stores to this reader's own line, and a full fence (6 ns). System
+        /// calls only if a writer sleeps, or every 20 ms while no message comes, to detect writers
+        /// that died.
         #[inline(always)]
         pub fn read, try_read, read_timeout(&mut self)(out: &mut [u8])
             -> Result<Received, ReadError, TryReadError::Empty> = |form| self.get(out, form)
     }
 
     forms! {
-        /// Returns the next message as bytes to look at while the view lives, waiting for it.
+        /// Returns the next message as bytes that stay while the view lives, waiting for it.
         ///
-        /// In a gated ring with arena slots these are the bytes in the ring, not copied: writers do not overwrite that message
-        /// until the view is dropped. In other rings the view holds a copy.
+        /// In a gated ring with arena slots these are the bytes in the ring, not copied: writers do
+        /// not overwrite that message until the view is dropped. In other rings the view holds a
+        /// copy.
         ///
         /// # Errors
         /// As [`Self::read`], without `TooSmall`.
         ///
         /// # Cost
-        /// In place: three stores to this reader's own line and a full fence (6 ns); otherwise as [`Self::read`].
+        /// In place: three stores to this reader's own line and a full fence (6 ns); otherwise as
+        /// [`Self::read`].
         pub fn view, try_view, view_timeout(&mut self)()
             -> Result<View<'_>, ReadError, TryReadError::Empty> = |form| self.show(form)
     }
 
     forms! {
-        /// Reads the next message in place, waiting for it: `read` gets bytes that a writer may be overwriting, and its result
-        /// is returned only if no writer did.
+        /// Reads the next message in place, waiting for it: `read` gets bytes that a writer may be
+        /// overwriting, and its result is returned only if no writer did.
         ///
         /// `read` may be called several times and its results dropped, so it must have no effects.
         ///
@@ -108,27 +114,30 @@ impl Reader {
             }
     }
 
-    /// Returns an iterator over the messages from here on, each copied, which waits for the next. It ends when no writer is
-    /// registered, or the ring is closed.
+    /// Returns an iterator over the messages from here on, each copied, which waits for the next.
+    /// It ends when no writer is registered, or the ring is closed.
     ///
-    /// An item is an error where messages were lost or a last writer died; the next item continues after it. A
-    /// [`ReadError::Forked`] or [`ReadError::Corrupt`], which every later read would return, is the last item.
+    /// An item is an error where messages were lost or a last writer died; the next item continues
+    /// after it. A [`ReadError::Forked`] or [`ReadError::Corrupt`], which every later read would
+    /// return, is the last item.
     pub fn messages(&mut self) -> Messages<'_> {
         Messages::new(self)
     }
 
-    /// Waits for at most `timeout` until a `try_` call would not return `Empty`. Returns whether that is so. Reads nothing.
+    /// Waits for at most `timeout` until a `try_` call would not return `Empty`. Returns whether
+    /// that is so. Reads nothing.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Reader { endpoint, cursor, .. } = self;
         let deadline = Until::within(timeout).deadline();
         cursor.is_ready() || endpoint.wait(Role::Writer, deadline, || cursor.is_ready(), |_| ())
     }
 
-    /// Skips to the newest message, which is read next. Does nothing if that is so already, or if everything was read. Returns
-    /// how many messages it skipped: [`Self::lost`] does not count them.
+    /// Skips to the newest message, which is read next. Does nothing if that is so already, or if
+    /// everything was read. Returns how many messages it skipped: [`Self::lost`] does not count
+    /// them.
     ///
-    /// To display only the latest frame, call this before each read: a reader of a lossy ring that is merely slow lags, and
-    /// continues three quarters of a ring behind the writer.
+    /// To display only the latest frame, call this before each read: a reader of a lossy ring that
+    /// is merely slow lags, and continues three quarters of a ring behind the writer.
     ///
     /// # Cost
     /// Loads of up to 65 slots, and in a gated ring as for a read.
@@ -136,11 +145,13 @@ impl Reader {
         self.cursor.skip_to_newest()
     }
 
-    /// Returns a descriptor that becomes readable when there is something to read, for an event loop.
+    /// Returns a descriptor that becomes readable when there is something to read, for an event
+    /// loop.
     ///
-    /// The program keeps reading with `try_` calls. After a call that returned `Empty`, the descriptor becomes readable as soon
-    /// as the next call would return anything else, also the end of the stream; it stays readable until a call returns `Empty`
-    /// again. Spurious readability is possible. Each call returns a handle on the same descriptor.
+    /// The program keeps reading with `try_` calls. After a call that returned `Empty`, the
+    /// descriptor becomes readable as soon as the next call would return anything else, also the
+    /// end of the stream; it stays readable until a call returns `Empty` again. Spurious
+    /// readability is possible. Each call returns a handle on the same descriptor.
     ///
     /// `examples/tokio_reader.rs` uses it in an event loop.
     ///
@@ -148,9 +159,9 @@ impl Reader {
     /// The system's, if it cannot start a thread or create a descriptor.
     ///
     /// # Cost
-    /// The first call starts a thread, which sleeps on the ring's event count after an `Empty` and ends with the reader. To
-    /// writers this is one sleeping reader. A message after an `Empty` takes two wakes to arrive: of the thread, and by the
-    /// descriptor of the program.
+    /// The first call starts a thread, which sleeps on the ring's event count after an `Empty` and
+    /// ends with the reader. To writers this is one sleeping reader. A message after an `Empty`
+    /// takes two wakes to arrive: of the thread, and by the descriptor of the program.
     #[cfg(all(target_os = "linux", not(seqring_model)))]
     pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
         let notifier = match self.notifier.take() {
@@ -240,7 +251,8 @@ impl Reader {
         Ok(View::new(&mut self.cursor, shown))
     }
 
-    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than an empty ring.
+    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than
+    /// an empty ring.
     #[inline(always)]
     fn call<F: Form, T>(
         &mut self,
@@ -256,7 +268,8 @@ impl Reader {
         }
     }
 
-    /// After an attempt that found nothing: waits for a message if the form does. Returns whether to try again.
+    /// After an attempt that found nothing: waits for a message if the form does. Returns whether
+    /// to try again.
     #[cold]
     fn found_nothing<F: Form>(&mut self, form: &mut F) -> bool {
         let Reader { endpoint, cursor, empty_reads, notifier } = self;

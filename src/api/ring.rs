@@ -35,16 +35,18 @@ use std::sync::Arc;
 
 /// A ring of slots in memory that threads or processes share.
 ///
-/// Clones are handles on the same ring. Messages are published by a [`Writer`], and read by [`Reader`]s or taken by [`Taker`]s;
-/// each of these belongs to one thread at a time.
+/// Clones are handles on the same ring. Messages are published by a [`Writer`], and read by
+/// [`Reader`]s or taken by [`Taker`]s; each of these belongs to one thread at a time.
 ///
 /// # Forks
-/// A forked child cannot use the handles that it inherited: registering, reading and writing return `Forked`, a
-/// [`View`](crate::View) continues to show what its parent's shows, and dropping does nothing. The child opens the ring itself.
+/// A forked child cannot use the handles that it inherited: registering, reading and writing return
+/// `Forked`, a [`View`](crate::View) continues to show what its parent's shows, and dropping does
+/// nothing. The child opens the ring itself.
 ///
 /// # Trust
-/// A process that may open a ring for writing is trusted. One that stores garbage cannot make safe code read out of bounds, but it
-/// can make messages, and the bytes under a [`View`](crate::View) or [`Claim`](crate::Claim), anything at any time.
+/// A process that may open a ring for writing is trusted. One that stores garbage cannot make safe
+/// code read out of bounds, but it can make messages, and the bytes under a [`View`](crate::View)
+/// or [`Claim`](crate::Claim), anything at any time.
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
@@ -66,16 +68,17 @@ pub struct Ring {
 impl Ring {
     /// Creates a ring in shared memory under a name, for this and other processes of this user.
     ///
-    /// The name disappears with the last process that closes the ring, unless [`Config::keep`] keeps it. If that process is
-    /// killed, the name stays: [`Self::unlink_unused`] and `seqring gc --remove` remove such a ring, and
-    /// [`OpenOptions::replace_unused`] replaces it. [`OpenOptions`] has other access rights and kinds of pages, [`Location`]
-    /// other places.
+    /// The name disappears with the last process that closes the ring, unless [`Config::keep`]
+    /// keeps it. If that process is killed, the name stays: [`Self::unlink_unused`] and `seqring gc
+    /// --remove` remove such a ring, and [`OpenOptions::replace_unused`] replaces it.
+    /// [`OpenOptions`] has other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
-    /// [`RingError::AlreadyExists`] if the name is taken; [`RingError::NoSpace`] if `/dev/shm` is too small (in containers it
-    /// often has 64 MB); [`RingError::Config`] and [`RingError::Name`] for invalid arguments. In another directory also
-    /// [`RingError::NotFound`] if there is none, [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system
-    /// has no files without names. [`RingError::Unsupported`]; [`RingError::Io`].
+    /// [`RingError::AlreadyExists`] if the name is taken; [`RingError::NoSpace`] if `/dev/shm` is
+    /// too small (in containers it often has 64 MB); [`RingError::Config`] and [`RingError::Name`]
+    /// for invalid arguments. In another directory also [`RingError::NotFound`] if there is none,
+    /// [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system has no files
+    /// without names. [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
         OpenOptions::new().create(location, config)
     }
@@ -83,17 +86,19 @@ impl Ring {
     /// Opens the ring of that name.
     ///
     /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::PermissionDenied`]; [`RingError::ForeignOwner`]; [`RingError::Unusable`] unless it
-    /// is a complete ring of a version that this build supports; [`RingError::Name`]; [`RingError::Unsupported`];
-    /// [`RingError::Io`].
+    /// [`RingError::NotFound`]; [`RingError::PermissionDenied`]; [`RingError::ForeignOwner`];
+    /// [`RingError::Unusable`] unless it is a complete ring of a version that this build supports;
+    /// [`RingError::Name`]; [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn open(location: impl Into<Location>) -> Result<Self, RingError> {
         OpenOptions::new().open(location)
     }
 
-    /// Opens the ring of that name, or creates it. If several processes call this at once, one creates the ring.
+    /// Opens the ring of that name, or creates it. If several processes call this at once, one
+    /// creates the ring.
     ///
     /// # Errors
-    /// As [`Self::create`] and [`Self::open`]; [`RingError::Unusable`] if there is a ring with another configuration.
+    /// As [`Self::create`] and [`Self::open`]; [`RingError::Unusable`] if there is a ring with
+    /// another configuration.
     pub fn open_or_create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
         OpenOptions::new().open_or_create(location, config)
     }
@@ -109,9 +114,11 @@ impl Ring {
         Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::hold_off()))
     }
 
-    /// Creates a ring without a name, in a memfd whose size is sealed: no process can shrink it. Linux only.
+    /// Creates a ring without a name, in a memfd whose size is sealed: no process can shrink it.
+    /// Linux only.
     ///
-    /// Other processes get a [descriptor](Self::descriptor). The memory is freed with the last of them.
+    /// Other processes get a [descriptor](Self::descriptor). The memory is freed with the last of
+    /// them.
     ///
     /// # Errors
     /// [`RingError::Config`]; [`RingError::NoSpace`].
@@ -123,17 +130,19 @@ impl Ring {
 
 /// Registering.
 impl Ring {
-    /// Registers a writer: the only one, or one of many. A stream that had ended continues with the next sequence.
+    /// Registers a writer: the only one, or one of many. A stream that had ended continues with the
+    /// next sequence.
     ///
     /// # Errors
     /// - [`RegisterError::Closed`]; [`RegisterError::Forked`]; [`RegisterError::Corrupt`].
-    /// - With one writer: [`RegisterError::WriterTaken`] while another one lives, or while a process that recovers the entry of
-    ///   a dead one is suspended.
+    /// - With one writer: [`RegisterError::WriterTaken`] while another one lives, or while a
+    ///   process that recovers the entry of a dead one is suspended.
     /// - With many: [`RegisterError::TableFull`].
     /// - [`RegisterError::NoSpace`] if there is no room for a buffer of its own.
     pub fn writer(&self) -> Result<Writer, RegisterError> {
         if self.config().writers == Writers::Many {
-            // The death of the last writer is reported only if it is detected before another writer joins.
+            // The death of the last writer is reported only if it is detected before another writer
+            // joins.
             registry::clear_dead(&self.attachment, Role::Writer);
             return Writer::join(self.registration(Role::Writer, 0..self.config().participants)?);
         }
@@ -151,7 +160,8 @@ impl Ring {
     /// Registers a reader. In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue; [`RegisterError::Forked`].
+    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue;
+    /// [`RegisterError::Forked`].
     pub fn reader(&self, start: Start) -> Result<Reader, RegisterError> {
         if let delivery @ Delivery::Queue = self.config().delivery {
             return Err(RegisterError::Delivery { delivery });
@@ -164,11 +174,13 @@ impl Ring {
         Ok(Reader::join(registration, start))
     }
 
-    /// Registers a taker of a queue. If only the entry of a dead taker is left, the new taker gets that one's message first.
+    /// Registers a taker of a queue. If only the entry of a dead taker is left, the new taker gets
+    /// that one's message first.
     ///
     /// # Errors
-    /// [`RegisterError::TableFull`]; [`RegisterError::NoSpace`] if there is no room for its buffer; [`RegisterError::Delivery`]
-    /// unless the ring is a queue; [`RegisterError::Forked`]; [`RegisterError::Corrupt`].
+    /// [`RegisterError::TableFull`]; [`RegisterError::NoSpace`] if there is no room for its buffer;
+    /// [`RegisterError::Delivery`] unless the ring is a queue; [`RegisterError::Forked`];
+    /// [`RegisterError::Corrupt`].
     pub fn taker(&self) -> Result<Taker, RegisterError> {
         let stamps = self.queue_stamps()?;
         match self.registration(Role::Taker, 0..self.config().participants) {
@@ -201,7 +213,8 @@ impl Ring {
         Some(self.config().frame).filter(|frame| frame.bits > 0)
     }
 
-    /// The most memory that the ring takes, in bytes: with many writers, with a writer in each entry.
+    /// The most memory that the ring takes, in bytes: with many writers, with a writer in each
+    /// entry.
     pub fn total_bytes(&self) -> usize {
         self.attachment.memory.layout().total_bytes
     }
@@ -221,7 +234,8 @@ impl Ring {
         &self.attachment.warnings
     }
 
-    /// The application's own words in the segment. Their meaning and memory order are the application's business.
+    /// The application's own words in the segment. Their meaning and memory order are the
+    /// application's business.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub fn user_words(&self) -> &[std::sync::atomic::AtomicU64] {
         self.attachment.memory.user_words()
@@ -252,10 +266,12 @@ impl Ring {
 
 /// Ending.
 impl Ring {
-    /// Closes the ring for good: writes return `Closed`; readers get the messages that are there, then `Closed`.
+    /// Closes the ring for good: writes return `Closed`; readers get the messages that are there,
+    /// then `Closed`.
     ///
-    /// A write that runs at the same time is either refused or accepted. If it is accepted, a reader that had read everything
-    /// before may report the end without it. If every message matters, drop the writer instead.
+    /// A write that runs at the same time is either refused or accepted. If it is accepted, a
+    /// reader that had read everything before may report the end without it. If every message
+    /// matters, drop the writer instead.
     pub fn close(&self) {
         let Attachment { memory, event_counts, .. } = &*self.attachment;
         stream_state::close(memory);
@@ -265,29 +281,33 @@ impl Ring {
 
     /// Moves every registered reader behind the messages published so far.
     ///
-    /// A reader's next call returns [`Lagged`](crate::Lagged). A read in progress is finished or refused, never torn. Bytes that a
-    /// view shows stay until it is dropped, and those of a read of arena slots until it ends; [`View`](crate::View) describes when
-    /// they hold a gated writer back.
+    /// A reader's next call returns [`Lagged`](crate::Lagged). A read in progress is finished or
+    /// refused, never torn. Bytes that a view shows stay until it is dropped, and those of a read
+    /// of arena slots until it ends; [`View`](crate::View) describes when they hold a gated writer
+    /// back.
     pub fn skip_readers_to_newest(&self) {
         let Attachment { memory, event_counts, .. } = &*self.attachment;
         backpressure::raise_floors(memory, self.next_sequence());
-        // A floor frees slots as a cursor does. Readers need not wake: a sleeping reader has read everything.
+        // A floor frees slots as a cursor does. Readers need not wake: a sleeping reader has read
+        // everything.
         event_counts.ring(&memory.control().freed);
     }
 
     /// Removes the name of a ring. Processes that have it open keep it; no other can open it.
     ///
     /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::PermissionDenied`]; [`RingError::Unusable`] while the last user to leave is
-    /// suspended just before it removes the name itself: it would remove the name of the next ring.
+    /// [`RingError::NotFound`]; [`RingError::PermissionDenied`]; [`RingError::Unusable`] while the
+    /// last user to leave is suspended just before it removes the name itself: it would remove the
+    /// name of the next ring.
     pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
         segment::unlink(&location.into())
     }
 
-    /// Removes a ring that killed processes left: one that no living process has open, and that was not
-    /// [made to be kept](Config::keep), unless `kept_too`. Returns whether it did.
+    /// Removes a ring that killed processes left: one that no living process has open, and that was
+    /// not [made to be kept](Config::keep), unless `kept_too`. Returns whether it did.
     ///
-    /// A process that opens the ring at the same time either finds it and keeps it from being removed, or does not find it.
+    /// A process that opens the ring at the same time either finds it and keeps it from being
+    /// removed, or does not find it.
     ///
     /// # Errors
     /// As [`Self::open`], without `ForeignOwner`.
@@ -348,8 +368,8 @@ impl Ring {
         Err(registry::table_full(&self.attachment))
     }
 
-    /// Registers a taker in the entry of a dead one, which keeps its message. If no other entry is left, there may never be
-    /// another taker to take that message.
+    /// Registers a taker in the entry of a dead one, which keeps its message. If no other entry is
+    /// left, there may never be another taker to take that message.
     fn heir_of_a_taker(&self, stamps: ArenaStamp) -> Option<Taker> {
         for _ in 0..JOIN_TRIES {
             match Registration::adopt(&self.attachment) {
@@ -407,8 +427,8 @@ mod tests {
     use super::{Config, Relaxed, Ring};
     use crate::protocol::backpressure::{Backpressure, Cursor};
 
-    /// Fails if a writer announces only the limit that it computed itself: then a reader could join at a message that its killed
-    /// predecessor was overwriting.
+    /// Fails if a writer announces only the limit that it computed itself: then a reader could join
+    /// at a message that its killed predecessor was overwriting.
     #[test]
     fn a_writer_never_announces_less_than_its_predecessor_was_given() {
         let ring = Ring::heap(&Config::new(4, 8)).unwrap();
@@ -418,7 +438,8 @@ mod tests {
         }
         drop(writer);
         let memory = &ring.attachment.memory;
-        // The state of a writer that was killed when it might write 4 to 7, with no reader registered.
+        // The state of a writer that was killed when it might write 4 to 7, with no reader
+        // registered.
         memory.control().limit.store(8, Relaxed);
         // A joiner that was suspended since the limit was 4 stores its first guess only now.
         memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);

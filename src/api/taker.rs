@@ -34,8 +34,8 @@ use std::{fmt, ops};
 
 /// A registered taker of a queue. Dropping it leaves the ring.
 ///
-/// The verb has three forms. `take` waits for a message. `try_take` does not wait and returns `Empty`. `take_timeout` waits for
-/// at most a duration and returns `TimedOut`.
+/// The verb has three forms. `take` waits for a message. `try_take` does not wait and returns
+/// `Empty`. `take_timeout` waits for at most a duration and returns `TimedOut`.
 ///
 /// ```
 /// use seqring::{Config, Delivery, Ring};
@@ -48,13 +48,14 @@ use std::{fmt, ops};
 /// ```
 ///
 /// # When a taker dies
-/// A message that its taker had not [finished](Taken) when it died goes to another taker, unless the ring
-/// [drops it](crate::Config::redelivery): to a waiting taker, between processes within some 60 ms; to a taker that never waits,
-/// within 1024 messages. It comes after messages that were published later.
+/// A message that its taker had not [finished](Taken) when it died goes to another taker, unless
+/// the ring [drops it](crate::Config::redelivery): to a waiting taker, between processes within
+/// some 60 ms; to a taker that never waits, within 1024 messages. It comes after messages that were
+/// published later.
 ///
 /// # Progress
-/// `try_` calls are lock-free. A suspended taker or writer stops no other; only the message that a suspended taker holds
-/// waits for it.
+/// `try_` calls are lock-free. A suspended taker or writer stops no other; only the message that a
+/// suspended taker holds waits for it.
 pub struct Taker {
     endpoint: Endpoint,
     hand: Hand,
@@ -95,26 +96,29 @@ const TAKES_PER_SEARCH: u32 = 1024;
 
 impl Taker {
     forms! {
-        /// Takes the next message, waiting for it. It is this taker's alone: no copy is made, and no other taker gets it.
+        /// Takes the next message, waiting for it. It is this taker's alone: no copy is made, and
+        /// no other taker gets it.
         ///
         /// # Errors
-        /// - [`ReadError::WriterDied`]: once for each death of a last writer, after everything before it was taken; go on.
-        /// - [`ReadError::Closed`]: no writer is registered, or the ring was closed for good, and everything was taken. If a writer
-        ///   joins later, takes succeed again.
+        /// - [`ReadError::WriterDied`]: once for each death of a last writer, after everything
+        ///   before it was taken; go on.
+        /// - [`ReadError::Closed`]: no writer is registered, or the ring was closed for good, and
+        ///   everything was taken. If a writer joins later, takes succeed again.
         /// - [`ReadError::Forked`]; [`ReadError::Corrupt`].
         ///
         /// # Cost
-        /// One exchange of a word that writers and takers share, three stores to this taker's own line, one exchange of
-        /// the counter of takes. System calls only if a writer sleeps, every 1024 messages, and every 20 ms while the queue is
-        /// empty, to detect writers and takers that died.
+        /// One exchange of a word that writers and takers share, three stores to this taker's own
+        /// line, one exchange of the counter of takes. System calls only if a writer sleeps, every
+        /// 1024 messages, and every 20 ms while the queue is empty, to detect writers and takers
+        /// that died.
         pub fn take, try_take, take_timeout(&mut self)() -> Result<Taken<'_>, ReadError, TryReadError::Empty> = |form| {
             let got = self.call(form)?;
             Ok(Taken { got, hand: &mut self.hand })
         }
     }
 
-    /// Waits for at most `timeout` until there is a message to take, or none will come. Returns whether that is so. Takes
-    /// nothing: another taker may be first.
+    /// Waits for at most `timeout` until there is a message to take, or none will come. Returns
+    /// whether that is so. Takes nothing: another taker may be first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Taker { endpoint, hand, inherited, .. } = self;
         let deadline = Until::within(timeout).deadline();
@@ -178,8 +182,8 @@ impl Taker {
         self.endpoint.registration.index()
     }
 
-    /// Leaves the messages of dead takers to the taker that calls [`Self::take_over`], and lets each sleep last that long:
-    /// another process detects deaths and wakes this taker.
+    /// Leaves the messages of dead takers to the taker that calls [`Self::take_over`], and lets
+    /// each sleep last that long: another process detects deaths and wakes this taker.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn leave_the_dead(&mut self, longest_sleep: Duration) {
         self.leaves_the_dead = true;
@@ -211,7 +215,8 @@ impl Taker {
         result.map_err(|error| F::read_error(error, || self.endpoint.reader_timed_out()))
     }
 
-    /// Waits for a message. `Some` is one that a dead taker left; `Empty` means that the deadline passed.
+    /// Waits for a message. `Some` is one that a dead taker left; `Empty` means that the deadline
+    /// passed.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Got>, TryReadError> {
         let Taker { endpoint, hand, leaves_the_dead, .. } = self;
         let left = RefCell::new(Adoption::None);
@@ -230,7 +235,8 @@ impl Taker {
         }
     }
 
-    /// Takes the next message; every [`TAKES_PER_SEARCH`] calls, and before the end, one that a dead taker left.
+    /// Takes the next message; every [`TAKES_PER_SEARCH`] calls, and before the end, one that a
+    /// dead taker left.
     fn attempt(&mut self) -> Result<Got, TryReadError> {
         if self.until_search == 0 {
             self.until_search = TAKES_PER_SEARCH;
@@ -344,11 +350,13 @@ impl Hand {
     fn bytes(&self, got: &Got) -> &[u8] {
         let Ok((_, payload)) = self.memory.buffer(got.buffer) else { return &[] };
         // SAFETY:
-        // - valid and aligned: the start of a buffer, and the length was checked against it when the message was taken;
+        // - valid and aligned: the start of a buffer, and the length was checked against it when
+        //   the message was taken;
         // - alive: `self` holds the memory, and the slice borrows `self`;
-        // - frozen: the buffer came to this taker by the exchange of its slot, and goes on by this taker's next one, which
-        //   needs the taker that `Taken` borrows or `Held` owns; or to the dead taker whose entry `got` holds. Its writer
-        //   gave it up by its own exchange; no other process has its index.
+        // - frozen: the buffer came to this taker by the exchange of its slot, and goes on by this
+        //   taker's next one, which needs the taker that `Taken` borrows or `Held` owns; or to the
+        //   dead taker whose entry `got` holds. Its writer gave it up by its own exchange; no other
+        //   process has its index.
         unsafe { frozen_bytes(payload.as_ptr(), got.received.len) }
     }
 
@@ -369,8 +377,8 @@ impl Hand {
     }
 }
 
-/// A message that was taken, in its buffer. Dropping it finishes the message; until then it goes to another taker if this one
-/// dies.
+/// A message that was taken, in its buffer. Dropping it finishes the message; until then it goes to
+/// another taker if this one dies.
 pub struct Taken<'t> {
     hand: &'t mut Hand,
     got: Got,
@@ -400,8 +408,8 @@ impl Taken<'_> {
         cast::value(self)
     }
 
-    /// Returns the message as the frame that the ring describes: its elements, and the extents of the array, slowest-varying
-    /// first.
+    /// Returns the message as the frame that the ring describes: its elements, and the extents of
+    /// the array, slowest-varying first.
     ///
     /// # Errors
     /// As [`View::frame`](crate::View::frame).

@@ -11,10 +11,11 @@ use std::{fmt, ops};
 
 /// The bytes of one message: in the ring where the protocol freezes them, otherwise a copy.
 ///
-/// Dropping it moves the reader on. Bytes shown in the ring do not change while the view lives, whatever happens to the reader
-/// meanwhile. The writers of that gated ring stop `slots` messages after this one. If another process
-/// [moves](crate::Ring::skip_readers_to_newest) the reader on, the only writer continues and leaves the shown buffer alone; a
-/// second view shown that way holds it back.
+/// Dropping it moves the reader on. Bytes shown in the ring do not change while the view lives,
+/// whatever happens to the reader meanwhile. The writers of that gated ring stop `slots` messages
+/// after this one. If another process [moves](crate::Ring::skip_readers_to_newest) the reader on,
+/// the only writer continues and leaves the shown buffer alone; a second view shown that way holds
+/// it back.
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
@@ -31,8 +32,8 @@ pub struct View<'r> {
     shown: Shown,
 }
 
-// SAFETY: what is not `Send` and `Sync` by itself is the address of the bytes in the ring. They are there and do not change
-// as long as this lives, whichever thread reads them: see `deref`.
+// SAFETY: what is not `Send` and `Sync` by itself is the address of the bytes in the ring. They are
+// there and do not change as long as this lives, whichever thread reads them: see `deref`.
 unsafe impl Send for View<'_> {}
 // SAFETY: as above; a shared view is only read.
 unsafe impl Sync for View<'_> {}
@@ -62,18 +63,19 @@ impl<'r> View<'r> {
     /// Returns the message as a `T`, which may be a slice, without a copy.
     ///
     /// # Errors
-    /// [`ShapeError::Length`]; [`ShapeError::Alignment`] for a `T` with a larger alignment than the view's: 64 bytes in place,
-    /// the allocator's for a copy.
+    /// [`ShapeError::Length`]; [`ShapeError::Alignment`] for a `T` with a larger alignment than the
+    /// view's: 64 bytes in place, the allocator's for a copy.
     pub fn value<T: FromBytes + KnownLayout + Immutable + ?Sized>(&self) -> Result<&T, ShapeError> {
         cast::value(self)
     }
 
-    /// Returns the message as the frame that the ring describes: its elements, and the extents of the array, slowest-varying
-    /// first.
+    /// Returns the message as the frame that the ring describes: its elements, and the extents of
+    /// the array, slowest-varying first.
     ///
     /// # Errors
-    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] if it is another frame; [`ShapeError::Undescribed`] if the ring
-    /// describes none; [`ShapeError::Alignment`] as for [`Self::value`].
+    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] if it is another frame;
+    /// [`ShapeError::Undescribed`] if the ring describes none; [`ShapeError::Alignment`] as for
+    /// [`Self::value`].
     pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
         let frame = self.cursor.frame();
         frame.check::<T>(self.len())?;
@@ -87,13 +89,14 @@ impl ops::Deref for View<'_> {
     fn deref(&self) -> &[u8] {
         match &self.shown {
             // SAFETY:
-            // - valid and aligned: the pointer is a buffer's start, and the length was checked against the
-            //   buffer's size when the message was read;
+            // - valid and aligned: the pointer is a buffer's start, and the length was checked
+            //   against the buffer's size when the message was read;
             // - alive: `cursor` holds the memory, and the slice borrows `self`;
-            // - frozen: the message was whole while this reader's cursor was pinned at it, and the cursor stays
-            //   pinned until `drop`. No writer publishes over a pinned message ([`crate::protocol::backpressure`]), unless it
-            //   leaves the buffer alone until the pin is gone ([`crate::protocol::standby_buffer`]); and a buffer is filled by
-            //   its owner only, which gets it when the buffer is displaced from its slot.
+            // - frozen: the message was whole while this reader's cursor was pinned at it, and the
+            //   cursor stays pinned until `drop`. No writer publishes over a pinned message
+            //   ([`crate::protocol::backpressure`]), unless it leaves the buffer alone until the
+            //   pin is gone ([`crate::protocol::standby_buffer`]); and a buffer is filled by its
+            //   owner only, which gets it when the buffer is displaced from its slot.
             Shown::InPlace(received, bytes) => unsafe { frozen_bytes(*bytes, received.len) },
             Shown::Copied(_, bytes) => bytes,
         }

@@ -18,11 +18,13 @@ use crate::types::waiting::WaitStrategy;
 use std::fmt;
 use std::time::Duration;
 
-/// A registered writer of a ring: the only one, or one of many. Dropping the last writer ends the stream until another joins.
+/// A registered writer of a ring: the only one, or one of many. Dropping the last writer ends the
+/// stream until another joins.
 ///
-/// Each verb has three forms. `write` waits while the ring is full: in a gated ring for the slowest registered reader, in a
-/// queue for the takers. `try_write` does not wait and returns `Full`. `write_timeout` waits for at most a duration and
-/// returns `TimedOut`. A write to a lossy ring never waits.
+/// Each verb has three forms. `write` waits while the ring is full: in a gated ring for the slowest
+/// registered reader, in a queue for the takers. `try_write` does not wait and returns `Full`.
+/// `write_timeout` waits for at most a duration and returns `TimedOut`. A write to a lossy ring
+/// never waits.
 ///
 /// ```
 /// use seqring::{Config, Ring, Start, TryWriteError};
@@ -36,8 +38,8 @@ use std::time::Duration;
 /// ```
 ///
 /// # Progress
-/// A `try_` call of the only writer is wait-free, and so is every call in a lossy ring. A `try_` call of one of many writers is
-/// lock-free: it tries again if another writer published first.
+/// A `try_` call of the only writer is wait-free, and so is every call in a lossy ring. A `try_`
+/// call of one of many writers is lock-free: it tries again if another writer published first.
 pub struct Writer {
     endpoint: Endpoint,
     publisher: Publisher,
@@ -48,21 +50,24 @@ impl Writer {
         /// Publishes `payload`, waiting for room. Returns the message's sequence.
         ///
         /// # Errors
-        /// [`WriteError::TooLarge`]; [`WriteError::Closed`]; [`WriteError::Forked`]; [`WriteError::Corrupt`].
+        /// [`WriteError::TooLarge`]; [`WriteError::Closed`]; [`WriteError::Forked`];
+        /// [`WriteError::Corrupt`].
         ///
         /// # Cost
-        /// One copy, and one or two stores beside it. The only writer of a gated ring reads all readers' cursors once in up
-        /// to `slots` messages; in a ring with slots of 32 KiB or more, and enough of them, after each. One of many writers
-        /// executes one exchange of the slot's word, one of the counter, stores to its own line, and in a gated ring now and
-        /// then a read of all cursors. System calls only if a reader or taker sleeps, or every 20 ms while the ring is full,
-        /// to detect readers that died.
+        /// One copy, and one or two stores beside it. The only writer of a gated ring reads all
+        /// readers' cursors once in up to `slots` messages; in a ring with slots of 32 KiB or more,
+        /// and enough of them, after each. One of many writers executes one exchange of the slot's
+        /// word, one of the counter, stores to its own line, and in a gated ring now and then a
+        /// read of all cursors. System calls only if a reader or taker sleeps, or every 20 ms while
+        /// the ring is full, to detect readers that died.
         #[inline(always)]
         pub fn write, try_write, write_timeout(&mut self)(payload: &[u8])
             -> Result<u64, WriteError, TryWriteError::Full> = |form| self.put(payload, form)
     }
 
     forms! {
-        /// Publishes `payload` with a tag or metadata, waiting for room. Returns the message's sequence.
+        /// Publishes `payload` with a tag or metadata, waiting for room. Returns the message's
+        /// sequence.
         ///
         /// # Errors
         /// As [`Self::write`]; metadata longer than the ring carries is `TooLarge`.
@@ -72,7 +77,8 @@ impl Writer {
     }
 
     forms! {
-        /// Claims room for a message of `len` bytes, to be filled in place and published, waiting for it.
+        /// Claims room for a message of `len` bytes, to be filled in place and published, waiting
+        /// for it.
         ///
         /// # Errors
         /// As [`Self::write`].
@@ -80,8 +86,8 @@ impl Writer {
             -> Result<Claim<'_>, WriteError, TryWriteError::Full> = |form| self.begin_claim(len, form)
     }
 
-    /// Waits for at most `timeout` until a `try_` call would not return `Full`. Returns whether that is so. One of many
-    /// writers may still find the ring full, if another writes first.
+    /// Waits for at most `timeout` until a `try_` call would not return `Full`. Returns whether
+    /// that is so. One of many writers may still find the ring full, if another writes first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Writer { endpoint, publisher } = self;
         let deadline = Until::within(timeout).deadline();
@@ -140,7 +146,8 @@ impl Writer {
         Claim::new(&mut self.publisher, len)
     }
 
-    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than a full ring.
+    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than
+    /// a full ring.
     pub(crate) fn call<F: Form, T>(
         &mut self,
         form: F,

@@ -13,8 +13,9 @@ use std::ops::Deref;
 
 /// A [`Reader`] whose messages are values `T`, or slices `[E]` of numbers: see [`Reader::typed`].
 ///
-/// It has the verbs of a reader, each with its `try_` and its `_timeout` form. A message of another length is reported as
-/// `OtherLength` and stays: the reader can read it as another type or as bytes.
+/// It has the verbs of a reader, each with its `try_` and its `_timeout` form. A message of another
+/// length is reported as `OtherLength` and stays: the reader can read it as another type or as
+/// bytes.
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
@@ -34,11 +35,12 @@ pub struct TypedReader<'r, T: ?Sized> {
 }
 
 impl Reader {
-    /// This reader, to read values `T`, or slices `[E]`: in a ring that describes a frame, slices of that frame.
+    /// This reader, to read values `T`, or slices `[E]`: in a ring that describes a frame, slices
+    /// of that frame.
     ///
     /// # Errors
-    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame [`ShapeError::Element`] and
-    /// [`ShapeError::FrameLength`] for another one.
+    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame
+    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] for another one.
     ///
     /// # Cost
     /// A few comparisons.
@@ -61,10 +63,12 @@ impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {
     }
 
     forms! {
-        /// Reads the next messages to the front of `out`, waiting for the first only. Returns how many.
+        /// Reads the next messages to the front of `out`, waiting for the first only. Returns how
+        /// many.
         ///
         /// # Errors
         /// As [`Reader::read_batch`].
+        #[inline]
         pub fn read_batch, try_read_batch, read_batch_timeout(&mut self)(out: &mut [T])
             -> Result<usize, ReadError, TryReadError::Empty>
             = |form| self.reader.call(form, |cursor| cursor.read_all(size_of::<T>(), out.as_mut_bytes()))
@@ -82,11 +86,12 @@ impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {
 
 impl<E: Element> TypedReader<'_, [E]> {
     forms! {
-        /// Reads the next message to the front of `out`, waiting for it. Returns how many elements it has.
+        /// Reads the next message to the front of `out`, waiting for it. Returns how many elements
+        /// it has.
         ///
         /// # Errors
-        /// As [`Reader::read`]; [`ReadError::OtherLength`] if the message is not the ring's frame, or without a frame not a
-        /// whole number of elements.
+        /// As [`Reader::read`]; [`ReadError::OtherLength`] if the message is not the ring's frame,
+        /// or without a frame not a whole number of elements.
         pub fn read, try_read, read_timeout(&mut self)(out: &mut [E])
             -> Result<usize, ReadError, TryReadError::Empty> = |form| self.get(out, form)
     }

@@ -1,4 +1,5 @@
-//! A message together with the taker that took it. A taker owns one buffer, so several messages at a time need several takers.
+//! A message together with the taker that took it. A taker owns one buffer, so several messages at
+//! a time need several takers.
 
 use super::{Got, Taker};
 use crate::api::form::Until;
@@ -15,7 +16,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes the next message, waiting until `deadline`. On success it moves the taker out of `taker`.
+    /// Takes the next message, waiting until `deadline`. On success it moves the taker out of
+    /// `taker`.
     pub(crate) fn take(taker: &mut Option<Taker>, deadline: Option<Instant>) -> Result<Self, ReadError> {
         let got = taker.as_mut().expect("a taker to take with").call(Until::at(deadline))?;
         let taker = taker.take().expect("it has just taken");
@@ -37,7 +39,8 @@ impl Held {
         let Ok((_, payload)) = hand.memory.buffer(self.got.buffer) else { return &mut [] };
         // SAFETY:
         // - valid and alive: as in `Hand::bytes`, and the slice borrows `self` mutably;
-        // - exclusive: the buffer is this taker's alone, as there; rings of a pipeline have no observers.
+        // - exclusive: the buffer is this taker's alone, as there; rings of a pipeline have no
+        //   observers.
         let bytes = unsafe { exclusive_bytes(payload.as_ptr(), self.got.received.len) };
         bytes.unwrap_or_default()
     }

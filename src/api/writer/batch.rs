@@ -7,15 +7,16 @@ use crate::types::error::{TryWriteError, WriteError};
 
 impl Writer {
     forms! {
-        /// Publishes the messages of `message_bytes` bytes each that lie end to end in `messages`, in order, waiting for room.
-        /// Returns how many: all, unless an error kept a later one from being published, which the next call returns.
+        /// Publishes the messages of `message_bytes` bytes each that lie end to end in `messages`,
+        /// in order, waiting for room. Returns how many: all, unless an error kept a later one from
+        /// being published, which the next call returns.
         ///
         /// ```
         /// use seqring::{Config, Ring, Start};
         /// let ring = Ring::heap(&Config::new(4, 8))?;
         /// let mut reader = ring.reader(Start::Next)?;
         /// let mut writer = ring.writer()?;
-        /// assert_eq!(writer.try_write_batch(2, b"a1b2c3d4e5")?, 4); // Four slots; "e5" has no room.
+        /// assert_eq!(writer.try_write_batch(2, b"a1b2c3d4e5")?, 4); // "e5" has no slot.
         ///
         /// let mut out = [0; 6];
         /// assert_eq!(reader.try_read_batch(2, &mut out)?, 3);
@@ -30,17 +31,20 @@ impl Writer {
         /// If `message_bytes` is 0, or `messages` is not a whole number of messages.
         ///
         /// # Cost
-        /// One check for sleepers, and in a ring of small messages without headers nothing for a message but its slot: 18
-        /// instructions for 8 bytes in packed slots where a single write takes 48, and 47 where it takes 77 for 64 bytes on lines
-        /// of their own (x86-64; `cargo bench --bench batches` counts them). Readers get each message as soon as it is published:
-        /// a batch is invisible to them.
+        /// One check for sleepers, and in a ring of small messages without headers nothing for a
+        /// message but its slot: 18 instructions for 8 bytes in packed slots where a single write
+        /// takes 48, and 47 where it takes 77 for 64 bytes on lines of their own (x86-64; `cargo
+        /// bench --bench batches` counts them). Readers get each message as soon as it is
+        /// published: a batch is invisible to them.
+        #[inline]
         pub fn write_batch, try_write_batch, write_batch_timeout(&mut self)(message_bytes: usize, messages: &[u8])
             -> Result<usize, WriteError, TryWriteError::Full>
             = |form| self.put_batch(message_bytes, messages, form)
     }
 
     forms! {
-        /// Publishes `messages` of any lengths, in order, waiting for room. Returns how many: see [`Self::write_batch`].
+        /// Publishes `messages` of any lengths, in order, waiting for room. Returns how many: see
+        /// [`Self::write_batch`].
         ///
         /// ```
         /// use seqring::{Config, Ring};
@@ -51,6 +55,7 @@ impl Writer {
         ///
         /// # Errors
         /// As [`Self::write_batch`].
+        #[inline]
         pub fn write_each, try_write_each, write_each_timeout[M: AsRef<[u8]>](&mut self)(messages: &[M])
             -> Result<usize, WriteError, TryWriteError::Full> = |form| self.put_all(&messages, form)
     }

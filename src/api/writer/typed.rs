@@ -37,11 +37,12 @@ pub struct TypedWriter<'w, T: ?Sized> {
 }
 
 impl Writer {
-    /// This writer, to publish values `T`, or slices `[E]`: in a ring that describes a frame, slices of that frame.
+    /// This writer, to publish values `T`, or slices `[E]`: in a ring that describes a frame,
+    /// slices of that frame.
     ///
     /// # Errors
-    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame [`ShapeError::Element`] and
-    /// [`ShapeError::FrameLength`] for another one.
+    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame
+    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] for another one.
     ///
     /// # Cost
     /// A few comparisons; no message is checked again, except for the length of a slice.
@@ -64,10 +65,12 @@ impl<T: IntoBytes + Immutable> TypedWriter<'_, T> {
     }
 
     forms! {
-        /// Publishes `values`, each a message, in order, waiting for room. Returns how many: see [`Writer::write_batch`].
+        /// Publishes `values`, each a message, in order, waiting for room. Returns how many: see
+        /// [`Writer::write_batch`].
         ///
         /// # Errors
         /// As [`Writer::write_batch`].
+        #[inline]
         pub fn write_batch, try_write_batch, write_batch_timeout(&mut self)(values: &[T])
             -> Result<usize, WriteError, TryWriteError::Full>
             = |form| self.writer.put_batch(size_of::<T>(), values.as_bytes(), form)
@@ -79,7 +82,8 @@ impl<E: Element> TypedWriter<'_, [E]> {
         /// Publishes `elements` as one message, waiting for room. Returns the message's sequence.
         ///
         /// # Errors
-        /// As [`Writer::write`]; [`WriteError::OtherLength`] if the ring describes a frame of another length.
+        /// As [`Writer::write`]; [`WriteError::OtherLength`] if the ring describes a frame of
+        /// another length.
         pub fn write, try_write, write_timeout(&mut self)(elements: &[E])
             -> Result<u64, WriteError, TryWriteError::Full> = |form| self.put(elements, form)
     }
@@ -98,8 +102,8 @@ impl<E: Element> TypedWriter<'_, [E]> {
 
 impl<T: ?Sized> TypedWriter<'_, T> {
     forms! {
-        /// Claims room for one message, waiting for it: as long as a `T`, or as the ring's frame; without a frame as long as a
-        /// slot. [`Claim::value_mut`] fills it.
+        /// Claims room for one message, waiting for it: as long as a `T`, or as the ring's frame;
+        /// without a frame as long as a slot. [`Claim::value_mut`] fills it.
         ///
         /// # Errors
         /// As [`Writer::claim`].
