@@ -52,23 +52,23 @@ use std::time::{Duration, Instant};
 pub struct Observer {
     segment: Segment,
     slots: Slots,
-    plan: HeaderFormat,
+    header_format: HeaderFormat,
     /// Which ends of the stream were reported.
-    watch: StreamObserver,
-    place: SlotIndex,
+    stream: StreamObserver,
+    index: SlotIndex,
     lost: u64,
     metadata: Box<[u8]>,
     meta_len: usize,
     waiting: WaitStrategy,
     /// When it last checked whether a writer lives.
-    looked_after: Instant,
+    checked_at: Instant,
     /// The last check found no living writer.
     deserted: bool,
 }
 
 const FIRST_NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_millis(20);
-const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
+const CHECK_EVERY: Duration = Duration::from_millis(20);
 /// A read that fails without a result is repeated: correct peers cause only a few repetitions.
 const TRIES: usize = 1000;
 
@@ -108,14 +108,14 @@ impl Observer {
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
         Observer {
-            plan: HeaderFormat::of(config),
-            watch: StreamObserver::join(segment.memory()),
-            place: SlotIndex::of(position, config.slots),
+            header_format: HeaderFormat::of(config),
+            stream: StreamObserver::join(segment.memory()),
+            index: SlotIndex::of(position, config.slots),
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             waiting: WaitStrategy::default(),
-            looked_after: Instant::now(),
+            checked_at: Instant::now(),
             deserted: false,
             segment,
             slots,
@@ -168,7 +168,7 @@ impl Observer {
         let newest = self.slots.next_sequence().saturating_sub(1);
         let skipped = newest.saturating_sub(self.position());
         if skipped > 0 {
-            self.place.jump(newest);
+            self.index.jump(newest);
         }
         skipped
     }
@@ -180,7 +180,7 @@ impl Observer {
 
     /// The sequence that this observer reads next.
     pub fn position(&self) -> u64 {
-        self.place.sequence
+        self.index.sequence
     }
 
     /// Messages published and not yet read by this observer.
@@ -224,7 +224,7 @@ impl Observer {
         for _ in 0..TRIES {
             match self.attempt(&mut copy) {
                 Ok(read) => {
-                    self.place.step();
+                    self.index.step();
                     self.deserted = false;
                     return Ok(read);
                 }
@@ -240,15 +240,16 @@ impl Observer {
         copy: &mut impl FnMut(RacyBytes<'_>) -> Result<T, Refusal>,
     ) -> Result<(Received, T), Refusal> {
         self.meta_len = 0; // A failed read may have loaded the metadata of another message.
-        let read = self.slots.optimistic_read(&self.place).map_err(Refusal::Slot)?;
-        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let read = self.slots.optimistic_read(&self.index).map_err(Refusal::Slot)?;
+        let LoadedHeader { tag, timestamp_ns, meta_len } =
+            self.header_format.load(read.extras, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
         }
         let copied = copied?;
         self.meta_len = meta_len;
-        Ok((Received { sequence: self.place.sequence, len: read.message.len(), tag, timestamp_ns }, copied))
+        Ok((Received { sequence: self.index.sequence, len: read.message.len(), tag, timestamp_ns }, copied))
     }
 
     /// The error of a refused read; `Ok` to try again.
@@ -266,14 +267,14 @@ impl Observer {
     /// Decides why there is nothing to read: whether the message was overwritten, or is still to
     /// come; `Ok` to try again.
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(self.segment.memory());
+        let verdict = self.stream.verdict(self.segment.memory());
         let over = verdict != Verdict::GoesOn || self.is_deserted();
         // The stream has ended, or a later message is there: what was published before is visible
         // now, and what is not there now will not come.
         if !over && !self.is_behind() {
             return Err(TryReadError::Empty);
         }
-        if self.slots.look(&self.place) != Err(Mismatch::NotYet) {
+        if self.slots.look(&self.index) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         let next = self.slots.next_sequence();
@@ -283,7 +284,7 @@ impl Observer {
         match verdict {
             _ if !over => Ok(()),
             Verdict::Died(death) => {
-                self.watch.tell(death);
+                self.stream.tell(death);
                 Err(TryReadError::WriterDied { pid: death.pid })
             }
             Verdict::Forked => Err(TryReadError::Forked),
@@ -293,8 +294,8 @@ impl Observer {
 
     /// Whether a read would not return `Empty`.
     fn is_ready(&mut self) -> bool {
-        self.slots.look(&self.place) != Err(Mismatch::NotYet)
-            || self.watch.verdict(self.segment.memory()) != Verdict::GoesOn
+        self.slots.look(&self.index) != Err(Mismatch::NotYet)
+            || self.stream.verdict(self.segment.memory()) != Verdict::GoesOn
             || self.is_behind()
             || self.is_deserted()
     }
@@ -318,7 +319,7 @@ impl Observer {
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
         let missed = sequence - self.position();
-        self.place.jump(sequence);
+        self.index.jump(sequence);
         self.lost += missed;
         Lagged { missed }
     }
@@ -327,8 +328,8 @@ impl Observer {
     /// its end.
     fn is_deserted(&mut self) -> bool {
         let now = Instant::now();
-        if now.duration_since(self.looked_after) >= LOOK_AFTER_EVERY {
-            self.looked_after = now;
+        if now.duration_since(self.checked_at) >= CHECK_EVERY {
+            self.checked_at = now;
             let writes = |participant: &Participant| participant.role == Role::Writer && participant.alive;
             let open = stream_state::phase(self.segment.memory()) == Phase::Open;
             self.deserted = open && !self.segment.stats().participants.iter().any(writes);

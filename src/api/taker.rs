@@ -71,11 +71,11 @@ pub struct Taker {
 struct Hand {
     memory: Memory,
     takes: TakeCursor,
-    standoff: Backoff,
+    backoff: Backoff,
     event_counts: EventCounts,
-    plan: HeaderFormat,
+    header_format: HeaderFormat,
     /// Which ends of the stream were reported.
-    watch: StreamObserver,
+    stream: StreamObserver,
     metadata: Box<[u8]>,
     meta_len: usize,
 }
@@ -138,32 +138,32 @@ impl Taker {
 
 /// For the other modules of the crate.
 impl Taker {
-    pub(crate) fn join(registration: Registration, words: ArenaStamp) -> Result<Self, RegisterError> {
-        let own = multi_writer::own_buffer(&registration, words)?;
-        Ok(Self::with_buffer(registration, words, own, None))
+    pub(crate) fn join(registration: Registration, stamps: ArenaStamp) -> Result<Self, RegisterError> {
+        let own = multi_writer::own_buffer(&registration, stamps)?;
+        Ok(Self::with_buffer(registration, stamps, own, None))
     }
 
     /// Joins in the entry of a dead taker: its message comes first.
-    pub(crate) fn inherit(registration: Registration, settled: Settled, words: ArenaStamp) -> Self {
+    pub(crate) fn inherit(registration: Registration, settled: Settled, stamps: ArenaStamp) -> Self {
         registration.take_up();
         registration.attachment().memory.make_buffer_resident(settled.buffer);
-        Self::with_buffer(registration, words, settled.buffer, Some(settled))
+        Self::with_buffer(registration, stamps, settled.buffer, Some(settled))
     }
 
     fn with_buffer(
         registration: Registration,
-        words: ArenaStamp,
+        stamps: ArenaStamp,
         own: usize,
         inherited: Option<Settled>,
     ) -> Self {
         let memory = registration.attachment().memory.clone();
         let config = &memory.layout().config;
         let hand = Hand {
-            takes: TakeCursor::new(&memory, words, registration.index(), own),
-            standoff: Backoff::default(),
+            takes: TakeCursor::new(&memory, stamps, registration.index(), own),
+            backoff: Backoff::default(),
             event_counts: registration.attachment().event_counts,
-            plan: HeaderFormat::of(config),
-            watch: StreamObserver::join(&memory),
+            header_format: HeaderFormat::of(config),
+            stream: StreamObserver::join(&memory),
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             memory,
@@ -275,7 +275,7 @@ impl Taker {
 
 impl Hand {
     fn try_take(&mut self) -> Result<Got, TryReadError> {
-        let mut patience = RetryBudget::default();
+        let mut budget = RetryBudget::default();
         loop {
             match self.takes.try_take(&self.memory)? {
                 TakeOutcome::Taken(sequence) => {
@@ -288,7 +288,7 @@ impl Hand {
                 TakeOutcome::Late => {}
                 TakeOutcome::Empty => self.nothing()?,
             }
-            if !patience.lasts(take::next(&self.memory), &mut self.standoff) {
+            if !budget.lasts(take::next(&self.memory), &mut self.backoff) {
                 let what = "the counter of takes stands still, or the slots keep changing";
                 return Err(Corrupt { what }.into());
             }
@@ -298,7 +298,7 @@ impl Hand {
     /// Decides why there is nothing to take; `Ok` to try again.
     #[cold]
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(&self.memory);
+        let verdict = self.stream.verdict(&self.memory);
         // The stream has ended: what was published before its end is visible now.
         if verdict != Verdict::GoesOn && self.takes.is_ready(&self.memory) {
             return Ok(());
@@ -306,7 +306,7 @@ impl Hand {
         Err(match verdict {
             Verdict::GoesOn => TryReadError::Empty,
             Verdict::Died(death) => {
-                self.watch.tell(death);
+                self.stream.tell(death);
                 TryReadError::WriterDied { pid: death.pid }
             }
             Verdict::Ended | Verdict::Closed => TryReadError::Closed,
@@ -341,7 +341,7 @@ impl Hand {
             return Err(Corrupt { what: "a buffer claims more bytes than it has" }.into());
         }
         let extras = self.memory.buffer_extras(buffer);
-        let loaded = self.plan.load(extras, &mut self.metadata);
+        let loaded = self.header_format.load(extras, &mut self.metadata);
         self.meta_len = loaded.meta_len;
         Ok(Received { sequence, len, tag: loaded.tag, timestamp_ns: loaded.timestamp_ns })
     }
@@ -373,7 +373,7 @@ impl Hand {
     }
 
     fn is_ready(&mut self) -> bool {
-        self.takes.is_ready(&self.memory) || self.watch.has_news(&self.memory)
+        self.takes.is_ready(&self.memory) || self.stream.has_news(&self.memory)
     }
 }
 
