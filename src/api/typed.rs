@@ -6,7 +6,7 @@ use crate::types::frame::{Element, ShapeError};
 /// What a typed endpoint's messages are: values of any sized type, or slices of [`Element`]s.
 ///
 /// [`Writer::typed`](crate::Writer::typed) and [`Reader::typed`](crate::Reader::typed) take it. The
-/// traits of [`zerocopy`](crate::zerocopy) decide which types have verbs: types without padding,
+/// traits of [`zerocopy`] decide which types have verbs: types without padding,
 /// pointers or atomics.
 pub trait MessageType {
     /// Bytes of each message; `None` if messages differ in length.
