@@ -22,14 +22,12 @@ mod sync {
 
 use copy::Kernel;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::pin::{CorePair, pin_to};
 use std::hint::black_box;
 use sync::AtomicU64;
 
 const SIZES: [usize; 7] = [8, 64, 256, 1 << 10, 4 << 10, 1 << 20, 64 << 20];
 
 fn store_and_load(criterion: &mut Criterion) {
-    pin_to(CorePair::first_allowed().expect("two cores").ours()).expect("an allowed core");
     let kernels = [("words", Kernel::Words), ("bytes", Kernel::for_slot_bytes(usize::MAX))];
     for bytes in SIZES {
         let mut group = criterion.benchmark_group(format!("copy {bytes} B"));

@@ -15,7 +15,7 @@
 //! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
 //! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
-//! | How do the ends of a measurement run? | [`receiver`], [`mod@trips`], [`patience`], [`child`] |
+//! | How do the ends of a measurement run? | [`drive`], [`round_trip`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
 //!
@@ -30,7 +30,7 @@
 //!
 //! let copy = |bytes| {
 //!     move || {
-//!         let rate = one_core_copy(bytes, Duration::from_millis(2)).map_err(|error| error.to_string())?;
+//!         let rate = one_core_copy(bytes, 1, Duration::from_millis(2)).map_err(|error| error.to_string())?;
 //!         Ok(rate.bytes_per_second())
 //!     }
 //! };
@@ -55,12 +55,12 @@
 //! # std::io::Result::Ok(())
 //! ```
 
-pub mod bursts;
 pub mod child;
 pub mod class;
 pub mod clock;
 pub mod conformance;
 pub mod content;
+pub mod drive;
 pub mod engine;
 pub mod exchange;
 pub mod floor;
@@ -75,18 +75,16 @@ pub mod payload;
 pub mod peer;
 pub mod pin;
 pub mod plan;
-pub mod receiver;
 pub mod refusal;
 pub mod repeat;
 pub mod restamp;
 pub mod ring_spec;
+pub mod round_trip;
 pub mod shared_words;
 pub mod sink;
-mod slots;
 pub mod spread;
 pub mod summary;
 pub mod surroundings;
 pub mod table;
-pub mod trips;
 pub mod usage;
-mod wait;
+pub mod wait;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Why an end stops.
 #[derive(Debug)]
 pub enum Stop {
-    /// The ring was closed, or the end was told to: that is how one end tells the other that it is done.
+    /// The ring was closed, or the end was asked to stop: that is how one end learns that the other one is done.
     Closed,
     /// Something that must not be.
     Failed(String),
@@ -30,13 +30,13 @@ impl Stop {
     }
 }
 
-/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may need it.
+/// After so many empty polls an end checks the clock, and yields its core: the peer may need it.
 const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
 
 /// After so long the peer is taken for dead.
 pub const LONGEST: Duration = Duration::from_secs(10);
 
-/// Waits between polls, until they have been in vain for too long.
+/// Waits between polls, until they have found nothing for too long.
 #[derive(Debug, Default)]
 pub struct Patience<'a> {
     polls: u32,
@@ -45,7 +45,7 @@ pub struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// Patience that ends when somebody sets `stop`.
+    /// Patience that ends when `stop` is set.
     pub fn until(stop: &'a AtomicBool) -> Self {
         Self { stop: Some(stop), ..Self::default() }
     }
@@ -63,7 +63,7 @@ impl<'a> Patience<'a> {
         if self.polls.is_multiple_of(POLLS_BETWEEN_LOOKS) { self.look() } else { Ok(()) }
     }
 
-    /// Lets others have the core, after a poll that found nothing.
+    /// Yields the core, after a poll that found nothing.
     ///
     /// # Errors
     /// As [`pause`](Self::pause), looked for each time.
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends_when_it_is_told_to() {
+    fn patience_ends_when_it_is_to_stop() {
         let stop = AtomicBool::new(false);
         let mut patience = Patience::until(&stop);
         assert!(patience.look().is_ok());

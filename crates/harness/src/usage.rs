@@ -88,58 +88,8 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), 1000 * time.tv_usec.unsigned_abs() as u32)
 }
 
-/// The context switches of one thread, of this or of another process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThreadSwitches {
-    /// The kernel's number of the thread.
-    pub thread: u32,
-    /// Its name: the program's, unless the thread was given one.
-    pub name: String,
-    /// Context switches by going to sleep, or by yielding.
-    pub voluntary: u64,
-    /// Context switches by being preempted.
-    pub involuntary: u64,
-}
-
-impl ThreadSwitches {
-    /// The switches of every living thread of the process `pid`, from `/proc/<pid>/task`.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such process, and whatever else reading `/proc` reports. A thread that ends
-    /// meanwhile is left out.
-    ///
-    /// # Cost
-    /// Four system calls a thread and a parse: between repetitions, not within one.
-    pub fn of_process(pid: u32) -> io::Result<Vec<Self>> {
-        let mut threads = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let entry = entry?;
-            let thread = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            let status = fs::read_to_string(entry.path().join("status"));
-            if let (Some(thread), Ok(status)) = (thread, status) {
-                threads.extend(Self::parse(thread, &status));
-            }
-        }
-        threads.sort_by_key(|switches| switches.thread);
-        Ok(threads)
-    }
-
-    fn parse(thread: u32, status: &str) -> Option<Self> {
-        let field = |name: &str| {
-            let rest = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            Some(rest.trim())
-        };
-        Some(Self {
-            thread,
-            name: field("Name")?.to_owned(),
-            voluntary: field("voluntary_ctxt_switches")?.parse().ok()?,
-            involuntary: field("nonvoluntary_ctxt_switches")?.parse().ok()?,
-        })
-    }
-}
-
-/// The time that all threads of a process, those that ended among them, were on a processor so far: in ns where
-/// [`Usage`] has ticks, and of any process.
+/// The CPU time of all threads of a process so far, also of those that ended: in ns where [`Usage`] has ticks, and of any
+/// process.
 ///
 /// # Errors
 /// `ESRCH` if there is no such process.
@@ -214,8 +164,8 @@ mod tests {
 
     #[test]
     fn no_process_has_no_time() {
-        for nobody in [i32::MAX.unsigned_abs(), u32::MAX] {
-            assert_eq!(cpu_time_of(nobody).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        for pid in [i32::MAX.unsigned_abs(), u32::MAX] {
+            assert_eq!(cpu_time_of(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         }
     }
 
@@ -233,20 +183,5 @@ mod tests {
         let before = Usage::of(Who::Thread);
         thread::sleep(Duration::from_millis(1)); // The subject of the test, not a way to wait for something.
         assert!(Usage::of(Who::Thread).since(&before).voluntary_switches >= 1);
-    }
-
-    #[test]
-    fn every_thread_of_a_process_is_listed_with_its_switches() {
-        let listed = ThreadSwitches::of_process(std::process::id()).unwrap();
-        assert!(listed.iter().any(|switches| switches.thread == std::process::id()));
-        assert!(ThreadSwitches::of_process(u32::MAX).is_err());
-    }
-
-    #[test]
-    fn a_status_without_switches_is_not_a_thread() {
-        assert_eq!(ThreadSwitches::parse(1, "Name:\tx\n"), None);
-        let status = "Name:\tx y\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n";
-        let parsed = ThreadSwitches::parse(1, status).unwrap();
-        assert_eq!((parsed.name.as_str(), parsed.voluntary, parsed.involuntary), ("x y", 5, 7));
     }
 }

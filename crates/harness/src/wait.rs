@@ -12,7 +12,10 @@ const SPINS: u32 = 100;
 
 /// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is read only once
 /// spinning has not helped.
-pub(crate) fn wait_for<T, R: Refusal>(
+///
+/// # Errors
+/// The last refusal, or that the time is over.
+pub fn wait_for<T, R: Refusal>(
     timeout: Duration,
     mut attempt: impl FnMut() -> Result<T, R>,
 ) -> Result<T, R::Error> {

@@ -1,4 +1,4 @@
-//! Messages as the types that rivals carry, and as the bytes that the harness writes and reads.
+//! Messages as the types that rivals carry.
 //!
 //! | type | bytes | alignment | for |
 //! |---|---|---|---|
@@ -33,7 +33,7 @@ pub(crate) fn typed<M: Message>(bytes: &[u8]) -> Result<M, WriteRefused> {
 }
 
 #[cold]
-fn other_length(bytes: usize, slot_bytes: usize) -> WriteRefused {
+pub(crate) fn other_length(bytes: usize, slot_bytes: usize) -> WriteRefused {
     if bytes > slot_bytes {
         return WriteRefused::TooLarge { bytes, slot_bytes };
     }
@@ -54,7 +54,7 @@ pub(crate) fn room_for<M: Message>(buffer: &mut [u8]) -> Result<&mut [M], ReadRe
     <[M]>::mut_from_bytes(&mut buffer[..bytes]).map_err(|_| refuse)
 }
 
-/// Puts a message to the front of `buffer`, and says how long it is.
+/// Puts a message to the front of `buffer`, and returns its length.
 #[inline(always)]
 pub(crate) fn put<M: Message>(message: &M, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
     let expected = buffer.len();
