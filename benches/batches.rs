@@ -1,11 +1,12 @@
-//! What does a batch save? Instructions a message, one by one and 64 at a time, counted by valgrind.
+//! What does a batch save? Instructions a message, one by one and 64 at a time, counted by
+//! valgrind.
 //!
 //! ```text
 //! cargo bench --bench batches
 //! ```
-//! Each figure is the difference of two runs of this program that differ in the number of messages, so that what
-//! surrounds them does not count. It is the same on every run and on a busy machine, but it is no time: it does not
-//! include what it costs to move cache lines from core to core.
+//! Each figure is the difference of two runs of this program that differ in the number of messages,
+//! so that what surrounds them does not count. It is the same on every run and on a busy machine,
+//! but it is no time: it does not include what it costs to move cache lines from core to core.
 
 use harness::child::instructions;
 use seqring::{Config, Ring, SlotClass, Start};

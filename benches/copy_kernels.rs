@@ -3,9 +3,10 @@
 //! ```text
 //! cargo bench --bench copy_kernels [-- --quick]
 //! ```
-//! A ring takes words in slots of up to 256 bytes and bytes above; `memcpy`, which it may not use on bytes that others
-//! store to, is the yardstick. One core, a message that lies in the cache if it fits into one. What else was tried, and what
-//! two cores make of it, is measured by the tests beside the kernels.
+//! A ring takes words in slots of up to 256 bytes and bytes above; `memcpy`, which it may not use
+//! on bytes that others store to, is the yardstick. One core, a message that lies in the cache if
+//! it fits into one. What else was tried, and what two cores make of it, is measured by the tests
+//! beside the kernels.
 #![allow(unsafe_code, missing_docs, reason = "the kernels copy through raw pointers; criterion's macros")]
 
 mod common;

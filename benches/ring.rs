@@ -1,25 +1,25 @@
-//! What do the operations of a ring cost, without regard to how far apart the cores are?
+//! What do the operations of a ring cost one core, uncontended?
 //!
 //! ```text
 //! cargo bench --bench ring                    # all groups, with --quick in a minute
-//! cargo bench --bench ring -- "write beside"  # the groups of one question
+//! cargo bench --bench ring -- "make and use"  # one group
 //! ```
-//! | group | an iteration | where |
-//! |---|---|---|
-//! | write and read | one write and one read of a message, by size and slot class | one core |
-//! | make and use | every byte of a message is made, every word added up; copied, or by claim and view | one core |
-//! | write beside | one write of 64 bytes while others read, or write | the others on another core |
+//! | group | an iteration |
+//! |---|---|
+//! | write and read | one write and one read of a message, by size and slot class |
+//! | make and use | a message is made and added up: copied, or by claim and view |
 //!
-//! What two cores make of a stream or a round trip is measured by `reach`, which knows how far apart they are.
+//! One thread is on both ends, so no cache line changes cores: this is the work of the protocol and
+//! the copies. Streams and round trips between cores are measured by `reach`, which knows how far
+//! apart the cores are; a write beside readers by `locks`; many writers and readers by the command
+//! `perf`.
 
 mod common;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::pin::{CorePair, pin_to};
-use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, TryReadError, Writer, Writers};
+use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Writer};
 use std::hint::black_box;
-use std::thread;
 
 fn ends(config: &Config) -> (Writer, Reader) {
     let ring = Ring::heap(config).expect("a valid configuration");
@@ -104,71 +104,5 @@ fn add_up(message: &[u8], number: u8) {
     assert_eq!(sum, u64::from_le_bytes([number; 8]).wrapping_mul(words.len() as u64), "another message");
 }
 
-const SLOTS: usize = 1024;
-const BYTES: usize = 64;
-
-fn write_beside(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group(format!("write beside readers, Lossy, {SLOTS} x {BYTES}"));
-    for count in [0, 1, 8, 32] {
-        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            let ring = lossy(Writers::One);
-            let reader = |_| ring.reader(Start::Next).expect("room for a reader");
-            let readers: Vec<Reader> = (0..count).map(reader).collect();
-            beside(&ring, readers, read_until_closed, |write| bencher.iter(write));
-        });
-    }
-    group.finish();
-    let mut group = criterion.benchmark_group(format!("write beside writers, Lossy, {SLOTS} x {BYTES}"));
-    for count in [0, 1, 3] {
-        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            let ring = lossy(Writers::Many);
-            let writer = |_| ring.writer().expect("room for a writer");
-            let writers: Vec<Writer> = (0..count).map(writer).collect();
-            beside(&ring, writers, write_until_closed, |write| bencher.iter(write));
-        });
-    }
-}
-
-fn lossy(writers: Writers) -> Ring {
-    let config = Config::new(SLOTS, BYTES).delivery(Delivery::Lossy).writers(writers);
-    Ring::heap(&config).expect("a valid configuration")
-}
-
-/// Measures a write while each of `others` does its `work` on the other core, without a pause, until the ring is closed.
-fn beside<O: Send>(ring: &Ring, others: Vec<O>, work: fn(O), measure: impl FnOnce(&mut dyn FnMut())) {
-    thread::scope(|scope| {
-        for other in others {
-            scope.spawn(move || {
-                pin_to(CorePair::first_allowed().expect("two cores").theirs()).expect("an allowed core");
-                work(other);
-            });
-        }
-        let mut writer = ring.writer().expect("room for a writer");
-        let mut number = 0_u64;
-        measure(&mut || {
-            number += 1;
-            writer
-                .try_write([number.to_le_bytes(); BYTES / 8].as_flattened())
-                .expect("a lossy ring takes all");
-        });
-        ring.close();
-    });
-}
-
-fn read_until_closed(mut reader: Reader) {
-    let mut out = [0; BYTES];
-    loop {
-        match reader.try_read(&mut out) {
-            Ok(_) => assert!(out.as_chunks::<8>().0.iter().all(|word| *word == out[..8]), "a torn message"),
-            Err(TryReadError::Closed) => break,
-            Err(_) => std::hint::spin_loop(),
-        }
-    }
-}
-
-fn write_until_closed(mut writer: Writer) {
-    while writer.try_write(&[7; BYTES]).is_ok() {}
-}
-
-criterion_group! { name = benches; config = common::brief(); targets = write_and_read, make_and_use, write_beside }
+criterion_group! { name = benches; config = common::brief(); targets = write_and_read, make_and_use }
 criterion_main!(benches);

@@ -1,4 +1,5 @@
-//! Rows: how long from the commander to the consumer, with one item in flight and with all buffers in use.
+//! Rows: how long from the commander to the consumer, with one item in flight and with all buffers
+//! in use.
 
 use crate::work::{SMALL, Work};
 use harness::clock::Moment;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! cargo bench --bench pipeline
-//! cargo bench --bench pipeline -- --quick idle        # rows whose names contain "idle", as a trial
-//! cargo bench --bench pipeline -- --json > runs.jsonl # every repetition; the table goes to standard error
+//! cargo bench --bench pipeline -- --quick idle   # rows whose names contain "idle", as a trial
+//! cargo bench --bench pipeline -- --json         # every repetition; the table goes to standard error
 //! ```
-//! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each case. Contestants and
-//! floors run in turn, in the same rounds. Every repetition also checks what it received. Worker processes are this
-//! program, run again.
+//! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each
+//! case. Contestants and floors run in turn, in the same rounds. Every repetition also checks what
+//! it received. Worker processes are this program, run again.
 
 mod idle;
 mod latency;

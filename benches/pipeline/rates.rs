@@ -1,4 +1,5 @@
-//! Rows: items a second; small ones, large ones against a bare `memcpy`, and in order against any order.
+//! Rows: items a second; small ones, large ones against a bare `memcpy`, and in order against any
+//! order.
 
 use crate::work::{PRODUCERS, SMALL, Work, rate};
 use harness::floor::one_core_copy;

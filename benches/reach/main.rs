@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo build --release --workspace && cargo bench --bench reach
-//! cargo bench --bench reach -- --quick threads     # rows whose names contain "threads", as a trial
-//! cargo bench --bench reach -- --json > runs.jsonl # every repetition; the table goes to standard error
+//! cargo bench --bench reach -- --quick threads  # rows whose names contain "threads", as a trial
+//! cargo bench --bench reach -- --json           # every repetition; the table goes to standard error
 //! ```
-//! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each case. Contestants
-//! and floors run in turn, in the same rounds, and only rounds of one class of cache-line round trip are
-//! compared (`harness::repeat`). Every repetition also checks what it received.
+//! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each
+//! case. Contestants and floors run in turn, in the same rounds, and only rounds of one class of
+//! cache-line round trip are compared (`harness::repeat`). Every repetition also checks what it
+//! received.
 
 mod idle;
 mod many_readers;

@@ -156,8 +156,8 @@ fn count() -> Result<Finding, String> {
     };
     let [one, hundred] = READERS.map(a_message);
     let (one, hundred) = (one?, hundred?);
-    // Start-up differs by a few instructions between any two runs (addresses, environment); 0.05 a message are
-    // 5000 of them.
+    // Start-up differs by a few instructions between any two runs (addresses, environment); 0.05 a
+    // message are 5000 of them.
     let is_equal = (one - hundred).abs() < 0.05;
     Ok(Finding::new(is_equal, format!("100: {hundred:.2}, 1: {one:.2} instructions a message")))
 }

@@ -1,7 +1,7 @@
 //! `seqring perf`, which some rows run: one measurement a run, its record as JSON.
 //!
-//! It is another package's program, so it must be built before. It is looked for where `cargo build --release` puts it:
-//! `target/release/seqring`, seen from `target/release/deps/reach-…`.
+//! It is another package's program, so it must be built before. It is looked for where `cargo build
+//! --release` puts it: `target/release/seqring`, seen from `target/release/deps/reach-…`.
 
 use crate::text;
 use serde_json::Value;

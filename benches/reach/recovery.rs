@@ -1,11 +1,14 @@
-//! Rows: how soon a process goes on when the process that it waits for is killed, and what waiting costs until then.
+//! Rows: how soon a process goes on when the process that it waits for is killed, and what waiting
+//! costs until then.
 //!
-//! A victim, a process of its own, gets into the survivor's way and is killed while the survivor waits in one call. What is
-//! counted is the time from just before the kill to the call's return: the kernel's clearing up after the victim, the rest
-//! of the survivor's sleep, and its recovery. The kills are spread over twice the longest sleep, so that they meet it at
-//! every phase. Another series kills first and then tries without waiting: that is the recovery alone.
+//! A victim, a process of its own, gets into the survivor's way and is killed while the survivor
+//! waits in one call. What is counted is the time from just before the kill to the call's return:
+//! the kernel's clearing up after the victim, the rest of the survivor's sleep, and its recovery.
+//! The kills are spread over twice the longest sleep, so that they meet it at every phase. Another
+//! series kills first and then tries without waiting: that is the recovery alone.
 //!
-//! Not here: a writer that finds a queue full. Any taker makes room for it, so no single process is in its way.
+//! Not here: a writer that finds a queue full. Any taker makes room for it, so no single process is
+//! in its way.
 
 mod survivor;
 mod victim;
@@ -188,7 +191,8 @@ impl Case {
         })
     }
 
-    /// How long the survivor tries to go on when a victim is dead, and it has not checked the others lately.
+    /// How long the survivor tries to go on when a victim is dead, and it has not checked the
+    /// others lately.
     fn try_after_a_kill(self, survivor: &mut Survivor, ring: &str) -> Result<Duration, String> {
         survivor.welcome()?;
         let mut victim = Victim::start(self.name, ring)?;
@@ -215,7 +219,8 @@ struct Wait {
     cpu: Duration,
 }
 
-/// How long after the survivor began to wait a kill comes: by the golden ratio, so that few kills are spread evenly, too.
+/// How long after the survivor began to wait a kill comes: by the golden ratio, so that few kills
+/// are spread evenly, too.
 fn phase(kill: usize) -> Duration {
     SETTLED + SPREAD.mul_f64((kill as f64 * 0.618_033_988_75).fract())
 }

@@ -1,7 +1,8 @@
 //! Rows: several writers and readers, beside a ticket ring, by the command itself.
 //!
-//! A ticket ring (`fetch_add`, then wait for one's turn at the slot) is the usual way to let many writers into a ring. It
-//! has the same payload layout and copies as this library's; what differs is the protocol.
+//! A ticket ring (`fetch_add`, then wait for one's turn at the slot) is the usual way to let many
+//! writers into a ring. It has the same payload layout and copies as this library's; what differs
+//! is the protocol.
 
 use crate::perf;
 use harness::repeat::{Contestant, Record};
@@ -11,7 +12,8 @@ use harness::table::{Figures, Finding, Row, Session};
 
 const UNIT: &str = "M writes/s";
 
-/// What all rows have in common: threads, small messages, no bytes but the first eight made and checked.
+/// What all rows have in common: threads, small messages, no bytes but the first eight made and
+/// checked.
 const COMMON: &str = "--transport thread --no-verify-writes";
 
 /// Of their rate, writers keep so much beside one that is stopped.

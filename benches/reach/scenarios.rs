@@ -48,7 +48,8 @@ fn measure(session: &Session, name: &str, arguments: &str, is_lossy: bool) -> Re
          disturbed by others",
         runs.len()
     );
-    // A target that is met beside other programs is met; one that is missed beside them is no evidence against the ring.
+    // A target that is met beside other programs is met; one that is missed beside them is no
+    // evidence against the ring.
     if is_reached || disturbed == 0 { Ok(Finding::new(is_reached, measured)) } else { Err(measured) }
 }
 

@@ -1,4 +1,5 @@
-//! Rows: streams from one writer to one reader, small ones between threads and large ones between processes.
+//! Rows: streams from one writer to one reader, small ones between threads and large ones between
+//! processes.
 
 use engines::seqring::{Arena, Lines, Packed, Shaped};
 use harness::class::LineClass;
@@ -11,8 +12,8 @@ use harness::ring_spec::{Delivery, RingSpec, Writers};
 use harness::table::judge::{Best, Bound, by_figure, by_ratio};
 use harness::table::{Figures, Finding, Row, Session};
 
-/// The requirements between threads are messages a second, not a ratio: they were set where a cache line goes between two
-/// cores and back in 45 to 110 ns, and are judged there.
+/// The requirements between threads are messages a second, not a ratio: they were set where a cache
+/// line goes between two cores and back in 45 to 110 ns, and are judged there.
 const CLASS: LineClass = LineClass::Near;
 
 /// Of what was published, this much must arrive.

@@ -1,8 +1,9 @@
 //! Row: waking 100 sleeping readers is one system call of the writer.
 //!
-//! Counted by strace: this program again, with 100 threads that sleep in `read` and a writer that waits until
-//! all of them sleep before each message. Every wake of the library is for all sleepers (count 2147483647), those
-//! of the standard library's locks are for one: so the call itself shows whose it is.
+//! Counted by strace: this program again, with 100 threads that sleep in `read` and a writer that
+//! waits until all of them sleep before each message. Every wake of the library is for all sleepers
+//! (count 2147483647), those of the standard library's locks are for one: so the call itself shows
+//! whose it is.
 
 use crate::text;
 use harness::child::{other_end_of, under};

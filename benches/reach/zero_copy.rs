@@ -1,9 +1,9 @@
 //! Row: claim and view move a message without copying it.
 //!
-//! Shown twice. In one process the address that the writer fills is compared with the address that the reader
-//! is shown: the same, for every message. Between processes (where addresses differ) messages of 4 KiB and of
-//! 1 MiB are passed of which only the first word is touched: a copy anywhere would make the larger ones some
-//! hundred times slower.
+//! Shown twice. In one process the address that the writer fills is compared with the address that
+//! the reader is shown: the same, for every message. Between processes (where addresses differ)
+//! messages of 4 KiB and of 1 MiB are passed of which only the first word is touched: a copy
+//! anywhere would make the larger ones some hundred times slower.
 
 use crate::streams::{interleave, spec};
 use crate::text;

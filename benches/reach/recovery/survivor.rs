@@ -110,7 +110,8 @@ impl Survivor {
     }
 }
 
-/// Reads the victim's message. Before it comes, the death of the victim before may show as an end of the stream.
+/// Reads the victim's message. Before it comes, the death of the victim before may show as an end
+/// of the stream.
 fn all_read(observer: &mut Observer) -> Result<(), String> {
     let mut read = false;
     loop {

@@ -5,12 +5,12 @@
 //! ```
 //! | group | an iteration |
 //! |---|---|
-//! | take and give | the bare lock through the interface that the ring uses, and the primitives of the C library |
-//! | write beside 0 readers | a whole write of 64 bytes: lock, counter, copy, and what wakes readers |
+//! | take and give | the lock alone, through the interface that the ring uses |
+//! | write beside 0 readers | a whole write of 64 bytes |
 //! | write beside 4 readers | the same, while threads on the other core read every 10 µs |
 //!
-//! `compare` asks the same of more readers, of processes, and with the cores' distance beside each figure; here a change
-//! of the library shows within seconds.
+//! `compare` asks the same of more readers, of processes, and with the cores' distance beside each
+//! figure; here a change of the library shows within seconds.
 #![allow(
     unsafe_code,
     missing_docs,
@@ -32,9 +32,7 @@ use harness::pin::{CorePair, pin_to};
 use harness::refusal::{ReadError, Refusal};
 use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
 use rustix::thread::set_current_timer_slack;
-use std::cell::UnsafeCell;
 use std::hint::black_box;
-use std::mem::MaybeUninit;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -59,29 +57,9 @@ macro_rules! each {
 
 fn take_and_give(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("take and give");
-    bare(&mut group);
     each!(locked(&mut group): engines::Semaphore, engines::MutexCondvar, engines::PthreadRwLock,
         engines::SemaphoreRwLock, engines::SysvSemaphore, engines::FileLock, engines::StdRwLock,
         engines::ParkingLot);
-}
-
-/// The primitives as the C library has them.
-fn bare(group: &mut BenchmarkGroup<'_, WallTime>) {
-    let semaphore = Box::new(UnsafeCell::new(MaybeUninit::<libc::sem_t>::uninit()));
-    let place = semaphore.get().cast::<libc::sem_t>();
-    // SAFETY: memory for a semaphore, which is neither moved nor freed before its last use below.
-    unsafe { libc::sem_init(place, 1, 1) };
-    group.bench_function("libc, sem_wait and sem_post", |bencher| {
-        // SAFETY: initialised above; one thread.
-        bencher.iter(|| unsafe { (libc::sem_wait(place), libc::sem_post(place)) });
-    });
-    let rwlock = Box::new(UnsafeCell::new(libc::PTHREAD_RWLOCK_INITIALIZER));
-    group.bench_function("libc, pthread_rwlock_wrlock and unlock", |bencher| {
-        bencher.iter(|| {
-            // SAFETY: initialised above; one thread.
-            unsafe { (libc::pthread_rwlock_wrlock(rwlock.get()), libc::pthread_rwlock_unlock(rwlock.get())) }
-        });
-    });
 }
 
 fn locked<L: Lock>(group: &mut BenchmarkGroup<'_, WallTime>) {

@@ -1,4 +1,5 @@
-//! Another program of a measurement: it dies with its parent, and its parent does not wait for it for ever.
+//! Another program of a measurement: it dies with its parent, and its parent does not wait for it
+//! for ever.
 
 use std::process::{Child, Command};
 use std::thread;
@@ -6,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-/// The first argument of this program where it is to play the other end of a row ([`crate::table`]).
+/// The first argument of this program where it is to play the other end of a row
+/// ([`crate::table`]).
 pub(crate) const OTHER_END: &str = "--other-end";
 
 /// This program again, to play the other end of `row`; the caller adds what that needs.
@@ -41,8 +43,8 @@ pub fn instructions(command: &Command) -> Result<u64, String> {
     total.ok_or_else(|| format!("valgrind printed no count: {printed}"))
 }
 
-/// For the child: a child whose parent is killed must not spin on. Ctrl-C reaches the whole process group; only the
-/// parent acts on it.
+/// For the child: a child whose parent is killed must not spin on. Ctrl-C reaches the whole process
+/// group; only the parent acts on it.
 ///
 /// # Errors
 /// What the system reports.

@@ -6,8 +6,9 @@
 //! | [`Large`] | the first word of each step of 4 KiB, and the last word | those |
 //! | [`Large`] with one step | the first word | the first word, and the length |
 //!
-//! A small message is therefore checked whole. In a large one a mixture of two messages is found if it is cut at a page or
-//! more; that the copies themselves are whole at every length is what the tests of the library show.
+//! A small message is therefore checked whole. In a large one a mixture of two messages is found if
+//! it is cut at a page or more; that the copies themselves are whole at every length is what the
+//! tests of the library show.
 
 use crate::sink::Sink;
 use zerocopy::IntoBytes;
@@ -41,8 +42,8 @@ pub trait Content: Send {
 
 /// The bits in which the words of `bytes` differ from `word`.
 ///
-/// No `==` of slices: that calls `memcmp`, whose wide loads wait until the stores of the copy have left the store buffer,
-/// and so takes longer than the read.
+/// No `==` of slices: that calls `memcmp`, whose wide loads wait until the stores of the copy have
+/// left the store buffer, and so takes longer than the read.
 #[inline(always)]
 pub(crate) fn differences(bytes: &[u8], word: u64) -> u64 {
     bytes.chunks_exact(WORD_BYTES).fold(0, |all, found| all | (word_of(found) ^ word))

@@ -1,9 +1,10 @@
 //! The floor of a 64-byte message's round trip: two cores, two mailboxes, no ring.
 //!
-//! Ours copies 64 bytes into one mailbox and stamps it; the peer copies them out to private memory, copies
-//! them into the other mailbox and stamps that; ours copies them out. Relaxed atomic words both ways, because
-//! that is what a seqlock slot is made of. The stamp is in the line beside the payload: a slot that keeps stamp, length and
-//! 64 bytes of payload together cannot have fewer lines. No ring can be faster with the same bytes and lines.
+//! Ours copies 64 bytes into one mailbox and stamps it; the peer copies them out to private memory,
+//! copies them into the other mailbox and stamps that; ours copies them out. Relaxed atomic words
+//! both ways, because that is what a seqlock slot is made of. The stamp is in the line beside the
+//! payload: a slot that keeps stamp, length and 64 bytes of payload together cannot have fewer
+//! lines. No ring can be faster with the same bytes and lines.
 
 use std::array;
 use std::hint::black_box;

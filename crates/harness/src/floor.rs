@@ -1,12 +1,14 @@
 //! How fast bytes can be copied at all: the floors that rings are compared with.
 //!
 //! - [`one_core_copy`]: `memcpy` from one private buffer to others.
-//! - [`two_core_copy`]: the writer copies a private source into slot `i`, the reader copies slot `i` out to a
-//!   private buffer. They hand a slot over by one sequence word and nothing else: no length, no metadata, no
-//!   registration, no waiting but spinning. A ring that copies in and out does all of this and more.
+//! - [`two_core_copy`]: the writer copies a private source into slot `i`, the reader copies slot
+//!   `i` out to a private buffer. They hand a slot over by one sequence word and nothing else: no
+//!   length, no metadata, no registration, no waiting but spinning. A ring that copies in and out
+//!   does all of this and more.
 //!
-//! Both use the `memcpy` of the C library, which picks its instructions by size. The pages are present, and every slot was
-//! used twice before the clock starts. A byte that arrives counts once, though `two_core_copy` copied it twice.
+//! Both use the `memcpy` of the C library, which picks its instructions by size. The pages are
+//! present, and every slot was used twice before the clock starts. A byte that arrives counts once,
+//! though `two_core_copy` copied it twice.
 //!
 //! # Steps
 //! | writer of message n = lap · slots + i | reader of message n |
@@ -22,9 +24,10 @@
 //! | `free` | step c | step 1 | the writer overwrites a slot that is still being read |
 //!
 //! # When a ring is faster
-//! The smaller the slot, the more the lines of the hand-over are the limit and not the copy. A ring that hands
-//! over in batches, or never waits for its reader, passes fewer of them and can beat this floor at 1 KiB and below. So can
-//! one with better instructions than `memcpy` chooses, where the slots exceed the L3.
+//! The smaller the slot, the more the lines of the hand-over are the limit and not the copy. A ring
+//! that hands over in batches, or never waits for its reader, passes fewer of them and can beat
+//! this floor at 1 KiB and below. So can one with better instructions than `memcpy` chooses, where
+//! the slots exceed the L3.
 #![allow(unsafe_code, reason = "with_peer, and the copy that is measured")]
 
 use std::hint::black_box;
@@ -42,7 +45,8 @@ const LINE_BYTES: usize = 64;
 const PAGE_BYTES: usize = 4096;
 const WORDS_PER_LINE: usize = LINE_BYTES / size_of::<AtomicU64>();
 
-/// The clock (22 ns) is read once for this many bytes (20 µs and more), or for one message if that is larger.
+/// The clock (22 ns) is read once for this many bytes (20 µs and more), or for one message if that
+/// is larger.
 const BYTES_BETWEEN_CLOCKS: usize = 1 << 20;
 
 /// And once for this many messages, however small they are: each 10 µs or more.
@@ -76,8 +80,8 @@ impl CopyRate {
     }
 }
 
-/// Copies `bytes` bytes from one private buffer to each of `buffers` others in turn, for `duration`, on the core that the
-/// caller is on.
+/// Copies `bytes` bytes from one private buffer to each of `buffers` others in turn, for
+/// `duration`, on the core that the caller is on.
 ///
 /// # Errors
 /// What mapping the buffers reports.
@@ -100,15 +104,16 @@ pub fn one_core_copy(bytes: usize, buffers: usize, duration: Duration) -> io::Re
 
 /// Copies messages through slots from one core to another for `duration` (see the module).
 ///
-/// Between threads the slots are in private memory, between processes in shared memory, as a ring's are.
-/// The reader takes the time. The writer is ahead by up to all slots when it starts and when it ends, so what
-/// was filled before is made up by what is filled and not counted.
+/// Between threads the slots are in private memory, between processes in shared memory, as a ring's
+/// are. The reader takes the time. The writer is ahead by up to all slots when it starts and when
+/// it ends, so what was filled before is made up by what is filled and not counted.
 ///
 /// # Errors
 /// What mapping, forking or pinning reports; `BrokenPipe` if the child is killed meanwhile.
 ///
 /// # Cost
-/// One thread and one peer are started and joined, and all slots mapped; both cores are busy meanwhile.
+/// One thread and one peer are started and joined, and all slots mapped; both cores are busy
+/// meanwhile.
 pub fn two_core_copy(
     geometry: Geometry,
     peers: Peers,
@@ -133,8 +138,8 @@ pub fn two_core_copy(
         stop.store(1, Ordering::Relaxed);
         Ok(rate?)
     };
-    // SAFETY: `theirs` copies between mappings that exist already, and loads and stores words; it ends when it
-    // sees `stop`. `ours` has nothing that panics.
+    // SAFETY: `theirs` copies between mappings that exist already, and loads and stores words; it
+    // ends when it sees `stop`. `ours` has nothing that panics.
     unsafe { with_peer(peers, cores, theirs, ours) }
 }
 
@@ -157,7 +162,8 @@ fn repeat_for(
     }
 }
 
-/// A private buffer that is not all zeros: pages that were never written are all one page of the kernel's.
+/// A private buffer that is not all zeros: pages that were never written are all one page of the
+/// kernel's.
 fn filled_source(bytes: usize) -> io::Result<Pages> {
     let source = Pages::new(bytes, Kind::Private)?;
     // SAFETY: the mapping has at least `bytes` bytes, and nothing else refers to it yet.
@@ -168,7 +174,8 @@ fn filled_source(bytes: usize) -> io::Result<Pages> {
 /// The `memcpy` of the C library, also where the copy is never looked at.
 ///
 /// # Safety
-/// `bytes` bytes at both places, which do not overlap, and nothing else accesses `to` or writes `from` meanwhile.
+/// `bytes` bytes at both places, which do not overlap, and nothing else accesses `to` or writes
+/// `from` meanwhile.
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, bytes: usize) {
     // SAFETY: the caller's promise; black_box changes no pointer.
@@ -237,9 +244,10 @@ impl Slots {
                 return;
             }
             // SAFETY:
-            // - valid: a message's bytes in `source` and in every slot (`new` mapped them); they do not overlap;
-            // - exclusive: by its word the reader is done with this slot until step 3, and there is one
-            //   writer; `source` is only read.
+            // - valid: a message's bytes in `source` and in every slot (`new` mapped them); they do
+            //   not overlap;
+            // - exclusive: by its word the reader is done with this slot until step 3, and there is
+            //   one writer; `source` is only read.
             unsafe { copy(source.start(), self.payload(turn.slot), self.bytes) };
             // PAIRS(full)
             word.store(2 * turn.lap + 1, Ordering::Release);
@@ -261,8 +269,8 @@ impl Slots {
             peer.spin_until(|| word.load(Ordering::Acquire) == 2 * turn.lap + 1)?;
             // SAFETY:
             // - valid: a message's bytes in every slot and in the destination; they do not overlap;
-            // - exclusive: by its word the writer is done with this slot until step c, and there is one
-            //   reader; the destination is this reader's.
+            // - exclusive: by its word the writer is done with this slot until step c, and there is
+            //   one reader; the destination is this reader's.
             unsafe { copy(self.payload(turn.slot), destination.start(), self.bytes) };
             // PAIRS(free)
             word.store(2 * turn.lap + 2, Ordering::Release);

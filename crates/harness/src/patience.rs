@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// Why an end stops.
 #[derive(Debug)]
 pub enum Stop {
-    /// The ring was closed, or the end was asked to stop: that is how one end learns that the other one is done.
+    /// The ring was closed, or the end was asked to stop: that is how one end learns that the other
+    /// one is done.
     Closed,
     /// Something that must not be.
     Failed(String),
@@ -53,7 +54,8 @@ impl<'a> Patience<'a> {
     /// Waits a little, after a poll that found nothing.
     ///
     /// # Errors
-    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are looked for once in many polls.
+    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are looked for
+    /// once in many polls.
     #[inline(always)]
     pub fn pause(&mut self, pauses: u32) -> Result<(), Stop> {
         for _ in 0..pauses {

@@ -17,8 +17,8 @@ pub const BURSTS: u32 = 9;
 /// Between two readings of the clock.
 const TRIPS: u64 = 1000;
 
-/// Nanoseconds for each round trip: the median of [`BURSTS`] means, taken in `duration`. `trip` makes the trip of that
-/// number, from 0.
+/// Nanoseconds for each round trip: the median of [`BURSTS`] means, taken in `duration`. `trip`
+/// makes the trip of that number, from 0.
 ///
 /// # Errors
 /// Why a trip failed.
@@ -40,7 +40,8 @@ pub fn nanos_a_trip(duration: Duration, mut trip: impl FnMut(u64) -> Result<(), 
     median_of(&means?).ok_or_else(|| Stop::failed("no bursts"))
 }
 
-/// Nanoseconds for each round trip of a probe: one mean for every burst, in the order in which they ran.
+/// Nanoseconds for each round trip of a probe: one mean for every burst, in the order in which they
+/// ran.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bursts {
     nanos: Vec<f64>,
@@ -66,7 +67,8 @@ pub(crate) struct Effort {
     pub(crate) trips: u64,
 }
 
-/// Round trips without a ring: `ask` makes the trip of that number, from 1, and `answer` is the peer's part of it.
+/// Round trips without a ring: `ask` makes the trip of that number, from 1, and `answer` is the
+/// peer's part of it.
 ///
 /// # Errors
 /// What mapping, forking or pinning reports; `BrokenPipe` if the peer ends meanwhile.
@@ -75,8 +77,8 @@ pub(crate) struct Effort {
 /// One thread and one peer are started and joined; both cores are busy meanwhile.
 ///
 /// # Safety
-/// Between processes `answer` runs in a forked child: it may touch shared memory that is there already and its own stack,
-/// and must not allocate or lock.
+/// Between processes `answer` runs in a forked child: it may touch shared memory that is there
+/// already and its own stack, and must not allocate or lock.
 #[allow(unsafe_code, reason = "with_peer")]
 pub(crate) unsafe fn between(
     peers: Peers,
@@ -100,8 +102,8 @@ pub(crate) unsafe fn between(
         burst()?; // The peer starts during this one: it is not counted.
         (0..bursts).map(|_| burst()).collect()
     };
-    // SAFETY: the caller's promise for `answer`; `theirs` ends with the last answer that `ours` waits for, and `ours` has
-    // nothing that panics.
+    // SAFETY: the caller's promise for `answer`; `theirs` ends with the last answer that `ours`
+    // waits for, and `ours` has nothing that panics.
     let nanos: Vec<f64> = unsafe { with_peer(peers, cores, theirs, ours) }?;
     let median = median_of(&nanos).expect("a probe runs at least one burst");
     Ok(Bursts { nanos, median })

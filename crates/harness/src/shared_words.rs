@@ -1,4 +1,5 @@
-//! Words in a file that several processes map: what one process stored stays when it is killed at its next instruction.
+//! Words in a file that several processes map: what one process stored stays when it is killed at
+//! its next instruction.
 
 use crate::pages::Pages;
 use std::fs::{File, OpenOptions};
@@ -6,7 +7,8 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
-/// The words of a file, shared with each process that has it open; the file stays when this is dropped.
+/// The words of a file, shared with each process that has it open; the file stays when this is
+/// dropped.
 #[derive(Debug)]
 pub struct SharedWords {
     pages: Pages,

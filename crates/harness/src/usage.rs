@@ -1,7 +1,8 @@
 //! CPU time, context switches and page faults: what a measurement costs besides its wall time.
 //!
-//! A voluntary switch is a sleep (a futex wait, a timer); an involuntary one is a preemption. A reader that
-//! spins shows the latter, one that waits well shows the former and next to no CPU time.
+//! A voluntary switch is a sleep (a futex wait, a timer); an involuntary one is a preemption. A
+//! reader that spins shows the latter, one that waits well shows the former and next to no CPU
+//! time.
 #![allow(unsafe_code, reason = "getrusage and clock_getcpuclockid have no safe wrapper in rustix")]
 
 use std::fs;
@@ -16,7 +17,8 @@ pub enum Who {
     Process,
     /// The calling thread.
     Thread,
-    /// The children of this process that have ended *and* were waited for, with their own such children.
+    /// The children of this process that have ended *and* were waited for, with their own such
+    /// children.
     Children,
 }
 
@@ -51,7 +53,8 @@ impl Usage {
         let mut usage = MaybeUninit::<libc::rusage>::zeroed();
         // SAFETY:
         // - the pointer is valid for one `rusage`, which the kernel fills;
-        // - an all-zero `rusage` is a value of its type (integers only), so reading it is sound in any case.
+        // - an all-zero `rusage` is a value of its type (integers only), so reading it is sound in
+        //   any case.
         let (answer, usage) = unsafe { (libc::getrusage(who, usage.as_mut_ptr()), usage.assume_init()) };
         assert_eq!(answer, 0, "getrusage refuses only an unknown `who`");
         Self {
@@ -73,7 +76,8 @@ impl Usage {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
-            // The kernel scales both times to their exact sum, so one alone may step back by a tick.
+            // The kernel scales both times to their exact sum, so one alone may step back by a
+            // tick.
             user: self.user.saturating_sub(earlier.user),
             system: self.system.saturating_sub(earlier.system),
             voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
@@ -88,8 +92,8 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), 1000 * time.tv_usec.unsigned_abs() as u32)
 }
 
-/// The CPU time of all threads of a process so far, also of those that ended: in ns where [`Usage`] has ticks, and of any
-/// process.
+/// The CPU time of all threads of a process so far, also of those that ended: in ns where [`Usage`]
+/// has ticks, and of any process.
 ///
 /// # Errors
 /// `ESRCH` if there is no such process.
@@ -97,17 +101,20 @@ fn duration(time: libc::timeval) -> Duration {
 /// # Cost
 /// A system call.
 pub fn cpu_time_of(pid: u32) -> io::Result<Duration> {
-    // The number of a clock has the pid's bits but for the upper three, and would be another's without them.
+    // The number of a clock has the pid's bits but for the upper three, and would be another's
+    // without them.
     let pid = pid.try_into().ok().filter(|pid| *pid <= libc::pid_t::MAX >> 3);
     let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
     let mut clock = 0;
-    // SAFETY: writes the one `clockid_t` it is given a pointer to, a live local; any number is a valid pid to ask for.
+    // SAFETY: writes the one `clockid_t` it is given a pointer to, a live local; any number is a
+    // valid pid to ask for.
     let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
     if error != 0 {
         return Err(io::Error::from_raw_os_error(error));
     }
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the one `timespec` it is given a pointer to, a live local; an unknown clock is an error.
+    // SAFETY: writes the one `timespec` it is given a pointer to, a live local; an unknown clock is
+    // an error.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
         return Err(io::Error::last_os_error());
     }

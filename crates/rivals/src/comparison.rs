@@ -1,10 +1,11 @@
-//! A row of the table: every candidate in heats, the best in one interleaved final, a verdict from that.
+//! A row of the table: every candidate in heats, the best in one interleaved final, a verdict from
+//! that.
 //!
 //! # Steps
-//! 1. *Heats*: each candidate in each of its modes, in turn, a few short repetitions. They choose each candidate's mode,
-//!    and the finalists; nothing else follows from them.
-//! 2. *Final*: the best of ours and the best of the others, each in its mode, interleaved until enough rounds of one class
-//!    of line round trip are there.
+//! 1. *Heats*: each candidate in each of its modes, in turn, a few short repetitions. They choose
+//!    each candidate's mode, and the finalists; nothing else follows from them.
+//! 2. *Final*: the best of ours and the best of the others, each in its mode, interleaved until
+//!    enough rounds of one class of line round trip are there.
 //! 3. *Verdict*: ours with the best median over the rival with the best median, round by round.
 //!
 //! So no figure of the verdict is one that was chosen for being good: the final is measured anew.
@@ -15,6 +16,7 @@ use harness::spread::Spread;
 use harness::table::judge::{Best, Better, Bound, best, too_few};
 use harness::table::{Figures, Finding, Row, Session, Verdict};
 use std::fmt::Write as _;
+use std::mem::take;
 use std::time::Duration;
 
 /// Whose a candidate is.
@@ -45,15 +47,6 @@ pub(crate) struct Comparison {
     pub(crate) candidates: Vec<(Side, Candidate)>,
 }
 
-/// [`Comparison`] without its candidates, which the row has.
-struct Plan {
-    name: &'static str,
-    unit: &'static str,
-    better: Better,
-    aim: Aim,
-    sides: Vec<Side>,
-}
-
 /// Rounds of the heats, and how much shorter their repetitions are.
 const HEATS: usize = 3;
 const SHORTER: u32 = 4;
@@ -77,22 +70,26 @@ impl Qualified<'_> {
 }
 
 impl Comparison {
-    pub(crate) fn into_row(self) -> Row {
-        let Self { name, what, unit, better, aim, candidates } = self;
-        let sign = match better {
+    pub(crate) fn into_row(mut self) -> Row {
+        let sign = match self.better {
             Better::More => ">=",
             Better::Less => "<=",
         };
-        let required = format!("{sign} {:.2} x the best rival of the run, goal {:.2}", aim.reach, aim.goal);
-        let (sides, candidates) = candidates.into_iter().unzip();
-        let plan = Plan { name, unit, better, aim, sides };
-        Row::of_candidates(name, what, required, candidates, move |session, all| plan.measure(session, all))
+        let Aim { reach, goal } = self.aim;
+        let required = format!("{sign} {reach:.2} x the best rival of the run, goal {goal:.2}");
+        let (sides, all): (Vec<_>, Vec<_>) = take(&mut self.candidates).into_iter().unzip();
+        Row::of_candidates(self.name, take(&mut self.what), required, all, move |session, candidates| {
+            self.measure(session, &sides, candidates)
+        })
     }
-}
 
-impl Plan {
-    fn measure(&self, session: &Session, candidates: &[Candidate]) -> Result<Finding, String> {
-        let (qualified, failures) = self.heats(session, candidates);
+    fn measure(
+        &self,
+        session: &Session,
+        sides: &[Side],
+        candidates: &[Candidate],
+    ) -> Result<Finding, String> {
+        let (qualified, failures) = self.heats(session, candidates, sides);
         let (finalists, others) = self.choose(qualified);
         let has = |side| finalists.iter().any(|one| one.side == side);
         if !has(Side::Ours) || !has(Side::Rival) {
@@ -118,7 +115,12 @@ impl Plan {
     }
 
     /// Every candidate in its best mode, and which failed in which mode.
-    fn heats<'a>(&self, session: &Session, candidates: &'a [Candidate]) -> (Vec<Qualified<'a>>, String) {
+    fn heats<'a>(
+        &self,
+        session: &Session,
+        candidates: &'a [Candidate],
+        sides: &[Side],
+    ) -> (Vec<Qualified<'a>>, String) {
         let rounds = if session.effort.enough < HEATS { 1 } else { HEATS };
         let run = self.run(session, session.effort.repetition / SHORTER);
         let of = |candidate: &'a Candidate| candidate.modes.iter().map(move |mode| (candidate, *mode));
@@ -140,7 +142,7 @@ impl Plan {
         eprint!("\r\x1b[K");
         let mut results = pairs.into_iter().zip(runs);
         let (mut qualified, mut failures) = (Vec::new(), String::new());
-        for (candidate, side) in candidates.iter().zip(&self.sides) {
+        for (candidate, side) in candidates.iter().zip(sides) {
             let mut best: Option<Qualified<'_>> = None;
             for ((_, mode), runs) in results.by_ref().take(candidate.modes.len()) {
                 match runs.map(Spread::of) {
@@ -150,7 +152,8 @@ impl Plan {
                         }
                     }
                     Ok(None) => {}
-                    // Also where another mode works: a torn or lost message does not depend on the mode.
+                    // Also where another mode works: a torn or lost message does not depend on the
+                    // mode.
                     Err(error) => {
                         let _ = write!(failures, "; failed: {} ({mode}): {error}", candidate.name);
                     }

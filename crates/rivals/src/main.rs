@@ -1,9 +1,9 @@
 //! seqring beside the rings and channels that it is compared with: a row for each requirement.
 //!
 //! ```text
-//! cargo run --release                             # the table
-//! cargo run --release -- --quick threads-8 trip   # rows whose names contain one of these, as a trial
-//! cargo run --release -- --json > runs.jsonl      # every repetition; the table goes to standard error
+//! cargo run --release                        # the table
+//! cargo run --release -- --quick threads-8   # rows whose names contain this, as a trial
+//! cargo run --release -- --json              # every repetition; the table goes to standard error
 //! ```
 //! README.md says what each rival is given, and where it is favoured or not.
 

@@ -2,8 +2,8 @@
 //!
 //! | type | bytes | alignment | for |
 //! |---|---|---|---|
-//! | `[u64; N]` | 8 N | 8 | rings that put a stamp beside each message, so that both are as close as they can be |
-//! | [`Line`], [`Kibibyte`] | 64, 1024 | 64 | rings of bare messages, so that none lies across a line more than it must |
+//! | `[u64; N]` | 8 N | 8 | rings that put a stamp beside each message |
+//! | [`Line`], [`Kibibyte`] | 64, 1024 | 64 | rings of bare messages, which so start on a line |
 
 use harness::refusal::{EngineError, ReadRefused, WriteRefused};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

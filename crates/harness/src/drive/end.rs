@@ -152,8 +152,9 @@ impl End<'_> {
         })
     }
 
-    /// The attempts after one that did not get through: a function of its own, so that they take no room in a loop of
-    /// 2 ns. `attempt` is given the time that it may wait, if it is to wait by itself.
+    /// The attempts after one that did not get through: a function of its own, so that they take no
+    /// room in a loop of 2 ns. `attempt` is given the time that it may wait, if it is to wait by
+    /// itself.
     #[cold]
     #[inline(never)]
     pub(super) fn retry<T>(

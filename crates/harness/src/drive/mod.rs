@@ -1,10 +1,12 @@
 //! Messages through an engine: streams, and round trips, between threads or between processes.
 //!
-//! A [`Stream`] or a [`RoundTrip`] says what is measured; with an engine and a content it is a [`Candidate`], which
-//! measures itself in each of its [`Mode`]s. Each message is checked when it arrives: its number, its length, its bytes.
+//! A [`Stream`] or a [`RoundTrip`] says what is measured; with an engine and a content it is a
+//! [`Candidate`], which measures itself in each of its [`Mode`]s. Each message is checked when it
+//! arrives: its number, its length, its bytes.
 //!
-//! Between processes the other end is this program, started again with `--other-end` ([`crate::table`]), the row, the
-//! candidate, the mode and the names of the rings. It ends when its standard input ends, which its parent holds.
+//! Between processes the other end is this program, started again with `--other-end`
+//! ([`crate::table`]), the row, the candidate, the mode and the names of the rings. It ends when
+//! its standard input ends, which its parent holds.
 
 mod end;
 mod other_end;
@@ -194,8 +196,8 @@ pub fn contestants<'a>(candidates: &'a [Candidate], run: &'a Run<'_>) -> Vec<Con
     candidates.iter().flat_map(of).collect()
 }
 
-/// Plays the other end of a repetition in this process. `arguments` are a candidate's name, the index of its mode, and
-/// the names of rings.
+/// Plays the other end of a repetition in this process. `arguments` are a candidate's name, the
+/// index of its mode, and the names of rings.
 ///
 /// # Errors
 /// What the engine reports, and a candidate or mode that there is not.

@@ -24,8 +24,8 @@ pub(super) fn create<E: Engine>(spec: &RingSpec) -> Result<(E, String), String> 
 pub(super) struct OtherEnd(Child);
 
 impl OtherEnd {
-    /// Starts the other end of row, candidate and mode. To be called before the thread is tied to its core: a child
-    /// inherits where its parent may run.
+    /// Starts the other end of row, candidate and mode. To be called before the thread is tied to
+    /// its core: a child inherits where its parent may run.
     pub(super) fn start(name: &[&str], rings: &[String]) -> Result<Self, String> {
         let mut command = child::other_end_of(name[0])?;
         command.args(&name[1..]).args(rings).stdin(Stdio::piped()).spawn().map(Self).map_err(text)

@@ -54,7 +54,8 @@ enum Way {
     Copied,
     InPlace,
     Gathered,
-    /// One of several takers: the messages of each writer come in their order, with gaps that other takers got.
+    /// One of several takers: the messages of each writer come in their order, with gaps that other
+    /// takers got.
     Taken,
 }
 
@@ -169,7 +170,8 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
         self.check(got)
     }
 
-    /// Checks that each message is what it should be, and that no more are missing than the engine says.
+    /// Checks that each message is what it should be, and that no more are missing than the engine
+    /// says.
     #[inline(always)]
     fn check(&mut self, Batch { messages, missed }: Batch) -> Result<(), Stop> {
         let bytes = &self.batch.as_bytes()[..messages * C::BYTES];
@@ -183,7 +185,8 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
             wrong |= differences(message, self.expected);
             self.expected += 1;
         }
-        // Messages that were lost behind the last one show in the next batch, as part of a gap that this one counted.
+        // Messages that were lost behind the last one show in the next batch, as part of a gap that
+        // this one counted.
         if wrong != 0 || skipped > missed {
             let what = format!("up to {messages} messages are missing or torn before {}", self.expected);
             return Err(Stop::Failed(what));
@@ -227,4 +230,74 @@ fn note<C: Content>(next: &mut [u64], tally: &mut Tally, bytes: &[u8]) -> Result
     }
     tally.add(word);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Small;
+    use crate::drive::Wait;
+    use crate::ring_spec::Writers;
+    use std::sync::atomic::AtomicBool;
+    use std::vec::IntoIter;
+
+    /// Gives messages of a word each, and losses.
+    struct Scripted(IntoIter<Result<u64, u64>>);
+
+    impl EngineReader for Scripted {
+        fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
+            match self.0.next().ok_or(ReadRefused::Closed)? {
+                Ok(word) => {
+                    buffer[..64].copy_from_slice([word; 8].as_bytes());
+                    Ok(64)
+                }
+                Err(missed) => Err(ReadRefused::Lagged { missed }),
+            }
+        }
+    }
+
+    fn received(
+        script: &[Result<u64, u64>],
+        (delivery, access): (Delivery, Access),
+        messages: u64,
+    ) -> Result<Tally, Stop> {
+        let stop = AtomicBool::new(false);
+        let end = End { wait: Wait::Pauses(1), stop: &stop };
+        let spec = RingSpec { slots: 8, slot_bytes: 64, delivery, writers: Writers::One, readers: 1 };
+        let reader = Scripted(script.to_vec().into_iter());
+        let mut receiver = Receiver::<_, Small<8>>::new(reader, end, access, &spec);
+        receiver.receive(messages).map(|()| receiver.tally())
+    }
+
+    const STREAMS: [(Delivery, Access); 3] = [
+        (Delivery::Lossy, Access::Copied),
+        (Delivery::Lossy, Access::InPlace),
+        (Delivery::Lossy, Access::Gathered),
+    ];
+    const QUEUE: (Delivery, Access) = (Delivery::Queue, Access::Copied);
+
+    #[test]
+    fn messages_and_losses_are_counted() {
+        for how in STREAMS {
+            // A gathering receiver counts messages, the others reads.
+            let enough = if how.1 == Access::Gathered { 3 } else { 4 };
+            let tally = received(&[Ok(0), Ok(1), Err(3), Ok(5)], how, enough).unwrap();
+            assert_eq!(tally, Tally { messages: 3, missed: 3, lags: 1, sum: 0 }, "{how:?}");
+        }
+        let taken = Tally { messages: 3, sum: 8, ..Tally::default() };
+        assert_eq!(received(&[Ok(0), Ok(1), Ok(7)], QUEUE, 3).unwrap(), taken);
+    }
+
+    #[test]
+    fn a_message_that_is_not_due_is_a_failure() {
+        for how in STREAMS {
+            for script in [&[Ok(1)][..], &[Ok(0), Ok(0)], &[Err(2), Ok(3)]] {
+                let end = received(script, how, script.len() as u64);
+                assert!(matches!(end, Err(Stop::Failed(_))), "{script:?} {how:?}");
+            }
+        }
+        assert!(matches!(received(&[Ok(1), Ok(1)], QUEUE, 2), Err(Stop::Failed(_))), "taken twice");
+        assert!(matches!(received(&[Err(1)], QUEUE, 1), Err(Stop::Failed(_))), "lost");
+        assert!(matches!(received(&[Ok(1 << WRITER_SHIFT)], QUEUE, 1), Err(Stop::Failed(_))), "of no writer");
+    }
 }

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Each end checks whether it is to stop, and readers publish their counts, once in so many bytes or messages.
+/// Each end checks whether it is to stop, and readers publish their counts, once in so many bytes
+/// or messages.
 const BLOCK_BYTES: usize = 1 << 20;
 const BLOCK_MESSAGES: usize = 1024;
 
@@ -92,7 +93,8 @@ impl Stream {
         Self { spec, peers, pinning, only: None, in_batches: false, scale: 1.0 }
     }
 
-    /// Million messages a second that all readers got together, times the scale; what was lost beside it.
+    /// Million messages a second that all readers got together, times the scale; what was lost
+    /// beside it.
     pub(super) fn measure<E: Engine, C: Content>(
         &self,
         run: &Run<'_>,

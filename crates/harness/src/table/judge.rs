@@ -1,8 +1,8 @@
 //! From a record to a finding: which contestant, in which class, against what.
 //!
-//! Where a row tries several layouts or modes of waiting, it reports the one with the best median, by name;
-//! the others are in the JSON lines. The best of eight medians is a little better than each would be
-//! alone: within the spread that stands beside it.
+//! Where a row tries several layouts or modes of waiting, it reports the one with the best median,
+//! by name; the others are in the JSON lines. The best of eight medians is a little better than
+//! each would be alone: within the spread that stands beside it.
 
 use crate::class::LineClass;
 use crate::repeat::Record;

@@ -1,7 +1,7 @@
 //! A program that prints a table of requirements: `[--quick] [--json] [ROW…]`.
 //!
-//! It has [`Row`]s; each interleaves its contestants through the [`Session`], which keeps every repetition in the journal,
-//! and makes a finding of the record ([`judge`]).
+//! It has [`Row`]s; each interleaves its contestants through the [`Session`], which keeps every
+//! repetition in the journal, and makes a finding of the record ([`judge`]).
 
 mod journal;
 pub mod judge;
@@ -28,7 +28,8 @@ struct Options {
     rows: Vec<String>,
 }
 
-/// [`main`] of a bench: without cargo's `--bench` (`cargo test --all-targets`) there is nothing to measure.
+/// [`main`] of a bench: without cargo's `--bench` (`cargo test --all-targets`) there is nothing to
+/// measure.
 pub fn bench_main(rows: Vec<Row>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_asked = arguments.iter().any(|argument| argument == "--bench" || argument == OTHER_END);

@@ -1,4 +1,5 @@
-//! A run of this program: the cores, how much effort, and the interleaved measurement that every row uses.
+//! A run of this program: the cores, how much effort, and the interleaved measurement that every
+//! row uses.
 
 use crate::class::LineClass;
 use crate::drive;
@@ -35,7 +36,8 @@ impl Figures {
 
 /// How long and how often.
 pub struct Effort {
-    /// The timed part of a repetition. CPU time of others is counted in ticks: shorter ones hide a neighbour.
+    /// The timed part of a repetition. CPU time of others is counted in ticks: shorter ones hide a
+    /// neighbour.
     pub repetition: Duration,
     /// Comparable rounds that a row wants.
     rounds: usize,
@@ -98,8 +100,8 @@ impl Session {
         drive::Run { row, cores: self.cores, duration: self.effort.repetition }
     }
 
-    /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any one class.
-    /// `unit` is that of the main figure.
+    /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any
+    /// one class. `unit` is that of the main figure.
     ///
     /// # Errors
     /// What probing the machine reports.
@@ -114,7 +116,8 @@ impl Session {
         self.run(&plan, row, unit, contestants)
     }
 
-    /// Runs one contestant a few times, whatever the cores do: for what has a target, and nothing to be compared with.
+    /// Runs one contestant a few times, whatever the cores do: for what has a target, and nothing
+    /// to be compared with.
     ///
     /// # Errors
     /// What probing the machine reports.

@@ -1,5 +1,5 @@
-//! Queues of whole values: crossbeam's channel and `ArrayQueue`, kanal, the standard library's `sync_channel`, and
-//! multiqueue2 with one stream.
+//! Queues of whole values: crossbeam's channel and `ArrayQueue`, kanal, the standard library's
+//! `sync_channel`, and multiqueue2 with one stream.
 
 use super::stamped::{not_received, not_sent};
 use super::{Between, Ends, Rival};
@@ -183,7 +183,8 @@ impl<M: Message> Rival for StdOf<M> {
     }
 }
 
-/// multiqueue2 with one stream, whose messages its receivers share. Busy waiting, so that no sender notifies.
+/// multiqueue2 with one stream, whose messages its receivers share. Busy waiting, so that no sender
+/// notifies.
 pub(crate) type Shared<M> = Between<SharedOf<M>>;
 
 pub(crate) struct SharedOf<M>(PhantomData<M>);

@@ -1,7 +1,8 @@
 //! iceoryx2 between processes: publish-subscribe, loaned samples, a full subscriber refuses.
 //!
-//! Its single-threaded service (`ipc::Service`), whose ports stay on the thread that made them: `Fragile` asserts that, for
-//! one comparison an access. Messages are slices of words, of one length.
+//! Its single-threaded service (`ipc::Service`), whose ports stay on the thread that made them:
+//! `Fragile` asserts that, for one comparison an access. Messages are slices of words, of one
+//! length.
 #![allow(unsafe_code, reason = "a loan is filled in place")]
 
 use crate::message::{other_length, typed_slice};
@@ -26,7 +27,8 @@ pub(crate) struct Iceoryx<const WORDS: usize> {
 type Service = PortFactory<ipc::Service, [u64], ()>;
 
 // The trait requires it, for rings that threads share.
-// SAFETY: no access without `Fragile::get`, which panics on any thread but the one that made the service.
+// SAFETY: no access without `Fragile::get`, which panics on any thread but the one that made the
+// service.
 unsafe impl<const WORDS: usize> Sync for Iceoryx<WORDS> {}
 
 pub(crate) struct Publishing<const WORDS: usize>(Fragile<Publisher<ipc::Service, [u64], ()>>);
@@ -106,8 +108,9 @@ impl<const WORDS: usize> Publishing<WORDS> {
         let loan = self.0.get().loan_slice_uninit(WORDS);
         let mut sample = loan.map_err(|error| lost(failed("loan a sample", error)))?;
         fill(sample.payload_mut());
-        // SAFETY: `fill` put every word, or the memory holds what an earlier message or the kernel left there: shared
-        // memory has no bytes that are not initialised, and every bit pattern is a word.
+        // SAFETY: `fill` put every word, or the memory holds what an earlier message or the kernel
+        // left there: shared memory has no bytes that are not initialised, and every bit pattern is
+        // a word.
         let sample = unsafe { sample.assume_init() };
         match sample.send() {
             Ok(0) => Err(WriteRefused::Full),

@@ -1,6 +1,6 @@
-//! The kernel's ways between processes: a named pipe of 1 MiB, a Unix stream socket, and a POSIX message queue. All are
-//! opened without blocking; the blocking mode sleeps in `poll`. A message that a stream took in part is finished by the
-//! next call, which brings the same message.
+//! The kernel's ways between processes: a named pipe of 1 MiB, a Unix stream socket, and a POSIX
+//! message queue. All are opened without blocking; the blocking mode sleeps in `poll`. A message
+//! that a stream took in part is finished by the next call, which brings the same message.
 #![allow(unsafe_code, reason = "the C library's message queues")]
 
 use harness::engine::{Engine, EngineReader, EngineWriter};
@@ -17,7 +17,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,7 +42,10 @@ pub(crate) trait Transport: Send + Sync + 'static {
 
     fn open(name: &str) -> io::Result<Link>;
 
-    fn remove(name: &str);
+    fn remove(name: &str) {
+        // It may be gone already, and there is nothing to do about another failure.
+        let _ = fs::remove_file(path(name));
+    }
 
     /// Moves some of `bytes`, or a whole message.
     fn write(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
@@ -57,11 +60,6 @@ pub(crate) trait Transport: Send + Sync + 'static {
 
 fn path(name: &str) -> PathBuf {
     std::env::temp_dir().join(name)
-}
-
-fn remove(path: &Path) {
-    // It may be gone already, and there is nothing to do about another failure.
-    let _ = fs::remove_file(path);
 }
 
 /// A named pipe.
@@ -80,13 +78,10 @@ impl Transport for Pipe {
     }
 
     fn open(name: &str) -> io::Result<Link> {
-        // For reading and writing: opening for one of them would wait for the other end, or fail without it.
+        // For reading and writing: opening for one of them would wait for the other end, or fail
+        // without it.
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         Ok(Link::Connected(open(path(name), flags, Mode::empty())?))
-    }
-
-    fn remove(name: &str) {
-        remove(&path(name));
     }
 }
 
@@ -104,10 +99,6 @@ impl Transport for Unix {
 
     fn open(name: &str) -> io::Result<Link> {
         Ok(Link::Connected(prepared(UnixStream::connect(path(name))?)?))
-    }
-
-    fn remove(name: &str) {
-        remove(&path(name));
     }
 }
 
@@ -135,7 +126,8 @@ impl Posix {
         if raw < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: a descriptor that `mq_open` just gave; on Linux it is a file descriptor, and `mq_close` is `close`.
+        // SAFETY: a descriptor that `mq_open` just gave; on Linux it is a file descriptor, and
+        // `mq_close` is `close`.
         Ok(Link::Connected(unsafe { OwnedFd::from_raw_fd(raw) }))
     }
 }
@@ -260,8 +252,8 @@ impl<T: Transport> HalfDone<T> {
         }
     }
 
-    /// Moves the rest of a message of `bytes` bytes by `step`, whose argument is how much is through. `false`: the other
-    /// end closed.
+    /// Moves the rest of a message of `bytes` bytes by `step`, whose argument is how much is
+    /// through. `false`: the other end closed.
     fn go_on(
         &mut self,
         bytes: usize,
@@ -299,17 +291,13 @@ impl<T: Transport> HalfDone<T> {
     }
 }
 
-fn failed(attempt: &str, error: io::Error) -> Box<EngineError> {
-    Box::new(EngineError::failed(attempt, error))
-}
-
 impl<T: Transport> EngineWriter for HalfDone<T> {
     fn try_write(&mut self, message: &[u8]) -> Result<(), WriteRefused> {
         match self.go_on(message.len(), |fd, done| T::write(fd, &message[done..])) {
             Ok(true) => Ok(()),
             Ok(false) => Err(WriteRefused::Closed),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(WriteRefused::Full),
-            Err(error) => Err(WriteRefused::Failed(failed("write", error))),
+            Err(error) => Err(WriteRefused::Failed(EngineError::failed("write", error).into())),
         }
     }
 
@@ -320,12 +308,11 @@ impl<T: Transport> EngineWriter for HalfDone<T> {
 
 impl<T: Transport> EngineReader for HalfDone<T> {
     fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
-        let bytes = buffer.len();
-        match self.go_on(bytes, |fd, done| T::read(fd, &mut buffer[done..])) {
-            Ok(true) => Ok(bytes),
+        match self.go_on(buffer.len(), |fd, done| T::read(fd, &mut buffer[done..])) {
+            Ok(true) => Ok(buffer.len()),
             Ok(false) => Err(ReadRefused::Closed),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(ReadRefused::Empty),
-            Err(error) => Err(ReadRefused::Failed(failed("read", error))),
+            Err(error) => Err(ReadRefused::Failed(EngineError::failed("read", error).into())),
         }
     }
 

@@ -1,7 +1,8 @@
-//! The rivals. Each adapter translates and does nothing else: no buffering, no batching of its own, no cache.
+//! The rivals. Each adapter translates and does nothing else: no buffering, no batching of its own,
+//! no cache.
 //!
-//! A rival of threads is a [`Rival`]: how its ends are made, and what they do with a message. [`Between`] makes an engine
-//! of it. Those between processes are engines by themselves.
+//! A rival of threads is a [`Rival`]: how its ends are made, and what they do with a message.
+//! [`Between`] makes an engine of it. Those between processes are engines by themselves.
 
 mod channels;
 mod iceoryx;

@@ -13,6 +13,8 @@ use ringbuf::traits::{Consumer, Producer as _, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use std::marker::PhantomData;
 
+const INDEXED: Capabilities = Capabilities { gated: true, queue: true, ..Capabilities::NONE };
+
 /// rtrb: wait-free; slices for batches.
 pub(crate) type Rtrb<M> = Between<RtrbOf<M>>;
 
@@ -20,8 +22,7 @@ pub(crate) struct RtrbOf<M>(PhantomData<M>);
 
 impl<M: Message> Rival for RtrbOf<M> {
     const NAME: &'static str = "rtrb";
-    const CAPABILITIES: Capabilities =
-        Capabilities { gated: true, queue: true, reads_in_place: true, ..Capabilities::NONE };
+    const CAPABILITIES: Capabilities = INDEXED;
     type Message = M;
     type Writer = rtrb::Producer<M>;
     type Reader = rtrb::Consumer<M>;
@@ -38,10 +39,7 @@ impl<M: Message> Rival for RtrbOf<M> {
 
     #[inline]
     fn read<T>(consumer: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
-        let chunk = consumer.read_chunk(1).map_err(|_| ReadRefused::Empty)?;
-        let seen = view(&chunk.as_slices().0[0]);
-        chunk.commit_all();
-        Ok(seen)
+        consumer.pop().map(|message| view(&message)).map_err(|_| ReadRefused::Empty)
     }
 
     #[inline]
@@ -62,7 +60,7 @@ pub(crate) struct RingbufOf<M>(PhantomData<M>);
 
 impl<M: Message> Rival for RingbufOf<M> {
     const NAME: &'static str = "ringbuf";
-    const CAPABILITIES: Capabilities = Capabilities { gated: true, queue: true, ..Capabilities::NONE };
+    const CAPABILITIES: Capabilities = INDEXED;
     type Message = M;
     type Writer = HeapProd<M>;
     type Reader = HeapCons<M>;
@@ -93,8 +91,8 @@ impl<M: Message> Rival for RingbufOf<M> {
     }
 }
 
-/// disruptor: every poller sees every event, and the producer waits for the slowest. A poll yields what is there and
-/// acknowledges it at once, which is what a batch read does here.
+/// disruptor: every poller sees every event, and the producer waits for the slowest. A poll yields
+/// what is there and acknowledges it at once, which is what a batch read does here.
 pub(crate) type Disruptor<M> = Between<DisruptorOf<M, SingleConsumerBarrier>>;
 
 /// As [`Disruptor`], with two pollers.

@@ -1,4 +1,5 @@
-//! One writer and many readers, each of which sees every message: photon-ring, multiqueue2, tokio's broadcast channel.
+//! One writer and many readers, each of which sees every message: photon-ring, multiqueue2, tokio's
+//! broadcast channel.
 
 use super::{Between, Ends, Rival};
 use crate::message::Message;
@@ -56,7 +57,8 @@ impl<M: Message + Pod> Rival for PhotonOf<M> {
 
     #[inline]
     fn write_batch((publisher, _): &mut Self::Writer, messages: &[M]) -> Option<Result<usize, WriteRefused>> {
-        // It waits for room by spinning, for as long as it takes: both sides of a measurement run all the time.
+        // It waits for room by spinning, for as long as it takes: both sides of a measurement run
+        // all the time.
         publisher.publish_batch(messages);
         Some(Ok(messages.len()))
     }
