@@ -6,7 +6,7 @@ use harness::floor::one_core_copy;
 use harness::peer::Peers;
 use harness::repeat::Contestant;
 use harness::table::judge::{Bound, by_figure, by_ratio};
-use harness::table::{Figures, Finding, Row, Session};
+use harness::table::{Figures, Row, Session};
 use seqring::pipeline::{Order, Pipeline};
 
 /// Thousand small items a second.

@@ -169,7 +169,7 @@ impl Case {
         survivor: &mut Survivor,
         ring: &str,
         after: Duration,
-    ) -> Result<Wait, String> {
+    ) -> Result<Waited, String> {
         survivor.welcome()?;
         let mut victim = Victim::start(self.name, ring)?;
         survivor.approach()?;
@@ -187,7 +187,7 @@ impl Case {
             if end < killed {
                 return Err("it went on before the victim was killed".into());
             }
-            Ok(Wait { recovered: end.since(killed), waited: end.since(begin), cpu })
+            Ok(Waited { recovered: end.since(killed), waited: end.since(begin), cpu })
         })
     }
 
@@ -210,7 +210,7 @@ impl Case {
 }
 
 /// One kill of a process that the survivor waits for.
-struct Wait {
+struct Waited {
     /// From the kill to the survivor's going on.
     recovered: Duration,
     /// From the begin of the wait.

@@ -2,13 +2,13 @@
 
 use crate::streams::{POLLING, interleave, spec};
 use engines::seqring::{Lines, Packed, Shaped};
+use harness::bursts::BURSTS;
 use harness::content::Small;
 use harness::drive::{Candidate, RoundTrip, Wait};
 use harness::exchange::exchange;
 use harness::line::LineProbe;
 use harness::peer::Peers;
 use harness::ring_spec::Delivery;
-use harness::round_trip::BURSTS;
 use harness::table::Row;
 use harness::table::judge::{Bound, by_ratio};
 

@@ -4,13 +4,13 @@
 use engines::seqring::{Arena, Lines, Packed, Shaped};
 use harness::class::LineClass;
 use harness::content::{Content, Large, Small};
-use harness::drive::{Access, Candidate, Stream, Wait, contestants};
+use harness::drive::{Candidate, Stream, Transfer, Wait, contestants};
 use harness::floor::{Geometry, two_core_copy};
 use harness::peer::Peers;
 use harness::repeat::Record;
 use harness::ring_spec::{Delivery, RingSpec, Writers};
 use harness::table::judge::{Best, Bound, by_figure, by_ratio};
-use harness::table::{Figures, Finding, Row, Session};
+use harness::table::{Figures, Row, Session};
 
 /// The requirements between threads are messages a second, not a ratio: they were set where a cache
 /// line goes between two cores and back in 45 to 110 ns, and are judged there.
@@ -30,7 +30,7 @@ pub(crate) fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingS
 
 /// Messages copied in and out.
 fn copied(spec: RingSpec) -> Stream {
-    Stream { only: Some(Access::Copied), ..Stream::new(spec) }
+    Stream { only: Some(Transfer::Copied), ..Stream::new(spec) }
 }
 
 pub(crate) fn between_threads() -> [Row; 3] {

@@ -9,7 +9,7 @@ use crate::streams::{interleave, spec};
 use crate::text;
 use engines::seqring::{Arena, Shaped};
 use harness::content::Large;
-use harness::drive::{Access, Candidate, Stream, Wait};
+use harness::drive::{Candidate, Stream, Transfer, Wait};
 use harness::peer::Peers;
 use harness::ring_spec::Delivery;
 use harness::table::judge::{Bound, by_ratio};
@@ -41,7 +41,7 @@ pub(crate) fn row() -> Row {
 }
 
 fn first_word<const BYTES: usize>(name: &'static str) -> Candidate {
-    let only = Some(Access::InPlace);
+    let only = Some(Transfer::InPlace);
     let stream = Stream { peers: Peers::Processes, only, ..Stream::new(spec(SLOTS, BYTES, Delivery::Gated)) };
     Candidate::stream::<Shaped<Arena>, Large<BYTES, BYTES>>(stream, &[Wait::Pauses(4)]).named(name)
 }

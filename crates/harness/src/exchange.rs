@@ -11,10 +11,10 @@ use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::bursts::{Bursts, between};
 use crate::pages::{Kind, Pages};
 use crate::peer::{Peers, spin_until};
 use crate::pin::CorePair;
-use crate::round_trip::{Bursts, Effort, between};
 
 const WORDS: usize = 8;
 const MAILBOX_WORDS: usize = 64;
@@ -37,7 +37,7 @@ pub fn exchange(peers: Peers, cores: CorePair, bursts: usize, trips: u64) -> io:
     };
     // SAFETY: `theirs` touches words of shared pages and its own stack only.
     unsafe {
-        between(peers, cores, Effort { bursts, trips }, theirs, |peer, number| {
+        between(peers, cores, (bursts, trips), theirs, |peer, number| {
             ask.put(black_box(&[number; WORDS]), number);
             peer.spin_until(|| answer.holds(number))?;
             black_box(answer.take());

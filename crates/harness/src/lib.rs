@@ -15,7 +15,7 @@
 //! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
 //! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
-//! | How do the ends of a measurement run? | [`drive`], [`round_trip`], [`patience`], [`child`] |
+//! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
 //!
@@ -55,6 +55,7 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+pub mod bursts;
 pub mod child;
 pub mod class;
 pub mod clock;
@@ -79,7 +80,6 @@ pub mod refusal;
 pub mod repeat;
 pub mod restamp;
 pub mod ring_spec;
-pub mod round_trip;
 pub mod shared_words;
 pub mod sink;
 pub mod spread;

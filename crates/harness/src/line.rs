@@ -13,9 +13,9 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::bursts::{Bursts, between};
 use crate::peer::{Peers, spin_until};
 use crate::pin::CorePair;
-use crate::round_trip::{Bursts, Effort, between};
 
 /// The probe: its cores, and how much it measures.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,6 @@ impl LineProbe {
     #[allow(unsafe_code, reason = "the seam to the peer")]
     pub fn measure(&self) -> io::Result<Bursts> {
         let line = Line(AtomicU64::new(0));
-        let effort = Effort { bursts: self.bursts, trips: self.trips };
         let theirs = |trip| {
             // PAIRS(bounce): nothing else is handed over, so Relaxed would do; a ring's stamp is
             // not
@@ -66,7 +65,7 @@ impl LineProbe {
         };
         // SAFETY: a thread, not a child.
         unsafe {
-            between(Peers::Threads, self.cores, effort, theirs, |peer, trip| {
+            between(Peers::Threads, self.cores, (self.bursts, self.trips), theirs, |peer, trip| {
                 // PAIRS(bounce)
                 line.0.store(2 * trip - 1, Ordering::Release);
                 peer.spin_until(|| line.0.load(Ordering::Acquire) == 2 * trip)

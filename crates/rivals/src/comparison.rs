@@ -10,7 +10,7 @@
 //!
 //! So no figure of the verdict is one that was chosen for being good: the final is measured anew.
 
-use harness::drive::{Candidate, Mode, Run};
+use harness::drive::{Candidate, Mode, Repetition};
 use harness::repeat::{Contestant, Record};
 use harness::spread::Spread;
 use harness::table::judge::{Best, Better, Bound, best, too_few};
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Whose a candidate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Group {
     /// One of ours.
     Ours,
     /// One that ours is compared with.
@@ -44,7 +44,7 @@ pub(crate) struct Comparison {
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
     pub(crate) aim: Aim,
-    pub(crate) candidates: Vec<(Side, Candidate)>,
+    pub(crate) candidates: Vec<(Group, Candidate)>,
 }
 
 /// Rounds of the heats, and how much shorter their repetitions are.
@@ -58,7 +58,7 @@ const RIVALS: usize = 3;
 /// A candidate after its heats: the mode that did best, and the median there.
 struct Qualified<'a> {
     candidate: &'a Candidate,
-    side: Side,
+    group: Group,
     mode: Mode,
     median: f64,
 }
@@ -77,22 +77,22 @@ impl Comparison {
         };
         let Aim { reach, goal } = self.aim;
         let required = format!("{sign} {reach:.2} x the best rival of the run, goal {goal:.2}");
-        let (sides, all): (Vec<_>, Vec<_>) = take(&mut self.candidates).into_iter().unzip();
+        let (groups, all): (Vec<_>, Vec<_>) = take(&mut self.candidates).into_iter().unzip();
         Row::of_candidates(self.name, take(&mut self.what), required, all, move |session, candidates| {
-            self.measure(session, &sides, candidates)
+            self.measure(session, &groups, candidates)
         })
     }
 
     fn measure(
         &self,
         session: &Session,
-        sides: &[Side],
+        groups: &[Group],
         candidates: &[Candidate],
     ) -> Result<Finding, String> {
-        let (qualified, failures) = self.heats(session, candidates, sides);
+        let (qualified, failures) = self.heats(session, candidates, groups);
         let (finalists, others) = self.choose(qualified);
-        let has = |side| finalists.iter().any(|one| one.side == side);
-        if !has(Side::Ours) || !has(Side::Rival) {
+        let has = |group| finalists.iter().any(|one| one.group == group);
+        if !has(Group::Ours) || !has(Group::Rival) {
             return Err(format!("there are no two to compare{failures}"));
         }
         let run = self.run(session, session.effort.repetition);
@@ -106,8 +106,8 @@ impl Comparison {
         self.judge(session, &record, &finalists, &others, &failures)
     }
 
-    fn run(&self, session: &Session, duration: Duration) -> Run<'_> {
-        Run { row: self.name, cores: session.cores, duration }
+    fn run(&self, session: &Session, duration: Duration) -> Repetition<'_> {
+        Repetition { row: self.name, cores: session.cores, duration }
     }
 
     fn bound(&self, value: f64) -> Bound {
@@ -119,7 +119,7 @@ impl Comparison {
         &self,
         session: &Session,
         candidates: &'a [Candidate],
-        sides: &[Side],
+        groups: &[Group],
     ) -> (Vec<Qualified<'a>>, String) {
         let rounds = if session.effort.enough < HEATS { 1 } else { HEATS };
         let run = self.run(session, session.effort.repetition / SHORTER);
@@ -142,13 +142,13 @@ impl Comparison {
         eprint!("\r\x1b[K");
         let mut results = pairs.into_iter().zip(runs);
         let (mut qualified, mut failures) = (Vec::new(), String::new());
-        for (candidate, side) in candidates.iter().zip(sides) {
+        for (candidate, group) in candidates.iter().zip(groups) {
             let mut best: Option<Qualified<'_>> = None;
             for ((_, mode), runs) in results.by_ref().take(candidate.modes.len()) {
                 match runs.map(Spread::of) {
                     Ok(Some(Spread { median, .. })) => {
                         if best.as_ref().is_none_or(|best| self.bound(0.0).prefers(median, best.median)) {
-                            best = Some(Qualified { candidate, side: *side, mode, median });
+                            best = Some(Qualified { candidate, group: *group, mode, median });
                         }
                     }
                     Ok(None) => {}
@@ -172,10 +172,10 @@ impl Comparison {
         });
         let (mut ours, mut rivals) = (OURS, RIVALS);
         qualified.into_iter().partition(|one| {
-            let left = match one.side {
-                Side::Ours => &mut ours,
-                Side::Rival => &mut rivals,
-                Side::Beside => return false,
+            let left = match one.group {
+                Group::Ours => &mut ours,
+                Group::Rival => &mut rivals,
+                Group::Beside => return false,
             };
             let is_finalist = *left > 0;
             *left = left.saturating_sub(1);
@@ -194,12 +194,12 @@ impl Comparison {
         let class = record.best_class();
         let main = |figures: &Figures| figures.main;
         let spread = |contestant| record.summary(contestant, class, main).spread;
-        let best_of = |side| {
-            let indices = (0..finalists.len()).filter(move |&index| finalists[index].side == side);
+        let best_of = |group| {
+            let indices = (0..finalists.len()).filter(move |&index| finalists[index].group == group);
             best(indices, self.bound(self.aim.reach), spread)
         };
         let few = || format!("{}{failures}", too_few(record, class, self.unit));
-        let (Some(ours), Some(rival)) = (best_of(Side::Ours), best_of(Side::Rival)) else {
+        let (Some(ours), Some(rival)) = (best_of(Group::Ours), best_of(Group::Rival)) else {
             return Err(few());
         };
         let ratio = record.ratio(ours.contestant, rival.contestant, class, main);

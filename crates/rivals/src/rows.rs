@@ -1,6 +1,6 @@
 //! The rows: what must be reached, against which rivals, and with which rings.
 
-use crate::comparison::{Aim, Comparison, Side};
+use crate::comparison::{Aim, Comparison, Group};
 use crate::message::{Kibibyte, Line, Message};
 use crate::rings::{
     Array, Broadcast, Crossbeam, Disruptor, DisruptorForTwo, Fifo, Iceoryx, Kanal, Photon, PosixQueue,
@@ -8,7 +8,7 @@ use crate::rings::{
 };
 use engines::seqring::{Arena, Packed, Seqring, Shaped};
 use harness::content::{Content, Large, Small};
-use harness::drive::{Access, Candidate, Pinning, RoundTrip, Stream, Wait};
+use harness::drive::{Transfer, Candidate, Pinning, RoundTrip, Stream, Wait};
 use harness::engine::Engine;
 use harness::floor::{Geometry, two_core_copy};
 use harness::peer::Peers;
@@ -36,8 +36,8 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
         trip::<Line, [u64; 8], Small<8>>("trip-64", Aim { reach: 0.95, goal: 0.7 }),
         trip::<Kibibyte, [u64; 128], Small<128>>("trip-1024", Aim { reach: 0.95, goal: 0.85 }),
         between_64(),
-        between_mebibyte(Access::Copied),
-        between_mebibyte(Access::InPlace),
+        between_mebibyte(Transfer::Copied),
+        between_mebibyte(Transfer::InPlace),
         queue("queue-64-split", Pinning::Split),
         queue("queue-64-mixed", Pinning::Mixed),
     ]);
@@ -48,7 +48,7 @@ fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingSpec {
     RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 1 }
 }
 
-type Sided = (Side, Candidate);
+type Sided = (Group, Candidate);
 
 /// What each engine of a row is measured in.
 trait Traffic: Copy {
@@ -69,8 +69,8 @@ impl Traffic for (RoundTrip, &[Wait]) {
 
 /// The engines, and whose they are.
 macro_rules! candidates {
-    ($traffic:expr, $content:ty; $($side:ident: $($engine:ty),+;)+) => {
-        vec![$($((Side::$side, $traffic.through::<$engine, $content>()),)+)+]
+    ($traffic:expr, $content:ty; $($group:ident: $($engine:ty),+;)+) => {
+        vec![$($((Group::$group, $traffic.through::<$engine, $content>()),)+)+]
     };
 }
 
@@ -81,7 +81,7 @@ fn one_to_one<A: Message, B: Message + Pod, C: Content + 'static>(traffic: impl 
         Rival: Disruptor<A>, Rtrb<A>, Ringbuf<A>, Broadcast<B>, Photon<B>, Array<B>, Crossbeam<B>, Kanal<B>, Std<B>;
     ];
     if C::BYTES > 64 {
-        candidates.push((Side::Ours, traffic.through::<Shaped<Arena>, C>()));
+        candidates.push((Group::Ours, traffic.through::<Shaped<Arena>, C>()));
     }
     candidates
 }
@@ -187,12 +187,12 @@ fn between_64() -> Comparison {
     }
 }
 
-fn between_mebibyte(access: Access) -> Comparison {
+fn between_mebibyte(transfer: Transfer) -> Comparison {
     const BYTES: usize = 1 << 20;
     const SLOTS: usize = 4;
     type C = Large<BYTES>;
     let spec = spec(SLOTS, BYTES, Delivery::Gated);
-    let (peers, scale, only) = (Peers::Processes, BYTES as f64 / 1e3, Some(access));
+    let (peers, scale, only) = (Peers::Processes, BYTES as f64 / 1e3, Some(transfer));
     let stream = Stream { peers, scale, only, ..Stream::new(spec) };
     let mut candidates = candidates![(stream, BETWEEN), C;
         Ours: Seqring;
@@ -203,8 +203,8 @@ fn between_mebibyte(access: Access) -> Comparison {
         let rate = two_core_copy(geometry, Peers::Processes, run.cores, run.duration);
         rate.map(|rate| rate.bytes_per_second() / 1e9)
     });
-    candidates.push((Side::Rival, floor));
-    let (name, how, aim) = if access == Access::InPlace {
+    candidates.push((Group::Rival, floor));
+    let (name, how, aim) = if transfer == Transfer::InPlace {
         let aim = Aim { reach: 1.0, goal: 2.0 };
         ("processes-1-MiB-in-place", "a word of each page put and looked at in place", aim)
     } else {
@@ -218,13 +218,13 @@ fn between_mebibyte(access: Access) -> Comparison {
 }
 
 fn queue(name: &'static str, pinning: Pinning) -> Comparison {
-    type Message = [u64; 8];
+    type Words = [u64; 8];
     let spec = RingSpec { writers: Writers::Many(2), readers: 2, ..spec(1024, 64, Delivery::Queue) };
     let stream = Stream { pinning, ..Stream::new(spec) };
     let candidates = candidates![(stream, CROWDED), Small<8>;
         Ours: Seqring;
-        Rival: Kanal<Message>, Shared<Message>, Array<Message>;
-        Beside: Crossbeam<Message>;
+        Rival: Kanal<Words>, Shared<Words>, Array<Words>;
+        Beside: Crossbeam<Words>;
     ];
     let cores = match pinning {
         Pinning::Split => "writers on one core, takers on the other",

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 /// How messages get into and out of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum Transfer {
     /// One at a time, copied in and out.
     Copied,
     /// One at a time, filled and looked at where they lie.
@@ -54,17 +54,17 @@ pub enum Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
     /// How messages get in and out.
-    pub access: Access,
+    pub transfer: Transfer,
     /// How the ends wait.
     pub wait: Wait,
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.access {
-            Access::Copied => "copied, ",
-            Access::InPlace => "in place, ",
-            Access::Gathered => "reads up to 64, ",
+        f.write_str(match self.transfer {
+            Transfer::Copied => "copied, ",
+            Transfer::InPlace => "in place, ",
+            Transfer::Gathered => "reads up to 64, ",
         })?;
         match self.wait {
             Wait::Pauses(1) => f.write_str("1 pause"),
@@ -77,7 +77,7 @@ impl fmt::Display for Mode {
 
 /// One repetition.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct Repetition<'a> {
     /// The row that it is for.
     pub row: &'a str,
     /// Where the ends run.
@@ -86,8 +86,8 @@ pub struct Run<'a> {
     pub duration: Duration,
 }
 
-type Measure = dyn Fn(&Run<'_>, Mode, &[&str]) -> Result<Figures, String>;
-type OtherEnd = dyn Fn(Mode, &[String]) -> Result<(), String>;
+type Measure = dyn Fn(&Repetition<'_>, Mode, &[&str]) -> Result<Figures, String>;
+type PlayMode = dyn Fn(Mode, &[String]) -> Result<(), String>;
 
 /// An engine in a row, and the modes in which it is measured there.
 pub struct Candidate {
@@ -96,7 +96,7 @@ pub struct Candidate {
     /// At least one.
     pub modes: Vec<Mode>,
     measure: Box<Measure>,
-    other_end: Box<OtherEnd>,
+    other_end: Box<PlayMode>,
     is_floor: bool,
 }
 
@@ -110,22 +110,22 @@ fn is_in_place<E: Engine, C: Content>() -> bool {
 impl Candidate {
     /// A stream through `E` of messages `C`.
     pub fn stream<E: Engine + 'static, C: Content + 'static>(stream: Stream, waits: &[Wait]) -> Self {
-        let mut accesses = vec![Access::Copied];
+        let mut transfers = vec![Transfer::Copied];
         if stream.spec.delivery != Delivery::Queue {
-            accesses.push(Access::Gathered);
+            transfers.push(Transfer::Gathered);
         }
         if is_in_place::<E, C>() {
-            accesses.push(Access::InPlace);
+            transfers.push(Transfer::InPlace);
         }
         if stream.in_batches {
-            accesses = vec![Access::Gathered];
+            transfers = vec![Transfer::Gathered];
         }
         if let Some(only) = stream.only {
-            accesses = vec![only];
+            transfers = vec![only];
         }
         Self {
             name: E::NAME,
-            modes: modes(&accesses, waits),
+            modes: modes(&transfers, waits),
             measure: Box::new(move |run, mode, name| stream.measure::<E, C>(run, mode, name)),
             other_end: Box::new(move |mode, rings| stream.other_end::<E, C>(mode, rings)),
             is_floor: false,
@@ -134,11 +134,11 @@ impl Candidate {
 
     /// A round trip through two `E` of messages `C`.
     pub fn round_trip<E: Engine + 'static, C: Content + 'static>(trip: RoundTrip, waits: &[Wait]) -> Self {
-        let in_place = is_in_place::<E, C>().then_some(Access::InPlace);
-        let accesses: Vec<_> = [Access::Copied].into_iter().chain(in_place).collect();
+        let in_place = is_in_place::<E, C>().then_some(Transfer::InPlace);
+        let transfers: Vec<_> = [Transfer::Copied].into_iter().chain(in_place).collect();
         Self {
             name: E::NAME,
-            modes: modes(&accesses, waits),
+            modes: modes(&transfers, waits),
             measure: Box::new(move |run, mode, name| trip.measure::<E, C>(run, mode, name)),
             other_end: Box::new(move |mode, rings| RoundTrip::other_end::<E, C>(mode, rings)),
             is_floor: false,
@@ -148,11 +148,11 @@ impl Candidate {
     /// A measurement without an engine, which has one mode.
     pub fn floor<M: fmt::Display>(
         name: &'static str,
-        measure: impl Fn(&Run<'_>) -> Result<f64, M> + 'static,
+        measure: impl Fn(&Repetition<'_>) -> Result<f64, M> + 'static,
     ) -> Self {
         Self {
             name,
-            modes: modes(&[Access::Copied], &[Wait::Pauses(1)]),
+            modes: modes(&[Transfer::Copied], &[Wait::Pauses(1)]),
             measure: Box::new(move |run, _, _| measure(run).map(Figures::main).map_err(text)),
             other_end: Box::new(|_, _| Err("a floor has no other end".into())),
             is_floor: true,
@@ -167,7 +167,7 @@ impl Candidate {
 
     /// Leaves the modes in which messages are copied.
     pub fn keep_copied(&mut self) {
-        self.modes.retain(|mode| mode.access == Access::Copied);
+        self.modes.retain(|mode| mode.transfer == Transfer::Copied);
     }
 
     /// The candidate and its mode, as tables name them.
@@ -179,14 +179,14 @@ impl Candidate {
     ///
     /// # Errors
     /// What the engine reports, and messages that are lost or torn.
-    pub fn measure(&self, run: &Run<'_>, mode: Mode) -> Result<Figures, String> {
+    pub fn measure(&self, run: &Repetition<'_>, mode: Mode) -> Result<Figures, String> {
         let index = self.modes.iter().position(|known| *known == mode).ok_or("not a mode of this engine")?;
         (self.measure)(run, mode, &[run.row, self.name, &index.to_string()])
     }
 }
 
 /// Every candidate in every mode.
-pub fn contestants<'a>(candidates: &'a [Candidate], run: &'a Run<'_>) -> Vec<Contestant<'a, Figures>> {
+pub fn contestants<'a>(candidates: &'a [Candidate], run: &'a Repetition<'_>) -> Vec<Contestant<'a, Figures>> {
     let of = |candidate: &'a Candidate| {
         candidate
             .modes
@@ -209,8 +209,8 @@ pub fn other_end(candidates: &[Candidate], arguments: &[String]) -> Result<(), S
     (candidate.other_end)(*mode.ok_or("no such mode")?, rings)
 }
 
-fn modes(accesses: &[Access], waits: &[Wait]) -> Vec<Mode> {
-    accesses.iter().flat_map(|&access| waits.iter().map(move |&wait| Mode { access, wait })).collect()
+fn modes(transfers: &[Transfer], waits: &[Wait]) -> Vec<Mode> {
+    transfers.iter().flat_map(|&transfer| waits.iter().map(move |&wait| Mode { transfer, wait })).collect()
 }
 
 pub(crate) fn joined<T>(result: thread::Result<Result<T, String>>) -> Result<T, String> {

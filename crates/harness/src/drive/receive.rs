@@ -1,6 +1,6 @@
 //! The reading end of a stream: it checks each message and counts.
 
-use super::Access;
+use super::Transfer;
 use super::end::{End, Miss};
 use crate::content::{Content, differences, word_of};
 use crate::engine::{Batch, EngineReader};
@@ -63,7 +63,7 @@ enum Way {
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 #[derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
-struct Line([u64; 8]);
+struct CacheLine([u64; 8]);
 
 pub(super) struct Receiver<'a, R, C> {
     reader: R,
@@ -71,7 +71,7 @@ pub(super) struct Receiver<'a, R, C> {
     way: Way,
     content: C,
     scratch: Scratch,
-    batch: Vec<Line>,
+    batch: Vec<CacheLine>,
     /// The next message of each writer.
     next: Vec<u64>,
     expected: u64,
@@ -79,22 +79,22 @@ pub(super) struct Receiver<'a, R, C> {
 }
 
 impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
-    pub(super) fn new(reader: R, end: End<'a>, access: Access, spec: &RingSpec) -> Self {
-        let way = match (spec.delivery, access) {
+    pub(super) fn new(reader: R, end: End<'a>, transfer: Transfer, spec: &RingSpec) -> Self {
+        let way = match (spec.delivery, transfer) {
             (Delivery::Queue, _) => Way::Taken,
-            (_, Access::Copied) => Way::Copied,
-            (_, Access::InPlace) => Way::InPlace,
-            (_, Access::Gathered) => Way::Gathered,
+            (_, Transfer::Copied) => Way::Copied,
+            (_, Transfer::InPlace) => Way::InPlace,
+            (_, Transfer::Gathered) => Way::Gathered,
         };
         let (looks, gathers) = (matches!(way, Way::InPlace | Way::Taken), matches!(way, Way::Gathered));
-        let lines = if gathers { BATCH * C::BYTES / size_of::<Line>() } else { 0 };
+        let lines = if gathers { BATCH * C::BYTES / size_of::<CacheLine>() } else { 0 };
         Self {
             reader,
             end,
             way,
             content: C::new(),
             scratch: Scratch::new(if looks { C::BYTES } else { 0 }),
-            batch: vec![Line([1; 8]); lines],
+            batch: vec![CacheLine([1; 8]); lines],
             next: vec![0; spec.writers.most()],
             expected: 0,
             tally: Tally::default(),
@@ -258,29 +258,29 @@ mod tests {
 
     fn received(
         script: &[Result<u64, u64>],
-        (delivery, access): (Delivery, Access),
+        (delivery, transfer): (Delivery, Transfer),
         messages: u64,
     ) -> Result<Tally, Stop> {
         let stop = AtomicBool::new(false);
         let end = End { wait: Wait::Pauses(1), stop: &stop };
         let spec = RingSpec { slots: 8, slot_bytes: 64, delivery, writers: Writers::One, readers: 1 };
         let reader = Scripted(script.to_vec().into_iter());
-        let mut receiver = Receiver::<_, Small<8>>::new(reader, end, access, &spec);
+        let mut receiver = Receiver::<_, Small<8>>::new(reader, end, transfer, &spec);
         receiver.receive(messages).map(|()| receiver.tally())
     }
 
-    const STREAMS: [(Delivery, Access); 3] = [
-        (Delivery::Lossy, Access::Copied),
-        (Delivery::Lossy, Access::InPlace),
-        (Delivery::Lossy, Access::Gathered),
+    const STREAMS: [(Delivery, Transfer); 3] = [
+        (Delivery::Lossy, Transfer::Copied),
+        (Delivery::Lossy, Transfer::InPlace),
+        (Delivery::Lossy, Transfer::Gathered),
     ];
-    const QUEUE: (Delivery, Access) = (Delivery::Queue, Access::Copied);
+    const QUEUE: (Delivery, Transfer) = (Delivery::Queue, Transfer::Copied);
 
     #[test]
     fn messages_and_losses_are_counted() {
         for how in STREAMS {
             // A gathering receiver counts messages, the others reads.
-            let enough = if how.1 == Access::Gathered { 3 } else { 4 };
+            let enough = if how.1 == Transfer::Gathered { 3 } else { 4 };
             let tally = received(&[Ok(0), Ok(1), Err(3), Ok(5)], how, enough).unwrap();
             assert_eq!(tally, Tally { messages: 3, missed: 3, lags: 1, sum: 0 }, "{how:?}");
         }

@@ -2,14 +2,14 @@
 
 use super::end::{End, Miss};
 use super::other_end::{OtherEnd, create, serve};
-use super::{Access, Mode, Run, Wait, joined, text};
+use super::{Mode, Repetition, Transfer, Wait, joined, text};
+use crate::bursts::nanos_a_trip;
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::Stop;
 use crate::peer::Peers;
 use crate::pin::pin_to;
 use crate::ring_spec::{Place, RingSpec};
-use crate::round_trip::nanos_a_trip;
 use crate::sink::Scratch;
 use crate::table::Figures;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,17 +46,17 @@ impl RoundTrip {
     /// Nanoseconds there and back, times the scale.
     pub(super) fn measure<E: Engine, C: Content>(
         &self,
-        run: &Run<'_>,
+        run: &Repetition<'_>,
         mode: Mode,
         name: &[&str],
     ) -> Result<Figures, String> {
         let stop = AtomicBool::new(false);
         let end = End { wait: mode.wait, stop: &stop };
         let nanos = match self.peers {
-            Peers::Threads => self.in_threads::<E, C>(run, mode.access, end),
+            Peers::Threads => self.in_threads::<E, C>(run, mode.transfer, end),
             // In one thread: the ends of some engines stay on the thread that made them.
             Peers::Processes => thread::scope(|scope| {
-                let ours = || self.in_processes::<E, C>(run, mode.access, end, name);
+                let ours = || self.in_processes::<E, C>(run, mode.transfer, end, name);
                 joined(scope.spawn(ours).join())
             }),
         };
@@ -65,8 +65,8 @@ impl RoundTrip {
 
     fn in_threads<E: Engine, C: Content>(
         &self,
-        run: &Run<'_>,
-        access: Access,
+        run: &Repetition<'_>,
+        transfer: Transfer,
         end: End<'_>,
     ) -> Result<f64, String> {
         let create = || E::create(&self.spec, &Place::Heap).map_err(text);
@@ -76,11 +76,11 @@ impl RoundTrip {
         let (nanos, echo) = thread::scope(|scope| {
             let echo = scope.spawn(|| {
                 pin_to(run.cores.theirs()).map_err(text)?;
-                theirs.echo(access, end)
+                theirs.echo(transfer, end)
             });
             let ours = scope.spawn(|| {
                 let nanos = pin_to(run.cores.ours()).map_err(text);
-                let nanos = nanos.and_then(|()| ours.ask(access, end, run.duration));
+                let nanos = nanos.and_then(|()| ours.ask(transfer, end, run.duration));
                 end.stop.store(true, Ordering::Relaxed); // Relaxed: a request, orders nothing.
                 nanos
             });
@@ -91,8 +91,8 @@ impl RoundTrip {
 
     fn in_processes<E: Engine, C: Content>(
         &self,
-        run: &Run<'_>,
-        access: Access,
+        run: &Repetition<'_>,
+        transfer: Transfer,
         end: End<'_>,
         name: &[&str],
     ) -> Result<f64, String> {
@@ -104,7 +104,7 @@ impl RoundTrip {
         let patient = End { wait: Wait::Yielding, ..end };
         let greeting = patient.get(&mut ours.reader, ours.content.out());
         let greeting = greeting.map_err(|miss| Stop::from(miss).unexpected());
-        let nanos = greeting.and_then(|_| ours.ask(access, end, run.duration));
+        let nanos = greeting.and_then(|_| ours.ask(transfer, end, run.duration));
         other.end().and(nanos)
     }
 
@@ -117,17 +117,17 @@ impl RoundTrip {
             let end = End { wait: mode.wait, stop };
             let greeting = end.put(&mut side.writer, side.content.message(0));
             greeting.map_err(|miss| Stop::from(miss).unexpected())?;
-            side.echo(mode.access, end)
+            side.echo(mode.transfer, end)
         })
     }
 }
 
 impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
     /// Answers until it is to stop.
-    fn echo(mut self, access: Access, end: End<'_>) -> Result<(), String> {
-        let Err(miss) = match access {
-            Access::InPlace => self.echo_in_place(end),
-            Access::Copied | Access::Gathered => self.echo_copies(end),
+    fn echo(mut self, transfer: Transfer, end: End<'_>) -> Result<(), String> {
+        let Err(miss) = match transfer {
+            Transfer::InPlace => self.echo_in_place(end),
+            Transfer::Copied | Transfer::Gathered => self.echo_copies(end),
         };
         super::failure(Err(miss.into()))
     }
@@ -149,10 +149,10 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
     }
 
     /// Asks for `duration`; nanoseconds there and back.
-    fn ask(mut self, access: Access, end: End<'_>, duration: Duration) -> Result<f64, String> {
-        let nanos = match access {
-            Access::InPlace => nanos_a_trip(duration, |trip| self.ask_in_place(trip, end)),
-            Access::Copied | Access::Gathered => {
+    fn ask(mut self, transfer: Transfer, end: End<'_>, duration: Duration) -> Result<f64, String> {
+        let nanos = match transfer {
+            Transfer::InPlace => nanos_a_trip(duration, |trip| self.ask_in_place(trip, end)),
+            Transfer::Copied | Transfer::Gathered => {
                 nanos_a_trip(duration, |trip| self.ask_with_copies(trip, end))
             }
         };

@@ -3,7 +3,7 @@
 use super::end::{End, Miss};
 use super::other_end::{OtherEnd, create, serve};
 use super::receive::{BATCH, Receiver, Tally, WRITER_SHIFT};
-use super::{Access, Mode, Run, failure, joined, text};
+use super::{Mode, Repetition, Transfer, failure, joined, text};
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::{LONGEST, Stop};
@@ -42,8 +42,8 @@ pub struct Stream {
     pub peers: Peers,
     /// Which ends share a core.
     pub pinning: Pinning,
-    /// The one access to measure; without it, all that the engine has.
-    pub only: Option<Access>,
+    /// The one transfer to measure; without it, all that the engine has.
+    pub only: Option<Transfer>,
     /// Whether messages are written 64 by one call.
     pub in_batches: bool,
     /// What a million messages a second are in the row's unit.
@@ -63,14 +63,14 @@ const fn block(bytes: usize) -> u64 {
 #[repr(align(128))]
 struct Count(AtomicU64);
 
-/// What the threads of a repetition share.
-struct Shared {
+/// What the threads of a repetition have in common.
+struct Control {
     stop: AtomicBool,
     writing: AtomicUsize,
     counts: Vec<Count>,
 }
 
-impl Shared {
+impl Control {
     // Relaxed: a request, orders nothing.
     fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -97,18 +97,18 @@ impl Stream {
     /// beside it.
     pub(super) fn measure<E: Engine, C: Content>(
         &self,
-        run: &Run<'_>,
+        run: &Repetition<'_>,
         mode: Mode,
         name: &[&str],
     ) -> Result<Figures, String> {
-        let shared = Shared {
+        let control = Control {
             stop: AtomicBool::new(false),
             writing: AtomicUsize::new(self.spec.writers.most()),
             counts: (0..self.spec.readers).map(|_| Count::default()).collect(),
         };
         let (rate, read) = match self.peers {
-            Peers::Threads => self.in_threads::<E, C>(run, mode, &shared),
-            Peers::Processes => self.in_processes::<E, C>(run, mode, &shared, name),
+            Peers::Threads => self.in_threads::<E, C>(run, mode, &control),
+            Peers::Processes => self.in_processes::<E, C>(run, mode, &control, name),
         }?;
         let share = read.messages as f64 / (read.messages + read.missed).max(1) as f64;
         let also = vec![("share", share), ("lags", read.lags as f64), ("missed", read.missed as f64)];
@@ -117,36 +117,36 @@ impl Stream {
 
     fn in_threads<E: Engine, C: Content>(
         &self,
-        run: &Run<'_>,
+        run: &Repetition<'_>,
         mode: Mode,
-        shared: &Shared,
+        control: &Control,
     ) -> Result<(f64, Tally), String> {
         let engine = E::create(&self.spec, &Place::Heap).map_err(text)?;
         // Readers first: each sees every message.
         let readers: Result<Vec<_>, _> = (0..self.spec.readers).map(|_| engine.reader()).collect();
         let writers: Result<Vec<_>, _> = (0..self.spec.writers.most()).map(|_| engine.writer()).collect();
         let (readers, writers) = (readers.map_err(text)?, writers.map_err(text)?);
-        let end = End { wait: mode.wait, stop: &shared.stop };
+        let end = End { wait: mode.wait, stop: &control.stop };
         let (rate, written, read) = thread::scope(|scope| {
             let write = |(number, writer)| {
                 let core = self.core(run, true, number);
                 scope.spawn(move || {
-                    let write = || self.write::<_, C>(writer, number, mode.access, end);
-                    let written = shared.pinned(core, write);
+                    let write = || self.write::<_, C>(writer, number, mode.transfer, end);
+                    let written = control.pinned(core, write);
                     // PAIRS(written): a taker that sees no writer left finds every message.
-                    shared.writing.fetch_sub(1, Ordering::Release);
+                    control.writing.fetch_sub(1, Ordering::Release);
                     written
                 })
             };
             let read = |(number, reader)| {
                 let core = self.core(run, false, number);
-                let read = move || self.read::<_, C>(reader, number, mode.access, end, shared);
-                scope.spawn(move || shared.pinned(core, read))
+                let read = move || self.read::<_, C>(reader, number, mode.transfer, end, control);
+                scope.spawn(move || control.pinned(core, read))
             };
             let writing: Vec<_> = (0..).zip(writers).map(write).collect();
             let reading: Vec<_> = (0..).zip(readers).map(read).collect();
-            let rate = self.watch(run, shared);
-            shared.stop();
+            let rate = self.watch(run, control);
+            control.stop();
             let written: Result<Vec<_>, _> = writing.into_iter().map(|end| joined(end.join())).collect();
             let read: Result<Vec<_>, _> = reading.into_iter().map(|end| joined(end.join())).collect();
             (rate, written, read)
@@ -159,7 +159,7 @@ impl Stream {
         Ok((rate?, read))
     }
 
-    fn core(&self, run: &Run<'_>, writes: bool, number: usize) -> Core {
+    fn core(&self, run: &Repetition<'_>, writes: bool, number: usize) -> Core {
         let is_ours = match self.pinning {
             Pinning::Split => !writes,
             Pinning::Mixed => number.is_multiple_of(2),
@@ -169,25 +169,25 @@ impl Stream {
 
     fn in_processes<E: Engine, C: Content>(
         &self,
-        run: &Run<'_>,
+        run: &Repetition<'_>,
         mode: Mode,
-        shared: &Shared,
+        control: &Control,
         name: &[&str],
     ) -> Result<(f64, Tally), String> {
-        let end = End { wait: mode.wait, stop: &shared.stop };
+        let end = End { wait: mode.wait, stop: &control.stop };
         // In one thread: the ends of some engines stay on the thread that made them.
         let read = || {
             let (engine, ring) = create::<E>(&self.spec)?;
             let reader = engine.reader().map_err(text)?;
             let other = OtherEnd::start(name, &[ring])?;
-            let read =
-                shared.pinned(run.cores.ours(), || self.read::<_, C>(reader, 0, mode.access, end, shared));
+            let read = control
+                .pinned(run.cores.ours(), || self.read::<_, C>(reader, 0, mode.transfer, end, control));
             other.end().and(read)
         };
         thread::scope(|scope| {
-            let reading = scope.spawn(|| read().inspect_err(|_| shared.stop()));
-            let rate = self.watch(run, shared);
-            shared.stop();
+            let reading = scope.spawn(|| read().inspect_err(|_| control.stop()));
+            let rate = self.watch(run, control);
+            control.stop();
             let read = joined(reading.join())?;
             Ok((rate?, read))
         })
@@ -204,18 +204,18 @@ impl Stream {
             let engine = E::open(ring).map_err(text)?;
             let writer = engine.writer().map_err(text)?;
             let end = End { wait: mode.wait, stop };
-            failure(self.write::<_, C>(writer, 0, mode.access, end).map(drop))
+            failure(self.write::<_, C>(writer, 0, mode.transfer, end).map(drop))
         })
     }
 
     /// Million messages a second, by the readers' counts at two moments.
-    fn watch(&self, run: &Run<'_>, shared: &Shared) -> Result<f64, String> {
+    fn watch(&self, run: &Repetition<'_>, control: &Control) -> Result<f64, String> {
         let count = |count: &Count| count.0.load(Ordering::Relaxed); // Relaxed: a count, orders nothing.
-        let total = || shared.counts.iter().map(count).sum::<u64>();
+        let total = || control.counts.iter().map(count).sum::<u64>();
         let warm = (WARM_UP_LAPS * self.spec.slots) as u64;
         let begin = Instant::now();
-        while shared.counts.iter().any(|reader| count(reader) == 0) || total() < warm {
-            if shared.stop.load(Ordering::Relaxed) || begin.elapsed() > LONGEST {
+        while control.counts.iter().any(|reader| count(reader) == 0) || total() < warm {
+            if control.stop.load(Ordering::Relaxed) || begin.elapsed() > LONGEST {
                 return Err("a reader got nothing".into());
             }
             thread::sleep(Duration::from_millis(1));
@@ -230,11 +230,11 @@ impl Stream {
         &self,
         reader: R,
         number: usize,
-        access: Access,
+        transfer: Transfer,
         end: End<'_>,
-        shared: &Shared,
+        control: &Control,
     ) -> Result<Tally, Stop> {
-        let mut receiver = Receiver::<_, C>::new(reader, end, access, &self.spec);
+        let mut receiver = Receiver::<_, C>::new(reader, end, transfer, &self.spec);
         while !end.is_stopped() {
             match receiver.receive(block(C::BYTES)) {
                 Ok(()) => {}
@@ -242,11 +242,11 @@ impl Stream {
                 Err(other) => return Err(other),
             }
             // Relaxed: a count, orders nothing.
-            shared.counts[number].0.store(receiver.tally().messages, Ordering::Relaxed);
+            control.counts[number].0.store(receiver.tally().messages, Ordering::Relaxed);
         }
         if self.spec.delivery == Delivery::Queue {
             // PAIRS(written)
-            return receiver.drain(|| shared.writing.load(Ordering::Acquire) == 0);
+            return receiver.drain(|| control.writing.load(Ordering::Acquire) == 0);
         }
         Ok(receiver.tally())
     }
@@ -256,20 +256,20 @@ impl Stream {
         &self,
         mut writer: W,
         number: usize,
-        access: Access,
+        transfer: Transfer,
         end: End<'_>,
     ) -> Result<Tally, Stop> {
         let first = (number as u64) << WRITER_SHIFT;
         let mut written = Tally::default();
-        let ended = match access {
+        let ended = match transfer {
             _ if self.in_batches => write_batches::<_, C>(&mut writer, end),
-            Access::InPlace => {
+            Transfer::InPlace => {
                 let mut scratch = Scratch::new(C::BYTES);
                 write_on(first, C::BYTES, end, &mut written, |word| {
                     end.put_with(&mut writer, C::BYTES, &mut scratch, |sink| C::fill(sink, word))
                 })
             }
-            Access::Copied | Access::Gathered => {
+            Transfer::Copied | Transfer::Gathered => {
                 let mut content = C::new();
                 write_on(first, C::BYTES, end, &mut written, |word| {
                     end.put(&mut writer, content.message(word))

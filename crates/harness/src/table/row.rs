@@ -14,14 +14,14 @@ pub struct Row {
     /// What must be found.
     pub required: String,
     measure: Box<Measure>,
-    other_end: Option<Box<OtherEnd>>,
+    other_end: Option<Box<PlayRow>>,
 }
 
 /// How a row is measured; an error is why it could not be.
 type Measure = dyn Fn(&Session) -> Result<Finding, String>;
 
 /// What another process does for a row, with arguments that the row chose.
-type OtherEnd = dyn Fn(&[String]) -> Result<(), String>;
+type PlayRow = dyn Fn(&[String]) -> Result<(), String>;
 
 impl Row {
     /// A row that `measure` finds something for.

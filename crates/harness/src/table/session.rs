@@ -96,8 +96,8 @@ impl Session {
     }
 
     /// One repetition of a candidate of `row`.
-    pub fn run_of<'a>(&self, row: &'a str) -> drive::Run<'a> {
-        drive::Run { row, cores: self.cores, duration: self.effort.repetition }
+    pub fn run_of<'a>(&self, row: &'a str) -> drive::Repetition<'a> {
+        drive::Repetition { row, cores: self.cores, duration: self.effort.repetition }
     }
 
     /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any

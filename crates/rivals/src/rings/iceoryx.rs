@@ -1,7 +1,7 @@
 //! iceoryx2 between processes: publish-subscribe, loaned samples, a full subscriber refuses.
 //!
 //! Its single-threaded service (`ipc::Service`), whose ports stay on the thread that made them:
-//! `Fragile` asserts that, for one comparison an access. Messages are slices of words, of one
+//! `Fragile` asserts that, for one comparison an transfer. Messages are slices of words, of one
 //! length.
 #![allow(unsafe_code, reason = "a loan is filled in place")]
 
@@ -27,7 +27,7 @@ pub(crate) struct Iceoryx<const WORDS: usize> {
 type Service = PortFactory<ipc::Service, [u64], ()>;
 
 // The trait requires it, for rings that threads share.
-// SAFETY: no access without `Fragile::get`, which panics on any thread but the one that made the
+// SAFETY: no transfer without `Fragile::get`, which panics on any thread but the one that made the
 // service.
 unsafe impl<const WORDS: usize> Sync for Iceoryx<WORDS> {}
 

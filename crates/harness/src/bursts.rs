@@ -60,14 +60,7 @@ impl Bursts {
     }
 }
 
-/// How much a probe measures.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Effort {
-    pub(crate) bursts: usize,
-    pub(crate) trips: u64,
-}
-
-/// Round trips without a ring: `ask` makes the trip of that number, from 1, and `answer` is the
+/// So many bursts of so many round trips, without a ring: `ask` makes the trip of that number, from 1, and `answer` is the
 /// peer's part of it.
 ///
 /// # Errors
@@ -83,11 +76,11 @@ pub(crate) struct Effort {
 pub(crate) unsafe fn between(
     peers: Peers,
     cores: CorePair,
-    effort: Effort,
+    (bursts, trips): (usize, u64),
     answer: impl Fn(u64) + Send,
     ask: impl Fn(&Peer<'_>, u64) -> Result<(), PeerGone> + Send,
 ) -> io::Result<Bursts> {
-    let Effort { bursts, trips } = Effort { bursts: effort.bursts.max(1), trips: effort.trips.max(1) };
+    let (bursts, trips) = (bursts.max(1), trips.max(1));
     let theirs = move || (1..=trips * (bursts as u64 + 1)).for_each(&answer);
     let ours = move |peer: &Peer<'_>| {
         let mut number = 0;
