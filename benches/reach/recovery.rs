@@ -145,7 +145,7 @@ impl Case {
             }
             let wait = self.kill_while_it_waits(&mut survivor, &name, phase(kill))?;
             waits.record(nanos(wait.recovered));
-            (waited, cpu) = (waited + wait.waited, cpu + wait.cpu);
+            (waited, cpu) = (waited + wait.in_all, cpu + wait.cpu);
             tries.record(nanos(self.try_after_a_kill(&mut survivor, &name)?));
         }
         let quantiles = |latencies: &Latencies| latencies.quantiles().ok_or("nothing was killed");
@@ -187,7 +187,7 @@ impl Case {
             if end < killed {
                 return Err("it went on before the victim was killed".into());
             }
-            Ok(Waited { recovered: end.since(killed), waited: end.since(begin), cpu })
+            Ok(Waited { recovered: end.since(killed), in_all: end.since(begin), cpu })
         })
     }
 
@@ -213,8 +213,8 @@ impl Case {
 struct Waited {
     /// From the kill to the survivor's going on.
     recovered: Duration,
-    /// From the begin of the wait.
-    waited: Duration,
+    /// From the start of the wait.
+    in_all: Duration,
     /// CPU time of the survivor's thread meanwhile.
     cpu: Duration,
 }

@@ -4,7 +4,7 @@ use crate::streams::{POLLING, interleave, spec};
 use engines::seqring::{Lines, Packed, Shaped};
 use harness::bursts::BURSTS;
 use harness::content::Small;
-use harness::drive::{Candidate, RoundTrip, Wait};
+use harness::drive::{Candidate, RoundTrip, Transfer, Wait};
 use harness::exchange::exchange;
 use harness::line::LineProbe;
 use harness::peer::Peers;
@@ -42,16 +42,17 @@ fn lines() -> Row {
     let trip =
         |slots, delivery| RoundTrip { spec: spec(slots, 64, delivery), peers: Peers::Processes, scale: 1.0 };
     let (gated, lossy) = (trip(SLOTS, Delivery::Gated), trip(1, Delivery::Lossy));
-    let mut candidates = vec![
+    let candidates = vec![
         Candidate::floor("bare exchange", |run| {
             let bursts = exchange(Peers::Processes, run.cores, BURSTS as usize, EXCHANGE_TRIPS);
             bursts.map(|bursts| bursts.median())
         }),
-        Candidate::round_trip::<Shaped<Packed>, Small<8>>(gated, &POLLING),
-        Candidate::round_trip::<Shaped<Lines>, Small<8>>(gated, &POLLING),
-        Candidate::round_trip::<Shaped<Lines>, Small<8>>(lossy, &POLLING).named("one slot"),
+        Candidate::round_trip::<Shaped<Packed>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
+        Candidate::round_trip::<Shaped<Lines>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
+        Candidate::round_trip::<Shaped<Lines>, Small<8>>(lossy, &POLLING)
+            .only(Transfer::Copied)
+            .named("one slot"),
     ];
-    candidates.iter_mut().for_each(Candidate::keep_copied);
     let what = format!(
         "64 B there and back, two processes, /dev/shm, 2 rings of {SLOTS} slots, packed and lines, gated, \
          and of one slot, lines, lossy; pinned"

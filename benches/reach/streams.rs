@@ -28,11 +28,6 @@ pub(crate) fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingS
     RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 1 }
 }
 
-/// Messages copied in and out.
-fn copied(spec: RingSpec) -> Stream {
-    Stream { only: Some(Transfer::Copied), ..Stream::new(spec) }
-}
-
 pub(crate) fn between_threads() -> [Row; 3] {
     [
         rate::<Small<8>>("threads-64", 1024, Delivery::Gated, 45.0),
@@ -42,10 +37,10 @@ pub(crate) fn between_threads() -> [Row; 3] {
 }
 
 fn rate<C: Content + 'static>(name: &'static str, slots: usize, delivery: Delivery, millions: f64) -> Row {
-    let stream = copied(spec(slots, C::BYTES, delivery));
+    let stream = Stream::new(spec(slots, C::BYTES, delivery));
     let candidates = vec![
-        Candidate::stream::<Shaped<Packed>, C>(stream, &WAITS),
-        Candidate::stream::<Shaped<Lines>, C>(stream, &WAITS),
+        Candidate::stream::<Shaped<Packed>, C>(stream, &WAITS).only(Transfer::Copied),
+        Candidate::stream::<Shaped<Lines>, C>(stream, &WAITS).only(Transfer::Copied),
     ];
     let what = format!(
         "1 writer, 1 reader, two threads, heap, {slots} slots x {} B, {delivery:?}, packed and lines, {} modes of \
@@ -101,14 +96,15 @@ pub(crate) fn between_processes() -> [Row; 2] {
 /// Large messages copied in and out, against a `memcpy` on each side.
 fn copies<const BYTES: usize>(name: &'static str, slots: usize, share: f64) -> Row {
     let scale = BYTES as f64 / 1e3;
-    let stream = Stream { peers: Peers::Processes, scale, ..copied(spec(slots, BYTES, Delivery::Gated)) };
+    let stream =
+        Stream { peers: Peers::Processes, scale, ..Stream::new(spec(slots, BYTES, Delivery::Gated)) };
     let candidates = vec![
         Candidate::floor("memcpy", move |run| {
             let geometry = Geometry { slots, slot_bytes: BYTES };
             let rate = two_core_copy(geometry, Peers::Processes, run.cores, run.duration);
             rate.map(|rate| rate.bytes_per_second() / 1e9)
         }),
-        Candidate::stream::<Shaped<Arena>, Large<BYTES>>(stream, &POLLING),
+        Candidate::stream::<Shaped<Arena>, Large<BYTES>>(stream, &POLLING).only(Transfer::Copied),
     ];
     let what = format!(
         "{BYTES} B x {slots}, two processes, /dev/shm, arena, gated, copied in by write and out by read, \

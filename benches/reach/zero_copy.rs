@@ -41,9 +41,10 @@ pub(crate) fn row() -> Row {
 }
 
 fn first_word<const BYTES: usize>(name: &'static str) -> Candidate {
-    let only = Some(Transfer::InPlace);
-    let stream = Stream { peers: Peers::Processes, only, ..Stream::new(spec(SLOTS, BYTES, Delivery::Gated)) };
-    Candidate::stream::<Shaped<Arena>, Large<BYTES, BYTES>>(stream, &[Wait::Pauses(4)]).named(name)
+    let stream = Stream { peers: Peers::Processes, ..Stream::new(spec(SLOTS, BYTES, Delivery::Gated)) };
+    Candidate::stream::<Shaped<Arena>, Large<BYTES, BYTES>>(stream, &[Wait::Pauses(4)])
+        .only(Transfer::InPlace)
+        .named(name)
 }
 
 fn compare_addresses() -> Result<(), String> {

@@ -120,29 +120,24 @@ impl Candidate {
         if stream.in_batches {
             transfers = vec![Transfer::Gathered];
         }
-        if let Some(only) = stream.only {
-            transfers = vec![only];
-        }
-        Self {
-            name: E::NAME,
-            modes: modes(&transfers, waits),
-            measure: Box::new(move |run, mode, name| stream.measure::<E, C>(run, mode, name)),
-            other_end: Box::new(move |mode, rings| stream.other_end::<E, C>(mode, rings)),
-            is_floor: false,
-        }
+        Self::new(
+            (E::NAME, false),
+            modes(&transfers, waits),
+            move |run, mode, name| stream.measure::<E, C>(run, mode, name),
+            move |mode, rings| stream.other_end::<E, C>(mode, rings),
+        )
     }
 
     /// A round trip through two `E` of messages `C`.
     pub fn round_trip<E: Engine + 'static, C: Content + 'static>(trip: RoundTrip, waits: &[Wait]) -> Self {
         let in_place = is_in_place::<E, C>().then_some(Transfer::InPlace);
         let transfers: Vec<_> = [Transfer::Copied].into_iter().chain(in_place).collect();
-        Self {
-            name: E::NAME,
-            modes: modes(&transfers, waits),
-            measure: Box::new(move |run, mode, name| trip.measure::<E, C>(run, mode, name)),
-            other_end: Box::new(move |mode, rings| RoundTrip::other_end::<E, C>(mode, rings)),
-            is_floor: false,
-        }
+        Self::new(
+            (E::NAME, false),
+            modes(&transfers, waits),
+            move |run, mode, name| trip.measure::<E, C>(run, mode, name),
+            |mode, rings| RoundTrip::other_end::<E, C>(mode, rings),
+        )
     }
 
     /// A measurement without an engine, which has one mode.
@@ -150,13 +145,21 @@ impl Candidate {
         name: &'static str,
         measure: impl Fn(&Repetition<'_>) -> Result<f64, M> + 'static,
     ) -> Self {
-        Self {
-            name,
-            modes: modes(&[Transfer::Copied], &[Wait::Pauses(1)]),
-            measure: Box::new(move |run, _, _| measure(run).map(Figures::main).map_err(text)),
-            other_end: Box::new(|_, _| Err("a floor has no other end".into())),
-            is_floor: true,
-        }
+        Self::new(
+            (name, true),
+            modes(&[Transfer::Copied], &[Wait::Pauses(1)]),
+            move |run, _, _| measure(run).map(Figures::main).map_err(text),
+            |_, _| Err("a floor has no other end".into()),
+        )
+    }
+
+    fn new(
+        (name, is_floor): (&'static str, bool),
+        modes: Vec<Mode>,
+        measure: impl Fn(&Repetition<'_>, Mode, &[&str]) -> Result<Figures, String> + 'static,
+        other_end: impl Fn(Mode, &[String]) -> Result<(), String> + 'static,
+    ) -> Self {
+        Self { name, modes, measure: Box::new(measure), other_end: Box::new(other_end), is_floor }
     }
 
     /// The same candidate by another name.
@@ -165,9 +168,11 @@ impl Candidate {
         Self { name, ..self }
     }
 
-    /// Leaves the modes in which messages are copied.
-    pub fn keep_copied(&mut self) {
-        self.modes.retain(|mode| mode.transfer == Transfer::Copied);
+    /// The same candidate in the modes of one transfer; a floor as it is.
+    #[must_use]
+    pub fn only(mut self, transfer: Transfer) -> Self {
+        self.modes.retain(|mode| self.is_floor || mode.transfer == transfer);
+        self
     }
 
     /// The candidate and its mode, as tables name them.

@@ -238,15 +238,15 @@ mod tests {
     use crate::content::Small;
     use crate::drive::Wait;
     use crate::ring_spec::Writers;
+    use std::collections::VecDeque;
     use std::sync::atomic::AtomicBool;
-    use std::vec::IntoIter;
 
     /// Gives messages of a word each, and losses.
-    struct Scripted(IntoIter<Result<u64, u64>>);
+    struct Scripted(VecDeque<Result<u64, u64>>);
 
     impl EngineReader for Scripted {
         fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
-            match self.0.next().ok_or(ReadRefused::Closed)? {
+            match self.0.pop_front().ok_or(ReadRefused::Closed)? {
                 Ok(word) => {
                     buffer[..64].copy_from_slice([word; 8].as_bytes());
                     Ok(64)
@@ -264,7 +264,7 @@ mod tests {
         let stop = AtomicBool::new(false);
         let end = End { wait: Wait::Pauses(1), stop: &stop };
         let spec = RingSpec { slots: 8, slot_bytes: 64, delivery, writers: Writers::One, readers: 1 };
-        let reader = Scripted(script.to_vec().into_iter());
+        let reader = Scripted(script.iter().copied().collect());
         let mut receiver = Receiver::<_, Small<8>>::new(reader, end, transfer, &spec);
         receiver.receive(messages).map(|()| receiver.tally())
     }

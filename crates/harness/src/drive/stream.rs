@@ -42,8 +42,6 @@ pub struct Stream {
     pub peers: Peers,
     /// Which ends share a core.
     pub pinning: Pinning,
-    /// The one transfer to measure; without it, all that the engine has.
-    pub only: Option<Transfer>,
     /// Whether messages are written 64 by one call.
     pub in_batches: bool,
     /// What a million messages a second are in the row's unit.
@@ -89,8 +87,7 @@ impl Control {
 impl Stream {
     /// Between two threads, one each of writer and reader.
     pub fn new(spec: RingSpec) -> Self {
-        let (peers, pinning) = (Peers::Threads, Pinning::Split);
-        Self { spec, peers, pinning, only: None, in_batches: false, scale: 1.0 }
+        Self { spec, peers: Peers::Threads, pinning: Pinning::Split, in_batches: false, scale: 1.0 }
     }
 
     /// Million messages a second that all readers got together, times the scale; what was lost
