@@ -5,11 +5,12 @@ use std::fs;
 use std::io;
 
 use rustix::system::uname;
+use serde::{Deserialize, Serialize};
 
 use crate::pin::allowed_cores;
 
 /// A machine, as far as it explains a measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name for itself.
     pub cpu_model: String,

@@ -13,13 +13,6 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Core(usize);
 
-impl Core {
-    /// The kernel's number of this core.
-    pub const fn number(self) -> usize {
-        self.0
-    }
-}
-
 impl fmt::Display for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "core {}", self.0)
@@ -64,17 +57,15 @@ impl CorePair {
     /// The first two cores that the calling thread may run on.
     ///
     /// # Errors
-    /// [`NeedsTwoCores`] inside the [`io::Error`] where fewer are allowed, or what `sched_getaffinity` reports.
+    /// An [`io::Error`] that says so if fewer are allowed, or what `sched_getaffinity` reports.
     pub fn first_allowed() -> io::Result<Self> {
         match allowed_cores()?.as_slice() {
             &[ours, theirs, ..] => Ok(Self { ours, theirs }),
-            few => Err(io::Error::new(io::ErrorKind::Unsupported, NeedsTwoCores { allowed: few.len() })),
+            few => Err(io::Error::other(format!(
+                "two cores are needed and this thread may run on {}: give the process more (taskset, cpuset)",
+                few.len()
+            ))),
         }
-    }
-
-    /// A pair of the caller's choice; `None` if both are the same core.
-    pub fn new(ours: Core, theirs: Core) -> Option<Self> {
-        (ours != theirs).then_some(Self { ours, theirs })
     }
 
     /// The core of the end that takes the time.
@@ -86,14 +77,6 @@ impl CorePair {
     pub const fn theirs(self) -> Core {
         self.theirs
     }
-}
-
-/// Why a two-core measurement does not start.
-#[derive(Debug, thiserror::Error)]
-#[error("two cores are needed and this thread may run on {allowed}: give the process more (taskset, cpuset)")]
-pub struct NeedsTwoCores {
-    /// How many cores the calling thread may run on.
-    pub allowed: usize,
 }
 
 #[cfg(test)]
@@ -115,11 +98,5 @@ mod tests {
     #[test]
     fn a_core_that_does_not_exist_is_an_error() {
         assert!(pin_to(Core(CpuSet::MAX_CPU - 1)).is_err());
-    }
-
-    #[test]
-    fn a_pair_never_names_one_core_twice() {
-        assert_eq!(CorePair::new(Core(3), Core(3)), None);
-        assert!(CorePair::new(Core(3), Core(4)).is_some());
     }
 }

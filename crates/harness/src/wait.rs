@@ -12,10 +12,10 @@ const SPINS: u32 = 100;
 
 /// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is read only once
 /// spinning has not helped.
-pub(crate) fn wait_for<T, R: Refusal>(
+pub(crate) fn wait_for<T>(
     timeout: Duration,
-    mut attempt: impl FnMut() -> Result<T, R>,
-) -> Result<T, R::Error> {
+    mut attempt: impl FnMut() -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let mut checked = || match attempt() {
         Ok(value) => Some(Ok(value)),
         Err(refused) => refused.lasting().map(Err),
@@ -32,7 +32,7 @@ pub(crate) fn wait_for<T, R: Refusal>(
             return end;
         }
         if begin.elapsed() >= timeout {
-            return Err(R::timed_out(timeout));
+            return Err(Refusal::TimedOut { after: timeout });
         }
         yield_now();
     }

@@ -1,4 +1,4 @@
-//! `seqring storm`: processes killed, stopped and restarted at random, and a ledger of what each mode promises.
+//! `seqring-lab storm`: processes killed, stopped and restarted at random, and a ledger of what each mode promises.
 //!
 //! ```text
 //! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers, observers as processes
@@ -22,7 +22,7 @@ mod taking;
 mod worker;
 mod writing;
 
-pub use worker::Assignment;
+pub(crate) use worker::StormAssignment;
 
 use anyhow::Result;
 use clap::Args;
@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 /// told twice or of somebody who lives, or, with one writer, not told to the reader that was there throughout, if anybody
 /// hangs, or if anything is left behind.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Options {
+pub(crate) struct StormOptions {
     /// How long to go on, in seconds; the act in progress is finished
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -109,7 +109,7 @@ impl Tally {
 ///
 /// # Errors
 /// What keeps an act from being run at all.
-pub fn run(options: &Options) -> Result<bool> {
+pub(crate) fn run(options: &StormOptions) -> Result<bool> {
     let begin = Instant::now();
     let mut output = io::stdout().lock();
     writeln!(
@@ -158,6 +158,6 @@ fn print_line(output: &mut impl Write, name: &str, tally: &Tally) -> io::Result<
 ///
 /// # Errors
 /// What keeps it from working.
-pub fn serve(assignment: &Assignment) -> Result<bool> {
+pub(crate) fn serve(assignment: &StormAssignment) -> Result<bool> {
     worker::run(assignment)
 }

@@ -17,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What a worker process is told.
 #[derive(Args, Clone, Debug)]
-pub struct Assignment {
+pub(crate) struct StormAssignment {
     #[arg(long)]
     pub(crate) mode: Mode,
     #[arg(long)]
@@ -37,7 +37,7 @@ pub struct Assignment {
 
 /// A worker at work.
 pub(crate) struct Work<'a> {
-    pub(crate) assignment: &'a Assignment,
+    pub(crate) assignment: &'a StormAssignment,
     pub(crate) ledger: &'a Ledger,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn insist<T, E: std::fmt::Display>(
     }
 }
 
-pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
+pub(crate) fn run(assignment: &StormAssignment) -> Result<bool> {
     let ledger = Ledger::open(&assignment.ledger)?;
     let work = Work { assignment, ledger: &ledger };
     work.account().pid().set(std::process::id().into());
