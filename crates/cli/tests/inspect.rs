@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory on tmpfs of this test alone: what is in it does not depend on who else uses the machine.
+/// A directory on tmpfs of this test alone: its content does not depend on other users of the machine.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -86,9 +86,9 @@ fn config() -> Config {
     Config::new(4, 100).delivery(Delivery::Lossy)
 }
 
-/// Fails if a look joins, if it is not told from a user, or if the dead are taken for the living.
+/// Fails if `stat` joins the ring, if it counts as a user, or if a dead participant counts as alive.
 #[test]
-fn stat_tells_the_living_from_the_dead_by_pid() {
+fn stat_shows_which_participants_are_alive() {
     let directory = Directory::new();
     let ring = Ring::create(directory.ring("mixed"), &config()).unwrap();
     let reader = ring.reader(Start::Next).unwrap();
@@ -121,11 +121,11 @@ fn stat_tells_the_living_from_the_dead_by_pid() {
         text.contains("dead") && text.contains("alive") && text.contains("2 messages published"),
         "{text}"
     );
-    assert_eq!(ring.participants().len(), 3, "a look cleared somebody's entry");
+    assert_eq!(ring.participants().len(), 3, "`stat` cleared the entry of a participant");
     drop(reader);
 }
 
-/// Fails if rates are not those between two looks, or the last user's leaving is held up or not noticed.
+/// Fails if rates are not those between two outputs, or if `stat` delays or misses the departure of the last user.
 #[test]
 fn stat_watches_until_the_ring_is_gone() {
     let directory = Directory::new();
@@ -149,16 +149,16 @@ fn stat_watches_until_the_ring_is_gone() {
     .unwrap();
     assert_eq!(rate["participants"][0]["role"], "writer");
     drop((writer, ring));
-    assert!(!directory.holds("watched"), "who looks keeps the name");
+    assert!(!directory.holds("watched"), "`stat` keeps the name");
     lines.for_each(drop);
     let output = watch.wait_with_output().unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("the ring is gone"));
 }
 
-/// Fails if gc removes what is used or kept, or does anything unasked.
+/// Fails if `gc` removes a ring that is used or kept, or any ring without `--remove`.
 #[test]
-fn gc_removes_what_no_living_process_uses_and_only_when_told_to() {
+fn gc_removes_rings_without_a_live_user_and_only_with_its_flag() {
     let directory = Directory::new();
     for name in ["orphan", "used", "kept"] {
         let ring = Ring::create(directory.ring(name), &config().keep(name == "kept")).unwrap();
@@ -183,16 +183,16 @@ fn gc_removes_what_no_living_process_uses_and_only_when_told_to() {
     assert!(directory.text("gc").contains("nothing was removed"));
     assert!(directory.holds("orphan"));
     let removing = directory.run("gc --remove --json");
-    assert_eq!(removing.status.code(), Some(1), "that something is no ring is not passed over");
+    assert_eq!(removing.status.code(), Some(1), "a file that is not a ring is a failure");
     assert_eq!(verdicts("gc"), ["kept", "failed", "in_use"]);
     assert!(!directory.holds("orphan") && directory.holds("no-ring") && directory.holds("used"));
     directory.run("gc --remove --kept");
     assert!(!directory.holds("kept") && directory.holds("used"));
 }
 
-/// Fails if what is no ring hides the rings, or goes unmentioned.
+/// Fails if a file that is not a ring hides the rings, or is not mentioned.
 #[test]
-fn ls_lists_rings_and_names_what_is_none() {
+fn ls_lists_rings_and_names_files_that_are_not_rings() {
     let directory = Directory::new();
     assert!(directory.text("ls").contains("no rings"));
     assert_eq!(directory.json("ls"), serde_json::json!([]));

@@ -15,7 +15,7 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// For the parent: waits for a child that was told to end, and kills it if it does not.
+/// For the parent: waits for a child that is to end, and kills it after a timeout.
 ///
 /// # Errors
 /// How it ended, if not well.
@@ -32,5 +32,5 @@ pub fn ended(mut child: Child) -> Result<(), String> {
     }
     let _ = child.kill();
     let _ = child.wait();
-    Err(format!("still running {LONGEST:?} after it was told to end"))
+    Err(format!("still running {LONGEST:?} after it was to end"))
 }

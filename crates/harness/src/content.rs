@@ -1,4 +1,4 @@
-//! What messages carry, so that a reader can tell whether it got the right one, whole, for next to nothing.
+//! The content of messages, by which a reader checks at almost no cost that it got the right message, whole.
 //!
 //! | bytes | content | a check reads |
 //! |---|---|---|

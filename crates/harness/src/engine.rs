@@ -42,8 +42,7 @@ pub trait Engine: Sized + Send + Sync {
     /// [`EngineError::Unsupported`] unless it works between processes, [`EngineError::Failed`] if it fails.
     fn open(name: &str) -> Result<Self, EngineError>;
 
-    /// A new writing end. Dropping the last one tells the readers that nothing more will come, in engines that
-    /// know such a state.
+    /// A new writing end. Dropping the last one closes the stream, in engines with such a state.
     ///
     /// # Errors
     /// [`EngineError::Failed`], with more than the ring was made for.
@@ -84,7 +83,7 @@ pub trait EngineWriter: Send {
     /// As given here the message is built in `scratch` and copied: [`Capabilities::writes_in_place`] says which.
     ///
     /// # Errors
-    /// As [`try_write`](Self::try_write); `fill` has not run then, or in vain.
+    /// As [`try_write`](Self::try_write); `fill` may have run without effect.
     fn try_write_with(
         &mut self,
         bytes: usize,
@@ -100,7 +99,7 @@ pub trait EngineWriter: Send {
     /// `timeout`.
     ///
     /// # Errors
-    /// As [`write`](Self::write); `fill` has not run then, or in vain.
+    /// As [`write`](Self::write); `fill` may have run without effect.
     ///
     /// # Cost
     /// As given here the message is built in `scratch`, and written by [`write`](Self::write).
@@ -158,7 +157,7 @@ pub trait EngineReader: Send {
     /// Shows the next message to `view`, if there is one.
     ///
     /// The bytes are the message's and stay so while `view` runs. An engine shows them where they lie only if
-    /// nobody can overwrite them meanwhile, and ignores `scratch` then; as given here they are copied to
+    /// no writer can overwrite them meanwhile, and ignores `scratch` then; by default they are copied to
     /// `scratch`, which must have been made for the ring's largest message: [`Capabilities::reads_in_place`]
     /// says which.
     ///

@@ -31,7 +31,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Describes the machine that we are on. What `/proc` and `/sys` do not tell is `unknown` or 0.
+    /// Describes this machine. Facts that `/proc` and `/sys` lack are `unknown` or 0.
     ///
     /// # Errors
     /// What `sched_getaffinity` reports.

@@ -21,7 +21,7 @@ use crate::usage::{Usage, Who};
 /// by more than the runs spread anyway.
 pub const DISTURBED_SHARE: f64 = 0.05;
 
-/// So little is not told from nothing: `/proc/stat` counts in ticks of 10 ms, and may be one off for each of our
+/// Less is not distinguishable from nothing: `/proc/stat` counts in ticks of 10 ms, and may be one off for each of our
 /// two cores. So a repetition should last 0.4 s or more; in a shorter one a larger share than
 /// [`DISTURBED_SHARE`] goes unseen.
 pub const UNSEEN: Duration = Duration::from_millis(20);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Why an end stops.
 #[derive(Debug)]
 pub enum Stop {
-    /// The ring was closed, or the end was told to: that is how one end tells the other that it is done.
+    /// The ring was closed, or the stop flag was set.
     Closed,
     /// Something that must not be.
     Failed(String),
@@ -36,7 +36,7 @@ const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
 /// After so long the peer is taken for dead.
 pub const LONGEST: Duration = Duration::from_secs(10);
 
-/// Waits between polls, until they have been in vain for too long.
+/// Waits between polls that find nothing, up to [`LONGEST`].
 #[derive(Debug, Default)]
 pub struct Patience<'a> {
     polls: u32,
@@ -45,7 +45,7 @@ pub struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// Patience that ends when somebody sets `stop`.
+    /// Patience that ends when `stop` is set.
     pub fn until(stop: &'a AtomicBool) -> Self {
         Self { stop: Some(stop), ..Self::default() }
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends_when_it_is_told_to() {
+    fn patience_ends_with_its_stop_flag() {
         let stop = AtomicBool::new(false);
         let mut patience = Patience::until(&stop);
         assert!(patience.look().is_ok());

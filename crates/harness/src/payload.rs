@@ -28,7 +28,7 @@
 //!   bits in a row, and all but 1 in 2^32 beyond.
 //! - In the 8-byte form all but 1 in 2^16. It is stored by one access, so it cannot be torn at all.
 //!
-//! Not detected: another message, whole. Whoever reads knows which one is due.
+//! Not detected: another message, whole. The reader has to know which one is due.
 
 use std::fmt;
 
@@ -48,7 +48,7 @@ const SHORT_STAMP_BITS: u32 = SHORT_SEQUENCE_BITS + SHORT_WRITER_BITS;
 /// What a message says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamped {
-    /// Who wrote it; modulo 2^8 in the 8-byte form.
+    /// The writer; modulo 2^8 in the 8-byte form.
     pub writer: u32,
     /// The writer's own sequence; modulo 2^40 in the 8-byte form.
     pub sequence: u64,

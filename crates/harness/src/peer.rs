@@ -177,7 +177,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.is_gone() {
-            // Not reaped yet, so the pid is still our child's and nobody else's.
+            // Not reaped yet, so no other process can have its pid yet.
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }

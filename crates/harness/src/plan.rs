@@ -87,7 +87,7 @@ impl Plan {
 pub enum Ending {
     /// What the plan wants is there.
     Fulfilled,
-    /// Somebody set the stop flag.
+    /// The stop flag was set.
     Stopped,
     /// The budget was spent first: what is there is less than was asked for.
     BudgetSpent {

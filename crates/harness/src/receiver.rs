@@ -97,10 +97,10 @@ mod tests {
     use crate::content::Small;
     use zerocopy::IntoBytes;
 
-    /// Gives what it is told to: the word in the message, or a loss.
-    struct Told(std::vec::IntoIter<Result<u64, u64>>);
+    /// Returns a scripted result: the word in the message, or a loss.
+    struct Script(std::vec::IntoIter<Result<u64, u64>>);
 
-    impl Next for Told {
+    impl Next for Script {
         fn next(&mut self, expected: u64, out: &mut [u8]) -> Result<Got, Stop> {
             match self.0.next().ok_or(Stop::Closed)? {
                 Ok(word) => {
@@ -112,8 +112,8 @@ mod tests {
         }
     }
 
-    fn receiver(told: Vec<Result<u64, u64>>) -> Receiver<Small<8>, Told> {
-        Receiver::new(Small::new(), Told(told.into_iter()))
+    fn receiver(script: Vec<Result<u64, u64>>) -> Receiver<Small<8>, Script> {
+        Receiver::new(Small::new(), Script(script.into_iter()))
     }
 
     #[test]
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn a_message_that_is_not_due_is_a_failure() {
-        for told in [vec![Ok(1)], vec![Ok(0), Ok(0)], vec![Err(2), Ok(1)]] {
-            let reads = told.len() as u64;
-            assert!(matches!(receiver(told).receive(reads), Err(Stop::Failed(_))));
+        for script in [vec![Ok(1)], vec![Ok(0), Ok(0)], vec![Err(2), Ok(1)]] {
+            let reads = script.len() as u64;
+            assert!(matches!(receiver(script).receive(reads), Err(Stop::Failed(_))));
         }
     }
 }

@@ -100,7 +100,7 @@ pub struct Record<M> {
     pub ending: Ending,
 }
 
-/// What a progress callback is told, after every repetition.
+/// The argument of a progress callback, after every repetition.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a, M> {
     /// The repetition that just ended.

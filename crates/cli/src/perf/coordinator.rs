@@ -125,13 +125,13 @@ impl Run<'_> {
         let progress = (self.verbosity > Verbosity::Silent).then(|| start_progress(self.plan));
         let begin = Instant::now();
         // Readers first. They are registered already, so they see the first message in either order.
-        self.workers.tell_all(&Order::Go, |role| matches!(role, Role::Reader(_)));
+        self.workers.send_to(&Order::Go, |role| matches!(role, Role::Reader(_)));
         let is_stalled = |role| matches!(role, Role::Writer(number) if self.plan.is_stalled(number));
         if self.plan.stall_last_writer {
-            self.workers.tell_all(&Order::Go, is_stalled);
+            self.workers.send_to(&Order::Go, is_stalled);
             self.await_reply(|reply| matches!(reply, Reply::Inside))?;
         }
-        self.workers.tell_all(&Order::Go, |role| matches!(role, Role::Writer(_)) && !is_stalled(role));
+        self.workers.send_to(&Order::Go, |role| matches!(role, Role::Writer(_)) && !is_stalled(role));
         let mut there = self.workers.len();
         while there > 0 {
             match self.events.recv_timeout(PERIOD) {
@@ -177,7 +177,7 @@ impl Run<'_> {
         if self.verbosity > Verbosity::Silent {
             eprintln!("perf: stopping; readers drain the ring");
         }
-        self.workers.tell_all(&Order::Stop, |role| matches!(role, Role::Writer(_)));
+        self.workers.send_to(&Order::Stop, |role| matches!(role, Role::Writer(_)));
     }
 
     /// An event that only a failed worker or the user causes: an error.

@@ -58,7 +58,7 @@ impl Workers {
             Transport::Thread => self.start_thread(role, Arc::clone(ring)),
         };
         self.workers.push(worker.with_context(|| format!("starting {role} failed"))?);
-        self.tell(self.workers.len() - 1, &Order::Take(assignment));
+        self.send_one(self.workers.len() - 1, &Order::Take(assignment));
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl Workers {
     }
 
     /// Sends an order to one worker.
-    fn tell(&mut self, index: usize, order: &Order) {
+    fn send_one(&mut self, index: usize, order: &Order) {
         if let Some(orders) = &mut self.workers[index].orders {
             // If the worker is gone, this fails; an event brings the reason.
             let _ = send(orders, order);
@@ -129,10 +129,10 @@ impl Workers {
     }
 
     /// Sends an order to all workers whose role `is_meant`, in the order of their start.
-    pub(crate) fn tell_all(&mut self, order: &Order, is_meant: impl Fn(Role) -> bool) {
+    pub(crate) fn send_to(&mut self, order: &Order, is_meant: impl Fn(Role) -> bool) {
         for index in 0..self.workers.len() {
             if is_meant(self.workers[index].role) {
-                self.tell(index, order);
+                self.send_one(index, order);
             }
         }
     }

@@ -92,7 +92,7 @@ fn a_killed_coordinator_takes_its_workers_along_and_leaves_nothing() {
     }
 }
 
-/// Whether a process still runs: a zombie that nobody reaps does not.
+/// Whether a process still runs: a zombie does not.
 fn is_alive(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with(['Z', 'X']))

@@ -126,28 +126,28 @@ fn follow(process: Pid) -> Result<Vec<Thread>> {
     let mut threads: HashMap<Pid, Thread> = HashMap::new();
     loop {
         match waitpid(None, Some(WaitPidFlag::__WALL))? {
-            WaitStatus::Exited(who, 0) if who == process => {
+            WaitStatus::Exited(pid, 0) if pid == process => {
                 return Ok(threads.into_values().filter(|thread| thread.marks > 0).collect());
             }
-            WaitStatus::Exited(who, code) if who == process => bail!("the process ended with {code}"),
-            WaitStatus::Signaled(who, signal, _) if who == process => bail!("{signal} killed the process"),
-            WaitStatus::PtraceSyscall(who) => {
-                let info = ptrace::syscall_info(who)?;
+            WaitStatus::Exited(pid, code) if pid == process => bail!("the process ended with {code}"),
+            WaitStatus::Signaled(pid, signal, _) if pid == process => bail!("{signal} killed the process"),
+            WaitStatus::PtraceSyscall(pid) => {
+                let info = ptrace::syscall_info(pid)?;
                 // A stop at the entry of a call, not at its return.
                 if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
                     // SAFETY: by `op` the kernel has filled in this member of the union.
                     let number = unsafe { info.u.entry.nr }.cast_signed();
-                    let thread = threads.entry(who).or_default();
+                    let thread = threads.entry(pid).or_default();
                     if number == libc::SYS_getppid {
                         thread.marks += 1;
                     } else if thread.marks % 2 == 1 {
                         *thread.calls.entry(name_of(number)).or_default() += 1;
                     }
                 }
-                resume(who, None);
+                resume(pid, None);
             }
-            WaitStatus::Stopped(who, signal) => resume(who, Some(signal)),
-            WaitStatus::PtraceEvent(who, ..) => resume(who, None),
+            WaitStatus::Stopped(pid, signal) => resume(pid, Some(signal)),
+            WaitStatus::PtraceEvent(pid, ..) => resume(pid, None),
             _ => {} // A thread has ended.
         }
     }
