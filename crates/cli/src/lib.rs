@@ -1,7 +1,8 @@
-//! The command `seqring`: `perf` measures a ring of this library, `ls`, `stat` and `gc` show and remove named rings.
+//! The command `seqring`: `perf` measures a ring of this library, `ls`, `stat` and `gc` show and
+//! remove named rings.
 //!
-//! The measurement itself ([`perf`]) is generic over the ring. The laboratory (`seqring-lab`) runs the same code over
-//! lock-based rings; this package does not depend on them.
+//! The measurement itself ([`perf`]) is generic over the ring. The laboratory (`seqring-lab`) runs
+//! the same code over lock-based rings; this package does not depend on them.
 
 pub mod inspect;
 pub mod perf;
@@ -47,8 +48,8 @@ pub fn run(cli: &Cli) -> Result<bool> {
     }
 }
 
-/// Prints an error, and returns the exit code: 0 for success, 1 for a failure, 2 for bad input (as for unknown flags), 130
-/// for an interruption without results.
+/// Prints an error, and returns the exit code: 0 for success, 1 for a failure, 2 for bad input (as
+/// for unknown flags), 130 for an interruption without results.
 pub fn exit_code(outcome: Result<bool>) -> ExitCode {
     ExitCode::from(exit_number(outcome))
 }

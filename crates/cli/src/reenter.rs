@@ -1,12 +1,14 @@
-//! How a process of this command starts another one: by its executable, unless it runs inside another program.
+//! How a process of this command starts another one: by its executable, unless it runs inside
+//! another program.
 
 use std::process::Command;
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<Vec<String>> = OnceLock::new();
 
-/// From now on processes are started by `program` and its arguments, before those of the command. For a program that
-/// runs this command but is not its executable, such as an interpreter. Only the first call has an effect.
+/// From now on processes are started by `program` and its arguments, before those of the command.
+/// For a program that runs this command but is not its executable, such as an interpreter. Only the
+/// first call has an effect.
 pub fn reenter_by(program: Vec<String>) {
     let _ = PROGRAM.set(program);
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory on tmpfs of this test alone: its content does not depend on other users of the machine.
+/// A directory on tmpfs of this test alone: its content does not depend on other users of the
+/// machine.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -86,7 +87,8 @@ fn config() -> Config {
     Config::new(4, 100).delivery(Delivery::Lossy)
 }
 
-/// Fails if `stat` joins the ring, if it counts as a user, or if a dead participant counts as alive.
+/// Fails if `stat` joins the ring, if it counts as a user, or if a dead participant counts as
+/// alive.
 #[test]
 fn stat_shows_which_participants_are_alive() {
     let directory = Directory::new();
@@ -125,7 +127,8 @@ fn stat_shows_which_participants_are_alive() {
     drop(reader);
 }
 
-/// Fails if rates are not those between two outputs, or if `stat` delays or misses the departure of the last user.
+/// Fails if rates are not those between two outputs, or if `stat` delays or misses the departure of
+/// the last user.
 #[test]
 fn stat_watches_until_the_ring_is_gone() {
     let directory = Directory::new();

@@ -1,8 +1,10 @@
-//! The contestants of the measurements: the rings of this library ([`seqring`]), and the lock-based rings that they
-//! replace, each complete, under its own lock, and as good as it can be made (feature `locks`).
+//! The contestants of the measurements: the rings of this library ([`seqring`]), and the lock-based
+//! rings that they replace, each complete, under its own lock, and as good as it can be made
+//! (feature `locks`).
 //!
-//! All of them are [`Engine`](harness::engine::Engine)s, so that one harness drives them alike. The lock-based rings have
-//! one memory layout in common. They differ in how participants exclude each other, and how they wait.
+//! All of them are [`Engine`](harness::engine::Engine)s, so that one harness drives them alike. The
+//! lock-based rings have one memory layout in common. They differ in how participants exclude each
+//! other, and how they wait.
 //!
 //! | engine | concurrent readers | an uncontended operation | waits by | a killed holder |
 //! |---|---|---|---|---|
@@ -16,8 +18,8 @@
 //! | [`TicketRing`] | yes, no lock at all | 1 atomic | polling | stops all |
 //! | [`StdRwLockRing`], [`ParkingLotRing`] | yes | 2 atomics | polling | (one process) |
 //!
-//! "Polling" is PAUSE, then yield, then sleeps of 50 µs. No lock-based ring notices that the stream of a killed writer has
-//! ended, or removes the cursor of a killed reader from a gated ring.
+//! "Polling" is PAUSE, then yield, then sleeps of 50 µs. No lock-based ring notices that the stream
+//! of a killed writer has ended, or removes the cursor of a killed reader from a gated ring.
 #![cfg_attr(not(feature = "locks"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "locks")]

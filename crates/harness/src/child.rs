@@ -1,4 +1,5 @@
-//! Another program of a measurement: it dies with its parent, and its parent does not wait for it for ever.
+//! Another program of a measurement: it dies with its parent, and its parent does not wait for it
+//! for ever.
 
 use std::io;
 use std::process::Child;

@@ -1,7 +1,8 @@
 //! What every engine must do, as checks that run on any of them.
 //!
-//! An engine is measured only if it passes: a ring that loses, repeats or mixes messages is fast for nothing. What it
-//! says that it cannot do is not asked for. [`conformance_tests!`](crate::conformance_tests) makes a test of each.
+//! An engine is measured only if it passes: a ring that loses, repeats or mixes messages is fast
+//! for nothing. What it says that it cannot do is not asked for.
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 use std::time::Duration;
 
@@ -76,7 +77,8 @@ pub fn takes_exactly_its_slots<E: Engine>() {
     }
 }
 
-/// A lossy ring never refuses a message, and the messages that a reader gets and the losses that it learns are all messages.
+/// A lossy ring never refuses a message, and the messages that a reader gets and the losses that it
+/// learns are all messages.
 pub fn tells_losses_exactly<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Lossy, 4, 64)) else { return };
     let mut reader = ring.reader().unwrap();
@@ -195,8 +197,8 @@ pub fn gives_up_waiting_in_time<E: Engine>() {
     assert_eq!(buffer, [3; 64]);
 }
 
-/// A message that is put into its slot piece by piece is the same as one that was copied, also when it is
-/// read in place.
+/// A message that is put into its slot piece by piece is the same as one that was copied, also when
+/// it is read in place.
 pub fn fills_and_shows_in_place<E: Engine>() {
     for bytes in [16, 100, 5000] {
         let Some(ring) = ring::<E>(&spec(Delivery::Gated, 2, bytes)) else { return };
@@ -240,7 +242,8 @@ pub fn lets_readers_come_and_go<E: Engine>() {
     }
 }
 
-/// Another process finds a named ring by its name, until its creator is gone; no name is taken twice.
+/// Another process finds a named ring by its name, until its creator is gone; no name is taken
+/// twice.
 pub fn has_a_name_while_its_creator_lives<E: Engine>() {
     if !E::CAPABILITIES.between_processes {
         assert!(matches!(E::open("none"), Err(EngineError::Unsupported { .. })));
@@ -262,8 +265,8 @@ pub fn has_a_name_while_its_creator_lives<E: Engine>() {
     assert_eq!(buffer, [5; 64]);
 }
 
-/// Several writers and readers at once: every message arrives whole, each writer's in its order, none twice, and
-/// none is lost without a report to the reader.
+/// Several writers and readers at once: every message arrives whole, each writer's in its order,
+/// none twice, and none is lost without a report to the reader.
 pub fn delivers_whole_and_in_order<E: Engine>() {
     let many = if E::CAPABILITIES.many_writers { 3 } else { 1 };
     for delivery in [Delivery::Gated, Delivery::Lossy] {

@@ -1,12 +1,14 @@
-//! The content of messages, by which a reader checks at almost no cost that it got the right message, whole.
+//! The content of messages, by which a reader checks at almost no cost that it got the right
+//! message, whole.
 //!
 //! | bytes | content | a check reads |
 //! |---|---|---|
 //! | few ([`Small`]) | every word is the sequence | every word |
 //! | many ([`Large`]) | the first word of each 4-KiB page, and the last word, are the sequence | those |
 //!
-//! A small message is therefore checked wholly. Of a large one a mixture is found if it is cut at a page or
-//! more; that the copies themselves are whole at every length is what the tests of the library show.
+//! A small message is therefore checked wholly. Of a large one a mixture is found if it is cut at a
+//! page or more; that the copies themselves are whole at every length is what the tests of the
+//! library show.
 
 use zerocopy::IntoBytes;
 
@@ -60,8 +62,8 @@ impl<const WORDS: usize> Content for Small<WORDS> {
 
     #[inline(always)]
     fn is_whole(&self, sequence: u64, bytes: usize) -> bool {
-        // No `==` of arrays: it calls `memcmp`, whose wide loads wait until the copy's stores have left the store buffer,
-        // and so takes longer than the read.
+        // No `==` of arrays: it calls `memcmp`, whose wide loads wait until the copy's stores have
+        // left the store buffer, and so takes longer than the read.
         let differences = self.out.iter().fold(0, |all, word| all | (word ^ sequence));
         bytes == WORDS * WORD_BYTES && differences == 0
     }

@@ -1,12 +1,13 @@
 //! Latencies in a histogram: quantiles of any number of them in fixed memory.
 //!
 //! # From the intended start
-//! A sender that is to send every 500 µs and is stopped for 10 ms sends 20 messages late. Counted from when
-//! each was *really* sent, 20 latencies look fine and one is 10 ms; counted from when it *should* have been
-//! sent, all 20 carry their share of the delay, as they do for a waiting user. Leaving the delay out is
-//! called coordinated omission: the measurement stops asking exactly while the answer is slow. So a paced
-//! measurement records with [`Latencies::record_since`] from the moment that [`Pacer`](crate::pace::Pacer)
-//! gives. An unpaced one has no intended start: its latencies describe a saturated ring, not a user's wait.
+//! A sender that is to send every 500 µs and is stopped for 10 ms sends 20 messages late. Counted
+//! from when each was *really* sent, 20 latencies look fine and one is 10 ms; counted from when it
+//! *should* have been sent, all 20 carry their share of the delay, as they do for a waiting user.
+//! Leaving the delay out is called coordinated omission: the measurement stops asking exactly while
+//! the answer is slow. So a paced measurement records with [`Latencies::record_since`] from the
+//! moment that [`Pacer`](crate::pace::Pacer) gives. An unpaced one has no intended start: its
+//! latencies describe a saturated ring, not a user's wait.
 
 use std::fmt;
 use std::time::Duration;

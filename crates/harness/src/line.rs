@@ -1,12 +1,14 @@
 //! How far apart two cores are: the round trip of one cache line.
 //!
-//! Two pinned threads bounce one word. Ours stores the odd numbers, the peer answers with the even ones, so a
-//! round trip is two transfers of the line and nothing else. The virtual cores of a VM move over the host
-//! while one measures, and this number moves with them: it is taken before and after every repetition
-//! ([`crate::repeat`]) and sorts repetitions into classes ([`crate::class`]).
+//! Two pinned threads bounce one word. Ours stores the odd numbers, the peer answers with the even
+//! ones, so a round trip is two transfers of the line and nothing else. The virtual cores of a VM
+//! move over the host while one measures, and this number moves with them: it is taken before and
+//! after every repetition ([`crate::repeat`]) and sorts repetitions into classes
+//! ([`crate::class`]).
 //!
-//! Both ends spin with PAUSE. On the project's machine that is *faster* than bare spinning (60 against
-//! 138 ns): a bare spinner asks for the line so often that it delays the store it waits for.
+//! Both ends spin with PAUSE. On the project's machine that is *faster* than bare spinning (60
+//! against 138 ns): a bare spinner asks for the line so often that it delays the store it waits
+//! for.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,8 +55,8 @@ impl LineProbe {
         let (bursts, trips) = (self.bursts, self.trips);
         let theirs = || {
             for trip in 0..trips * (bursts as u64 + 1) {
-                // PAIRS(bounce): nothing else is handed over, so Relaxed would do; a ring's stamp is not
-                // Relaxed either, and the probe is to cost what a stamp costs.
+                // PAIRS(bounce): nothing else is handed over, so Relaxed would do; a ring's stamp
+                // is not Relaxed either, and the probe is to cost what a stamp costs.
                 spin_until(|| line.0.load(Ordering::Acquire) == 2 * trip + 1);
                 line.0.store(2 * trip + 2, Ordering::Release);
             }
@@ -74,8 +76,8 @@ impl LineProbe {
             burst()?; // The peer starts during this one: it is not counted.
             (0..bursts).map(|_| burst()).collect()
         };
-        // SAFETY: a thread, not a child; `theirs` ends with the last answer that `ours` waits for, and `ours`
-        // has nothing that panics.
+        // SAFETY: a thread, not a child; `theirs` ends with the last answer that `ours` waits for,
+        // and `ours` has nothing that panics.
         let nanos = unsafe { with_peer(Peers::Threads, self.cores, theirs, ours) }?;
         Ok(Bursts::new(nanos))
     }

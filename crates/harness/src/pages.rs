@@ -1,7 +1,8 @@
 //! Pages of memory that both ends of a measurement use, present before the clock starts.
 //!
-//! A fresh shared page costs 3 to 4 µs at its first touch on the project's machine, more than copying it: the mapping
-//! is populated when it is made. There are two kinds, because they are not equally fast:
+//! A fresh shared page costs 3 to 4 µs at its first touch on the project's machine, more than
+//! copying it: the mapping is populated when it is made. There are two kinds, because they are not
+//! equally fast:
 //!
 //! | [`Kind`] | seen by | pages |
 //! |---|---|---|
@@ -61,7 +62,8 @@ impl Pages {
         // SAFETY:
         // - valid: all bytes are mapped, readable and writable, and any bits are an `AtomicU64`;
         // - aligned: a mapping starts on a page;
-        // - shared: the slice holds atomics only; users of `start` keep to other bytes or hand them over;
+        // - shared: the slice holds atomics only; users of `start` keep to other bytes or hand them
+        //   over;
         // - alive: the slice borrows `self`, which unmaps on drop only.
         unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / size_of::<AtomicU64>()) }
     }

@@ -30,7 +30,8 @@ impl Stop {
     }
 }
 
-/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may need it.
+/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may
+/// need it.
 const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
 
 /// After so long the peer is taken for dead.
@@ -53,7 +54,8 @@ impl<'a> Patience<'a> {
     /// Waits a little, after a poll that found nothing.
     ///
     /// # Errors
-    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are looked for once in many polls.
+    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are looked for
+    /// once in many polls.
     #[inline(always)]
     pub fn pause(&mut self, pauses: u32) -> Result<(), Stop> {
         for _ in 0..pauses {

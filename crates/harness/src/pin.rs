@@ -1,8 +1,8 @@
 //! Which cores this thread may run on, and tying it to one of them.
 //!
-//! Two threads of a measurement that share a core measure the scheduler. A thread is tied to a core for the
-//! whole of a repetition, by [`pin_to`], and the cores come from the set that the kernel allows us: on a
-//! machine with a CPU quota that set is smaller than the machine.
+//! Two threads of a measurement that share a core measure the scheduler. A thread is tied to a core
+//! for the whole of a repetition, by [`pin_to`], and the cores come from the set that the kernel
+//! allows us: on a machine with a CPU quota that set is smaller than the machine.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,8 @@ impl fmt::Display for Core {
 /// The cores that the calling thread may run on, in ascending order.
 ///
 /// # Errors
-/// What `sched_getaffinity` reports; a machine with more than 1024 CPUs is refused by the kernel (`EINVAL`).
+/// What `sched_getaffinity` reports; a machine with more than 1024 CPUs is refused by the kernel
+/// (`EINVAL`).
 ///
 /// # Cost
 /// One system call.

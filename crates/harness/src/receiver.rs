@@ -59,7 +59,8 @@ impl<C: Content, N: Next> Receiver<C, N> {
     /// Reads so many times; each gives a message or says how many are missed.
     ///
     /// # Errors
-    /// Why a read gave neither; [`Stop::Failed`] for a message that is torn, or not the one that is due.
+    /// Why a read gave neither; [`Stop::Failed`] for a message that is torn, or not the one that is
+    /// due.
     #[inline(always)]
     pub fn receive(&mut self, reads: u64) -> Result<(), Stop> {
         for _ in 0..reads {

@@ -1,7 +1,8 @@
 //! The errors of engines.
 //!
-//! A `try_` call may return [`Refusal::Full`] or [`Refusal::Empty`]; its waiting twin returns [`Refusal::TimedOut`] instead.
-//! Rare errors are boxed, so that the common ones fit into a pair of registers.
+//! A `try_` call may return [`Refusal::Full`] or [`Refusal::Empty`]; its waiting twin returns
+//! [`Refusal::TimedOut`] instead. Rare errors are boxed, so that the common ones fit into a pair of
+//! registers.
 
 use std::error::Error;
 use std::time::Duration;

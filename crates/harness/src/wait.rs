@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::refusal::Refusal;
 
-/// Attempts before the first yield: 2.5 µs of PAUSE, longer than a hand-over between two spinning ends takes.
+/// Attempts before the first yield: 2.5 µs of PAUSE, longer than a hand-over between two spinning
+/// ends takes.
 const SPINS: u32 = 100;
 
-/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is read only once
-/// spinning has not helped.
+/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is
+/// read only once spinning has not helped.
 pub(crate) fn wait_for<T>(
     timeout: Duration,
     mut attempt: impl FnMut() -> Result<T, Refusal>,

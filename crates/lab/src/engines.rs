@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) trait Task {
     type Output;
 
-    /// Does it with `E`.
     fn run<E: Engine + 'static>(self) -> Self::Output;
 }
 
@@ -30,7 +29,6 @@ macro_rules! engines {
         }
 
         impl EngineName {
-            /// All of them, that of this library first.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Does `task` with the engine of this name.
@@ -40,7 +38,6 @@ macro_rules! engines {
                 }
             }
 
-            /// The capabilities of the engine.
             pub(crate) fn capabilities(self) -> Capabilities {
                 match self {
                     $(Self::$name => <$engine>::CAPABILITIES,)*

@@ -10,8 +10,8 @@ use std::io::{self, Write};
 
 /// Removes rings whose users were all killed before they could remove them.
 ///
-/// Without --remove it only lists them. A ring that a live process has open stays, and so does one that was created to be
-/// kept.
+/// Without --remove it only lists them. A ring that a live process has open stays, and so does one
+/// that was created to be kept.
 #[derive(Args, Clone, Debug)]
 pub struct GcOptions {
     /// Remove them
@@ -47,7 +47,8 @@ enum Verdict {
     Failed,
 }
 
-/// Inspects all rings, and removes those that are to be removed. Returns whether every removal succeeded.
+/// Inspects all rings, and removes those that are to be removed. Returns whether every removal
+/// succeeded.
 pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     let directory = &options.common.directory;
     let found =

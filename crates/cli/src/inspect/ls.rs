@@ -14,7 +14,6 @@ pub struct LsOptions {
     common: Common,
 }
 
-/// Prints them.
 pub(crate) fn run(options: &LsOptions) -> Result<()> {
     let directory = &options.common.directory;
     let found =

@@ -38,7 +38,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{text} is not between 0.001 and what a clock can count"))
 }
 
-/// Prints it.
 pub(crate) fn run(options: &StatOptions) -> Result<()> {
     let segment = Segment::inspect(options.common.location(&options.name))?;
     let mut earlier = None;
@@ -82,7 +81,6 @@ fn print(
     Ok(())
 }
 
-/// A record, to be displayed.
 struct Text<'r>(&'r RingRecord);
 
 impl std::fmt::Display for Text<'_> {

@@ -1,4 +1,5 @@
-//! A run from beginning to end: all workers get ready, the clock starts, the writers stop, the readers drain.
+//! A run from beginning to end: all workers get ready, the clock starts, the writers stop, the
+//! readers drain.
 //!
 //! The coordinator never sleeps for a fixed time; it waits for [`Event`]s.
 
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How often the progress bar is drawn.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// What a run prints on standard error.
@@ -56,7 +56,8 @@ impl Outcome {
 /// Runs `plan` on a ring of the kind `E`.
 ///
 /// # Errors
-/// [`BadInput`] if there can be no such ring, [`Interrupted`] if there are no results, or the failure of a worker.
+/// [`BadInput`] if there can be no such ring, [`Interrupted`] if there are no results, or the
+/// failure of a worker.
 pub fn measure<E: Engine + 'static>(
     plan: &Plan,
     verbosity: Verbosity,
@@ -69,7 +70,8 @@ pub fn measure<E: Engine + 'static>(
     let ring = Arc::new(ring);
     let mut run = Run { plan, verbosity, workers: Workers::new(sender), events, outcome: Outcome::default() };
     run.assemble(&ring, &place)?;
-    // All workers have the ring open. Unless the user gave its name, the name goes now: a killed run leaves nothing behind.
+    // All workers have the ring open. Unless the user gave its name, the name goes now: a killed
+    // run leaves nothing behind.
     let _named = plan.name.is_some().then_some(ring);
     let before = line_round_trip();
     run.measure()?;
@@ -85,7 +87,6 @@ fn line_round_trip() -> Option<f64> {
     reading.ok().map(|bursts| bursts.median())
 }
 
-/// A run in progress.
 struct Run<'p> {
     plan: &'p Plan,
     verbosity: Verbosity,
@@ -124,7 +125,8 @@ impl Run<'_> {
     fn measure(&mut self) -> Result<()> {
         let progress = (self.verbosity > Verbosity::Silent).then(|| start_progress(self.plan));
         let begin = Instant::now();
-        // Readers first. They are registered already, so they see the first message in either order.
+        // Readers first. They are registered already, so they see the first message in either
+        // order.
         self.workers.send_to(&Order::Go, |role| matches!(role, Role::Reader(_)));
         let is_stalled = |role| matches!(role, Role::Writer(number) if self.plan.is_stalled(number));
         if self.plan.stall_last_writer {

@@ -22,8 +22,8 @@ impl Interrupted {
     pub const EXIT_CODE: u8 = 130;
 }
 
-/// Signals that ask this process to end, as events. The run cleans up after the first two; the third ends the process,
-/// and the workers with it.
+/// Signals that ask this process to end, as events. The run cleans up after the first two; the
+/// third ends the process, and the workers with it.
 pub struct Interrupts {
     listener: Arc<Mutex<Option<Sender<Event>>>>,
     asked: Arc<AtomicBool>,
@@ -63,8 +63,8 @@ impl Interrupts {
     }
 }
 
-/// In a worker: the same signals do nothing. A terminal sends them to all processes of a run; the coordinator decides what
-/// they mean.
+/// In a worker: the same signals do nothing. A terminal sends them to all processes of a run; the
+/// coordinator decides what they mean.
 pub(crate) fn leave_to_coordinator() -> Result<()> {
     for signal in SIGNALS {
         flag::register(signal, Arc::new(AtomicBool::new(false)))?;

@@ -15,7 +15,6 @@ use std::hint::black_box;
 const MOMENT_BYTES: usize = 8;
 const LINE_BYTES: usize = 64;
 
-/// The shortest message.
 pub(crate) const SHORTEST_BYTES: usize = STAMP_BYTES + MOMENT_BYTES;
 
 /// The messages of one writer, one at a time.
@@ -26,7 +25,6 @@ pub(crate) struct Outgoing {
     image: Image,
 }
 
-/// The message in private memory.
 #[derive(Debug)]
 enum Image {
     /// All bytes identify the message.
@@ -72,7 +70,8 @@ impl Outgoing {
         }
     }
 
-    /// Makes the message in its slot. Where a reader may be reading those bytes, the message is copied in.
+    /// Makes the message in its slot. Where a reader may be reading those bytes, the message is
+    /// copied in.
     pub(crate) fn fill(&mut self, intended: Option<Moment>, sink: &mut dyn Sink) {
         let Some(slot) = sink.as_mut_slice() else { return sink.put(0, self.bytes(intended)) };
         let (checked, moment) = slot.split_at_mut(slot.len() - MOMENT_BYTES);
@@ -86,8 +85,8 @@ impl Outgoing {
     }
 }
 
-/// Stores a word into each cache line, so that bytes which are neither copied nor checked still change cores. Otherwise a
-/// message of any size would cost the same.
+/// Stores a word into each cache line, so that bytes which are neither copied nor checked still
+/// change cores. Otherwise a message of any size would cost the same.
 fn touch_lines(bytes: &mut [u8], word: u64) {
     for line in bytes.chunks_mut(LINE_BYTES) {
         if let Some(first) = line.first_chunk_mut() {
@@ -96,7 +95,6 @@ fn touch_lines(bytes: &mut [u8], word: u64) {
     }
 }
 
-/// Loads a word of each cache line.
 fn load_lines(bytes: &[u8]) {
     let words = bytes.chunks(LINE_BYTES).filter_map(|line| line.first_chunk()).copied();
     black_box(words.fold(0, |sum, word| sum ^ u64::from_le_bytes(word)));

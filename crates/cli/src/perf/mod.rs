@@ -40,7 +40,8 @@ use std::io::{self, Write};
 #[error("{0}")]
 pub struct BadInput(pub String);
 
-/// Runs what the flags ask for on a ring of the kind `E`, and prints the results. Returns whether they add up.
+/// Runs what the flags ask for on a ring of the kind `E`, and prints the results. Returns whether
+/// they add up.
 ///
 /// # Errors
 /// [`BadInput`]; [`Interrupted`] if there are no results; the failure of a worker.

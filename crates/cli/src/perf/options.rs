@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// Measures verified messages from writers to readers.
 ///
-/// Every message carries its writer, its number, the intended moment of its write, and (unless --no-verify-writes) a
-/// checksum. Readers count the messages that they read, the losses that the ring reports, and the gaps in the numbers.
-/// The command fails if these do not add up, or if a message is torn.
+/// Every message carries its writer, its number, the intended moment of its write, and (unless
+/// --no-verify-writes) a checksum. Readers count the messages that they read, the losses that the
+/// ring reports, and the gaps in the numbers. The command fails if these do not add up, or if a
+/// message is torn.
 ///
-/// Latencies start at the intended start of a write. For writers they end with the return of the write (with --zero-copy
-/// this includes filling the message), for readers with the end of the read (without the check). MB are 10^6 bytes. Results
-/// go to standard output, everything else to standard error.
+/// Latencies start at the intended start of a write. For writers they end with the return of the
+/// write (with --zero-copy this includes filling the message), for readers with the end of the read
+/// (without the check). MB are 10^6 bytes. Results go to standard output, everything else to
+/// standard error.
 #[derive(Args, Clone, Debug, Default)]
 #[command(args_override_self = true)]
 #[expect(clippy::struct_excessive_bools, reason = "independent flags")]
@@ -36,12 +38,13 @@ pub struct PerfOptions {
     #[arg(long, alias = "duration_seconds", value_name = "SECONDS")]
     pub duration_seconds: Option<f64>,
 
-    /// Messages a second; 0 is as fast as it goes. Then one in 64 messages below 4 KiB is timed, because
-    /// reading the clock twice takes longer than the message (default 0)
+    /// Messages a second; 0 is as fast as it goes. Then one in 64 messages below 4 KiB is timed,
+    /// because reading the clock twice takes longer than the message (default 0)
     #[arg(long, alias = "writes_per_second", value_name = "COUNT")]
     pub writes_per_second: Option<u64>,
 
-    /// Writers, each at its own rate; more than one publish in the order in which their writes end (default 1)
+    /// Writers, each at its own rate; more than one publish in the order in which their writes end
+    /// (default 1)
     #[arg(long, value_name = "COUNT")]
     pub writers: Option<usize>,
 
@@ -53,7 +56,8 @@ pub struct PerfOptions {
     #[arg(long, value_name = "COUNT")]
     pub readers: Option<usize>,
 
-    /// Readers poll instead of waiting: microseconds between two polls that found nothing; 0 is without a pause
+    /// Readers poll instead of waiting: microseconds between two polls that found nothing; 0 is
+    /// without a pause
     #[arg(long, value_name = "MICROSECONDS")]
     pub reader_polls_every_microseconds: Option<u64>,
 
@@ -61,12 +65,14 @@ pub struct PerfOptions {
     #[arg(long, alias = "reader_burn_cpu_milliseconds", value_name = "MS")]
     pub reader_burn_cpu_milliseconds: Option<u64>,
 
-    /// Fill each message, and check each with a CRC-32 over all its bytes (the default, except in scenario 4)
+    /// Fill each message, and check each with a CRC-32 over all its bytes (the default, except in
+    /// scenario 4)
     #[arg(long, alias = "verify_writes", overrides_with = "no_verify_writes")]
     pub verify_writes: bool,
 
-    /// Stamp and check the first 8 bytes of a message only. The rest is copied in and out unchecked; with
-    /// --zero-copy one word of each cache line is stored and loaded, so that the bytes do change cores
+    /// Stamp and check the first 8 bytes of a message only. The rest is copied in and out
+    /// unchecked; with --zero-copy one word of each cache line is stored and loaded, so that the
+    /// bytes do change cores
     #[arg(long, aliases = ["no-verify_writes", "no_verify_writes"], overrides_with = "verify_writes")]
     pub no_verify_writes: bool,
 
@@ -74,8 +80,8 @@ pub struct PerfOptions {
     #[arg(long, value_enum)]
     pub delivery: Option<Delivery>,
 
-    /// Workers in processes of their own, each with its own mapping, or in threads of this one (default
-    /// process)
+    /// Workers in processes of their own, each with its own mapping, or in threads of this one
+    /// (default process)
     #[arg(long, value_enum)]
     pub transport: Option<Transport>,
 
@@ -83,9 +89,10 @@ pub struct PerfOptions {
     #[arg(long, alias = "on_full", value_enum)]
     pub on_full: Option<OnFull>,
 
-    /// Fill messages in the ring and check them there. In a gated ring of messages above 1 KiB there is no copy
-    /// at all. In a lossy ring bytes may be overwritten during a read: there the writer copies in and
-    /// the reader copies out all the same. Up to 1 KiB messages lie inside their slots and are copied too
+    /// Fill messages in the ring and check them there. In a gated ring of messages above 1 KiB
+    /// there is no copy at all. In a lossy ring bytes may be overwritten during a read: there the
+    /// writer copies in and the reader copies out all the same. Up to 1 KiB messages lie inside
+    /// their slots and are copied too
     #[arg(long, alias = "zero_copy")]
     pub zero_copy: bool,
 
@@ -93,8 +100,8 @@ pub struct PerfOptions {
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "turn")]
     pub pin: Option<Pinning>,
 
-    /// Name of the ring, so that `seqring stat` can show it meanwhile. Without it the ring has no name once all workers
-    /// have opened it, so that not even `kill -9` leaves anything behind
+    /// Name of the ring, so that `seqring stat` can show it meanwhile. Without it the ring has no
+    /// name once all workers have opened it, so that not even `kill -9` leaves anything behind
     #[arg(long)]
     pub name: Option<String>,
 
@@ -124,7 +131,8 @@ pub enum Transport {
 pub enum Pinning {
     /// Writers to the first cores, readers to those behind them, and round again.
     Turn,
-    /// Writers to the first half of the cores, readers to the others: readers take no time of the writers' cores.
+    /// Writers to the first half of the cores, readers to the others: readers take no time of the
+    /// writers' cores.
     Apart,
 }
 

@@ -8,7 +8,8 @@ use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A checked run. Workers receive it unchanged, and the record repeats it. The fields are those of [`PerfOptions`].
+/// A checked run. Workers receive it unchanged, and the record repeats it. The fields are those of
+/// [`PerfOptions`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the flags of PerfOptions have the same names")]
 pub struct Plan {
@@ -31,7 +32,6 @@ pub struct Plan {
     pub name: Option<String>,
 }
 
-/// The values that a scenario sets.
 #[derive(Clone, Copy)]
 struct Scenario {
     slot_bytes: usize,
@@ -79,7 +79,8 @@ impl Plan {
     /// Fills `options` in from their scenario, and checks them.
     ///
     /// # Errors
-    /// [`BadInput`], naming the flag. The ring itself refuses bad names and sizes when it is created.
+    /// [`BadInput`], naming the flag. The ring itself refuses bad names and sizes when it is
+    /// created.
     pub fn new(options: &PerfOptions) -> Result<Self> {
         let scenario = SCENARIOS.get(usize::from(options.scenario.unwrap_or(0)));
         let scenario =
@@ -135,7 +136,6 @@ impl Plan {
         Ok(())
     }
 
-    /// The ring of the run.
     pub(crate) fn ring(&self) -> RingSpec {
         RingSpec {
             slots: self.slots,
@@ -175,7 +175,8 @@ impl Plan {
         (self.writes_per_second > 0).then_some(self.writes_per_second as f64)
     }
 
-    /// One message in so many is timed: every one, unless a clock read is expensive beside the message.
+    /// One message in so many is timed: every one, unless a clock read is expensive beside the
+    /// message.
     pub(crate) fn timed_every(&self) -> u64 {
         if self.target().is_some() || self.slot_bytes >= 4096 { 1 } else { 64 }
     }

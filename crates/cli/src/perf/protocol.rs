@@ -1,5 +1,5 @@
-//! The messages between coordinator and workers: JSON, one value a line, over the standard input and output of each
-//! worker (a pipe, if the worker is a thread).
+//! The messages between coordinator and workers: JSON, one value a line, over the standard input
+//! and output of each worker (a pipe, if the worker is a thread).
 //!
 //! ```text
 //! coordinator                          worker
@@ -10,8 +10,8 @@
 //!                        ◀───          Wrote / Read
 //! ```
 //!
-//! The end of a stream is a message too: a worker whose input ends has lost its coordinator and leaves, and a
-//! worker whose output ends before its report has failed.
+//! The end of a stream is a message too: a worker whose input ends has lost its coordinator and
+//! leaves, and a worker whose output ends before its report has failed.
 
 use super::plan::Plan;
 use anyhow::{Context, Result};
@@ -20,18 +20,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
 
-/// From the coordinator.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// Get ready for this.
     Take(Assignment),
-    /// The clock starts.
     Go,
-    /// Leave early.
     Stop,
 }
 
-/// The task of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Assignment {
     pub(crate) plan: Plan,
@@ -56,7 +51,6 @@ impl std::fmt::Display for Role {
     }
 }
 
-/// From a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// Registered, memory touched.
@@ -118,7 +112,6 @@ pub struct Reading {
     pub(crate) accounts: Vec<super::verdict::Account>,
 }
 
-/// Sends one value.
 pub(crate) fn send(stream: &mut impl Write, message: &impl Serialize) -> Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');

@@ -24,19 +24,16 @@ const QUIET: Duration = Duration::from_millis(1);
 /// The timeout of one wait; the reader then waits again.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A reader that is ready to start.
 #[derive(Debug)]
 pub(crate) struct MessageReader<'p, R> {
     plan: &'p Plan,
     number: usize,
     reader: R,
     buffer: Scratch,
-    /// The moment at which the writers are to stop.
     end: Moment,
     findings: Findings,
 }
 
-/// Its results so far.
 #[derive(Debug)]
 struct Findings {
     slots: u64,
@@ -73,7 +70,8 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
     /// Reads until the stream ends; then leaves the ring.
     pub(crate) fn run(mut self) -> Result<Reading> {
         if self.plan.poll_interval().is_some() {
-            // Sleeps are then as long as requested, and not 50 µs longer: the interval is what is compared.
+            // Sleeps are then as long as requested, and not 50 µs longer: the interval is what is
+            // compared.
             set_current_timer_slack(NonZeroU64::new(1))?;
         }
         let meter = Meter::start();
@@ -159,8 +157,8 @@ impl Findings {
     }
 }
 
-/// Polls every `interval`, and after `end` every `quiet`: readers that poll without a pause keep writers out of some locks
-/// for ever, and the run would not end.
+/// Polls every `interval`, and after `end` every `quiet`: readers that poll without a pause keep
+/// writers out of some locks for ever, and the run would not end.
 fn poll(
     reader: &mut impl EngineReader,
     buffer: &mut [u8],

@@ -1,5 +1,5 @@
-//! The results as one JSON object, and as text: a line for each worker, as the tool of the package `ringbuffer` prints it,
-//! and the rest in a table.
+//! The results as one JSON object, and as text: a line for each worker, as the tool of the package
+//! `ringbuffer` prints it, and the rest in a table.
 
 use super::coordinator::Outcome;
 use super::options::Transport;

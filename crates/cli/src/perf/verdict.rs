@@ -1,6 +1,6 @@
-//! Whether a run adds up: for each reader, the messages written are those that it read and those that the ring reported as
-//! lost, and the numbers inside the messages confirm it. In a queue, the messages written are those that all readers
-//! got together, each message once.
+//! Whether a run adds up: for each reader, the messages written are those that it read and those
+//! that the ring reported as lost, and the numbers inside the messages confirm it. In a queue, the
+//! messages written are those that all readers got together, each message once.
 
 use super::coordinator::Outcome;
 use super::plan::Plan;
@@ -8,8 +8,8 @@ use super::protocol::{Reading, Writing};
 use harness::ring_spec::Delivery;
 use serde::{Deserialize, Serialize};
 
-/// What a reader learns about one writer from the numbers inside the messages. It is kept apart from the losses that the
-/// ring reports, so that each can be checked against the other.
+/// What a reader learns about one writer from the numbers inside the messages. It is kept apart
+/// from the losses that the ring reports, so that each can be checked against the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Account {
     /// The number that comes next.
@@ -40,7 +40,8 @@ impl Account {
     }
 }
 
-/// A number's part in a sum that identifies a set of numbers, each once: no other set has the same sum by chance.
+/// A number's part in a sum that identifies a set of numbers, each once: no other set has the same
+/// sum by chance.
 fn digest(number: u64) -> u64 {
     // The finalizer of MurmurHash3: every bit of the number reaches every bit of the digest.
     let mixed = number.wrapping_add(1).wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -113,7 +114,8 @@ fn gaps(plan: &Plan, reading: &Reading, writings: &[Writing]) -> Vec<String> {
     failures
 }
 
-/// Messages that `reading` lacks by the numbers inside those that it got; `None` if these go beyond what was written.
+/// Messages that `reading` lacks by the numbers inside those that it got; `None` if these go beyond
+/// what was written.
 pub(crate) fn missing(reading: &Reading, writings: &[Writing]) -> Option<u64> {
     let of = |writing: &Writing| reading.accounts.get(writing.result.number)?.lost_of(writing.result.slots);
     writings.iter().map(of).sum()

@@ -1,4 +1,5 @@
-//! A worker: it receives its assignment, joins the ring, replies, waits for the start, works, and reports.
+//! A worker: it receives its assignment, joins the ring, replies, waits for the start, works, and
+//! reports.
 
 use super::interrupt;
 use super::options::Pinning;
@@ -26,8 +27,8 @@ pub(crate) const COMMAND: &str = "worker";
 /// # Errors
 /// The failure of the worker. The coordinator reads it from standard error.
 pub fn serve<E: Engine>() -> Result<()> {
-    // The coordinator starts workers from its main thread, and the kernel signals the death of that thread. If it died
-    // before this call, the orders end instead.
+    // The coordinator starts workers from its main thread, and the kernel signals the death of that
+    // thread. If it died before this call, the orders end instead.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     interrupt::leave_to_coordinator()?;
     let mut orders = BufReader::new(io::stdin());
@@ -79,7 +80,6 @@ fn work<E: Engine>(
     send(&mut replies, &report)
 }
 
-/// Ties this thread to its core.
 fn pin(role: Role, pinning: Pinning, writers: usize) -> Result<()> {
     let cores = allowed_cores()?;
     let (of_writers, of_readers) = cores.split_at(cores.len() / 2);
@@ -127,7 +127,6 @@ impl Meter {
         Meter { usage: Usage::of(Who::Thread), begin: Moment::now() }
     }
 
-    /// The start.
     pub(crate) fn begin(&self) -> Moment {
         self.begin
     }

@@ -1,4 +1,5 @@
-//! The workers as the coordinator sees them: it starts them, receives their replies, sends them orders, and reaps them.
+//! The workers as the coordinator sees them: it starts them, receives their replies, sends them
+//! orders, and reaps them.
 
 use super::options::Transport;
 use super::protocol::{Assignment, Order, Reply, Role, receive, send};
@@ -20,11 +21,11 @@ pub(crate) enum Event {
     Said(usize, Result<Reply>),
     /// Its replies have ended; the text of its standard error.
     Ended(usize, String),
-    /// Ctrl-C.
     Interrupted,
 }
 
-/// All workers of a run. Dropping it ends those that are left: processes are killed, and the orders of threads end.
+/// All workers of a run. Dropping it ends those that are left: processes are killed, and the orders
+/// of threads end.
 pub(crate) struct Workers {
     events: Sender<Event>,
     workers: Vec<Worker>,
@@ -105,7 +106,6 @@ impl Workers {
         Ok(())
     }
 
-    /// How many were started.
     pub(crate) fn len(&self) -> usize {
         self.workers.len()
     }
@@ -120,7 +120,6 @@ impl Workers {
         self.workers[index].has_reported = true;
     }
 
-    /// Sends an order to one worker.
     fn send_one(&mut self, index: usize, order: &Order) {
         if let Some(orders) = &mut self.workers[index].orders {
             // If the worker is gone, this fails; an event brings the reason.
@@ -194,7 +193,8 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        // Ends all of them first and waits afterwards: threads leave when their orders end, and end each other's streams.
+        // Ends all of them first and waits afterwards: threads leave when their orders end, and end
+        // each other's streams.
         for worker in &mut self.workers {
             worker.orders = None;
             if let Some(Body::Process(child)) = &mut worker.body {

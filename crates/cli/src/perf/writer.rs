@@ -22,7 +22,6 @@ const STALLED_LONGER: Duration = Duration::from_millis(300);
 /// The timeout of one wait for room; the writer then checks whether to continue.
 const TIMEOUT: Duration = Duration::from_millis(50);
 
-/// A writer that is ready to start.
 #[derive(Debug)]
 pub(crate) struct MessageWriter<'p, W> {
     plan: &'p Plan,
@@ -102,7 +101,8 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
             self.write(Some(intended), until)?;
         }
-        // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in 2.96 s.
+        // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in
+        // 2.96 s.
         Pacer::starting_at(until.end, 1).wait_for_next(until.stop)?;
         Ok(())
     }

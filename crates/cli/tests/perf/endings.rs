@@ -81,8 +81,8 @@ fn a_killed_coordinator_takes_its_workers_along_and_leaves_nothing() {
     };
     assert_eq!(left(), 0, "a ring without a name of the user's has none while it is used");
     kill_process(coordinator, Signal::KILL).unwrap();
-    // Workers hold the write ends of nothing of ours, so the end of this stream is the coordinator's end; that
-    // of the workers is awaited by asking for them.
+    // Workers hold the write ends of nothing of ours, so the end of this stream is the
+    // coordinator's end; that of the workers is awaited by asking for them.
     let workers = ["writer 0", "reader 0"].map(|role| run.worker(role));
     run.end();
     for worker in workers {

@@ -1,4 +1,5 @@
-//! `seqring perf` as its users see it: the built binary, its output, its exit code, and what it leaves behind.
+//! `seqring perf` as its users see it: the built binary, its output, its exit code, and what it
+//! leaves behind.
 //!
 //! Nothing here waits by sleeping: tests wait for lines that the command prints, or for its end.
 

@@ -7,8 +7,9 @@
 //! …        a cursor for each reader, a line each        written by its reader
 //! …        slots: stamp, length, payload                on cache lines
 //! ```
-//! A payload of up to 240 bytes follows its stamp and length at once; a longer one starts on the next line. So a
-//! small message costs as few lines as it can, and a large one is copied from an aligned start.
+//! A payload of up to 240 bytes follows its stamp and length at once; a longer one starts on the
+//! next line. So a small message costs as few lines as it can, and a large one is copied from an
+//! aligned start.
 #![allow(unsafe_code, reason = "typed views of mapped memory")]
 
 use crate::locks::memory::{Memory, Name};
@@ -111,7 +112,8 @@ impl Shape {
 }
 
 impl Board {
-    /// Makes a ring of `shape` for the engine `name`, at `place`. `prepare` receives it before another process can open it.
+    /// Makes a ring of `shape` for the engine `name`, at `place`. `prepare` receives it before
+    /// another process can open it.
     ///
     /// # Errors
     /// What making the memory reports, or `prepare`'s.
@@ -136,8 +138,8 @@ impl Board {
         Ok(Made { board, name })
     }
 
-    /// Opens the ring that another process created under `name` for the engine `engine`, whose locks have
-    /// `lock_bytes(slots)` bytes.
+    /// Opens the ring that another process created under `name` for the engine `engine`, whose
+    /// locks have `lock_bytes(slots)` bytes.
     ///
     /// # Errors
     /// What opening reports; `InvalidData` for anything but a ring of this engine.
@@ -210,7 +212,8 @@ impl Board {
     pub(crate) fn slot(&self, sequence: u64) -> Slot {
         let index = (sequence % self.shape.slots as u64) as usize;
         let start = self.memory.at(self.first_slot + index * self.stride, self.stride);
-        // SAFETY: header and payload are inside the stride (`Shape::places`), which is inside the mapping.
+        // SAFETY: header and payload are inside the stride (`Shape::places`), which is inside the
+        // mapping.
         let payload = unsafe { start.add(payload_offset(self.shape.slot_bytes)) };
         Slot { stamp: start.cast(), payload }
     }
@@ -221,26 +224,29 @@ impl Board {
         cursors.fold(next, u64::min) // FREE is above every sequence.
     }
 
-    /// Whether the message `next` of a gated ring has room. `limit` is the caller's cached bound; it is
-    /// computed anew when it is reached.
+    /// Whether the message `next` of a gated ring has room. `limit` is the caller's cached bound;
+    /// it is computed anew when it is reached.
     pub(crate) fn is_below_limit(&self, next: u64, limit: &mut u64) -> bool {
         if next >= *limit {
-            // With `join_reader`: either we see the cursor that it stored, or it sees what was written before.
+            // With `join_reader`: either we see the cursor that it stored, or it sees what was
+            // written before.
             fence(SeqCst);
             *limit = self.slowest(next) + self.shape.slots as u64;
         }
         next < *limit
     }
 
-    /// Takes a free cursor for a reader that starts behind what is written; `None` if all are taken.
+    /// Takes a free cursor for a reader that starts behind what is written; `None` if all are
+    /// taken.
     pub(crate) fn join_reader(&self) -> Option<usize> {
         let next = &self.counters().next;
         let start = next.load(Acquire);
         let take =
             |reader: &usize| self.cursor(*reader).compare_exchange(FREE, start, SeqCst, Relaxed).is_ok();
         let reader = (0..self.shape.readers).find(take)?;
-        // A writer that has not seen the cursor may have gone on up to `slots` beyond `start`; every
-        // message after this load it writes with the cursor in view: both fence between their store and their load.
+        // A writer that has not seen the cursor may have gone on up to `slots` beyond `start`;
+        // every message after this load it writes with the cursor in view: both fence between their
+        // store and their load.
         fence(SeqCst);
         self.cursor(reader).store(next.load(Acquire), Release);
         Some(reader)
@@ -267,7 +273,8 @@ impl Board {
 impl Slot {
     /// The word that says which message is in the slot, where there is no lock over it.
     pub(crate) fn stamp(&self) -> &AtomicU64 {
-        // SAFETY: in the mapping and aligned to a line (`Board::slot`); only ever accessed as an atomic.
+        // SAFETY: in the mapping and aligned to a line (`Board::slot`); only ever accessed as an
+        // atomic.
         unsafe { self.stamp.as_ref() }
     }
 
@@ -293,7 +300,8 @@ fn view<T: Sync>(memory: &Memory, offset: usize) -> &T {
     let place = memory.at(offset, size_of::<T>()).cast::<T>();
     assert!(place.is_aligned(), "{offset} is no place for atomics");
     // SAFETY:
-    // - valid: inside the mapping (`Memory::at`), which is zeroed; every `T` here is made of atomic integers;
+    // - valid: inside the mapping (`Memory::at`), which is zeroed; every `T` here is made of atomic
+    //   integers;
     // - aligned: by the line above;
     // - shared: other processes may store here at any time; all of us go through atomics;
     // - alive: the reference borrows the memory.

@@ -1,4 +1,5 @@
-//! The engine traits for all lock-based rings: every call is one way to put a message, or to get one.
+//! The engine traits for all lock-based rings: every call is one way to put a message, or to get
+//! one.
 
 use harness::engine::{EngineReader, EngineWriter};
 use harness::refusal::Refusal;
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 /// A writing end.
 pub trait Put: Send {
-    /// Writes a message of `bytes` bytes, which `fill` puts into its slot. Without a `timeout` it does not wait.
+    /// Writes a message of `bytes` bytes, which `fill` puts into its slot. Without a `timeout` it
+    /// does not wait.
     ///
     /// # Errors
     /// As [`EngineWriter::try_write`], or [`EngineWriter::write`].
@@ -21,7 +23,8 @@ pub trait Put: Send {
 
 /// A reading end that shows messages in their slots: no writer stores there meanwhile.
 pub trait Get: Send {
-    /// Shows the next message to `view`, whose result says whether it is taken. Without a `timeout` it does not wait.
+    /// Shows the next message to `view`, whose result says whether it is taken. Without a `timeout`
+    /// it does not wait.
     ///
     /// # Errors
     /// As [`EngineReader::try_read`], or [`EngineReader::read`].

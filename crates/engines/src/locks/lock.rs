@@ -45,8 +45,8 @@ pub trait Lock: Sized + Send + Sync + 'static {
     /// The part of it in the ring's memory.
     type Shared: Sync;
 
-    /// Makes the lock at `place`: memory of the right size and alignment, all zeros, not shared yet.
-    /// Afterwards there is a value of the type.
+    /// Makes the lock at `place`: memory of the right size and alignment, all zeros, not shared
+    /// yet. Afterwards there is a value of the type.
     ///
     /// # Errors
     /// What making it reports.
@@ -67,7 +67,8 @@ pub trait Lock: Sized + Send + Sync + 'static {
     /// Wakes those that wait for `change`. The lock is not held.
     fn announce(&self, _change: Change) {}
 
-    /// Runs `job` with the lock held, again after every `change`, until it returns something or `deadline` is over.
+    /// Runs `job` with the lock held, again after every `change`, until it returns something or
+    /// `deadline` is over.
     ///
     /// The default polls at growing intervals, for locks without a condition to wait for.
     ///
@@ -124,7 +125,8 @@ impl<T: Sync> Shared<T> {
     /// The `T` at `place`.
     ///
     /// # Safety
-    /// `place` is aligned and lies in `memory`, and a `T` was made there that is never moved or dropped.
+    /// `place` is aligned and lies in `memory`, and a `T` was made there that is never moved or
+    /// dropped.
     pub(crate) unsafe fn new(memory: Arc<Memory>, place: NonNull<T>) -> Self {
         Self { memory, place }
     }

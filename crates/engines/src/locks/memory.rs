@@ -1,12 +1,13 @@
-//! The memory of a ring: present before the measurement, and named if other processes are to find it.
+//! The memory of a ring: present before the measurement, and named if other processes are to find
+//! it.
 //!
 //! | made by | seen by | pages |
 //! |---|---|---|
 //! | [`Memory::heap`] | the threads of this process | anonymous |
 //! | [`Memory::create`], [`Memory::open`] | all processes | a file in `/dev/shm`, allocated before use |
 //!
-//! A named ring is built under a temporary name and linked to its own when it is complete, so no process opens half a
-//! ring. Its creator removes the name.
+//! A named ring is built under a temporary name and linked to its own when it is complete, so no
+//! process opens half a ring. Its creator removes the name.
 #![allow(unsafe_code, reason = "computes addresses in mapped memory")]
 
 use memmap2::{MmapOptions, MmapRaw};

@@ -1,7 +1,8 @@
 //! How a lock without a condition waits: as code that uses such locks does.
 //!
-//! A few polls with PAUSE, some with `sched_yield`, then sleeps of 50 µs, which take about 0.1 ms with the kernel's timer
-//! slack. Longer sleeps would cost less CPU and be late; no sleep would keep a core busy.
+//! A few polls with PAUSE, some with `sched_yield`, then sleeps of 50 µs, which take about 0.1 ms
+//! with the kernel's timer slack. Longer sleeps would cost less CPU and be late; no sleep would
+//! keep a core busy.
 
 use harness::clock::Moment;
 use harness::refusal::Refusal;
@@ -39,7 +40,8 @@ impl Nap {
     }
 }
 
-/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. Without a `timeout` it is tried once.
+/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. Without a
+/// `timeout` it is tried once.
 #[inline]
 pub(crate) fn napping<T>(
     timeout: Option<Duration>,

@@ -7,7 +7,8 @@
 //! | copies the message into the slot, moves the counter | copies the message out, moves its cursor |
 //! | releases, announces news | releases, announces room (gated) |
 //!
-//! The counter moves last: a holder that dies in the middle leaves a complete ring, if the lock can be acquired again.
+//! The counter moves last: a holder that dies in the middle leaves a complete ring, if the lock can
+//! be acquired again.
 #![allow(unsafe_code, reason = "copies between slots and slices, with the lock held")]
 
 use crate::locks::board::{Board, FREE, Made, Shape};
@@ -50,8 +51,9 @@ impl<L: Lock> LockedRing<L> {
 
 /// The lock of a board, once it was made there.
 fn place_of<L: Lock>(board: &Board) -> Shared<L::Shared> {
-    // SAFETY: aligned to 128 and inside the memory (`Board::lock_at`); `create` makes the lock there before another
-    // process can open the ring, and `open` refuses the rings of other engines; it is never removed.
+    // SAFETY: aligned to 128 and inside the memory (`Board::lock_at`); `create` makes the lock
+    // there before another process can open the ring, and `open` refuses the rings of other
+    // engines; it is never removed.
     unsafe { Shared::new(board.memory().clone(), board.lock_at(0)) }
 }
 
@@ -163,8 +165,10 @@ fn put(board: &Board, bytes: usize, fill: impl FnOnce(&mut dyn Sink)) {
     let next = board.counters().next.load(Relaxed);
     let slot = board.slot(next);
     // SAFETY:
-    // - valid: the payload of a slot has `slot_bytes` bytes, and the caller has checked that `bytes` are no more;
-    // - exclusive: every caller of this and of `get` holds the lock, and here it is held for writing.
+    // - valid: the payload of a slot has `slot_bytes` bytes, and the caller has checked that
+    //   `bytes` are no more;
+    // - exclusive: every caller of this and of `get` holds the lock, and here it is held for
+    //   writing.
     let mut payload = unsafe { slice::from_raw_parts_mut(slot.payload.as_ptr(), bytes) };
     fill(&mut payload);
     slot.length().store(bytes as u64, Relaxed);

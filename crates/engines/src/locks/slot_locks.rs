@@ -1,8 +1,9 @@
 //! One lock a slot: separates the gain of a finer lock from the gain of reading without a lock.
 //!
-//! Each slot has a process-shared `pthread_rwlock`; a stamp in the slot, under it, says which message is there.
-//! Sequences are handed out by an atomic counter that moves while its slot's lock is held, so writers of different
-//! slots never meet, and a writer of the slot that is next waits for the one before it.
+//! Each slot has a process-shared `pthread_rwlock`; a stamp in the slot, under it, says which
+//! message is there. Sequences are handed out by an atomic counter that moves while its slot's lock
+//! is held, so writers of different slots never meet, and a writer of the slot that is next waits
+//! for the one before it.
 //!
 //! | writer | reader at c |
 //! |---|---|
@@ -38,7 +39,8 @@ pub struct SlotLocks {
 
 fn lock_of(board: &Board, sequence: u64) -> &RawRwLock {
     let index = (sequence % board.shape.slots as u64) as usize;
-    // SAFETY: aligned and inside the memory (`Board::lock_at`); `create` made a lock there; it lives as the board.
+    // SAFETY: aligned and inside the memory (`Board::lock_at`); `create` made a lock there; it
+    // lives as the board.
     unsafe { board.lock_at::<RawRwLock>(index).as_ref() }
 }
 
@@ -118,7 +120,8 @@ impl SlotWriter {
             let sequence = self.room().ok_or(Refusal::Full)?;
             let board = &self.board;
             let put = lock_of(board, sequence).with(Access::Write, || {
-                // Relaxed: the counter leaves this sequence under the lock of its slot only, which we hold.
+                // Relaxed: the counter leaves this sequence under the lock of its slot only, which
+                // we hold.
                 let is_next = board.counters().next.load(Relaxed) == sequence;
                 fill.take_if(|_| is_next).map(|fill| put(board, sequence, bytes, fill)).is_some()
             });
@@ -149,8 +152,10 @@ impl Put for SlotWriter {
 fn put(board: &Board, sequence: u64, bytes: usize, fill: impl FnOnce(&mut dyn Sink)) {
     let slot = board.slot(sequence);
     // SAFETY:
-    // - valid: the payload has `slot_bytes` bytes, and the caller has checked that `bytes` are no more;
-    // - exclusive: every access to the payload holds the slot's lock, and here it is held for writing.
+    // - valid: the payload has `slot_bytes` bytes, and the caller has checked that `bytes` are no
+    //   more;
+    // - exclusive: every access to the payload holds the slot's lock, and here it is held for
+    //   writing.
     let mut payload = unsafe { slice::from_raw_parts_mut(slot.payload.as_ptr(), bytes) };
     fill(&mut payload);
     slot.length().store(bytes as u64, Relaxed); // Relaxed, both: the slot's lock orders them.
@@ -198,7 +203,8 @@ impl SlotReader {
         }
         let shown = lock_of(board, *cursor).with(Access::Read, || show(board, *cursor, view));
         let Some((value, taken)) = shown.map_err(|error| failed("read", error))? else {
-            // The message of another lap is there: by the counter, all but the last `slots` are gone.
+            // The message of another lap is there: by the counter, all but the last `slots` are
+            // gone.
             let oldest = board.counters().next.load(Acquire).saturating_sub(board.shape.slots as u64);
             let missed = oldest.saturating_sub(*cursor).max(1);
             *cursor += missed;
@@ -222,7 +228,8 @@ fn show<T>(board: &Board, sequence: u64, view: &mut Option<impl FnOnce(&[u8]) ->
     let bytes = (slot.length().load(Relaxed) as usize).min(board.shape.slot_bytes);
     // SAFETY:
     // - valid: the payload has `slot_bytes` bytes, and `bytes` are no more;
-    // - not written meanwhile: a writer holds the slot's lock for writing, and we hold it for reading.
+    // - not written meanwhile: a writer holds the slot's lock for writing, and we hold it for
+    //   reading.
     let message = unsafe { slice::from_raw_parts(slot.payload.as_ptr(), bytes) };
     view.take().map(|view| view(message))
 }

@@ -1,8 +1,9 @@
 //! A `fetch_add` ticket ring: no lock, and every writer waits for the one before it.
 //!
-//! The usual ring for many writers. A writer draws a ticket, which is its sequence, and owns its slot as
-//! soon as the message of the lap before is there, and read if the ring is gated. The stamp is the state of the slot:
-//! `4 (n + 1)` message n; `+ 1` it is being written; `+ 2` nothing, because its writer gave up.
+//! The usual ring for many writers. A writer draws a ticket, which is its sequence, and owns its
+//! slot as soon as the message of the lap before is there, and read if the ring is gated. The stamp
+//! is the state of the slot: `4 (n + 1)` message n; `+ 1` it is being written; `+ 2` nothing,
+//! because its writer gave up.
 //!
 //! # Steps
 //! | writer | reader at c |
@@ -13,9 +14,9 @@
 //! | 4 copy | d stamp as before, else lagged |
 //! | 5 stamp of n, Release | e gated: cursor, Release |
 //!
-//! A writer stopped between 1 and 5 stops the readers at its message, and within a lap all writers: a ticket cannot be
-//! given back. So a write that has drawn one and times out for want of room keeps it for its next call, and leaves
-//! "nothing" in the slot when it is dropped.
+//! A writer stopped between 1 and 5 stops the readers at its message, and within a lap all writers:
+//! a ticket cannot be given back. So a write that has drawn one and times out for want of room
+//! keeps it for its next call, and leaves "nothing" in the slot when it is dropped.
 #![allow(unsafe_code, reason = "copies between slots and slices")]
 
 use crate::locks::board::{Board, FREE, Made, Shape, Slot};
@@ -114,7 +115,8 @@ impl TicketWriter {
         if self.ticket.is_none() && !self.has_room(next_of(&self.board)) {
             return None;
         }
-        // Other writers may draw between the check and this: then the ticket may have no room yet, and is kept.
+        // Other writers may draw between the check and this: then the ticket may have no room yet,
+        // and is kept.
         let Self { board, ticket, .. } = self;
         let ticket = *ticket.get_or_insert_with(|| board.counters().next.fetch_add(1, AcqRel));
         if !self.has_room(ticket) || !is_free(&self.board, ticket, deadline) {
@@ -133,7 +135,8 @@ fn next_of(board: &Board) -> u64 {
     board.counters().next.load(Acquire)
 }
 
-/// Waits until the message of one lap before `sequence` is in its slot, for ever without a `deadline`.
+/// Waits until the message of one lap before `sequence` is in its slot, for ever without a
+/// `deadline`.
 fn is_free(board: &Board, sequence: u64, deadline: Option<Moment>) -> bool {
     let (stamp, slots) = (board.slot(sequence), board.shape.slots as u64);
     let Some(before) = sequence.checked_sub(slots) else { return true };
@@ -172,7 +175,8 @@ impl Put for TicketWriter {
 fn write(board: &Board, kernel: Kernel, sequence: u64, bytes: usize, fill: impl FnOnce(&mut dyn Sink)) {
     let slot = board.slot(sequence);
     slot.stamp().store(writing(sequence), Relaxed);
-    // As in seqring: a reader that sees a byte of this message sees, behind its own fence, that the stamp moved.
+    // As in seqring: a reader that sees a byte of this message sees, behind its own fence, that the
+    // stamp moved.
     fence(Release);
     slot.length().store(bytes as u64, Relaxed);
     fill(&mut Payload { slot: &slot, kernel, bytes });
@@ -208,8 +212,10 @@ impl Sink for Payload<'_> {
         assert!(end.is_some_and(|end| end <= self.bytes), "{offset} + {} is beyond the message", bytes.len());
         let words = self.slot.payload.as_ptr().cast();
         // SAFETY:
-        // - valid: the payload has whole words for `slot_bytes` bytes, and the message ends before (line above);
-        // - readers load through the same kernel, and no other writer stores: the slot is ours until it is stamped.
+        // - valid: the payload has whole words for `slot_bytes` bytes, and the message ends before
+        //   (line above);
+        // - readers load through the same kernel, and no other writer stores: the slot is ours
+        //   until it is stamped.
         unsafe {
             match offset {
                 0 if bytes.len() == self.bytes => self.kernel.store(words, bytes),
@@ -276,7 +282,8 @@ impl EngineReader for TicketReader {
             let bytes = (slot.length().load(Relaxed) as usize).min(self.board.shape.slot_bytes);
             if let Some(front) = buffer.get_mut(..bytes) {
                 // SAFETY:
-                // - valid: `bytes` are no more than a slot's, in whole words; `front` has them and is ours;
+                // - valid: `bytes` are no more than a slot's, in whole words; `front` has them and
+                //   is ours;
                 // - a writer that stores here meanwhile does so through the same kernel.
                 unsafe { self.kernel.load(front.as_mut_ptr(), slot.payload.as_ptr().cast(), bytes) };
             }

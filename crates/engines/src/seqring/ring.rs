@@ -18,7 +18,8 @@ pub struct Shaped<L> {
     ring: Ring,
     named: Option<String>,
     layout: PhantomData<L>,
-    /// The writer that touched the memory of a heap ring. It is the first one handed out: if it left, the stream would end.
+    /// The writer that touched the memory of a heap ring. It is the first one handed out: if it
+    /// left, the stream would end.
     first_writer: Mutex<Option<Writer>>,
 }
 
@@ -101,7 +102,8 @@ fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     let mut writer = ring.writer().map_err(|error| EngineError::failed("touch the ring", error))?;
     let mut scratch = Scratch::new(slot_bytes);
     let mut taker = if ring.delivery() == seqring::Delivery::Queue { ring.taker().ok() } else { None };
-    // There is no reader yet, so a gated ring takes them all too. There is one buffer more than slots.
+    // There is no reader yet, so a gated ring takes them all too. There is one buffer more than
+    // slots.
     for _ in 0..=ring.config().slots() {
         writer.try_write(scratch.all_mut()).map_err(|error| EngineError::failed("touch the ring", error))?;
         if let Some(taker) = &mut taker {
@@ -290,7 +292,8 @@ impl EngineReader for RingReader {
     }
 }
 
-/// Copies a message that was taken to the front of `buffer`. One that does not fit is lost: it was taken.
+/// Copies a message that was taken to the front of `buffer`. One that does not fit is lost: it was
+/// taken.
 #[inline]
 fn copied(taken: &[u8], buffer: &mut [u8]) -> Result<usize, Refusal> {
     let (bytes, expected) = (taken.len(), buffer.len());

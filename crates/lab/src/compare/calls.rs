@@ -1,4 +1,5 @@
-//! How many system calls a message costs: counted from outside, in a separate run that is not timed.
+//! How many system calls a message costs: counted from outside, in a separate run that is not
+//! timed.
 //!
 //! ```text
 //! comparison                             counted process
@@ -7,9 +8,10 @@
 //! attaches to it (ptrace), "go" ───▶     starts two readers and a writer, each a thread
 //! counts the calls of each thread between two marks
 //! ```
-//! A mark is `getppid`, which no engine calls: around every write, and around all reads of a reader. So neither the pace of
-//! the writer nor the harness is counted. The kernel stops a thread at each call, which then takes some ten µs longer. The
-//! pace leaves room for that, so only engines that poll make fewer calls than otherwise.
+//! A mark is `getppid`, which no engine calls: around every write, and around all reads of a
+//! reader. So neither the pace of the writer nor the harness is counted. The kernel stops a thread
+//! at each call, which then takes some ten µs longer. The pace leaves room for that, so only
+//! engines that poll make fewer calls than otherwise.
 #![allow(unsafe_code, reason = "the kernel describes a system call by a union")]
 
 use crate::engines::{EngineName, Task};

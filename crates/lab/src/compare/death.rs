@@ -9,8 +9,9 @@
 //! starts          ──────────────────────────────▶    opens it, writes and reads
 //! waits, with a timeout ◀─────────────────────────    "done"
 //! ```
-//! All are processes, so a hanging one is killed in the end and the comparison does not hang. The ring is lossy: writers do
-//! not wait for the cursor of a dead reader, only for what it held while it read.
+//! All are processes, so a hanging one is killed in the end and the comparison does not hang. The
+//! ring is lossy: writers do not wait for the cursor of a dead reader, only for what it held while
+//! it read.
 
 use crate::engines::{EngineName, Task};
 use anyhow::{Context, Result, ensure};
@@ -49,7 +50,6 @@ impl Role {
     pub(crate) const ALL: [Self; 2] = [Self::Writer, Self::Reader];
 }
 
-/// The result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Death {
     pub(crate) engine: EngineName,
@@ -70,7 +70,6 @@ impl fmt::Display for Death {
     }
 }
 
-/// The arguments of a victim or a survivor.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct VictimOptions {
     #[arg(value_enum)]

@@ -31,7 +31,6 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// The figures of a run of `perf`.
     pub(crate) fn of(plan: &Plan, outcome: &Outcome) -> Self {
         let (writings, readings) = (&outcome.writings, &outcome.readings);
         let (writers, readers) =

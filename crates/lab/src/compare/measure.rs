@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 /// Measures a round, and passes each repetition to `ran`.
 ///
 /// # Errors
-/// What probing the machine or `ran` reports. A repetition that fails is no error: it is in its run.
+/// What probing the machine or `ran` reports. A repetition that fails is no error: it is in its
+/// run.
 pub(crate) fn round(
     round: &Round,
     interrupts: &Interrupts,
@@ -75,7 +76,6 @@ fn contestant<'i>(
     })
 }
 
-/// A run of `perf`.
 struct Repetition<'r> {
     plan: &'r Plan,
     interrupts: &'r Interrupts,

@@ -36,9 +36,10 @@ use std::time::Instant;
 
 /// Compares the ring of this library with ten lock-based rings.
 ///
-/// Every repetition becomes a line of JSON in the record, with the round trip of a cache line before and after it and the
-/// CPU time that other processes took meanwhile. Within a round every engine runs once; summaries (`seqring-lab report`)
-/// use rounds of one class only. An existing record is continued.
+/// Every repetition becomes a line of JSON in the record, with the round trip of a cache line
+/// before and after it and the CPU time that other processes took meanwhile. Within a round every
+/// engine runs once; summaries (`seqring-lab report`) use rounds of one class only. An existing
+/// record is continued.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CompareOptions {
     /// The record; it is continued if it exists
@@ -49,7 +50,8 @@ pub(crate) struct CompareOptions {
     #[arg(long)]
     quick: bool,
 
-    /// Only sweeps whose names contain one of these; "deaths" are the killed peers, "calls" the system calls a message
+    /// Only sweeps whose names contain one of these; "deaths" are the killed peers, "calls" the
+    /// system calls a message
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -62,7 +64,6 @@ pub(crate) struct CompareOptions {
     rounds: Option<u32>,
 }
 
-/// A comparison in progress.
 struct Comparison {
     schedule: Schedule,
     journal: Journal,
@@ -73,8 +74,8 @@ struct Comparison {
 /// Measures what the flags ask for.
 ///
 /// # Errors
-/// [`BadInput`](seqring_cli::perf::BadInput), [`Interrupted`], and a failure to probe the machine or write the record. An
-/// engine that fails is no error: it is in the record.
+/// [`BadInput`](seqring_cli::perf::BadInput), [`Interrupted`], and a failure to probe the machine
+/// or write the record. An engine that fails is no error: it is in the record.
 pub(crate) fn run(options: &CompareOptions) -> Result<()> {
     let schedule = Schedule::of(options)?;
     let end = Instant::now() + schedule.limit;
@@ -101,7 +102,8 @@ pub(crate) fn run(options: &CompareOptions) -> Result<()> {
     Ok(())
 }
 
-/// Prints the length of the comparison, and returns a bar over its repetitions, which shows on a terminal only.
+/// Prints the length of the comparison, and returns a bar over its repetitions, which shows on a
+/// terminal only.
 fn progress(schedule: &Schedule, journal: &Journal) -> ProgressBar {
     let repetitions = |point| schedule.first_rounds(point, journal) * schedule.engines_of(point).len();
     let repetitions: usize = schedule.points.iter().map(repetitions).sum();
@@ -153,7 +155,8 @@ impl Comparison {
         Ok(())
     }
 
-    /// Measures rounds until no point lacks one, the time is up, or the user stops it. Returns how many points lack one.
+    /// Measures rounds until no point lacks one, the time is up, or the user stops it. Returns how
+    /// many points lack one.
     fn measure_rounds(&mut self, end: Instant) -> Result<usize> {
         let mut sweep = "";
         while let Some(round) = self.schedule.next_round(&self.journal) {

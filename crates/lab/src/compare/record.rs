@@ -27,7 +27,6 @@ use std::path::Path;
 /// The version of the format. A reader refuses another.
 pub(crate) const VERSION: u32 = 1;
 
-/// One line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Line {
@@ -49,7 +48,6 @@ pub(crate) struct Header {
     pub(crate) machine: Machine,
 }
 
-/// One repetition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) sweep: String,
@@ -66,7 +64,6 @@ pub(crate) struct Run {
     pub(crate) outcome: Result<Figures, String>,
 }
 
-/// A record in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) header: Header,
@@ -133,7 +130,8 @@ impl Journal {
     /// Opens the record at `path` to continue it, or begins one with `header`.
     ///
     /// # Errors
-    /// [`BadInput`] for a record of another machine, kernel, commit or effort: its repetitions are not comparable.
+    /// [`BadInput`] for a record of another machine, kernel, commit or effort: its repetitions are
+    /// not comparable.
     pub(crate) fn open(path: &Path, header: &Header) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -167,7 +165,6 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Writes a line.
     pub(crate) fn append(&mut self, line: Line) -> Result<()> {
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
@@ -176,7 +173,6 @@ impl Journal {
         Ok(())
     }
 
-    /// The repetitions of a sweep.
     pub(crate) fn runs_of(&self, sweep: &Sweep) -> Vec<&Run> {
         self.record.runs.iter().filter(|run| run.sweep == sweep.name).collect()
     }

@@ -1,7 +1,8 @@
 //! The repetitions at each point of a sweep, and the one class in which they are compared.
 //!
-//! The cores move while a sweep is measured. A curve over points of several classes would show how they moved, so of
-//! each sweep one class is used: that in which most of its rounds can be compared.
+//! The cores move while a sweep is measured. A curve over points of several classes would show how
+//! they moved, so of each sweep one class is used: that in which most of its rounds can be
+//! compared.
 
 use super::figures::Figures;
 use super::record::Run;
@@ -20,7 +21,6 @@ pub(crate) const ENOUGH: usize = 3;
 pub(crate) struct Repetitions {
     pub(crate) x: f64,
     pub(crate) engines: Vec<EngineName>,
-    /// The class of the sweep.
     pub(crate) class: LineClass,
     record: repeat::Record<Figures>,
 }
@@ -74,7 +74,8 @@ impl Repetitions {
         self.measured().map(|index| self.paired_with(index, class)).min().unwrap_or(0)
     }
 
-    /// Our engine, and those that can be compared with it in fewer than `enough` rounds; empty if there are none.
+    /// Our engine, and those that can be compared with it in fewer than `enough` rounds; empty if
+    /// there are none.
     pub(crate) fn short(&self, enough: usize) -> Vec<EngineName> {
         let mut short: Vec<_> =
             self.measured().filter(|index| self.paired_with(*index, self.class) < enough).collect();
@@ -132,8 +133,9 @@ impl Repetitions {
     }
 }
 
-/// The class in which most rounds of a sweep can be compared, more than [`ENOUGH`] at one point not making up for fewer
-/// at another; of equal ones that with most repetitions, and of those the nearest.
+/// The class in which most rounds of a sweep can be compared, more than [`ENOUGH`] at one point not
+/// making up for fewer at another; of equal ones that with most repetitions, and of those the
+/// nearest.
 fn class_of(points: &[Repetitions]) -> LineClass {
     let worth = |class: &LineClass| {
         let paired = |limit: usize| points.iter().map(|point| point.paired(*class).min(limit)).sum::<usize>();
@@ -164,7 +166,6 @@ mod tests {
     const FAR: f64 = 325.0;
     const ENGINES: [EngineName; 2] = [EngineName::Seqring, EngineName::Semaphore];
 
-    /// A round of both engines.
     fn round(x: f64, round: usize, line_ns: f64) -> [Run; 2] {
         ENGINES.map(|engine| Run {
             sweep: "readers-polling".into(),
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn one_class_is_used_at_all_points_of_a_sweep() {
-        // Most rounds at 1 are near, and more than enough; at 8 they are far: so are enough of those at 1.
+        // Most rounds at 1 are near, and more than enough; at 8 they are far: so are enough of
+        // those at 1.
         let mut runs: Vec<Run> = (0..6).flat_map(|n| round(1.0, n, NEAR)).collect();
         runs.extend((6..9).flat_map(|n| round(1.0, n, FAR)));
         runs.extend((0..3).flat_map(|n| round(8.0, n, FAR)));

@@ -1,7 +1,8 @@
 //! The points of the sweeps, in order, with their rounds and durations, and the engines at each.
 //!
-//! First every point gets its rounds, the one with the fewest first: if the comparison ends early, each sweep lacks
-//! equally much. Then rounds that are not comparable are repeated, with our ring and the engines that lack comparable ones.
+//! First every point gets its rounds, the one with the fewest first: if the comparison ends early,
+//! each sweep lacks equally much. Then rounds that are not comparable are repeated, with our ring
+//! and the engines that lack comparable ones.
 
 use super::CompareOptions;
 use super::death::Role;
@@ -18,7 +19,8 @@ use std::time::{Duration, SystemTime};
 /// The longest duration of a comparison, full and quick.
 const LIMIT: [Duration; 2] = [Duration::from_mins(25), Duration::from_secs(285)];
 
-/// What a repetition takes besides its time: starting the workers, touching the memory, probing the cache line.
+/// What a repetition takes besides its time: starting the workers, touching the memory, probing the
+/// cache line.
 const PREPARATIONS: Duration = Duration::from_millis(80);
 
 /// Names for `--only` that are not sweeps.
@@ -39,7 +41,6 @@ pub(crate) struct Schedule {
     is_exact: bool,
 }
 
-/// One point of a sweep.
 #[derive(Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) sweep: &'static Sweep,
@@ -49,7 +50,6 @@ pub(crate) struct Point {
     pub(crate) rounds: u32,
 }
 
-/// A round that is to be measured.
 pub(crate) struct Round {
     pub(crate) point: Point,
     /// From 0.
@@ -58,7 +58,6 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// Its expected duration.
     pub(crate) fn time(&self) -> Duration {
         (self.point.duration + PREPARATIONS) * self.engines.len() as u32
     }
@@ -169,7 +168,8 @@ impl Schedule {
     }
 }
 
-/// The engines with too few comparable rounds in the class of the sweep, and ours, with which they are compared.
+/// The engines with too few comparable rounds in the class of the sweep, and ours, with which they
+/// are compared.
 fn short(point: &Point, journal: &Journal) -> Vec<EngineName> {
     let points = Repetitions::of_sweep(&journal.runs_of(point.sweep));
     let here = points.iter().find(|here| here.x.total_cmp(&point.x).is_eq());

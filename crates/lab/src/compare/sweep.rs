@@ -39,7 +39,8 @@ pub(crate) enum Work {
     Alone,
 }
 
-/// With what is around it a repetition then lasts the 0.4 s in which others cannot hide behind the kernel's ticks.
+/// With what is around it a repetition then lasts the 0.4 s in which others cannot hide behind the
+/// kernel's ticks.
 const FULL_SECONDS: f64 = 0.3;
 const QUICK_SECONDS: f64 = 0.2;
 const COMMON: Sweep = Sweep {

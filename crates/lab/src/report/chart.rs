@@ -1,9 +1,9 @@
 //! Charts as SVG: medians, with a bar from the lowest to the highest run.
 //!
-//! Rates and times have a logarithmic axis over whole decades, so that no chart exaggerates a small difference. Percentages
-//! have a linear axis from 0. Text and grid take the colour of the page; the colours of the lines are those of Okabe and
-//! Ito, which remain distinct with colour blindness, and read on light and dark. Engines that share a colour differ in
-//! their marks.
+//! Rates and times have a logarithmic axis over whole decades, so that no chart exaggerates a small
+//! difference. Percentages have a linear axis from 0. Text and grid take the colour of the page;
+//! the colours of the lines are those of Okabe and Ito, which remain distinct with colour
+//! blindness, and read on light and dark. Engines that share a colour differ in their marks.
 
 use super::number;
 use crate::engines::EngineName;
@@ -14,7 +14,6 @@ use plotters::prelude::*;
 const SIZE: (u32, u32) = (520, 340);
 const FONT: (&str, u32) = ("sans-serif", 14);
 
-/// The unit of an axis.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
     Count,
@@ -39,13 +38,11 @@ pub(crate) struct Chart<'c> {
     /// The label of the vertical axis.
     pub(crate) y: &'c str,
     pub(crate) unit: Unit,
-    /// Of the points.
     pub(crate) labels: Vec<String>,
     /// By engine and point.
     pub(crate) lines: Vec<(EngineName, Vec<Option<Spread>>)>,
 }
 
-/// A mark on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Circle,
@@ -53,7 +50,6 @@ pub(crate) enum Mark {
     Cross,
 }
 
-/// The colour and mark of an engine.
 pub(crate) fn style(engine: EngineName) -> (RGBColor, Mark) {
     const COLOURS: [RGBColor; 7] = [
         RGBColor(213, 94, 0),
@@ -155,7 +151,8 @@ impl Chart<'_> {
     }
 }
 
-/// Values of each engine on one logarithmic axis, from left to right; `None` without a single value.
+/// Values of each engine on one logarithmic axis, from left to right; `None` without a single
+/// value.
 pub(crate) fn ladder(x: &str, unit: Unit, rungs: &[(EngineName, Vec<f64>)]) -> Option<String> {
     let (from, to) = decades(rungs.iter().flat_map(|(_, values)| values.iter().copied()))?;
     let mut svg = String::new();

@@ -1,7 +1,7 @@
 //! Conclusions from a record: computed sentences with numbers and a sign.
 //!
-//! A difference is *stated* only if the whole spread of the ratio, round by round, lies on one side of 1. A better median
-//! within the spread of the runs is no conclusion.
+//! A difference is *stated* only if the whole spread of the ratio, round by round, lies on one side
+//! of 1. A better median within the spread of the runs is no conclusion.
 
 use super::number::{self, times};
 use super::tables::is_met;
@@ -48,7 +48,6 @@ const REPLACED: EngineName = EngineName::SemaphoreRwlock;
 /// Two rates that differ by less count as equal where copying hides a lock.
 const NEARLY: f64 = 1.25;
 
-/// All conclusions.
 pub(crate) fn conclusions(data: &Data) -> Vec<Conclusion> {
     let mut all = Vec::new();
     for name in ["readers-polling", "readers-blocking", "readers-processes"] {

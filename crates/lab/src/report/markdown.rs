@@ -1,7 +1,8 @@
 //! The report as Markdown: whole, or as blocks of a document.
 //!
-//! A block of a document stands between `<!-- record: NAME -->` and `<!-- end -->`, and is replaced by the block of that
-//! name. If this record lacks it and another record could have it, the block says so.
+//! A block of a document stands between `<!-- record: NAME -->` and `<!-- end -->`, and is replaced
+//! by the block of that name. If this record lacks it and another record could have it, the block
+//! says so.
 
 use super::Data;
 use super::conclusions::{Conclusion, by_topic, conclusions, limits};
@@ -16,7 +17,6 @@ use std::path::Path;
 const BEGIN: &str = "<!-- record: ";
 const END: &str = "<!-- end -->";
 
-/// The whole page.
 pub(crate) fn page(data: &Data) -> String {
     let mut page = String::from("# seqring beside the locks that it replaces\n\n");
     for (name, title, text) in blocks(data) {
@@ -83,7 +83,8 @@ fn rows(table: &Table) -> String {
 /// Replaces the blocks of `document`, or checks that none would change.
 ///
 /// # Errors
-/// A name that no record has a block for, a block without an end; with `check`, the first line that differs.
+/// A name that no record has a block for, a block without an end; with `check`, the first line that
+/// differs.
 pub(crate) fn splice(document: &Path, data: &Data, check: bool) -> Result<()> {
     let name = document.display();
     let text = fs::read_to_string(document).with_context(|| format!("reading {name}"))?;

@@ -40,8 +40,8 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     out: PathBuf,
 
-    /// Also use repetitions that other processes disturbed, or during which the cores moved. Every page then says so: such
-    /// figures are no evidence, only a sign that everything runs
+    /// Also use repetitions that other processes disturbed, or during which the cores moved. Every
+    /// page then says so: such figures are no evidence, only a sign that everything runs
     #[arg(long)]
     with_disturbed: bool,
 
@@ -53,7 +53,8 @@ pub(crate) struct ReportOptions {
     #[arg(long, requires = "splice")]
     check: bool,
 
-    /// Instead of pages: compare the conclusions with those of this record, and fail if two contradict each other
+    /// Instead of pages: compare the conclusions with those of this record, and fail if two
+    /// contradict each other
     #[arg(long, value_name = "RECORD", conflicts_with = "splice")]
     agrees_with: Option<PathBuf>,
 }
@@ -174,7 +175,6 @@ impl Answers {
     }
 }
 
-/// The rate of the writers.
 fn rate(figures: &Figures) -> f64 {
     figures.writes_per_second
 }

@@ -32,7 +32,6 @@ pub(crate) fn bytes(value: f64) -> String {
     }
 }
 
-/// A ratio.
 pub(crate) fn times(value: f64) -> String {
     format!("{} ×", digits(value))
 }

@@ -1,4 +1,5 @@
-//! The report as one HTML page: no script, no other file, light or dark as the system of the reader is.
+//! The report as one HTML page: no script, no other file, light or dark as the system of the reader
+//! is.
 
 use super::chart::{Chart, Mark, Unit, ladder, style};
 use super::conclusions::{Conclusion, Sign, by_topic, conclusions, limits};
@@ -10,7 +11,6 @@ use crate::engines::EngineName;
 use harness::latency::Quantiles;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// The whole page.
 pub(crate) fn page(data: &Data) -> String {
     let title = "seqring beside the locks that it replaces";
     let tables = tables(data);
@@ -61,14 +61,14 @@ pub(crate) fn page(data: &Data) -> String {
     .into_string()
 }
 
-/// A conclusion, with its sign in front.
 fn stated(conclusion: &Conclusion) -> Markup {
     let class = match conclusion.sign {
         Sign::Better => "better",
         Sign::Worse => "worse",
         Sign::Open => "open",
     };
-    html! { b class=(class) { (conclusion.sign) } " " (conclusion.text) }
+    // No line begins with "×".
+    html! { b class=(class) { (conclusion.sign) } " " (conclusion.text.replace(" ×", "\u{a0}×")) }
 }
 
 fn section(answers: &Answers, all: &[Table]) -> Markup {

@@ -10,7 +10,6 @@ use crate::engines::EngineName;
 use harness::spread::Spread;
 use std::collections::BTreeMap;
 
-/// A table with a heading.
 pub(crate) struct Table {
     /// Its name in documents.
     pub(crate) name: String,
@@ -45,7 +44,6 @@ const TOLERANCE_PERCENT: f64 = 1.5;
 /// Tables that are not of one sweep and may be missing.
 pub(crate) const WITHOUT_SWEEP: [&str; 3] = ["costs", "calls", "deaths"];
 
-/// All tables of a record.
 pub(crate) fn tables(data: &Data) -> Vec<Table> {
     let mut tables = Vec::new();
     for answers in &data.sweeps {
@@ -79,7 +77,6 @@ fn head(first: &str, others: impl Iterator<Item = String>) -> Vec<String> {
     std::iter::once(first.to_owned()).chain(others).collect()
 }
 
-/// A row for each engine.
 fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<Cell>) -> Vec<Vec<Cell>> {
     let row = |engine| std::iter::once(Cell::from(engine)).chain(cells(engine)).collect();
     answers.engines().into_iter().map(row).collect()

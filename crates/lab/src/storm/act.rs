@@ -18,7 +18,6 @@ const READERS: usize = 3;
 /// Observers at a time, where there are any.
 const OBSERVERS: usize = 2;
 
-/// An act on its way.
 struct Act {
     mode: Mode,
     name: String,
@@ -56,8 +55,8 @@ pub(crate) fn run(mode: Mode, seed: u64, number: u64) -> Result<Tally> {
     Ok(std::mem::take(&mut act.tally))
 }
 
-/// How many observers an act has. Each kind of ring has them every second time: without them, writers skip the work that
-/// only observers need.
+/// How many observers an act has. Each kind of ring has them every second time: without them,
+/// writers skip the work that only observers need.
 fn observers(mode: Mode, number: u64) -> usize {
     let round = number / Mode::value_variants().len() as u64;
     if mode != Mode::Queue && (round + number).is_multiple_of(2) { OBSERVERS } else { 0 }
@@ -167,8 +166,8 @@ impl Act {
         self.fill(post)
     }
 
-    /// A worker that ends by itself during the act was dismissed, has found a breach, or is the writer of a queue and has
-    /// written all its messages.
+    /// A worker that ends by itself during the act was dismissed, has found a breach, or is the
+    /// writer of a queue and has written all its messages.
     fn collect_the_ended(&mut self) -> Result<()> {
         for post in 0..self.posts.len() {
             let Some((child, _)) = &mut self.posts[post].holder else { continue };

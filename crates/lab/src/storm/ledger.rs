@@ -1,7 +1,8 @@
 //! The ledger: each worker records its operations where a kill cannot take them back.
 //!
-//! It is a file of words, mapped by all. Each worker, and each one that replaces another, has an account of its own. It
-//! stores there before and after each operation, so that of a killed worker at most one message is uncertain.
+//! It is a file of words, mapped by all. Each worker, and each one that replaces another, has an
+//! account of its own. It stores there before and after each operation, so that of a killed worker
+//! at most one message is uncertain.
 //!
 //! | of a writer                  | means                                                                    |
 //! |------------------------------|---------------------------------------------------------------------------|
@@ -35,7 +36,6 @@ const WORDS: usize = 16;
 pub(crate) const BITS: u64 = 1 << 19;
 const BIT_WORDS: usize = BITS as usize / 64;
 
-/// The stage of the act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Running,
@@ -50,7 +50,6 @@ pub(crate) struct Ledger {
     words: SharedWords,
 }
 
-/// The part of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     Writer,
@@ -62,7 +61,6 @@ pub(crate) enum Part {
 impl Part {
     pub(crate) const ALL: [Part; 4] = [Part::Writer, Part::Reader, Part::Taker, Part::Observer];
 
-    /// As on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().expect("no part is skipped").get_name().to_owned()
     }
@@ -73,7 +71,6 @@ impl Part {
     }
 }
 
-/// One worker's account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account<'a>(&'a [AtomicU64]);
 
@@ -106,7 +103,6 @@ entries! {
     in_hand = 10,
 }
 
-/// A word of an account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a>(&'a AtomicU64);
 
@@ -149,12 +145,10 @@ impl Ledger {
         Account(&self.words.words()[WORDS * (index + 1)..][..WORDS])
     }
 
-    /// Opens an account.
     pub(crate) fn enrol(&self, index: usize, part: Part) {
         self.account(index).part().set(part.code());
     }
 
-    /// The accounts of that part.
     pub(crate) fn of(&self, part: Part) -> impl Iterator<Item = (usize, Account<'_>)> {
         let accounts = (0..ACCOUNTS).map(|index| (index, self.account(index)));
         accounts.filter(move |(_, account)| account.part().get() == part.code())

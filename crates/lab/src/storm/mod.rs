@@ -1,4 +1,5 @@
-//! `seqring-lab storm`: processes killed, stopped and restarted at random, and a ledger of what each mode promises.
+//! `seqring-lab storm`: processes killed, stopped and restarted at random, and a ledger of what
+//! each mode promises.
 //!
 //! ```text
 //! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers, observers as processes
@@ -7,10 +8,10 @@
 //!          ledger: a file that every worker maps; its entries outlive it
 //! ```
 //!
-//! An act lasts two seconds; then stopped workers continue, writers finish and leave, readers drain the ring,
-//! and each compares what it got with what the ledger says was written (`ledger`). The same seed makes the same
-//! schedule: the same acts, and in them the same faults for the same workers at the same times. The exact
-//! points where they strike depend on the machine.
+//! An act lasts two seconds; then stopped workers continue, writers finish and leave, readers drain
+//! the ring, and each compares what it got with what the ledger says was written (`ledger`). The
+//! same seed makes the same schedule: the same acts, and in them the same faults for the same
+//! workers at the same times. The exact points where they strike depend on the machine.
 
 mod act;
 mod ledger;
@@ -36,9 +37,9 @@ use std::time::{Duration, Instant};
 ///
 /// Every second act of a kind of ring has observers, too.
 ///
-/// Ends with 1 if a message was torn, foreign, doubled, out of order, or lost although the mode promises otherwise; if a death
-/// was reported twice, of a live process, or, with one writer, not to the first reader; if a call hangs; or if anything is
-/// left behind.
+/// Ends with 1 if a message was torn, foreign, doubled, out of order, or lost although the mode
+/// promises otherwise; if a death was reported twice, of a live process, or, with one writer, not
+/// to the first reader; if a call hangs; or if anything is left behind.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct StormOptions {
     /// Duration in seconds; the act in progress is finished

@@ -4,7 +4,6 @@ use clap::ValueEnum;
 use seqring::{Config, Delivery, SlotClass, Writers};
 use std::time::Duration;
 
-/// A kind of ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     /// One writer, packed slots, readers overtaken.
@@ -49,7 +48,6 @@ impl Mode {
         }
     }
 
-    /// As on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().expect("no mode is skipped").get_name().to_owned()
     }

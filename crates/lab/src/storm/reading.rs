@@ -8,7 +8,6 @@ use seqring::{Lagged, ReadError, Received};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The messages that one reader got.
 #[derive(Debug, Default)]
 struct Got {
     /// The sequence that comes next.

@@ -18,7 +18,6 @@ pub(crate) enum Step {
     Replace,
 }
 
-/// A fault at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) at: Duration,
@@ -26,7 +25,8 @@ pub(crate) struct Event {
     pub(crate) step: Step,
 }
 
-/// The events of one act, in the order of their times. Posts below `spared` are stopped, and never killed.
+/// The events of one act, in the order of their times. Posts below `spared` are stopped, and never
+/// killed.
 pub(crate) fn of(seed: u64, act: u64, posts: usize, spared: usize) -> Vec<Event> {
     let mut random = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ act);
     let mut events = Vec::new();

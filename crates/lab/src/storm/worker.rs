@@ -27,7 +27,6 @@ pub(crate) struct StormAssignment {
     pub(crate) ring: String,
     #[arg(long)]
     pub(crate) ledger: PathBuf,
-    /// Its account.
     #[arg(long)]
     pub(crate) account: usize,
     /// It joins before anything is written, and is never killed.
@@ -35,7 +34,6 @@ pub(crate) struct StormAssignment {
     pub(crate) first: bool,
 }
 
-/// A worker and its ledger.
 pub(crate) struct Work<'a> {
     pub(crate) assignment: &'a StormAssignment,
     pub(crate) ledger: &'a Ledger,
@@ -103,7 +101,8 @@ pub(crate) fn run(assignment: &StormAssignment) -> Result<bool> {
     Ok(worked.is_ok())
 }
 
-/// In a test build, workers sometimes sleep between two steps of a protocol, so that most kills strike there.
+/// In a test build, workers sometimes sleep between two steps of a protocol, so that most kills
+/// strike there.
 #[cfg(seqring_stops)]
 fn linger_at_points() {
     seqring::stopping::on_stop(|_| {

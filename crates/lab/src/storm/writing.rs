@@ -32,7 +32,8 @@ pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
     Ok(())
 }
 
-/// Sleeps now and then, so that readers fall asleep; and more often if writers never wait, so that readers get messages.
+/// Sleeps now and then, so that readers fall asleep; and more often if writers never wait, so that
+/// readers get messages.
 fn rest(random: &mut fastrand::Rng, mode: Mode) {
     if random.u32(0..20_000) == 0 {
         std::thread::sleep(Duration::from_millis(random.u64(1..60)));

@@ -36,7 +36,8 @@ fn a_writer_in_the_middle_of_a_write_stops_a_ticket_ring_and_not_this_one() {
         let run = runs.iter().find(|run| run["engine"] == engine && run["x"] == stalled).unwrap();
         run["outcome"]["Ok"]["writes_per_second"].as_f64().unwrap()
     };
-    // No writer gets further than one lap past a ticket that is not used, and none writes at all under a lock.
+    // No writer gets further than one lap past a ticket that is not used, and none writes at all
+    // under a lock.
     for engine in ["ticket", "semaphore"] {
         assert!(rate("seqring", 1.0) > 10.0 * rate(engine, 1.0), "{engine}");
     }
@@ -101,8 +102,9 @@ fn a_killed_holder_is_recorded_as_recovered_or_not() {
     assert!(went_on("ticket", "reader"), "its readers hold nothing");
 }
 
-/// What can be known of the counts on any machine, however busy: a lock in the kernel costs a call to take and one to
-/// give, a ticket ring has nothing to call for, and ours wakes all sleepers by one call.
+/// What can be known of the counts on any machine, however busy: a lock in the kernel costs a call
+/// to take and one to give, a ticket ring has nothing to call for, and ours wakes all sleepers by
+/// one call.
 #[test]
 fn system_calls_are_counted_by_the_kernel_and_not_by_the_engines() {
     let directory = Directory::new();

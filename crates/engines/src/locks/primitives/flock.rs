@@ -1,7 +1,8 @@
-//! `flock` on the ring's file: shared for readers, exclusive for writers; the kernel releases what a killed holder had.
+//! `flock` on the ring's file: shared for readers, exclusive for writers; the kernel releases what
+//! a killed holder had.
 //!
-//! Every operation is a system call. The lock belongs to an open file description, so every endpoint opens the file
-//! itself. Waiting is polling.
+//! Every operation is a system call. The lock belongs to an open file description, so every
+//! endpoint opens the file itself. Waiting is polling.
 
 use crate::locks::lock::{Access, Lock, LockFailed, Shared};
 use rustix::fs::{FlockOperation, flock};

@@ -1,4 +1,5 @@
-//! `std::sync::RwLock` and `parking_lot::RwLock`, within one process. No condition goes with them: waiting is polling.
+//! `std::sync::RwLock` and `parking_lot::RwLock`, within one process. No condition goes with them:
+//! waiting is polling.
 #![allow(unsafe_code, reason = "the lock is made in the ring's memory")]
 
 use crate::locks::lock::{Access, Lock, LockFailed, Shared};

@@ -1,8 +1,8 @@
 //! A robust process-shared mutex with two condition variables: the textbook's bounded buffer.
 //!
-//! Readers exclude each other. If a holder is killed, the kernel reports it to the next one that locks, which declares the ring
-//! consistent (it is: the counter of messages moves last) and goes on. Not so the conditions: glibc before 2.41
-//! may leave a notifier waiting for a killed waiter.
+//! Readers exclude each other. If a holder is killed, the kernel reports it to the next one that
+//! locks, which declares the ring consistent (it is: the counter of messages moves last) and goes
+//! on. Not so the conditions: glibc before 2.41 may leave a notifier waiting for a killed waiter.
 #![allow(unsafe_code, reason = "calls the C library on a mutex and conditions in shared memory")]
 
 use super::{returned, timespec};
@@ -25,7 +25,8 @@ pub struct State {
     room: UnsafeCell<pthread_cond_t>,
 }
 
-// SAFETY: mutexes and conditions are made for being used by many at once; all uses are calls of the C library.
+// SAFETY: mutexes and conditions are made for being used by many at once; all uses are calls of the
+// C library.
 unsafe impl Sync for State {}
 
 /// A handle of the mutex and its conditions.
@@ -59,9 +60,11 @@ impl MutexCondvar {
         }
     }
 
-    /// Waits for the condition, with the mutex held before and after. Says whether the deadline is over.
+    /// Waits for the condition, with the mutex held before and after. Says whether the deadline is
+    /// over.
     fn wait(&self, change: Change, deadline: &libc::timespec) -> io::Result<bool> {
-        // SAFETY: mutex and condition were made, and are alive as long as `self`; we hold the mutex.
+        // SAFETY: mutex and condition were made, and are alive as long as `self`; we hold the
+        // mutex.
         let error =
             unsafe { libc::pthread_cond_timedwait(self.condition(change), self.0.mutex.get(), deadline) };
         if error == ETIMEDOUT { Ok(true) } else { self.owned(error).map(|()| false) }
@@ -74,8 +77,8 @@ impl Lock for MutexCondvar {
     type Shared = State;
 
     fn make(place: NonNull<State>) -> io::Result<()> {
-        // SAFETY: aligned memory for a `State`, all zeros, which its fields may be before they are initialised;
-        // no other thread uses it yet.
+        // SAFETY: aligned memory for a `State`, all zeros, which its fields may be before they are
+        // initialised; no other thread uses it yet.
         let state = unsafe { place.as_ref() };
         make_mutex(state.mutex.get())?;
         make_condition(state.news.get())?;
@@ -123,8 +126,8 @@ impl Lock for MutexCondvar {
 fn make_mutex(mutex: *mut pthread_mutex_t) -> io::Result<()> {
     let mut attributes = MaybeUninit::<pthread_mutexattr_t>::uninit();
     let attributes = attributes.as_mut_ptr();
-    // SAFETY: the attributes are initialised by the first call, used by the others and destroyed by the last; the
-    // mutex is memory that is not in use yet.
+    // SAFETY: the attributes are initialised by the first call, used by the others and destroyed by
+    // the last; the mutex is memory that is not in use yet.
     unsafe {
         returned(libc::pthread_mutexattr_init(attributes))?;
         returned(libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED))?;

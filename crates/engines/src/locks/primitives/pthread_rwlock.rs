@@ -1,7 +1,7 @@
 //! A process-shared `pthread_rwlock`: readers beside each other, the C library's own.
 //!
-//! It prefers readers, as is its default: readers that come often keep a writer out. No condition goes with it: waiting
-//! is polling. A holder that is killed, reader or writer, holds it for ever.
+//! It prefers readers, as is its default: readers that come often keep a writer out. No condition
+//! goes with it: waiting is polling. A holder that is killed, reader or writer, holds it for ever.
 #![allow(unsafe_code, reason = "calls the C library on a lock in shared memory")]
 
 use super::returned;
@@ -48,8 +48,8 @@ impl RawRwLock {
     pub(crate) fn make(place: NonNull<Self>) -> io::Result<()> {
         let mut attributes = MaybeUninit::<pthread_rwlockattr_t>::uninit();
         let attributes = attributes.as_mut_ptr();
-        // SAFETY: the attributes are initialised by the first call, used by the others and destroyed by the last;
-        // the lock is aligned memory that is not in use yet.
+        // SAFETY: the attributes are initialised by the first call, used by the others and
+        // destroyed by the last; the lock is aligned memory that is not in use yet.
         unsafe {
             returned(libc::pthread_rwlockattr_init(attributes))?;
             returned(libc::pthread_rwlockattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED))?;
@@ -62,7 +62,8 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> io::Result<T> {
         let lock = self.0.get();
-        // SAFETY: the lock was made, and is alive as long as `self`; the thread that locked it unlocks it.
+        // SAFETY: the lock was made, and is alive as long as `self`; the thread that locked it
+        // unlocks it.
         unsafe {
             returned(match access {
                 Access::Read => libc::pthread_rwlock_rdlock(lock),

@@ -1,7 +1,7 @@
 //! One process-shared POSIX semaphore as a mutex: the most common choice.
 //!
-//! It excludes readers from each other too, has no condition (waiting is polling), and stays taken for ever if its
-//! holder is killed.
+//! It excludes readers from each other too, has no condition (waiting is polling), and stays taken
+//! for ever if its holder is killed.
 #![allow(unsafe_code, reason = "calls the C library on a semaphore in shared memory")]
 
 use super::{checked, timespec};
@@ -43,7 +43,8 @@ impl Lock for Semaphore {
 #[derive(Debug)]
 pub struct Sem(UnsafeCell<sem_t>);
 
-// SAFETY: semaphores are made for being used by many at once, and all uses are calls of the C library.
+// SAFETY: semaphores are made for being used by many at once, and all uses are calls of the C
+// library.
 unsafe impl Sync for Sem {}
 
 unsafe extern "C" {

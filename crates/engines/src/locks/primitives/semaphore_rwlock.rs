@@ -1,7 +1,8 @@
-//! The readers/writer lock of the Python package `ringbuffer`, mechanism by mechanism, on POSIX semaphores.
+//! The readers/writer lock of the Python package `ringbuffer`, mechanism by mechanism, on POSIX
+//! semaphores.
 //!
-//! One semaphore as a mutex, a count of readers and a mark of the writer under it, and two conditions built of three
-//! semaphores each, as `multiprocessing.Condition` builds them:
+//! One semaphore as a mutex, a count of readers and a mark of the writer under it, and two
+//! conditions built of three semaphores each, as `multiprocessing.Condition` builds them:
 //!
 //! | wait | notify up to n |
 //! |---|---|
@@ -10,9 +11,9 @@
 //! | 3 take `wait`, up to the deadline | c take `woken` for each: wait until it has woken |
 //! | 4 give `woken`, take the mutex | d take what is left in `wait` |
 //!
-//! Every read takes the mutex twice, at its begin and its end, and so does every write; the end of a write
-//! notifies all waiting readers. A holder or a waiter that is killed leaves wrong counts, and the
-//! next notifier waits in step c for one that is dead.
+//! Every read takes the mutex twice, at its begin and its end, and so does every write; the end of
+//! a write notifies all waiting readers. A holder or a waiter that is killed leaves wrong counts,
+//! and the next notifier waits in step c for one that is dead.
 //!
 //! Waiting for room is polling: that package has no blocking write.
 

@@ -1,9 +1,12 @@
-//! A System V semaphore as a mutex, taken and given with `SEM_UNDO`: the kernel gives back what a killed holder had.
+//! A System V semaphore as a mutex, taken and given with `SEM_UNDO`: the kernel gives back what a
+//! killed holder had.
 //!
-//! Every operation is a system call, also an uncontended one. Readers exclude each other; waiting is polling.
+//! Every operation is a system call, also an uncontended one. Readers exclude each other; waiting
+//! is polling.
 //!
-//! The set lives in the kernel and not in the ring's memory, so a second semaphore counts, with undo, the handles that
-//! are attached: the last one out removes the set. If all of them are killed at once it stays (`ipcs -s`).
+//! The set lives in the kernel and not in the ring's memory, so a second semaphore counts, with
+//! undo, the handles that are attached: the last one out removes the set. If all of them are killed
+//! at once it stays (`ipcs -s`).
 #![allow(unsafe_code, reason = "System V calls have no safe wrapper")]
 
 use super::checked;
