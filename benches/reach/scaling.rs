@@ -24,7 +24,7 @@ pub(crate) fn rows() -> Vec<Row> {
         let flags = format!(
             "--delivery gated --on-full wait --slots 1024 --slot-bytes {bytes} --writers {writers} --readers 2"
         );
-        let what = format!("seqring perf {flags}: threads, not pinned; against --engine ticket");
+        let what = format!("seqring-lab perf {flags}: threads, not pinned; against --engine ticket");
         Row::new(name, what, format!(">= {least} of the ticket ring's"), move |session| {
             beside_tickets(session, name, &flags, least)
         })
@@ -35,14 +35,14 @@ pub(crate) fn rows() -> Vec<Row> {
         beside("ticket-4-kib", 4096, 2, 0.95),
         Row::new(
             "stopped-writer",
-            "seqring perf --stall-last-writer: 2 writers and 2 readers, 64 B, lossy, threads, and a third writer that \
+            "seqring-lab perf --stall-last-writer: 2 writers and 2 readers, 64 B, lossy, threads, and a third writer that \
              stands in the middle of a write; against the same without it; a ticket ring beside it",
             format!("the others keep >= {LEAST_KEPT} of their rate"),
             stopped_writer,
         ),
         Row::new(
             "polled-gated",
-            "seqring perf --pin=apart --writes-per-second 100000: gated, 64 B, the writer alone on its core, 8 readers that \
+            "seqring-lab perf --pin=apart --writes-per-second 100000: gated, 64 B, the writer alone on its core, 8 readers that \
              poll every 10 µs on the other against 1 (without a rate, the core that reads everything 8 times sets the pace)",
             ">= 0.9 of the rate with 1",
             polled,

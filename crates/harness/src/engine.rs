@@ -1,11 +1,13 @@
-//! What a contestant implements, so that one harness drives a ring, a lock-based baseline or a rival.
+//! What a contestant implements, so that one harness drives a ring, a lock-based baseline or a
+//! rival.
 //!
-//! An [`Engine`] is a ring that exists; it hands out writers and readers, each owned by one thread. Everything
-//! is generic and nothing is a trait object: at 8 bytes and hundreds of millions of messages a second a call
-//! through a table would be what is measured.
+//! An [`Engine`] is a ring that exists; it hands out writers and readers, each owned by one thread.
+//! Everything is generic and nothing is a trait object: at 8 bytes and hundreds of millions of
+//! messages a second a call through a table would be what is measured.
 //!
-//! An engine translates and does nothing else: no buffering, no batching of its own, no cache. What it cannot
-//! do it says in its [`Capabilities`], and refuses in `create`; it never does something similar instead.
+//! An engine translates and does nothing else: no buffering, no batching of its own, no cache. What
+//! it cannot do it says in its [`Capabilities`], and refuses in `create`; it never does something
+//! similar instead.
 
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ use crate::wait::wait_for;
 
 /// A ring of some kind, as the harness sees it.
 ///
-/// Dropping the engine that created a named ring removes the name; dropping one that opened it does not.
+/// Dropping the engine that created a named ring removes the name; dropping one that opened it does
+/// not.
 pub trait Engine: Sized + Send + Sync {
     /// The name in tables and on the command line: lower case, no spaces.
     const NAME: &'static str;
@@ -33,17 +36,18 @@ pub trait Engine: Sized + Send + Sync {
     /// Makes the ring, with its memory present: no page fault is left for the measurement.
     ///
     /// # Errors
-    /// [`EngineError::Unsupported`] for a ring that it cannot make, [`EngineError::Failed`] if making it fails.
+    /// [`EngineError::Unsupported`] for a ring that it cannot make, [`EngineError::Failed`] if
+    /// making it fails.
     fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError>;
 
     /// Opens the ring that another process created as [`Place::Named`].
     ///
     /// # Errors
-    /// [`EngineError::Unsupported`] unless it works between processes, [`EngineError::Failed`] if it fails.
+    /// [`EngineError::Unsupported`] unless it works between processes, [`EngineError::Failed`] if
+    /// it fails.
     fn open(name: &str) -> Result<Self, EngineError>;
 
-    /// A new writing end. Dropping the last one tells the readers that nothing more will come, in engines that
-    /// know such a state.
+    /// A new writing end. Dropping the last one closes the stream, in engines with such a state.
     ///
     /// # Errors
     /// [`EngineError::Failed`], with more than the ring was made for.
@@ -70,21 +74,21 @@ pub trait EngineWriter: Send {
     /// [`WriteError::TimedOut`] if there was none; otherwise it cannot be written at all.
     ///
     /// # Cost
-    /// As given here it spins and yields, so it needs a whole core: an engine with a wait of its own overrides
-    /// it.
+    /// As given here it spins and yields, so it needs a whole core: an engine with a wait of its
+    /// own overrides it.
     fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), WriteError> {
         wait_for(timeout, || self.try_write(message))
     }
 
     /// Writes a message of `bytes` bytes that `fill` puts into the slot itself, if there is room.
     ///
-    /// `fill` must put every byte. The sink is write-only where a reader may be copying from the same bytes, as
-    /// in a lossy ring: no `&mut [u8]` to them may exist there ([`Sink::as_mut_slice`]). An engine that can fill
-    /// in place ignores `scratch`.
-    /// As given here the message is built in `scratch` and copied: [`Capabilities::writes_in_place`] says which.
+    /// `fill` must put every byte. The sink is write-only where a reader may be copying from the
+    /// same bytes, as in a lossy ring: no `&mut [u8]` to them may exist there
+    /// ([`Sink::as_mut_slice`]). An engine that can fill in place ignores `scratch`. As given here
+    /// the message is built in `scratch` and copied: [`Capabilities::writes_in_place`] says which.
     ///
     /// # Errors
-    /// As [`try_write`](Self::try_write); `fill` has not run then, or in vain.
+    /// As [`try_write`](Self::try_write); `fill` may have run without effect.
     fn try_write_with(
         &mut self,
         bytes: usize,
@@ -96,11 +100,11 @@ pub trait EngineWriter: Send {
         self.try_write(message)
     }
 
-    /// Writes a message of `bytes` bytes that `fill` puts into the slot itself, and waits for room up to
-    /// `timeout`.
+    /// Writes a message of `bytes` bytes that `fill` puts into the slot itself, and waits for room
+    /// up to `timeout`.
     ///
     /// # Errors
-    /// As [`write`](Self::write); `fill` has not run then, or in vain.
+    /// As [`write`](Self::write); `fill` may have run without effect.
     ///
     /// # Cost
     /// As given here the message is built in `scratch`, and written by [`write`](Self::write).
@@ -116,11 +120,12 @@ pub trait EngineWriter: Send {
         self.write(message, timeout)
     }
 
-    /// Writes as many of `messages` as there is room for, in order, and returns how many. They lie end to end,
-    /// `message_bytes` (at least 1) each.
+    /// Writes as many of `messages` as there is room for, in order, and returns how many. They lie
+    /// end to end, `message_bytes` (at least 1) each.
     ///
     /// # Errors
-    /// As [`try_write`](Self::try_write) if not even the first was written. With no message, `Ok(0)`.
+    /// As [`try_write`](Self::try_write) if not even the first was written. With no message,
+    /// `Ok(0)`.
     fn try_write_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, WriteRefused> {
         let mut written = 0;
         for message in messages.chunks_exact(message_bytes) {
@@ -139,15 +144,15 @@ pub trait EngineReader: Send {
     /// Copies the next message to the front of `buffer` and returns its length, if there is one.
     ///
     /// # Errors
-    /// [`ReadRefused::Empty`] if there is none yet, [`ReadRefused::Lagged`] if messages were lost (the next
-    /// call goes on with one that is still there); otherwise nothing more can be read.
+    /// [`ReadRefused::Empty`] if there is none yet, [`ReadRefused::Lagged`] if messages were lost
+    /// (the next call goes on with one that is still there); otherwise nothing more can be read.
     fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused>;
 
     /// Copies the next message, and waits for it up to `timeout`.
     ///
     /// # Errors
-    /// [`ReadError::TimedOut`] if none came, [`ReadError::Lagged`] if messages were lost; otherwise nothing
-    /// more can be read.
+    /// [`ReadError::TimedOut`] if none came, [`ReadError::Lagged`] if messages were lost; otherwise
+    /// nothing more can be read.
     ///
     /// # Cost
     /// As [`EngineWriter::write`]: an engine with a wait of its own overrides it.
@@ -157,10 +162,10 @@ pub trait EngineReader: Send {
 
     /// Shows the next message to `view`, if there is one.
     ///
-    /// The bytes are the message's and stay so while `view` runs. An engine shows them where they lie only if
-    /// nobody can overwrite them meanwhile, and ignores `scratch` then; as given here they are copied to
-    /// `scratch`, which must have been made for the ring's largest message: [`Capabilities::reads_in_place`]
-    /// says which.
+    /// The bytes are the message's and stay so while `view` runs. An engine shows them where they
+    /// lie only if no writer can overwrite them meanwhile, and ignores `scratch` then; by default
+    /// they are copied to `scratch`, which must have been made for the ring's largest message:
+    /// [`Capabilities::reads_in_place`] says which.
     ///
     /// # Errors
     /// As [`try_read`](Self::try_read); `view` has not run then.
@@ -192,12 +197,13 @@ pub trait EngineReader: Send {
         Ok(view(&buffer[..bytes]))
     }
 
-    /// Copies messages of `message_bytes` (at least 1) each, end to end, until `buffer` is full or no more are
-    /// there. Messages that were lost on the way are counted and do not end the batch.
+    /// Copies messages of `message_bytes` (at least 1) each, end to end, until `buffer` is full or
+    /// no more are there. Messages that were lost on the way are counted and do not end the batch.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read) if there is nothing to report of; [`ReadRefused::OtherLength`] for a
-    /// message of another length, which is lost with those of this call before it.
+    /// As [`try_read`](Self::try_read) if there is nothing to report of;
+    /// [`ReadRefused::OtherLength`] for a message of another length, which is lost with those of
+    /// this call before it.
     fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, ReadRefused> {
         read_one_by_one(self, message_bytes, buffer)
     }

@@ -1,9 +1,11 @@
-//! What seqring's measurements share: the command `seqring perf`, the benches, and the comparison with others.
+//! What seqring's measurements share: the command `seqring perf`, the benches, and the comparison
+//! with others.
 //!
-//! The machine of this project is a VM whose two cores move over the host while one measures, and which it
-//! shares with whatever else runs. The same code reads 33 or 600 million messages a second there. So a number
-//! by itself says nothing; what this crate makes is a *ratio* of two contestants, taken in the same rounds and
-//! in the same class of core distance, with every run and every reason for leaving one out.
+//! The machine of this project is a VM whose two cores move over the host while one measures, and
+//! which it shares with whatever else runs. The same code reads 33 or 600 million messages a second
+//! there. So a number by itself says nothing; what this crate makes is a *ratio* of two
+//! contestants, taken in the same rounds and in the same class of core distance, with every run and
+//! every reason for leaving one out.
 //!
 //! # Where to look
 //! | question | module |

@@ -41,11 +41,6 @@ impl LineProbe {
         Self { bursts: bursts.max(1), trips: trips.max(1), ..self }
     }
 
-    /// The cores that it probes.
-    pub const fn cores(&self) -> CorePair {
-        self.cores
-    }
-
     /// Bounces the line and returns nanoseconds for each round trip, one mean a burst.
     ///
     /// # Errors

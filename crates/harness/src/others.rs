@@ -1,13 +1,15 @@
 //! How much CPU time others took while we measured.
 //!
-//! Two spinning ends need two cores at the same moment. If another process runs on one of them for a third of
-//! the time, the pair does not lose a third: each end waits for the other's turn, and the line round trip,
-//! taken between two disturbances, looks as good as ever. On the project's machine such a neighbour made
-//! 45 GB/s into 14 while every line reading said "near". So a repetition also carries the CPU time that others
-//! used meanwhile, and the time that the hypervisor withheld ("steal").
+//! Two spinning ends need two cores at the same moment. If another process runs on one of them for
+//! a third of the time, the pair does not lose a third: each end waits for the other's turn, and
+//! the line round trip, taken between two disturbances, looks as good as ever. On the project's
+//! machine such a neighbour made 45 GB/s into 14 while every line reading said "near". So a
+//! repetition also carries the CPU time that others used meanwhile, and the time that the
+//! hypervisor withheld ("steal").
 //!
-//! Others = what all CPUs were busy with (`/proc/stat`, in ticks of 10 ms) less what this process and its
-//! reaped children used (`getrusage`). A child that is still alive counts as one of the others.
+//! Others = what all CPUs were busy with (`/proc/stat`, in ticks of 10 ms) less what this process
+//! and its reaped children used (`getrusage`). A child that is still alive counts as one of the
+//! others.
 
 use std::fs;
 use std::io;
@@ -17,13 +19,13 @@ use rustix::param::clock_ticks_per_second;
 
 use crate::usage::{Usage, Who};
 
-/// A repetition is disturbed if others took more than this share of one core. Less than that changed no median
-/// by more than the runs spread anyway.
+/// A repetition is disturbed if others took more than this share of one core. Less than that
+/// changed no median by more than the runs spread anyway.
 pub const DISTURBED_SHARE: f64 = 0.05;
 
-/// So little is not told from nothing: `/proc/stat` counts in ticks of 10 ms, and may be one off for each of our
-/// two cores. So a repetition should last 0.4 s or more; in a shorter one a larger share than
-/// [`DISTURBED_SHARE`] goes unseen.
+/// Less is not distinguishable from nothing: `/proc/stat` counts in ticks of 10 ms, and may be one
+/// off for each of our two cores. So a repetition should last 0.4 s or more; in a shorter one a
+/// larger share than [`DISTURBED_SHARE`] goes unseen.
 pub const UNSEEN: Duration = Duration::from_millis(20);
 
 /// CPU time used by others since boot; only the difference of two readings means anything.
@@ -51,7 +53,8 @@ impl OthersCpu {
         Ok(Self { busy, own })
     }
 
-    /// The CPU time of others between `earlier` and this reading; zero if rounding makes it negative.
+    /// The CPU time of others between `earlier` and this reading; zero if rounding makes it
+    /// negative.
     pub fn since(&self, earlier: &Self) -> Duration {
         let busy = self.busy.saturating_sub(earlier.busy);
         busy.saturating_sub(self.own.saturating_sub(earlier.own))
@@ -63,8 +66,8 @@ pub fn is_disturbed(others: Duration, elapsed: Duration) -> bool {
     others > UNSEEN && others.as_secs_f64() > DISTURBED_SHARE * elapsed.as_secs_f64()
 }
 
-/// user, nice, system, irq, softirq and steal of all CPUs; idle and iowait are not busy, and guest time is
-/// already in user.
+/// user, nice, system, irq, softirq and steal of all CPUs; idle and iowait are not busy, and guest
+/// time is already in user.
 fn busy_ticks(stat: &str) -> Option<u64> {
     let counts = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let counts: Vec<u64> = counts.split_ascii_whitespace().map_while(|count| count.parse().ok()).collect();

@@ -1,11 +1,13 @@
-//! An open-loop pacer: message k starts at `start + k / rate`, however long the messages before it took.
+//! An open-loop pacer: message k starts at `start + k / rate`, however long the messages before it
+//! took.
 //!
-//! A late message is not skipped and the schedule does not move: it starts at once, and so do the ones behind
-//! it until the sender has caught up. What it waited shows in its latency, which counts from the *intended*
-//! start (see [`crate::latency`]). So the rate is held as long as the ring can take it on average.
+//! A late message is not skipped and the schedule does not move: it starts at once, and so do the
+//! ones behind it until the sender has caught up. What it waited shows in its latency, which counts
+//! from the *intended* start (see [`crate::latency`]). So the rate is held as long as the ring can
+//! take it on average.
 //!
-//! The pacer sleeps until shortly before an intended start and spins the rest, since a sleep ends late by the
-//! kernel's timer slack (50 µs unless a thread changes it) and its wake-up.
+//! The pacer sleeps until shortly before an intended start and spins the rest, since a sleep ends
+//! late by the kernel's timer slack (50 µs unless a thread changes it) and its wake-up.
 
 use std::hint::spin_loop;
 use std::io;
@@ -34,8 +36,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// A schedule of `per_second` starts a second, the first of them now. 0 is no schedule: every start is
-    /// when it is asked for.
+    /// A schedule of `per_second` starts a second, the first of them now. 0 is no schedule: every
+    /// start is when it is asked for.
     pub fn new(per_second: u64) -> Self {
         Self::starting_at(Moment::now(), per_second)
     }
@@ -53,8 +55,8 @@ impl Pacer {
         Some(self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
-    /// Waits for the next intended start and returns it; at once if it has passed. `Ok(None)` if `stop` is set
-    /// meanwhile; then the start is still to come.
+    /// Waits for the next intended start and returns it; at once if it has passed. `Ok(None)` if
+    /// `stop` is set meanwhile; then the start is still to come.
     ///
     /// Without a schedule it returns the present moment, and costs a clock read.
     ///
@@ -62,7 +64,8 @@ impl Pacer {
     /// What `clock_nanosleep` reports, except an interruption by a signal.
     ///
     /// # Cost
-    /// One sleep and at most 70 µs of spinning for a start that is still to come; one clock read for a late one.
+    /// One sleep and at most 70 µs of spinning for a start that is still to come; one clock read
+    /// for a late one.
     pub fn wait_for_next(&mut self, stop: &AtomicBool) -> io::Result<Option<Moment>> {
         // Relaxed: a request, orders nothing.
         if stop.load(Ordering::Relaxed) {

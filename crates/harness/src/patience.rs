@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 /// Why an end stops.
 #[derive(Debug)]
 pub enum Stop {
-    /// The ring was closed, or the end was asked to stop: that is how one end learns that the other
-    /// one is done.
+    /// The ring was closed, or the stop flag was set.
     Closed,
     /// Something that must not be.
     Failed(String),
@@ -31,13 +30,14 @@ impl Stop {
     }
 }
 
-/// After so many empty polls an end checks the clock, and yields its core: the peer may need it.
+/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may
+/// need it.
 const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
 
 /// After so long the peer is taken for dead.
 pub const LONGEST: Duration = Duration::from_secs(10);
 
-/// Waits between polls, until they have found nothing for too long.
+/// Waits between polls that find nothing, up to [`LONGEST`].
 #[derive(Debug, Default)]
 pub struct Patience<'a> {
     polls: u32,
@@ -65,7 +65,7 @@ impl<'a> Patience<'a> {
         if self.polls.is_multiple_of(POLLS_BETWEEN_LOOKS) { self.look() } else { Ok(()) }
     }
 
-    /// Yields the core, after a poll that found nothing.
+    /// Lets others have the core, after a poll that found nothing.
     ///
     /// # Errors
     /// As [`pause`](Self::pause), looked for each time.
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends_when_it_is_to_stop() {
+    fn patience_ends_with_its_stop_flag() {
         let stop = AtomicBool::new(false);
         let mut patience = Patience::until(&stop);
         assert!(patience.look().is_ok());

@@ -1,12 +1,12 @@
 //! Interleaved repetitions: A B C A B C …, each with the surroundings it ran in.
 //!
-//! Two contestants that are measured minutes apart are measured on two machines. So every round runs each
-//! contestant once; the cache line is probed between any two repetitions (a reading is the "after" of one and
-//! the "before" of the next), and the CPU time of others is counted across each. Every repetition is kept,
-//! also those that cannot be compared, with the reason.
+//! Two contestants that are measured minutes apart are measured on two machines. So every round
+//! runs each contestant once; the cache line is probed between any two repetitions (a reading is
+//! the "after" of one and the "before" of the next), and the CPU time of others is counted across
+//! each. Every repetition is kept, also those that cannot be compared, with the reason.
 //!
-//! A round takes as long as its contestants together. The shorter the repetition, the more of them pass
-//! before the cores move: several rounds of 0.3 s say more here than one of 10 s.
+//! A round takes as long as its contestants together. The shorter the repetition, the more of them
+//! pass before the cores move: several rounds of 0.3 s say more here than one of 10 s.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -28,7 +28,8 @@ pub struct Contestant<'a, M> {
 type Repetition<'a, M> = Box<dyn FnMut() -> Result<M, String> + 'a>;
 
 impl<'a, M> Contestant<'a, M> {
-    /// Names the contestant. `run` warms up, measures and verifies; its error is text for the record.
+    /// Names the contestant. `run` warms up, measures and verifies; its error is text for the
+    /// record.
     pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<M, String> + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
@@ -100,7 +101,7 @@ pub struct Record<M> {
     pub ending: Ending,
 }
 
-/// What a progress callback is told, after every repetition.
+/// The argument of a progress callback, after every repetition.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a, M> {
     /// The repetition that just ended.
@@ -115,8 +116,8 @@ pub struct Progress<'a, M> {
 
 /// Runs the contestants in turn until the plan is fulfilled, its budget spent, or `stop` set.
 ///
-/// `stop` is looked at between repetitions: a Ctrl-C handler sets it. A contestant that runs for long looks at
-/// the same flag, and returns an error if it was cut short.
+/// `stop` is looked at between repetitions: a Ctrl-C handler sets it. A contestant that runs for
+/// long looks at the same flag, and returns an error if it was cut short.
 ///
 /// # Errors
 /// What probing the surroundings reports. A contestant that fails is no error: its run says so.

@@ -3,7 +3,7 @@
 use super::Wait;
 use crate::engine::{EngineReader, EngineWriter};
 use crate::patience::{Patience, Stop};
-use crate::refusal::{ReadError, Refusal, WriteError};
+use crate::refusal::Refusal;
 use crate::sink::{Scratch, Sink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,28 +25,12 @@ pub(super) enum Miss {
     Never(Stop),
 }
 
-impl<R: Refusal<Error: Into<Miss>>> From<R> for Miss {
-    fn from(refused: R) -> Self {
-        refused.lasting().map_or(Self::NotYet, Into::into)
-    }
-}
-
-impl From<WriteError> for Miss {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::TimedOut { .. } => Self::NotYet,
-            WriteError::Closed => Self::Never(Stop::Closed),
-            other => Self::Never(Stop::failed(other)),
-        }
-    }
-}
-
-impl From<ReadError> for Miss {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::TimedOut { .. } => Self::NotYet,
-            ReadError::Lagged { missed } => Self::Lost(missed),
-            ReadError::Closed => Self::Never(Stop::Closed),
+impl From<Refusal> for Miss {
+    fn from(refused: Refusal) -> Self {
+        match refused {
+            Refusal::Full | Refusal::Empty | Refusal::TimedOut { .. } => Self::NotYet,
+            Refusal::Lagged { missed } => Self::Lost(missed),
+            Refusal::Closed => Self::Never(Stop::Closed),
             other => Self::Never(Stop::failed(other)),
         }
     }
