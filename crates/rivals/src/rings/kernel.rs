@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "the C library's message queues")]
 
 use harness::engine::{Engine, EngineReader, EngineWriter};
-use harness::refusal::{EngineError, ReadError, ReadRefused, Refusal, WriteError, WriteRefused};
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
@@ -273,12 +273,12 @@ impl<T: Transport> HalfDone<T> {
     }
 
     /// One attempt after a sleep until something can be moved, or until `timeout` is over.
-    fn sleep<V, R: Refusal>(
+    fn sleep<V>(
         &mut self,
         flags: PollFlags,
         timeout: Duration,
-        attempt: impl FnOnce(&mut Self) -> Result<V, R>,
-    ) -> Result<V, R::Error> {
+        attempt: impl FnOnce(&mut Self) -> Result<V, Refusal>,
+    ) -> Result<V, Refusal> {
         let (fd, flags): (BorrowedFd<'_>, _) = match &self.link {
             Link::Connected(fd) => (fd.as_fd(), flags),
             Link::Listening(listener) => (listener.as_fd(), PollFlags::IN),
@@ -287,36 +287,36 @@ impl<T: Transport> HalfDone<T> {
             // A failure shows at the attempt.
             let _ = poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&time));
         }
-        attempt(self).map_err(|refused| refused.lasting().unwrap_or_else(|| R::timed_out(timeout)))
+        attempt(self).map_err(|refused| refused.lasting().unwrap_or(Refusal::TimedOut { after: timeout }))
     }
 }
 
 impl<T: Transport> EngineWriter for HalfDone<T> {
-    fn try_write(&mut self, message: &[u8]) -> Result<(), WriteRefused> {
+    fn try_write(&mut self, message: &[u8]) -> Result<(), Refusal> {
         match self.go_on(message.len(), |fd, done| T::write(fd, &message[done..])) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(WriteRefused::Closed),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(WriteRefused::Full),
-            Err(error) => Err(WriteRefused::Failed(EngineError::failed("write", error).into())),
+            Ok(false) => Err(Refusal::Closed),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Refusal::Full),
+            Err(error) => Err(Refusal::Failed(EngineError::failed("write", error).into())),
         }
     }
 
-    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), WriteError> {
+    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), Refusal> {
         self.sleep(PollFlags::OUT, timeout, |end| end.try_write(message))
     }
 }
 
 impl<T: Transport> EngineReader for HalfDone<T> {
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
+    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal> {
         match self.go_on(buffer.len(), |fd, done| T::read(fd, &mut buffer[done..])) {
             Ok(true) => Ok(buffer.len()),
-            Ok(false) => Err(ReadRefused::Closed),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(ReadRefused::Empty),
-            Err(error) => Err(ReadRefused::Failed(EngineError::failed("read", error).into())),
+            Ok(false) => Err(Refusal::Closed),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Refusal::Empty),
+            Err(error) => Err(Refusal::Failed(EngineError::failed("read", error).into())),
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, ReadError> {
+    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, Refusal> {
         self.sleep(PollFlags::IN, timeout, |end| end.try_read(buffer))
     }
 }
