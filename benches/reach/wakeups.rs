@@ -8,7 +8,7 @@
 use crate::text;
 use harness::child::{other_end_of, under};
 use harness::table::{Finding, Row};
-use seqring::{Config, Delivery, ReadError, Ring, Role, SlotClass, Start, Waiting};
+use seqring::{Config, Delivery, ReadError, Ring, Role, SlotClass, Start, WaitStrategy};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ fn write_to_sleepers() -> Result<(), String> {
     thread::scope(|scope| {
         for _ in 0..READERS {
             let mut reader = ring.reader(Start::Next).map_err(text)?;
-            reader.set_waiting(Waiting::SLEEPING);
+            reader.set_wait_strategy(WaitStrategy::SLEEPING);
             scope.spawn(move || {
                 let mut out = [0; BYTES];
                 while !matches!(reader.read(&mut out), Err(ReadError::Closed)) {}

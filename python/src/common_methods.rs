@@ -174,7 +174,7 @@ macro_rules! reading_endpoint {
                 meta: &mut Vec<u8>,
                 mut copy: impl FnMut(crate::output::Payload<'_>) -> R,
             ) -> Result<(seqring::Received, R), seqring::TryReadError> {
-                let received = self.try_read_with(|bytes| copy(crate::output::Payload::Racy(bytes)))?;
+                let received = self.try_read_with(|bytes| copy(crate::output::Payload::RacyBytes(bytes)))?;
                 meta.clear();
                 meta.extend_from_slice(self.metadata());
                 Ok(received)

@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
-use seqring::{JoinError, RingError, TryReadError, TryWriteError};
+use seqring::{RegisterError, RingError, TryReadError, TryWriteError};
 
 /// The exception of that name, made with `args`.
 fn make<'py, A>(py: Python<'py>, name: &str, args: A) -> PyErr
@@ -112,16 +112,16 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
     }
 }
 
-pub(crate) fn joining(py: Python<'_>, error: JoinError) -> PyErr {
+pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {
     let text = error.to_string();
     match error {
-        JoinError::WriterTaken { pid } => make(py, "WriterTaken", (text, pid)),
-        JoinError::TableFull { holders } => make(py, "TableFull", (text, holders.len())),
-        JoinError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
-        JoinError::Forked => forked(py, "ring"),
-        JoinError::Closed => make(py, "Closed", (text,)),
-        JoinError::Corrupt(_) => make(py, "Corrupt", (text,)),
-        JoinError::Delivery { .. } | JoinError::NotParked { .. } => make(py, "JoinError", (text,)),
+        RegisterError::WriterTaken { pid } => make(py, "WriterTaken", (text, pid)),
+        RegisterError::TableFull { holders } => make(py, "TableFull", (text, holders.len())),
+        RegisterError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
+        RegisterError::Forked => forked(py, "ring"),
+        RegisterError::Closed => make(py, "Closed", (text,)),
+        RegisterError::Corrupt(_) => make(py, "Corrupt", (text,)),
+        RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => make(py, "RegisterError", (text,)),
     }
 }
 

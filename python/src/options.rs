@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use seqring::{Delivery, SlotClass, Start, Unfinished, Waiting, Writers};
+use seqring::{Delivery, SlotClass, Start, Redelivery, WaitStrategy, Writers};
 use std::time::Duration;
 
 fn unknown<T>(what: &str, known: &str, found: &str) -> PyResult<T> {
@@ -51,11 +51,11 @@ pub(crate) fn slot_class_word(class: SlotClass) -> &'static str {
     }
 }
 
-pub(crate) fn unfinished(word: &str) -> PyResult<Unfinished> {
+pub(crate) fn redelivery(word: &str) -> PyResult<Redelivery> {
     match word {
-        "redeliver" => Ok(Unfinished::Redeliver),
-        "drop" => Ok(Unfinished::Drop),
-        other => unknown("unfinished", "\"redeliver\" or \"drop\"", other),
+        "redeliver" => Ok(Redelivery::Redeliver),
+        "drop" => Ok(Redelivery::Drop),
+        other => unknown("redelivery", "\"redeliver\" or \"drop\"", other),
     }
 }
 
@@ -88,12 +88,12 @@ impl StartWord {
     }
 }
 
-pub(crate) fn waiting(word: &str) -> PyResult<Waiting> {
+pub(crate) fn waiting(word: &str) -> PyResult<WaitStrategy> {
     match word {
-        "balanced" => Ok(Waiting::BALANCED),
-        "spinning" => Ok(Waiting::SPINNING),
-        "streaming" => Ok(Waiting::STREAMING),
-        "sleeping" => Ok(Waiting::SLEEPING),
+        "balanced" => Ok(WaitStrategy::BALANCED),
+        "spinning" => Ok(WaitStrategy::SPINNING),
+        "streaming" => Ok(WaitStrategy::STREAMING),
+        "sleeping" => Ok(WaitStrategy::SLEEPING),
         other => unknown("waiting", "\"balanced\", \"spinning\", \"streaming\" or \"sleeping\"", other),
     }
 }

@@ -4,7 +4,7 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
-use seqring::Racy;
+use seqring::RacyBytes;
 
 /// From here on a copy takes longer than letting go of the interpreter and getting it back.
 pub(crate) const LARGE: usize = 64 << 10;
@@ -15,11 +15,11 @@ const HUGE: usize = 4 << 20;
 /// The bytes of a message: such as may be overwritten at this moment, or a taker's own.
 #[derive(Clone, Copy)]
 pub(crate) enum Payload<'a> {
-    Racy(Racy<'a>),
+    RacyBytes(RacyBytes<'a>),
     Own(&'a [u8]),
 }
 
-// SAFETY: the one thing that is not `Send` by itself is the address in a `Racy`: of memory that is alive for `'a` on
+// SAFETY: the one thing that is not `Send` by itself is the address in a `RacyBytes`: of memory that is alive for `'a` on
 // every thread, and accessed atomically.
 unsafe impl Send for Payload<'_> {}
 
@@ -27,7 +27,7 @@ impl Payload<'_> {
     #[inline]
     pub(crate) fn len(self) -> usize {
         match self {
-            Payload::Racy(bytes) => bytes.len(),
+            Payload::RacyBytes(bytes) => bytes.len(),
             Payload::Own(bytes) => bytes.len(),
         }
     }
@@ -45,7 +45,7 @@ impl Payload<'_> {
     #[inline]
     fn copy(self, out: &mut [u8]) {
         match self {
-            Payload::Racy(bytes) => bytes.copy_to_slice(out),
+            Payload::RacyBytes(bytes) => bytes.copy_to_slice(out),
             Payload::Own(bytes) => out.copy_from_slice(bytes),
         }
     }

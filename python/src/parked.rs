@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Parked {
     content: Mutex<Option<seqring::Parked>>,
-    ticket: seqring::Ticket,
+    ticket: seqring::ParkTicket,
     born: Generation,
 }
 

@@ -71,7 +71,7 @@ impl Reader {
         let hold = self.receiving.cell.hold(py, Deadline::after(None)?)?.expect("no deadline");
         match hold.take().endpoint.park() {
             Ok(parked) => Ok(Parked::new(parked)),
-            Err(_) => Err(errors::joining(py, seqring::JoinError::NotParked { entry: 0 })),
+            Err(_) => Err(errors::joining(py, seqring::RegisterError::NotParked { entry: 0 })),
         }
     }
 }

@@ -144,7 +144,7 @@ impl Ring {
     /// `observers`: `Observer.open` may read along; then claims are private memory. `keep`: the ring stays when the last process
     /// lets go of it, until `Ring.unlink`.
     /// `evict_after`: gated: so many seconds may a reader that lives hold writers back; then it skips to the newest message, and
-    /// is told by `Lagged`. `unfinished`: queue: what a taker had not done with when it died goes to another (`"redeliver"`, if
+    /// is told by `Lagged`. `redelivery`: queue: what a taker had not done with when it died goes to another (`"redeliver"`, if
     /// `None`), or is gone (`"drop"`).
     ///
     /// Raises `RingExists`, `NoSpace`, `ValueError`.
@@ -152,7 +152,7 @@ impl Ring {
     #[pyo3(signature = (
         slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=16, participants=None,
         shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
-        shared=true, observers=false, keep=false, evict_after=None, unfinished=None,
+        shared=true, observers=false, keep=false, evict_after=None, redelivery=None,
     ))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     fn create<'py>(
@@ -176,7 +176,7 @@ impl Ring {
         observers: bool,
         keep: bool,
         evict_after: Option<f64>,
-        unfinished: Option<&str>,
+        redelivery: Option<&str>,
     ) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
         let frame = match (shape, dtype) {
@@ -190,8 +190,8 @@ impl Ring {
         if let Some(seconds) = evict_after {
             config = config.evict_after(options::patience(seconds)?);
         }
-        if let Some(word) = unfinished {
-            config = config.unfinished(options::unfinished(word)?);
+        if let Some(word) = redelivery {
+            config = config.redelivery(options::redelivery(word)?);
         }
         let name = match name {
             Some(name) => name,
@@ -225,7 +225,7 @@ impl Ring {
     fn writer<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Writer>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut writer = py.detach(|| ring.writer()).map_err(|error| errors::joining(py, error))?;
-        writer.set_waiting(waiting);
+        writer.set_wait_strategy(waiting);
         made(py, Writer::new(writer, ring))
     }
 
@@ -243,11 +243,11 @@ impl Ring {
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting, start) = (self.ring(py)?, options::waiting(waiting)?, start.start()?);
         let mut reader = py.detach(|| ring.reader(start)).map_err(|error| errors::joining(py, error))?;
-        reader.set_waiting(waiting);
+        reader.set_wait_strategy(waiting);
         made(py, Reader::new(reader, &ring, skip_lost))
     }
 
-    /// Takes up a parked reader where it was: see `Reader.park`. Raises `JoinError` if it is not parked any more.
+    /// Takes up a parked reader where it was: see `Reader.park`. Raises `RegisterError` if it is not parked any more.
     #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false))]
     fn resume<'py>(
         &self,
@@ -257,15 +257,15 @@ impl Ring {
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
-        let ticket = seqring::Ticket { entry: ticket.0, state: ticket.1 };
+        let ticket = seqring::ParkTicket { entry: ticket.0, state: ticket.1 };
         let mut reader = ring.resume(ticket).map_err(|error| errors::joining(py, error))?;
-        reader.set_waiting(waiting);
+        reader.set_wait_strategy(waiting);
         made(py, Reader::new(reader, &ring, skip_lost))
     }
 
     /// The sequence that the reader of that ticket reads next, in whichever process; `None` once it left.
     fn position_of(&self, py: Python<'_>, ticket: (usize, u64)) -> PyResult<Option<u64>> {
-        Ok(self.ring(py)?.position_of(seqring::Ticket { entry: ticket.0, state: ticket.1 }))
+        Ok(self.ring(py)?.position_of(seqring::ParkTicket { entry: ticket.0, state: ticket.1 }))
     }
 
     /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
@@ -273,7 +273,7 @@ impl Ring {
     fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut taker = py.detach(|| ring.taker()).map_err(|error| errors::joining(py, error))?;
-        taker.set_waiting(waiting);
+        taker.set_wait_strategy(waiting);
         made(py, Taker::new(taker, &ring))
     }
 
@@ -353,16 +353,16 @@ impl Ring {
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let ring = self.ring(py)?;
         let participants = ring.participants().into_iter().map(|one| {
-            let figures = PyDict::new(py);
-            figures.set_item("entry", one.entry)?;
-            figures.set_item("role", role_word(one.role))?;
-            figures.set_item("pid", one.pid)?;
-            figures.set_item("alive", one.alive)?;
-            figures.set_item("position", one.position)?;
-            figures.set_item("lag", one.lag)?;
-            figures.set_item("missed", one.missed)?;
-            figures.set_item("sleeps", one.sleeps)?;
-            Ok(figures)
+            let stats = PyDict::new(py);
+            stats.set_item("entry", one.entry)?;
+            stats.set_item("role", role_word(one.role))?;
+            stats.set_item("pid", one.pid)?;
+            stats.set_item("alive", one.alive)?;
+            stats.set_item("position", one.position)?;
+            stats.set_item("lag", one.lag)?;
+            stats.set_item("missed", one.missed)?;
+            stats.set_item("sleeps", one.sleeps)?;
+            Ok(stats)
         });
         let participants = participants.collect::<PyResult<Vec<_>>>()?;
         let make = py.import("seqring._stats")?.getattr("make")?;

@@ -30,7 +30,7 @@ impl Endpoint for seqring::Taker {
     fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError> {
         let copy = |payload: Payload<'_>| match payload {
             Payload::Own(bytes) => out[..bytes.len()].copy_from_slice(bytes),
-            Payload::Racy(_) => unreachable!("what is taken is the taker's own"),
+            Payload::RacyBytes(_) => unreachable!("what is taken is the taker's own"),
         };
         self.receive(meta, copy).map(|(received, ())| received)
     }

@@ -10,7 +10,7 @@ use crate::timeout::Deadline;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use seqring::{Delivery, Extras, Ring, Role, SlotClass, TryWriteError};
+use seqring::{Delivery, MessageHeader, Ring, Role, SlotClass, TryWriteError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ impl Beside {
         self.tag == 0 && self.meta.is_empty()
     }
 
-    pub(crate) fn extras(&self) -> Extras<'_> {
-        Extras { tag: self.tag, metadata: &self.meta }
+    pub(crate) fn extras(&self) -> MessageHeader<'_> {
+        MessageHeader { tag: self.tag, metadata: &self.meta }
     }
 }
 

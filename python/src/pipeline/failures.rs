@@ -61,7 +61,7 @@ pub(crate) fn raised(py: Python<'_>, error: PipelineError) -> PyErr {
         PipelineError::TimedOut { .. } => errors::timed_out(py, "item", None),
         PipelineError::Stuck { workers } => make(py, "Stuck", (workers.join(", "),)),
         PipelineError::Read(ReadError::Forked) => errors::forked(py, "pipeline"),
-        PipelineError::Ticket { .. }
+        PipelineError::ParkTicket { .. }
         | PipelineError::Deserted { .. }
         | PipelineError::AllHeld { .. }
         | PipelineError::Read(_) => make(py, "PipelineError", (text,)),

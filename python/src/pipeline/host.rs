@@ -132,7 +132,7 @@ impl Host {
     /// Messages issued, items done, messages in flight, items copied, and of each producer what it made, failed at, its
     /// seconds at work, and how often it was replaced.
     #[expect(clippy::type_complexity, reason = "a tuple for Python")]
-    fn figures(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64, u64)>)> {
+    fn stats(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Vec<(u64, u64, f64, u64)>)> {
         let deadline = Deadline::after(None)?;
         let progress = self.cell.hold(py, deadline)?.expect("no deadline").get().progress();
         let producers = progress.producers.iter();
