@@ -15,9 +15,8 @@ use std::time::Duration;
 
 use crate::class::{LineClass, Placement};
 use crate::clock::Moment;
-use crate::others::is_disturbed;
 use crate::plan::{Ending, Plan};
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, is_disturbed};
 
 /// A named thing to measure: a closure that runs one repetition and returns its measurement.
 pub struct Contestant<'a, M> {
@@ -32,11 +31,6 @@ impl<'a, M> Contestant<'a, M> {
     /// record.
     pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<M, String> + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
-    }
-
-    /// The name, as it stands in tables.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 }
 
@@ -73,11 +67,6 @@ pub enum Standing {
 }
 
 impl<M> Run<M> {
-    /// What the two line readings say.
-    pub fn placement(&self) -> Placement {
-        Placement::of(self.line_before, self.line_after)
-    }
-
     /// Whether it may be compared; the first reason that applies if not: failed, disturbed, moved.
     pub fn standing(&self) -> Standing {
         if self.outcome.is_err() {
@@ -85,7 +74,9 @@ impl<M> Run<M> {
         } else if is_disturbed(self.others, self.elapsed) {
             Standing::Disturbed
         } else {
-            self.placement().steady().map_or(Standing::Moved, Standing::Comparable)
+            Placement::of(self.line_before, self.line_after)
+                .steady()
+                .map_or(Standing::Moved, Standing::Comparable)
         }
     }
 }
