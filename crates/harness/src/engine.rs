@@ -203,9 +203,8 @@ pub trait EngineReader: Send {
     /// no more are there. Messages that were lost on the way are counted and do not end the batch.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read) if there is nothing to report of;
-    /// [`Refusal::OtherLength`] for a message of another length, which is lost with those of
-    /// this call before it.
+    /// As [`try_read`](Self::try_read) if there is nothing to report of; [`Refusal::OtherLength`]
+    /// for a message of another length, which is lost with those of this call before it.
     fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
         read_one_by_one(self, message_bytes, buffer)
     }

@@ -1,5 +1,5 @@
-//! The shared part of all measurements: `perf`, the benches, the laboratory, and the comparison with
-//! rivals.
+//! The shared part of all measurements: `perf`, the benches, the laboratory, and the comparison
+//! with rivals.
 //!
 //! The machine of this project is a VM whose two cores move over the host during a measurement, and
 //! which other processes use too. The same code reads 33 or 600 million messages a second

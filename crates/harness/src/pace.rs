@@ -36,8 +36,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// A schedule of `per_second` (at least 1) starts a second, the first of them at `start`. Writers
-    /// that share `start` start together.
+    /// A schedule of `per_second` (at least 1) starts a second, the first of them at `start`.
+    /// Writers that share `start` start together.
     pub const fn starting_at(start: Moment, per_second: u64) -> Self {
         Self { start, per_second, next: 0 }
     }

@@ -1,10 +1,10 @@
 //! The surroundings of a repetition: the distance of its cores, and the CPU time that others took.
 //!
-//! Two spinning ends need two cores at the same moment. If another process runs on one of them for a
-//! third of the time, the pair does not lose a third: each end waits for the turn of the other, and
-//! the line round trip, taken between two disturbances, stays normal. On the project's machine such
-//! a neighbour turned 45 GB/s into 14 while every line reading was "near". So a repetition also
-//! carries the CPU time that others used meanwhile, and the time that the hypervisor withheld
+//! Two spinning ends need two cores at the same moment. If another process runs on one of them for
+//! a third of the time, the pair does not lose a third: each end waits for the turn of the other,
+//! and the line round trip, taken between two disturbances, stays normal. On the project's machine
+//! such a neighbour turned 45 GB/s into 14 while every line reading was "near". So a repetition
+//! also carries the CPU time that others used meanwhile, and the time that the hypervisor withheld
 //! ("steal").
 //!
 //! Others = the busy time of all CPUs (`/proc/stat`, in ticks of 10 ms) less the time of this
@@ -19,8 +19,8 @@ use rustix::param::clock_ticks_per_second;
 use crate::line::LineProbe;
 use crate::usage::{Usage, Who};
 
-/// A repetition is disturbed if others took more than this share of one core. Less changed no median
-/// by more than the spread of the runs.
+/// A repetition is disturbed if others took more than this share of one core. Less changed no
+/// median by more than the spread of the runs.
 const DISTURBED_SHARE: f64 = 0.05;
 
 /// Less is not distinguishable from nothing: `/proc/stat` counts in ticks of 10 ms, and may be one
