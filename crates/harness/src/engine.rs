@@ -3,11 +3,11 @@
 //!
 //! An [`Engine`] is a ring that exists; it hands out writers and readers, each owned by one thread.
 //! Everything is generic and nothing is a trait object: at 8 bytes and hundreds of millions of
-//! messages a second a call through a table would be what is measured.
+//! messages a second the measurement would be that of a call through a table.
 //!
 //! An engine translates and does nothing else: no buffering, no batching of its own, no cache. What
-//! it cannot do it says in its [`Capabilities`], and refuses in `create`; it never does something
-//! similar instead.
+//! it cannot do is missing from its [`Capabilities`], and refused in `create`; it never does
+//! something similar instead.
 
 use std::hint::spin_loop;
 use std::thread::yield_now;
@@ -87,7 +87,7 @@ pub trait EngineWriter: Send {
     /// `fill` must put every byte. The sink is write-only where a reader may be copying from the
     /// same bytes, as in a lossy ring: no `&mut [u8]` to them may exist there
     /// ([`Sink::as_mut_slice`]). An engine that can fill in place ignores `scratch`. As given here
-    /// the message is built in `scratch` and copied: [`Capabilities::writes_in_place`] says which.
+    /// the message is built in `scratch` and copied: see [`Capabilities::writes_in_place`].
     ///
     /// # Errors
     /// As [`try_write`](Self::try_write); `fill` may have run without effect.
@@ -167,7 +167,7 @@ pub trait EngineReader: Send {
     /// The bytes are the message's and stay so while `view` runs. An engine shows them where they
     /// lie only if no writer can overwrite them meanwhile, and ignores `scratch` then; by default
     /// they are copied to `scratch`, which must have been made for the ring's largest message:
-    /// [`Capabilities::reads_in_place`] says which.
+    /// see [`Capabilities::reads_in_place`].
     ///
     /// # Errors
     /// As [`try_read`](Self::try_read); `view` has not run then.

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
 //! | Does a contestant do what it must? | [`conformance`] |
-//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] says how long, [`summary`] what came out |
+//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] sets the duration, [`summary`] has the results |
 //! | Which repetitions may be compared? | [`class`] by [`mod@line`]; [`surroundings`] reads the line and the CPU time of others |
 //! | What could the best possible ring do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |

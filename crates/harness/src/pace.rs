@@ -22,7 +22,7 @@ use crate::clock::Moment;
 /// Spun before each intended start, at most: what a sleep is usually late by.
 const SPIN: Duration = Duration::from_micros(70);
 
-/// One sleep, at most: the stop flag is looked at in between.
+/// One sleep, at most: the stop flag is checked in between.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;

@@ -3,7 +3,7 @@
 use crate::content::Content;
 use crate::patience::Stop;
 
-/// What a ring says of a message that it gave.
+/// The number and length of a message, as the ring reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Its number; the expected one where a ring does not number its messages.
@@ -56,7 +56,7 @@ impl<C: Content, N: Next> Receiver<C, N> {
         Self { content, next, expected: 0, tally: Tally::default() }
     }
 
-    /// Reads so many times; each gives a message or says how many are missed.
+    /// Reads so many times; each returns a message or the number of missed ones.
     ///
     /// # Errors
     /// Why a read gave neither; [`Stop::Failed`] for a message that is torn, or not the one that is

@@ -6,7 +6,7 @@
 //! each. Every repetition is kept, also those that cannot be compared, with the reason.
 //!
 //! A round takes as long as its contestants together. The shorter the repetition, the more of them
-//! pass before the cores move: several rounds of 0.3 s say more here than one of 10 s.
+//! pass before the cores move: several rounds of 0.3 s are worth more here than one of 10 s.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -107,11 +107,12 @@ pub struct Progress<'a, M> {
 
 /// Runs the contestants in turn until the plan is fulfilled, its budget spent, or `stop` set.
 ///
-/// `stop` is looked at between repetitions: a Ctrl-C handler sets it. A contestant that runs for
-/// long looks at the same flag, and returns an error if it was cut short.
+/// `stop` is checked between repetitions: a Ctrl-C handler sets it. A contestant that runs for
+/// long checks the same flag, and returns an error if it was cut short.
 ///
 /// # Errors
-/// What probing the surroundings reports. A contestant that fails is no error: its run says so.
+/// What probing the surroundings reports. A contestant that fails is no error: the failure is in
+/// its run.
 ///
 /// # Cost
 /// One probe for each repetition and one more; nothing runs beside a repetition.

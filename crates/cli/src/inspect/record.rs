@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 /// A segment, or a file that has the name of one.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Record {
+pub(crate) enum SegmentRecord {
     Ring(Box<RingRecord>),
     Unusable { path: String, unusable: String },
 }
@@ -54,11 +54,11 @@ pub(crate) struct ParticipantRecord {
     pub(crate) passed_per_second: Option<f64>,
 }
 
-impl Record {
+impl SegmentRecord {
     pub(crate) fn of(found: &Found) -> Self {
         match &found.segment {
-            Ok(segment) => Record::Ring(Box::new(RingRecord::new(segment, &segment.figures(), None))),
-            Err(error) => Record::Unusable { path: shown(&found.path), unusable: error.to_string() },
+            Ok(segment) => SegmentRecord::Ring(Box::new(RingRecord::new(segment, &segment.figures(), None))),
+            Err(error) => SegmentRecord::Unusable { path: shown(&found.path), unusable: error.to_string() },
         }
     }
 }
