@@ -4,7 +4,7 @@ use super::record::shown;
 use super::{Common, bytes};
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{Found, Location, Ring, RingError, Segment};
+use seqring::{SegmentEntry, Location, Ring, RingError, Segment};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -63,7 +63,7 @@ pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     Ok(!options.remove || records.iter().all(|record| record.verdict != Verdict::Failed))
 }
 
-fn judge(found: &Found, options: &GcOptions) -> GcRecord {
+fn judge(found: &SegmentEntry, options: &GcOptions) -> GcRecord {
     let (verdict, why) = match &found.segment {
         Ok(segment) => match verdict(segment, options) {
             Ok(verdict) => (verdict, None),

@@ -1,6 +1,6 @@
 //! A segment in the JSON output.
 
-use seqring::{Delivery, Figures, Found, Role, Segment, SlotClass, Stream, Writers};
+use seqring::{Delivery, Figures, SegmentEntry, Role, Segment, SlotClass, Stream, Writers};
 use serde::Serialize;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -55,7 +55,7 @@ pub(crate) struct ParticipantRecord {
 }
 
 impl SegmentRecord {
-    pub(crate) fn of(found: &Found) -> Self {
+    pub(crate) fn of(found: &SegmentEntry) -> Self {
         match &found.segment {
             Ok(segment) => SegmentRecord::Ring(Box::new(RingRecord::new(segment, &segment.figures(), None))),
             Err(error) => SegmentRecord::Unusable { path: shown(&found.path), unusable: error.to_string() },

@@ -103,7 +103,7 @@ pub(crate) fn run(assignment: &StormAssignment) -> Result<bool> {
 
 /// In a test build, workers sometimes sleep between two steps of a protocol, so that most kills
 /// strike there.
-#[cfg(seqring_stops)]
+#[cfg(seqring_failpoints)]
 fn linger_at_points() {
     seqring::stopping::on_stop(|_| {
         if fastrand::u8(..) == 0 {
@@ -112,5 +112,5 @@ fn linger_at_points() {
     });
 }
 
-#[cfg(not(seqring_stops))]
+#[cfg(not(seqring_failpoints))]
 fn linger_at_points() {}
