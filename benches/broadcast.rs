@@ -10,7 +10,7 @@ mod common;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harness::pin::{CorePair, pin_to};
-use seqring::{Config, Reader, Ring, Start, Waiting};
+use seqring::{Config, Reader, Ring, Start, WaitStrategy};
 use std::thread;
 
 const SLOTS: usize = 1024;
@@ -45,13 +45,13 @@ fn deliver(criterion: &mut Criterion) {
 
 fn reader(ring: &Ring) -> Reader {
     let mut reader = ring.reader(Start::Next).expect("room for a reader");
-    reader.set_waiting(Waiting::SPINNING);
+    reader.set_wait_strategy(WaitStrategy::SPINNING);
     reader
 }
 
 fn write_until_closed(ring: &Ring) {
     let mut writer = ring.writer().expect("no other writer");
-    writer.set_waiting(Waiting::SPINNING);
+    writer.set_wait_strategy(WaitStrategy::SPINNING);
     let mut message = [0; BYTES];
     for sequence in 0_u64.. {
         message[..8].copy_from_slice(&sequence.to_le_bytes());

@@ -11,7 +11,7 @@ mod common;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harness::pin::{CorePair, pin_to};
-use seqring::{Config, Ring, SlotClass, Start, Waiting};
+use seqring::{Config, Ring, SlotClass, Start, WaitStrategy};
 use std::thread;
 
 /// Slot class, slots, bytes.
@@ -34,7 +34,7 @@ fn receive(criterion: &mut Criterion) {
             let ring =
                 Ring::heap(&Config::new(slots, bytes).slot_class(class)).expect("a valid configuration");
             let mut reader = ring.reader(Start::Next).expect("room for a reader");
-            reader.set_waiting(Waiting::SPINNING);
+            reader.set_wait_strategy(WaitStrategy::SPINNING);
             thread::scope(|scope| {
                 scope.spawn(|| {
                     pin_to(cores.theirs()).expect("an allowed core");
@@ -53,7 +53,7 @@ fn receive(criterion: &mut Criterion) {
 
 fn write_until_closed(ring: &Ring, bytes: usize) {
     let mut writer = ring.writer().expect("no other writer");
-    writer.set_waiting(Waiting::SPINNING);
+    writer.set_wait_strategy(WaitStrategy::SPINNING);
     let mut message = vec![0; bytes];
     for sequence in 0_u64.. {
         message[..8].copy_from_slice(&sequence.to_le_bytes());

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example lossy_video`
 
-use seqring::{Config, Delivery, Extras, ReadError, Ring, Start};
+use seqring::{Config, Delivery, MessageHeader, ReadError, Ring, Start};
 use std::error::Error;
 use std::thread;
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let filming = thread::spawn(move || -> Result<(), seqring::WriteError> {
         for n in 0..FRAMES {
             let image = vec![n as u8; WIDTH * HEIGHT];
-            camera.write_with(&image, &Extras { tag: n, metadata: &[] })?;
+            camera.write_with(&image, &MessageHeader { tag: n, metadata: &[] })?;
         }
         Ok(())
     });

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example work_queue`
 
-use seqring::{Config, Delivery, ReadError, Ring, Taker, Waiting, WriteError, Writer};
+use seqring::{Config, Delivery, ReadError, Ring, Taker, WaitStrategy, WriteError, Writer};
 use std::error::Error;
 use std::thread;
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut feeding, mut working) = (Vec::new(), Vec::new());
     for _ in 0..WORKERS {
         let mut taker = ring.taker()?;
-        taker.set_waiting(Waiting::SLEEPING); // Perhaps there are more of them than cores.
+        taker.set_wait_strategy(WaitStrategy::SLEEPING); // Perhaps there are more of them than cores.
         working.push(thread::spawn(move || work(taker)));
     }
     // All of them are there before the first leaves: without a writer the queue is closed.

@@ -5,7 +5,7 @@ use harness::peer::Peers;
 use harness::repeat::Contestant;
 use harness::table::judge::{Bound, by_ratio};
 use harness::table::{Figures, Finding, Row, Session};
-use seqring::pipeline::{Order, Pipeline};
+use seqring::pipeline::{ItemOrder, Pipeline};
 
 const BYTES: usize = 12_000;
 const PRODUCERS: usize = 2;
@@ -24,7 +24,7 @@ fn row(name: &'static str, peers: Peers) -> Row {
 
 fn measure(session: &Session, name: &str, peers: Peers) -> Result<Finding, String> {
     let duration = session.effort.repetition;
-    let mut contestants = [Order::Unordered, Order::Ordered].map(|order| {
+    let mut contestants = [ItemOrder::Unordered, ItemOrder::Ordered].map(|order| {
         let pipeline = Pipeline::new().bytes(BYTES).producers(PRODUCERS).order(order);
         Contestant::new(format!("{order:?}"), move || {
             let items = Work::Fill.start(peers, &pipeline)?;

@@ -66,7 +66,7 @@ fn ring() -> Result<Ring, String> {
 
 fn join(ring: &Ring, readers: usize) -> Result<(Writer, Vec<Reader>), String> {
     let readers: Result<_, _> = (0..readers).map(|_| ring.reader(Start::Next)).collect();
-    let failed = |error: seqring::JoinError| error.to_string();
+    let failed = |error: seqring::RegisterError| error.to_string();
     Ok((ring.writer().map_err(failed)?, readers.map_err(failed)?))
 }
 

@@ -188,7 +188,7 @@ fn echo(ask: &Ring, answer: &Ring, wait: Wait) -> Result<(), Stop> {
 }
 
 fn echo_content(ask: &Ring, answer: &Ring, wait: Wait, mut content: impl Content) -> Result<(), Stop> {
-    let failed = |error: seqring::JoinError| Stop::Failed(error.to_string());
+    let failed = |error: seqring::RegisterError| Stop::Failed(error.to_string());
     let mut reader = ask.reader(Start::Next).map_err(failed)?;
     let mut writer = answer.writer().map_err(failed)?;
     wait::set_reader(&mut reader, wait);

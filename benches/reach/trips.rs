@@ -104,7 +104,7 @@ impl Trip {
     fn repetition(&self, wait: Wait) -> Result<Figures, String> {
         let rings =
             [SharedRing::create(self.peers, &self.config)?, SharedRing::create(self.peers, &self.config)?];
-        let failed = |error: seqring::JoinError| error.to_string();
+        let failed = |error: seqring::RegisterError| error.to_string();
         let mut writer = rings[0].ring.writer().map_err(failed)?;
         let mut reader = rings[1].ring.reader(Start::Next).map_err(failed)?;
         wait::set_writer(&mut writer, wait);

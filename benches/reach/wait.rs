@@ -2,7 +2,7 @@
 
 use harness::patience::{Patience, Stop};
 use harness::receiver::{Arrival, Got, Next};
-use seqring::{ReadError, Reader, Received, TryReadError, TryWriteError, Waiting, WriteError, Writer};
+use seqring::{ReadError, Reader, Received, TryReadError, TryWriteError, WaitStrategy, WriteError, Writer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use std::str::FromStr;
 pub(crate) enum Wait {
     /// `try_` calls, and so many PAUSEs after one that found nothing.
     Pauses(u32),
-    /// `read` and `write` with [`Waiting::SPINNING`].
+    /// `read` and `write` with [`WaitStrategy::SPINNING`].
     Spinning,
 }
 
@@ -160,13 +160,13 @@ fn not_written(error: WriteError) -> Stop {
 /// Prepares a reader for `wait`.
 pub(crate) fn set_reader(reader: &mut Reader, wait: Wait) {
     if wait == Wait::Spinning {
-        reader.set_waiting(Waiting::SPINNING);
+        reader.set_wait_strategy(WaitStrategy::SPINNING);
     }
 }
 
 /// Prepares a writer for `wait`.
 pub(crate) fn set_writer(writer: &mut Writer, wait: Wait) {
     if wait == Wait::Spinning {
-        writer.set_waiting(Waiting::SPINNING);
+        writer.set_wait_strategy(WaitStrategy::SPINNING);
     }
 }

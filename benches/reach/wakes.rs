@@ -7,7 +7,7 @@
 use crate::part::Part;
 use crate::tool;
 use harness::table::{Finding, Row};
-use seqring::{Config, Delivery, ReadError, Ring, Role, SlotClass, Start, Waiting};
+use seqring::{Config, Delivery, ReadError, Ring, Role, SlotClass, Start, WaitStrategy};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,12 +45,12 @@ fn measure() -> Result<Finding, String> {
 pub(crate) fn write_to_sleepers() -> Result<(), String> {
     let config = Config::new(64, BYTES).slot_class(SlotClass::Lines).delivery(Delivery::Lossy);
     let ring = Ring::heap(&config).map_err(|error| error.to_string())?;
-    let failed = |error: seqring::JoinError| error.to_string();
+    let failed = |error: seqring::RegisterError| error.to_string();
     let mut writer = ring.writer().map_err(failed)?;
     thread::scope(|scope| {
         for _ in 0..READERS {
             let mut reader = ring.reader(Start::Next).map_err(failed)?;
-            reader.set_waiting(Waiting::SLEEPING);
+            reader.set_wait_strategy(WaitStrategy::SLEEPING);
             scope.spawn(move || {
                 let mut out = [0; BYTES];
                 while !matches!(reader.read(&mut out), Err(ReadError::Closed)) {}

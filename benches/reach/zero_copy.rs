@@ -63,7 +63,7 @@ fn config(bytes: usize) -> Config {
 /// One thread on both ends: what is filled is what is shown.
 fn compare_addresses() -> Result<(), String> {
     let ring = Ring::heap(&config(LARGE)).map_err(|error| error.to_string())?;
-    let failed = |error: seqring::JoinError| error.to_string();
+    let failed = |error: seqring::RegisterError| error.to_string();
     let (mut reader, mut writer) =
         (ring.reader(Start::Next).map_err(failed)?, ring.writer().map_err(failed)?);
     for number in 0..COMPARED {

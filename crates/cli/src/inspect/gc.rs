@@ -4,7 +4,7 @@ use super::record::shown;
 use super::{Common, bytes};
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{SegmentEntry, Location, Ring, RingError, Segment};
+use seqring::{Location, Ring, RingError, Segment, SegmentEntry};
 use serde::Serialize;
 use std::io::{self, Write};
 
