@@ -11,7 +11,7 @@
 
 mod common;
 
-#[path = "../src/copy/mod.rs"]
+#[path = "../src/memory/copy/mod.rs"]
 #[allow(unused, reason = "what the library and its tests need of it, and this bench does not")]
 mod copy;
 

@@ -50,19 +50,19 @@
 //! | [`Delivery::Gated`], [`Lossy`](Delivery::Lossy), [`Queue`](Delivery::Queue) | nothing is lost; writers never wait, and slow readers are told what they lost; each message goes to one [`Taker`] |
 //! | [`Writers::Many`] | as many [`Ring::writer`]s as come, in the order in which their writes end |
 //! | [`Writer::write`], [`Reader::read`], [`Taker::take`] | wait; with `try_` they do not, with `_timeout` only so long |
-//! | [`Waiting`], [`Reader::set_waiting`] | whether a wait spins (a change is seen 0.07 µs after it; costs a core) or sleeps (20–30 µs) |
+//! | [`WaitStrategy`], [`Reader::set_wait_strategy`] | whether a wait spins (a change is seen 0.07 µs after it; costs a core) or sleeps (20–30 µs) |
 //! | [`Config::evict_after`] | how long writers of a gated ring wait for a reader that lives and does not move |
 //! | [`Writer::claim`], [`Reader::view`], [`Taken`] | large messages, filled and looked at where they lie |
 //! | [`Writer::write_batch`], [`Writer::write_each`], [`Reader::read_batch`], [`Reader::read_into`] | many messages in one go |
 //! | [`Writer::write_value`], [`Reader::read_value`], [`View::value`] | types that [`zerocopy`] vouches for, as themselves |
 //! | [`Config::frame`], [`Writer::write_frame`], [`Reader::read_frame`] | arrays of the element type and shape that the ring describes |
-//! | [`Extras`] | a tag and metadata with a message; [`Config::timestamp`] adds the time |
+//! | [`MessageHeader`] | a tag and metadata with a message; [`Config::timestamp`] adds the time |
 //! | [`Writer::assigned`] | messages under numbers that were assigned beforehand, in any order |
 //! | [`Reader::notifier`] | a descriptor that becomes readable when there is something to read, for event loops |
 //! | [`Reader::park`], [`Ring::resume`] | a reader's place, left by one process and taken up by another |
-//! | [`Ring::create`], [`Ring::open`], [`Location`], [`SegmentOptions`] | rings under a name: where, with which rights and pages |
+//! | [`Ring::create`], [`Ring::open`], [`Location`], [`OpenOptions`] | rings under a name: where, with which rights and pages |
 //! | [`Ring::anonymous`], [`send_descriptor`] | rings without a name, passed on as descriptors |
-//! | [`Ring::figures`], [`Segment`], [`Observer`] | who takes part and how far everybody is; a look, or reading along, without taking part |
+//! | [`Ring::stats`], [`Segment`], [`Observer`] | who takes part and how far everybody is; a look, or reading along, without taking part |
 //! | [`Ring::unlink_unused`] | removes what killed processes left |
 //! | [`pipeline`] | work of several producers on numbered commands, in threads or processes |
 //!
@@ -88,113 +88,60 @@
     allow(unused, reason = "only the heap is left")
 )]
 
-mod arena;
-mod assigned;
-mod batch;
-mod bell;
-mod capabilities;
-mod claim;
-mod config;
-mod copy;
-#[cfg(target_os = "linux")]
-mod descriptors;
+mod api;
 mod endpoint;
-mod error;
-mod events;
-mod eviction;
-mod extras;
-mod figures;
-#[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
-mod fork;
-mod format;
-mod frame;
-mod front;
-mod gate;
-mod handover;
-mod inline;
-mod layout;
-mod life;
-mod location;
-mod many;
 mod memory;
-#[cfg(target_os = "linux")]
-mod observer;
-mod omit;
-mod optimistic;
-mod ownership;
-mod participant;
-mod patience;
-mod peers;
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub mod pipeline;
-mod place;
-mod position;
-mod queue;
-mod reader;
-mod ring;
+mod protocol;
 mod segment;
-mod segment_options;
-#[cfg(target_os = "linux")]
-mod segments;
-mod shared;
-mod slots;
-mod spare;
-mod stamp;
-mod stops;
-mod superblock;
 mod sync;
-mod taker;
-mod typed;
-mod view;
-#[cfg_attr(any(not(target_os = "linux"), seqring_model), path = "watcher/none.rs")]
-mod watcher;
-mod writer;
+mod testing;
+mod types;
 
-pub use assigned::{Assigned, AssignedClaim, Placed};
-pub use batch::Batch;
-pub use bell::Waiting;
-pub use capabilities::Capabilities;
-pub use claim::Claim;
-pub use config::{Config, Delivery, SlotClass, Unfinished, Writers};
+pub use api::assigned::{Assigned, AssignedClaim};
+pub use api::batch::Batch;
+pub use api::claim::Claim;
 #[cfg(target_os = "linux")]
-pub use descriptors::{receive_descriptor, send_descriptor};
-pub use error::{
-    Corrupt, JoinError, Lagged, ReadError, RingError, TryReadError, TryWriteError, Warning, WriteError,
-};
-pub use extras::Extras;
-pub use figures::{Figures, Participant, Stream};
-pub use frame::{Element, Frame, FrameError, Misfit};
-pub use handover::{Parked, Ticket};
-pub use location::{Backend, Location};
-pub use memory::Racy;
+pub use api::descriptors::{receive_descriptor, send_descriptor};
 #[cfg(target_os = "linux")]
-pub use observer::Observer;
-pub use participant::Role;
-pub use peers::{Awaited, Peer};
-pub use position::{Received, Start};
-pub use reader::{Messages, Reader};
-pub use ring::Ring;
-pub use segment_options::SegmentOptions;
+pub use api::inspect::{Segment, SegmentEntry, segments, segments_in};
 #[cfg(target_os = "linux")]
-pub use segments::{Found, Segment, segments, segments_in};
-pub use taker::{Taken, Taker};
-pub use view::View;
+pub use api::observer::Observer;
+pub use api::park::Parked;
+pub use api::reader::{Messages, Reader};
+pub use api::ring::Ring;
+pub use api::taker::{Taken, Taker};
+pub use api::view::View;
+pub use api::writer::Writer;
 #[cfg(all(target_os = "linux", not(seqring_model)))]
-pub use watcher::Notifier;
-pub use writer::Writer;
+pub use endpoint::notifier::Notifier;
+pub use memory::RacyBytes;
+pub use protocol::stats::{Participant, Stats, Stream};
+pub use types::capabilities::Capabilities;
+pub use types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
+pub use types::error::{
+    Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
+};
+pub use types::frame::{Element, Frame, FrameError, ShapeError};
+pub use types::location::{Backend, Location};
+pub use types::message::{MessageHeader, PublishOutcome, Received, Start};
+pub use types::open_options::OpenOptions;
+pub use types::participant::{BlockedOn, ParkTicket, Peer, Role};
+pub use types::waiting::WaitStrategy;
 /// The crate by whose traits types say that they may be messages.
 pub use zerocopy;
 
 /// What the targets in `fuzz` need beside the public API.
 #[cfg(seqring_fuzz)]
-pub mod fuzzing;
+pub use testing::fuzzing;
 
-/// What the tests in `stop-tests` need beside the public API.
-#[cfg(all(seqring_stops, not(seqring_model)))]
-pub mod stopping {
-    pub use crate::stops::{Stop, on_stop};
+/// What the tests in `crates/stop-tests` need beside the public API.
+#[cfg(all(seqring_failpoints, not(seqring_model)))]
+pub mod failpoints {
+    pub use crate::sync::failpoint::{Failpoint, on_failpoint};
 }
 
 /// What the models in `loom-tests` and `shuttle-tests` need beside the public API.
 #[cfg(seqring_model)]
-pub mod model;
+pub use testing::model;

@@ -2,13 +2,14 @@
 #![allow(missing_docs)]
 
 use seqring::{
-    Config, Delivery, Extras, JoinError, Placed, Ring, TryReadError, TryWriteError, WriteError, Writers,
+    Config, Delivery, MessageHeader, PublishOutcome, RegisterError, Ring, TryReadError, TryWriteError,
+    WriteError, Writers,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const NONE: Extras<'static> = Extras { tag: 0, metadata: &[] };
+const NONE: MessageHeader<'static> = MessageHeader { tag: 0, metadata: &[] };
 
 fn queue(slots: usize, first: u64) -> Ring {
     let config = Config::new(slots, 64).delivery(Delivery::Queue).participants(8);
@@ -23,7 +24,7 @@ fn numbers_come_out_in_order_and_each_waits_for_its_room() {
         for n in (first..first + slots as u64).rev() {
             assert_eq!(taker.try_take().unwrap_err(), TryReadError::Empty);
             let placed = writer.assigned().unwrap().try_write(n, &n.to_le_bytes(), &NONE);
-            assert_eq!(placed, Ok(Placed::Published));
+            assert_eq!(placed, Ok(PublishOutcome::Published));
         }
         let beyond = first + slots as u64;
         for n in [beyond, beyond + 1, beyond + slots as u64, beyond + 100] {
@@ -33,9 +34,9 @@ fn numbers_come_out_in_order_and_each_waits_for_its_room() {
             let taken = taker.try_take().unwrap();
             assert_eq!((taken.received().sequence, &*taken), (n, &n.to_le_bytes()[..]));
             drop(taken);
-            assert_eq!(writer.assigned().unwrap().try_write(n, b"again", &NONE), Ok(Placed::Already));
+            assert_eq!(writer.assigned().unwrap().try_write(n, b"again", &NONE), Ok(PublishOutcome::Already));
             let room = writer.assigned().unwrap().try_write(n + slots as u64, b"next", &NONE);
-            assert_eq!(room, Ok(Placed::Published));
+            assert_eq!(room, Ok(PublishOutcome::Published));
         }
         assert_eq!(writer.try_write(b"unassigned"), Err(TryWriteError::Full));
         assert_eq!(taker.try_take().unwrap().received().sequence, beyond);
@@ -59,7 +60,7 @@ fn of_several_who_make_the_same_messages_one_publishes_each() {
                         let claim = writer.assigned().unwrap().claim(n, 8).unwrap();
                         let Some(mut claim) = claim else { continue };
                         claim.write_at(0, &n.to_le_bytes());
-                        if claim.publish(&NONE).unwrap() == Placed::Published {
+                        if claim.publish(&NONE).unwrap() == PublishOutcome::Published {
                             published.fetch_add(1, Ordering::Relaxed);
                         }
                     }
@@ -86,7 +87,7 @@ fn a_claim_that_is_abandoned_leaves_its_number_to_others() {
     let mut claim = two.assigned().unwrap().claim(0, 8).unwrap().unwrap();
     claim.as_mut_slice().unwrap().fill(7);
     claim.truncate(3);
-    assert_eq!(claim.publish(&NONE), Ok(Placed::Published));
+    assert_eq!(claim.publish(&NONE), Ok(PublishOutcome::Published));
     assert!(one.assigned().unwrap().claim(0, 4).unwrap().is_none());
     assert_eq!(&*taker.try_take().unwrap(), [7; 3]);
     let large = two.assigned().unwrap().write(1, &[0; 65], &NONE);
@@ -97,5 +98,5 @@ fn a_claim_that_is_abandoned_leaves_its_number_to_others() {
 fn only_a_queue_has_assigned_numbers() {
     let ring = Ring::heap(&Config::new(2, 64).writers(Writers::Many)).unwrap();
     let refused = ring.writer().unwrap().assigned().map(drop);
-    assert_eq!(refused, Err(JoinError::Delivery { delivery: Delivery::Gated }));
+    assert_eq!(refused, Err(RegisterError::Delivery { delivery: Delivery::Gated }));
 }

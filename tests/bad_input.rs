@@ -6,7 +6,7 @@
 mod common;
 
 use common::{CLASSES, fresh_name, path_of, segments_named};
-use seqring::{Config, Frame, JoinError, Ring, RingError, SlotClass, Start};
+use seqring::{Config, Frame, RegisterError, Ring, RingError, SlotClass, Start};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -193,10 +193,10 @@ fn joining_a_ring_beyond_its_room_says_how_much_there_is() {
         &error,
         &["more participants", &format!("the writer of process {pid}; the reader of process {pid}")],
     );
-    let JoinError::TableFull { holders } = error else { panic!("{error}") };
+    let RegisterError::TableFull { holders } = error else { panic!("{error}") };
     assert_eq!(holders.iter().map(|peer| peer.pid).collect::<Vec<_>>(), [pid; 3]);
     let error = ring.writer().unwrap_err();
-    assert_eq!(error, JoinError::WriterTaken { pid: std::process::id() });
+    assert_eq!(error, RegisterError::WriterTaken { pid: std::process::id() });
     assert_says(&error, &[&std::process::id().to_string()]);
     ring.close();
     drop(writer);

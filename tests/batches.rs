@@ -6,7 +6,7 @@ mod common;
 
 use common::{CLASSES, DELIVERIES, bytes_of, ring};
 use seqring::{Batch, Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError};
-use seqring::{TryWriteError, Waiting, Writer, Writers};
+use seqring::{TryWriteError, WaitStrategy, Writer, Writers};
 use std::thread;
 
 const EACH: usize = 24;
@@ -90,8 +90,8 @@ fn batches_lose_nothing_and_tear_nothing_whatever_the_other_side_does() {
             let ring = ring(delivery, class, slots, EACH);
             let mut reader = ring.reader(Start::Next).unwrap();
             let mut writer = ring.writer().unwrap();
-            reader.set_waiting(Waiting::SLEEPING);
-            writer.set_waiting(Waiting::SLEEPING);
+            reader.set_wait_strategy(WaitStrategy::SLEEPING);
+            writer.set_wait_strategy(WaitStrategy::SLEEPING);
             let (got, lost) = thread::scope(|scope| {
                 scope.spawn(move || write(&mut writer, writing));
                 read(&mut reader, reading)

@@ -10,7 +10,7 @@ mod common;
 
 use common::{assert_whole, fresh_name, message, read_to_the_end};
 use seqring::{
-    Backend, Capabilities, Config, Delivery, Location, Observer, ReadError, Ring, RingError, SegmentOptions,
+    Backend, Capabilities, Config, Delivery, Location, Observer, OpenOptions, ReadError, Ring, RingError,
     SlotClass, Start, TryReadError, TryWriteError, Writers,
 };
 use std::collections::BTreeSet;
@@ -308,7 +308,7 @@ fn a_name_lives_as_long_as_its_users_or_as_it_is_told() {
 #[test]
 fn what_killed_users_left_can_be_removed_and_replaced_and_nothing_else() {
     let config = config(Delivery::Gated, SlotClass::Lines);
-    let replace = SegmentOptions::new().replace_unused(true);
+    let replace = OpenOptions::new().replace_unused(true);
     for backend in offering("names", |offers| offers.named) {
         let orphan = |config: &Config| {
             let place = Place::new(backend, config);

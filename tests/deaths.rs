@@ -12,7 +12,7 @@ use common::{CLASSES, fresh_name, message};
 use peer::{Peer, answer, order, wait_for_parent};
 use rustix::process::{Signal, kill_process};
 use seqring::{
-    Config, Delivery, JoinError, Lagged, Participant, ReadError, Reader, Ring, Role, SlotClass, Start,
+    Config, Delivery, Lagged, Participant, ReadError, Reader, RegisterError, Ring, Role, SlotClass, Start,
     TryReadError, WriteError, Writers,
 };
 use std::time::{Duration, Instant};
@@ -206,7 +206,7 @@ fn who_cannot_go_on_is_told_whom_it_waits_for() {
     let (name, ring) = create("named", &Config::new(4, SLOT_BYTES).writers(Writers::Many).participants(2));
     let mut reader = ring.reader(Start::Next).unwrap();
     let writer = Peer::ready("write-2", &name);
-    let Err(JoinError::TableFull { holders }) = ring.writer() else { panic!("there are two entries") };
+    let Err(RegisterError::TableFull { holders }) = ring.writer() else { panic!("there are two entries") };
     let named: Vec<_> = holders.iter().map(|peer| (peer.pid, peer.role)).collect();
     assert_eq!(named, [(std::process::id(), Role::Reader), (writer.pid(), Role::Writer)]);
     reader.read(&mut [0; SLOT_BYTES]).unwrap();

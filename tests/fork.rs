@@ -14,8 +14,8 @@ use common::{fresh_name, message, path_of};
 use peer::{Peer, answer, order, wait_for_parent};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
-    Config, Delivery, Extras, JoinError, ReadError, Reader, Ring, SlotClass, Start, Taker, TryReadError,
-    TryWriteError, WriteError, Writer, Writers,
+    Config, Delivery, MessageHeader, ReadError, Reader, RegisterError, Ring, SlotClass, Start, Taker,
+    TryReadError, TryWriteError, WriteError, Writer, Writers,
 };
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
         in_child(|| {
             assert_refused(ring, &mut writer, reader.as_mut());
             if let Some(parked) = parked {
-                assert_eq!(ring.resume(parked.ticket()).err(), Some(JoinError::Forked));
+                assert_eq!(ring.resume(parked.ticket()).err(), Some(RegisterError::Forked));
             }
             ring.close();
             ring.skip_readers_to_newest();
@@ -112,7 +112,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
             }
             drop((writer, reader));
             let Some(grandchild) = fork() else {
-                in_child(|| assert!(matches!(ring.writer(), Err(JoinError::Forked))))
+                in_child(|| assert!(matches!(ring.writer(), Err(RegisterError::Forked))))
             };
             assert!(succeeded(grandchild));
             // What it opens itself is its own, and not its child's.
@@ -120,7 +120,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
             let _joined = join(&own);
             assert_eq!(own.participants().len(), before.len() + 1);
             let Some(grandchild) = fork() else {
-                in_child(|| assert!(matches!(own.writer(), Err(JoinError::Forked))))
+                in_child(|| assert!(matches!(own.writer(), Err(RegisterError::Forked))))
             };
             assert!(succeeded(grandchild));
         })
@@ -146,12 +146,12 @@ fn assert_refused(ring: &Ring, writer: &mut Writer, reader: &mut dyn Any) {
         assert!(matches!(reader.try_view().err(), Some(TryReadError::Forked)));
     }
     if let Some(taker) = reader.downcast_mut::<Taker>() {
-        let placed = writer.assigned().unwrap().try_write(9, &[], &Extras::default());
+        let placed = writer.assigned().unwrap().try_write(9, &[], &MessageHeader::default());
         assert_eq!(placed, Err(TryWriteError::Forked));
         assert!(matches!(taker.try_take().err(), Some(TryReadError::Forked)));
         assert!(matches!(taker.take().err(), Some(ReadError::Forked)));
     }
-    assert!(matches!(ring.writer(), Err(JoinError::Forked)));
+    assert!(matches!(ring.writer(), Err(RegisterError::Forked)));
     assert_eq!(ring.participants(), []);
 }
 

@@ -10,7 +10,7 @@
 mod common;
 
 use common::{bytes_of, fresh_name, path_of};
-use seqring::{Config, Delivery, Extras, Frame, Reader, Ring, SlotClass, Start, TryReadError, Writer};
+use seqring::{Config, Delivery, Frame, MessageHeader, Reader, Ring, SlotClass, Start, TryReadError, Writer};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ fn populate(config: &Config) -> Populated {
     let mut out = [0; 100];
     for sequence in FIRST..NEXT {
         let metadata = bytes_of(!sequence, config.meta_bytes_max());
-        let extras = Extras { tag: !sequence, metadata: &metadata };
+        let extras = MessageHeader { tag: !sequence, metadata: &metadata };
         let len = sequence as usize % (config.slot_bytes() + 1);
         assert_eq!(writer.try_write_with(&bytes_of(sequence, len), &extras), Ok(sequence));
         readers[0].try_read(&mut out).unwrap();

@@ -4,7 +4,9 @@
 mod common;
 
 use common::DELIVERIES;
-use seqring::{Config, Delivery, JoinError, Lagged, ReadError, Reader, Ring, Start, TryWriteError, Writers};
+use seqring::{
+    Config, Delivery, Lagged, ReadError, Reader, RegisterError, Ring, Start, TryWriteError, Writers,
+};
 use std::collections::BTreeMap;
 use std::thread;
 
@@ -135,7 +137,7 @@ fn a_stream_ends_with_its_last_writer_whichever_that_is() {
     assert_eq!(reader.try_read(&mut out), Err(seqring::TryReadError::Empty));
     ring.close();
     assert_eq!(three.try_write(b"late"), Err(TryWriteError::Closed));
-    assert!(matches!(ring.writer(), Err(JoinError::Closed)));
+    assert!(matches!(ring.writer(), Err(RegisterError::Closed)));
 }
 
 /// Fails if entries or buffers were used up: far more writers come than there are entries.

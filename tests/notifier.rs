@@ -7,7 +7,7 @@ mod common;
 
 use common::{fresh_name, segments_named};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use seqring::{Config, Delivery, Notifier, Reader, Ring, Start, TryReadError, Waiting};
+use seqring::{Config, Delivery, Notifier, Reader, Ring, Start, TryReadError, WaitStrategy};
 use std::thread;
 
 fn is_readable(notifier: &Notifier) -> bool {
@@ -46,7 +46,7 @@ fn no_message_is_slept_over() {
         let ring = Ring::heap(&Config::new(8, 8).delivery(delivery)).unwrap();
         let mut readers = [(); 2].map(|()| ring.reader(Start::Next).unwrap());
         let mut writer = ring.writer().unwrap();
-        writer.set_waiting(Waiting::SLEEPING);
+        writer.set_wait_strategy(WaitStrategy::SLEEPING);
         thread::scope(|scope| {
             for reader in &mut readers {
                 scope.spawn(move || {

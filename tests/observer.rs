@@ -7,8 +7,8 @@ mod common;
 
 use common::{CLASSES, DELIVERIES, bytes_of, fresh_name, path_of};
 use seqring::{
-    Config, Delivery, Extras, Lagged, Observer, ReadError, Ring, RingError, SlotClass, Start, TryReadError,
-    Waiting, Writers,
+    Config, Delivery, Lagged, MessageHeader, Observer, ReadError, Ring, RingError, SlotClass, Start,
+    TryReadError, WaitStrategy, Writers,
 };
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -111,7 +111,7 @@ fn a_message_with_all_its_extras_comes_whole_or_stays() {
         let ring = Ring::create(&name, &config).unwrap();
         let mut observer = Observer::open(&name, Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
-        writer.write_with(b"payload", &Extras { tag: 7, metadata: b"about it" }).unwrap();
+        writer.write_with(b"payload", &MessageHeader { tag: 7, metadata: b"about it" }).unwrap();
         assert_eq!(observer.try_read(&mut [0; 6]), Err(TryReadError::TooSmall { needed: 7 }));
         assert_eq!(observer.metadata(), b"");
         let (received, len) = observer.try_read_with(|message| message.len()).unwrap();
@@ -151,7 +151,7 @@ fn an_observer_needs_the_right_to_read_only_and_changes_nothing() {
         let before = std::fs::read(path_of(&name)).unwrap();
         let mut observer = Observer::open(&name, Start::Oldest).unwrap();
         while let Ok(_) | Err(TryReadError::Lagged(_)) = read(&mut observer) {}
-        observer.set_waiting(Waiting::SLEEPING, Duration::from_millis(1));
+        observer.set_wait_strategy(WaitStrategy::SLEEPING, Duration::from_millis(1));
         let late = observer.read_timeout(&mut [0; 32], Duration::from_millis(5));
         assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{late:?}");
         assert!(std::fs::read(path_of(&name)).unwrap() == before, "an observer changed the ring");

@@ -75,7 +75,7 @@ fn the_end_comes_after_the_last_message_and_a_later_writer_reopens() {
     assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
     for _ in 0..3 {
         let mut writer = ring.writer().unwrap();
-        assert!(matches!(other.writer(), Err(JoinError::WriterTaken { .. })));
+        assert!(matches!(other.writer(), Err(RegisterError::WriterTaken { .. })));
         writer.write(b"last").unwrap();
         drop(writer);
         assert_eq!(reader.read(&mut out).unwrap().len, 4);
@@ -83,7 +83,7 @@ fn the_end_comes_after_the_last_message_and_a_later_writer_reopens() {
         assert_eq!(reader.try_read(&mut out), Err(TryReadError::Closed));
     }
     ring.close();
-    assert!(matches!(ring.writer(), Err(JoinError::Closed)));
+    assert!(matches!(ring.writer(), Err(RegisterError::Closed)));
     assert!(matches!(Ring::create(&name, &Config::new(4, 16)), Err(RingError::AlreadyExists { .. })));
     drop((ring, reader, other));
     assert!(matches!(Ring::open(&name), Err(RingError::NotFound { .. })));

@@ -12,7 +12,8 @@ use common::{CLASSES, DELIVERIES, assert_whole, fresh_name, message, path_of};
 use peer::{Peer, answer, order, wait_for_parent};
 use rustix::event::{PollFd, PollFlags, poll};
 use seqring::{
-    Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError, Waiting,
+    Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError,
+    WaitStrategy,
 };
 use std::time::Duration;
 
@@ -105,10 +106,10 @@ fn every_process_gets_every_message_whole_or_counts_it_as_missed() {
     }
 }
 
-fn outlive_a_reader(class: SlotClass, waiting: Waiting) {
+fn outlive_a_reader(class: SlotClass, waiting: WaitStrategy) {
     let (name, ring) = create("dead-reader", Delivery::Gated, class);
     let mut writer = ring.writer().unwrap();
-    writer.set_waiting(waiting);
+    writer.set_wait_strategy(waiting);
     let mut sequence = 0..;
     let mut next = || message(sequence.next().unwrap(), SLOT_BYTES);
     writer.write(&next()).unwrap();
@@ -127,15 +128,15 @@ fn outlive_a_reader(class: SlotClass, waiting: Waiting) {
 #[test]
 fn a_killed_reader_holds_a_writer_back_only_until_the_writer_waits_for_it() {
     for class in CLASSES {
-        outlive_a_reader(class, Waiting::BALANCED);
-        outlive_a_reader(class, Waiting::SLEEPING);
+        outlive_a_reader(class, WaitStrategy::BALANCED);
+        outlive_a_reader(class, WaitStrategy::SLEEPING);
     }
 }
 
 /// Fails if who died is looked for after sleeps only: a wait that spins has none.
 #[test]
 fn a_killed_reader_does_not_hold_back_a_writer_that_never_sleeps() {
-    outlive_a_reader(SlotClass::Lines, Waiting::SPINNING);
+    outlive_a_reader(SlotClass::Lines, WaitStrategy::SPINNING);
 }
 
 /// Fails if a new writer takes the shared hint for the next sequence, if it takes a buffer that a slot still names, or
@@ -211,7 +212,7 @@ fn a_writer_can_always_join_where_none_is() {
             let (other, done) = (Ring::open(&name).unwrap(), &done);
             scope.spawn(move || {
                 let mut reader = other.reader(Start::Next).unwrap();
-                reader.set_waiting(Waiting::SLEEPING);
+                reader.set_wait_strategy(WaitStrategy::SLEEPING);
                 while !done.load(std::sync::atomic::Ordering::SeqCst) {
                     let _ = reader.read_timeout(&mut [0; SLOT_BYTES], Duration::from_micros(100));
                 }

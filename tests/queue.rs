@@ -1,7 +1,9 @@
 //! What writers and takers of a queue may rely on. Ends are reached by counting messages.
 #![allow(missing_docs)]
 
-use seqring::{Config, Delivery, JoinError, ReadError, Ring, Start, TryReadError, TryWriteError, Unfinished};
+use seqring::{
+    Config, Delivery, ReadError, Redelivery, RegisterError, Ring, Start, TryReadError, TryWriteError,
+};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
@@ -150,17 +152,17 @@ fn a_queue_ends_when_all_is_taken_and_no_writer_is_left() {
 #[test]
 fn readers_and_takers_are_told_apart() {
     let ring = queue(2);
-    assert_eq!(ring.reader(Start::Next).unwrap_err(), JoinError::Delivery { delivery: Delivery::Queue });
+    assert_eq!(ring.reader(Start::Next).unwrap_err(), RegisterError::Delivery { delivery: Delivery::Queue });
     let gated = Ring::heap(&Config::new(2, 8)).unwrap();
-    assert_eq!(gated.taker().unwrap_err(), JoinError::Delivery { delivery: Delivery::Gated });
+    assert_eq!(gated.taker().unwrap_err(), RegisterError::Delivery { delivery: Delivery::Gated });
 }
 
 /// Fails if what a taker left unfinished stays with its entry, or goes to two.
 #[test]
 fn a_message_that_a_taker_was_not_done_with_goes_to_exactly_one_other() {
-    for unfinished in [Unfinished::Redeliver, Unfinished::Drop] {
+    for redelivery in [Redelivery::Redeliver, Redelivery::Drop] {
         let config = Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(5);
-        let ring = Ring::heap(&config.unfinished(unfinished)).unwrap();
+        let ring = Ring::heap(&config.redelivery(redelivery)).unwrap();
         let mut writer = ring.writer().unwrap();
         for n in 0..3 {
             writer.try_write(&message(0, n)).unwrap();
@@ -178,9 +180,9 @@ fn a_message_that_a_taker_was_not_done_with_goes_to_exactly_one_other() {
             }
             assert_eq!(taker.try_take().unwrap_err(), TryReadError::Closed);
         }
-        let expected = match unfinished {
-            Unfinished::Redeliver => vec![(1, true, 1), (2, false, 2)],
-            Unfinished::Drop => vec![(2, false, 2)],
+        let expected = match redelivery {
+            Redelivery::Redeliver => vec![(1, true, 1), (2, false, 2)],
+            Redelivery::Drop => vec![(2, false, 2)],
         };
         assert_eq!(got, expected);
     }
@@ -199,7 +201,7 @@ fn a_taker_that_finds_only_a_dead_one_s_entry_takes_over_both() {
     drop(leaving);
     drop(ring.taker().unwrap()); // This one leaves before it took anything: the message is there still.
     let mut heir = ring.taker().unwrap();
-    assert!(matches!(ring.taker(), Err(JoinError::TableFull { .. })));
+    assert!(matches!(ring.taker(), Err(RegisterError::TableFull { .. })));
     assert!(heir.ready_within(Duration::ZERO));
     for (n, again) in [(0, true), (1, false)] {
         let taken = heir.try_take().unwrap();

@@ -9,7 +9,7 @@ mod common;
 
 use common::{fresh_name, path_of, segments_named};
 use seqring::{
-    Config, Delivery, JoinError, Location, Participant, Ring, RingError, Segment, SegmentOptions, Start,
+    Config, Delivery, Location, OpenOptions, Participant, RegisterError, Ring, RingError, Segment, Start,
     TryWriteError, Warning, Writers,
 };
 use std::fs;
@@ -137,7 +137,7 @@ fn access_rights_are_those_asked_for_whatever_the_umask() {
     for mask in [0o000, 0o077, 0o777] {
         let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
         let (private, open) = (fresh_name("private"), fresh_name("open"));
-        let options = SegmentOptions::new().mode(0o666).group(rustix::process::getegid().as_raw());
+        let options = OpenOptions::new().mode(0o666).group(rustix::process::getegid().as_raw());
         let rings = [Ring::create(&private, &config()), options.create(&open, &config())];
         rustix::process::umask(before);
         for (name, mode) in [(&private, 0o600), (&open, 0o666)] {
@@ -147,7 +147,7 @@ fn access_rights_are_those_asked_for_whatever_the_umask() {
         drop(rings.map(Result::unwrap));
     }
     for mode in [0o1600, 0o400, 0] {
-        let error = SegmentOptions::new().mode(mode).create(fresh_name("mode"), &config()).unwrap_err();
+        let error = OpenOptions::new().mode(mode).create(fresh_name("mode"), &config()).unwrap_err();
         assert!(
             matches!(&error, RingError::Config(text) if text.contains(&format!("{mode:#o}"))),
             "{error:?}"
@@ -162,7 +162,7 @@ fn another_users_ring_is_opened_only_if_its_mode_says_so() {
         return println!("not checked: only root can give a file away");
     }
     let name = fresh_name("foreign");
-    let ring = SegmentOptions::new().mode(0o600).create(&name, &config()).unwrap();
+    let ring = OpenOptions::new().mode(0o600).create(&name, &config()).unwrap();
     let give = |user, mode| {
         std::os::unix::fs::chown(path_of(&name), Some(user), Some(user)).unwrap();
         fs::set_permissions(path_of(&name), fs::Permissions::from_mode(mode)).unwrap();
@@ -272,7 +272,7 @@ fn fill_a_small_file_system(at: &dyn Fn(usize) -> Location) {
             Err(error) => break error,
         }
     };
-    let JoinError::NoSpace { wanted, available } = refused else { panic!("{refused:?}") };
+    let RegisterError::NoSpace { wanted, available } = refused else { panic!("{refused:?}") };
     assert!(writers.len() > 2 && available < wanted && wanted <= 65_536 + 4096, "{refused}");
     let message = vec![7; 65_536];
     for writer in &mut writers {
@@ -326,7 +326,7 @@ fn a_ring_lies_on_huge_pages_where_there_are_some() {
     };
     let location = Location::in_directory(directory, fresh_name("huge"));
     let config = Config::new(4, 3000).observers(true).writers(Writers::Many).participants(8);
-    let ring = match SegmentOptions::new().huge_pages(true).create(&location, &config) {
+    let ring = match OpenOptions::new().huge_pages(true).create(&location, &config) {
         Err(RingError::NoSpace { .. }) => return println!("not checked: no huge pages are free"),
         ring => ring.unwrap(),
     };
@@ -375,7 +375,7 @@ fn a_portable_rings_file_leads_to_memory_of_a_ring_or_nowhere() {
 #[test]
 fn kinds_of_pages_are_wishes_and_what_is_refused_is_said() {
     let name = fresh_name("pages");
-    let options = SegmentOptions::new().huge_pages(true).lock_memory(true).numa_node(0);
+    let options = OpenOptions::new().huge_pages(true).lock_memory(true).numa_node(0);
     let ring = options.create(&name, &Config::new(4, 1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     writer.write(b"works").unwrap();
@@ -391,7 +391,7 @@ fn kinds_of_pages_are_wishes_and_what_is_refused_is_said() {
         refused(|warning| matches!(warning, Warning::AnyNode { node: 0, .. })),
         "{policies}"
     );
-    let nowhere = SegmentOptions::new().numa_node(1 << 20).create(fresh_name("node"), &config()).unwrap();
+    let nowhere = OpenOptions::new().numa_node(1 << 20).create(fresh_name("node"), &config()).unwrap();
     assert!(matches!(nowhere.warnings(), [Warning::AnyNode { node: 1_048_576, .. }]));
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
     let inode = format!(" {} ", fs::metadata(path_of(&name)).unwrap().ino());

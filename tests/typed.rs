@@ -5,7 +5,9 @@ mod common;
 
 use common::{CLASSES, ring};
 use seqring::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use seqring::{Config, Delivery, Frame, FrameError, Misfit, ReadError, Ring, RingError, SlotClass, Start};
+use seqring::{
+    Config, Delivery, Frame, FrameError, ReadError, Ring, RingError, ShapeError, SlotClass, Start,
+};
 use seqring::{TryReadError, TryWriteError};
 use std::time::Duration;
 
@@ -91,19 +93,19 @@ fn views_show_values_where_they_lie() {
     let mut writer = ring.writer().unwrap();
     let mut claim = writer.claim(32).unwrap();
     *claim.value_mut::<[Quote; 2]>().unwrap() = [quote(5), quote(6)];
-    assert!(matches!(claim.value_mut::<[u8; 31]>(), Err(Misfit::Length { len: 32, .. })));
+    assert!(matches!(claim.value_mut::<[u8; 31]>(), Err(ShapeError::Length { len: 32, .. })));
     claim.publish().unwrap();
     let view = reader.view().unwrap();
     assert!(view.is_in_place());
     assert_eq!(view.value::<[Quote]>(), Ok(&[quote(5), quote(6)][..]));
-    assert!(matches!(view.value::<Quote>(), Err(Misfit::Length { len: 32, .. })));
+    assert!(matches!(view.value::<Quote>(), Err(ShapeError::Length { len: 32, .. })));
 }
 
 #[test]
 fn claims_are_no_values_where_others_may_be_looking() {
     let ring = ring(Delivery::Lossy, SlotClass::Arena, 8, 64);
     let mut writer = ring.writer().unwrap();
-    assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(Misfit::Shared));
+    assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(ShapeError::Shared));
 }
 
 #[test]
@@ -140,15 +142,15 @@ fn what_is_no_frame_of_the_ring_is_refused_by_name() {
     let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
-    let short = FrameError::Misfit(Misfit::FrameLength { len: 20, expected: 24 });
+    let short = FrameError::ShapeError(ShapeError::FrameLength { len: 20, expected: 24 });
     assert_eq!(writer.try_write_frame(&[0.0_f32; 5]), Err(short));
-    let other = |of| Misfit::Element { kind: 2, bits: 32, of };
+    let other = |of| ShapeError::Element { kind: 2, bits: 32, of };
     assert_eq!(writer.try_write_frame(&[0_i32; 6]), Err(other("i32").into()));
     assert_eq!(reader.try_read_frame(&mut [0.0_f32; 6]), Err(FrameError::Ring(TryReadError::Empty)));
 
     writer.write(&[0; 23]).unwrap();
     let view = reader.view().unwrap();
-    assert_eq!(view.frame::<f32>(), Err(Misfit::FrameLength { len: 23, expected: 24 }));
+    assert_eq!(view.frame::<f32>(), Err(ShapeError::FrameLength { len: 23, expected: 24 }));
     assert_eq!(view.frame::<u32>(), Err(other("u32")));
     drop(view);
     writer.write(&[0; 23]).unwrap();
@@ -158,14 +160,14 @@ fn what_is_no_frame_of_the_ring_is_refused_by_name() {
 
     let plain = Ring::heap(&Config::new(4, 24)).unwrap();
     let mut writer = plain.writer().unwrap();
-    assert_eq!(writer.try_write_frame(&[0.0_f32; 6]), Err(Misfit::Undescribed.into()));
-    assert_eq!(writer.claim_frame().err(), Some(Misfit::Undescribed.into()));
+    assert_eq!(writer.try_write_frame(&[0.0_f32; 6]), Err(ShapeError::Undescribed.into()));
+    assert_eq!(writer.claim_frame().err(), Some(ShapeError::Undescribed.into()));
 }
 
 #[test]
 fn frames_that_cannot_be_are_refused_with_their_figures() {
-    assert_eq!(Frame::of::<u8>(&[1; 9]), Err(Misfit::Shape { dimensions: 9 }));
-    assert_eq!(Frame::of::<f64>(&[1 << 40, 1 << 40]), Err(Misfit::Shape { dimensions: 2 }));
+    assert_eq!(Frame::of::<u8>(&[1; 9]), Err(ShapeError::Shape { dimensions: 9 }));
+    assert_eq!(Frame::of::<f64>(&[1 << 40, 1 << 40]), Err(ShapeError::Shape { dimensions: 2 }));
     let frame = Frame::of::<f64>(&[3, 5]).unwrap();
     let refused = Ring::heap(&Config::new(4, 119).frame(frame)).unwrap_err();
     assert!(matches!(&refused, RingError::Config(text) if text.contains("120") && text.contains("119")));

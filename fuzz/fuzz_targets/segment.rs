@@ -69,7 +69,7 @@ fn open(bytes: &[u8], acts: &[Act]) -> Result<(), RingError> {
 
 /// Looks at the bytes through a mapping that cannot be written to.
 fn look(name: &str) {
-    let _ = Segment::inspect(name).map(|segment| segment.figures());
+    let _ = Segment::inspect(name).map(|segment| segment.stats());
     let Ok(mut observer) = Observer::open(name, Start::Oldest) else { return };
     for _ in 0..8 {
         let _ = observer.try_read(&mut [0; 512]);

@@ -2,7 +2,7 @@
 //! what it returns keeps to the ring's own limits.
 
 use arbitrary::Arbitrary;
-use seqring::{Claim, Extras, Reader, Ring, Start, Taker, Writer};
+use seqring::{Claim, MessageHeader, Reader, Ring, Start, Taker, Writer};
 use std::time::Duration;
 
 /// One thing done. Of each role there are two participants, named by a bit.
@@ -152,7 +152,7 @@ impl Crowd {
         let metadata = vec![9; meta.unwrap_or(0) % 32];
         let _ = match meta {
             None => writer.try_write(&payload),
-            Some(_) => writer.try_write_with(&payload, &Extras { tag: 5, metadata: &metadata }),
+            Some(_) => writer.try_write_with(&payload, &MessageHeader { tag: 5, metadata: &metadata }),
         };
     }
 

@@ -13,7 +13,7 @@ mod models;
 mod table;
 
 use models::all;
-use seqring::model::{End, Pair, Step, omit, weaken};
+use seqring::model::{End, Pair, Mutation, activate, weaken};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -21,9 +21,9 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => table::run(),
         [name] => run(name),
-        [name, step] => match Step::ALL.into_iter().find(|known| format!("{known:?}") == step) {
+        [name, step] => match Mutation::ALL.into_iter().find(|known| format!("{known:?}") == step) {
             Some(step) => {
-                omit(step);
+                activate(step);
                 run(name)
             }
             None => usage(),

@@ -1,7 +1,7 @@
 //! Runs everything, each model and variant in a process of its own, and prints the table.
 
 use crate::models::{Model, NEEDED, all};
-use seqring::model::{End, Pair, Step};
+use seqring::model::{End, Pair, Mutation};
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, Output};
 
@@ -67,7 +67,7 @@ fn weakened(model: &Model, end: (Pair, End)) -> bool {
 fn every_step_is_needed() -> bool {
     let mut needed_all = true;
     println!("without a step of recovery:");
-    for step in Step::ALL {
+    for step in Mutation::ALL {
         let named = NEEDED.iter().find(|(needed, _)| *needed == step);
         let model = named.and_then(|(_, name)| all().map(|model| model.name).find(|known| known == name));
         let dies = model.is_some_and(|model| !child(&[model, &format!("{step:?}")]).status.success());

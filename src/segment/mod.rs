@@ -3,37 +3,29 @@
 //! A [`Draft`] has everything but its name: the caller gives the shared words their first values, and only then is it
 //! published. An [`Opened`] segment was published by somebody else.
 
-mod mapping;
+#[cfg(target_os = "linux")]
+pub(crate) mod linux;
+mod liveness;
 mod pages;
-mod presence;
-
-#[cfg(target_os = "linux")]
-mod file;
-#[cfg(target_os = "linux")]
-mod lock;
-#[cfg(target_os = "linux")]
-pub(crate) mod memfd;
-#[cfg(target_os = "linux")]
-pub(crate) mod named;
 #[cfg(feature = "portable")]
 mod portable;
-#[cfg(target_os = "linux")]
-mod space;
 
-use crate::error::{RingError, Warning};
-use crate::layout::Layout;
-use crate::location::{Backend, Location};
-use crate::segment_options::SegmentOptions;
-use crate::superblock::Superblock;
+use crate::memory::header::Superblock;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::types::error::{RingError, Warning};
+use crate::types::location::{Backend, Location};
+use crate::types::open_options::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
-pub(crate) use file::{Contents, SegmentFile};
-pub(crate) use mapping::Mapping;
-pub(crate) use presence::Presence;
+pub(crate) use linux::file::{Contents, SegmentFile};
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{memfd, named};
+pub(crate) use liveness::Liveness;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
-pub(crate) use presence::started;
+pub(crate) use liveness::started;
 
 /// What is said of a segment that stays locked for good.
 #[cfg(any(target_os = "linux", feature = "portable"))]
@@ -72,11 +64,7 @@ pub(crate) struct Opened {
 
 impl Draft {
     /// For a location.
-    pub(crate) fn at(
-        location: &Location,
-        layout: &Layout,
-        options: &SegmentOptions,
-    ) -> Result<Self, RingError> {
+    pub(crate) fn at(location: &Location, layout: &Layout, options: &OpenOptions) -> Result<Self, RingError> {
         let (path, superblock) = (location.path()?, Superblock::fresh(layout));
         match location.backend() {
             #[cfg(target_os = "linux")]
@@ -171,7 +159,7 @@ impl Backing {
 
 impl Opened {
     /// What is at a location.
-    pub(crate) fn at(location: &Location, options: &SegmentOptions) -> Result<Self, RingError> {
+    pub(crate) fn at(location: &Location, options: &OpenOptions) -> Result<Self, RingError> {
         let path = location.path()?;
         match location.backend() {
             #[cfg(target_os = "linux")]

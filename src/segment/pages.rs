@@ -2,14 +2,14 @@
 //!
 //! None of it is needed for a ring to work: what the system refuses becomes a [`Warning`].
 
-use super::Mapping;
-use crate::error::Warning;
-use crate::layout::Layout;
-use crate::segment_options::SegmentOptions;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::types::error::Warning;
+use crate::types::open_options::OpenOptions;
 
 /// Before a mapping's pages are allocated.
 #[cfg(target_os = "linux")]
-pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &SegmentOptions) -> Vec<Warning> {
+pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if let Some(node) = options.node
         && let Err(error) = mapping.prefer_node(node)
@@ -27,7 +27,7 @@ pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &SegmentOptio
 
 /// Once they are.
 #[cfg(target_os = "linux")]
-pub(super) fn settle(mapping: &Mapping, layout: &Layout, options: &SegmentOptions) -> Vec<Warning> {
+pub(super) fn settle(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let resident = 0..layout.resident_bytes;
     let _ = mapping.make_resident(resident.clone()); // Refused, pages come at their first use.
@@ -80,7 +80,7 @@ fn page_bytes(mapping: &Mapping) -> Option<PageBytes> {
 
 /// Elsewhere there is nothing to ask for.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn settle(_: &Mapping, _: &Layout, options: &SegmentOptions) -> Vec<Warning> {
+pub(super) fn settle(_: &Mapping, _: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let reason = || "this system has no such option".to_string();
     let small = options.huge_pages.then(|| Warning::SmallPages { reason: reason() });
     let loose = options.lock_memory.then(|| Warning::NotLocked { reason: reason() });

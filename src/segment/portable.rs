@@ -12,16 +12,17 @@
 //! with their process, as the system sees to it. The last one out removes the files and the memory. What a creator leaves
 //! that is killed before the link, the next creator removes.
 
-use super::{Backing, Draft, LEAVER_STAYS, Mapping, Opened, pages};
-use crate::error::RingError;
-use crate::layout::Layout;
-use crate::location::SUFFIX;
-use crate::segment_options::SegmentOptions;
-use crate::stops::{self, Stop};
-use crate::superblock::Superblock;
+use super::{Backing, Draft, LEAVER_STAYS, Opened, pages};
+use crate::memory::header::Superblock;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::sync::failpoint::{self, Failpoint};
+use crate::types::error::RingError;
+use crate::types::location::SUFFIX;
+use crate::types::open_options::OpenOptions;
 use shared_memory::{ShmemConf, ShmemError};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,11 +47,11 @@ pub(crate) struct Link {
 }
 
 /// Everything but the name.
-pub(super) fn draft(
+pub(in crate::segment) fn draft(
     path: PathBuf,
     superblock: &Superblock,
     layout: &Layout,
-    options: &SegmentOptions,
+    options: &OpenOptions,
 ) -> Result<Draft, RingError> {
     if path.exists() {
         return Err(RingError::AlreadyExists { path });
@@ -82,7 +83,7 @@ pub(super) fn draft(
 }
 
 /// Opens the segment that the file of that path leads to.
-pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, RingError> {
+pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
     let mut link = Link::entered(path)?;
     let (mapping, layout) = link.map()?;
     link.keep = layout.config.keep;
@@ -91,7 +92,7 @@ pub(super) fn open(path: &Path, options: &SegmentOptions) -> Result<Opened, Ring
 }
 
 /// Removes the segment if nobody has it open and its ring is not to be kept. Says whether it did.
-pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
+pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
     let mut link = Link::at(path)?;
     let kept = link.map().is_ok_and(|(_, layout)| layout.config.keep);
     link.keep = kept && !kept_too;
@@ -100,7 +101,7 @@ pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingErr
 }
 
 /// Removes the name, so that nobody can open the segment any more; who has it keeps it.
-pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
+pub(in crate::segment) fn unlink(path: &Path) -> Result<(), RingError> {
     // As its user: whoever is about to remove the name as the last one out would remove that of the next segment.
     let link = Link::entered(path)?;
     fs::remove_file(path).map_err(failure("removing", path))?;
@@ -120,7 +121,7 @@ impl Link {
         for _ in 0..OPEN_TRIES {
             let link = Link::at(path)?;
             let entered = link.file.try_lock_shared();
-            stops::at(Stop::SegmentEntered);
+            failpoint::at(Failpoint::SegmentEntered);
             match entered {
                 Ok(()) if leads_to(path, &link.id) => return Ok(link),
                 // Somebody is removing it at this moment, or just did: look again.
@@ -131,11 +132,11 @@ impl Link {
         Err(RingError::Unusable { path: path.into(), reason: LEAVER_STAYS.into() })
     }
 
-    pub(super) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
+    pub(in crate::segment) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
         let draft = path_beside(&self.path, &self.id, DRAFT);
-        stops::at(Stop::SegmentFilled);
+        failpoint::at(Failpoint::SegmentFilled);
         fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
-        stops::at(Stop::SegmentNamed);
+        failpoint::at(Failpoint::SegmentNamed);
         self.keep = keep;
         let _ = fs::remove_file(&draft); // If it stays, it goes with the ring.
         Ok(())
@@ -160,7 +161,7 @@ impl Link {
     }
 
     /// Takes the lock that goes with an entry of the participant table, if nobody has it.
-    pub(super) fn try_lock(&self, entry: usize) -> bool {
+    pub(in crate::segment) fn try_lock(&self, entry: usize) -> bool {
         let path = path_beside(&self.path, &self.id, &entry.to_string());
         let opened = private().create(true).truncate(false).open(path);
         let Some(file) = opened.ok().filter(|file| file.try_lock().is_ok()) else {
@@ -170,12 +171,12 @@ impl Link {
         true
     }
 
-    pub(super) fn unlock(&self, entry: usize) {
+    pub(in crate::segment) fn unlock(&self, entry: usize) {
         self.entries().remove(&entry); // Closing the file lets go of it.
     }
 
     /// Whether somebody else holds an entry. For the time of the question nobody can take it.
-    pub(super) fn is_locked_elsewhere(&self, entry: usize) -> bool {
+    pub(in crate::segment) fn is_locked_elsewhere(&self, entry: usize) -> bool {
         let file = File::open(path_beside(&self.path, &self.id, &entry.to_string()));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
@@ -190,13 +191,13 @@ impl Drop for Link {
     fn drop(&mut self) {
         // Let go first: of two that leave at once and keep their shared locks, neither would be alone.
         let _ = self.file.unlock();
-        stops::at(Stop::SegmentLeft);
+        failpoint::at(Failpoint::SegmentLeft);
         let is_named = || leads_to(&self.path, &self.id);
         if (self.keep && is_named()) || self.file.try_lock().is_err() {
             return;
         }
         let is_named = is_named(); // Asked now: from here on nobody gives the name to another ring.
-        stops::at(Stop::SegmentDeserted);
+        failpoint::at(Failpoint::SegmentDeserted);
         if is_named {
             let _ = fs::remove_file(&self.path);
         }
@@ -211,7 +212,7 @@ fn open_link(path: &Path) -> Result<(File, String), RingError> {
     if !fs::symlink_metadata(path).map_err(failure("examining", path))?.is_file() {
         return Err(unusable("it is not a regular file"));
     }
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
     let id = id_in(&file).ok_or_else(|| unusable("it does not lead to memory of a ring"))?;
     Ok((file, id))
 }
@@ -276,8 +277,8 @@ fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
 }
 
 /// To create a file for this user alone, where users are told apart: whoever can open one can lock it.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

@@ -4,7 +4,7 @@
 //! on every message: about 6 ns, more than the message itself costs. `membarrier(2)` moves that price to the
 //! sleeper. It returns after every running thread of the registered processes has executed a full barrier; a
 //! thread that was not running passes one when it is scheduled again. So each changer behaves as if it had a
-//! fence either before its look at the bell (then it sees the announcement) or after its change (then the
+//! fence either before its look at the event_count (then it sees the announcement) or after its change (then the
 //! sleeper, looking again after the call, sees the change). That is the guarantee of the two fences of
 //! [`Pair::Bell`](super::Pair::Bell), paid by the side that is about to sleep for microseconds anyway.
 //!
@@ -67,8 +67,8 @@ pub(crate) mod imp {
 
     static LENT: AtomicBool = AtomicBool::new(true);
 
-    /// Whether endpoints made from now on leave the fence of the bell out.
-    pub fn lend_fences(on: bool) {
+    /// Whether endpoints made from now on leave the fence of the event_count out.
+    pub fn heavy_barrier(on: bool) {
         LENT.store(on, Ordering::Relaxed);
     }
 

@@ -8,10 +8,14 @@
 //! for by the name of the [`Pair`] it belongs to, which puts the pairing into the code at both of its ends
 //! and lets the models weaken exactly that end and watch the model fail.
 
+pub(crate) mod backoff;
+pub(crate) mod event_count;
+pub(crate) mod failpoint;
 pub(crate) mod futex;
 #[cfg(seqring_fuzz)]
 pub(crate) mod hostile;
 pub(crate) mod membarrier;
+pub(crate) mod mutation;
 mod pair;
 
 #[cfg(seqring_fuzz)]
@@ -52,7 +56,7 @@ pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
 /// True where models or tests stop at every step: there small messages take the way of large ones, too.
-pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_stops));
+pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_failpoints));
 
 /// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
 pub(crate) const MODELLED: bool = cfg!(seqring_model);
@@ -91,7 +95,7 @@ pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Order
 
 /// What is left of a full fence that a `membarrier` executes on our behalf: the compiler keeps the order.
 #[inline(always)]
-pub(crate) fn lent_fence() {
+pub(crate) fn light_barrier() {
     std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
 }
 

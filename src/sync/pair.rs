@@ -33,7 +33,7 @@ pub enum Pair {
     /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was moved.
     /// Without it the reader does not see the messages that it was moved beyond.
     Floor,
-    /// Fences, sequentially consistent: between a change and the look at the bell (`release` end), and
+    /// Fences, sequentially consistent: between a change and the look at the event_count (`release` end), and
     /// between announcing sleep and the look for the change (`acquire` end).
     /// Without it a sleeper sleeps over the message it waits for.
     Bell,

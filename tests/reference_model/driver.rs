@@ -4,8 +4,8 @@ use crate::common::bytes_of;
 use crate::model::{Model, Phase};
 use crate::operations::{Call, From, Len, Op, Shape};
 use seqring::{
-    Claim, Delivery, Extras, JoinError, Reader, Ring, Role, SlotClass, Taker, TryWriteError, WriteError,
-    Writer, Writers,
+    Claim, Delivery, MessageHeader, Reader, RegisterError, Ring, Role, SlotClass, Taker, TryWriteError,
+    WriteError, Writer, Writers,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -131,7 +131,7 @@ impl Driver {
         let writer = self.writers[id].as_mut().expect("picked from those present");
         let payload = bytes_of(self.model.next, len.bytes(self.shape.slot_bytes));
         let metadata = bytes_of(!self.model.next, meta.map_or(0, |meta| meta.bytes(self.model.meta_bytes)));
-        let extras = Extras { tag, metadata: &metadata };
+        let extras = MessageHeader { tag, metadata: &metadata };
         let full = self.model.admits(payload.len(), metadata.len()) == Err(TryWriteError::Full);
         let (result, tag) = match (call, meta) {
             (Call::Try, None) => (writer.try_write(&payload), 0),
@@ -198,7 +198,7 @@ impl Driver {
         let start = from.start(self.model.next);
         let delivery = self.shape.delivery;
         if delivery == Delivery::Queue {
-            assert_eq!(self.ring.reader(start).unwrap_err(), JoinError::Delivery { delivery });
+            assert_eq!(self.ring.reader(start).unwrap_err(), RegisterError::Delivery { delivery });
             return;
         }
         let reader = self.ring.reader(start).unwrap();
@@ -225,8 +225,8 @@ impl Driver {
                 self.model.phase = Phase::Open;
                 self.writers.push(Some(writer));
             }
-            Err(JoinError::WriterTaken { pid }) => assert!(taken && pid == std::process::id()),
-            Err(error) => assert!(error == JoinError::Closed && self.model.phase == Phase::Closed),
+            Err(RegisterError::WriterTaken { pid }) => assert!(taken && pid == std::process::id()),
+            Err(error) => assert!(error == RegisterError::Closed && self.model.phase == Phase::Closed),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::driver::{Driver, pick};
 use crate::operations::{Call, Op};
 use crate::reading::without_waiting;
-use seqring::{Delivery, JoinError, ReadError, Role, Taken, Taker, TryReadError};
+use seqring::{Delivery, ReadError, RegisterError, Role, Taken, Taker, TryReadError};
 use std::time::Duration;
 
 impl Driver {
@@ -20,7 +20,7 @@ impl Driver {
             }
             Err(error) => {
                 assert!(
-                    delivery != Delivery::Queue && error == JoinError::Delivery { delivery },
+                    delivery != Delivery::Queue && error == RegisterError::Delivery { delivery },
                     "{error:?}"
                 );
             }

@@ -62,7 +62,7 @@ impl fmt::Display for LineClass {
     }
 }
 
-/// What the two readings around a repetition say of it.
+/// The result of the two readings around a repetition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placement {
     /// Both readings are of this class.

@@ -1,7 +1,7 @@
 //! What every engine must do, as checks that run on any of them.
 //!
 //! An engine is measured only if it passes: a ring that loses, repeats or mixes messages is fast
-//! for nothing. What it says that it cannot do is not asked for.
+//! for nothing. Missing capabilities are not tested.
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 use std::time::Duration;
@@ -133,7 +133,7 @@ pub fn shows_what_did_not_fit_again<E: Engine>() {
     assert_eq!(buffer[..90], [7; 90]);
 }
 
-/// When the last writer has left, a reader gets what is there, and then the end.
+/// When the last writer has left, a reader gets the remaining messages, and then the end.
 pub fn ends_after_the_last_message<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
     let mut reader = ring.reader().unwrap();
@@ -146,7 +146,7 @@ pub fn ends_after_the_last_message<E: Engine>() {
     assert!(matches!(reader.read(&mut [0; 64], PATIENCE), Err(ReadError::Closed)));
 }
 
-/// A reader gets what is written after it has joined, and nothing from before.
+/// A reader gets the messages that are written after it has joined, and no earlier ones.
 pub fn delivers_what_comes_after_joining<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
     let mut writer = ring.writer().unwrap();
@@ -161,7 +161,7 @@ pub fn delivers_what_comes_after_joining<E: Engine>() {
     assert_eq!(payload::check(&buffer).unwrap().sequence, 3);
 }
 
-/// A waiting reader gets a message that comes, and a waiting writer goes on when there is room.
+/// A waiting reader gets a message that comes, and a waiting writer continues when there is room.
 pub fn waits_for_messages_and_for_room<E: Engine>() {
     const MESSAGES: u64 = 300;
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 1, 64)) else { return };

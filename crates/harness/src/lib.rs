@@ -1,9 +1,9 @@
-//! What seqring's measurements share: the command `seqring perf`, the benches, and the comparison
-//! with others.
+//! The shared part of all measurements: `perf`, the benches, the laboratory, and the comparison
+//! with rivals.
 //!
-//! The machine of this project is a VM whose two cores move over the host while one measures, and
-//! which it shares with whatever else runs. The same code reads 33 or 600 million messages a second
-//! there. So a number by itself says nothing; what this crate makes is a *ratio* of two
+//! The machine of this project is a VM whose two cores move over the host during a measurement, and
+//! which other processes use too. The same code reads 33 or 600 million messages a second
+//! there. So a number by itself means nothing; this crate makes a *ratio* of two
 //! contestants, taken in the same rounds and in the same class of core distance, with every run and
 //! every reason for leaving one out.
 //!
@@ -12,9 +12,9 @@
 //! |---|---|
 //! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
 //! | Does a contestant do what it must? | [`conformance`] |
-//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] says how long, [`summary`] what came out |
-//! | Which repetitions may be compared? | [`class`] by [`mod@line`], and [`others`]; [`surroundings`] reads both |
-//! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
+//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] sets the duration, [`summary`] has the results |
+//! | Which repetitions may be compared? | [`class`] by [`mod@line`]; [`surroundings`] reads the line and the CPU time of others |
+//! | What could the best possible ring do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
 //! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
 //! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
@@ -70,7 +70,6 @@ pub mod floor;
 pub mod latency;
 pub mod line;
 pub mod machine;
-pub mod others;
 pub mod pace;
 mod pages;
 pub mod patience;

@@ -1,4 +1,4 @@
-//! What a record says of the machine it was taken on.
+//! The facts about a machine that explain a measurement.
 
 use std::fmt;
 use std::fs;

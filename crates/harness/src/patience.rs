@@ -30,7 +30,7 @@ impl Stop {
     }
 }
 
-/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may
+/// After so many empty polls an end reads the clock, and lets others have its core: the peer may
 /// need it.
 const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
 
@@ -54,7 +54,7 @@ impl<'a> Patience<'a> {
     /// Waits a little, after a poll that found nothing.
     ///
     /// # Errors
-    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are looked for
+    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are checked
     /// once in many polls.
     #[inline(always)]
     pub fn pause(&mut self, pauses: u32) -> Result<(), Stop> {
@@ -68,7 +68,7 @@ impl<'a> Patience<'a> {
     /// Lets others have the core, after a poll that found nothing.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause), looked for each time.
+    /// As [`pause`](Self::pause), checked each time.
     #[cold]
     pub fn look(&mut self) -> Result<(), Stop> {
         yield_now();

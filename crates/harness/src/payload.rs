@@ -47,7 +47,7 @@ const SHORT_SEQUENCE_BITS: u32 = 40;
 const SHORT_WRITER_BITS: u32 = 8;
 const SHORT_STAMP_BITS: u32 = SHORT_SEQUENCE_BITS + SHORT_WRITER_BITS;
 
-/// What a message says of itself.
+/// The identity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamped {
     /// The writer; modulo 2^8 in the 8-byte form.
@@ -84,7 +84,7 @@ impl fmt::Display for Stamped {
 /// Why a message is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Torn {
-    /// Too short to say anything.
+    /// Too short to be checked.
     #[error("{bytes} bytes cannot be checked: it takes {SHORTEST_BYTES}")]
     TooShort {
         /// Its length.
@@ -93,7 +93,7 @@ pub enum Torn {
     /// A marked word is not the one that the header calls for.
     #[error("torn at byte {offset}: the header says {header}, and the bytes there are not of it")]
     Mark {
-        /// What the header says.
+        /// The identity in the header.
         header: Stamped,
         /// Where the first such word is, from the start of the message.
         offset: usize,
@@ -103,7 +103,7 @@ pub enum Torn {
         "torn or foreign: the check of what the header calls {header} is {stored:#x} and must be {computed:#x}"
     )]
     Check {
-        /// What the header says.
+        /// The identity in the header.
         header: Stamped,
         /// The check in the message.
         stored: u32,
@@ -133,7 +133,7 @@ pub fn fill(message: &mut [u8], writer: u32, sequence: u64) {
 /// Says which message this is, if it is whole.
 ///
 /// # Errors
-/// [`Torn`], with what the header says and what contradicts it.
+/// [`Torn`], with the identity in the header and the contradiction.
 ///
 /// # Cost
 /// One pass over the message, the CRC; it needs its bytes in private memory.

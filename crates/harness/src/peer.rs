@@ -1,7 +1,7 @@
 //! Two pinned ends of a measurement: this thread, and a peer in a thread or a forked child.
 //!
 //! Ours takes the time; theirs answers. Both spin, so ours must notice a peer that is gone: every
-//! 2^14 spins it looks. Both yield then: a wait that long means that the other end is not running,
+//! 2^14 spins it checks. Both yield then: a wait that long means that the other end is not running,
 //! perhaps because we have its core. A child whose parent dies is killed by the kernel, and a
 //! parent that leaves early kills its child: no spinning process stays behind.
 //!
@@ -31,7 +31,7 @@ pub enum Peers {
     Processes,
 }
 
-/// Between two looks whether the peer lives: 0.4 ms of PAUSE on the project's machine.
+/// Between two checks whether the peer lives: 0.4 ms of PAUSE on the project's machine.
 const SPINS_BETWEEN_LOOKS: u32 = 1 << 14;
 
 /// The peer ended before the measurement did.
@@ -55,7 +55,8 @@ impl Peer<'_> {
     /// Spins until `ready`, with PAUSE between two calls.
     pub(crate) fn spin_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), PeerGone> {
         while !spins_until(&mut ready) {
-            // A peer may end right after the store that makes us ready: look first, then once more.
+            // A peer may end right after the store that makes us ready: check it first, then
+            // `ready` once more.
             if self.is_gone() && !ready() {
                 return Err(PeerGone);
             }
@@ -74,7 +75,7 @@ impl Peer<'_> {
     }
 }
 
-/// Spins until `ready`, with PAUSE between two calls: the peer's own wait. It needs no look at the
+/// Spins until `ready`, with PAUSE between two calls: the peer's own wait. It need not check the
 /// other end (see the module).
 pub(crate) fn spin_until(mut ready: impl FnMut() -> bool) {
     while !spins_until(&mut ready) {
@@ -190,7 +191,7 @@ impl Drop for Child {
 
 fn run_child(parent: Pid, part: impl FnOnce()) -> ! {
     // The kernel sends the signal when the *thread* that forked ends: `with_peer` keeps it until we
-    // are reaped. The look at the parent closes the gap between the fork and the request.
+    // are reaped. The check of the parent closes the gap between the fork and the request.
     let watched = set_parent_process_death_signal(Some(Signal::KILL)).is_ok() && getppid() == Some(parent);
     if watched {
         part();

@@ -43,7 +43,7 @@ impl Plan {
         }
     }
 
-    /// The same plan, given up after `rounds` rounds or after `time`. The time is looked at between
+    /// The same plan, given up after `rounds` rounds or after `time`. The time is checked between
     /// two rounds: a round is never cut.
     #[must_use]
     pub const fn within(self, rounds: usize, time: Duration) -> Self {
@@ -89,7 +89,7 @@ pub enum Ending {
     Fulfilled,
     /// The stop flag was set.
     Stopped,
-    /// The budget was spent first: what is there is less than was asked for.
+    /// The budget was spent first: there are fewer rounds than requested.
     BudgetSpent {
         /// Rounds that ran.
         rounds: usize,

@@ -1,4 +1,4 @@
-//! What a record says: per contestant within one class, and per pair of contestants by rounds.
+//! Summaries of a record: per contestant within one class, and per pair of contestants by rounds.
 
 use std::collections::BTreeMap;
 use std::fmt;

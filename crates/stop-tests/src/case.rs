@@ -2,8 +2,8 @@
 
 use crate::message::{Got, SLOT_BYTES, message, numbers, read_all, take_all};
 use crate::victim::{self, NEVER};
-use seqring::stopping::Stop;
-use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, Waiting, WriteError, Writers};
+use seqring::failpoints::Failpoint;
+use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, WaitStrategy, WriteError, Writers};
 use std::io::{Read, Write};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,7 +40,7 @@ pub(crate) enum Fate {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) role: Role,
-    pub(crate) stop: Stop,
+    pub(crate) stop: Failpoint,
     pub(crate) fate: Fate,
 }
 
@@ -77,45 +77,45 @@ impl Role {
     }
 
     /// Whether a victim in this role gets to the point.
-    pub(crate) fn passes(self, stop: Stop) -> bool {
+    pub(crate) fn passes(self, stop: Failpoint) -> bool {
         let gated = self.delivery() == Delivery::Gated;
         let reads = matches!(self, Role::Reader(..));
         let takes = self == Role::Taker;
         match stop {
-            Stop::SeatTaken => true,
-            Stop::StreamOpened | Stop::LeaveMarked | Stop::StreamEnded => !reads && !takes,
-            Stop::ReaderVacated => reads,
+            Failpoint::SeatTaken => true,
+            Failpoint::StreamOpened | Failpoint::LeaveMarked | Failpoint::StreamEnded => !reads && !takes,
+            Failpoint::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
-            Stop::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
-            Stop::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
-            Stop::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
-            Stop::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
-            Stop::PublishDone => matches!(self, Role::Writer(..)),
-            Stop::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
-            Stop::ExchangeLooked
-            | Stop::ExchangeArmed
-            | Stop::ExchangeDone
-            | Stop::ExchangeOwned
-            | Stop::HelpWitnessed => matches!(self, Role::OneOfMany(_)),
-            Stop::TakeArmed | Stop::TakeDone | Stop::TakeOwned | Stop::MessageAdopted => takes,
-            Stop::HelpTakeWitnessed => takes || self == Role::OneOfMany(Delivery::Queue),
-            Stop::GateAnnounced => !reads && gated,
-            Stop::JoinCursor | Stop::ReadCopied => reads,
-            Stop::BellAnnounced => reads || takes,
-            Stop::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
+            Failpoint::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
+            Failpoint::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
+            Failpoint::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
+            Failpoint::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
+            Failpoint::PublishDone => matches!(self, Role::Writer(..)),
+            Failpoint::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
+            Failpoint::ExchangeLooked
+            | Failpoint::ExchangeArmed
+            | Failpoint::ExchangeDone
+            | Failpoint::ExchangeOwned
+            | Failpoint::HelpWitnessed => matches!(self, Role::OneOfMany(_)),
+            Failpoint::TakeArmed | Failpoint::TakeDone | Failpoint::TakeOwned | Failpoint::MessageAdopted => takes,
+            Failpoint::HelpTakeWitnessed => takes || self == Role::OneOfMany(Delivery::Queue),
+            Failpoint::GateAnnounced => !reads && gated,
+            Failpoint::JoinCursor | Failpoint::ReadCopied => reads,
+            Failpoint::BellAnnounced => reads || takes,
+            Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
             // In `recovery`, `handover`, `eviction` and `segment`.
-            Stop::DeathKept
-            | Stop::DeadFound
-            | Stop::ReaderParking
-            | Stop::ReaderParked
-            | Stop::ReaderResuming
-            | Stop::ReaderEvicted
-            | Stop::SetAside
-            | Stop::SegmentFilled
-            | Stop::SegmentNamed
-            | Stop::SegmentEntered
-            | Stop::SegmentLeft
-            | Stop::SegmentDeserted => false,
+            Failpoint::DeathKept
+            | Failpoint::DeadFound
+            | Failpoint::ReaderParking
+            | Failpoint::ReaderParked
+            | Failpoint::ReaderResuming
+            | Failpoint::ReaderEvicted
+            | Failpoint::SetAside
+            | Failpoint::SegmentFilled
+            | Failpoint::SegmentNamed
+            | Failpoint::SegmentEntered
+            | Failpoint::SegmentLeft
+            | Failpoint::SegmentDeserted => false,
         }
     }
 
@@ -142,21 +142,21 @@ pub(crate) fn afterwards(messages: u64) -> u64 {
 /// What the victim process does: its errands, and it stops itself at the point that its parent named.
 pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
     // Where a victim passes often, not at the first time: by then everybody is at work.
-    victim::stop_at(Stop::ALL[stop], if is_rare(Stop::ALL[stop]) { 0 } else { 20 });
+    victim::stop_at(Failpoint::ALL[stop], if is_rare(Failpoint::ALL[stop]) { 0 } else { 20 });
     let ring = Ring::open(name).expect("the parent made it");
     match Role::ALL[role] {
         Role::OneOfMany(_) | Role::Writer(..) => {
             let mut writer = ring.writer().expect("there is an entry");
             let mut n = 0;
-            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && victim::passes() == 0) {
+            while n < ERRANDS || (needs_others(Failpoint::ALL[stop]) && victim::passes() == 0) {
                 writer.write(&message(VICTIM, n)).expect("nobody closes the ring");
                 n += 1;
             }
         }
         Role::Reader(..) => {
             let mut reader = ring.reader(Start::Next).expect("there is an entry");
-            reader.set_waiting(Waiting::SLEEPING);
-            if Stop::ALL[stop] == Stop::ReaderVacated {
+            reader.set_wait_strategy(WaitStrategy::SLEEPING);
+            if Failpoint::ALL[stop] == Failpoint::ReaderVacated {
                 let _ = reader.read(&mut [0; SLOT_BYTES]); // A message, or how many it missed.
                 return; // It leaves.
             }
@@ -165,10 +165,10 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
         }
         Role::Taker => {
             let mut taker = ring.taker().expect("there is an entry");
-            taker.set_waiting(Waiting::SLEEPING);
+            taker.set_wait_strategy(WaitStrategy::SLEEPING);
             let mut log = std::io::stdout().lock();
             let mut n = 0;
-            while n < ERRANDS || (needs_others(Stop::ALL[stop]) && victim::passes() == 0) {
+            while n < ERRANDS || (needs_others(Failpoint::ALL[stop]) && victim::passes() == 0) {
                 let taken = taker.take().expect("nobody closes the ring");
                 let (writer, number) = numbers(&taken).expect("whole messages");
                 // Before it is done with: what is not in the log goes to another taker.
@@ -181,27 +181,27 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
 }
 
 /// Points that a victim passes once, or now and then.
-fn is_rare(stop: Stop) -> bool {
+fn is_rare(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Stop::SeatTaken
-            | Stop::StreamOpened
-            | Stop::LeaveMarked
-            | Stop::StreamEnded
-            | Stop::ReaderVacated
-            | Stop::JoinCursor
+        Failpoint::SeatTaken
+            | Failpoint::StreamOpened
+            | Failpoint::LeaveMarked
+            | Failpoint::StreamEnded
+            | Failpoint::ReaderVacated
+            | Failpoint::JoinCursor
     ) || needs_others(stop)
 }
 
 /// Points that a victim passes when somebody else is in the middle of something.
-fn needs_others(stop: Stop) -> bool {
+fn needs_others(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Stop::HelpWitnessed
-            | Stop::BellAnnounced
-            | Stop::BellCleared
-            | Stop::HelpTakeWitnessed
-            | Stop::MessageAdopted
+        Failpoint::HelpWitnessed
+            | Failpoint::BellAnnounced
+            | Failpoint::BellCleared
+            | Failpoint::HelpTakeWitnessed
+            | Failpoint::MessageAdopted
     )
 }
 
@@ -215,11 +215,11 @@ impl Survivor {
     fn join(ring: &Ring) -> Result<Self, String> {
         if ring.delivery() == Delivery::Queue {
             let mut taker = ring.taker().map_err(|error| error.to_string())?;
-            taker.set_waiting(Waiting::SLEEPING);
+            taker.set_wait_strategy(WaitStrategy::SLEEPING);
             return Ok(Survivor::Taker(taker));
         }
         let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
-        reader.set_waiting(Waiting::SLEEPING);
+        reader.set_wait_strategy(WaitStrategy::SLEEPING);
         Ok(Survivor::Reader(reader))
     }
 
@@ -278,7 +278,7 @@ impl Case {
         let name = format!("stop-test-{}-{:?}-{:?}", std::process::id(), self.stop, self.fate);
         let ring = Ring::create(&name, &self.role.config()).map_err(|error| error.to_string())?;
         let (read, over, done) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        let leaking = AtomicBool::new(self.stop == Stop::MessageAdopted);
+        let leaking = AtomicBool::new(self.stop == Failpoint::MessageAdopted);
         let moved = std::thread::scope(|scope| {
             let survivor = Survivor::join(&ring)?;
             // Held by us, so that the stream does not end with the victim.

@@ -9,7 +9,7 @@
 use crate::case::{Fate, afterwards};
 use crate::message::{SLOT_BYTES, message, numbers, read_all};
 use crate::victim::{self, NEVER};
-use seqring::stopping::Stop;
+use seqring::failpoints::Failpoint;
 use seqring::{Config, Lagged, ReadError, Reader, Ring, SlotClass, Start, WriteError, Writer, Writers};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,17 +19,17 @@ const ERRANDS: u64 = 2_000;
 const SLOTS: usize = 4;
 const EVICT_AFTER: Duration = Duration::from_millis(5);
 
-pub(crate) fn passes(stop: Stop, class: SlotClass) -> bool {
+pub(crate) fn passes(stop: Failpoint, class: SlotClass) -> bool {
     match stop {
-        Stop::ReaderEvicted => true,
-        Stop::SetAside => class == SlotClass::Arena,
+        Failpoint::ReaderEvicted => true,
+        Failpoint::SetAside => class == SlotClass::Arena,
         _ => false,
     }
 }
 
 /// The victim: it writes, and somebody is in its way.
 pub(crate) fn be_victim(stop: usize, name: &str) {
-    victim::stop_at(Stop::ALL[stop], 0);
+    victim::stop_at(Failpoint::ALL[stop], 0);
     let ring = Ring::open(name).expect("the parent made it");
     let mut writer = ring.writer().expect("there is an entry");
     for n in 0..ERRANDS {
@@ -38,7 +38,7 @@ pub(crate) fn be_victim(stop: usize, name: &str) {
 }
 
 /// Runs a case. Returns how many messages the heir moved, or the victim when it went on.
-pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
+pub(crate) fn run(stop: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
     let messages = afterwards(messages);
     let name = format!("stop-test-{}-eviction-{stop:?}-{fate:?}", std::process::id());
     let config = Config::new(SLOTS, SLOT_BYTES).participants(8).slot_class(class).evict_after(EVICT_AFTER);
@@ -65,7 +65,7 @@ pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Re
 fn evicted(
     ring: &Ring,
     name: &str,
-    stop: Stop,
+    stop: Failpoint,
     slow: &mut Reader,
     fate: Fate,
     messages: u64,
@@ -116,21 +116,21 @@ fn add_up(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), String> {
 }
 
 /// Whether the point lies in a read that pins.
-pub(crate) fn is_in_a_read(stop: Stop) -> bool {
-    matches!(stop, Stop::ReadPinned | Stop::ReadCopied)
+pub(crate) fn is_in_a_read(stop: Failpoint) -> bool {
+    matches!(stop, Failpoint::ReadPinned | Failpoint::ReadCopied)
 }
 
 /// The reader that is stopped in the middle of a read.
 pub(crate) fn be_evicted(stop: usize, name: &str) {
     let ring = Ring::open(name).expect("the parent made it");
     let mut reader = ring.reader(Start::Next).expect("there is an entry");
-    victim::stop_at(Stop::ALL[stop], 0);
+    victim::stop_at(Failpoint::ALL[stop], 0);
     println!();
     add_up(&ring, &mut reader, 0).expect("all that was published");
 }
 
 /// Runs a case with such a reader. Returns how many messages went past it.
-pub(crate) fn run_in_a_read(stop: Stop, writers: Writers, fate: Fate, messages: u64) -> Result<u64, String> {
+pub(crate) fn run_in_a_read(stop: Failpoint, writers: Writers, fate: Fate, messages: u64) -> Result<u64, String> {
     let messages = afterwards(messages);
     let name = format!("stop-test-{}-read-{stop:?}-{fate:?}", std::process::id());
     let config = Config::new(SLOTS, SLOT_BYTES).participants(8).slot_class(SlotClass::Arena);

@@ -6,8 +6,8 @@
 use crate::case::{Fate, afterwards};
 use crate::message::{SLOT_BYTES, message, numbers};
 use crate::victim::{self, NEVER};
-use seqring::stopping::Stop;
-use seqring::{Config, JoinError, ReadError, Reader, Ring, SlotClass, Start, Ticket, TryWriteError, Writer};
+use seqring::failpoints::Failpoint;
+use seqring::{Config, RegisterError, ReadError, Reader, Ring, SlotClass, Start, ParkTicket, TryWriteError, Writer};
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
@@ -17,17 +17,17 @@ pub(crate) const CLASSES: [SlotClass; 2] = [SlotClass::Lines, SlotClass::Arena];
 
 const SLOTS: u64 = 4;
 
-pub(crate) fn passes(stop: Stop) -> bool {
-    matches!(stop, Stop::ReaderParking | Stop::ReaderParked | Stop::ReaderResuming)
+pub(crate) fn passes(stop: Failpoint) -> bool {
+    matches!(stop, Failpoint::ReaderParking | Failpoint::ReaderParked | Failpoint::ReaderResuming)
 }
 
 /// The victim that parks a reader, says its ticket, and waits until somebody has taken it up.
 pub(crate) fn be_parker(stop: usize, name: &str) {
     let ring = Ring::open(name).expect("the parent made it");
     let reader = ring.reader(Start::Next).expect("there is an entry");
-    victim::stop_at(Stop::ALL[stop], 0);
+    victim::stop_at(Failpoint::ALL[stop], 0);
     let parked = reader.park().expect("nobody parked it before");
-    let Ticket { entry, state } = parked.ticket();
+    let ParkTicket { entry, state } = parked.ticket();
     println!("{entry} {state}");
     while ring.position_of(parked.ticket()) == Some(0) {
         std::thread::sleep(Duration::from_millis(1));
@@ -35,9 +35,9 @@ pub(crate) fn be_parker(stop: usize, name: &str) {
 }
 
 /// The victim that takes a reader up, and reads to the end.
-pub(crate) fn be_resumer(stop: usize, name: &str, ticket: Ticket) {
+pub(crate) fn be_resumer(stop: usize, name: &str, ticket: ParkTicket) {
     let ring = Ring::open(name).expect("the parent made it");
-    victim::stop_at(Stop::ALL[stop], 0);
+    victim::stop_at(Failpoint::ALL[stop], 0);
     let mut reader = ring.resume(ticket).expect("it is parked");
     let (mut out, mut next) = ([0; SLOT_BYTES], 0);
     loop {
@@ -51,14 +51,14 @@ pub(crate) fn be_resumer(stop: usize, name: &str, ticket: Ticket) {
 }
 
 /// Runs a case. Returns how many messages were moved past the victim.
-pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
+pub(crate) fn run(stop: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
     let name = format!("stop-test-{}-handover-{stop:?}-{fate:?}", std::process::id());
     let messages = afterwards(messages);
     let config = Config::new(SLOTS as usize, SLOT_BYTES).participants(8).slot_class(class);
     let ring = Ring::create(&name, &config).map_err(text)?;
     let writer = ring.writer().map_err(text)?;
     match stop {
-        Stop::ReaderResuming => resume(&ring, &name, writer, fate, messages),
+        Failpoint::ReaderResuming => resume(&ring, &name, writer, fate, messages),
         _ => park(&ring, &name, stop, writer, fate, messages),
     }
 }
@@ -67,7 +67,7 @@ pub(crate) fn run(stop: Stop, class: SlotClass, fate: Fate, messages: u64) -> Re
 fn park(
     ring: &Ring,
     name: &str,
-    stop: Stop,
+    stop: Failpoint,
     mut writer: Writer,
     fate: Fate,
     messages: u64,
@@ -96,13 +96,13 @@ fn resume(ring: &Ring, name: &str, mut writer: Writer, fate: Fate, messages: u64
     let parked = ring.reader(Start::Next).map_err(text)?.park();
     let parked = parked.map_err(|_| "nobody parked it before")?;
     let ticket = parked.ticket();
-    let number = victim::number_of(Stop::ReaderResuming).to_string();
+    let number = victim::number_of(Failpoint::ReaderResuming).to_string();
     let (entry, state) = (ticket.entry.to_string(), ticket.state.to_string());
     let mut victim = victim::start(&["resumer", &number, name, &entry, &state])?;
     victim::await_stop(&mut victim)?;
     fill(&mut writer)?;
     match ring.resume(ticket) {
-        Err(JoinError::NotParked { .. }) => {}
+        Err(RegisterError::NotParked { .. }) => {}
         other => return Err(format!("one reader in two hands: {other:?}")),
     }
     if fate == Fate::Killed {
@@ -146,13 +146,13 @@ fn exchange(writer: &mut Writer, reader: &mut Reader, messages: u64) -> Result<u
 }
 
 /// The ticket that a parker says.
-fn ticket_of(victim: &mut Child) -> Result<Ticket, String> {
+fn ticket_of(victim: &mut Child) -> Result<ParkTicket, String> {
     let mut said = String::new();
     let output = victim.stdout.take().ok_or("it has an output")?;
     BufReader::new(output).read_line(&mut said).map_err(text)?;
     let ticket = said.trim_end().split_once(' ');
     let ticket = ticket
-        .and_then(|(entry, state)| Some(Ticket { entry: entry.parse().ok()?, state: state.parse().ok()? }));
+        .and_then(|(entry, state)| Some(ParkTicket { entry: entry.parse().ok()?, state: state.parse().ok()? }));
     ticket.ok_or_else(|| format!("no ticket: {said:?}"))
 }
 

@@ -21,8 +21,8 @@ mod victim;
 
 use case::{Case, Fate, Role, be_victim};
 use recovery::Clearing;
-use seqring::stopping::Stop;
-use seqring::{Ticket, Writers};
+use seqring::failpoints::Failpoint;
+use seqring::{ParkTicket, Writers};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         }
         ["resumer", stop, name, entry, state] => {
             let ticket =
-                Ticket { entry: entry.parse().expect("a number"), state: state.parse().expect("a number") };
+                ParkTicket { entry: entry.parse().expect("a number"), state: state.parse().expect("a number") };
             handover::be_resumer(stop.parse().expect("a number"), name, ticket);
             ExitCode::SUCCESS
         }
@@ -100,7 +100,7 @@ impl Outcome {
     }
 
     /// Prints it. Whether everything held, and happened at all.
-    fn report(&self, stop: Stop) -> bool {
+    fn report(&self, stop: Failpoint) -> bool {
         let Outcome { stops, kills, moved, failures } = self;
         let verdict = match (failures.is_empty(), *stops > 0 && *kills > 0) {
             (false, _) => "FAILS",
@@ -116,12 +116,12 @@ impl Outcome {
 /// Runs the cases of the points whose names contain one of `names`, or of all.
 fn run(messages: u64, names: &[&str]) -> ExitCode {
     let wanted =
-        |stop: &Stop| names.is_empty() || names.iter().any(|name| format!("{stop:?}").contains(name));
+        |stop: &Failpoint| names.is_empty() || names.iter().any(|name| format!("{stop:?}").contains(name));
     let begin = Instant::now();
     let mut all = Outcome::default();
     let (mut points, mut sound) = (0, true);
     println!("{:<17} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    for stop in Stop::ALL.into_iter().filter(wanted) {
+    for stop in Failpoint::ALL.into_iter().filter(wanted) {
         let outcome = outcome(stop, messages);
         sound &= outcome.report(stop);
         points += 1;
@@ -129,7 +129,7 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
             (all.stops + outcome.stops, all.kills + outcome.kills, all.moved + outcome.moved);
     }
     let Outcome { stops, kills, moved, .. } = all;
-    let (seconds, points_in_all) = (begin.elapsed().as_secs(), Stop::ALL.len());
+    let (seconds, points_in_all) = (begin.elapsed().as_secs(), Failpoint::ALL.len());
     println!(
         "{points} of {points_in_all} points: {stops} stops and {kills} kills; {moved} messages went past them; {seconds} s"
     );
@@ -142,7 +142,7 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
 }
 
 /// Runs all cases of a point.
-fn outcome(stop: Stop, messages: u64) -> Outcome {
+fn outcome(stop: Failpoint, messages: u64) -> Outcome {
     let mut outcome = Outcome::default();
     for fate in [Fate::Continued, Fate::Killed] {
         for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {

@@ -7,8 +7,8 @@
 use crate::case::Fate;
 use crate::message::{SLOT_BYTES, message};
 use crate::victim::{self, NEVER};
-use seqring::stopping::Stop;
-use seqring::{Config, Delivery, ReadError, Ring, SlotClass, Start, Waiting, WriteError, Writers};
+use seqring::failpoints::Failpoint;
+use seqring::{Config, Delivery, ReadError, Ring, SlotClass, Start, WaitStrategy, WriteError, Writers};
 use std::time::Duration;
 
 /// So long it is seen that somebody waits on: several looks for the dead.
@@ -29,13 +29,13 @@ impl Clearing {
     pub(crate) const ALL: [Clearing; 3] =
         [Clearing::WriterByReader, Clearing::WriterByHeir, Clearing::ReaderByWriter];
 
-    pub(crate) fn passes(self, stop: Stop) -> bool {
+    pub(crate) fn passes(self, stop: Failpoint) -> bool {
         match stop {
-            Stop::DeadFound => true,
-            Stop::LeaveMarked | Stop::StreamEnded => self != Clearing::ReaderByWriter,
-            Stop::ReaderVacated => self == Clearing::ReaderByWriter,
+            Failpoint::DeadFound => true,
+            Failpoint::LeaveMarked | Failpoint::StreamEnded => self != Clearing::ReaderByWriter,
+            Failpoint::ReaderVacated => self == Clearing::ReaderByWriter,
             // The heir's coming replaces the verdict.
-            Stop::DeathKept => self == Clearing::WriterByHeir,
+            Failpoint::DeathKept => self == Clearing::WriterByHeir,
             _ => false,
         }
     }
@@ -77,20 +77,20 @@ pub(crate) fn be_victim(clearing: usize, stop: usize, name: &str) {
     let ring = Ring::open(name).expect("the parent made it");
     match Clearing::ALL[clearing] {
         Clearing::WriterByReader => {
-            victim::stop_at(Stop::ALL[stop], 0); // Of many writers, it may get the very entry.
+            victim::stop_at(Failpoint::ALL[stop], 0); // Of many writers, it may get the very entry.
             let mut reader = ring.reader(Start::Next).expect("there is an entry");
-            reader.set_waiting(Waiting::SLEEPING);
+            reader.set_wait_strategy(WaitStrategy::SLEEPING);
             while !matches!(reader.read(&mut [0; SLOT_BYTES]), Err(ReadError::WriterDied { .. })) {}
         }
         Clearing::WriterByHeir => {
-            victim::stop_at(Stop::ALL[stop], 0);
+            victim::stop_at(Failpoint::ALL[stop], 0);
             // Stopped, and overtaken by another heir, it may find the entry taken.
             drop(ring.writer());
         }
         Clearing::ReaderByWriter => {
             let mut writer = ring.writer().expect("there is an entry");
-            writer.set_waiting(Waiting::SLEEPING);
-            victim::stop_at(Stop::ALL[stop], 0);
+            writer.set_wait_strategy(WaitStrategy::SLEEPING);
+            victim::stop_at(Failpoint::ALL[stop], 0);
             for n in 0..10 {
                 writer.write(&message(1, n)).expect("nobody closes the ring");
             }
@@ -99,7 +99,7 @@ pub(crate) fn be_victim(clearing: usize, stop: usize, name: &str) {
 }
 
 /// Runs a case in every kind of ring. Says how many there were.
-pub(crate) fn run(clearing: Clearing, stop: Stop, fate: Fate) -> Result<u64, String> {
+pub(crate) fn run(clearing: Clearing, stop: Failpoint, fate: Fate) -> Result<u64, String> {
     let rings = clearing.rings();
     for config in &rings {
         run_in(config, clearing, stop, fate).map_err(|error| format!("{error}, in {config:?}"))?;
@@ -107,12 +107,12 @@ pub(crate) fn run(clearing: Clearing, stop: Stop, fate: Fate) -> Result<u64, Str
     Ok(rings.len() as u64)
 }
 
-fn run_in(config: &Config, clearing: Clearing, stop: Stop, fate: Fate) -> Result<(), String> {
+fn run_in(config: &Config, clearing: Clearing, stop: Failpoint, fate: Fate) -> Result<(), String> {
     let name = format!("stop-test-{}-recovery-{stop:?}-{fate:?}", std::process::id());
     let ring = Ring::create(&*name, config).map_err(|error| error.to_string())?;
     let number = Clearing::ALL.iter().position(|one| *one == clearing).expect("one of them").to_string();
     let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
-    reader.set_waiting(Waiting::SLEEPING);
+    reader.set_wait_strategy(WaitStrategy::SLEEPING);
     let mut first = victim::start(&["recovery-first", &number, &name])?;
     victim::await_word(&mut first)?;
     let pid = first.id();
@@ -124,7 +124,7 @@ fn run_in(config: &Config, clearing: Clearing, stop: Stop, fate: Fate) -> Result
         // It writes as many as there is room for, and we read none meanwhile.
         drop(reader);
         victim::await_stop(&mut second)?;
-        if stop == Stop::DeadFound && config.writers_mode() == Writers::Many {
+        if stop == Failpoint::DeadFound && config.writers_mode() == Writers::Many {
             waits_for_the_dead(&ring, pid)?;
         }
         end(&mut second, fate)?;
@@ -136,7 +136,7 @@ fn run_in(config: &Config, clearing: Clearing, stop: Stop, fate: Fate) -> Result
     }
     victim::await_stop(&mut second)?;
     reader.read_timeout(&mut out, NEVER).map_err(|error| error.to_string())?;
-    if stop == Stop::DeadFound {
+    if stop == Failpoint::DeadFound {
         match reader.read_timeout(&mut out, A_WHILE) {
             Err(ReadError::TimedOut { writers }) if writers.pids() == [pid] => {}
             other => return Err(format!("while its finder was stopped, its reader was told {other:?}")),

@@ -3,20 +3,20 @@
 
 use crate::case::Fate;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use seqring::stopping::{Stop, on_stop};
+use seqring::failpoints::{Failpoint, on_failpoint};
 use seqring::{Backend, Config, Location, Ring, RingError, Start};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
 /// Whether a victim that comes and goes gets to the point.
-pub(crate) fn passes(stop: Stop) -> bool {
+pub(crate) fn passes(stop: Failpoint) -> bool {
     matches!(
         stop,
-        Stop::SegmentFilled
-            | Stop::SegmentNamed
-            | Stop::SegmentEntered
-            | Stop::SegmentLeft
-            | Stop::SegmentDeserted
+        Failpoint::SegmentFilled
+            | Failpoint::SegmentNamed
+            | Failpoint::SegmentEntered
+            | Failpoint::SegmentLeft
+            | Failpoint::SegmentDeserted
     )
 }
 
@@ -29,9 +29,9 @@ fn location(backend: Backend, name: &str) -> Location {
 
 /// What the victim process does: it has the ring for a moment, and stops itself at the point that its parent named.
 pub(crate) fn come_and_go(stop: usize, backend: usize, name: &str) {
-    static TARGET: OnceLock<Stop> = OnceLock::new();
-    TARGET.set(Stop::ALL[stop]).expect("once");
-    on_stop(|stop| {
+    static TARGET: OnceLock<Failpoint> = OnceLock::new();
+    TARGET.set(Failpoint::ALL[stop]).expect("once");
+    on_failpoint(|stop| {
         if TARGET.get() == Some(&stop) {
             kill_process(rustix::process::getpid(), Signal::STOP).expect("a process may stop itself");
         }
@@ -46,13 +46,13 @@ fn config() -> Config {
 }
 
 /// Runs the case. Returns how many messages others moved through the ring of that name.
-pub(crate) fn run(stop: Stop, backend: Backend, fate: Fate, messages: u64) -> Result<u64, String> {
+pub(crate) fn run(stop: Failpoint, backend: Backend, fate: Fate, messages: u64) -> Result<u64, String> {
     let name = format!("stop-test-{}-{stop:?}-{fate:?}", std::process::id());
     let at = location(backend, &name);
     // Whoever shall open the ring must find one.
-    let found = (stop == Stop::SegmentEntered).then(|| create(&at)).transpose()?;
+    let found = (stop == Failpoint::SegmentEntered).then(|| create(&at)).transpose()?;
     let mut victim = Command::new(std::env::current_exe().map_err(text)?);
-    let index = Stop::ALL.iter().position(|known| *known == stop).expect("one of them");
+    let index = Failpoint::ALL.iter().position(|known| *known == stop).expect("one of them");
     let index_of_backend = usize::from(backend == Backend::Portable);
     let arguments = ["comer", &index.to_string(), &index_of_backend.to_string(), &name];
     let victim = victim.args(arguments).spawn().map_err(text)?;
@@ -62,18 +62,18 @@ pub(crate) fn run(stop: Stop, backend: Backend, fate: Fate, messages: u64) -> Re
     }
     let ring = match (stop, found) {
         // Nobody sees what has no name.
-        (Stop::SegmentFilled, _) => match Ring::open(&at) {
+        (Failpoint::SegmentFilled, _) => match Ring::open(&at) {
             Err(RingError::NotFound { .. }) => Some(create(&at)?),
             other => return Err(format!("a ring without a name: {other:?}")),
         },
         // The opener counts as a user, so the name stays when the other leaves.
-        (Stop::SegmentEntered, found) => {
+        (Failpoint::SegmentEntered, found) => {
             drop(found);
             Some(Ring::open(&at).map_err(text)?)
         }
         // Between the last one's decision and its deed nobody gets in, and everybody is told why. Nor does anybody else
         // remove the name: the deed would then befall the next ring of that name.
-        (Stop::SegmentDeserted, _) => {
+        (Failpoint::SegmentDeserted, _) => {
             for told in [Ring::open(&at).map(drop), Ring::unlink(&at)] {
                 match told {
                     Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => {}

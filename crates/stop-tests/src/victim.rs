@@ -3,7 +3,7 @@
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, waitid, waitpid,
 };
-use seqring::stopping::{Stop, on_stop};
+use seqring::failpoints::{Failpoint, on_failpoint};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,9 +17,9 @@ static PASSES_BEFORE: AtomicU64 = AtomicU64::new(0);
 static PASSES: AtomicU64 = AtomicU64::new(0);
 
 /// This process stops itself when it comes to `stop`, after it has passed there so often.
-pub(crate) fn stop_at(stop: Stop, passes_before: u64) {
+pub(crate) fn stop_at(stop: Failpoint, passes_before: u64) {
     aim_at(stop, passes_before);
-    on_stop(|stop| {
+    on_failpoint(|stop| {
         if is_there(stop) {
             kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
         }
@@ -27,21 +27,21 @@ pub(crate) fn stop_at(stop: Stop, passes_before: u64) {
 }
 
 /// As [`stop_at`], but there it dies.
-pub(crate) fn die_at(stop: Stop, passes_before: u64) {
+pub(crate) fn die_at(stop: Failpoint, passes_before: u64) {
     aim_at(stop, passes_before);
-    on_stop(|stop| {
+    on_failpoint(|stop| {
         if is_there(stop) {
             kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
         }
     });
 }
 
-fn aim_at(stop: Stop, passes_before: u64) {
+fn aim_at(stop: Failpoint, passes_before: u64) {
     TARGET.store(number_of(stop), Ordering::Relaxed);
     PASSES_BEFORE.store(passes_before, Ordering::Relaxed);
 }
 
-fn is_there(stop: Stop) -> bool {
+fn is_there(stop: Failpoint) -> bool {
     TARGET.load(Ordering::Relaxed) == number_of(stop)
         && PASSES.fetch_add(1, Ordering::Relaxed) == PASSES_BEFORE.load(Ordering::Relaxed)
 }
@@ -52,8 +52,8 @@ pub(crate) fn passes() -> u64 {
 }
 
 /// The place of a point among all.
-pub(crate) fn number_of(stop: Stop) -> usize {
-    Stop::ALL.iter().position(|one| *one == stop).expect("one of them")
+pub(crate) fn number_of(stop: Failpoint) -> usize {
+    Failpoint::ALL.iter().position(|one| *one == stop).expect("one of them")
 }
 
 /// This program again, with such arguments.

@@ -1,7 +1,7 @@
 //! What a moved reader's view shows is left alone while it lasts, and used again after it; so are hot buffers.
 
 use super::{message, number};
-use seqring::model::{Stop, dies_at, exclusive_payloads};
+use seqring::model::{Failpoint, dies_at, exclusive_payloads};
 use seqring::{Config, Ring, SlotClass, Start, TryReadError, TryWriteError};
 
 fn ring(slots: usize, slot_bytes: usize) -> Ring {
@@ -55,7 +55,7 @@ pub(super) fn heir() {
     writer.try_write(&message(1)).unwrap();
     assert!(matches!(late.try_view(), Err(TryReadError::Lagged(_))));
     let stopping = loom::thread::spawn(move || {
-        dies_at(Stop::ReadPinned, || drop(late.try_view()));
+        dies_at(Failpoint::ReadPinned, || drop(late.try_view()));
         late
     });
     ring.skip_readers_to_newest();

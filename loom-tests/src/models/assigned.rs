@@ -4,8 +4,8 @@ use super::many::assert_owned_once;
 use super::message;
 use super::queue::{ring, take};
 use loom::thread;
-use seqring::model::{Stop, abandon, dies_at, settle};
-use seqring::{Extras, Placed, TryWriteError, Writer};
+use seqring::model::{Failpoint, abandon, dies_at, settle};
+use seqring::{MessageHeader, PublishOutcome, TryWriteError, Writer};
 
 /// Two writers make the same message, and a taker waits for it.
 pub(super) fn made_twice() {
@@ -18,7 +18,7 @@ pub(super) fn made_twice() {
     let (theirs, one) = making.join().unwrap();
     got.extend(take(&mut taker, 1));
     assert_eq!(
-        (got, [ours, theirs].iter().filter(|placed| **placed == Some(Placed::Published)).count()),
+        (got, [ours, theirs].iter().filter(|placed| **placed == Some(PublishOutcome::Published)).count()),
         (vec![0], 1)
     );
     assert_owned_once(&ring);
@@ -31,10 +31,10 @@ pub(super) fn out_of_order() {
     let (mut one, mut two, mut taker) =
         (ring.writer().unwrap(), ring.writer().unwrap(), ring.taker().unwrap());
     let making = thread::spawn(move || (place(&mut one, 1), one));
-    assert_eq!(place(&mut two, 0), Some(Placed::Published));
+    assert_eq!(place(&mut two, 0), Some(PublishOutcome::Published));
     let mut got = take(&mut taker, 2);
     let (theirs, one) = making.join().unwrap();
-    assert_eq!(theirs, Some(Placed::Published));
+    assert_eq!(theirs, Some(PublishOutcome::Published));
     got.extend(take(&mut taker, 2));
     assert_eq!(got, [0, 1]);
     assert_owned_once(&ring);
@@ -46,7 +46,7 @@ pub(super) fn died() {
     let ring = ring(2, 4);
     let (mut victim, mut other) = (ring.writer().unwrap(), ring.writer().unwrap());
     let mut taker = ring.taker().unwrap();
-    dies_at(Stop::ExchangeDone, || {
+    dies_at(Failpoint::ExchangeDone, || {
         place(&mut victim, 1);
     });
     let entry = abandon(victim);
@@ -63,9 +63,9 @@ pub(super) fn died() {
     drop(other);
 }
 
-fn place(writer: &mut Writer, sequence: u64) -> Option<Placed> {
+fn place(writer: &mut Writer, sequence: u64) -> Option<PublishOutcome> {
     let mut assigned = writer.assigned().unwrap();
-    match assigned.try_write(sequence, &message(sequence), &Extras::default()) {
+    match assigned.try_write(sequence, &message(sequence), &MessageHeader::default()) {
         Ok(placed) => Some(placed),
         Err(TryWriteError::Full) => None,
         Err(error) => panic!("{error}"),

@@ -1,8 +1,8 @@
 //! Several messages at a time: validated by one look, acknowledged by one store, rung for once.
 
 use super::{message, number};
-use seqring::model::{exclusive_payloads, lend_fences};
-use seqring::{Config, Delivery, Lagged, Reader, Ring, SlotClass, Start, TryReadError, Waiting};
+use seqring::model::{exclusive_payloads, heavy_barrier};
+use seqring::{Config, Delivery, Lagged, Reader, Ring, SlotClass, Start, TryReadError, WaitStrategy};
 
 /// Two slots: the writer overwrites the first and the second message of a chunk that is being copied.
 pub(super) fn torn() {
@@ -53,11 +53,11 @@ pub(super) fn acknowledged() {
 /// Nobody sleeps over a batch.
 pub(super) fn rung() {
     exclusive_payloads(true);
-    lend_fences(false);
+    heavy_barrier(false);
     let ring = ring(Delivery::Gated);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
-    reader.set_waiting(Waiting::SLEEPING);
+    reader.set_wait_strategy(WaitStrategy::SLEEPING);
     let writing = loom::thread::spawn(move || {
         assert_eq!(writer.try_write_each(&[message(0), message(1)]), Ok(2));
         writer

@@ -2,7 +2,7 @@
 
 use super::{message, number};
 use loom::thread;
-use seqring::model::{Stop, abandon, dies_at, exclusive_payloads, owned_buffers, settle};
+use seqring::model::{Failpoint, abandon, dies_at, exclusive_payloads, owned_buffers, settle};
 use seqring::{Config, Delivery, Reader, Ring, Start, TryReadError, TryWriteError, Writer, Writers};
 
 fn ring(delivery: Delivery, slots: usize, participants: usize) -> Ring {
@@ -92,7 +92,7 @@ pub(super) fn joined() {
 }
 
 /// One writer dies at a point; another goes on, and a third takes its entry, while the second is still at work.
-fn died_at(stop: Stop) {
+fn died_at(stop: Failpoint) {
     let ring = ring(Delivery::Lossy, 1, 3);
     let (mut victim, mut other) = (ring.writer().unwrap(), ring.writer().unwrap());
     let other = thread::spawn(move || {
@@ -116,7 +116,7 @@ fn died_at(stop: Stop) {
 pub(super) fn died_helped() {
     let ring = ring(Delivery::Lossy, 1, 3);
     let (mut victim, one, two) = (ring.writer().unwrap(), ring.writer().unwrap(), ring.writer().unwrap());
-    dies_at(Stop::ExchangeDone, || {
+    dies_at(Failpoint::ExchangeDone, || {
         victim.try_write(&message(7)).unwrap();
     });
     let writing = write_in_threads(one, two);
@@ -129,15 +129,15 @@ pub(super) fn died_helped() {
 }
 
 pub(super) fn died_armed() {
-    died_at(Stop::ExchangeArmed);
+    died_at(Failpoint::ExchangeArmed);
 }
 
 pub(super) fn died_exchanged() {
-    died_at(Stop::ExchangeDone);
+    died_at(Failpoint::ExchangeDone);
 }
 
 pub(super) fn died_owning() {
-    died_at(Stop::ExchangeOwned);
+    died_at(Failpoint::ExchangeOwned);
 }
 
 /// Two leave at once: the stream ends.

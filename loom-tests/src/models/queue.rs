@@ -3,7 +3,7 @@
 use super::many::assert_owned_once;
 use super::{message, number};
 use loom::thread::{self, JoinHandle};
-use seqring::model::{Stop, abandon, abandon_taker, bury, dies_at, exclusive_payloads, settle};
+use seqring::model::{Failpoint, abandon, abandon_taker, bury, dies_at, exclusive_payloads, settle};
 use seqring::{Config, Delivery, Ring, Taker, TryReadError, TryWriteError, Writer};
 
 pub(super) fn ring(slots: usize, participants: usize) -> Ring {
@@ -58,7 +58,7 @@ pub(super) fn two_to_two_on_two_slots() {
 
 /// A taker dies at a point, another goes on, and a writer uses the slot again. Each message comes once: what the dead one
 /// had taken goes to the other.
-fn taker_died_at(stop: Stop) {
+fn taker_died_at(stop: Failpoint) {
     let ring = ring(1, 4);
     let (mut writer, mut victim, other) =
         (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
@@ -86,7 +86,7 @@ pub(super) fn adopted_once() {
     let (mut writer, mut victim) = (ring.writer().unwrap(), ring.taker().unwrap());
     let (mut here, there) = (ring.taker().unwrap(), ring.taker().unwrap());
     writer.try_write(&message(0)).unwrap();
-    dies_at(Stop::TakeDone, || {
+    dies_at(Failpoint::TakeDone, || {
         let _ = victim.try_take().map(|taken| number(&taken));
     });
     bury(&ring, abandon_taker(victim));
@@ -131,15 +131,15 @@ pub(super) fn found_another() {
 }
 
 pub(super) fn taker_died_armed() {
-    taker_died_at(Stop::TakeArmed);
+    taker_died_at(Failpoint::TakeArmed);
 }
 
 pub(super) fn taker_died_with_it() {
-    taker_died_at(Stop::TakeDone);
+    taker_died_at(Failpoint::TakeDone);
 }
 
 pub(super) fn taker_died_owning() {
-    taker_died_at(Stop::TakeOwned);
+    taker_died_at(Failpoint::TakeOwned);
 }
 
 /// A writer dies when its message is published and before it says so; a taker takes it, and another writer goes on.
@@ -148,7 +148,7 @@ pub(super) fn writer_died() {
     let (mut victim, other, taker) = (ring.writer().unwrap(), ring.writer().unwrap(), ring.taker().unwrap());
     let taking = take_in_thread(taker);
     let writing = write_in_thread(other, 1);
-    dies_at(Stop::ExchangeDone, || {
+    dies_at(Failpoint::ExchangeDone, || {
         let _ = victim.try_write(&message(0));
     });
     let entry = abandon(victim);

@@ -6,19 +6,19 @@ mod handed;
 mod heirs;
 
 use super::Model;
-use seqring::model::{End, Pair, Step};
+use seqring::model::{End, Pair, Mutation};
 
 /// Each step of recovery, and a model that fails when it is left out.
-pub(crate) const NEEDED: [(Step, &str); 9] = [
-    (Step::LookForTheDead, "dead_reader"),
-    (Step::VacateReader, "dead_reader"),
-    (Step::EndStream, "found_by_two"),
-    (Step::KeepDeath, "told_once"),
-    (Step::LookAtSlots, "heir_stored"),
-    (Step::FindMissingBuffer, "heir_filled"),
-    (Step::SettleExchange, "heir_exchanged"),
-    (Step::Witness, "died_helped"),
-    (Step::HelpCounter, "heir_exchanged"),
+pub(crate) const NEEDED: [(Mutation, &str); 9] = [
+    (Mutation::LookForTheDead, "dead_reader"),
+    (Mutation::VacateReader, "dead_reader"),
+    (Mutation::EndStream, "found_by_two"),
+    (Mutation::KeepDeath, "told_once"),
+    (Mutation::LookAtSlots, "heir_stored"),
+    (Mutation::FindMissingBuffer, "heir_filled"),
+    (Mutation::SettleExchange, "heir_exchanged"),
+    (Mutation::Witness, "died_helped"),
+    (Mutation::HelpCounter, "heir_exchanged"),
 ];
 
 pub(crate) const MODELS: &[Model] = &[

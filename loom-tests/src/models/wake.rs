@@ -2,14 +2,14 @@
 //! reports it.
 
 use super::{message, number};
-use seqring::model::{exclusive_payloads, lend_fences};
-use seqring::{Config, Ring, SlotClass, Start, Waiting};
+use seqring::model::{exclusive_payloads, heavy_barrier};
+use seqring::{Config, Ring, SlotClass, Start, WaitStrategy};
 
 pub(super) fn reader() {
     let ring = ring();
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
-    reader.set_waiting(Waiting::SLEEPING);
+    reader.set_wait_strategy(WaitStrategy::SLEEPING);
     let writing = loom::thread::spawn(move || {
         writer.try_write(&message(7)).unwrap();
         writer
@@ -24,7 +24,7 @@ pub(super) fn writer() {
     let ring = ring();
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
-    writer.set_waiting(Waiting::SLEEPING);
+    writer.set_wait_strategy(WaitStrategy::SLEEPING);
     writer.try_write(&message(0)).unwrap();
     let reading = loom::thread::spawn(move || {
         reader.try_read(&mut [0; 16]).unwrap();
@@ -38,7 +38,7 @@ pub(super) fn writer() {
 pub(super) fn writer_by_a_joiner() {
     let ring = ring();
     let mut writer = ring.writer().unwrap();
-    writer.set_waiting(Waiting::SLEEPING);
+    writer.set_wait_strategy(WaitStrategy::SLEEPING);
     writer.try_write(&message(0)).unwrap();
     let writing = loom::thread::spawn(move || {
         writer.write(&message(1)).unwrap();
@@ -51,6 +51,6 @@ pub(super) fn writer_by_a_joiner() {
 
 fn ring() -> Ring {
     exclusive_payloads(true);
-    lend_fences(false);
+    heavy_barrier(false);
     Ring::heap(&Config::new(1, 16).participants(2).slot_class(SlotClass::Packed)).unwrap()
 }

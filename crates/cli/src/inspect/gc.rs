@@ -4,7 +4,7 @@ use super::record::shown;
 use super::{Common, bytes};
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{SegmentEntry, Location, Ring, RingError, Segment};
+use seqring::{Location, Ring, RingError, Segment, SegmentEntry};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -27,7 +27,7 @@ pub struct GcOptions {
 }
 
 #[derive(Serialize)]
-struct Record {
+struct GcRecord {
     path: String,
     allocated_bytes: u64,
     verdict: Verdict,
@@ -53,7 +53,7 @@ pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     let directory = &options.common.directory;
     let found =
         seqring::segments_in(directory).with_context(|| format!("listing {}", directory.display()))?;
-    let records: Vec<Record> = found.iter().map(|found| judge(found, options)).collect();
+    let records: Vec<GcRecord> = found.iter().map(|found| judge(found, options)).collect();
     let mut output = io::stdout().lock();
     if options.common.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&records)?)?;
@@ -63,7 +63,7 @@ pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     Ok(!options.remove || records.iter().all(|record| record.verdict != Verdict::Failed))
 }
 
-fn judge(found: &SegmentEntry, options: &GcOptions) -> Record {
+fn judge(found: &SegmentEntry, options: &GcOptions) -> GcRecord {
     let (verdict, why) = match &found.segment {
         Ok(segment) => match verdict(segment, options) {
             Ok(verdict) => (verdict, None),
@@ -72,7 +72,7 @@ fn judge(found: &SegmentEntry, options: &GcOptions) -> Record {
         Err(error) => (Verdict::Failed, Some(error.to_string())),
     };
     let allocated_bytes = found.segment.as_ref().map_or(0, Segment::allocated_bytes);
-    Record { path: shown(&found.path), allocated_bytes, verdict, why }
+    GcRecord { path: shown(&found.path), allocated_bytes, verdict, why }
 }
 
 fn verdict(segment: &Segment, options: &GcOptions) -> Result<Verdict, RingError> {
@@ -93,9 +93,9 @@ fn verdict(segment: &Segment, options: &GcOptions) -> Result<Verdict, RingError>
     }
 }
 
-fn write_text(output: &mut impl Write, records: &[Record], options: &GcOptions) -> io::Result<()> {
+fn write_text(output: &mut impl Write, records: &[GcRecord], options: &GcOptions) -> io::Result<()> {
     for record in records {
-        let Record { path, allocated_bytes, verdict, why } = record;
+        let GcRecord { path, allocated_bytes, verdict, why } = record;
         let bytes = bytes(*allocated_bytes);
         match verdict {
             Verdict::InUse => {}

@@ -1,6 +1,6 @@
 //! `seqring ls`: lists the rings.
 
-use super::record::{Record, RingRecord};
+use super::record::{RingRecord, SegmentRecord};
 use super::{Common, bytes};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -18,7 +18,7 @@ pub(crate) fn run(options: &LsOptions) -> Result<()> {
     let directory = &options.common.directory;
     let found =
         seqring::segments_in(directory).with_context(|| format!("listing {}", directory.display()))?;
-    let records: Vec<Record> = found.iter().map(Record::of).collect();
+    let records: Vec<SegmentRecord> = found.iter().map(SegmentRecord::of).collect();
     let mut output = io::stdout().lock();
     if options.common.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&records)?)?;
@@ -27,8 +27,8 @@ pub(crate) fn run(options: &LsOptions) -> Result<()> {
     let rings: Vec<&RingRecord> = records
         .iter()
         .filter_map(|record| match record {
-            Record::Ring(ring) => Some(&**ring),
-            Record::Unusable { .. } => None,
+            SegmentRecord::Ring(ring) => Some(&**ring),
+            SegmentRecord::Unusable { .. } => None,
         })
         .collect();
     if records.is_empty() {
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &LsOptions) -> Result<()> {
         writeln!(output, "{}", table(&rings))?;
     }
     for record in &records {
-        if let Record::Unusable { unusable, .. } = record {
+        if let SegmentRecord::Unusable { unusable, .. } = record {
             writeln!(output, "{unusable}")?;
         }
     }

@@ -1,6 +1,6 @@
 //! A segment in the JSON output.
 
-use seqring::{Delivery, Figures, SegmentEntry, Role, Segment, SlotClass, Stream, Writers};
+use seqring::{Delivery, Role, Segment, SegmentEntry, SlotClass, Stats, Stream, Writers};
 use serde::Serialize;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 /// A segment, or a file that has the name of one.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Record {
+pub(crate) enum SegmentRecord {
     Ring(Box<RingRecord>),
     Unusable { path: String, unusable: String },
 }
@@ -35,7 +35,7 @@ pub(crate) struct RingRecord {
     pub(crate) created_unix_seconds: f64,
     pub(crate) id: String,
     pub(crate) next_sequence: u64,
-    /// Since the previous figures; absent in the first.
+    /// Since the previous stats; absent in the first.
     pub(crate) published_per_second: Option<f64>,
     pub(crate) participants: Vec<ParticipantRecord>,
 }
@@ -54,18 +54,18 @@ pub(crate) struct ParticipantRecord {
     pub(crate) passed_per_second: Option<f64>,
 }
 
-impl Record {
+impl SegmentRecord {
     pub(crate) fn of(found: &SegmentEntry) -> Self {
         match &found.segment {
-            Ok(segment) => Record::Ring(Box::new(RingRecord::new(segment, &segment.figures(), None))),
-            Err(error) => Record::Unusable { path: shown(&found.path), unusable: error.to_string() },
+            Ok(segment) => SegmentRecord::Ring(Box::new(RingRecord::new(segment, &segment.stats(), None))),
+            Err(error) => SegmentRecord::Unusable { path: shown(&found.path), unusable: error.to_string() },
         }
     }
 }
 
 impl RingRecord {
-    /// The figures of a segment, with rates since `earlier`.
-    pub(crate) fn new(segment: &Segment, figures: &Figures, earlier: Option<&Figures>) -> Self {
+    /// The stats of a segment, with rates since `earlier`.
+    pub(crate) fn new(segment: &Segment, stats: &Stats, earlier: Option<&Stats>) -> Self {
         let config = segment.config();
         let (user, group) = segment.owner();
         let created = segment.created().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -74,7 +74,7 @@ impl RingRecord {
             path: shown(segment.path()),
             in_use: segment.is_in_use(),
             keep: config.is_kept(),
-            stream: stream(figures.stream),
+            stream: stream(stats.stream),
             delivery: delivery(config.delivery_mode()),
             writers: match config.writers_mode() {
                 Writers::One => "one",
@@ -96,9 +96,9 @@ impl RingRecord {
             creator_pid: segment.creator_pid(),
             created_unix_seconds: created.as_secs_f64(),
             id: format!("{:032x}", u128::from_be_bytes(segment.id())),
-            next_sequence: figures.next_sequence,
-            published_per_second: earlier.map(|earlier| figures.published_per_second(earlier)),
-            participants: participants(figures, earlier),
+            next_sequence: stats.next_sequence,
+            published_per_second: earlier.map(|earlier| stats.published_per_second(earlier)),
+            participants: participants(stats, earlier),
         }
     }
 
@@ -112,7 +112,7 @@ impl RingRecord {
     }
 }
 
-fn participants(figures: &Figures, earlier: Option<&Figures>) -> Vec<ParticipantRecord> {
+fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord> {
     let record = |one: &seqring::Participant| ParticipantRecord {
         entry: one.entry,
         role: match one.role {
@@ -127,9 +127,9 @@ fn participants(figures: &Figures, earlier: Option<&Figures>) -> Vec<Participant
         lag: one.lag,
         missed: one.missed,
         sleeps: one.sleeps,
-        passed_per_second: earlier.and_then(|earlier| figures.passed_per_second(one, earlier)),
+        passed_per_second: earlier.and_then(|earlier| stats.passed_per_second(one, earlier)),
     };
-    figures.participants.iter().map(record).collect()
+    stats.participants.iter().map(record).collect()
 }
 
 fn stream(stream: Stream) -> &'static str {

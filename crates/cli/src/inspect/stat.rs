@@ -5,7 +5,7 @@ use super::{Common, bytes};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use seqring::{Figures, Segment};
+use seqring::{Segment, Stats};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -46,24 +46,19 @@ pub(crate) fn run(options: &StatOptions) -> Result<()> {
         if time > 0 {
             std::thread::sleep(options.watch.expect("more than once only when watching"));
         }
-        let figures = segment.figures();
-        print(&segment, &figures, earlier.as_ref(), options)?;
+        let stats = segment.stats();
+        print(&segment, &stats, earlier.as_ref(), options)?;
         if options.watch.is_some() && !segment.is_named() {
             eprintln!("seqring stat: the ring is gone");
             break;
         }
-        earlier = Some(figures);
+        earlier = Some(stats);
     }
     Ok(())
 }
 
-fn print(
-    segment: &Segment,
-    figures: &Figures,
-    earlier: Option<&Figures>,
-    options: &StatOptions,
-) -> Result<()> {
-    let record = RingRecord::new(segment, figures, earlier);
+fn print(segment: &Segment, stats: &Stats, earlier: Option<&Stats>, options: &StatOptions) -> Result<()> {
+    let record = RingRecord::new(segment, stats, earlier);
     let mut output = io::stdout().lock();
     if options.common.json {
         let json = match options.watch {

@@ -14,7 +14,7 @@ use harness::engine::Engine;
 use harness::line::LineProbe;
 use harness::pin::CorePair;
 use harness::ring_spec::Place;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -154,7 +154,6 @@ impl Run<'_> {
                 Err(gone) => return Err(gone.into()),
             }
         }
-        progress.iter().for_each(ProgressBar::finish_and_clear);
         Ok(())
     }
 
@@ -213,6 +212,7 @@ fn start_progress(plan: &Plan) -> ProgressBar {
         plan.slot_bytes
     );
     let bar = ProgressBar::new(u64::try_from(plan.duration().as_millis()).unwrap_or(u64::MAX));
+    let bar = bar.with_finish(ProgressFinish::AndClear);
     match ProgressStyle::with_template("{bar:40} {elapsed} {msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -32,7 +32,7 @@ pub use worker::serve;
 
 use anyhow::Result;
 use harness::engine::Engine;
-use record::Record;
+use record::RunRecord;
 use std::io::{self, Write};
 
 /// Flags that ask for something impossible.
@@ -49,7 +49,7 @@ pub fn run<E: Engine + 'static>(options: &PerfOptions) -> Result<bool> {
     let plan = Plan::new(options)?;
     let verbosity = if options.debug { Verbosity::Debug } else { Verbosity::Normal };
     let outcome = measure::<E>(&plan, verbosity, &Interrupts::catch()?)?;
-    let record = Record::new(E::NAME, &plan, &outcome);
+    let record = RunRecord::new(E::NAME, &plan, &outcome);
     // Not `print!`, which panics if standard output is closed.
     let mut output = io::stdout().lock();
     if options.json {

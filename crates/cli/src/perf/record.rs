@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// All that is known of a run. MB are 10⁶ bytes.
 #[derive(Debug, Serialize)]
-pub(crate) struct Record<'p> {
+pub(crate) struct RunRecord<'p> {
     engine: &'static str,
     delivery: Delivery,
     transport: Transport,
@@ -58,7 +58,7 @@ struct ReaderRecord {
     torn: u64,
 }
 
-impl<'p> Record<'p> {
+impl<'p> RunRecord<'p> {
     pub(crate) fn new(engine: &'static str, plan: &'p Plan, outcome: &Outcome) -> Self {
         let failures = verdict::failures(plan, outcome);
         let mbytes = |slots: f64| slots * plan.slot_bytes as f64 / 1e6;
@@ -84,7 +84,7 @@ impl<'p> Record<'p> {
                 torn: reading.torn,
             }
         };
-        Record {
+        RunRecord {
             engine,
             delivery: plan.delivery,
             transport: plan.transport,
@@ -102,7 +102,7 @@ impl<'p> Record<'p> {
     }
 }
 
-impl fmt::Display for Record<'_> {
+impl fmt::Display for RunRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for WriterRecord { result, waited_for_readers, relative_to_target_percent, .. } in &self.writers {
             write!(f, "Writer {} (process {}): Wrote ", result.number, result.pid)?;
@@ -134,7 +134,7 @@ impl fmt::Display for Record<'_> {
     }
 }
 
-impl Record<'_> {
+impl RunRecord<'_> {
     fn rate(&self, f: &mut fmt::Formatter<'_>, result: &WorkerResult) -> fmt::Result {
         let rate = result.slots as f64 / result.seconds;
         let mbytes = rate * self.options.slot_bytes as f64 / 1e6;

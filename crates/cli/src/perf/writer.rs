@@ -97,7 +97,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
 
     fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
         let mut pacer = Pacer::starting_at(begin, self.plan.writes_per_second);
-        while pacer.intended_start(pacer.started()).is_some_and(|start| start < until.end) {
+        while pacer.intended_start(pacer.started()) < until.end {
             let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
             self.write(Some(intended), until)?;
         }

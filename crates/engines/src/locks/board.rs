@@ -271,7 +271,7 @@ impl Board {
 }
 
 impl Slot {
-    /// The word that says which message is in the slot, where there is no lock over it.
+    /// The word with the number of the message in the slot, for rings without a lock over it.
     pub(crate) fn stamp(&self) -> &AtomicU64 {
         // SAFETY: in the mapping and aligned to a line (`Board::slot`); only ever accessed as an
         // atomic.

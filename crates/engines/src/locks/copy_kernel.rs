@@ -5,7 +5,7 @@
 //! and a contestant with another copy would measure the copy.
 #![allow(unsafe_code, reason = "the kernels copy through raw pointers")]
 
-#[path = "../../../../src/copy/mod.rs"]
+#[path = "../../../../src/memory/copy/mod.rs"]
 #[allow(dead_code, reason = "the library uses more of it than this ring")]
 mod copy;
 

@@ -23,8 +23,8 @@ pub trait Put: Send {
 
 /// A reading end that shows messages in their slots: no writer stores there meanwhile.
 pub trait Get: Send {
-    /// Shows the next message to `view`, whose result says whether it is taken. Without a `timeout`
-    /// it does not wait.
+    /// Shows the next message to `view`, whose result decides whether it is taken. Without a
+    /// `timeout` it does not wait.
     ///
     /// # Errors
     /// As [`EngineReader::try_read`], or [`EngineReader::read`].

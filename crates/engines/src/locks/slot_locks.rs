@@ -1,7 +1,7 @@
 //! One lock a slot: separates the gain of a finer lock from the gain of reading without a lock.
 //!
-//! Each slot has a process-shared `pthread_rwlock`; a stamp in the slot, under it, says which
-//! message is there. Sequences are handed out by an atomic counter that moves while its slot's lock
+//! Each slot has a process-shared `pthread_rwlock`; a stamp in the slot, under it, identifies the
+//! message. Sequences are handed out by an atomic counter that moves while its slot's lock
 //! is held, so writers of different slots never meet, and a writer of the slot that is next waits
 //! for the one before it.
 //!

@@ -155,7 +155,7 @@ impl Drop for Process {
 /// # Errors
 /// Its failure. The comparison then waits for its line until the timeout.
 pub(crate) fn serve(options: &VictimOptions) -> Result<()> {
-    die_with_parent()?; // The comparison starts it from its main thread.
+    die_with_parent().map_err(anyhow::Error::msg)?; // The comparison starts it from its main thread.
     options.engine.run(options)
 }
 

@@ -97,7 +97,7 @@ impl Chart<'_> {
             let mut chart = ChartBuilder::on(&area)
                 .margin(8)
                 .x_label_area_size(48)
-                .y_label_area_size(78)
+                .y_label_area_size(90)
                 .build_cartesian_2d((0..self.labels.len() - 1).into_segmented(), y)
                 .ok()?;
             let label = |x: &Point| match x {
@@ -161,6 +161,7 @@ pub(crate) fn ladder(x: &str, unit: Unit, rungs: &[(EngineName, Vec<f64>)]) -> O
         let rows = (0..rungs.len() - 1).into_segmented();
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
+            .margin_right(26)
             .x_label_area_size(48)
             .y_label_area_size(130)
             .build_cartesian_2d((from..to).log_scale(), rows)

@@ -3,13 +3,13 @@
 //!
 //! ```text
 //! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers, observers as processes
-//!                        │  SIGKILL, SIGSTOP, SIGCONT, restarts, as the schedule says
+//!                        │  SIGKILL, SIGSTOP, SIGCONT, restarts, by the schedule
 //!                        ▼
 //!          ledger: a file that every worker maps; its entries outlive it
 //! ```
 //!
 //! An act lasts two seconds; then stopped workers continue, writers finish and leave, readers drain
-//! the ring, and each compares what it got with what the ledger says was written (`ledger`). The
+//! the ring, and each compares its messages with those in the ledger (`ledger`). The
 //! same seed makes the same schedule: the same acts, and in them the same faults for the same
 //! workers at the same times. The exact points where they strike depend on the machine.
 

@@ -17,8 +17,7 @@ impl Source {
         insist("observing", || Observer::open(ring, Start::Next)).map(|one| Source::Observer(Box::new(one)))
     }
 
-    /// The next message, to the front of `out`; copied, or looked at in place where that is
-    /// possible.
+    /// The next message, to the front of `out`; copied, or viewed in place where that is possible.
     pub(crate) fn read(&mut self, out: &mut [u8], in_place: bool) -> Result<Received, ReadError> {
         match self {
             Source::Reader(reader) if in_place => {

@@ -18,7 +18,7 @@ fn reported() -> Directory {
 fn the_page_needs_nothing_but_itself() {
     let directory = reported();
     let page = directory.read("report.html");
-    assert!(page.starts_with("<!doctype html>") && page.contains("<svg"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg"));
     for foreign in ["<script", "http://", "https://", "<link", "@import", "<img"] {
         assert!(!page.contains(foreign), "{foreign}");
     }

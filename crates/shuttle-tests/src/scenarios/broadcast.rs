@@ -3,22 +3,22 @@
 use super::assert_owned_once;
 use crate::ledger::{Message, Order};
 use crate::lives::{Ended, call, draw, fate, one_in};
-use seqring::model::{Stop, abandon, abandon_reader, bury, exclusive_payloads};
+use seqring::model::{Failpoint, abandon, abandon_reader, bury, exclusive_payloads};
 use seqring::{Config, Delivery, Lagged, Reader, Ring, Start, TryReadError, TryWriteError, Writer, Writers};
 use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
-const WRITERS_DIE: [Stop; 6] = [
-    Stop::ExchangeLooked,
-    Stop::ExchangeArmed,
-    Stop::HelpWitnessed,
-    Stop::GateAnnounced,
-    Stop::ExchangeDone,
-    Stop::ExchangeOwned,
+const WRITERS_DIE: [Failpoint; 6] = [
+    Failpoint::ExchangeLooked,
+    Failpoint::ExchangeArmed,
+    Failpoint::HelpWitnessed,
+    Failpoint::GateAnnounced,
+    Failpoint::ExchangeDone,
+    Failpoint::ExchangeOwned,
 ];
-const PUBLISHED: [Stop; 2] = [Stop::ExchangeDone, Stop::ExchangeOwned];
-const READERS_DIE: [Stop; 2] = [Stop::ReadPinned, Stop::ReadCopied];
+const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
+const READERS_DIE: [Failpoint; 2] = [Failpoint::ReadPinned, Failpoint::ReadCopied];
 
 struct Common {
     ring: Ring,

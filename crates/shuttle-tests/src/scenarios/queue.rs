@@ -4,30 +4,30 @@
 use super::assert_owned_once;
 use crate::ledger::{Ledger, Message, Order};
 use crate::lives::{Ended, call, draw, fate, one_in};
-use seqring::model::{Stop, abandon, abandon_taker, bury, exclusive_payloads};
+use seqring::model::{Failpoint, abandon, abandon_taker, bury, exclusive_payloads};
 use seqring::{Config, Delivery, Ring, Taker, TryReadError, TryWriteError, Writer};
 use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
 /// Before the exchange, or in the middle of helping, the message is not published; after it, it is.
-const WRITERS_DIE: [Stop; 7] = [
-    Stop::ExchangeLooked,
-    Stop::ExchangeArmed,
-    Stop::HelpWitnessed,
-    Stop::HelpTakeWitnessed,
-    Stop::GateAnnounced,
-    Stop::ExchangeDone,
-    Stop::ExchangeOwned,
+const WRITERS_DIE: [Failpoint; 7] = [
+    Failpoint::ExchangeLooked,
+    Failpoint::ExchangeArmed,
+    Failpoint::HelpWitnessed,
+    Failpoint::HelpTakeWitnessed,
+    Failpoint::GateAnnounced,
+    Failpoint::ExchangeDone,
+    Failpoint::ExchangeOwned,
 ];
-const PUBLISHED: [Stop; 2] = [Stop::ExchangeDone, Stop::ExchangeOwned];
-const TAKERS_DIE: [Stop; 6] = [
-    Stop::TakeArmed,
-    Stop::HelpWitnessed,
-    Stop::HelpTakeWitnessed,
-    Stop::TakeDone,
-    Stop::TakeOwned,
-    Stop::MessageAdopted,
+const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
+const TAKERS_DIE: [Failpoint; 6] = [
+    Failpoint::TakeArmed,
+    Failpoint::HelpWitnessed,
+    Failpoint::HelpTakeWitnessed,
+    Failpoint::TakeDone,
+    Failpoint::TakeOwned,
+    Failpoint::MessageAdopted,
 ];
 
 struct Common {

@@ -2,15 +2,15 @@
 
 use crate::ledger::{Message, Order};
 use crate::lives::{Ended, call, draw, fate};
-use seqring::model::{Stop, abandon, bury, exclusive_payloads};
+use seqring::model::{Failpoint, abandon, bury, exclusive_payloads};
 use seqring::{Config, Delivery, Lagged, Ring, SlotClass, Start, TryReadError, TryWriteError, Writer};
 use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
 /// None of them has published its message.
-const WRITERS_DIE: [Stop; 4] =
-    [Stop::PublishMarked, Stop::PublishStored, Stop::PublishFilled, Stop::GateAnnounced];
+const WRITERS_DIE: [Failpoint; 4] =
+    [Failpoint::PublishMarked, Failpoint::PublishStored, Failpoint::PublishFilled, Failpoint::GateAnnounced];
 
 struct Common {
     ring: Ring,

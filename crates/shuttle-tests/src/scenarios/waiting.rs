@@ -2,7 +2,7 @@
 
 use crate::ledger::{Ledger, Message, Order};
 use crate::lives::{draw, one_in};
-use seqring::model::{exclusive_payloads, lend_fences};
+use seqring::model::{exclusive_payloads, heavy_barrier};
 use seqring::{Config, Delivery, Lagged, ReadError, Ring, Start, Writer, Writers};
 use shuttle::thread;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub(super) fn queue() {
 
 fn prepare() {
     exclusive_payloads(false);
-    lend_fences(false);
+    heavy_barrier(false);
 }
 
 /// All join before the first of them can leave: the stream ends once.

@@ -3,7 +3,7 @@
 use super::super::many::assert_owned_once;
 use super::super::{message, number};
 use loom::thread;
-use seqring::model::{Stop, abandon, abandon_reader, bury, dies_at, exclusive_payloads, look_for_the_dead};
+use seqring::model::{Failpoint, abandon, abandon_reader, bury, dies_at, exclusive_payloads, look_for_the_dead};
 use seqring::{
     Config, Delivery, Reader, Ring, Role, SlotClass, Start, TryReadError, TryWriteError, Writer, Writers,
 };
@@ -110,7 +110,7 @@ pub(in super::super) fn found_halfway() {
     bury(&ring, dead);
     let other = ring.clone();
     let finding = thread::spawn(move || {
-        if dies_at(Stop::LeaveMarked, || look_for_the_dead(&other, Role::Writer)) {
+        if dies_at(Failpoint::LeaveMarked, || look_for_the_dead(&other, Role::Writer)) {
             bury(&other, dead);
         }
         bury(&other, abandon_reader(finder));
@@ -136,7 +136,7 @@ fn write(writer: &mut Writer, tries: usize) -> usize {
 }
 
 /// A reader dies at a point of a read, and the writer that it held back goes on: over its bytes only when it is dead.
-fn reader_died_at(stop: Stop, class: SlotClass) {
+fn reader_died_at(stop: Failpoint, class: SlotClass) {
     exclusive_payloads(true);
     let ring = Ring::heap(&Config::new(1, 16).participants(2).slot_class(class)).unwrap();
     let mut writer = ring.writer().unwrap();
@@ -144,7 +144,7 @@ fn reader_died_at(stop: Stop, class: SlotClass) {
     writer.try_write(&message(0)).unwrap();
     let dying = thread::spawn(move || {
         let read = || match stop {
-            Stop::ReadPinned => _ = reader.try_view().map(|view| number(&view)),
+            Failpoint::ReadPinned => _ = reader.try_view().map(|view| number(&view)),
             _ => _ = reader.try_read(&mut [0; 16]),
         };
         assert!(dies_at(stop, read), "it does not get there");
@@ -157,11 +157,11 @@ fn reader_died_at(stop: Stop, class: SlotClass) {
 }
 
 pub(in super::super) fn reader_copying() {
-    reader_died_at(Stop::ReadCopied, SlotClass::Packed);
+    reader_died_at(Failpoint::ReadCopied, SlotClass::Packed);
 }
 
 pub(in super::super) fn reader_pinning() {
-    reader_died_at(Stop::ReadPinned, SlotClass::Arena);
+    reader_died_at(Failpoint::ReadPinned, SlotClass::Arena);
 }
 
 /// One of two writers finds a dead reader, and dies when nobody is held back any more and the entry is not free.
@@ -175,7 +175,7 @@ pub(in super::super) fn vacated_halfway() {
     bury(&ring, dead);
     let other = ring.clone();
     let finding = thread::spawn(move || {
-        if dies_at(Stop::ReaderVacated, || _ = finder.try_write(&message(1))) {
+        if dies_at(Failpoint::ReaderVacated, || _ = finder.try_write(&message(1))) {
             bury(&other, dead);
         }
         bury(&other, abandon(finder));

@@ -4,7 +4,7 @@ use super::super::{message, number};
 use loom::thread;
 use seqring::model::{bury_parker, exclusive_payloads};
 use seqring::{
-    Config, JoinError, Parked, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError, Writer,
+    Config, RegisterError, Parked, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError, Writer,
 };
 
 fn ring() -> Ring {
@@ -84,7 +84,7 @@ pub(in super::super) fn once() {
                 assert_eq!(read(&mut reader, 0, 1), 1);
                 got += 1;
             }
-            Err(JoinError::NotParked { .. }) => {}
+            Err(RegisterError::NotParked { .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -109,7 +109,7 @@ pub(in super::super) fn parker_died() {
     let (mut writer, written) = writing.join().unwrap();
     match resumed {
         Ok(mut reader) => assert_eq!((written, read(&mut reader, 0, 2)), (0, 1), "written over"),
-        Err(JoinError::NotParked { .. }) => {
+        Err(RegisterError::NotParked { .. }) => {
             assert!(written + write(&mut writer, 2) > 0, "it holds the writer back")
         }
         Err(error) => panic!("{error}"),

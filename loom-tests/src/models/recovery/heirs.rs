@@ -4,7 +4,7 @@ use super::super::many::assert_owned_once;
 use super::super::queue::take;
 use super::super::{message, number};
 use loom::thread;
-use seqring::model::{Stop, abandon, abandon_taker, bury, dies_at, exclusive_payloads};
+use seqring::model::{Failpoint, abandon, abandon_taker, bury, dies_at, exclusive_payloads};
 use seqring::{Config, Delivery, Lagged, Reader, Ring, SlotClass, Start, TryReadError, Writers};
 
 /// Reads whole messages in order; returns those, and how many were missed.
@@ -24,7 +24,7 @@ fn read(reader: &mut Reader, tries: usize) -> (Vec<u64>, u64) {
 
 /// The one writer of inline slots dies in the middle of message 1. Its heir writes that one, and another, while a reader
 /// reads.
-fn inline(stop: Stop) {
+fn inline(stop: Failpoint) {
     exclusive_payloads(false);
     let config = Config::new(2, 16).participants(2).slot_class(SlotClass::Packed).delivery(Delivery::Lossy);
     let ring = Ring::heap(&config).unwrap();
@@ -47,25 +47,25 @@ fn inline(stop: Stop) {
 }
 
 pub(in super::super) fn marked() {
-    inline(Stop::PublishMarked);
+    inline(Failpoint::PublishMarked);
 }
 
 pub(in super::super) fn stored() {
-    inline(Stop::PublishStored);
+    inline(Failpoint::PublishStored);
 }
 
 /// The one writer of an arena ring dies with a filled buffer, in the middle of message 2. Its heir fills buffers that no slot
 /// names, and not what the reader has not read.
 pub(in super::super) fn filled() {
-    arena(16, 2, Stop::PublishFilled);
+    arena(16, 2, Failpoint::PublishFilled);
 }
 
 /// The one writer of an arena ring dies when it has published message 1, and has taken back what all have read.
 pub(in super::super) fn withdrawn() {
-    arena(128, 1, Stop::Withdrawn);
+    arena(128, 1, Failpoint::Withdrawn);
 }
 
-fn arena(slot_bytes: usize, before: u64, stop: Stop) {
+fn arena(slot_bytes: usize, before: u64, stop: Failpoint) {
     exclusive_payloads(true);
     let config = Config::new(2, slot_bytes).participants(2).slot_class(SlotClass::Arena);
     let ring = Ring::heap(&config).unwrap();
@@ -76,7 +76,7 @@ fn arena(slot_bytes: usize, before: u64, stop: Stop) {
     }
     assert_eq!(number(&reader.try_view().unwrap()), 0);
     assert!(dies_at(stop, || _ = victim.try_write(&message(before))), "it does not get there");
-    let first = before + u64::from(stop == Stop::Withdrawn);
+    let first = before + u64::from(stop == Failpoint::Withdrawn);
     bury(&ring, abandon(victim));
     let mut heir = ring.writer().unwrap();
     let writing = thread::spawn(move || {
@@ -104,7 +104,7 @@ fn arena(slot_bytes: usize, before: u64, stop: Stop) {
 }
 
 /// One of many dies at a point of its publication. An heir takes its entry and writes, while another writer does.
-fn one_of_many(stop: Stop) {
+fn one_of_many(stop: Failpoint) {
     exclusive_payloads(false);
     let config = Config::new(1, 16).delivery(Delivery::Lossy).writers(Writers::Many).participants(2);
     let ring = Ring::heap(&config).unwrap();
@@ -123,19 +123,19 @@ fn one_of_many(stop: Stop) {
 }
 
 pub(in super::super) fn armed() {
-    one_of_many(Stop::ExchangeArmed);
+    one_of_many(Failpoint::ExchangeArmed);
 }
 
 pub(in super::super) fn exchanged() {
-    one_of_many(Stop::ExchangeDone);
+    one_of_many(Failpoint::ExchangeDone);
 }
 
 pub(in super::super) fn owning() {
-    one_of_many(Stop::ExchangeOwned);
+    one_of_many(Failpoint::ExchangeOwned);
 }
 
 /// A taker dies at a point of its take. One taker goes on, and another one joins, while the queue is written to.
-fn taker(stop: Stop) {
+fn taker(stop: Failpoint) {
     exclusive_payloads(true);
     let ring = Ring::heap(&Config::new(1, 16).delivery(Delivery::Queue).participants(4)).unwrap();
     let (mut writer, mut victim, mut other) =
@@ -157,15 +157,15 @@ fn taker(stop: Stop) {
 }
 
 pub(in super::super) fn take_armed() {
-    taker(Stop::TakeArmed);
+    taker(Failpoint::TakeArmed);
 }
 
 pub(in super::super) fn take_done() {
-    taker(Stop::TakeDone);
+    taker(Failpoint::TakeDone);
 }
 
 pub(in super::super) fn take_owned() {
-    taker(Stop::TakeOwned);
+    taker(Failpoint::TakeOwned);
 }
 
 /// A taker died with a message, all writers have left, and somebody joins: whoever is told that the queue is closed has
@@ -178,7 +178,7 @@ pub(in super::super) fn nothing_left() {
     let mut writer = ring.writer().unwrap();
     writer.try_write(&message(0)).unwrap();
     drop(writer);
-    assert!(dies_at(Stop::TakeDone, || _ = victim.try_take().map(|taken| number(&taken))));
+    assert!(dies_at(Failpoint::TakeDone, || _ = victim.try_take().map(|taken| number(&taken))));
     bury(&ring, abandon_taker(victim));
     let joining = thread::spawn(move || ring.taker().unwrap());
     let mut got = Vec::new();

@@ -19,7 +19,7 @@ use std::ptr::NonNull;
 /// Everything that is shared.
 #[repr(C)]
 #[derive(Debug)]
-pub struct State {
+pub struct MutexState {
     mutex: UnsafeCell<pthread_mutex_t>,
     news: UnsafeCell<pthread_cond_t>,
     room: UnsafeCell<pthread_cond_t>,
@@ -27,11 +27,11 @@ pub struct State {
 
 // SAFETY: mutexes and conditions are made for being used by many at once; all uses are calls of the
 // C library.
-unsafe impl Sync for State {}
+unsafe impl Sync for MutexState {}
 
 /// A handle of the mutex and its conditions.
 #[derive(Debug)]
-pub struct MutexCondvar(Shared<State>);
+pub struct MutexCondvar(Shared<MutexState>);
 
 impl MutexCondvar {
     fn lock(&self) -> io::Result<()> {
@@ -44,7 +44,7 @@ impl MutexCondvar {
         returned(unsafe { libc::pthread_mutex_unlock(self.0.mutex.get()) })
     }
 
-    /// We hold the mutex, if `error` is one of those that say so.
+    /// `Ok` if `error` means that we hold the mutex.
     fn owned(&self, error: c_int) -> io::Result<()> {
         if error == EOWNERDEAD {
             // SAFETY: as above; and we hold it.
@@ -74,18 +74,18 @@ impl MutexCondvar {
 impl Lock for MutexCondvar {
     const NAME: &'static str = "mutex-condvar";
     const BETWEEN_PROCESSES: bool = true;
-    type Shared = State;
+    type Shared = MutexState;
 
-    fn make(place: NonNull<State>) -> io::Result<()> {
-        // SAFETY: aligned memory for a `State`, all zeros, which its fields may be before they are
-        // initialised; no other thread uses it yet.
+    fn make(place: NonNull<MutexState>) -> io::Result<()> {
+        // SAFETY: aligned memory for a `MutexState`, all zeros, which its fields may be before they
+        // are initialised; no other thread uses it yet.
         let state = unsafe { place.as_ref() };
         make_mutex(state.mutex.get())?;
         make_condition(state.news.get())?;
         make_condition(state.room.get())
     }
 
-    fn attach(place: Shared<State>) -> io::Result<Self> {
+    fn attach(place: Shared<MutexState>) -> io::Result<Self> {
         Ok(Self(place))
     }
 

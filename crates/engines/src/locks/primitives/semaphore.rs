@@ -73,7 +73,7 @@ impl Sem {
         unsafe { libc::sem_trywait(self.0.get()) == 0 }
     }
 
-    /// Takes one, and waits for it until `deadline`; says whether it has one.
+    /// Takes one, and waits for it until `deadline`; returns whether it has one.
     pub(super) fn take_until(&self, deadline: Moment) -> io::Result<bool> {
         let deadline = timespec(deadline);
         // SAFETY: as above.

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering::Relaxed; // Of both counts: the mutex orders th
 /// Everything that is shared.
 #[repr(C)]
 #[derive(Debug)]
-pub struct State {
+pub struct RwState {
     mutex: Sem,
     /// Readers wait here for the writer to leave, and for news.
     readers_condition: Condition,
@@ -40,21 +40,21 @@ pub struct State {
 
 /// A handle of the lock.
 #[derive(Debug)]
-pub struct SemaphoreRwLock(Shared<State>);
+pub struct SemaphoreRwLock(Shared<RwState>);
 
 impl Lock for SemaphoreRwLock {
     const NAME: &'static str = "semaphore-rwlock";
     const BETWEEN_PROCESSES: bool = true;
-    type Shared = State;
+    type Shared = RwState;
 
-    fn make(place: NonNull<State>) -> io::Result<()> {
+    fn make(place: NonNull<RwState>) -> io::Result<()> {
         // The counts start at zero, and so does the memory.
-        Sem::make(field(place, std::mem::offset_of!(State, mutex)), 1)?;
-        Condition::make(field(place, std::mem::offset_of!(State, readers_condition)))?;
-        Condition::make(field(place, std::mem::offset_of!(State, writer_condition)))
+        Sem::make(field(place, std::mem::offset_of!(RwState, mutex)), 1)?;
+        Condition::make(field(place, std::mem::offset_of!(RwState, readers_condition)))?;
+        Condition::make(field(place, std::mem::offset_of!(RwState, writer_condition)))
     }
 
-    fn attach(place: Shared<State>) -> io::Result<Self> {
+    fn attach(place: Shared<RwState>) -> io::Result<Self> {
         Ok(Self(place))
     }
 
@@ -95,7 +95,7 @@ impl Lock for SemaphoreRwLock {
     }
 }
 
-impl State {
+impl RwState {
     fn begin_read(&self) -> io::Result<()> {
         self.mutex.take()?;
         self.enter_as_reader()?;

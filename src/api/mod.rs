@@ -1,0 +1,21 @@
+//! What users call.
+//!
+//! **Invariant:** no protocol step is written here: an API function checks its arguments, calls an endpoint and maps the
+//! result.
+
+pub(crate) mod assigned;
+pub(crate) mod batch;
+pub(crate) mod claim;
+#[cfg(target_os = "linux")]
+pub(crate) mod descriptors;
+#[cfg(target_os = "linux")]
+pub(crate) mod inspect;
+#[cfg(target_os = "linux")]
+pub(crate) mod observer;
+pub(crate) mod open;
+pub(crate) mod park;
+pub(crate) mod reader;
+pub(crate) mod ring;
+pub(crate) mod taker;
+pub(crate) mod view;
+pub(crate) mod writer;

@@ -1,0 +1,160 @@
+//! Handing a reader over: it leaves its place in the ring, and another process, or a thread, takes that place up.
+//!
+//! While it is parked nobody reads, and in a gated ring writers still wait at its place, so that nothing is lost between
+//! the two. An entry is then in two hands in turn, which the kernel's locks tell apart:
+//!
+//! | state  | lock of the entry | lock of its parking | who dies             | what becomes of it    |
+//! |--------|-------------------|---------------------|----------------------|-----------------------|
+//! | reader | its reader        | whoever parked it, or nobody | its reader  | cleared, as any other |
+//! | parked | nobody            | whoever parked it   | whoever parked it    | cleared likewise      |
+//!
+//! 1. Park: take the parking lock, mark the entry parked, let go of the entry.
+//! 2. Resume: take the entry; if it is parked still, and as often taken as the ticket says, mark it a reader's.
+//!
+//! Every change of the state happens under the entry's lock, so of two that resume one ticket one succeeds.
+
+use crate::api::reader::Reader;
+use crate::api::ring::Ring;
+use crate::endpoint::read_cursor::ReadCursor;
+use crate::protocol::attachment::Attachment;
+use crate::protocol::backpressure::Cursor;
+use crate::protocol::registry::{self, JOIN_TRIES, Registration};
+use crate::sync::{Relaxed, yield_now};
+use crate::types::error::RegisterError;
+use crate::types::participant::ParkTicket;
+use std::sync::Arc;
+
+/// A reader that is parked. Dropping it ends the reader, unless somebody took it up.
+#[derive(Debug)]
+pub struct Parked {
+    attachment: Arc<Attachment>,
+    ticket: ParkTicket,
+}
+
+impl Parked {
+    /// What others need to take the reader up, in this process or another: [`Ring::resume`].
+    pub fn ticket(&self) -> ParkTicket {
+        self.ticket
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        registry::unpark(&self.attachment, self.ticket);
+    }
+}
+
+impl Reader {
+    /// Leaves this reader's place to whoever takes it up with the ticket. It stays as long as the result lives.
+    ///
+    /// # Errors
+    /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another: the two could not be told
+    /// apart. Join anew.
+    #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
+    pub fn park(self) -> Result<Parked, Reader> {
+        let attachment = Arc::clone(self.registration().attachment());
+        match self.try_into_parked() {
+            Ok(ticket) => Ok(Parked { attachment, ticket }),
+            Err(reader) => Err(reader),
+        }
+    }
+}
+
+impl Ring {
+    /// Takes up a parked reader: it goes on where it was.
+    ///
+    /// # Errors
+    /// [`RegisterError::NotParked`] if somebody else took it up, or it ended with its process; or while a process is stopped that
+    /// was looking whether that lives. [`RegisterError::Forked`].
+    pub fn resume(&self, ticket: ParkTicket) -> Result<Reader, RegisterError> {
+        if self.is_inherited() {
+            return Err(RegisterError::Forked);
+        }
+        for _ in 0..JOIN_TRIES {
+            if let Some(registration) = Registration::resume(&self.attachment, ticket) {
+                let position = ReadCursor::resume(&registration);
+                return Ok(Reader::from_parts(registration, position));
+            }
+            if !self.is_there(ticket) || !registry::is_parked(&self.attachment, ticket) {
+                break;
+            }
+            // Somebody may hold the entry for a moment, to look whether whoever parked it lives.
+            yield_now();
+        }
+        Err(RegisterError::NotParked { entry: ticket.entry })
+    }
+
+    /// Whether the ring has the entry that a ticket names.
+    fn is_there(&self, ticket: ParkTicket) -> bool {
+        ticket.entry < self.attachment.memory.layout().config.participants
+    }
+
+    /// The sequence that the reader of that ticket reads next, whether it is parked or taken up; `None` once it left.
+    pub fn position_of(&self, ticket: ParkTicket) -> Option<u64> {
+        if !self.is_there(ticket) {
+            return None;
+        }
+        let entry = self.attachment.memory.entry(ticket.entry);
+        // Relaxed, all of them: a figure for people.
+        let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
+        let position = cursor.max(entry.floor.load(Relaxed)).min(self.next_sequence());
+        registry::is_of(ticket, entry.state.load(Relaxed)).then_some(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, ReadError, RegisterError, Ring, Start, TryReadError, TryWriteError};
+
+    fn ring() -> Ring {
+        Ring::heap(&Config::new(2, 8)).unwrap()
+    }
+
+    /// Fails if parking vacates the cursor, or if resuming joins anew.
+    #[test]
+    fn nothing_is_lost_between_the_two_hands() {
+        let ring = ring();
+        let mut writer = ring.writer().unwrap();
+        let parked = ring.reader(Start::Next).unwrap().park().unwrap();
+        writer.write(b"one").unwrap();
+        writer.write(b"two").unwrap();
+        assert_eq!(writer.try_write(b"three"), Err(TryWriteError::Full), "the parked reader holds its place");
+        assert_eq!(ring.position_of(parked.ticket()), Some(0));
+        let mut reader = ring.resume(parked.ticket()).unwrap();
+        assert_eq!(ring.resume(parked.ticket()).unwrap_err(), RegisterError::NotParked { entry: 1 });
+        let mut out = [0; 8];
+        assert_eq!((reader.read(&mut out).unwrap().sequence, &out[..3]), (0, &b"one"[..]));
+        assert_eq!(ring.position_of(parked.ticket()), Some(1));
+        drop(parked);
+        assert_eq!((reader.read(&mut out).unwrap().sequence, &out[..3]), (1, &b"two"[..]));
+        drop(writer);
+        assert_eq!(reader.read(&mut out), Err(ReadError::Closed));
+    }
+
+    /// Fails if a dropped `Parked` leaves its entry: the writer would wait for ever.
+    #[test]
+    fn a_parked_reader_that_nobody_takes_up_ends_with_its_ticket() {
+        let ring = ring();
+        let mut writer = ring.writer().unwrap();
+        let parked = ring.reader(Start::Next).unwrap().park().unwrap();
+        let ticket = parked.ticket();
+        drop(parked);
+        for _ in 0..5 {
+            writer.try_write(b"on").unwrap();
+        }
+        assert!(ring.resume(ticket).is_err());
+        assert_eq!(ring.position_of(ticket), None);
+        assert!(ring.participants().len() == 1, "the writer alone");
+    }
+
+    /// Fails if a joiner takes an entry that is parked.
+    #[test]
+    fn a_joiner_leaves_parked_entries_alone() {
+        let ring = ring();
+        let parked = ring.reader(Start::Next).unwrap().park().unwrap();
+        let mut other = ring.reader(Start::Next).unwrap();
+        assert_eq!(ring.participants().len(), 2);
+        assert_eq!(other.try_read(&mut []), Err(TryReadError::Empty));
+        ring.resume(parked.ticket()).unwrap();
+    }
+}

@@ -1,0 +1,221 @@
+//! The header of a segment: what the ring was made to be, written once, and checked before anything else.
+
+use crate::memory::layout::Layout;
+use crate::types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
+use crate::types::frame::Frame;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// `"seqring\n"` read as a number in the byte order of the creator: a foreign order reads as another number.
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"seqring\n");
+/// The version that this build writes.
+pub(crate) const VERSION: u32 = 1;
+/// The oldest version that this build still opens.
+const OLDEST_VERSION: u32 = 1;
+
+/// The header: written once before the segment has a name, copied once by every opener, never read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub(crate) struct Superblock {
+    magic: u64,
+    version: u32,
+    /// The oldest version whose readers understand this segment.
+    oldest_version: u32,
+    /// Over all that follows up to `id`: see [`Superblock::checksum`].
+    checksum: u64,
+    total_bytes: u64,
+    slots: u64,
+    slot_bytes: u64,
+    first_sequence: u64,
+    participants: u32,
+    slot_class: u32,
+    delivery: u32,
+    writers: u32,
+    flags: u32,
+    meta_bytes: u32,
+    frame_kind: u8,
+    frame_dimensions: u8,
+    frame_bits: u16,
+    /// 0: never.
+    evict_after_ms: u32,
+    frame_shape: [u64; 8],
+    user_words: u32,
+    reserved: u32,
+    /// Random: tells a segment from another of the same name.
+    pub(crate) id: [u8; 16],
+    /// The creator's process, and its clock at creation (`CLOCK_REALTIME`, ns).
+    pub(crate) creator_pid: u64,
+    pub(crate) created_ns: u64,
+}
+
+const FLAG_TAG: u32 = 1;
+const FLAG_TIMESTAMP: u32 = 1 << 1;
+const FLAG_OBSERVERS: u32 = 1 << 2;
+const FLAG_KEEP: u32 = 1 << 3;
+const FLAG_DROP_UNFINISHED: u32 = 1 << 4;
+const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_KEEP | FLAG_DROP_UNFINISHED;
+
+impl Superblock {
+    /// For a segment that is created now, by this process.
+    pub(crate) fn fresh(layout: &Layout) -> Self {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self::new(
+            layout,
+            random_id(),
+            std::process::id(),
+            since_epoch.map_or(0, |time| time.as_nanos() as u64),
+        )
+    }
+
+    pub(crate) fn new(layout: &Layout, id: [u8; 16], creator_pid: u32, created_ns: u64) -> Self {
+        let config = &layout.config;
+        let flag = |on: bool, bit: u32| if on { bit } else { 0 };
+        let mut block = Superblock {
+            magic: MAGIC,
+            version: VERSION,
+            oldest_version: OLDEST_VERSION,
+            checksum: 0,
+            total_bytes: layout.total_bytes as u64,
+            slots: config.slots as u64,
+            slot_bytes: config.slot_bytes as u64,
+            first_sequence: config.first_sequence,
+            participants: config.participants as u32,
+            slot_class: match config.class {
+                SlotClass::Packed => 1,
+                SlotClass::Lines => 2,
+                SlotClass::Arena => 3,
+            },
+            delivery: match config.delivery {
+                Delivery::Lossy => 1,
+                Delivery::Gated => 2,
+                Delivery::Queue => 3,
+            },
+            writers: match config.writers {
+                Writers::One => 1,
+                Writers::Many => 2,
+            },
+            flags: flag(config.tag, FLAG_TAG)
+                | flag(config.timestamp, FLAG_TIMESTAMP)
+                | flag(config.observers, FLAG_OBSERVERS)
+                | flag(config.keep, FLAG_KEEP)
+                | flag(config.redelivery == Redelivery::Drop, FLAG_DROP_UNFINISHED),
+            meta_bytes: config.meta_bytes as u32,
+            frame_kind: config.frame.kind,
+            frame_dimensions: config.frame.dimensions,
+            frame_bits: config.frame.bits,
+            evict_after_ms: config.evict_after_ms,
+            frame_shape: config.frame.shape,
+            user_words: config.user_words as u32,
+            reserved: 0,
+            id,
+            creator_pid: creator_pid.into(),
+            created_ns,
+        };
+        block.checksum = block.checksum();
+        block
+    }
+
+    /// Half of the id.
+    #[cfg(feature = "portable")]
+    pub(crate) fn number(&self) -> u64 {
+        u64::from_ne_bytes(self.id[..8].try_into().expect("half of 16 bytes"))
+    }
+
+    /// The layout that this header describes, or what about it cannot be used.
+    ///
+    /// `file_bytes` is the real size of the segment. Nothing is taken over unchecked: offsets are computed
+    /// from the configuration, and the result must be as large as the header and the file both say.
+    pub(crate) fn layout(&self, file_bytes: u64) -> Result<Layout, String> {
+        if self.magic == MAGIC.swap_bytes() {
+            return Err("it was made on a machine of the other byte order".into());
+        }
+        if self.magic != MAGIC {
+            return Err("it is not a seqring segment".into());
+        }
+        if self.oldest_version > VERSION || self.version < OLDEST_VERSION {
+            return Err(format!(
+                "its format is version {} (readable since {}); this build reads {OLDEST_VERSION} to {VERSION}",
+                self.version, self.oldest_version
+            ));
+        }
+        if self.checksum != self.checksum() {
+            return Err("its header is damaged (checksum)".into());
+        }
+        let layout = Layout::new(&self.config()?)?;
+        if layout.total_bytes as u64 != self.total_bytes || self.total_bytes > file_bytes {
+            return Err(format!(
+                "its header claims {} bytes, its geometry takes {}, the file has {file_bytes}",
+                self.total_bytes, layout.total_bytes
+            ));
+        }
+        Ok(layout)
+    }
+
+    fn config(&self) -> Result<Config, String> {
+        let size =
+            |what: &str, n: u64| usize::try_from(n).map_err(|_| format!("{what} {n} exceeds this machine"));
+        if self.flags & !FLAGS_KNOWN != 0 {
+            return Err(format!("it has options unknown to this build (flags {:#x})", self.flags));
+        }
+        Ok(Config {
+            slots: size("slots", self.slots)?,
+            slot_bytes: size("slot_bytes", self.slot_bytes)?,
+            class: match self.slot_class {
+                1 => SlotClass::Packed,
+                2 => SlotClass::Lines,
+                3 => SlotClass::Arena,
+                other => return Err(format!("its slot class {other} is unknown to this build")),
+            },
+            delivery: match self.delivery {
+                1 => Delivery::Lossy,
+                2 => Delivery::Gated,
+                3 => Delivery::Queue,
+                other => return Err(format!("its delivery {other} is unknown to this build")),
+            },
+            writers: match self.writers {
+                1 => Writers::One,
+                2 => Writers::Many,
+                other => return Err(format!("its writers mode {other} is unknown to this build")),
+            },
+            redelivery: match self.flags & FLAG_DROP_UNFINISHED {
+                0 => Redelivery::Redeliver,
+                _ => Redelivery::Drop,
+            },
+            participants: self.participants as usize,
+            first_sequence: self.first_sequence,
+            tag: self.flags & FLAG_TAG != 0,
+            timestamp: self.flags & FLAG_TIMESTAMP != 0,
+            observers: self.flags & FLAG_OBSERVERS != 0,
+            keep: self.flags & FLAG_KEEP != 0,
+            meta_bytes: self.meta_bytes as usize,
+            evict_after_ms: self.evict_after_ms,
+            frame: Frame {
+                kind: self.frame_kind,
+                bits: self.frame_bits,
+                dimensions: self.frame_dimensions,
+                shape: self.frame_shape,
+            },
+            user_words: self.user_words as usize,
+        })
+    }
+
+    /// FNV-1a, 64 bits, over the bytes from `total_bytes` up to `id`: tells damage, not malice.
+    fn checksum(&self) -> u64 {
+        let covered = std::mem::offset_of!(Superblock, total_bytes)..std::mem::offset_of!(Superblock, id);
+        self.as_bytes()[covered].iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+}
+
+/// 16 bytes that no other segment has.
+fn random_id() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    // Each `RandomState` has keys of its own, seeded by the system.
+    let half = || RandomState::new().hash_one(std::process::id()).to_ne_bytes();
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&half());
+    id[8..].copy_from_slice(&half());
+    id
+}
+
+const _: () = assert!(size_of::<Superblock>() == 192);

@@ -1,0 +1,213 @@
+//! Where everything lies in a segment: offsets and strides, from the configuration alone.
+//!
+//! ```text
+//! 0      Superblock   written once, read once by every opener
+//! 4096   Control      counters, event_counts, life (`format::Control`)
+//! 8192   Entry × participants
+//!        user words   the application's own, if the ring has any
+//!        slots        inline: stamp | extras | payload, × slots       arena: one word × slots
+//!        headers      arena only: one line a buffer
+//!        extras       arena only: those of a buffer, if the ring has any
+//!        payloads     arena only: the buffers
+//! ```
+//!
+//! Both sides of a segment compute their layout from the configuration in its header; no offset that a peer
+//! wrote is ever followed. All arithmetic is checked: a configuration that does not fit is an error.
+
+use crate::memory::format::{BufferHeader, Control, Entry};
+use crate::types::config::{Config, Delivery, SlotClass, Writers};
+
+pub(crate) const PAGE: usize = 4096;
+pub(crate) const CONTROL_OFFSET: usize = PAGE;
+pub(crate) const ENTRIES_OFFSET: usize = 2 * PAGE;
+pub(crate) const LINE: usize = 64;
+const WORD: usize = 8;
+
+/// Sequences stay below this, so that a cursor has bits to standby: at 10⁹ messages a second for 146 years.
+pub(crate) const SEQUENCE_LIMIT: u64 = 1 << 62;
+/// Slots, participants and buffers stay below this.
+const COUNT_LIMIT: usize = 1 << 30;
+/// Inline payloads stay within this, so that a stamp has 46 bits for the sequence beside the length.
+const INLINE_BYTES_LIMIT: usize = 1 << 16;
+/// Payloads stay within this: 1 TiB.
+const SLOT_BYTES_LIMIT: usize = 1 << 40;
+
+/// Offsets and strides of one ring, in bytes from the start of its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) config: Config,
+    pub(crate) user_words_offset: usize,
+    pub(crate) slots_offset: usize,
+    pub(crate) slot_stride: usize,
+    /// Inline: from the start of a slot to its payload. The words between stamp and payload are extras.
+    pub(crate) payload_offset: usize,
+    /// Room of a payload in bytes, a multiple of 8.
+    pub(crate) payload_bytes: usize,
+    /// Arena: `slots` buffers that slots hold at first, then one for each owner that may come, and a gated ring's one
+    /// writer's second. Inline: 0.
+    pub(crate) buffers: usize,
+    pub(crate) headers_offset: usize,
+    pub(crate) extras_offset: usize,
+    pub(crate) extras_stride: usize,
+    pub(crate) payloads_offset: usize,
+    pub(crate) buffer_stride: usize,
+    pub(crate) total_bytes: usize,
+    /// What is backed with pages from the start. The rest are buffers of entries that nobody took yet.
+    pub(crate) resident_bytes: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+        check(config)?;
+        Self::compute(config).ok_or_else(|| {
+            format!("{} slots of {} bytes exceed the address space", config.slots, config.slot_bytes)
+        })
+    }
+
+    fn compute(config: &Config) -> Option<Self> {
+        let entries_end = size_of::<Entry>().checked_mul(config.participants)?.checked_add(ENTRIES_OFFSET)?;
+        let user_words_end = WORD.checked_mul(config.user_words)?.checked_add(entries_end)?;
+        let slots_offset = round_up(user_words_end, PAGE)?;
+        match config.class {
+            SlotClass::Packed | SlotClass::Lines => Self::inline(config, entries_end, slots_offset),
+            SlotClass::Arena => Self::arena(config, entries_end, slots_offset),
+        }
+    }
+
+    fn inline(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
+        let head = WORD + WORD * extras_words(config);
+        let payload_bytes = round_up(config.slot_bytes, WORD)?;
+        let (payload_offset, granule) = match config.class {
+            SlotClass::Packed => (head, 16),
+            // A payload that fills lines starts on one: its copies then never split a line.
+            _ if config.slot_bytes >= LINE => (round_up(head, LINE)?, LINE),
+            _ => (head, LINE),
+        };
+        let slot_stride = round_up(payload_offset.checked_add(payload_bytes)?, granule)?;
+        let total_bytes = slot_stride.checked_mul(config.slots)?.checked_add(slots_offset)?;
+        Some(Layout {
+            config: config.clone(),
+            user_words_offset,
+            slots_offset,
+            slot_stride,
+            payload_offset,
+            payload_bytes,
+            buffers: 0,
+            headers_offset: 0,
+            extras_offset: 0,
+            extras_stride: 0,
+            payloads_offset: 0,
+            buffer_stride: 0,
+            total_bytes: round_up(total_bytes, PAGE)?,
+            resident_bytes: round_up(total_bytes, PAGE)?,
+        })
+    }
+
+    fn arena(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
+        let buffers = config.slots.checked_add(owned_buffers(config))?;
+        let headers_offset = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
+        let extras_offset = size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
+        let extras_stride = WORD * extras_words(config);
+        let extras_end = extras_stride.checked_mul(buffers)?.checked_add(extras_offset)?;
+        let payloads_offset = round_up(extras_end, PAGE)?;
+        let buffer_stride = round_up(config.slot_bytes.max(1), LINE)?;
+        let up_to =
+            |buffer: usize| round_up(buffer_stride.checked_mul(buffer)?.checked_add(payloads_offset)?, PAGE);
+        Some(Layout {
+            config: config.clone(),
+            user_words_offset,
+            slots_offset,
+            slot_stride: WORD,
+            payload_offset: 0,
+            payload_bytes: buffer_stride,
+            buffers,
+            headers_offset,
+            extras_offset,
+            extras_stride,
+            payloads_offset,
+            buffer_stride,
+            total_bytes: up_to(buffers)?,
+            resident_bytes: match config.writers {
+                Writers::One => up_to(config.slots + 1)?,
+                Writers::Many => up_to(config.slots)?,
+            },
+        })
+    }
+
+    /// The pages of a buffer, as offsets from the start.
+    pub(crate) fn buffer_pages(&self, buffer: usize) -> std::ops::Range<usize> {
+        let start = self.payloads_offset + buffer * self.buffer_stride;
+        start / PAGE * PAGE..(start + self.buffer_stride).next_multiple_of(PAGE)
+    }
+
+    /// Whether slots name buffers.
+    pub(crate) fn is_arena(&self) -> bool {
+        self.buffers > 0
+    }
+
+    /// Words that carry a message's extras.
+    pub(crate) fn extras_words(&self) -> usize {
+        extras_words(&self.config)
+    }
+}
+
+/// Buffers that belong to participants, not to slots: the one writer's, or one for each entry.
+fn owned_buffers(config: &Config) -> usize {
+    match config.writers {
+        Writers::One if config.delivery == Delivery::Gated => 2,
+        Writers::One => 1,
+        Writers::Many => config.participants,
+    }
+}
+
+/// 8-byte words of a message's extras: tag, time, length of the metadata, metadata ([`crate::memory::message_header`]).
+fn extras_words(config: &Config) -> usize {
+    let meta = if config.meta_bytes == 0 { 0 } else { 1 + config.meta_bytes.div_ceil(WORD) };
+    usize::from(config.tag) + usize::from(config.timestamp) + meta
+}
+
+fn round_up(n: usize, to: usize) -> Option<usize> {
+    n.checked_next_multiple_of(to)
+}
+
+fn check(config: &Config) -> Result<(), String> {
+    let within = |what: &str, found: usize, least: usize, most: usize| {
+        if (least..=most).contains(&found) {
+            Ok(())
+        } else {
+            Err(format!("{what} must be {least} to {most}, not {found}"))
+        }
+    };
+    within("slots", config.slots, 1, COUNT_LIMIT)?;
+    let slot_bytes_limit = match config.class {
+        SlotClass::Packed | SlotClass::Lines => INLINE_BYTES_LIMIT,
+        SlotClass::Arena => SLOT_BYTES_LIMIT,
+    };
+    if config.delivery == Delivery::Queue && config.writers != Writers::Many {
+        return Err("a queue has many writers".into());
+    }
+    if config.writers == Writers::Many && config.class != SlotClass::Arena {
+        return Err(format!("many writers need arena slots, not {:?}", config.class));
+    }
+    if config.evict_after_ms > 0 && config.delivery != Delivery::Gated {
+        return Err("evict_after is for gated rings: in others no writer waits for a reader".into());
+    }
+    within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
+    within("participants", config.participants, 2, 1 << 16)?;
+    within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
+    within("user_words", config.user_words, 0, 1 << 27)?;
+    within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;
+    let frame_bytes = config.frame.bytes().unwrap_or(u64::MAX);
+    if frame_bytes > config.slot_bytes as u64 {
+        return Err(format!(
+            "a frame of {frame_bytes} bytes does not fit into slots of {}",
+            config.slot_bytes
+        ));
+    }
+    if config.first_sequence >= SEQUENCE_LIMIT / 2 {
+        return Err(format!("first_sequence must be below 2^61, not {}", config.first_sequence));
+    }
+    Ok(())
+}
+
+const _: () = assert!(size_of::<Control>() <= PAGE && CONTROL_OFFSET + PAGE == ENTRIES_OFFSET);

@@ -1,0 +1,23 @@
+//! The algorithms, written on the typed views of [`crate::memory`].
+//!
+//! **Invariant:** a step here is a load, a store or an exchange of a shared word, with its pairing named. No algorithm
+//! computes an address or makes a system call for a message.
+
+pub(crate) mod arena_slot;
+pub(crate) mod attachment;
+pub(crate) mod backpressure;
+pub(crate) mod diagnostics;
+pub(crate) mod events;
+pub(crate) mod eviction;
+#[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
+pub(crate) mod fork;
+pub(crate) mod inline_slot;
+pub(crate) mod intent_log;
+pub(crate) mod multi_writer;
+pub(crate) mod registry;
+pub(crate) mod seqlock;
+pub(crate) mod slots;
+pub(crate) mod standby_buffer;
+pub(crate) mod stats;
+pub(crate) mod stream_state;
+pub(crate) mod take;

@@ -1,0 +1,7 @@
+//! Segments of Linux: files under a name, and memfds.
+
+pub(crate) mod file;
+mod lock;
+pub(crate) mod memfd;
+pub(crate) mod named;
+pub(crate) mod space;

@@ -1,0 +1,87 @@
+//! The room that a segment file takes and finds on its file system.
+//!
+//! Pages are allocated before anything is written to them (`fallocate`): a full file system is a clean error then, and
+//! never a `SIGBUS` later.
+
+use super::file::{SegmentFile, failure};
+use crate::memory::layout::Layout;
+use crate::types::error::{RingError, Warning};
+use rustix::fs::{self, FallocateFlags};
+use rustix::io::Errno;
+use std::ops::Range;
+
+const TMPFS: u32 = 0x0102_1994;
+const HUGETLBFS: u32 = 0x9584_58f6;
+const RAMFS: u32 = 0x8584_58f6;
+
+impl SegmentFile {
+    /// Backs a range of the segment with pages, or says how many bytes are missing.
+    pub(crate) fn allocate(&self, range: Range<u64>) -> Result<(), RingError> {
+        let available = self.available(); // Taken before: after a failure it would count what that left allocated.
+        let bytes = range.end - range.start;
+        fs::fallocate(&self.fd, FallocateFlags::empty(), self.start + range.start, bytes).map_err(|error| {
+            match error {
+                Errno::NOSPC | Errno::FBIG => self.no_space(bytes, available),
+                error => failure("allocating", &self.path)(error),
+            }
+        })
+    }
+
+    /// The layout's size, in whole pages of the file system: on hugetlbfs those are large.
+    pub(crate) fn file_bytes(&self, layout: &Layout) -> usize {
+        let block = fs::fstatvfs(&self.fd).map_or(1, |stat| stat.f_bsize.max(1) as usize);
+        layout.total_bytes.checked_next_multiple_of(block).unwrap_or(layout.total_bytes)
+    }
+
+    /// Bytes that are free, where the file system has a limit. Huge pages that a mapping was promised are not.
+    fn available(&self) -> Option<u64> {
+        let stat = fs::fstatvfs(&self.fd).ok()?;
+        if stat.f_blocks == 0 {
+            return if self.is_on(&[HUGETLBFS]) { free_huge_pages(stat.f_bsize) } else { None };
+        }
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn is_on(&self, file_systems: &[u32]) -> bool {
+        #[allow(
+            clippy::cast_sign_loss,
+            reason = "a pattern of 32 bits, in whatever type this target has for it"
+        )]
+        fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))
+    }
+
+    /// Before anything is done about a range: what cannot be had need not be begun.
+    pub(in crate::segment) fn check_space(&self, range: &Range<u64>) -> Result<(), RingError> {
+        let bytes = range.end - range.start;
+        match self.available() {
+            Some(available) if bytes > available => Err(self.no_space(bytes, Some(available))),
+            _ => Ok(()),
+        }
+    }
+
+    fn no_space(&self, wanted: u64, available: Option<u64>) -> RingError {
+        let path = self.path.parent().filter(|parent| parent.is_absolute()).unwrap_or(&self.path);
+        RingError::NoSpace { path: path.into(), wanted, available: available.unwrap_or(0) }
+    }
+
+    /// Huge pages are reserved when they are mapped.
+    pub(in crate::segment) fn map_failure(&self, error: Errno, resident: &Range<u64>) -> RingError {
+        match error {
+            Errno::NOMEM => self.no_space(resident.end, self.available()),
+            error => failure("mapping", &self.path)(error),
+        }
+    }
+
+    pub(in crate::segment) fn disk_warning(&self) -> Option<Warning> {
+        (!self.is_on(&[TMPFS, HUGETLBFS, RAMFS])).then(|| Warning::OnDisk { path: self.path.clone() })
+    }
+}
+
+/// Bytes in huge pages of that size which nobody has, and nobody was promised.
+fn free_huge_pages(page_bytes: u64) -> Option<u64> {
+    let count = |what| {
+        let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/{what}", page_bytes >> 10);
+        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
+    };
+    Some(count("free_hugepages")?.saturating_sub(count("resv_hugepages")?) * page_bytes)
+}

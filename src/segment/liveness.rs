@@ -1,0 +1,105 @@
+//! Who is there: which entries of the participant table are held by somebody who lives.
+//!
+//! Between processes an entry is held by a byte-range lock on the segment's file, of the kind that belongs to
+//! an open file description (OFD). The kernel drops it when the last descriptor of that description is closed,
+//! so it ends with its process however that ends, and there is nothing to clean up. A lock does not conflict
+//! with others of its own description, so within one handle a set says who holds what.
+//!
+//! Threads of one heap ring have the set alone: a thread ends inside a living process, where `Drop` speaks for it.
+
+use super::Backing;
+use crate::sync::{Mutex, MutexGuard};
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, TryLockError};
+
+/// A process, told from a later one of the same number by when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// Clock ticks since boot; 0 where that is not known.
+    pub(crate) started: u64,
+}
+
+impl Process {
+    fn this() -> Self {
+        let pid = std::process::id();
+        Process { pid, started: started(pid).unwrap_or(0) }
+    }
+}
+
+/// When a process started, as `/proc` says.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The entries held through one handle on a ring and its clones.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    held: Mutex<BTreeSet<usize>>,
+    owner: Process,
+    pub(crate) backing: Backing,
+}
+
+impl Liveness {
+    pub(crate) fn new(backing: Backing) -> Self {
+        Liveness { held: Mutex::new(BTreeSet::new()), owner: Process::this(), backing }
+    }
+
+    /// The process that opened the ring by this handle.
+    pub(crate) fn owner(&self) -> Process {
+        self.owner
+    }
+
+    /// Whether this process inherited the handle, by a fork, from the one that opened the ring. It holds nothing then.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.owner.pid != std::process::id()
+    }
+
+    /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
+    /// has found a dead owner's, and recovers it.
+    pub(crate) fn acquire(&self, entry: usize) -> bool {
+        self.acquire_with(self.held(), entry)
+    }
+
+    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: `None` if there is one.
+    pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
+        match self.held.try_lock() {
+            Ok(held) => Some(self.acquire_with(held, entry)),
+            Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// As [`Self::is_held`], for whoever may not wait: `None` if another thread joins or leaves.
+    pub(crate) fn try_is_held(&self, entry: usize) -> Option<bool> {
+        let held = match self.held.try_lock() {
+            Ok(held) => held.contains(&entry),
+            Err(TryLockError::Poisoned(held)) => held.into_inner().contains(&entry),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(held || self.backing.is_locked_elsewhere(entry))
+    }
+
+    fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
+        !self.is_inherited() && !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
+    }
+
+    /// Lets go of an entry that [`Self::acquire`] took.
+    pub(crate) fn release(&self, entry: usize) {
+        let mut held = self.held();
+        self.backing.unlock(entry);
+        held.remove(&entry);
+    }
+
+    /// Whether somebody living holds an entry.
+    pub(crate) fn is_held(&self, entry: usize) -> bool {
+        self.held().contains(&entry) || self.backing.is_locked_elsewhere(entry)
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        // The set is consistent between any two statements, so a panic elsewhere does not spoil it.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,368 @@
+//! Every way a call can fail. Errors say the case, the number, and what to do next.
+
+use crate::types::config::Delivery;
+use crate::types::location::Backend;
+use crate::types::participant::{self, BlockedOn, Peer};
+use std::io;
+use std::path::PathBuf;
+
+/// A reader was overtaken, or moved by others: this many messages are gone for it.
+///
+/// Its next call goes on after them: after an overtaking a quarter of the ring above the oldest message that is
+/// left, for at the oldest the writer would be again at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{missed} messages were overwritten or skipped before they were read; the reader goes on after them")]
+pub struct Lagged {
+    /// Messages that this reader will never see, between the last one it got and its new position.
+    pub missed: u64,
+}
+
+/// A value in shared memory that no correct peer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the segment is damaged: {what}; recreate the ring")]
+pub struct Corrupt {
+    /// Which value, and what is wrong with it.
+    pub what: &'static str,
+}
+
+/// Why nothing was read, from a call that does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TryReadError {
+    /// No message yet.
+    #[error("no message yet")]
+    Empty,
+    /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
+    #[error(transparent)]
+    Lagged(#[from] Lagged),
+    /// Everything is read and no writer is left, or the ring was closed for good.
+    #[error("closed: every message was read and no writer is left")]
+    Closed,
+    /// Everything is read that the last writer published before it died. Said once for each such death; the next call
+    /// goes on, with what a successor published or with `Closed`.
+    #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
+    WriterDied {
+        /// The process of the writer.
+        pid: u32,
+    },
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
+    /// The message is longer than the caller's buffer. It is still there.
+    #[error("the message has {needed} bytes; offer a buffer that long, or read it with a view")]
+    TooSmall {
+        /// Bytes of the message.
+        needed: usize,
+    },
+    /// The message has another length than the values that were asked for. It is still there.
+    #[error("the message has {len} bytes, not {expected}; it is still there, to be read as bytes")]
+    OtherLength {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of what was asked for.
+        expected: usize,
+    },
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why nothing was read, from a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
+    #[error(transparent)]
+    Lagged(#[from] Lagged),
+    /// Everything is read and no writer is left, or the ring was closed for good.
+    #[error("closed: every message was read and no writer is left")]
+    Closed,
+    /// Everything is read that the last writer published before it died. Said once for each such death; the next call
+    /// goes on, with what a successor published or with `Closed`.
+    #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
+    WriterDied {
+        /// The process of the writer.
+        pid: u32,
+    },
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
+    /// The message is longer than the caller's buffer. It is still there.
+    #[error("the message has {needed} bytes; offer a buffer that long, or read it with a view")]
+    TooSmall {
+        /// Bytes of the message.
+        needed: usize,
+    },
+    /// The message has another length than the values that were asked for. It is still there.
+    #[error("the message has {len} bytes, not {expected}; it is still there, to be read as bytes")]
+    OtherLength {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of what was asked for.
+        expected: usize,
+    },
+    /// No message came within the timeout.
+    #[error("no message came within the timeout; {writers}")]
+    TimedOut {
+        /// The writers that the reader waits for.
+        writers: BlockedOn,
+    },
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+impl ReadError {
+    /// The error of a waiting call for one of its attempts, which was not `Empty`.
+    pub(crate) fn from_try(error: TryReadError) -> Self {
+        match error {
+            TryReadError::Empty => unreachable!("a waiting call goes on waiting"),
+            TryReadError::Lagged(lagged) => ReadError::Lagged(lagged),
+            TryReadError::Closed => ReadError::Closed,
+            TryReadError::WriterDied { pid } => ReadError::WriterDied { pid },
+            TryReadError::Forked => ReadError::Forked,
+            TryReadError::TooSmall { needed } => ReadError::TooSmall { needed },
+            TryReadError::OtherLength { len, expected } => ReadError::OtherLength { len, expected },
+            TryReadError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
+        }
+    }
+}
+
+/// Why nothing was written, from a call that does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TryWriteError {
+    /// A gated ring holds as many unread messages as it has slots, or a queue as many that nobody took; in a gated ring
+    /// for a moment also while a reader joins that has not found its position yet. Never from a lossy ring.
+    #[error("full: no slot has been freed yet")]
+    Full,
+    /// The payload or its metadata is longer than the ring's slots have room for.
+    #[error("{len} bytes do not fit into {max}")]
+    TooLarge {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The ring was closed for good.
+    #[error("closed for good: no message is accepted any more")]
+    Closed,
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why nothing was written, from a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The payload or its metadata is longer than the ring's slots have room for.
+    #[error("{len} bytes do not fit into {max}")]
+    TooLarge {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The ring was closed for good.
+    #[error("closed for good: no message is accepted any more")]
+    Closed,
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
+    /// No slot was freed within the timeout.
+    #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref()))]
+    TimedOut {
+        /// In a gated ring, the reader that the writer waits for, if it is still registered.
+        slowest: Option<Peer>,
+    },
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+impl WriteError {
+    /// The error of a waiting call for one of its attempts, which was not `Full`.
+    pub(crate) fn from_try(error: TryWriteError) -> Self {
+        match error {
+            TryWriteError::Full => unreachable!("a waiting call goes on waiting"),
+            TryWriteError::TooLarge { len, max } => WriteError::TooLarge { len, max },
+            TryWriteError::Closed => WriteError::Closed,
+            TryWriteError::Forked => WriteError::Forked,
+            TryWriteError::Corrupt(corrupt) => WriteError::Corrupt(corrupt),
+        }
+    }
+}
+
+fn blocked_by(slowest: Option<&Peer>) -> String {
+    slowest.map_or_else(String::new, |peer| format!("; waiting for {peer}"))
+}
+
+/// Why a writer, reader or taker could not join.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// The ring has one writer at a time, and that one lives.
+    #[error("the ring already has its one writer, in process {pid}; wait for it to leave")]
+    WriterTaken {
+        /// The process of the writer.
+        pid: u32,
+    },
+    /// All entries are taken by living participants.
+    #[error(
+        "all entries are taken; create the ring with more participants, or end some: {}",
+        participant::list(.holders)
+    )]
+    TableFull {
+        /// Who holds the entries.
+        holders: Vec<Peer>,
+    },
+    /// This process was forked, and inherited this handle.
+    #[error("this handle belongs to the parent process; open the ring again in the child")]
+    Forked,
+    /// The ring delivers messages in another way.
+    #[error(
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+    )]
+    Delivery {
+        /// How the ring delivers.
+        delivery: Delivery,
+    },
+    /// The file system has no room for the buffer that another writer or taker needs.
+    #[error(
+        "another buffer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or use smaller slots"
+    )]
+    NoSpace {
+        /// Bytes of a buffer.
+        wanted: u64,
+        /// Bytes that were free.
+        available: u64,
+    },
+    /// The reader was taken up by somebody else, left, or ended with its process.
+    #[error("no reader is parked in entry {entry}: another took it up, or it ended with its process")]
+    NotParked {
+        /// The entry that its ticket names.
+        entry: usize,
+    },
+    /// The ring was closed for good. Readers and takers join all the same, for what is left.
+    #[error("closed for good: no writer can join any more")]
+    Closed,
+    /// See [`Corrupt`].
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why a ring could not be created or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The configuration asks for something that cannot be.
+    #[error("bad configuration: {0}")]
+    Config(String),
+    /// The name is not one that a segment can have.
+    #[error("bad ring name {name:?}: {reason}")]
+    Name {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A ring of this name exists.
+    #[error(
+        "{} exists already; open it, or unlink it first; if its users were killed, `seqring gc --remove` removes it",
+        path.display()
+    )]
+    AlreadyExists {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// No ring of this name exists; or, where one was to be created, no such directory.
+    #[error("{} does not exist; a ring is there from its creation until its last user leaves", path.display())]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file may not be used by this user.
+    #[error("{} belongs to another user or is closed to this one", path.display())]
+    PermissionDenied {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The file belongs to another user, whose mode lets nobody else write. Only root gets to see this.
+    #[error(
+        "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
+        path.display()
+    )]
+    ForeignOwner {
+        /// Where it is.
+        path: PathBuf,
+        /// Its user.
+        owner: u32,
+        /// The one who asked.
+        user: u32,
+        /// Its access rights.
+        mode: u32,
+    },
+    /// This build, on this system, has no such backend, or the backend cannot do that.
+    #[error("the backend {backend:?} cannot do that here; see Ring::capabilities")]
+    Unsupported {
+        /// The backend asked for.
+        backend: Backend,
+    },
+    /// The file system has no room for the ring.
+    #[error("{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots", path.display())]
+    NoSpace {
+        /// The file system.
+        path: PathBuf,
+        /// Bytes that the ring needs.
+        wanted: u64,
+        /// Bytes that were free.
+        available: u64,
+    },
+    /// The file is not a ring that this build understands.
+    #[error("{} cannot be used: {reason}", path.display())]
+    Unusable {
+        /// Where it is.
+        path: PathBuf,
+        /// What was found, and what was expected.
+        reason: String,
+    },
+    /// Any other failure of the operating system.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's word on it.
+        source: io::Error,
+    },
+}
+
+/// What the system refused, and the ring works without.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Huge pages were asked for.
+    #[error("the ring lies on pages of the usual size: {reason}")]
+    SmallPages {
+        /// Why.
+        reason: String,
+    },
+    /// The memory was to be kept from being swapped out.
+    #[error("the ring's memory is not locked: {reason}")]
+    NotLocked {
+        /// Why.
+        reason: String,
+    },
+    /// Memory of one node was asked for.
+    #[error("the ring's memory may lie on any node, not on node {node}: {reason}")]
+    AnyNode {
+        /// The node.
+        node: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The file system keeps its files on a disk.
+    #[error("{} is written to a disk now and then; put it on tmpfs", path.display())]
+    OnDisk {
+        /// The file.
+        path: PathBuf,
+    },
+}

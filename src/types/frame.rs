@@ -1,0 +1,154 @@
+//! Frames: payloads that are arrays of one element type and shape, which the ring's header describes.
+
+use crate::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The ring-wide description of a payload as an array, in the terms of `DLPack`.
+///
+/// ```
+/// use seqring::Frame;
+/// let frame = Frame::of::<f32>(&[1080, 1920, 3])?;
+/// assert_eq!(frame.extents(), [1080, 1920, 3]);
+/// assert_eq!(frame.bytes(), Some(4 * 1080 * 1920 * 3));
+/// # Ok::<(), seqring::ShapeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// Element kind: `DLDataTypeCode` (0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool).
+    pub kind: u8,
+    /// Bits of an element; 0 where the ring describes nothing.
+    pub bits: u16,
+    /// How many of `shape`'s extents count: 0–8.
+    pub dimensions: u8,
+    /// Extents, slowest-varying first.
+    pub shape: [u64; 8],
+}
+
+impl Frame {
+    /// An array of that shape, slowest-varying extent first, of elements `T`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Shape`] for more than eight extents, and for more bytes than there are addresses.
+    pub fn of<T: Element>(extents: &[usize]) -> Result<Self, ShapeError> {
+        let refused = ShapeError::Shape { dimensions: extents.len() };
+        let mut shape = [0; 8];
+        for (extent, given) in shape.get_mut(..extents.len()).ok_or(refused)?.iter_mut().zip(extents) {
+            *extent = *given as u64;
+        }
+        let (kind, bits, dimensions) = (T::KIND, 8 * size_of::<T>() as u16, extents.len() as u8);
+        let frame = Frame { kind, bits, dimensions, shape };
+        let fits = frame.bytes().is_some_and(|bytes| isize::try_from(bytes).is_ok());
+        if fits { Ok(frame) } else { Err(refused) }
+    }
+
+    /// The extents that count, slowest-varying first.
+    pub fn extents(&self) -> &[u64] {
+        let dimensions = usize::from(self.dimensions);
+        &self.shape[..dimensions.min(self.shape.len())]
+    }
+
+    /// The bytes of the array; `None` if they are more than 64 bits can count.
+    pub fn bytes(&self) -> Option<u64> {
+        let bits =
+            self.extents().iter().try_fold(u64::from(self.bits), |all, extent| all.checked_mul(*extent));
+        bits.map(|bits| bits.div_ceil(8))
+    }
+
+    /// Whether its elements are `T`.
+    pub fn is_of<T: Element>(&self) -> bool {
+        self.kind == T::KIND && usize::from(self.bits) == 8 * size_of::<T>()
+    }
+
+    /// Whether `len` bytes are such an array of `T`.
+    pub(crate) fn check<T: Element>(&self, len: usize) -> Result<(), ShapeError> {
+        if self.bits == 0 {
+            return Err(ShapeError::Undescribed);
+        }
+        if !self.is_of::<T>() {
+            return Err(ShapeError::Element {
+                kind: self.kind,
+                bits: self.bits,
+                of: std::any::type_name::<T>(),
+            });
+        }
+        match self.bytes() {
+            Some(bytes) if bytes == len as u64 => Ok(()),
+            bytes => Err(ShapeError::FrameLength { len, expected: bytes.unwrap_or(u64::MAX) }),
+        }
+    }
+}
+
+/// What a frame may be made of: the numbers that `DLPack` and numpy know and that any bytes are.
+pub trait Element: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
+    /// Its `DLDataTypeCode`.
+    const KIND: u8;
+}
+
+macro_rules! elements {
+    ($kind:literal: $($type:ty)*) => { $(impl Element for $type { const KIND: u8 = $kind; })* };
+}
+
+elements!(0: i8 i16 i32 i64);
+elements!(1: u8 u16 u32 u64);
+elements!(2: f32 f64);
+
+/// Why bytes are not what they were taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// So many bytes are no value of the type.
+    #[error("{len} bytes are no {of}")]
+    Length {
+        /// Bytes that there are.
+        len: usize,
+        /// The type asked for.
+        of: &'static str,
+    },
+    /// The bytes do not begin where such a value may.
+    #[error("the bytes do not begin where a {of} may begin; copy them, by `read_value` or `read_slice`")]
+    Alignment {
+        /// The type asked for.
+        of: &'static str,
+    },
+    /// The ring says of its payloads that they are made of something else.
+    #[error("the ring's frames are made of elements of kind {kind} with {bits} bits, not of {of}")]
+    Element {
+        /// `DLDataTypeCode` of the ring's elements.
+        kind: u8,
+        /// Bits of the ring's elements.
+        bits: u16,
+        /// The type asked for.
+        of: &'static str,
+    },
+    /// So many bytes are no frame of the ring's shape.
+    #[error("{len} bytes are no frame of the ring, which has {expected}")]
+    FrameLength {
+        /// Bytes that there are.
+        len: usize,
+        /// Bytes of the ring's frames.
+        expected: u64,
+    },
+    /// The ring says nothing about its payloads.
+    #[error("the ring does not describe its payloads; create it with a frame, or take them as bytes")]
+    Undescribed,
+    /// No array has such a shape.
+    #[error(
+        "no frame has these {dimensions} extents: eight at most, and no more bytes than there are addresses"
+    )]
+    Shape {
+        /// Extents given.
+        dimensions: usize,
+    },
+    /// Somebody else may be looking at the bytes of a claim.
+    #[error("others may be looking at these bytes: fill them with `write_at`")]
+    Shared,
+}
+
+/// Why a frame was not written or read: it is none of this ring's, or the ring says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError<E> {
+    /// What was offered is no frame of this ring.
+    #[error(transparent)]
+    ShapeError(#[from] ShapeError),
+    /// As for any message.
+    #[error(transparent)]
+    Ring(E),
+}

@@ -1,0 +1,134 @@
+//! Where a ring with a name lies: which directory, which name, through which backend.
+
+use crate::types::error::RingError;
+#[cfg(target_os = "linux")]
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Where a ring with a name lies, so that any process of the machine finds it.
+///
+/// Every call that takes a location takes a plain name, too: that is [`Location::named`].
+///
+/// ```no_run
+/// use seqring::{Config, Location, Ring};
+/// let config = Config::new(8, 1 << 20);
+/// let ring = Ring::create("camera", &config)?; // On Linux in /dev/shm.
+/// let huge = Ring::create(Location::in_directory("/mnt/huge", "camera"), &config)?;
+/// # Ok::<(), seqring::RingError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    directory: PathBuf,
+    name: String,
+    backend: Backend,
+}
+
+/// What keeps a ring's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The allocator: for the threads of one process.
+    Heap,
+    /// Linux: a file with a name, on tmpfs or hugetlbfs.
+    File,
+    /// Linux: a file without a name, which is passed on as a descriptor.
+    Memfd,
+    /// The crate `shared_memory`, found and locked through small files beside it: for other systems.
+    Portable,
+}
+
+/// Where named rings lie on Linux unless said otherwise.
+pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
+/// What the file names of rings end in.
+pub(crate) const SUFFIX: &str = ".seqring";
+const NAME_BYTES: usize = 200;
+
+impl Location {
+    /// The ring of that name where this system keeps shared memory: on Linux `/dev/shm`, elsewhere
+    /// [`Location::portable`].
+    pub fn named(name: impl Into<String>) -> Self {
+        if cfg!(target_os = "linux") {
+            return Self::in_directory(SHARED_MEMORY, name);
+        }
+        Self::portable(name)
+    }
+
+    /// The ring of that name in a directory, which should lie on tmpfs or hugetlbfs. Linux only.
+    ///
+    /// On any other file system the ring works, and the kernel writes its pages to the disk now and then:
+    /// [`Ring::warnings`](crate::Ring::warnings) says so.
+    pub fn in_directory(directory: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        Location { directory: directory.into(), name: name.into(), backend: Backend::File }
+    }
+
+    /// The ring of that name in memory of the crate `shared_memory`, on any system.
+    ///
+    /// It is found through a directory `NAME.seqring` among the system's temporary files, which also says who lives.
+    /// Waits look every millisecond: there is no waking across processes.
+    pub fn portable(name: impl Into<String>) -> Self {
+        Location { directory: std::env::temp_dir(), name: name.into(), backend: Backend::Portable }
+    }
+
+    /// What keeps the memory of a ring there.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The file of the ring, or for the portable backend the directory through which it is found.
+    ///
+    /// # Errors
+    /// [`RingError::Name`].
+    pub fn path(&self) -> Result<PathBuf, RingError> {
+        let refuse = |reason| Err(RingError::Name { name: self.name.clone(), reason });
+        if self.name.is_empty() {
+            return refuse("it is empty");
+        }
+        if self.name.len() > NAME_BYTES {
+            return refuse("it is longer than 200 bytes");
+        }
+        if self.name.starts_with('.')
+            || self.name.bytes().any(|b| matches!(b, b'/' | b'\\') || b.is_ascii_control())
+        {
+            return refuse(
+                "it must not begin with a dot or hold a slash, a backslash or a control character",
+            );
+        }
+        Ok(self.directory.join(format!("{}{SUFFIX}", self.name)))
+    }
+
+    /// The location that has this path, if it is one of a ring's file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?;
+        let location = Self::in_directory(path.parent()?, name);
+        location.path().is_ok().then_some(location)
+    }
+
+    /// The name, as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl From<&str> for Location {
+    fn from(name: &str) -> Self {
+        Location::named(name)
+    }
+}
+
+impl From<&String> for Location {
+    fn from(name: &String) -> Self {
+        Location::named(name)
+    }
+}
+
+impl From<String> for Location {
+    fn from(name: String) -> Self {
+        Location::named(name)
+    }
+}
+
+impl From<&Location> for Location {
+    fn from(location: &Location) -> Self {
+        location.clone()
+    }
+}

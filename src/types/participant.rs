@@ -1,0 +1,123 @@
+//! Participants of a ring as values: their roles, and how messages to people name them.
+
+use std::fmt;
+
+/// What a participant does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Publishes messages.
+    Writer,
+    /// Reads every message.
+    Reader,
+    /// Takes messages of a queue.
+    Taker,
+}
+
+/// A participant that somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its process.
+    pub pid: u32,
+    /// What it does.
+    pub role: Role,
+    /// Its entry in the participant table.
+    pub entry: usize,
+    /// Messages published and not yet read by it; 0 for writers.
+    pub lag: u64,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.role {
+            Role::Writer => write!(f, "the writer of process {}", self.pid),
+            Role::Reader => write!(f, "the reader of process {}, {} messages behind", self.pid, self.lag),
+            Role::Taker => write!(f, "the taker of process {}", self.pid),
+        }
+    }
+}
+
+/// The writers that a reader waits for: how many, and the processes of the first few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockedOn {
+    count: u32,
+    pids: [u32; BlockedOn::NAMED],
+}
+
+impl BlockedOn {
+    /// So many are named; [`Ring::participants`](crate::Ring::participants) has all.
+    pub const NAMED: usize = 6;
+
+    /// How many writers are registered.
+    pub fn count(&self) -> usize {
+        self.count as usize
+    }
+
+    /// The processes of the first [`Self::NAMED`] of them.
+    pub fn pids(&self) -> &[u32] {
+        &self.pids[..self.count().min(Self::NAMED)]
+    }
+}
+
+impl FromIterator<u32> for BlockedOn {
+    fn from_iter<I: IntoIterator<Item = u32>>(pids: I) -> Self {
+        let mut awaited = BlockedOn::default();
+        for pid in pids {
+            if let Some(free) = awaited.pids.get_mut(awaited.count as usize) {
+                *free = pid;
+            }
+            awaited.count += 1;
+        }
+        awaited
+    }
+}
+
+impl fmt::Display for BlockedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, others @ ..] = self.pids() else {
+            return write!(f, "no writer is there");
+        };
+        let plural = if self.count > 1 { "writers of processes" } else { "writer of process" };
+        write!(f, "waiting for the {plural} {first}")?;
+        for pid in others {
+            write!(f, ", {pid}")?;
+        }
+        match self.count().saturating_sub(Self::NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// What a process needs to take up a parked reader: plain numbers, to be sent to it on any way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParkTicket {
+    /// The reader's entry of the participant table.
+    pub entry: usize,
+    /// The entry's state word while the reader is parked: tells this reader from others that had the entry.
+    pub state: u64,
+}
+
+/// The first few of `peers`, for a message.
+pub(crate) fn list(peers: &[Peer]) -> String {
+    const NAMED: usize = 8;
+    let mut text: Vec<_> = peers.iter().take(NAMED).map(Peer::to_string).collect();
+    if peers.len() > NAMED {
+        text.push(format!("and {} more", peers.len() - NAMED));
+    }
+    text.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BlockedOn;
+
+    #[test]
+    fn who_is_awaited_is_named() {
+        let text = |pids: &[u32]| pids.iter().copied().collect::<BlockedOn>().to_string();
+        assert_eq!(text(&[]), "no writer is there");
+        assert_eq!(text(&[7]), "waiting for the writer of process 7");
+        assert_eq!(text(&[7, 8]), "waiting for the writers of processes 7, 8");
+        let many: Vec<u32> = (1..=9).collect();
+        assert_eq!(text(&many), "waiting for the writers of processes 1, 2, 3, 4, 5, 6 and 3 more");
+    }
+}
