@@ -2,18 +2,18 @@
 //! that it died in its place. The commander: what it issued comes, and then the word that it died.
 
 use crate::victim;
-use seqring::pipeline::{
-    Commands, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Worker,
-    WorkerError, WorkerRole, WorkerTicket,
-};
 use seqring::failpoints::Failpoint;
+use seqring::pipeline::{
+    Activity, Commands, Filling, ItemOrder, Items, OnFailure, Pipeline, PipelineError, ProcessExit, Spawner,
+    WorkerError, WorkerProcess, WorkerRole, WorkerTicket,
+};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const ORDERS: [Order; 2] = [Order::Ordered, Order::Unordered];
+const ORDERS: [ItemOrder; 2] = [ItemOrder::Ordered, ItemOrder::Unordered];
 const ITEMS: u64 = 300;
 /// The victim gets to its point so often before it dies there.
 const PASSES_BEFORE: u64 = 3;
@@ -54,10 +54,10 @@ pub(crate) fn be_worker(stop: Option<usize>, ticket: &str) {
         victim::die_at(stop, if stop == Failpoint::SeatTaken { 0 } else { PASSES_BEFORE });
     }
     let ticket: WorkerTicket = ticket.parse().expect("the parent's");
-    let place = ticket.join().expect("the parent lives");
-    let worked = match place.role() {
-        WorkerRole::Commander => place.command(Commands((0..ITEMS).map(u64::to_le_bytes))),
-        WorkerRole::Producer(_) => place.produce(make),
+    let worker = ticket.join().expect("the parent lives");
+    let worked = match worker.role() {
+        WorkerRole::Commander => worker.run_commander(Commands((0..ITEMS).map(u64::to_le_bytes))),
+        WorkerRole::Producer(_) => worker.run_producer(make),
     };
     worked.expect("nobody else joins in its place");
 }
@@ -83,8 +83,8 @@ impl Victims {
     }
 }
 
-impl Launch for Victims {
-    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+impl Spawner for Victims {
+    fn spawn(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn WorkerProcess>, WorkerError> {
         let stop = if ticket.role() == self.role { self.stop.take() } else { None };
         let name = stop.map_or("-".into(), |stop| stop.to_string());
         let mut command = Command::new(std::env::current_exe()?);
@@ -99,17 +99,17 @@ impl Launch for Victims {
 #[derive(Debug)]
 struct Process(Child);
 
-impl Worker for Process {
+impl WorkerProcess for Process {
     fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<ProcessExit>> {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(status) = self.0.try_wait()? {
-                let code = Exit::Code(status.code().unwrap_or_default());
-                return Ok(Some(status.signal().map_or(code, Exit::Signal)));
+                let code = ProcessExit::Code(status.code().unwrap_or_default());
+                return Ok(Some(status.signal().map_or(code, ProcessExit::Signal)));
             }
             if Instant::now() >= deadline {
                 return Ok(None);
@@ -140,11 +140,11 @@ pub(crate) fn run(stop: Failpoint) -> Result<u64, String> {
     Ok(3 * ITEMS - skipped)
 }
 
-fn pipeline(order: Order) -> Pipeline {
+fn pipeline(order: ItemOrder) -> Pipeline {
     Pipeline::new().bytes(8).producers(2).in_flight(6).order(order).on_failure(OnFailure::Retry(2))
 }
 
-fn run_in(order: Order, stop: Failpoint) -> Result<(), String> {
+fn run_in(order: ItemOrder, stop: Failpoint) -> Result<(), String> {
     let victims = Victims::new(WorkerRole::Producer(0), stop);
     let mut items = pipeline(order).start_with(victims).map_err(|error| error.to_string())?;
     let mut came = vec![false; ITEMS as usize];
@@ -154,7 +154,7 @@ fn run_in(order: Order, stop: Failpoint) -> Result<(), String> {
         if item.array(0) != number.to_le_bytes() || std::mem::replace(&mut came[number as usize], true) {
             return Err(format!("item {number} came twice, or is another"));
         }
-        if order == Order::Ordered && number != count {
+        if order == ItemOrder::Ordered && number != count {
             return Err(format!("item {number} came in the place of {count}"));
         }
         count += 1;
@@ -169,7 +169,7 @@ fn run_in(order: Order, stop: Failpoint) -> Result<(), String> {
 /// The consumer takes nothing before the victim is dead, whose last result, if it came to that, fills their ring. Says how
 /// many items did not come.
 fn run_full(stop: Failpoint) -> Result<u64, String> {
-    let pipeline = pipeline(Order::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
+    let pipeline = pipeline(ItemOrder::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
     let victims = Victims::new(WorkerRole::Producer(0), stop);
     let dead = victims.victim.clone();
     let items = pipeline.on_failure(OnFailure::Skip).start_with(victims);
@@ -180,7 +180,7 @@ fn run_full(stop: Failpoint) -> Result<u64, String> {
         match items.next_timeout(victim::NEVER) {
             Ok(Some(item)) => told.push(item.number()),
             Ok(None) => break,
-            Err(PipelineError::Died { doing: Doing::Item { number, .. }, .. }) => {
+            Err(PipelineError::Died { activity: Activity::Item { number, .. }, .. }) => {
                 told.push(number);
                 skipped += 1;
             }
@@ -203,7 +203,7 @@ pub(crate) fn run_commander(stop: Failpoint) -> Result<u64, String> {
     Ok(came)
 }
 
-fn run_commander_in(order: Order, stop: Failpoint) -> Result<u64, String> {
+fn run_commander_in(order: ItemOrder, stop: Failpoint) -> Result<u64, String> {
     let issued = issued_at(stop).expect("it gets there");
     let victims = Victims::new(WorkerRole::Commander, stop);
     let dead = victims.victim.clone();
