@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let _inside = runtime.enter();
     let reader = AsyncReader::new(ring.reader(Start::Next)?)?;
-    let writing = thread::spawn(move || (0..MESSAGES).try_for_each(|n| writer.write_value(&n).map(drop)));
+    let writing =
+        thread::spawn(move || (0..MESSAGES).try_for_each(|n| writer.write(&n.to_le_bytes()).map(drop)));
     let sum = runtime.block_on(sum_up(reader))?;
     writing.join().expect("the writer does not panic")?;
     println!("{MESSAGES} messages, sum {sum}");

@@ -16,9 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = ring.writer()?;
 
     let drawing = thread::spawn(move || {
+        let mut frames = writer.typed::<[f32]>().expect("the ring's frames are of f32");
         for n in 0..FRAMES {
-            let mut claim = writer.claim_frame().expect("the reader keeps up");
-            let pixels = claim.frame_mut::<f32>().expect("the ring's frames are of f32");
+            let mut claim = frames.claim().expect("the ring is open");
+            let pixels = claim.value_mut::<[f32]>().expect("a gated ring's claims are filled in place");
             pixels.fill(n as f32);
             claim.publish().expect("the ring is open");
         }

@@ -19,7 +19,7 @@ fn wait_readable(notifier: &Notifier) {
 }
 
 fn try_read(reader: &mut Reader) -> Result<u64, TryReadError> {
-    reader.try_read_value()
+    reader.typed::<u64>().unwrap().try_read()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn the_descriptor_is_readable_from_a_message_to_the_next_empty() {
     for n in 0..100_u64 {
         assert_eq!(try_read(&mut reader), Err(TryReadError::Empty));
         assert!(!is_readable(&notifier));
-        writer.write_value(&n).unwrap();
+        writer.typed::<u64>().unwrap().write(&n).unwrap();
         wait_readable(&notifier);
         assert_eq!(try_read(&mut reader), Ok(n));
         assert!(is_readable(&notifier), "until a read finds nothing");
@@ -69,7 +69,7 @@ fn no_wake_is_lost() {
                 });
             }
             for n in 0..COUNT {
-                writer.write_value(&n).unwrap();
+                writer.typed::<u64>().unwrap().write(&n).unwrap();
                 if n % 3 == 0 {
                     thread::yield_now(); // So that readers find the ring empty now and then.
                 }
@@ -105,7 +105,7 @@ fn a_dropped_reader_ends_its_notifier_thread_and_leaves_the_descriptor_readable(
     let mut reader = ring.reader(Start::Next).unwrap();
     let notifier = reader.notifier().unwrap();
     assert_eq!(try_read(&mut reader), Err(TryReadError::Empty));
-    writer.write_value(&1_u64).unwrap();
+    writer.typed::<u64>().unwrap().write(&1_u64).unwrap();
     wait_readable(&notifier);
     assert_eq!(try_read(&mut reader), Ok(1));
     assert_eq!(try_read(&mut reader), Err(TryReadError::Empty));

@@ -119,10 +119,10 @@ fn a_ring_can_be_observed_only_if_its_configuration_allows_it() {
         (Config::new(2, 32).delivery(Delivery::Queue).observers(true), "queue"),
     ] {
         let _ring = Ring::create(&name, &config).unwrap();
-        let error = Ring::observe(&name, Start::Next).unwrap_err();
+        let error = Observer::open(&name, Start::Next).unwrap_err();
         assert!(matches!(&error, RingError::Unusable { reason, .. } if reason.contains(says)), "{error:?}");
     }
-    assert!(matches!(Ring::observe(&name, Start::Next), Err(RingError::NotFound { .. })));
+    assert!(matches!(Observer::open(&name, Start::Next), Err(RingError::NotFound { .. })));
 }
 
 /// Fails if an observer stores to a ring, or maps its file writable.
@@ -138,7 +138,7 @@ fn an_observer_needs_read_permission_only_and_changes_nothing() {
         let before = std::fs::read(path_of(&name)).unwrap();
         let mut observer = Observer::open(&name, Start::Oldest).unwrap();
         while let Ok(_) | Err(TryReadError::Lagged(_)) = read(&mut observer) {}
-        observer.set_wait_strategy(WaitStrategy::SLEEPING, Duration::from_millis(1));
+        observer.set_wait_strategy(WaitStrategy::SLEEPING);
         let late = observer.read_timeout(&mut [0; 32], Duration::from_millis(5));
         assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{late:?}");
         assert!(std::fs::read(path_of(&name)).unwrap() == before, "an observer changed the ring");

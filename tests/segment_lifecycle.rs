@@ -164,7 +164,7 @@ fn the_ring_of_another_user_is_opened_only_if_its_mode_allows_it() {
 fn inspection_holds_no_lock() {
     let (name, ring) = create("inspected", &config().observers(true));
     let segment = Segment::inspect(&name).unwrap();
-    let observer = Ring::observe(&name, Start::Next).unwrap();
+    let observer = seqring::Observer::open(&name, Start::Next).unwrap();
     assert!(segment.is_in_use() && segment.is_named());
     assert_eq!(segment.config(), ring.config());
     drop(ring);
@@ -306,7 +306,10 @@ fn a_ring_uses_huge_pages_where_available() {
         ring.writer().unwrap().write(&[7; 3000]).unwrap();
         assert_eq!(&*reader.view().unwrap(), &[7; 3000]);
     }
-    assert_eq!(Ring::observe(&location, Start::Newest).unwrap().try_read(&mut [0; 3000]).unwrap().len, 3000);
+    assert_eq!(
+        seqring::Observer::open(&location, Start::Newest).unwrap().try_read(&mut [0; 3000]).unwrap().len,
+        3000
+    );
     assert!(Segment::inspect(&location).unwrap().allocated_bytes() >= 2 << 20);
     let all = fs::read_to_string("/proc/meminfo").unwrap();
     let free =

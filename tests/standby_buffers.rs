@@ -190,7 +190,7 @@ fn a_short_ring_fills_the_least_recently_used_buffer() {
 fn an_observer_counts_a_withdrawn_message_as_missed() {
     let (name, ring) = common::create("withdrawn", &Config::new(8, 1 << 20).observers(true));
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
-    let mut observer = Ring::observe(name, Start::Oldest).unwrap();
+    let mut observer = Observer::open(name, Start::Oldest).unwrap();
     let (mut out, mut next, mut lost) = (vec![0; 1 << 20], 0, 0);
     for n in 0..200_u64 {
         writer.try_write(&n.to_le_bytes().repeat(5000)).unwrap();

@@ -251,6 +251,7 @@ pub(crate) fn pick<T>(all: &[Option<T>], draw: usize) -> Option<usize> {
 pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
     result.map_err(|error| match error {
         WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
+        WriteError::OtherLength { len, expected } => TryWriteError::OtherLength { len, expected },
         WriteError::Closed => TryWriteError::Closed,
         WriteError::Forked => TryWriteError::Forked,
         WriteError::TimedOut { .. } => panic!("a call without a timeout timed out"),

@@ -1,12 +1,12 @@
 //! Workers of a pipeline die at a point. If a producer dies, each item still comes once, made by
-//! another producer, or the death is reported in the item's place. If the commander dies, the items
+//! another producer, or the death is reported in the item's worker. If the commander dies, the items
 //! that it issued come, and then its death.
 
 use crate::victim::{self, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
 use seqring::pipeline::{
-    Commands, Doing, Exit, Filling, Items, Launch, OnFailure, Order, Pipeline, PipelineError, Worker,
-    WorkerError, WorkerRole, WorkerTicket,
+    Activity, Commands, Filling, ItemOrder, Items, OnFailure, Pipeline, PipelineError, ProcessExit, Spawner,
+    WorkerError, WorkerProcess, WorkerRole, WorkerTicket,
 };
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const ORDERS: [Order; 2] = [Order::Ordered, Order::Unordered];
+const ORDERS: [ItemOrder; 2] = [ItemOrder::Ordered, ItemOrder::Unordered];
 const ITEMS: u64 = 300;
 /// The victim passes its point so often before it dies there.
 const PASSES_BEFORE: u64 = 3;
@@ -56,10 +56,10 @@ pub(crate) fn be_worker(point: Option<Failpoint>, ticket: &str) {
         victim::die_at(point, if point == Failpoint::SeatTaken { 0 } else { PASSES_BEFORE });
     }
     let ticket: WorkerTicket = ticket.parse().expect("a ticket of the parent");
-    let place = ticket.join().expect("the parent lives");
-    let worked = match place.role() {
-        WorkerRole::Commander => place.command(Commands((0..ITEMS).map(u64::to_le_bytes))),
-        WorkerRole::Producer(_) => place.produce(make),
+    let worker = ticket.join().expect("the parent lives");
+    let worked = match worker.role() {
+        WorkerRole::Commander => worker.run_commander(Commands((0..ITEMS).map(u64::to_le_bytes))),
+        WorkerRole::Producer(_) => worker.run_producer(make),
     };
     worked.expect("no other process takes its place");
 }
@@ -85,8 +85,8 @@ impl Victims {
     }
 }
 
-impl Launch for Victims {
-    fn start(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn Worker>, WorkerError> {
+impl Spawner for Victims {
+    fn spawn(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn WorkerProcess>, WorkerError> {
         let point = if ticket.role() == self.role { self.point.take() } else { None };
         let name = point.map_or("-".into(), |point| point.to_string());
         let mut command = Command::new(std::env::current_exe()?);
@@ -101,17 +101,17 @@ impl Launch for Victims {
 #[derive(Debug)]
 struct Process(Child);
 
-impl Worker for Process {
+impl WorkerProcess for Process {
     fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<Exit>> {
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<ProcessExit>> {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(status) = self.0.try_wait()? {
-                let code = Exit::Code(status.code().unwrap_or_default());
-                return Ok(Some(status.signal().map_or(code, Exit::Signal)));
+                let code = ProcessExit::Code(status.code().unwrap_or_default());
+                return Ok(Some(status.signal().map_or(code, ProcessExit::Signal)));
             }
             if Instant::now() >= deadline {
                 return Ok(None);
@@ -143,11 +143,11 @@ pub(crate) fn run(point: Failpoint) -> Result<u64, String> {
     Ok(3 * ITEMS - skipped)
 }
 
-fn pipeline(order: Order) -> Pipeline {
+fn pipeline(order: ItemOrder) -> Pipeline {
     Pipeline::new().bytes(8).producers(2).in_flight(6).order(order).on_failure(OnFailure::Retry(2))
 }
 
-fn run_in(order: Order, point: Failpoint) -> Result<(), String> {
+fn run_in(order: ItemOrder, point: Failpoint) -> Result<(), String> {
     let victims = Victims::new(WorkerRole::Producer(0), point);
     let mut items = pipeline(order).start_with(victims).map_err(text)?;
     let mut came = vec![false; ITEMS as usize];
@@ -157,7 +157,7 @@ fn run_in(order: Order, point: Failpoint) -> Result<(), String> {
         if item.array(0) != number.to_le_bytes() || std::mem::replace(&mut came[number as usize], true) {
             return Err(format!("item {number} came twice, or is another"));
         }
-        if order == Order::Ordered && number != count {
+        if order == ItemOrder::Ordered && number != count {
             return Err(format!("item {number} came where {count} was next"));
         }
         count += 1;
@@ -172,7 +172,7 @@ fn run_in(order: Order, point: Failpoint) -> Result<(), String> {
 /// The consumer takes nothing before the victim is dead. The last result of the victim, if it is
 /// published, fills the results' ring. Returns how many items did not come.
 fn run_full(point: Failpoint) -> Result<u64, String> {
-    let pipeline = pipeline(Order::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
+    let pipeline = pipeline(ItemOrder::Unordered).producers(1).in_flight(PASSES_BEFORE as usize + 1);
     let victims = Victims::new(WorkerRole::Producer(0), point);
     let dead = victims.victim.clone();
     let items = pipeline.on_failure(OnFailure::Skip).start_with(victims);
@@ -183,7 +183,7 @@ fn run_full(point: Failpoint) -> Result<u64, String> {
         match items.next_timeout(TIMEOUT) {
             Ok(Some(item)) => numbers.push(item.number()),
             Ok(None) => break,
-            Err(PipelineError::Died { doing: Doing::Item { number, .. }, .. }) => {
+            Err(PipelineError::Died { activity: Activity::Item { number, .. }, .. }) => {
                 numbers.push(number);
                 skipped += 1;
             }
@@ -207,7 +207,7 @@ pub(crate) fn run_commander(point: Failpoint) -> Result<u64, String> {
     Ok(came)
 }
 
-fn run_commander_in(order: Order, point: Failpoint) -> Result<u64, String> {
+fn run_commander_in(order: ItemOrder, point: Failpoint) -> Result<u64, String> {
     let issued = issued_at(point).expect("the commander reaches the point");
     let victims = Victims::new(WorkerRole::Commander, point);
     let dead = victims.victim.clone();

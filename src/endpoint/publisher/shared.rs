@@ -1,0 +1,202 @@
+//! Many writers, arena slots: [`crate::protocol::multi_writer`] has the steps.
+
+use super::core::Core;
+use crate::memory::stamp::ArenaStamp;
+use crate::protocol::arena_slot;
+use crate::protocol::multi_writer::{self, Aim, Look, Room, SharedPublisher};
+use crate::protocol::registry::Registration;
+use crate::sync::backoff::{Backoff, RetryBudget};
+use crate::types::error::{Corrupt, RegisterError, TryWriteError};
+use crate::types::message::{MessageHeader, PublishOutcome};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    exchanger: SharedPublisher,
+    backoff: Backoff,
+}
+
+impl Shared {
+    pub(super) fn new(registration: &Registration, stamp: ArenaStamp) -> Result<Self, RegisterError> {
+        Ok(Shared { exchanger: multi_writer::join(registration, stamp)?, backoff: Backoff::default() })
+    }
+
+    pub(super) fn sequence(core: &Core) -> u64 {
+        multi_writer::next(&core.memory)
+    }
+
+    pub(super) fn own(&self) -> usize {
+        self.exchanger.own()
+    }
+
+    /// Admits the next message, if its slot is free and no reader blocks it.
+    pub(super) fn admit(&mut self, core: &mut Core) -> Result<(), TryWriteError> {
+        let next = Self::sequence(core);
+        match self.exchanger.room_at(&core.memory, next) {
+            Room::Full => Err(TryWriteError::Full),
+            Room::Free | Room::Gone => core.pass_backpressure(next, None),
+        }
+    }
+
+    pub(super) fn begin_claim(&mut self, core: &mut Core) -> Result<(), TryWriteError> {
+        self.admit(core)?;
+        arena_slot::begin_filling();
+        Ok(())
+    }
+
+    /// Publishes `payload`. The caller then notifies.
+    #[inline(always)]
+    pub(super) fn publish(
+        &mut self,
+        core: &mut Core,
+        payload: &[u8],
+        header: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
+        core.admit_lengths(payload.len(), header.metadata.len())?;
+        // The buffer is filled before the slot is looked at, so that the lines of the buffer, of the counter and of the slot
+        // are fetched at the same time. If the ring was full lately, the slot is looked at first: the copy may be wasted.
+        let aim = if self.exchanger.is_cautious() { Some(self.aim(core)?) } else { None };
+        self.fill(core, payload, header)?;
+        let aim = aim.map_or_else(|| self.aim(core), Ok)?;
+        self.exchange_at(core, aim)
+    }
+
+    #[inline(always)]
+    fn fill(&self, core: &Core, payload: &[u8], header: &MessageHeader<'_>) -> Result<(), Corrupt> {
+        let own = self.exchanger.own();
+        arena_slot::begin_filling();
+        core.buffer(own)?.store(payload);
+        core.complete(own, payload.len(), header)
+    }
+
+    /// Publishes the own buffer, which holds `len` bytes. The caller then notifies.
+    pub(super) fn exchange(
+        &mut self,
+        core: &mut Core,
+        len: usize,
+        header: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
+        core.complete(self.exchanger.own(), len, header)?;
+        let aim = self.aim(core)?;
+        self.exchange_at(core, aim)
+    }
+
+    /// Publishes the own buffer as the message of `aim`, or as a later one if other writers are first.
+    #[inline(always)]
+    fn exchange_at(&mut self, core: &mut Core, aim: Aim) -> Result<u64, TryWriteError> {
+        if self.exchanger.exchange(&core.memory, &aim) {
+            Ok(aim.sequence())
+        } else {
+            self.exchange_again(core)
+        }
+    }
+
+    #[inline(never)]
+    fn exchange_again(&mut self, core: &mut Core) -> Result<u64, TryWriteError> {
+        let mut budget = RetryBudget::default();
+        loop {
+            let aim = self.aim_again(core, &mut budget)?;
+            if self.exchanger.exchange(&core.memory, &aim) {
+                return Ok(aim.sequence());
+            }
+        }
+    }
+
+    /// The slot of the next message, if there is room for it.
+    #[inline(always)]
+    fn aim(&mut self, core: &mut Core) -> Result<Aim, TryWriteError> {
+        match self.look(core)? {
+            Some(aim) => Ok(aim),
+            None => self.aim_again(core, &mut RetryBudget::default()),
+        }
+    }
+
+    /// As [`Self::aim`], after another writer was first.
+    #[inline(never)]
+    fn aim_again(&mut self, core: &mut Core, budget: &mut RetryBudget) -> Result<Aim, TryWriteError> {
+        while budget.lasts(Self::sequence(core), &mut self.backoff) {
+            if let Some(aim) = self.look(core)? {
+                return Ok(aim);
+            }
+        }
+        Err(Corrupt { what: "the counter of messages stands still, or the slots keep changing" }.into())
+    }
+
+    /// As [`Self::aim`]. `None` if another writer is first.
+    #[inline(always)]
+    fn look(&mut self, core: &mut Core) -> Result<Option<Aim>, TryWriteError> {
+        let next = Self::sequence(core);
+        let look = match core.pass_backpressure(next, None) {
+            Ok(()) => self.exchanger.look(&core.memory, next)?,
+            Err(_) => Look::Full,
+        };
+        match look {
+            Look::Free(aim) => Ok(Some(aim)),
+            Look::Full => {
+                self.exchanger.found_no_room();
+                Err(TryWriteError::Full)
+            }
+            Look::Gone => Ok(None),
+        }
+    }
+}
+
+/// Assigned sequence numbers.
+impl Shared {
+    pub(super) fn admit_at(
+        &mut self,
+        core: &Core,
+        sequence: u64,
+        len: usize,
+        meta_len: usize,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        core.admit_lengths(len, meta_len)?;
+        match self.exchanger.room_at(&core.memory, sequence) {
+            Room::Full => Err(TryWriteError::Full),
+            Room::Free => Ok(PublishOutcome::Published),
+            Room::Gone => Ok(PublishOutcome::Already),
+        }
+    }
+
+    pub(super) fn is_ready_at(&mut self, core: &Core, sequence: u64) -> bool {
+        self.exchanger.room_at(&core.memory, sequence) != Room::Full || core.is_closed()
+    }
+
+    pub(super) fn write_at(
+        &mut self,
+        core: &mut Core,
+        sequence: u64,
+        payload: &[u8],
+        header: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        if self.admit_at(core, sequence, payload.len(), header.metadata.len())? == PublishOutcome::Already {
+            return Ok(PublishOutcome::Already);
+        }
+        arena_slot::begin_filling();
+        core.buffer(self.exchanger.own())?.store(payload);
+        self.publish_at(core, sequence, payload.len(), header)
+    }
+
+    /// Publishes the own buffer, which holds `len` bytes, as message `sequence`. If another writer did, the buffer stays
+    /// the own one.
+    pub(super) fn publish_at(
+        &mut self,
+        core: &mut Core,
+        sequence: u64,
+        len: usize,
+        header: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        if self.admit_at(core, sequence, len, header.metadata.len())? == PublishOutcome::Already {
+            return Ok(PublishOutcome::Already);
+        }
+        core.complete(self.exchanger.own(), len, header)?;
+        let memory = &core.memory;
+        match self.exchanger.look(memory, sequence)? {
+            Look::Free(aim) if self.exchanger.exchange(memory, &aim) => {
+                core.notify();
+                Ok(PublishOutcome::Published)
+            }
+            Look::Free(_) | Look::Gone => Ok(PublishOutcome::Already),
+            Look::Full => Err(TryWriteError::Full),
+        }
+    }
+}
