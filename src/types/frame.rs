@@ -103,7 +103,7 @@ pub enum ShapeError {
         of: &'static str,
     },
     /// The bytes do not begin where such a value may.
-    #[error("the bytes do not begin where a {of} may begin; copy them, by `read_value` or `read_slice`")]
+    #[error("the bytes do not begin where a {of} may begin; copy them, with a typed reader")]
     Alignment {
         /// The type asked for.
         of: &'static str,
@@ -137,18 +137,23 @@ pub enum ShapeError {
         /// Extents given.
         dimensions: usize,
     },
+    /// The type has no bytes, so its values cannot be told from one another.
+    #[error("a {of} has no bytes; publish an empty message with `write(&[])`")]
+    ZeroSized {
+        /// The type asked for.
+        of: &'static str,
+    },
+    /// No slot of the ring holds a value of the type.
+    #[error("a {of} has {bytes} bytes, and a slot of the ring {max}; create the ring with larger slots")]
+    SlotTooSmall {
+        /// The type asked for.
+        of: &'static str,
+        /// Bytes of the type.
+        bytes: usize,
+        /// Bytes of a slot.
+        max: usize,
+    },
     /// Somebody else may be looking at the bytes of a claim.
     #[error("others may be looking at these bytes: fill them with `write_at`")]
     Shared,
-}
-
-/// Why a frame was not written or read: it is none of this ring's, or the ring says why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError<E> {
-    /// What was offered is no frame of this ring.
-    #[error(transparent)]
-    ShapeError(#[from] ShapeError),
-    /// As for any message.
-    #[error(transparent)]
-    Ring(E),
 }

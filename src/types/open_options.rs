@@ -46,7 +46,7 @@ impl OpenOptions {
     /// The access rights of a segment that is created, whatever the umask: `0o600` unless said otherwise.
     ///
     /// Whoever may write may do anything to the ring's messages; whoever may read may
-    /// [observe](crate::Ring::observe). What the portable backend makes is for this user alone.
+    /// [observe](crate::Observer). What the portable backend makes is for this user alone.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;

@@ -33,7 +33,6 @@ use crate::sync::Relaxed;
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::config::Writers;
 use crate::types::error::{Corrupt, RegisterError, TryWriteError};
-use crate::types::frame::Frame;
 use crate::types::message::{MessageHeader, PublishOutcome};
 use crate::types::participant;
 
@@ -72,11 +71,6 @@ impl Publisher {
         }
         failpoint::at(Failpoint::StreamOpened);
         Ok(Publisher { fast: FastPath::new(&core.memory, next), core, kind })
-    }
-
-    /// The element type and shape of every payload, if the ring declares them.
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.core.memory.layout().config.frame
     }
 
     /// The sequence that is published next.
