@@ -1,4 +1,5 @@
-//! Four producers augment synthetic images; they come in order, with the labels of what was done to them.
+//! Four producers augment synthetic images. The images come in order, each with a label of what was
+//! done to it.
 //!
 //! `cargo run --release --example pipeline`
 
@@ -9,7 +10,7 @@ use std::error::Error;
 const SIDE: usize = 256;
 const IMAGES: u32 = 200;
 
-/// Draws image `seed`, mirrors every second one, and says so in the second array.
+/// Draws image `seed`, mirrors every second one, and stores seed and mirroring in the second array.
 fn augment(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
     let seed = u32::from_le_bytes(command.try_into()?);
     let mirrored = seed % 2 == 1;

@@ -6,17 +6,18 @@ use seqring::Frame;
 use seqring::pipeline::{self, Commands, Filling, Pipeline, Programs, WorkerError};
 use std::error::Error;
 
-/// The image has so many tiles in each direction, each of so many pixels in each direction.
+/// Tiles of the image, and pixels of a tile, in each direction.
 const TILES: u32 = 24;
 const SIDE: usize = 256;
 
-/// What a file would hold of a tile: its pixels, run by run, as pairs of length and value.
+/// A tile as a file would hold it: runs of pixels, as pairs of length and value.
 fn encoded(tile: u32) -> impl Iterator<Item = (usize, u8)> {
     let (row, column) = (tile / TILES, tile % TILES);
     (0..(SIDE * SIDE / 64) as u32).map(move |run| (64, (run / 8 + row * 3 + column * 2) as u8))
 }
 
-/// Decodes a tile where the consumer will look at it, to a mean of 0 and a deviation of 1; says what they were.
+/// Decodes a tile in place, normalised to a mean of 0 and a deviation of 1. The second array gets the
+/// original mean and deviation.
 fn decode(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
     let tile = u32::from_le_bytes(command.try_into()?);
     let pixels = item.elements::<f32>(0)?;
@@ -36,7 +37,7 @@ fn decode(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let tiles = || Commands((0..TILES * TILES).map(u32::to_le_bytes));
-    pipeline::worker_main("tiles", tiles, |_index| decode); // In a worker process it works, and does not return.
+    pipeline::worker_main("tiles", tiles, |_index| decode); // Does not return in a worker process.
 
     let items = Pipeline::new()
         .array(Frame::of::<f32>(&[SIDE, SIDE])?)

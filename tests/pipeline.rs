@@ -1,11 +1,11 @@
-//! Pipelines of threads: order, back-pressure, and every way in which a worker fails.
+//! Pipelines of threads: order, backpressure, and every way in which a worker fails.
 
 #[path = "common/items.rs"]
 mod items;
 
 use items::{check, delivered, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use seqring::pipeline::{
-    Commander, Commands, Filling, Item, Items, OnFailure, Order, Pipeline, PipelineError, Producer,
+    Commander, Commands, Filling, Item, ItemOrder, Items, OnFailure, Pipeline, PipelineError, Producer,
     WorkerError,
 };
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-/// Fails if results are published as they come.
+/// Fails if results are published in the order in which they are finished.
 #[test]
 fn items_come_in_the_order_of_the_commands_from_producers_of_any_speed() {
     let pipeline = two_arrays().producers(4).in_flight(16);
@@ -32,7 +32,7 @@ fn items_come_in_the_order_of_the_commands_from_producers_of_any_speed() {
 fn unordered_items_overtake_a_slow_one_and_come_once_each() {
     let (release, gate) = channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
-    let pipeline = two_arrays().producers(2).in_flight(4).order(Order::Unordered);
+    let pipeline = two_arrays().producers(2).in_flight(4).order(ItemOrder::Unordered);
     let mut items = pipeline
         .start(numbers(100), |_| {
             let gate = gate.clone();
@@ -44,7 +44,7 @@ fn unordered_items_overtake_a_slow_one_and_come_once_each() {
             }
         })
         .unwrap();
-    // Were there fewer than this before item 0, they would wait for it.
+    // In order, these items would wait for item 0.
     let mut seen: HashSet<u64> = items.by_ref().take(50).map(|item| check(&item.unwrap())).collect();
     assert!(!seen.contains(&0));
     release.send(()).unwrap();
@@ -62,7 +62,7 @@ fn no_more_commands_are_issued_than_may_be_in_flight() {
     items.stop().unwrap();
 }
 
-/// A producer that panics at one number, for its first so many tries.
+/// A producer that panics at item `bad`, for its first `tries` tries.
 fn panics_at(bad: u64, tries: u32) -> impl FnMut(&[u8], &mut Filling<'_>) -> Result<(), WorkerError> + Send {
     move |command, item| {
         assert!(number(command) != bad || item.tries() > tries, "no {bad} today");
@@ -72,7 +72,7 @@ fn panics_at(bad: u64, tries: u32) -> impl FnMut(&[u8], &mut Filling<'_>) -> Res
 
 #[test]
 fn a_panic_ends_the_pipeline_with_its_number_and_message() {
-    for order in [Order::Ordered, Order::Unordered] {
+    for order in [ItemOrder::Ordered, ItemOrder::Unordered] {
         let mut items = two_arrays().producers(2).order(order).start(endless(), |_| panics_at(7, 9)).unwrap();
         let error = items.by_ref().find_map(Result::err).unwrap();
         assert!(
@@ -99,8 +99,8 @@ fn a_skipped_item_is_reported_in_its_place_and_the_others_come() {
 }
 
 #[test]
-fn a_command_is_retried_so_many_times_and_not_more() {
-    for order in [Order::Ordered, Order::Unordered] {
+fn a_command_is_retried_a_limited_number_of_times() {
+    for order in [ItemOrder::Ordered, ItemOrder::Unordered] {
         let pipeline = two_arrays().producers(2).order(order).on_failure(OnFailure::Retry(2));
         let seen = delivered_sorted(pipeline.start(numbers(50), |_| panics_at(7, 2)).unwrap());
         assert_eq!(seen, (0..50).collect::<Vec<_>>());
@@ -109,7 +109,7 @@ fn a_command_is_retried_so_many_times_and_not_more() {
     }
 }
 
-/// Fails if a command that was tried goes to whoever is free.
+/// Fails if the producer that failed at a command retries it while another one is at work.
 #[test]
 fn a_command_is_retried_by_another_producer_than_the_one_that_failed() {
     let pipeline = two_arrays().producers(2).on_failure(OnFailure::Retry(2));
@@ -118,21 +118,25 @@ fn a_command_is_retried_by_another_producer_than_the_one_that_failed() {
         let (mut failed_at, mut begin) = (HashMap::new(), Some(both.clone()));
         move |command: &[u8], item: &mut Filling<'_>| {
             if let Some(both) = begin.take() {
-                both.wait(); // Before, there may be no other one yet.
+                both.wait(); // Until both are at work.
             }
             let (n, tries) = (number(command), item.tries());
             if n.is_multiple_of(3) && tries < 3 {
-                assert_eq!(failed_at.insert(n, tries), None, "try {tries} by who failed at the one before");
+                assert_eq!(
+                    failed_at.insert(n, tries),
+                    None,
+                    "try {tries} by the producer that failed before"
+                );
                 return Err("not me".into());
             }
-            assert_eq!(failed_at.get(&n).unwrap_or(&1), &1, "try 3 by who failed at the second");
+            assert_eq!(failed_at.get(&n).unwrap_or(&1), &1, "try 3 by the producer that failed at try 2");
             fill(command, item)
         }
     });
     assert_eq!(delivered(items.unwrap()), (0..300).collect::<Vec<_>>());
 }
 
-/// Takes its first command number 5 and is gone until the gate opens.
+/// A pipeline whose first try of command 5 hangs until the gate opens.
 fn hangs_at_five(gate: Receiver<()>, pipeline: &Pipeline, count: u64) -> Items {
     let gate = Arc::new(Mutex::new(gate));
     pipeline
@@ -140,7 +144,7 @@ fn hangs_at_five(gate: Receiver<()>, pipeline: &Pipeline, count: u64) -> Items {
             let gate = gate.clone();
             move |command: &[u8], item: &mut Filling<'_>| {
                 if number(command) == 5 && item.tries() == 1 {
-                    let _ = gate.lock().unwrap().recv(); // Until it opens or the test is over.
+                    let _ = gate.lock().unwrap().recv(); // An error means that the test is over.
                 }
                 fill(command, item)
             }
@@ -150,13 +154,13 @@ fn hangs_at_five(gate: Receiver<()>, pipeline: &Pipeline, count: u64) -> Items {
 
 #[test]
 fn the_item_of_a_hung_producer_is_made_by_another_and_its_own_late_one_is_dropped() {
-    for order in [Order::Ordered, Order::Unordered] {
+    for order in [ItemOrder::Ordered, ItemOrder::Unordered] {
         let (release, gate) = channel();
         let timeout = Duration::from_millis(50);
         let pipeline = two_arrays().producers(2).order(order).on_failure(OnFailure::Retry(20));
         let mut items = hangs_at_five(gate, &pipeline.produce_timeout(timeout), 200);
         let mut seen: Vec<u64> = items.by_ref().take(100).map(|item| check(&item.unwrap())).collect();
-        assert!(seen.contains(&5) || order == Order::Unordered);
+        assert!(seen.contains(&5) || order == ItemOrder::Unordered);
         release.send(()).unwrap();
         seen.extend(items.map(|item| check(&item.unwrap())));
         seen.sort_unstable();
@@ -165,11 +169,11 @@ fn the_item_of_a_hung_producer_is_made_by_another_and_its_own_late_one_is_droppe
 }
 
 #[test]
-fn a_hung_producer_is_named_and_stopping_says_that_it_is_stuck() {
+fn a_hung_producer_is_named_and_stop_reports_it_as_stuck() {
     let (release, gate) = channel();
     let pipeline = two_arrays().producers(2).on_failure(OnFailure::Skip);
     let mut items = hangs_at_five(gate, &pipeline.produce_timeout(Duration::from_millis(50)), u64::MAX);
-    // Others may be late, too, on a busy machine.
+    // On a busy machine other items may be late, too.
     let is_named = |error: &PipelineError| matches!(error, PipelineError::Hung { number: 5, .. });
     assert!(items.by_ref().filter_map(Result::err).any(|error| is_named(&error)));
     let stopped = items.stop();
@@ -177,7 +181,7 @@ fn a_hung_producer_is_named_and_stopping_says_that_it_is_stuck() {
     drop(release);
 }
 
-/// Fails, by never ending, if a command that nobody is left to take is waited for.
+/// Fails, by never ending, if the consumer waits although no producer is left to take a command.
 #[test]
 fn a_pipeline_whose_producers_all_hang_ends() {
     for on_failure in [OnFailure::Skip, OnFailure::Retry(3)] {
@@ -185,13 +189,13 @@ fn a_pipeline_whose_producers_all_hang_ends() {
         let pipeline = two_arrays().producers(1).on_failure(on_failure);
         let mut items = hangs_at_five(gate, &pipeline.produce_timeout(Duration::from_millis(50)), u64::MAX);
         let errors: Vec<PipelineError> = items.by_ref().filter_map(Result::err).collect();
-        assert!(matches!(errors.last(), Some(PipelineError::Deserted { producers: 1, .. })), "{errors:?}");
+        assert!(matches!(errors.last(), Some(PipelineError::AllHung { producers: 1, .. })), "{errors:?}");
         assert!(items.next().is_none());
         drop(release);
     }
 }
 
-/// Says the next number when the gate lets it.
+/// Issues a number each time the gate opens.
 struct Gated(u64, Receiver<()>);
 
 impl Commander for Gated {
@@ -203,9 +207,9 @@ impl Commander for Gated {
     }
 }
 
-/// Fails if a producer counts as gone until it takes another command.
+/// Fails if a producer that returned counts as hung until it takes another command.
 #[test]
-fn a_producer_that_came_back_and_has_nothing_to_do_is_not_missed() {
+fn a_producer_that_returned_and_has_nothing_to_do_is_not_hung() {
     let ((issue, issued), (release, gate)) = (channel(), channel());
     let (timeout, mut gate) = (Duration::from_millis(50), Some(gate));
     let pipeline = two_arrays().on_failure(OnFailure::Skip).produce_timeout(timeout);
@@ -222,11 +226,11 @@ fn a_producer_that_came_back_and_has_nothing_to_do_is_not_missed() {
     assert!(matches!(hung, Err(PipelineError::Hung { number: 0, .. })), "{hung:?}");
     release.send(()).unwrap();
     while items.progress().producers[0].busy.is_zero() {
-        std::thread::yield_now(); // Until it is back.
+        std::thread::yield_now(); // Until it has returned.
     }
     let nothing = items.next_timeout(4 * timeout);
     assert!(matches!(nothing, Err(PipelineError::TimedOut { .. })), "{nothing:?}");
-    drop(issue); // There are no more.
+    drop(issue); // The commands end.
 }
 
 struct Fails(u64);
@@ -243,7 +247,7 @@ impl Commander for Fails {
 }
 
 #[test]
-fn a_commander_that_fails_is_told_of_after_the_items_before() {
+fn a_commander_that_fails_is_reported_after_the_items_before() {
     let mut items = two_arrays().producers(2).start(Fails(0), |_| fill).unwrap();
     for n in 0..3 {
         assert_eq!(check(&items.next().unwrap().unwrap()), n);
@@ -298,10 +302,10 @@ fn a_build_that_fails_or_blocks_ends_the_pipeline_and_names_the_producer() {
     drop(release);
 }
 
-/// Fails, by never ending, if a producer tells of its `build` only when it gets a command.
+/// Fails, by never ending, if a failed `build` is reported only when there is a command.
 #[test]
-fn a_build_that_fails_is_told_before_there_is_any_command() {
-    for order in [Order::Ordered, Order::Unordered] {
+fn a_build_that_fails_is_reported_before_there_is_any_command() {
+    for order in [ItemOrder::Ordered, ItemOrder::Unordered] {
         let (issue, commands) = channel::<[u8; 8]>();
         let mut items =
             two_arrays().order(order).start(Commands(commands.into_iter()), |_| Unbuilt(None)).unwrap();
@@ -314,7 +318,7 @@ fn a_build_that_fails_is_told_before_there_is_any_command() {
     }
 }
 
-/// Fails to be built when its gate is gone; without one it works.
+/// With a gate, `build` fails when the gate is dropped; without one, the producer works.
 struct Late(Option<Receiver<()>>);
 
 impl Producer for Late {
@@ -332,12 +336,12 @@ impl Producer for Late {
     }
 }
 
-/// Fails if what one tells of its `build` overtakes items, or is dropped because others make the items meanwhile; by never
-/// ending, if it lies behind a command that its producer then drops.
+/// Fails if the failed `build` overtakes items, or is dropped because other producers make those
+/// items meanwhile; by never ending, if it comes after a command that its producer drops.
 #[test]
-fn a_build_that_fails_late_is_told_after_the_items_that_are_there() {
+fn a_build_that_fails_late_is_reported_after_the_items_that_are_there() {
     for round in 0..200 {
-        for order in [Order::Ordered, Order::Unordered] {
+        for order in [ItemOrder::Ordered, ItemOrder::Unordered] {
             let (release, gate) = channel();
             let mut gate = Some(gate);
             let pipeline =
@@ -356,7 +360,7 @@ fn a_build_that_fails_late_is_told_after_the_items_that_are_there() {
                 matches!(&error, PipelineError::Build { worker, .. } if worker == "producer 0"),
                 "{error}"
             );
-            assert!(order == Order::Unordered || got == (0..got.len() as u64).collect::<Vec<_>>());
+            assert!(order == ItemOrder::Unordered || got == (0..got.len() as u64).collect::<Vec<_>>());
         }
     }
 }
@@ -381,7 +385,7 @@ fn dropping_the_iterator_ends_all_workers_and_items_that_are_held_stay() {
     let mut items = two_arrays().producers(3).start(endless(), |_| Counted(gone.clone())).unwrap();
     let held: Vec<Item> = items.by_ref().take(4).map(Result::unwrap).collect();
     assert!(matches!(items.next(), Some(Err(PipelineError::AllHeld { max: 4 }))));
-    assert!(items.next().is_none(), "said once, or `collect` would never end");
+    assert!(items.next().is_none(), "reported once, or `collect` would never end");
     assert_eq!(held.iter().map(check).collect::<Vec<_>>(), [0, 1, 2, 3]);
     let mut held = held.into_iter();
     drop(held.next());
@@ -410,11 +414,12 @@ fn a_wait_with_a_timeout_ends_and_loses_nothing() {
     release.send(()).unwrap();
     assert_eq!(check(&items.next().unwrap().unwrap()), 0);
     assert!(items.next().is_none());
-    let stats = items.progress();
-    assert_eq!((stats.issued, stats.done, stats.in_flight, stats.producers[0].made), (1, 1, 0, 1));
+    let progress = items.progress();
+    let made = progress.producers[0].made;
+    assert_eq!((progress.issued, progress.done, progress.in_flight, made), (1, 1, 0, 1));
 }
 
-/// Fails if the bytes are another's, too.
+/// Fails if a producer writes to an item that the consumer holds.
 #[test]
 fn an_item_is_the_consumers_own_to_change() {
     let mut items = two_arrays().in_flight(2).start(numbers(20), |_| fill).unwrap();
@@ -428,7 +433,7 @@ fn an_item_is_the_consumers_own_to_change() {
 }
 
 #[test]
-fn room_for_more_than_there_are_addresses_is_refused() {
+fn sizes_beyond_the_address_space_are_refused() {
     for most in [usize::MAX, usize::MAX - 2] {
         for pipeline in [two_arrays().held_items(most), two_arrays().in_flight(most)] {
             let refused = pipeline.start(numbers(1), |_| fill).unwrap_err();

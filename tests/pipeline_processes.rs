@@ -1,27 +1,28 @@
-//! Pipelines of processes: the same items as from threads, and nothing that is left of them.
+//! Pipelines of processes: the same items as from threads, and no process or segment left behind.
 //!
-//! The workers are this very test binary, run again for the one test `child`.
+//! The workers are this test binary, run again for the test `child`.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
-#[path = "common/crew.rs"]
-mod crew;
 #[path = "common/items.rs"]
 mod items;
 #[path = "common/peer.rs"]
 mod peer;
+#[path = "common/workers.rs"]
+mod workers;
 
-use crew::{NEVER, Recorded, hang, lives, wait_until, workers};
 use items::{check, delivered, delivered_sorted, endless, fill, number, numbers, two_arrays};
 use peer::{Peer, answer, order};
 use seqring::pipeline::{
-    self, Exit, Filling, Item, Items, OnFailure, Order, PipelineError, Programs, WorkerError, WorkerTicket,
+    self, Filling, Item, ItemOrder, Items, OnFailure, PipelineError, ProcessExit, Programs, WorkerError,
+    WorkerTicket,
 };
 use std::process::Command;
 use std::time::{Duration, Instant};
+use workers::{NEVER, Recorded, hang, lives, wait_until, workers};
 
 #[test]
-#[ignore = "this is what the workers of the other tests run"]
+#[ignore = "the workers of the other tests run this"]
 fn child() {
     pipeline::worker_main("count", || numbers(200), |_| fill);
     pipeline::worker_main("endless", endless, |_| fill);
@@ -33,7 +34,8 @@ fn child() {
     }
 }
 
-/// The first producer is a hundred times slower than the others; all fail at every seventh command, once.
+/// The first producer is a hundred times slower than the others; all fail at every seventh command,
+/// once.
 fn of_any_speed(index: usize) -> impl FnMut(&[u8], &mut Filling<'_>) -> Result<(), WorkerError> {
     move |command, item| {
         let until = Instant::now() + Duration::from_micros(if index == 0 { 2000 } else { 20 });
@@ -52,7 +54,7 @@ fn hangs_at_five(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerErr
     fill(command, item)
 }
 
-/// A process of its own hosts a pipeline.
+/// Hosts a pipeline, in a process of its own.
 fn be_host(what: &str, task: &str) {
     let workers = Recorded::new(task);
     match what {
@@ -89,7 +91,7 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// A worker whose entry was forgotten gets here.
+/// A worker whose `worker_main` is missing gets here.
 fn start_again() {
     let refused = two_arrays().start_with(workers("lost")).unwrap_err().to_string();
     let threads_too = two_arrays().start(numbers(1), |_| fill).unwrap_err().to_string();
@@ -108,7 +110,7 @@ fn order_and_numbers_hold_with_producers_that_differ_a_hundred_times_in_speed_an
     let pipeline = two_arrays().producers(3).in_flight(12).on_failure(OnFailure::Retry(1));
     let items = pipeline.start_with(workers("of any speed")).unwrap();
     assert_eq!(delivered(items), (0..300).collect::<Vec<_>>());
-    let items = pipeline.order(Order::Unordered).start_with(workers("of any speed")).unwrap();
+    let items = pipeline.order(ItemOrder::Unordered).start_with(workers("of any speed")).unwrap();
     assert_eq!(delivered_sorted(items), (0..300).collect::<Vec<_>>());
 }
 
@@ -119,19 +121,19 @@ fn no_more_commands_are_issued_than_may_be_in_flight() {
         drop(items.next().unwrap().unwrap());
         assert!(items.progress().issued <= taken + 3);
     }
-    let stats = items.progress();
-    assert!(stats.done == 199 && stats.producers.iter().map(|p| p.made).sum::<u64>() >= 199);
+    let progress = items.progress();
+    assert!(progress.done == 199 && progress.producers.iter().map(|p| p.made).sum::<u64>() >= 199);
     items.stop().unwrap();
 }
 
 #[test]
-fn a_wait_for_readiness_takes_nothing_and_ends_with_what_there_is_to_tell() {
+fn a_wait_for_readiness_takes_nothing_and_includes_the_end() {
     let mut items = two_arrays().start_with(workers("count")).unwrap();
     for n in 0..200 {
         while !items.ready_within(NEVER) {}
         assert_eq!(check(&items.next_timeout(Duration::ZERO).unwrap().unwrap()), n);
     }
-    assert!(items.ready_within(NEVER), "the end is something to tell");
+    assert!(items.ready_within(NEVER), "the end is ready, too");
     assert!(items.next().is_none() && items.ready_within(Duration::ZERO));
 }
 
@@ -147,7 +149,7 @@ fn stopping_early_ends_all_processes_and_items_that_are_held_stay() {
     assert_eq!(held.iter().map(check).sum::<u64>(), 1 + 2 + 3);
 }
 
-/// Fails if stopping waits for the user's code, which does not come back.
+/// Fails if `stop` waits for the user's code, which does not return.
 #[test]
 fn stopping_ends_processes_that_are_in_the_user_s_code() {
     let workers = Recorded::new("hangs");
@@ -157,7 +159,7 @@ fn stopping_ends_processes_that_are_in_the_user_s_code() {
     assert!(!workers.pids().into_iter().any(lives));
 }
 
-/// Fails if workers wait for a host that is gone, also in the user's code.
+/// Fails if workers outlive their host, while they wait or in the user's code.
 #[test]
 fn processes_end_when_their_host_is_killed() {
     for task in ["endless", "hangs"] {
@@ -175,12 +177,12 @@ fn a_pipeline_has_one_segment_two_descriptors_and_one_a_worker_and_leaves_none()
     assert_eq!(host.answer(), format!("{} at work", 2 + 6));
     assert_eq!(host.answer(), "1 segments");
     assert_eq!(host.answer(), "0 of /dev/shm");
-    // The item that was held has the results' memory mapped until it is dropped.
+    // A held item keeps the results ring mapped until it is dropped.
     assert_eq!(host.answer(), "0 left");
     host.finish();
 }
 
-fn not_joined(items: Items) -> (String, Option<Exit>) {
+fn not_joined(items: Items) -> (String, Option<ProcessExit>) {
     let error = items.into_iter().find_map(Result::err).unwrap();
     let text = error.to_string();
     assert!(text.contains("pipeline::worker_main"), "{text}");
@@ -188,11 +190,11 @@ fn not_joined(items: Items) -> (String, Option<Exit>) {
     (worker, exit)
 }
 
-/// Fails if a child without an entry starts children of its own.
+/// Fails if a worker without `worker_main` starts workers of its own.
 #[test]
-fn a_program_without_an_entry_is_refused_where_it_starts_a_pipeline_and_named() {
+fn a_program_without_worker_main_is_refused_where_it_starts_a_pipeline_and_named() {
     let (_, exit) = not_joined(two_arrays().start_with(workers("lost")).unwrap());
-    assert_eq!(exit, Some(Exit::Code(42)), "what it says is looked at in `start_again`");
+    assert_eq!(exit, Some(ProcessExit::Code(42)), "`start_again` checks the message");
 }
 
 #[test]

@@ -1,214 +1,213 @@
-"""What hands out items that producers made: seqring's pipeline, and what it is compared with.
-
-All make the same items: an array of one shape, a copy of one picture, with the message's number in its first eight bytes.
-Where a contestant can be filled in place, it is. Iterating gives arrays, whose first and last bytes are looked at.
-"""
+"""Pipelines, against targets: `python benches/pipelines.py [--quick] [--rivals]`."""
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
+import math
+import os
+import statistics
+import sys
 import time
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import numpy
 import seqring
-from original_buffers import OriginalBuffers
-from seqring.compat.concurrentbuffer import commander as compat_commander
-from seqring.compat.concurrentbuffer import iterator as compat_iterator
-from seqring.compat.concurrentbuffer import producer as compat_producer
-
-Shape = tuple[int, ...]
-SMALL: Shape = (64, 64, 3)
-LARGE: Shape = (2048, 2048, 3)
+from measure import cpu_share, memcpy
+from pipeline_contestants import ALL, LARGE, SMALL, Compat, Contestant, Endless, InPlace, Pipeline, Shape
+from pipeline_contestants import ConcurrentbufferAlgorithm as Algorithm
+from report import Row, main, table
 
 
-def message(number: int) -> dict[str, Any]:
-    return {"number": number, "issued": time.monotonic_ns()}
+def rate(kind: type[Contestant], shape: Shape, count: int, producers: int = 2, ordered: bool = True) -> float:
+    """Items per second."""
+    contestant = kind(shape, producers, ordered)
+    try:
+        take(contestant, max(4 * producers, count // 10))
+        began = time.perf_counter()
+        take(contestant, count)
+        return count / (time.perf_counter() - began)
+    finally:
+        contestant.stop()
 
 
-class Painter:
-    """Makes the pictures."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.picture = numpy.random.default_rng(1).integers(0, 255, shape, "u1")
-
-    def paint(self, order: dict[str, Any], out: Any) -> None:
-        numpy.copyto(out, self.picture)
-        out.reshape(-1)[:16].view("i8")[:] = order["number"], order["issued"]
-
-    def painted(self, order: dict[str, Any]) -> Any:
-        out = numpy.empty_like(self.picture)
-        self.paint(order, out)
-        return out
+def take(contestant: Contestant, count: int) -> None:
+    """Takes items and reads their first and last bytes."""
+    for _ in range(count):
+        ends = contestant.next().reshape(-1)
+        ends[0], ends[-1]
 
 
-class Endless(seqring.pipeline.Commander):
-    def __init__(self) -> None:
-        self.number = -1
+def latency(contestant: Contestant, count: int) -> float:
+    """Seconds from the creation of a message until the consumer has the item, the median."""
+    try:
+        take(contestant, count // 10)
+        delays = []
+        for _ in range(count):
+            issued = int(contestant.next().reshape(-1)[8:16].view("i8")[0])
+            delays.append(time.monotonic_ns() - issued)
+        return statistics.median(delays) / 1e9
+    finally:
+        contestant.stop()
 
-    def create_message(self) -> dict[str, Any]:
-        self.number += 1
-        return message(self.number)
+
+def tree() -> list[int]:
+    """This process and its descendants."""
+    found = [os.getpid()]
+    for pid in found:
+        try:
+            children = Path(f"/proc/{pid}/task").glob("*/children")
+            found += [int(child) for task in children for child in task.read_text().split()]
+        except OSError:
+            continue
+    return found
 
 
-class InPlace(seqring.pipeline.Producer):
-    def __init__(self, shape: Shape) -> None:
-        self.painter = Painter(shape)
+class Silent(Endless):
+    """A commander that sends nothing after its first messages."""
+
+    def create_message(self) -> Any:
+        if self.number == 7:
+            time.sleep(3600)
+        return super().create_message()
+
+
+class Blocked(InPlace):
+    """A producer that does not finish item 8."""
 
     def create_data(self, message: Any, out: Any) -> None:
-        self.painter.paint(message, out[0])
+        if message["number"] == 8:
+            time.sleep(3600)
+        super().create_data(message, out)
 
 
-class Returned(InPlace):
-    def create_data(self, message: Any) -> Any:
-        return self.painter.painted(message)
+def idle(commander: Any, producer: Any, seconds: float, *, waits: bool) -> float:
+    """The part of a core that an idle pipeline uses, with a consumer that waits for an item, or
+    sleeps."""
+    pipeline = seqring.Pipeline(
+        commander, producer, shapes=SMALL, producers=2, start_method="fork", timeout=seconds
+    )
+
+    def wait() -> None:
+        try:
+            next(pipeline)
+        except seqring.TimedOut:
+            return
+        raise AssertionError("an item came")
+
+    try:
+        for _ in range(8):
+            next(pipeline)
+        time.sleep(0.5)
+        return cpu_share(tree(), wait if waits else lambda: time.sleep(seconds))
+    finally:
+        pipeline.stop()
 
 
-class Contestant:
-    """Iterates over items until it is stopped."""
+def opened(count: int) -> tuple[float, float]:
+    """Segments, named or not, and descriptors, except one for each worker, of a running
+    pipeline."""
 
-    name: ClassVar[str]
+    def open_files() -> tuple[int, int]:
+        targets = [target(fd) for fd in os.listdir("/proc/self/fd")]
+        # Two descriptors of one file are one segment.
+        return len({file for name, file in targets if "memfd:" in name or "/dev/shm/" in name}), len(targets)
 
-    def __init__(self, shape: Shape, producers: int, ordered: bool) -> None:
-        raise NotImplementedError
-
-    def next(self) -> Any:
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        raise NotImplementedError
-
-
-class Pipeline(Contestant):
-    name = "seqring.Pipeline, in place"
-    producer: ClassVar[Any] = InPlace
-    start_method: ClassVar[Any] = "fork"
-
-    def __init__(self, shape: Shape, producers: int, ordered: bool, in_flight: int | None = None) -> None:
-        self.in_flight = in_flight or (64 if shape == SMALL else 2 * producers)  # As without being asked.
-        self.pipeline = seqring.Pipeline(
-            Endless(), self.producer(shape), shapes=shape, producers=producers, ordered=ordered,
-            start_method=self.start_method, in_flight=self.in_flight,
-        )
-
-    def next(self) -> Any:
-        return next(self.pipeline)[0][0]
-
-    def stop(self) -> None:
-        self.pipeline.stop()
+    before = open_files()
+    contestant = Pipeline(SMALL, count, True)
+    try:
+        take(contestant, 4 * count)
+        segments, descriptors = (now - then for now, then in zip(open_files(), before))
+        return segments, descriptors - (count + 1)
+    finally:
+        contestant.stop()
 
 
-class PipelineReturned(Pipeline):
-    name = "seqring.Pipeline, returned"
-    producer = Returned
+def target(fd: str) -> tuple[str, int]:
+    """The name and inode that a descriptor refers to."""
+    path = f"/proc/self/fd/{fd}"
+    try:
+        return os.readlink(path), os.stat(path).st_ino
+    except OSError:
+        return "", 0
 
 
-class PipelineOfThreads(Pipeline):
-    name = "seqring.Pipeline, threads"
-    start_method = "threads"
+def rows(quick: bool) -> list[Row]:
+    def n(count: int) -> int:
+        return max(40, count // 100) if quick else count
+
+    seconds = 1 if quick else 3
+
+    def against(kind: type[Contestant], shape: Shape, count: int) -> float:
+        return rate(kind, shape, n(count)) / rate(Algorithm, shape, n(count if shape == LARGE else count // 10))
+
+    def ordered_against_not() -> float:
+        return rate(Pipeline, SMALL, n(50_000)) / rate(Pipeline, SMALL, n(50_000), ordered=False)
+
+    def in_flight_latency() -> float:
+        contestant = Pipeline(SMALL, 2, True)
+        by_rate = contestant.in_flight / rate(Pipeline, SMALL, n(20_000))
+        return latency(contestant, n(20_000)) / by_rate
+
+    def memcpy_ratio() -> float:
+        nbytes = math.prod(LARGE)
+        return rate(Pipeline, LARGE, n(500), 1) * nbytes / memcpy(nbytes, n(500), targets=4)
+
+    def share(commander: Any, producer: Any, waits: bool) -> Callable[[], float]:
+        return lambda: 100 * idle(commander, producer, seconds, waits=waits)
+
+    def one_in_flight() -> float:
+        return latency(Pipeline(SMALL, 1, True, 1), n(20_000)) * 1e6
+
+    algorithm = "against `concurrentbuffer`'s algorithm"
+    compat = "the same through compat"
+    return [
+        Row(f"12 kB, 2 producers, {algorithm}", lambda: against(Pipeline, SMALL, 50_000), "×", 5),
+        Row(compat, lambda: against(Compat, SMALL, 50_000), "×", 5),
+        Row(f"12.6 MB, 2 producers, {algorithm}", lambda: against(Pipeline, LARGE, 500), "×", 1.4),
+        Row(compat, lambda: against(Compat, LARGE, 500), "×", 1.4),
+        Row("12.6 MB in place, 1 producer, against memcpy", memcpy_ratio, "×", 0.85),
+        Row("12 kB, ordered against unordered", ordered_against_not, "×", 0.95),
+        Row("12 kB, commander to consumer, one in flight", one_in_flight, "µs", 100, at_most=True),
+        Row("12 kB, saturated, against in flight / rate", in_flight_latency, "×", 1.2, at_most=True),
+        Row("idle, no message", share(Silent(), InPlace(SMALL), True), "%", 1, at_most=True),
+        Row("idle, all buffers full, consumer away", share(Endless(), InPlace(SMALL), False), "%", 1, at_most=True),
+        Row("idle, producer blocked, consumer waits", share(Endless(), Blocked(SMALL), True), "%", 1, at_most=True),
+        Row("segments, 8 producers", lambda: opened(8)[0], "", 1, at_most=True),
+        Row("descriptors beside one a worker, 8 producers", lambda: opened(8)[1], "", 4, at_most=True),
+    ]
 
 
-class _CompatCommander(Endless, compat_commander.Commander):
-    pass
+def rivals(quick: bool, repetitions: int) -> None:
+    cases = [(shape, producers, ordered) for shape in (SMALL, LARGE) for producers in (1, 2, 8) for ordered in (True, False)]
+    titles = [
+        f"{'12 kB' if shape == SMALL else '12.6 MB'}, {producers}{'' if ordered else ', unordered'}"
+        for shape, producers, ordered in cases
+    ]
+
+    def runs(kind: type[Contestant]) -> list[Callable[[], float]]:
+        def case(shape: Shape, producers: int, ordered: bool) -> Callable[[], float]:
+            count = (20_000 if shape == SMALL else 200) // (100 if quick else 1)
+            return lambda: rate(kind, shape, count, producers, ordered)
+
+        return [
+            *(case(*each) for each in cases),
+            lambda: latency(kind(SMALL, 1, True), 2000 // (50 if quick else 1)) * 1e6,
+            lambda: cores(kind, 20_000 // (100 if quick else 1)),
+        ]
+
+    titles = ["items a second", *titles, "µs to the consumer", "cores, 12 kB"]
+    table(titles, [(kind.name, runs(kind)) for kind in ALL], repetitions)
 
 
-class _CompatProducer(Returned, compat_producer.Producer):
-    def create_data(self, message: Any) -> Any:
-        return [self.painter.painted(message)]
+def cores(kind: type[Contestant], count: int) -> float:
+    """Cores that all processes use together at full speed."""
+    contestant = kind(SMALL, 2, True)
+    try:
+        take(contestant, count // 10)
+        return max(0.01, cpu_share(tree(), lambda: take(contestant, count)))
+    finally:
+        contestant.stop()
 
 
-class Compat(Contestant):
-    name = "seqring.compat.concurrentbuffer"
-
-    def __init__(self, shape: Shape, producers: int, ordered: bool) -> None:
-        self.iterator = compat_iterator.buffer_iterator_factory(
-            cpus=producers, buffer_shapes=(shape,), commander=_CompatCommander(), producer=_CompatProducer(shape),
-            context="fork", deterministic=ordered, buffer_dtype="uint8",
-        )
-
-    def next(self) -> Any:
-        return next(self.iterator)[0]
-
-    def stop(self) -> None:
-        self.iterator.stop()
-
-
-class Original(Contestant):
-    """The algorithm of the package `concurrentbuffer`."""
-
-    name = "concurrentbuffer's algorithm"
-
-    def __init__(self, shape: Shape, producers: int, ordered: bool) -> None:
-        self.buffers = OriginalBuffers(message, Painter(shape).painted, shape, producers, ordered)
-
-    def next(self) -> Any:
-        return next(self.buffers)
-
-    def stop(self) -> None:
-        self.buffers.stop()
-
-
-_painter: Painter
-
-
-def _start(shape: Shape) -> None:
-    global _painter
-    _painter = Painter(shape)
-
-
-def _paint(order: dict[str, Any]) -> Any:
-    return _painter.painted(order)
-
-
-class Pool(Contestant):
-    """It has no back-pressure: so many messages at a time are given to it."""
-
-    name = "multiprocessing.Pool.imap"
-    batch = 256
-
-    def __init__(self, shape: Shape, producers: int, ordered: bool) -> None:
-        self.pool = multiprocessing.get_context("fork").Pool(producers, _start, (shape,))
-        self.items = self._items(ordered, self.batch if shape == SMALL else 4 * producers)
-
-    def _items(self, ordered: bool, batch: int) -> Iterator[Any]:
-        imap = self.pool.imap if ordered else self.pool.imap_unordered
-        for first in itertools.count(0, batch):
-            yield from imap(_paint, map(message, range(first, first + batch)))
-
-    def next(self) -> Any:
-        return next(self.items)
-
-    def stop(self) -> None:
-        self.pool.close()  # `terminate` waits for ever for a lock that a worker had when it was ended.
-        self.pool.join()
-
-
-class DataLoader(Contestant):
-    """In order, always."""
-
-    name = "torch DataLoader"
-
-    def __init__(self, shape: Shape, producers: int, ordered: bool) -> None:
-        from torch.utils import data
-
-        painter = Painter(shape)
-
-        class Pictures(data.IterableDataset):  # type: ignore[misc, name-defined, unused-ignore]
-            def __iter__(self) -> Iterator[Any]:
-                worker = data.get_worker_info()
-                for number in itertools.count(worker.id, worker.num_workers):
-                    yield painter.painted(message(number))
-
-        loader = data.DataLoader(Pictures(), batch_size=None, num_workers=producers, prefetch_factor=3)
-        self.items = iter(loader)
-
-    def next(self) -> Any:
-        return next(self.items).numpy()
-
-    def stop(self) -> None:
-        del self.items
-
-
-ALL: list[type[Contestant]] = [Pipeline, PipelineReturned, PipelineOfThreads, Compat, Original, Pool, DataLoader]
+if __name__ == "__main__":
+    sys.exit(main(__doc__, rows, rivals))

@@ -1,8 +1,8 @@
-"""The five scenarios of the package `ringbuffer`, and its performance tool, through `seqring.compat.ringbuffer`.
+"""The five scenarios and the performance tool of `ringbuffer`, through `seqring.compat.ringbuffer`.
 
-`python benches/scenarios.py` runs all five, `--scenario N` one; any other option makes a scenario of one's own. Each
-message is numbered, and every byte of it is compared by every reader unless `--no-verify_writes`. A scenario passes if the
-writer kept within 1.5 % of its rate, nothing was torn, and each reader got every message or knows how many it lost.
+`python benches/scenarios.py` runs all five, `--scenario N` runs one; other options change it. Messages are
+numbered, and every reader compares every byte unless `--no-verify_writes`. A scenario passes if the writer
+kept its rate within 1.5 %, no message was torn, and each reader got or counted as lost every message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from seqring.compat import ringbuffer
 
-# Bodies follow each other in turn, so that no two messages that may share a slot have the same one.
+# Bodies alternate, so that messages that can share a slot have different ones.
 BODIES = 3
 HEAD = 8
 
@@ -55,7 +55,7 @@ SCENARIOS = [
 
 @dataclass
 class Read:
-    """What one reader saw."""
+    """The counts of one reader."""
 
     messages: int = 0
     lost: int = 0
@@ -118,12 +118,12 @@ def run(scenario: Scenario, method: str, debug: bool) -> bool:
         processes.append(context.Process(target=read, args=(ring, ring.new_reader(), scenario, start, results)))
     for process in processes:
         process.start()
-    told = [result(results, processes) for _ in processes]
+    outcomes = [result(results, processes) for _ in processes]
     for process in processes:
         process.join()
     ring.close()
-    ((count, elapsed, syncs),) = (one for one in told if isinstance(one, tuple))
-    readers = [one for one in told if isinstance(one, Read)]
+    ((count, elapsed, syncs),) = (one for one in outcomes if isinstance(one, tuple))
+    readers = [one for one in outcomes if isinstance(one, Read)]
     if debug:
         print(*readers, sep="\n")
     rate = count / elapsed / scenario.writes_per_second
@@ -137,7 +137,7 @@ def run(scenario: Scenario, method: str, debug: bool) -> bool:
 
 
 def result(results: Any, processes: list[Any]) -> Any:
-    """What the next process tells that is done; none waits for one that died."""
+    """The next result of a process. Exits if a process died."""
     while True:
         try:
             return results.get(timeout=1)
@@ -151,7 +151,7 @@ def result(results: Any, processes: list[Any]) -> Any:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenario", type=int, choices=range(1, 6), help="one of the five, to be changed by the others")
+    parser.add_argument("--scenario", type=int, choices=range(1, 6), help="one of the five; other options change it")
     parser.add_argument("--slot-bytes", type=int)
     parser.add_argument("--slots", type=int)
     parser.add_argument("--duration-seconds", type=float)
@@ -160,7 +160,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--reader-burn-cpu-milliseconds", type=float)
     parser.add_argument("--verify_writes", action=argparse.BooleanOptionalAction)
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods(), default="fork")
-    parser.add_argument("--debug", action="store_true", help="also what each reader saw")
+    parser.add_argument("--debug", action="store_true", help="also print the counts of each reader")
     return parser.parse_args()
 
 

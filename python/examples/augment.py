@@ -1,4 +1,5 @@
-"""Augmenting images: four processes draw, mirror and brighten synthetic pictures, which come in order, with their labels."""
+"""Image augmentation: four processes draw, mirror and brighten pictures, delivered in order with
+labels."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ SIDE = 256
 IMAGES = 200
 
 
-class Names(seqring.pipeline.Commander):
-    """Says which picture is to be made next, and how."""
+class Plans(seqring.pipeline.Commander):
+    """Issues the parameters of each picture."""
 
     def build(self) -> None:
         self.random = numpy.random.default_rng(1)
@@ -26,7 +27,7 @@ class Names(seqring.pipeline.Commander):
 
 
 class Augmenter(seqring.pipeline.Producer):
-    """Makes a picture where the consumer will look at it."""
+    """Makes a picture in the memory that the consumer reads."""
 
     def build(self) -> None:
         rows, columns = numpy.mgrid[:SIDE, :SIDE]
@@ -42,7 +43,7 @@ class Augmenter(seqring.pipeline.Producer):
 
 def main() -> None:
     mirrored = brightness = 0.0
-    with seqring.Pipeline(Names(), Augmenter(), shapes=(SIDE, SIDE, 3), producers=4) as pipeline:
+    with seqring.Pipeline(Plans(), Augmenter(), shapes=(SIDE, SIDE, 3), producers=4) as pipeline:
         for (picture,), meta in pipeline:
             assert pipeline.number is not None and meta["label"] == pipeline.number % 10, "the order of the messages"
             mirrored += meta["mirrored"]

@@ -1,4 +1,4 @@
-"""numpy frames from one process to two others, without a copy on the readers' side."""
+"""numpy frames from one process to two others; the readers do not copy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Two arrays an item: pictures of discs, and the masks that say where they are. Written for the package `concurrentbuffer`:
-only the imports are changed.
+"""Items of two arrays: pictures of discs, and the masks of the discs.
+
+Written for the package `concurrentbuffer`; only the imports are changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Records of ctypes, each to exactly one of several workers."""
+"""ctypes records, each sent to exactly one of several workers."""
 
 from __future__ import annotations
 

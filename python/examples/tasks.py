@@ -1,4 +1,4 @@
-"""asyncio: tasks that read a ring beside everything else that a loop does."""
+"""asyncio: tasks that read a ring while the event loop runs others."""
 
 from __future__ import annotations
 

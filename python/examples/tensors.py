@@ -1,4 +1,4 @@
-"""torch tensors over messages, without a copy; and the ring's memory pinned for copies to a GPU, where there is one."""
+"""torch tensors over messages without a copy, and the ring's memory pinned for copies to a GPU."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ except ImportError:
     sys.exit(0)
 
 PAGE = 4096
-# Where two buffers meet in one page.
+# The CUDA error if two buffers share a page.
 ALREADY_REGISTERED = 712
 
 
 class Pins:
-    """The memory of messages, registered with CUDA: copies from it to a GPU need no copy of their own.
+    """Memory of messages, registered with CUDA so that copies to a GPU need no staging buffer.
 
-    Messages come through the same few buffers of the ring again and again, so each is registered once, and all are let go
-    of at the end, while the ring is still open.
+    Messages use the same few buffers of the ring again, so each is registered once. `close` unregisters
+    all, while the ring is still open.
     """
 
     def __init__(self) -> None:
@@ -46,12 +46,12 @@ class Pins:
 
 
 def show(view: seqring.View, pins: Pins | None) -> None:
-    # torch knows no read-only tensors: do not write to it.
+    # torch has no read-only tensors: do not write to this one.
     tensor = torch.frombuffer(view, dtype=torch.float32).reshape(view.shape)
     if pins is not None:
         pins.pin(view)
         tensor = tensor.to("cuda", non_blocking=True)
-        torch.cuda.synchronize()  # The message may go when the copy is made, not before.
+        torch.cuda.synchronize()  # Keep the message until the copy is done.
     print(f"sum on {tensor.device}:", float(tensor.sum()))
 
 

@@ -1,5 +1,7 @@
-"""Tiles of a large picture: compressed ones are decoded and normalised by four processes, and the consumer puts them
-together. The source is a generator, which stays in the consumer's process; so would a data loader.
+"""Tiles of a large picture: four processes decode and normalise them, and the consumer assembles
+them.
+
+The source is a generator, which stays in the consumer's process, as a data loader would.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A video pipeline: a camera, a detector that keeps up or does not, and a recorder that must have every frame.
+"""A video pipeline: a camera, a slow detector, and a recorder that needs every frame.
 
 Frames are synthetic 1080p; with a file or a device number as argument, and OpenCV installed, they are real. The camera
-writes into two rings: a lossy one, in which a slow detector loses frames and is told how many, and a gated one.
+writes into two rings: a lossy one, in which a slow detector loses and counts frames, and a gated one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def detect(ring: seqring.Ring) -> None:
                 time.sleep(0.05)  # Three times longer than a frame takes.
                 passed += reader.skip_to_latest()
         except seqring.Closed:
-            print(f"detector: {found} frames with something in them, {passed + reader.lost} not looked at")
+            print(f"detector: {found} frames with an object, {passed + reader.lost} skipped")
 
 
 def record(ring: seqring.Ring) -> None:

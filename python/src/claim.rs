@@ -1,18 +1,19 @@
-//! The class `Claim`: a message that is filled where it will lie.
+//! The class `Claim`: a message that is filled in place.
 //!
-//! Where nobody else may be looking, the array is the memory in the ring. In a lossy ring a reader that fell behind may be
-//! looking, and inline slots have stamps between them: there it is private memory, copied once when it is published.
+//! Where no reader can be reading, the array is the memory in the ring. In a lossy ring a reader
+//! that fell behind may be reading, and inline slots have stamps between the payload words: there
+//! the array is private memory, copied once when it is published.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
-use crate::cell::{Cell, Hold};
+use crate::array_layout::{self, ArrayLayout};
+use crate::borrowed_endpoint::ClaimedWriter;
+use crate::buffer_export::{self, Access};
+use crate::buffer_import::ImportedBytes;
+use crate::deadline::Deadline;
+use crate::endpoint_cell::{EndpointCell, EndpointGuard, Waits};
 use crate::errors;
-use crate::exported::{self, Access};
 use crate::fork::Generation;
-use crate::frame::{self, Form};
-use crate::held::Filling;
-use crate::source::Source;
-use crate::timeout::Deadline;
-use crate::writer::{Beside, Outbox, no_room, write};
+use crate::writer::{Outbox, OwnedHeader, no_room, write};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyBufferError, PyImportError, PyOverflowError, PyValueError};
 use pyo3::ffi;
@@ -21,7 +22,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyTuple};
 use seqring::{Frame, Ring, TryWriteError};
 use std::ffi::c_int;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// A message that is filled before it is published. Made by `Writer.claim`.
 ///
@@ -33,135 +34,140 @@ use std::sync::{Arc, OnceLock};
 /// >>> reader.read()
 /// bytearray(b'hello')
 ///
-/// The array becomes read-only when the message is published. Arrays made from it must not be written to any more. While other
-/// buffers over the claim are out, nothing is published: that is a `BufferError`, and the writer is `Busy` until they are gone.
+/// The array becomes read-only when the message is published. Do not write to arrays made from it
+/// any more. While other buffers over the claim exist, nothing is published: that is a
+/// `BufferError`, and the writer is `Busy` until they are released.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Claim {
-    form: Form,
-    len: usize,
-    /// A number of bytes was asked for, not an array.
-    plain: bool,
-    beside: Beside,
-    state: Mutex<State>,
-    /// Where the bytes are, for buffers over them that outlive the claim.
-    memory: OnceLock<Memory>,
-    /// What `__enter__` gave out, as a weak reference.
+    shape: ClaimShape,
+    header: OwnedHeader,
+    cell: Arc<EndpointCell<Outbox>>,
+    deadline: Deadline,
+    /// Keeps the bytes for buffers that outlive the claim.
+    memory: ClaimMemory,
+    state: Mutex<ClaimState>,
+    /// The result of `__enter__`, as a weak reference.
     given: Mutex<Option<Py<PyAny>>>,
     born: Generation,
 }
 
-enum Memory {
-    Ring(Ring),
+/// The requested array, or number of bytes.
+pub(crate) struct ClaimShape {
+    layout: ArrayLayout,
+    /// A number of bytes was requested, not an array.
+    plain: bool,
+}
+
+enum ClaimMemory {
+    InRing { _ring: Ring },
     Private(Py<PyByteArray>),
 }
 
-struct State {
+struct ClaimState {
     phase: Phase,
-    /// Buffers that are out.
+    /// Buffers over the claim that are not released.
     exports: usize,
 }
 
 enum Phase {
-    New,
-    InPlace(Filling, Arc<Cell<Outbox>>, Deadline),
-    Private(Arc<Cell<Outbox>>, Deadline),
-    /// Abandoned, with buffers out over the memory of the writer, which its next message would fill: so the last of them
-    /// gives it back.
-    InUse(Filling, Arc<Cell<Outbox>>),
+    InRing(ClaimedWriter),
+    Private,
+    /// Abandoned while buffers over the writer's memory exist. The writer's next message would fill
+    /// that memory, so the last buffer returns the writer.
+    InUse(ClaimedWriter),
     Done,
 }
 
-/// The writer of a claim, and what came of the publication; `None` if there was no room in time.
-type Outcome = (seqring::Writer, PyResult<Option<u64>>);
-
-impl Claim {
-    /// For an array of that shape, of the ring's frame where nothing else is said; or, with a number, for so many bytes.
-    pub(crate) fn new(
+impl ClaimShape {
+    /// An array of that shape, of the ring's frame if there is no `dtype`; a number alone is so
+    /// many bytes.
+    pub(crate) fn of(
         shape: &Bound<'_, PyAny>,
         dtype: Option<Bound<'_, PyAny>>,
         of_ring: Option<&Frame>,
-        beside: Beside,
     ) -> PyResult<Self> {
         let py = shape.py();
         let (is_number, extents) = extents(shape)?;
         let plain = dtype.is_none() && is_number;
-        let dtype = match (dtype, of_ring.and_then(frame::name)) {
+        let dtype = match (dtype, of_ring.and_then(array_layout::element_name)) {
             (Some(dtype), _) => dtype,
             (None, Some(name)) if !plain => name.into_pyobject(py)?.into_any(),
             (None, _) => "uint8".into_pyobject(py)?.into_any(),
         };
-        let frame = frame::describe(&dtype, &extents)?;
-        let len = frame::bytes(&frame).expect("a described frame has a size");
+        let frame = array_layout::frame_of(&dtype, &extents)?;
+        let len = array_layout::bytes(&frame).expect("`frame_of` checked the size");
         if let Some(wanted) = of_ring
-            && (frame::bytes(wanted) != Some(len) || !(plain || *wanted == frame))
+            && (array_layout::bytes(wanted) != Some(len) || !(plain || *wanted == frame))
         {
-            let text =
-                |frame: &Frame| format!("{:?} of {}", frame::shape(frame), frame::name(frame).unwrap_or("?"));
-            return Err(errors::frame_mismatch(py, text(wanted), text(&frame)));
+            return Err(errors::frame_mismatch(py, array_layout::text(wanted), array_layout::text(&frame)));
         }
-        let form = Form::of(Some(&frame), len);
+        Ok(ClaimShape { layout: ArrayLayout::of(Some(&frame), len), plain })
+    }
+
+    fn nbytes(&self) -> usize {
+        self.layout.nbytes.cast_unsigned()
+    }
+}
+
+/// The extents of a shape or the number of elements, and whether `shape` is a number.
+fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
+    let refusal = || PyValueError::new_err(format!("a claim has extents from 0 on that fit, not {shape}"));
+    let is_overflow = |error: &PyErr| error.is_instance_of::<PyOverflowError>(shape.py());
+    let number = shape.extract::<i64>();
+    let is_number = number.is_ok();
+    let extents = match number {
+        Ok(number) => Ok(vec![number]),
+        Err(error) if is_overflow(&error) => Err(error),
+        Err(_) => shape.extract::<Vec<i64>>(),
+    };
+    let extents = extents.map_err(|error| if is_overflow(&error) { refusal() } else { error })?;
+    let extents = extents.into_iter().map(u64::try_from).collect::<Result<_, _>>();
+    extents.map(|extents| (is_number, extents)).map_err(|_| refusal())
+}
+
+impl Claim {
+    /// Starts a claim. In the ring it waits for room.
+    pub(crate) fn begin(
+        py: Python<'_>,
+        shape: ClaimShape,
+        header: OwnedHeader,
+        cell: &Arc<EndpointCell<Outbox>>,
+        in_place: bool,
+        deadline: Deadline,
+    ) -> PyResult<Self> {
+        let len = shape.nbytes();
+        let (phase, memory) = if in_place {
+            let (claimed, ring) = claim_room(py, cell, len, deadline)?;
+            (Phase::InRing(claimed), ClaimMemory::InRing { _ring: ring })
+        } else {
+            let mut guard = cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?;
+            let max = guard.get().ring.config().slot_bytes();
+            drop(guard);
+            if len > max {
+                return Err(errors::too_large(py, len, max));
+            }
+            let private = PyByteArray::new_with(py, len, |_| Ok(()))?.unbind();
+            (Phase::Private, ClaimMemory::Private(private))
+        };
         Ok(Claim {
-            form,
-            len,
-            plain,
-            beside,
-            state: Mutex::new(State { phase: Phase::New, exports: 0 }),
-            memory: OnceLock::new(),
+            shape,
+            header,
+            cell: Arc::clone(cell),
+            deadline,
+            memory,
+            state: Mutex::new(ClaimState { phase, exports: 0 }),
             given: Mutex::new(None),
             born: Generation::now(),
         })
     }
 
-    /// Waits for room, where the room is in the ring.
-    pub(crate) fn begin(
-        self,
-        py: Python<'_>,
-        cell: &Arc<Cell<Outbox>>,
-        in_place: bool,
-        deadline: Deadline,
-    ) -> PyResult<Self> {
-        let (phase, memory) = if in_place {
-            let (filling, ring) = self.fill(py, cell, deadline)?;
-            (Phase::InPlace(filling, Arc::clone(cell), deadline), Memory::Ring(ring))
-        } else {
-            let max =
-                cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?.get().ring.config().slot_bytes();
-            if self.len > max {
-                return Err(errors::too_large(py, self.len, max));
-            }
-            let private = PyByteArray::new_with(py, self.len, |_| Ok(()))?.unbind();
-            (Phase::Private(Arc::clone(cell), deadline), Memory::Private(private))
-        };
-        self.state.lock().phase = phase;
-        let _ = self.memory.set(memory); // It was empty: a claim begins once.
-        Ok(self)
-    }
-
-    fn fill(&self, py: Python<'_>, cell: &Cell<Outbox>, deadline: Deadline) -> PyResult<(Filling, Ring)> {
-        let try_once = |hold: &mut Hold<'_, Outbox>| {
-            let Outbox { writer, ring } = hold.lend();
-            match Filling::next(writer, self.len) {
-                Ok(filling) => Ok(Some((filling, ring))),
-                Err((writer, error)) => {
-                    hold.put_back(Outbox { writer, ring });
-                    match error {
-                        TryWriteError::Full => Ok(None),
-                        error => Err(errors::writing(py, error)),
-                    }
-                }
-            }
-        };
-        let filling = cell.wait(py, deadline, try_once, |outbox, slice| outbox.writer.ready_within(slice))?;
-        filling.ok_or_else(|| no_room(py, cell))
-    }
-
-    /// Takes the claimed memory back from whoever was given it. Returns the array that was, which is read-only now: it has the
-    /// one buffer that may stay.
+    /// Makes the array read-only and returns it, if it still exists: its buffer may stay. A
+    /// `memoryview` is released instead.
     fn withdraw(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let given = self.given.lock().take();
         let given = given.map(|given| given.call0(py)).transpose()?;
         let Some(given) = given.filter(|given| !given.is_none(py)) else { return Ok(None) };
-        if self.plain {
+        if self.shape.plain {
             given.call_method0(py, intern!(py, "release"))?;
             return Ok(None);
         }
@@ -171,134 +177,98 @@ impl Claim {
         Ok(Some(given))
     }
 
-    /// Ends the claim. `None` if buffers are out over its bytes, other than the one of what was `withdrawn`.
-    fn finish(&self, py: Python<'_>, withdrawn: Option<&Py<PyAny>>) -> PyResult<Option<(Phase, &Memory)>> {
+    /// Ends the claim and returns its last phase; `None` if buffers exist over its bytes, other
+    /// than that of the `withdrawn` array.
+    fn finish(&self, py: Python<'_>, withdrawn: Option<&Py<PyAny>>) -> PyResult<Option<Phase>> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "claim"));
         }
         let mut state = self.state.lock();
         let is_in_use = state.exports > usize::from(withdrawn.is_some());
-        let (next, result) = match (std::mem::replace(&mut state.phase, Phase::Done), self.memory.get()) {
-            (Phase::InPlace(filling, cell, _), Some(_)) if is_in_use => {
-                (Phase::InUse(filling, cell), Ok(None))
-            }
-            (Phase::Private(..), Some(_)) if is_in_use => (Phase::Done, Ok(None)),
-            (phase @ (Phase::InPlace(..) | Phase::Private(..)), Some(memory)) => {
-                (Phase::Done, Ok(Some((phase, memory))))
-            }
-            (phase, _) => (phase, Err(PyValueError::new_err("this claim is published or abandoned"))),
+        let (next, result) = match std::mem::replace(&mut state.phase, Phase::Done) {
+            Phase::InRing(claimed) if is_in_use => (Phase::InUse(claimed), Ok(None)),
+            Phase::Private if is_in_use => (Phase::Done, Ok(None)),
+            phase @ (Phase::InRing(_) | Phase::Private) => (Phase::Done, Ok(Some(phase))),
+            phase => (phase, Err(PyValueError::new_err("this claim is published or abandoned"))),
         };
         state.phase = next;
         result
     }
 
-    /// Gives the writer back, if the claim had it.
+    /// Returns the writer to its cell, if the claim had it.
     fn give_back(&self, phase: Phase) {
-        if let (Phase::InPlace(filling, cell, _) | Phase::InUse(filling, cell), Some(Memory::Ring(ring))) =
-            (phase, self.memory.get())
-        {
-            cell.give_back(Outbox { writer: filling.end(), ring: ring.clone() });
+        if let Phase::InRing(claimed) | Phase::InUse(claimed) = phase {
+            self.cell.give_back(claimed.end());
         }
     }
 
-    fn publish_in_place(
-        &self,
-        py: Python<'_>,
-        filling: Filling,
-        cell: &Cell<Outbox>,
-        ring: &Ring,
-        deadline: Deadline,
-    ) -> PyResult<u64> {
-        let (writer, published) = self.publish_lent(py, filling, cell, deadline);
-        cell.give_back(Outbox { writer, ring: ring.clone() });
-        published?.ok_or_else(|| no_room(py, cell))
-    }
-
-    /// Publishes, waiting if others took the room; `None` if there was none in time. The writer stays lent meanwhile: the
-    /// bytes are in its one buffer, which another thread's message would fill anew.
-    fn publish_lent(
-        &self,
-        py: Python<'_>,
-        mut filling: Filling,
-        cell: &Cell<Outbox>,
-        deadline: Deadline,
-    ) -> Outcome {
+    /// Publishes, waiting if other writers took the room; `None` if the deadline passed. The writer
+    /// stays lent during the wait: the bytes are in its only buffer, and a message of another
+    /// thread would overwrite them.
+    fn publish_claimed(&self, py: Python<'_>, mut claimed: ClaimedWriter) -> (Outbox, PyResult<Option<u64>>) {
         loop {
-            let published = filling.with_dependent_mut(|_, claim| {
-                let published = claim.take().map(|claim| claim.publish_with(&self.beside.extras()));
-                published.expect("a claim is published once")
+            let published = claimed.with_dependent_mut(|_, claim| {
+                claim.take().map(|claim| claim.publish_with(&self.header.borrowed()))
             });
-            let writer = filling.end();
-            match published {
-                Ok(sequence) => return (writer, Ok(Some(sequence))),
+            let mut outbox = claimed.end();
+            match published.expect("a claim is published once") {
+                Ok(sequence) => return (outbox, Ok(Some(sequence))),
                 Err(TryWriteError::Full) => {}
-                Err(error) => return (writer, Err(errors::writing(py, error))),
+                Err(error) => return (outbox, Err(errors::writing(py, error))),
             }
-            filling = match self.fill_again(py, writer, cell, deadline) {
-                Ok(filling) => filling,
-                Err(outcome) => return outcome,
+            // Claim again: the new claim finds the bytes unchanged.
+            claimed = loop {
+                let error;
+                (outbox, error) = match ClaimedWriter::claim(outbox, self.shape.nbytes()) {
+                    Ok(claimed) => break claimed,
+                    Err(refused) => refused,
+                };
+                if error != TryWriteError::Full {
+                    return (outbox, Err(errors::writing(py, error)));
+                }
+                let Some(slice) = self.deadline.slice() else { return (outbox, Ok(None)) };
+                py.detach(|| outbox.ready_within(slice));
+                if let Err(error) = py.check_signals() {
+                    return (outbox, Err(error));
+                }
+                if self.cell.is_closed() {
+                    return (outbox, Err(errors::closed_object("writer")));
+                }
             };
-        }
-    }
-
-    /// The claim anew, once there is room, with the bytes that it had.
-    #[expect(clippy::result_large_err, reason = "the caller gets the writer back")]
-    fn fill_again(
-        &self,
-        py: Python<'_>,
-        mut writer: seqring::Writer,
-        cell: &Cell<Outbox>,
-        deadline: Deadline,
-    ) -> Result<Filling, Outcome> {
-        loop {
-            let error;
-            (writer, error) = match Filling::next(writer, self.len) {
-                Ok(filling) => return Ok(filling),
-                Err(refused) => refused,
-            };
-            if error != TryWriteError::Full {
-                return Err((writer, Err(errors::writing(py, error))));
-            }
-            let Some(slice) = deadline.slice() else { return Err((writer, Ok(None))) };
-            py.detach(|| writer.ready_within(slice));
-            if let Err(error) = py.check_signals() {
-                return Err((writer, Err(error)));
-            }
-            if cell.is_closed() {
-                return Err((writer, Err(errors::shut("writer"))));
-            }
         }
     }
 }
 
-/// The extents of a shape, or a number of elements; and whether it was that.
-fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
-    let refused = || PyValueError::new_err(format!("a claim has extents from 0 on that fit, not {shape}"));
-    let number = shape.extract::<i64>();
-    let is_number = number.is_ok();
-    let extents = number.map(|number| vec![number]).or_else(|error| {
-        if error.is_instance_of::<PyOverflowError>(shape.py()) {
-            Err(error)
-        } else {
-            shape.extract::<Vec<i64>>()
+/// Claims room in the ring, waiting until `deadline`.
+fn claim_room(
+    py: Python<'_>,
+    cell: &EndpointCell<Outbox>,
+    len: usize,
+    deadline: Deadline,
+) -> PyResult<(ClaimedWriter, Ring)> {
+    let claim = |guard: &mut EndpointGuard<'_, '_, Outbox>| {
+        let outbox = guard.lend();
+        let ring = outbox.ring.clone();
+        match ClaimedWriter::claim(outbox, len) {
+            Ok(claimed) => Ok(Some((claimed, ring))),
+            Err((outbox, error)) => {
+                guard.put_back(outbox);
+                if error == TryWriteError::Full { Ok(None) } else { Err(errors::writing(py, error)) }
+            }
         }
-    });
-    let extents = extents.map_err(|error| {
-        if error.is_instance_of::<PyOverflowError>(shape.py()) { refused() } else { error }
-    })?;
-    let extents = extents.into_iter().map(u64::try_from).collect::<Result<_, _>>();
-    extents.map(|extents| (is_number, extents)).map_err(|_| refused())
+    };
+    cell.wait(py, deadline, claim)?.ok_or_else(|| no_room(py, cell))
 }
 
 #[pymethods]
 impl Claim {
-    /// Bytes claimed.
+    /// Number of claimed bytes.
     #[getter]
     fn nbytes(&self) -> usize {
-        self.len
+        self.shape.nbytes()
     }
 
-    /// Publishes the message.
+    /// Publishes the message. Returns its sequence.
     fn publish(&self, py: Python<'_>) -> PyResult<u64> {
         let withdrawn = match self.withdraw(py) {
             Ok(withdrawn) => withdrawn,
@@ -307,23 +277,27 @@ impl Claim {
                 return Err(error);
             }
         };
-        match self.finish(py, withdrawn.as_ref())? {
-            None => Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published")),
-            Some((Phase::InPlace(filling, cell, deadline), Memory::Ring(ring))) => {
-                self.publish_in_place(py, filling, &cell, ring, deadline)
+        match (self.finish(py, withdrawn.as_ref())?, &self.memory) {
+            (Some(Phase::InRing(claimed)), _) => {
+                let (outbox, published) = self.publish_claimed(py, claimed);
+                self.cell.give_back(outbox);
+                published?.ok_or_else(|| no_room(py, &self.cell))
             }
-            Some((Phase::Private(cell, deadline), Memory::Private(bytes))) => {
-                let source = Source::of(bytes.bind(py).as_any())?;
-                write(py, &cell, source.bytes(), &self.beside, deadline)
+            (Some(_), ClaimMemory::Private(bytes)) => {
+                let data = ImportedBytes::of(bytes.bind(py).as_any())?;
+                write(py, &self.cell, data.bytes(), &self.header, self.deadline)
             }
-            _ => unreachable!("`begin` makes such pairs, and `finish` refuses the rest"),
+            (Some(_), ClaimMemory::InRing { .. }) => unreachable!("`finish` returns only these phases"),
+            (None, _) => {
+                Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published"))
+            }
         }
     }
 
-    /// Gives the room up: nothing is published.
+    /// Gives up the room. Nothing is published.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
-        let withdrawn = self.withdraw(py).unwrap_or(None); // What could not be is still in use.
-        if let Some((phase, _)) = self.finish(py, withdrawn.as_ref())? {
+        let withdrawn = self.withdraw(py).unwrap_or(None); // An error means that it is still in use.
+        if let Some(phase) = self.finish(py, withdrawn.as_ref())? {
             self.give_back(phase);
         }
         Ok(())
@@ -332,17 +306,13 @@ impl Claim {
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         let py = slf.py();
         let this = slf.get();
-        let buffer = py.import("builtins")?.getattr("memoryview")?.call1((&slf,))?;
-        let given = if this.plain {
-            buffer
-        } else {
+        let mut given = py.import("builtins")?.getattr("memoryview")?.call1((&slf,))?;
+        if !this.shape.plain {
             let numpy = py.import("numpy").map_err(|_| {
-                PyImportError::new_err(
-                    "arrays need numpy; claim a number of bytes for a memoryview without it",
-                )
+                PyImportError::new_err("arrays need numpy; a claim of a number of bytes gives a memoryview")
             })?;
-            numpy.getattr("asarray")?.call1((buffer,))?
-        };
+            given = numpy.getattr("asarray")?.call1((given,))?;
+        }
         let weak = py.import("weakref")?.getattr("ref")?.call1((&given,))?;
         *this.given.lock() = Some(weak.unbind());
         Ok(given)
@@ -355,7 +325,7 @@ impl Claim {
         error_type: Bound<'_, PyAny>,
         _error: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        if matches!(self.state.lock().phase, Phase::InUse(..) | Phase::Done) {
+        if matches!(self.state.lock().phase, Phase::InUse(_) | Phase::Done) {
             return Ok(()); // Published or abandoned inside the block.
         }
         if error_type.is_none() { self.publish(py).map(drop) } else { self.abandon(py) }
@@ -365,14 +335,14 @@ impl Claim {
     /// Called by the interpreter, with a `Py_buffer` to fill in.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let this = slf.get();
-        exported::check_order(flags, &this.form)?;
+        buffer_export::check_order(flags, &this.shape.layout)?;
         let mut state = this.state.lock();
-        let start = match (&mut state.phase, this.memory.get()) {
+        let start = match (&mut state.phase, &this.memory) {
             _ if !this.born.is_now() => None,
-            (Phase::InPlace(filling, ..), _) => filling.with_dependent_mut(|_, claim| {
+            (Phase::InRing(claimed), _) => claimed.with_dependent_mut(|_, claim| {
                 claim.as_mut().and_then(|claim| claim.as_mut_slice().map(<[u8]>::as_mut_ptr))
             }),
-            (Phase::Private(..), Some(Memory::Private(bytes))) => Some(bytes.bind(slf.py()).data().cast()),
+            (Phase::Private, ClaimMemory::Private(bytes)) => Some(bytes.bind(slf.py()).data().cast()),
             _ => None,
         };
         let Some(start) = start else {
@@ -382,12 +352,11 @@ impl Claim {
         drop(state);
         // SAFETY:
         // - `buffer` is valid for writes;
-        // - `start` is valid for `len` bytes as long as this object lives, which the buffer keeps: the ring's memory stays
-        //   while `memory` holds the ring, and the private `bytearray`, which nobody else knows, is never resized;
-        // - `form` is this object's, and never changes.
-        unsafe {
-            exported::fill(buffer, flags, start, this.len, Access::Write, &this.form, slf.clone().into_any());
-        };
+        // - `start` is valid for the layout's bytes while this object lives, which the buffer
+        //   ensures: `memory` keeps the ring mapped; the private `bytearray`, known to no other
+        //   code, is never resized;
+        // - the layout belongs to this object, and never changes.
+        unsafe { buffer_export::fill(buffer, flags, start, Access::Write, &this.shape.layout, slf.as_any()) };
         Ok(())
     }
 
@@ -395,11 +364,11 @@ impl Claim {
     /// Called by the interpreter, once for each buffer.
     unsafe fn __releasebuffer__(&self, _buffer: *mut ffi::Py_buffer) {
         if !self.born.is_now() {
-            return; // In a fork's child nothing may end in the parent's name.
+            return; // In a forked child the claim is the parent's.
         }
         let mut state = self.state.lock();
         state.exports -= 1;
-        if state.exports == 0 && matches!(state.phase, Phase::InUse(..)) {
+        if state.exports == 0 && matches!(state.phase, Phase::InUse(_)) {
             let phase = std::mem::replace(&mut state.phase, Phase::Done);
             drop(state);
             self.give_back(phase);
@@ -413,7 +382,7 @@ impl Drop for Claim {
         if self.born.is_now() {
             self.give_back(phase);
         } else {
-            std::mem::forget(phase); // A fork's copy.
+            std::mem::forget(phase); // A forked copy.
         }
     }
 }

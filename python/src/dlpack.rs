@@ -34,27 +34,27 @@ struct Managed {
     tensor: Tensor,
 }
 
-/// What a tensor points to; dropped by its deleter.
+/// The referents of a tensor's pointers; dropped by its deleter.
 struct Context {
     view: Py<View>,
     shape: Vec<i64>,
     strides: Vec<i64>,
 }
 
-/// A capsule whose consumer keeps the view until it deletes the tensor.
+/// A capsule with a tensor. Its consumer keeps the view until it deletes the tensor.
 pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) -> PyResult<Bound<'_, PyAny>> {
     if max_version.is_none_or(|(major, _)| major < 1) {
         return Err(PyBufferError::new_err(
-            "a view is read-only, which DLPack says from version 1.0 on; use the buffer protocol, or copy",
+            "a view is read-only, which DLPack expresses from version 1.0 on; use the buffer protocol, or copy",
         ));
     }
     let py = view.py();
     let start = view.get().export(py)?;
-    let form = view.get().form();
-    let item = form.item_bytes();
+    let layout = &view.get().layout;
+    let item = layout.item_bytes();
     let context = Box::new(Context {
-        shape: form.shape.iter().map(|extent| *extent as i64).collect(),
-        strides: form.strides.iter().map(|stride| (*stride / item) as i64).collect(),
+        shape: layout.shape.iter().map(|extent| *extent as i64).collect(),
+        strides: layout.strides.iter().map(|stride| (*stride / item) as i64).collect(),
         view: view.clone().unbind(),
     });
     let managed = Box::new(Managed {
@@ -62,11 +62,11 @@ pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) ->
         deleter: Some(delete),
         flags: READ_ONLY,
         tensor: Tensor {
-            data: start.cast_mut().cast(),
+            data: start.cast(),
             device: CPU,
             dimensions: context.shape.len().cast_signed() as i32,
-            kind: form.kind,
-            bits: form.bits as u8,
+            kind: layout.kind,
+            bits: layout.bits as u8,
             lanes: 1,
             shape: context.shape.as_ptr().cast_mut(),
             strides: context.strides.as_ptr().cast_mut(),
@@ -75,7 +75,7 @@ pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) ->
         context: Box::into_raw(context).cast(),
     });
     let managed = Box::into_raw(managed);
-    // SAFETY: the capsule owns `managed`, under the name that says what it is, until a consumer renames it.
+    // SAFETY: the capsule owns `managed`, under the standard name, until a consumer renames it.
     unsafe {
         let capsule = ffi::PyCapsule_New(managed.cast(), NAME.as_ptr(), Some(delete_unused));
         Bound::from_owned_ptr_or_err(py, capsule).inspect_err(|_| delete(managed))
@@ -83,23 +83,23 @@ pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) ->
 }
 
 /// # Safety
-/// `managed` came from [`capsule`], and is deleted once.
+/// `managed` comes from [`capsule`], and is deleted once.
 unsafe extern "C" fn delete(managed: *mut Managed) {
-    // SAFETY: both were made by `Box::into_raw`, and are ours again.
+    // SAFETY: both were made by `Box::into_raw`, and the consumer has returned them.
     let context = unsafe {
         let managed = Box::from_raw(managed);
         Box::from_raw(managed.context.cast::<Context>())
     };
-    // A consumer may delete from any thread. Without an interpreter any more, there is nothing left to tell.
+    // A consumer may delete from any thread, also after the interpreter has ended.
     Python::try_attach(|py| context.view.bind(py).get().unexport());
 }
 
-/// The destructor of a capsule: deletes the tensor, unless a consumer took it.
+/// The destructor of a capsule: deletes the tensor, unless a consumer has renamed the capsule.
 ///
 /// # Safety
 /// Called by the interpreter.
 unsafe extern "C" fn delete_unused(capsule: *mut ffi::PyObject) {
-    // SAFETY: it is a capsule; under that name it holds what `capsule` put into it.
+    // SAFETY: it is a capsule; under that name it holds a `Managed` from `capsule`.
     unsafe {
         if ffi::PyCapsule_IsValid(capsule, NAME.as_ptr()) == 1 {
             delete(ffi::PyCapsule_GetPointer(capsule, NAME.as_ptr()).cast());

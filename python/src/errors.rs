@@ -1,4 +1,4 @@
-//! The library's errors as the exceptions of `seqring.errors`, with what they tell.
+//! The library's errors as the exceptions of `seqring.errors`, with their attributes.
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::intern;
@@ -7,21 +7,22 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 use seqring::{RegisterError, RingError, TryReadError, TryWriteError};
 
-/// The exception of that name, made with `args`.
-fn make<'py, A>(py: Python<'py>, name: &str, args: A) -> PyErr
-where
-    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
-{
-    let exception = || module(py)?.getattr(name)?.call1(args.into_pyobject(py)?);
-    exception().map_or_else(|error| error, PyErr::from_value)
+/// The exception of that name in `seqring.errors`, made with `args`.
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyErr {
+    module(py).map_or_else(|error| error, |module| make_in(module, name, args))
 }
 
-/// The same from another module.
-pub(crate) fn make_in<'py, A>(py: Python<'py>, module: &str, name: &str, args: A) -> PyErr
-where
-    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
-{
-    let exception = || py.import(module)?.getattr(name)?.call1(args.into_pyobject(py)?);
+/// The exception of that name in `module`, made with `args`.
+pub(crate) fn make_in<'py>(
+    module: &Bound<'py, PyModule>,
+    name: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyErr {
+    let exception = || module.getattr(name)?.call1(args.into_pyobject(module.py())?);
     exception().map_or_else(|error| error, PyErr::from_value)
 }
 
@@ -36,7 +37,7 @@ pub(crate) fn is_ours(py: Python<'_>, error: &PyErr) -> bool {
     base.is_ok_and(|base| error.is_instance(py, &base))
 }
 
-/// What `seqring.compat.ringbuffer` raises where nothing is there yet.
+/// The error of `seqring.compat.ringbuffer` when there is no message yet.
 pub(crate) fn waiting_for_writer(py: Python<'_>) -> PyErr {
     static KIND: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     match KIND.import(py, "seqring.compat.ringbuffer", "WaitingForWriterError") {
@@ -45,22 +46,22 @@ pub(crate) fn waiting_for_writer(py: Python<'_>) -> PyErr {
     }
 }
 
-/// An object that came into this process by a fork.
+/// A call on an object that a forked child inherited.
 pub(crate) fn forked(py: Python<'_>, what: &str) -> PyErr {
     make(py, "Forked", (what,))
 }
 
-/// An endpoint whose view or claim is still open.
+/// A call on an endpoint whose view or claim is still open.
 pub(crate) fn busy(py: Python<'_>, what: &str) -> PyErr {
     make(py, "Busy", (what,))
 }
 
-/// An object that was closed.
-pub(crate) fn shut(what: &str) -> PyErr {
+/// A call on a closed object.
+pub(crate) fn closed_object(what: &str) -> PyErr {
     PyValueError::new_err(format!("this {what} is closed"))
 }
 
-/// Nothing came in time; whom the wait was for, if that is known: role, pid, lag.
+/// A wait that ended without a result; `peer` is the role, pid and lag of the process waited for.
 pub(crate) fn timed_out(py: Python<'_>, what: &str, peer: Option<(&str, u32, u64)>) -> PyErr {
     match peer {
         Some((role, pid, lag)) => make(py, "TimedOut", (what, role, pid, lag)),
@@ -76,10 +77,10 @@ pub(crate) fn too_large(py: Python<'_>, len: usize, max: usize) -> PyErr {
     make(py, "TooLarge", (len, max))
 }
 
-/// Why nothing was read: never for `Empty`, which is no error here.
+/// Why nothing was read. Not for `Empty`, which is no error in Python.
 pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
     match error {
-        TryReadError::Empty => unreachable!("callers go on waiting, or return None"),
+        TryReadError::Empty => unreachable!("callers wait or return None"),
         TryReadError::Lagged(lagged) => make(py, "Lagged", (lagged.missed,)),
         TryReadError::Closed => make(py, "Closed", (error.to_string(),)),
         TryReadError::WriterDied { pid } => make(py, "PeerDied", (pid, "writer")),
@@ -92,7 +93,7 @@ pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
     }
 }
 
-/// For iterators: the end of the stream is the end of the iteration.
+/// For iterators: `Closed` ends the iteration.
 pub(crate) fn until_closed<T>(py: Python<'_>, read: PyResult<T>) -> PyResult<Option<T>> {
     match read {
         Ok(message) => Ok(Some(message)),
@@ -101,11 +102,14 @@ pub(crate) fn until_closed<T>(py: Python<'_>, read: PyResult<T>) -> PyResult<Opt
     }
 }
 
-/// Why nothing was written: never for `Full`, which is no error here.
+/// Why nothing was written. Not for `Full`, which is no error in Python.
 pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
     match error {
-        TryWriteError::Full => unreachable!("callers go on waiting, or return None"),
+        TryWriteError::Full => unreachable!("callers wait or return None"),
         TryWriteError::TooLarge { len, max } => too_large(py, len, max),
+        TryWriteError::OtherLength { len, expected } => {
+            frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
+        }
         TryWriteError::Closed => make(py, "Closed", (error.to_string(),)),
         TryWriteError::Forked => forked(py, "handle"),
         TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
@@ -121,7 +125,9 @@ pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {
         RegisterError::Forked => forked(py, "ring"),
         RegisterError::Closed => make(py, "Closed", (text,)),
         RegisterError::Corrupt(_) => make(py, "Corrupt", (text,)),
-        RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => make(py, "RegisterError", (text,)),
+        RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => {
+            make(py, "RegisterError", (text,))
+        }
     }
 }
 

@@ -1,35 +1,38 @@
-//! The extension module behind the Python package `seqring`: one file a class.
+//! The extension module of the Python package `seqring`: one file for each class.
 //!
-//! The package re-exports what is public; names with an underscore are for the package's own Python files.
+//! The package re-exports the public classes; names with an underscore serve the package's own
+//! Python files.
 //!
 //! # Threads and the interpreter's lock
-//! Every object may be used by any thread, with or without the lock. A reader, writer or taker is in a [`cell`] that one
-//! thread holds at a time; whoever waits for a cell, for a message, or copies much, lets go of the interpreter first.
+//! Any thread may use any object, with or without the lock. A reader, writer or taker is in an
+//! [`endpoint_cell`] that one thread holds at a time. A thread that waits for a cell or a message,
+//! or that copies much, releases the interpreter's lock first.
 
-mod cell;
+mod array_layout;
+mod borrowed_endpoint;
+mod buffer_export;
+mod buffer_import;
 mod claim;
 mod command;
-mod common_methods;
-mod compat;
+mod deadline;
 mod dlpack;
+mod endpoint_cell;
 mod errors;
-mod exported;
 mod fork;
-mod frame;
-mod held;
+mod getters;
 mod observer;
 mod options;
-mod output;
 mod parked;
+mod payload;
 mod pipeline;
 mod reader;
-mod receiving;
+mod receiver;
+mod receiver_methods;
 mod ring;
-mod source;
+mod ringbuffer_base;
 mod taker;
-mod timeout;
+mod user_words;
 mod view;
-mod words;
 mod writer;
 
 use pyo3::prelude::*;
@@ -42,30 +45,30 @@ mod _seqring {
     #[pymodule_export]
     use super::command::command;
     #[pymodule_export]
-    use super::compat::{PointerBase, RingBufferBase};
-    #[pymodule_export]
     use super::observer::Observer;
     #[pymodule_export]
     use super::parked::Parked;
     #[pymodule_export]
-    use super::pipeline::{Filling, Host, Lease, be_commander, be_producer, interrupt, refuse};
+    use super::pipeline::{Host, ItemBuffer, interrupt_thread, refuse_start, run_commander, run_producer};
     #[pymodule_export]
     use super::reader::Reader;
     #[pymodule_export]
     use super::ring::Ring;
     #[pymodule_export]
+    use super::ringbuffer_base::{PointerBase, RingBufferBase};
+    #[pymodule_export]
     use super::taker::Taker;
     #[pymodule_export]
-    use super::view::View;
+    use super::user_words::Words;
     #[pymodule_export]
-    use super::words::Words;
+    use super::view::View;
     #[pymodule_export]
     use super::writer::Writer;
 
     use super::{Bound, PyModule, PyResult};
 
     #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "as PyO3 wants it")]
+    #[expect(clippy::unnecessary_wraps, reason = "the signature that PyO3 requires")]
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::fork::watch();
         Ok(())

@@ -1,16 +1,14 @@
 //! The class `Observer`.
 
-use crate::common_methods::{reading_endpoint, reading_methods, receiving_methods};
 use crate::errors;
-use crate::options::StartWord;
-use crate::receiving::Receiving;
-use crate::ring::made;
+use crate::options::Start;
+use crate::receiver::Receiver;
+use crate::ring::registered;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyTuple, PyType};
+use pyo3::types::PyType;
 
-reading_endpoint!(seqring::Observer, "observer");
-
-/// Reads a ring without taking part: through a read-only mapping, unseen by everybody, needing only the right to read.
+/// Reads a ring without registering: through a read-only mapping, which needs only the right to
+/// read. Participants do not see it.
 ///
 /// >>> import seqring
 /// >>> with seqring.Ring.create(4, 64, observers=True) as ring, ring.writer() as writer:
@@ -19,36 +17,35 @@ reading_endpoint!(seqring::Observer, "observer");
 /// ...         observer.read()
 /// bytearray(b'seen')
 ///
-/// Nobody waits for it, not in a gated ring either: what it is too slow for it is told by `Lagged`. Nobody wakes it: while
-/// nothing comes it looks again, at first at once, later every 20 ms. Calls and errors are else those of `Reader`.
+/// Writers do not wait for it, not even in a gated ring: `Lagged` reports what it was too slow for.
+/// Writers do not wake it: it polls, at first without a pause and later every 20 ms. Otherwise
+/// calls and errors are those of `Reader`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Observer {
-    receiving: Receiving<seqring::Observer>,
+    pub(crate) receiver: Receiver<seqring::Observer>,
 }
-
-receiving_methods!(Observer);
-reading_methods!(Observer);
 
 #[pymethods]
 impl Observer {
-    /// Observes the ring of that name, from the `"next"` message on, the `"oldest"` or `"latest"` that is there, or a
-    /// sequence. `skip_lost`: lost messages are counted in `lost`, but no error.
+    /// Observes the ring of that name, from the `"next"` message on, from the `"oldest"` or
+    /// `"latest"` that is there, or from a sequence. `skip_lost`: lost messages are counted in
+    /// `lost` and raise no error.
     ///
-    /// Raises `RingNotFound`, `NotPermitted`, and `Corrupt` for what was not made with `observers=True`, or is a queue.
+    /// Raises `RingNotFound`, `NotPermitted`, and `Corrupt` for a ring that was made without
+    /// `observers=True` or is a queue.
     #[classmethod]
-    #[pyo3(signature = (name, start=StartWord::Word("next".into()), *, skip_lost=false),
+    #[pyo3(signature = (name, start=Start::next(), *, skip_lost=false),
            text_signature = "($cls, name, start='next', *, skip_lost=False)")]
     fn open<'py>(
         cls: &Bound<'py, PyType>,
         name: &str,
-        start: StartWord,
+        start: Start,
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Observer>> {
-        let (py, start) = (cls.py(), start.start()?);
+        let (py, start) = (cls.py(), start.parse()?);
         let opened = py.detach(|| seqring::Observer::open(name, start));
         let observer = opened.map_err(|error| errors::ring(py, error))?;
-        let config = observer.segment().config();
-        let (slot_bytes, frame) = (config.slot_bytes(), None); // It shows no arrays.
-        made(py, Observer { receiving: Receiving::new(observer, slot_bytes, frame, skip_lost) })
+        let slot_bytes = observer.segment().config().slot_bytes();
+        registered(py, Observer { receiver: Receiver::new(observer, slot_bytes, None, skip_lost) })
     }
 }

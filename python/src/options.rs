@@ -1,99 +1,79 @@
-//! Words of the Python API as options of the library.
+//! Words of the Python API and the library's options that they name.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use seqring::{Delivery, SlotClass, Start, Redelivery, WaitStrategy, Writers};
+use seqring::{Delivery, Redelivery, Role, SlotClass, WaitStrategy, Writers};
 use std::time::Duration;
 
-fn unknown<T>(what: &str, known: &str, found: &str) -> PyResult<T> {
-    Err(PyValueError::new_err(format!("{what} must be {known}, not {found:?}")))
-}
+type Choices<T> = [(&'static str, T)];
 
-pub(crate) fn delivery(word: &str) -> PyResult<Delivery> {
-    match word {
-        "gated" => Ok(Delivery::Gated),
-        "lossy" => Ok(Delivery::Lossy),
-        "queue" => Ok(Delivery::Queue),
-        other => unknown("delivery", "\"gated\", \"lossy\" or \"queue\"", other),
-    }
-}
+pub(crate) const DELIVERIES: &Choices<Delivery> =
+    &[("gated", Delivery::Gated), ("lossy", Delivery::Lossy), ("queue", Delivery::Queue)];
+pub(crate) const WRITERS: &Choices<Writers> = &[("one", Writers::One), ("many", Writers::Many)];
+pub(crate) const SLOT_CLASSES: &Choices<SlotClass> =
+    &[("packed", SlotClass::Packed), ("lines", SlotClass::Lines), ("arena", SlotClass::Arena)];
+pub(crate) const UNFINISHED: &Choices<Redelivery> =
+    &[("redeliver", Redelivery::Redeliver), ("drop", Redelivery::Drop)];
+pub(crate) const ROLES: &Choices<Role> =
+    &[("writer", Role::Writer), ("reader", Role::Reader), ("taker", Role::Taker)];
+const WAITINGS: &Choices<WaitStrategy> = &[
+    ("balanced", WaitStrategy::BALANCED),
+    ("spinning", WaitStrategy::SPINNING),
+    ("streaming", WaitStrategy::STREAMING),
+    ("sleeping", WaitStrategy::SLEEPING),
+];
 
-pub(crate) fn delivery_word(delivery: Delivery) -> &'static str {
-    match delivery {
-        Delivery::Gated => "gated",
-        Delivery::Lossy => "lossy",
-        Delivery::Queue => "queue",
-    }
-}
-
-pub(crate) fn writers(word: &str) -> PyResult<Writers> {
-    match word {
-        "one" => Ok(Writers::One),
-        "many" => Ok(Writers::Many),
-        other => unknown("writers", "\"one\" or \"many\"", other),
-    }
-}
-
-pub(crate) fn slot_class(word: &str) -> PyResult<SlotClass> {
-    match word {
-        "packed" => Ok(SlotClass::Packed),
-        "lines" => Ok(SlotClass::Lines),
-        "arena" => Ok(SlotClass::Arena),
-        other => unknown("slot_class", "\"packed\", \"lines\" or \"arena\"", other),
-    }
-}
-
-pub(crate) fn slot_class_word(class: SlotClass) -> &'static str {
-    match class {
-        SlotClass::Packed => "packed",
-        SlotClass::Lines => "lines",
-        SlotClass::Arena => "arena",
-    }
-}
-
-pub(crate) fn redelivery(word: &str) -> PyResult<Redelivery> {
-    match word {
-        "redeliver" => Ok(Redelivery::Redeliver),
-        "drop" => Ok(Redelivery::Drop),
-        other => unknown("redelivery", "\"redeliver\" or \"drop\"", other),
-    }
-}
-
-/// Seconds after which a reader is moved on.
-pub(crate) fn patience(seconds: f64) -> PyResult<Duration> {
-    let patience = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
-    patience.ok_or_else(|| {
-        PyValueError::new_err(format!("evict_after must be a number of seconds above 0, not {seconds}"))
+/// The option that `word` names.
+pub(crate) fn parse<T: Copy>(what: &str, word: &str, choices: &Choices<T>) -> PyResult<T> {
+    let found = choices.iter().find(|(known, _)| *known == word);
+    found.map(|(_, option)| *option).ok_or_else(|| {
+        let mut known = choices.iter().map(|(known, _)| format!("{known:?}")).collect::<Vec<_>>();
+        let last = known.pop().unwrap_or_default();
+        PyValueError::new_err(format!("{what} must be {} or {last}, not {word:?}", known.join(", ")))
     })
 }
 
-/// Where a reader starts: a word, or the sequence of a message.
+/// The word for an option.
+pub(crate) fn word<T: PartialEq>(option: T, choices: &Choices<T>) -> &'static str {
+    choices.iter().find(|(_, known)| *known == option).map_or("unknown", |(word, _)| word)
+}
+
+pub(crate) fn waiting(word: &str) -> PyResult<WaitStrategy> {
+    parse("waiting", word, WAITINGS)
+}
+
+/// A positive number of seconds.
+pub(crate) fn positive_seconds(what: &str, seconds: f64) -> PyResult<Duration> {
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    let refusal = || format!("{what} must be a number of seconds above 0, not {seconds}");
+    time.ok_or_else(|| PyValueError::new_err(refusal()))
+}
+
+/// Where a reader starts.
 #[derive(FromPyObject)]
-pub(crate) enum StartWord {
+pub(crate) enum Start {
     Sequence(u64),
     Word(String),
 }
 
-impl StartWord {
-    pub(crate) fn start(&self) -> PyResult<Start> {
-        match self {
-            StartWord::Sequence(sequence) => Ok(Start::Sequence(*sequence)),
-            StartWord::Word(word) => match word.as_str() {
-                "next" => Ok(Start::Next),
-                "oldest" => Ok(Start::Oldest),
-                "latest" => Ok(Start::Newest),
-                other => unknown("start", "\"next\", \"oldest\", \"latest\" or a sequence", other),
-            },
-        }
+impl Start {
+    /// The default.
+    pub(crate) fn next() -> Self {
+        Start::Word("next".into())
     }
-}
 
-pub(crate) fn waiting(word: &str) -> PyResult<WaitStrategy> {
-    match word {
-        "balanced" => Ok(WaitStrategy::BALANCED),
-        "spinning" => Ok(WaitStrategy::SPINNING),
-        "streaming" => Ok(WaitStrategy::STREAMING),
-        "sleeping" => Ok(WaitStrategy::SLEEPING),
-        other => unknown("waiting", "\"balanced\", \"spinning\", \"streaming\" or \"sleeping\"", other),
+    pub(crate) fn parse(&self) -> PyResult<seqring::Start> {
+        let word = match self {
+            Start::Sequence(sequence) => return Ok(seqring::Start::Sequence(*sequence)),
+            Start::Word(word) => word.as_str(),
+        };
+        match word {
+            "next" => Ok(seqring::Start::Next),
+            "oldest" => Ok(seqring::Start::Oldest),
+            "latest" => Ok(seqring::Start::Newest),
+            _ => Err(PyValueError::new_err(format!(
+                "start must be \"next\", \"oldest\", \"latest\" or a sequence, not {word:?}"
+            ))),
+        }
     }
 }

@@ -1,11 +1,12 @@
-//! The class `Parked`: a reader's place, kept for whoever takes it up.
+//! The class `Parked`: the position of a parked reader.
 
 use crate::errors;
 use crate::fork::Generation;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
-/// A reader's place, kept for whoever takes it up. Made by `Reader.park`. Without one, the reader ends with this object.
+/// The position of a parked reader, kept until `Ring.resume`. Made by `Reader.park`. If it is not
+/// resumed, the reader ends with this object.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Parked {
     content: Mutex<Option<seqring::Parked>>,
@@ -21,13 +22,13 @@ impl Parked {
 
 #[pymethods]
 impl Parked {
-    /// What the process needs that takes the reader up.
+    /// The argument of `Ring.resume`.
     #[getter]
     fn ticket(&self) -> (usize, u64) {
         (self.ticket.entry, self.ticket.state)
     }
 
-    /// Ends the reader, unless somebody took it up.
+    /// Ends the reader, unless it was resumed.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "parked reader"));
@@ -38,7 +39,7 @@ impl Parked {
     }
 
     fn _forget(&self) {
-        // The library knows that it is a copy.
+        // The library recognizes a copy of the parent's.
         if let Some(mut parked) = self.content.try_lock() {
             parked.take();
         }

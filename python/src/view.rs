@@ -1,32 +1,25 @@
-//! The class `View`: a message to be looked at where it lies.
+//! The class `View`: a message that is read where it lies.
 //!
-//! Arrays over it hold it by their buffers. Its release is the user's word that it may go; it goes with the last buffer.
+//! Arrays made from a view hold it through their buffers. `release` permits the message to go; it
+//! goes with the last buffer.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
+use crate::array_layout::ArrayLayout;
+use crate::borrowed_endpoint::BorrowedMessage;
+use crate::buffer_export::{self, Access};
 use crate::dlpack;
 use crate::errors;
-use crate::exported::{self, Access};
 use crate::fork::Generation;
-use crate::frame::Form;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use seqring::{Frame, Received};
+use seqring::Frame;
 use std::ffi::c_int;
 
-/// A message in the hands of whoever shows it.
-pub(crate) trait Shown: Send + Sync {
-    fn bytes(&self) -> &[u8];
-    fn meta(&self) -> &[u8];
-    fn received(&self) -> Received;
-    fn is_in_place(&self) -> bool;
-    /// The message may go, and its endpoint goes back to where it came from.
-    fn end(self: Box<Self>);
-}
-
-/// A message to be looked at where it lies: read-only, with the buffer protocol and `DLPack` (from version 1.0 on).
+/// A message that is read where it lies: read-only, through the buffer protocol or `DLPack` (from
+/// version 1.0 on).
 ///
 /// >>> import numpy, seqring
 /// >>> with seqring.Ring.create(4, shape=(2, 3), dtype="int32") as ring:
@@ -36,153 +29,136 @@ pub(crate) trait Shown: Send + Sync {
 /// ...         print(numpy.asarray(view).sum(axis=1))
 /// [ 3 12]
 ///
-/// A frame of the ring has its shape and element type, anything else is plain bytes. Releasing the view, at the end of a
-/// `with` statement or by `release`, is the word that it may go: it goes with the last array that shows it, and until then
-/// writers of a gated ring wait for it. In lossy rings, and for small messages, it shows a copy: see `in_place`.
+/// A frame of the ring has its shape and element type; any other message is plain bytes. `release`,
+/// or the end of a `with` statement, permits the message to go: it goes with the last array that
+/// shows it, and until then the writers of a gated ring wait for it. In lossy rings, and for small
+/// messages, the view shows a copy: see `in_place`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct View {
-    state: Mutex<State>,
-    form: Form,
-    received: Received,
+    state: Mutex<ViewState>,
+    pub(crate) layout: ArrayLayout,
+    /// Length of the message in bytes.
+    #[pyo3(get)]
+    nbytes: usize,
+    /// The message's sequence.
+    #[pyo3(get)]
+    sequence: u64,
+    /// The message's tag.
+    #[pyo3(get)]
+    tag: u64,
+    /// When the message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without
+    /// timestamps.
+    #[pyo3(get)]
+    timestamp_ns: u64,
+    /// Whether the view shows the bytes in the ring, not a copy.
+    #[pyo3(get)]
     in_place: bool,
     born: Generation,
 }
 
-struct State {
-    shown: Option<Box<dyn Shown>>,
-    /// Buffers that are out.
+struct ViewState {
+    message: Option<Box<dyn BorrowedMessage>>,
+    /// Buffers over the message that are not released.
     exports: usize,
-    /// The user is done with it: it goes with the last buffer.
+    /// `release` was called: the message goes with the last buffer.
     released: bool,
 }
 
-impl State {
+impl ViewState {
     fn end_if_unused(&mut self) {
         if self.released
             && self.exports == 0
-            && let Some(shown) = self.shown.take()
+            && let Some(message) = self.message.take()
         {
-            shown.end();
+            message.end();
         }
     }
 }
 
 impl View {
-    /// Of a message in a ring of such frames, if it says so.
-    pub(crate) fn new(shown: impl Shown + 'static, frame: Option<&Frame>) -> Self {
+    /// A view of a message in a ring of such frames.
+    pub(crate) fn new(message: Box<dyn BorrowedMessage>, frame: Option<&Frame>) -> Self {
+        let received = message.received();
         View {
-            form: Form::of(frame, shown.bytes().len()),
-            received: shown.received(),
-            in_place: shown.is_in_place(),
-            state: Mutex::new(State { shown: Some(Box::new(shown)), exports: 0, released: false }),
+            layout: ArrayLayout::of(frame, received.len),
+            nbytes: received.len,
+            sequence: received.sequence,
+            tag: received.tag,
+            timestamp_ns: received.timestamp_ns,
+            in_place: message.is_in_place(),
+            state: Mutex::new(ViewState { message: Some(message), exports: 0, released: false }),
             born: Generation::now(),
         }
     }
 
-    pub(crate) fn form(&self) -> &Form {
-        &self.form
-    }
-
-    /// Counts one more user of the bytes, and says where they are. [`Self::unexport`] must follow.
-    pub(crate) fn export(&self, py: Python<'_>) -> PyResult<*const u8> {
+    /// Counts one more buffer and returns the address of the bytes. [`Self::unexport`] must follow.
+    pub(crate) fn export(&self, py: Python<'_>) -> PyResult<*mut u8> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "view"));
         }
         let mut state = self.state.lock();
-        match &state.shown {
-            Some(shown) if !state.released => {
-                let start = shown.bytes().as_ptr();
-                state.exports += 1;
-                Ok(start)
-            }
-            _ => Err(PyValueError::new_err("this view is released")),
-        }
+        let message = state.message.as_ref().filter(|_| !state.released);
+        let start = message.map(|message| message.bytes().as_ptr().cast_mut()).ok_or_else(released)?;
+        state.exports += 1;
+        Ok(start)
     }
 
     pub(crate) fn unexport(&self) {
         if !self.born.is_now() {
-            return; // In a fork's child nothing may end in the parent's name.
+            return; // In a forked child the message is the parent's.
         }
         let mut state = self.state.lock();
         state.exports -= 1;
         state.end_if_unused();
     }
 
-    fn with<R>(&self, py: Python<'_>, look: impl FnOnce(&dyn Shown) -> R) -> PyResult<R> {
+    fn with<R>(&self, py: Python<'_>, use_message: impl FnOnce(&dyn BorrowedMessage) -> R) -> PyResult<R> {
         if !self.born.is_now() {
             return Err(errors::forked(py, "view"));
         }
-        let state = self.state.lock();
-        state.shown.as_deref().map(look).ok_or_else(|| PyValueError::new_err("this view is released"))
+        self.state.lock().message.as_deref().map(use_message).ok_or_else(released)
     }
+}
+
+fn released() -> PyErr {
+    PyValueError::new_err("this view is released")
 }
 
 impl Drop for View {
     fn drop(&mut self) {
         let state = self.state.get_mut();
         if self.born.is_now() {
-            // Buffers keep the object, so none is out any more.
+            // A buffer keeps this object alive, so there is none.
             state.released = true;
             state.end_if_unused();
         } else {
-            // A fork's copy: its end would move the parent's reader.
-            std::mem::forget(state.shown.take());
+            // A forked copy: its end would move the parent's reader.
+            std::mem::forget(state.message.take());
         }
     }
 }
 
 #[pymethods]
 impl View {
-    /// Bytes of the message.
-    #[getter]
-    fn nbytes(&self) -> usize {
-        self.received.len
-    }
-
-    /// The message's number.
-    #[getter]
-    fn sequence(&self) -> u64 {
-        self.received.sequence
-    }
-
-    /// The message's tag.
-    #[getter]
-    fn tag(&self) -> u64 {
-        self.received.tag
-    }
-
-    /// When it was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without.
-    #[getter]
-    fn timestamp_ns(&self) -> u64 {
-        self.received.timestamp_ns
-    }
-
     /// The extents, slowest-varying first.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.form.shape.iter())
-    }
-
-    /// Whether these are the bytes in the ring, not a copy.
-    #[getter]
-    fn in_place(&self) -> bool {
-        self.in_place
+        PyTuple::new(py, self.layout.shape.iter())
     }
 
     /// The message's metadata, as bytes.
     #[getter]
     fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        self.with(py, |shown| PyBytes::new(py, shown.meta()))
+        self.with(py, |message| PyBytes::new(py, message.meta()))
     }
 
     /// Whether `release` was called.
     #[getter]
     fn released(&self) -> bool {
-        let state = self.state.lock();
-        state.released
+        self.state.lock().released
     }
 
-    /// Says that the message is done with; it goes with the last array that shows it.
+    /// Permits the message to go; it goes with the last array that shows it.
     fn release(&self) {
         if !self.born.is_now() {
             return;
@@ -194,11 +170,11 @@ impl View {
 
     /// A copy, as bytes.
     fn tobytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        self.with(py, |shown| PyBytes::new(py, shown.bytes()))
+        self.with(py, |message| PyBytes::new(py, message.bytes()))
     }
 
     fn __len__(&self) -> usize {
-        self.form.shape.first().map_or(1, |extent| extent.cast_unsigned())
+        self.layout.shape.first().map_or(1, |extent| extent.cast_unsigned())
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -217,16 +193,14 @@ impl View {
             return Err(PyBufferError::new_err("a view is read-only: other readers see the same bytes"));
         }
         let this = slf.get();
-        exported::check_order(flags, &this.form)?;
+        buffer_export::check_order(flags, &this.layout)?;
         let start = this.export(slf.py())?;
-        let (start, len) = (start.cast_mut(), this.received.len);
         // SAFETY:
         // - `buffer` is valid for writes;
-        // - `start` is valid for `nbytes` until `__releasebuffer__`, which the count of exports waits for;
-        // - `form` is this object's, and never changes.
-        unsafe {
-            exported::fill(buffer, flags, start, len, Access::Read, &this.form, slf.clone().into_any());
-        };
+        // - `start` is valid for the layout's bytes until `__releasebuffer__`, which the count of
+        //   exports waits for;
+        // - `layout` belongs to this object, and never changes.
+        unsafe { buffer_export::fill(buffer, flags, start, Access::Read, &this.layout, slf.as_any()) };
         Ok(())
     }
 

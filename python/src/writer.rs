@@ -1,12 +1,14 @@
 //! The class `Writer`.
 
-use crate::cell::{Cell, Hold};
+use crate::array_layout;
+use crate::buffer_import::ImportedBytes;
 use crate::claim::Claim;
+use crate::deadline::Deadline;
+use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
-use crate::frame;
-use crate::output::LARGE;
-use crate::source::Source;
-use crate::timeout::Deadline;
+use crate::getters::getters;
+use crate::options;
+use crate::payload::LARGE;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -20,55 +22,54 @@ pub(crate) struct Outbox {
     pub(crate) ring: Ring,
 }
 
-/// What goes with a payload, as Python gives it.
-pub(crate) struct Beside {
-    pub(crate) tag: u64,
-    pub(crate) meta: Vec<u8>,
+impl Waits for Outbox {
+    fn ready_within(&mut self, timeout: Duration) -> bool {
+        self.writer.ready_within(timeout)
+    }
 }
 
-impl Beside {
-    /// `meta` is bytes, or anything that JSON can say.
+/// Tag and metadata of a message.
+#[derive(Default)]
+pub(crate) struct OwnedHeader {
+    tag: u64,
+    meta: Vec<u8>,
+}
+
+impl OwnedHeader {
+    /// `meta` is bytes, or a value that JSON can represent.
     #[inline]
     pub(crate) fn of(meta: Option<&Bound<'_, PyAny>>, tag: u64) -> PyResult<Self> {
         let meta = match meta {
             None => Vec::new(),
             Some(meta) => match meta.cast::<PyBytes>() {
                 Ok(bytes) => bytes.as_bytes().to_vec(),
-                Err(_) => Self::json(meta)?,
+                Err(_) => meta.py().import("seqring._meta")?.getattr("encode")?.call1((meta,))?.extract()?,
             },
         };
-        Ok(Beside { tag, meta })
+        Ok(OwnedHeader { tag, meta })
     }
 
-    fn json(meta: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-        let text = meta.py().import("seqring._meta")?.getattr("encode")?.call1((meta,))?;
-        text.extract()
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.tag == 0 && self.meta.is_empty()
-    }
-
-    pub(crate) fn extras(&self) -> MessageHeader<'_> {
+    pub(crate) fn borrowed(&self) -> MessageHeader<'_> {
         MessageHeader { tag: self.tag, metadata: &self.meta }
     }
 }
 
-/// A registered writer. Made by `Ring.writer`; at the end of a `with` statement it leaves.
+/// A registered writer. Made by `Ring.writer`; a `with` statement closes it at its end.
 ///
-/// When the last writer leaves, the stream ends: readers get what is there, and then `Closed`. Data are any object with a
-/// buffer, of any element type but objects; elements with gaps between them are gathered. They must not be changed
-/// meanwhile. `meta` goes with a message in a ring with `meta_bytes`: bytes, or what JSON can say, which
-/// `json.loads(reader.meta)` gives back. `tag` is a number of 64 bits, in a ring with `tag=True`.
+/// When the last writer leaves, the stream ends: readers get the remaining messages, and then
+/// `Closed`. Data are any object with a buffer, of any element type but objects; elements with gaps
+/// between them are gathered. Do not change the data during the call. `meta` goes with a message in
+/// a ring with `meta_bytes`: bytes, or a value that JSON can represent; `json.loads(reader.meta)`
+/// returns it. `tag` is a 64-bit number, in a ring with `tag=True`.
 ///
-/// Calls raise `TooLarge`, `FrameMismatch` for what is no frame of a ring that has some, `Closed` after `Ring.shutdown`,
-/// `TimedOut`, which names the slowest reader, `Busy` while a claim is open, `Forked`, and `ValueError` once it is closed.
+/// Calls raise `TooLarge`, `FrameMismatch` for data that are not a frame of the ring, `Closed`
+/// after `Ring.shutdown`, `TimedOut`, which names the slowest reader, `Busy` while a claim is open,
+/// `Forked`, and `ValueError` once the writer is closed.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Writer {
-    cell: Arc<Cell<Outbox>>,
+    cell: Arc<EndpointCell<Outbox>>,
     frame: Option<seqring::Frame>,
-    /// A claim is the memory in the ring: nobody else may be looking at it.
+    /// A claim can be the memory in the ring: no reader can be reading it.
     claims_in_place: bool,
 }
 
@@ -79,34 +80,36 @@ impl Writer {
             claims_in_place: ring.slot_class() == SlotClass::Arena
                 && ring.delivery() != Delivery::Lossy
                 && !ring.config().allows_observers(),
-            cell: Arc::new(Cell::new("writer", Outbox { writer, ring })),
+            cell: Arc::new(EndpointCell::new("writer", Outbox { writer, ring })),
         }
     }
 
+    fn with<R>(&self, py: Python<'_>, use_outbox: impl FnOnce(&mut Outbox) -> R) -> PyResult<R> {
+        self.cell.with(py, use_outbox)
+    }
+
+    /// The bytes of `data`. Raises `FrameMismatch` if they are not a frame of the ring.
     #[inline]
-    fn check_frame(&self, py: Python<'_>, source: &Source<'_, '_>) -> PyResult<()> {
-        match &self.frame {
-            Some(frame) => frame::check(py, frame, source),
-            None => Ok(()),
+    fn import<'a, 'py>(&self, data: &'a Bound<'py, PyAny>) -> PyResult<ImportedBytes<'a, 'py>> {
+        let bytes = ImportedBytes::of(data)?;
+        if let Some(frame) = &self.frame {
+            array_layout::check(data.py(), frame, &bytes)?;
         }
+        Ok(bytes)
     }
 }
 
-/// One try; `None` if the ring is full.
+/// One attempt; `None` if the ring is full.
 #[inline]
-fn attempt(
-    py: Python<'_>,
-    hold: &mut Hold<'_, Outbox>,
-    payload: &[u8],
-    beside: &Beside,
-) -> PyResult<Option<u64>> {
-    let writer = &mut hold.get().writer;
+fn attempt(guard: &mut EndpointGuard<'_, '_, Outbox>, payload: &[u8], header: &OwnedHeader) -> Attempt<u64> {
+    let py = guard.py;
+    let writer = &mut guard.get().writer;
     let result = if payload.len() >= LARGE {
-        py.detach(|| writer.try_write_with(payload, &beside.extras()))
-    } else if beside.is_empty() {
+        py.detach(|| writer.try_write_with(payload, &header.borrowed()))
+    } else if header.tag == 0 && header.meta.is_empty() {
         writer.try_write(payload)
     } else {
-        writer.try_write_with(payload, &beside.extras())
+        writer.try_write_with(payload, &header.borrowed())
     };
     match result {
         Ok(sequence) => Ok(Some(sequence)),
@@ -118,28 +121,28 @@ fn attempt(
 /// Writes, waiting for room.
 pub(crate) fn write(
     py: Python<'_>,
-    cell: &Cell<Outbox>,
+    cell: &EndpointCell<Outbox>,
     payload: &[u8],
-    beside: &Beside,
+    header: &OwnedHeader,
     deadline: Deadline,
 ) -> PyResult<u64> {
-    let try_once = |hold: &mut Hold<'_, Outbox>| attempt(py, hold, payload, beside);
-    let written = cell.wait(py, deadline, try_once, |outbox, slice| outbox.writer.ready_within(slice))?;
+    let written = cell.wait(py, deadline, |guard| attempt(guard, payload, header))?;
     written.ok_or_else(|| no_room(py, cell))
 }
 
 /// The error of a wait for room, which names the participant that is farthest behind.
-pub(crate) fn no_room(py: Python<'_>, cell: &Cell<Outbox>) -> PyErr {
-    let Ok(Some(mut hold)) = cell.try_hold(py) else { return errors::timed_out(py, "room", None) };
-    let participants = hold.get().ring.participants();
-    drop(hold);
+pub(crate) fn no_room(py: Python<'_>, cell: &EndpointCell<Outbox>) -> PyErr {
+    let Ok(Some(mut guard)) = cell.try_hold(py) else { return errors::timed_out(py, "room", None) };
+    let participants = guard.get().ring.participants();
+    drop(guard);
     let slowest = participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
-    errors::timed_out(py, "room", slowest.map(|one| (crate::ring::role_word(one.role), one.pid, one.lag)))
+    let slowest = slowest.map(|one| (options::word(one.role, options::ROLES), one.pid, one.lag));
+    errors::timed_out(py, "room", slowest)
 }
 
 #[pymethods]
 impl Writer {
-    /// Publishes a message, without waiting. Returns its sequence, or `None` if the ring is full.
+    /// Publishes a message without waiting. Returns its sequence, or `None` if the ring is full.
     #[pyo3(signature = (data, *, meta=None, tag=0))]
     pub(crate) fn try_write(
         &self,
@@ -147,29 +150,23 @@ impl Writer {
         data: &Bound<'_, PyAny>,
         meta: Option<&Bound<'_, PyAny>>,
         tag: u64,
-    ) -> PyResult<Option<u64>> {
-        let source = Source::of(data)?;
-        self.check_frame(py, &source)?;
-        let beside = Beside::of(meta, tag)?;
-        match self.cell.try_hold(py)? {
-            Some(mut hold) => attempt(py, &mut hold, source.bytes(), &beside),
-            None => Ok(None),
-        }
+    ) -> Attempt<u64> {
+        let data = self.import(data)?;
+        let header = OwnedHeader::of(meta, tag)?;
+        self.cell.try_once(py, |guard| attempt(guard, data.bytes(), &header))
     }
 
-    /// As `try_write`, but waits while another thread has the writer, unless `is_full()`.
+    /// As `try_write`, but waits while another thread uses the writer, until `is_full()` returns
+    /// true.
     fn _write_in_turn(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         is_full: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<u64>> {
-        let source = Source::of(data)?;
-        self.check_frame(py, &source)?;
-        match self.cell.hold_unless(py, is_full)? {
-            Some(mut hold) => attempt(py, &mut hold, source.bytes(), &Beside::of(None, 0)?),
-            None => Ok(None),
-        }
+    ) -> Attempt<u64> {
+        let data = self.import(data)?;
+        let header = OwnedHeader::default();
+        self.cell.once_in_turn(py, is_full, |guard| attempt(guard, data.bytes(), &header))
     }
 
     /// Publishes a message, waiting for room for at most `timeout` seconds. Returns its sequence.
@@ -182,14 +179,14 @@ impl Writer {
         tag: u64,
         timeout: Option<f64>,
     ) -> PyResult<u64> {
-        let source = Source::of(data)?;
-        self.check_frame(py, &source)?;
-        let beside = Beside::of(meta, tag)?;
-        write(py, &self.cell, source.bytes(), &beside, Deadline::after(timeout)?)
+        let data = self.import(data)?;
+        let header = OwnedHeader::of(meta, tag)?;
+        write(py, &self.cell, data.bytes(), &header, Deadline::after(timeout)?)
     }
 
-    /// Publishes messages in their order, waiting for room. Returns how many it published: fewer than all only if
-    /// `timeout` seconds passed. What has no buffer, or is no frame, is found before.
+    /// Publishes messages in their order, waiting for room. Returns how many it published: fewer
+    /// than all only if `timeout` seconds passed. Data without a buffer, or that are no frame, are
+    /// refused before anything is published.
     #[pyo3(signature = (messages, *, timeout=None))]
     fn write_batch(
         &self,
@@ -202,29 +199,28 @@ impl Writer {
         }
         let deadline = Deadline::after(timeout)?;
         let messages = messages.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-        let sources = messages.iter().map(Source::of).collect::<PyResult<Vec<_>>>()?;
-        sources.iter().try_for_each(|source| self.check_frame(py, source))?;
-        let none = Beside { tag: 0, meta: Vec::new() };
+        let messages = messages.iter().map(|data| self.import(data)).collect::<PyResult<Vec<_>>>()?;
         let mut written = 0;
-        let try_rest = |hold: &mut Hold<'_, Outbox>| {
-            while let Some(source) = sources.get(written) {
-                if attempt(py, hold, source.bytes(), &none)?.is_none() {
+        self.cell.wait(py, deadline, |guard| {
+            while let Some(data) = messages.get(written) {
+                if attempt(guard, data.bytes(), &OwnedHeader::default())?.is_none() {
                     return Ok(None);
                 }
                 written += 1;
             }
             Ok(Some(()))
-        };
-        self.cell.wait(py, deadline, try_rest, |outbox, slice| outbox.writer.ready_within(slice))?;
+        })?;
         Ok(written)
     }
 
-    /// Room for a message, to be filled in place: a context that gives a numpy array, published at its end.
+    /// Claims room for a message that is filled in place: a context that gives a numpy array and
+    /// publishes it at the end.
     ///
-    /// `claim(shape, dtype)` gives an array, of the ring's frame without `dtype`; `claim(nbytes)` a `memoryview`. Waits for room
-    /// for at most `timeout` seconds, which also bound the wait at the end, if others took the room meanwhile. After an
-    /// exception nothing is published. In lossy rings and observed ones,
-    /// where others may be looking, and for small messages, the array is private memory, which is copied once.
+    /// `claim(shape, dtype)` gives an array, of the ring's frame if `dtype` is missing;
+    /// `claim(nbytes)` gives a `memoryview`. `timeout` limits the wait for room, in seconds; and
+    /// the wait at the end, if other writers took the room meanwhile. After an exception nothing is
+    /// published. In lossy or observed rings, where a reader may be reading, and for small
+    /// messages, the array is private memory, which is copied once.
     #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(
         &self,
@@ -235,46 +231,24 @@ impl Writer {
         tag: u64,
         timeout: Option<f64>,
     ) -> PyResult<Claim> {
-        let beside = Beside::of(meta, tag)?;
-        Claim::new(shape, dtype, self.frame.as_ref(), beside)?.begin(
-            py,
-            &self.cell,
-            self.claims_in_place,
-            Deadline::after(timeout)?,
-        )
+        let header = OwnedHeader::of(meta, tag)?;
+        let shape = crate::claim::ClaimShape::of(shape, dtype, self.frame.as_ref())?;
+        Claim::begin(py, shape, header, &self.cell, self.claims_in_place, Deadline::after(timeout)?)
     }
 
-    /// Waits until there is room, for at most `timeout` seconds; says whether there is.
+    /// Waits until there is room, for at most `timeout` seconds; returns whether there is.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let look =
-            |hold: &mut Hold<'_, Outbox>| Ok(hold.get().writer.ready_within(Duration::ZERO).then_some(()));
-        let ready = |outbox: &mut Outbox, slice| outbox.writer.ready_within(slice);
-        let waited = self.cell.wait(py, Deadline::after(timeout)?, look, ready)?;
-        Ok(waited.is_some())
+        self.cell.wait_ready(py, timeout)
     }
 
-    /// The sequence that is published next.
-    #[getter]
-    fn next_sequence(&self, py: Python<'_>) -> PyResult<u64> {
-        let hold = self.cell.hold(py, Deadline::after(None)?)?;
-        Ok(hold.expect("no deadline").get().writer.next_sequence())
-    }
-
-    /// How many calls found the ring full, whether or not they then waited.
-    #[getter]
-    fn refused(&self, py: Python<'_>) -> PyResult<u64> {
-        let hold = self.cell.hold(py, Deadline::after(None)?)?;
-        Ok(hold.expect("no deadline").get().writer.refused())
-    }
-
-    /// Whether this was closed.
+    /// Whether this object is closed.
     #[getter]
     pub(crate) fn closed(&self) -> bool {
         self.cell.is_closed()
     }
 
-    /// Leaves the ring. With a claim that is still open, when that one ends.
+    /// Leaves the ring. While a claim is open, leaving is deferred until the claim ends.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.cell.close(py)
     }
@@ -291,4 +265,12 @@ impl Writer {
     fn _forget(&self) {
         self.cell.forget();
     }
+}
+
+getters! {
+    Writer;
+    /// The sequence of the next message.
+    next_sequence: u64 = |outbox| outbox.writer.next_sequence();
+    /// How many calls found the ring full, whether or not they then waited.
+    refused: u64 = |outbox| outbox.writer.refused();
 }

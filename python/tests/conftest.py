@@ -1,4 +1,4 @@
-"""What all tests share: start methods, and that nothing is left behind."""
+"""Shared by all tests: start methods, and a check that no segment or descriptor is left behind."""
 
 import gc
 import multiprocessing
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# A shell that starts this in the background has it ignore Ctrl-C, and with it all that it starts.
+# A background job of a shell ignores SIGINT, and so do its children: restore the handler.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 START_METHODS = ["fork", "spawn", "forkserver"]
@@ -18,7 +18,7 @@ START_METHODS = ["fork", "spawn", "forkserver"]
 
 @pytest.fixture(params=START_METHODS)
 def context(request):
-    """Each way of starting a process."""
+    """Each start method."""
     return multiprocessing.get_context(request.param)
 
 
@@ -39,14 +39,14 @@ def descriptors():
 
 
 def wait_until_asleep(ring, role):
-    """Until somebody of that role sleeps, or has slept, and nobody else of it is there."""
+    """Waits until a participant of that role sleeps or has slept."""
     while not any(one.sleeps for one in ring.stats().of(role)):
         time.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """A test leaves neither segments nor descriptors: with the last object, they go."""
+    """A test leaves neither segments nor descriptors: they go with the last object."""
     yield
     # A failed test's traceback keeps its objects.
     sys.last_value = sys.last_traceback = None

@@ -1,7 +1,7 @@
-"""A program written for the package `ringbuffer`: the test that runs it changes its import, and nothing else.
+"""A program written for the package `ringbuffer`. The test that runs it changes only its import.
 
-Two writers and three readers in processes, started by the method that is its argument: records of ctypes, arrays of numpy,
-and errors that travel through a queue.
+Two writers and three readers in processes, started by the method in the argument; ctypes records, numpy
+arrays, and errors sent through a queue.
 """
 
 import ctypes

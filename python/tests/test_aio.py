@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 def run(main):
@@ -107,7 +107,7 @@ def test_other_tasks_get_their_turn_while_messages_keep_coming():
 
 
 def test_a_stream_goes_on_in_the_next_loop():
-    """Fails if the thread that waits ends with the loop for which it waited."""
+    """Fails if the waiting thread ends with the event loop that requested the wait."""
 
     async def give_up(messages):
         with pytest.raises(asyncio.TimeoutError):
@@ -128,7 +128,7 @@ def test_a_stream_goes_on_in_the_next_loop():
 
 
 def test_two_tasks_may_share_a_stream_and_both_learn_of_its_end():
-    """Fails if the second task's wait takes the place of the first one's."""
+    """Fails if the second task's wait replaces the first one's."""
 
     async def main(ring):
         with ring.reader() as reader:
@@ -150,17 +150,17 @@ def test_two_tasks_may_share_a_stream_and_both_learn_of_its_end():
 
 
 def test_a_writers_death_reaches_the_task(context):
-    """Fails if it is taken for the end of the stream."""
+    """Fails if `PeerDied` is treated as the end of the stream."""
 
     async def main(messages):
         with pytest.raises(seqring.PeerDied) as caught:
             await anext(messages)
-        assert [message async for message in messages] == []  # Told once.
+        assert [message async for message in messages] == []  # Reported once.
         return caught.value.pid
 
     with seqring.Ring.create(4, 8) as ring, ring.reader() as reader:
         ready = context.Event()
-        process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+        process = context.Process(target=process_targets.hang_with, args=(ring.writer, ready))
         process.start()
         ready.wait()
         process.kill()

@@ -6,7 +6,7 @@ import multiprocessing.context
 import os
 import threading
 
-import makers
+import pipeline_roles
 import numpy
 import pytest
 import seqring
@@ -51,11 +51,11 @@ def context(request):
     return request.param
 
 
-def iterator(commander=None, producer=makers.CompatFilling, *, shapes=SHAPES, context="fork", **options):
+def iterator(commander=None, producer=pipeline_roles.CompatFilling, *, shapes=SHAPES, context="fork", **options):
     options = {"cpus": 2, "deterministic": True, "buffer_dtype": numpy.uint8, **options}
     return buffer_iterator_factory(
         buffer_shapes=shapes,
-        commander=commander or makers.CompatCounting(),
+        commander=commander or pipeline_roles.CompatCounting(),
         producer=producer(shapes),
         context=context,
         **options,
@@ -80,7 +80,7 @@ def test_items_come_in_the_order_of_the_messages(context):
 
 
 def test_without_determinism_items_come_once_each(context):
-    items = iterator(makers.CompatCounting(40), context=context, deterministic=False)
+    items = iterator(pipeline_roles.CompatCounting(40), context=context, deterministic=False)
     assert sorted(number_of(data) for data in items) == list(range(40))
     items.stop()
 
@@ -93,8 +93,8 @@ def test_a_factory_of_ones_own(context):
     factory = BufferFactory(
         buffer_system=system,
         buffer_info=info,
-        commander=makers.CompatCounting(),
-        producer=makers.CompatFilling(SHAPES),
+        commander=pipeline_roles.CompatCounting(),
+        producer=pipeline_roles.CompatFilling(SHAPES),
     )
     assert factory.buffer_system is system and len(factory.buffer_memories) == 2
     with BufferIterator(buffer_factory=factory) as items:
@@ -105,8 +105,8 @@ def test_a_context_is_a_word_or_an_object():
     for context in ["fork", multiprocessing.get_context("fork"), multiprocessing.context.ForkContext()]:
         factory = create_buffer_factory(
             cpus=1,
-            batch_commander=makers.CompatCounting(),
-            batch_producer=makers.CompatFilling(SHAPES),
+            batch_commander=pipeline_roles.CompatCounting(),
+            batch_producer=pipeline_roles.CompatFilling(SHAPES),
             context=context,
             deterministic=False,
             buffer_shapes=SHAPES,
@@ -192,7 +192,7 @@ def test_buffers_can_be_taken_and_freed_one_by_one():
 
 
 class Batches(BufferIterator):
-    """As users of the package write it."""
+    """A user's class derived from `BufferIterator`."""
 
     def __init__(self, size, *args, info_queue=None, **kwargs):
         self._size = size
@@ -213,7 +213,7 @@ class Batches(BufferIterator):
 
 def test_an_iterator_may_be_subclassed_and_gets_its_arguments_through_the_factory(context):
     queue = multiprocessing.get_context(context).Queue()
-    commander = makers.CompatCounting(info_queue=queue)
+    commander = pipeline_roles.CompatCounting(info_queue=queue)
     with iterator(commander, context=context, buffer_iterator_class=Batches, size=5, info_queue=queue) as batches:
         assert len(batches) == 5
         for epoch in range(3):
@@ -221,10 +221,10 @@ def test_an_iterator_may_be_subclassed_and_gets_its_arguments_through_the_factor
             assert got == [(n, n, n) for n in range(5 * epoch, 5 * epoch + 5)]
 
 
-@pytest.mark.parametrize("producer", [makers.CompatBare, makers.CompatStacked, makers.CompatFilling])
+@pytest.mark.parametrize("producer", [pipeline_roles.CompatBare, pipeline_roles.CompatStacked, pipeline_roles.CompatFilling])
 @pytest.mark.parametrize("shape", [(2, 8, 3), (1, 8, 3)])
 def test_one_shape_may_be_returned_in_each_documented_form(producer, shape):
-    if producer is makers.CompatStacked and shape[0] != 1:
+    if producer is pipeline_roles.CompatStacked and shape[0] != 1:
         pytest.skip("a stack of one is for shapes of one")
     with iterator(producer=producer, shapes=(shape,)) as items:
         for expected in range(10):
@@ -242,7 +242,7 @@ def test_arrays_are_the_consumers_own():
         assert (data[0][0] == 77).all() and (data[0][1] == number).all() and (data[1] == number).all()
 
 
-@pytest.mark.parametrize("commander", [makers.CompatCounting(10), makers.CompatStopping()])
+@pytest.mark.parametrize("commander", [pipeline_roles.CompatCounting(10), pipeline_roles.CompatStopping()])
 def test_a_commander_may_end_the_iteration(commander):
     with iterator(commander) as items:
         assert [number_of(data) for data in items] == list(range(10))
@@ -261,16 +261,16 @@ def failure_of(items):
 @pytest.mark.parametrize(
     ("producer", "kind", "message"),
     [
-        (makers.CompatRaises, errors.ItemFailed, "ValueError: no 7 today"),
-        (makers.CompatKilled, errors.WorkerDied, "SIGKILL"),
-        (makers.CompatWrongShape, errors.ItemFailed, "array 0 was made as"),
-        (makers.CompatTooLarge, errors.ItemFailed, "values that uint32 does not have"),
-        (makers.CompatTooFew, errors.ItemFailed, "0 arrays were made, and there are 2 shapes"),
+        (pipeline_roles.CompatRaises, errors.ItemFailed, "ValueError: no 7 today"),
+        (pipeline_roles.CompatKilled, errors.WorkerDied, "SIGKILL"),
+        (pipeline_roles.CompatWrongShape, errors.ItemFailed, "array 0 has the shape"),
+        (pipeline_roles.CompatTooLarge, errors.ItemFailed, "values that uint32 cannot represent"),
+        (pipeline_roles.CompatTooFew, errors.ItemFailed, "returned 0 arrays for 2 shapes"),
     ],
 )
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_what_hung_or_went_wrong_unseen_is_an_error_with_its_number(context, producer, kind, message, deterministic):
-    # Others go on until it is seen that a process has ended: the numbers have room.
+    # The other workers continue until the death is noticed: allow for more numbers.
     options = {"deterministic": deterministic, "buffer_dtype": numpy.uint32}
     numbers, error = failure_of(iterator(producer=producer, context=context, **options))
     assert 7 not in numbers and (not deterministic or numbers == list(range(7))[: len(numbers)])
@@ -278,30 +278,30 @@ def test_what_hung_or_went_wrong_unseen_is_an_error_with_its_number(context, pro
 
 
 def test_a_commander_that_raises_is_an_error(context):
-    numbers, error = failure_of(iterator(makers.CompatRaising(), context=context))
+    numbers, error = failure_of(iterator(pipeline_roles.CompatRaising(), context=context))
     assert numbers == list(range(7))
     assert isinstance(error, errors.CommanderFailed) and "out of ideas" in str(error)
 
 
 def test_a_build_that_raises_is_an_error_and_stops(context):
-    numbers, error = failure_of(iterator(producer=makers.CompatNotBuilt, context=context))
+    numbers, error = failure_of(iterator(producer=pipeline_roles.CompatNotBuilt, context=context))
     assert numbers == [] and isinstance(error, errors.BuildFailed) and "no model file" in str(error)
 
 
-@pytest.mark.parametrize("producer", [makers.CompatHangs, makers.CompatBuildHangs])
+@pytest.mark.parametrize("producer", [pipeline_roles.CompatHangs, pipeline_roles.CompatBuildHangs])
 def test_what_hangs_can_be_stopped_and_given_a_time(producer):
     system = BufferSystem(cpus=2, context=multiprocessing.get_context("fork"))
     info = BufferInfo(shapes=SHAPES, count=8)
-    factory = BufferFactory(system, info, makers.CompatCounting(), producer(SHAPES))
+    factory = BufferFactory(system, info, pipeline_roles.CompatCounting(), producer(SHAPES))
     with BufferIterator(factory, timeout=0.3) as items, pytest.raises(seqring.TimedOut):
         while True:
             next(items)
-    factory = BufferFactory(system, info, makers.CompatCounting(), producer(SHAPES), produce_timeout=1)
+    factory = BufferFactory(system, info, pipeline_roles.CompatCounting(), producer(SHAPES), produce_timeout=1)
     _, error = failure_of(BufferIterator(factory))
     assert isinstance(error, (errors.ItemTimedOut, errors.BuildFailed))
 
 
-def test_buffers_that_nobody_frees_are_an_error_and_can_be_freed():
+def test_buffers_that_are_not_freed_are_an_error_and_can_be_freed():
     items = iterator(buffer_iterator_class=BufferIterator, auto_free_buffer=False)
     with items:
         kept = [next(items) for _ in range(8)]
@@ -328,5 +328,5 @@ def test_few_descriptors_are_open():
     before = len(os.listdir("/proc/self/fd"))
     with iterator(cpus=8) as items:
         next(items)
-        # Two of each process are multiprocessing's.
+        # Two of each process belong to multiprocessing.
         assert len(os.listdir("/proc/self/fd")) - before <= 4 + 2 * 9

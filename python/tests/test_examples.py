@@ -1,4 +1,4 @@
-"""The examples run to their ends, and say what they should."""
+"""Each example runs to its end and prints the expected text."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def test_pictures_are_augmented_in_order():
 @pytest.mark.parametrize("arguments", [["fork"], ["spawn"], ["fork", "--unordered"], ["spawn", "--unordered"]])
 def test_a_program_for_concurrentbuffer_runs_with_its_imports_changed(arguments):
     said = run("segmentation.py", *arguments)
-    # Out of order, which 20 batches come first is not the same each time.
+    # Unordered: which 20 batches come first varies.
     covered = r"\d+" if "--unordered" in arguments else "8"
     assert re.fullmatch(rf"20 batches of 12 pictures, discs on {covered}% of them\n", said)
 

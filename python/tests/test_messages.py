@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import pickle
 import queue
 import signal
 import threading
@@ -11,7 +10,7 @@ import threading
 import numpy
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def test_elements_that_no_format_describes_are_frames_by_size_and_shape():
 
 
 def test_frames_have_the_rings_element_type_in_this_machines_byte_order():
-    """Fails if a format that is not known is taken for whatever has its size."""
+    """Fails if an unknown format is accepted because its size matches."""
     with seqring.Ring.create(4, shape=(2, 3), dtype="int32") as ring, ring.writer() as writer:
         for bad in (">i4", "<u4", "<f4", "S4", [("a", "i2"), ("b", "i2")]):
             with pytest.raises(seqring.FrameMismatch, match="int32"):
@@ -69,7 +68,7 @@ def test_frames_of_every_element_type_are_accepted(dtype):
     array = numpy.arange(6).reshape(2, 3).astype(dtype)
     formats = [array, memoryview(array)]
     if dtype not in ("f2", "c8", "c16"):
-        formats.append(numpy.ctypeslib.as_ctypes(array))  # These say "<".
+        formats.append(numpy.ctypeslib.as_ctypes(array))  # These formats start with "<".
     with seqring.Ring.create(4, shape=(2, 3), dtype=array.dtype) as ring:
         with ring.reader() as reader, ring.writer() as writer:
             for same in formats:
@@ -109,7 +108,7 @@ def test_a_single_element_is_a_frame_without_extents():
 OBJECTS = {
     "array": lambda: numpy.array([object(), "text"], object),
     "fields": lambda: numpy.zeros(2, [("number", "i8"), ("any", object)]),
-    # Without a format for the date, there is none for the object.
+    # The date has no format, so the whole array has none.
     "fields without a format": lambda: numpy.zeros(2, [("date", "datetime64[s]"), ("any", object)]),
     "ctypes": lambda: (ctypes.py_object * 2)(1, "text"),
     "memoryview": lambda: memoryview(numpy.array([object(), "text"], object)),
@@ -118,7 +117,7 @@ OBJECTS = {
 
 @pytest.mark.parametrize("what", OBJECTS)
 def test_objects_are_no_messages_and_are_not_written_over(ring, what):
-    """Fails, or crashes, if addresses of objects are taken for data."""
+    """Fails, or crashes, if addresses of objects are treated as data."""
     objects = OBJECTS[what]()
     shown = lambda: repr(list(getattr(objects, "obj", objects)))  # noqa: E731
     before = shown()
@@ -160,7 +159,7 @@ def test_structures_go_there_and_back(ring):
 
     with ring.reader() as reader, ring.writer() as writer:
         writer.write(Point(3, 0.5))
-        point = Point.from_buffer(reader.read())  # Needs a buffer that can be written to.
+        point = Point.from_buffer(reader.read())  # Needs a writable buffer.
         assert (point.x, point.y) == (3, 0.5)
 
 
@@ -196,7 +195,7 @@ def test_try_forms_return_none_where_there_is_nothing_to_do(ring):
         assert reader.lag == 4
 
 
-def test_timeouts_say_whom_they_waited_for(ring):
+def test_timeouts_name_the_process_they_waited_for(ring):
     with ring.reader() as reader, ring.writer() as writer:
         with pytest.raises(seqring.TimedOut) as caught:
             reader.read(timeout=0.01)
@@ -240,8 +239,8 @@ def test_batches_take_what_is_there(ring):
 
 
 @pytest.mark.parametrize("how", ["reader", "view", "observer", "taker", "taken view"])
-def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, how):
-    """Fails if the batch swallows it: the ring tells of a death once."""
+def test_a_writer_that_died_after_a_batch_is_reported_by_the_next_call(context, how):
+    """Fails if a batch loses the death: the ring reports it once."""
     takes = how in ("taker", "taken view")
     options = {"delivery": "queue"} if takes else {"observers": True}
     with contextlib.ExitStack() as stack:
@@ -250,12 +249,12 @@ def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, h
         source = stack.enter_context(seqring.Observer.open(ring.name) if how == "observer" else join())
         with join() as witness:
             ready = context.Event()
-            process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+            process = context.Process(target=process_targets.hang_with, args=(ring.writer, ready))
             process.start()
             ready.wait()
             os.kill(process.pid, signal.SIGKILL)
             process.join()
-            with pytest.raises(seqring.PeerDied):  # So it is known before the batch.
+            with pytest.raises(seqring.PeerDied):  # The death is known before the batch.
                 witness.take(timeout=60) if takes else witness.read(timeout=60)
         writer = stack.enter_context(ring.writer())
         writer.write_batch([b"1", b"2", b"3"])
@@ -272,13 +271,13 @@ def test_a_writer_that_died_after_a_batch_is_told_of_by_the_next_call(context, h
 
 
 def test_a_wait_without_time_is_a_look(ring):
-    """Fails if a wait that may not wait does not look either."""
+    """Fails if a wait with timeout 0 does not check at all."""
     with seqring.Ring.create(4, 64, delivery="queue") as tasks, tasks.taker() as taker, tasks.writer() as writer:
         assert taker.try_take() is None and not taker.wait(0)
         writer.write(b"x")
         assert taker.wait(0) and taker.take() == b"x" and not taker.wait(0)
         writer.close()
-        assert taker.wait(0), "the end is something to be told"
+        assert taker.wait(0), "the end of the stream counts as ready"
     with ring.reader() as reader, ring.writer() as writer:
         assert reader.try_read() is None and not reader.wait(0)
         for _ in range(4):
@@ -308,7 +307,7 @@ def test_metadata_and_tags_go_with_their_message():
                 writer.write(b"d", meta=object())
 
 
-def test_a_slow_reader_of_a_lossy_ring_is_told_exactly_what_it_lost():
+def test_a_slow_reader_of_a_lossy_ring_learns_exactly_what_it_lost():
     with seqring.Ring.create(4, 8, delivery="lossy") as ring:
         with ring.reader() as reader, ring.reader(skip_lost=True) as careless, ring.writer() as writer:
             for n in range(11):
@@ -321,7 +320,7 @@ def test_a_slow_reader_of_a_lossy_ring_is_told_exactly_what_it_lost():
             assert careless.lost == caught.value.missed
 
 
-def test_who_skips_to_the_latest_message_reads_that_and_lost_none(ring):
+def test_a_reader_that_skips_to_the_latest_message_reads_that_and_lost_none(ring):
     with ring.reader() as reader, ring.writer() as writer:
         assert reader.skip_to_latest() == 0
         for n in range(3):
@@ -330,7 +329,7 @@ def test_who_skips_to_the_latest_message_reads_that_and_lost_none(ring):
         assert (reader.read(), reader.skip_to_latest(), reader.lost) == (b"\2", 0, 0)
 
 
-def test_readers_start_where_they_are_told(ring):
+def test_readers_start_where_requested(ring):
     with ring.writer() as writer:
         for n in range(3):
             writer.write(bytes([n]))
@@ -362,7 +361,7 @@ def test_many_writers_are_in_one_order_for_all_readers():
                 for n in range(500):
                     writer.write(bytes([number]) + n.to_bytes(4, "little"), timeout=60)
 
-        keep = ring.writer()  # The stream goes on until all were there.
+        keep = ring.writer()  # The stream continues until all have read.
         threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
         got = [[] for _ in readers]
         readings = [
@@ -429,67 +428,3 @@ def test_others_run_while_one_waits(ring):
         assert reader.read(timeout=60) == b"from another thread"
         timer.join()
         thread.join()
-
-
-def test_a_parked_reader_is_taken_up_where_it_was(ring):
-    with ring.writer() as writer:
-        reader = ring.reader()
-        writer.write(b"one")
-        parked = reader.park()
-        assert reader.closed
-        writer.write(b"two")
-        with ring.resume(parked.ticket) as resumed:
-            assert resumed.read_batch(9) == [b"one", b"two"]
-            with pytest.raises(seqring.JoinError):
-                ring.resume(parked.ticket)
-
-
-def test_names_are_found_refused_and_removed():
-    name = f"py-{os.getpid()}-named"
-    with seqring.Ring.create(2, 8, name=name) as ring:
-        with pytest.raises(seqring.RingExists) as caught:
-            seqring.Ring.create(2, 8, name=name)
-        assert isinstance(caught.value, FileExistsError)
-        with seqring.Ring.open(name) as other:
-            assert (other.slots, other.slot_bytes, other.path) == (2, 8, ring.path)
-    with pytest.raises(seqring.RingNotFound) as caught:
-        seqring.Ring.open(name)
-    assert isinstance(caught.value, FileNotFoundError)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"slots": 0, "slot_bytes": 8},
-        {"slots": 1},
-        {"slots": 1, "slot_bytes": 8, "delivery": "sometimes"},
-        {"slots": 1, "slot_bytes": 8, "name": "a/b"},
-        {"slots": 1, "shape": (2,), "dtype": "float12"},
-        {"slots": 1, "slot_bytes": 3, "shape": (2,), "dtype": "int16"},
-        {"slots": 1, "slot_bytes": 8, "shape": (2,)},
-    ],
-)
-def test_a_ring_that_cannot_be_is_refused(bad):
-    with pytest.raises(ValueError):
-        seqring.Ring.create(**bad)
-
-
-def test_a_ring_that_does_not_fit_is_refused_with_the_sizes():
-    with pytest.raises(seqring.NoSpace, match="bytes"):
-        seqring.Ring.create(1 << 20, 1 << 30)
-
-
-def test_errors_pickle_with_what_they_carry():
-    error = pickle.loads(pickle.dumps(seqring.TimedOut("room", "reader", 5, 9)))
-    assert (error.role, error.pid, error.lag) == ("reader", 5, 9)
-    assert pickle.loads(pickle.dumps(seqring.Lagged(3))).missed == 3
-
-
-def test_words_are_shared_and_bounded():
-    with seqring.Ring.create(1, 8, words=4) as ring, seqring.Ring.open(ring.name) as other:
-        ring.words.write(1, b"0123456789")
-        assert other.words.read(1, 10) == b"0123456789"
-        assert ring.words.add(3, -1) == 0 and other.words.load(3) == 2**64 - 1
-        for bad in (lambda: ring.words.load(4), lambda: ring.words.read(3, 9), lambda: ring.words.write(4, b"x")):
-            with pytest.raises(IndexError):
-                bad()

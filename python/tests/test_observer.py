@@ -1,4 +1,4 @@
-"""`Observer`: reading along without taking part."""
+"""`Observer`: reading without registering."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ import threading
 import numpy
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 @pytest.fixture(params=["gated", "lossy"])
@@ -33,7 +33,7 @@ def test_it_sees_what_is_there_and_the_end(ring):
         assert list(observer) == []
 
 
-def test_nobody_notices_it_and_it_is_told_what_it_lost(ring):
+def test_it_is_unseen_and_learns_what_it_lost(ring):
     with seqring.Observer.open(ring.name) as observer, ring.writer() as writer:
         for n in range(20):
             assert writer.try_write(bytes([n])) == n
@@ -46,7 +46,7 @@ def test_nobody_notices_it_and_it_is_told_what_it_lost(ring):
         assert (observer.skip_to_latest(), observer.read()) == (19 - position, bytes([19]))
 
 
-def test_a_claim_is_private_where_somebody_may_look(ring):
+def test_a_claim_is_private_where_a_reader_may_read(ring):
     with seqring.Observer.open(ring.name) as observer, ring.writer() as writer:
         with writer.claim(8) as room:
             room[:] = b"12345678"
@@ -56,7 +56,7 @@ def test_a_claim_is_private_where_somebody_may_look(ring):
 
 def test_it_waits_for_another_process(context, ring):
     with seqring.Observer.open(ring.name) as observer:
-        process = context.Process(target=workers.write_numbers, args=(ring, 1))
+        process = context.Process(target=process_targets.write_numbers, args=(ring, 1))
         process.start()
         assert observer.wait(timeout=60)
         assert observer.read() == bytes(8)
@@ -79,11 +79,11 @@ def test_closing_it_ends_a_wait_in_another_thread(ring):
 
 
 @pytest.mark.parametrize("options", [{}, {"delivery": "queue", "observers": True}])
-def test_rings_that_expect_nobody_are_not_observed(options):
+def test_rings_that_expect_no_observer_are_not_observed(options):
     with seqring.Ring.create(4, 64, **options) as ring, pytest.raises(seqring.Corrupt, match="observe"):
         seqring.Observer.open(ring.name)
     with pytest.raises(seqring.RingNotFound):
-        seqring.Observer.open("nobody-has-this-name")
+        seqring.Observer.open("no-ring-of-this-name")
 
 
 def test_arrays_of_frames_are_read_into(tmp_path):
@@ -99,7 +99,7 @@ def test_an_event_loop_reads_along(ring):
         return [bytes(message) async for message in observer.aio()]
 
     with seqring.Observer.open(ring.name) as observer:
-        thread = threading.Timer(0.05, workers.write_numbers, (ring, 3))
+        thread = threading.Timer(0.05, process_targets.write_numbers, (ring, 3))
         thread.start()
         assert asyncio.run(read(observer)) == [n.to_bytes(8, "little") for n in range(3)]
         thread.join()

@@ -1,4 +1,4 @@
-"""What `Ring.create` can be asked for beside the usual."""
+"""The less common options of `Ring.create`."""
 
 import multiprocessing
 import pickle
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import seqring
-import workers
+import process_targets
 
 
 def test_a_ring_on_the_heap_is_for_threads():
@@ -18,7 +18,7 @@ def test_a_ring_on_the_heap_is_for_threads():
         with pytest.raises(TypeError, match="shared=False"):
             pickle.dumps(ring)
         with ring.reader() as reader:
-            thread = threading.Thread(target=workers.write_numbers, args=(ring, 100))
+            thread = threading.Thread(target=process_targets.write_numbers, args=(ring, 100))
             thread.start()
             assert [int.from_bytes(message, "little") for message in reader] == list(range(100))
             thread.join()
@@ -65,7 +65,7 @@ def test_a_dead_takers_message_goes_where_it_should(context, unfinished, left):
     with seqring.Ring.create(2, 64, delivery="queue", unfinished=unfinished) as ring, ring.writer() as writer:
         writer.write(b"task")
         ready = context.Event()
-        process = context.Process(target=workers.hold_taken, args=(ring, ready))
+        process = context.Process(target=process_targets.hold_taken, args=(ring, ready))
         process.start()
         ready.wait()
         process.kill()
@@ -82,7 +82,7 @@ def test_words_wake_those_who_wait_for_them(context):
         words = ring.words
         seen = words.notified(0)
         assert not words.wait(0, seen, timeout=0.01)
-        process = context.Process(target=workers.notify, args=(ring,))
+        process = context.Process(target=process_targets.notify, args=(ring,))
         process.start()
         assert words.wait(0, seen, timeout=60)
         assert words.load(1) == 5, "what was done before is seen"

@@ -86,7 +86,7 @@ def test_the_command_looks_at_rings_of_python():
 
 
 def test_what_cannot_be_closed_at_the_end_keeps_nothing_else_open():
-    """Fails if the first one that raises is the last one that is closed."""
+    """Fails if an error in one `close` prevents the others."""
     program = """
 from seqring import _lifetime
 class Thing:
@@ -97,7 +97,7 @@ class Thing:
         pass
 things = [Thing(), Thing(), Thing()]
 for thing in things:
-    _lifetime.watch(thing)
+    _lifetime.register(thing)
 try:
     _lifetime._close_all()
 except OSError as error:

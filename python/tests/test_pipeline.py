@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-import makers
+import pipeline_roles
 import numpy
 import pytest
 import seqring
@@ -17,11 +17,11 @@ METHODS = ["fork", "spawn", "forkserver", "threads"]
 
 def pipeline(commander, producer, **options):
     options = {"producers": 2, "start_method": "fork", "timeout": 60, **options}
-    return seqring.Pipeline(commander, producer, shapes=makers.SHAPES, dtypes=makers.DTYPES, **options)
+    return seqring.Pipeline(commander, producer, shapes=pipeline_roles.SHAPES, dtypes=pipeline_roles.DTYPES, **options)
 
 
 def number_of(arrays):
-    """The number that an item of `makers` is made of, if it is whole."""
+    """The number in an item of `pipeline_roles`, after a check that the item is whole."""
     number = int(arrays[1][0])
     assert (arrays[0] == number % 256).all() and (arrays[1] == number).all()
     assert arrays[0].shape == (4, 3) and arrays[0].dtype == "uint8" and arrays[1].dtype == "int64"
@@ -29,12 +29,12 @@ def number_of(arrays):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("producer", [makers.Filling, makers.Returning])
+@pytest.mark.parametrize("producer", [pipeline_roles.Filling, pipeline_roles.Returning])
 def test_items_come_in_the_order_of_the_messages(method, producer):
-    with pipeline(makers.Counting(200), producer(), start_method=method) as items:
+    with pipeline(pipeline_roles.Counting(200), producer(), start_method=method) as items:
         for expected, (arrays, meta) in enumerate(items):
             assert number_of(arrays) == expected == items.number
-            if producer is makers.Filling:
+            if producer is pipeline_roles.Filling:
                 assert meta["number"] == expected
                 assert (meta["pid"] == os.getpid()) == (method == "threads")
         assert items.number == 199
@@ -43,20 +43,20 @@ def test_items_come_in_the_order_of_the_messages(method, producer):
 
 def test_items_come_in_order_from_producers_of_any_speed_that_fail_now_and_then():
     with pipeline(
-        makers.Counting(300), makers.Uneven(), producers=4, in_flight=16, on_failure="retry"
+        pipeline_roles.Counting(300), pipeline_roles.Uneven(), producers=4, in_flight=16, on_failure="retry"
     ) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(300))
 
 
 def test_unordered_items_come_once_each():
-    with pipeline(makers.Counting(300), makers.Uneven(), producers=4, ordered=False, on_failure="retry") as items:
+    with pipeline(pipeline_roles.Counting(300), pipeline_roles.Uneven(), producers=4, ordered=False, on_failure="retry") as items:
         assert sorted(number_of(arrays) for arrays, _ in items) == list(range(300))
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("make", [makers.fill, makers.returned])
+@pytest.mark.parametrize("make", [pipeline_roles.fill, pipeline_roles.returned])
 def test_a_source_is_any_iterable_and_a_producer_any_function(method, make):
-    # A generator stays in this process; so would a data loader.
+    # A generator stays in this process, as a data loader would.
     source = (number for number in range(50))
     with pipeline(source, make, start_method=method) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(50))
@@ -82,12 +82,12 @@ def test_one_array_is_returned_as_itself_and_structured_elements_are_elements():
 
 
 def test_items_are_the_consumers_own_for_as_long_as_it_likes():
-    with pipeline(makers.Counting(50), makers.Filling(), held_items=3) as items:
+    with pipeline(pipeline_roles.Counting(50), pipeline_roles.Filling(), held_items=3) as items:
         kept = []
         for arrays, _ in items:
             kept.append(arrays)
             arrays[1][0] += 1000
-        assert items.figures().copied == 47  # The last one kept was the fourth that was held.
+        assert items.figures().copied == 47  # The last kept item was the fourth held one.
     items = None
     for number, arrays in enumerate(kept):
         assert arrays[1].tolist() == [number + 1000, number]
@@ -95,14 +95,14 @@ def test_items_are_the_consumers_own_for_as_long_as_it_likes():
 
 
 def test_memory_is_used_again_once_the_last_array_is_gone():
-    with pipeline(makers.Counting(50), makers.Filling(), held_items=2) as items:
+    with pipeline(pipeline_roles.Counting(50), pipeline_roles.Filling(), held_items=2) as items:
         for arrays, _ in items:
             pass
         assert items.figures().copied == 0
 
 
 def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
-    """Fails if one finds all items held while another makes a copy of the last."""
+    """Fails if a thread finds all items held while another copies the last."""
 
     def make(message, out):
         out[0][...] = message % 256
@@ -128,7 +128,7 @@ def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
 
 
 def test_arrays_that_a_producer_keeps_are_read_only():
-    with pipeline(makers.Counting(50), makers.Keeping(), producers=1) as items:
+    with pipeline(pipeline_roles.Counting(50), pipeline_roles.Keeping(), producers=1) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(50))
 
 
@@ -141,14 +141,14 @@ def test_metadata_are_bytes_or_json_or_nothing():
 
 
 def test_no_more_messages_are_issued_than_may_be_in_flight():
-    with pipeline(makers.Counting(), makers.Filling(), in_flight=3) as items:
+    with pipeline(pipeline_roles.Counting(), pipeline_roles.Filling(), in_flight=3) as items:
         for taken in range(1, 100):
             next(items)
             assert items.figures().issued <= taken + 3
 
 
 def test_figures_say_who_made_how_much():
-    with pipeline(makers.Counting(100), makers.Filling()) as items:
+    with pipeline(pipeline_roles.Counting(100), pipeline_roles.Filling()) as items:
         list(items)
         figures = items.figures()
     assert (figures.issued, figures.done, figures.in_flight) == (100, 100, 0)
@@ -156,7 +156,7 @@ def test_figures_say_who_made_how_much():
     assert all(producer.busy >= 0 and producer.failed == 0 for producer in figures.producers)
 
 
-def test_a_bar_is_told_of_every_item():
+def test_a_bar_is_reported_of_every_item():
     class Bar:
         made = []
 
@@ -171,9 +171,9 @@ def test_a_bar_is_told_of_every_item():
             self.closed = True
 
     given = Bar(None)
-    with pipeline(makers.Counting(10), makers.Filling(), progress=Bar) as items:
+    with pipeline(pipeline_roles.Counting(10), pipeline_roles.Filling(), progress=Bar) as items:
         list(items)
-    with pipeline(makers.Counting(10), makers.Filling(), progress=given) as items:
+    with pipeline(pipeline_roles.Counting(10), pipeline_roles.Filling(), progress=given) as items:
         list(items)
     assert [(bar.total, bar.count, bar.closed) for bar in Bar.made] == [(None, 10, False), (10, 10, True)]
 
@@ -189,7 +189,7 @@ def test_asyncio_gets_items_and_goes_on_meanwhile():
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        with pipeline(makers.Counting(60), makers.Uneven(), on_failure="retry") as items:
+        with pipeline(pipeline_roles.Counting(60), pipeline_roles.Uneven(), on_failure="retry") as items:
             numbers = [number_of(arrays) async for arrays, _ in items]
         ticking.cancel()
         return numbers, ticks
@@ -204,7 +204,7 @@ def test_a_task_that_is_cancelled_while_it_waits_loses_nothing():
     def make(message, out):
         if message == 3:
             gate.wait(60)
-        makers.fill(message, out)
+        pipeline_roles.fill(message, out)
 
     async def main():
         with pipeline(range(6), make, start_method="threads") as items:
@@ -218,14 +218,14 @@ def test_a_task_that_is_cancelled_while_it_waits_loses_nothing():
 
 
 def test_other_tasks_run_after_an_item_was_skipped():
-    """Fails if the loop's own thread waits for the item after it."""
+    """Fails if the event loop's thread waits for the next item."""
     gate = threading.Event()
 
     def make(message, out):
         if message == 0:
             raise ValueError("not this one")
         gate.wait(60)
-        makers.fill(message, out)
+        pipeline_roles.fill(message, out)
 
     async def main():
         skipped = asyncio.Event()
@@ -249,7 +249,7 @@ def test_other_tasks_run_after_an_item_was_skipped():
 
 def test_a_tasks_wait_ends_in_time_and_may_go_on():
     async def main():
-        with pipeline(makers.CommanderSilent(), makers.Filling(), timeout=60) as items:
+        with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling(), timeout=60) as items:
             assert [number_of((await anext(items))[0]) for _ in range(7)] == list(range(7))
             items.timeout = 0.05
             for _ in range(3):
@@ -261,7 +261,7 @@ def test_a_tasks_wait_ends_in_time_and_may_go_on():
 
 def test_tasks_that_share_a_pipeline_get_each_item_once():
     async def main():
-        with pipeline(makers.Counting(60), makers.Filling()) as items:
+        with pipeline(pipeline_roles.Counting(60), pipeline_roles.Filling()) as items:
 
             async def take():
                 return [number_of(arrays) async for arrays, _ in items]
@@ -272,7 +272,7 @@ def test_tasks_that_share_a_pipeline_get_each_item_once():
 
 
 def test_a_wait_ends_in_time_and_may_go_on():
-    with pipeline(makers.CommanderSilent(), makers.Filling(), timeout=60) as items:
+    with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling(), timeout=60) as items:
         assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
         items.timeout = 0.05
         for _ in range(3):
@@ -293,7 +293,7 @@ with seqring.Pipeline(range(3), Producer(), shapes=(2,), start_method=METHOD) as
 
 
 def notebook(method):
-    """Runs a program that has no file, as a notebook has none."""
+    """Runs a program without a file, like a notebook."""
     program = NOTEBOOK.replace("METHOD", repr(method))
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
 
@@ -325,11 +325,11 @@ def test_what_is_defined_in_a_notebook_is_refused_where_it_cannot_go():
 )
 def test_what_cannot_be_is_refused(options, what):
     with pytest.raises(ValueError, match=what):
-        seqring.Pipeline(range(3), makers.returned, **{"shapes": (2,), "start_method": "fork", **options})
+        seqring.Pipeline(range(3), pipeline_roles.returned, **{"shapes": (2,), "start_method": "fork", **options})
 
 
 def test_a_pipeline_takes_next_to_nothing_while_nothing_is_to_be_done():
-    with pipeline(makers.CommanderSilent(), makers.Filling()) as items:
+    with pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling()) as items:
         for _ in range(7):
             next(items)
         before, began = time.process_time(), time.monotonic()

@@ -1,4 +1,4 @@
-"""Every way in which a pipeline fails: promptly, by name, and with nothing left behind."""
+"""Failures of pipelines: each is prompt, named, and leaves nothing behind."""
 
 import gc
 import multiprocessing
@@ -11,7 +11,7 @@ import time
 import weakref
 from pathlib import Path
 
-import makers
+import pipeline_roles
 import pytest
 import seqring
 from seqring.pipeline import (
@@ -22,7 +22,7 @@ from seqring.pipeline import (
     Stuck,
     WorkerDied,
 )
-from seqring.pipeline._starting import ProcessWorker, ThreadWorker
+from seqring.pipeline._spawner import ProcessWorker
 from test_pipeline import METHODS, number_of, pipeline
 
 PROCESSES = ["fork", "spawn", "forkserver"]
@@ -36,7 +36,7 @@ def no_process_is_left():
 
 
 def failure_of(items):
-    """The numbers that came before the error, and the error."""
+    """The numbers before the error, and the error."""
     numbers = []
     with pytest.raises(seqring.Error) as caught, items:
         for arrays, _ in items:
@@ -48,51 +48,51 @@ def failure_of(items):
 @pytest.mark.parametrize(
     ("producer", "message"),
     [
-        (makers.Raises, "ValueError: no 7 today"),
-        (makers.Exits, "SystemExit: 3"),
-        (makers.WrongShape, r"array 0 is \(4, 3\) of uint8, and \(4, 4\) of uint8 was made"),
-        (makers.WrongDtype, r"array 0 is \(4, 3\) of uint8, and \(4, 3\) of float32 was made"),
-        (makers.WrongCount, "an item has 2 arrays, and 4 were made"),
-        (makers.WrongAssignment, r"and \(4, 4\) of uint8 was made"),
-        (makers.LongMeta, "fit"),
+        (pipeline_roles.Raises, "ValueError: no 7 today"),
+        (pipeline_roles.Exits, "SystemExit: 3"),
+        (pipeline_roles.WrongShape, r"array 0 is \(4, 3\) of uint8, but the producer made \(4, 4\) of uint8"),
+        (pipeline_roles.WrongDtype, r"array 0 is \(4, 3\) of uint8, but the producer made \(4, 3\) of float32"),
+        (pipeline_roles.WrongCount, "an item has 2 arrays, but the producer returned 4"),
+        (pipeline_roles.WrongAssignment, r"made \(4, 4\) of uint8"),
+        (pipeline_roles.LongMeta, "fit"),
     ],
 )
 def test_what_a_producer_does_wrong_reaches_the_consumer_with_its_traceback(method, producer, message):
-    numbers, error = failure_of(pipeline(makers.Counting(), producer(), start_method=method))
+    numbers, error = failure_of(pipeline(pipeline_roles.Counting(), producer(), start_method=method))
     assert numbers == list(range(7))
     assert isinstance(error, ItemFailed) and (error.number, error.tries) == (7, 1)
     with pytest.raises(ItemFailed, match=message):
         raise error
-    if producer is makers.Raises:
-        assert "makers.py" in error.traceback and "in at" in error.traceback
+    if producer is pipeline_roles.Raises:
+        assert "pipeline_roles.py" in error.traceback and "in at" in error.traceback
 
 
 @pytest.mark.parametrize("method", PROCESSES)
 def test_a_producer_that_is_killed_is_named_with_its_item(method):
-    numbers, error = failure_of(pipeline(makers.Counting(), makers.Killed(), start_method=method))
-    assert numbers == list(range(7))[: len(numbers)]  # What is seen of it first is that its process ended.
+    numbers, error = failure_of(pipeline(pipeline_roles.Counting(), pipeline_roles.Killed(), start_method=method))
+    assert numbers == list(range(7))[: len(numbers)]  # Its process's end is noticed first.
     assert isinstance(error, WorkerDied) and error.number == 7 and "SIGKILL" in str(error)
 
 
 @pytest.mark.parametrize("method", PROCESSES)
 def test_a_producer_that_hangs_is_killed_when_its_time_is_over(method):
     numbers, error = failure_of(
-        pipeline(makers.Counting(), makers.Hangs(), start_method=method, produce_timeout=3)
+        pipeline(pipeline_roles.Counting(), pipeline_roles.Hangs(), start_method=method, produce_timeout=3)
     )
     assert numbers == list(range(7))[: len(numbers)]
     assert isinstance(error, ItemTimedOut) and isinstance(error, TimeoutError) and error.number == 7
 
 
 def time_for(producer):
-    return {"produce_timeout": 3} if producer is makers.Hangs else {}
+    return {"produce_timeout": 3} if producer is pipeline_roles.Hangs else {}
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize("producer", [makers.Raises, makers.Killed, makers.Hangs])
+@pytest.mark.parametrize("producer", [pipeline_roles.Raises, pipeline_roles.Killed, pipeline_roles.Hangs])
 def test_a_skipped_item_is_reported_and_the_others_come(producer, ordered):
     reported = []
     with pipeline(
-        makers.Counting(30), producer(), ordered=ordered, on_failure="skip", report=reported.append, **time_for(producer)
+        pipeline_roles.Counting(30), producer(), ordered=ordered, on_failure="skip", report=reported.append, **time_for(producer)
     ) as items:
         numbers = [number_of(arrays) for arrays, _ in items]
     assert sorted(numbers) == [number for number in range(30) if number != 7]
@@ -100,26 +100,26 @@ def test_a_skipped_item_is_reported_and_the_others_come(producer, ordered):
     assert [error.number for error in reported] == [7]
 
 
-@pytest.mark.parametrize("producer", [makers.Raises, makers.Killed, makers.Hangs])
+@pytest.mark.parametrize("producer", [pipeline_roles.Raises, pipeline_roles.Killed, pipeline_roles.Hangs])
 def test_a_failed_item_is_tried_again_and_not_more_often_than_said(producer):
     options = {"on_failure": "retry", "retries": 2, **time_for(producer)}
-    with pipeline(makers.Counting(30), producer(tries=2), **options) as items:
+    with pipeline(pipeline_roles.Counting(30), producer(tries=2), **options) as items:
         assert [number_of(arrays) for arrays, _ in items] == list(range(30))
-    numbers, error = failure_of(pipeline(makers.Counting(30), producer(tries=3), **options))
+    numbers, error = failure_of(pipeline(pipeline_roles.Counting(30), producer(tries=3), **options))
     assert numbers == list(range(7))[: len(numbers)] and error.number == 7
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_commander_that_raises_ends_it_after_the_items_before(method):
-    numbers, error = failure_of(pipeline(makers.CommanderRaises(), makers.Filling(), start_method=method))
+    numbers, error = failure_of(pipeline(pipeline_roles.CommanderRaises(), pipeline_roles.Filling(), start_method=method))
     assert numbers == list(range(7))
     assert isinstance(error, CommanderFailed) and error.number == 7
-    assert error.message == "ValueError: out of ideas" and "makers.py" in error.traceback
+    assert error.message == "ValueError: out of ideas" and "pipeline_roles.py" in error.traceback
 
 
 @pytest.mark.parametrize("method", PROCESSES)
 def test_a_commander_that_is_killed_is_named(method):
-    numbers, error = failure_of(pipeline(makers.CommanderKilled(), makers.Filling(), start_method=method))
+    numbers, error = failure_of(pipeline(pipeline_roles.CommanderKilled(), pipeline_roles.Filling(), start_method=method))
     assert numbers == list(range(len(numbers)))
     assert isinstance(error, WorkerDied) and "the commander" in str(error) and "SIGKILL" in str(error)
 
@@ -129,21 +129,21 @@ def test_a_source_that_raises_is_a_commander_that_raises():
         yield from range(5)
         raise ValueError("no more pages")
 
-    numbers, error = failure_of(pipeline(source(), makers.fill))
+    numbers, error = failure_of(pipeline(source(), pipeline_roles.fill))
     assert numbers == list(range(5)) and isinstance(error, CommanderFailed)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_message_that_is_too_long_is_refused_with_what_to_do(method):
-    _, error = failure_of(pipeline(makers.CommanderWordy(), makers.Filling(), start_method=method))
+    _, error = failure_of(pipeline(pipeline_roles.CommanderWordy(), pipeline_roles.Filling(), start_method=method))
     assert isinstance(error, CommanderFailed) and "message_bytes" in str(error)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_build_that_raises_is_told(method):
+def test_a_build_that_raises_is_reported(method):
     for commander, producer, worker in [
-        (makers.Counting(), makers.NotBuilt(), "producer"),
-        (makers.CommanderNotBuilt(), makers.Filling(), "the commander"),
+        (pipeline_roles.Counting(), pipeline_roles.NotBuilt(), "producer"),
+        (pipeline_roles.CommanderNotBuilt(), pipeline_roles.Filling(), "the commander"),
     ]:
         numbers, error = failure_of(pipeline(commander, producer, start_method=method))
         assert numbers == []
@@ -152,20 +152,20 @@ def test_a_build_that_raises_is_told(method):
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_what_cannot_be_unpickled_is_told(method):
-    numbers, error = failure_of(pipeline(makers.Counting(), makers.NotUnpickled(), start_method=method))
+def test_what_cannot_be_unpickled_is_reported(method):
+    numbers, error = failure_of(pipeline(pipeline_roles.Counting(), pipeline_roles.NotUnpickled(), start_method=method))
     assert numbers == [] and isinstance(error, BuildFailed)
     assert error.message == "RuntimeError: no such version" and "__setstate__" in error.traceback
 
 
-def test_what_does_not_pickle_is_told_at_the_start():
+def test_what_does_not_pickle_is_reported_at_the_start():
     with pytest.raises(seqring.pipeline.PipelineError, match="pickle"):
         pipeline(range(3), lambda message: None, start_method="spawn")
 
 
 UNGUARDED = """
 import seqring
-from makers import returned
+from pipeline_roles import returned
 with seqring.Pipeline(range(3), returned, shapes=[(4, 3), (2,)], dtypes=["u1", "i8"], start_method="spawn") as items:
     print(list(items))
 """
@@ -182,8 +182,8 @@ def test_a_program_that_starts_itself_anew_in_its_workers_ends(tmp_path):
 
 INTERRUPTED = """
 import sys
-import makers, seqring
-with seqring.Pipeline(makers.CommanderSilent(), makers.Filling(), shapes=makers.SHAPES, dtypes=makers.DTYPES,
+import pipeline_roles, seqring
+with seqring.Pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Filling(), shapes=pipeline_roles.SHAPES, dtypes=pipeline_roles.DTYPES,
                       start_method=sys.argv[1]) as items:
     for arrays, meta in items:
         if items.number == 6:
@@ -205,26 +205,26 @@ def test_ctrl_c_ends_the_wait_and_all_workers(method):
     assert not any(is_running(pid) for pid in workers)
 
 
-NOT_TOLD = """
+NOT_REPORTED = """
 import signal, sys
-import makers, seqring
+import pipeline_roles, seqring
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-items = seqring.Pipeline(makers.Counting(), makers.Killed(), shapes=makers.SHAPES, dtypes=makers.DTYPES,
+items = seqring.Pipeline(pipeline_roles.Counting(), pipeline_roles.Killed(), shapes=pipeline_roles.SHAPES, dtypes=pipeline_roles.DTYPES,
                          producers=2, start_method=sys.argv[1], timeout=60)
 try:
     for _ in items:
         pass
 except seqring.pipeline.WorkerDied as error:
-    print(error.number, "nobody knows how" in str(error) or "SIGKILL" in str(error))
+    print(error.number, "ended with an unknown status" in str(error) or "SIGKILL" in str(error))
 items.stop()
 """
 
 
 @pytest.mark.parametrize("method", PROCESSES)
-def test_a_death_of_which_the_system_does_not_tell_is_seen_all_the_same(method):
-    """Fails if the end of a process is known by its exit code alone."""
+def test_a_death_that_the_system_does_not_report_is_seen_all_the_same(method):
+    """Fails if the end of a process is detected only by its exit code."""
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    command = [sys.executable, "-c", NOT_TOLD, method]
+    command = [sys.executable, "-c", NOT_REPORTED, method]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert (done.stdout, done.returncode) == ("7 True\n", 0), done.stderr
 
@@ -252,15 +252,15 @@ def test_a_program_ends_whose_threads_do_not():
 
 
 @pytest.mark.parametrize("method", PROCESSES)
-def test_a_build_that_hangs_or_is_killed_is_told(method):
-    for producer in [makers.BuildHangs(), makers.BuildKilled()]:
-        numbers, error = failure_of(pipeline(makers.Counting(), producer, start_method=method, produce_timeout=2))
+def test_a_build_that_hangs_or_is_killed_is_reported(method):
+    for producer in [pipeline_roles.BuildHangs(), pipeline_roles.BuildKilled()]:
+        numbers, error = failure_of(pipeline(pipeline_roles.Counting(), producer, start_method=method, produce_timeout=2))
         assert numbers == [] and isinstance(error, (BuildFailed, WorkerDied))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_consumer_may_stop_whenever_it_likes(method):
-    items = pipeline(makers.Counting(), makers.Filling(), start_method=method)
+    items = pipeline(pipeline_roles.Counting(), pipeline_roles.Filling(), start_method=method)
     assert [number_of(next(items)[0]) for _ in range(5)] == list(range(5))
     items.stop()
     items.stop()
@@ -270,14 +270,14 @@ def test_a_consumer_may_stop_whenever_it_likes(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_consumer_may_drop_it(method):
-    items = pipeline(makers.Counting(), makers.Filling(), start_method=method)
+    items = pipeline(pipeline_roles.Counting(), pipeline_roles.Filling(), start_method=method)
     arrays, _ = next(items)
     del items
     assert number_of(arrays) == 0
 
 
 class Owner:
-    """A producer that has the pipeline which it makes items for."""
+    """A producer that refers to its own pipeline."""
 
     def __init__(self):
         self.items = seqring.Pipeline(range(100), self.make, shapes=(2,), start_method="fork", in_flight=2)
@@ -287,7 +287,7 @@ class Owner:
 
 
 def test_a_pipeline_whose_producer_refers_to_it_ends_with_both():
-    """Fails if the way from one to the other is one that the garbage collector cannot see."""
+    """Fails if the garbage collector cannot see the cycle."""
     owner = Owner()
     arrays, _ = next(owner.items)
     assert multiprocessing.active_children() != []
@@ -300,7 +300,7 @@ def test_a_pipeline_whose_producer_refers_to_it_ends_with_both():
 
 @pytest.mark.parametrize("method", PROCESSES)
 def test_workers_that_do_not_come_back_are_killed_at_the_end(method):
-    items = pipeline(makers.CommanderSilent(), makers.Hangs(3), start_method=method)
+    items = pipeline(pipeline_roles.CommanderSilent(), pipeline_roles.Hangs(3), start_method=method)
     assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
     items.stop()
 
@@ -322,7 +322,7 @@ def test_threads_that_do_not_come_back_are_named():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_threads_in_python_code_are_interrupted_and_end_in_time(method):
-    """Fails if a thread is interrupted only when the time to stop is over."""
+    """Fails if a thread is interrupted only after the time to stop has passed."""
     begun = threading.Event()
 
     def endless():
@@ -331,12 +331,12 @@ def test_threads_in_python_code_are_interrupted_and_end_in_time(method):
         while True:
             pass
 
-    with pipeline(endless(), makers.fill, start_method=method) as items:
+    with pipeline(endless(), pipeline_roles.fill, start_method=method) as items:
         assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
         begun.wait()
 
 
-def test_a_process_that_does_not_die_is_waited_for_in_vain_once():
+def test_a_process_that_does_not_die_is_waited_for_only_once():
     class Undying:
         pid, sentinel, exitcode, asked = 1, None, None, 0.0
 
@@ -360,8 +360,8 @@ def test_a_process_that_does_not_die_is_waited_for_in_vain_once():
 def test_a_consumer_that_is_killed_takes_its_workers_with_it(method):
     context = multiprocessing.get_context("spawn")
     ready = context.SimpleQueue()
-    # Not one of multiprocessing's daemons: those may have no children.
-    consumer = context.Process(target=makers.iterate_and_hang, args=(method, ready))
+    # Not a daemon of multiprocessing: those may not have children.
+    consumer = context.Process(target=pipeline_roles.iterate_and_hang, args=(method, ready))
     consumer.start()
     workers = ready.get()
     segments = set(Path("/dev/shm").glob("py-*"))
@@ -383,9 +383,9 @@ def is_running(pid):
 
 def test_a_pipeline_leaves_no_descriptor():
     def use():
-        with pipeline(makers.Counting(20), makers.Filling()) as items:
+        with pipeline(pipeline_roles.Counting(20), pipeline_roles.Filling()) as items:
             list(items)
-        with pipeline(range(20), makers.fill) as items:
+        with pipeline(range(20), pipeline_roles.fill) as items:
             list(items)
 
     use()
@@ -396,7 +396,7 @@ def test_a_pipeline_leaves_no_descriptor():
 
 
 def test_what_a_forked_child_inherits_is_not_its_own():
-    with pipeline(makers.Counting(20), makers.Filling()) as items:
+    with pipeline(pipeline_roles.Counting(20), pipeline_roles.Filling()) as items:
         number_of(next(items)[0])
         child = os.fork()
         if child == 0:
@@ -409,149 +409,8 @@ def test_what_a_forked_child_inherits_is_not_its_own():
         assert [number_of(arrays) for arrays, _ in items] == list(range(1, 20))
 
 
-def signals_itself(monkeypatch, worker, method, number=signal.SIGINT):
-    """Has the next call of that method raise a signal, whose handler runs in there. The list says when it did."""
-    real, done = getattr(worker, method), []
-
-    def signalling(self, *args):
-        if not done and threading.current_thread() is threading.main_thread():
-            done.append(number)
-            signal.raise_signal(number)
-        return real(self, *args)
-
-    monkeypatch.setattr(worker, method, signalling)
-    return done
-
-
-@pytest.fixture
-def handle():
-    """Sets the handler of `SIGUSR1`."""
-    before = signal.getsignal(signal.SIGUSR1)
-    yield lambda handler: signal.signal(signal.SIGUSR1, handler)
-    signal.signal(signal.SIGUSR1, before)
-
-
-def test_an_interrupt_at_a_look_at_a_thread_is_raised_and_ends_nothing(monkeypatch):
-    gate = threading.Event()
-
-    def source():
-        yield from range(3)
-        gate.wait()
-        yield 3
-
-    with pipeline(source(), makers.fill, producers=1) as items:
-        assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
-        assert signals_itself(monkeypatch, ThreadWorker, "wait") == []
-        with pytest.raises(KeyboardInterrupt):
-            next(items)
-        gate.set()
-        assert [number_of(arrays) for arrays, _ in items] == [3]
-
-
-@pytest.mark.parametrize("method", PROCESSES)
-def test_an_interrupt_at_a_look_at_a_process_is_raised_and_ends_nothing(monkeypatch, method):
-    with pipeline(makers.CommanderSilent(), makers.Filling(), start_method=method) as items:
-        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-        done = signals_itself(monkeypatch, ProcessWorker, "wait")
-        with pytest.raises(KeyboardInterrupt):
-            next(items)
-        # Nobody is found dead from then on.
-        looks = len(done)
-        real = ProcessWorker.wait
-        monkeypatch.setattr(ProcessWorker, "wait", lambda self, timeout: (done.append(0), real(self, timeout))[1])
-        items.timeout = 0.05
-        while len(done) < looks + 6:
-            with pytest.raises(seqring.TimedOut):
-                next(items)
-
-
-def test_what_a_handler_raises_at_a_look_is_raised(monkeypatch, handle):
-    class Mine(Exception):
-        pass
-
-    def raises(*_):
-        raise Mine
-
-    handle(raises)
-    with pipeline(makers.CommanderSilent(), makers.Filling()) as items:
-        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-        signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
-        with pytest.raises(Mine):
-            next(items)
-        with pytest.raises(seqring.TimedOut):
-            items.timeout = 0.05
-            next(items)
-
-
-def test_an_interrupted_start_is_an_interrupt(monkeypatch):
-    signals_itself(monkeypatch, ProcessWorker, "__init__")
-    with pytest.raises(KeyboardInterrupt) as caught:
-        pipeline(makers.Counting(), makers.Filling())
-    assert "could not be started" in str(caught.value.__context__)
-
-
-def test_an_interrupted_kill_kills_and_is_raised(monkeypatch):
-    done = signals_itself(monkeypatch, ProcessWorker, "kill")
-    with pipeline(
-        makers.Counting(30), makers.Hangs(tries=1), on_failure="retry", produce_timeout=3, timeout=30
-    ) as items:
-        numbers = []
-        with pytest.raises(KeyboardInterrupt):
-            for arrays, _ in items:
-                numbers.append(number_of(arrays))
-        assert done == [signal.SIGINT]
-        numbers += [number_of(arrays) for arrays, _ in items]
-        assert numbers == list(range(30))
-
-
-@pytest.mark.parametrize("method", PROCESSES)
-def test_an_interrupted_stop_ends_all_workers_and_is_raised(monkeypatch, method):
-    items = pipeline(makers.CommanderSilent(), makers.Hangs(3), start_method=method)
-    assert [number_of(next(items)[0]) for _ in range(3)] == list(range(3))
-    pids = [process.pid for process in multiprocessing.active_children()]
-    assert pids
-    signals_itself(monkeypatch, ProcessWorker, "wait")
-    with pytest.raises(KeyboardInterrupt):
-        items.stop()
-    assert not any(is_running(pid) for pid in pids)
-
-
-def test_a_handler_may_stop_the_pipeline_that_is_waited_for(monkeypatch, handle):
-    """Fails, by never ending, if the handler waits for the wait that it interrupts."""
-    items = pipeline(makers.CommanderSilent(), makers.Filling())
-    assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-    pids = [process.pid for process in multiprocessing.active_children()]
-    handle(lambda *_: items.stop())
-    signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
-    with pytest.raises(ValueError, match="closed"):
-        next(items)
-    assert not any(is_running(pid) for pid in pids)
-    items.stop()
-
-
-def test_a_handler_that_comes_back_to_the_pipeline_is_told_that_it_is_busy(monkeypatch, handle):
-    """Fails, by never ending, if the handler waits for the wait that it interrupts."""
-    told = []
-
-    def come_back(*_):
-        for call in [items.figures, items.__next__]:
-            with pytest.raises(seqring.Busy):
-                call()
-        told.append(True)
-
-    with pipeline(makers.CommanderSilent(), makers.Filling()) as items:
-        assert [number_of(next(items)[0]) for _ in range(7)] == list(range(7))
-        handle(come_back)
-        signals_itself(monkeypatch, ProcessWorker, "wait", signal.SIGUSR1)
-        items.timeout = 0.05
-        while not told:
-            with pytest.raises(seqring.TimedOut):
-                next(items)
-        assert items.figures().done == 7
-
-
 @pytest.mark.parametrize("method", ["fork", "threads"])
 def test_room_for_more_items_than_there_are_addresses_is_refused(method):
     for options in [{"held_items": 2**64 - 3}, {"in_flight": 2**64 - 2}]:
         with pytest.raises(ValueError):
-            pipeline(range(3), makers.fill, start_method=method, **options)
+            pipeline(range(3), pipeline_roles.fill, start_method=method, **options)

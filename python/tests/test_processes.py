@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy
 import pytest
 import seqring
-import workers
+import process_targets
 from seqring import _lifetime
 
 
@@ -36,12 +36,12 @@ def kill(process):
 
 def test_every_reader_process_gets_every_message(context, ring):
     results = context.SimpleQueue()
-    readers = [context.Process(target=workers.sum_numbers, args=(ring, results)) for _ in range(2)]
+    readers = [context.Process(target=process_targets.sum_numbers, args=(ring, results)) for _ in range(2)]
     for process in readers:
         process.start()
     while len(ring.stats().of("reader")) < 2:
         time.sleep(0.01)
-    writer = context.Process(target=workers.write_numbers, args=(ring, 2000))
+    writer = context.Process(target=process_targets.write_numbers, args=(ring, 2000))
     writer.start()
     assert [results.get() for _ in readers] == [sum(range(2000))] * 2
     finish(writer, *readers)
@@ -49,7 +49,7 @@ def test_every_reader_process_gets_every_message(context, ring):
 
 def test_frames_go_between_processes_in_place(context):
     with seqring.Ring.create(4, shape=(32, 48, 3), dtype="uint8") as ring, ring.reader() as reader:
-        process = context.Process(target=workers.send_frames, args=(ring, 50))
+        process = context.Process(target=process_targets.send_frames, args=(ring, 50))
         process.start()
         for n in range(50):
             with reader.view(timeout=60) as view:
@@ -62,7 +62,7 @@ def test_frames_go_between_processes_in_place(context):
 def test_each_message_of_a_queue_goes_to_one_process(context):
     with seqring.Ring.create(8, 64, delivery="queue") as ring:
         results = context.SimpleQueue()
-        takers = [context.Process(target=workers.take_all, args=(ring, results)) for _ in range(2)]
+        takers = [context.Process(target=process_targets.take_all, args=(ring, results)) for _ in range(2)]
         with ring.writer() as writer:
             for process in takers:
                 process.start()
@@ -72,9 +72,9 @@ def test_each_message_of_a_queue_goes_to_one_process(context):
         finish(*takers)
 
 
-def test_a_killed_reader_holds_nobody_up(context, ring):
+def test_a_killed_reader_blocks_no_other(context, ring):
     ready = context.Event()
-    process = context.Process(target=workers.block_in_read, args=(ring, ready))
+    process = context.Process(target=process_targets.block_in_read, args=(ring, ready))
     process.start()
     ready.wait()
     kill(process)
@@ -84,11 +84,11 @@ def test_a_killed_reader_holds_nobody_up(context, ring):
     assert ring.stats().of("reader") == []
 
 
-def test_a_killed_reader_with_an_array_holds_nobody_up(context):
+def test_a_killed_reader_with_an_array_blocks_no_other(context):
     with seqring.Ring.create(2, 4096) as ring, ring.writer() as writer:
         writer.write(b"x")
         ready = context.Event()
-        process = context.Process(target=workers.hold_view, args=(ring, ready))
+        process = context.Process(target=process_targets.hold_view, args=(ring, ready))
         process.start()
         ready.wait()
         kill(process)
@@ -99,7 +99,7 @@ def test_a_killed_reader_with_an_array_holds_nobody_up(context):
 def test_a_killed_writer_ends_the_stream_and_another_goes_on(context, ring):
     ready = context.Event()
     with ring.reader() as reader:
-        process = context.Process(target=workers.hang_with, args=(ring.writer, ready))
+        process = context.Process(target=process_targets.hang_with, args=(ring.writer, ready))
         process.start()
         ready.wait()
         with pytest.raises(seqring.WriterTaken) as caught:
@@ -118,7 +118,7 @@ def test_what_a_forked_child_inherits_is_not_its_own():
     context = multiprocessing.get_context("fork")
     with seqring.Ring.create(4, 64) as ring, ring.reader() as reader, ring.writer() as writer:
         results = context.SimpleQueue()
-        process = context.Process(target=workers.use_inherited, args=(reader, results))
+        process = context.Process(target=process_targets.use_inherited, args=(reader, results))
         process.start()
         assert "forked" in results.get()
         finish(process)
@@ -126,8 +126,8 @@ def test_what_a_forked_child_inherits_is_not_its_own():
         assert reader.read(timeout=60) == b"the parent's"
 
 
-def test_after_a_fork_locks_are_free_and_nobody_makes_one():
-    """Fails if whoever comes first makes its lock anew: two that come at once have one each then."""
+def test_after_a_fork_locks_are_free_and_none_is_renewed():
+    """Fails if a lock is renewed at its first use: two threads at once would each have one."""
     lock, made = _lifetime.ProcessLock(), []
     with lock:
         pid = os.fork()
@@ -147,7 +147,7 @@ def test_a_fork_with_a_view_leaves_the_parents_reader_alone():
         view = reader.view()
         pid = os.fork()
         if pid == 0:
-            del view, reader, writer  # Would move the parent's reader, or end its stream.
+            del view, reader, writer  # Either would move the parent's reader or end its stream.
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         assert view.tobytes() == b"first"
@@ -181,7 +181,7 @@ time.sleep(3600)
             finally:
                 with os.fdopen(os.pidfd_open(child)) as pidfd:
                     os.kill(child, signal.SIGKILL)
-                    select.select([pidfd], [], [])  # Readable when it is gone.
+                    select.select([pidfd], [], [])  # Readable when the process has ended.
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ print("ready", flush=True)
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        # Until it is in the wait: then it sleeps.
+        # Wait until it sleeps in the wait.
         while "S" not in open(f"/proc/{process.pid}/stat").read().rpartition(")")[2][:3]:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)
@@ -250,7 +250,7 @@ def test_a_waiting_reader_costs_next_to_nothing(ring):
 def test_threads_and_processes_mix(ring):
     with seqring.Ring.create(16, 64) as back, back.reader() as reader, ring.writer() as writer:
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=workers.echo, args=(ring, back, 200))
+        process = context.Process(target=process_targets.echo, args=(ring, back, 200))
         process.start()
         while not ring.stats().of("reader"):
             time.sleep(0.01)

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 import seqring
-import workers
+import process_targets
 from conftest import wait_until_asleep
 
 
@@ -37,7 +37,7 @@ def test_it_raises_what_the_standard_librarys_raises(small):
     assert (small.qsize(), small.full(), small.empty(), small.maxsize) == (2, True, False, 2)
     assert [small.get(), small.get()] == [b"1", b"2"]
     assert small.empty()
-    # As there: without blocking, a timeout is not looked at.
+    # As in `queue.Queue`: without blocking, the timeout is ignored.
     with pytest.raises(queue.Empty):
         small.get(False, -1)
 
@@ -61,7 +61,7 @@ def test_a_blocked_get_gets_what_another_thread_puts(small):
 
 
 def test_it_is_not_empty_or_full_because_another_thread_waits(small):
-    """Fails if an endpoint that another thread has is taken for an empty or a full queue."""
+    """Fails if an endpoint in use by another thread is reported as an empty or full queue."""
     got = []
     thread = threading.Thread(target=lambda: got.append(small.get(timeout=60)))
     thread.start()
@@ -93,7 +93,7 @@ def test_without_blocking_it_does_not_wait_for_a_thread_that_does(small):
 
 
 def test_threads_that_use_it_first_at_the_same_time_join_once():
-    """Fails if both join: then there is no room for the second."""
+    """Fails if both threads register: there is no room for the second."""
     for _ in range(20):
         with seqring.Queue(2, 64, processes=1) as small:
             barrier, sizes = threading.Barrier(4), []
@@ -112,8 +112,8 @@ def test_threads_that_use_it_first_at_the_same_time_join_once():
 
 def test_processes_share_it(context, small):
     results = context.SimpleQueue()
-    getter = context.Process(target=workers.get_items, args=(small, 200, results))
-    putters = [context.Process(target=workers.put_items, args=(small, first, 100)) for first in (0, 100)]
+    getter = context.Process(target=process_targets.get_items, args=(small, 200, results))
+    putters = [context.Process(target=process_targets.put_items, args=(small, first, 100)) for first in (0, 100)]
     for process in [getter, *putters]:
         process.start()
     assert sorted(results.get()) == list(range(200))
@@ -123,7 +123,7 @@ def test_processes_share_it(context, small):
 
 
 def test_an_empty_queue_waits_for_processes_still_to_come(small):
-    """Other than a stream's, a queue's end is not the end of those who put."""
+    """Unlike a stream, a queue does not end with the last process that puts."""
     with seqring.Queue.open(small.name) as other:
         other.put(b"x")
     assert small.get() == b"x"
@@ -142,7 +142,7 @@ def test_shutdown_lets_what_is_there_be_taken(small):
 
 @pytest.fixture(params=["its maker", "opened", "standard library"])
 def joinable(request):
-    """What `queue.Queue` does in these tests, ours does."""
+    """These tests pass for `queue.Queue` and for this class."""
     if request.param == "standard library":
         yield queue.Queue(3)
         return
@@ -183,13 +183,13 @@ def test_what_was_not_put_is_no_task(joinable):
 
 
 def test_ctrl_c_right_after_a_put_leaves_the_item_a_task(small):
-    """Fails if the item is there and not counted any more: then whoever gets it is told of too many tasks done."""
+    """Fails if the item is in the queue but not counted: `task_done` would raise for it."""
 
     def interrupt(frame, event, function):
         if event == "c_return" and small.qsize():
             raise KeyboardInterrupt
 
-    assert small.empty()  # Joined: `interrupt` must not be the first to, in the midst of it.
+    assert small.empty()  # Registered now, so that the interrupt does not hit the registration.
     with pytest.raises(KeyboardInterrupt):
         sys.setprofile(interrupt)
         try:
@@ -215,9 +215,9 @@ def test_ctrl_c_before_a_put_leaves_no_task(small):
 
 
 def test_who_is_killed_while_it_waits_for_room_leaves_no_task(context, small):
-    """Fails if it counted its item before: then `join` waits for it for ever."""
+    """Fails if the item was counted before the wait: `join` would wait for it without end."""
     small.put(b"1"), small.put(b"2")
-    process = context.Process(target=workers.put_items, args=(small, 0, 1))
+    process = context.Process(target=process_targets.put_items, args=(small, 0, 1))
     process.start()
     wait_until_asleep(small._ring, "writer")
     os.kill(process.pid, signal.SIGKILL)
@@ -247,7 +247,7 @@ def test_a_put_waits_for_room_as_long_as_it_may(small):
 
 def test_join_waits_for_tasks_of_other_processes(context, small):
     small.put(b"a task"), small.put(b"another")
-    process = context.Process(target=workers.do_tasks, args=(small, 2))
+    process = context.Process(target=process_targets.do_tasks, args=(small, 2))
     process.start()
     small.join()
     assert small.empty()

@@ -1,4 +1,4 @@
-"""Zero copy: views, claims, and how long they last."""
+"""Zero copy: views, claims, and their lifetimes."""
 
 import ctypes
 import gc
@@ -161,7 +161,7 @@ def test_nothing_is_published_that_may_still_be_written_to():
 
 @pytest.mark.parametrize("way", ["published", "after an exception", "an array's second", "without with", "abandoned"])
 def test_a_message_is_not_changed_through_a_buffer_of_a_claim_before(way):
-    """Fails if the writer, whose one buffer the claim was, is used again while somebody may write to it."""
+    """Fails if the writer is reused while its only buffer, the claim's, can still be written to."""
     with seqring.Ring.create(2, 4096) as ring, ring.reader() as reader, ring.writer() as writer:
         if way in ("published", "after an exception"):
             with pytest.raises(BufferError if way == "published" else ZeroDivisionError):
@@ -212,7 +212,7 @@ def test_a_writer_closed_while_a_claim_is_in_use_leaves_with_its_last_buffer():
 
 
 def test_an_array_kept_after_an_abandoned_claim_keeps_no_writer(ring):
-    """It is read-only: nobody is in the way."""
+    """A read-only array may outlive the publication."""
     with ring.reader() as reader, ring.writer() as writer:
         with pytest.raises(ZeroDivisionError):
             with writer.claim((3, 4)) as array:
@@ -235,7 +235,7 @@ def test_a_claim_of_what_cannot_be_is_refused(bad):
 
 
 def buffer_of(thing, flags):
-    """Whether it gives a buffer of that kind."""
+    """Whether the object exports a buffer of that kind."""
     view = ctypes.create_string_buffer(256)  # A `Py_buffer` fits.
     try:
         ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(thing), view, flags)
@@ -259,7 +259,7 @@ def test_buffers_in_another_order_are_refused(ring):
             assert buffer_of(writer.claim(shape), f), "every order is the same"
 
 
-def test_one_claim_at_a_time_and_other_calls_are_told():
+def test_one_claim_at_a_time_and_other_calls_are_reported():
     with seqring.Ring.create(2, 4096) as ring, ring.writer() as writer:
         claim = writer.claim(5)
         with pytest.raises(seqring.Busy):
@@ -269,13 +269,13 @@ def test_one_claim_at_a_time_and_other_calls_are_told():
             claim.publish()
         assert writer.write(b"x") == 0
         del claim
-        writer.claim(5)  # Dropped at once: the writer is back.
+        writer.claim(5)  # The claim is dropped at once, and the writer returns.
         gc.collect()
         assert writer.write(b"x") == 1
 
 
-def test_a_claim_whose_room_others_took_is_published_as_it_is_and_by_nobody_else():
-    """Fails if the writer may be used while the claim waits: then its buffer is another message's."""
+def test_a_claim_whose_room_others_took_is_published_as_it_is_and_only_once():
+    """Fails if the writer can be used while the claim waits: its buffer would be overwritten."""
     with seqring.Ring.create(1, 4096, writers="many") as ring, ring.reader() as reader, ring.writer() as other:
         with ring.writer() as writer:
             claim = writer.claim(5)
@@ -298,7 +298,7 @@ def test_a_claims_timeout_bounds_its_publication_too():
         with ring.writer() as writer:
             claim = writer.claim(5, timeout=0.05)
             other.write(b"quicker")
-            relief = threading.Timer(30, reader.read)  # Else it would wait for ever.
+            relief = threading.Timer(30, reader.read)  # Otherwise it would wait without end.
             relief.start()
             with pytest.raises(seqring.TimedOut) as caught:
                 claim.publish()

@@ -23,7 +23,7 @@
 use crate::endpoint::read_cursor::is_ready;
 use crate::memory::slot_index::SlotIndex;
 use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::ReaderEntry;
+use crate::protocol::reader_entry::ReaderEntry;
 use crate::protocol::registry::{self, Registration};
 use crate::protocol::slots::Slots;
 use crate::protocol::stream_state;
@@ -128,7 +128,7 @@ impl NotifierState {
                 matches!(*self.order(), Order::End)
                     || is_ready(&slots, &place, ReaderEntry(&own_entry), &stream)
             };
-            let look_after = || registry::clear_dead(attachment, Role::Writer);
+            let look_after = || registry::recover_dead(attachment, Role::Writer);
             attachment.event_counts.wait(event_count, WaitStrategy::SLEEPING, None, &naps, look_after, ready);
             self.answer();
         }

@@ -7,12 +7,12 @@ use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{InlineStamp, Mismatch};
 use crate::memory::{OwnEntry, RacyBytes, RunPosition, SlotRun};
-use crate::protocol::backpressure::{self, Cursor, ReaderEntry};
-use crate::protocol::inline_slot::Glance;
+use crate::protocol::inline_slot::LoadedSlot;
+use crate::protocol::reader_entry::{self, Cursor, ReaderEntry};
 use crate::protocol::registry::Registration;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::{Class, Slots};
-use crate::protocol::stream_state::{self, Phase, StreamObserver, Verdict};
+use crate::protocol::stream_state::{self, Phase, StreamObserver, StreamStatus};
 use crate::sync::event_count::EventCounts;
 use crate::sync::{Pair, Relaxed, acquire_fence};
 use crate::types::config::Delivery;
@@ -58,7 +58,7 @@ impl ReadCursor {
         let slots = Slots::new(registration.attachment().memory.clone());
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
-        let mut oldest = backpressure::join(&slots.memory, registration.index());
+        let mut oldest = reader_entry::register(&slots.memory, registration.index());
         let next = slots.next_sequence().max(oldest);
         if !gated {
             oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
@@ -105,7 +105,7 @@ impl ReadCursor {
             entry: slots.memory.own_entry(registration.index()),
             event_counts: registration.attachment().event_counts,
             plan: HeaderFormat::of(&config),
-            watch: StreamObserver::join(&slots.memory),
+            watch: StreamObserver::new(&slots.memory),
             gated: config.delivery == Delivery::Gated,
             finished: false,
             lost: 0,
@@ -154,7 +154,7 @@ impl ReadCursor {
             read.message.copy_to_slice(out);
             read.validate().then_some(out.len())?
         } else {
-            let before = glance.before();
+            let before = glance.stamp();
             self.copy_shorter(before, out)?
         };
         Some(self.glanced(here, len))
@@ -164,7 +164,7 @@ impl ReadCursor {
     #[inline(never)]
     fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Option<usize> {
         let (here, slot) = self.lane.next_slot()?;
-        let read = Glance::that_saw(before, slot, self.stamps.of(here.sequence)).message().ok()?;
+        let read = LoadedSlot::with_stamp(before, slot, self.stamps.of(here.sequence)).message().ok()?;
         let out = out.get_mut(..read.message.len())?;
         read.message.copy_to_slice(out);
         read.validate().then_some(out.len())
@@ -204,7 +204,7 @@ impl ReadCursor {
     /// A look at the next message's slot where the lane is straight. That is all there is to most reads; whatever else
     /// there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
-    fn glance(&mut self) -> Option<(RunPosition, Glance<'_>)> {
+    fn glance(&mut self) -> Option<(RunPosition, LoadedSlot<'_>)> {
         if !(self.lane.is_open() || self.plain && self.extend_run()) {
             return None;
         }
@@ -213,7 +213,7 @@ impl ReadCursor {
             return None;
         }
         let stamp = self.stamps.of(here.sequence);
-        Some((here, Glance::at(slot, stamp)))
+        Some((here, LoadedSlot::load(slot, stamp)))
     }
 
     /// Makes the lane straight again, if it can be.
@@ -267,7 +267,7 @@ impl ReadCursor {
         if self.pins() {
             // A look first: nobody is told of a pin for a message that is not there.
             let buffer = self.slots.buffer_of(&self.place());
-            let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Mismatch(seen)))?;
             self.cursors().pin(sequence, buffer).map_err(|floor| Refusal::Moved { floor })?;
         }
         let read = self.copy(copy);
@@ -286,7 +286,7 @@ impl ReadCursor {
         let place = self.place();
         let sequence = place.sequence;
         let read = self.slots.optimistic_read(&place).map_err(Refusal::Slot)?;
-        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.header, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
@@ -343,7 +343,7 @@ impl ReadCursor {
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
             // Only a reader that others moved is overtaken in a gated ring. What was torn is seen as overtaken now.
             Refusal::Slot(Refused::Torn) if self.gated => Ok(()),
-            Refusal::Slot(Refused::Other(Mismatch::Overtaken { .. })) if self.gated => {
+            Refusal::Slot(Refused::Mismatch(Mismatch::Overtaken { .. })) if self.gated => {
                 match self.cursors().moved_beyond(self.lane.sequence()) {
                     Some(floor) => self.moved(floor),
                     None => {
@@ -351,30 +351,30 @@ impl ReadCursor {
                     }
                 }
             }
-            Refusal::Slot(Refused::Torn | Refused::Other(Mismatch::Overtaken { .. })) => self.lagged(),
-            Refusal::Slot(Refused::Other(Mismatch::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Torn | Refused::Mismatch(Mismatch::Overtaken { .. })) => self.lagged(),
+            Refusal::Slot(Refused::Mismatch(Mismatch::NotYet)) => self.nothing(),
         }
     }
 
     /// There is nothing to read: is there still somebody to wait for?
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(&self.slots.memory);
-        if verdict == Verdict::GoesOn {
+        let verdict = self.watch.status(&self.slots.memory);
+        if verdict == StreamStatus::Live {
             return Err(TryReadError::Empty);
         }
         // The end is established; what was published before it is visible now. Only what is not there now will
         // not come.
-        if self.slots.look(&self.place()) != Err(Mismatch::NotYet) {
+        if self.slots.check(&self.place()) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         Err(match verdict {
-            Verdict::Died(death) => {
-                self.watch.tell(death);
+            StreamStatus::Died(death) => {
+                self.watch.set_reported(death);
                 TryReadError::WriterDied { pid: death.pid }
             }
-            Verdict::Forked => TryReadError::Forked,
-            Verdict::GoesOn | Verdict::Ended => TryReadError::Closed,
-            Verdict::Closed => {
+            StreamStatus::Forked => TryReadError::Forked,
+            StreamStatus::Live | StreamStatus::Ended => TryReadError::Closed,
+            StreamStatus::Closed => {
                 // A write that raced `close` may still land, but this reader has reported the end. The floor is
                 // where each read looks first.
                 self.finished = true;
@@ -439,7 +439,7 @@ pub(crate) fn is_ready(
     cursors: ReaderEntry<'_>,
     watch: &StreamObserver,
 ) -> bool {
-    slots.look(place) != Err(Mismatch::NotYet)
+    slots.check(place) != Err(Mismatch::NotYet)
         || cursors.moved_beyond(place.sequence).is_some()
         || watch.has_news(&slots.memory)
 }

@@ -47,7 +47,7 @@ pub(crate) const WRITER_ENTRY: usize = 0;
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub(crate) struct Entry {
-    /// A reader's position and pin ([`crate::protocol::backpressure::Cursor`]).
+    /// A reader's position and pin ([`crate::protocol::reader_entry::Cursor`]).
     pub(crate) cursor: AtomicU64,
     /// Writers and takers on arena slots: the intent record ([`crate::protocol::intent_log`]).
     pub(crate) intent: AtomicU64,

@@ -1,24 +1,18 @@
-//! What a pipeline is made to be.
+//! The configuration of a pipeline, and its start.
 
-use super::arrays::Arrays;
-use super::channels::{Sizes, Workshop};
-use super::delivered::Seen;
+use super::channels::{Channels, Sizes};
+use super::commander::Commander;
 use super::error::PipelineError;
-use super::failure::OnFailure;
+use super::item::Arrays;
 use super::items::Items;
-use super::plan::Plan;
-use super::producer::Kept;
+use super::plan::{ItemOrder, OnFailure, Plan};
+use super::producer::{CommandCopy, Producer};
 #[cfg(target_os = "linux")]
-use super::program::refuse_lost_worker;
-use super::results::Order;
+use super::programs::refuse_lost_worker;
+use super::supervisor::{Supervisor, TimeLimits};
 #[cfg(target_os = "linux")]
-use super::spawner::Launch;
-use super::supervisor::{Keeper, Limits};
-use super::threads::Threads;
-use super::worker::{Commander, Producer};
-#[cfg(target_os = "linux")]
-use super::worker_processes::Crew;
-use super::workers::Workers;
+use super::worker_processes::{Spawner, WorkerProcesses};
+use super::workers::{Threads, Workers};
 use crate::api::ring::Ring;
 use crate::types::config::Config;
 use crate::types::error::RingError;
@@ -26,37 +20,32 @@ use crate::types::frame::Frame;
 #[cfg(target_os = "linux")]
 use crate::types::open_options::OpenOptions;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// A pipeline to be started: see the [module](super).
+/// The configuration of a pipeline: see the [module](super).
+#[must_use]
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     arrays: Result<Arrays, String>,
     producers: usize,
     in_flight: Option<usize>,
-    held_items: usize,
-    order: Order,
+    order: ItemOrder,
     on_failure: OnFailure,
-    produce_timeout: Option<Duration>,
-    build_timeout: Option<Duration>,
-    start_timeout: Duration,
-    text_bytes: usize,
-    metadata_bytes: usize,
-    command_bytes: usize,
+    sizes: Sizes,
+    limits: TimeLimits,
 }
 
-/// Room for the message of a failure in the place of a small item, unless said otherwise.
+/// Default space for the message of a failure, which lies in the place of an item.
 const TEXT_BYTES: usize = 512;
-/// Who failed at which try always finds room.
+/// The smallest such space: it always holds the producer and the try.
 const MIN_TEXT_BYTES: usize = 64;
-/// The longest command, unless said otherwise.
+/// Default length of the longest command.
 const COMMAND_BYTES: usize = 4096;
-/// So much is in flight, unless said otherwise or two a producer are more,
+/// By default, this many bytes of items are in flight, but at least two items a producer,
 const IN_FLIGHT_BYTES: usize = 1 << 20;
-/// and no more than so many.
-const MOST_IN_FLIGHT: usize = 64;
-/// How long a process may take to join, unless said otherwise: some load large libraries first.
+/// and, where two a producer are not more, at most this many items.
+const MAX_DEFAULT_IN_FLIGHT: usize = 64;
+/// Default time for a process to join: some processes load large libraries first.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Default for Pipeline {
@@ -66,33 +55,31 @@ impl Default for Pipeline {
 }
 
 impl Pipeline {
-    /// One producer, in order, of items without arrays; four items held at a time.
+    /// One producer, items in order and without arrays, four items held at a time.
     pub fn new() -> Self {
         Pipeline {
             arrays: Ok(Arrays::default()),
             producers: 1,
             in_flight: None,
-            held_items: 4,
-            order: Order::Ordered,
+            order: ItemOrder::Ordered,
             on_failure: OnFailure::Fail,
-            produce_timeout: None,
-            build_timeout: None,
-            start_timeout: START_TIMEOUT,
-            text_bytes: TEXT_BYTES,
-            metadata_bytes: 0,
-            command_bytes: COMMAND_BYTES,
+            sizes: Sizes {
+                held_items: 4,
+                command_bytes: COMMAND_BYTES,
+                metadata_bytes: 0,
+                text_bytes: TEXT_BYTES,
+            },
+            limits: TimeLimits { start: START_TIMEOUT, build: None, produce: None },
         }
     }
 
-    /// Each item has this array, behind those given before.
-    #[must_use]
+    /// Appends an array to each item.
     pub fn array(self, frame: Frame) -> Self {
         let bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
         self.add(Some(frame), bytes)
     }
 
-    /// Each item has an array of so many bytes, behind those given before.
-    #[must_use]
+    /// Appends an array of `bytes` bytes to each item.
     pub fn bytes(self, bytes: usize) -> Self {
         self.add(None, bytes)
     }
@@ -106,95 +93,91 @@ impl Pipeline {
         self
     }
 
-    /// How many producers work at the same time.
-    #[must_use]
+    /// The number of producers.
     pub fn producers(mut self, producers: usize) -> Self {
         self.producers = producers;
         self
     }
 
-    /// How many commands may be issued whose items were not taken yet. Unless said otherwise, as many as make up a
-    /// megabyte, but no more than 64, and at least two a producer: with small items it is more costly to wake
-    /// somebody for each than to make it.
-    #[must_use]
+    /// The maximum number of commands issued whose items were not yet taken. The default is as many
+    /// as make up a megabyte of items, at most 64, and at least two a producer: for small items, a
+    /// wake-up for each item would cost more than making it.
     pub fn in_flight(mut self, commands: usize) -> Self {
         self.in_flight = Some(commands);
         self
     }
 
-    /// How many items the consumer may hold at a time. A buffer each, once it is needed.
-    #[must_use]
+    /// The maximum number of items that the consumer holds at a time. Each needs a buffer, which is
+    /// allocated on first use.
     pub fn held_items(mut self, items: usize) -> Self {
-        self.held_items = items;
+        self.sizes.held_items = items;
         self
     }
 
-    /// In which order items come.
-    #[must_use]
-    pub fn order(mut self, order: Order) -> Self {
+    /// The order of the items.
+    pub fn order(mut self, order: ItemOrder) -> Self {
         self.order = order;
         self
     }
 
     /// What happens when a producer fails.
-    #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
     }
 
-    /// How long a producer may be at an item before it is given up; and at its `build`, unless that has
-    /// [its own](Self::build_timeout). Up to a quarter more: the consumer looks, while it waits for an item. A process is
-    /// killed and replaced. A thread cannot be ended: it goes on when it comes back, and what it made is dropped.
+    /// The time limit of a producer for an item, and for its `build` unless
+    /// [`build_timeout`](Self::build_timeout) is set. It is found exceeded up to a quarter late,
+    /// and only while the consumer waits for an item. A process is killed and replaced. A thread
+    /// cannot be ended: it continues when it returns from the user's code, and its late item is
+    /// dropped.
     ///
     /// # Cost
-    /// With threads, a copy of the command an item.
-    #[must_use]
+    /// With threads, a copy of the command for each item.
     pub fn produce_timeout(mut self, timeout: Duration) -> Self {
-        self.produce_timeout = Some(timeout);
+        self.limits.produce = Some(timeout);
         self
     }
 
-    /// How long `build` of a producer or of the commander may take. If it takes longer, the pipeline ends.
-    #[must_use]
+    /// The time limit for `build` of a producer or of the commander. If it is exceeded, the
+    /// pipeline ends.
     pub fn build_timeout(mut self, timeout: Duration) -> Self {
-        self.build_timeout = Some(timeout);
+        self.limits.build = Some(timeout);
         self
     }
 
-    /// How long a process may take from its start until it joins, before its `build`: a minute unless said otherwise.
-    #[must_use]
+    /// The time limit of a process from its start until it joins, before its `build`. The default
+    /// is a minute.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.start_timeout = timeout;
+        self.limits.start = timeout;
         self
     }
 
-    /// The longest message of a failure; 512 bytes, or the size of an item if that is more, unless said otherwise. Longer
-    /// ones are cut. Each buffer has room for it.
-    #[must_use]
+    /// The length of the longest message of a failure. Longer ones are cut. The default is the
+    /// larger of 512 bytes and an item's size. Each buffer has room for it.
     pub fn message_bytes(mut self, bytes: usize) -> Self {
-        self.text_bytes = bytes.max(MIN_TEXT_BYTES);
+        self.sizes.text_bytes = bytes.max(MIN_TEXT_BYTES);
         self
     }
 
-    /// The longest metadata of an item.
-    #[must_use]
+    /// The length of an item's longest metadata. The default is 0.
     pub fn metadata_bytes(mut self, bytes: usize) -> Self {
-        self.metadata_bytes = bytes;
+        self.sizes.metadata_bytes = bytes;
         self
     }
 
-    /// The longest command; 4096 bytes unless said otherwise.
-    #[must_use]
+    /// The length of the longest command. The default is 4096 bytes.
     pub fn command_bytes(mut self, bytes: usize) -> Self {
-        self.command_bytes = bytes;
+        self.sizes.command_bytes = bytes;
         self
     }
 
-    /// Starts the pipeline, its workers being threads. `producer` makes the producer of that number, counted from 0.
+    /// Starts the pipeline with threads as workers. `producer` makes the producer of an index,
+    /// counted from 0.
     ///
     /// # Errors
-    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`], [`PipelineError::Spawn`].
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`],
+    /// [`PipelineError::Spawn`].
     pub fn start<C, P>(
         &self,
         commander: C,
@@ -206,86 +189,67 @@ impl Pipeline {
     {
         #[cfg(target_os = "linux")]
         refuse_lost_worker()?;
-        let workshop =
-            self.workshop(|[commands, results]| Ok([Ring::heap(commands)?, Ring::heap(results)?]))?;
-        let kept: Vec<Kept> =
-            self.produce_timeout.iter().flat_map(|_| (0..self.producers).map(|_| Kept::default())).collect();
-        let mut items = self.items(workshop.clone(), Workers::Threads(Threads::new()), kept.clone())?;
+        let channels =
+            self.channels(|[commands, results]| Ok([Ring::heap(commands)?, Ring::heap(results)?]))?;
+        let copies = self.limits.produce.map_or(0, |_| self.producers);
+        let copies: Vec<CommandCopy> = (0..copies).map(|_| CommandCopy::default()).collect();
+        let mut items = self.items(channels.clone(), Workers::Threads(Threads::new()), copies.clone())?;
         if let Workers::Threads(threads) = &mut items.workers {
             for index in 0..self.producers {
-                let producing = workshop.producing(index, producer(index), kept.get(index).cloned())?;
-                threads.spawn(format!("producer {index}"), move || producing.run())?;
+                let worker = channels.producer_loop(index, producer(index), copies.get(index).cloned())?;
+                threads.spawn(format!("producer {index}"), move || worker.run())?;
             }
-            let commanding = workshop.commanding(commander)?;
-            threads.spawn("the commander".into(), move || commanding.run())?;
+            let worker = channels.commander_loop(commander)?;
+            threads.spawn("the commander".into(), move || worker.run())?;
         }
         Ok(items)
     }
 
-    /// Starts the pipeline, its workers being processes that `launch` starts: [`Programs`](super::Programs), or another way.
+    /// Starts the pipeline with processes as workers, which `spawner` starts:
+    /// [`Programs`](super::Programs), or another one.
     ///
     /// # Errors
-    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`], [`PipelineError::Spawn`]. What goes wrong in a process that was
-    /// started, the items tell.
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`],
+    /// [`PipelineError::Spawn`]. Errors of a process that was started come from the items.
     #[cfg(target_os = "linux")]
-    pub fn start_with(&self, launch: impl Launch + 'static) -> Result<Items, PipelineError> {
+    pub fn start_with(&self, spawner: impl Spawner + 'static) -> Result<Items, PipelineError> {
         refuse_lost_worker()?;
-        let workshop = self.workshop(|configs| OpenOptions::new().anonymous_pair(configs))?;
-        let crew = Crew::new(Box::new(launch), &workshop)?;
-        let mut items = self.items(workshop, Workers::Processes(crew), Vec::new())?;
-        if let Workers::Processes(crew) = &mut items.workers {
-            crew.start()?; // If one cannot be started, the items are dropped, and the others end.
+        let channels = self.channels(|configs| OpenOptions::new().anonymous_pair(configs))?;
+        let processes = WorkerProcesses::new(Box::new(spawner), &channels)?;
+        let mut items = self.items(channels, Workers::Processes(processes), Vec::new())?;
+        if let Workers::Processes(processes) = &mut items.workers {
+            processes.start_all()?; // After an error the items are dropped, which ends the others.
         }
         Ok(items)
     }
 
-    fn workshop(
+    fn channels(
         &self,
         create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
-    ) -> Result<Workshop, PipelineError> {
+    ) -> Result<Channels, PipelineError> {
         let arrays = Arc::new(self.arrays.clone().map_err(PipelineError::Config)?);
         let in_flight = self.in_flight.unwrap_or_else(|| {
-            (IN_FLIGHT_BYTES / arrays.bytes().max(1)).min(MOST_IN_FLIGHT).max(2 * self.producers)
+            (IN_FLIGHT_BYTES / arrays.bytes().max(1)).min(MAX_DEFAULT_IN_FLIGHT).max(2 * self.producers)
         });
-        if self.producers == 0 || in_flight == 0 || self.held_items == 0 {
+        if self.producers == 0 || in_flight == 0 || self.sizes.held_items == 0 {
             let what = "it needs a producer, a command in flight and an item to be held";
             return Err(PipelineError::Config(what.into()));
         }
         let (producers, order, on_failure) = (self.producers, self.order, self.on_failure);
-        let sizes = Sizes {
-            in_flight,
-            held_items: self.held_items,
-            command_bytes: self.command_bytes,
-            metadata_bytes: self.metadata_bytes,
-            text_bytes: self.text_bytes,
-        };
-        Ok(Workshop::create(Plan { arrays, producers, order, on_failure }, sizes, create)?)
+        let plan = Plan { arrays, producers, order, on_failure };
+        Ok(Channels::create(plan, in_flight, self.sizes, create)?)
     }
 
-    /// The consumer's end.
-    fn items(&self, workshop: Workshop, workers: Workers, kept: Vec<Kept>) -> Result<Items, PipelineError> {
-        let limits = Limits {
-            start: self.start_timeout,
-            build: self.build_timeout.or(self.produce_timeout),
-            produce: self.produce_timeout,
-        };
+    fn items(
+        &self,
+        channels: Channels,
+        workers: Workers,
+        copies: Vec<CommandCopy>,
+    ) -> Result<Items, PipelineError> {
+        let build = self.limits.build.or(self.limits.produce);
+        let limits = TimeLimits { build, ..self.limits };
         let processes = matches!(workers, Workers::Processes(_));
-        // On their way, with those in hand.
-        let commands = workshop.commands.config().slots() + self.producers;
-        Ok(Items {
-            keeper: Keeper::new(&workshop, limits, kept, processes)?,
-            workshop,
-            most_held: self.held_items,
-            taker: None,
-            takers: 0,
-            home: channel(),
-            workers,
-            ahead: None,
-            seen: (self.order == Order::Unordered).then(|| Seen::new(commands)),
-            done: 0,
-            total: None,
-            ended: false,
-            said_all_held: false,
-        })
+        let supervisor = Supervisor::new(&channels, limits, copies, processes)?;
+        Ok(Items::new(channels, supervisor, workers, self.sizes.held_items))
     }
 }

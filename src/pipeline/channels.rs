@@ -1,21 +1,23 @@
-//! Where a pipeline's work goes on: its two rings and its board, and who has which place there.
+//! The channels of a pipeline: its two rings and its status, and which entry of each ring's
+//! registry belongs to which participant.
 //!
-//! Everybody has an entry of its own in each ring's table. So a process that takes a dead one's place takes up its buffers,
-//! too, and a command that a dead one left is known to be its.
+//! Each participant has fixed entries. So a process that replaces a dead one takes over that one's
+//! buffers, and a command that a dead process had taken is known to be that producer's.
 //!
-//! | entry of  | the commands' ring              | the results' ring              |
-//! |-----------|---------------------------------|--------------------------------|
-//! | producer  | its taker; its writer, for commands that another is to try | its writer |
-//! | commander | its writer                      | its writer                     |
-//! | host      | a writer; a taker of what the dead left | a writer; takers, for as many items as may be held |
+//! | entry of  | commands ring                               | results ring                     |
+//! |-----------|---------------------------------------------|----------------------------------|
+//! | producer  | taker; writer of the commands it returns    | writer                           |
+//! | commander | writer                                      | writer                           |
+//! | host      | writer of retries; taker of orphaned commands | writer; a taker an item held   |
+//!
+//! An orphaned command is one that a dead producer had taken.
 
-use super::commander::Commanding;
+use super::commander::{Commander, CommanderLoop};
 use super::error::PipelineError;
 use super::plan::Plan;
-use super::producer::{Hand, Kept, Producing, TRIED_BY_BYTES};
-use super::results::Results;
-use super::status::{At, Board};
-use super::worker::{Commander, Producer};
+use super::producer::{CommandCopy, Producer, ProducerContext, ProducerLoop, TRIED_BY_BYTES};
+use super::results::ResultWriter;
+use super::status::{Status, WorkerState};
 use crate::api::ring::Ring;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
@@ -23,34 +25,36 @@ use crate::types::config::{Config, Delivery};
 use crate::types::error::{RegisterError, RingError};
 use std::time::Duration;
 
-/// One handle on a pipeline's rings. A host, who is the consumer, makes it; worker processes open it again.
+/// One handle on a pipeline's rings. The host, which is the consumer's process, creates them;
+/// worker processes open them.
 #[derive(Clone, Debug)]
-pub(crate) struct Workshop {
+pub(crate) struct Channels {
     pub(crate) commands: Ring,
     pub(crate) results: Ring,
-    pub(crate) board: Board,
+    pub(crate) status: Status,
     pub(crate) plan: Plan,
 }
 
-/// How large the rings are, beside what the plan says.
+/// The sizes of the rings that do not follow from the plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    pub(crate) in_flight: usize,
     pub(crate) held_items: usize,
     pub(crate) command_bytes: usize,
     pub(crate) metadata_bytes: usize,
     pub(crate) text_bytes: usize,
 }
 
-/// How long workers sleep at most. The host looks for the dead, and wakes everybody when it finds one.
+/// The longest sleep of a worker. The host detects deaths, and wakes all workers when it finds one.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// Entries of the host's beside its takers: in each ring a writer and perhaps a taker.
+/// Entries of the host, other than its takers of results: in each ring a writer and perhaps a
+/// taker.
 const HOST: usize = 2;
 
-impl Workshop {
-    /// A new one, whose two rings `create` makes.
+impl Channels {
+    /// Sets up a new pipeline, whose two rings `create` makes.
     pub(crate) fn create(
         plan: Plan,
+        in_flight: usize,
         sizes: Sizes,
         create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
     ) -> Result<Self, RingError> {
@@ -58,116 +62,113 @@ impl Workshop {
             Config::new(slots, bytes).delivery(Delivery::Queue).participants(participants).tag(true)
         };
         let producers = plan.producers;
-        // One more for each who may have a command in hand and hand it back: whoever does never waits for others to take.
-        // Sums of what anybody says are at most what no ring can have.
-        let slots = sizes.in_flight.saturating_add(producers).saturating_add(1);
+        // One more for each participant that may return a command: so a return never waits for
+        // another participant to take one. Saturated sums exceed what a ring can have, and are
+        // refused there.
+        let slots = in_flight.saturating_add(producers).saturating_add(1);
         let commands =
             config(slots, sizes.command_bytes, producers.saturating_mul(2).saturating_add(1 + HOST))
                 .meta_bytes(TRIED_BY_BYTES)
-                .user_words(Board::words(&plan));
+                .user_words(Status::words(&plan));
         let bytes = plan.arrays.bytes().max(sizes.text_bytes);
         let participants = producers.saturating_add(1 + HOST).saturating_add(sizes.held_items);
-        let results = config(sizes.in_flight, bytes, participants).meta_bytes(sizes.metadata_bytes);
+        let results = config(in_flight, bytes, participants).meta_bytes(sizes.metadata_bytes);
         let [commands, results] = create([&commands, &results])?;
-        let board = Board::set_up(&commands, &plan);
-        Ok(Workshop { commands, results, board, plan })
+        let status = Status::set_up(&commands, &plan);
+        Ok(Channels { commands, results, status, plan })
     }
 
-    /// One that somebody else made; `None` if these rings are no pipeline's.
+    /// The channels that another process set up; `None` if these rings are not a pipeline's.
     pub(crate) fn join(commands: Ring, results: Ring) -> Option<Self> {
-        let (board, plan) = Board::of(&commands)?;
-        // The plan lies where anybody may have changed it: everybody that it speaks of has an entry.
+        let (status, plan) = Status::of(&commands)?;
+        // The plan is untrusted: every participant that it implies must have its entry.
         let have_entries = commands.config().participants == 2 * plan.producers + 1 + HOST
             && results.config().participants > plan.producers + 1 + HOST;
-        have_entries.then_some(Workshop { commands, results, board, plan })
+        have_entries.then_some(Channels { commands, results, status, plan })
     }
 
-    /// The number of the commander among the workers.
+    /// The commander's index among the workers.
     pub(crate) fn commander(&self) -> usize {
         self.plan.producers
     }
 
-    pub(crate) fn producing<P: Producer>(
+    pub(crate) fn producer_loop<P: Producer>(
         &self,
         index: usize,
         producer: P,
-        kept: Option<Kept>,
-    ) -> Result<Producing<P>, PipelineError> {
+        command_copy: Option<CommandCopy>,
+    ) -> Result<ProducerLoop<P>, PipelineError> {
         let mut commands = self.commands.taker_in(index..index + 1)?;
         commands.leave_the_dead(LONGEST_SLEEP);
-        let again = self.plan.producers + index;
-        let hand = Hand {
+        let context = ProducerContext {
             index,
-            results: self.results(index)?,
-            ring: self.results.clone(),
-            again: writer(&self.commands, again)?,
+            results: self.result_writer(index)?,
+            results_ring: self.results.clone(),
+            retry_writer: writer(&self.commands, self.plan.producers + index)?,
             plan: self.plan.clone(),
-            board: self.board.clone(),
-            kept,
+            status: self.status.clone(),
+            command_copy,
             metadata: Vec::new(),
-            slots: self.commands.config().slots() as u64,
-            passed_on: false,
+            command_slots: self.commands.config().slots() as u64,
+            returned_last: false,
         };
-        Ok(Producing { producer, commands, hand })
+        Ok(ProducerLoop { producer, commands, context })
     }
 
-    pub(crate) fn commanding<C: Commander>(&self, commander: C) -> Result<Commanding<C>, PipelineError> {
-        Ok(Commanding {
+    pub(crate) fn commander_loop<C: Commander>(
+        &self,
+        commander: C,
+    ) -> Result<CommanderLoop<C>, PipelineError> {
+        Ok(CommanderLoop {
             commander,
-            commands: self.commands_writer(0)?,
-            results: self.results(self.commander())?,
-            board: self.board.clone(),
+            commands: writer(&self.commands, 2 * self.plan.producers)?,
+            results: self.result_writer(self.commander())?,
+            status: self.status.clone(),
             index: self.commander(),
         })
     }
 
-    /// The host's writer of commands, for those that are tried again.
-    pub(crate) fn again(&self) -> Result<Writer, RegisterError> {
-        self.commands_writer(1)
+    /// The host's writer of commands, for retries.
+    pub(crate) fn host_commands(&self) -> Result<Writer, RegisterError> {
+        writer(&self.commands, 2 * self.plan.producers + 1)
     }
 
-    /// The host's writer of results, for those that nobody else tells of.
-    pub(crate) fn host_results(&self) -> Result<Results, RegisterError> {
-        self.results(self.commander() + 1)
+    /// The host's writer of results, for commands whose producer cannot report.
+    pub(crate) fn host_results(&self) -> Result<ResultWriter, RegisterError> {
+        self.result_writer(self.commander() + 1)
     }
 
-    /// The host's taker of commands that dead producers left.
-    pub(crate) fn left(&self) -> Result<Taker, RegisterError> {
+    /// The host's taker of commands that dead producers had taken.
+    pub(crate) fn orphan_taker(&self) -> Result<Taker, RegisterError> {
         let entry = 2 * self.plan.producers + HOST;
         self.commands.taker_in(entry..entry + 1)
     }
 
-    /// A taker of one more result at a time.
-    pub(crate) fn taker(&self) -> Result<Taker, RegisterError> {
+    /// A taker of results. Each item that is held occupies one.
+    pub(crate) fn result_taker(&self) -> Result<Taker, RegisterError> {
         self.results.taker_in(self.commander() + HOST..self.results.config().participants)
     }
 
-    /// That worker is there.
-    pub(crate) fn arrive(&self, worker: usize) {
-        self.board.line(worker).turn(At::Absent, At::Building);
+    /// Marks a worker as joined.
+    pub(crate) fn mark_joined(&self, worker: usize) {
+        self.status.line(worker).transition(WorkerState::Absent, WorkerState::Building);
     }
 
-    /// Nothing more is issued, made or taken; whoever waits wakes.
+    /// Closes both rings: all waits return, and nothing more is issued, made or taken.
     pub(crate) fn close(&self) {
         self.commands.close();
         self.results.close();
     }
 
-    /// Wakes all who wait, after a death: whoever died may have been about to.
+    /// Wakes all waiters after a death: the dead process may have owed them a notification.
     pub(crate) fn wake_all(&self) {
         self.commands.wake_all();
         self.results.wake_all();
     }
 
-    /// The commander's, or the one after it, the host's.
-    fn commands_writer(&self, which: usize) -> Result<Writer, RegisterError> {
-        let entry = 2 * self.plan.producers + which;
-        writer(&self.commands, entry)
-    }
-
-    fn results(&self, entry: usize) -> Result<Results, RegisterError> {
+    fn result_writer(&self, entry: usize) -> Result<ResultWriter, RegisterError> {
         let writer = writer(&self.results, entry)?;
-        Ok(Results { writer, order: self.plan.order, slot_bytes: self.results.config().slot_bytes() })
+        Ok(ResultWriter { writer, order: self.plan.order, slot_bytes: self.results.config().slot_bytes() })
     }
 }
 
@@ -179,29 +180,30 @@ fn writer(ring: &Ring, entry: usize) -> Result<Writer, RegisterError> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::{arrays::Arrays, failure::OnFailure, results::Order};
-    use super::{Board, Config, Plan, Ring, Sizes, Workshop};
+    use super::super::item::Arrays;
+    use super::super::plan::{ItemOrder, OnFailure};
+    use super::{Channels, Config, Plan, Ring, Sizes, Status};
 
-    /// Of one producer that makes items of two arrays of eight bytes.
-    pub(crate) fn on_heap(order: Order, on_failure: OnFailure, in_flight: usize) -> Workshop {
+    /// One producer that makes items of two arrays of eight bytes.
+    pub(crate) fn on_heap(order: ItemOrder, on_failure: OnFailure, in_flight: usize) -> Channels {
         let mut arrays = Arrays::default();
         arrays.add(None, 8).and_then(|()| arrays.add(None, 8)).unwrap();
         let plan = Plan { arrays: arrays.into(), producers: 1, order, on_failure };
-        let sizes = Sizes { in_flight, held_items: 1, command_bytes: 8, metadata_bytes: 0, text_bytes: 64 };
+        let sizes = Sizes { held_items: 1, command_bytes: 8, metadata_bytes: 0, text_bytes: 64 };
         let heap = |[commands, results]: [&Config; 2]| Ok([Ring::heap(commands)?, Ring::heap(results)?]);
-        Workshop::create(plan, sizes, heap).unwrap()
+        Channels::create(plan, in_flight, sizes, heap).unwrap()
     }
 
-    /// Fails if whoever joins takes an entry that the table does not have.
+    /// Fails if a joining worker uses an entry that the registry does not have.
     #[test]
     fn a_plan_of_more_producers_than_have_entries_is_refused() {
-        let Workshop { commands, results, plan, .. } = on_heap(Order::Ordered, OnFailure::Fail, 1);
-        let join = || Workshop::join(commands.clone(), results.clone());
+        let Channels { commands, results, plan, .. } = on_heap(ItemOrder::Ordered, OnFailure::Fail, 1);
+        let join = || Channels::join(commands.clone(), results.clone());
         assert_eq!(join().unwrap().plan, plan);
-        // As many words, and all of them a plan's.
+        // As many words, all of which encode a plan.
         let other = Plan { arrays: Arrays::default().into(), producers: 2, ..plan };
-        assert_eq!(Board::words(&other), commands.user_words().len());
-        Board::set_up(&commands, &other);
+        assert_eq!(Status::words(&other), commands.user_words().len());
+        Status::set_up(&commands, &other);
         assert!(join().is_none());
     }
 }

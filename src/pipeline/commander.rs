@@ -1,70 +1,99 @@
-//! The commander's work, in a thread or a process: a command goes out when there is room for its result.
+//! The commander: the user's trait, and the loop that issues its commands.
 //!
-//! So there are never more commands on their way than results have slots, the queue of commands, which has as many,
-//! is never full for a producer that hands one back, and the commander sleeps where a writer sleeps.
+//! A command is issued only when its result has room. So the number of commands in flight is at
+//! most the number of result slots; the commands ring, which has more slots, always has room for a
+//! producer that returns a command; and the commander sleeps in one place.
 
-use super::error::said;
-use super::results::Results;
-use super::status::{At, Board};
-use super::tag::{Label, Mark};
-use super::worker::Commander;
+use super::error::{WorkerError, call_user};
+use super::results::ResultWriter;
+use super::status::{Status, WorkerState};
+use super::tag::{ResultKind, Tag};
 use crate::api::writer::Writer;
 use crate::types::error::WriteError;
 use crate::types::message::MessageHeader;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(crate) struct Commanding<C> {
+/// Decides what is to be made: issues commands.
+pub trait Commander {
+    /// Called once, in the commander's own thread, before anything else.
+    ///
+    /// # Errors
+    /// Any error ends the pipeline.
+    fn build(&mut self) -> Result<(), WorkerError> {
+        Ok(())
+    }
+
+    /// Writes the next command to `command`, which is empty on entry. False: there are no more.
+    ///
+    /// # Errors
+    /// Any error ends the pipeline; in order, after the items of all commands before.
+    fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError>;
+}
+
+/// A commander that issues the elements of an iterator.
+#[derive(Clone, Debug)]
+pub struct Commands<I>(pub I);
+
+impl<I: Iterator<Item: AsRef<[u8]>>> Commander for Commands<I> {
+    fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError> {
+        let next = self.0.next();
+        if let Some(next) = &next {
+            command.extend_from_slice(next.as_ref());
+        }
+        Ok(next.is_some())
+    }
+}
+
+/// The commander at work, in a thread or a process.
+pub(crate) struct CommanderLoop<C> {
     pub(crate) commander: C,
     pub(crate) commands: Writer,
-    pub(crate) results: Results,
-    pub(crate) board: Board,
-    /// Its line of the board.
+    pub(crate) results: ResultWriter,
+    pub(crate) status: Status,
+    /// Its status line.
     pub(crate) index: usize,
 }
 
-impl<C: Commander> Commanding<C> {
+impl<C: Commander> CommanderLoop<C> {
     pub(crate) fn run(mut self) {
-        // Closed: the consumer has stopped, and nobody is left to tell.
-        let _ = self.command_all();
-        self.board.line(self.index).set(At::Left);
+        let _ = self.issue_all(); // An error means that the consumer closed the rings.
+        self.status.line(self.index).set_state(WorkerState::Left);
     }
 
-    fn command_all(&mut self) -> Result<(), WriteError> {
-        self.board.line(self.index).turn(At::Absent, At::Building);
-        let commander = &mut self.commander;
-        let mut outcome = said(catch_unwind(AssertUnwindSafe(|| commander.build())));
-        self.board.line(self.index).turn(At::Building, At::Idle);
+    fn issue_all(&mut self) -> Result<(), WriteError> {
+        let line = self.status.line(self.index);
+        line.transition(WorkerState::Absent, WorkerState::Building);
+        let mut outcome = call_user(|| self.commander.build());
+        line.transition(WorkerState::Building, WorkerState::Idle);
         let mut command = Vec::new();
         for number in 0.. {
-            self.results.wait_for_room(number + self.board.repeated())?;
+            self.results.wait_for_room(number + self.status.repeated())?;
             command.clear();
             let mut more = false;
             let commander = &mut self.commander;
             outcome = outcome.and_then(|()| {
-                let next = || commander.next(&mut command).map(|is_one| more = is_one);
-                said(catch_unwind(AssertUnwindSafe(next)))
+                call_user(|| commander.next(&mut command).map(|is_command| more = is_command))
             });
             if let Err(message) = outcome {
-                return self.tell(Mark::Commander, number, message.as_bytes());
+                return self.finish(ResultKind::CommanderFailed, number, &message);
             }
             if !more {
-                return self.tell(Mark::End, number, &[]);
+                return self.finish(ResultKind::End, number, "");
             }
-            let tag = Label { mark: 0, number }.word();
+            let tag = Tag::first_try(number).word();
             match self.commands.write_with(&command, &MessageHeader { tag, metadata: &[] }) {
                 Err(WriteError::TooLarge { len, max }) => {
                     let message = format!("a command of {len} bytes, and {max} fit: see `command_bytes`");
-                    return self.tell(Mark::Commander, number, message.as_bytes());
+                    return self.finish(ResultKind::CommanderFailed, number, &message);
                 }
                 other => drop(other?),
             }
-            self.board.set_issued(number + 1);
+            self.status.set_issued(number + 1);
         }
         Ok(())
     }
 
-    /// Publishes what ends the commands, in the place of the next item.
-    fn tell(&mut self, mark: Mark, number: u64, text: &[u8]) -> Result<(), WriteError> {
-        self.results.put(mark.label(number), number, text).map(drop)
+    /// Publishes the last result, in place of item `number`.
+    fn finish(&mut self, kind: ResultKind, number: u64, text: &str) -> Result<(), WriteError> {
+        self.results.put(kind.tag(number), text.as_bytes()).map(drop)
     }
 }

@@ -1,39 +1,40 @@
-//! Every way a pipeline can fail.
+//! The errors of a pipeline, and how a worker process ended.
 
-use super::exit::{Doing, Exit};
 use crate::types::error::{ReadError, RegisterError, RingError};
 use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// What a commander or producer fails with: anything with a message.
+/// The error of a commander or producer: any error with a message.
 pub type WorkerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no next item.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
-    /// The pipeline asks for something that cannot be.
+    /// The configuration is invalid.
     #[error("bad pipeline: {0}")]
     Config(String),
-    /// Its rings could not be created.
+    /// The rings could not be created.
     #[error(transparent)]
     Ring(#[from] RingError),
-    /// Somebody could not join its rings.
+    /// A worker or the host could not register with the rings.
     #[error(transparent)]
     Join(#[from] RegisterError),
     /// A worker could not be started.
     #[error("{worker} could not be started: {source}")]
     Spawn {
-        /// Which one.
+        /// Which worker.
         worker: String,
-        /// The system's word on it.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// `build` of a worker failed, or did not end in time.
+    /// `build` of a worker failed, or exceeded its time limit.
     #[error("{worker} was not built: {message}")]
     Build {
-        /// Which one.
+        /// Which worker.
         worker: String,
-        /// What it said.
+        /// The error's message.
         message: String,
     },
     /// A producer failed at an item.
@@ -45,11 +46,11 @@ pub enum PipelineError {
         producer: usize,
         /// How often the command was tried.
         tries: u32,
-        /// What it said.
+        /// The error's message.
         message: String,
     },
-    /// A producer was not done with an item in time.
-    #[error("item {number}: producer {producer} was not done after {timeout:?}, at try {tries}")]
+    /// A producer exceeded the time limit of an item.
+    #[error("item {number}: producer {producer} did not finish within {timeout:?}, at try {tries}")]
     Hung {
         /// The number of the command.
         number: u64,
@@ -57,53 +58,51 @@ pub enum PipelineError {
         producer: usize,
         /// How often the command was tried.
         tries: u32,
-        /// The time it had.
+        /// The time limit.
         timeout: Duration,
     },
-    /// A worker process died, or ended by itself.
-    #[error("{worker} (process {pid}) {exit}, {doing}")]
+    /// A worker process died or exited.
+    #[error("{worker} (process {pid}) {exit}, {activity}")]
     Died {
-        /// Which one.
+        /// Which worker.
         worker: String,
         /// Its process.
         pid: u32,
-        /// How it ended.
-        exit: Exit,
-        /// What it was doing.
-        doing: Doing,
+        /// How the process ended.
+        exit: ProcessExit,
+        /// What the worker was doing.
+        activity: Activity,
     },
-    /// A process that was started to be a worker did not get to be one.
+    /// A process that was started as a worker did not join the pipeline.
     #[error(
-        "{worker} (process {pid}) {}; it never got to `pipeline::worker_main`, or to where it joins with its ticket: is \
-         that at the beginning of its main?",
+        "{worker} (process {pid}) {}; it did not reach `pipeline::worker_main` or `WorkerTicket::join`: call one of \
+         them at the beginning of its main",
         exit.map_or_else(|| format!("did not join within {waited:?}"), |exit| exit.to_string())
     )]
     NotJoined {
-        /// Which one.
+        /// Which worker.
         worker: String,
         /// Its process.
         pid: u32,
-        /// How it ended, if it did.
-        exit: Option<Exit>,
-        /// The time it had.
+        /// How the process ended, if it did.
+        exit: Option<ProcessExit>,
+        /// The time limit.
         waited: Duration,
     },
-    /// A ticket leads nowhere.
-    #[error("no way into a pipeline by the ticket {ticket:?}: {reason}")]
-    ParkTicket {
+    /// A ticket does not lead to a pipeline.
+    #[error("bad worker ticket {ticket:?}: {reason}")]
+    BadTicket {
         /// The ticket.
         ticket: String,
-        /// Why not.
+        /// Why it was refused.
         reason: String,
     },
-    /// All producers were given up, and none came back.
-    #[error(
-        "none of the {producers} producers came back for {timeout:?} after it was given up; nobody is left to work"
-    )]
-    Deserted {
-        /// How many there are.
+    /// All producers were given up, and none has returned.
+    #[error("all {producers} producers were given up, and none returned within {timeout:?}")]
+    AllHung {
+        /// The number of producers.
         producers: usize,
-        /// The time that each had.
+        /// The time limit of an item.
         timeout: Duration,
     },
     /// The commander failed.
@@ -111,26 +110,26 @@ pub enum PipelineError {
     Commander {
         /// The number that the command would have had.
         number: u64,
-        /// What it said.
+        /// The error's message.
         message: String,
     },
-    /// All items that may be held at a time are. Drop one, and call again.
-    #[error("{max} items are held and no more may be; drop one, or allow for more with `held_items`")]
+    /// The consumer holds as many items as it may. Drop one, and call again.
+    #[error("all {max} items that may be held are held; drop one, or allow for more with `held_items`")]
     AllHeld {
-        /// How many that is.
+        /// The limit.
         max: usize,
     },
-    /// No item came within the time that the caller gave. The next call goes on waiting.
-    #[error("no item within the timeout; {in_flight} commands are at work")]
+    /// No item came within the caller's timeout. The next call continues to wait.
+    #[error("no item within the timeout; {in_flight} commands are in flight")]
     TimedOut {
         /// Commands issued whose items were not yet delivered.
         in_flight: u64,
     },
-    /// Workers did not end in time after the pipeline was stopped: threads that are still in the user's code, or processes
-    /// that could not even be killed.
-    #[error("stopped, but for {}: still in the user's code", workers.join(", "))]
+    /// Workers did not end in time after the pipeline stopped: threads that are still in the user's
+    /// code, or processes that could not be killed.
+    #[error("stopped, except for {}: still in the user's code", workers.join(", "))]
     Stuck {
-        /// Which ones.
+        /// Which workers.
         workers: Vec<String>,
     },
     /// The results could not be read.
@@ -138,9 +137,85 @@ pub enum PipelineError {
     Read(ReadError),
 }
 
-/// What was said by a call of the user's code that failed or panicked.
-pub(crate) fn said(outcome: Result<Result<(), WorkerError>, Box<dyn Any + Send>>) -> Result<(), String> {
-    match outcome {
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessExit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// The system does not report it.
+    Unknown,
+}
+
+impl fmt::Display for ProcessExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProcessExit::Code(code) => write!(f, "ended with code {code}"),
+            ProcessExit::Signal(signal) => match signal_name(*signal) {
+                Some(name) => write!(f, "was killed by signal {signal} ({name})"),
+                None => write!(f, "was killed by signal {signal}"),
+            },
+            ProcessExit::Unknown => write!(f, "ended with an unknown status"),
+        }
+    }
+}
+
+/// The names of signals that end processes.
+fn signal_name(signal: i32) -> Option<&'static str> {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => return None,
+    };
+    Some(name)
+}
+
+/// What a worker was doing when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It was in its `build`, or had not joined.
+    Build,
+    /// The commander had issued all commands below this number, and perhaps this one.
+    Command {
+        /// How many commands it had certainly issued.
+        number: u64,
+    },
+    /// The producer was at this command.
+    Item {
+        /// The number of the command.
+        number: u64,
+        /// How often the command was tried.
+        tries: u32,
+    },
+    /// The producer was waiting for a command.
+    Waiting,
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Activity::Build => write!(f, "before it was built"),
+            Activity::Command { number } => write!(f, "at command {number}"),
+            Activity::Item { number, tries } => write!(f, "at item {number}, try {tries}"),
+            Activity::Waiting => write!(f, "while it waited for a command"),
+        }
+    }
+}
+
+/// Calls the user's code, and turns an error or a panic into its message.
+pub(crate) fn call_user(code: impl FnOnce() -> Result<(), WorkerError>) -> Result<(), String> {
+    match catch_unwind(AssertUnwindSafe(code)) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(panic) => Err(format!("panicked: {}", panic_message(&*panic))),
     }

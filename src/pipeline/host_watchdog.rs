@@ -1,6 +1,7 @@
-//! A worker's watch over its host: when that ends, however it ends, the worker ends, too.
+//! The host watchdog: a thread in each worker process that ends the worker when its host has ended,
+//! in whatever way.
 
-use super::channels::Workshop;
+use super::channels::Channels;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
@@ -10,108 +11,108 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::Duration;
 
-/// How long the user's code has to come back once the host is gone.
+/// How long the user's code may take to return once the host has ended.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
-/// How soon to try again what the system refuses, as it does when it has no memory.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
+/// The pause after a failed `poll`, which fails if the system has no memory.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-/// A descriptor of the host, and whether this process still works for it.
+/// A descriptor of the host process, and the thread that waits for its end.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub(crate) struct HostWatchdog {
     host: Arc<OwnedFd>,
-    watch: Option<Watch>,
+    thread: Option<WatchThread>,
 }
 
-/// The thread that sleeps until the host ends.
 #[derive(Debug)]
-struct Watch {
+struct WatchThread {
     process: Pid,
-    /// Written to when this process does other things from now on,
-    woken: Arc<OwnedFd>,
-    /// which is then dropped.
-    works: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Written to when the worker leaves, after `working` was dropped.
+    wake: Arc<OwnedFd>,
+    /// Dropped when the worker leaves. Carries no message.
+    working: Option<Sender<()>>,
+    handle: Option<JoinHandle<()>>,
 }
 
-impl Guard {
+impl HostWatchdog {
+    /// Opens the host, without watching it yet.
     pub(crate) fn of(host: u32) -> io::Result<Self> {
         let pid = i32::try_from(host).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Guard { host: Arc::new(pidfd_open(pid, PidfdFlags::empty())?), watch: None })
+        Ok(HostWatchdog { host: Arc::new(pidfd_open(pid, PidfdFlags::empty())?), thread: None })
     }
 
-    /// Has a thread sleep until the host ends, or this guard is dropped. If the host ends, it closes the rings, so that
-    /// whoever waits at them goes; who is in the user's code for too long is ended with the process.
-    pub(crate) fn watch(&mut self, workshop: &Workshop) -> io::Result<()> {
-        let woken = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        let (works, left) = channel();
-        let thread = Builder::new().name("seqring-guard".into()).spawn({
-            let (host, woken, workshop) = (self.host.clone(), woken.clone(), workshop.clone());
+    /// Starts the thread, which sleeps until the host ends or this watchdog is dropped. When the
+    /// host ends, the thread closes the rings, so that waits return. If the worker has not left
+    /// after [`LEAVE_WITHIN`], because it is in the user's code, the thread kills this process.
+    pub(crate) fn start(&mut self, channels: &Channels) -> io::Result<()> {
+        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let (working, left) = channel();
+        let handle = Builder::new().name("seqring-watchdog".into()).spawn({
+            let (host, wake, channels) = (self.host.clone(), wake.clone(), channels.clone());
             move || {
-                if !outlives(&host, &woken, &left) {
+                if !host_ends_first(&host, &wake, &left) {
                     return;
                 }
-                workshop.close();
-                // Nothing is ever sent.
+                channels.close();
                 if left.recv_timeout(LEAVE_WITHIN) == Err(RecvTimeoutError::Timeout) {
                     let _ = kill_process(getpid(), Signal::KILL);
                 }
             }
         })?;
-        self.watch = Some(Watch { process: getpid(), woken, works: Some(works), thread: Some(thread) });
+        self.thread =
+            Some(WatchThread { process: getpid(), wake, working: Some(working), handle: Some(handle) });
         Ok(())
     }
 }
 
-/// Waits until the host has ended, or this process has left. Whether it was the host.
-fn outlives(host: &OwnedFd, woken: &OwnedFd, left: &Receiver<()>) -> bool {
+/// Waits until the host has ended, or the worker has left. Whether it was the host.
+fn host_ends_first(host: &OwnedFd, wake: &OwnedFd, left: &Receiver<()>) -> bool {
     loop {
-        let mut either = [PollFd::new(host, PollFlags::IN), PollFd::new(woken, PollFlags::IN)];
+        let mut either = [PollFd::new(host, PollFlags::IN), PollFd::new(wake, PollFlags::IN)];
         let polled = poll(&mut either, None);
         if left.try_recv() == Err(TryRecvError::Disconnected) {
             return false;
         }
         match polled {
             Ok(_) if either[0].revents().contains(PollFlags::IN) => return true,
-            // Woken by somebody who has a copy of that descriptor: it would be so for ever.
-            Ok(_) => drop(rustix::io::read(woken, &mut [0; 8])),
+            // Another process with a copy of the descriptor wrote to it: read, or `poll` would
+            // spin.
+            Ok(_) => drop(rustix::io::read(wake, &mut [0; 8])),
             Err(rustix::io::Errno::INTR) => {}
-            Err(_) => sleep(TRY_AGAIN),
+            Err(_) => sleep(RETRY_AFTER),
         }
     }
 }
 
-impl Drop for Watch {
-    /// This process does other things from now on.
+impl Drop for WatchThread {
     fn drop(&mut self) {
         if getpid() != self.process {
-            std::mem::forget(self.thread.take()); // A forked child's copy: the thread is its parent's.
+            std::mem::forget(self.handle.take()); // A forked child's copy: the thread is the parent's.
             return;
         }
-        self.works = None;
-        let _ = rustix::io::write(&self.woken, &1u64.to_ne_bytes());
-        let _ = self.thread.take().map(JoinHandle::join);
+        self.working = None;
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        let _ = self.handle.take().map(JoinHandle::join);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::channels::tests::on_heap;
-    use super::super::failure::OnFailure;
-    use super::super::results::Order;
-    use super::Guard;
+    use super::super::plan::{ItemOrder, OnFailure};
+    use super::HostWatchdog;
     use std::sync::Arc;
 
-    /// Fails if what it watches with is kept until the host ends: this very process.
+    /// Fails if a dropped watchdog keeps its resources until the host ends, which is this process.
     #[test]
-    fn a_guard_that_is_dropped_leaves_nothing_and_nothing_closed() {
-        let workshop = on_heap(Order::Ordered, OnFailure::Fail, 1);
-        let mut guard = Guard::of(std::process::id()).unwrap();
-        guard.watch(&workshop).unwrap();
-        let (host, rings) = (Arc::downgrade(&guard.host), Arc::downgrade(&workshop.commands.attachment));
-        drop(guard);
+    fn a_dropped_watchdog_leaves_nothing_behind_and_closes_nothing() {
+        let channels = on_heap(ItemOrder::Ordered, OnFailure::Fail, 1);
+        let mut watchdog = HostWatchdog::of(std::process::id()).unwrap();
+        watchdog.start(&channels).unwrap();
+        let (host, rings) = (Arc::downgrade(&watchdog.host), Arc::downgrade(&channels.commands.attachment));
+        drop(watchdog);
         assert!(host.upgrade().is_none());
-        drop(workshop.taker().unwrap()); // Nobody closed it.
-        drop(workshop);
+        drop(channels.result_taker().unwrap()); // The rings are open.
+        drop(channels);
         assert!(rings.upgrade().is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! A pipeline: a commander says what is to be made, producers make it, and the consumer iterates over the items.
+//! A pipeline: one commander issues commands, several producers make an item from each, and the
+//! consumer iterates over the items.
 //!
 //! ```
 //! use seqring::Frame;
@@ -22,103 +23,136 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Threads or processes
-//! [`Pipeline::start`] makes the workers threads. [`Pipeline::start_with`] makes them processes (Linux): [`Programs`] runs
-//! this program again, and [`worker_main`], at the beginning of `main`, is the worker there; whoever has processes made in
-//! another way says so by [`Launch`] and [`Worker`], and hands each a [`WorkerTicket`]. The text of commander and producer,
-//! the order of events and the errors are the same. What differs:
+//! # The problem
+//! A program consumes large items, such as training batches, faster than one worker can make them.
+//! Several producers must work at a time, the items must come in the order of the commands, the
+//! bytes must not be copied, and no item may be lost or repeated when a producer fails, hangs or is
+//! killed.
 //!
-//! |                                  | threads                                   | processes                                  |
-//! |----------------------------------|-------------------------------------------|--------------------------------------------|
-//! | a producer takes too long        | is given up; its command is made by another; it goes on when it comes back, and what it made is dropped | is killed, and replaced by a new process |
-//! | a worker dies                    | with the whole process                    | is told of with its process and signal, or, a producer, replaced |
-//! | stopping while one is in the user's code | it is named after two seconds     | it is killed after one and a half          |
-//! | the consumer dies                | with it                                   | the workers end by themselves, after two seconds also in the user's code |
+//! - The **commander** ([`Commander`]) writes commands: short byte strings, numbered from 0.
+//! - A **producer** ([`Producer`]) takes a command and fills the arrays of its item in place.
+//! - The **consumer** iterates over [`Items`]. While it waits for one, it supervises the workers.
+//!   Its process is the **host** of the pipeline.
+//!
+//! # Threads or processes
+//! [`Pipeline::start`] makes the workers threads. [`Pipeline::start_with`] makes them processes
+//! (Linux): [`Programs`] runs this program again, and [`worker_main`], at the beginning of `main`,
+//! runs the worker there. For another way to start processes, implement [`Spawner`] and
+//! [`WorkerProcess`], and pass each process its [`WorkerTicket`]. Commanders and producers are
+//! written alike for both, and items and errors come in the same order. The differences:
+//!
+//! |                      | threads                      | processes                              |
+//! |----------------------|------------------------------|----------------------------------------|
+//! | a producer hangs     | given up; its late item is dropped | killed and replaced              |
+//! | a producer dies      | the whole process dies       | replaced, or an error with its signal  |
+//! | the commander dies   | the whole process dies       | an error with its process and signal   |
+//! | `stop`, in user code | named after two seconds      | killed after one and a half            |
+//! | the consumer dies    | the workers die with it      | the workers end within two seconds     |
+//!
+//! *Hangs* means: exceeds its [time limit](Pipeline::produce_timeout).
 //!
 //! # How it works
-//! Two [queues](crate::Delivery::Queue), of commands and of results: on the heap for threads; for processes in one segment
-//! without a name, which goes with the last of them, however they end.
+//! There are two [queues](crate::Delivery::Queue), of commands and of results. For threads they are
+//! on the heap; for processes, in one segment without a name, which goes with the last of them,
+//! however they end.
 //!
-//! | step | who       |                                                                                              |
-//! |------|-----------|----------------------------------------------------------------------------------------------|
-//! | 1    | commander | waits until result `n` has room: until that of `n - in_flight` was taken                      |
-//! | 2    | commander | publishes command `n`                                                                         |
-//! | 3    | producer  | takes the command, and claims room: result `n`, or the next one if the order does not matter  |
-//! | 4    | producer  | fills its own buffer, where it lies                                                           |
-//! | 5    | producer  | exchanges the word that says what it is at for *idle*; too late: somebody gave it up          |
-//! | 6    | producer  | publishes the result: its buffer goes into the ring                                           |
-//! | 7    | consumer  | takes the result, and its buffer with it, by a taker that the [`Item`] keeps                  |
+//! | step | participant | action                                                                  |
+//! |------|-------------|-------------------------------------------------------------------------|
+//! | 1    | commander   | waits until result `n` has room: until result `n - in_flight` was taken |
+//! | 2    | commander   | publishes command `n`                                                   |
+//! | 3    | producer    | takes the command, and claims result `n`; in any order, the next result |
+//! | 4    | producer    | fills its own buffer                                                    |
+//! | 5    | producer    | exchanges its state from *working* to *idle*                            |
+//! | 6    | producer    | publishes the result: its buffer goes into the ring                     |
+//! | 7    | consumer    | takes the result and its buffer, by a taker that the [`Item`] keeps     |
 //!
-//! A failure is a result, too, with a mark in its tag and the message in its payload: it comes where the item would.
-//! After the last command comes a mark that says how many there were.
+//! The consumer gives a producer up by an exchange of the same state word, from *working* to *given
+//! up*. If the producer's exchange in step 5 comes first, the item is published. If the consumer's
+//! comes first, step 5 fails, the producer drops its item, and the consumer decides about the
+//! command.
 //!
-//! While the consumer waits, it looks after the workers. What a dead producer had taken in step 3 is still its, as the
-//! ring sees it, and the consumer's to take over: the command is tried again, by another producer if there is one, or its
-//! failure becomes its result. If the producer died after step 6, the result is there already: in order, the second one
-//! finds its number taken; in any order, the consumer drops the second of a number.
+//! A failure is a result too, with its kind in the tag and the message in the payload: it takes the
+//! item's place. After the last command comes a result that holds the number of commands.
+//!
+//! # States of a command
+//! | state     | its bytes are in                        | next                                |
+//! |-----------|-----------------------------------------|-------------------------------------|
+//! | issued    | the commands ring                       | taken (step 3)                      |
+//! | taken     | the commands ring, its producer's entry | published; or issued again: a retry |
+//! | published | the results ring: an item or a failure  | delivered (step 7)                  |
+//! | delivered | the consumer's [`Item`]                 | its buffer is free after the drop   |
+//!
+//! # Recovery
+//! - **A producer process dies before step 6.** The consumer finds it within 50 ms. The command is
+//!   still taken by the dead producer. The consumer takes it over, and retries it or publishes its
+//!   failure. A new process takes the dead one's entries, and with them its buffers.
+//! - **A producer process dies after step 6,** before it has marked the command as done. The
+//!   command is retried as well. In order, the second result finds its number published. In any
+//!   order, the consumer drops the second result of a number.
+//! - **A producer hangs.** A process is killed, and its command is recovered as above. A thread is
+//!   given up: another one retries a copy of its command.
+//! - **The commander dies.** The consumer gets the error after the results of all commands issued.
+//! - **The host dies.** A watchdog thread in each worker closes the rings, and the workers end.
 //!
 //! # Guarantees
-//! - Every command issued gives exactly one result, an item or an error, however often it was tried and whoever died.
-//! - There are never more than `in_flight` commands whose results were not taken.
-//! - A commander or producer that panics or fails is told of with the item's number; so is a producer that takes too
-//!   long, if there is a [time-out](Pipeline::produce_timeout), and a process that dies. A commander has as long as it likes
-//!   for a command: a consumer that does not waits with [`Items::next_timeout`].
-//! - A retried command goes to another producer than the one that failed at it, if another is at work.
-//! - [`Items::stop`], and dropping [`Items`], take two seconds at most. Then no process is left, no segment, no descriptor;
-//!   of threads, those that are still in the user's code, and `stop` names them.
-//! - A process without an entry is an error, never one that starts others.
+//! - Every command issued gives exactly one result, an item or an error, however often it was tried
+//!   and whichever workers died.
+//! - At most `in_flight` commands are issued whose results were not taken.
+//! - An error names the item's number if a commander or producer fails or panics, if a producer
+//!   exceeds its [time limit](Pipeline::produce_timeout), and if a process dies. A commander has no
+//!   time limit for a command: use [`Items::next_timeout`] to bound the consumer's wait.
+//! - A command is retried by another producer than the one that failed at it, if another is at
+//!   work.
+//! - [`Items::stop`], and dropping [`Items`], take at most two seconds. Then no process, segment or
+//!   descriptor is left; threads that are still in the user's code are left, and `stop` names them.
+//! - A worker program that does not call [`worker_main`] gets an error. It never starts workers
+//!   itself.
 //!
 //! # Costs
-//! An item is written once, by its producer, and never copied. Buffers: `in_flight`, one a producer, one an item held, and
-//! a few more. Whoever waits sleeps; nobody holds a lock, but for a copy of the command that threads with a time-out keep.
-//! A consumer that waits for processes looks every 50 ms whether they live; workers that wait look up once a second.
-//! `cargo bench --bench pipeline` measures what that costs, and what else a pipeline must reach.
+//! An item is written once, by its producer, and never copied. Buffers: `in_flight`, one a
+//! producer, one an item held, and a few more. Waits sleep. There is no lock, except for the copy
+//! of the command that threads with a time limit keep. A consumer that waits checks worker
+//! processes every 50 ms; workers that wait wake once a second. `cargo bench --bench pipeline`
+//! measures these costs.
 
-#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "what only processes need"))]
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only processes need it"))]
 
-mod arrays;
 mod builder;
 mod channels;
 mod commander;
 mod delivered;
 mod error;
-mod exit;
-mod failure;
 #[cfg(target_os = "linux")]
 mod host_watchdog;
 mod item;
 mod items;
+#[cfg(target_os = "linux")]
+mod joined_worker;
 mod plan;
 mod producer;
 #[cfg(target_os = "linux")]
-mod program;
-mod progress;
+mod programs;
 mod results;
-#[cfg(target_os = "linux")]
-mod spawner;
 mod status;
 mod supervisor;
 mod tag;
-mod threads;
-#[cfg(target_os = "linux")]
 mod ticket;
-mod worker;
-#[cfg_attr(not(target_os = "linux"), path = "worker_processes/none.rs")]
 mod worker_processes;
 mod workers;
 
 pub use builder::Pipeline;
-pub use error::{PipelineError, WorkerError};
-pub use exit::{Doing, Exit};
-pub use failure::OnFailure;
-pub use item::Item;
+pub use commander::{Commander, Commands};
+pub use error::{Activity, PipelineError, ProcessExit, WorkerError};
+pub use item::{Filling, Item, ItemMemory};
 pub use items::Items;
 #[cfg(target_os = "linux")]
-pub use program::{Programs, WORKER_VARIABLE, worker_main};
-pub use progress::{ProducerFigures, Progress};
-pub use results::Order;
+pub use joined_worker::JoinedWorker;
+pub use plan::{ItemOrder, OnFailure};
+pub use producer::Producer;
 #[cfg(target_os = "linux")]
-pub use spawner::{Launch, Worker};
+pub use programs::{Programs, WORKER_VARIABLE, worker_main};
+pub use status::{ProducerStats, Progress};
 #[cfg(target_os = "linux")]
-pub use ticket::{Place, WorkerRole, WorkerTicket};
-pub use worker::{Commander, Commands, Filling, Mapping, Producer};
+pub use ticket::{WorkerRole, WorkerTicket};
+#[cfg(target_os = "linux")]
+pub use worker_processes::{Spawner, WorkerProcess};

@@ -1,28 +1,79 @@
-//! What every worker of a pipeline must know of it; in words, for workers in other processes.
+//! What every worker must know about its pipeline, encoded in 64-bit words for workers in other
+//! processes.
 
-use super::arrays::Arrays;
-use super::failure::OnFailure;
-use super::results::Order;
+use super::item::Arrays;
+use super::tag::Tag;
 use crate::types::frame::Frame;
 use std::sync::Arc;
 
-/// What a pipeline was made to be, as far as its workers are concerned.
+/// The order in which items reach the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ItemOrder {
+    /// In the order of the commands. A slow item delays those behind it, of which at most
+    /// [`in_flight`](super::Pipeline::in_flight) are made meanwhile.
+    #[default]
+    Ordered,
+    /// In the order in which they are finished.
+    Unordered,
+}
+
+/// What happens when a producer fails, panics, exceeds its time limit, or is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The consumer gets the error, and the pipeline ends.
+    #[default]
+    Fail,
+    /// The consumer gets the error in place of the item, and the pipeline continues.
+    Skip,
+    /// The command returns to the end of the queue up to this many times, for another producer if
+    /// there is one. After that, as `Fail`.
+    Retry(u8),
+}
+
+impl OnFailure {
+    /// The tag of the next try of a command; `None` if it is not tried again.
+    pub(crate) fn retry(self, tag: Tag) -> Option<Tag> {
+        match self {
+            OnFailure::Retry(times) if tag.detail < times => Some(Tag { detail: tag.detail + 1, ..tag }),
+            _ => None,
+        }
+    }
+
+    fn word(self) -> u64 {
+        match self {
+            OnFailure::Fail => 0,
+            OnFailure::Skip => 1,
+            OnFailure::Retry(times) => 2 | u64::from(times) << 8,
+        }
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        match word & 0xff {
+            0 => Some(OnFailure::Fail),
+            1 => Some(OnFailure::Skip),
+            2 => Some(OnFailure::Retry((word >> 8) as u8)),
+            _ => None,
+        }
+    }
+}
+
+/// The part of a pipeline's configuration that its workers need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) arrays: Arc<Arrays>,
     pub(crate) producers: usize,
-    pub(crate) order: Order,
+    pub(crate) order: ItemOrder,
     pub(crate) on_failure: OnFailure,
 }
 
-/// Words before the arrays'.
+/// Words before those of the arrays.
 const HEAD: usize = 4;
-/// An array: bytes, element (0: none is given), dimensions, extents.
+/// Words of an array: bytes, element (0 if it has no frame), dimensions, extents.
 const ARRAY: usize = 3 + 8;
 
 impl Plan {
     pub(crate) fn words(&self) -> Vec<u64> {
-        let order = u64::from(self.order == Order::Unordered);
+        let order = u64::from(self.order == ItemOrder::Unordered);
         let mut words = vec![self.producers as u64, order, self.on_failure.word(), self.arrays.len() as u64];
         for (frame, range) in self.arrays.iter() {
             let frame = frame.copied().unwrap_or_default();
@@ -33,7 +84,7 @@ impl Plan {
         words
     }
 
-    /// `None` if these words are no plan.
+    /// `None` if the words do not encode a plan.
     pub(crate) fn from_words(words: &[u64]) -> Option<Self> {
         let (&[producers, order, on_failure, count], rest) = words.split_first_chunk::<HEAD>()?;
         let mut arrays = Arrays::default();
@@ -50,7 +101,7 @@ impl Plan {
         Some(Plan {
             arrays: Arc::new(arrays),
             producers: usize::try_from(producers).ok()?,
-            order: if order == 0 { Order::Ordered } else { Order::Unordered },
+            order: if order == 0 { ItemOrder::Ordered } else { ItemOrder::Unordered },
             on_failure: OnFailure::from_word(on_failure)?,
         })
     }
@@ -58,7 +109,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrays, Frame, OnFailure, Order, Plan};
+    use super::{Arrays, Frame, ItemOrder, OnFailure, Plan};
 
     #[test]
     fn a_plan_survives_its_words() {
@@ -66,7 +117,7 @@ mod tests {
         arrays.add(None, 5).unwrap();
         arrays.add(Some(Frame::of::<f32>(&[3, 4]).unwrap()), 48).unwrap();
         for (order, on_failure) in
-            [(Order::Ordered, OnFailure::Retry(3)), (Order::Unordered, OnFailure::Skip)]
+            [(ItemOrder::Ordered, OnFailure::Retry(3)), (ItemOrder::Unordered, OnFailure::Skip)]
         {
             let plan = Plan { arrays: arrays.clone().into(), producers: 7, order, on_failure };
             let words = plan.words();

@@ -1,64 +1,96 @@
-//! A producer's work, in a thread or a process: takes a command, fills the arrays of its result in place, publishes it.
+//! A producer: the user's trait, and the loop that takes commands and publishes results.
+//!
+//! | step | the loop                                                                          |
+//! |------|-----------------------------------------------------------------------------------|
+//! | 1    | takes a command; if this producer was the last to try it, returns it to the queue |
+//! | 2    | claims the buffer of its result                                                   |
+//! | 3    | sets its state to `Working`, and calls `produce`, which fills the buffer          |
+//! | 4    | exchanges `Working` for `Idle`; if it was given up, that fails: drops the item    |
+//! | 5    | publishes the item; or, if `produce` failed, requeues or reports  |
 
-use super::error::said;
+use super::error::{WorkerError, call_user};
+use super::item::Filling;
 use super::plan::Plan;
-use super::results::Results;
-use super::status::{At, Board};
-use super::tag::{Label, Mark};
-use super::worker::{Filling, Producer};
+use super::results::ResultWriter;
+use super::status::{Counter, Status, WorkerState};
+use super::tag::{ResultKind, Tag};
 use crate::api::ring::Ring;
 use crate::api::taker::{Taken, Taker};
 use crate::api::writer::Writer;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::sync::{Mutex, MutexGuard};
 use crate::types::error::{TryWriteError, WriteError};
-use crate::types::message::MessageHeader;
-use crate::types::message::PublishOutcome;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::types::message::{MessageHeader, PublishOutcome};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) struct Producing<P> {
-    pub(crate) producer: P,
-    pub(crate) commands: Taker,
-    pub(crate) hand: Hand,
-}
-
-/// A producer without its producer and its commands.
-pub(crate) struct Hand {
-    pub(crate) index: usize,
-    pub(crate) results: Results,
-    /// Theirs.
-    pub(crate) ring: Ring,
-    /// For commands that another is to try.
-    pub(crate) again: Writer,
-    pub(crate) plan: Plan,
-    pub(crate) board: Board,
-    /// There if somebody may give up this producer without ending its process.
-    pub(crate) kept: Option<Kept>,
-    pub(crate) metadata: Vec<u8>,
-    /// Slots of the queue of commands.
-    pub(crate) slots: u64,
-    /// The command taken last was passed on.
-    pub(crate) passed_on: bool,
-}
-
-/// A copy of the command that a thread is at, for whoever gives the thread up: it keeps the command itself for ever.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Kept(Arc<Mutex<(u64, Vec<u8>)>>);
-
-impl Kept {
-    fn keep(&self, label: Label, command: &[u8]) {
-        let mut kept = self.lock();
-        kept.0 = label.word();
-        kept.1.clear();
-        kept.1.extend_from_slice(command);
+/// Makes items from commands.
+pub trait Producer {
+    /// Called once, in the producer's own thread, before anything else.
+    ///
+    /// # Errors
+    /// Any error ends the pipeline, whether or not there is a command; in order, it takes the place
+    /// of the first result that is missing.
+    fn build(&mut self) -> Result<(), WorkerError> {
+        Ok(())
     }
 
-    /// The command of that label, if it was the last.
-    pub(crate) fn get(&self, label: Label) -> Option<Vec<u8>> {
-        let kept = self.lock();
-        (kept.0 == label.word()).then(|| kept.1.clone())
+    /// Fills the arrays of `item` from `command`, in the buffer that the consumer will read.
+    ///
+    /// # Errors
+    /// Any error is handled as [`OnFailure`](super::OnFailure) says.
+    fn produce(&mut self, command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError>;
+}
+
+impl<F: FnMut(&[u8], &mut Filling<'_>) -> Result<(), WorkerError>> Producer for F {
+    fn produce(&mut self, command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
+        self(command, item)
+    }
+}
+
+/// A producer at work, in a thread or a process.
+pub(crate) struct ProducerLoop<P> {
+    pub(crate) producer: P,
+    pub(crate) commands: Taker,
+    pub(crate) context: ProducerContext,
+}
+
+/// A producer's state and endpoints, without the user's code and without the taker of commands, so
+/// that a command can be borrowed meanwhile.
+pub(crate) struct ProducerContext {
+    pub(crate) index: usize,
+    pub(crate) results: ResultWriter,
+    pub(crate) results_ring: Ring,
+    /// Returns commands to the queue, for another producer.
+    pub(crate) retry_writer: Writer,
+    pub(crate) plan: Plan,
+    pub(crate) status: Status,
+    /// `Some` for a thread that can be given up.
+    pub(crate) command_copy: Option<CommandCopy>,
+    pub(crate) metadata: Vec<u8>,
+    /// Slots of the commands ring.
+    pub(crate) command_slots: u64,
+    /// The command taken last was returned to the queue.
+    pub(crate) returned_last: bool,
+}
+
+/// A copy of the command that a thread works on. If the thread hangs, it holds the command itself
+/// for ever, and the host retries the copy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommandCopy(Arc<Mutex<(u64, Vec<u8>)>>);
+
+impl CommandCopy {
+    fn set(&self, tag: Tag, command: &[u8]) {
+        let mut copy = self.lock();
+        copy.0 = tag.word();
+        copy.1.clear();
+        copy.1.extend_from_slice(command);
+    }
+
+    /// The command of that tag, if it was the last.
+    pub(crate) fn get(&self, tag: Tag) -> Option<Vec<u8>> {
+        let copy = self.lock();
+        (copy.0 == tag.word()).then(|| copy.1.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, (u64, Vec<u8>)> {
@@ -66,109 +98,113 @@ impl Kept {
     }
 }
 
-/// How long a producer waits for another to take a command that it failed at itself, before it looks again.
-const PASS_ON_EVERY: Duration = Duration::from_millis(20);
+/// How long a producer waits for another one to take a command that it returned.
+const RETURN_WAIT: Duration = Duration::from_millis(20);
 
-impl<P: Producer> Producing<P> {
+impl<P: Producer> ProducerLoop<P> {
     pub(crate) fn run(mut self) {
-        self.hand.turn(At::Absent, At::Building);
-        let producer = &mut self.producer;
-        let built = said(catch_unwind(AssertUnwindSafe(|| producer.build())));
+        let context = &mut self.context;
+        context.transition(WorkerState::Absent, WorkerState::Building);
+        let built = call_user(|| self.producer.build());
         if let Err(message) = &built
-            && self.hand.tell_unbuilt(message).is_err()
+            && context.report_build_failure(message).is_err()
         {
-            return self.hand.leave();
+            return context.leave();
         }
-        self.hand.turn(At::Building, At::Idle); // Only now: until it has told, no other is to leave it a command.
+        // Only now: until the failure is published, no other producer may return a command to this
+        // one.
+        context.transition(WorkerState::Building, WorkerState::Idle);
         while let Ok(command) = self.commands.take() {
-            let label = Label::from_word(command.received().tag);
-            // Closed: the consumer has stopped, and nobody is left to tell.
-            let told = match &built {
-                Ok(()) if self.hand.is_for_another(&command) => self.hand.pass_on(label, command),
-                Ok(()) => match self.hand.make(&mut self.producer, label, &command) {
+            let tag = Tag::from_word(command.received().tag);
+            let outcome = match &built {
+                Ok(()) if context.is_for_another(&command) => context.return_command(tag, command),
+                Ok(()) => match context.produce(&mut self.producer, tag, &command) {
                     Ok(false) => {
-                        std::mem::forget(command); // Dropping it would say that it is done with.
+                        std::mem::forget(command); // A drop would mark it as done.
                         break;
                     }
-                    made => made.map(drop),
+                    produced => produced.map(drop),
                 },
-                Err(_) => Ok(()), // The consumer comes to what it was told before it comes to this command's result.
+                // The consumer gets the failed build before it could get this command's result.
+                Err(_) => Ok(()),
             };
-            if told.is_err() {
-                break;
+            if outcome.is_err() {
+                break; // The consumer closed the rings.
             }
         }
-        self.hand.leave();
+        context.leave();
     }
 }
 
-impl Hand {
-    /// Makes the result of a command, and tells of it. False if its process was given up before it had: it is about to be
-    /// killed, and the host decides on the command that it then finds in its hands.
-    fn make(
+impl ProducerContext {
+    /// Makes and publishes the result of a command. False if the consumer gave this process up
+    /// before: then the process is about to be killed, and the host decides about the command,
+    /// which it finds still taken by this process.
+    fn produce(
         &mut self,
         producer: &mut impl Producer,
-        label: Label,
+        tag: Tag,
         command: &[u8],
     ) -> Result<bool, WriteError> {
-        self.passed_on = false;
-        if let Some(kept) = &self.kept {
-            kept.keep(label, command);
+        self.returned_last = false;
+        if let Some(copy) = &self.command_copy {
+            copy.set(tag, command);
         }
         let arrays = &*self.plan.arrays;
-        let Some(mut room) = self.results.claim(label.number, arrays.bytes())? else { return Ok(true) };
-        // Only now: nobody is late who waits for room, or has nothing to make.
-        let (at, began) = (At::Work(label), Instant::now());
-        let line = self.board.line(self.index);
-        line.set(at);
+        let Some(mut claim) = self.results.claim(tag.number, arrays.bytes())? else { return Ok(true) };
+        // The time limit begins here: waiting for room does not count.
+        let (working, began) = (WorkerState::Working(tag), Instant::now());
+        let line = self.status.line(self.index);
+        line.set_state(working);
         self.metadata.clear();
-        let (number, tries) = (label.number, u32::from(label.mark) + 1);
         let mut filling = Filling {
-            number,
-            tries,
+            number: tag.number,
+            tries: tag.tries(),
             arrays,
-            bytes: room.bytes(),
+            bytes: claim.bytes(),
             metadata: &mut self.metadata,
-            ring: &self.ring,
+            ring: &self.results_ring,
         };
-        let made = said(catch_unwind(AssertUnwindSafe(|| producer.produce(command, &mut filling))));
-        let in_time = line.turn(at, At::Idle);
-        // A thread goes on when it comes back, and somebody has the copy of its command, and decides.
-        let goes_on = in_time || (self.kept.is_some() && line.turn(At::GivenUp, At::Idle));
-        line.count_busy(began.elapsed()); // Who sees it counted sees it back.
+        let filled = call_user(|| producer.produce(command, &mut filling));
+        let in_time = line.transition(working, WorkerState::Idle);
+        // A thread that was given up continues: the host has the copy of its command, and decides.
+        let continues = in_time
+            || (self.command_copy.is_some() && line.transition(WorkerState::GivenUp, WorkerState::Idle));
+        line.add(Counter::BusyNanos, began.elapsed().as_nanos() as u64); // After the transition: a changed count shows that it returned.
         if !in_time {
-            return Ok(goes_on);
+            return Ok(continues);
         }
-        let extras = MessageHeader { tag: Mark::Item.label(number).word(), metadata: &self.metadata };
-        let published = match made.map(|()| room.publish(&extras)) {
-            // There was room for this one, but a dead producer's last result is there twice.
-            Ok(Err(TryWriteError::Full)) => Ok(self.results.publish_again(arrays.bytes(), &extras)?),
-            Ok(published) => published.map(drop).map_err(|error| error.to_string()),
+        let header = MessageHeader { tag: ResultKind::Item.tag(tag.number).word(), metadata: &self.metadata };
+        let published = match filled.map(|()| claim.publish(&header)) {
+            // There was room for this result, but a dead producer's last result came twice.
+            Ok(Err(TryWriteError::Full)) => Ok(self.results.publish_again(arrays.bytes(), &header)?),
+            Ok(published) => published.map_err(|error| error.to_string()),
             Err(message) => Err(message),
         };
         match published {
-            Ok(()) => line.count_made(),
-            Err(message) => self.fail(label, command, &message)?,
+            Ok(()) => line.add(Counter::Made, 1),
+            Err(message) => self.fail(tag, command, &message)?,
         }
         Ok(true)
     }
 
-    fn fail(&mut self, label: Label, command: &[u8], message: &str) -> Result<(), WriteError> {
-        self.board.line(self.index).count_failed();
-        if let Some(label) = self.plan.on_failure.again(label) {
-            return try_again(&mut self.again, label, self.index, command).map(drop);
+    fn fail(&mut self, tag: Tag, command: &[u8], message: &str) -> Result<(), WriteError> {
+        self.status.line(self.index).add(Counter::Failed, 1);
+        if let Some(next_try) = self.plan.on_failure.retry(tag) {
+            return self.requeue(next_try, command).map(drop);
         }
-        let text = told(self.index, label, message);
-        self.results.put(Mark::Failed.label(label.number), label.number, &text).map(drop)
+        let record = failure_record(self.index, tag, message);
+        self.results.put(ResultKind::Failed.tag(tag.number), &record).map(drop)
     }
 
-    /// Publishes that this producer was not built, as the first result that nobody published yet: no command is needed for it,
-    /// and the consumer waits for no other before.
-    fn tell_unbuilt(&mut self, message: &str) -> Result<(), WriteError> {
-        // All below the counter are published; those from there on are tried one by one.
-        for number in self.results.writer.next_sequence()..Label::NUMBERS {
-            let text = told(self.index, Label { mark: 0, number }, message);
-            if self.results.put(Mark::Unbuilt.label(number), number, &text)? == PublishOutcome::Published {
+    /// Publishes that `build` failed, as the first result that is not yet published: no command is
+    /// needed for it, and the consumer waits for no earlier result.
+    fn report_build_failure(&mut self, message: &str) -> Result<(), WriteError> {
+        // Results below the writer's counter are published; those from there on are tried in turn.
+        for number in self.results.writer.next_sequence()..Tag::NUMBERS {
+            let record = failure_record(self.index, Tag::first_try(number), message);
+            let outcome = self.results.put(ResultKind::BuildFailed.tag(number), &record)?;
+            if outcome == PublishOutcome::Published {
                 break;
             }
         }
@@ -176,105 +212,109 @@ impl Hand {
     }
 
     fn leave(&self) {
-        self.board.line(self.index).set(At::Left);
+        self.status.line(self.index).set_state(WorkerState::Left);
     }
 
-    /// Whether this producer was the last to fail at that command, and there are others at work.
+    /// Whether this producer was the last to try that command, and another one is at work.
     fn is_for_another(&self, command: &Taken<'_>) -> bool {
-        let works = |worker| matches!(self.board.line(worker).at(), At::Idle | At::Work(_));
-        command.metadata() == tried_by(self.index)
+        let works =
+            |worker| matches!(self.status.line(worker).state(), WorkerState::Idle | WorkerState::Working(_));
+        command.metadata() == last_tried_by(self.index)
             && (0..self.plan.producers).any(|other| other != self.index && works(other))
     }
 
-    /// Back to the end of the queue. If there is nothing else in it, this producer then leaves it alone until somebody takes
-    /// that command; or for a moment, because another producer may be waiting likewise.
-    fn pass_on(&mut self, label: Label, command: Taken<'_>) -> Result<(), WriteError> {
-        let sequence = try_again(&mut self.again, label, self.index, &command)?;
+    /// Returns a command to the end of the queue. If it is the second one in a row, the queue may
+    /// hold nothing else; then this producer waits until another one takes it, but only for a
+    /// moment, because the other producers may be waiting likewise.
+    fn return_command(&mut self, tag: Tag, command: Taken<'_>) -> Result<(), WriteError> {
+        let sequence = self.requeue(tag, &command)?;
         drop(command);
-        if !std::mem::replace(&mut self.passed_on, true) {
+        if !std::mem::replace(&mut self.returned_last, true) {
             return Ok(());
         }
         self.wait_until_taken(sequence)
     }
 
-    /// Waits for a moment until somebody takes the command at that place.
+    /// Waits at most [`RETURN_WAIT`] until the command of that sequence is taken.
     fn wait_until_taken(&mut self, sequence: u64) -> Result<(), WriteError> {
-        // It is taken when there is room for the one that comes into its slot; there is none such behind the last place of
-        // all, to which a peer may have set the counter.
-        let next = sequence.saturating_add(self.slots);
+        // It is taken when the next message of its slot has room. There is no next message at the
+        // end of the sequence space, to which a faulty peer may have set the counter.
+        let next = sequence.saturating_add(self.command_slots);
         if next >= SEQUENCE_LIMIT {
             return Ok(());
         }
-        let assigned = self.again.assigned().expect("commands are a queue");
-        match assigned.claim_timeout(next, 0, PASS_ON_EVERY) {
+        let assigned = self.retry_writer.assigned().expect("the commands ring is a queue");
+        match assigned.claim_timeout(next, 0, RETURN_WAIT) {
             Ok(_) | Err(WriteError::TimedOut { .. }) => Ok(()),
             Err(other) => Err(other),
         }
     }
 
-    fn turn(&self, from: At, to: At) -> bool {
-        self.board.line(self.index).turn(from, to)
+    /// Puts a command at the end of the queue. Returns its sequence there.
+    fn requeue(&mut self, tag: Tag, command: &[u8]) -> Result<u64, WriteError> {
+        let header = MessageHeader { tag: tag.word(), metadata: &last_tried_by(self.index) };
+        self.retry_writer.write_with(command, &header)
+    }
+
+    fn transition(&self, from: WorkerState, to: WorkerState) -> bool {
+        self.status.line(self.index).transition(from, to)
     }
 }
 
-/// Bytes of [`tried_by`].
+/// Bytes of [`last_tried_by`].
 pub(crate) const TRIED_BY_BYTES: usize = 4;
 
-/// What a command carries that is tried again: who tried it last.
-pub(crate) fn tried_by(index: usize) -> [u8; TRIED_BY_BYTES] {
-    (index as u32).to_le_bytes()
+/// The metadata of a command that is tried again: the producer that tried it last.
+pub(crate) fn last_tried_by(producer: usize) -> [u8; TRIED_BY_BYTES] {
+    (producer as u32).to_le_bytes()
 }
 
-/// Puts a command at the end of the queue once more. Returns its place there.
-fn try_again(again: &mut Writer, label: Label, tried: usize, command: &[u8]) -> Result<u64, WriteError> {
-    again.write_with(command, &MessageHeader { tag: label.word(), metadata: &tried_by(tried) })
-}
-
-/// What a mark says: who, at which try, what.
-pub(crate) fn told(index: usize, label: Label, message: &str) -> Vec<u8> {
-    let mut text = (index as u32).to_le_bytes().to_vec();
-    text.push(label.mark);
-    text.extend_from_slice(message.as_bytes());
-    text
+/// The payload of a failure result: the producer, the earlier tries, the message.
+pub(crate) fn failure_record(producer: usize, tag: Tag, message: &str) -> Vec<u8> {
+    let mut record = (producer as u32).to_le_bytes().to_vec();
+    record.push(tag.detail);
+    record.extend_from_slice(message.as_bytes());
+    record
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::channels::tests::on_heap;
     use super::super::error::WorkerError;
-    use super::super::failure::OnFailure;
-    use super::super::results::Order;
-    use super::super::worker::Filling;
-    use super::{Label, Mark, Producing, SEQUENCE_LIMIT};
+    use super::super::plan::{ItemOrder, OnFailure};
+    use super::{Filling, ProducerLoop, ResultKind, SEQUENCE_LIMIT, Tag};
 
-    /// Fails if a good item is a failed one because its room went to another, or is not published as it was filled.
+    /// Fails if an item whose room another result took is reported as failed, or published with
+    /// other bytes.
     #[test]
-    fn an_item_whose_room_went_to_another_waits_for_the_next() {
-        let workshop = on_heap(Order::Unordered, OnFailure::Skip, 1);
-        let mut other = workshop.host_results().unwrap();
-        let make = move |_: &[u8], item: &mut Filling<'_>| -> Result<(), WorkerError> {
+    fn an_item_whose_room_another_result_took_waits_for_the_next() {
+        let channels = on_heap(ItemOrder::Unordered, OnFailure::Skip, 1);
+        let mut other = channels.host_results().unwrap();
+        let produce = move |_: &[u8], item: &mut Filling<'_>| -> Result<(), WorkerError> {
             item.array(0).fill(7);
-            Ok(other.put(Mark::Item.label(9), 9, &[]).map(drop)?)
+            Ok(other.put(ResultKind::Item.tag(9), &[]).map(drop)?)
         };
-        let Producing { mut producer, mut hand, .. } = workshop.producing(0, make, None).unwrap();
-        let mut taker = workshop.taker().unwrap();
+        let ProducerLoop { mut producer, mut context, .. } =
+            channels.producer_loop(0, produce, None).unwrap();
+        let mut taker = channels.result_taker().unwrap();
         let consumer = std::thread::spawn(move || {
-            assert_eq!(taker.take().unwrap().received().tag, Mark::Item.label(9).word());
+            assert_eq!(taker.take().unwrap().received().tag, ResultKind::Item.tag(9).word());
             let taken = taker.take().unwrap();
-            assert_eq!((taken.received().tag, &taken[..8]), (Mark::Item.label(0).word(), &[7; 8][..]));
+            assert_eq!((taken.received().tag, &taken[..8]), (ResultKind::Item.tag(0).word(), &[7; 8][..]));
         });
-        assert!(hand.make(&mut producer, Label { mark: 0, number: 0 }, &[]).unwrap());
+        assert!(context.produce(&mut producer, Tag::first_try(0), &[]).unwrap());
         consumer.join().unwrap();
-        assert_eq!(workshop.board.line(0).stats().made, 1);
+        assert_eq!(channels.status.line(0).stats().made, 1);
     }
 
-    /// Fails, by a panic, if a peer can have a producer wait for a place that no ring has.
+    /// Fails, by a panic, if a faulty peer can make a producer wait for a sequence beyond the
+    /// limit.
     #[test]
-    fn a_command_at_the_last_place_of_all_is_waited_for_by_nobody() {
-        let workshop = on_heap(Order::Ordered, OnFailure::Retry(1), 1);
-        let make = |_: &[u8], _: &mut Filling<'_>| -> Result<(), WorkerError> { Ok(()) };
-        let mut hand = workshop.producing(0, make, None).unwrap().hand;
-        hand.wait_until_taken(SEQUENCE_LIMIT - 1).unwrap();
-        hand.wait_until_taken(0).unwrap();
+    fn a_producer_does_not_wait_for_a_command_at_the_end_of_the_sequence_space() {
+        let channels = on_heap(ItemOrder::Ordered, OnFailure::Retry(1), 1);
+        let produce = |_: &[u8], _: &mut Filling<'_>| -> Result<(), WorkerError> { Ok(()) };
+        let mut context = channels.producer_loop(0, produce, None).unwrap().context;
+        context.wait_until_taken(SEQUENCE_LIMIT - 1).unwrap();
+        context.wait_until_taken(0).unwrap();
     }
 }

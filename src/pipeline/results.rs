@@ -1,113 +1,98 @@
-//! The results' ring as its writers see it: results under their numbers, or as they come.
+//! The writing side of the results ring, in either order.
+//!
+//! In order, result `n` goes to sequence `n`; a second result of that number finds it published. In
+//! any order, a result goes to the next free sequence, and the consumer drops repetitions.
 
-use super::tag::Label;
-use crate::api::assigned::AssignedClaim;
+use super::plan::ItemOrder;
+use super::tag::Tag;
+use crate::api::assigned::{Assigned, AssignedClaim};
 use crate::api::claim::Claim;
 use crate::api::writer::Writer;
 use crate::types::error::{TryWriteError, WriteError};
-use crate::types::message::MessageHeader;
-use crate::types::message::PublishOutcome;
-
-/// In which order items come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Order {
-    /// In that of the commands: one that takes long holds up those behind it, of which
-    /// [`in_flight`](super::Pipeline::in_flight) are made meanwhile.
-    #[default]
-    Ordered,
-    /// As they are done.
-    Unordered,
-}
+use crate::types::message::{MessageHeader, PublishOutcome};
 
 /// A writer of results.
 #[derive(Debug)]
-pub(crate) struct Results {
+pub(crate) struct ResultWriter {
     pub(crate) writer: Writer,
-    pub(crate) order: Order,
-    /// Longest text of a mark.
+    pub(crate) order: ItemOrder,
+    /// Longer failure records are cut to this.
     pub(crate) slot_bytes: usize,
 }
 
-/// Room for one result.
-pub(crate) enum Room<'w> {
+/// The buffer of one result, before it is published.
+pub(crate) enum ResultClaim<'w> {
     Assigned(AssignedClaim<'w>),
     Next(Claim<'w>),
 }
 
-impl Results {
-    /// Waits until the result of `number` has room: until that of `number - slots` was taken, whichever that was.
-    pub(crate) fn wait_for_room(&mut self, number: u64) -> Result<(), WriteError> {
-        self.writer.assigned().expect("results are a queue").claim(number, 0).map(drop)
+impl ResultWriter {
+    fn assigned(&mut self) -> Assigned<'_> {
+        self.writer.assigned().expect("the results ring is a queue")
     }
 
-    /// Room for `len` bytes of result `number`; `None` if it was given up and published.
-    pub(crate) fn claim(&mut self, number: u64, len: usize) -> Result<Option<Room<'_>>, WriteError> {
+    /// Waits until result `number` has room, which is when result `number - slots` was taken.
+    pub(crate) fn wait_for_room(&mut self, number: u64) -> Result<(), WriteError> {
+        self.assigned().claim(number, 0).map(drop)
+    }
+
+    /// A buffer of `len` bytes for result `number`, waiting for room. `None` if that result is
+    /// already published.
+    pub(crate) fn claim(&mut self, number: u64, len: usize) -> Result<Option<ResultClaim<'_>>, WriteError> {
         match self.order {
-            Order::Ordered => {
-                let assigned = self.writer.assigned().expect("results are a queue");
-                Ok(assigned.claim(number, len)?.map(Room::Assigned))
-            }
-            Order::Unordered => Ok(Some(Room::Next(self.writer.claim(len)?))),
+            ItemOrder::Ordered => Ok(self.assigned().claim(number, len)?.map(ResultClaim::Assigned)),
+            ItemOrder::Unordered => Ok(Some(ResultClaim::Next(self.writer.claim(len)?))),
         }
     }
 
-    /// Publishes what was filled last, whose [`Room`] went to another, waiting for the next one. Where results come in any
-    /// order.
-    pub(crate) fn publish_again(&mut self, len: usize, extras: &MessageHeader<'_>) -> Result<(), WriteError> {
+    /// Publishes the buffer of the last [`ResultClaim`], whose room another writer took, waiting
+    /// for the next room. Only for results in any order.
+    pub(crate) fn publish_again(&mut self, len: usize, header: &MessageHeader<'_>) -> Result<(), WriteError> {
         loop {
-            match self.writer.claim(len)?.publish_with(extras) {
+            match self.writer.claim(len)?.publish_with(header) {
                 Err(TryWriteError::Full) => {}
                 other => return other.map(drop).map_err(WriteError::from_try),
             }
         }
     }
 
-    /// Publishes a mark with what is to be said of it. Says whether it is the one result of its number.
-    pub(crate) fn put(
-        &mut self,
-        label: Label,
-        number: u64,
-        text: &[u8],
-    ) -> Result<PublishOutcome, WriteError> {
+    /// Publishes a failure record or the end, waiting for room. Returns whether it became the
+    /// result of its number.
+    pub(crate) fn put(&mut self, tag: Tag, text: &[u8]) -> Result<PublishOutcome, WriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
-        let extras = MessageHeader { tag: label.word(), metadata: &[] };
+        let header = MessageHeader { tag: tag.word(), metadata: &[] };
         match self.order {
-            Order::Ordered => {
-                let mut assigned = self.writer.assigned().expect("results are a queue");
-                assigned.write(number, text, &extras)
-            }
-            Order::Unordered => self.writer.write_with(text, &extras).map(|_| PublishOutcome::Published),
+            ItemOrder::Ordered => self.assigned().write(tag.number, text, &header),
+            ItemOrder::Unordered => self.writer.write_with(text, &header).map(|_| PublishOutcome::Published),
         }
     }
 
     /// As [`Self::put`], without waiting for room.
-    pub(crate) fn try_put(&mut self, label: Label, number: u64, text: &[u8]) -> Result<(), TryWriteError> {
+    pub(crate) fn try_put(&mut self, tag: Tag, text: &[u8]) -> Result<(), TryWriteError> {
         let text = &text[..text.len().min(self.slot_bytes)];
-        let extras = MessageHeader { tag: label.word(), metadata: &[] };
+        let header = MessageHeader { tag: tag.word(), metadata: &[] };
         match self.order {
-            Order::Ordered => {
-                let mut assigned = self.writer.assigned().expect("results are a queue");
-                assigned.try_write(number, text, &extras).map(drop)
-            }
-            Order::Unordered => self.writer.try_write_with(text, &extras).map(drop),
+            ItemOrder::Ordered => self.assigned().try_write(tag.number, text, &header).map(drop),
+            ItemOrder::Unordered => self.writer.try_write_with(text, &header).map(drop),
         }
     }
 }
 
-impl Room<'_> {
+impl ResultClaim<'_> {
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         let bytes = match self {
-            Room::Assigned(claim) => claim.as_mut_slice(),
-            Room::Next(claim) => claim.as_mut_slice(),
+            ResultClaim::Assigned(claim) => claim.as_mut_slice(),
+            ResultClaim::Next(claim) => claim.as_mut_slice(),
         };
         bytes.expect("a queue without observers is filled in place")
     }
 
-    /// Whether it is the one result of its number.
-    pub(crate) fn publish(self, extras: &MessageHeader<'_>) -> Result<bool, TryWriteError> {
+    /// Publishes the buffer. If another result of that number is published already, this one is
+    /// dropped.
+    pub(crate) fn publish(self, header: &MessageHeader<'_>) -> Result<(), TryWriteError> {
         match self {
-            Room::Assigned(claim) => claim.publish(extras).map(|placed| placed == PublishOutcome::Published),
-            Room::Next(claim) => claim.publish_with(extras).map(|_| true),
+            ResultClaim::Assigned(claim) => claim.publish(header).map(drop),
+            ResultClaim::Next(claim) => claim.publish_with(header).map(drop),
         }
     }
 }

@@ -1,130 +1,157 @@
-//! What all of a pipeline look at: how items are made up, how far each worker is, how much was issued.
+//! The shared state of a pipeline: its plan, the state of each worker, and counters.
 //!
-//! It lies in the words of the commands' ring that are the application's, hence in shared memory if the workers are
-//! processes. Each worker has two lines of its own. One word says what the worker is at, so that one that takes too long is
-//! given up: the worker, when it is done, and the consumer, when the time is over, both exchange that word, for *idle* or
-//! *given up*; whoever succeeds decides.
+//! It lies in the user words of the commands ring, hence in shared memory if the workers are
+//! processes. Each worker has a line of two cache lines.
+//!
+//! One word of that line holds the worker's state, and decides the race between a producer that
+//! finishes an item and the consumer that gives it up for being late. Each side exchanges the word
+//! from `Working` to its own next state. If the producer's exchange to `Idle` succeeds, the item is
+//! published. If the consumer's exchange to `GivenUp` succeeds, the consumer decides about the
+//! command, and the producer drops its item.
 
 use super::plan::Plan;
-use super::progress::ProducerFigures;
-use super::tag::Label;
+use super::tag::Tag;
 use crate::api::ring::Ring;
 use crate::sync::{AtomicU64, Relaxed};
 use std::time::Duration;
 
-/// The board of one pipeline, as one handle on its ring shows it.
-#[derive(Clone, Debug)]
-pub(crate) struct Board {
-    commands: Ring,
-    /// The word where the counts begin.
-    counts: usize,
+/// How far a pipeline is. The values are read one after the other, not at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Commands issued.
+    pub issued: u64,
+    /// Items delivered or reported as failed.
+    pub done: u64,
+    /// Commands issued whose items were not yet delivered.
+    pub in_flight: u64,
+    /// The counters of each producer.
+    pub producers: Vec<ProducerStats>,
 }
 
-/// What a worker is at.
+/// The counters of a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
+pub struct ProducerStats {
+    /// Items that it published.
+    pub made: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// How often a new process replaced it.
+    pub replaced: u64,
+    /// Time in `produce`.
+    pub busy: Duration,
+}
+
+/// The state of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerState {
     /// It has not joined yet.
     Absent,
     /// In its `build`.
     Building,
-    /// At no command; the commander, from the end of its `build` on.
+    /// A producer without a command; the commander, from the end of its `build`.
     Idle,
-    /// At this command.
-    Work(Label),
-    /// The consumer does not wait for it any more.
+    /// A producer at this command.
+    Working(Tag),
+    /// The consumer gave it up.
     GivenUp,
-    /// It ended as it should.
+    /// It ended in order.
     Left,
 }
 
-impl At {
-    // No label: marks count at most 254 tries.
-    const IDLE: u64 = u64::MAX;
-    const BUILDING: u64 = u64::MAX - 1;
-    const GIVEN_UP: u64 = u64::MAX - 2;
-    const ABSENT: u64 = u64::MAX - 3;
-    const LEFT: u64 = u64::MAX - 4;
-
+impl WorkerState {
+    // The words of states without a tag are no tags: the detail of a command's tag is at most 254.
     fn word(self) -> u64 {
         match self {
-            At::Absent => Self::ABSENT,
-            At::Building => Self::BUILDING,
-            At::Idle => Self::IDLE,
-            At::Work(label) => label.word(),
-            At::GivenUp => Self::GIVEN_UP,
-            At::Left => Self::LEFT,
+            WorkerState::Idle => u64::MAX,
+            WorkerState::Building => u64::MAX - 1,
+            WorkerState::GivenUp => u64::MAX - 2,
+            WorkerState::Absent => u64::MAX - 3,
+            WorkerState::Left => u64::MAX - 4,
+            WorkerState::Working(tag) => tag.word(),
         }
     }
 
     fn from_word(word: u64) -> Self {
-        match word {
-            Self::ABSENT => At::Absent,
-            Self::BUILDING => At::Building,
-            Self::IDLE => At::Idle,
-            Self::GIVEN_UP => At::GivenUp,
-            Self::LEFT => At::Left,
-            word => At::Work(Label::from_word(word)),
-        }
+        [Self::Idle, Self::Building, Self::GivenUp, Self::Absent, Self::Left]
+            .into_iter()
+            .find(|state| state.word() == word)
+            .unwrap_or_else(|| WorkerState::Working(Tag::from_word(word)))
     }
 }
 
 /// Words of a line, which is two cache lines.
 const LINE: usize = 16;
-/// Lines between the plan and the workers': what the commander counts, what the consumer counts.
-const COUNTS: usize = 2;
+/// Lines between the plan and the workers: the commander's counter, the consumer's counter.
+const COUNTERS: usize = 2;
 
-// Relaxed, everywhere: the exchange of one word decides, and orders nothing else; the plan was stored before anybody else
-// could look, and the rest are counts.
+/// The status words of one pipeline, through one handle on the commands ring.
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    commands: Ring,
+    /// The index of the first counter word.
+    counters: usize,
+}
 
-impl Board {
-    /// Words that a pipeline of such a plan needs.
+// Relaxed, everywhere: the exchange of a state word decides on that word alone; the plan was stored
+// before another process could open the ring; the rest are counts.
+
+impl Status {
+    /// The number of words that a pipeline of this plan needs.
     pub(crate) fn words(plan: &Plan) -> usize {
-        plan_lines(plan) * LINE + (COUNTS + plan.producers + 1) * LINE
+        plan_lines(plan) * LINE + (COUNTERS + plan.producers + 1) * LINE
     }
 
-    /// For the ring of a pipeline that nobody else can see yet.
+    /// Initializes the words of a ring that is not yet shared.
     pub(crate) fn set_up(commands: &Ring, plan: &Plan) -> Self {
         for (word, value) in commands.user_words().iter().zip(plan.words()) {
             word.store(value, Relaxed);
         }
-        let board = Board { commands: commands.clone(), counts: plan_lines(plan) * LINE };
+        let status = Status { commands: commands.clone(), counters: plan_lines(plan) * LINE };
         for worker in 0..=plan.producers {
-            board.line(worker).set(At::Absent);
+            status.line(worker).set_state(WorkerState::Absent);
         }
-        board
+        status
     }
 
-    /// For whoever joins, with what was set up. `None` if it is no pipeline's ring.
+    /// The status and plan of a ring that another process set up. `None` if the ring is not a
+    /// pipeline's.
     pub(crate) fn of(commands: &Ring) -> Option<(Self, Plan)> {
         let words: Vec<u64> = commands.user_words().iter().map(|word| word.load(Relaxed)).collect();
         let plan = Plan::from_words(&words)?;
-        let board = Board { commands: commands.clone(), counts: plan_lines(&plan) * LINE };
+        let status = Status { commands: commands.clone(), counters: plan_lines(&plan) * LINE };
         let is_whole = plan.producers < words.len() && words.len() == Self::words(&plan);
-        is_whole.then_some((board, plan))
+        is_whole.then_some((status, plan))
     }
 
-    /// The line of a producer; of the commander, who comes after them.
-    pub(crate) fn line(&self, worker: usize) -> Line<'_> {
-        let start = self.counts + (COUNTS + worker) * LINE;
-        Line { words: &self.commands.user_words()[start..start + LINE] }
+    /// The line of a worker: the producers in order, then the commander.
+    pub(crate) fn line(&self, worker: usize) -> StatusLine<'_> {
+        let start = self.counters + (COUNTERS + worker) * LINE;
+        StatusLine { words: &self.commands.user_words()[start..start + LINE] }
     }
 
-    /// Commands issued.
+    /// The number of commands issued.
     pub(crate) fn issued(&self) -> u64 {
-        self.commands.user_words()[self.counts].load(Relaxed)
+        self.commands.user_words()[self.counters].load(Relaxed)
     }
 
     pub(crate) fn set_issued(&self, commands: u64) {
-        self.commands.user_words()[self.counts].store(commands, Relaxed);
+        self.commands.user_words()[self.counters].store(commands, Relaxed);
     }
 
-    /// Results that came twice, because a worker died when it had just published one.
+    /// The number of results that came twice, because a producer died right after it published one.
     pub(crate) fn repeated(&self) -> u64 {
-        self.commands.user_words()[self.counts + LINE].load(Relaxed) % Label::NUMBERS // Whatever a peer stored there.
+        // A peer can store any value here; the remainder keeps sums with it in range.
+        self.commands.user_words()[self.counters + LINE].load(Relaxed) % Tag::NUMBERS
     }
 
     pub(crate) fn count_repeated(&self) {
-        self.commands.user_words()[self.counts + LINE].fetch_add(1, Relaxed);
+        self.commands.user_words()[self.counters + LINE].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn progress(&self, producers: usize, done: u64) -> Progress {
+        let issued = self.issued();
+        let producers = (0..producers).map(|index| self.line(index).stats()).collect();
+        Progress { issued, done, in_flight: issued.saturating_sub(done), producers }
     }
 }
 
@@ -134,52 +161,50 @@ fn plan_lines(plan: &Plan) -> usize {
 
 /// The words of one worker.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line<'b> {
-    words: &'b [AtomicU64],
+pub(crate) struct StatusLine<'s> {
+    words: &'s [AtomicU64],
 }
 
-const AT: usize = 0;
-const MADE: usize = 1;
-const FAILED: usize = 2;
-const BUSY_NS: usize = 3;
-const REPLACED: usize = 4;
+/// The first word of a line.
+const STATE: usize = 0;
 
-impl Line<'_> {
-    pub(crate) fn at(&self) -> At {
-        At::from_word(self.words[AT].load(Relaxed))
+/// The other words of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counter {
+    Made = 1,
+    Failed = 2,
+    BusyNanos = 3,
+    Replaced = 4,
+}
+
+impl StatusLine<'_> {
+    pub(crate) fn state(&self) -> WorkerState {
+        WorkerState::from_word(self.words[STATE].load(Relaxed))
     }
 
-    pub(crate) fn set(&self, at: At) {
-        self.words[AT].store(at.word(), Relaxed);
+    pub(crate) fn set_state(&self, state: WorkerState) {
+        self.words[STATE].store(state.word(), Relaxed);
     }
 
-    /// Whoever was at `from` is at `to`; false if it is not there any more.
-    pub(crate) fn turn(&self, from: At, to: At) -> bool {
-        self.words[AT].compare_exchange(from.word(), to.word(), Relaxed, Relaxed).is_ok()
+    /// Changes the state from `from` to `to`. False if the state was not `from`.
+    pub(crate) fn transition(&self, from: WorkerState, to: WorkerState) -> bool {
+        self.words[STATE].compare_exchange(from.word(), to.word(), Relaxed, Relaxed).is_ok()
     }
 
-    pub(crate) fn count_made(&self) {
-        self.words[MADE].fetch_add(1, Relaxed);
+    pub(crate) fn add(&self, counter: Counter, count: u64) {
+        self.words[counter as usize].fetch_add(count, Relaxed);
     }
 
-    pub(crate) fn count_failed(&self) {
-        self.words[FAILED].fetch_add(1, Relaxed);
+    fn get(&self, counter: Counter) -> u64 {
+        self.words[counter as usize].load(Relaxed)
     }
 
-    pub(crate) fn count_busy(&self, time: Duration) {
-        self.words[BUSY_NS].fetch_add(time.as_nanos() as u64, Relaxed);
-    }
-
-    pub(crate) fn count_replaced(&self) {
-        self.words[REPLACED].fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn stats(&self) -> ProducerFigures {
-        ProducerFigures {
-            made: self.words[MADE].load(Relaxed),
-            failed: self.words[FAILED].load(Relaxed),
-            replaced: self.words[REPLACED].load(Relaxed),
-            busy: Duration::from_nanos(self.words[BUSY_NS].load(Relaxed)),
+    pub(crate) fn stats(&self) -> ProducerStats {
+        ProducerStats {
+            made: self.get(Counter::Made),
+            failed: self.get(Counter::Failed),
+            replaced: self.get(Counter::Replaced),
+            busy: Duration::from_nanos(self.get(Counter::BusyNanos)),
         }
     }
 }

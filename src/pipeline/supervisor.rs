@@ -1,18 +1,25 @@
-//! The host's eye on its workers: those that take too long are given up, those that died are replaced, and what is to
-//! become of their commands is decided. The consumer has it look while it waits for an item.
+//! The supervisor: the host's part in recovery. It gives up workers that exceed their time limits,
+//! replaces processes that died, and decides what becomes of their commands. It has no thread: the
+//! consumer calls [`Supervisor::check`] while it waits for an item.
 //!
-//! A command that a dead process had is still in its hands, as the ring sees it, and goes to nobody but the host, who takes
-//! it over and decides. A thread that is given up keeps the command; there is a copy.
+//! | event                   | where the command is     | recovery                               |
+//! |-------------------------|--------------------------|----------------------------------------|
+//! | a producer process dies | still taken, in the ring | the host takes it over; policy         |
+//! | such a process hangs    | as above                 | the process is killed; then as above   |
+//! | a producer thread hangs | the thread keeps it      | policy, for the copy of the command    |
+//! | the commander dies      | in the ring, if issued   | the error, after their results         |
+//!
+//! *Policy* is [`OnFailure`]: the pipeline ends with the error, the command is tried again, or the
+//! error takes the item's place.
 
-use super::channels::Workshop;
-use super::error::PipelineError;
-use super::exit::{Doing, Exit};
-use super::failure::OnFailure;
-use super::producer::{Kept, told, tried_by};
-use super::results::Results;
-use super::status::At;
-use super::tag::{Label, Mark};
-use super::worker_processes::{Crew, Dead};
+use super::channels::Channels;
+use super::error::{Activity, PipelineError, ProcessExit};
+use super::plan::OnFailure;
+use super::producer::{CommandCopy, failure_record, last_tried_by};
+use super::results::ResultWriter;
+use super::status::{Counter, WorkerState};
+use super::tag::{ResultKind, Tag};
+use super::worker_processes::{ExitedWorker, WorkerProcesses};
 use super::workers::Workers;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
@@ -21,355 +28,365 @@ use crate::types::message::MessageHeader;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// How long workers may be at what.
+/// The longest time in each state.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// A process, until it has joined.
+pub(crate) struct TimeLimits {
+    /// Of a process, until it has joined.
     pub(crate) start: Duration,
     pub(crate) build: Option<Duration>,
-    /// A producer, at one item.
+    /// Of a producer, at one item.
     pub(crate) produce: Option<Duration>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Keeper {
-    workshop: Workshop,
-    limits: Limits,
-    /// `None`: nobody is ever given up, and no process may die.
-    every: Option<Duration>,
-    next_look: Instant,
-    /// What each worker is at, and since when it is seen there.
-    seen: Vec<(At, Instant)>,
-    /// Of the producers that are threads.
-    kept: Vec<Kept>,
-    again: Writer,
-    /// Commands for it that had no room yet: each with who tried it last.
-    untried: VecDeque<(Label, usize, Vec<u8>)>,
-    results: Results,
-    /// Takes over what dead processes left.
-    left: Option<Taker>,
-    /// Commands that it took over, by producer.
-    commands: Vec<Option<(Label, Vec<u8>)>>,
-    /// How often in a row a producer's process ended before it was built.
-    unbuilt: Vec<u32>,
-    /// What became of commands, whose results only say that it is written here.
-    written: BTreeMap<u64, PipelineError>,
-    /// Those of them whose results had no room yet, and their producers.
-    untold: VecDeque<(usize, Label)>,
-    /// Why nothing more is issued.
-    commander_died: Option<PipelineError>,
-    /// Since when no producer is left.
-    deserted: Option<Instant>,
+pub(crate) struct Supervisor {
+    channels: Channels,
+    limits: TimeLimits,
+    /// `None`: there are neither time limits nor processes.
+    interval: Option<Duration>,
+    next_check: Instant,
+    /// The state of each worker, and when the supervisor first saw it.
+    observed: Vec<(WorkerState, Instant)>,
+    /// One for each producer, if they are threads with a time limit.
+    command_copies: Vec<CommandCopy>,
+    retry_writer: Writer,
+    /// Commands to retry that had no room yet, each with the producer that tried it last.
+    retries: VecDeque<(Tag, usize, Vec<u8>)>,
+    results: ResultWriter,
+    /// Takes over the commands of dead processes; `None` for threads.
+    orphan_taker: Option<Taker>,
+    /// Commands that were taken over, by producer.
+    orphans: Vec<Option<(Tag, Vec<u8>)>>,
+    /// How often in a row each producer's process ended before it was built.
+    failed_builds: Vec<u32>,
+    /// The errors behind results of the kind `FailedAtHost`.
+    failures: BTreeMap<u64, PipelineError>,
+    /// Those of them whose results had no room yet, each with its producer.
+    unpublished: VecDeque<(usize, Tag)>,
+    /// Set when the commander died.
+    commander_death: Option<PipelineError>,
+    /// Since when all producers have been given up.
+    all_hung_since: Option<Instant>,
 }
 
-/// How soon a dead process is found, at most.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// As soon as that, if it is known that it dies.
-const LOOK_SOON: Duration = Duration::from_millis(1);
-/// So often in a row a process may end before it is built, where those that die are replaced.
-const UNBUILT: u32 = 3;
+/// A dead process is found at most this late.
+const PROCESS_INTERVAL: Duration = Duration::from_millis(50);
+/// The next check after a process was killed.
+const AFTER_KILL: Duration = Duration::from_millis(1);
+/// A producer's process that ends this often in a row before it is built ends the pipeline.
+const MAX_FAILED_BUILDS: u32 = 3;
 
-impl Keeper {
-    /// `kept`: what the producers at work keep, if they are threads and there is a limit to their time.
+impl Supervisor {
     pub(crate) fn new(
-        workshop: &Workshop,
-        limits: Limits,
-        kept: Vec<Kept>,
+        channels: &Channels,
+        limits: TimeLimits,
+        command_copies: Vec<CommandCopy>,
         processes: bool,
     ) -> Result<Self, PipelineError> {
         let now = Instant::now();
         let shortest = limits.build.into_iter().chain(limits.produce).min();
-        // A quarter of the time late, at most.
+        // A limit is found exceeded at most a quarter of it late.
         let for_limits =
             shortest.map(|limit| (limit / 4).clamp(Duration::from_millis(1), Duration::from_secs(1)));
-        let producers = workshop.plan.producers;
-        Ok(Keeper {
+        let producers = channels.plan.producers;
+        Ok(Supervisor {
             limits,
-            every: [for_limits, processes.then_some(LOOK_EVERY)].into_iter().flatten().min(),
-            next_look: now,
-            seen: vec![(At::Idle, now); producers + 1],
-            kept,
-            again: workshop.again()?,
-            untried: VecDeque::new(),
-            results: workshop.host_results()?,
-            left: processes.then(|| workshop.left()).transpose()?,
-            commands: vec![None; producers],
-            unbuilt: vec![0; producers],
-            written: BTreeMap::new(),
-            untold: VecDeque::new(),
-            commander_died: None,
-            deserted: None,
-            workshop: workshop.clone(),
+            interval: [for_limits, processes.then_some(PROCESS_INTERVAL)].into_iter().flatten().min(),
+            next_check: now,
+            observed: vec![(WorkerState::Idle, now); producers + 1],
+            command_copies,
+            retry_writer: channels.host_commands()?,
+            retries: VecDeque::new(),
+            results: channels.host_results()?,
+            orphan_taker: processes.then(|| channels.orphan_taker()).transpose()?,
+            orphans: vec![None; producers],
+            failed_builds: vec![0; producers],
+            failures: BTreeMap::new(),
+            unpublished: VecDeque::new(),
+            commander_death: None,
+            all_hung_since: None,
+            channels: channels.clone(),
         })
     }
 
-    /// Looks after the workers, if it is time. Returns when to look again, if nothing comes before.
-    pub(crate) fn look(&mut self, workers: &mut Workers) -> Result<Option<Instant>, PipelineError> {
-        let Some(every) = self.every else { return Ok(None) };
+    /// Checks the workers, if it is time. Returns the time of the next check.
+    pub(crate) fn check(&mut self, workers: &mut Workers) -> Result<Option<Instant>, PipelineError> {
+        let Some(interval) = self.interval else { return Ok(None) };
         let now = Instant::now();
-        if now < self.next_look {
-            return Ok(Some(self.next_look));
+        if now < self.next_check {
+            return Ok(Some(self.next_check));
         }
-        self.next_look = now + every;
-        if let Workers::Processes(crew) = workers {
-            for dead in crew.dead() {
-                self.bury(dead, crew)?;
+        self.next_check = now + interval;
+        if let Workers::Processes(processes) = workers {
+            for exited in processes.take_exited() {
+                self.handle_exit(exited, processes)?;
             }
         }
-        for worker in 0..self.seen.len() {
-            if let Some((at, limit)) = self.overdue(worker, now) {
-                self.give_up(worker, at, limit, workers)?;
+        for worker in 0..self.observed.len() {
+            if let Some((state, limit)) = self.overdue(worker, now) {
+                self.give_up(worker, state, limit, workers)?;
             }
         }
-        self.put_back()?;
-        self.check_deserted(now)?;
-        Ok(Some(self.next_look))
+        self.requeue()?;
+        self.check_all_hung(now)?;
+        Ok(Some(self.next_check))
     }
 
-    /// Whether the commander died and all results came of the so many commands that `have_come` asks for. One more may be
-    /// there: of a command that it issued and did not count, or its word that there are none.
+    /// Whether the commander died and the results of all commands that it counted as issued have
+    /// come, which `have_come` answers. The ring may hold one more result: that of a command which
+    /// the commander issued and did not count, or the end.
     pub(crate) fn is_ending(&self, have_come: impl FnOnce(u64) -> bool) -> bool {
-        self.commander_died.is_some() && have_come(self.workshop.board.issued())
+        self.commander_death.is_some() && have_come(self.channels.status.issued())
     }
 
-    /// Why nothing more comes.
-    pub(crate) fn the_end(&mut self) -> Option<PipelineError> {
-        self.commander_died.take()
+    /// The commander's death, once.
+    pub(crate) fn take_commander_death(&mut self) -> Option<PipelineError> {
+        self.commander_death.take()
     }
 
-    /// What became of the command of this number, if it is known here and not by its result.
-    pub(crate) fn written(&mut self, number: u64) -> Option<PipelineError> {
-        self.written.remove(&number)
+    /// The error behind the `FailedAtHost` result of that number, once.
+    pub(crate) fn take_failure(&mut self, number: u64) -> Option<PipelineError> {
+        self.failures.remove(&number)
     }
 
-    /// What a worker is at, if for longer than it may, and how long that is.
-    fn overdue(&mut self, worker: usize, now: Instant) -> Option<(At, Duration)> {
-        let at = self.workshop.board.line(worker).at();
-        if self.seen[worker].0 != at {
-            self.seen[worker] = (at, now);
+    /// The state of a worker and its time limit, if the worker has exceeded it.
+    fn overdue(&mut self, worker: usize, now: Instant) -> Option<(WorkerState, Duration)> {
+        let state = self.channels.status.line(worker).state();
+        if self.observed[worker].0 != state {
+            self.observed[worker] = (state, now);
         }
-        if matches!(at, At::Idle | At::Work(_)) && worker < self.unbuilt.len() {
-            self.unbuilt[worker] = 0;
+        if matches!(state, WorkerState::Idle | WorkerState::Working(_)) && worker < self.failed_builds.len() {
+            self.failed_builds[worker] = 0;
         }
-        let limit = match at {
-            At::Absent => Some(self.limits.start),
-            At::Building => self.limits.build,
-            At::Work(_) => self.limits.produce,
-            At::Idle | At::GivenUp | At::Left => None,
+        let limit = match state {
+            WorkerState::Absent => Some(self.limits.start),
+            WorkerState::Building => self.limits.build,
+            WorkerState::Working(_) => self.limits.produce,
+            WorkerState::Idle | WorkerState::GivenUp | WorkerState::Left => None,
         };
-        let is_over = |limit: &Duration| now - self.seen[worker].1 >= *limit;
-        limit.filter(is_over).map(|limit| (at, limit))
+        limit.filter(|limit| now - self.observed[worker].1 >= *limit).map(|limit| (state, limit))
     }
 
     fn give_up(
         &mut self,
         worker: usize,
-        at: At,
+        state: WorkerState,
         limit: Duration,
         workers: &mut Workers,
     ) -> Result<(), PipelineError> {
-        // Now: one that was given up may be back, and at another command, at any time.
-        let command = match at {
-            At::Work(label) => self.kept.get(worker).and_then(|kept| kept.get(label)),
+        // Before the transition: a thread may return right after it, and overwrite its copy.
+        let command = match state {
+            WorkerState::Working(tag) => self.command_copies.get(worker).and_then(|copy| copy.get(tag)),
             _ => None,
         };
-        if !self.workshop.board.line(worker).turn(at, At::GivenUp) {
-            return Ok(()); // It was done a moment ago.
+        if !self.channels.status.line(worker).transition(state, WorkerState::GivenUp) {
+            return Ok(()); // It has just finished.
         }
         let (name, pid) = workers.name(worker);
-        match (at, workers) {
-            (At::Absent, _) => Err(PipelineError::NotJoined { worker: name, pid, exit: None, waited: limit }),
-            (At::Building, _) => {
-                Err(PipelineError::Build { worker: name, message: format!("still at it after {limit:?}") })
+        match (state, workers) {
+            (WorkerState::Absent, _) => {
+                Err(PipelineError::NotJoined { worker: name, pid, exit: None, waited: limit })
             }
-            (At::Work(label), Workers::Processes(crew)) => {
-                crew.kill_hung(worker, label);
-                self.next_look = Instant::now() + LOOK_SOON;
+            (WorkerState::Building, _) => Err(PipelineError::Build {
+                worker: name,
+                message: format!("did not finish within {limit:?}"),
+            }),
+            (WorkerState::Working(_), Workers::Processes(processes)) => {
+                processes.kill_hung(worker);
+                self.next_check = Instant::now() + AFTER_KILL;
                 Ok(())
             }
-            (At::Work(label), Workers::Threads(_)) => {
-                self.decide(worker, label, &command.unwrap_or_default(), self.hung(worker, label))
+            (WorkerState::Working(tag), Workers::Threads(_)) => {
+                self.decide(worker, tag, &command.unwrap_or_default(), self.hung(worker, tag))
             }
             _ => Ok(()),
         }
     }
 
-    fn hung(&self, producer: usize, label: Label) -> PipelineError {
+    fn hung(&self, producer: usize, tag: Tag) -> PipelineError {
         let timeout = self.limits.produce.unwrap_or_default();
-        PipelineError::Hung { number: label.number, producer, tries: u32::from(label.mark) + 1, timeout }
+        PipelineError::Hung { number: tag.number, producer, tries: tag.tries(), timeout }
     }
 
-    /// What is to become of a command whose producer is not there any more.
+    /// Applies the policy to a command whose producer died or was given up with `error`.
     fn decide(
         &mut self,
         producer: usize,
-        label: Label,
+        tag: Tag,
         command: &[u8],
         error: PipelineError,
     ) -> Result<(), PipelineError> {
-        self.workshop.board.line(producer).count_failed();
-        if let Some(label) = self.workshop.plan.on_failure.again(label) {
-            self.untried.push_back((label, producer, command.to_vec()));
-            self.put_back()
-        } else if self.workshop.plan.on_failure == OnFailure::Skip {
-            self.written.insert(label.number, error);
-            self.untold.push_back((producer, label));
-            self.tell()
+        self.channels.status.line(producer).add(Counter::Failed, 1);
+        if let Some(next_try) = self.channels.plan.on_failure.retry(tag) {
+            self.retries.push_back((next_try, producer, command.to_vec()));
+            self.requeue()
+        } else if self.channels.plan.on_failure == OnFailure::Skip {
+            self.failures.insert(tag.number, error);
+            self.unpublished.push_back((producer, tag));
+            self.publish_failures()
         } else {
             Err(error)
         }
     }
 
-    /// Puts commands back that are to be tried again, as far as there is room: the host has to start those who make it. In
-    /// any order they may be full, because a producer that dies when it has just published leaves a command more than there
-    /// are items to be made.
-    fn put_back(&mut self) -> Result<(), PipelineError> {
-        while let Some((label, tried, command)) = self.untried.front() {
-            let extras = MessageHeader { tag: label.word(), metadata: &tried_by(*tried) };
-            match self.again.try_write_with(command, &extras) {
+    /// Requeues commands to retry, as far as there is room. It must not wait: the host itself has
+    /// to start the producers that make room. With results in any order the ring may be full,
+    /// because a producer that dies right after it published leaves one command more than there are
+    /// items to make.
+    fn requeue(&mut self) -> Result<(), PipelineError> {
+        while let Some((tag, producer, command)) = self.retries.front() {
+            let header = MessageHeader { tag: tag.word(), metadata: &last_tried_by(*producer) };
+            match self.retry_writer.try_write_with(command, &header) {
                 Err(TryWriteError::Full) => break,
                 other => other.map_err(|error| PipelineError::Config(error.to_string()))?,
             };
-            self.untried.pop_front();
+            self.retries.pop_front();
         }
         Ok(())
     }
 
-    /// Publishes the results of skipped commands, as far as there is room: the consumer, who makes it, is the one that
-    /// would wait. In any order it may be full, because a producer died when it had just published what it made.
-    pub(crate) fn tell(&mut self) -> Result<(), PipelineError> {
-        while let Some((producer, label)) = self.untold.front().copied() {
-            let text = told(producer, label, "");
-            match self.results.try_put(Mark::Written.label(label.number), label.number, &text) {
+    /// Publishes the results of skipped commands, as far as there is room. It must not wait: the
+    /// consumer, which calls it, is the one that makes room. With results in any order the ring may
+    /// be full, because a producer died right after it published.
+    pub(crate) fn publish_failures(&mut self) -> Result<(), PipelineError> {
+        while let Some((producer, tag)) = self.unpublished.front().copied() {
+            let record = failure_record(producer, tag, "");
+            match self.results.try_put(ResultKind::FailedAtHost.tag(tag.number), &record) {
                 Err(TryWriteError::Full) => break,
                 other => other.map_err(|error| PipelineError::Config(error.to_string()))?,
             }
-            self.untold.pop_front();
+            self.unpublished.pop_front();
         }
         Ok(())
     }
 
-    /// Decides what follows from a worker's end.
-    fn bury(&mut self, dead: Dead, crew: &mut Crew) -> Result<(), PipelineError> {
-        let Dead { worker, pid, exit, hung } = dead;
-        let at = self.workshop.board.line(worker).at();
-        let name = crew.name(worker);
-        if at == At::Absent && !matches!(exit, Exit::Signal(_)) {
+    /// Handles the end of a worker process: takes over its command, decides about it, and starts a
+    /// new process in its place.
+    fn handle_exit(
+        &mut self,
+        exited: ExitedWorker,
+        processes: &mut WorkerProcesses,
+    ) -> Result<(), PipelineError> {
+        let ExitedWorker { worker, pid, exit, hung } = exited;
+        let state = self.channels.status.line(worker).state();
+        let name = processes.name(worker);
+        if state == WorkerState::Absent && !matches!(exit, ProcessExit::Signal(_)) {
             let waited = self.limits.start;
             return Err(PipelineError::NotJoined { worker: name, pid, exit: Some(exit), waited });
         }
-        let died = |doing: Doing| PipelineError::Died { worker: name.clone(), pid, exit, doing };
-        if worker == self.workshop.commander() {
-            if at != At::Left {
-                self.commander_died = Some(died(match at {
-                    At::Absent | At::Building => Doing::Build,
-                    _ => Doing::Command { number: self.workshop.board.issued() },
-                }));
+        let unbuilt = matches!(state, WorkerState::Absent | WorkerState::Building);
+        let died = |activity| PipelineError::Died { worker: name.clone(), pid, exit, activity };
+        if worker == self.channels.commander() {
+            if state != WorkerState::Left {
+                let number = self.channels.status.issued();
+                let activity = if unbuilt { Activity::Build } else { Activity::Command { number } };
+                self.commander_death = Some(died(activity));
             }
             return Ok(());
         }
-        self.workshop.wake_all();
-        self.take_over();
-        match (self.commands[worker].take(), hung) {
-            (Some((label, command)), hung) => {
-                let error = match hung {
-                    Some(_) => self.hung(worker, label),
-                    None => died(Doing::Item { number: label.number, tries: u32::from(label.mark) + 1 }),
-                };
-                self.decide(worker, label, &command, error)?;
+        self.channels.wake_all();
+        self.take_over_orphans();
+        let fails = self.channels.plan.on_failure == OnFailure::Fail;
+        if let Some((tag, command)) = self.orphans[worker].take() {
+            let item = Activity::Item { number: tag.number, tries: tag.tries() };
+            let error = if hung { self.hung(worker, tag) } else { died(item) };
+            self.decide(worker, tag, &command, error)?;
+        } else if unbuilt {
+            self.failed_builds[worker] += 1;
+            if fails || self.failed_builds[worker] >= MAX_FAILED_BUILDS {
+                return Err(died(Activity::Build));
             }
-            (None, _) if matches!(at, At::Absent | At::Building) => {
-                self.unbuilt[worker] += 1;
-                if self.workshop.plan.on_failure == OnFailure::Fail || self.unbuilt[worker] >= UNBUILT {
-                    return Err(died(Doing::Build));
-                }
-            }
-            (None, _) if self.workshop.plan.on_failure == OnFailure::Fail => {
-                return Err(died(Doing::Nothing));
-            }
-            (None, _) => {}
+        } else if fails {
+            return Err(died(Activity::Waiting));
         }
-        self.workshop.board.line(worker).count_replaced();
-        crew.start_one(worker)?;
-        self.seen[worker] = (At::Absent, Instant::now());
+        self.channels.status.line(worker).add(Counter::Replaced, 1);
+        processes.start_one(worker)?;
+        self.observed[worker] = (WorkerState::Absent, Instant::now());
         Ok(())
     }
 
-    /// Takes over what dead producers have in hand.
-    fn take_over(&mut self) {
-        while let Some((producer, command)) = self.left.as_mut().and_then(Taker::take_over) {
-            let label = Label::from_word(command.received().tag);
-            if let Some(place) = self.commands.get_mut(producer) {
-                *place = Some((label, command.to_vec()));
+    /// Takes over the commands that dead producers had taken.
+    fn take_over_orphans(&mut self) {
+        while let Some((producer, command)) = self.orphan_taker.as_mut().and_then(Taker::take_over) {
+            let tag = Tag::from_word(command.received().tag);
+            if let Some(orphan) = self.orphans.get_mut(producer) {
+                *orphan = Some((tag, command.to_vec()));
             }
         }
     }
 
-    /// If all were given up, and none comes back for as long again, nobody is left who could take a command.
-    fn check_deserted(&mut self, now: Instant) -> Result<(), PipelineError> {
-        let (board, producers) = (&self.workshop.board, self.workshop.plan.producers);
-        let Some(timeout) = self.limits.produce.filter(|_| self.left.is_none()) else { return Ok(()) };
-        if !(0..producers).all(|index| board.line(index).at() == At::GivenUp) {
-            self.deserted = None;
+    /// Fails if all threads have been given up, and none has returned for another time limit: then
+    /// no producer is left that could take a command.
+    fn check_all_hung(&mut self, now: Instant) -> Result<(), PipelineError> {
+        let (status, producers) = (&self.channels.status, self.channels.plan.producers);
+        let Some(timeout) = self.limits.produce.filter(|_| self.orphan_taker.is_none()) else {
+            return Ok(());
+        };
+        if !(0..producers).all(|index| status.line(index).state() == WorkerState::GivenUp) {
+            self.all_hung_since = None;
             return Ok(());
         }
-        let since = *self.deserted.get_or_insert(now);
+        let since = *self.all_hung_since.get_or_insert(now);
         if now - since < timeout {
             return Ok(());
         }
-        Err(PipelineError::Deserted { producers, timeout })
+        Err(PipelineError::AllHung { producers, timeout })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::channels::tests::on_heap;
-    use super::super::results::Order;
-    use super::super::threads::Threads;
-    use super::super::worker::Commands;
-    use super::{Keeper, Label, Limits, Mark, MessageHeader, OnFailure, TryWriteError, Workers, Workshop};
+    use super::super::commander::Commands;
+    use super::super::plan::ItemOrder;
+    use super::super::workers::Threads;
+    use super::{
+        Channels, MessageHeader, OnFailure, ResultKind, Supervisor, Tag, TimeLimits, TryWriteError, Workers,
+    };
     use std::time::Duration;
 
-    fn keeper(workshop: &Workshop) -> Keeper {
-        let limits = Limits { start: Duration::from_secs(1), build: None, produce: None };
-        Keeper::new(workshop, limits, Vec::new(), true).unwrap()
+    fn supervisor(channels: &Channels) -> Supervisor {
+        let limits = TimeLimits { start: Duration::from_secs(1), build: None, produce: None };
+        Supervisor::new(channels, limits, Vec::new(), true).unwrap()
     }
 
-    /// Fails, by never ending, if the host waits for room that only itself can make.
+    /// Fails, by never ending, if the host waits for room that only the host can make.
     #[test]
     fn a_command_is_skipped_while_the_results_are_full() {
-        let workshop = on_heap(Order::Unordered, OnFailure::Skip, 1);
-        let (mut keeper, mut taker) = (keeper(&workshop), workshop.taker().unwrap());
-        keeper.results.put(Mark::Item.label(0), 0, &[]).unwrap(); // As the dead one did.
-        let label = Label { mark: 0, number: 0 };
-        keeper.decide(0, label, &[], keeper.hung(0, label)).unwrap();
-        for mark in [Mark::Item, Mark::Written] {
-            assert_eq!(taker.try_take().unwrap().received().tag, mark.label(0).word());
-            keeper.tell().unwrap();
+        let channels = on_heap(ItemOrder::Unordered, OnFailure::Skip, 1);
+        let (mut supervisor, mut taker) = (supervisor(&channels), channels.result_taker().unwrap());
+        supervisor.results.put(ResultKind::Item.tag(0), &[]).unwrap(); // As the dead producer did.
+        let tag = Tag::first_try(0);
+        supervisor.decide(0, tag, &[], supervisor.hung(0, tag)).unwrap();
+        for kind in [ResultKind::Item, ResultKind::FailedAtHost] {
+            assert_eq!(taker.try_take().unwrap().received().tag, kind.tag(0).word());
+            supervisor.publish_failures().unwrap();
         }
-        assert!(keeper.written(0).is_some() && keeper.untold.is_empty());
+        assert!(supervisor.take_failure(0).is_some() && supervisor.unpublished.is_empty());
     }
 
-    /// Fails, by never ending, if the host waits for room that only a producer can make whom it has to start.
+    /// Fails, by never ending, if the host waits for room that only a producer can make which the
+    /// host has to start.
     #[test]
     fn a_command_is_tried_again_while_the_commands_are_full() {
-        let workshop = on_heap(Order::Unordered, OnFailure::Retry(1), 1);
-        let (mut keeper, mut taker) = (keeper(&workshop), workshop.commands.taker_in(0..1).unwrap());
-        let mut commander = workshop.commanding(Commands(std::iter::empty::<[u8; 0]>())).unwrap().commands;
+        let channels = on_heap(ItemOrder::Unordered, OnFailure::Retry(1), 1);
+        let (mut supervisor, mut taker) = (supervisor(&channels), channels.commands.taker_in(0..1).unwrap());
+        let mut commander =
+            channels.commander_loop(Commands(std::iter::empty::<[u8; 0]>())).unwrap().commands;
         let mut number = 0;
         let mut fill = || {
-            let tag = Label { mark: 0, number }.word();
+            let tag = Tag::first_try(number).word();
             number += 1;
             commander.try_write_with(&[], &MessageHeader { tag, metadata: &[] })
         };
         while fill().is_ok() {}
         assert!(matches!(fill(), Err(TryWriteError::Full)));
-        let label = Label { mark: 0, number: 99 };
-        keeper.decide(0, label, &[7], keeper.hung(0, label)).unwrap();
-        assert_eq!(taker.try_take().unwrap().received().tag, Label { mark: 0, number: 0 }.word());
-        keeper.look(&mut Workers::Threads(Threads::new())).unwrap(); // There is room now.
+        let tag = Tag::first_try(99);
+        supervisor.decide(0, tag, &[7], supervisor.hung(0, tag)).unwrap();
+        assert_eq!(taker.try_take().unwrap().received().tag, Tag::first_try(0).word());
+        supervisor.check(&mut Workers::Threads(Threads::new())).unwrap(); // There is room now.
         let last =
             std::iter::from_fn(|| taker.try_take().ok().map(|it| (it.received().tag, it.to_vec()))).last();
-        assert_eq!(last, Some((Label { mark: 1, number: 99 }.word(), vec![7])));
+        assert_eq!(last, Some((Tag { detail: 1, number: 99 }.word(), vec![7])));
     }
 }

@@ -1,24 +1,62 @@
-//! The worker processes of a pipeline, as its host has them: started, found dead, replaced, ended.
+//! Worker processes: the traits by which the host starts and ends them, and the set of those that
+//! run.
 
-use super::channels::Workshop;
-use super::error::PipelineError;
-use super::exit::Exit;
-use super::spawner::{Launch, Worker};
-use super::status::{At, Board};
-use super::tag::Label;
-use super::ticket::{WorkerRole, WorkerTicket};
+#[cfg(target_os = "linux")]
+use super::channels::Channels;
+use super::error::{PipelineError, ProcessExit, WorkerError};
+use super::status::{Status, WorkerState};
+#[cfg(target_os = "linux")]
+use super::ticket::WorkerRole;
+use super::ticket::WorkerTicket;
+use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How long workers have to leave the user's code when the pipeline stops, before they are killed.
+/// Starts worker processes: see [`Pipeline::start_with`](super::Pipeline::start_with).
+///
+/// [`Programs`](super::Programs) runs programs. Implement this trait for another way to start
+/// processes, as a language or a framework has it.
+pub trait Spawner: Send + fmt::Debug {
+    /// Starts a process that does the work of `ticket`: it gets the ticket as text, by its
+    /// environment, an argument, or any other way, and calls [`WorkerTicket::join`].
+    ///
+    /// Called once for each worker when the pipeline starts, and again for each producer that is
+    /// replaced, by the thread that waits for the next item.
+    ///
+    /// # Errors
+    /// Any error ends the pipeline, or keeps it from starting.
+    fn spawn(&mut self, ticket: &WorkerTicket) -> Result<Box<dyn WorkerProcess>, WorkerError>;
+}
+
+/// A worker process, as its [`Spawner`] sees it.
+pub trait WorkerProcess: Send + fmt::Debug {
+    /// Its process id.
+    fn pid(&self) -> u32;
+
+    /// Waits for at most `timeout` until the process has ended, and returns how; `None` if it runs.
+    /// With a timeout of zero it must not block: the consumer calls it so some 40 times a second
+    /// while it waits for an item.
+    ///
+    /// # Errors
+    /// The system's, if it does not report the state. The process is then killed and the call
+    /// repeated; after a second error it counts as ended.
+    fn wait(&mut self, timeout: Duration) -> std::io::Result<Option<ProcessExit>>;
+
+    /// Ends the process at any instruction (`SIGKILL`). It must not affect another process if this
+    /// one has ended. It is called again while the process has not ended.
+    fn kill(&mut self);
+}
+
+/// How long workers may take to return from the user's code when the pipeline stops, before they
+/// are killed.
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
-/// How long a process may take to end that was killed.
+/// How long a killed process may take to end.
 const END_WITHIN: Duration = Duration::from_millis(400);
 
-/// All worker processes: the producers, and the commander behind them.
+/// All worker processes: the producers, then the commander.
 #[derive(Debug)]
-pub(crate) struct Crew {
-    launch: Box<dyn Launch>,
-    board: Board,
+pub(crate) struct WorkerProcesses {
+    spawner: Box<dyn Spawner>,
+    status: Status,
     members: Vec<Member>,
 }
 
@@ -26,76 +64,79 @@ pub(crate) struct Crew {
 struct Member {
     ticket: WorkerTicket,
     /// `None` when it has ended.
-    process: Option<Box<dyn Worker>>,
-    /// The command for which it was killed, because it took too long.
-    hung: Option<Label>,
+    process: Option<Box<dyn WorkerProcess>>,
+    /// It was killed for exceeding a time limit.
+    hung: bool,
 }
 
-/// A worker that was found dead.
+/// A worker whose process has ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dead {
+pub(crate) struct ExitedWorker {
     pub(crate) worker: usize,
     pub(crate) pid: u32,
-    pub(crate) exit: Exit,
-    pub(crate) hung: Option<Label>,
+    pub(crate) exit: ProcessExit,
+    /// It was killed for exceeding a time limit.
+    pub(crate) hung: bool,
 }
 
-impl Crew {
-    /// Nobody is started yet.
-    pub(crate) fn new(launch: Box<dyn Launch>, workshop: &Workshop) -> Result<Self, PipelineError> {
-        let producers = (0..workshop.plan.producers).map(WorkerRole::Producer);
+impl WorkerProcesses {
+    /// Without any process yet.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn new(spawner: Box<dyn Spawner>, channels: &Channels) -> Result<Self, PipelineError> {
+        let producers = (0..channels.plan.producers).map(WorkerRole::Producer);
         let member = |role| {
-            let ticket = WorkerTicket::of(workshop, role)?;
-            Ok(Member { ticket, process: None, hung: None })
+            let ticket = WorkerTicket::of(channels, role)?;
+            Ok(Member { ticket, process: None, hung: false })
         };
         let members = producers.chain([WorkerRole::Commander]).map(member);
         let members = members.collect::<Result<_, PipelineError>>()?;
-        Ok(Crew { launch, board: workshop.board.clone(), members })
+        Ok(WorkerProcesses { spawner, status: channels.status.clone(), members })
     }
 
-    pub(crate) fn start(&mut self) -> Result<(), PipelineError> {
+    pub(crate) fn start_all(&mut self) -> Result<(), PipelineError> {
         (0..self.members.len()).try_for_each(|worker| self.start_one(worker))
     }
 
-    /// Starts a worker, for the first time or in the place of one that has ended.
+    /// Starts a worker, for the first time or in place of one that has ended.
     pub(crate) fn start_one(&mut self, worker: usize) -> Result<(), PipelineError> {
-        self.board.line(worker).set(At::Absent);
+        self.status.line(worker).set_state(WorkerState::Absent);
         let member = &mut self.members[worker];
-        let started = self.launch.start(&member.ticket);
-        member.process = Some(started.map_err(|error| PipelineError::Spawn {
+        let spawned = self.spawner.spawn(&member.ticket);
+        member.process = Some(spawned.map_err(|error| PipelineError::Spawn {
             worker: member.ticket.role.to_string(),
             source: std::io::Error::other(error),
         })?);
         Ok(())
     }
 
-    /// Who has ended since the last look. Who was killed and has not, is killed again.
+    /// The workers that have ended since the last call. A process that was killed and still runs is
+    /// killed again.
     ///
     /// # Cost
-    /// A system call for each that lives.
-    pub(crate) fn dead(&mut self) -> Vec<Dead> {
-        let mut dead = Vec::new();
+    /// A system call for each process that runs.
+    pub(crate) fn take_exited(&mut self) -> Vec<ExitedWorker> {
+        let mut exited = Vec::new();
         for (worker, member) in self.members.iter_mut().enumerate() {
             let Some(process) = &mut member.process else { continue };
             if let Some(exit) = exit_by(process.as_mut(), Instant::now()) {
-                dead.push(Dead { worker, pid: process.pid(), exit, hung: member.hung.take() });
-                member.process = None;
-            } else if member.hung.is_some() {
+                exited.push(ExitedWorker { worker, pid: process.pid(), exit, hung: member.hung });
+                (member.process, member.hung) = (None, false);
+            } else if member.hung {
                 process.kill();
             }
         }
-        dead
+        exited
     }
 
-    /// The process of a worker; 0 if it has ended.
+    /// The process id of a worker; 0 if it has ended.
     pub(crate) fn pid(&self, worker: usize) -> u32 {
         self.members[worker].process.as_ref().map_or(0, |process| process.pid())
     }
 
-    /// Kills a worker that is at a command for too long. It will be found dead.
-    pub(crate) fn kill_hung(&mut self, worker: usize, label: Label) {
+    /// Kills a worker that exceeded its time limit. [`Self::take_exited`] then returns it.
+    pub(crate) fn kill_hung(&mut self, worker: usize) {
         let member = &mut self.members[worker];
-        member.hung = Some(label);
+        member.hung = true;
         if let Some(process) = &mut member.process {
             process.kill();
         }
@@ -105,7 +146,7 @@ impl Crew {
         self.members[worker].ticket.role.to_string()
     }
 
-    /// Waits until all have ended, which the closed rings let them; kills who does not.
+    /// Waits until all have ended, which the closed rings allow, and kills those that do not.
     pub(crate) fn end(&mut self) -> Result<(), PipelineError> {
         let deadline = Instant::now() + STOP_WITHIN;
         self.members.retain_mut(|member| !member.has_ended_by(deadline));
@@ -128,12 +169,13 @@ impl Member {
     }
 }
 
-/// Waits until it has ended. One of which nobody can tell is killed, and asked for again; if still nobody can, it has.
-fn exit_by(process: &mut dyn Worker, deadline: Instant) -> Option<Exit> {
+/// Waits until the process has ended. If the system does not report its state, it is killed and
+/// asked for again; after a second error it counts as ended.
+fn exit_by(process: &mut dyn WorkerProcess, deadline: Instant) -> Option<ProcessExit> {
     let left = || deadline.saturating_duration_since(Instant::now());
     let exit = process.wait(left()).or_else(|_| {
         process.kill();
         process.wait(left())
     });
-    exit.unwrap_or(Some(Exit::Unknown))
+    exit.unwrap_or(Some(ProcessExit::Unknown))
 }

@@ -46,12 +46,12 @@ pub fn bury(ring: &Ring, entry: usize) {
 
 /// Detects deaths among the participants of that role, as a waiting participant does now and then.
 pub fn look_for_the_dead(ring: &Ring, role: Role) {
-    registry::clear_dead(&ring.attachment, role);
+    registry::recover_dead(&ring.attachment, role);
 }
 
 /// Evicts the readers that block the next message, as a waiting writer does after a while.
 pub fn evict(ring: &Ring) {
-    eviction::evict_whoever_is_in_the_way(&ring.attachment);
+    eviction::evict_blocking_readers(&ring.attachment);
 }
 
 /// Releases the parking lock of an entry, as the kernel does when the process that parked it dies.
@@ -65,7 +65,7 @@ pub fn settle(ring: &Ring, entry: usize) -> usize {
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let settled = intent_log::settle(memory, words, entry).unwrap();
+    let settled = intent_log::recover(memory, words, entry).unwrap();
     settled.map_or(memory.layout().config.slots + entry, |settled| settled.buffer)
 }
 

@@ -142,6 +142,14 @@ pub enum TryWriteError {
         /// Bytes that fit.
         max: usize,
     },
+    /// The slice is not as long as the frame that the ring describes.
+    #[error("{len} bytes are no frame of the ring, which has {expected}")]
+    OtherLength {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes of the ring's frames.
+        expected: usize,
+    },
     /// The ring was closed for good.
     #[error("closed for good: no message is accepted any more")]
     Closed,
@@ -163,6 +171,14 @@ pub enum WriteError {
         len: usize,
         /// Bytes that fit.
         max: usize,
+    },
+    /// The slice is not as long as the frame that the ring describes.
+    #[error("{len} bytes are no frame of the ring, which has {expected}")]
+    OtherLength {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes of the ring's frames.
+        expected: usize,
     },
     /// The ring was closed for good.
     #[error("closed for good: no message is accepted any more")]
@@ -187,6 +203,7 @@ impl WriteError {
         match error {
             TryWriteError::Full => unreachable!("a waiting call goes on waiting"),
             TryWriteError::TooLarge { len, max } => WriteError::TooLarge { len, max },
+            TryWriteError::OtherLength { len, expected } => WriteError::OtherLength { len, expected },
             TryWriteError::Closed => WriteError::Closed,
             TryWriteError::Forked => WriteError::Forked,
             TryWriteError::Corrupt(corrupt) => WriteError::Corrupt(corrupt),

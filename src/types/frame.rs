@@ -104,8 +104,8 @@ pub enum ShapeError {
         /// The type asked for.
         of: &'static str,
     },
-    /// The bytes are not aligned for such a value.
-    #[error("the bytes do not begin where a {of} may begin; copy them, by `read_value` or `read_slice`")]
+    /// The bytes do not begin where such a value may.
+    #[error("the bytes do not begin where a {of} may begin; copy them, with a typed reader")]
     Alignment {
         /// The type asked for.
         of: &'static str,
@@ -139,18 +139,23 @@ pub enum ShapeError {
         /// Extents given.
         dimensions: usize,
     },
-    /// Others may be reading the bytes of a claim.
-    #[error("others may be reading these bytes: fill them with `write_at`")]
+    /// The type has no bytes, so its values cannot be told from one another.
+    #[error("a {of} has no bytes; publish an empty message with `write(&[])`")]
+    ZeroSized {
+        /// The type asked for.
+        of: &'static str,
+    },
+    /// No slot of the ring holds a value of the type.
+    #[error("a {of} has {bytes} bytes, and a slot of the ring {max}; create the ring with larger slots")]
+    SlotTooSmall {
+        /// The type asked for.
+        of: &'static str,
+        /// Bytes of the type.
+        bytes: usize,
+        /// Bytes of a slot.
+        max: usize,
+    },
+    /// A reader may be copying the bytes of a claim.
+    #[error("a reader may be copying these bytes; fill them with `write_at`")]
     Shared,
-}
-
-/// Why a frame was not written or read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError<E> {
-    /// The array is no frame of this ring.
-    #[error(transparent)]
-    ShapeError(#[from] ShapeError),
-    /// The error of the ring, as for any message.
-    #[error(transparent)]
-    Ring(E),
 }

@@ -47,7 +47,7 @@ impl OpenOptions {
     /// The access rights of a segment that is created, whatever the umask. The default is `0o600`.
     ///
     /// A user with write access can do anything to the ring's messages; a user with read access can
-    /// [observe](crate::Ring::observe) them. Segments of the portable backend are always for this
+    /// [observe](crate::Observer) them. Segments of the portable backend are always for this
     /// user alone.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {

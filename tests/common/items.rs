@@ -1,4 +1,4 @@
-//! Items that say which command they were made from.
+//! Items that contain the number of their command.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use seqring::Frame;
@@ -42,7 +42,7 @@ pub(crate) fn delivered(items: Items) -> Vec<u64> {
     items.map(|item| check(&item.unwrap())).collect()
 }
 
-/// As [`delivered`], whatever their order.
+/// As [`delivered`], sorted.
 pub(crate) fn delivered_sorted(items: Items) -> Vec<u64> {
     let mut delivered = delivered(items);
     delivered.sort_unstable();

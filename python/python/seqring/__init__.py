@@ -6,12 +6,12 @@
 ...     with ring.writer() as writer:
 ...         _ = writer.write(b"hello")
 ...         _ = writer.write(b"world")
-...     [bytes(message) for message in reader]  # Ends where the last writer left.
+...     [bytes(message) for message in reader]  # Ends when the last writer leaves.
 [b'hello', b'world']
 
-A `Ring` is made once and opened by name, or sent to other processes: it pickles to its name. Messages go in through a
-`Writer`, and come out through `Reader`s, each of which sees all, or, in a ring of `delivery="queue"`, through `Taker`s,
-which share them. `Queue` has `put` and `get`. A `Pipeline` has producers make numbered items.
+One process creates a `Ring`. Others open it by name, or receive it: it pickles to its name. A `Writer`
+publishes messages. Each `Reader` sees all of them; in a ring with `delivery="queue"` the `Taker`s share
+them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered items.
 """
 
 from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer

@@ -10,7 +10,7 @@ from seqring._seqring import command
 
 def main() -> int:
     """Runs the command with this process's arguments, and returns its exit code."""
-    # The command decides what Ctrl-C means; the interpreter would raise KeyboardInterrupt once more when it is done.
+    # The command handles Ctrl-C itself; the interpreter would raise KeyboardInterrupt after it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return command(sys.argv[1:], [sys.executable, "-m", "seqring"])
 

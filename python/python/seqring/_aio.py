@@ -1,4 +1,5 @@
-"""Messages for asyncio: one thread a stream waits for the ring, and only while nothing is there."""
+"""Messages for asyncio. One thread for each stream waits for the ring, only while no message is
+there."""
 
 from __future__ import annotations
 
@@ -13,14 +14,15 @@ from seqring._seqring import Observer, Reader, Taker
 from seqring.errors import Closed, PeerDied
 
 _SLICE_SECONDS = 0.1
-# After so many messages in a row, other tasks get their turn.
+# After so many messages in a row, the stream lets other tasks run.
 TURN = 16
 
 
 class Messages:
-    """The messages of a reader, observer or taker, for `async for`. Ends when the stream does; raises `PeerDied`, as they do.
+    """The messages of a reader, observer or taker, for `async for`.
 
-    A message that is there is handed over without a wait. A task that is cancelled while it waits loses nothing.
+    It ends when the stream does, and raises `PeerDied` as they do. A message that is there is returned
+    without a wait. A task that is cancelled during a wait loses no message.
     """
 
     def __init__(self, endpoint: Reader | Observer | Taker) -> None:
@@ -49,7 +51,7 @@ class Messages:
         return message
 
     async def aclose(self) -> None:
-        """Ends the thread, if there is one. The reader stays open."""
+        """Ends the thread, if one was started. The reader stays open."""
         if self._waiter is not None:
             self._waiter.stop()
             self._waiter = None
@@ -67,7 +69,7 @@ _Request = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
 
 class Waiter:
-    """A thread that waits until something can be read, for whichever tasks ask it to, of whichever loops."""
+    """A thread that waits until a read is possible. Tasks of any event loop can request it."""
 
     def __init__(self, endpoint: Waits) -> None:
         self._endpoint = endpoint
@@ -82,7 +84,7 @@ class Waiter:
         await future
 
     def stop(self) -> None:
-        """Ends the thread. Tasks that wait are told to look again."""
+        """Ends the thread. Waiting tasks wake and try again."""
         self._stopped = True
         self._requests.put(None)
 
@@ -90,7 +92,7 @@ class Waiter:
         while (request := self._requests.get()) is not None:
             loop, future = request
             error = self._wait(future)
-            with contextlib.suppress(RuntimeError):  # If the loop is closed, nobody waits there any more.
+            with contextlib.suppress(RuntimeError):  # A closed loop has no waiting task.
                 loop.call_soon_threadsafe(_finish, future, error)
 
     def _wait(self, future: asyncio.Future[None]) -> BaseException | None:

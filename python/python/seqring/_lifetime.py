@@ -1,4 +1,4 @@
-"""What happens to open rings when a process ends or forks."""
+"""Closes open objects when a process ends, and forgets them in a forked child."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import weakref
 from typing import Protocol
 
 
-class Watched(Protocol):
+class Closable(Protocol):
     def close(self) -> None: ...
 
     def _forget(self) -> None: ...
 
 
-_living: weakref.WeakSet[Watched] = weakref.WeakSet()
+_living: weakref.WeakSet[Closable] = weakref.WeakSet()
 _numbers = itertools.count()
 _registered_in = 0
 
 pid = os.getpid()
-"""This process, without a system call."""
+"""The pid of this process, kept to avoid a system call."""
 
 
 class ProcessLock:
-    """A lock between the threads of a process. After a fork it is free: who held it is not there."""
+    """A lock between the threads of a process. In a forked child it is free: its holder does not
+    exist there."""
 
     def __init__(self) -> None:
         self._renew()
@@ -45,26 +46,27 @@ class ProcessLock:
 _locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 
 
-def fresh_name() -> str:
-    """A name that nobody has."""
+def unused_name() -> str:
+    """A name that no other ring has."""
     return f"py-{os.getpid()}-{next(_numbers)}-{os.urandom(4).hex()}"
 
 
-def watch(thing: Watched) -> None:
-    """Closes `thing` when the process ends; in a fork's child, drops the copy at once.
+def register(thing: Closable) -> None:
+    """Closes `thing` when the process ends. In a forked child, drops the copy at once.
 
-    A copy would keep the parent's locks, by which others tell that it lives.
+    A copy would keep the parent's locks, which mark the parent as alive.
     """
     _living.add(thing)
     global _registered_in
     if _registered_in != os.getpid():
         _registered_in = os.getpid()
-        _register()
+        _register_exit()
 
 
-def _register() -> None:
+def _register_exit() -> None:
     atexit.register(_close_all)
-    # A process of multiprocessing ends without the functions of atexit, in some versions, but runs these.
+    # In some versions a process of multiprocessing ends without calling atexit functions, but calls
+    # these.
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, _close_all, exitpriority=0)
@@ -72,23 +74,23 @@ def _register() -> None:
 
 def _close_all() -> None:
     failed: BaseException | None = None
-    # What is made of readers and writers comes before those, which tell it where they are.
+    # Objects made of readers and writers close first: their `close` still uses those.
     for thing in sorted(_living, key=lambda thing: type(thing).__module__ == "seqring"):
         try:
             thing.close()
         except BaseException as error:
-            failed = failed or error  # The others are closed all the same.
+            failed = failed or error  # The others are still closed.
     try:
         if failed is not None:
             raise failed
     finally:
-        del failed  # Its traceback has this frame.
+        del failed  # Its traceback refers to this frame.
 
 
 def _forget_all() -> None:
     global pid
     pid = os.getpid()
-    # Here, where there is one thread: of two who first came for a lock at once, each would make one.
+    # Here the process has one thread. Later, two threads could each renew the same lock.
     for lock in list(_locks):
         lock._renew()
     for thing in list(_living):

@@ -1,4 +1,4 @@
-"""Metadata of messages: bytes, or what JSON can say."""
+"""Metadata of messages: bytes, or a value that JSON can represent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def encode(meta: Any) -> bytes:
-    """The bytes that go with a message: those given, or JSON.
+    """The metadata as bytes: unchanged, or as JSON.
 
     >>> encode({"camera": 3})
     b'{"camera":3}'

@@ -1,9 +1,9 @@
-"""The figures of a ring."""
+"""A snapshot of a ring and its participants."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any, Literal
 
 Role = Literal["writer", "reader", "taker"]
 
@@ -12,9 +12,10 @@ Role = Literal["writer", "reader", "taker"]
 class Participant:
     """A registered writer, reader or taker.
 
-    One that is not `alive` was killed, and nobody needed its place since. `position` is the sequence that it reads or
-    writes next, `lag` the messages published that it has not read, `missed` those that it lost (readers) or found no room
-    for (writers), `sleeps` how often it went to sleep.
+    If it is not `alive`, its process was killed, and its entry has not been reused. `position` is the
+    sequence that it reads or writes next. `lag` is the number of published messages that it has not
+    read. `missed` is the number of messages that a reader lost, or for which a writer found no room.
+    `sleeps` is how often it went to sleep.
     """
 
     entry: int
@@ -29,7 +30,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The figures of a ring, not all of one instant."""
+    """A snapshot of a ring. Its values are not all of the same instant."""
 
     name: str
     next_sequence: int
@@ -41,16 +42,5 @@ class Stats:
         return [one for one in self.participants if one.role == role]
 
 
-class Figures(TypedDict):
-    entry: int
-    role: Role
-    pid: int
-    alive: bool
-    position: int
-    lag: int
-    missed: int
-    sleeps: int
-
-
-def make(name: str, next_sequence: int, slots: int, participants: list[Figures]) -> Stats:
-    return Stats(name, next_sequence, slots, tuple(Participant(**figures) for figures in participants))
+def make(name: str, next_sequence: int, slots: int, participants: list[tuple[Any, ...]]) -> Stats:
+    return Stats(name, next_sequence, slots, tuple(Participant(*fields) for fields in participants))

@@ -1,11 +1,12 @@
-"""What can go wrong. All are `Error`s; where the standard library has a class for a case, they are of that class too.
+"""The exceptions. All derive from `Error`, and from the standard library's class for the case, if
+it has one.
 
 >>> Lagged(3).missed
 3
 >>> str(TimedOut("room", "reader", 4711, 8))
 'no room within the timeout; waiting for the reader of process 4711, 8 messages behind'
 
-They pickle, with what they carry.
+They pickle with their attributes.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import queue
 
 
 class Error(Exception):
-    """The base of all of seqring's exceptions."""
+    """The base of all exceptions of seqring."""
 
 
 class Lagged(Error):
-    """A reader was overtaken, or moved by others: `missed` messages are gone for it. Its next call goes on after them.
+    """A reader lost `missed` messages: they were overwritten, or skipped. Its next call reads the
+    message after them.
 
-    `batch` has what a batch had read before that; empty otherwise.
+    `batch` holds the messages that a batch had read before the gap; empty otherwise.
     """
 
     def __init__(self, missed: int) -> None:
@@ -29,16 +31,21 @@ class Lagged(Error):
         self.batch: list[bytearray] = []
 
     def __str__(self) -> str:
-        return f"{self.missed} messages were overwritten or skipped before they were read; the reader goes on after them"
+        return f"{self.missed} messages were overwritten or skipped before they were read; the next read continues after them"
 
 
 class Closed(Error):
-    """For readers: every message was read and no writer is left. For writers: the ring was shut down."""
+    """For readers: every message was read and no writer is registered. For writers: the ring was
+    shut down."""
 
 
 class PeerDied(Closed):
-    """The last writer, of process `pid`, died and did not leave: what it published was read. Told once for each death, also
-    if another writer came meanwhile: read on. If none did, the next call raises `Closed`, of which this is a subclass."""
+    """The writer of process `pid` died without leaving, and every message that it published was
+    read.
+
+    Raised once for each death. If another writer has joined, the next read succeeds; otherwise it raises
+    `Closed`, the base of this class.
+    """
 
     def __init__(self, pid: int, role: str) -> None:
         super().__init__(pid, role)
@@ -46,11 +53,12 @@ class PeerDied(Closed):
         self.role = role
 
     def __str__(self) -> str:
-        return f"the {self.role} of process {self.pid} died; all that it published was read, and another may go on"
+        return f"the {self.role} of process {self.pid} died; every message that it published was read, and another writer may continue"
 
 
 class TimedOut(Error, TimeoutError):
-    """Nothing came within the timeout. `role`, `pid` and `lag` say who is waited for, where that is known."""
+    """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it
+    is known."""
 
     def __init__(self, what: str = "message", role: str | None = None, pid: int | None = None, lag: int = 0) -> None:
         super().__init__(what, role, pid, lag)
@@ -87,18 +95,18 @@ class TooLarge(Error, ValueError):
 
 
 class TooSmall(Error, ValueError):
-    """The caller's buffer is too small: `needed` bytes are. The message is still there."""
+    """The caller's buffer is too small: it needs `needed` bytes. The message was not lost."""
 
     def __init__(self, needed: int) -> None:
         super().__init__(needed)
         self.needed = needed
 
     def __str__(self) -> str:
-        return f"the buffer must have {self.needed} bytes; nothing was lost"
+        return f"the buffer must have {self.needed} bytes; no message was lost"
 
 
 class FrameMismatch(Error, ValueError):
-    """What was to be written is no frame of the ring: `wanted` and `found` say shape and elements."""
+    """The data are not a frame of the ring. `wanted` and `found` describe shape and elements."""
 
     def __init__(self, wanted: str, found: str) -> None:
         super().__init__(wanted, found)
@@ -110,7 +118,7 @@ class FrameMismatch(Error, ValueError):
 
 
 class Corrupt(Error):
-    """The segment holds what no correct peer writes, or is no ring that this version understands."""
+    """The segment holds values that no correct peer writes, or is not a ring of this version."""
 
 
 class Busy(Error, RuntimeError):
@@ -121,26 +129,26 @@ class Busy(Error, RuntimeError):
         self.what = what
 
     def __str__(self) -> str:
-        return f"this {self.what} has a view or claim that is still open; release it, and the arrays made from it, first"
+        return f"this {self.what} has an open view or claim; release it, and the arrays made from it, first"
 
 
 class Forked(Error, RuntimeError):
-    """The object is another process's: this one was forked from it."""
+    """The object belongs to the parent of this forked process."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
 
     def __str__(self) -> str:
-        return f"this {self.what} belongs to the process that this one was forked from; make another of the ring"
+        return f"this {self.what} belongs to the parent of this forked process; make another from the ring"
 
 
 class JoinError(Error):
-    """A reader, writer or taker could not join."""
+    """A reader, writer or taker could not register."""
 
 
 class WriterTaken(JoinError):
-    """The ring has one writer at a time, and that of process `pid` lives."""
+    """The ring has one writer at a time, and the writer of process `pid` is alive."""
 
     def __init__(self, text: str, pid: int) -> None:
         super().__init__(text, pid)
@@ -174,4 +182,4 @@ class NotPermitted(Error, PermissionError):
 
 
 class NoSpace(Error, OSError):
-    """/dev/shm has no room for it."""
+    """/dev/shm has no room for the ring or a buffer."""

@@ -17,21 +17,21 @@ from seqring.errors import Empty, Error, Full, TimedOut
 
 Items = Literal["bytes", "pickle"]
 
-# In the words of the ring: how many items are not done, and who waits until there is none.
+# Indices of the ring's words: the number of unfinished items, and the word that `join` waits on.
 _UNFINISHED, _ALL_DONE = 0, 1
 _WORDS = 2
 
 
 class Queue:
-    """First in, first out: each item goes to exactly one `get`.
+    """A first-in-first-out queue: each item goes to exactly one `get`.
 
-    `maxsize` items fit, each of at most `item_bytes` bytes. Items are bytes or other objects with a buffer, and come out
-    as `bytearray`. With `items="pickle"` they are any objects: then whoever may write to the queue can run code in
-    whoever reads from it, so this is to be asked for.
+    `maxsize` items fit, each of at most `item_bytes` bytes. Items are bytes or other objects with a
+    buffer; `get` returns a `bytearray`. With `items="pickle"` they are any objects. A process that can
+    write pickles to the queue can run code in a process that reads from it, so this is not the default.
 
-    The methods do what those of `queue.Queue` do, raise `queue.Full` and `queue.Empty`, and may be called by any thread
-    and process. A queue pickles to its name. It needs room for two participants a process, 16 processes unless
-    `processes` says otherwise.
+    The methods do the same as those of `queue.Queue` and raise `queue.Full` and `queue.Empty`. Any
+    thread and process may call them. A queue pickles to its name. `processes` is how many processes can
+    use it at a time.
 
     >>> queue = Queue(2, 64)
     >>> queue.put(b"first"); queue.put(b"second")
@@ -79,11 +79,12 @@ class Queue:
 
     @property
     def maxsize(self) -> int:
-        """Items that fit."""
+        """How many items fit."""
         return self._ring.slots
 
     def _joined(self) -> tuple[Writer, Taker]:
-        # Whoever takes is a writer too: else the stream would end with the last process that puts.
+        # Every process has a writer: otherwise the stream would end with the last process that
+        # puts.
         ends = self._ends
         if ends is None or ends[0] != os.getpid():
             with self._joining:
@@ -93,26 +94,27 @@ class Queue:
         return ends[1], ends[2]
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Puts an item into the queue, waiting for room if `block`, for at most `timeout` seconds if that is given."""
+        """Puts an item into the queue. Waits for room if `block`, for at most `timeout` seconds."""
         data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) if self._items == "pickle" else item
         if block and timeout is not None and timeout < 0:
             raise ValueError("'timeout' must be a non-negative number")
         end = None if timeout is None else time.monotonic() + timeout
         writer, _ = self._joined()
-        # It waits with nothing counted: who is killed meanwhile leaves no task behind.
+        # During the wait the item is not counted: a process killed here leaves no unfinished task.
         while not self._put_now(writer, data):
             left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
             if left == 0.0 or not writer.wait(left):
-                raise Full(f"all {self.maxsize} places are taken")
+                raise Full(f"the queue holds {self.maxsize} items")
 
     def _put_now(self, writer: Writer, data: Any) -> bool:
         steps: list[Callable[[], int | None]] = [partial(writer._write_in_turn, data, self.full)]
-        # Counted first: whoever gets the item may be done with it at once.
+        # Counted first: another process can get the item and call `task_done` at once.
         if self._words is not None:
             steps.insert(0, partial(self._words.add, _UNFINISHED, 1))
         done: list[int | None] = []
         try:
-            # Nothing of Python's between a step and its result: Ctrl-C finds each done, and noted, or not done.
+            # No bytecode runs between a step and the storing of its result: at a Ctrl-C each step
+            # is either done and recorded, or not done.
             done.extend(map(call, steps))
         finally:
             is_put = len(done) == len(steps) and done[-1] is not None
@@ -121,7 +123,8 @@ class Queue:
         return is_put
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Takes an item out of the queue, waiting for one if `block`, for at most `timeout` seconds if that is given."""
+        """Takes an item out of the queue. Waits for one if `block`, for at most `timeout`
+        seconds."""
         _, taker = self._joined()
         if not block:
             data = taker._take_in_turn(self.empty)
@@ -147,14 +150,15 @@ class Queue:
         return self.get(block=False)
 
     def task_done(self) -> None:
-        """Says that an item which `get` gave is done with. Raises `ValueError` if that was said for all of them."""
+        """Marks one item from `get` as done. Raises `ValueError` if all items are marked
+        already."""
         self._finish()
 
     def join(self, timeout: float | None = None) -> None:
-        """Waits until `task_done` was called, in whichever process, for every item that was put.
+        """Waits until `task_done` was called, in any process, for every item.
 
-        What a process got and was not done with when it was killed stays undone: `timeout`, in seconds, bounds the wait
-        for it. Raises `TimedOut`.
+        An item that a process got and had not finished when it was killed stays unfinished. `timeout`, in
+        seconds, limits the wait. Raises `TimedOut`.
         """
         words, end = self._counted(), None if timeout is None else time.monotonic() + timeout
         while True:
@@ -176,28 +180,28 @@ class Queue:
 
     def _counted(self) -> Words:
         if self._words is None:
-            raise Error(f"the ring {self.name!r} counts no tasks: it was not made by seqring.Queue")
+            raise Error(f"the ring {self.name!r} counts no tasks: seqring.Queue did not make it")
         return self._words
 
     def qsize(self) -> int:
-        """Items in the queue, when it was looked at."""
+        """Number of items in the queue, at one moment."""
         self._joined()
         return max(one.lag for one in self._ring.stats().of("taker"))
 
     def empty(self) -> bool:
-        """Whether there was no item when it was looked at."""
+        """Whether the queue was empty, at one moment."""
         return self.qsize() == 0
 
     def full(self) -> bool:
-        """Whether there was no room when it was looked at."""
+        """Whether the queue was full, at one moment."""
         return self.qsize() >= self.maxsize
 
     def shutdown(self) -> None:
-        """`put` raises `Closed` from now on, and `get` too, once everything is taken."""
+        """`put` raises `Closed` from now on; `get` does once the queue is empty."""
         self._ring.shutdown()
 
     def close(self) -> None:
-        """Lets go of the queue in this process. The last one out removes it."""
+        """Releases the queue in this process. The last process that does removes it."""
         if self._ends is not None and self._ends[0] == os.getpid():
             for end in self._ends[1:]:
                 end.close()

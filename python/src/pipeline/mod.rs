@@ -1,19 +1,16 @@
-//! Pipelines: what `seqring.pipeline`, in Python, is made of.
+//! The Rust part of `seqring.pipeline`.
 //!
-//! Python decides what goes through: messages are bytes that only its two ends understand, and arrays lie in the one buffer
-//! of an item, at offsets that Python knows.
+//! Python decides on the contents: messages are bytes that only its two ends interpret, and arrays
+//! are at offsets that Python knows, in the one buffer of an item.
 
-mod calls;
-mod failures;
-mod filling;
+mod errors;
 mod host;
-mod lease;
-mod memory;
-mod raised;
-mod workers;
-mod working;
+mod item_buffer;
+mod pending_exception;
+mod python_role;
+mod worker_entry;
+mod worker_processes;
 
-pub(crate) use filling::Filling;
 pub(crate) use host::Host;
-pub(crate) use lease::Lease;
-pub(crate) use working::{be_commander, be_producer, interrupt, refuse};
+pub(crate) use item_buffer::ItemBuffer;
+pub(crate) use worker_entry::{interrupt_thread, refuse_start, run_commander, run_producer};

@@ -1,11 +1,9 @@
-//! Many messages at a time: one look at the gate and one at the event_count for all of them.
+//! Batches: many messages, published in order, with one notification.
 //!
-//! Each is published as a single one is, by the store of its own stamp, in order: a reader may have the first while the
-//! last is not written yet. What a batch saves is what lies between two of them.
+//! Each message is published by the store of its own stamp, as a single one is. A reader may read the first while the last is
+//! not yet written. A batch saves the work between two messages: the check of the limit, and the check for sleeping readers.
 
-use super::Publisher;
-use crate::protocol::inline_slot;
-use crate::protocol::stream_state;
+use super::{Kind, Publisher};
 use crate::types::error::TryWriteError;
 use crate::types::message::MessageHeader;
 
@@ -71,46 +69,29 @@ impl Publisher {
         done: &mut usize,
     ) -> Result<(), TryWriteError> {
         let before = *done;
-        let result = self.publish_all(messages, done);
+        let header = MessageHeader::default();
+        let Publisher { core, fast, kind } = self;
+        let result = match kind {
+            Kind::Inline(inline) => inline.publish_all(fast, core, messages, done),
+            Kind::Arena(arena) => one_by_one(messages, done, |m| arena.publish(core, m, &header)),
+            Kind::Shared(shared) => one_by_one(messages, done, |m| shared.publish(core, m, &header)),
+        };
         if *done == before {
             return result;
         }
-        self.ring();
+        self.core.notify();
         Ok(())
     }
+}
 
-    #[inline(always)]
-    fn publish_all(&mut self, messages: &impl Messages, done: &mut usize) -> Result<(), TryWriteError> {
-        while *done < messages.count() {
-            let straight = self.publish_straight(messages.count() - *done, messages.from(*done));
-            *done += straight;
-            if straight == 0 {
-                let message = messages.from(*done).next().expect("counted");
-                self.publish(message, &MessageHeader::default())?;
-                *done += 1;
-            }
-        }
-        Ok(())
+fn one_by_one(
+    messages: &impl Messages,
+    done: &mut usize,
+    mut publish: impl FnMut(&[u8]) -> Result<u64, TryWriteError>,
+) -> Result<(), TryWriteError> {
+    for message in messages.from(*done) {
+        publish(message)?;
+        *done += 1;
     }
-
-    /// Publishes messages, at most `most`, as long as that needs nothing but a slot. Returns how many.
-    #[inline(always)]
-    fn publish_straight<'m>(&mut self, most: usize, messages: impl Iterator<Item = &'m [u8]>) -> usize {
-        if !self.lane.is_open() && !self.extend_run() || stream_state::is_closed(&self.slots.memory) {
-            return 0;
-        }
-        let marked = self.marked;
-        let (sequence, slots) = self.lane.next_slots(most);
-        let (mut published, mut stamp) = (0, self.stamps.of(sequence));
-        for (slot, message) in slots.zip(messages) {
-            if message.len() > slot.payload.bytes() {
-                break;
-            }
-            inline_slot::publish(&slot, stamp, message, marked, |_| ());
-            stamp = stamp.next();
-            published += 1;
-        }
-        self.lane.advance_by(published);
-        published
-    }
+    Ok(())
 }

@@ -13,7 +13,7 @@
 
 use super::{RESTLESS, ReadCursor, Refusal, TRIES, TooSmall};
 use crate::memory::RacyBytes;
-use crate::protocol::inline_slot::Glance;
+use crate::protocol::inline_slot::LoadedSlot;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
@@ -146,7 +146,7 @@ impl ReadCursor {
         let (sequence, slots) = self.lane.next_slots(CHUNK);
         let (mut copied, mut stamp, mut first) = (0, self.stamps.of(sequence), None);
         for (room, slot) in out.chunks_exact_mut(each).zip(slots) {
-            let Some(read) = Glance::at(slot, stamp).message_of(each) else { break };
+            let Some(read) = LoadedSlot::load(slot, stamp).message_of(each) else { break };
             read.message.copy_to_slice(room);
             first.get_or_insert(read);
             stamp = stamp.next();

@@ -1,1 +1,1 @@
-"""Modules that stand in for other packages: programs change their import and nothing else."""
+"""Drop-in replacements for other packages: a program changes only its import."""

@@ -1,4 +1,5 @@
-"""Work shared by producers: a commander says what is to be made, and the consumer iterates over what was made.
+"""Pipelines: a commander issues messages, producers make an item of each, a consumer iterates over
+the items.
 
 See `Pipeline`.
 """

@@ -1,4 +1,4 @@
-"""What the arrays of an item are, and where they lie in its one buffer."""
+"""The arrays of an item: shapes, element types, and offsets in its buffer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Shape = SupportsIndex | Sequence[SupportsIndex]
 
 
 class Arrays:
-    """Shape, element type and place of each array. Each begins at a multiple of 64 bytes.
+    """Shape, element type and offset of each array. Each starts at a multiple of 64 bytes.
 
     >>> arrays = Arrays([(4, 3), ()], ["float32", "int64"])
-    >>> [(shape, dtype.name, offset) for shape, dtype, offset in arrays.places], arrays.nbytes
+    >>> [(shape, dtype.name, offset) for shape, dtype, offset in arrays.fields], arrays.nbytes
     ([((4, 3), 'float32', 0), ((), 'int64', 64)], [48, 8])
     """
 
@@ -30,7 +30,7 @@ class Arrays:
         kinds = list(dtypes) if isinstance(dtypes, (list, tuple)) else [dtypes] * len(each)
         if len(kinds) != len(each):
             raise ValueError(f"there are {len(each)} shapes and {len(kinds)} dtypes")
-        self.places: list[tuple[tuple[int, ...], numpy.dtype[Any], int]] = []
+        self.fields: list[tuple[tuple[int, ...], numpy.dtype[Any], int]] = []
         self.nbytes: list[int] = []
         end = 0
         for shape, kind in zip(each, kinds):
@@ -38,30 +38,30 @@ class Arrays:
             if dtype.hasobject:
                 raise ValueError(f"elements must be plain memory, not {dtype}")
             start = -(-end // 64) * 64
-            self.places.append((shape, dtype, start))
+            self.fields.append((shape, dtype, start))
             self.nbytes.append(math.prod(shape) * dtype.itemsize)
             end = start + self.nbytes[-1]
         self._ndarray = numpy.ndarray
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.fields)
 
     def over(self, buffer: Any) -> list[Any]:
         """The arrays of an item, in the memory of `buffer`."""
         ndarray = self._ndarray
-        return [ndarray(shape, dtype, buffer, offset) for shape, dtype, offset in self.places]
+        return [ndarray(shape, dtype, buffer, offset) for shape, dtype, offset in self.fields]
 
     def fill(self, out: Sequence[Any], data: Any) -> None:
-        """Copies to `out` what a producer returned, if it is what the items are."""
+        """Copies the arrays that a producer returned to `out`, after a check."""
         given = as_sequence(data, len(self))
         if len(given) != len(self):
-            raise ArrayMismatch(f"an item has {len(self)} arrays, and {len(given)} were made")
+            raise ArrayMismatch(f"an item has {len(self)} arrays, but the producer returned {len(given)}")
         for index, (array, made) in enumerate(zip(out, given)):
             copy_checked(array, made, index)
 
 
 def each_shape(shapes: Any) -> list[tuple[int, ...]]:
-    """One shape, or several.
+    """The shapes as a list: `shapes` is one shape or several.
 
     >>> each_shape((4, 3)), each_shape([(4, 3), 7, ()]), each_shape(5)
     ([(4, 3)], [(4, 3), (7,), ()], [(5,)])

@@ -1,4 +1,4 @@
-"""Metadata of items: bytes, or JSON, and which of the two it is.
+"""Metadata of items: bytes or JSON, with a byte that tells them apart.
 
 >>> for meta in [None, b"raw", {"label": 3}]:
 ...     print(decode(encode(meta)))

@@ -16,9 +16,9 @@ from seqring.errors import TimedOut
 from seqring.pipeline import _meta
 from seqring.pipeline._arrays import Arrays, Shape
 from seqring.pipeline._progress import Bar, bar_of
-from seqring.pipeline._roles import Commander, Function, Listed, Make, Producer, count_of
-from seqring.pipeline._starting import StartMethod, Workers
-from seqring.pipeline._working import Commanding, Making
+from seqring.pipeline._roles import Commander, FunctionProducer, IterableCommander, Make, Producer, count_of
+from seqring.pipeline._spawner import Spawner, StartMethod
+from seqring.pipeline._worker import CommanderTask, ProducerTask
 from seqring.pipeline.errors import ItemFailed, WorkerDied
 
 if TYPE_CHECKING:
@@ -30,15 +30,16 @@ _logger = logging.getLogger("seqring.pipeline")
 Item = tuple[list[Any], Any]
 
 
-class Passed(enum.Enum):
-    """What is in the place of an item."""
+class Placeholder(enum.Enum):
+    """Takes the place of an item."""
 
     SKIPPED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class ProducerFigures:
-    """What a producer did so far: items made, tries that failed, seconds at work, processes that took its place."""
+    """Counts of a producer: items made, failed tries, seconds at work, replacements of its
+    process."""
 
     made: int
     failed: int
@@ -48,8 +49,8 @@ class ProducerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How far a pipeline is: messages issued, items delivered or reported as failed, messages in flight, items that
-    were copied because too many were held."""
+    """Counts of a pipeline: messages issued, items delivered or reported as failed, messages in
+    flight, and items copied because the consumer held too many."""
 
     issued: int
     done: int
@@ -59,7 +60,7 @@ class Figures:
 
 
 class Pipeline:
-    """Iterates over what producers make of a commander's messages, in order.
+    """Iterates over the items that producers make from a commander's messages, in order.
 
     >>> def square(message, out):
     ...     out[0][...] = message**2
@@ -71,25 +72,29 @@ class Pipeline:
     16 {'of': 2}
     36 {'of': 3}
 
-    `commander`: a `Commander`, which works in a process of its own; or any iterable of messages, which a thread of this
-    process goes through. Messages are whatever pickles. `producer`: a `Producer`, or a function of a message. With a
-    parameter `out` it fills the arrays in place, where the consumer will look at them; what it returns is checked and
-    copied.
+    `commander`: a `Commander`, which runs in a process of its own; or any iterable of messages, which a
+    thread of this process iterates over. Messages are objects that pickle. `producer`: a `Producer`, or a
+    function of a message. With a parameter `out` it fills the arrays in place, in the memory that the
+    consumer will read; a returned value is checked and copied.
 
-    `shapes`, `dtypes`: of the arrays of an item: one, as a tuple of numbers, or a list of such.
-    `producers`: how many work at the same time. `ordered`: items in the order of the messages, or as they are done.
-    `start_method`: `"fork"`, `"spawn"`, `"forkserver"`, a context of multiprocessing, or `"threads"` of this process.
-    `in_flight`: how many messages may be issued whose items were not taken; if `None`, as many as make up a megabyte, 64 at
-    most, two a producer at least.
-    `on_failure`: what happens when a producer raises, takes longer than `produce_timeout` seconds, or dies. `"fail"`: the
-    consumer gets the error, and the pipeline ends. `"skip"`: `report` is called with the error, which is logged without
-    one, and the item is left out. `"retry"`: others try the message up to `retries` times more.
-    `timeout`: how many seconds to wait for an item before `TimedOut`, after which one may go on.
-    `held_items`: how many items may be held at a time before further ones are handed out as copies.
-    `meta_bytes`, `message_bytes`: room for metadata and messages. `progress`: `tqdm.tqdm`, or one, or whatever has `update`.
+    `shapes`, `dtypes`: of the arrays of an item: one, as a tuple of numbers, or a list of them.
+    `producers`: how many work in parallel. `ordered`: items in the order of the messages, or as they
+    are done.
+    `start_method`: `"fork"`, `"spawn"`, `"forkserver"`, a context of multiprocessing, or `"threads"` of
+    this process.
+    `in_flight`: how many messages may be issued whose items were not taken. If `None`: a megabyte of
+    items, at most 64, at least two for each producer.
+    `on_failure`: for a producer that raises, takes longer than `produce_timeout` seconds, or dies.
+    `"fail"`: the consumer gets the error, and the pipeline ends. `"skip"`: the item is left out, and
+    `report` is called with the error; without `report` the error is logged. `"retry"`: other producers
+    try the message up to `retries` more times.
+    `timeout`: how many seconds to wait for an item before `TimedOut`; the next call can succeed.
+    `held_items`: how many items the consumer may hold before further ones are copies.
+    `meta_bytes`, `message_bytes`: room for metadata and messages. `progress`: `tqdm.tqdm`, an instance of
+    it, or any object with `update`.
 
-    The arrays of an item are the consumer's own, in the memory where they were made: they may be changed, and kept for as
-    long as one likes. Their memory is used again when the last of them is gone.
+    The consumer may change and keep the arrays of an item, which are in the memory where they were made.
+    That memory is reused when the last of them is gone.
     """
 
     def __init__(
@@ -116,21 +121,23 @@ class Pipeline:
         if on_failure not in ("fail", "skip", "retry"):
             raise ValueError(f'on_failure must be "fail", "skip" or "retry", not {on_failure!r}')
         self.timeout = timeout
-        """Seconds to wait for an item; `None`: for ever."""
+        """Seconds to wait for an item; `None`: no limit."""
         self.number: int | None = None
-        """The number of the item that came last: messages are numbered from 0."""
+        """The number of the last item. Messages are numbered from 0."""
         self._report = report or _log
         self._skips = on_failure == "skip"
         self._arrays = Arrays(shapes, dtypes)
-        making = Making(producer if isinstance(producer, Producer) else Function(producer), self._arrays)
-        source = None if isinstance(commander, Commander) else Listed(commander)
-        commanding = Commanding(source or commander, message_bytes)
-        self._workers = Workers(start_method, commanding, making, producers, commander_is_thread=source is not None)
+        producer_task = ProducerTask(producer if isinstance(producer, Producer) else FunctionProducer(producer), self._arrays)
+        source = None if isinstance(commander, Commander) else IterableCommander(commander)
+        commander_task = CommanderTask(source or commander, message_bytes)
+        self._spawner = Spawner(
+            start_method, commander_task, producer_task, producers, commander_is_thread=source is not None
+        )
         self._bar: Bar | None = bar_of(progress, count_of(commander))
         self._waiter: _aio.Waiter | None = None
         self._in_a_row = 0
         self._host = _seqring.Host(
-            self._workers,
+            self._spawner,
             self._arrays.nbytes,
             producers=producers,
             in_flight=in_flight,
@@ -142,20 +149,20 @@ class Pipeline:
             meta_bytes=meta_bytes,
             message_bytes=message_bytes,
         )
-        _lifetime.watch(self)
+        _lifetime.register(self)
 
     def __iter__(self) -> Iterator[Item]:
         return self
 
     def __next__(self) -> Item:
-        while (item := self._take(self.timeout)) is Passed.SKIPPED:
+        while (item := self._take(self.timeout)) is Placeholder.SKIPPED:
             pass
         if item is None:
             raise StopIteration
         return item
 
-    def _take(self, timeout: float | None) -> Item | Passed | None:
-        """The next item, or that it was skipped; `None` after the last."""
+    def _take(self, timeout: float | None) -> Item | Placeholder | None:
+        """The next item, or its placeholder; `None` after the last."""
         try:
             lease = self._host.next(timeout)
         except (ItemFailed, WorkerDied) as error:
@@ -163,7 +170,7 @@ class Pipeline:
                 raise
             self._advance()
             self._report(error)
-            return Passed.SKIPPED
+            return Placeholder.SKIPPED
         if lease is None:
             self._end_bar()
             return None
@@ -183,21 +190,22 @@ class Pipeline:
         return self
 
     async def __anext__(self) -> Item:
-        """The next item, with other tasks running meanwhile. A task that is cancelled while it waits loses nothing."""
+        """The next item. Other tasks run during the wait, and a task cancelled during the wait
+        loses no item."""
         self._in_a_row = (self._in_a_row + 1) % _aio.TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)
-        item: Item | Passed | None = Passed.SKIPPED
-        while item is Passed.SKIPPED:
+        item: Item | Placeholder | None = Placeholder.SKIPPED
+        while item is Placeholder.SKIPPED:
             await self._ready()
-            with contextlib.suppress(TimedOut):  # Another task may have been quicker.
+            with contextlib.suppress(TimedOut):  # Another task may have taken the item.
                 item = self._take(0)
         if item is None:
             raise StopAsyncIteration
         return item
 
     async def _ready(self) -> None:
-        """Waits until there is something to take, or to be told."""
+        """Waits until an item or an error is ready."""
         try:
             async with asyncio.timeout(self.timeout) as limit:
                 while not self._host.wait(0):
@@ -210,26 +218,27 @@ class Pipeline:
             raise
 
     def figures(self) -> Figures:
-        """How far everybody is, at about one time."""
-        issued, done, in_flight, copied, producers = self._host.figures()
+        """Counts of the pipeline and its producers, at about the same time."""
+        issued, done, in_flight, copied, producers = self._host.stats()
         return Figures(issued, done, in_flight, copied, tuple(ProducerFigures(*each) for each in producers))
 
     def stop(self) -> None:
-        """Ends the pipeline: no further item is made. Arrays that are held stay as they are.
+        """Ends the pipeline: no further item is made. Arrays that the consumer holds stay valid.
 
-        It takes two seconds at most. A process that does not end within one and a half is killed. A thread is interrupted
-        by a `SystemExit` after one; if that does not help within another, because it is in code that is not Python's, it is
-        named by `Stuck`. Ctrl-C meanwhile is raised when all have ended. The handler of a signal may call it, too: if it
-        interrupts a wait for an item, that wait ends the pipeline and raises `ValueError`.
+        It takes two seconds at most. A process that has not ended after 1.5 s is killed. A thread that has
+        not ended after 1 s is interrupted by a `SystemExit`; if it has not ended after another second,
+        because it is not in Python code, `Stuck` names it. A Ctrl-C meanwhile is raised when all workers
+        have ended. A signal handler may call `stop`: if it interrupts a wait for an item, that wait ends
+        the pipeline and raises `ValueError`.
         """
         if self._waiter is not None:
             self._waiter.stop()
             self._waiter = None
         self._end_bar()
-        self._host.stop(self._workers.interrupt)
+        self._host.stop(self._spawner.interrupt)
 
     def close(self) -> None:
-        """`stop`, without an error."""
+        """As `stop`, but logs an error instead of raising it."""
         try:
             self.stop()
         except Exception as error:

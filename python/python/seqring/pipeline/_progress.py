@@ -1,4 +1,4 @@
-"""A bar that shows how far a pipeline is: `tqdm`'s, or whatever has `update`."""
+"""Progress bars: `tqdm`, or any object with `update`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ class Bar(Protocol):
     def end(self) -> None: ...
 
 
-class _Own:
-    """A bar that was made here, and ends with the pipeline."""
+class _OwnedBar:
+    """A bar that the pipeline made and closes."""
 
     def __init__(self, bar: Any) -> None:
         self.update = bar.update
         self.end = bar.close
 
 
-class _Given:
-    """A bar of the user's."""
+class _UserBar:
+    """A bar of the user's, which stays open."""
 
     def __init__(self, bar: Any) -> None:
         self.update = bar.update
 
     def end(self) -> None:
-        """Its owner ends it."""
+        """The user closes it."""
 
 
 def bar_of(progress: Any, total: int | None) -> Bar | None:
-    """What `progress` stands for: nothing, a bar, or what makes one when it is told how many items there will be."""
+    """The bar for `progress`: `None`, a bar, or a function that makes one from the number of
+    items."""
     if progress is None:
         return None
     if isinstance(progress, type) or not hasattr(progress, "update"):
-        return _Own(progress(total=total))
-    return _Given(progress)
+        return _OwnedBar(progress(total=total))
+    return _UserBar(progress)

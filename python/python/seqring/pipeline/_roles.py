@@ -1,4 +1,4 @@
-"""Who says what is to be made, and who makes it; and what else may be given in their place."""
+"""`Commander` and `Producer`, which users derive from, and adapters for iterables and functions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from seqring.pipeline.errors import ArrayMismatch
 
 
 class Out(list[Any]):
-    """The arrays of an item that is being made: writable, where the consumer will look at them.
+    """The arrays of an item that a producer fills, in the memory that the consumer will read.
 
-    They hold whatever an earlier item left in them, and become read-only when the item is done. `out[i] = made` checks
-    shape and element type, and copies. `number` is that of the message, `tries` counts from 1. `meta`, when set, goes
-    with the item: bytes, or what JSON can say.
+    Initially they hold data of an earlier item; when the item is done they become read-only. `out[i] =
+    made` checks shape and element type, and copies. `number` is the message's number, `tries` counts
+    from 1. `meta`, if set, goes with the item: bytes, or a value that JSON can represent.
     """
 
     def __init__(self, arrays: Iterable[Any], number: int, tries: int) -> None:
@@ -27,12 +27,12 @@ class Out(list[Any]):
     def __setitem__(self, index: Any, made: Any) -> None:
         array = self[index]
         if isinstance(index, slice):
-            raise TypeError("arrays are set one by one")
+            raise TypeError("set arrays one by one, not by a slice")
         copy_checked(array, made, index)
 
 
 def copy_checked(array: Any, made: Any, index: int) -> None:
-    """Copies what was made to where the consumer will look, if it is what the items are."""
+    """Copies `made` to the array of an item, after a check of shape and element type."""
     import numpy
 
     if made is array:
@@ -40,48 +40,45 @@ def copy_checked(array: Any, made: Any, index: int) -> None:
     made = numpy.asarray(made)
     if made.shape != array.shape or made.dtype != array.dtype:
         wanted, found = f"{array.shape} of {array.dtype}", f"{made.shape} of {made.dtype}"
-        raise ArrayMismatch(f"array {index} is {wanted}, and {found} was made")
+        raise ArrayMismatch(f"array {index} is {wanted}, but the producer made {found}")
     array[...] = made
 
 
 class Commander(ABC):
-    """Says what is to be made: one message after the other, until it raises `StopIteration`.
+    """Issues messages, one after the other, until it raises `StopIteration`.
 
-    It is sent to its own process, so it pickles, unless the start method is fork. A commander with `__len__` tells
-    how many there will be.
+    It runs in a process of its own, so it must pickle, unless the start method is fork. `__len__`, if
+    it has one, is the number of messages.
     """
 
     def build(self) -> None:
-        """Called once, in the commander's own process, before anything else."""
+        """Called once in the commander's process, first."""
 
     @abstractmethod
     def create_message(self) -> Any:
-        """The next message: anything that pickles. It may be the same object each time."""
+        """The next message: any object that pickles. It may be the same object each time."""
 
 
 class Producer(ABC):
-    """Makes items from messages.
-
-    Each process has a copy of its own; each thread a shallow one.
-    """
+    """Makes items from messages. Each process has a copy of it; each thread has a shallow copy."""
 
     def build(self) -> None:
-        """Called once, in the producer's own process, before anything else."""
+        """Called once in the producer's process, first."""
 
     @abstractmethod
     def create_data(self, message: Any, *arguments: Any, **keywords: Any) -> Any:
         """Makes the item of a message.
 
-        With a parameter `out`, fills the arrays of that list, an `Out`, in place. What it returns, an array for
-        each shape, or for one shape the array itself, is checked and copied.
+        With a parameter `out`, an `Out`, it fills the arrays in place. A returned value is checked and
+        copied: an array for each shape, or for one shape the array itself.
         """
 
 
 Make = Callable[..., Any]
 
 
-class Listed(Commander):
-    """The messages of an iterable."""
+class IterableCommander(Commander):
+    """Issues the elements of an iterable."""
 
     def __init__(self, messages: Iterable[Any]) -> None:
         self._messages = messages
@@ -93,8 +90,8 @@ class Listed(Commander):
         return next(self._iterator)
 
 
-class Function(Producer):
-    """A function that makes items."""
+class FunctionProducer(Producer):
+    """Makes items by a function."""
 
     def __init__(self, make: Make) -> None:
         self._make = make
@@ -105,19 +102,19 @@ class Function(Producer):
 
 
 def fills_in_place(create_data: Make) -> bool:
-    """Whether it has a parameter `out`.
+    """Whether `create_data` has a parameter `out`.
 
     >>> fills_in_place(lambda message, out: None), fills_in_place(lambda message: None)
     (True, False)
     """
     try:
         return "out" in inspect.signature(create_data).parameters
-    except (TypeError, ValueError):  # Some that are written in C do not say.
+    except (TypeError, ValueError):  # Some functions written in C have no signature.
         return False
 
 
 def count_of(messages: Any) -> int | None:
-    """How many messages there will be, if that is known."""
+    """The number of messages, if it is known."""
     try:
         return len(messages)
     except TypeError:
@@ -125,7 +122,7 @@ def count_of(messages: Any) -> int | None:
 
 
 def as_sequence(data: Any, count: int) -> Sequence[Any]:
-    """What a producer returned, array by array.
+    """The value that a producer returned, as a sequence of arrays.
 
     >>> as_sequence((1, 2), 2), as_sequence("one array", 1)
     ((1, 2), ['one array'])

@@ -1,4 +1,5 @@
-"""How a pipeline fails. All are `PipelineError`s; what a worker said comes with its traceback.
+"""The exceptions of pipelines. All derive from `PipelineError`; a worker's error comes with its
+traceback.
 
 >>> error = ItemFailed(7, 1, 2, "ValueError: no image", "Traceback …")
 >>> error.number, error.producer, error.tries
@@ -6,7 +7,7 @@
 >>> str(error)
 'item 7: producer 1 failed, at try 2: ValueError: no image\\n\\nTraceback …'
 
-They pickle, with what they carry.
+They pickle with their attributes.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from seqring.errors import Error
 
 
 class PipelineError(Error):
-    """The base of them. Where nothing more is known, its text says what is the matter."""
+    """The base of these exceptions; itself raised when no subclass fits."""
 
 
 class ItemFailed(PipelineError):
-    """A producer failed at an item, `tries` times in all. `message` and `traceback` are the worker's."""
+    """A producer failed at an item, `tries` times in total. `message` and `traceback` are the
+    worker's."""
 
     def __init__(self, number: int, producer: int, tries: int, message: str, traceback: str = "") -> None:
         super().__init__(number, producer, tries, message, traceback)
@@ -35,11 +37,12 @@ class ItemFailed(PipelineError):
 
 
 class ItemTimedOut(ItemFailed, TimeoutError):
-    """A producer was not done with an item within `produce_timeout`."""
+    """A producer did not finish an item within `produce_timeout`."""
 
 
 class WorkerDied(PipelineError):
-    """A worker's process ended. `worker` says which one, `number` at which item it was, if it was at one."""
+    """A worker's process ended. `worker` names it; `number` is the item that it was making, if
+    any."""
 
     def __init__(self, worker: str, message: str, number: int | None = None) -> None:
         super().__init__(worker, message, number)
@@ -53,7 +56,7 @@ class WorkerDied(PipelineError):
 
 
 class BuildFailed(PipelineError):
-    """`build` of a worker failed, or did not end in time."""
+    """`build` of a worker failed, or took too long."""
 
     def __init__(self, worker: str, message: str, traceback: str = "") -> None:
         super().__init__(worker, message, traceback)
@@ -66,7 +69,7 @@ class BuildFailed(PipelineError):
 
 
 class CommanderFailed(PipelineError):
-    """The commander failed at the message of that number."""
+    """The commander failed at message `number`."""
 
     def __init__(self, number: int, message: str, traceback: str = "") -> None:
         super().__init__(number, message, traceback)
@@ -79,18 +82,18 @@ class CommanderFailed(PipelineError):
 
 
 class Stuck(PipelineError):
-    """Workers did not end within two seconds after the pipeline was stopped: threads in code that does not return."""
+    """Workers did not end within two seconds after `stop`: threads in code that does not return."""
 
     def __init__(self, workers: str) -> None:
         super().__init__(workers)
         self.workers = workers
 
     def __str__(self) -> str:
-        return f"stopped, but for {self.workers}: still in its own code"
+        return f"the pipeline stopped, but {self.workers} did not: still in user code"
 
 
 class ArrayMismatch(PipelineError, ValueError):
-    """What a producer made is not what the pipeline's items are."""
+    """The data of a producer do not have the shapes and element types of the pipeline's items."""
 
 
 def with_traceback(text: str, traceback: str) -> str:

@@ -1,6 +1,6 @@
 """The API of the package `concurrentbuffer`, on a pipeline without locks and without polling.
 
-A program changes its imports and nothing else:
+A program changes only its imports:
 
 >>> import numpy
 >>> from seqring.compat.concurrentbuffer.commander import Commander
@@ -21,7 +21,8 @@ A program changes its imports and nothing else:
 ...     print([int(next(iterator)[0].max()) for _ in range(4)])
 [1, 2, 3, 4]
 
-Where the original hangs, this raises: what a worker raised, with its traceback, `WorkerDied` when it was killed,
-`BuildFailed`, `ArrayMismatch` for what does not fit the buffers, `BuffersHeldError` when none is ever freed. What is new is
-optional: a commander ends the iteration by `StopIteration`, a producer gives metadata by `set_meta`, `timeout=`.
+Where the original hangs, this raises: the error of a worker, with its traceback; `WorkerDied` when a
+worker was killed; `BuildFailed`; `ArrayMismatch` for data that do not fit the buffers;
+`BuffersHeldError` when no buffer is freed. Additions are optional: a commander ends the iteration by
+`StopIteration`, a producer sets metadata by `set_meta`, `timeout=`.
 """

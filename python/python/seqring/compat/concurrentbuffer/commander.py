@@ -1,4 +1,4 @@
-"""Who says what is to be made."""
+"""The commander, and its process classes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from multiprocessing.context import BaseContext, ForkProcess, SpawnProcess
 from typing import Any
 
 from seqring.compat.concurrentbuffer.process import SubProcessObject, WorkerProcess, of_context
-from seqring.pipeline._working import Commanding
+from seqring.pipeline._worker import CommanderTask
 
 STOP_MESSAGE = "/stop"
 BUFFER_ID_KEY = "/buffer_id"
 
 
 class Commander(SubProcessObject):
-    """Says what is to be made: one message after the other. `StopIteration` ends the iteration, as `STOP_MESSAGE` does."""
+    """Issues messages, one after the other. `StopIteration` or `STOP_MESSAGE` ends the
+    iteration."""
 
     @abstractmethod
     def create_message(self) -> dict[str, Any]:
         """The next message, a dictionary. It may be the same one each time."""
 
 
-class Numbering(Commanding):
-    """A commander at work: its messages say which buffer they are for."""
+class NumberingCommanderTask(CommanderTask):
+    """Runs a commander, and adds the number of a buffer to each message."""
 
     def __init__(self, commander: Commander, message_bytes: int, count: int) -> None:
         super().__init__(commander, message_bytes)
@@ -50,5 +51,6 @@ class CommanderForkProcess(CommanderProcess, ForkProcess):
 
 
 def get_commander_process_class_object(context: BaseContext) -> type[CommanderSpawnProcess | CommanderForkProcess]:
-    """The class of the commander's process. Raises `ValueError` for a context that is neither fork's nor spawn's."""
+    """The class of the commander's process. Raises `ValueError` for a context other than fork and
+    spawn."""
     return of_context(context, CommanderForkProcess, CommanderSpawnProcess)

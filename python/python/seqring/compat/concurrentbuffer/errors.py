@@ -1,4 +1,4 @@
-"""The exceptions for what hung, or went wrong unseen, in `concurrentbuffer`."""
+"""The exceptions for cases in which `concurrentbuffer` hangs or silently fails."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 Error = PipelineError
-"""The base of all of them."""
+"""The base of these exceptions."""
 
 
 class BuffersHeldError(PipelineError):
-    """All buffers, `count` of them, hold items that were taken, and nobody frees one."""
+    """All `count` buffers hold items that were taken and not freed."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -43,7 +43,7 @@ class BuffersHeldError(PipelineError):
 
 
 class BufferNotHeldError(PipelineError, KeyError):
-    """The buffer of that number holds no item that was taken."""
+    """The buffer `buffer_id` holds no item that was taken."""
 
     def __init__(self, buffer_id: int) -> None:
         super().__init__(buffer_id)

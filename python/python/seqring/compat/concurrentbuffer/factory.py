@@ -1,4 +1,4 @@
-"""A running pipeline, with the parts that `concurrentbuffer` has."""
+"""A running pipeline, presented as the parts of `concurrentbuffer`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 import numpy
 
 from seqring import _lifetime, _seqring
-from seqring.compat.concurrentbuffer.commander import Commander, Numbering, get_commander_process_class_object
+from seqring.compat.concurrentbuffer.commander import Commander, NumberingCommanderTask, get_commander_process_class_object
 from seqring.compat.concurrentbuffer.info import BufferInfo, Shapes
 from seqring.compat.concurrentbuffer.manager import SharedBufferManager
 from seqring.compat.concurrentbuffer.memory import BufferMemory
-from seqring.compat.concurrentbuffer.producer import Fitting, Producer, get_producer_process_class_object
+from seqring.compat.concurrentbuffer.producer import ConvertingProducerTask, Producer, get_producer_process_class_object
 from seqring.compat.concurrentbuffer.state import Array, BufferState, BufferStateMemory
 from seqring.compat.concurrentbuffer.system import BufferSystem
 from seqring.errors import TimedOut
 from seqring.pipeline import _meta
-from seqring.pipeline._starting import ProcessWorker
+from seqring.pipeline._spawner import ProcessWorker
 
 
 class BufferFactory:
-    """Starts a commander and `cpus` producers, and hands out what they make.
+    """Starts a commander and `cpus` producers, and delivers their items.
 
-    `produce_timeout`: how many seconds a producer may take for an item, or for its `build`, before it is given up.
-    `retries`: how often others then try it. `message_bytes`: room for a message.
+    `produce_timeout`: how many seconds a producer may take for an item or its `build`. `retries`: how
+    often other producers then try the item. `message_bytes`: room for a message.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class BufferFactory:
         self._producer = producer
         manager = SharedBufferManager(buffer_info)
         manager.start()
-        self._workers = _Workers(
+        self._spawner = _Spawner(
             buffer_system.context,
-            Numbering(commander, message_bytes, buffer_info.count),
-            Fitting(producer, manager.arrays),
+            NumberingCommanderTask(commander, message_bytes, buffer_info.count),
+            ConvertingProducerTask(producer, manager.arrays),
         )
         host = _seqring.Host(
-            self._workers,
+            self._spawner,
             manager.arrays.nbytes,
             producers=buffer_system.cpus,
             in_flight=max(1, buffer_info.count - 1),
@@ -74,7 +74,7 @@ class BufferFactory:
             for shape, buffers in zip(buffer_info.shapes, manager.buffers)
         ]
         self._receiver = _Announcements(self._items) if buffer_system.deterministic else None
-        _lifetime.watch(self)
+        _lifetime.register(self)
 
     @property
     def buffer_system(self) -> BufferSystem:
@@ -90,12 +90,12 @@ class BufferFactory:
 
     @property
     def receiver(self) -> _Announcements | None:
-        """What says in which buffers the next items are; `None` if they come as they are done."""
+        """Receives the buffer number of the next item; `None` if items come as they are done."""
         return self._receiver
 
     @property
     def sender(self) -> _Announcements | None:
-        """The other end, which is the pipeline's."""
+        """The same object: the pipeline sends."""
         return self._receiver
 
     @property
@@ -108,12 +108,12 @@ class BufferFactory:
         return self._items.take(timeout)
 
     def shutdown(self) -> None:
-        """Ends the pipeline. Arrays that are held stay as they are."""
+        """Ends the pipeline. Arrays that the consumer holds stay valid."""
         self._shared_buffer_manager.shutdown()
         self._items.host.stop()
 
     def close(self) -> None:
-        """`shutdown`, at the end of the process."""
+        """The same as `shutdown`, at the end of the process."""
         self.shutdown()
 
     def _forget(self) -> None:
@@ -121,7 +121,8 @@ class BufferFactory:
 
 
 class _Items:
-    """What comes from the pipeline. Nothing here leads back to the factory: with the last reference to that, all ends."""
+    """The items of the pipeline. It has no reference to the factory: the pipeline ends with the
+    last reference to that."""
 
     def __init__(self, host: _seqring.Host, manager: SharedBufferManager) -> None:
         self.host = host
@@ -137,25 +138,25 @@ class _Items:
         return self.manager.hold(lease)
 
 
-class _Workers:
+class _Spawner:
     """Starts the processes of a factory."""
 
     roles = None
 
-    def __init__(self, context: BaseContext, commanding: Numbering, making: Fitting) -> None:
+    def __init__(self, context: BaseContext, commander: NumberingCommanderTask, producer: ConvertingProducerTask) -> None:
         self._commander_class = get_commander_process_class_object(context)
         self._producer_class = get_producer_process_class_object(context)
-        self._commanding = commanding
-        self._making = making
+        self._commander = commander
+        self._producer = producer
 
     def start(self, index: int | None, ticket: str) -> ProcessWorker:
         if index is None:
-            return ProcessWorker(self._commander_class(self._commanding, ticket))
-        return ProcessWorker(self._producer_class(self._making, ticket))
+            return ProcessWorker(self._commander_class(self._commander, ticket))
+        return ProcessWorker(self._producer_class(self._producer, ticket))
 
 
 class _States(BufferStateMemory):
-    """The states of a pipeline's buffers, as they are when somebody looks."""
+    """The states of a pipeline's buffers, computed at each access."""
 
     def __init__(self, items: _Items, count: int) -> None:
         self._items = items
@@ -163,7 +164,7 @@ class _States(BufferStateMemory):
 
     @contextmanager
     def _current(self) -> Iterator[Array]:
-        _, done, in_flight, _, producers = self._items.host.figures()
+        _, done, in_flight, _, producers = self._items.host.stats()
         made = max(0, sum(made for made, *_ in producers) - done)
         with super()._current() as states:
             states[:] = BufferState.FREE.value
@@ -175,7 +176,7 @@ class _States(BufferStateMemory):
 
     def get_available_buffer_id(self, buffer_id: int | None = None) -> int | None:
         if buffer_id is not None and buffer_id in self._items.manager.held:
-            return buffer_id  # Announced, and thereby taken.
+            return buffer_id  # `recv` announced it and thereby took it.
         try:
             return self._items.take(0)
         except TimedOut:
@@ -186,7 +187,7 @@ class _States(BufferStateMemory):
 
 
 class _Announcements:
-    """Says in which buffer the next item is, in the order of the messages."""
+    """Announces the buffer of the next item, in the order of the messages."""
 
     def __init__(self, items: _Items) -> None:
         self._items = items
@@ -199,7 +200,7 @@ class _Announcements:
         return buffer_id
 
     def close(self) -> None:
-        """The pipeline ends by `shutdown`."""
+        """Does nothing: `shutdown` ends the pipeline."""
 
 
 def create_buffer_factory(

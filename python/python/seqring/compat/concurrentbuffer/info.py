@@ -1,4 +1,4 @@
-"""What the buffers are."""
+"""Number, shapes and element type of the buffers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Shapes = tuple[tuple[int, ...], ...]
 
 
 class BufferInfo:
-    """How many buffers there are, and the shapes and element type of what they hold."""
+    """Number of buffers, and the shapes and element type of their arrays."""
 
     def __init__(self, shapes: Shapes, count: int, dtype: Any = numpy.dtype("uint8")) -> None:
         self._shapes = shapes

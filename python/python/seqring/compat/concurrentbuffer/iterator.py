@@ -1,4 +1,4 @@
-"""Iterating over the items."""
+"""The iterator over the items."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from seqring.compat.concurrentbuffer.producer import Producer
 class BufferIterator(Iterator[Any]):
     """The items of a factory: lists of arrays. It ends when the commander does.
 
-    The arrays are the caller's own, and may be kept. `timeout`: seconds to wait for an item before `TimedOut`. Without
-    `auto_free_buffer` the user frees the buffer of each item, by `buffer_state_memory.update_buffer_id_to_free`.
+    The caller may keep the arrays. `timeout`: seconds to wait for an item before `TimedOut`. Without
+    `auto_free_buffer` the caller frees the buffer of each item by
+    `buffer_state_memory.update_buffer_id_to_free`.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class BufferIterator(Iterator[Any]):
 
     @property
     def meta(self) -> Any:
-        """The metadata of the item that came last: what its producer gave to `set_meta`."""
+        """The metadata of the last item: the argument of its producer's `set_meta`."""
         return self._buffer_factory.meta
 
     def __enter__(self) -> Self:
@@ -73,7 +74,8 @@ def buffer_iterator_factory(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """An iterator over what a commander and `cpus` producers make. Further arguments go to the class of the iterator."""
+    """An iterator over the items of `cpus` producers. Further arguments go to the iterator's
+    class."""
     factory = create_buffer_factory(
         cpus, commander, producer, context, deterministic, buffer_shapes, buffer_dtype
     )

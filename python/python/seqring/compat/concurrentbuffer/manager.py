@@ -1,4 +1,4 @@
-"""The items that the consumer holds, as buffers with numbers."""
+"""The items that the consumer holds, as numbered buffers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from seqring.pipeline._arrays import Arrays
 
 
 class SharedBufferManagerNotStarted(ProcessError):
-    """The manager was not started, or is shut down."""
+    """The manager was not started, or was shut down."""
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory, and where in it a buffer begins."""
+    """Memory, and the offset of a buffer in it."""
 
     buf: Any
     offset: int = 0
 
 
-class _OfShape(Mapping[int, Buffer]):
+class _BuffersOfShape(Mapping[int, Buffer]):
     """The buffers of one shape."""
 
-    def __init__(self, held: dict[int, _seqring.Lease], offset: int) -> None:
+    def __init__(self, held: dict[int, _seqring.ItemBuffer], offset: int) -> None:
         self._held = held
         self._offset = offset
 
@@ -46,18 +46,18 @@ class _OfShape(Mapping[int, Buffer]):
 
 
 class SharedBufferManager:
-    """Which items are in the consumer's hands. Each has the number of a buffer, until it is freed; what lies in the
-    pipeline has none yet, so only these can be looked at."""
+    """The items that the consumer holds. Each has the number of a buffer until it is freed. Items
+    in the pipeline have no number yet and cannot be accessed."""
 
     def __init__(self, buffer_info: BufferInfo) -> None:
         self._info = buffer_info
         self._arrays = Arrays(list(buffer_info.shapes), buffer_info.dtype)
-        self._held: dict[int, _seqring.Lease] = {}
+        self._held: dict[int, _seqring.ItemBuffer] = {}
         self._states: bytearray | None = None
 
     @property
     def arrays(self) -> Arrays:
-        """What an item is made of."""
+        """The arrays of an item."""
         return self._arrays
 
     def start(self) -> None:
@@ -68,12 +68,12 @@ class SharedBufferManager:
         self._states = None
 
     def check_room(self) -> None:
-        """Whether there is a buffer for one more item."""
+        """Raises `BuffersHeldError` if no buffer is free."""
         if len(self._held) >= self._info.count:
             raise BuffersHeldError(self._info.count)
 
-    def hold(self, lease: _seqring.Lease) -> int:
-        """Gives an item the number of a buffer: that which its message had, if it is free."""
+    def hold(self, lease: _seqring.ItemBuffer) -> int:
+        """Assigns a buffer number to an item: that of its message, if it is free."""
         count = self._info.count
         buffer_id = lease.number % count
         if buffer_id in self._held:
@@ -82,7 +82,7 @@ class SharedBufferManager:
         return buffer_id
 
     def free(self, buffer_id: int) -> None:
-        """The item goes, as soon as no array shows it any more."""
+        """Frees the item. Its memory goes with the last array over it."""
         self._held.pop(buffer_id, None)
 
     @property
@@ -100,4 +100,4 @@ class SharedBufferManager:
     def buffers(self) -> list[Mapping[int, Buffer]]:
         if self._states is None:
             raise SharedBufferManagerNotStarted("start() was not called, or shutdown() was")
-        return [_OfShape(self._held, offset) for _, _, offset in self._arrays.places]
+        return [_BuffersOfShape(self._held, offset) for _, _, offset in self._arrays.fields]

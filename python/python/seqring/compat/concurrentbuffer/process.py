@@ -1,4 +1,4 @@
-"""What commanders and producers have in common, and their processes."""
+"""The common base of commanders and producers, and of their processes."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from abc import ABC
 from multiprocessing.context import BaseContext, ForkContext, SpawnContext
 from typing import TypeVar
 
-from seqring.pipeline._working import Role, Sent, work_in_process
+from seqring.pipeline._worker import PickledTask, Task, work_in_process
 
 Process = TypeVar("Process")
 
 
 class SubProcessObject(ABC):
-    """Something that works in a process of its own."""
+    """An object that runs in a process of its own."""
 
     def build(self) -> None:
-        """Called once, in that process, before anything else."""
+        """Called once in that process, first."""
 
 
 class WorkerProcess:
-    """A process that has one role in a pipeline. It is mixed with a class of processes."""
+    """A mixin for process classes: the process runs one task of a pipeline."""
 
     daemon: bool
 
-    def __init__(self, role: Role, ticket: str) -> None:
+    def __init__(self, task: Task, ticket: str) -> None:
         super().__init__()
         self.daemon = True
-        self._sent = Sent(role)
+        self._pickled = PickledTask(task)
         self._ticket = ticket
 
     def run(self) -> None:
-        work_in_process(self._sent, self._ticket)
+        work_in_process(self._pickled, self._ticket)
 
 
 def of_context(context: BaseContext, of_fork: type[Process], of_spawn: type[Process]) -> type[Process]:
-    """The class for a context. Raises `ValueError` for one that is neither fork's nor spawn's."""
+    """The class for a context. Raises `ValueError` for a context other than fork and spawn."""
     if isinstance(context, ForkContext):
         return of_fork
     if isinstance(context, SpawnContext):

@@ -1,4 +1,4 @@
-"""Who makes it."""
+"""The producer, and its process classes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from abc import abstractmethod
 from multiprocessing.context import BaseContext, ForkProcess, SpawnProcess
 from typing import Any
 
-from seqring.compat.concurrentbuffer._fit import each_of, fit
+from seqring.compat.concurrentbuffer._conversion import each_of, copy_converted
 from seqring.compat.concurrentbuffer.process import SubProcessObject, WorkerProcess, of_context
 from seqring.pipeline._roles import Out
-from seqring.pipeline._working import Making
+from seqring.pipeline._worker import ProducerTask
 
 
 class Producer(SubProcessObject):
@@ -22,18 +22,19 @@ class Producer(SubProcessObject):
         """The arrays of an item, one for each shape; for one shape it may be the array itself."""
 
     def set_meta(self, meta: Any) -> None:
-        """Gives the item that is being made metadata, for `BufferIterator.meta`: bytes, or what JSON can say."""
+        """Sets the metadata of the current item, for `BufferIterator.meta`: bytes, or a value that
+        JSON can represent."""
         self._meta = meta
 
 
-class Fitting(Making):
-    """A producer at work: what it makes is made to fit the buffers, if it can be."""
+class ConvertingProducerTask(ProducerTask):
+    """Runs a producer, and converts its data to the buffers' shape and element type."""
 
     def fill(self, message: Any, out: Out) -> None:
         self.producer._meta = None
         data = each_of(self.producer.create_data(message=message), [array.shape for array in out])
         for index, (array, made) in enumerate(zip(out, data)):
-            fit(array, made, f"array {index}")
+            copy_converted(array, made, f"array {index}")
         out.meta = self.producer._meta
 
 
@@ -50,5 +51,6 @@ class ProducerForkProcess(ProducerProcess, ForkProcess):
 
 
 def get_producer_process_class_object(context: BaseContext) -> type[ProducerSpawnProcess | ProducerForkProcess]:
-    """The class of producers' processes. Raises `ValueError` for a context that is neither fork's nor spawn's."""
+    """The class of producers' processes. Raises `ValueError` for a context other than fork and
+    spawn."""
     return of_context(context, ProducerForkProcess, ProducerSpawnProcess)

@@ -1,4 +1,4 @@
-"""What each buffer is at."""
+"""The states of the buffers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = numpy.ndarray[Any, numpy.dtype[Any]]
 
 
 class BufferState(Enum):
-    """States of a buffer: nobody's, full, with a producer, with the consumer."""
+    """The state of a buffer: free, full, at a producer, at the consumer."""
 
     FREE = 1
     AVAILABLE = 2
@@ -22,7 +22,7 @@ class BufferState(Enum):
 
 
 class BufferStateMemory:
-    """The states of the buffers, for whoever wants to look. Every access takes the lock."""
+    """The states of the buffers. Every access takes the lock."""
 
     def __init__(self, count: int, dtype: Any, lock: AbstractContextManager[Any], buffer: Any) -> None:
         self._lock = lock
@@ -40,19 +40,19 @@ class BufferStateMemory:
             return states.copy()
 
     def get_free_buffer_id(self) -> int | None:
-        """Reserves a free buffer, if there is one."""
+        """Reserves a free buffer; `None` if there is none."""
         return self._change(BufferState.FREE, BufferState.RESERVED)
 
     def get_available_buffer_id(self, buffer_id: int | None = None) -> int | None:
-        """Takes a full buffer, that one or any, if there is one."""
+        """Takes the full buffer `buffer_id`, or any; `None` if there is none."""
         return self._change(BufferState.AVAILABLE, BufferState.PROCESSING, buffer_id)
 
     def update_buffer_id_to_free(self, buffer_id: int) -> None:
-        """The buffer is done with."""
+        """Frees the buffer."""
         self._set(buffer_id, BufferState.FREE)
 
     def update_buffer_id_to_available(self, buffer_id: int) -> None:
-        """The buffer is full."""
+        """Marks the buffer as full."""
         self._set(buffer_id, BufferState.AVAILABLE)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""How many processes there are, and how they are started."""
+"""The processes of a pipeline."""
 
 from __future__ import annotations
 

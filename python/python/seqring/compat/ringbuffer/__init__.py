@@ -1,6 +1,6 @@
 """The API of the package `ringbuffer`, on a ring without locks.
 
-A program changes its import and nothing else:
+A program changes only its import:
 
 >>> from seqring.compat import ringbuffer
 >>> ring = ringbuffer.RingBuffer(slot_bytes=16, slot_count=4)
@@ -15,8 +15,9 @@ Traceback (most recent call last):
 seqring.compat.ringbuffer._errors.WriterFinishedError: every message was read, and every writer is done
 >>> ring.close()
 
-Where the original hangs, this raises: `WriterDiedError` when a writer's process was killed, `PointerInUseError` when two
-processes read by one pointer. What is new is optional: `timeout=`, `blocking_write`, `overwrite=True`.
+Where the original hangs, this raises: `WriterDiedError` when a writer's process was killed,
+`PointerInUseError` when two processes read by one pointer. Additions are optional: `timeout=`,
+`blocking_write`, `overwrite=True`.
 """
 
 from seqring.compat.ringbuffer._errors import (
@@ -32,10 +33,10 @@ from seqring.compat.ringbuffer._errors import (
     WriterDiedError,
     WriterFinishedError,
 )
-from seqring.compat.ringbuffer._lock import ReadersWriterLock
+from seqring.compat.ringbuffer._readers_writer_lock import ReadersWriterLock
 from seqring.compat.ringbuffer._pointer import Pointer, Position
-from seqring.compat.ringbuffer._ring import RingBuffer
-from seqring.compat.ringbuffer._slots import SlotArray
+from seqring.compat.ringbuffer._ring_buffer import RingBuffer
+from seqring.compat.ringbuffer._slot_array import SlotArray
 
 __all__ = [
     "AlreadyClosedError",

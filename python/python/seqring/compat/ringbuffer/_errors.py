@@ -1,10 +1,11 @@
-"""The exceptions of `ringbuffer`, with messages; and those for what hung there. They pickle."""
+"""The exceptions of `ringbuffer`, with texts, and exceptions for cases in which it hangs. They
+pickle."""
 
 from __future__ import annotations
 
 
 class Error(Exception):
-    """The base of all of them."""
+    """The base of these exceptions."""
 
 
 class DataTooLargeError(Error, ValueError):
@@ -12,7 +13,7 @@ class DataTooLargeError(Error, ValueError):
 
 
 class WaitingForReaderError(Error):
-    """The ring is full: a reader has not read the oldest message yet."""
+    """The ring is full: a reader has not read the oldest message."""
 
 
 class WaitingForWriterError(Error):
@@ -20,7 +21,7 @@ class WaitingForWriterError(Error):
 
 
 class WriterFinishedError(Error):
-    """Every message was read, and every writer is done, or none ever began."""
+    """Every message was read, and every writer is done, or none was announced."""
 
 
 class AlreadyClosedError(Error):
@@ -28,15 +29,16 @@ class AlreadyClosedError(Error):
 
 
 class MustCreatedReadersBeforeWritingError(Error):
-    """Something was written already: a reader made now would have missed it."""
+    """A message was written already, which a new reader would miss."""
 
 
 class InternalLockingError(Error):
-    """A lock is used in a way that it cannot be."""
+    """A lock is misused."""
 
 
 class WriterDiedError(Error):
-    """Every message was read, and a writer's process ended without `writer_done()`. `pid` is that process."""
+    """Every message was read, and a writer's process ended without `writer_done()`. `pid` is that
+    process."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(pid)
@@ -47,7 +49,7 @@ class WriterDiedError(Error):
 
 
 class PointerInUseError(Error):
-    """Another process reads by this pointer, or did: a pointer is one reader's. `pid` is that process."""
+    """Process `pid` reads by this pointer, or did: a pointer belongs to one reader."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(pid)
@@ -58,4 +60,4 @@ class PointerInUseError(Error):
 
 
 class TimedOutError(Error, TimeoutError):
-    """Nothing came within the timeout."""
+    """The timeout passed."""

@@ -1,4 +1,5 @@
-"""`Position` and `Pointer`: where a reader or writer is. A pointer is seen by all processes that have it."""
+"""`Position` and `Pointer`: the position of a reader or writer. All processes with a pointer share
+it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from seqring._seqring import Ring, Words
 
 
 class Position:
-    """A count of messages, and what it means in a ring of `slot_count`.
+    """A count of messages, and its slot in a ring of `slot_count`.
 
     >>> position = Position(4)
     >>> position.counter = 9
@@ -27,21 +28,21 @@ class Position:
 
     @property
     def generation(self) -> int:
-        """How often the ring was gone through."""
+        """The number of completed laps."""
         return self.counter // self.slot_count
 
     def __repr__(self) -> str:
         return f"Position(counter={self.counter}, index={self.index}, generation={self.generation})"
 
 
-class Value(Protocol):
-    """Something that all processes see."""
+class SharedValue(Protocol):
+    """A number that all processes share."""
 
     @property
     def value(self) -> int: ...
 
 
-class Word:
+class SharedWord:
     """One shared word, as an object with `.value`."""
 
     def __init__(self, words: Words, index: int) -> None:
@@ -58,7 +59,7 @@ class Word:
 
 
 class Pointer:
-    """A shared count, from `start` on (0 if it is `None`).
+    """A shared count that starts at `start` (0 if it is `None`).
 
     >>> pointer = Pointer(4, start=3)
     >>> pointer.increment()
@@ -66,7 +67,7 @@ class Pointer:
     Position(counter=4, index=0, generation=1)
     """
 
-    counter: Value
+    counter: SharedValue
 
     def __init__(self, slot_count: int, *, start: int | None = None) -> None:
         if slot_count < 1:
@@ -78,23 +79,23 @@ class Pointer:
     def _attach(self, slot_count: int, ring: Ring) -> None:
         self.slot_count = slot_count
         self._memory = ring
-        self.counter = Word(ring.words, 0)
+        self.counter = SharedWord(ring.words, 0)
 
     @property
     def position(self) -> Position:
-        """The position, as `get` gives it."""
+        """The same as `get()`."""
         return self.get()
 
     def get(self) -> Position:
-        """The position now."""
+        """The current position."""
         return Position(self.slot_count, self.counter.value)
 
     def set(self, counter: int) -> None:
-        """Moves it."""
+        """Moves to that count."""
         self._memory.words.store(0, counter)
 
     def increment(self) -> None:
-        """Moves it by one."""
+        """Moves by one."""
         self._memory.words.add(0, 1)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,0 +1,215 @@
+//! The common part of readers, takers and observers: a message is copied, copied into a buffer, or
+//! viewed.
+
+use crate::borrowed_endpoint::{Borrows, Home};
+use crate::buffer_import::ImportedBuffer;
+use crate::deadline::Deadline;
+use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
+use crate::errors;
+use crate::payload::{LARGE, Payload};
+use crate::view::View;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
+use seqring::{Frame, Lagged, Received, TryReadError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A copied message.
+pub(crate) type Message<'py> = Bound<'py, PyByteArray>;
+
+/// A received message: its header, and the result of copying it.
+pub(crate) type Receipt<R> = Result<(Received, R), TryReadError>;
+
+/// An endpoint of the library that messages come to.
+pub(crate) trait Endpoint: Send + Sized + 'static {
+    const KIND: &'static str;
+
+    /// Receives the next message, copied by `copy`, which may run several times, and its metadata.
+    fn receive<R>(&mut self, meta: &mut Vec<u8>, copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R>;
+
+    /// Receives the next message into the front of `out`. A message that does not fit is not lost.
+    fn receive_into(&mut self, meta: &mut Vec<u8>, out: &mut [u8]) -> Result<Received, TryReadError>;
+
+    fn ready_within(&mut self, timeout: Duration) -> bool;
+}
+
+/// An endpoint, and what is known of its last message.
+pub(crate) struct Inbox<E> {
+    pub(crate) endpoint: E,
+    pub(crate) received: Option<Received>,
+    pub(crate) meta: Vec<u8>,
+    /// A writer that died after the last message of a batch. The endpoint reports a death once; the
+    /// next call raises it.
+    pub(crate) died: Option<u32>,
+}
+
+impl<E> Inbox<E> {
+    /// Raises what the last batch did not report.
+    #[inline]
+    fn check_died(&mut self, py: Python<'_>) -> PyResult<()> {
+        match self.died.take() {
+            None => Ok(()),
+            Some(pid) => Err(errors::reading(py, TryReadError::WriterDied { pid })),
+        }
+    }
+}
+
+impl<E: Endpoint> Waits for Inbox<E> {
+    fn ready_within(&mut self, timeout: Duration) -> bool {
+        self.died.is_some() || self.endpoint.ready_within(timeout)
+    }
+}
+
+type Guard<'c, 'py, E> = EndpointGuard<'c, 'py, Inbox<E>>;
+
+/// The receiving part of a Python object.
+pub(crate) struct Receiver<E> {
+    pub(crate) cell: Home<E>,
+    /// Lost messages are counted and raise no error.
+    skips_lost: bool,
+    /// Largest message.
+    slot_bytes: usize,
+    /// The frame that the ring declares.
+    frame: Option<Frame>,
+}
+
+impl<E: Endpoint> Receiver<E> {
+    pub(crate) fn new(endpoint: E, slot_bytes: usize, frame: Option<Frame>, skips_lost: bool) -> Self {
+        let inbox = Inbox { endpoint, received: None, meta: Vec::new(), died: None };
+        Receiver { cell: Arc::new(EndpointCell::new(E::KIND, inbox)), skips_lost, slot_bytes, frame }
+    }
+
+    #[inline]
+    fn attempt<R>(
+        &self,
+        guard: &mut Guard<'_, '_, E>,
+        mut receive: impl FnMut(&mut E, &mut Vec<u8>) -> Receipt<R>,
+    ) -> Attempt<R> {
+        let py = guard.py;
+        let inbox = guard.get();
+        inbox.check_died(py)?;
+        loop {
+            match receive(&mut inbox.endpoint, &mut inbox.meta) {
+                Ok((received, result)) => {
+                    inbox.received = Some(received);
+                    return Ok(Some(result));
+                }
+                Err(TryReadError::Empty) => return Ok(None),
+                Err(TryReadError::Lagged(_)) if self.skips_lost => {}
+                Err(error) => return Err(errors::reading(py, error)),
+            }
+        }
+    }
+
+    /// Copies the next message.
+    #[inline]
+    pub(crate) fn copy<'py>(&self, guard: &mut Guard<'_, 'py, E>) -> Attempt<Message<'py>> {
+        let py = guard.py;
+        self.attempt(guard, |endpoint, meta| endpoint.receive(meta, |bytes| bytes.to_bytearray(py)))?
+            .transpose()
+    }
+
+    /// Copies the next message to the front of `out`; returns its length.
+    pub(crate) fn copy_into(&self, guard: &mut Guard<'_, '_, E>, out: &mut [u8]) -> Attempt<usize> {
+        let py = guard.py;
+        self.attempt(guard, |endpoint, meta| {
+            let received = if out.len() >= LARGE {
+                py.detach(|| endpoint.receive_into(meta, out))
+            } else {
+                endpoint.receive_into(meta, out)
+            };
+            received.map(|received| (received, received.len))
+        })
+    }
+
+    /// Copies the messages that are there, up to `max`. An error after the first message stays for
+    /// the next call, except `Lagged`: it is raised with the batch attached.
+    pub(crate) fn copy_batch<'py>(
+        &self,
+        guard: &mut Guard<'_, 'py, E>,
+        max: usize,
+    ) -> Attempt<Vec<Message<'py>>> {
+        let py = guard.py;
+        if max == 0 {
+            return Err(PyValueError::new_err("a batch has at least one message"));
+        }
+        let Some(first) = self.copy(guard)? else { return Ok(None) };
+        let mut batch = vec![first];
+        while batch.len() < max {
+            let inbox = guard.get();
+            match inbox.endpoint.receive(&mut inbox.meta, |bytes| bytes.to_bytearray(py)) {
+                Ok((received, message)) => {
+                    inbox.received = Some(received);
+                    batch.push(message?);
+                }
+                Err(TryReadError::Lagged(_)) if self.skips_lost => {}
+                // The reader has moved on: without the batch, the error would lose its messages.
+                Err(TryReadError::Lagged(lagged)) => return Err(lagged_after(py, batch, lagged)),
+                Err(TryReadError::WriterDied { pid }) => {
+                    inbox.died = Some(pid);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    /// Attempts until there is a message. Raises `TimedOut`.
+    #[inline]
+    pub(crate) fn wait<'py, R>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+        attempt: impl FnMut(&mut Guard<'_, 'py, E>) -> Attempt<R>,
+    ) -> PyResult<R> {
+        let waited = self.cell.wait(py, Deadline::after(timeout)?, attempt)?;
+        waited.ok_or_else(|| errors::timed_out(py, "message", None))
+    }
+}
+
+impl<E: Endpoint + Borrows> Receiver<E> {
+    /// Views the next message.
+    pub(crate) fn view(&self, guard: &mut Guard<'_, '_, E>) -> Attempt<View> {
+        let py = guard.py;
+        guard.get().check_died(py)?;
+        loop {
+            let inbox = guard.lend();
+            // In a lossy ring a view is a copy, which may be large.
+            let viewed = if self.slot_bytes >= LARGE {
+                py.detach(|| E::borrow_next(inbox, &self.cell))
+            } else {
+                E::borrow_next(inbox, &self.cell)
+            };
+            let (inbox, error) = match viewed {
+                Ok(message) => return Ok(Some(View::new(message, self.frame.as_ref()))),
+                Err(refused) => refused,
+            };
+            guard.put_back(inbox);
+            match error {
+                TryReadError::Empty => return Ok(None),
+                TryReadError::Lagged(_) if self.skips_lost => {}
+                error => return Err(errors::reading(py, error)),
+            }
+        }
+    }
+}
+
+impl Receiver<seqring::Taker> {
+    /// A buffer to take into. A taken message that did not fit would be lost, so `out` must have
+    /// room for any message.
+    pub(crate) fn buffer_for_any<'py>(&self, out: &Bound<'py, PyAny>) -> PyResult<ImportedBuffer<'py>> {
+        let mut out_buffer = ImportedBuffer::writable(out)?;
+        if out_buffer.bytes_mut().len() >= self.slot_bytes {
+            return Ok(out_buffer);
+        }
+        Err(errors::reading(out.py(), TryReadError::TooSmall { needed: self.slot_bytes }))
+    }
+}
+
+/// `Lagged` in the middle of a batch, with the messages that were read before.
+fn lagged_after(py: Python<'_>, batch: Vec<Message<'_>>, lagged: Lagged) -> PyErr {
+    let error = errors::reading(py, TryReadError::Lagged(lagged));
+    error.value(py).setattr("batch", batch).map_or_else(|other| other, |()| error)
+}

@@ -1,0 +1,175 @@
+//! One writer, inline slots.
+//!
+//! # Fast path
+//! While the writer's [`SlotRun`] is open, a write touches only its slot. A run ends at the next backpressure limit, at the
+//! end of the lap, after [`RUN_BYTES`] of slots, or when the shared counter is due. [`Inline::extend_run`] then starts the
+//! next one. A ring that carries a message header has no fast path.
+
+use super::batch::Messages;
+use super::core::{Core, SequenceHint};
+use crate::memory::stamp::InlineStamp;
+use crate::memory::{Memory, SlotRun};
+use crate::protocol::inline_slot;
+use crate::types::error::TryWriteError;
+use crate::types::message::MessageHeader;
+
+/// Bytes of slots in a run. The lines of a run are fetched for writing together.
+const RUN_BYTES: usize = 2048;
+
+/// The state of the fast path: the run, and what the publication of its messages needs.
+///
+/// It lies beside the publisher's [`Kind`](super::Kind), not in it, so that a fast write does not look at the kind: only
+/// [`Inline::extend_run`] opens a run.
+#[derive(Debug)]
+pub(super) struct FastPath {
+    pub(super) run: SlotRun,
+    pub(super) stamp: InlineStamp,
+    /// Whether the slots of the run are marked before they are overwritten.
+    pub(super) marked: bool,
+}
+
+impl FastPath {
+    /// A path that is closed until a run is opened.
+    pub(super) fn new(memory: &Memory, next: u64) -> Self {
+        let stamp = InlineStamp::new(memory.layout().config.slot_bytes);
+        FastPath { run: SlotRun::new(memory, next), stamp, marked: true }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Inline {
+    /// A message is a stamp and a payload, copied by words.
+    plain: bool,
+    /// Messages in a run.
+    run_length: u64,
+    hint: SequenceHint,
+    /// The bytes of a claim.
+    scratch: Vec<u8>,
+}
+
+impl Inline {
+    pub(super) fn new(memory: &Memory, next: u64, plain: bool) -> Self {
+        let run_length = (RUN_BYTES / memory.layout().slot_stride).clamp(1, 64) as u64;
+        Inline { plain, run_length, hint: SequenceHint::new(next), scratch: Vec::new() }
+    }
+
+    pub(super) fn sequence(fast: &FastPath) -> u64 {
+        fast.run.sequence()
+    }
+
+    /// Opens a run, if the next message may be published on the fast path.
+    #[inline(never)]
+    pub(super) fn extend_run(&mut self, fast: &mut FastPath, core: &Core) -> bool {
+        let next = fast.run.sequence();
+        if !self.plain || !core.backpressure.admits(next) {
+            return false;
+        }
+        self.hint.update(&core.memory, next);
+        fast.marked = core.backpressure.must_mark(next);
+        fast.run.extend_to(core.backpressure.stable_until(next).min(next + self.run_length));
+        fast.run.fetch_for_writing();
+        true
+    }
+
+    /// Admits the next message if no reader blocks it.
+    pub(super) fn admit(fast: &FastPath, core: &mut Core) -> Result<(), TryWriteError> {
+        core.pass_backpressure(fast.run.sequence(), None)
+    }
+
+    /// Publishes `payload`. The caller then notifies.
+    pub(super) fn publish(
+        &mut self,
+        fast: &mut FastPath,
+        core: &mut Core,
+        payload: &[u8],
+        header: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
+        core.admit_lengths(payload.len(), header.metadata.len())?;
+        Self::admit(fast, core)?;
+        let index = fast.run.slot_index();
+        let slot = core.memory.inline_slot(&index);
+        let store_header = |words: &_| core.header_format.store(words, header);
+        let marked = core.backpressure.must_mark(index.sequence);
+        inline_slot::publish(&slot, fast.stamp.of(index.sequence), payload, marked, store_header);
+        fast.run.advance_slow();
+        self.hint.update(&core.memory, index.sequence + 1);
+        Ok(index.sequence)
+    }
+
+    /// Publishes `messages` from number `done` on, and counts them in `done`. The caller then notifies.
+    #[inline(always)]
+    pub(super) fn publish_all(
+        &mut self,
+        fast: &mut FastPath,
+        core: &mut Core,
+        messages: &impl Messages,
+        done: &mut usize,
+    ) -> Result<(), TryWriteError> {
+        while *done < messages.count() {
+            let published = self.publish_run(fast, core, messages.count() - *done, messages.from(*done));
+            *done += published;
+            if published == 0 {
+                let message = messages.from(*done).next().expect("counted");
+                self.publish(fast, core, message, &MessageHeader::default())?;
+                *done += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes at most `most` messages, as far as the run goes. Returns how many. The caller then notifies.
+    #[inline(always)]
+    fn publish_run<'m>(
+        &mut self,
+        fast: &mut FastPath,
+        core: &Core,
+        most: usize,
+        messages: impl Iterator<Item = &'m [u8]>,
+    ) -> usize {
+        if !fast.run.is_open() && !self.extend_run(fast, core) || core.is_closed() {
+            return 0;
+        }
+        let marked = fast.marked;
+        let (sequence, slots) = fast.run.next_slots(most);
+        let (mut published, mut stamp) = (0, fast.stamp.of(sequence));
+        for (slot, message) in slots.zip(messages) {
+            if message.len() > slot.payload.bytes() {
+                break;
+            }
+            inline_slot::publish(&slot, stamp, message, marked, |_| ());
+            stamp = stamp.next();
+            published += 1;
+        }
+        fast.run.advance_by(published);
+        published
+    }
+
+    pub(super) fn begin_claim(
+        &mut self,
+        fast: &FastPath,
+        core: &mut Core,
+        len: usize,
+    ) -> Result<(), TryWriteError> {
+        Self::admit(fast, core)?;
+        self.scratch.clear();
+        self.scratch.resize(len, 0);
+        Ok(())
+    }
+
+    pub(super) fn scratch(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch
+    }
+
+    pub(super) fn publish_claim(
+        &mut self,
+        fast: &mut FastPath,
+        core: &mut Core,
+        len: usize,
+        header: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
+        let scratch = std::mem::take(&mut self.scratch);
+        let published = self.publish(fast, core, &scratch[..len], header);
+        self.scratch = scratch;
+        published
+    }
+}

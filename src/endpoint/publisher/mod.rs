@@ -1,0 +1,253 @@
+//! The publishing side of a writer: where the next message goes, and whether it may go there.
+//!
+//! There are three algorithms, one a file. A ring's slots and number of writers choose one at registration:
+//!
+//! | publisher  | slots  | writers | a publication is                                        | progress   |
+//! |------------|--------|---------|---------------------------------------------------------|------------|
+//! | [`Inline`] | inline | one     | one or two stores to the slot's stamp                   | wait-free  |
+//! | [`Arena`]  | arena  | one     | one store of the slot's word, which exchanges buffers   | wait-free  |
+//! | [`Shared`] | arena  | many    | a compare-and-exchange of the slot's word, and a counter | lock-free |
+//!
+//! A publisher never waits. It refuses with `Full`, and [`super::wait`] repeats the attempt.
+
+mod arena;
+mod batch;
+mod core;
+mod inline;
+mod shared;
+
+pub(crate) use batch::{EndToEnd, Messages};
+
+use self::arena::Arena;
+use self::core::Core;
+use self::inline::{FastPath, Inline};
+use self::shared::Shared;
+use crate::memory::Payload;
+use crate::protocol::arena_slot::FillingBuffer;
+use crate::protocol::backpressure;
+use crate::protocol::inline_slot;
+use crate::protocol::registry::Registration;
+use crate::protocol::slots::{Class, Slots};
+use crate::protocol::stream_state;
+use crate::sync::Relaxed;
+use crate::sync::failpoint::{self, Failpoint};
+use crate::types::config::Writers;
+use crate::types::error::{Corrupt, RegisterError, TryWriteError};
+use crate::types::message::{MessageHeader, PublishOutcome};
+use crate::types::participant;
+
+/// The publishing state of a writer. It is separate from the writer's `Endpoint`, so that a wait can borrow both.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    fast: FastPath,
+    core: Core,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Inline(Inline),
+    Arena(Arena),
+    Shared(Shared),
+}
+
+impl Publisher {
+    /// Starts publishing from the entry of `registration`, after the last message of the previous writer.
+    pub(crate) fn join(registration: &Registration) -> Result<Self, RegisterError> {
+        let core = Core::new(registration);
+        let slots = Slots::new(core.memory.clone());
+        let next = slots.next_sequence();
+        let kind = match (slots.class, slots.config().writers) {
+            (Class::Inline(_), _) => Kind::Inline(Inline::new(&core.memory, next, slots.are_plain())),
+            (Class::Arena(stamp), Writers::One) => Kind::Arena(Arena::new(&core, registration, stamp, next)?),
+            (Class::Arena(stamp), Writers::Many) => Kind::Shared(Shared::new(registration, stamp)?),
+        };
+        if !matches!(kind, Kind::Shared(_)) {
+            core.memory.control().next.store(next, Relaxed); // Relaxed: a hint, see `SequenceHint`.
+        }
+        registration.entry().joined.store(next, Relaxed); // Relaxed: a statistic, orders nothing.
+        if !stream_state::open(&core.memory) {
+            return Err(RegisterError::Closed);
+        }
+        failpoint::hit(Failpoint::StreamOpened);
+        Ok(Publisher { fast: FastPath::new(&core.memory, next), core, kind })
+    }
+
+    /// The sequence that is published next.
+    pub(crate) fn sequence(&self) -> u64 {
+        match &self.kind {
+            Kind::Inline(_) => Inline::sequence(&self.fast),
+            Kind::Arena(arena) => arena.sequence(),
+            Kind::Shared(_) => Shared::sequence(&self.core),
+        }
+    }
+
+    /// How many calls found the ring full.
+    pub(crate) fn refused(&self) -> u64 {
+        self.core.refused()
+    }
+
+    /// Counts a call that found the ring full.
+    #[cold]
+    pub(crate) fn count_refusal(&mut self) {
+        self.core.count_refusal();
+    }
+
+    /// The registered reader that blocks this writer.
+    pub(crate) fn slowest(&self) -> Option<participant::Peer> {
+        backpressure::slowest_peer(&self.core.memory, self.sequence())
+    }
+
+    /// Publishes `payload` if the fast path admits it. If not, [`Self::write`] publishes or refuses it.
+    #[inline(always)]
+    pub(crate) fn write_fast(&mut self, payload: &[u8]) -> Option<u64> {
+        if !(self.fast.run.is_open() || self.extend_run()) {
+            return None;
+        }
+        let (here, slot) = self.fast.run.next_slot()?;
+        if payload.len() > slot.payload.bytes() || stream_state::is_closed(&self.core.memory) {
+            return None;
+        }
+        let sequence = here.sequence;
+        inline_slot::publish(&slot, self.fast.stamp.of(sequence), payload, self.fast.marked, |_| ());
+        let open = self.fast.run.advance(here);
+        self.core.event_counts.notify(&self.core.memory.control().published);
+        if !open {
+            self.extend_run(); // Now, while no caller waits for it.
+        }
+        Some(sequence)
+    }
+
+    /// Opens the fast path, if the next message may be published on it.
+    #[inline(never)]
+    fn extend_run(&mut self) -> bool {
+        match &mut self.kind {
+            Kind::Inline(inline) => inline.extend_run(&mut self.fast, &self.core),
+            _ => false,
+        }
+    }
+
+    /// Publishes `payload` and wakes sleeping readers.
+    #[inline(never)]
+    pub(crate) fn write(&mut self, payload: &[u8], header: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
+        let Publisher { core, fast, kind } = self;
+        let sequence = match kind {
+            Kind::Inline(inline) => inline.publish(fast, core, payload, header),
+            Kind::Arena(arena) => arena.publish(core, payload, header),
+            Kind::Shared(shared) => shared.publish(core, payload, header),
+        }?;
+        core.notify();
+        Ok(sequence)
+    }
+
+    /// Whether an attempt would not be refused with `Full`.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let Publisher { core, fast, kind } = self;
+        let room = match kind {
+            Kind::Inline(_) => Inline::admit(fast, core),
+            Kind::Arena(arena) => arena.admit(core),
+            Kind::Shared(shared) => shared.admit(core),
+        };
+        room.is_ok() || core.is_closed()
+    }
+}
+
+/// Claims.
+impl Publisher {
+    /// Admits a message of `len` bytes, which the caller then fills.
+    pub(crate) fn begin_claim(&mut self, len: usize) -> Result<(), TryWriteError> {
+        let Publisher { core, fast, kind } = self;
+        core.admit_lengths(len, 0)?;
+        match kind {
+            Kind::Inline(inline) => inline.begin_claim(fast, core, len),
+            Kind::Arena(arena) => arena.admit(core),
+            Kind::Shared(shared) => shared.admit(core),
+        }
+    }
+
+    /// The claimed bytes of an inline ring: private memory until they are published.
+    pub(crate) fn scratch(&mut self) -> Option<&mut Vec<u8>> {
+        match &mut self.kind {
+            Kind::Inline(inline) => Some(inline.scratch()),
+            _ => None,
+        }
+    }
+
+    /// The claimed bytes of an arena ring, and whether no reader can be copying from them.
+    pub(crate) fn claimed(&self) -> Result<(Payload<'_>, bool), Corrupt> {
+        let own = match &self.kind {
+            Kind::Arena(arena) => arena.own(),
+            Kind::Shared(shared) => shared.own(),
+            Kind::Inline(_) => return Err(Corrupt { what: "a ring of inline slots has no buffers" }),
+        };
+        Ok((FillingBuffer::begin(&self.core.memory, own)?.payload(), self.core.exclusive))
+    }
+
+    /// Publishes the claimed message and wakes sleeping readers.
+    pub(crate) fn publish_claim(
+        &mut self,
+        len: usize,
+        header: &MessageHeader<'_>,
+    ) -> Result<u64, TryWriteError> {
+        let Publisher { core, fast, kind } = self;
+        core.admit_lengths(len, header.metadata.len())?;
+        let sequence = match kind {
+            Kind::Inline(inline) => inline.publish_claim(fast, core, len, header),
+            Kind::Arena(arena) => arena.publish_claim(core, len, header),
+            Kind::Shared(shared) => shared.publish_claim(core, len, header),
+        }?;
+        core.notify();
+        Ok(sequence)
+    }
+}
+
+/// Assigned sequence numbers: queues only, which have many writers.
+impl Publisher {
+    /// # Panics
+    /// If the ring is no queue: [`crate::Writer::assigned`] checked that.
+    fn of_a_queue(&mut self) -> (&mut Core, &mut Shared) {
+        match &mut self.kind {
+            Kind::Shared(shared) => (&mut self.core, shared),
+            _ => unreachable!("a queue has many writers"),
+        }
+    }
+
+    /// Whether message `sequence` may be published now, with these lengths.
+    pub(crate) fn admit_at(
+        &mut self,
+        sequence: u64,
+        len: usize,
+        meta_len: usize,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        let (core, shared) = self.of_a_queue();
+        shared.admit_at(core, sequence, len, meta_len)
+    }
+
+    /// Whether an attempt to publish message `sequence` would not be refused with `Full`.
+    pub(crate) fn is_ready_at(&mut self, sequence: u64) -> bool {
+        let (core, shared) = self.of_a_queue();
+        shared.is_ready_at(core, sequence)
+    }
+
+    /// Publishes `payload` as message `sequence`, unless another writer did.
+    pub(crate) fn write_at(
+        &mut self,
+        sequence: u64,
+        payload: &[u8],
+        header: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        let (core, shared) = self.of_a_queue();
+        shared.write_at(core, sequence, payload, header)
+    }
+
+    /// Publishes the claimed message as message `sequence`, unless another writer did.
+    pub(crate) fn publish_at(
+        &mut self,
+        sequence: u64,
+        len: usize,
+        header: &MessageHeader<'_>,
+    ) -> Result<PublishOutcome, TryWriteError> {
+        let (core, shared) = self.of_a_queue();
+        shared.publish_at(core, sequence, len, header)
+    }
+}
