@@ -1,12 +1,14 @@
-//! What does a batch save? Instructions a message, one by one and 64 at a time, counted by valgrind.
+//! What does a batch save? Instructions a message, one by one and 64 at a time, counted by
+//! valgrind.
 //!
 //! ```text
 //! cargo bench --bench batches
 //! ```
-//! Each figure is the difference of two runs of this program that differ in the number of messages, so that what
-//! surrounds them does not count. It is the same on every run and on a busy machine, but it is no time: what the cache
-//! lines cost that go from core to core, it does not know.
+//! Each figure is the difference of two runs of this program that differ in the number of messages,
+//! so that what surrounds them does not count. It is the same on every run and on a busy machine,
+//! but it is no time: it does not include what it costs to move cache lines from core to core.
 
+use harness::child::instructions;
 use seqring::{Config, Ring, SlotClass, Start};
 use std::hint::black_box;
 use std::process::Command;
@@ -37,7 +39,11 @@ fn print_table(program: &str) -> Result<(), String> {
     println!("instructions a message{:>14}{:>14}", "one by one", "64 at a time");
     for (index, (class, bytes)) in RINGS.iter().enumerate() {
         for side in ["write", "read"] {
-            let counted = |how, messages| count(program, &index.to_string(), side, how, messages);
+            let counted = |how, messages: usize| {
+                let mut command = Command::new(program);
+                command.args(["work", &index.to_string(), side, how, &messages.to_string()]);
+                instructions(&command).map(|count| count as f64)
+            };
             let each = |how| {
                 Ok::<_, String>((counted(how, 2 * MESSAGES)? - counted(how, MESSAGES)?) / MESSAGES as f64)
             };
@@ -48,19 +54,7 @@ fn print_table(program: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The instructions of a run of this program; without valgrind, why not.
-fn count(program: &str, ring: &str, side: &str, how: &str, messages: usize) -> Result<f64, String> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", program, "work", ring, side, how])
-        .arg(messages.to_string())
-        .output()
-        .map_err(|error| format!("valgrind does not start: {error}"))?;
-    let output = String::from_utf8_lossy(&output.stderr);
-    let total = output.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    total.ok_or_else(|| format!("valgrind said no count: {output}"))
-}
-
-/// Writes `messages` messages that nobody reads, or reads so many of a full ring.
+/// Writes `messages` messages that have no reader, or reads so many of a full ring.
 fn work(class: SlotClass, bytes: usize, side: &str, in_batches: bool, messages: usize) {
     let config = Config::new(2 * MESSAGES, bytes).slot_class(class);
     let ring = Ring::heap(&config).expect("a valid configuration");

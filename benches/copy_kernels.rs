@@ -3,9 +3,10 @@
 //! ```text
 //! cargo bench --bench copy_kernels [-- --quick]
 //! ```
-//! A ring takes words in slots of up to 256 bytes and bytes above; `memcpy`, which it may not use on bytes that others
-//! store to, is the yardstick. One core, a message that lies in the cache if it fits into one. What else was tried, and what
-//! two cores make of it, is measured by the tests beside the kernels.
+//! A ring takes words in slots of up to 256 bytes and bytes above; `memcpy`, which it may not use
+//! on bytes that others store to, is the yardstick. One core, a message that lies in the cache if
+//! it fits into one. What else was tried, and what two cores make of it, is measured by the tests
+//! beside the kernels.
 #![allow(unsafe_code, missing_docs, reason = "the kernels copy through raw pointers; criterion's macros")]
 
 mod common;
@@ -22,14 +23,12 @@ mod sync {
 
 use copy::Kernel;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::pin::{CorePair, pin_to};
 use std::hint::black_box;
 use sync::AtomicU64;
 
 const SIZES: [usize; 7] = [8, 64, 256, 1 << 10, 4 << 10, 1 << 20, 64 << 20];
 
 fn store_and_load(criterion: &mut Criterion) {
-    pin_to(CorePair::first_allowed().expect("two cores").ours()).expect("an allowed core");
     let kernels = [("words", Kernel::Words), ("bytes", Kernel::for_slot_bytes(usize::MAX))];
     for bytes in SIZES {
         let mut group = criterion.benchmark_group(format!("copy {bytes} B"));

@@ -1,5 +1,5 @@
-//! Ends cleanly on Ctrl-C: `Ring::close` wakes whoever waits, the reader drains what is there, and the name of the
-//! ring disappears with its last user.
+//! Ends cleanly on Ctrl-C: `Ring::close` wakes all waiting calls, the reader reads the remaining
+//! messages, and the last user removes the name of the ring.
 //!
 //! `cargo run --release --example ctrl_c`, then press Ctrl-C.
 
@@ -14,10 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = ring.writer()?;
     let mut reader = ring.reader(Start::Next)?;
 
-    // Taken out, so that the handler, which lives as long as the process, does not keep the ring open.
+    // The handler lives as long as the process. It takes the ring out, so that it does not keep the
+    // ring open.
     let closing = Mutex::new(Some(ring));
     ctrlc::set_handler(move || {
-        if let Some(ring) = closing.lock().expect("nobody panics with it").take() {
+        if let Some(ring) = closing.lock().expect("no thread panics with the lock").take() {
             ring.close();
         }
     })?;

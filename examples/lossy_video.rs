@@ -1,5 +1,5 @@
-//! A camera that never waits, a viewer that is too slow: it always shows the newest frame, whole, and knows
-//! exactly how many it missed.
+//! A camera that never waits, and a viewer that is too slow for it: the viewer shows the newest
+//! frame, whole, and gets the exact count of the frames that it missed.
 //!
 //! `cargo run --release --example lossy_video`
 
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     loop {
         match viewer.read(&mut frame) {
             Ok(received) => {
-                // Whole, although the camera may have overwritten it a moment later.
+                // The copy is whole, although the camera may have overwritten the slot since.
                 assert!(frame.iter().all(|pixel| *pixel == received.tag as u8));
                 shown += 1;
                 passed += viewer.skip_to_newest();
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     filming.join().expect("the camera does not panic")?;
-    println!("{shown} frames shown, {passed} passed over, {} lost, {FRAMES} filmed", viewer.lost());
+    println!("{shown} frames shown, {passed} skipped, {} lost, {FRAMES} filmed", viewer.lost());
     assert_eq!(shown + passed + viewer.lost(), FRAMES);
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! A ring without a name: its memory goes to another process as a descriptor, through a Unix socket. Nobody else finds
-//! it, nobody can shrink it, and nothing is left behind however its users end.
+//! An anonymous ring: its memory is sent to another process as a descriptor, through a Unix socket.
+//! No other process can find it, no process can shrink it, and it leaves nothing behind, even if
+//! its users are killed.
 //!
 //! `cargo run --release --example memfd`
 
@@ -24,7 +25,7 @@ fn write() -> Result<(), Box<dyn Error>> {
     let (socket, _) = listener.accept()?;
     send_descriptor(&socket, ring.descriptor()?)?;
     std::fs::remove_file(&path)?;
-    receive_descriptor(&socket).expect_err("the reader hangs up when it has joined");
+    receive_descriptor(&socket).expect_err("the reader closes the socket when it has registered");
 
     let mut writer = ring.writer()?;
     for n in 0..1000_u32 {
@@ -41,7 +42,7 @@ fn read(socket: &str) -> Result<(), Box<dyn Error>> {
     let mut reader = ring.reader(Start::Next)?;
     drop(socket);
     let messages = reader.messages().collect::<Result<Vec<_>, _>>()?;
-    println!("{} messages through a ring that has no name", messages.len());
+    println!("{} messages through an anonymous ring", messages.len());
     assert_eq!(messages.len(), 1000);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Somebody who may look and not touch: an observer reads through a mapping that cannot be written to. Neither the writer
-//! nor the ring's reader notices it, and what it is too slow for it is told exactly.
+//! An observer reads a ring through a read-only mapping. It does not affect the writer or the
+//! readers, and it gets the exact count of the messages that it missed.
 //!
 //! `cargo run --release --example observer`
 
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let name = format!("observer-{}", std::process::id());
-    // Nothing is lost for readers: the writer waits for them. Observers must be allowed when the ring is made.
+    // The writer waits for readers, so they miss nothing. Observers must be allowed when the ring
+    // is created.
     let ring = Ring::create(&name, &Config::new(16, 64).observers(true))?;
     let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
 
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Err(error) => return Err(error),
             }
             if seen == 1 {
-                std::thread::sleep(Duration::from_millis(5)); // Nobody waits for it.
+                std::thread::sleep(Duration::from_millis(5)); // The writer does not wait for it.
             }
         }
     });

@@ -9,11 +9,11 @@ use std::thread;
 const MESSAGES: u64 = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Gated, the default: the writer waits for the slowest reader, so nobody misses anything.
+    // Gated, the default: the writer waits for the slowest reader, so no reader misses a message.
     let ring = Ring::heap(&Config::new(1024, 8))?;
     let mut writer = ring.writer()?;
 
-    // Readers are registered before the first message, so each of them sees all.
+    // Readers are registered before the first message, so each gets all of them.
     let mut readers = Vec::new();
     for _ in 0..3 {
         let mut reader = ring.reader(Start::Next)?;

@@ -1,7 +1,7 @@
-//! A ring in an event loop: the task sleeps until its ring has something to read.
+//! A ring in an event loop: the task sleeps until its ring has a message.
 //!
 //! `cargo run --release --example tokio_reader`
-#![allow(unsafe_code, reason = "tokio wants a promise")]
+#![allow(unsafe_code, reason = "registration of a descriptor with tokio")]
 
 use seqring::{Config, Notifier, Reader, Received, Ring, Start, TryReadError};
 use std::error::Error;
@@ -11,24 +11,25 @@ use tokio::runtime::Builder;
 
 const MESSAGES: u64 = 1000;
 
-/// A reader that tasks wait for.
+/// A reader that a task can wait for.
 struct AsyncReader {
     reader: Reader,
-    something: AsyncFd<Notifier>,
+    notifier: AsyncFd<Notifier>,
 }
 
 impl AsyncReader {
     fn new(mut reader: Reader) -> std::io::Result<Self> {
         let notifier = reader.notifier()?;
-        // SAFETY: its descriptor is open, and the same, until the last handle on it drops: `AsyncFd` owns one.
-        let something = unsafe { AsyncFd::register(notifier)? };
-        Ok(AsyncReader { reader, something })
+        // SAFETY: the descriptor stays open and the same until the last handle on it drops, and
+        // `AsyncFd` owns one.
+        let notifier = unsafe { AsyncFd::register(notifier)? };
+        Ok(AsyncReader { reader, notifier })
     }
 
     async fn read(&mut self, out: &mut [u8]) -> Result<Received, Box<dyn Error>> {
         loop {
             match self.reader.try_read(out) {
-                Err(TryReadError::Empty) => self.something.readable().await?.clear_ready(),
+                Err(TryReadError::Empty) => self.notifier.readable().await?.clear_ready(),
                 other => return Ok(other?),
             }
         }
@@ -52,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let _inside = runtime.enter();
     let reader = AsyncReader::new(ring.reader(Start::Next)?)?;
-    let writing = thread::spawn(move || (0..MESSAGES).try_for_each(|n| writer.write_value(&n).map(drop)));
+    let writing =
+        thread::spawn(move || (0..MESSAGES).try_for_each(|n| writer.write(&n.to_le_bytes()).map(drop)));
     let sum = runtime.block_on(sum_up(reader))?;
     writing.join().expect("the writer does not panic")?;
     println!("{MESSAGES} messages, sum {sum}");

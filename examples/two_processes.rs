@@ -1,4 +1,4 @@
-//! A writer and a reader in processes of their own, large messages, not copied on either side.
+//! A writer and a reader in two processes, with large messages that neither side copies.
 //!
 //! `cargo run --release --example two_processes`
 
@@ -26,7 +26,7 @@ fn write() -> Result<(), Box<dyn Error>> {
         .stdout(Stdio::piped())
         .spawn()?;
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    assert_eq!(lines.next().transpose()?.as_deref(), Some("ready")); // It is registered: it will miss nothing.
+    assert_eq!(lines.next().transpose()?.as_deref(), Some("ready")); // The reader is registered: it will get all.
 
     let mut writer = ring.writer()?;
     for n in 0..FRAMES {
@@ -36,7 +36,7 @@ fn write() -> Result<(), Box<dyn Error>> {
     }
     drop(writer);
     for line in lines {
-        println!("the reader says: {}", line?);
+        println!("the reader: {}", line?);
     }
     assert!(child.wait()?.success());
     Ok(())
@@ -56,6 +56,6 @@ fn read(name: &str) -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
-    println!("{frames} frames of {FRAME_BYTES} bytes, each looked at where the writer put it");
+    println!("{frames} frames of {FRAME_BYTES} bytes, each read in place");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Video frames with element type and shape: the writer draws where the frame lies, the reader looks at it there.
+//! Video frames with element type and shape, written and read in place.
 //!
 //! `cargo run --release --example typed_frames`
 
@@ -9,15 +9,17 @@ use std::thread;
 const FRAMES: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Four frames of 120 rows, 160 columns, three colours. The ring says so to whoever opens it.
+    // Four frames of 120 rows, 160 columns, three colours. The ring's header contains this
+    // description.
     let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[120, 160, 3])?))?;
     let mut reader = ring.reader(Start::Next)?;
     let mut writer = ring.writer()?;
 
     let drawing = thread::spawn(move || {
+        let mut frames = writer.typed::<[f32]>().expect("the ring's frames are of f32");
         for n in 0..FRAMES {
-            let mut claim = writer.claim_frame().expect("the reader keeps up");
-            let pixels = claim.frame_mut::<f32>().expect("the ring's frames are of f32");
+            let mut claim = frames.claim().expect("the ring is open");
+            let pixels = claim.value_mut::<[f32]>().expect("a gated ring's claims are filled in place");
             pixels.fill(n as f32);
             claim.publish().expect("the ring is open");
         }
@@ -30,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Err(ReadError::Closed) => break,
             Err(error) => return Err(error.into()),
         };
-        // No copy: these are the bytes in the ring, until the view is dropped.
+        // No copy: these are the bytes in the ring, valid until the view is dropped.
         let (pixels, shape) = view.frame::<f32>()?;
         assert_eq!(shape, [120, 160, 3]);
         sum += pixels.iter().sum::<f32>() / pixels.len() as f32;

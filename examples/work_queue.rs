@@ -1,5 +1,6 @@
-//! A queue of tasks: two feeders, three workers, each task to exactly one of them. What a worker that is killed had not done
-//! with goes to another. Between processes it is the same, with `Ring::create` and `Ring::open`.
+//! A queue of tasks with two feeders and three workers: each task goes to exactly one worker. The
+//! unfinished task of a killed worker is redelivered to another. With `Ring::create` and
+//! `Ring::open` it works the same between processes.
 //!
 //! `cargo run --release --example work_queue`
 
@@ -12,15 +13,15 @@ const WORKERS: u64 = 3;
 const TASKS_EACH: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // At most 64 tasks wait; the feeders wait for the workers then.
+    // With 64 tasks in the queue the feeders wait for the workers.
     let ring = Ring::heap(&Config::new(64, 8).delivery(Delivery::Queue))?;
     let (mut feeding, mut working) = (Vec::new(), Vec::new());
     for _ in 0..WORKERS {
         let mut taker = ring.taker()?;
-        taker.set_wait_strategy(WaitStrategy::SLEEPING); // Perhaps there are more of them than cores.
+        taker.set_wait_strategy(WaitStrategy::SLEEPING); // There may be more workers than cores.
         working.push(thread::spawn(move || work(taker)));
     }
-    // All of them are there before the first leaves: without a writer the queue is closed.
+    // All writers register before the first leaves: a queue without a writer is closed.
     let writers = (0..FEEDERS).map(|_| ring.writer()).collect::<Result<Vec<_>, _>>()?;
     for (feeder, writer) in (0..).zip(writers) {
         feeding.push(thread::spawn(move || feed(writer, feeder * TASKS_EACH)));
@@ -44,17 +45,17 @@ fn feed(mut writer: Writer, first: u64) -> Result<(), WriteError> {
     for task in first..first + TASKS_EACH {
         writer.write(&task.to_le_bytes())?;
     }
-    Ok(()) // The writer leaves here: when all have, and all tasks are taken, the queue is closed.
+    Ok(()) // The writer leaves here. When all have left and all tasks are taken, the queue is closed.
 }
 
-/// How many tasks it did, and the sum of their numbers.
+/// Returns how many tasks the worker did, and the sum of their numbers.
 fn work(mut taker: Taker) -> Result<(u64, u64), ReadError> {
     let (mut done, mut sum) = (0, 0);
     loop {
         match taker.take() {
             Ok(task) => {
                 sum += u64::from_le_bytes(task[..].try_into().expect("a task is a number of 8 bytes"));
-                done += 1; // Dropping `task` here says that it is done.
+                done += 1; // The drop of `task` finishes it.
             }
             Err(ReadError::Closed) => return Ok((done, sum)),
             Err(error) => return Err(error),

@@ -1,4 +1,5 @@
-//! Messages under assigned numbers: each number once, in the order of the numbers, whoever is fast or repeats.
+//! Messages with assigned numbers: each number is delivered once, in order, even if writers repeat
+//! it or write out of order.
 #![allow(missing_docs)]
 
 use seqring::{
@@ -17,14 +18,14 @@ fn queue(slots: usize, first: u64) -> Ring {
 }
 
 #[test]
-fn numbers_come_out_in_order_and_each_waits_for_its_room() {
+fn numbers_are_delivered_in_order_and_each_waits_for_its_slot() {
     for (slots, first) in [(1, 0), (2, 5), (3, 1 << 40)] {
         let ring = queue(slots, first);
         let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
         for n in (first..first + slots as u64).rev() {
             assert_eq!(taker.try_take().unwrap_err(), TryReadError::Empty);
-            let placed = writer.assigned().unwrap().try_write(n, &n.to_le_bytes(), &NONE);
-            assert_eq!(placed, Ok(PublishOutcome::Published));
+            let outcome = writer.assigned().unwrap().try_write(n, &n.to_le_bytes(), &NONE);
+            assert_eq!(outcome, Ok(PublishOutcome::Published));
         }
         let beyond = first + slots as u64;
         for n in [beyond, beyond + 1, beyond + slots as u64, beyond + 100] {
@@ -44,9 +45,9 @@ fn numbers_come_out_in_order_and_each_waits_for_its_room() {
     }
 }
 
-/// Fails if two that publish the same number both win, or if the loser's buffer is lost.
+/// Fails if two writers both publish one number, or if the buffer of the second leaks.
 #[test]
-fn of_several_who_make_the_same_messages_one_publishes_each() {
+fn exactly_one_of_several_writers_publishes_each_number() {
     const COUNT: u64 = 20_000;
     for slots in [1, 2, 5] {
         let ring = queue(slots, 0);
@@ -76,7 +77,7 @@ fn of_several_who_make_the_same_messages_one_publishes_each() {
 }
 
 #[test]
-fn a_claim_that_is_abandoned_leaves_its_number_to_others() {
+fn an_abandoned_claim_leaves_its_number_to_others() {
     let ring = queue(2, 0);
     let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
     let mut taker = ring.taker().unwrap();

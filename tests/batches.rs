@@ -1,10 +1,10 @@
-//! Many messages at a time, between threads: what singles promise holds for batches, whoever reads or writes the other
-//! way.
+//! Batches between threads: the promises for single messages hold for batches, also when the other
+//! side handles single messages.
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, bytes_of, ring};
+use common::{CLASSES, bytes_of, kinds, ring};
 use seqring::{Batch, Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError};
 use seqring::{TryWriteError, WaitStrategy, Writer, Writers};
 use std::thread;
@@ -12,7 +12,7 @@ use std::thread;
 const EACH: usize = 24;
 const MESSAGES: u64 = 6_000;
 
-/// How a side goes through its messages.
+/// The calls that a side uses.
 #[derive(Clone, Copy, Debug)]
 enum By {
     Ones,
@@ -72,13 +72,11 @@ fn read(reader: &mut Reader, by: By) -> (u64, u64) {
     (got, reader.lost())
 }
 
-/// Fails, for example, if a chunk is not validated, if a lag in the middle of a batch is not told, if the bell is not rung
-/// behind a batch, or if a batch frees slots before it has copied them.
+/// Fails, for example, if a chunk is not validated, if a lag within a batch is not reported, if a
+/// batch does not notify sleepers, or if a batch frees slots before it has copied them.
 #[test]
-fn batches_lose_nothing_and_tear_nothing_whatever_the_other_side_does() {
-    for (class, delivery) in
-        CLASSES.into_iter().flat_map(|class| DELIVERIES.map(|delivery| (class, delivery)))
-    {
+fn batches_are_whole_and_complete_for_every_combination_of_calls() {
+    for (class, delivery) in kinds() {
         for (slots, writing, reading) in [
             (1, By::EndToEnd(3), By::Each(5)),
             (10, By::Ones, By::EndToEnd(64)),
@@ -131,7 +129,7 @@ fn many_writers_write_batches_into_one_ring() {
 }
 
 #[test]
-fn a_batch_ends_where_the_ring_is_full_and_the_rest_is_not_lost() {
+fn a_batch_ends_where_the_ring_is_full_and_the_rest_can_be_written_later() {
     for class in CLASSES {
         let ring = ring(Delivery::Gated, class, 50, 8);
         let mut reader = ring.reader(Start::Next).unwrap();
@@ -146,7 +144,7 @@ fn a_batch_ends_where_the_ring_is_full_and_the_rest_is_not_lost() {
 }
 
 #[test]
-fn what_stops_a_batch_in_the_middle_is_said_by_the_next_call() {
+fn an_error_within_a_batch_is_returned_by_the_next_call() {
     for class in [SlotClass::Lines, SlotClass::Arena] {
         let ring = ring(Delivery::Gated, class, 8, 8);
         let mut reader = ring.reader(Start::Next).unwrap();

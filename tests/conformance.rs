@@ -1,37 +1,36 @@
-//! What a ring promises, on every backend: one suite, and what a backend does not offer is skipped by name.
+//! The promises of a ring on every backend: one suite. A backend without a capability is skipped,
+//! and the output names it.
 //!
-//! Whoever has a location or a descriptor opens the ring a second time within this process: that is a handle with a
-//! mapping, locks and waits of its own, as in another process. What dies is another process: this very test binary, run
-//! again for the one test `child`.
+//! Where a ring has a location or a descriptor, a test opens it a second time within this process:
+//! a handle with its own mapping, locks and waits, as in another process. The processes that die
+//! are this test binary, run again for its one test `child`.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{assert_whole, fresh_name, message, read_to_the_end};
+use common::peer::{Peer, answer, order, wait_for_parent};
+use common::{TEST_TIMEOUT, assert_whole, fresh_name, kinds, message, read_to_the_end};
 use seqring::{
     Backend, Capabilities, Config, Delivery, Location, Observer, OpenOptions, ReadError, Ring, RingError,
     SlotClass, Start, TryReadError, TryWriteError, Writers,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 const SLOT_BYTES: usize = 300;
 const SLOTS: usize = 5;
-const NEVER: Duration = Duration::from_secs(20);
 
-/// A ring on some backend, and how others get to it.
-struct Place {
+/// A ring on some backend, and the ways to it.
+struct Subject {
     ring: Ring,
     location: Option<Location>,
 }
 
-impl Place {
+impl Subject {
     fn new(backend: Backend, config: &Config) -> Self {
         let name = fresh_name("conformance");
         let location = match backend {
@@ -46,69 +45,55 @@ impl Place {
         };
         let ring = ring.unwrap();
         assert_eq!(ring.capabilities(), Capabilities::of(backend));
-        Place { ring, location }
+        Subject { ring, location }
     }
 
-    /// A handle of its own, where that can be had; else a clone of the creator's.
+    /// A second handle where the backend has one, else a clone of the creator's.
     fn other(&self) -> Ring {
         match &self.location {
             Some(location) => Ring::open(location).unwrap(),
-            None if self.capabilities().descriptors => {
+            None if self.ring.capabilities().descriptors => {
                 Ring::from_descriptor(self.ring.descriptor().unwrap()).unwrap()
             }
             None => self.ring.clone(),
         }
     }
 
-    fn capabilities(&self) -> Capabilities {
-        self.ring.capabilities()
-    }
-
-    /// A child that does `what` with the ring.
-    fn peer(&self, what: &str) -> Child {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let inherited = self.location.is_none().then(|| self.ring.descriptor().unwrap()); // Until the child is there.
+    /// A child that registers with the ring: `verb` is `write` or `read`.
+    fn peer(&self, verb: &str) -> Peer {
+        // Open until the child has registered.
+        let inherited = self.location.is_none().then(|| self.ring.descriptor().unwrap());
         let address = if let Some(location) = &self.location {
-            format!("{} {what} {}", location.backend() == Backend::Portable, location.name())
+            format!("{} {}", location.backend() == Backend::Portable, location.name())
         } else {
             let descriptor = inherited.as_ref().unwrap();
-            rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty()).unwrap(); // Lets a child have it.
-            format!("descriptor {what} {}", descriptor.as_raw_fd())
+            rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty()).unwrap(); // Inheritable.
+            format!("descriptor {}", descriptor.as_raw_fd())
         };
-        let mut child = command.env("SEQRING_CONFORMANCE", address).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.ends_with("joined")), "the child did not join");
-        drop(inherited);
-        child
+        Peer::ready(verb, &address)
     }
 }
 
 #[test]
-#[ignore = "this is what the children of the other tests run"]
+#[ignore = "the child processes of the other tests run this"]
 fn child() {
-    let Ok(order) = std::env::var("SEQRING_CONFORMANCE") else { return };
-    let [how, what, address] = order.split(' ').collect::<Vec<_>>()[..] else { panic!("{order}") };
-    let ring = match how {
-        "descriptor" => {
-            let inherited = format!("/proc/self/fd/{address}");
+    let Some((verb, address)) = order() else { return };
+    let ring = match address.split_once(' ').unwrap() {
+        ("descriptor", number) => {
+            let inherited = format!("/proc/self/fd/{number}");
             Ring::from_descriptor(File::options().read(true).write(true).open(inherited).unwrap())
         }
-        "true" => Ring::open(Location::portable(address)),
-        _ => Ring::open(address),
+        ("true", name) => Ring::open(Location::portable(name)),
+        (_, name) => Ring::open(name),
     };
     let ring = ring.unwrap();
-    let (writer, reader) = match what {
+    let _registered = match verb.as_str() {
         "write" => (Some(ring.writer().unwrap()), None),
         "read" => (None, Some(ring.reader(Start::Next).unwrap())),
         other => panic!("{other}"),
     };
-    println!("joined");
-    let _ = std::io::stdin().read_line(&mut String::new());
-    drop((writer, reader));
+    answer("registered");
+    wait_for_parent();
 }
 
 const BACKENDS: [Backend; 4] = [Backend::Heap, Backend::File, Backend::Memfd, Backend::Portable];
@@ -117,7 +102,7 @@ fn backends() -> impl Iterator<Item = Backend> {
     BACKENDS.into_iter().filter(|backend| *backend != Backend::Portable || cfg!(feature = "portable"))
 }
 
-/// The backends that offer something; the others are named.
+/// The backends with a capability. The output names the others.
 fn offering(what: &str, offers: impl Fn(Capabilities) -> bool) -> Vec<Backend> {
     let (with, without): (Vec<_>, Vec<_>) =
         backends().partition(|backend| offers(Capabilities::of(*backend)));
@@ -130,84 +115,84 @@ fn config(delivery: Delivery, class: SlotClass) -> Config {
     Config::new(SLOTS, SLOT_BYTES).slot_class(class).delivery(delivery)
 }
 
-/// Fails with anything of a backend that only works within one mapping.
+/// Fails if a backend has state that works within one mapping only.
 #[test]
 fn a_stream_reaches_readers_of_other_handles_whole() {
     const COUNT: u64 = 2000;
     for backend in backends() {
-        for class in common::CLASSES {
-            for delivery in common::DELIVERIES {
-                let place = Place::new(backend, &config(delivery, class));
-                let handles = [place.other(), place.other()];
-                let readers = handles.each_ref().map(|handle| handle.reader(Start::Next).unwrap());
-                std::thread::scope(|scope| {
-                    let reading = readers
-                        .map(|mut reader| scope.spawn(move || read_to_the_end(&mut reader, SLOT_BYTES)));
-                    let mut writer = place.ring.writer().unwrap();
-                    for sequence in 0..COUNT {
-                        writer.write_timeout(&message(sequence, SLOT_BYTES), NEVER).unwrap();
-                    }
-                    drop(writer);
-                    for got in reading.map(|reading| reading.join().unwrap()) {
-                        assert_eq!(got.read + got.missed, COUNT, "{backend:?} {class:?} {delivery:?}");
-                        assert!(delivery == Delivery::Lossy || got.missed == 0, "{backend:?} {class:?}");
-                    }
-                });
-            }
+        for (class, delivery) in kinds() {
+            let subject = Subject::new(backend, &config(delivery, class));
+            let handles = [subject.other(), subject.other()];
+            let readers = handles.each_ref().map(|handle| handle.reader(Start::Next).unwrap());
+            std::thread::scope(|scope| {
+                let reading =
+                    readers.map(|mut reader| scope.spawn(move || read_to_the_end(&mut reader, SLOT_BYTES)));
+                let mut writer = subject.ring.writer().unwrap();
+                for sequence in 0..COUNT {
+                    writer.write_timeout(&message(sequence, SLOT_BYTES), TEST_TIMEOUT).unwrap();
+                }
+                drop(writer);
+                for counts in reading.map(|reading| reading.join().unwrap()) {
+                    assert_eq!(counts.total(), COUNT, "{backend:?} {class:?} {delivery:?}");
+                    assert!(delivery == Delivery::Lossy || counts.missed == 0, "{backend:?} {class:?}");
+                }
+            });
         }
     }
 }
 
-/// Fails if two handles can hold one entry: with locks that do not know each other, say.
+/// Fails if two handles can hold one entry at the same time, for example with locks that do not
+/// exclude each other.
 #[test]
-fn an_entry_is_held_once_whichever_handle_asks() {
+fn an_entry_has_one_holder_across_handles() {
     for backend in backends() {
-        let place = Place::new(backend, &config(Delivery::Gated, SlotClass::Lines).participants(4));
-        let (one, two) = (place.other(), place.other());
+        let subject = Subject::new(backend, &config(Delivery::Gated, SlotClass::Lines).participants(4));
+        let (one, two) = (subject.other(), subject.other());
         let writer = one.writer().unwrap();
         assert!(
-            two.writer().is_err() && one.writer().is_err() && place.ring.writer().is_err(),
+            two.writer().is_err() && one.writer().is_err() && subject.ring.writer().is_err(),
             "{backend:?}"
         );
-        let readers: Vec<_> = [&one, &two, &place.ring].map(|ring| ring.reader(Start::Next).unwrap()).into();
+        let readers: Vec<_> =
+            [&one, &two, &subject.ring].map(|ring| ring.reader(Start::Next).unwrap()).into();
         assert!(two.reader(Start::Next).is_err(), "{backend:?}");
-        for ring in [&place.ring, &one, &two] {
+        for ring in [&subject.ring, &one, &two] {
             let participants = ring.participants();
             assert!(participants.iter().all(|one| one.alive), "{backend:?}: {participants:?}");
             let entries: BTreeSet<_> = participants.iter().map(|one| one.entry).collect();
             assert_eq!(entries, BTreeSet::from([0, 1, 2, 3]), "{backend:?}");
         }
         drop((writer, readers));
-        assert!(two.writer().is_ok() && place.ring.participants().is_empty(), "{backend:?}");
+        assert!(two.writer().is_ok() && subject.ring.participants().is_empty(), "{backend:?}");
     }
 }
 
-/// Fails if a ring of many, or a queue, needs more than what each backend has.
+/// Fails if a ring of many writers, or a queue, needs a capability that some backend lacks.
 #[test]
-fn many_writers_and_takers_meet_in_every_backend() {
+fn many_writers_and_takers_work_on_every_backend() {
     const EACH: u64 = 200;
     for backend in backends() {
         for delivery in [Delivery::Gated, Delivery::Queue] {
             let config =
                 Config::new(SLOTS, SLOT_BYTES).writers(Writers::Many).delivery(delivery).participants(6);
-            let place = Place::new(backend, &config);
+            let subject = Subject::new(backend, &config);
             let got = Mutex::new(BTreeSet::new());
-            let ends = [place.other(), place.other()];
-            let mut reader = (delivery == Delivery::Gated).then(|| ends[0].reader(Start::Next).unwrap());
-            let mut taker = (delivery == Delivery::Queue).then(|| ends[0].taker().unwrap());
-            let writers = [place.ring.writer().unwrap(), ends[1].writer().unwrap()];
+            let others = [subject.other(), subject.other()];
+            let mut reader = (delivery == Delivery::Gated).then(|| others[0].reader(Start::Next).unwrap());
+            let mut taker = (delivery == Delivery::Queue).then(|| others[0].taker().unwrap());
+            let writers = [subject.ring.writer().unwrap(), others[1].writer().unwrap()];
             std::thread::scope(|scope| {
                 for (number, mut writer) in (0_u64..).zip(writers) {
                     scope.spawn(move || {
                         for sequence in number * EACH..(number + 1) * EACH {
-                            writer.write_timeout(&sequence.to_le_bytes(), NEVER).unwrap();
+                            writer.write_timeout(&sequence.to_le_bytes(), TEST_TIMEOUT).unwrap();
                         }
                     });
                 }
                 for _ in 0..2 * EACH {
                     let bytes = match (&mut reader, &mut taker) {
-                        (Some(reader), _) => reader.view_timeout(NEVER).unwrap().to_vec(),
-                        (_, Some(taker)) => taker.take_timeout(NEVER).unwrap().to_vec(),
+                        (Some(reader), _) => reader.view_timeout(TEST_TIMEOUT).unwrap().to_vec(),
+                        (_, Some(taker)) => taker.take_timeout(TEST_TIMEOUT).unwrap().to_vec(),
                         _ => unreachable!(),
                     };
                     assert!(got.lock().unwrap().insert(bytes), "{backend:?} {delivery:?}: twice");
@@ -218,20 +203,20 @@ fn many_writers_and_takers_meet_in_every_backend() {
     }
 }
 
-/// Fails if a waiting reader is neither woken nor looks again, or if it sleeps beyond its timeout's end for good.
+/// Fails if a waiting reader is neither woken nor polls again, or if it sleeps past its timeout.
 #[test]
-fn waits_end_by_a_message_by_the_end_and_by_time() {
+fn a_wait_ends_with_a_message_the_end_of_the_stream_or_its_timeout() {
     for backend in backends() {
-        let place = Place::new(backend, &config(Delivery::Gated, SlotClass::Lines));
-        let mut reader = place.other().reader(Start::Next).unwrap();
+        let subject = Subject::new(backend, &config(Delivery::Gated, SlotClass::Lines));
+        let mut reader = subject.other().reader(Start::Next).unwrap();
         let mut out = [0; SLOT_BYTES];
         let late = reader.read_timeout(&mut out, Duration::from_millis(5));
         assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{backend:?}: {late:?}");
-        let mut writer = place.ring.writer().unwrap();
+        let mut writer = subject.ring.writer().unwrap();
         std::thread::scope(|scope| {
             let reading = scope.spawn(move || read_to_the_end(&mut reader, SLOT_BYTES));
             for sequence in 0..3 * SLOTS as u64 {
-                writer.write_timeout(&message(sequence, SLOT_BYTES), NEVER).unwrap();
+                writer.write_timeout(&message(sequence, SLOT_BYTES), TEST_TIMEOUT).unwrap();
             }
             drop(writer);
             assert_eq!(reading.join().unwrap().read, 3 * SLOTS as u64, "{backend:?}");
@@ -239,41 +224,41 @@ fn waits_end_by_a_message_by_the_end_and_by_time() {
     }
 }
 
-/// Fails if a backend that says so does not notice the dead: a writer would wait for ever, and nobody could succeed one.
+/// Fails if a backend with liveness does not detect a dead process: a writer would wait for ever
+/// for a dead reader, and a dead writer would have no successor.
 #[test]
-fn who_is_killed_is_noticed_where_the_backend_says_so() {
+fn a_killed_process_is_detected_on_backends_with_liveness() {
     for backend in offering("liveness", |offers| offers.liveness) {
-        let place = Place::new(backend, &config(Delivery::Gated, SlotClass::Arena));
-        let mut victim = place.peer("read");
-        let mut writer = place.ring.writer().unwrap();
+        let subject = Subject::new(backend, &config(Delivery::Gated, SlotClass::Arena));
+        let victim = subject.peer("read");
+        let mut writer = subject.ring.writer().unwrap();
         while writer.try_write(b"x") != Err(TryWriteError::Full) {}
-        let alive = |pid| place.ring.participants().iter().find(|one| one.pid == pid).map(|one| one.alive);
-        assert_eq!(alive(victim.id()), Some(true), "{backend:?}");
-        victim.kill().unwrap();
-        victim.wait().unwrap();
-        assert_eq!(alive(victim.id()), Some(false), "{backend:?}");
-        assert!(writer.write_timeout(b"x", NEVER).is_ok(), "{backend:?}");
+        let alive = |pid| subject.ring.participants().iter().find(|one| one.pid == pid).map(|one| one.alive);
+        let pid = victim.pid();
+        assert_eq!(alive(pid), Some(true), "{backend:?}");
+        victim.kill();
+        assert_eq!(alive(pid), Some(false), "{backend:?}");
+        assert!(writer.write_timeout(b"x", TEST_TIMEOUT).is_ok(), "{backend:?}");
         drop(writer);
-        let mut victim = place.peer("write");
-        let mut reader = place.ring.reader(Start::Next).unwrap();
+        let victim = subject.peer("write");
+        let mut reader = subject.ring.reader(Start::Next).unwrap();
         assert_eq!(reader.try_read(&mut [0; SLOT_BYTES]), Err(TryReadError::Empty));
-        victim.kill().unwrap();
-        victim.wait().unwrap();
-        assert!(place.ring.writer().is_ok(), "{backend:?}: the dead writer's entry is not free");
+        victim.kill();
+        assert!(subject.ring.writer().is_ok(), "{backend:?}: the dead writer's entry is not free");
     }
 }
 
-/// Fails if a name outlives its last user, is not kept when it should be, or is taken twice.
+/// Fails if a name outlives its last user, is not kept with `keep`, or is created twice.
 #[test]
-fn a_name_lives_as_long_as_its_users_or_as_it_is_told() {
+fn a_name_exists_until_its_last_user_leaves_or_is_kept() {
     for backend in offering("names", |offers| offers.named) {
-        let place = Place::new(backend, &config(Delivery::Gated, SlotClass::Lines));
-        let location = place.location.clone().unwrap();
-        let other = place.other();
-        let twice = Ring::create(&location, place.ring.config());
+        let subject = Subject::new(backend, &config(Delivery::Gated, SlotClass::Lines));
+        let location = subject.location.clone().unwrap();
+        let other = subject.other();
+        let twice = Ring::create(&location, subject.ring.config());
         assert!(matches!(twice, Err(RingError::AlreadyExists { .. })), "{backend:?}: {twice:?}");
-        drop(place);
-        assert!(Ring::open(&location).is_ok(), "{backend:?}: the creator took the name along");
+        drop(subject);
+        assert!(Ring::open(&location).is_ok(), "{backend:?}: the creator removed the name");
         drop(other);
         let gone = Ring::open(&location);
         assert!(matches!(gone, Err(RingError::NotFound { .. })), "{backend:?}: {gone:?}");
@@ -285,7 +270,8 @@ fn a_name_lives_as_long_as_its_users_or_as_it_is_told() {
         let again = Ring::open(&location).unwrap();
         assert_eq!(again.next_sequence(), 1, "{backend:?}");
         drop(again);
-        // The portable backend keeps files beside the ring, named by what the ring's own file says.
+        // The portable backend keeps files beside the ring; the ring's own file contains their
+        // names.
         let path = location.path().unwrap();
         let id = match backend {
             Backend::Portable => std::fs::read_to_string(&path).unwrap(),
@@ -304,23 +290,22 @@ fn a_name_lives_as_long_as_its_users_or_as_it_is_told() {
     }
 }
 
-/// Fails if a ring that is used, or kept, is removed or replaced; or one that nobody uses is not.
+/// Fails if a ring in use, or a kept ring, is removed or replaced; or if an unused one is not.
 #[test]
-fn what_killed_users_left_can_be_removed_and_replaced_and_nothing_else() {
+fn only_an_unused_ring_can_be_removed_or_replaced() {
     let config = config(Delivery::Gated, SlotClass::Lines);
     let replace = OpenOptions::new().replace_unused(true);
     for backend in offering("names", |offers| offers.named) {
         let orphan = |config: &Config| {
-            let place = Place::new(backend, config);
-            let location = place.location.clone().unwrap();
-            place.ring.writer().unwrap().write(b"x").unwrap();
-            let mut victim = place.peer("read");
-            drop(place);
+            let subject = Subject::new(backend, config);
+            let location = subject.location.clone().unwrap();
+            subject.ring.writer().unwrap().write(b"x").unwrap();
+            let victim = subject.peer("read");
+            drop(subject);
             assert!(!Ring::unlink_unused(&location, true).unwrap(), "{backend:?}: it is in use");
             let refused = replace.create(&location, config);
             assert!(matches!(refused, Err(RingError::AlreadyExists { .. })), "{backend:?}: {refused:?}");
-            victim.kill().unwrap();
-            victim.wait().unwrap();
+            victim.kill();
             location
         };
         let location = orphan(&config);
@@ -331,7 +316,7 @@ fn what_killed_users_left_can_be_removed_and_replaced_and_nothing_else() {
         let ring = replace.create(&location, &config).unwrap();
         assert_eq!((ring.next_sequence(), ring.participants().len()), (0, 0), "{backend:?}: the old ring");
         drop(ring);
-        assert!(replace.create(&location, &config).is_ok(), "{backend:?}: there need not be one");
+        assert!(replace.create(&location, &config).is_ok(), "{backend:?}: there is no old ring");
         let location = orphan(&config);
         let ring = replace.open_or_create(&location, &config).unwrap();
         assert_eq!(ring.next_sequence(), 0, "{backend:?}: the old ring");
@@ -348,55 +333,55 @@ fn what_killed_users_left_can_be_removed_and_replaced_and_nothing_else() {
     }
 }
 
-/// Fails if an observer is noticed, if it holds somebody back, or if it takes a torn message or miscounts.
+/// Fails if an observer appears among the participants, blocks the writer, accepts a torn message,
+/// or miscounts.
 #[test]
-fn an_observer_sees_what_goes_by_and_nobody_sees_it() {
+fn an_observer_sees_the_stream_and_does_not_affect_it() {
     for backend in offering("observers", |offers| offers.observers) {
-        for class in common::CLASSES {
-            for delivery in common::DELIVERIES {
-                let place = Place::new(backend, &config(delivery, class).observers(true));
-                let descriptor = place.ring.read_only_descriptor().unwrap();
-                let mut observer = Observer::from_descriptor(descriptor, Start::Next).unwrap();
-                let watching = std::thread::spawn(move || {
-                    let (mut out, mut read) = ([0; SLOT_BYTES], 0);
-                    loop {
-                        match observer.read_timeout(&mut out, NEVER) {
-                            Ok(received) => {
-                                assert_whole(received, &out[..received.len], SLOT_BYTES);
-                                read += 1;
-                            }
-                            Err(ReadError::Lagged(_)) => {}
-                            Err(ReadError::Closed) => return read + observer.lost(),
-                            Err(other) => panic!("{other}"),
+        for (class, delivery) in kinds() {
+            let subject = Subject::new(backend, &config(delivery, class).observers(true));
+            let descriptor = subject.ring.read_only_descriptor().unwrap();
+            let mut observer = Observer::from_descriptor(descriptor, Start::Next).unwrap();
+            let observing = std::thread::spawn(move || {
+                let (mut out, mut read) = ([0; SLOT_BYTES], 0);
+                loop {
+                    match observer.read_timeout(&mut out, TEST_TIMEOUT) {
+                        Ok(received) => {
+                            assert_whole(received, &out[..received.len], SLOT_BYTES);
+                            read += 1;
                         }
+                        Err(ReadError::Lagged(_)) => {}
+                        Err(ReadError::Closed) => return read + observer.lost(),
+                        Err(other) => panic!("{other}"),
                     }
-                });
-                let mut reader = place.ring.reader(Start::Next).unwrap();
-                let mut writer = place.ring.writer().unwrap();
-                let mut out = [0; SLOT_BYTES];
-                for sequence in 0..5000 {
-                    writer.try_write(&message(sequence, SLOT_BYTES)).expect("an observer holds nobody back");
-                    reader.try_read(&mut out).unwrap();
                 }
-                assert_eq!(place.ring.participants().len(), 2);
-                drop(writer);
-                assert_eq!(watching.join().unwrap(), 5000, "{backend:?} {class:?} {delivery:?}");
+            });
+            let mut reader = subject.ring.reader(Start::Next).unwrap();
+            let mut writer = subject.ring.writer().unwrap();
+            let mut out = [0; SLOT_BYTES];
+            for sequence in 0..5000 {
+                let written = writer.try_write(&message(sequence, SLOT_BYTES));
+                written.expect("an observer does not block the writer");
+                reader.try_read(&mut out).unwrap();
             }
+            assert_eq!(subject.ring.participants().len(), 2);
+            drop(writer);
+            assert_eq!(observing.join().unwrap(), 5000, "{backend:?} {class:?} {delivery:?}");
         }
     }
 }
 
-/// Fails if what is asked of a backend that cannot do it is not refused by name.
+/// Fails if an operation that a backend lacks does not return an error that names the backend.
 #[test]
-fn what_a_backend_does_not_offer_is_refused() {
+fn an_operation_that_a_backend_lacks_is_refused() {
     for backend in backends() {
-        let place = Place::new(backend, &config(Delivery::Gated, SlotClass::Lines));
-        let offers = place.capabilities();
-        assert_eq!(place.ring.descriptor().is_ok(), offers.descriptors, "{backend:?}");
-        assert_eq!(place.ring.seal_against_writers().is_ok(), offers.sealing, "{backend:?}");
-        assert_eq!(place.ring.path().is_some(), offers.named, "{backend:?}");
+        let subject = Subject::new(backend, &config(Delivery::Gated, SlotClass::Lines));
+        let offers = subject.ring.capabilities();
+        assert_eq!(subject.ring.descriptor().is_ok(), offers.descriptors, "{backend:?}");
+        assert_eq!(subject.ring.seal_against_writers().is_ok(), offers.sealing, "{backend:?}");
+        assert_eq!(subject.ring.path().is_some(), offers.named, "{backend:?}");
         if !offers.descriptors {
-            let error = place.ring.descriptor().unwrap_err();
+            let error = subject.ring.descriptor().unwrap_err();
             assert!(error.to_string().contains(&format!("{backend:?}")), "{error}");
         }
     }

@@ -1,28 +1,25 @@
-//! What a forked child may do with what it inherited, and that its parent's death is noticed while it lives.
+//! A forked child is refused the use of the endpoints that it inherited, and its parent's death is
+//! detected while the child lives.
 //!
-//! The process that forks is this very test binary, run again for the one test `child`: its fork copies one test's
-//! thread, and nothing that other tests hold.
+//! The process that forks is this test binary, run again for its one test `child`: its fork copies
+//! the thread of one test, and nothing that belongs to other tests.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 #![allow(unsafe_code, reason = "fork")]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
-use common::{fresh_name, message, path_of};
-use peer::{Peer, answer, order, wait_for_parent};
+use common::peer::{Peer, answer, order, wait_for_parent};
+use common::{TEST_TIMEOUT, create, message, path_of};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
     Config, Delivery, MessageHeader, ReadError, Reader, RegisterError, Ring, SlotClass, Start, Taker,
     TryReadError, TryWriteError, WriteError, Writer, Writers,
 };
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const SLOT_BYTES: usize = 64;
-/// How long a call that must not hang may take before the test says that it hangs.
-const NEVER: Duration = Duration::from_secs(20);
 
 fn kinds() -> [Config; 6] {
     let config = Config::new(4, SLOT_BYTES);
@@ -37,11 +34,11 @@ fn kinds() -> [Config; 6] {
 }
 
 #[test]
-#[ignore = "this is what the children of the other tests run"]
+#[ignore = "the child processes of the other tests run this"]
 fn child() {
-    let Some((what, name)) = order() else { return };
+    let Some((verb, name)) = order() else { return };
     let ring = Ring::open(&name).unwrap();
-    match what.as_str() {
+    match verb.as_str() {
         "fork-and-use" => use_what_was_inherited(&ring, &name),
         "fork-and-die" => {
             let (mut writer, _reader) = (ring.writer().unwrap(), join(&ring));
@@ -60,23 +57,25 @@ fn child() {
     }
 }
 
-/// Forks. `None` in the child, which must go on in [`in_child`] and nowhere else.
+/// Forks. Returns `None` in the child, which must continue in [`in_child`] only.
 fn fork() -> Option<Pid> {
-    // SAFETY: the child of this process with threads runs Rust code, which allocates: glibc keeps its allocator usable
-    // across a fork. It takes no lock that another thread of its parent may have held.
+    // SAFETY: the child of this process with threads runs Rust code, which allocates: glibc keeps
+    // its allocator usable across a fork. It takes no lock that another thread of its parent may
+    // have held.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork works");
     Pid::from_raw(pid)
 }
 
-/// Runs `part`, and ends the process without running anything that its parent has yet to run.
+/// Runs `part`, then ends the process without running destructors or exit handlers that belong to
+/// the parent.
 fn in_child(part: impl FnOnce()) -> ! {
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(part));
     // SAFETY: ends the process at once.
     unsafe { libc::_exit(i32::from(ended.is_err())) }
 }
 
-/// A registered reader or taker, to be held.
+/// A registered reader or taker.
 fn join(ring: &Ring) -> Box<dyn Any> {
     match ring.delivery() {
         Delivery::Queue => Box::new(ring.taker().unwrap()),
@@ -115,7 +114,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
                 in_child(|| assert!(matches!(ring.writer(), Err(RegisterError::Forked))))
             };
             assert!(succeeded(grandchild));
-            // What it opens itself is its own, and not its child's.
+            // The child may use a ring that it opens itself. Its own child may not.
             let own = Ring::open(name).unwrap();
             let _joined = join(&own);
             assert_eq!(own.participants().len(), before.len() + 1);
@@ -159,15 +158,10 @@ fn succeeded(child: Pid) -> bool {
     waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap().1.exit_status() == Some(0)
 }
 
-fn create(what: &str, config: &Config) -> (String, Ring) {
-    let name = fresh_name(what);
-    let ring = Ring::create(&name, config).unwrap();
-    (name, ring)
-}
-
-/// Fails if a child writes into the ring, takes or lets go of anything by what it inherited, or closes the ring.
+/// Fails if a child writes to the ring, takes or releases anything through an inherited endpoint,
+/// or closes the ring.
 #[test]
-fn a_child_is_refused_what_is_its_parent_s_and_its_parent_keeps_all_of_it() {
+fn a_child_cannot_use_the_endpoints_of_its_parent_and_the_parent_keeps_them() {
     for config in kinds() {
         let (name, _ring) = create("fork-use", &config);
         let mut parent = Peer::start("fork-and-use", &name);
@@ -178,40 +172,40 @@ fn a_child_is_refused_what_is_its_parent_s_and_its_parent_keeps_all_of_it() {
 
 /// Fails if the locks that a child inherits outlive its parent.
 #[test]
-fn a_killed_parent_is_found_dead_while_its_child_lives() {
+fn a_killed_parent_is_detected_while_its_child_lives() {
     for config in kinds() {
         let (name, ring) = create("fork-die", &config);
         let mut parent = Peer::start("fork-and-die", &name);
         let child = Pid::from_raw(parent.answer().parse().unwrap()).unwrap();
         let pid = parent.pid();
         parent.kill();
-        // The child lets go of what it inherited when it first runs, and that may be after its parent's end.
-        let begin = Instant::now();
-        while ring.participants().iter().any(|one| one.alive) {
-            assert!(begin.elapsed() < NEVER, "the child keeps its parent alive: {config:?}");
-            std::thread::yield_now();
-        }
+        // The child releases the inherited locks when it first runs. That may be after its parent's
+        // end.
+        let living = || ring.participants().iter().filter(|one| one.alive).count();
+        let wait_for_living = |count: usize| {
+            let begin = Instant::now();
+            while living() > count {
+                assert!(begin.elapsed() < TEST_TIMEOUT, "the child keeps its parent alive: {config:?}");
+                std::thread::yield_now();
+            }
+        };
+        wait_for_living(0);
         if config == kinds()[5] {
             let mut taker = ring.taker().unwrap();
-            taker.take_timeout(NEVER).unwrap();
-            assert_eq!(taker.take_timeout(NEVER).err(), Some(ReadError::WriterDied { pid }));
+            taker.take_timeout(TEST_TIMEOUT).unwrap();
+            assert_eq!(taker.take_timeout(TEST_TIMEOUT).err(), Some(ReadError::WriterDied { pid }));
         } else {
             let mut reader = ring.reader(Start::Next).unwrap();
-            let told = reader.read_timeout(&mut [0; SLOT_BYTES], NEVER);
-            assert_eq!(told, Err(ReadError::WriterDied { pid }), "{config:?}");
+            let died = reader.read_timeout(&mut [0; SLOT_BYTES], TEST_TIMEOUT);
+            assert_eq!(died, Err(ReadError::WriterDied { pid }), "{config:?}");
             drop(reader);
             let mut writer = ring.writer().unwrap();
             for sequence in 1..10 {
-                writer.write_timeout(&message(sequence, SLOT_BYTES), NEVER).unwrap();
+                writer.write_timeout(&message(sequence, SLOT_BYTES), TEST_TIMEOUT).unwrap();
             }
-            // The child lets go of its copy when it gets to run; and where no writer waits for them, dead readers stay in
-            // the table until somebody takes their entries.
-            let deadline = Instant::now() + NEVER;
-            let living = || ring.participants().iter().filter(|one| one.alive).count();
-            while living() > 1 {
-                assert!(Instant::now() < deadline, "the dead hold entries: {config:?}");
-                std::thread::yield_now();
-            }
+            // The writer only. Dead readers for which no writer waited stay in the table until
+            // another takes their entries.
+            wait_for_living(1);
         }
         drop(ring);
         assert!(!path_of(&name).exists(), "the child keeps the name");

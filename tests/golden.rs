@@ -1,15 +1,16 @@
-//! The format does not change unnoticed: rings made by fixed steps are, byte for byte, what `tests/golden/` says,
-//! and what `tests/golden/` says is a ring that this build reads.
+//! Detects changes of the format: rings made by fixed steps equal the files in `tests/golden/` byte
+//! for byte, and this build reads the rings in those files.
 //!
-//! A golden file lists the words of the segment that are not zero, in the order of the file. What differs from run
-//! to run (the id, the creator, clocks, processes and threads) is taken as zero. After a change that is meant, and
-//! described in FORMAT.md: `SEQRING_BLESS=1 cargo test --test golden a_ring_made_by`, and commit the difference.
+//! A golden file lists the nonzero words of a segment in the order of the file. Values that differ
+//! from run to run (the id, the creator, clocks, processes and threads) count as zero. After an
+//! intended change that FORMAT.md describes, run `SEQRING_BLESS=1 cargo test --test golden
+//! a_ring_made_by` and commit the difference.
 #![cfg(all(target_os = "linux", target_endian = "little"))]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{bytes_of, fresh_name, path_of};
+use common::{bytes_of, create, fresh_name, path_of};
 use seqring::{Config, Delivery, Frame, MessageHeader, Reader, Ring, SlotClass, Start, TryReadError, Writer};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -22,7 +23,7 @@ const ENTRIES: usize = 8192;
 const SLOTS: usize = 12288;
 const PARTICIPANTS: usize = 4;
 
-/// What is in the rings when they are compared: messages 40–47 were written, readers stand at 43 and at 48.
+/// The state at the comparison: messages 40–47 are written, the readers' cursors are 43 and 48.
 const FIRST: u64 = 40;
 const NEXT: u64 = 48;
 const READ: u64 = 3;
@@ -30,7 +31,7 @@ const READ: u64 = 3;
 struct Golden {
     name: &'static str,
     config: Config,
-    /// Where time stamps lie, if the ring has them.
+    /// Offsets of time stamps, if the ring has them.
     timestamps: Vec<usize>,
 }
 
@@ -53,7 +54,7 @@ fn goldens() -> Vec<Golden> {
             timestamps: vec![],
         },
         Golden {
-            name: "lines-lossy-extras",
+            name: "lines-lossy-header",
             config: lines,
             timestamps: (0..5).map(|slot| SLOTS + slot * 128 + 2 * WORD).collect(),
         },
@@ -65,24 +66,23 @@ fn goldens() -> Vec<Golden> {
     ]
 }
 
-/// Everybody who holds something of a ring while it is compared.
+/// The bytes of a ring, and its participants at that time.
 struct Populated {
     bytes: Vec<u8>,
     _held: (Writer, Vec<Reader>, Ring),
 }
 
 fn populate(config: &Config) -> Populated {
-    let name = fresh_name("golden");
-    let ring = Ring::create(&name, config).unwrap();
+    let (name, ring) = create("golden", config);
     let mut writer = ring.writer().unwrap();
     let mut readers: Vec<_> = (0..2).map(|_| ring.reader(Start::Next).unwrap()).collect();
     drop(ring.reader(Start::Next).unwrap());
     let mut out = [0; 100];
     for sequence in FIRST..NEXT {
         let metadata = bytes_of(!sequence, config.meta_bytes_max());
-        let extras = MessageHeader { tag: !sequence, metadata: &metadata };
+        let header = MessageHeader { tag: !sequence, metadata: &metadata };
         let len = sequence as usize % (config.slot_bytes() + 1);
-        assert_eq!(writer.try_write_with(&bytes_of(sequence, len), &extras), Ok(sequence));
+        assert_eq!(writer.try_write_with(&bytes_of(sequence, len), &header), Ok(sequence));
         readers[0].try_read(&mut out).unwrap();
         if sequence < FIRST + READ {
             readers[1].try_read(&mut out).unwrap();
@@ -92,7 +92,7 @@ fn populate(config: &Config) -> Populated {
     Populated { bytes, _held: (writer, readers, ring) }
 }
 
-/// What differs from run to run.
+/// Bytes that differ from run to run.
 fn varying(golden: &Golden) -> Vec<Range<usize>> {
     let (id, creator_and_time) = (160..176, 176..192);
     let owners = (0..PARTICIPANTS).map(|entry| ENTRIES + entry * 128 + 72..ENTRIES + entry * 128 + 88);
@@ -146,7 +146,7 @@ fn committed(golden: &Golden) -> PathBuf {
     format!("{}/tests/golden/{}.txt", env!("CARGO_MANIFEST_DIR"), golden.name).into()
 }
 
-/// Fails if anything of the format moves, is added, or changes its meaning at these steps.
+/// Fails if a field of the format moves, is added, or changes its value at these steps.
 #[test]
 fn a_ring_made_by_fixed_steps_has_the_committed_bytes() {
     for golden in goldens() {
@@ -161,17 +161,13 @@ fn a_ring_made_by_fixed_steps_has_the_committed_bytes() {
         let expected = std::fs::read_to_string(committed(&golden)).unwrap();
         let changed: Vec<_> =
             dump.lines().filter(|line| !expected.lines().any(|known| known == *line)).collect();
-        assert!(
-            dump == expected,
-            "{} has other lines than its golden file:\n{}",
-            golden.name,
-            changed.join("\n")
-        );
+        let changed = changed.join("\n");
+        assert!(dump == expected, "{} differs from its golden file:\n{changed}", golden.name);
     }
 }
 
-/// Fails if this build no longer reads what an earlier one of the same format version wrote; all of whose users,
-/// moreover, are dead: their entries name processes that hold no lock.
+/// Fails if this build cannot read a ring that an earlier build of the same format version wrote.
+/// All users of that ring are dead: no process holds the locks of their entries.
 #[test]
 fn a_committed_ring_opens_and_its_messages_are_read() {
     for golden in goldens() {

@@ -203,6 +203,6 @@ fn cycles_and_orderings_are_counted() {
     let edges = [("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")].map(|(from, to)| (from, to.to_owned()));
     assert_eq!(largest_cycle(&edges.into()), ["b", "c"]);
     let tokens =
-        lex("fence(Pair::Bell, End::Release); x.load(Acquire); x.store(1, Ordering::Release) // SeqCst");
+        lex("fence(Pair::Notify, End::Release); x.load(Acquire); x.store(1, Ordering::Release) // SeqCst");
     assert_eq!(orderings(&tokens).map(|token| token.text).collect::<Vec<_>>(), ["Acquire", "Release"]);
 }

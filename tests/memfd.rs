@@ -1,23 +1,27 @@
-//! Rings without a name: sealed memory, and descriptors of it that go from process to process.
+//! Anonymous rings: sealed memory, and its descriptors that are sent between processes.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
+mod common;
+
+use common::TEST_TIMEOUT;
+use common::peer::{Peer, answer, order, wait_for_parent};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate};
 use seqring::{
     Config, Delivery, Observer, Ring, RingError, Segment, Start, TryWriteError, receive_descriptor,
     send_descriptor,
 };
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Command, Stdio};
 
 fn config() -> Config {
     Config::new(4, 64).delivery(Delivery::Gated).observers(true)
 }
 
-/// Fails without the seals: then a peer can take the memory away, and every access is a `SIGBUS`.
+/// Fails without the seals: a peer could then shrink the memory, and every access would be a
+/// `SIGBUS`.
 #[test]
-fn nobody_can_shrink_or_grow_an_anonymous_ring() {
+fn an_anonymous_ring_cannot_be_shrunk_or_grown() {
     let ring = Ring::anonymous(&config()).unwrap();
     let descriptor = ring.descriptor().unwrap();
     assert!(fcntl_get_seals(&descriptor).unwrap().contains(SealFlags::SHRINK | SealFlags::GROW));
@@ -27,9 +31,10 @@ fn nobody_can_shrink_or_grow_an_anonymous_ring() {
     assert_eq!(ring.path(), None);
 }
 
-/// Fails if a descriptor carries locks from process to process: whoever keeps it would keep the dead alive.
+/// Fails if a descriptor carries locks between processes: a process that keeps it would keep dead
+/// participants alive.
 #[test]
-fn descriptors_hold_no_locks_and_handles_have_their_own() {
+fn descriptors_hold_no_locks_and_each_handle_has_its_own() {
     let ring = Ring::anonymous(&config()).unwrap();
     let (kept, given) = (ring.descriptor().unwrap(), ring.descriptor().unwrap());
     let twin = given.try_clone().unwrap();
@@ -43,9 +48,9 @@ fn descriptors_hold_no_locks_and_handles_have_their_own() {
     assert!(!Segment::from_descriptor(kept).unwrap().is_in_use(), "a descriptor counts as a user");
 }
 
-/// Fails if who may only look can write: by its descriptor, or by opening that again.
+/// Fails if a process with a read-only descriptor can write, through it or by opening it again.
 #[test]
-fn a_sealed_ring_has_no_further_writers_but_goes_on() {
+fn a_sealed_ring_has_no_further_writers_and_continues() {
     let ring = Ring::anonymous(&config()).unwrap();
     let mut writer = ring.writer().unwrap();
     let before = ring.descriptor().unwrap();
@@ -53,7 +58,7 @@ fn a_sealed_ring_has_no_further_writers_but_goes_on() {
     assert_eq!(
         fcntl_add_seals(&before, SealFlags::WRITE),
         Err(rustix::io::Errno::PERM),
-        "seals are not sealed"
+        "further seals can be added"
     );
     for descriptor in [before, ring.read_only_descriptor().unwrap()] {
         let again = descriptor.try_clone().unwrap();
@@ -69,9 +74,9 @@ fn a_sealed_ring_has_no_further_writers_but_goes_on() {
     assert_eq!(ring.reader(Start::Next).unwrap().lag(), 0);
 }
 
-/// Fails if a closed socket, or a message without a descriptor, is taken for one.
+/// Fails if a closed socket, or a message without a descriptor, is accepted.
 #[test]
-fn receiving_says_what_did_not_come() {
+fn receiving_reports_a_missing_descriptor() {
     let (mut here, there) = UnixStream::pair().unwrap();
     here.write_all(b"r").unwrap();
     assert_eq!(receive_descriptor(&there).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
@@ -83,37 +88,31 @@ fn receiving_says_what_did_not_come() {
     assert!(matches!(error, RingError::Unusable { .. }), "{error:?}");
 }
 
-/// Fails if a descriptor does not survive the way to a process that this one did not start with it; and if that
-/// process's death leaves its entry taken, as it would if its locks were this process's.
 #[test]
-fn a_descriptor_reaches_another_process_through_a_socket() {
-    const CHILD: &str = "SEQRING_MEMFD_CHILD";
-    if let Ok(path) = std::env::var(CHILD) {
-        let descriptor = receive_descriptor(UnixStream::connect(path).unwrap()).unwrap();
-        let ring = Ring::from_descriptor(descriptor).unwrap();
-        let _reader = ring.reader(Start::Next).unwrap();
-        println!("joined");
-        let _ = std::io::stdin().read_line(&mut String::new());
-        return;
-    }
+#[ignore = "the child process of the next test runs this"]
+fn child() {
+    let Some((_, path)) = order() else { return };
+    let descriptor = receive_descriptor(UnixStream::connect(path).unwrap()).unwrap();
+    let ring = Ring::from_descriptor(descriptor).unwrap();
+    let _reader = ring.reader(Start::Next).unwrap();
+    answer("registered");
+    wait_for_parent();
+}
+
+/// Fails if a running process cannot receive a descriptor; or if that process's death leaves its
+/// entry taken, which would happen if its locks belonged to this process.
+#[test]
+fn a_descriptor_can_be_sent_to_another_process_through_a_socket() {
     let path = std::env::temp_dir().join(format!("seqring-memfd-{}", std::process::id()));
     let listener = UnixListener::bind(&path).unwrap();
     let ring = Ring::anonymous(&config()).unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["a_descriptor_reaches_another_process_through_a_socket", "--exact", "--nocapture"])
-        .env(CHILD, &path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Peer::start("receive", path.to_str().unwrap());
     let (socket, _) = listener.accept().unwrap();
     send_descriptor(&socket, ring.descriptor().unwrap()).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.ends_with("joined")));
+    child.answer();
     let mut writer = ring.writer().unwrap();
     while writer.try_write(b"x") != Err(TryWriteError::Full) {}
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(writer.write_timeout(b"x", std::time::Duration::from_secs(20)).is_ok());
+    child.kill();
+    assert!(writer.write_timeout(b"x", TEST_TIMEOUT).is_ok());
 }

@@ -1,77 +1,74 @@
-//! What a ring costs beside its messages, and that all of it is given back.
+//! A ring takes no more memory than promised, and returns all resources.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, fresh_name, path_of, segments_named};
+use common::{CLASSES, DELIVERIES, create, path_of, segments_named};
 use seqring::{Config, Ring, SlotClass, Start};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
-/// What the process has open is counted, so the tests of this file run one at a time.
+/// The tests of this file count open resources of the process, so they run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The promise: `slots` times the payload in whole lines, 128 bytes and the metadata; one buffer for the writer;
-/// 64 KiB; 128 bytes a participant. A gated ring of arena slots has addresses, not memory, for one buffer more.
+/// The promise: for each slot the payload in whole cache lines, 128 bytes and the metadata; one
+/// more such buffer for the writer; 64 KiB; 128 bytes per participant. A gated arena ring reserves
+/// the addresses of one more buffer, without memory.
 fn bound(slots: usize, slot_bytes: usize, meta_bytes: usize, participants: usize) -> usize {
     let payload = slot_bytes.next_multiple_of(64);
     let buffer = payload + 128 + meta_bytes;
     slots * buffer + buffer + (64 << 10) + 128 * participants
 }
 
-/// Bytes that may be without memory until a view is set aside.
-fn spare_bytes(config: &Config, class: SlotClass) -> usize {
+/// Bytes of the standby buffer, which may be without memory until it is used.
+fn standby_bytes(config: &Config, class: SlotClass) -> usize {
     let pages = config.slot_bytes().next_multiple_of(64) + 128 + config.meta_bytes_max() + 4096;
     if class == SlotClass::Arena { pages } else { 0 }
 }
 
+/// The product of several values of each parameter, and the bound of each.
 fn grid() -> impl Iterator<Item = (Config, usize)> {
-    let mut grid = Vec::new();
-    for class in CLASSES {
-        for slots in [1, 2, 3, 10, 50, 1000] {
-            for slot_bytes in [1, 8, 16, 63, 64, 65, 100, 1000, 1024, 5000] {
-                for meta_bytes in [0, 1, 7, 64, 100] {
-                    for participants in [2, 128, 1000] {
-                        let config = Config::new(slots, slot_bytes)
-                            .slot_class(class)
-                            .meta_bytes(meta_bytes)
-                            .participants(participants)
-                            .tag(meta_bytes > 0)
-                            .timestamp(meta_bytes > 0);
-                        grid.push((config, bound(slots, slot_bytes, meta_bytes, participants)));
-                    }
-                }
-            }
-        }
-    }
-    grid.into_iter()
+    const SLOTS: [usize; 6] = [1, 2, 3, 10, 50, 1000];
+    const SLOT_BYTES: [usize; 10] = [1, 8, 16, 63, 64, 65, 100, 1000, 1024, 5000];
+    const META_BYTES: [usize; 5] = [0, 1, 7, 64, 100];
+    const PARTICIPANTS: [usize; 3] = [2, 128, 1000];
+    let sizes = SLOTS.into_iter().flat_map(|slots| SLOT_BYTES.map(|slot_bytes| (slots, slot_bytes)));
+    let sizes = sizes.flat_map(|(slots, slot_bytes)| META_BYTES.map(|meta| (slots, slot_bytes, meta)));
+    let sizes = sizes.flat_map(|(slots, slot_bytes, meta)| {
+        PARTICIPANTS.map(|participants| (slots, slot_bytes, meta, participants))
+    });
+    sizes.flat_map(|(slots, slot_bytes, meta, participants)| {
+        let config = Config::new(slots, slot_bytes).meta_bytes(meta).participants(participants);
+        let config = config.tag(meta > 0).timestamp(meta > 0);
+        CLASSES.map(|class| (config.clone().slot_class(class), bound(slots, slot_bytes, meta, participants)))
+    })
 }
 
-/// Fails if a slot, a buffer's header, an entry or an option takes more than is said.
+/// Fails if a slot, a buffer's header, an entry or an option takes more than promised.
 #[test]
 fn a_ring_takes_no_more_memory_than_promised() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (config, bound) in grid() {
         let ring = Ring::heap(&config).unwrap();
-        let reserved = spare_bytes(&config, ring.slot_class());
+        let reserved = standby_bytes(&config, ring.slot_class());
         assert!(ring.total_bytes() <= bound + reserved, "{} > {bound}: {config:?}", ring.total_bytes());
     }
 }
 
-/// Fails if pages are left to be found missing later (with neither `fallocate` nor populating), or the mode is another.
+/// Fails if pages are not allocated at creation (by `fallocate` or by populating), or if the file
+/// has another mode.
 #[test]
 fn a_named_ring_is_backed_by_exactly_its_bytes_from_the_start() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (config, _) in grid().step_by(17) {
-        let name = fresh_name("blocks");
-        let ring = Ring::create(&name, &config).unwrap();
+        let (name, ring) = create("blocks", &config);
         let file = fs::metadata(path_of(&name)).unwrap();
         assert_eq!(file.len(), ring.total_bytes() as u64);
-        // But for a gated ring's second buffer, less the page that it may share.
-        let unbacked = spare_bytes(&config, ring.slot_class()) as u64;
+        // Except for a gated ring's standby buffer, less the page that it may share.
+        let unbacked = standby_bytes(&config, ring.slot_class()) as u64;
         let backed = file.blocks() * 512;
         assert!(
             backed <= file.len() && backed + unbacked >= file.len(),
@@ -82,7 +79,7 @@ fn a_named_ring_is_backed_by_exactly_its_bytes_from_the_start() {
     }
 }
 
-/// What could leak: descriptors, mappings, names, and locks on the given files.
+/// Resources that could leak: descriptors, mappings, names, and locks on the given files.
 #[derive(Debug, PartialEq, Eq)]
 struct Held {
     descriptors: usize,
@@ -103,7 +100,7 @@ fn held(inodes: &BTreeSet<u64>) -> Held {
     }
 }
 
-/// Fails if a descriptor, a mapping, a name or a lock outlives whoever took it.
+/// Fails if a descriptor, a mapping, a name or a lock outlives its ring.
 #[test]
 fn a_thousand_rings_leave_nothing_behind() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,9 +108,8 @@ fn a_thousand_rings_leave_nothing_behind() {
     let before = held(&inodes);
     let mut out = [0; 100];
     for cycle in 0..1000 {
-        let name = fresh_name("cycle");
         let config = Config::new(2, 100).slot_class(CLASSES[cycle % 3]).delivery(DELIVERIES[cycle % 2]);
-        let ring = Ring::create(&name, &config).unwrap();
+        let (name, ring) = create("cycle", &config);
         inodes.insert(fs::metadata(path_of(&name)).unwrap().ino());
         let other = Ring::open(&name).unwrap();
         let (mut writer, mut reader) = (ring.writer().unwrap(), other.reader(Start::Next).unwrap());
@@ -124,7 +120,7 @@ fn a_thousand_rings_leave_nothing_behind() {
             assert_eq!((during.names, during.locks, during.mappings), (1, 4, before.mappings + 2));
         }
         reader.read(&mut out).unwrap();
-        // Whoever goes last.
+        // The creator's side leaves first, or last.
         if cycle % 4 < 2 {
             drop((ring, reader, other, writer));
         } else {
@@ -134,12 +130,12 @@ fn a_thousand_rings_leave_nothing_behind() {
     assert_eq!(held(&inodes), before);
 }
 
-/// Fails if an entry's lock is not given back, or its number of participants is not what limits a ring.
+/// Fails if an entry's lock is not released, or if a ring has more or fewer entries than
+/// configured.
 #[test]
-fn entries_are_used_again_for_ever() {
+fn entries_can_be_reused_without_limit() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = fresh_name("entries");
-    let created = Ring::create(&name, &Config::new(2, 8).participants(3)).unwrap();
+    let (name, created) = create("entries", &Config::new(2, 8).participants(3));
     let opened = Ring::open(&name).unwrap();
     for ring in [&created, &opened].into_iter().cycle().take(1000) {
         let _writer = ring.writer().unwrap();

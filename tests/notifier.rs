@@ -1,13 +1,13 @@
-//! The descriptor of a reader: it is readable whenever a read that found nothing would find something now. A wake that is
-//! lost hangs these tests; nothing here sleeps.
+//! The descriptor of a reader becomes readable when a message arrives or the stream ends after a
+//! read returned `Empty`. A lost wake hangs these tests.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{fresh_name, segments_named};
+use common::{create, segments_named};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use seqring::{Config, Delivery, Notifier, Reader, Ring, Start, TryReadError, WaitStrategy};
+use seqring::{Config, Notifier, Reader, Ring, Start, TryReadError, WaitStrategy};
 use std::thread;
 
 fn is_readable(notifier: &Notifier) -> bool {
@@ -19,11 +19,11 @@ fn wait_readable(notifier: &Notifier) {
 }
 
 fn try_read(reader: &mut Reader) -> Result<u64, TryReadError> {
-    reader.try_read_value()
+    reader.typed::<u64>().unwrap().try_read()
 }
 
 #[test]
-fn it_is_readable_from_the_message_to_the_next_empty() {
+fn the_descriptor_is_readable_from_a_message_to_the_next_empty() {
     let ring = Ring::heap(&Config::new(4, 8)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
@@ -31,18 +31,19 @@ fn it_is_readable_from_the_message_to_the_next_empty() {
     for n in 0..100_u64 {
         assert_eq!(try_read(&mut reader), Err(TryReadError::Empty));
         assert!(!is_readable(&notifier));
-        writer.write_value(&n).unwrap();
+        writer.typed::<u64>().unwrap().write(&n).unwrap();
         wait_readable(&notifier);
         assert_eq!(try_read(&mut reader), Ok(n));
         assert!(is_readable(&notifier), "until a read finds nothing");
     }
 }
 
-/// Fails if the watcher sleeps without looking, or answers an order that was given after it looked.
+/// Fails if the notifier thread sleeps without a check, or confirms a request that came after its
+/// check.
 #[test]
-fn no_message_is_slept_over() {
+fn no_wake_is_lost() {
     const COUNT: u64 = 20_000;
-    for delivery in [Delivery::Gated, Delivery::Lossy] {
+    for delivery in common::DELIVERIES {
         let ring = Ring::heap(&Config::new(8, 8).delivery(delivery)).unwrap();
         let mut readers = [(); 2].map(|()| ring.reader(Start::Next).unwrap());
         let mut writer = ring.writer().unwrap();
@@ -68,9 +69,9 @@ fn no_message_is_slept_over() {
                 });
             }
             for n in 0..COUNT {
-                writer.write_value(&n).unwrap();
+                writer.typed::<u64>().unwrap().write(&n).unwrap();
                 if n % 3 == 0 {
-                    thread::yield_now(); // So that readers find nothing now and then.
+                    thread::yield_now(); // So that readers find the ring empty now and then.
                 }
             }
             drop(writer);
@@ -79,7 +80,7 @@ fn no_message_is_slept_over() {
 }
 
 #[test]
-fn the_end_and_the_closing_of_a_stream_are_something_to_read() {
+fn the_descriptor_is_readable_after_the_end_and_after_the_closing_of_a_stream() {
     let ring = Ring::heap(&Config::new(4, 8)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let notifier = reader.notifier().unwrap();
@@ -96,16 +97,15 @@ fn the_end_and_the_closing_of_a_stream_are_something_to_read() {
     assert_eq!(try_read(&mut reader), Err(TryReadError::Closed));
 }
 
-/// Fails if the watcher is left behind: it holds the attachment, and with it the name.
+/// Fails if the notifier thread outlives its reader: it holds the attachment, and so the name.
 #[test]
-fn a_reader_that_is_dropped_takes_its_watcher_along_and_leaves_the_descriptor_readable() {
-    let name = fresh_name("notifier");
-    let ring = Ring::create(&name, &Config::new(4, 8)).unwrap();
+fn a_dropped_reader_ends_its_notifier_thread_and_leaves_the_descriptor_readable() {
+    let (name, ring) = create("notifier", &Config::new(4, 8));
     let mut writer = Ring::open(&name).unwrap().writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let notifier = reader.notifier().unwrap();
     assert_eq!(try_read(&mut reader), Err(TryReadError::Empty));
-    writer.write_value(&1_u64).unwrap();
+    writer.typed::<u64>().unwrap().write(&1_u64).unwrap();
     wait_readable(&notifier);
     assert_eq!(try_read(&mut reader), Ok(1));
     assert_eq!(try_read(&mut reader), Err(TryReadError::Empty));

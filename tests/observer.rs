@@ -1,17 +1,16 @@
-//! What observers are promised beside whole messages (`conformance.rs`): where they start, what they are told, when it
-//! is over, and what they never do.
+//! The promises to observers beside whole messages (`conformance.rs`): start positions, reports of
+//! losses, the end of the stream, and that observers never change a ring.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, bytes_of, fresh_name, path_of};
+use common::peer::{Peer, answer, order, wait_for_parent};
+use common::{CLASSES, bytes_of, create, fresh_name, kinds, path_of};
 use seqring::{
     Config, Delivery, Lagged, MessageHeader, Observer, ReadError, Ring, RingError, SlotClass, Start,
     TryReadError, WaitStrategy, Writers,
 };
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const SLOTS: u64 = 4;
@@ -28,87 +27,74 @@ fn read(observer: &mut Observer) -> Result<u64, TryReadError> {
     Ok(received.sequence)
 }
 
-/// Fails if a position is off by one, or one that is not there is not moved to where something is.
+/// Fails if a start position is off by one, or if a position outside the ring is not moved into it.
 #[test]
-fn an_observer_starts_where_it_is_told() {
-    for class in CLASSES {
-        for delivery in DELIVERIES {
-            let name = fresh_name("observer-start");
-            let ring = Ring::create(&name, &config(class, delivery)).unwrap();
-            let start = |start| Observer::open(&name, start).unwrap().position();
-            assert_eq!([start(Start::Next), start(Start::Oldest), start(Start::Newest)], [FIRST; 3]);
-            let mut writer = ring.writer().unwrap();
-            for sequence in FIRST..FIRST + 10 {
-                writer.write(&bytes_of(sequence, 20)).unwrap();
-            }
-            assert_eq!(start(Start::Next), FIRST + 10);
-            assert_eq!(start(Start::Newest), FIRST + 9);
-            assert_eq!(start(Start::Oldest), FIRST + 10 - SLOTS);
-            assert_eq!(start(Start::Sequence(0)), FIRST + 10 - SLOTS);
-            assert_eq!(start(Start::Sequence(u64::MAX)), FIRST + 10);
-            let mut observer = Observer::open(&name, Start::Sequence(FIRST + 8)).unwrap();
-            assert_eq!((observer.lag(), read(&mut observer), observer.lag()), (2, Ok(FIRST + 8), 1));
-            let mut viewer = Observer::open(&name, Start::Oldest).unwrap();
-            assert_eq!((viewer.skip_to_newest(), viewer.skip_to_newest()), (SLOTS - 1, 0));
-            assert_eq!((read(&mut viewer), viewer.skip_to_newest(), viewer.lost()), (Ok(FIRST + 9), 0, 0));
+fn an_observer_starts_at_the_requested_position() {
+    for (class, delivery) in kinds() {
+        let (name, ring) = create("observer-start", &config(class, delivery));
+        let start = |start| Observer::open(&name, start).unwrap().position();
+        assert_eq!([start(Start::Next), start(Start::Oldest), start(Start::Newest)], [FIRST; 3]);
+        let mut writer = ring.writer().unwrap();
+        for sequence in FIRST..FIRST + 10 {
+            writer.write(&bytes_of(sequence, 20)).unwrap();
         }
+        assert_eq!(start(Start::Next), FIRST + 10);
+        assert_eq!(start(Start::Newest), FIRST + 9);
+        assert_eq!(start(Start::Oldest), FIRST + 10 - SLOTS);
+        assert_eq!(start(Start::Sequence(0)), FIRST + 10 - SLOTS);
+        assert_eq!(start(Start::Sequence(u64::MAX)), FIRST + 10);
+        let mut observer = Observer::open(&name, Start::Sequence(FIRST + 8)).unwrap();
+        assert_eq!((observer.lag(), read(&mut observer), observer.lag()), (2, Ok(FIRST + 8), 1));
+        let mut viewer = Observer::open(&name, Start::Oldest).unwrap();
+        assert_eq!((viewer.skip_to_newest(), viewer.skip_to_newest()), (SLOTS - 1, 0));
+        assert_eq!((read(&mut viewer), viewer.skip_to_newest(), viewer.lost()), (Ok(FIRST + 9), 0, 0));
     }
 }
 
-/// Fails if a message that is gone is waited for, miscounted, or repeated; in gated rings, too.
+/// Fails if an observer waits for an overwritten message, or miscounts or repeats one; in gated
+/// rings, too.
 #[test]
-fn an_observer_is_told_exactly_what_it_lost() {
-    for class in CLASSES {
-        for delivery in DELIVERIES {
-            let name = fresh_name("observer-lag");
-            let ring = Ring::create(&name, &config(class, delivery)).unwrap();
-            let mut observer = Observer::open(&name, Start::Next).unwrap();
-            let mut writer = ring.writer().unwrap();
-            let (mut seen, mut sequence) = (0, FIRST);
-            for burst in [1, 3, 4, 5, 9, 100, 2] {
-                for _ in 0..burst {
-                    assert_eq!(writer.write(&bytes_of(sequence, 20)), Ok(sequence));
-                    sequence += 1;
-                }
-                loop {
-                    let (before, lost) = (observer.position(), observer.lost());
-                    match read(&mut observer) {
-                        Ok(got) => {
-                            assert_eq!(got, before);
-                            seen += 1;
-                        }
-                        Err(TryReadError::Lagged(Lagged { missed })) => {
-                            assert_eq!(
-                                (observer.position(), observer.lost()),
-                                (before + missed, lost + missed)
-                            );
-                        }
-                        Err(TryReadError::Empty) => break,
-                        Err(other) => panic!("{other}"),
+fn an_observer_gets_the_exact_count_of_its_losses() {
+    for (class, delivery) in kinds() {
+        let (name, ring) = create("observer-lag", &config(class, delivery));
+        let mut observer = Observer::open(&name, Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let (mut seen, mut sequence) = (0, FIRST);
+        for burst in [1, 3, 4, 5, 9, 100, 2] {
+            for _ in 0..burst {
+                assert_eq!(writer.write(&bytes_of(sequence, 20)), Ok(sequence));
+                sequence += 1;
+            }
+            loop {
+                let (before, lost) = (observer.position(), observer.lost());
+                match read(&mut observer) {
+                    Ok(sequence) => {
+                        assert_eq!(sequence, before);
+                        seen += 1;
                     }
+                    Err(TryReadError::Lagged(Lagged { missed })) => {
+                        assert_eq!((observer.position(), observer.lost()), (before + missed, lost + missed));
+                    }
+                    Err(TryReadError::Empty) => break,
+                    Err(other) => panic!("{other}"),
                 }
-                assert_eq!(
-                    observer.position(),
-                    sequence,
-                    "{class:?} {delivery:?}: it was emptied after {burst}"
-                );
             }
-            assert_eq!(seen + observer.lost(), sequence - FIRST);
-            drop(writer);
-            assert_eq!(read(&mut observer), Err(TryReadError::Closed));
-            ring.writer().unwrap().write(&bytes_of(sequence, 20)).unwrap();
-            assert_eq!(read(&mut observer), Ok(sequence), "a stream that goes on is read on");
+            assert_eq!(observer.position(), sequence, "{class:?} {delivery:?}: after {burst} messages");
         }
+        assert_eq!(seen + observer.lost(), sequence - FIRST);
+        drop(writer);
+        assert_eq!(read(&mut observer), Err(TryReadError::Closed));
+        ring.writer().unwrap().write(&bytes_of(sequence, 20)).unwrap();
+        assert_eq!(read(&mut observer), Ok(sequence), "the observer continues with the stream");
     }
 }
 
-/// Fails if a refused read loses its message, or shows metadata of none.
+/// Fails if a refused read loses its message, or if metadata is present without a message.
 #[test]
-fn a_message_with_all_its_extras_comes_whole_or_stays() {
+fn a_message_with_tag_timestamp_and_metadata_comes_whole_or_stays() {
     for class in CLASSES {
-        let name = fresh_name("observer-extras");
         let config = config(class, Delivery::Lossy).tag(true).timestamp(true).meta_bytes(10);
-        let ring = Ring::create(&name, &config).unwrap();
+        let (name, ring) = create("observer-header", &config);
         let mut observer = Observer::open(&name, Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
         writer.write_with(b"payload", &MessageHeader { tag: 7, metadata: b"about it" }).unwrap();
@@ -123,27 +109,28 @@ fn a_message_with_all_its_extras_comes_whole_or_stays() {
     }
 }
 
-/// Fails if a ring whose writers expect nobody is looked at, or one where a look means nothing.
+/// Fails if a ring can be observed whose writers do not expect observers, or whose delivery does
+/// not support them.
 #[test]
-fn a_ring_is_observed_only_if_it_was_made_for_it() {
+fn a_ring_can_be_observed_only_if_its_configuration_allows_it() {
     let name = fresh_name("observer-refused");
     for (config, says) in [
         (Config::new(2, 32), "Config::observers"),
         (Config::new(2, 32).delivery(Delivery::Queue).observers(true), "queue"),
     ] {
         let _ring = Ring::create(&name, &config).unwrap();
-        let error = Ring::observe(&name, Start::Next).unwrap_err();
+        let error = Observer::open(&name, Start::Next).unwrap_err();
         assert!(matches!(&error, RingError::Unusable { reason, .. } if reason.contains(says)), "{error:?}");
     }
-    assert!(matches!(Ring::observe(&name, Start::Next), Err(RingError::NotFound { .. })));
+    assert!(matches!(Observer::open(&name, Start::Next), Err(RingError::NotFound { .. })));
 }
 
-/// Fails if an observer stores anything to a ring: its file is not even writable for it, and its mapping is not.
+/// Fails if an observer stores to a ring, or maps its file writable.
 #[test]
-fn an_observer_needs_the_right_to_read_only_and_changes_nothing() {
+fn an_observer_needs_read_permission_only_and_changes_nothing() {
     for writers in [Writers::One, Writers::Many] {
-        let name = fresh_name("observer-read-only");
-        let ring = Ring::create(&name, &config(SlotClass::Arena, Delivery::Gated).writers(writers)).unwrap();
+        let config = config(SlotClass::Arena, Delivery::Gated).writers(writers);
+        let (name, ring) = create("observer-read-only", &config);
         let mut writer = ring.writer().unwrap();
         for sequence in FIRST..FIRST + 9 {
             writer.write(&bytes_of(sequence, 20)).unwrap();
@@ -151,7 +138,7 @@ fn an_observer_needs_the_right_to_read_only_and_changes_nothing() {
         let before = std::fs::read(path_of(&name)).unwrap();
         let mut observer = Observer::open(&name, Start::Oldest).unwrap();
         while let Ok(_) | Err(TryReadError::Lagged(_)) = read(&mut observer) {}
-        observer.set_wait_strategy(WaitStrategy::SLEEPING, Duration::from_millis(1));
+        observer.set_wait_strategy(WaitStrategy::SLEEPING);
         let late = observer.read_timeout(&mut [0; 32], Duration::from_millis(5));
         assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{late:?}");
         assert!(std::fs::read(path_of(&name)).unwrap() == before, "an observer changed the ring");
@@ -163,35 +150,28 @@ fn an_observer_needs_the_right_to_read_only_and_changes_nothing() {
     }
 }
 
-/// Fails if an observer waits for ever for a writer that was killed: nobody else may be there to notice.
 #[test]
-fn a_killed_writer_is_the_end() {
-    const CHILD: &str = "SEQRING_OBSERVED_CHILD";
-    if let Ok(name) = std::env::var(CHILD) {
-        let mut writer = Ring::open(name).unwrap().writer().unwrap();
-        for sequence in FIRST..FIRST + 3 {
-            writer.write(&bytes_of(sequence, 20)).unwrap();
-        }
-        println!("written");
-        let _ = std::io::stdin().read_line(&mut String::new());
-        return;
+#[ignore = "the child process of the next test runs this"]
+fn child() {
+    let Some((_, name)) = order() else { return };
+    let mut writer = Ring::open(name).unwrap().writer().unwrap();
+    for sequence in FIRST..FIRST + 3 {
+        writer.write(&bytes_of(sequence, 20)).unwrap();
     }
-    let name = fresh_name("observer-dead");
-    let ring = Ring::create(&name, &config(SlotClass::Lines, Delivery::Gated)).unwrap();
+    answer("written");
+    wait_for_parent();
+}
+
+/// Fails if an observer waits for ever for a killed writer: there may be no other participant to
+/// detect the death.
+#[test]
+fn a_killed_writer_ends_the_stream_for_an_observer() {
+    let (name, ring) = create("observer-dead", &config(SlotClass::Lines, Delivery::Gated));
     let mut observer = Observer::open(&name, Start::Next).unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["a_killed_writer_is_the_end", "--exact", "--nocapture"])
-        .env(CHILD, &name)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.ends_with("written")));
+    let writer = Peer::ready("write", &name);
     let mut out = [0; 32];
     assert_eq!(observer.read(&mut out).unwrap().sequence, FIRST);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    writer.kill();
     assert_eq!(observer.read(&mut out).unwrap().sequence, FIRST + 1);
     assert_eq!(observer.read(&mut out).unwrap().sequence, FIRST + 2);
     assert_eq!(observer.read(&mut out), Err(ReadError::Closed));
@@ -201,32 +181,29 @@ fn a_killed_writer_is_the_end() {
     assert_eq!(observer.read(&mut out).unwrap().sequence, FIRST + 3);
 }
 
-/// Fails if a wait without reading misses a message, a loss or the end, consumes something, or says that there is something
-/// where there is nothing.
+/// Fails if `ready_within` misses a message, a loss or the end, if it consumes something, or if it
+/// returns true for an empty ring.
 #[test]
-fn an_observer_can_be_waited_for_without_reading() {
+fn ready_within_reports_messages_losses_and_the_end() {
     const SOON: Duration = Duration::from_millis(5);
-    for class in CLASSES {
-        for delivery in DELIVERIES {
-            let name = fresh_name("observer-ready");
-            let ring = Ring::create(&name, &config(class, delivery)).unwrap();
-            let mut observer = Observer::open(&name, Start::Next).unwrap();
-            assert!(!observer.ready_within(SOON));
-            let mut writer = ring.writer().unwrap();
-            assert!(!observer.ready_within(SOON), "that somebody may write is no message");
-            writer.write(&bytes_of(FIRST, 20)).unwrap();
-            assert!(observer.ready_within(Duration::MAX));
-            assert_eq!(read(&mut observer), Ok(FIRST));
-            assert!(!observer.ready_within(SOON));
-            for sequence in FIRST + 1..FIRST + 9 {
-                writer.write(&bytes_of(sequence, 20)).unwrap();
-            }
-            assert!(observer.ready_within(Duration::MAX), "a loss is told");
-            assert!(matches!(read(&mut observer), Err(TryReadError::Lagged(_))));
-            while read(&mut observer).is_ok() {}
-            drop(writer);
-            assert!(observer.ready_within(Duration::MAX), "an end is told");
-            assert_eq!(read(&mut observer), Err(TryReadError::Closed));
+    for (class, delivery) in kinds() {
+        let (name, ring) = create("observer-ready", &config(class, delivery));
+        let mut observer = Observer::open(&name, Start::Next).unwrap();
+        assert!(!observer.ready_within(SOON));
+        let mut writer = ring.writer().unwrap();
+        assert!(!observer.ready_within(SOON), "a new writer is not a message");
+        writer.write(&bytes_of(FIRST, 20)).unwrap();
+        assert!(observer.ready_within(Duration::MAX));
+        assert_eq!(read(&mut observer), Ok(FIRST));
+        assert!(!observer.ready_within(SOON));
+        for sequence in FIRST + 1..FIRST + 9 {
+            writer.write(&bytes_of(sequence, 20)).unwrap();
         }
+        assert!(observer.ready_within(Duration::MAX), "there is a loss to report");
+        assert!(matches!(read(&mut observer), Err(TryReadError::Lagged(_))));
+        while read(&mut observer).is_ok() {}
+        drop(writer);
+        assert!(observer.ready_within(Duration::MAX), "there is an end to report");
+        assert_eq!(read(&mut observer), Err(TryReadError::Closed));
     }
 }

@@ -1,6 +1,11 @@
-//! What writers and takers of a queue may rely on. Ends are reached by counting messages.
+//! The promises of a queue to its writers and takers. Tests end after a count of messages, not
+//! after a time.
 #![allow(missing_docs)]
 
+#[path = "common/numbered.rs"]
+mod numbered;
+
+use numbered::{SLOT_BYTES, message};
 use seqring::{
     Config, Delivery, ReadError, Redelivery, RegisterError, Ring, Start, TryReadError, TryWriteError,
 };
@@ -9,27 +14,16 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-const SLOT_BYTES: usize = 200;
-
 fn queue(slots: usize) -> Ring {
     Ring::heap(&Config::new(slots, SLOT_BYTES).delivery(Delivery::Queue).participants(16)).unwrap()
 }
 
-/// Message `n` of a writer: both numbers, over and over, in a length that they decide.
-fn message(writer: u64, n: u64) -> Vec<u8> {
-    let words = 2 + (n * 7 + writer * 3) as usize % (SLOT_BYTES / 8 - 1);
-    (0..words).flat_map(|word| if word % 2 == 0 { writer } else { n }.to_le_bytes()).collect()
-}
-
 fn numbers(bytes: &[u8]) -> (u64, u64) {
-    let word = |at: usize| u64::from_le_bytes(bytes[8 * at..][..8].try_into().unwrap());
-    let (writer, n) = (word(0), word(1));
-    assert_eq!(bytes, message(writer, n), "torn, or another");
-    (writer, n)
+    numbered::numbers(bytes).unwrap()
 }
 
 #[test]
-fn a_queue_takes_exactly_its_slots_and_gives_them_in_order() {
+fn a_queue_holds_exactly_its_slots_and_delivers_in_order() {
     for slots in [1, 2, 3, 10, 50] {
         let ring = queue(slots);
         let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
@@ -52,7 +46,7 @@ fn a_queue_takes_exactly_its_slots_and_gives_them_in_order() {
 }
 
 #[test]
-fn a_message_that_is_held_leaves_its_slot_free() {
+fn a_taken_message_that_is_held_frees_its_slot() {
     let ring = queue(1);
     let mut writer = ring.writer().unwrap();
     let (mut one, mut two) = (ring.taker().unwrap(), ring.taker().unwrap());
@@ -117,9 +111,9 @@ fn every_message_goes_to_exactly_one_taker() {
     }
 }
 
-/// Fails if entries or buffers were used up, or two participants had one buffer.
+/// Fails if entries or buffers leak, or if two participants get one buffer.
 #[test]
-fn takers_and_writers_come_and_go_for_ever() {
+fn takers_and_writers_can_register_and_deregister_without_limit() {
     let ring = queue(3);
     let mut expected = 0;
     for round in 0..200_u64 {
@@ -136,7 +130,7 @@ fn takers_and_writers_come_and_go_for_ever() {
 }
 
 #[test]
-fn a_queue_ends_when_all_is_taken_and_no_writer_is_left() {
+fn a_queue_ends_when_all_messages_are_taken_and_no_writer_is_left() {
     let ring = queue(4);
     let mut taker = ring.taker().unwrap();
     assert_eq!(taker.try_take().unwrap_err(), TryReadError::Empty);
@@ -150,16 +144,16 @@ fn a_queue_ends_when_all_is_taken_and_no_writer_is_left() {
 }
 
 #[test]
-fn readers_and_takers_are_told_apart() {
+fn a_queue_refuses_readers_and_other_rings_refuse_takers() {
     let ring = queue(2);
     assert_eq!(ring.reader(Start::Next).unwrap_err(), RegisterError::Delivery { delivery: Delivery::Queue });
     let gated = Ring::heap(&Config::new(2, 8)).unwrap();
     assert_eq!(gated.taker().unwrap_err(), RegisterError::Delivery { delivery: Delivery::Gated });
 }
 
-/// Fails if what a taker left unfinished stays with its entry, or goes to two.
+/// Fails if the unfinished message of a taker stays in its entry, or is redelivered twice.
 #[test]
-fn a_message_that_a_taker_was_not_done_with_goes_to_exactly_one_other() {
+fn the_unfinished_message_of_a_taker_is_redelivered_exactly_once() {
     for redelivery in [Redelivery::Redeliver, Redelivery::Drop] {
         let config = Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(5);
         let ring = Ring::heap(&config.redelivery(redelivery)).unwrap();
@@ -188,9 +182,9 @@ fn a_message_that_a_taker_was_not_done_with_goes_to_exactly_one_other() {
     }
 }
 
-/// Fails if a taker that died keeps the last entry, and with it its message, for ever.
+/// Fails if a dead taker keeps the last entry, and with it its message, for ever.
 #[test]
-fn a_taker_that_finds_only_a_dead_one_s_entry_takes_over_both() {
+fn a_taker_that_reuses_the_entry_of_a_dead_taker_gets_its_message() {
     let ring = Ring::heap(&Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(2)).unwrap();
     let mut writer = ring.writer().unwrap();
     for n in 0..2 {
@@ -199,17 +193,17 @@ fn a_taker_that_finds_only_a_dead_one_s_entry_takes_over_both() {
     let mut leaving = ring.taker().unwrap();
     std::mem::forget(leaving.try_take().unwrap());
     drop(leaving);
-    drop(ring.taker().unwrap()); // This one leaves before it took anything: the message is there still.
-    let mut heir = ring.taker().unwrap();
+    drop(ring.taker().unwrap()); // It takes nothing, so the message stays.
+    let mut successor = ring.taker().unwrap();
     assert!(matches!(ring.taker(), Err(RegisterError::TableFull { .. })));
-    assert!(heir.ready_within(Duration::ZERO));
+    assert!(successor.ready_within(Duration::ZERO));
     for (n, again) in [(0, true), (1, false)] {
-        let taken = heir.try_take().unwrap();
+        let taken = successor.try_take().unwrap();
         assert_eq!((numbers(&taken), taken.is_redelivered(), taken.received().sequence), ((0, n), again, n));
     }
-    assert_eq!(heir.try_take().unwrap_err(), TryReadError::Empty);
+    assert_eq!(successor.try_take().unwrap_err(), TryReadError::Empty);
     for n in 2..20 {
         writer.try_write(&message(0, n)).unwrap();
-        assert_eq!(numbers(&heir.try_take().unwrap()), (0, n), "each buffer has one owner");
+        assert_eq!(numbers(&successor.try_take().unwrap()), (0, n), "each buffer has one owner");
     }
 }

@@ -5,10 +5,8 @@ mod common;
 
 use common::{CLASSES, ring};
 use seqring::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use seqring::{
-    Config, Delivery, Frame, FrameError, ReadError, Ring, RingError, ShapeError, SlotClass, Start,
-};
-use seqring::{TryReadError, TryWriteError};
+use seqring::{Config, Delivery, Frame, ReadError, Ring, RingError, ShapeError, SlotClass, Start};
+use seqring::{TryReadError, TryWriteError, WriteError};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -30,18 +28,25 @@ fn values_pass_one_by_one_and_in_batches() {
         let ring = Ring::heap(&Config::of::<Quote>(8).slot_class(class)).unwrap();
         let mut reader = ring.reader(Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
-        assert_eq!(writer.try_write_value(&quote(0)), Ok(0));
-        assert_eq!(writer.write_values(&[1, 2, 3, 4].map(quote)), Ok(4));
-        assert_eq!(reader.try_read_value(), Ok(quote(0)));
-        assert_eq!(reader.read_value(), Ok(quote(1)));
+        let (mut reader, mut writer) = (reader.typed::<Quote>().unwrap(), writer.typed::<Quote>().unwrap());
+        assert_eq!(writer.try_write(&quote(0)), Ok(0));
+        assert_eq!(writer.write_batch(&[1, 2, 3].map(quote)), Ok(3));
+        assert_eq!(writer.write_timeout(&quote(4), Duration::ZERO), Ok(4));
+        assert_eq!(reader.try_read(), Ok(quote(0)));
+        assert_eq!(reader.read(), Ok(quote(1)));
         let mut out = [quote(9); 8];
-        assert_eq!(reader.read_values(&mut out), Ok(3));
+        assert_eq!(reader.read_batch(&mut out), Ok(3));
         assert_eq!(out[..3], [2, 3, 4].map(quote));
-        assert_eq!(reader.try_read_value::<Quote>(), Err(TryReadError::Empty));
-        let late = reader.read_value_timeout::<Quote>(Duration::ZERO);
+        assert_eq!((reader.position(), writer.next_sequence()), (5, 5));
+        assert_eq!(reader.try_read(), Err(TryReadError::Empty));
+        let late = reader.read_timeout(Duration::ZERO);
         assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{late:?}");
-        assert_eq!(writer.try_write_values(&[0; 9].map(quote)), Ok(8));
-        assert_eq!(writer.try_write_values(&[quote(9)]), Err(TryWriteError::Full));
+        let late = reader.read_batch_timeout(&mut out, Duration::ZERO);
+        assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{late:?}");
+        assert_eq!(writer.try_write_batch(&[0; 9].map(quote)), Ok(8));
+        assert_eq!(writer.try_write_batch(&[quote(9)]), Err(TryWriteError::Full));
+        let late = writer.write_batch_timeout(&[quote(9)], Duration::ZERO);
+        assert!(matches!(late, Err(WriteError::TimedOut { .. })), "{late:?}");
     }
 }
 
@@ -56,9 +61,10 @@ fn a_message_of_another_length_is_named_and_stays() {
             for len in [15, 17, 0, 24] {
                 writer.write(&[7; 24][..len]).unwrap();
                 let other = TryReadError::OtherLength { len, expected: 16 };
-                assert_eq!(reader.try_read_value::<Quote>(), Err(other));
-                assert_eq!(reader.try_read_values(&mut [quote(0)]), Err(other));
-                assert_eq!(reader.read_value::<Quote>(), Err(ReadError::OtherLength { len, expected: 16 }));
+                let mut quotes = reader.typed::<Quote>().unwrap();
+                assert_eq!(quotes.try_read(), Err(other));
+                assert_eq!(quotes.try_read_batch(&mut [quote(0)]), Err(other));
+                assert_eq!(quotes.read(), Err(ReadError::OtherLength { len, expected: 16 }));
                 assert_eq!(reader.try_read(&mut [0; 24]).unwrap().len, len);
             }
         }
@@ -72,17 +78,23 @@ fn slices_have_a_whole_number_of_elements_and_fit_or_stay() {
         let mut reader = ring.reader(Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
         let mut out = [0_u32; 4];
-        writer.write_value(&[1_u32, 2, 3][..]).unwrap();
-        assert_eq!((reader.read_slice(&mut out), out), (Ok(3), [1, 2, 3, 0]));
-        writer.write_value::<[u32]>(&[]).unwrap();
-        assert_eq!(reader.try_read_slice(&mut out), Ok(0));
+        let mut numbers = writer.typed::<[u32]>().unwrap();
+        assert_eq!(numbers.write(&[1, 2, 3]), Ok(0));
+        assert_eq!(numbers.try_write(&[]), Ok(1));
+        let mut slices = reader.typed::<[u32]>().unwrap();
+        assert_eq!((slices.read(&mut out), out), (Ok(3), [1, 2, 3, 0]));
+        assert_eq!(slices.try_read(&mut out), Ok(0));
         writer.write(&[0; 10]).unwrap();
         let other = TryReadError::OtherLength { len: 10, expected: 8 };
-        assert_eq!(reader.try_read_slice(&mut out), Err(other));
+        assert_eq!(slices.try_read(&mut out), Err(other));
         reader.read(&mut [0; 10]).unwrap();
         writer.write(&[0; 20]).unwrap();
-        assert_eq!(reader.try_read_slice(&mut out), Err(TryReadError::TooSmall { needed: 20 }));
-        assert_eq!(reader.try_read_slice(&mut [0_u32; 5]), Ok(5));
+        let mut slices = reader.typed::<[u32]>().unwrap();
+        assert_eq!(slices.try_read(&mut out), Err(TryReadError::TooSmall { needed: 20 }));
+        assert_eq!(slices.try_read(&mut [0_u32; 5]), Ok(5));
+        let late = slices.read_timeout(&mut out, Duration::ZERO);
+        assert!(matches!(late, Err(ReadError::TimedOut { .. })), "{late:?}");
+        assert_eq!(writer.typed::<[u32]>().unwrap().claim().unwrap().len(), 40, "as long as a slot");
     }
 }
 
@@ -111,7 +123,7 @@ fn claims_are_no_values_where_others_may_be_looking() {
 #[test]
 fn takers_get_values() {
     let ring = Ring::heap(&Config::of::<Quote>(8).delivery(Delivery::Queue)).unwrap();
-    ring.writer().unwrap().write_value(&quote(3)).unwrap();
+    ring.writer().unwrap().typed::<Quote>().unwrap().write(&quote(3)).unwrap();
     assert_eq!(ring.taker().unwrap().take().unwrap().value::<Quote>(), Ok(&quote(3)));
 }
 
@@ -122,16 +134,18 @@ fn a_frame_has_the_element_and_shape_that_the_ring_says() {
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let pixels = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5_f32];
-    writer.write_frame(&pixels).unwrap();
-    writer.try_write_frame(&pixels).unwrap();
-    let mut claim = writer.claim_frame().unwrap();
-    claim.frame_mut::<f32>().unwrap().copy_from_slice(&pixels);
+    let mut frames = writer.typed::<[f32]>().unwrap();
+    frames.write(&pixels).unwrap();
+    frames.try_write(&pixels).unwrap();
+    let mut claim = frames.claim().unwrap();
+    claim.value_mut::<[f32]>().unwrap().copy_from_slice(&pixels);
     claim.publish().unwrap();
+    writer.typed::<[f32; 6]>().unwrap().write(&pixels).unwrap();
 
     assert_eq!(reader.view().unwrap().frame::<f32>(), Ok((&pixels[..], &[2, 3][..])));
     let mut out = [0.0_f32; 6];
-    for _ in 0..2 {
-        assert_eq!(reader.read_frame(&mut out).unwrap().len, 24);
+    for _ in 0..3 {
+        assert_eq!(reader.typed::<[f32]>().unwrap().read(&mut out), Ok(6));
         assert!(out.iter().eq(&pixels));
     }
 }
@@ -142,11 +156,16 @@ fn what_is_no_frame_of_the_ring_is_refused_by_name() {
     let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
-    let short = FrameError::ShapeError(ShapeError::FrameLength { len: 20, expected: 24 });
-    assert_eq!(writer.try_write_frame(&[0.0_f32; 5]), Err(short));
+    let short = TryWriteError::OtherLength { len: 20, expected: 24 };
+    assert_eq!(writer.typed::<[f32]>().unwrap().try_write(&[0.0; 5]), Err(short));
     let other = |of| ShapeError::Element { kind: 2, bits: 32, of };
-    assert_eq!(writer.try_write_frame(&[0_i32; 6]), Err(other("i32").into()));
-    assert_eq!(reader.try_read_frame(&mut [0.0_f32; 6]), Err(FrameError::Ring(TryReadError::Empty)));
+    assert_eq!(writer.typed::<[i32]>().unwrap_err(), other("i32"));
+    assert_eq!(reader.typed::<[i32]>().unwrap_err(), other("i32"));
+    let length = ShapeError::FrameLength { len: 16, expected: 24 };
+    assert_eq!(writer.typed::<Quote>().unwrap_err(), length);
+    let mut frames = reader.typed::<[f32]>().unwrap();
+    assert_eq!(frames.try_read(&mut [0.0; 6]), Err(TryReadError::Empty));
+    assert_eq!(frames.try_read(&mut [0.0; 5]), Err(TryReadError::TooSmall { needed: 24 }));
 
     writer.write(&[0; 23]).unwrap();
     let view = reader.view().unwrap();
@@ -155,13 +174,37 @@ fn what_is_no_frame_of_the_ring_is_refused_by_name() {
     drop(view);
     writer.write(&[0; 23]).unwrap();
     let other = TryReadError::OtherLength { len: 23, expected: 24 };
-    assert_eq!(reader.try_read_frame(&mut [0.0_f32; 6]), Err(FrameError::Ring(other)));
+    assert_eq!(reader.typed::<[f32]>().unwrap().try_read(&mut [0.0; 6]), Err(other));
     assert_eq!(reader.lag(), 1, "it is still there");
 
     let plain = Ring::heap(&Config::new(4, 24)).unwrap();
-    let mut writer = plain.writer().unwrap();
-    assert_eq!(writer.try_write_frame(&[0.0_f32; 6]), Err(ShapeError::Undescribed.into()));
-    assert_eq!(writer.claim_frame().err(), Some(ShapeError::Undescribed.into()));
+    let mut reader = plain.reader(Start::Next).unwrap();
+    plain.writer().unwrap().write(&[0; 24]).unwrap();
+    assert_eq!(reader.view().unwrap().frame::<f32>(), Err(ShapeError::Undescribed));
+}
+
+/// Fails if a type without bytes divides by zero, or loses the message.
+#[test]
+fn types_that_no_message_can_have_are_refused() {
+    #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+    #[zerocopy(crate = "seqring::zerocopy")]
+    #[repr(C)]
+    struct Nothing;
+
+    impl seqring::Element for Nothing {
+        const KIND: u8 = 0;
+    }
+
+    let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+    writer.write(b"message").unwrap();
+    let empty = Err(ShapeError::ZeroSized { of: std::any::type_name::<Nothing>() });
+    assert_eq!(writer.typed::<Nothing>().map(drop), empty);
+    assert_eq!(reader.typed::<Nothing>().map(drop), empty);
+    assert_eq!(reader.typed::<[Nothing]>().map(drop), empty);
+    let large = ShapeError::SlotTooSmall { of: std::any::type_name::<Quote>(), bytes: 16, max: 8 };
+    assert_eq!(reader.typed::<Quote>().map(drop), Err(large));
+    assert_eq!(&*reader.view().unwrap(), b"message");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Rows: what a pipeline costs when nothing happens, all its processes together.
 
-use crate::work::{FEW, Work};
+use crate::work::{FEW, SMALL, Work};
 use harness::peer::Peers;
 use harness::repeat::Contestant;
 use harness::table::{Figures, Finding, Row, Session};
@@ -9,13 +9,12 @@ use seqring::pipeline::{Items, Pipeline, PipelineError};
 use std::thread::sleep;
 use std::time::Duration;
 
-const BYTES: usize = 12_000;
 const PRODUCERS: usize = 8;
 /// Percent of a core.
 const ALLOWED: f64 = 1.0;
 const WATCHED: Duration = Duration::from_secs(3);
 
-/// Who waits for whom.
+/// Which of them waits for which.
 #[derive(Clone, Copy, Debug)]
 enum State {
     NoCommand,
@@ -61,7 +60,7 @@ fn watch(peers: Peers, state: State) -> Result<f64, String> {
         State::ProducersBlocked => Work::Blocked,
         State::ConsumerAway => Work::Fill,
     };
-    let mut items = work.start(peers, &Pipeline::new().bytes(BYTES).producers(PRODUCERS))?;
+    let mut items = work.start(peers, &Pipeline::new().bytes(SMALL).producers(PRODUCERS))?;
     for _ in 0..FEW {
         items.next().ok_or("the items ended")?.map_err(|error| error.to_string())?;
     }

@@ -1,6 +1,7 @@
-//! Rows: how long from the commander to the consumer, with one item in flight and with all buffers in use.
+//! Rows: how long from the commander to the consumer, with one item in flight and with all buffers
+//! in use.
 
-use crate::work::Work;
+use crate::work::{SMALL, Work};
 use harness::clock::Moment;
 use harness::latency::Latencies;
 use harness::peer::Peers;
@@ -10,28 +11,23 @@ use harness::table::{Figures, Finding, Row, Session};
 use seqring::pipeline::Pipeline;
 use std::time::{Duration, Instant};
 
-const BYTES: usize = 12_000;
 /// Microseconds, with one item in flight.
 const ONE: f64 = 100.0;
 /// Times in flight / rate, with so many.
 const MANY: (usize, f64) = (64, 1.2);
 
 pub(crate) fn rows() -> [Row; 4] {
-    let pairs = [(Peers::Threads, "threads"), (Peers::Processes, "processes")];
-    let [one, many] = [1, MANY.0].map(|in_flight| pairs.map(|(peers, _)| row(peers, in_flight)));
-    let ([a, b], [c, d]) = (one, many);
-    [a, b, c, d]
+    [
+        row("latency-threads", Peers::Threads, 1),
+        row("latency-processes", Peers::Processes, 1),
+        row("saturated-threads", Peers::Threads, MANY.0),
+        row("saturated-processes", Peers::Processes, MANY.0),
+    ]
 }
 
-fn row(peers: Peers, in_flight: usize) -> Row {
-    let name = match (peers, in_flight) {
-        (Peers::Threads, 1) => "latency-threads",
-        (Peers::Processes, 1) => "latency-processes",
-        (Peers::Threads, _) => "saturated-threads",
-        (Peers::Processes, _) => "saturated-processes",
-    };
+fn row(name: &'static str, peers: Peers, in_flight: usize) -> Row {
     let what = format!(
-        "from the commander's `next` to the consumer's, median; {BYTES} B, {in_flight} in flight, 1 or 2 producers, \
+        "from the commander's `next` to the consumer's, median; {SMALL} B, {in_flight} in flight, 1 or 2 producers, \
          {peers:?}, not pinned"
     );
     let (required, bound, unit) = if in_flight == 1 {
@@ -51,7 +47,7 @@ fn measure(
 ) -> Result<Finding, String> {
     let duration = session.effort.repetition;
     let mut contestants = [1, 2].map(|producers| {
-        let pipeline = Pipeline::new().bytes(BYTES).producers(producers).in_flight(in_flight);
+        let pipeline = Pipeline::new().bytes(SMALL).producers(producers).in_flight(in_flight);
         Contestant::new(format!("{producers} producers"), move || {
             repetition(peers, &pipeline, in_flight, duration)
         })

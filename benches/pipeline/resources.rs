@@ -1,6 +1,6 @@
-//! Row: what a pipeline of processes has of the system. Nothing is timed.
+//! Row: the segments and descriptors of a pipeline of processes. Nothing is timed.
 
-use crate::work::Work;
+use crate::work::{SMALL, Work};
 use harness::peer::Peers;
 use harness::table::{Finding, Row};
 use seqring::pipeline::Pipeline;
@@ -21,8 +21,7 @@ pub(crate) fn row() -> Row {
 
 fn measure() -> Result<Finding, String> {
     let before = descriptors()?;
-    let mut items =
-        Work::Fill.start(Peers::Processes, &Pipeline::new().bytes(12_000).producers(PRODUCERS))?;
+    let mut items = Work::Fill.start(Peers::Processes, &Pipeline::new().bytes(SMALL).producers(PRODUCERS))?;
     drop(items.next());
     let at_work = descriptors()? - before - (PRODUCERS + 1);
     let segments = segments()?;

@@ -2,7 +2,6 @@
 
 use harness::clock::Moment;
 use harness::peer::Peers;
-use harness::table::Figures;
 use seqring::pipeline::{
     self, Commander, Filling, Items, Pipeline, PipelineError, Producer, Programs, WorkerError,
 };
@@ -11,6 +10,12 @@ use std::time::{Duration, Instant};
 
 /// Producers of each measurement.
 pub(crate) const PRODUCERS: [usize; 3] = [1, 2, 8];
+
+/// Bytes of a small item.
+pub(crate) const SMALL: usize = 12_000;
+
+/// Items before the clock starts.
+const WARM_UP: usize = 128;
 
 /// What producers do with a command, and until when the commander has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,16 +26,16 @@ pub(crate) enum Work {
     Copy,
     /// Put the time of the command to the front of the item.
     Stamp,
-    /// As `Fill`, and after a few commands there are none, and no end.
+    /// As `Fill`, and after a few commands the commander has no other, and no end.
     NoCommand,
-    /// As `Fill`, and after a few items no producer comes back.
+    /// As `Fill`, and after a few items the producers stay away.
     Blocked,
 }
 
 /// "A few".
 pub(crate) const FEW: u64 = 8;
 
-/// Whoever is away in this process comes back.
+/// Set when the commander or producer that is away in this process is to come back.
 static COME_BACK: AtomicBool = AtomicBool::new(false);
 
 impl Work {
@@ -121,22 +126,18 @@ impl Producer for Making {
     }
 }
 
-/// Items that came within `duration`, checked by `check`, after as many as are in flight came twice.
+/// Items a second within `duration`, each checked by `check`.
 pub(crate) fn rate(
     mut items: Items,
-    warm_up: usize,
     duration: Duration,
-    mut check: impl FnMut(u64, &[u8]) -> bool,
-) -> Result<Figures, String> {
+    check: impl Fn(u64, &[u8]) -> bool,
+) -> Result<f64, String> {
     let mut next = || -> Result<(), String> {
         let item = items.next().ok_or("the items ended")?.map_err(|error| error.to_string())?;
-        if check(item.number(), item.array(0)) {
-            Ok(())
-        } else {
-            Err(format!("item {} is another than was made", item.number()))
-        }
+        let is_right = check(item.number(), item.array(0));
+        if is_right { Ok(()) } else { Err(format!("item {} is not what was made", item.number())) }
     };
-    for _ in 0..2 * warm_up {
+    for _ in 0..WARM_UP {
         next()?;
     }
     let (start, mut count) = (Instant::now(), 0_u64);
@@ -146,5 +147,5 @@ pub(crate) fn rate(
     }
     let rate = count as f64 / start.elapsed().as_secs_f64();
     Work::stop(items)?;
-    Ok(Figures::main(rate))
+    Ok(rate)
 }

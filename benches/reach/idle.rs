@@ -1,10 +1,9 @@
-//! Rows: what waiting costs a reader to whom nobody writes.
+//! Rows: what waiting costs a reader for which no message comes.
 
-use crate::part::Part;
-use crate::place::SharedRing;
+use crate::text;
+use harness::child::{die_with_parent, other_end_of};
 use harness::peer::Peers;
-use harness::table::Session;
-use harness::table::{Finding, Row};
+use harness::table::{Finding, Row, Session};
 use harness::usage::{Usage, Who};
 use seqring::{Config, Delivery, Ring, Start, Writer};
 use std::process::Stdio;
@@ -27,30 +26,35 @@ pub(crate) fn rows() -> [Row; 2] {
     ]
 }
 
-fn row(name: &'static str, peers: Peers, who: &str) -> Row {
-    let what =
-        format!("one read that waits 10 s for its message (--quick: 2 s), in {who}; lossy, default waiting");
+fn row(name: &'static str, peers: Peers, reader: &str) -> Row {
+    let what = format!(
+        "one read that waits 10 s for its message (--quick: 2 s), in {reader}; lossy, default waiting"
+    );
     let required =
         format!("< {SWITCHES} voluntary context switches in 10 s, CPU time below one tick ({TICK:?})");
-    Row::new(name, what, required, move |session| measure(session, peers))
+    Row::new(name, what, required, move |session| measure(session, name, peers)).with_other_end(report)
 }
 
-fn measure(session: &Session, peers: Peers) -> Result<Finding, String> {
-    let shared = SharedRing::create(peers, &Config::new(64, BYTES).delivery(Delivery::Lossy))?;
-    let mut writer = shared.ring.writer().map_err(|error| error.to_string())?;
+fn measure(session: &Session, row: &str, peers: Peers) -> Result<Finding, String> {
+    let config = Config::new(64, BYTES).delivery(Delivery::Lossy);
     let wait = session.effort.idle;
     let cost = match peers {
-        Peers::Threads => thread::scope(|scope| {
-            let reader = scope.spawn(|| cost_of_a_read(&shared.ring));
-            write_after(&shared.ring, &mut writer, wait)?;
-            reader.join().map_err(|_| "the reader panicked")?
-        }),
+        Peers::Threads => {
+            let ring = Ring::heap(&config).map_err(text)?;
+            let mut writer = ring.writer().map_err(text)?;
+            thread::scope(|scope| {
+                let reader = scope.spawn(|| cost_of_a_read(&ring));
+                write_after(&ring, &mut writer, wait)?;
+                reader.join().map_err(|_| "the reader panicked")?
+            })
+        }
         Peers::Processes => {
-            let mut command = Part::Idle.command()?;
-            command.args(&shared.name).stdout(Stdio::piped());
-            let child = command.spawn().map_err(|error| error.to_string())?;
-            write_after(&shared.ring, &mut writer, wait)?;
-            let output = child.wait_with_output().map_err(|error| error.to_string())?;
+            let name = format!("reach-idle-{}", std::process::id());
+            let ring = Ring::create(&name, &config).map_err(text)?;
+            let mut writer = ring.writer().map_err(text)?;
+            let child = other_end_of(row)?.arg(name).stdout(Stdio::piped()).spawn().map_err(text)?;
+            write_after(&ring, &mut writer, wait)?;
+            let output = child.wait_with_output().map_err(text)?;
             parse(&String::from_utf8_lossy(&output.stdout))
         }
     }?;
@@ -80,14 +84,14 @@ fn write_after(ring: &Ring, writer: &mut Writer, wait: Duration) -> Result<(), S
         return Err("no reader came".into());
     }
     thread::sleep(wait);
-    writer.try_write(&[7; BYTES]).map(drop).map_err(|error| error.to_string())
+    writer.try_write(&[7; BYTES]).map(drop).map_err(text)
 }
 
 fn cost_of_a_read(ring: &Ring) -> Result<Cost, String> {
-    let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
+    let mut reader = ring.reader(Start::Next).map_err(text)?;
     let mut out = [0; BYTES];
     let before = Usage::of(Who::Thread);
-    reader.read(&mut out).map_err(|error| error.to_string())?;
+    reader.read(&mut out).map_err(text)?;
     let used = Usage::of(Who::Thread).since(&before);
     if out == [7; BYTES] {
         Ok(Cost { switches: used.voluntary_switches, cpu: used.cpu() })
@@ -96,17 +100,19 @@ fn cost_of_a_read(ring: &Ring) -> Result<Cost, String> {
     }
 }
 
-/// The reading process: says on standard output what its read cost.
-pub(crate) fn report(ring: &Ring) -> Result<(), String> {
-    let Cost { switches, cpu } = cost_of_a_read(ring)?;
+/// The reading process: prints what its read cost.
+fn report(arguments: &[String]) -> Result<(), String> {
+    let [ring] = arguments else { return Err("the name of a ring".into()) };
+    die_with_parent()?;
+    let Cost { switches, cpu } = cost_of_a_read(&Ring::open(ring).map_err(text)?)?;
     println!("{switches} {}", cpu.as_nanos());
     Ok(())
 }
 
-fn parse(said: &str) -> Result<Cost, String> {
-    let numbers: Result<Vec<u64>, _> = said.split_whitespace().map(str::parse).collect();
+fn parse(printed: &str) -> Result<Cost, String> {
+    let numbers: Result<Vec<u64>, _> = printed.split_whitespace().map(str::parse).collect();
     match numbers.as_deref() {
         Ok(&[switches, nanos]) => Ok(Cost { switches, cpu: Duration::from_nanos(nanos) }),
-        _ => Err(format!("the reading process said {said:?}")),
+        _ => Err(format!("the reading process printed {printed:?}")),
     }
 }

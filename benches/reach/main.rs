@@ -2,72 +2,45 @@
 //!
 //! ```text
 //! cargo build --release --workspace && cargo bench --bench reach
-//! cargo bench --bench reach -- --quick threads     # rows whose names contain "threads", as a trial
-//! cargo bench --bench reach -- --json > runs.jsonl # every repetition; the table goes to standard error
+//! cargo bench --bench reach -- --quick threads  # rows whose names contain "threads", as a trial
+//! cargo bench --bench reach -- --json           # every repetition; the table goes to standard error
 //! ```
-//! A row says *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each case. Contestants
-//! and floors run in turn, in the same rounds, and only rounds of one class of cache-line round trip are
-//! compared (`harness::repeat`). Every repetition also checks what it received.
+//! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each
+//! case. Contestants and floors run in turn, in the same rounds, and only rounds of one class of
+//! cache-line round trip are compared (`harness::repeat`). Every repetition also checks what it
+//! received.
 
-mod audience;
-mod crowd;
 mod idle;
-mod large;
+mod many_readers;
 mod memory;
-mod options;
-mod part;
-mod place;
+mod perf;
 mod recovery;
+mod round_trips;
+mod scaling;
 mod scenarios;
-mod stream;
 mod streams;
-mod tool;
-mod trips;
-mod wait;
-mod wakes;
+mod wakeups;
 mod zero_copy;
 
-use harness::table::{self, Options, Row};
-use options::Task;
+use harness::table::{self, Row};
+use std::fmt;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 fn main() -> ExitCode {
-    let done = match options::parse(std::env::args().skip(1)) {
-        Ok(Task::Measure(options)) => measure(&options),
-        Ok(Task::Play(part, arguments)) => part.play_here(&arguments),
-        Ok(Task::Nothing) => Ok(()),
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("reach: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = scenarios::rows().collect();
-    rows.extend(large::rows());
-    rows.extend(streams::rows());
-    rows.extend(trips::rows());
+    rows.extend(streams::between_processes());
+    rows.extend(streams::between_threads());
+    rows.extend(round_trips::rows());
     rows.push(zero_copy::row());
-    rows.extend(audience::rows());
-    rows.extend(crowd::rows());
-    rows.push(wakes::row());
+    rows.extend(many_readers::rows());
+    rows.extend(scaling::rows());
+    rows.push(wakeups::row());
     rows.extend(idle::rows());
     rows.extend(recovery::rows());
     rows.push(memory::row());
-    rows
+    table::bench_main(rows)
 }
 
-fn measure(options: &Options) -> Result<(), String> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Relaxed: a request, orders nothing.
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| error.to_string())?;
-    table::print(rows(), options, stop)
+fn text(error: impl fmt::Display) -> String {
+    error.to_string()
 }

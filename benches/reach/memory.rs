@@ -1,10 +1,11 @@
 //! Row: the memory that a ring takes, against its bound. Nothing is timed.
 
+use crate::text;
 use harness::table::{Finding, Row};
 use seqring::{Config, Ring, SlotClass};
 use std::os::unix::fs::MetadataExt;
 
-/// In which the system counts what it set apart.
+/// The unit in which the system counts what it set apart.
 const BLOCK: usize = 512;
 
 pub(crate) fn row() -> Row {
@@ -24,9 +25,9 @@ fn measure() -> Result<Finding, String> {
         // A combination that cannot be (1 MiB inline) is an error by design.
         let name = format!("reach-memory-{}", std::process::id());
         let Ok(ring) = Ring::create(&name, &config.0) else { continue };
-        let _writer = ring.writer().map_err(|error| error.to_string())?;
+        let _writer = ring.writer().map_err(text)?;
         let path = ring.path().ok_or("a named ring without a path")?;
-        let blocks = std::fs::metadata(path).map_err(|error| error.to_string())?.blocks();
+        let blocks = std::fs::metadata(path).map_err(text)?.blocks();
         let (bytes, bound) = (blocks as usize * BLOCK, config.bound());
         let share = bytes as f64 / bound as f64;
         count += 1;
@@ -38,7 +39,7 @@ fn measure() -> Result<Finding, String> {
     Ok(Finding::new(fullest.0 <= 1.0, measured))
 }
 
-/// A configuration, with the name of its class and its participants, which it does not tell.
+/// A configuration, its description, and its participants, which it has no getter for.
 struct Case(Config, String, usize);
 
 impl Case {

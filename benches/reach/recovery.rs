@@ -1,27 +1,28 @@
-//! Rows: how soon whoever waits for a process goes on when that process is killed, and what waiting costs until then.
+//! Rows: how soon a process goes on when the process that it waits for is killed, and what waiting
+//! costs until then.
 //!
-//! A victim, a process of its own, gets into the survivor's way and is killed while the survivor waits in one call. What is
-//! counted is the time from just before the kill to the call's return: the kernel's clearing up after the victim, the rest
-//! of the survivor's sleep, and its recovery. The kills are spread over twice the longest sleep, so that they meet it at
-//! every phase. Another series kills first and then tries without waiting: that is the recovery alone.
+//! A victim, a process of its own, gets into the survivor's way and is killed while the survivor
+//! waits in one call. What is counted is the time from just before the kill to the call's return:
+//! the kernel's clearing up after the victim, the rest of the survivor's sleep, and its recovery.
+//! The kills are spread over twice the longest sleep, so that they meet it at every phase. Another
+//! series kills first and then tries without waiting: that is the recovery alone.
 //!
-//! Not here: a writer that finds a queue full. Any taker makes room for it, so no one process is in its way.
+//! Not here: a writer that finds a queue full. Any taker makes room for it, so no single process is
+//! in its way.
 
 mod survivor;
 mod victim;
 
-pub(crate) use victim::Victim;
-
-use crate::place::SharedRing;
+use crate::text;
 use harness::clock::Moment;
 use harness::latency::{Latencies, Quantiles};
-use harness::peer::Peers;
 use harness::table::{Finding, Row, Session};
 use harness::usage::{Usage, Who};
-use seqring::{Config, Delivery, SlotClass, Writers};
+use seqring::{Config, Delivery, Ring, SlotClass, Writers};
 use std::thread;
 use std::time::Duration;
-use survivor::{Adopting, Blocked, Observing, Reading, Survivor, Taking};
+use survivor::Survivor;
+use victim::Victim;
 
 const BYTES: usize = 64;
 const SLOTS: usize = 4;
@@ -34,17 +35,17 @@ const MOST_CPU: f64 = 0.01;
 const SETTLED: Duration = Duration::from_millis(5);
 /// Kills are spread over so long: twice the longest sleep between processes.
 const SPREAD: Duration = Duration::from_millis(80);
-/// Whoever waits has looked after the others once; it does so again after this.
-const UNTIL_NEXT_LOOK: Duration = Duration::from_millis(25);
+/// A survivor that waits has checked the other processes once; it does so again after this.
+const UNTIL_NEXT_CHECK: Duration = Duration::from_millis(25);
 
-/// Who waits for whom, in which ring.
+/// Which process waits for which, in which ring.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
     what: &'static str,
     config: fn() -> Config,
     victim: Victim,
-    survivor: fn(&SharedRing) -> Result<Box<dyn Survivor>, String>,
+    survivor: fn(&Ring, &str) -> Result<Survivor, String>,
 }
 
 const CASES: [Case; 8] = [
@@ -53,56 +54,56 @@ const CASES: [Case; 8] = [
         what: "the writer of a full gated ring, behind a reader that is killed",
         config: || gated().slot_class(SlotClass::Lines),
         victim: Victim::Reader,
-        survivor: |shared| Blocked::join(&shared.ring),
+        survivor: Survivor::blocked,
     },
     Case {
         name: "recovery-view",
         what: "the writer of a full gated ring, behind a reader that is killed with a view",
         config: || gated().slot_class(SlotClass::Arena),
         victim: Victim::Viewer,
-        survivor: |shared| Blocked::join(&shared.ring),
+        survivor: Survivor::blocked,
     },
     Case {
         name: "recovery-many",
         what: "one of many writers of a full gated ring, behind a reader that is killed",
         config: || gated().writers(Writers::Many),
         victim: Victim::Reader,
-        survivor: |shared| Blocked::join(&shared.ring),
+        survivor: Survivor::blocked,
     },
     Case {
         name: "recovery-reader",
         what: "a reader, when the writer is killed",
         config: || lossy().slot_class(SlotClass::Packed),
         victim: Victim::Writer,
-        survivor: |shared| Reading::join(&shared.ring),
+        survivor: Survivor::reading,
     },
     Case {
         name: "recovery-reader-many",
         what: "a reader of a ring for many writers, when the last of them is killed",
         config: || gated().writers(Writers::Many),
         victim: Victim::Writer,
-        survivor: |shared| Reading::join(&shared.ring),
+        survivor: Survivor::reading,
     },
     Case {
         name: "recovery-taker",
         what: "a taker, when the last writer is killed",
         config: queue,
         victim: Victim::Writer,
-        survivor: |shared| Taking::join(&shared.ring),
+        survivor: Survivor::taking,
     },
     Case {
         name: "recovery-message",
         what: "a taker, when another one is killed with a message in hand: it gets that message",
         config: queue,
         victim: Victim::Taker,
-        survivor: |shared| Adopting::join(&shared.ring),
+        survivor: Survivor::adopting,
     },
     Case {
         name: "recovery-observer",
         what: "an observer, when the writer is killed",
         config: || lossy().observers(true),
         victim: Victim::Writer,
-        survivor: |shared| Observing::open(shared.name.as_deref().unwrap_or_default()),
+        survivor: Survivor::observing,
     },
 ];
 
@@ -127,24 +128,25 @@ pub(crate) fn rows() -> impl Iterator<Item = Row> {
             100.0 * MOST_CPU
         );
         Row::new(case.name, what, required, move |session| case.measure(session))
+            .with_other_end(move |arguments| case.victim.stay(arguments))
     })
 }
 
 impl Case {
     fn measure(self, session: &Session) -> Result<Finding, String> {
-        let shared = SharedRing::create(Peers::Processes, &(self.config)())?;
-        let name = shared.name.as_deref().ok_or("it has a name")?;
-        let mut survivor = (self.survivor)(&shared)?;
+        let name = format!("reach-{}-{}", self.name, std::process::id());
+        let ring = Ring::create(&name, &(self.config)()).map_err(text)?;
+        let mut survivor = (self.survivor)(&ring, &name)?;
         let (mut waits, mut tries) = (Latencies::new(), Latencies::new());
         let (mut waited, mut cpu) = (Duration::ZERO, Duration::ZERO);
         for kill in 0..session.effort.kills {
             if session.is_stopped() {
                 return Err("interrupted".into());
             }
-            let wait = self.kill_while_it_waits(&mut *survivor, name, phase(kill))?;
+            let wait = self.kill_while_it_waits(&mut survivor, &name, phase(kill))?;
             waits.record(nanos(wait.recovered));
-            (waited, cpu) = (waited + wait.waited, cpu + wait.cpu);
-            tries.record(nanos(self.try_after_a_kill(&mut *survivor, name)?));
+            (waited, cpu) = (waited + wait.in_all, cpu + wait.cpu);
+            tries.record(nanos(self.try_after_a_kill(&mut survivor, &name)?));
         }
         let quantiles = |latencies: &Latencies| latencies.quantiles().ok_or("nothing was killed");
         let (waits, tries) = (quantiles(&waits)?, quantiles(&tries)?);
@@ -164,12 +166,12 @@ impl Case {
     /// The survivor waits for a victim, which is killed so long after.
     fn kill_while_it_waits(
         self,
-        survivor: &mut dyn Survivor,
+        survivor: &mut Survivor,
         ring: &str,
         after: Duration,
-    ) -> Result<Wait, String> {
+    ) -> Result<Waited, String> {
         survivor.welcome()?;
-        let mut victim = self.victim.start(ring)?;
+        let mut victim = Victim::start(self.name, ring)?;
         survivor.approach()?;
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
@@ -180,22 +182,23 @@ impl Case {
             });
             thread::sleep(after);
             let killed = Moment::now();
-            victim.kill().and_then(|()| victim.wait()).map_err(|error| error.to_string())?;
+            victim.kill().and_then(|()| victim.wait()).map_err(text)?;
             let (begin, end, cpu) = waiting.join().map_err(|_| "the survivor panicked")??;
             if end < killed {
                 return Err("it went on before the victim was killed".into());
             }
-            Ok(Wait { recovered: end.since(killed), waited: end.since(begin), cpu })
+            Ok(Waited { recovered: end.since(killed), in_all: end.since(begin), cpu })
         })
     }
 
-    /// How long the survivor tries to go on when a victim is dead, and it has not looked after others lately.
-    fn try_after_a_kill(self, survivor: &mut dyn Survivor, ring: &str) -> Result<Duration, String> {
+    /// How long the survivor tries to go on when a victim is dead, and it has not checked the
+    /// others lately.
+    fn try_after_a_kill(self, survivor: &mut Survivor, ring: &str) -> Result<Duration, String> {
         survivor.welcome()?;
-        let mut victim = self.victim.start(ring)?;
+        let mut victim = Victim::start(self.name, ring)?;
         survivor.approach()?;
-        victim.kill().and_then(|()| victim.wait()).map_err(|error| error.to_string())?;
-        thread::sleep(UNTIL_NEXT_LOOK);
+        victim.kill().and_then(|()| victim.wait()).map_err(text)?;
+        thread::sleep(UNTIL_NEXT_CHECK);
         let begin = Moment::now();
         while !survivor.attempt()? {
             if begin.elapsed() > survivor::NEVER {
@@ -206,17 +209,18 @@ impl Case {
     }
 }
 
-/// One kill of somebody who was waited for.
-struct Wait {
+/// One kill of a process that the survivor waits for.
+struct Waited {
     /// From the kill to the survivor's going on.
     recovered: Duration,
-    /// In all.
-    waited: Duration,
-    /// Of the survivor's thread, meanwhile.
+    /// From the start of the wait.
+    in_all: Duration,
+    /// CPU time of the survivor's thread meanwhile.
     cpu: Duration,
 }
 
-/// How long after the survivor began to wait a kill comes: by the golden ratio, so that few kills are spread evenly, too.
+/// How long after the survivor began to wait a kill comes: by the golden ratio, so that few kills
+/// are spread evenly, too.
 fn phase(kill: usize) -> Duration {
     SETTLED + SPREAD.mul_f64((kill as f64 * 0.618_033_988_75).fract())
 }

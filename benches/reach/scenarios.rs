@@ -1,15 +1,10 @@
 //! Rows: the five scenarios of the package `ringbuffer`, by the command itself.
-//!
-//! `seqring perf` is another package's program, so it must be built before: it is looked for where `cargo build
-//! --release` puts it, beside this program's directory.
 
+use crate::perf;
 use harness::repeat::{Contestant, Standing};
 use harness::spread::Spread;
-use harness::table::{Figures, Session};
-use harness::table::{Finding, Row};
+use harness::table::{Figures, Finding, Row, Session};
 use serde_json::Value;
-use std::path::PathBuf;
-use std::process::Command;
 
 /// How far the rate may be from its target.
 const TOLERANCE_PERCENT: f64 = 1.5;
@@ -18,22 +13,22 @@ const NAMES: [&str; 5] = ["scenario-1", "scenario-2", "scenario-3", "scenario-4"
 
 pub(crate) fn rows() -> impl Iterator<Item = Row> {
     (1..).zip(NAMES).map(|(number, name)| {
-        let (delivery, ends) = delivery(number);
-        let what = format!(
-            "seqring perf --scenario {number} --delivery {delivery}: processes, /dev/shm, not pinned"
-        );
+        let is_lossy = number == 5;
+        let (delivery, ends) = if is_lossy {
+            ("lossy", "losses exact, nothing torn")
+        } else {
+            ("gated", "none refused, none lost")
+        };
+        let arguments = format!("--scenario {number} --delivery {delivery}");
+        let what = format!("seqring perf {arguments}: processes, /dev/shm, not pinned");
         let required = format!("each run within {TOLERANCE_PERCENT} % of the target rate, {ends}");
-        Row::new(name, what, required, move |session| measure(session, number, name))
+        Row::new(name, what, required, move |session| measure(session, name, &arguments, is_lossy))
     })
 }
 
-fn delivery(number: u8) -> (&'static str, &'static str) {
-    if number == 5 { ("lossy", "losses exact, nothing torn") } else { ("gated", "none refused, none lost") }
-}
-
-fn measure(session: &Session, number: u8, name: &str) -> Result<Finding, String> {
-    let program = program()?;
-    let contestant = Contestant::new(name, || run(&program, number, session));
+fn measure(session: &Session, name: &str, arguments: &str, is_lossy: bool) -> Result<Finding, String> {
+    let seconds = if session.effort.enough == 1 { "1" } else { "3" };
+    let contestant = Contestant::new(name, || run(&format!("{arguments} --duration-seconds {seconds}")));
     let record = session.repeat(name, "% of the target rate", contestant)?;
     let (mut runs, mut disturbed) = (Vec::new(), 0);
     for run in &record.runs {
@@ -43,44 +38,24 @@ fn measure(session: &Session, number: u8, name: &str) -> Result<Finding, String>
         }
         disturbed += usize::from(run.standing() == Standing::Disturbed);
     }
-    let spread = |figure: fn(&Figures) -> f64| Spread::of(runs.iter().map(|run| figure(run)).collect());
-    let rate = spread(|run| run.main).ok_or("stopped on request")?;
-    let (refused, lost) = (spread(|run| run.also("refused")), spread(|run| run.also("lost")));
-    let of = |all: Option<Spread>| all.map_or(f64::NAN, |all| all.max);
-    let (refused, lost) = (of(refused), of(lost));
+    let rate = Spread::of(runs.iter().map(|run| run.main).collect()).ok_or("stopped on request")?;
+    let most = |name| runs.iter().map(|run| run.also(name)).fold(0.0, f64::max);
+    let (refused, lost) = (most("refused"), most("lost"));
     let is_near = |rate: &f64| (rate - 100.0).abs() <= TOLERANCE_PERCENT;
-    let is_reached = rate.runs.iter().all(is_near) && (number == 5 || refused == 0.0);
+    let is_reached = rate.runs.iter().all(is_near) && (is_lossy || refused == 0.0);
     let measured = format!(
         "{rate} % of the target rate, at most {refused} refused and {lost} lost in a run; {disturbed} of {} runs \
          disturbed by others",
         runs.len()
     );
-    // A target that is met beside others is met; one that is missed beside them says nothing of the ring.
+    // A target that is met beside other programs is met; one that is missed beside them is no
+    // evidence against the ring.
     if is_reached || disturbed == 0 { Ok(Finding::new(is_reached, measured)) } else { Err(measured) }
 }
 
-/// `target/release/seqring`, seen from `target/release/deps/reach-…`.
-pub(crate) fn program() -> Result<PathBuf, String> {
-    let here = std::env::current_exe().map_err(|error| error.to_string())?;
-    let program = here.parent().and_then(|deps| deps.parent()).map(|release| release.join("seqring"));
-    program
-        .filter(|program| program.exists())
-        .ok_or_else(|| "build the command first: cargo build --release --workspace".into())
-}
-
-/// One run of the command: percent of the target rate. It fails if the command says that anything is wrong.
-fn run(program: &PathBuf, number: u8, session: &Session) -> Result<Figures, String> {
-    let number = number.to_string();
-    let seconds = if session.effort.enough == 1 { "1" } else { "3" };
-    let mut command = Command::new(program);
-    command.args(["perf", "--json", "--scenario", &number, "--duration-seconds", seconds]);
-    command.args(["--delivery", delivery(number.parse().expect("it was a number")).0]);
-    let output = command.output().map_err(|error| error.to_string())?;
-    let record: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("{error}; it said: {}", String::from_utf8_lossy(&output.stderr)))?;
-    if !output.status.success() || record["ok"] != true {
-        return Err(format!("{}: {}", output.status, record["failures"]));
-    }
+/// One run of the command: percent of the target rate.
+fn run(arguments: &str) -> Result<Figures, String> {
+    let record = perf::run(arguments)?;
     let writer = &record["writers"][0];
     let readers = record["readers"].as_array().ok_or("no readers in the record")?;
     let number = |value: &Value| value.as_f64().ok_or_else(|| format!("not a number: {value}"));

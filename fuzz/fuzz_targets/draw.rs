@@ -1,10 +1,10 @@
-//! Rings and histories out of the fuzzer's bytes.
+//! Rings and histories from the fuzzer's bytes.
 //!
-//! The strategies of `tests/reference_model` draw from a generator, of which no byte means anything to a fuzzer; here each
-//! of its bytes decides one thing.
+//! The strategies of `tests/reference_model` draw from a random generator, whose bytes a fuzzer
+//! cannot use. Here each byte decides one choice.
 
 use crate::common::{CLASSES, DELIVERIES};
-use crate::operations::{Call, From, Len, Look, Op, Options, Shape};
+use crate::operations::{Call, From, Len, Op, Options, ReadForm, Shape};
 use arbitrary::{Result, Unstructured};
 use seqring::{Delivery, SlotClass, Writers};
 
@@ -33,7 +33,8 @@ pub(crate) fn shape(source: Source<'_, '_>) -> Result<Shape> {
     })
 }
 
-/// What is done until the bytes end; `depth` deep inside views, claims and messages that are held.
+/// Operations until the bytes end, at nesting depth `depth` of held views, claims and taken
+/// messages.
 pub(crate) fn history(source: Source<'_, '_>, depth: usize) -> Result<Vec<Op>> {
     let mut history = Vec::new();
     let most = if depth == 0 { 200 } else { 6 };
@@ -46,7 +47,7 @@ pub(crate) fn history(source: Source<'_, '_>, depth: usize) -> Result<Vec<Op>> {
 fn op(source: Source<'_, '_>, depth: usize) -> Result<Op> {
     Ok(match source.int_in_range(0..=15)? {
         0..4 => Op::Write {
-            writer: who(source)?,
+            writer: index(source)?,
             count: count(source)?,
             call: call(source)?,
             len: len(source)?,
@@ -54,7 +55,7 @@ fn op(source: Source<'_, '_>, depth: usize) -> Result<Op> {
             meta: if source.arbitrary()? { Some(len(source)?) } else { None },
         },
         4 => Op::Claim {
-            writer: who(source)?,
+            writer: index(source)?,
             len: len(source)?,
             call: call(source)?,
             keep: source.int_in_range(0..=1000)?,
@@ -62,28 +63,30 @@ fn op(source: Source<'_, '_>, depth: usize) -> Result<Op> {
             publish: source.arbitrary()?,
             meanwhile: meanwhile(source, depth)?,
         },
-        5..9 => Op::Read { reader: who(source)?, count: 1, call: call(source)?, look: look(source, depth)? },
+        5..9 => {
+            Op::Read { reader: index(source)?, count: 1, call: call(source)?, form: form(source, depth)? }
+        }
         9..11 => Op::Take {
-            taker: who(source)?,
+            taker: index(source)?,
             count: count(source)?,
             call: call(source)?,
             meanwhile: meanwhile(source, depth)?,
         },
         11 => Op::Join { from: from(source)? },
-        12 if source.arbitrary()? => Op::Leave { reader: who(source)? },
-        12 => Op::TakerLeaves { taker: who(source)? },
+        12 if source.arbitrary()? => Op::Leave { reader: index(source)? },
+        12 => Op::TakerLeaves { taker: index(source)? },
         13 => Op::TakerJoins,
         14 => Op::WriterJoins,
         _ => match source.int_in_range(0..=9)? {
             0 => Op::Close,
             1..3 => Op::Skip,
-            3..5 => Op::SkipToNewest { reader: who(source)? },
-            _ => Op::WriterLeaves { writer: who(source)? },
+            3..5 => Op::SkipToNewest { reader: index(source)? },
+            _ => Op::WriterLeaves { writer: index(source)? },
         },
     })
 }
 
-fn who(source: Source<'_, '_>) -> Result<usize> {
+fn index(source: Source<'_, '_>) -> Result<usize> {
     source.int_in_range(0..=3)
 }
 
@@ -108,12 +111,12 @@ fn from(source: Source<'_, '_>) -> Result<From> {
     })
 }
 
-fn look(source: Source<'_, '_>, depth: usize) -> Result<Look> {
+fn form(source: Source<'_, '_>, depth: usize) -> Result<ReadForm> {
     Ok(match source.int_in_range(0..=5)? {
-        0..3 => Look::Copy(len(source)?),
-        3 => Look::Closure,
-        4 => Look::Iterate,
-        _ => Look::View(meanwhile(source, depth)?),
+        0..3 => ReadForm::Copy(len(source)?),
+        3 => ReadForm::Closure,
+        4 => ReadForm::Iterate,
+        _ => ReadForm::View(meanwhile(source, depth)?),
     })
 }
 

@@ -1,5 +1,5 @@
-//! Operation sequences on any kind of ring, call by call, against the reference model that `tests/reference_model`
-//! compares with at random: here coverage guides the choice.
+//! Histories of operations against the reference model of `tests/reference_model`: here coverage
+//! guides the choice.
 #![no_main]
 
 #[path = "../../tests/reference_model/batches.rs"]
@@ -12,7 +12,7 @@ mod driver;
 #[path = "../../tests/reference_model/model.rs"]
 mod model;
 #[path = "../../tests/reference_model/operations.rs"]
-#[allow(dead_code, reason = "`draw` stands for the strategies")]
+#[allow(dead_code, reason = "`draw` replaces the strategies")]
 mod operations;
 #[path = "../../tests/reference_model/reading.rs"]
 mod reading;

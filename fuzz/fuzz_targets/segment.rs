@@ -1,16 +1,16 @@
-//! Arbitrary bytes as a segment: refused, or used like any other; and one that is refused stays as it is.
+//! Arbitrary bytes as a segment: they are refused and not changed, or are a usable ring.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use seqring::fuzzing::attach;
 use seqring::{Observer, Ring, RingError, Segment, Start};
-use seqring_fuzz::{Act, Change, Crowd, Place, Shape};
+use seqring_fuzz::{Act, Change, Place, Shape, Users};
 use std::fs;
 use std::path::PathBuf;
 
 #[derive(arbitrary::Arbitrary, Debug)]
 enum Bytes {
-    /// A ring's, in which some words were changed; `sealed` puts the checksum right afterwards.
+    /// The bytes of a ring with some words changed; `sealed` corrects the checksum afterwards.
     Changed {
         shape: Shape,
         used: Vec<Act>,
@@ -32,11 +32,11 @@ fuzz_target!(|input: Input| {
         Bytes::Any(bytes) => bytes,
         Bytes::Changed { shape, used, changes, sealed, lost } => {
             let (name, path) = name();
-            let ring = Ring::create(&name, &shape.config()).expect("the shapes are good ones");
-            let mut crowd = Crowd::new(ring);
-            crowd.act(&used, &mut || ());
-            let mut bytes = fs::read(&path).expect("it is there");
-            drop(crowd);
+            let ring = Ring::create(&name, &shape.config()).expect("the shapes are valid");
+            let mut users = Users::new(ring);
+            users.act(&used, &mut || ());
+            let mut bytes = fs::read(&path).expect("the file exists");
+            drop(users);
             change(&mut bytes, &changes, sealed);
             bytes.truncate(bytes.len() - usize::from(lost));
             bytes
@@ -46,29 +46,29 @@ fuzz_target!(|input: Input| {
     let in_memory = attach(&bytes);
     assert_eq!(in_file.is_ok(), in_memory.is_ok(), "{in_file:?} and {in_memory:?}");
     if let Ok(ring) = in_memory {
-        Crowd::new(ring).act(&input.acts, &mut || ());
+        Users::new(ring).act(&input.acts, &mut || ());
     }
 });
 
-/// Opens the bytes as a file, and uses the ring if there is one.
+/// Opens the bytes as a file, and uses the ring if they are one.
 fn open(bytes: &[u8], acts: &[Act]) -> Result<(), RingError> {
     let (name, path) = name();
     fs::write(&path, bytes).expect("there is room");
-    look(&name);
+    inspect(&name);
     let opened = Ring::open(&name);
     match &opened {
-        Ok(_) => fs::remove_file(&path).expect("it is there"),
+        Ok(_) => fs::remove_file(&path).expect("the file exists"),
         Err(error) => {
             assert!(matches!(error, RingError::Unusable { .. }), "{error:?}");
-            assert!(fs::read(&path).expect("it is there") == bytes, "a refused file was changed");
-            fs::remove_file(&path).expect("it is there");
+            assert!(fs::read(&path).expect("the file exists") == bytes, "a refused file was changed");
+            fs::remove_file(&path).expect("the file exists");
         }
     }
-    opened.map(|ring| Crowd::new(ring).act(acts, &mut || ()))
+    opened.map(|ring| Users::new(ring).act(acts, &mut || ()))
 }
 
-/// Looks at the bytes through a mapping that cannot be written to.
-fn look(name: &str) {
+/// Reads the bytes through a read-only mapping.
+fn inspect(name: &str) {
     let _ = Segment::inspect(name).map(|segment| segment.stats());
     let Ok(mut observer) = Observer::open(name, Start::Oldest) else { return };
     for _ in 0..8 {

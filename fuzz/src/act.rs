@@ -1,11 +1,12 @@
-//! What users of a ring do, call by call. Whether a call succeeds does not matter here; that it returns does, and that
-//! what it returns keeps to the ring's own limits.
+//! Calls of the users of a ring. A call may fail. It must return, and its results must respect the
+//! ring's limits.
 
 use arbitrary::Arbitrary;
 use seqring::{Claim, MessageHeader, Reader, Ring, Start, Taker, Writer};
 use std::time::Duration;
 
-/// One thing done. Of each role there are two participants, named by a bit.
+/// One operation. There are two participants of each role, selected by a bit.
+#[rustfmt::skip]
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Act {
     WriterJoins(bool),
@@ -14,35 +15,16 @@ pub enum Act {
     ReaderLeaves(bool),
     TakerJoins(bool),
     TakerLeaves(bool),
-    Write {
-        who: bool,
-        len: u16,
-        meta: Option<u8>,
-    },
-    Claim {
-        who: bool,
-        len: u16,
-        keep: u16,
-        publish: bool,
-        meanwhile: Vec<Act>,
-    },
-    Read {
-        who: bool,
-        room: u16,
-    },
+    Write { id: bool, len: u16, meta: Option<u8> },
+    Claim { id: bool, len: u16, keep: u16, publish: bool, meanwhile: Vec<Act> },
+    Read { id: bool, room: u16 },
     ReadWith(bool),
-    View {
-        who: bool,
-        meanwhile: Vec<Act>,
-    },
-    Take {
-        who: bool,
-        meanwhile: Vec<Act>,
-    },
-    /// The calls that wait, with no time to do so.
+    View { id: bool, meanwhile: Vec<Act> },
+    Take { id: bool, meanwhile: Vec<Act> },
+    /// The blocking calls, with a timeout of zero.
     Wait(bool),
     Skip,
-    Look,
+    Inspect,
     Close,
 }
 
@@ -54,25 +36,25 @@ pub enum From {
     Sequence(u64),
 }
 
-/// A ring, and those who use it, in so far as they could join.
-pub struct Crowd {
+/// A ring and its participants, those that could register.
+pub struct Users {
     ring: Ring,
     writers: [Option<Writer>; 2],
     readers: [Option<Reader>; 2],
     takers: [Option<Taker>; 2],
 }
 
-/// Held things are held inside others this deep.
+/// The nesting depth of held views, claims and taken messages.
 const DEPTH: usize = 3;
 
-impl Crowd {
+impl Users {
     /// One writer, and a reader or a taker.
     pub fn new(ring: Ring) -> Self {
         let (writer, reader, taker) = (ring.writer().ok(), ring.reader(Start::Next).ok(), ring.taker().ok());
-        Crowd { ring, writers: [writer, None], readers: [reader, None], takers: [taker, None] }
+        Users { ring, writers: [writer, None], readers: [reader, None], takers: [taker, None] }
     }
 
-    /// Does all that, with `each` called before every act.
+    /// Runs the operations, and calls `each` before every one.
     pub fn act(&mut self, acts: &[Act], each: &mut dyn FnMut()) {
         self.act_within(acts, each, 0);
     }
@@ -81,8 +63,8 @@ impl Crowd {
         for act in acts {
             each();
             match act {
-                Act::Claim { who, len, keep, publish, meanwhile } if depth < DEPTH => {
-                    let at = usize::from(*who);
+                Act::Claim { id, len, keep, publish, meanwhile } if depth < DEPTH => {
+                    let at = usize::from(*id);
                     let Some(mut writer) = self.writers[at].take() else { continue };
                     if let Ok(claim) = writer.try_claim((*len).into()) {
                         let claim = filled(claim, *keep);
@@ -93,8 +75,8 @@ impl Crowd {
                     }
                     self.writers[at].get_or_insert(writer);
                 }
-                Act::View { who, meanwhile } if depth < DEPTH => {
-                    let at = usize::from(*who);
+                Act::View { id, meanwhile } if depth < DEPTH => {
+                    let at = usize::from(*id);
                     let Some(mut reader) = self.readers[at].take() else { continue };
                     if let Ok(view) = reader.try_view() {
                         self.assert_fits(view.received().len, view.len(), view.metadata());
@@ -103,8 +85,8 @@ impl Crowd {
                     }
                     self.readers[at].get_or_insert(reader);
                 }
-                Act::Take { who, meanwhile } if depth < DEPTH => {
-                    let at = usize::from(*who);
+                Act::Take { id, meanwhile } if depth < DEPTH => {
+                    let at = usize::from(*id);
                     let Some(mut taker) = self.takers[at].take() else { continue };
                     if let Ok(taken) = taker.try_take() {
                         self.assert_fits(taken.received().len, taken.len(), taken.metadata());
@@ -120,34 +102,34 @@ impl Crowd {
 
     fn act_at_once(&mut self, act: &Act) {
         match act {
-            Act::WriterJoins(who) => come(&mut self.writers, *who, || self.ring.writer().ok()),
-            Act::WriterLeaves(who) => self.writers[usize::from(*who)] = None,
-            Act::ReaderJoins(who, from) => {
-                come(&mut self.readers, *who, || self.ring.reader(from.start()).ok());
+            Act::WriterJoins(id) => register(&mut self.writers, *id, || self.ring.writer().ok()),
+            Act::WriterLeaves(id) => self.writers[usize::from(*id)] = None,
+            Act::ReaderJoins(id, from) => {
+                register(&mut self.readers, *id, || self.ring.reader(from.start()).ok());
             }
-            Act::ReaderLeaves(who) => self.readers[usize::from(*who)] = None,
-            Act::TakerJoins(who) => come(&mut self.takers, *who, || self.ring.taker().ok()),
-            Act::TakerLeaves(who) => self.takers[usize::from(*who)] = None,
-            Act::Write { who, len, meta } => self.write(*who, (*len).into(), meta.map(usize::from)),
-            Act::Read { who, room } => self.read(*who, (*room).into()),
-            Act::ReadWith(who) => {
-                let Some(reader) = &mut self.readers[usize::from(*who)] else { return };
+            Act::ReaderLeaves(id) => self.readers[usize::from(*id)] = None,
+            Act::TakerJoins(id) => register(&mut self.takers, *id, || self.ring.taker().ok()),
+            Act::TakerLeaves(id) => self.takers[usize::from(*id)] = None,
+            Act::Write { id, len, meta } => self.write(*id, (*len).into(), meta.map(usize::from)),
+            Act::Read { id, room } => self.read(*id, (*room).into()),
+            Act::ReadWith(id) => {
+                let Some(reader) = &mut self.readers[usize::from(*id)] else { return };
                 let _ = reader.try_read_with(|racy| {
                     let mut out = vec![0; racy.len()];
                     racy.copy_to_slice(&mut out);
                     (out, (0..racy.len() / 8).map(|word| racy.word(word)[0]).max())
                 });
             }
-            Act::Wait(who) => self.wait(*who),
+            Act::Wait(id) => self.wait(*id),
             Act::Skip => self.ring.skip_readers_to_newest(),
-            Act::Look => self.look(),
+            Act::Inspect => self.inspect(),
             Act::Close => self.ring.close(),
             Act::Claim { .. } | Act::View { .. } | Act::Take { .. } => {} // Too deep.
         }
     }
 
-    fn write(&mut self, who: bool, len: usize, meta: Option<usize>) {
-        let Some(writer) = &mut self.writers[usize::from(who)] else { return };
+    fn write(&mut self, id: bool, len: usize, meta: Option<usize>) {
+        let Some(writer) = &mut self.writers[usize::from(id)] else { return };
         let payload = vec![7; len % 512];
         let metadata = vec![9; meta.unwrap_or(0) % 32];
         let _ = match meta {
@@ -156,17 +138,17 @@ impl Crowd {
         };
     }
 
-    fn read(&mut self, who: bool, room: usize) {
-        let Some(reader) = &mut self.readers[usize::from(who)] else { return };
+    fn read(&mut self, id: bool, room: usize) {
+        let Some(reader) = &mut self.readers[usize::from(id)] else { return };
         let mut out = vec![0; room % 512];
         if let Ok(received) = reader.try_read(&mut out) {
-            let reader = self.readers[usize::from(who)].as_ref().expect("it just read");
+            let reader = self.readers[usize::from(id)].as_ref().expect("it just read");
             self.assert_fits(received.len, received.len.min(out.len()), reader.metadata());
         }
     }
 
-    fn wait(&mut self, who: bool) {
-        let at = usize::from(who);
+    fn wait(&mut self, id: bool) {
+        let at = usize::from(id);
         if let Some(reader) = &mut self.readers[at] {
             let _ = reader.read_timeout(&mut [0; 400], Duration::ZERO);
             let _ = reader.view_timeout(Duration::ZERO).map(|view| view.len());
@@ -180,7 +162,7 @@ impl Crowd {
         }
     }
 
-    fn look(&self) {
+    fn inspect(&self) {
         for one in self.ring.participants() {
             std::hint::black_box((one.lag, one.position, one.missed, one.sleeps, one.pid));
         }
@@ -194,7 +176,7 @@ impl Crowd {
     }
 
     fn assert_fits(&self, claimed: usize, has: usize, metadata: &[u8]) {
-        assert_eq!(claimed, has, "a message has as many bytes as it says");
+        assert_eq!(claimed, has, "a message has another length than reported");
         assert!(has <= self.ring.config().slot_bytes(), "a message is longer than a slot");
         assert!(metadata.len() <= self.ring.config().meta_bytes_max(), "metadata is longer than the ring's");
     }
@@ -211,9 +193,9 @@ impl From {
     }
 }
 
-/// Whoever was there leaves first, so that the entry can be taken again.
-fn come<T>(both: &mut [Option<T>; 2], who: bool, join: impl FnOnce() -> Option<T>) {
-    let one = &mut both[usize::from(who)];
+/// The previous participant leaves first, so that its entry can be reused.
+fn register<T>(both: &mut [Option<T>; 2], id: bool, join: impl FnOnce() -> Option<T>) {
+    let one = &mut both[usize::from(id)];
     *one = None;
     *one = join();
 }

@@ -1,12 +1,13 @@
-//! What the fuzz targets share: rings to make, things to do to them, and a peer that stores what it likes.
+//! Shared parts of the fuzz targets: configurations of rings, operations on them, and a hostile
+//! peer.
 //!
-//! Inputs are plain data, made by `arbitrary` out of the fuzzer's bytes: what libFuzzer finds prints as the ring and the
-//! acts that show it, and runs the same every time.
+//! Inputs are plain data, which `arbitrary` makes from the fuzzer's bytes: a finding prints as a
+//! ring and the operations that show it, and is reproducible.
 
 pub mod act;
 pub mod peer;
 pub mod shape;
 
-pub use act::{Act, Crowd};
+pub use act::{Act, Users};
 pub use peer::{Change, Peer, Place};
 pub use shape::Shape;

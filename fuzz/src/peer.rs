@@ -1,4 +1,4 @@
-//! Whoever has a ring open for writing, and stores what it likes, where it likes, when it likes.
+//! A hostile peer with write access: it stores any value at any place and time.
 
 use arbitrary::Arbitrary;
 use seqring::Ring;
@@ -39,15 +39,15 @@ impl Place {
     }
 }
 
-/// What is done to a word.
+/// A change of a word.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Change {
     Set(u64),
     Small(u8),
     Flip(u8),
-    /// So much more, from that bit on.
+    /// Adds a number, shifted to a bit.
     Add(i8, u8),
-    /// What stands there.
+    /// The value of another word.
     Copy(Place),
 }
 
@@ -71,7 +71,7 @@ impl Change {
     }
 }
 
-/// One change, so many accesses of ours after the one before.
+/// One change, so many accesses of the user after the previous one.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Poke {
     after: u8,
@@ -79,7 +79,7 @@ pub struct Poke {
     change: Change,
 }
 
-/// A peer with a plan, and the count of accesses that it watched.
+/// A peer with a sequence of changes, and the accesses left until the next.
 pub struct Peer {
     ring: Ring,
     plan: std::vec::IntoIter<Poke>,
@@ -93,7 +93,7 @@ impl Peer {
         peer
     }
 
-    /// Before an access of somebody else.
+    /// Runs before each access of the user.
     pub fn turn(&mut self) {
         while let Some((wait, Poke { place, change, .. })) = self.next {
             if wait > 0 {

@@ -1,4 +1,4 @@
-//! A ring to be made: small, of any kind.
+//! The configuration of a small ring of any kind.
 
 use arbitrary::Arbitrary;
 use seqring::{Config, Delivery, SlotClass, Writers};
@@ -19,7 +19,7 @@ enum Broadcast {
     Lossy,
 }
 
-/// What a ring is made to be.
+/// The configuration of a ring.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Shape {
     kind: Kind,
@@ -31,12 +31,12 @@ pub struct Shape {
     observers: bool,
     evicts: bool,
     participants: u8,
-    /// The first message has this number of bits, less a few.
+    /// The first sequence is 2 to the power of this (modulo 61), less 1.
     first_bits: u8,
 }
 
 impl Shape {
-    /// Slots of up to 400 bytes: with more than 256 they are copied by assembly, with fewer by words.
+    /// Slots of up to 400 bytes: lengths above 256 are copied by assembly, others by words.
     pub fn config(&self) -> Config {
         let config = Config::new(1 + usize::from(self.slots % 8), 1 + usize::from(self.slot_bytes % 400))
             .participants(2 + usize::from(self.participants % 5))

@@ -1,19 +1,19 @@
-//! Models of seqring's protocols, and the table of what each ordering is needed for.
+//! Models of seqring's protocols, and the table of the orderings and recovery steps that they need.
 //!
-//! `cargo run --release` here runs every model on the product as it is, then every model once for each ordering
-//! that it covers with that ordering weakened, and one for each step of recovery with that step left out, and prints the
-//! table. It fails if a model fails, if a model runs
-//! fewer executions than its floor (a model that stopped exploring proves nothing), if a weakened ordering or a missing
-//! step kills no model, or if an ordering or a step is covered by none.
+//! `cargo run --release` runs every model on the unchanged product; then each model once per
+//! ordering that it covers, with that ordering weakened; then a model per step of recovery, without
+//! that step; and prints the table. It fails in these cases: a model fails; a model runs fewer
+//! executions than its floor (a model that stopped exploring proves nothing); no model fails
+//! without some ordering or step; an ordering or a step is covered by no model.
 //!
-//! `cargo run --release -- NAME` runs one model; `-- NAME Publish Acquire` runs it with that end weakened, `-- NAME
-//! KeepDeath` without that step, and shows how it dies.
+//! `cargo run --release -- NAME` runs one model. `-- NAME Publish Acquire` runs it with that end
+//! weakened, and `-- NAME RecordDeath` without that step; both show the failure.
 
 mod models;
 mod table;
 
 use models::all;
-use seqring::model::{End, Pair, Mutation, activate, weaken};
+use seqring::model::{End, Mutation, Pair, activate, weaken};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,384 +1,144 @@
-//! The models, each with the orderings that it needs and the least executions that it must explore.
+//! The models, each with the orderings that it needs and the minimum of executions that it must
+//! explore.
 
-mod aside;
 mod assigned;
+mod backpressure;
 mod batch;
-mod end;
-mod gate;
-mod join;
-mod many;
+mod entry_reuse;
+mod messages;
+mod multi_writer;
 mod pin;
 mod queue;
 mod recovery;
-mod rejoin;
+mod registration;
 mod skip;
+mod standby_buffer;
+mod stream_end;
 mod torn;
 mod wake;
 
 pub(crate) use recovery::NEEDED;
 
+use Ends::{Acquire, Both, Release};
 use seqring::model::{End, Pair};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One shape of the product's own functions, run under every interleaving.
+/// A small scenario of the product's own functions, run under every interleaving.
 pub(crate) struct Model {
     pub(crate) name: &'static str,
-    /// Each of these, weakened, must make this model fail.
-    pub(crate) kills: &'static [(Pair, End)],
-    /// At least this many executions, or the model has stopped exploring: 0.8 of what was measured.
+    needs: &'static [Ends],
+    /// At least this many executions, or the model has stopped exploring: 0.8 of a measured number.
     pub(crate) floor: usize,
     /// Explores only schedules with at most this many preemptions; `None` explores all.
     preemptions: Option<usize>,
     body: fn(),
 }
 
-/// All of them.
+/// Ends of an ordering pair. Each of them, weakened, must make the model fail.
+#[derive(Clone, Copy)]
+enum Ends {
+    Both(Pair),
+    Release(Pair),
+    Acquire(Pair),
+}
+
+const fn model(
+    name: &'static str,
+    needs: &'static [Ends],
+    floor: usize,
+    preemptions: Option<usize>,
+    body: fn(),
+) -> Model {
+    Model { name, needs, floor, preemptions, body }
+}
+
+/// All models.
 pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
     MODELS.iter().chain(recovery::MODELS)
 }
 
 const MODELS: &[Model] = &[
-    Model {
-        name: "torn_inline",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Tear, End::Release),
-            (Pair::Tear, End::Acquire),
-        ],
-        floor: 50_967,
-        preemptions: None,
-        body: torn::inline,
-    },
-    Model {
-        name: "torn_ahead",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Tear, End::Release),
-            (Pair::Tear, End::Acquire),
-        ],
-        floor: 72_014,
-        preemptions: Some(3),
-        body: torn::fetched_ahead,
-    },
-    Model {
-        name: "torn_arena",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Tear, End::Release),
-            (Pair::Tear, End::Acquire),
-        ],
-        floor: 110_285,
-        preemptions: None,
-        body: torn::arena,
-    },
-    Model {
-        name: "batch_torn",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Tear, End::Release),
-            (Pair::Tear, End::Acquire),
-        ],
-        floor: 40_022,
-        preemptions: Some(2),
-        body: batch::torn,
-    },
-    Model {
-        name: "batch_skipped",
-        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 13_778,
-        preemptions: Some(2),
-        body: batch::skipped,
-    },
-    Model {
-        name: "batch_acknowledged",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Free, End::Release),
-            (Pair::Free, End::Acquire),
-        ],
-        floor: 268,
-        preemptions: Some(3),
-        body: batch::acknowledged,
-    },
-    Model {
-        name: "batch_rung",
-        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
-        floor: 820,
-        preemptions: None,
-        body: batch::rung,
-    },
-    Model { name: "skip", kills: &[], floor: 65_389, preemptions: Some(4), body: torn::skipped },
-    Model {
-        name: "skip_third",
-        kills: &[(Pair::Floor, End::Release), (Pair::Floor, End::Acquire)],
-        floor: 389,
-        preemptions: None,
-        body: skip::by_a_third_party,
-    },
-    Model { name: "rejoin", kills: &[], floor: 61_470, preemptions: Some(4), body: rejoin::reads },
-    Model { name: "rejoin_view", kills: &[], floor: 199_134, preemptions: Some(3), body: rejoin::views },
-    Model {
-        name: "gate_inline",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Free, End::Release),
-            (Pair::Free, End::Acquire),
-        ],
-        floor: 614,
-        preemptions: None,
-        body: gate::inline,
-    },
-    Model {
-        name: "gate_arena",
-        // Not `Free`: the writer fills the buffer that its last publication displaced, so the reads that must be
-        // over are one message further back than the gate asks, and each of them was followed by the full fence
-        // of the next message's pin. That fence also does what `Publish` acquires. The orderings stay: lossy
-        // arenas need the one, inline slots share the code of the other.
-        kills: &[(Pair::Publish, End::Release)],
-        floor: 702,
-        preemptions: None,
-        body: gate::arena,
-    },
-    Model {
-        name: "join",
-        kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 5_796,
-        preemptions: Some(3),
-        body: join::next,
-    },
-    Model {
-        name: "join_oldest",
-        kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 5_608,
-        preemptions: Some(3),
-        body: join::oldest,
-    },
-    Model {
-        name: "pin",
-        kills: &[(Pair::Pin, End::Release), (Pair::Pin, End::Acquire)],
-        floor: 74_634,
-        preemptions: Some(4),
-        body: pin::view_held_while_skipped,
-    },
-    Model {
-        name: "shown",
-        // Not the acquire end of `Free`: the full fence of the look that follows stands behind it.
-        kills: &[(Pair::Free, End::Release), (Pair::Pin, End::Acquire)],
-        floor: 23_066,
-        preemptions: Some(3),
-        body: aside::shown,
-    },
-    Model { name: "shown_to_heir", kills: &[], floor: 15_512, preemptions: Some(3), body: aside::heir },
-    Model {
-        name: "hot",
-        kills: &[(Pair::Free, End::Release), (Pair::Free, End::Acquire)],
-        floor: 64,
-        preemptions: Some(2),
-        body: aside::hot,
-    },
-    Model {
-        name: "hot_joined",
-        kills: &[
-            (Pair::Free, End::Release),
-            (Pair::Free, End::Acquire),
-            (Pair::Join, End::Release),
-            (Pair::Join, End::Acquire),
-        ],
-        floor: 707,
-        preemptions: Some(2),
-        body: aside::hot_joined,
-    },
-    Model {
-        name: "hot_joined_low",
-        kills: &[],
-        floor: 3_105,
-        preemptions: Some(3),
-        body: aside::hot_joined_low,
-    },
-    Model {
-        name: "wake_reader",
-        kills: &[(Pair::Bell, End::Release), (Pair::Bell, End::Acquire)],
-        floor: 256,
-        preemptions: None,
-        body: wake::reader,
-    },
-    Model {
-        name: "wake_writer",
-        // Not the acquire end: the writer's look at the gate has `Join`'s full fence in the same place.
-        kills: &[(Pair::Bell, End::Release)],
-        floor: 120,
-        preemptions: None,
-        body: wake::writer,
-    },
-    Model {
-        name: "wake_joined",
-        kills: &[(Pair::Bell, End::Release)],
-        floor: 9_024,
-        preemptions: None,
-        body: wake::writer_by_a_joiner,
-    },
-    Model {
-        name: "many_torn",
-        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 11_072,
-        preemptions: Some(3),
-        body: many::torn,
-    },
-    Model {
-        name: "many_handed",
-        // Not Publish: with one slot a look at the gate, a full fence, lies between filling and exchange, and another
-        // between the look at a slot and the filling of the buffer from there. many_below and queue_2x2 have none.
-        kills: &[],
-        floor: 240,
-        preemptions: Some(3),
-        body: many::handed_on,
-    },
-    Model {
-        name: "many_below",
-        // Not the acquire end: a reader pins, with a full fence, before it looks at the bytes.
-        kills: &[(Pair::Publish, End::Release)],
-        floor: 8,
-        preemptions: Some(3),
-        body: many::below_the_limit,
-    },
-    Model {
-        name: "many_gated",
-        kills: &[], // As in many_handed.
-        floor: 399,
-        preemptions: Some(2),
-        body: many::gated,
-    },
-    Model {
-        name: "many_joined",
-        kills: &[(Pair::Join, End::Release), (Pair::Join, End::Acquire)],
-        floor: 14_367,
-        preemptions: Some(2),
-        body: many::joined,
-    },
-    Model { name: "died_armed", kills: &[], floor: 90, preemptions: Some(3), body: many::died_armed },
-    Model {
-        name: "died_exchanged",
-        kills: &[],
-        floor: 164,
-        preemptions: Some(3),
-        body: many::died_exchanged,
-    },
-    Model {
-        name: "died_helped",
-        // Not the release end of `Publish`: the fence before the buffer is filled stands between what was witnessed and
-        // the exchange.
-        kills: &[(Pair::Publish, End::Acquire), (Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 2_023,
-        preemptions: Some(3),
-        body: many::died_helped,
-    },
-    Model { name: "died_owning", kills: &[], floor: 70, preemptions: Some(3), body: many::died_owning },
-    Model {
-        name: "queue",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 48,
-        preemptions: Some(3),
-        body: queue::one_to_one,
-    },
-    Model {
-        name: "queue_2x2",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 254,
-        preemptions: Some(2),
-        body: queue::two_to_two_on_one_slot,
-    },
-    Model {
-        name: "queue_2x2x2",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 237,
-        preemptions: Some(2),
-        body: queue::two_to_two_on_two_slots,
-    },
-    Model {
-        name: "taker_armed",
-        kills: &[],
-        floor: 297,
-        preemptions: Some(2),
-        body: queue::taker_died_armed,
-    },
-    Model {
-        name: "taker_done",
-        kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 389,
-        preemptions: Some(2),
-        body: queue::taker_died_with_it,
-    },
-    Model {
-        name: "taker_owning",
-        kills: &[],
-        floor: 272,
-        preemptions: Some(2),
-        body: queue::taker_died_owning,
-    },
-    Model { name: "adopted_once", kills: &[], floor: 152, preemptions: Some(3), body: queue::adopted_once },
-    Model {
-        name: "found_another",
-        kills: &[],
-        floor: 2_569,
-        preemptions: Some(3),
-        body: queue::found_another,
-    },
-    Model {
-        name: "queue_died",
-        kills: &[(Pair::Next, End::Release), (Pair::Next, End::Acquire)],
-        floor: 249,
-        preemptions: Some(2),
-        body: queue::writer_died,
-    },
-    Model {
-        name: "made_twice",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 188,
-        preemptions: Some(2),
-        body: assigned::made_twice,
-    },
-    Model {
-        name: "out_of_order",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 26,
-        preemptions: Some(2),
-        body: assigned::out_of_order,
-    },
-    Model {
-        name: "assigned_died",
-        kills: &[(Pair::Publish, End::Release), (Pair::Publish, End::Acquire)],
-        floor: 40,
-        preemptions: Some(2),
-        body: assigned::died,
-    },
-    Model {
-        name: "both_leave",
-        kills: &[(Pair::Leave, End::Release)],
-        floor: 596,
-        preemptions: None,
-        body: many::both_leave,
-    },
-    Model {
-        name: "end",
-        // Not the release end: whoever leaves looks behind a full fence whether it was the last.
-        kills: &[(Pair::End, End::Acquire)],
-        floor: 596,
-        preemptions: None,
-        body: end::last_message_before_the_end,
-    },
-    Model {
-        name: "end_closed",
-        kills: &[(Pair::End, End::Release), (Pair::End, End::Acquire)],
-        floor: 1_284,
-        preemptions: None,
-        body: end::last_message_before_closing,
-    },
+    model("torn_inline", &[Both(Pair::Publish), Both(Pair::Tear)], 50_967, None, torn::inline),
+    model("torn_prefetch", &[Both(Pair::Publish), Both(Pair::Tear)], 72_014, Some(3), torn::prefetch),
+    model("torn_arena", &[Both(Pair::Publish), Both(Pair::Tear)], 110_285, None, torn::arena),
+    model("batch_torn", &[Both(Pair::Publish), Both(Pair::Tear)], 40_022, Some(2), batch::torn),
+    model("batch_skipped", &[Both(Pair::Tear)], 13_778, Some(2), batch::skipped),
+    model("batch_acknowledged", &[Both(Pair::Publish), Both(Pair::Free)], 268, Some(3), batch::acknowledged),
+    model("batch_notify", &[Both(Pair::Notify)], 820, None, batch::notify),
+    model("skip", &[], 65_389, Some(4), torn::skipped),
+    model("skip_third_thread", &[Both(Pair::Floor)], 389, None, skip::by_a_third_thread),
+    model("entry_reuse", &[], 61_470, Some(4), entry_reuse::reads),
+    model("entry_reuse_view", &[], 199_134, Some(3), entry_reuse::views),
+    model("gated_inline", &[Both(Pair::Publish), Both(Pair::Free)], 614, None, backpressure::inline),
+    // `gated_arena` does not need `Free`: the writer fills the buffer that its last publication
+    // displaced, so the reads that must have ended are one message further back than backpressure
+    // requires, and each of them was followed by the full fence of the next message's pin. That
+    // fence also has the effect of the acquire end of `Publish`. The orderings stay: lossy arenas
+    // need the one, and inline slots share the code of the other.
+    model("gated_arena", &[Release(Pair::Publish)], 702, None, backpressure::arena),
+    model("register", &[Both(Pair::Join)], 5_796, Some(3), registration::next),
+    model("register_oldest", &[Both(Pair::Join)], 5_608, Some(3), registration::oldest),
+    model("pin", &[Both(Pair::Pin)], 74_634, Some(4), pin::view_held_while_skipped),
+    // Not the acquire end of `Free`: the full fence of the check that follows replaces it.
+    model(
+        "standby",
+        &[Release(Pair::Free), Acquire(Pair::Pin)],
+        23_066,
+        Some(3),
+        standby_buffer::view_of_a_skipped_reader,
+    ),
+    model("standby_successor", &[], 15_512, Some(3), standby_buffer::successor),
+    model("withdraw", &[Both(Pair::Free)], 64, Some(2), standby_buffer::withdraw),
+    model(
+        "withdraw_register",
+        &[Both(Pair::Free), Both(Pair::Join)],
+        707,
+        Some(2),
+        standby_buffer::withdraw_register,
+    ),
+    model("withdraw_register_low", &[], 3_105, Some(3), standby_buffer::withdraw_register_low),
+    model("wake_reader", &[Both(Pair::Notify)], 256, None, wake::reader),
+    // Not the acquire end: the full fence of `Join` before the writer's check of the readers
+    // replaces it.
+    model("wake_writer", &[Release(Pair::Notify)], 120, None, wake::writer),
+    model("wake_by_new_reader", &[Release(Pair::Notify)], 9_024, None, wake::writer_by_a_new_reader),
+    model("multi_torn", &[Both(Pair::Tear)], 11_072, Some(3), multi_writer::torn),
+    // Not `Publish`: with one slot, the full fence of a check of the readers lies between filling
+    // and exchange, and another between the load of a slot's word and the filling of its buffer.
+    // `multi_below_limit` and `queue_2x2` have no such fence.
+    model("multi_handover", &[], 240, Some(3), multi_writer::buffer_handover),
+    // Not the acquire end: a reader pins, with a full fence, before it loads the bytes.
+    model("multi_below_limit", &[Release(Pair::Publish)], 8, Some(3), multi_writer::below_the_limit),
+    model("multi_gated", &[], 399, Some(2), multi_writer::gated), // As for `multi_handover`.
+    model("multi_register", &[Both(Pair::Join)], 14_367, Some(2), multi_writer::register),
+    model("writer_died_intent", &[], 90, Some(3), multi_writer::died_with_intent),
+    model("writer_died_exchanged", &[], 164, Some(3), multi_writer::died_after_exchange),
+    // Not the release end of `Publish`: the fence before the buffer is filled lies between the
+    // confirmation and the exchange.
+    model(
+        "writer_died_helped",
+        &[Acquire(Pair::Publish), Both(Pair::Next)],
+        2_023,
+        Some(3),
+        multi_writer::died_helped,
+    ),
+    model("writer_died_owner", &[], 70, Some(3), multi_writer::died_as_owner),
+    model("queue", &[Both(Pair::Publish)], 48, Some(3), queue::one_to_one),
+    model("queue_2x2", &[Both(Pair::Publish)], 254, Some(2), queue::two_to_two_on_one_slot),
+    model("queue_2x2x2", &[Both(Pair::Publish)], 237, Some(2), queue::two_to_two_on_two_slots),
+    model("taker_died_intent", &[], 297, Some(2), queue::taker_died_with_intent),
+    model("taker_died_exchanged", &[Both(Pair::Next)], 389, Some(2), queue::taker_died_after_exchange),
+    model("taker_died_owner", &[], 272, Some(2), queue::taker_died_as_owner),
+    model("redelivered_once", &[], 152, Some(3), queue::redelivered_once),
+    model("entry_changed_role", &[], 2_569, Some(3), queue::entry_changed_role),
+    model("queue_writer_died", &[Both(Pair::Next)], 249, Some(2), queue::writer_died),
+    model("assigned_twice", &[Both(Pair::Publish)], 188, Some(2), assigned::published_twice),
+    model("assigned_order", &[Both(Pair::Publish)], 26, Some(2), assigned::out_of_order),
+    model("assigned_writer_died", &[Both(Pair::Publish)], 40, Some(2), assigned::writer_died),
+    model("both_leave", &[Release(Pair::Leave)], 596, None, multi_writer::both_leave),
+    // Not the release end: a leaving writer checks behind a full fence whether it was the last.
+    model("end", &[Acquire(Pair::End)], 596, None, stream_end::last_message_before_the_end),
+    model("end_closed", &[Both(Pair::End)], 1_284, None, stream_end::last_message_before_closing),
 ];
 
 impl Model {
@@ -397,21 +157,19 @@ impl Model {
         EXECUTIONS.load(Ordering::Relaxed)
     }
 
+    /// The ends that, weakened, must make the model fail.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = (Pair, End)> {
+        let both = |pair| [Some((pair, End::Release)), Some((pair, End::Acquire))];
+        let ends = move |ends: &Ends| match *ends {
+            Both(pair) => both(pair),
+            Release(pair) => [Some((pair, End::Release)), None],
+            Acquire(pair) => [None, Some((pair, End::Acquire))],
+        };
+        self.needs.iter().flat_map(ends).flatten()
+    }
+
     /// "all" or the bound on preemptions.
     pub(crate) fn extent(&self) -> String {
         self.preemptions.map_or_else(|| "all".into(), |bound| format!("≤ {bound} preemptions"))
     }
-}
-
-/// Message `n`: two words, so that a torn one shows; never zeros, so that one that is not there yet shows.
-fn message(n: u64) -> [u8; 16] {
-    [n as u8 + 1; 16]
-}
-
-/// The number of a message, which must be whole.
-#[track_caller]
-fn number(bytes: &[u8]) -> u64 {
-    let whole = bytes.len() == 16 && bytes[0] > 0 && bytes.iter().all(|byte| *byte == bytes[0]);
-    assert!(whole, "torn: {bytes:?}");
-    u64::from(bytes[0]) - 1
 }

@@ -107,6 +107,9 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
     match error {
         TryWriteError::Full => unreachable!("callers wait or return None"),
         TryWriteError::TooLarge { len, max } => too_large(py, len, max),
+        TryWriteError::OtherLength { len, expected } => {
+            frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
+        }
         TryWriteError::Closed => make(py, "Closed", (error.to_string(),)),
         TryWriteError::Forked => forked(py, "handle"),
         TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),

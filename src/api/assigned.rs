@@ -1,35 +1,39 @@
 //! Messages under numbers that were assigned beforehand, as the results of numbered commands are.
 //!
-//! Several writers each know which message of a queue is theirs to make. Each publishes it when it is ready, in any order;
-//! takers get them in the order of the numbers, and wait for one that is not there yet. When two make the same message,
-//! because one was given up and its work repeated, one of the two is published and the other is told.
+//! Several writers of a queue know which message each of them makes. Each publishes its message
+//! when it is ready, in any order. Takers get the messages in the order of the numbers, and wait
+//! for a missing one. If two writers make the same message, because one was given up and its work
+//! repeated, one message is published and the other writer gets [`PublishOutcome::Already`].
 
 use crate::api::claim::Claim;
+use crate::api::form::{Form, forms};
 use crate::api::writer::Writer;
-use crate::endpoint::wait;
+use crate::endpoint::publisher::Publisher;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::types::error::{RegisterError, TryWriteError, WriteError};
-use crate::types::message::MessageHeader;
-use crate::types::message::PublishOutcome;
+use crate::types::message::{MessageHeader, PublishOutcome};
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
 
 /// A writer of a queue that publishes under assigned numbers: see [`Writer::assigned`].
 ///
-/// Numbers start with the ring's first sequence and leave no gap: takers wait at one that is missing.
+/// Numbers start with the ring's first sequence and leave no gap: takers wait at a missing number.
+///
+/// # Panics
+/// Every call panics if its sequence is 2⁶² or more.
 ///
 /// # Progress
-/// `try_` calls are lock-free. Message `n` needs the room of message `n - slots`, so the others wait until that one is
-/// taken, and with it for the writers of all messages before it.
+/// `try_` calls are lock-free. Message `n` needs the room of message `n - slots`, so the others
+/// wait until that one is taken, and with it for the writers of all messages before it.
 ///
 /// ```
-/// use seqring::{Config, Delivery, MessageHeader, PublishOutcome, Ring};
+/// use seqring::{Config, Delivery, MessageHeader, PublishOutcome::*, Ring};
 /// let ring = Ring::heap(&Config::new(8, 64).delivery(Delivery::Queue))?;
+/// let header = MessageHeader::default();
 /// let (mut fast, mut slow, mut taker) = (ring.writer()?, ring.writer()?, ring.taker()?);
-/// assert_eq!(fast.assigned()?.write(1, b"second", &MessageHeader::default())?, PublishOutcome::Published);
+/// assert_eq!(fast.assigned()?.write(1, b"second", &header)?, Published);
 /// assert!(taker.try_take().is_err(), "message 0 is still being made");
-/// assert_eq!(slow.assigned()?.write(0, b"first", &MessageHeader::default())?, PublishOutcome::Published);
-/// assert_eq!(fast.assigned()?.write(0, b"first, again", &MessageHeader::default())?, PublishOutcome::Already);
+/// assert_eq!(slow.assigned()?.write(0, b"first", &header)?, Published);
+/// assert_eq!(fast.assigned()?.write(0, b"first, again", &header)?, Already);
 /// assert_eq!(&*taker.try_take()?, b"first");
 /// assert_eq!(&*taker.try_take()?, b"second");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -43,113 +47,63 @@ impl Writer {
     /// This writer, to publish under assigned numbers.
     ///
     /// # Errors
-    /// [`RegisterError::Delivery`] if the ring is no queue.
+    /// [`RegisterError::Delivery`] unless the ring is a queue.
     pub fn assigned(&mut self) -> Result<Assigned<'_>, RegisterError> {
-        self.is_of_a_queue()?;
+        self.check_queue()?;
         Ok(Assigned { writer: self })
     }
 }
 
 impl<'w> Assigned<'w> {
-    /// Publishes `payload` as message `sequence`, without waiting.
-    ///
-    /// # Errors
-    /// [`TryWriteError::Full`] if message `sequence - slots` is not taken yet; [`TryWriteError::TooLarge`];
-    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
-    ///
-    /// # Panics
-    /// If `sequence` is 2⁶² or more.
-    pub fn try_write(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        extras: &MessageHeader<'_>,
-    ) -> Result<PublishOutcome, TryWriteError> {
-        check(sequence);
-        self.writer.counted(|front| front.write_at(sequence, payload, extras))
+    forms! {
+        /// Publishes `payload` as message `sequence`, waiting for the room of message `sequence -
+        /// slots`.
+        ///
+        /// # Errors
+        /// As [`Writer::write`].
+        pub fn write, try_write, write_timeout(&mut self)(sequence: u64, payload: &[u8], header: &MessageHeader<'_>)
+            -> Result<PublishOutcome, WriteError, TryWriteError::Full>
+            = |form| self.call(sequence, form, |publisher| publisher.write_at(sequence, payload, header))
     }
 
-    /// Publishes `payload` as message `sequence`, waiting for its room.
-    ///
-    /// # Errors
-    /// As [`Self::try_write`], without `Full`.
-    ///
-    /// # Panics
-    /// As [`Self::try_write`].
-    pub fn write(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        extras: &MessageHeader<'_>,
-    ) -> Result<PublishOutcome, WriteError> {
-        check(sequence);
-        self.writer.wait_at(sequence, None, |front| front.write_at(sequence, payload, extras))
+    forms! {
+        /// Claims room for `len` bytes of message `sequence`, to be filled in place, waiting for
+        /// it; `None` if another writer published that message already.
+        ///
+        /// # Errors
+        /// As [`Self::write`].
+        pub fn claim, try_claim, claim_timeout(self)(sequence: u64, len: usize)
+            -> Result<Option<AssignedClaim<'w>>, WriteError, TryWriteError::Full>
+            = |form| self.begin_claim(sequence, len, form)
     }
 
-    /// As [`Self::write`], waiting for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::write`], and [`WriteError::TimedOut`].
-    ///
-    /// # Panics
-    /// As [`Self::try_write`].
-    pub fn write_timeout(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        extras: &MessageHeader<'_>,
-        timeout: Duration,
-    ) -> Result<PublishOutcome, WriteError> {
-        check(sequence);
-        let deadline = wait::deadline(timeout);
-        self.writer.wait_at(sequence, deadline, |front| front.write_at(sequence, payload, extras))
-    }
-
-    /// Room for `len` bytes of message `sequence`, to be filled in place, waiting until there is; `None` if somebody
-    /// published that message already.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    ///
-    /// # Panics
-    /// As [`Self::try_write`].
-    pub fn claim(self, sequence: u64, len: usize) -> Result<Option<AssignedClaim<'w>>, WriteError> {
-        self.claim_until(sequence, len, None)
-    }
-
-    /// As [`Self::claim`], waiting for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::claim`], and [`WriteError::TimedOut`].
-    ///
-    /// # Panics
-    /// As [`Self::try_write`].
-    pub fn claim_timeout(
-        self,
+    fn begin_claim<F: Form>(
+        mut self,
         sequence: u64,
         len: usize,
-        timeout: Duration,
-    ) -> Result<Option<AssignedClaim<'w>>, WriteError> {
-        self.claim_until(sequence, len, wait::deadline(timeout))
-    }
-
-    fn claim_until(
-        self,
-        sequence: u64,
-        len: usize,
-        deadline: Option<Instant>,
-    ) -> Result<Option<AssignedClaim<'w>>, WriteError> {
-        check(sequence);
-        match self.writer.wait_at(sequence, deadline, |front| front.admit_at(sequence, len, 0))? {
+        form: F,
+    ) -> Result<Option<AssignedClaim<'w>>, F::WriteError> {
+        match self.call(sequence, form, |publisher| publisher.admit_at(sequence, len, 0))? {
             PublishOutcome::Already => Ok(None),
             PublishOutcome::Published => {
                 Ok(Some(AssignedClaim { claim: self.writer.claim_own_buffer(len), sequence }))
             }
         }
     }
+
+    fn call<F: Form>(
+        &mut self,
+        sequence: u64,
+        form: F,
+        attempt: impl FnMut(&mut Publisher) -> Result<PublishOutcome, TryWriteError>,
+    ) -> Result<PublishOutcome, F::WriteError> {
+        assert!(sequence < SEQUENCE_LIMIT, "messages have numbers below 2^62, not {sequence}");
+        self.writer.call_when(|publisher| publisher.is_ready_at(sequence), form, attempt)
+    }
 }
 
-/// Room for a message under an assigned number. Dropping it abandons it: the number stays to be published.
+/// Room for a message under an assigned number. Dropping it abandons it: the number stays to be
+/// published.
 #[derive(Debug)]
 #[must_use = "a claim that is dropped publishes nothing"]
 pub struct AssignedClaim<'w> {
@@ -158,18 +112,18 @@ pub struct AssignedClaim<'w> {
 }
 
 impl AssignedClaim<'_> {
+    /// Publishes the message with a tag or metadata. The room that was claimed stays free for it.
+    ///
+    /// # Errors
+    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata
+    /// longer than the ring carries is `TooLarge`.
+    pub fn publish(self, header: &MessageHeader<'_>) -> Result<PublishOutcome, TryWriteError> {
+        self.claim.publish_at(self.sequence, header)
+    }
+
     /// The number.
     pub fn sequence(&self) -> u64 {
         self.sequence
-    }
-
-    /// Publishes the message, with a tag or metadata if there is any. Its room was there when it was claimed, and stays.
-    ///
-    /// # Errors
-    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata longer than the ring
-    /// carries is `TooLarge`.
-    pub fn publish(self, extras: &MessageHeader<'_>) -> Result<PublishOutcome, TryWriteError> {
-        self.claim.publish_at(self.sequence, extras)
     }
 }
 
@@ -185,9 +139,4 @@ impl DerefMut for AssignedClaim<'_> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.claim
     }
-}
-
-#[track_caller]
-fn check(sequence: u64) {
-    assert!(sequence < SEQUENCE_LIMIT, "messages have numbers below 2^62, not {sequence}");
 }

@@ -1,8 +1,7 @@
-//! Passing a ring on as a descriptor, to processes that cannot or should not find it by a name.
+//! Passing a ring on as a descriptor, to processes that cannot or should not find it by name.
 
 use crate::api::ring::Ring;
 use crate::segment::{SegmentFile, memfd};
-use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use rustix::fs::OFlags;
@@ -17,17 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// Linux only.
 impl Ring {
-    /// Creates a ring without a name, in a memfd whose size is sealed: nobody can shrink it under the others.
-    ///
-    /// Other processes get a [descriptor](Self::descriptor). The memory goes with the last of them.
-    ///
-    /// # Errors
-    /// [`RingError::Config`]; [`RingError::NoSpace`].
-    pub fn anonymous(config: &Config) -> Result<Self, RingError> {
-        OpenOptions::new().anonymous(config)
-    }
-
-    /// Opens the ring behind a descriptor that another process passed on. The descriptor is closed.
+    /// Opens the ring behind a descriptor that another process sent. Closes the descriptor.
     ///
     /// # Errors
     /// As [`Self::open`]; [`RingError::Unusable`] if the descriptor is read-only or the ring
@@ -36,20 +25,20 @@ impl Ring {
         OpenOptions::new().from_descriptor(descriptor)
     }
 
-    /// A descriptor of the ring's memory for [`send_descriptor`], or to be inherited.
+    /// Returns a descriptor of the ring's memory, to be sent by [`send_descriptor`] or inherited.
     ///
-    /// It holds none of this process's locks, so whoever keeps it keeps nobody's participants alive.
+    /// It holds none of this process's locks, so keeping it keeps no participant alive.
     ///
     /// # Errors
-    /// [`RingError::Unsupported`] if the ring lies in no file.
+    /// [`RingError::Unsupported`] unless the ring is in a file.
     pub fn descriptor(&self) -> Result<OwnedFd, RingError> {
         self.file()?.reopen(OFlags::RDWR)
     }
 
-    /// A descriptor of the ring's memory for those who only [observe](crate::Observer::from_descriptor).
+    /// Returns a descriptor of the ring's memory for [observers](crate::Observer::from_descriptor).
     ///
-    /// Whom the ring's mode lets write, may also open it for writing through this descriptor: to rule that out, see
-    /// [`Self::seal_against_writers`].
+    /// A process that the ring's mode lets write may also open it for writing through this
+    /// descriptor, unless [`Self::seal_against_writers`] was called.
     ///
     /// # Errors
     /// As [`Self::descriptor`].
@@ -57,8 +46,8 @@ impl Ring {
         self.file()?.reopen(OFlags::RDONLY)
     }
 
-    /// Lets no further process write to the ring, not even this user's: from here on it can only be observed. Who has
-    /// it open keeps it. For good.
+    /// Lets no further process write to the ring, not even this user's: from now on it can only be
+    /// observed. Processes that have it open keep it. This cannot be undone.
     ///
     /// # Errors
     /// [`RingError::Unsupported`] unless the ring is a memfd.
@@ -75,7 +64,7 @@ impl Ring {
     }
 }
 
-/// What goes with a descriptor: a message must have a byte.
+/// The byte sent with a descriptor: a message must have one.
 const MARK: &[u8] = b"r";
 
 /// Sends a descriptor through a Unix socket. Linux only.

@@ -1,21 +1,23 @@
-//! The segments of this machine, looked at from outside, and the removal of those that nobody uses.
+//! The segments of this machine, inspected without taking part.
 
 use crate::memory::Memory;
 use crate::protocol::stats::Stats;
 use crate::segment::{Contents, SegmentFile, memfd, named};
+use crate::types::backend::Backend;
 use crate::types::config::Config;
 use crate::types::error::RingError;
-use crate::types::location::{Backend, Location, SHARED_MEMORY, SUFFIX};
+use crate::types::location::{Location, SHARED_MEMORY, SUFFIX};
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A ring's segment as it is seen by somebody who takes no part in it.
+/// A ring's segment, inspected without being a participant.
 ///
-/// It is mapped read-only and not locked: looking at it holds nobody up, keeps no name from being removed and no dead
-/// participant from being found. The right to read is enough.
+/// It is mapped read-only and not locked, so that it delays no process, keeps no name from being
+/// removed and no dead participant from being detected. It needs only the right to read.
 ///
 /// ```
 /// use seqring::{Config, Ring, Segment};
@@ -24,13 +26,12 @@ use std::time::{Duration, SystemTime};
 /// ring.writer()?.write(b"hello").unwrap();
 /// let segment = Segment::inspect(&name)?;
 /// assert!(segment.is_in_use());
-/// assert_eq!(segment.figures().next_sequence, 1);
+/// assert_eq!(segment.stats().next_sequence, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Whoever may write to the file can also shrink it, and a look at what is no longer there ends the process (`SIGBUS`):
-/// only a [sealed](crate::Ring::anonymous) one cannot be shrunk.
-#[derive(Debug)]
+/// A process that may write to the file can also shrink it, and an access beyond its end kills this
+/// process (`SIGBUS`). Only a [sealed](crate::Ring::anonymous) segment cannot be shrunk.
 pub struct Segment {
     file: SegmentFile,
     contents: Contents,
@@ -38,25 +39,25 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Looks at the ring of that name.
+    /// Inspects the ring of that name.
     ///
     /// # Errors
-    /// As [`Ring::open`](crate::Ring::open), without `ForeignOwner`: who may read the file may look.
+    /// As [`Ring::open`](crate::Ring::open), without `ForeignOwner`: the right to read is enough.
     /// [`RingError::Unsupported`] for the portable backend.
     pub fn inspect(location: impl Into<Location>) -> Result<Self, RingError> {
         let location = location.into();
         match location.backend() {
-            Backend::File => Self::new(named::look_at(&location.path()?)?),
+            Backend::File => Self::new(named::inspect(&location.path()?)?),
             backend => Err(RingError::Unsupported { backend }),
         }
     }
 
-    /// Looks at the ring behind a descriptor: see [`Ring::descriptor`](crate::Ring::descriptor).
+    /// Inspects the ring behind a descriptor: see [`Ring::descriptor`](crate::Ring::descriptor).
     ///
     /// # Errors
     /// As [`Self::inspect`]. The descriptor may be read-only, and the ring sealed.
     pub fn from_descriptor(descriptor: impl Into<OwnedFd>) -> Result<Self, RingError> {
-        Self::new(memfd::look_at(&descriptor.into())?)
+        Self::new(memfd::inspect(&descriptor.into())?)
     }
 
     fn new((file, contents): (SegmentFile, Contents)) -> Result<Self, RingError> {
@@ -65,42 +66,42 @@ impl Segment {
         Ok(Segment { file, contents, memory })
     }
 
-    /// The name, if it is where a ring's file has one.
+    /// The name, if the file is where a named ring's is.
     pub fn name(&self) -> Option<String> {
         Location::of_path(self.path()).map(|location| location.name().to_owned())
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// What the ring was made to be.
+    /// The configuration that the ring was created with.
     pub fn config(&self) -> &Config {
         &self.contents.layout.config
     }
 
-    /// Bytes of memory that the ring takes, at most.
+    /// The most memory that the ring takes, in bytes.
     pub fn total_bytes(&self) -> usize {
         self.contents.layout.total_bytes
     }
 
-    /// Bytes of memory that it takes now.
+    /// The memory that the ring takes now, in bytes.
     pub fn allocated_bytes(&self) -> u64 {
         self.file.allocated_bytes()
     }
 
-    /// Random: no other ring has it.
+    /// A random number that no other ring has.
     pub fn id(&self) -> [u8; 16] {
         self.contents.superblock.id
     }
 
-    /// The process that created it, as that calls itself.
+    /// The process that created the ring, as numbered in its own PID namespace.
     pub fn creator_pid(&self) -> u64 {
         self.contents.superblock.creator_pid
     }
 
-    /// When it was created.
+    /// When the ring was created.
     pub fn created(&self) -> SystemTime {
         let since = Duration::from_nanos(self.contents.superblock.created_ns);
         SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
@@ -116,7 +117,8 @@ impl Segment {
         self.contents.stat.st_mode & 0o777
     }
 
-    /// Whether its path still leads to it. Once nobody uses a ring any more, it goes, whoever looks at it.
+    /// Whether the path still leads to this file. An unused ring is removed even while it is
+    /// inspected.
     pub fn is_named(&self) -> bool {
         self.file.is_named()
     }
@@ -126,9 +128,9 @@ impl Segment {
         self.file.is_open_elsewhere()
     }
 
-    /// How far everybody is.
+    /// The participants, and how far each of them is.
     pub fn stats(&self) -> Stats {
-        Stats::take(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
+        Stats::collect(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
     }
 
     pub(crate) fn memory(&self) -> &Memory {
@@ -136,12 +138,12 @@ impl Segment {
     }
 }
 
-/// A file that has the name of a segment.
+/// A file with the name of a segment.
 #[derive(Debug)]
 pub struct SegmentEntry {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// The segment, or why it is none.
+    /// The segment, or why the file is not one.
     pub segment: Result<Segment, RingError>,
 }
 
@@ -166,11 +168,24 @@ pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<SegmentEntry>>
         }
     }
     paths.sort();
-    let look = |path: PathBuf| {
-        let segment = named::look_at(&path).and_then(Segment::new);
+    let inspect = |path: PathBuf| {
+        let segment = named::inspect(&path).and_then(Segment::new);
         SegmentEntry { path, segment }
     };
-    // One that went away meanwhile is none.
+    // Without files that were removed meanwhile.
     let is_there = |found: &SegmentEntry| !matches!(found.segment, Err(RingError::NotFound { .. }));
-    Ok(paths.into_iter().map(look).filter(is_there).collect())
+    Ok(paths.into_iter().map(inspect).filter(is_there).collect())
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = self.config();
+        let slots = format_args!("{} x {} bytes", config.slots, config.slot_bytes);
+        let mut segment = f.debug_struct("Segment");
+        segment
+            .field("path", &self.path())
+            .field("slots", &slots)
+            .field("delivery", &config.delivery)
+            .finish()
+    }
 }

@@ -1,13 +1,14 @@
 //! What users call.
 //!
-//! **Invariant:** no protocol step is written here: an API function checks its arguments, calls an endpoint and maps the
-//! result.
+//! **Invariant:** no protocol step is written here: an API function checks its arguments, calls an
+//! endpoint and maps the result. [`form`] has the rule that every blocking call follows.
 
 pub(crate) mod assigned;
 pub(crate) mod batch;
 pub(crate) mod claim;
 #[cfg(target_os = "linux")]
 pub(crate) mod descriptors;
+mod form;
 #[cfg(target_os = "linux")]
 pub(crate) mod inspect;
 #[cfg(target_os = "linux")]
@@ -17,5 +18,6 @@ pub(crate) mod park;
 pub(crate) mod reader;
 pub(crate) mod ring;
 pub(crate) mod taker;
+pub(crate) mod typed;
 pub(crate) mod view;
 pub(crate) mod writer;

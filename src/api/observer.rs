@@ -1,12 +1,13 @@
-//! Reading without taking part: through a mapping that cannot be written to, unseen by everybody.
+//! Reading without being registered, through a read-only mapping.
 //!
-//! An observer is told what it lost, like a reader of a lossy ring, whatever the ring's delivery: nobody waits for it.
-//! It reads as every reader does, copy first and look at the slot's word afterwards; that needs no store. What it cannot
-//! do is say that it sleeps, so nobody wakes it: it naps, and looks again. (If a reader that sleeps is woken, so are all
-//! observers, whom the same futex holds.)
+//! No writer waits for an observer, so it may lag in every ring and gets `Lagged` like a reader of
+//! a lossy ring. It reads as every reader does, copying first and validating the slot's stamp
+//! afterwards, which needs no store. It cannot announce that it sleeps, so writers do not wake it:
+//! it naps and polls. (A wake for a sleeping reader also wakes the observers, which wait on the
+//! same futex.)
 
+use crate::api::form::{Form, Until, forms};
 use crate::api::inspect::Segment;
-use crate::endpoint::wait::deadline;
 use crate::memory::RacyBytes;
 use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
@@ -15,7 +16,7 @@ use crate::protocol::diagnostics;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::Slots;
 use crate::protocol::stats::Participant;
-use crate::protocol::stream_state::{self, Phase, StreamObserver, Verdict};
+use crate::protocol::stream_state::{self, Phase, StreamObserver, StreamStatus};
 use crate::sync::futex::Scope;
 use crate::sync::{Relaxed, spin_loop, yield_now};
 use crate::types::config::Delivery;
@@ -24,11 +25,14 @@ use crate::types::location::Location;
 use crate::types::message::{Received, Start};
 use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// Reads a ring that was made with [`Config::observers`](crate::Config::observers), without the right to write to it
-/// and without being registered.
+/// An unregistered reader of a ring that was created with
+/// [`Config::observers`](crate::Config::observers). It needs only the right to read.
+///
+/// `read` has its `try_read` and its `read_timeout` form, as with a [`Reader`](crate::Reader).
 ///
 /// ```
 /// use seqring::{Config, Observer, Ring, Start};
@@ -43,48 +47,48 @@ use std::time::{Duration, Instant};
 /// ```
 ///
 /// # Progress
-/// `try_` calls are wait-free. Nobody waits for an observer, nor notices it, and it does not keep the ring's name.
-#[derive(Debug)]
+/// `try_` calls are wait-free. No participant waits for an observer or detects it, and it does not
+/// keep the ring's name.
 pub struct Observer {
     segment: Segment,
     slots: Slots,
-    plan: HeaderFormat,
-    /// What this observer was told of the stream's ends.
-    watch: StreamObserver,
-    place: SlotIndex,
+    header_format: HeaderFormat,
+    /// Which ends of the stream were reported.
+    stream: StreamObserver,
+    index: SlotIndex,
     lost: u64,
     metadata: Box<[u8]>,
     meta_len: usize,
     waiting: WaitStrategy,
-    longest_nap: Duration,
-    /// When it last looked whether a writer lives.
-    looked_after: Instant,
-    /// No writer lived when it looked.
+    /// When it last checked whether a writer lives.
+    checked_at: Instant,
+    /// The last check found no living writer.
     deserted: bool,
 }
 
 const FIRST_NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_millis(20);
-const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
-/// A look that is refused without a reason to tell is repeated: correct peers never cause more than a few.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
+/// A read that fails without a result is repeated: correct peers cause only a few repetitions.
 const TRIES: usize = 1000;
 
-/// Why a look at the next message returned nothing.
+/// Why a read of the next message returned nothing.
 enum Refusal {
     Slot(Refused),
     TooSmall { needed: usize },
 }
 
 impl Observer {
-    /// Observes the ring of that name.
+    /// Observes the ring at `location`.
     ///
     /// # Errors
-    /// As [`Segment::inspect`]; [`RingError::Unusable`] if the ring allows no observers or is a queue.
+    /// As [`Segment::inspect`]; [`RingError::Unusable`] if the ring does not allow observers or is
+    /// a queue.
     pub fn open(location: impl Into<Location>, start: Start) -> Result<Self, RingError> {
         Segment::inspect(location)?.observe(start)
     }
 
-    /// Observes the ring behind a descriptor, for which the right to read is enough.
+    /// Observes the ring behind a descriptor, which may be read-only.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -104,86 +108,69 @@ impl Observer {
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
         Observer {
-            plan: HeaderFormat::of(config),
-            watch: StreamObserver::join(segment.memory()),
-            place: SlotIndex::of(position, config.slots),
+            header_format: HeaderFormat::of(config),
+            stream: StreamObserver::new(segment.memory()),
+            index: SlotIndex::new(position, config.slots),
             lost: 0,
             metadata: vec![0; config.meta_bytes].into(),
             meta_len: 0,
             waiting: WaitStrategy::default(),
-            longest_nap: LONGEST_NAP,
-            looked_after: Instant::now(),
+            checked_at: Instant::now(),
             deserted: false,
             segment,
             slots,
         }
     }
 
-    /// Copies the next message to the front of `out`, without waiting.
-    ///
-    /// # Errors
-    /// [`TryReadError::Empty`]; [`TryReadError::Lagged`], in any ring; [`TryReadError::TooSmall`], which loses nothing;
-    /// [`TryReadError::WriterDied`], once for each death of a last writer that somebody who takes part has found;
-    /// [`TryReadError::Closed`], now and at every later call until a writer joins again: that all writers died is the
-    /// end, too; [`TryReadError::Corrupt`].
-    ///
-    /// # Cost
-    /// One copy and two loads of the slot's word. While nothing comes, a look at the writers every 20 ms.
-    pub fn try_read(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
-        let received = self.look(|message| match out.get_mut(..message.len()) {
-            Some(out) => {
-                message.copy_to_slice(out);
-                Ok(())
+    forms! {
+        /// Copies the next message to the front of `out`, waiting for it.
+        ///
+        /// # Errors
+        /// - [`ReadError::Lagged`], in any ring; [`ReadError::TooSmall`]: the message is still
+        ///   there.
+        /// - [`ReadError::WriterDied`], once for each death of a last writer that a participant has
+        ///   detected.
+        /// - [`ReadError::Closed`], until a writer joins again: no writer is registered or alive,
+        ///   or the ring was closed for good.
+        /// - [`ReadError::Forked`]; [`ReadError::Corrupt`].
+        ///
+        /// # Cost
+        /// One copy and two loads of the slot's word. While no message comes, a check for living
+        /// writers every 20 ms.
+        pub fn read, try_read, read_timeout(&mut self)(out: &mut [u8])
+            -> Result<Received, ReadError, TryReadError::Empty> = |form| self.get(out, form)
+    }
+
+    forms! {
+        /// Reads the next message in place, waiting for it. See
+        /// [`Reader::read_with`](crate::Reader::read_with).
+        ///
+        /// # Errors
+        /// As [`Self::read`], without `TooSmall`.
+        pub fn read_with, try_read_with, read_with_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
+            -> Result<(Received, T), ReadError, TryReadError::Empty>
+            = |form| {
+                let mut read = read;
+                self.call(form, |observer| observer.next(|message| Ok(read(message))))
             }
-            None => Err(Refusal::TooSmall { needed: message.len() }),
-        });
-        Ok(received?.0)
     }
 
-    /// Copies the next message to the front of `out`, waiting for it.
-    ///
-    /// # Errors
-    /// As [`Self::try_read`], without `Empty`.
-    pub fn read(&mut self, out: &mut [u8]) -> Result<Received, ReadError> {
-        self.wait(None, |observer| observer.try_read(out))
-    }
-
-    /// Copies the next message to the front of `out`, waiting for it for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::read`], and [`ReadError::TimedOut`].
-    pub fn read_timeout(&mut self, out: &mut [u8], timeout: Duration) -> Result<Received, ReadError> {
-        self.wait(deadline(timeout), |observer| observer.try_read(out))
-    }
-
-    /// Reads the next message in place, without waiting. See
-    /// [`Reader::try_read_with`](crate::Reader::try_read_with).
-    ///
-    /// # Errors
-    /// As [`Self::try_read`], without `TooSmall`.
-    pub fn try_read_with<T>(
-        &mut self,
-        mut read: impl FnMut(RacyBytes<'_>) -> T,
-    ) -> Result<(Received, T), TryReadError> {
-        self.look(|message| Ok(read(message)))
-    }
-
-    /// Waits for at most `timeout` until a read has something to tell: a message, or why there will be none. Says
-    /// whether it has. Reads nothing.
+    /// Waits for at most `timeout` until a `try_` call would not return `Empty`. Returns whether
+    /// that is so. Reads nothing.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let look = |observer: &mut Self| if observer.is_ready() { Ok(()) } else { Err(TryReadError::Empty) };
-        self.wait(deadline(timeout), look).is_ok()
+        let ready = |observer: &mut Self| if observer.is_ready() { Ok(()) } else { Err(TryReadError::Empty) };
+        self.call(Until::within(timeout), ready).is_ok()
     }
 
-    /// Passes over what was published before the newest message, which is read next. See
+    /// Skips to the newest message, which is read next. See
     /// [`Reader::skip_to_newest`](crate::Reader::skip_to_newest).
     pub fn skip_to_newest(&mut self) -> u64 {
         let newest = self.slots.next_sequence().saturating_sub(1);
-        let passed = newest.saturating_sub(self.position());
-        if passed > 0 {
-            self.place.jump(newest);
+        let skipped = newest.saturating_sub(self.position());
+        if skipped > 0 {
+            self.index.seek(newest);
         }
-        passed
+        skipped
     }
 
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
@@ -193,7 +180,7 @@ impl Observer {
 
     /// The sequence that this observer reads next.
     pub fn position(&self) -> u64 {
-        self.place.sequence
+        self.index.sequence
     }
 
     /// Messages published and not yet read by this observer.
@@ -201,32 +188,43 @@ impl Observer {
         self.slots.next_sequence().saturating_sub(self.position())
     }
 
-    /// Messages that it lost: the sum of what its `Lagged` errors said.
+    /// Messages that this observer lost: the sum of its `Lagged` errors.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// The segment that it looks at.
+    /// The segment that this observer reads.
     pub fn segment(&self) -> &Segment {
         &self.segment
     }
 
-    /// Sets how this observer waits: it spins and yields as said, then naps, each nap twice as long as the one
-    /// before, up to `longest_nap` (20 ms unless said otherwise).
-    pub fn set_wait_strategy(&mut self, waiting: WaitStrategy, longest_nap: Duration) {
-        self.waiting = waiting;
-        self.longest_nap = longest_nap;
+    /// Sets how this observer waits: it spins and yields like a reader, then naps. Each nap is
+    /// twice as long as the one before, up to 20 ms.
+    pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.waiting = strategy;
     }
 
-    /// Reads the next message by `copy`, validated, and moves on; or says why not.
-    fn look<T>(
+    fn get<F: Form>(&mut self, out: &mut [u8], form: F) -> Result<Received, F::ReadError> {
+        let read = self.call(form, |observer| {
+            observer.next(|message| {
+                let room = out.get_mut(..message.len());
+                let room = room.ok_or(Refusal::TooSmall { needed: message.len() })?;
+                message.copy_to_slice(room);
+                Ok(())
+            })
+        });
+        Ok(read?.0)
+    }
+
+    /// Reads the next message by `copy`, validates it, and moves on.
+    fn next<T>(
         &mut self,
         mut copy: impl FnMut(RacyBytes<'_>) -> Result<T, Refusal>,
     ) -> Result<(Received, T), TryReadError> {
         for _ in 0..TRIES {
             match self.attempt(&mut copy) {
                 Ok(read) => {
-                    self.place.step();
+                    self.index.advance();
                     self.deserted = false;
                     return Ok(read);
                 }
@@ -236,80 +234,83 @@ impl Observer {
         Err(Corrupt { what: "a slot or the state of the stream keeps changing" }.into())
     }
 
-    /// One validated look at the next message.
+    /// Reads the next message once.
     fn attempt<T>(
         &mut self,
         copy: &mut impl FnMut(RacyBytes<'_>) -> Result<T, Refusal>,
     ) -> Result<(Received, T), Refusal> {
-        self.meta_len = 0; // Until this read succeeds there is none, or what is loaded may be another message's.
-        let read = self.slots.optimistic_read(&self.place).map_err(Refusal::Slot)?;
-        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        self.meta_len = 0; // A failed read may have loaded the metadata of another message.
+        let read = self.slots.optimistic_read(&self.index).map_err(Refusal::Slot)?;
+        let LoadedHeader { tag, timestamp_ns, meta_len } =
+            self.header_format.load(read.header, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
         }
         let copied = copied?;
         self.meta_len = meta_len;
-        Ok((Received { sequence: self.place.sequence, len: read.message.len(), tag, timestamp_ns }, copied))
+        Ok((Received { sequence: self.index.sequence, len: read.message.len(), tag, timestamp_ns }, copied))
     }
 
-    /// What to tell the caller when a message could not be read; `Ok` to try again.
+    /// The error of a refused read; `Ok` to try again.
     fn refused(&mut self, refusal: &Refusal) -> Result<(), TryReadError> {
         match *refusal {
             Refusal::TooSmall { needed } => Err(TryReadError::TooSmall { needed }),
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
-            Refusal::Slot(Refused::Torn | Refused::Other(Mismatch::Overtaken { .. })) => {
+            Refusal::Slot(Refused::Torn | Refused::Mismatch(Mismatch::Overtaken { .. })) => {
                 Err(self.lagged().into())
             }
-            Refusal::Slot(Refused::Other(Mismatch::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Mismatch(Mismatch::NotYet)) => self.nothing(),
         }
     }
 
-    /// There is nothing to read: has it gone already, or is there still somebody to wait for?
+    /// Decides why there is nothing to read: whether the message was overwritten, or is still to
+    /// come; `Ok` to try again.
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(self.segment.memory());
-        let over = verdict != Verdict::GoesOn || self.is_deserted();
-        // The end is established, or a later message was seen: what was published before is visible now. What is not
-        // there now will not come.
+        let status = self.stream.status(self.segment.memory());
+        let over = status != StreamStatus::Live || self.is_deserted();
+        // The stream has ended, or a later message is there: what was published before is visible
+        // now, and what is not there now will not come.
         if !over && !self.is_behind() {
             return Err(TryReadError::Empty);
         }
-        if self.slots.look(&self.place) != Err(Mismatch::NotYet) {
+        if self.slots.check(&self.index) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         let next = self.slots.next_sequence();
         if next > self.position() {
             return Err(self.skip_to(if over { next } else { self.position() + 1 }).into());
         }
-        match verdict {
+        match status {
             _ if !over => Ok(()),
-            Verdict::Died(death) => {
-                self.watch.tell(death);
+            StreamStatus::Died(death) => {
+                self.stream.set_reported(death);
                 Err(TryReadError::WriterDied { pid: death.pid })
             }
-            Verdict::Forked => Err(TryReadError::Forked),
-            Verdict::GoesOn | Verdict::Ended | Verdict::Closed => Err(TryReadError::Closed),
+            StreamStatus::Forked => Err(TryReadError::Forked),
+            StreamStatus::Live | StreamStatus::Ended | StreamStatus::Closed => Err(TryReadError::Closed),
         }
     }
 
-    /// Whether a read has something to tell: a message, or why there will be none.
+    /// Whether a read would not return `Empty`.
     fn is_ready(&mut self) -> bool {
-        self.slots.look(&self.place) != Err(Mismatch::NotYet)
-            || self.watch.verdict(self.segment.memory()) != Verdict::GoesOn
+        self.slots.check(&self.index) != Err(Mismatch::NotYet)
+            || self.stream.status(self.segment.memory()) != StreamStatus::Live
             || self.is_behind()
             || self.is_deserted()
     }
 
-    /// Whether a later message than the next is there: then the next one was, and its buffer is in use again.
+    /// Whether a later message than the next is there: then the next one was overwritten.
     fn is_behind(&self) -> bool {
-        // Relaxed: where the newest may be; its slot decides.
+        // Relaxed: a hint where the newest message is; its slot decides.
         let newest = self.segment.memory().control().next.load(Relaxed).saturating_sub(1);
         newest > self.position()
             && newest < crate::memory::layout::SEQUENCE_LIMIT
-            && self.slots.look(&SlotIndex::of(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
+            && self.slots.check(&SlotIndex::new(newest, self.slots.config().slots)) != Err(Mismatch::NotYet)
     }
 
-    /// The message was overwritten. Goes on a little above the oldest that is left, as a reader does.
+    /// After an overwritten message: continues a quarter of the ring above the oldest message that
+    /// is left, as a reader does.
     fn lagged(&mut self) -> Lagged {
         let slots = self.slots.config().slots as u64;
         let resume = (self.slots.next_sequence() + slots / 4).saturating_sub(slots);
@@ -318,16 +319,17 @@ impl Observer {
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
         let missed = sequence - self.position();
-        self.place.jump(sequence);
+        self.index.seek(sequence);
         self.lost += missed;
         Lagged { missed }
     }
 
-    /// Whether the stream stands open, but whoever wrote to it was killed. Nobody may be there to say that it ended.
+    /// Whether the stream is open, but no writer lives: there may be no participant that would mark
+    /// its end.
     fn is_deserted(&mut self) -> bool {
         let now = Instant::now();
-        if now.duration_since(self.looked_after) >= LOOK_AFTER_EVERY {
-            self.looked_after = now;
+        if now.duration_since(self.checked_at) >= CHECK_EVERY {
+            self.checked_at = now;
             let writes = |participant: &Participant| participant.role == Role::Writer && participant.alive;
             let open = stream_state::phase(self.segment.memory()) == Phase::Open;
             self.deserted = open && !self.segment.stats().participants.iter().any(writes);
@@ -335,33 +337,37 @@ impl Observer {
         self.deserted
     }
 
-    fn wait<T>(
+    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than
+    /// an empty ring.
+    fn call<F: Form, T>(
         &mut self,
-        deadline: Option<Instant>,
+        mut form: F,
         mut attempt: impl FnMut(&mut Self) -> Result<T, TryReadError>,
-    ) -> Result<T, ReadError> {
-        let mut looks = 0;
-        let mut nap = FIRST_NAP;
+    ) -> Result<T, F::ReadError> {
+        let (mut polls, mut nap) = (0, FIRST_NAP);
         loop {
             let word = self.segment.memory().control().published.load(Relaxed); // Relaxed: a nap ends by itself.
-            match attempt(self) {
-                Err(TryReadError::Empty) => {}
-                other => return other.map_err(ReadError::from_try),
+            let error = match attempt(self) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+            let deadline = form.deadline();
+            let ends = !F::WAITS || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if error != TryReadError::Empty || ends {
+                let writers = || diagnostics::writers(self.segment.memory());
+                return Err(F::read_error(error, || ReadError::TimedOut { writers: writers() }));
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(ReadError::TimedOut { writers: diagnostics::writers(self.segment.memory()) });
-            }
-            looks += 1;
-            if looks <= self.waiting.spins {
+            polls += 1;
+            if polls <= self.waiting.spins {
                 (0..self.waiting.pauses).for_each(|_| spin_loop());
-            } else if looks - self.waiting.spins <= self.waiting.yields {
+            } else if polls - self.waiting.spins <= self.waiting.yields {
                 yield_now();
             } else {
                 self.nap(word, nap, deadline);
-                nap = (2 * nap).min(self.longest_nap);
+                nap = (2 * nap).min(LONGEST_NAP);
             }
             if self.waiting.spins == u32::MAX {
-                looks = 0;
+                polls = 0;
             }
         }
     }
@@ -373,19 +379,26 @@ impl Observer {
 }
 
 impl Segment {
-    /// Observes the ring.
+    /// Observes the ring of this segment.
     ///
     /// # Errors
-    /// [`RingError::Unusable`] if the ring allows no observers, or is a queue: there a message is its taker's.
+    /// [`RingError::Unusable`] if the ring does not allow observers, or is a queue: there each
+    /// message belongs to its taker.
     pub fn observe(self, start: Start) -> Result<Observer, RingError> {
         let refuse =
             |reason: &str| Err(RingError::Unusable { path: self.path().into(), reason: reason.into() });
         if self.config().delivery == Delivery::Queue {
-            return refuse("a queue cannot be observed: each message is its taker's");
+            return refuse("a queue cannot be observed: each message belongs to its taker");
         }
         if !self.config().observers {
-            return refuse("it was made without Config::observers, so its writers do not expect any");
+            return refuse("it was created without Config::observers");
         }
         Ok(Observer::new(self, start))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observer(next {}, {:?})", self.position(), self.segment)
     }
 }

@@ -1,31 +1,36 @@
-//! How a ring's memory is created, opened and mapped.
+//! Creating, opening and mapping a ring's memory.
 
-use crate::api::ring::{Ring, initialise};
+use crate::api::ring::Ring;
 use crate::memory::Memory;
 use crate::memory::layout::Layout;
-use crate::protocol::fork::{self, HoldOff};
+use crate::memory::slot_index::SlotIndex;
+use crate::protocol::fork::{self, ForkBlock};
+use crate::protocol::reader_entry::Cursor;
+use crate::protocol::slots::{Class, Slots};
 #[cfg(target_os = "linux")]
-use crate::segment::linux::memfd;
+use crate::segment::memfd;
 use crate::segment::{self, Draft, Opened};
+use crate::sync::Relaxed;
 use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::location::Location;
 use crate::types::open_options::OpenOptions;
 use std::sync::Arc;
 
-/// Who opens a name that others create and remove at the same time tries again so often.
+/// Tries of `open_or_create` while other processes create and remove the name.
 const OPEN_OR_CREATE_TRIES: usize = 1000;
 
 impl OpenOptions {
     /// Creates a ring under a name. See [`Ring::create`].
     ///
     /// # Errors
-    /// As [`Ring::create`]; [`RingError::Config`] for a mode that is none or that shuts the creator out.
+    /// As [`Ring::create`]; [`RingError::Config`] for an invalid mode, or one that excludes the
+    /// creator.
     pub fn create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
         let layout = self.layout(config)?;
         self.make_way(&location)?;
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let draft = Draft::at(&location, &layout, self)?;
         publish(draft, layout, forks)
     }
@@ -36,7 +41,7 @@ impl OpenOptions {
     /// As [`Ring::open`].
     pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
         let location = location.into();
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         Ok(attach(Opened::at(&location, self)?, forks))
     }
 
@@ -50,7 +55,7 @@ impl OpenOptions {
         let mut tries = 0..OPEN_OR_CREATE_TRIES;
         loop {
             match self.open(&location) {
-                Ok(ring) => return is_as_wanted(ring, &location, config),
+                Ok(ring) => return check_config(ring, &location, config),
                 Err(RingError::NotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -61,7 +66,7 @@ impl OpenOptions {
         }
     }
 
-    /// Removes what [`Self::replace_unused`] says.
+    /// Removes an unused ring, with [`Self::replace_unused`].
     fn make_way(&self, location: &Location) -> Result<(), RingError> {
         if !self.replace_unused {
             return Ok(());
@@ -91,7 +96,7 @@ impl OpenOptions {
     /// As [`Ring::anonymous`].
     pub fn anonymous(&self, config: &Config) -> Result<Ring, RingError> {
         let layout = self.layout(config)?;
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let draft = memfd::draft(&layout, self)?;
         publish(draft, layout, forks)
     }
@@ -101,53 +106,82 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::from_descriptor`].
     pub fn from_descriptor(&self, descriptor: impl Into<std::os::fd::OwnedFd>) -> Result<Ring, RingError> {
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         Ok(attach(memfd::open(&descriptor.into(), 0, self)?, forks))
     }
 }
 
-/// Two rings in one file: for what is made of both. The first is where any ring is, the second behind it.
+/// Two rings in one file, for a pipeline. The first begins at byte 0 as any ring, the second behind
+/// it.
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 impl OpenOptions {
     pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
         let [first, second] = [self.layout(configs[0])?, self.layout(configs[1])?];
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let one = publish(memfd::draft_first(&first, self)?, first.clone(), forks)?;
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         let draft = memfd::draft_behind((one.file()?, &first), &second, self)?;
         Ok([one, publish(draft, second, forks)?])
     }
 
-    /// Where in its file the second of a pair begins.
+    /// The byte of the file at which the second of a pair begins.
     pub(crate) fn start_of_second(one: &Ring) -> Result<u64, RingError> {
         Ok(one.file()?.file_bytes(one.attachment.memory.layout()) as u64)
     }
 
     /// The ring that begins at byte `start` behind a descriptor.
     pub(crate) fn open_at(&self, descriptor: &std::os::fd::OwnedFd, start: u64) -> Result<Ring, RingError> {
-        let forks = fork::hold_off();
+        let forks = fork::block_forks();
         Ok(attach(memfd::open(descriptor, start, self)?, forks))
     }
 }
 
-/// Gives the words of a draft their first values, and then lets others see it.
-fn publish(draft: Draft, layout: Layout, forks: HoldOff) -> Result<Ring, RingError> {
+/// Initialises a draft, then publishes it.
+fn publish(draft: Draft, layout: Layout, forks: ForkBlock) -> Result<Ring, RingError> {
     let (mapping, warnings, keep) = (Arc::clone(&draft.mapping), draft.warnings.clone(), layout.config.keep);
     let memory = Memory::new(mapping, Arc::new(layout));
     initialise(&memory);
     Ok(Ring::attach(memory, draft.publish(keep)?, warnings, forks))
 }
 
-fn attach(opened: Opened, forks: HoldOff) -> Ring {
+fn attach(opened: Opened, forks: ForkBlock) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
     Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings, forks)
 }
 
-/// A ring that was there already must be the one that would have been created.
-fn is_as_wanted(ring: Ring, location: &Location, config: &Config) -> Result<Ring, RingError> {
+/// Refuses a ring with another configuration than the wanted one.
+fn check_config(ring: Ring, location: &Location, config: &Config) -> Result<Ring, RingError> {
     if ring.config() == config {
         return Ok(ring);
     }
-    let reason = format!("it is another ring than asked for: it has {:?}", ring.config());
+    let reason = format!("it has another configuration than asked for: {:?}", ring.config());
     Err(RingError::Unusable { path: location.path()?, reason })
+}
+
+/// Gives every shared word its first value, before any other process sees the memory.
+pub(crate) fn initialise(memory: &Memory) {
+    let config = &memory.layout().config;
+    let first = config.first_sequence;
+    // Relaxed, all of them: a thread's start, or the publication under a name, orders them for the
+    // others.
+    memory.control().next.store(first, Relaxed);
+    memory.control().taken.store(first, Relaxed);
+    memory.control().limit.store(first, Relaxed);
+    for index in 0..config.participants {
+        memory.entry(index).cursor.store(Cursor::VACANT.word(), Relaxed);
+    }
+    let class = Slots::new(memory.clone()).class;
+    let mut index = SlotIndex::new(first, config.slots);
+    for _ in 0..config.slots {
+        match class {
+            Class::Inline(stamps) => {
+                let stamp = stamps.of(index.sequence);
+                memory.inline_slot(&index).stamp.store(stamp.writing(), Relaxed);
+            }
+            Class::Arena(stamps) => {
+                memory.slot_word(&index).store(stamps.awaiting(index.lap(), index.index()), Relaxed);
+            }
+        }
+        index.advance();
+    }
 }

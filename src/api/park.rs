@@ -1,30 +1,33 @@
-//! Handing a reader over: it leaves its place in the ring, and another process, or a thread, takes that place up.
+//! Handing a reader over: it leaves its entry in the ring, and another process or thread resumes it
+//! there.
 //!
-//! While it is parked nobody reads, and in a gated ring writers still wait at its place, so that nothing is lost between
-//! the two. An entry is then in two hands in turn, which the kernel's locks tell apart:
+//! A parked reader reads nothing. In a gated ring writers still wait at its position, so that no
+//! message is lost between the two owners. Two kernel locks of the entry show its state:
 //!
-//! | state  | lock of the entry | lock of its parking | who dies             | what becomes of it    |
-//! |--------|-------------------|---------------------|----------------------|-----------------------|
-//! | reader | its reader        | whoever parked it, or nobody | its reader  | cleared, as any other |
-//! | parked | nobody            | whoever parked it   | whoever parked it    | cleared likewise      |
+//! | state  | lock of the entry | lock of its parking         | cleared as dead when     |
+//! |--------|-------------------|-----------------------------|--------------------------|
+//! | reader | the reader        | the parking process or none | the reader dies          |
+//! | parked | none              | the parking process         | the parking process dies |
 //!
-//! 1. Park: take the parking lock, mark the entry parked, let go of the entry.
-//! 2. Resume: take the entry; if it is parked still, and as often taken as the ticket says, mark it a reader's.
+//! 1. Park: take the parking lock, mark the entry parked, release the entry.
+//! 2. Resume: take the entry; if it is still parked, with the generation of the ticket, mark it a
+//!    reader's.
 //!
-//! Every change of the state happens under the entry's lock, so of two that resume one ticket one succeeds.
+//! Every change of the state happens under the entry's lock, so of two processes that resume one
+//! ticket one succeeds.
 
 use crate::api::reader::Reader;
 use crate::api::ring::Ring;
 use crate::endpoint::read_cursor::ReadCursor;
 use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::Cursor;
-use crate::protocol::registry::{self, JOIN_TRIES, Registration};
+use crate::protocol::reader_entry::Cursor;
+use crate::protocol::registry::{self, REGISTER_TRIES, Registration};
 use crate::sync::{Relaxed, yield_now};
 use crate::types::error::RegisterError;
 use crate::types::participant::ParkTicket;
 use std::sync::Arc;
 
-/// A reader that is parked. Dropping it ends the reader, unless somebody took it up.
+/// A parked reader. Dropping it ends the reader, unless it was resumed.
 #[derive(Debug)]
 pub struct Parked {
     attachment: Arc<Attachment>,
@@ -32,7 +35,7 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// What others need to take the reader up, in this process or another: [`Ring::resume`].
+    /// The ticket by which [`Ring::resume`] takes the reader up, in this process or another.
     pub fn ticket(&self) -> ParkTicket {
         self.ticket
     }
@@ -45,11 +48,22 @@ impl Drop for Parked {
 }
 
 impl Reader {
-    /// Leaves this reader's place to whoever takes it up with the ticket. It stays as long as the result lives.
+    /// Parks this reader: it can be resumed by its ticket as long as the result lives.
+    ///
+    /// ```
+    /// use seqring::{Config, Ring, Start};
+    /// let ring = Ring::heap(&Config::new(8, 64))?;
+    /// let parked = ring.reader(Start::Next)?.park().map_err(|_| "parked before")?;
+    /// ring.writer()?.write(b"hello")?;
+    /// // RunPosition, or in another process that has the ticket:
+    /// let mut reader = ring.resume(parked.ticket())?;
+    /// assert_eq!(&*reader.view()?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another: the two could not be told
-    /// apart. Join anew.
+    /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another:
+    /// the two would not differ. Register a new reader instead.
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub fn park(self) -> Result<Parked, Reader> {
         let attachment = Arc::clone(self.registration().attachment());
@@ -61,44 +75,47 @@ impl Reader {
 }
 
 impl Ring {
-    /// Takes up a parked reader: it goes on where it was.
+    /// Resumes a parked reader at its position.
     ///
     /// # Errors
-    /// [`RegisterError::NotParked`] if somebody else took it up, or it ended with its process; or while a process is stopped that
-    /// was looking whether that lives. [`RegisterError::Forked`].
+    /// [`RegisterError::NotParked`] if it was resumed already, or ended with its process; or while
+    /// a process is suspended that was checking whether the parking process lives.
+    /// [`RegisterError::Forked`].
     pub fn resume(&self, ticket: ParkTicket) -> Result<Reader, RegisterError> {
         if self.is_inherited() {
             return Err(RegisterError::Forked);
         }
-        for _ in 0..JOIN_TRIES {
+        for _ in 0..REGISTER_TRIES {
             if let Some(registration) = Registration::resume(&self.attachment, ticket) {
-                let position = ReadCursor::resume(&registration);
-                return Ok(Reader::from_parts(registration, position));
+                let cursor = ReadCursor::resume(&registration);
+                return Ok(Reader::from_parts(registration, cursor));
             }
-            if !self.is_there(ticket) || !registry::is_parked(&self.attachment, ticket) {
+            if !self.has_entry(ticket) || !registry::is_parked(&self.attachment, ticket) {
                 break;
             }
-            // Somebody may hold the entry for a moment, to look whether whoever parked it lives.
+            // Another process may hold the entry for a moment, to check whether the parking process
+            // lives.
             yield_now();
         }
         Err(RegisterError::NotParked { entry: ticket.entry })
     }
 
-    /// Whether the ring has the entry that a ticket names.
-    fn is_there(&self, ticket: ParkTicket) -> bool {
+    /// Whether the ring has the entry of the ticket.
+    fn has_entry(&self, ticket: ParkTicket) -> bool {
         ticket.entry < self.attachment.memory.layout().config.participants
     }
 
-    /// The sequence that the reader of that ticket reads next, whether it is parked or taken up; `None` once it left.
+    /// The sequence that the reader of that ticket reads next, whether it is parked or resumed;
+    /// `None` once it left.
     pub fn position_of(&self, ticket: ParkTicket) -> Option<u64> {
-        if !self.is_there(ticket) {
+        if !self.has_entry(ticket) {
             return None;
         }
         let entry = self.attachment.memory.entry(ticket.entry);
-        // Relaxed, all of them: a figure for people.
+        // Relaxed, all of them: a figure, orders nothing.
         let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
         let position = cursor.max(entry.floor.load(Relaxed)).min(self.next_sequence());
-        registry::is_of(ticket, entry.state.load(Relaxed)).then_some(position)
+        registry::belongs_to(ticket, entry.state.load(Relaxed)).then_some(position)
     }
 }
 
@@ -112,13 +129,17 @@ mod tests {
 
     /// Fails if parking vacates the cursor, or if resuming joins anew.
     #[test]
-    fn nothing_is_lost_between_the_two_hands() {
+    fn nothing_is_lost_between_park_and_resume() {
         let ring = ring();
         let mut writer = ring.writer().unwrap();
         let parked = ring.reader(Start::Next).unwrap().park().unwrap();
         writer.write(b"one").unwrap();
         writer.write(b"two").unwrap();
-        assert_eq!(writer.try_write(b"three"), Err(TryWriteError::Full), "the parked reader holds its place");
+        assert_eq!(
+            writer.try_write(b"three"),
+            Err(TryWriteError::Full),
+            "the parked reader holds its position"
+        );
         assert_eq!(ring.position_of(parked.ticket()), Some(0));
         let mut reader = ring.resume(parked.ticket()).unwrap();
         assert_eq!(ring.resume(parked.ticket()).unwrap_err(), RegisterError::NotParked { entry: 1 });
@@ -133,7 +154,7 @@ mod tests {
 
     /// Fails if a dropped `Parked` leaves its entry: the writer would wait for ever.
     #[test]
-    fn a_parked_reader_that_nobody_takes_up_ends_with_its_ticket() {
+    fn a_parked_reader_that_is_not_resumed_ends_with_its_ticket() {
         let ring = ring();
         let mut writer = ring.writer().unwrap();
         let parked = ring.reader(Start::Next).unwrap().park().unwrap();

@@ -1,231 +1,206 @@
-//! Writing: one writer, or one of many, puts messages into the ring, in order, without gaps.
+//! Writing: the one writer of a ring, or one of many, publishes messages in order, without gaps.
 
 mod batch;
-mod typed;
+pub(crate) mod typed;
 
 use crate::api::claim::Claim;
+use crate::api::form::{Form, Until, forms};
+use crate::api::ring::Summary;
 use crate::endpoint::publisher::Publisher;
-use crate::endpoint::wait::{self, ColdResult, Endpoint};
-use crate::protocol::arena_slot;
+use crate::endpoint::wait::{ColdResult, Endpoint};
+use crate::protocol::attachment::WaitFor;
 use crate::protocol::registry::Registration;
-use crate::types::config::Delivery;
+use crate::types::config::{Config, Delivery};
 use crate::types::error::{RegisterError, TryWriteError, WriteError};
 use crate::types::message::MessageHeader;
-use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::time::Duration;
 
-/// A registered writer of a ring: the one, or one of many. Dropping the last one ends the stream, until another joins.
+/// A registered writer of a ring: the only one, or one of many. Dropping the last writer ends the
+/// stream until another joins.
+///
+/// Each verb has three forms. `write` waits while the ring is full: in a gated ring for the slowest
+/// registered reader, in a queue for the takers. `try_write` does not wait and returns `Full`.
+/// `write_timeout` waits for at most a duration and returns `TimedOut`. A write to a lossy ring
+/// never waits.
+///
+/// ```
+/// use seqring::{Config, Ring, Start, TryWriteError};
+/// let ring = Ring::heap(&Config::new(2, 64))?;
+/// let _reader = ring.reader(Start::Next)?;
+/// let mut writer = ring.writer()?;
+/// assert_eq!(writer.write(b"one")?, 0);
+/// assert_eq!(writer.try_write(b"two")?, 1);
+/// assert_eq!(writer.try_write(b"three"), Err(TryWriteError::Full));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Progress
-/// Of the one writer every `try_` call, and in a lossy ring every call, is wait-free. Of many they are lock-free: a call
-/// tries again if another writer was first. In a gated ring the others wait for the slowest registered reader, in a queue
-/// for takers.
-#[derive(Debug)]
+/// A `try_` call of the only writer is wait-free, and so is every call in a lossy ring. A `try_`
+/// call of one of many writers is lock-free: it tries again if another writer published first.
 pub struct Writer {
     endpoint: Endpoint,
-    front: Publisher,
+    publisher: Publisher,
 }
 
 impl Writer {
+    forms! {
+        /// Publishes `payload`, waiting for room. Returns the message's sequence.
+        ///
+        /// # Errors
+        /// [`WriteError::TooLarge`]; [`WriteError::Closed`]; [`WriteError::Forked`];
+        /// [`WriteError::Corrupt`].
+        ///
+        /// # Cost
+        /// One copy, and one or two stores beside it. The only writer of a gated ring reads all
+        /// readers' cursors once in up to `slots` messages; in a ring with slots of 32 KiB or more,
+        /// and enough of them, after each. One of many writers executes one exchange of the slot's
+        /// word, one of the counter, stores to its own line, and in a gated ring now and then a
+        /// read of all cursors. System calls only if a reader or taker sleeps, or every 20 ms while
+        /// the ring is full, to detect readers that died.
+        #[inline(always)]
+        pub fn write, try_write, write_timeout(&mut self)(payload: &[u8])
+            -> Result<u64, WriteError, TryWriteError::Full> = |form| self.put(payload, form)
+    }
+
+    forms! {
+        /// Publishes `payload` with a tag or metadata, waiting for room. Returns the message's
+        /// sequence.
+        ///
+        /// # Errors
+        /// As [`Self::write`]; metadata longer than the ring carries is `TooLarge`.
+        pub fn write_with, try_write_with, write_with_timeout(&mut self)(payload: &[u8], header: &MessageHeader<'_>)
+            -> Result<u64, WriteError, TryWriteError::Full>
+            = |form| self.call(form, |publisher| publisher.write(payload, header))
+    }
+
+    forms! {
+        /// Claims room for a message of `len` bytes, to be filled in place and published, waiting
+        /// for it.
+        ///
+        /// # Errors
+        /// As [`Self::write`].
+        pub fn claim, try_claim, claim_timeout(&mut self)(len: usize)
+            -> Result<Claim<'_>, WriteError, TryWriteError::Full> = |form| self.begin_claim(len, form)
+    }
+
+    /// Waits for at most `timeout` until a `try_` call would not return `Full`. Returns whether
+    /// that is so. One of many writers may still find the ring full, if another writes first.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        let Writer { endpoint, publisher } = self;
+        let deadline = Until::within(timeout).deadline();
+        publisher.is_ready() || endpoint.wait(WaitFor::Room, deadline, || publisher.is_ready(), |_| ())
+    }
+
+    /// The sequence of the next message; with many writers, of the next message of any of them.
+    pub fn next_sequence(&self) -> u64 {
+        self.publisher.sequence()
+    }
+
+    /// How many calls found the ring full, whether or not they then waited.
+    pub fn refused(&self) -> u64 {
+        self.publisher.refused()
+    }
+
+    /// Sets how this writer waits.
+    pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.endpoint.waiting = strategy;
+    }
+}
+
+/// For the other modules of the crate.
+impl Writer {
+    pub(crate) fn join(registration: Registration) -> Result<Self, RegisterError> {
+        Ok(Writer { publisher: Publisher::join(&registration)?, endpoint: Endpoint::new(registration) })
+    }
+
     #[cfg(seqring_model)]
     pub(crate) fn entry(&self) -> usize {
         self.endpoint.registration.index()
     }
 
-    pub(crate) fn join(registration: Registration) -> Result<Self, RegisterError> {
-        Ok(Writer { front: Publisher::join(&registration)?, endpoint: Endpoint::new(registration) })
+    pub(crate) fn config(&self) -> &Config {
+        &self.endpoint.registration.attachment().memory.layout().config
     }
 
-    /// Publishes `payload`, without waiting. Returns the message's sequence.
-    ///
-    /// # Errors
-    /// [`TryWriteError::Full`] in a gated ring and in a queue; [`TryWriteError::TooLarge`]; [`TryWriteError::Closed`];
-    /// [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`].
-    ///
-    /// # Cost
-    /// One copy, and one or two stores beside it. The one writer of a gated ring looks at all readers once in up to `slots`
-    /// messages; if it has slots of 32 KiB or more, and enough of them, after each. Of many writers: one exchange of the
-    /// slot's word, one of the counter, stores to its own line, in a gated ring now and then a look at all readers. System
-    /// calls only if a reader or taker sleeps, or every 20 ms while the ring is full, to see whether the readers live.
-    #[inline(always)]
-    pub fn try_write(&mut self, payload: &[u8]) -> Result<u64, TryWriteError> {
-        match self.front.write_fast(payload) {
-            Some(sequence) => Ok(sequence),
-            None => self.try_write_thoroughly(payload).into_result(),
-        }
-    }
-
-    /// Publishes `payload`, waiting until there is room: for the slowest reader of a gated ring, for the takers of a queue.
-    ///
-    /// # Errors
-    /// As [`Self::try_write`], without `Full`.
-    #[inline(always)]
-    pub fn write(&mut self, payload: &[u8]) -> Result<u64, WriteError> {
-        match self.front.write_fast(payload) {
-            Some(sequence) => Ok(sequence),
-            None => self.write_thoroughly(payload).into_result(),
-        }
-    }
-
-    /// Publishes `payload`, waiting for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::write`], and [`WriteError::TimedOut`], which names the slowest reader of a gated ring.
-    pub fn write_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, WriteError> {
-        self.wait(wait::deadline(timeout), |front| front.write(payload, &MessageHeader::default()))
-    }
-
-    /// As [`Self::try_write`], with a tag or metadata.
-    ///
-    /// # Errors
-    /// As [`Self::try_write`]; metadata longer than the ring carries is `TooLarge`.
-    pub fn try_write_with(
-        &mut self,
-        payload: &[u8],
-        extras: &MessageHeader<'_>,
-    ) -> Result<u64, TryWriteError> {
-        self.counted(|front| front.write(payload, extras))
-    }
-
-    /// As [`Self::write`], with a tag or metadata.
-    ///
-    /// # Errors
-    /// As [`Self::write`]; metadata longer than the ring carries is `TooLarge`.
-    pub fn write_with(&mut self, payload: &[u8], extras: &MessageHeader<'_>) -> Result<u64, WriteError> {
-        self.wait(None, |front| front.write(payload, extras))
-    }
-
-    /// Room for a message of `len` bytes, to be filled in place and published, without waiting.
-    ///
-    /// # Errors
-    /// As [`Self::try_write`].
-    pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, TryWriteError> {
-        self.counted(|front| front.begin_claim(len))?;
-        Ok(Claim::new(&mut self.front, len))
-    }
-
-    /// Room for a message of `len` bytes, to be filled in place and published, waiting for it.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, WriteError> {
-        self.wait(None, |front| front.begin_claim(len))?;
-        Ok(Claim::new(&mut self.front, len))
-    }
-
-    /// Room for a message of `len` bytes, to be filled in place and published, waiting for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::write_timeout`].
-    pub fn claim_timeout(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, WriteError> {
-        self.wait(wait::deadline(timeout), |front| front.begin_claim(len))?;
-        Ok(Claim::new(&mut self.front, len))
-    }
-
-    /// Waits for at most `timeout` until there is room for a message, or none will be accepted any more. Says whether
-    /// that is so. Of many writers another may be first.
-    pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let Writer { endpoint, front } = self;
-        let deadline = wait::deadline(timeout);
-        front.is_ready() || endpoint.wait(Role::Reader, deadline, || front.is_ready(), |_| ())
-    }
-
-    /// The sequence that this writer publishes next; of many writers, the one that whoever is first publishes next.
-    pub fn next_sequence(&self) -> u64 {
-        self.front.sequence()
-    }
-
-    /// How many calls found the ring full, whether or not they then waited.
-    pub fn refused(&self) -> u64 {
-        self.front.refused()
-    }
-
-    /// Sets how this writer waits.
-    pub fn set_wait_strategy(&mut self, waiting: WaitStrategy) {
-        self.endpoint.waiting = waiting;
-    }
-
-    /// Somebody wakes this writer when a participant died: it may sleep that long.
+    /// Lets each sleep last that long: another process detects deaths and wakes this writer.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
         self.endpoint.sleep_up_to(longest);
     }
 
-    #[inline(never)]
-    fn try_write_thoroughly(&mut self, payload: &[u8]) -> ColdResult<u64, TryWriteError> {
-        ColdResult::from_result(self.try_write_with(payload, &MessageHeader::default()))
-    }
-
-    #[inline(never)]
-    fn write_thoroughly(&mut self, payload: &[u8]) -> ColdResult<u64, WriteError> {
-        ColdResult::from_result(self.write_with(payload, &MessageHeader::default()))
-    }
-
     /// # Errors
-    /// [`RegisterError::Delivery`] if it is not.
-    pub(crate) fn is_of_a_queue(&self) -> Result<(), RegisterError> {
-        match self.endpoint.registration.attachment().memory.layout().config.delivery {
+    /// [`RegisterError::Delivery`] unless the ring is a queue.
+    pub(crate) fn check_queue(&self) -> Result<(), RegisterError> {
+        match self.config().delivery {
             Delivery::Queue => Ok(()),
             delivery => Err(RegisterError::Delivery { delivery }),
         }
     }
 
-    /// A claim on the own buffer, for whoever looked for room already.
+    /// A claim on this writer's own buffer. The caller has checked that there is room.
     pub(crate) fn claim_own_buffer(&mut self, len: usize) -> Claim<'_> {
-        arena_slot::begin_filling();
-        Claim::new(&mut self.front, len)
+        Claim::new(&mut self.publisher, len)
     }
 
-    pub(crate) fn counted<T>(
+    /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than
+    /// a full ring.
+    pub(crate) fn call<F: Form, T>(
         &mut self,
-        attempt: impl FnOnce(&mut Publisher) -> Result<T, TryWriteError>,
-    ) -> Result<T, TryWriteError> {
-        let result = attempt(&mut self.front);
-        if let Err(TryWriteError::Full) = result {
-            self.front.count_refusal();
-            self.endpoint.look_after(Role::Reader);
-        }
-        result
-    }
-
-    fn wait<T>(
-        &mut self,
-        deadline: Option<Instant>,
+        form: F,
         attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
-    ) -> Result<T, WriteError> {
-        self.wait_until(deadline, attempt, Publisher::is_ready)
+    ) -> Result<T, F::WriteError> {
+        self.call_when(Publisher::is_ready, form, attempt)
     }
 
-    /// Waits for what concerns message `sequence`.
-    pub(crate) fn wait_at<T>(
+    /// As [`Self::call`]: between attempts it waits until `ready`.
+    pub(crate) fn call_when<F: Form, T>(
         &mut self,
-        sequence: u64,
-        deadline: Option<Instant>,
-        attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
-    ) -> Result<T, WriteError> {
-        self.wait_until(deadline, attempt, |front| front.is_ready_at(sequence))
-    }
-
-    fn wait_until<T>(
-        &mut self,
-        deadline: Option<Instant>,
-        mut attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
         ready: impl Fn(&mut Publisher) -> bool,
-    ) -> Result<T, WriteError> {
-        match attempt(&mut self.front) {
-            Err(TryWriteError::Full) => self.front.count_refusal(),
-            other => return other.map_err(WriteError::from_try),
-        }
-        let Writer { endpoint, front } = self;
-        loop {
-            if !endpoint.wait(Role::Reader, deadline, || ready(front), |_| ()) {
-                return Err(endpoint.writer_timed_out(front.slowest()));
-            }
-            match attempt(front) {
-                Err(TryWriteError::Full) => {}
-                other => return other.map_err(WriteError::from_try),
+        mut form: F,
+        mut attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
+    ) -> Result<T, F::WriteError> {
+        let Writer { endpoint, publisher } = self;
+        let mut result = attempt(publisher);
+        if matches!(result, Err(TryWriteError::Full)) {
+            publisher.count_refusal();
+            if !F::WAITS {
+                endpoint.look_after(WaitFor::Room);
             }
         }
+        while F::WAITS && matches!(result, Err(TryWriteError::Full)) {
+            if !endpoint.wait(WaitFor::Room, form.deadline(), || ready(publisher), |_| ()) {
+                break;
+            }
+            result = attempt(publisher);
+        }
+        result.map_err(|error| F::write_error(error, || endpoint.writer_timed_out(publisher.slowest())))
+    }
+
+    #[inline(always)]
+    fn put<F: Form>(&mut self, payload: &[u8], form: F) -> Result<u64, F::WriteError> {
+        match self.publisher.write_fast(payload) {
+            Some(sequence) => Ok(sequence),
+            None => self.put_slow(payload, form).into_result(),
+        }
+    }
+
+    #[inline(never)]
+    fn put_slow<F: Form>(&mut self, payload: &[u8], form: F) -> ColdResult<u64, F::WriteError> {
+        let header = MessageHeader::default();
+        ColdResult::from_result(self.call(form, |publisher| publisher.write(payload, &header)))
+    }
+
+    fn begin_claim<F: Form>(&mut self, len: usize, form: F) -> Result<Claim<'_>, F::WriteError> {
+        self.call(form, |publisher| publisher.begin_claim(len))?;
+        Ok(Claim::new(&mut self.publisher, len))
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ring = Summary(self.endpoint.registration.attachment());
+        write!(f, "Writer(next {}, {ring:?})", self.next_sequence())
     }
 }

@@ -23,7 +23,7 @@
 use crate::endpoint::read_cursor::is_ready;
 use crate::memory::slot_index::SlotIndex;
 use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::ReaderEntry;
+use crate::protocol::reader_entry::ReaderEntry;
 use crate::protocol::registry::{self, Registration};
 use crate::protocol::slots::Slots;
 use crate::protocol::stream_state;
@@ -123,12 +123,12 @@ impl NotifierState {
         let own_entry = attachment.memory.own_entry(entry);
         let (event_count, naps) = (&attachment.memory.control().published, AtomicU64::default());
         while let Some((sequence, stream)) = self.next_order() {
-            let place = SlotIndex::of(sequence, slots.config().slots);
+            let place = SlotIndex::new(sequence, slots.config().slots);
             let ready = || {
                 matches!(*self.order(), Order::End)
                     || is_ready(&slots, &place, ReaderEntry(&own_entry), &stream)
             };
-            let look_after = || registry::clear_dead(attachment, Role::Writer);
+            let look_after = || registry::recover_dead(attachment, Role::Writer);
             attachment.event_counts.wait(event_count, WaitStrategy::SLEEPING, None, &naps, look_after, ready);
             self.answer();
         }
@@ -177,7 +177,7 @@ impl Drop for NotifierThread {
         }
         *self.watch.order() = Order::End;
         self.watch.ordered.notify_one();
-        self.attachment.event_counts.ring(&self.attachment.memory.control().published);
+        self.attachment.event_counts.notify(&self.attachment.memory.control().published);
         // It does not panic; and if it did, its message was printed.
         let _ = thread.join();
         self.watch.make_readable();

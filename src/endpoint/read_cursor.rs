@@ -6,13 +6,13 @@ mod exact;
 use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{InlineStamp, Mismatch};
-use crate::memory::{Here, OwnEntry, RacyBytes, SlotRun};
-use crate::protocol::backpressure::{self, Cursor, ReaderEntry};
-use crate::protocol::inline_slot::Glance;
+use crate::memory::{OwnEntry, RacyBytes, RunPosition, SlotRun};
+use crate::protocol::inline_slot::LoadedSlot;
+use crate::protocol::reader_entry::{self, Cursor, ReaderEntry};
 use crate::protocol::registry::Registration;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::{Class, Slots};
-use crate::protocol::stream_state::{self, Phase, StreamObserver, Verdict};
+use crate::protocol::stream_state::{self, Phase, StreamObserver, StreamStatus};
 use crate::sync::event_count::EventCounts;
 use crate::sync::{Pair, Relaxed, acquire_fence};
 use crate::types::config::Delivery;
@@ -58,7 +58,7 @@ impl ReadCursor {
         let slots = Slots::new(registration.attachment().memory.clone());
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
-        let mut oldest = backpressure::join(&slots.memory, registration.index());
+        let mut oldest = reader_entry::register(&slots.memory, registration.index());
         let next = slots.next_sequence().max(oldest);
         if !gated {
             oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
@@ -86,25 +86,26 @@ impl ReadCursor {
         let mut position = Self::at(registration, slots, cursor.min(next));
         position.finished = entry.floor.load(Relaxed) == u64::MAX;
         position.lost = entry.missed.load(Relaxed);
-        position.watch = StreamObserver::resume(&registration.attachment().memory, entry.told.load(Relaxed));
+        position.watch =
+            StreamObserver::resume(&registration.attachment().memory, entry.reported.load(Relaxed));
         position
     }
 
     /// Leaves for [`Self::resume`] what is not in the entry yet.
     pub(crate) fn park(&self) {
-        self.entry.told.store(self.watch.word(), Relaxed); // Relaxed: as there.
+        self.entry.reported.store(self.watch.word(), Relaxed); // Relaxed: as there.
     }
 
     fn at(registration: &Registration, slots: Slots, position: u64) -> Self {
         let config = slots.config().clone();
         ReadCursor {
-            lane: SlotRun::at(&slots.memory, position),
+            lane: SlotRun::new(&slots.memory, position),
             stamps: InlineStamp::new(config.slot_bytes),
             plain: slots.are_plain(),
             entry: slots.memory.own_entry(registration.index()),
             event_counts: registration.attachment().event_counts,
             plan: HeaderFormat::of(&config),
-            watch: StreamObserver::join(&slots.memory),
+            watch: StreamObserver::new(&slots.memory),
             gated: config.delivery == Delivery::Gated,
             finished: false,
             lost: 0,
@@ -153,7 +154,7 @@ impl ReadCursor {
             read.message.copy_to_slice(out);
             read.validate().then_some(out.len())?
         } else {
-            let before = glance.before();
+            let before = glance.stamp();
             self.copy_shorter(before, out)?
         };
         Some(self.glanced(here, len))
@@ -162,8 +163,8 @@ impl ReadCursor {
     /// Copies the next message, which may be shorter than `out`, after a glance that saw `before`. Returns its length.
     #[inline(never)]
     fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Option<usize> {
-        let (here, slot) = self.lane.ahead()?;
-        let read = Glance::that_saw(before, slot, self.stamps.of(here.sequence)).message().ok()?;
+        let (here, slot) = self.lane.next_slot()?;
+        let read = LoadedSlot::with_stamp(before, slot, self.stamps.of(here.sequence)).message().ok()?;
         let out = out.get_mut(..read.message.len())?;
         read.message.copy_to_slice(out);
         read.validate().then_some(out.len())
@@ -203,32 +204,32 @@ impl ReadCursor {
     /// A look at the next message's slot where the lane is straight. That is all there is to most reads; whatever else
     /// there may be is kept out of their way, in [`Self::read_thoroughly`].
     #[inline(always)]
-    fn glance(&mut self) -> Option<(Here, Glance<'_>)> {
+    fn glance(&mut self) -> Option<(RunPosition, LoadedSlot<'_>)> {
         if !(self.lane.is_open() || self.plain && self.extend_run()) {
             return None;
         }
-        let (here, slot) = self.lane.ahead()?;
+        let (here, slot) = self.lane.next_slot()?;
         if self.cursors().moved_beyond(here.sequence).is_some() {
             return None;
         }
         let stamp = self.stamps.of(here.sequence);
-        Some((here, Glance::at(slot, stamp)))
+        Some((here, LoadedSlot::load(slot, stamp)))
     }
 
     /// Makes the lane straight again, if it can be.
     #[inline(never)]
     fn extend_run(&mut self) -> bool {
         if self.plain {
-            self.lane.bound(u64::MAX);
+            self.lane.extend_to(u64::MAX);
         }
         self.plain
     }
 
     /// The message that a validated [`Self::glance`] saw; goes on to the next.
     #[inline(always)]
-    fn glanced(&mut self, here: Here, len: usize) -> Received {
+    fn glanced(&mut self, here: RunPosition, len: usize) -> Received {
         let sequence = here.sequence;
-        self.lane.pass(here);
+        self.lane.advance(here);
         self.release();
         Received { sequence, len, tag: 0, timestamp_ns: 0 }
     }
@@ -266,7 +267,7 @@ impl ReadCursor {
         if self.pins() {
             // A look first: nobody is told of a pin for a message that is not there.
             let buffer = self.slots.buffer_of(&self.place());
-            let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Other(seen)))?;
+            let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Mismatch(seen)))?;
             self.cursors().pin(sequence, buffer).map_err(|floor| Refusal::Moved { floor })?;
         }
         let read = self.copy(copy);
@@ -285,7 +286,7 @@ impl ReadCursor {
         let place = self.place();
         let sequence = place.sequence;
         let read = self.slots.optimistic_read(&place).map_err(Refusal::Slot)?;
-        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.extras, &mut self.metadata);
+        let LoadedHeader { tag, timestamp_ns, meta_len } = self.plan.load(read.header, &mut self.metadata);
         let copied = copy(read.message);
         if !read.validate() {
             return Err(Refusal::Slot(Refused::Torn));
@@ -298,7 +299,7 @@ impl ReadCursor {
     /// Goes on to the next message, and lets writers have this one's slot.
     #[inline(always)]
     pub(crate) fn pass(&mut self) {
-        self.lane.step();
+        self.lane.advance_slow();
         self.release();
     }
 
@@ -307,7 +308,7 @@ impl ReadCursor {
     fn release(&self) {
         self.cursors().advance(self.lane.sequence());
         if self.gated {
-            self.event_counts.ring(&self.slots.memory.control().freed);
+            self.event_counts.notify(&self.slots.memory.control().freed);
         }
     }
 
@@ -319,7 +320,7 @@ impl ReadCursor {
     }
 
     fn place(&self) -> SlotIndex {
-        self.lane.place()
+        self.lane.slot_index()
     }
 
     #[inline(always)]
@@ -342,7 +343,7 @@ impl ReadCursor {
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
             // Only a reader that others moved is overtaken in a gated ring. What was torn is seen as overtaken now.
             Refusal::Slot(Refused::Torn) if self.gated => Ok(()),
-            Refusal::Slot(Refused::Other(Mismatch::Overtaken { .. })) if self.gated => {
+            Refusal::Slot(Refused::Mismatch(Mismatch::Overtaken { .. })) if self.gated => {
                 match self.cursors().moved_beyond(self.lane.sequence()) {
                     Some(floor) => self.moved(floor),
                     None => {
@@ -350,30 +351,30 @@ impl ReadCursor {
                     }
                 }
             }
-            Refusal::Slot(Refused::Torn | Refused::Other(Mismatch::Overtaken { .. })) => self.lagged(),
-            Refusal::Slot(Refused::Other(Mismatch::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Torn | Refused::Mismatch(Mismatch::Overtaken { .. })) => self.lagged(),
+            Refusal::Slot(Refused::Mismatch(Mismatch::NotYet)) => self.nothing(),
         }
     }
 
     /// There is nothing to read: is there still somebody to wait for?
     fn nothing(&mut self) -> Result<(), TryReadError> {
-        let verdict = self.watch.verdict(&self.slots.memory);
-        if verdict == Verdict::GoesOn {
+        let verdict = self.watch.status(&self.slots.memory);
+        if verdict == StreamStatus::Live {
             return Err(TryReadError::Empty);
         }
         // The end is established; what was published before it is visible now. Only what is not there now will
         // not come.
-        if self.slots.look(&self.place()) != Err(Mismatch::NotYet) {
+        if self.slots.check(&self.place()) != Err(Mismatch::NotYet) {
             return Ok(());
         }
         Err(match verdict {
-            Verdict::Died(death) => {
-                self.watch.tell(death);
+            StreamStatus::Died(death) => {
+                self.watch.set_reported(death);
                 TryReadError::WriterDied { pid: death.pid }
             }
-            Verdict::Forked => TryReadError::Forked,
-            Verdict::GoesOn | Verdict::Ended => TryReadError::Closed,
-            Verdict::Closed => {
+            StreamStatus::Forked => TryReadError::Forked,
+            StreamStatus::Live | StreamStatus::Ended => TryReadError::Closed,
+            StreamStatus::Closed => {
                 // A write that raced `close` may still land, but this reader has reported the end. The floor is
                 // where each read looks first.
                 self.finished = true;
@@ -426,7 +427,7 @@ impl ReadCursor {
     }
 
     fn jump(&mut self, sequence: u64) {
-        self.lane = SlotRun::at(&self.slots.memory, sequence);
+        self.lane = SlotRun::new(&self.slots.memory, sequence);
         self.release();
     }
 }
@@ -438,7 +439,7 @@ pub(crate) fn is_ready(
     cursors: ReaderEntry<'_>,
     watch: &StreamObserver,
 ) -> bool {
-    slots.look(place) != Err(Mismatch::NotYet)
+    slots.check(place) != Err(Mismatch::NotYet)
         || cursors.moved_beyond(place.sequence).is_some()
         || watch.has_news(&slots.memory)
 }

@@ -1,6 +1,6 @@
 //! What writers and readers have in common: an entry of the table, and a manner of waiting.
 
-use crate::protocol::attachment::Attachment;
+use crate::protocol::attachment::{Attachment, WaitFor};
 use crate::protocol::diagnostics;
 use crate::protocol::events;
 use crate::protocol::eviction::Stalls;
@@ -9,7 +9,6 @@ use crate::sync::MODELLED;
 use crate::sync::event_count::EventCounts;
 use crate::types::error::{ReadError, WriteError};
 use crate::types::participant::Peer;
-use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,18 +32,18 @@ impl Endpoint {
         Endpoint { registration, waiting: WaitStrategy::default(), event_counts, looked_after: None, stalls }
     }
 
-    /// Somebody else looks for participants that died, and [wakes](EventCounts::wake_sleepers) whoever waits: so this one may sleep
+    /// Somebody else looks for participants that died, and [wakes](EventCounts::wake_all) whoever waits: so this one may sleep
     /// that long.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
-        self.event_counts = self.event_counts.with_sleeps_of(longest);
+        self.event_counts = self.event_counts.with_longest_sleep(longest);
     }
 
-    /// Frees what dead participants of the role `awaited` hold, if that was not done lately: for calls that do not
+    /// Recovers the dead participants that can hold `event` up, if that was not done lately: for calls that do not
     /// wait, whose caller may try for ever. Returns whether it was not.
     #[cold]
-    pub(crate) fn look_after(&mut self, awaited: Role) -> bool {
-        look_after(self.registration.attachment(), awaited, &mut self.looked_after, &mut self.stalls)
+    pub(crate) fn look_after(&mut self, event: WaitFor) -> bool {
+        look_after(self.registration.attachment(), event, &mut self.looked_after, &mut self.stalls)
     }
 
     /// The next call that finds nothing looks after the others, however short ago somebody did.
@@ -52,28 +51,24 @@ impl Endpoint {
         self.looked_after = None;
     }
 
-    /// Waits until `ready`, or until `deadline`: then false. Meanwhile looks after those whom it waits for, the
-    /// participants of the role `awaited`, and has `also` look at what else may have changed by a death.
+    /// Waits for `event` until `ready`, or until `deadline`: then false. Meanwhile recovers the dead participants that
+    /// can hold the event up, and calls `also` for what else may have changed by a death.
     pub(crate) fn wait(
         &mut self,
-        awaited: Role,
+        event: WaitFor,
         deadline: Option<Instant>,
         ready: impl FnMut() -> bool,
         mut also: impl FnMut(&Arc<Attachment>),
     ) -> bool {
         let Endpoint { registration, waiting, event_counts, looked_after: last, stalls } = self;
         let attachment = registration.attachment();
-        let control = attachment.memory.control();
-        let event_count = match awaited {
-            Role::Writer => &control.published,
-            Role::Reader | Role::Taker => &control.freed,
-        };
+        let event_count = event.event_count(attachment.memory.control());
         let look_after = || {
-            if look_after(attachment, awaited, last, stalls) {
+            if look_after(attachment, event, last, stalls) {
                 also(attachment);
             }
         };
-        let event_counts = event_counts.with_naps(evicts_after(attachment, awaited).is_some());
+        let event_counts = event_counts.with_timed_sleeps(attachment.evicts_after(event).is_some());
         event_counts.wait(event_count, *waiting, deadline, &registration.entry().sleeps, look_after, ready)
     }
 
@@ -96,26 +91,20 @@ impl Endpoint {
 
 fn look_after(
     attachment: &Attachment,
-    awaited: Role,
+    event: WaitFor,
     last: &mut Option<Instant>,
     stalls: &mut Stalls,
 ) -> bool {
     let now = Instant::now();
     let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
     if due {
-        registry::clear_dead(attachment, awaited);
-        if let Some(patience) = evicts_after(attachment, awaited) {
+        registry::recover_dead(attachment, event.awaited_role());
+        if let Some(patience) = attachment.evicts_after(event) {
             stalls.evict_stalled(attachment, patience);
         }
         *last = Some(now);
     }
     due
-}
-
-/// After how long somebody who waits for participants of the role `awaited` evicts one that does not move, if ever.
-fn evicts_after(attachment: &Attachment, awaited: Role) -> Option<Duration> {
-    let ms = attachment.memory.layout().config.evict_after_ms;
-    (awaited == Role::Reader && ms > 0).then(|| Duration::from_millis(ms.into()))
 }
 
 /// When a wait of `timeout` from now ends; `None`, never, if that is beyond what the clock can say.

@@ -1,28 +1,30 @@
-//! The structures that participants share beside slots and payloads. FORMAT.md says the same in prose, and
-//! `tests/golden.rs` fails when either changes silently.
+//! The structures that participants share beside slots and payloads. FORMAT.md specifies them in
+//! prose, and `tests/golden.rs` fails when they change.
 
 use crate::sync::futex::FutexWord;
 use crate::sync::{AtomicU64, Line};
 
-/// Deaths that a ring remembers: as many as the word's count of deaths tells apart.
+/// Deaths that a ring remembers: as many as the count of deaths in the state word can distinguish.
 pub(crate) const DEATHS_KEPT: usize = 8;
 
-/// What all participants share beside the slots. Each line has one kind of writer, so that nobody waits for a
-/// line that somebody else writes for another reason.
+/// What all participants share beside the slots. Each line has one kind of writer, so that no
+/// participant waits for a line that others write for another reason.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Control {
-    /// The sequence that is published next. Stored by the writer; read by joiners and for statistics only.
+    /// The sequence that is published next. Stored by the writer; read by joiners and for
+    /// statistics only.
     pub(crate) next: Line<AtomicU64>,
     /// Queue delivery: the sequence that is taken next.
     pub(crate) taken: Line<AtomicU64>,
-    /// Gated: what a writer may have been allowed, for joiners ([`crate::protocol::backpressure`]).
+    /// Gated: the limit up to which a writer may have been admitted, for joining readers
+    /// ([`crate::protocol::backpressure`]).
     pub(crate) limit: Line<AtomicU64>,
-    /// Readers sleep here for messages.
+    /// The event count on which readers wait for messages.
     pub(crate) published: Line<FutexWord>,
-    /// Writers sleep here for slots.
+    /// The event count on which writers wait for slots.
     pub(crate) freed: Line<FutexWord>,
-    /// Changes seldom, read by everybody.
+    /// Changes rarely, read by all participants.
     pub(crate) table: Line<Table>,
 }
 
@@ -30,28 +32,29 @@ pub(crate) struct Control {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Table {
-    /// Whether the stream goes on ([`crate::protocol::stream_state`]).
-    pub(crate) life: AtomicU64,
+    /// Whether the stream is open, ended or closed ([`crate::protocol::stream_state`]).
+    pub(crate) stream_state: AtomicU64,
     /// Entries from here on were never taken.
     pub(crate) high_water: AtomicU64,
-    /// Deaths of last writers, once another state replaced them in `life`.
+    /// Deaths of last writers, recorded before another state replaces them in `stream_state`.
     pub(crate) deaths: [AtomicU64; DEATHS_KEPT],
 }
 
-/// The one writer's entry: whoever holds it is the writer.
+/// The one writer's entry. A participant is the writer iff it holds this entry.
 pub(crate) const WRITER_ENTRY: usize = 0;
 
 /// One participant: two lines, the first written by its owner alone while it works.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub(crate) struct Entry {
-    /// A reader's position and pin ([`crate::protocol::backpressure::Cursor`]).
+    /// A reader's position and pin ([`crate::protocol::reader_entry::Cursor`]).
     pub(crate) cursor: AtomicU64,
-    /// Writers and takers on arena slots: which buffers are theirs, and the exchange under way.
+    /// Writers and takers on arena slots: the intent record ([`crate::protocol::intent_log`]).
     pub(crate) intent: AtomicU64,
-    /// The sequence that `intent` aims at.
-    pub(crate) aim: AtomicU64,
-    /// A reader that pins: the buffer that its pinned message is in. The one writer: [`crate::protocol::standby_buffer`].
+    /// The sequence that `intent` is about.
+    pub(crate) intent_sequence: AtomicU64,
+    /// A reader that pins: the buffer that its pinned message is in. The one writer:
+    /// [`crate::protocol::standby_buffer`].
     pub(crate) pinned: AtomicU64,
     /// Statistics: messages that a reader lost, or that a writer was refused. Stored by the owner.
     pub(crate) missed: AtomicU64,
@@ -59,33 +62,37 @@ pub(crate) struct Entry {
     pub(crate) sleeps: AtomicU64,
     pub(crate) reserved_hot: [AtomicU64; 2],
 
-    /// Free, or a role and how often the entry was taken ([`crate::protocol::registry`]).
+    /// Free, or a role, and how often the entry was taken ([`crate::protocol::registry`]).
     pub(crate) state: AtomicU64,
     /// Process and thread: `pid << 32 | tid`.
     pub(crate) owner: AtomicU64,
-    /// When the process started (`/proc/PID/stat`, clock ticks since boot): tells a reused pid.
+    /// When the process started (`/proc/PID/stat`, clock ticks since boot): detects a reused pid.
     pub(crate) started: AtomicU64,
-    /// What others tell a reader: not to stand below this position ([`crate::protocol::backpressure`]).
+    /// Stored by others: the reader must move up to this position at least
+    /// ([`crate::protocol::backpressure`]).
     pub(crate) floor: AtomicU64,
-    pub(crate) reserved_aside: AtomicU64,
+    pub(crate) reserved_cold: AtomicU64,
     /// The sequence at which the participant joined.
     pub(crate) joined: AtomicU64,
-    /// One more than the cursor at which the reader was evicted ([`crate::protocol::eviction`]); 0: it was not.
+    /// One more than the cursor at which the reader was evicted ([`crate::protocol::eviction`]); 0:
+    /// it was not.
     pub(crate) evicted: AtomicU64,
-    /// A parked reader: one more than the change of the stream's state up to which it was told of deaths.
-    pub(crate) told: AtomicU64,
+    /// A parked reader: one more than the change of the stream's state up to which deaths were
+    /// reported to it.
+    pub(crate) reported: AtomicU64,
 }
 
-/// What goes with one buffer of the arena; its line is its owner's while it is filled.
+/// What goes with one buffer of the arena. While the buffer is filled, only its owner writes to
+/// this line.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct BufferHeader {
     /// Bytes of the payload.
     pub(crate) len: AtomicU64,
     pub(crate) reserved_front: AtomicU64,
-    /// Evidence for recovery: one more than the last sequence at which a helper saw this buffer published, or left by a
-    /// taker.
-    pub(crate) witnessed: AtomicU64,
+    /// For recovery: one more than the last sequence at which a helper confirmed this buffer as
+    /// published, or as left by a taker.
+    pub(crate) confirmed: AtomicU64,
     pub(crate) reserved: [AtomicU64; 5],
 }
 

@@ -1,18 +1,21 @@
-//! The header of a segment: what the ring was made to be, written once, and checked before anything else.
+//! The header of a segment: the ring's configuration, written once and checked before anything
+//! else.
 
 use crate::memory::layout::Layout;
 use crate::types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
 use crate::types::frame::Frame;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// `"seqring\n"` read as a number in the byte order of the creator: a foreign order reads as another number.
+/// `"seqring\n"` as a number in the byte order of the creator: in another byte order it is another
+/// number.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"seqring\n");
 /// The version that this build writes.
 pub(crate) const VERSION: u32 = 1;
 /// The oldest version that this build still opens.
 const OLDEST_VERSION: u32 = 1;
 
-/// The header: written once before the segment has a name, copied once by every opener, never read again.
+/// The header: written once before the segment has a name, copied once by every opener, never read
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub(crate) struct Superblock {
@@ -40,7 +43,7 @@ pub(crate) struct Superblock {
     frame_shape: [u64; 8],
     user_words: u32,
     reserved: u32,
-    /// Random: tells a segment from another of the same name.
+    /// Random: distinguishes a segment from another of the same name.
     pub(crate) id: [u8; 16],
     /// The creator's process, and its clock at creation (`CLOCK_REALTIME`, ns).
     pub(crate) creator_pid: u64,
@@ -55,7 +58,7 @@ const FLAG_DROP_UNFINISHED: u32 = 1 << 4;
 const FLAGS_KNOWN: u32 = FLAG_TAG | FLAG_TIMESTAMP | FLAG_OBSERVERS | FLAG_KEEP | FLAG_DROP_UNFINISHED;
 
 impl Superblock {
-    /// For a segment that is created now, by this process.
+    /// For a segment that this process creates now.
     pub(crate) fn fresh(layout: &Layout) -> Self {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self::new(
@@ -120,10 +123,14 @@ impl Superblock {
         u64::from_ne_bytes(self.id[..8].try_into().expect("half of 16 bytes"))
     }
 
-    /// The layout that this header describes, or what about it cannot be used.
+    /// The layout that this header describes.
     ///
-    /// `file_bytes` is the real size of the segment. Nothing is taken over unchecked: offsets are computed
-    /// from the configuration, and the result must be as large as the header and the file both say.
+    /// `file_bytes` is the real size of the segment. Nothing is taken over unchecked: offsets are
+    /// computed from the configuration, and the result must have the size in the header and fit
+    /// into the file.
+    ///
+    /// # Errors
+    /// What cannot be used, as the end of a sentence about the segment.
     pub(crate) fn layout(&self, file_bytes: u64) -> Result<Layout, String> {
         if self.magic == MAGIC.swap_bytes() {
             return Err("it was made on a machine of the other byte order".into());
@@ -198,7 +205,7 @@ impl Superblock {
         })
     }
 
-    /// FNV-1a, 64 bits, over the bytes from `total_bytes` up to `id`: tells damage, not malice.
+    /// FNV-1a, 64 bits, over the bytes from `total_bytes` up to `id`: detects damage, not malice.
     fn checksum(&self) -> u64 {
         let covered = std::mem::offset_of!(Superblock, total_bytes)..std::mem::offset_of!(Superblock, id);
         self.as_bytes()[covered].iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

@@ -1,18 +1,19 @@
-//! Where everything lies in a segment: offsets and strides, from the configuration alone.
+//! The layout of a segment: offsets and strides, computed from the configuration alone.
 //!
 //! ```text
 //! 0      Superblock   written once, read once by every opener
-//! 4096   Control      counters, event_counts, life (`format::Control`)
+//! 4096   Control      counters, event counts, stream state (`format::Control`)
 //! 8192   Entry × participants
 //!        user words   the application's own, if the ring has any
-//!        slots        inline: stamp | extras | payload, × slots       arena: one word × slots
-//!        headers      arena only: one line a buffer
-//!        extras       arena only: those of a buffer, if the ring has any
-//!        payloads     arena only: the buffers
+//!        slots        inline: stamp | message header | payload, × slots; arena: one word × slots
+//!        buffer headers    arena only: one line a buffer
+//!        message headers   arena only: one a buffer, if the ring has any
+//!        payloads          arena only: the buffers
 //! ```
 //!
-//! Both sides of a segment compute their layout from the configuration in its header; no offset that a peer
-//! wrote is ever followed. All arithmetic is checked: a configuration that does not fit is an error.
+//! Each process computes the layout from the configuration in the segment's header and follows no
+//! offset that a peer wrote. All arithmetic is checked: a configuration that does not fit is an
+//! error.
 
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
@@ -23,11 +24,13 @@ pub(crate) const ENTRIES_OFFSET: usize = 2 * PAGE;
 pub(crate) const LINE: usize = 64;
 const WORD: usize = 8;
 
-/// Sequences stay below this, so that a cursor has bits to standby: at 10⁹ messages a second for 146 years.
+/// Sequences stay below this, so that a cursor has bits to spare: enough at 10⁹ messages a second
+/// for 146 years.
 pub(crate) const SEQUENCE_LIMIT: u64 = 1 << 62;
 /// Slots, participants and buffers stay below this.
 const COUNT_LIMIT: usize = 1 << 30;
-/// Inline payloads stay within this, so that a stamp has 46 bits for the sequence beside the length.
+/// Inline payloads stay within this, so that a stamp has 46 bits for the sequence beside the
+/// length.
 const INLINE_BYTES_LIMIT: usize = 1 << 16;
 /// Payloads stay within this: 1 TiB.
 const SLOT_BYTES_LIMIT: usize = 1 << 40;
@@ -39,20 +42,21 @@ pub(crate) struct Layout {
     pub(crate) user_words_offset: usize,
     pub(crate) slots_offset: usize,
     pub(crate) slot_stride: usize,
-    /// Inline: from the start of a slot to its payload. The words between stamp and payload are extras.
+    /// Inline: from the start of a slot to its payload. The words between stamp and payload are the
+    /// message header.
     pub(crate) payload_offset: usize,
     /// Room of a payload in bytes, a multiple of 8.
     pub(crate) payload_bytes: usize,
-    /// Arena: `slots` buffers that slots hold at first, then one for each owner that may come, and a gated ring's one
-    /// writer's second. Inline: 0.
+    /// Arena: `slots` buffers that slots hold at first, then those of [`owned_buffers`]. Inline: 0.
     pub(crate) buffers: usize,
     pub(crate) headers_offset: usize,
-    pub(crate) extras_offset: usize,
-    pub(crate) extras_stride: usize,
+    pub(crate) message_headers_offset: usize,
+    pub(crate) message_header_stride: usize,
     pub(crate) payloads_offset: usize,
     pub(crate) buffer_stride: usize,
     pub(crate) total_bytes: usize,
-    /// What is backed with pages from the start. The rest are buffers of entries that nobody took yet.
+    /// What is backed with pages from the start. Behind it lie the buffers of entries that were
+    /// never taken.
     pub(crate) resident_bytes: usize,
 }
 
@@ -75,7 +79,7 @@ impl Layout {
     }
 
     fn inline(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
-        let head = WORD + WORD * extras_words(config);
+        let head = WORD + WORD * message_header_words(config);
         let payload_bytes = round_up(config.slot_bytes, WORD)?;
         let (payload_offset, granule) = match config.class {
             SlotClass::Packed => (head, 16),
@@ -94,8 +98,8 @@ impl Layout {
             payload_bytes,
             buffers: 0,
             headers_offset: 0,
-            extras_offset: 0,
-            extras_stride: 0,
+            message_headers_offset: 0,
+            message_header_stride: 0,
             payloads_offset: 0,
             buffer_stride: 0,
             total_bytes: round_up(total_bytes, PAGE)?,
@@ -106,10 +110,12 @@ impl Layout {
     fn arena(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
         let buffers = config.slots.checked_add(owned_buffers(config))?;
         let headers_offset = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
-        let extras_offset = size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
-        let extras_stride = WORD * extras_words(config);
-        let extras_end = extras_stride.checked_mul(buffers)?.checked_add(extras_offset)?;
-        let payloads_offset = round_up(extras_end, PAGE)?;
+        let message_headers_offset =
+            size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
+        let message_header_stride = WORD * message_header_words(config);
+        let message_headers_end =
+            message_header_stride.checked_mul(buffers)?.checked_add(message_headers_offset)?;
+        let payloads_offset = round_up(message_headers_end, PAGE)?;
         let buffer_stride = round_up(config.slot_bytes.max(1), LINE)?;
         let up_to =
             |buffer: usize| round_up(buffer_stride.checked_mul(buffer)?.checked_add(payloads_offset)?, PAGE);
@@ -122,8 +128,8 @@ impl Layout {
             payload_bytes: buffer_stride,
             buffers,
             headers_offset,
-            extras_offset,
-            extras_stride,
+            message_headers_offset,
+            message_header_stride,
             payloads_offset,
             buffer_stride,
             total_bytes: up_to(buffers)?,
@@ -145,13 +151,14 @@ impl Layout {
         self.buffers > 0
     }
 
-    /// Words that carry a message's extras.
-    pub(crate) fn extras_words(&self) -> usize {
-        extras_words(&self.config)
+    /// 8-byte words of a message's header.
+    pub(crate) fn message_header_words(&self) -> usize {
+        message_header_words(&self.config)
     }
 }
 
-/// Buffers that belong to participants, not to slots: the one writer's, or one for each entry.
+/// Buffers that belong to participants, not to slots: one for each entry of a ring for many
+/// writers. The one writer has one, in a gated ring a second as its standby buffer.
 fn owned_buffers(config: &Config) -> usize {
     match config.writers {
         Writers::One if config.delivery == Delivery::Gated => 2,
@@ -160,8 +167,9 @@ fn owned_buffers(config: &Config) -> usize {
     }
 }
 
-/// 8-byte words of a message's extras: tag, time, length of the metadata, metadata ([`crate::memory::message_header`]).
-fn extras_words(config: &Config) -> usize {
+/// 8-byte words of a message's header: tag, time, length of the metadata, metadata
+/// ([`crate::memory::message_header`]).
+fn message_header_words(config: &Config) -> usize {
     let meta = if config.meta_bytes == 0 { 0 } else { 1 + config.meta_bytes.div_ceil(WORD) };
     usize::from(config.tag) + usize::from(config.timestamp) + meta
 }

@@ -1,12 +1,12 @@
-//! A range of memory with an owner: allocated or mapped, given back on drop.
+//! A range of memory that is allocated or mapped, and released on drop.
 #![allow(unsafe_code, reason = "allocating, mapping and unmapping, and advice about it")]
 
 use crate::memory::layout::PAGE;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 
-/// Page-aligned memory of a fixed length, valid until dropped; readable, and writable unless it was asked for to be
-/// looked at only.
+/// Page-aligned memory of a fixed length, valid until dropped; readable, and writable unless it was
+/// mapped read-only.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: *mut u8,
@@ -16,7 +16,7 @@ pub(crate) struct Mapping {
 
 enum Source {
     Heap,
-    /// From this byte on.
+    /// From this byte of a file on.
     #[cfg(target_os = "linux")]
     File(u64),
     #[cfg(feature = "portable")]
@@ -35,14 +35,14 @@ impl std::fmt::Debug for Source {
     }
 }
 
-// SAFETY: the memory belongs to this value, not to a thread; what is in it is accessed through atomics only. A `Shmem`
-// keeps plain values and the pointer, and does nothing until it is dropped.
+// SAFETY: the memory belongs to this value, not to a thread; what is in it is accessed through
+// atomics only. A `Shmem` keeps plain values and the pointer, and does nothing until it is dropped.
 unsafe impl Send for Mapping {}
 // SAFETY: as above; no method stores to `self`.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Zeroed memory from the allocator, or `None` if there is not so much.
+    /// Zeroed memory from the allocator; `None` if it has not so much.
     pub(crate) fn heap(len: usize) -> Option<Self> {
         let layout = Self::heap_layout(len)?;
         // SAFETY: the layout's size is not zero: a segment has at least its header.
@@ -71,32 +71,33 @@ impl Mapping {
         self.len
     }
 
-    /// Writes the first bytes of memory that nobody else can see yet.
+    /// Writes the first bytes of memory that is not shared yet.
     ///
     /// # Panics
     /// If there are more than it has.
     pub(crate) fn store_before_sharing(&self, bytes: &[u8]) {
         assert!(bytes.len() <= self.len, "{} bytes into {}", bytes.len(), self.len);
-        // SAFETY: the mapping is writable, holds so many bytes, and is nobody else's yet: the callers have not
-        // published it, so that no atomic access can be under way.
+        // SAFETY: the mapping is writable and holds so many bytes. The callers have not published
+        // it, so that no other thread or process accesses it.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base, bytes.len()) };
     }
 
-    /// A copy of the first bytes of memory where these are written before anybody else sees it, and never again.
+    /// A copy of the first bytes, which are written before the memory is shared and never again.
     ///
     /// # Panics
-    /// If it has not so many.
+    /// If there are fewer.
     #[cfg(feature = "portable")]
     pub(crate) fn first_bytes<const N: usize>(&self) -> [u8; N] {
         assert!(N <= self.len, "{N} bytes of {}", self.len);
-        // SAFETY: the mapping holds so many bytes; a volatile copy is taken once, and whatever it is gets checked.
+        // SAFETY: the mapping holds so many bytes; the volatile copy is taken once, and the caller
+        // checks it.
         unsafe { self.base.cast::<[u8; N]>().read_volatile() }
     }
 
-    /// Makes a range resident; false if the system says that it has no pages for it. A system that cannot be asked ends
-    /// the process at the first use of such a page.
+    /// Makes a range resident; false if the system has no pages for it. A system that cannot be
+    /// asked kills the process at the first use of such a page.
     pub(crate) fn has_room(&self, range: Range<usize>) -> bool {
-        const FAULT: i32 = 14; // The fault that would come, on Linux: `EFAULT`.
+        const FAULT: i32 = 14; // `EFAULT` of Linux, where the first use would be a `SIGBUS`.
         let refused = self.make_resident(range).err().map(std::io::Error::from);
         !(cfg!(target_os = "linux") && refused.is_some_and(|error| error.raw_os_error() == Some(FAULT)))
     }
@@ -109,29 +110,32 @@ impl Mapping {
 
 #[cfg(target_os = "linux")]
 impl Mapping {
-    /// Maps `len` bytes of a file from `start` on, shared with everybody who maps it, but not with forked children: those find
-    /// nothing in its place ([`crate::protocol::fork`]).
+    /// Maps `len` bytes of a file from `start` on, shared with all that map it, but not with forked
+    /// children: in these the range is unmapped ([`crate::protocol::fork`]).
     pub(crate) fn file(file: &impl rustix::fd::AsFd, start: u64, len: usize) -> rustix::io::Result<Self> {
         use rustix::mm::ProtFlags;
         let mapping = Self::of_file(file, start, len, ProtFlags::READ | ProtFlags::WRITE)?;
-        // SAFETY: the range is the mapping made above; the advice changes what a child inherits, and nothing here.
+        // SAFETY: the range is the mapping made above; the advice changes only what a child
+        // inherits.
         unsafe { rustix::mm::madvise(mapping.base.cast(), len, rustix::mm::Advice::LinuxDontFork)? };
         Ok(mapping)
     }
 
-    /// In a forked child, which has a hole in the place of this mapping: maps a private copy of its file there.
+    /// In a forked child, where the range is unmapped: maps a private copy of the file there.
     pub(crate) fn become_private(&self, file: &rustix::fd::OwnedFd) -> bool {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let Source::File(start) = self.source else { return false };
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // Without a reserve: of a ring that may grow beyond the memory of the machine the child touches a few pages.
+        // No reserve: the child touches a few pages of a ring that may be larger than the machine's
+        // memory.
         let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
-        // SAFETY: `FIXED_NOREPLACE` maps into the hole or not at all, so nothing that the child has is replaced.
+        // SAFETY: `FIXED_NOREPLACE` maps into an unmapped range or not at all, so no memory of the
+        // child is replaced.
         let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, start) };
         mapped.is_ok_and(|base| base.cast() == self.base)
     }
 
-    /// The same, to be looked at only: a store faults.
+    /// As [`Self::file`], read-only: a store faults.
     pub(crate) fn file_read_only(
         file: &impl rustix::fd::AsFd,
         start: u64,
@@ -147,13 +151,14 @@ impl Mapping {
         protection: rustix::mm::ProtFlags,
     ) -> rustix::io::Result<Self> {
         use rustix::mm::{MapFlags, mmap};
-        // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is replaced.
+        // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is
+        // replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, start)? };
         Ok(Mapping { base: base.cast(), len, source: Source::File(start) })
     }
 
-    /// Touches every page of a range now, at once, where that costs a fraction of a µs each, and not at its first use,
-    /// where it costs 3–4 µs. A kernel without it (before 5.14) leaves it to the first use.
+    /// Makes every page of a range resident in one call, at a fraction of a µs each. At its first
+    /// use a page costs 3–4 µs; so it does on a kernel without this advice (before 5.14).
     ///
     /// # Panics
     /// If the range is not this mapping's.
@@ -168,11 +173,12 @@ impl Mapping {
 
     fn advise(&self, range: Range<usize>, advice: rustix::mm::Advice) -> rustix::io::Result<()> {
         let start = self.start_of(&range);
-        // SAFETY: the range is this mapping's, and neither piece of advice given above changes contents.
+        // SAFETY: the range is this mapping's, and neither piece of advice given above changes
+        // contents.
         unsafe { rustix::mm::madvise(start.cast(), range.len(), advice) }
     }
 
-    /// Asks for pages of that node of the machine's memory, as long as it has any, for those that are not there yet.
+    /// Prefers memory of that NUMA node for pages that are not allocated yet.
     pub(crate) fn prefer_node(&self, node: u32) -> std::io::Result<()> {
         const WORDS: usize = 16;
         const BITS: u32 = u64::BITS * WORDS as u32;
@@ -180,21 +186,23 @@ impl Mapping {
         let word = nodes.get_mut((node / u64::BITS) as usize).ok_or(std::io::ErrorKind::InvalidInput)?;
         *word = 1 << (node % u64::BITS);
         let (policy, flags) = (libc::MPOL_PREFERRED, 0_u32);
-        // The kernel looks at one bit less than it is told.
+        // The kernel uses one bit less than this number.
         let bits = std::ffi::c_ulong::from(BITS + 1);
-        // SAFETY: the range is this mapping's, `nodes` holds `BITS` bits, and a policy changes no contents.
+        // SAFETY: the range is this mapping's, `nodes` holds `BITS` bits, and a policy changes no
+        // contents.
         let refused = unsafe {
             libc::syscall(libc::SYS_mbind, self.base, self.len, policy, nodes.as_ptr(), bits, flags)
         };
         if refused == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     }
 
-    /// Keeps a range in memory, `now` all of its pages, or else each from its first use on.
+    /// Locks a range into memory: all of its pages if `now`, or else each from its first use on.
     pub(crate) fn lock(&self, range: Range<usize>, now: bool) -> rustix::io::Result<()> {
         use rustix::mm::{MlockFlags, mlock_with};
         let start = self.start_of(&range);
         let flags = if now { MlockFlags::empty() } else { MlockFlags::ONFAULT };
-        // SAFETY: the range is this mapping's; locking changes no contents, and ends with the mapping.
+        // SAFETY: the range is this mapping's; locking changes no contents, and ends with the
+        // mapping.
         unsafe { mlock_with(start.cast(), range.len(), flags) }
     }
 }
@@ -202,7 +210,7 @@ impl Mapping {
 #[cfg(not(target_os = "linux"))]
 impl Mapping {
     /// Elsewhere pages come at their first use.
-    #[expect(clippy::unnecessary_wraps, reason = "Linux can refuse")]
+    #[expect(clippy::unnecessary_wraps, reason = "Linux may refuse")]
     pub(crate) fn make_resident(&self, range: Range<usize>) -> std::io::Result<()> {
         self.start_of(&range);
         Ok(())
@@ -214,12 +222,13 @@ impl Drop for Mapping {
         match &self.source {
             Source::Heap => {
                 let layout = Self::heap_layout(self.len).expect("was allocated with it");
-                // SAFETY: `base` came from `alloc_zeroed` with this very layout, and nobody uses it any more:
+                // SAFETY: `base` came from `alloc_zeroed` with this very layout, and is unused now:
                 // every view borrows, or holds an `Arc` of, this value.
                 unsafe { dealloc(self.base, layout) };
             }
             #[cfg(target_os = "linux")]
-            // SAFETY: `base` and `len` are those of the mapping made in `of_file`; nobody uses it any more, as above.
+            // SAFETY: `base` and `len` are those of the mapping made in `of_file`, unused now as
+            // above.
             Source::File(_) => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
             #[cfg(feature = "portable")]
             Source::Shmem(_) => {} // It unmaps itself.

@@ -1,15 +1,16 @@
-//! The way along the slots of a ring, message by message, without a division.
+//! A cursor over the slots of a ring, with a fast path along runs of slots.
 
 use super::InlineSlot;
 use super::views::{LapSlots, Memory};
 use crate::memory::slot_index::{Lap, SlotIndex};
 use crate::sync::MODELLED;
 
-/// Where a reader or writer is.
+/// The next message of a reader or writer, and the run of slots from there on.
 ///
-/// Nearly all messages lie one stride behind the one before, and nothing else is to be thought of: there the lane is
-/// *straight*, and [`Self::ahead`] and [`Self::pass`] are all that a message needs. Whoever goes along the lane says by
-/// [`Self::bound`] how far; the end of a lap is always a bound.
+/// On the fast path a message touches only its slot, which lies one stride behind the slot before:
+/// [`Self::next_slot`] and [`Self::advance`]. The run ends where the owner must do more, as it says
+/// by [`Self::extend_to`]: at its next backpressure limit or counter update, and at the end of a
+/// lap in any case.
 ///
 /// Invariants: `lap.first <= sequence <= lap.end()`, `until <= lap.end()`.
 #[derive(Debug)]
@@ -20,16 +21,16 @@ pub(crate) struct SlotRun {
     slots: LapSlots,
 }
 
-/// That the lane was straight at this message.
+/// A message that was the next one of the run.
 #[derive(Clone, Copy)]
-pub(crate) struct Here {
+pub(crate) struct RunPosition {
     pub(crate) sequence: u64,
 }
 
 impl SlotRun {
-    /// A lane whose next message is `sequence`, straight nowhere yet.
-    pub(crate) fn at(memory: &Memory, sequence: u64) -> Self {
-        let lap = Lap::of(sequence, memory.layout().config.slots);
+    /// An empty run, whose next message is `sequence`.
+    pub(crate) fn new(memory: &Memory, sequence: u64) -> Self {
+        let lap = Lap::new(sequence, memory.layout().config.slots);
         SlotRun { sequence, until: 0, slots: LapSlots::new(memory, &lap), lap }
     }
 
@@ -39,92 +40,96 @@ impl SlotRun {
         self.sequence
     }
 
+    /// Whether the run has a next slot.
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
         self.sequence < self.until
     }
 
-    /// The next message's slot, where the lane is straight.
+    /// The next message's slot, if the run is open.
     #[inline(always)]
     #[allow(unsafe_code, reason = "the lap's end is checked here, where it is kept")]
-    pub(crate) fn ahead(&self) -> Option<(Here, InlineSlot<'_>)> {
+    pub(crate) fn next_slot(&self) -> Option<(RunPosition, InlineSlot<'_>)> {
         if !self.is_open() {
             return None;
         }
-        // SAFETY: the ring is plain, or the lane is straight nowhere. `slots` are those of `lap`, in which `sequence` lies:
-        // not before its first message, and before its end because before `until`.
-        Some((Here { sequence: self.sequence }, unsafe { self.slots.slot(self.sequence) }))
+        // SAFETY: in a ring that is not plain, no run is ever open. `slots` are those of `lap`, in
+        // which `sequence` lies: not before its first message, and before its end because before
+        // `until`.
+        Some((RunPosition { sequence: self.sequence }, unsafe { self.slots.slot(self.sequence) }))
     }
 
-    /// Goes on from `here`, which must be the latest that this lane gave out. Says whether it is straight there.
+    /// Goes on after `position`, which must be the latest of [`Self::next_slot`]. Returns whether
+    /// the run is still open.
     #[inline(always)]
-    pub(crate) fn pass(&mut self, here: Here) -> bool {
-        debug_assert_eq!(here.sequence, self.sequence);
-        self.sequence = here.sequence + 1;
-        here.sequence + 1 < self.until
+    pub(crate) fn advance(&mut self, position: RunPosition) -> bool {
+        debug_assert_eq!(position.sequence, self.sequence);
+        self.sequence = position.sequence + 1;
+        position.sequence + 1 < self.until
     }
 
-    /// The next message's number, and the slots from there on: at most `most`, as far as the lane is straight.
+    /// The next message's number, and the slots of the run from there on: at most `most`.
     #[inline(always)]
-    #[allow(unsafe_code, reason = "as in `ahead`")]
-    pub(crate) fn all_ahead(&self, most: usize) -> (u64, impl Iterator<Item = InlineSlot<'_>>) {
-        let straight = self.until.saturating_sub(self.sequence);
-        let count = straight.min(most as u64) as usize;
-        // SAFETY: as in `ahead`, for each of them: the last is before `until`.
-        (self.sequence, unsafe { self.slots.stretch(self.sequence, count) })
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    pub(crate) fn next_slots(&self, most: usize) -> (u64, impl Iterator<Item = InlineSlot<'_>>) {
+        let run = self.until.saturating_sub(self.sequence);
+        let count = run.min(most as u64) as usize;
+        // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
+        (self.sequence, unsafe { self.slots.slots(self.sequence, count) })
     }
 
-    /// Goes on by `count` messages, which [`Self::all_ahead`] gave out.
+    /// Goes on by `count` messages of [`Self::next_slots`].
     #[inline(always)]
-    pub(crate) fn pass_all(&mut self, count: usize) {
+    pub(crate) fn advance_by(&mut self, count: usize) {
         debug_assert!(count as u64 <= self.until - self.sequence);
         self.sequence += count as u64;
     }
 
-    /// The place of the next message.
+    /// The slot of the next message, in the run or not.
     #[inline(always)]
-    pub(crate) fn place(&self) -> SlotIndex {
+    pub(crate) fn slot_index(&self) -> SlotIndex {
         if self.sequence == self.lap.end() {
-            return self.lap.next().place(self.sequence);
+            return self.lap.next().slot_index(self.sequence);
         }
-        self.lap.place(self.sequence)
+        self.lap.slot_index(self.sequence)
     }
 
-    /// Goes on by one, straight or not.
+    /// Goes on by one message, in the run or not.
     #[inline(always)]
-    pub(crate) fn step(&mut self) {
-        self.turn();
+    pub(crate) fn advance_slow(&mut self) {
+        self.enter_lap();
         self.sequence += 1;
     }
 
-    /// Makes the lane straight from here on until message `until`, or until the end of the lap if that is nearer.
-    pub(crate) fn bound(&mut self, until: u64) {
-        self.turn();
+    /// Extends the run to before message `until`, or to the end of the lap if that is nearer.
+    pub(crate) fn extend_to(&mut self, until: u64) {
+        self.enter_lap();
         self.until = until.min(self.lap.end());
     }
 
-    /// Fetches the cache lines of the messages from here to the end of the straight lane into this core, to be written,
-    /// if they are many. Only whoever alone writes to the slots may do so.
+    /// Fetches the cache lines of the rest of the run into this core, to be written, if they are
+    /// many. Only the one writer of the slots may do so.
     ///
-    /// Each line has to come from the core of whoever read it last. Of stores to one line after the other, many are under
-    /// way at once. But a processor makes stores visible in their order, and a writer stores its own count with each
-    /// message: then the next line is not asked for before the one before has come. 8-byte messages in a ring of
-    /// 1024 took 8 ns each so, 3 ns with all lines of a stretch stored to in one go (two cores, 65 ns a line and back).
-    #[allow(unsafe_code, reason = "as in `ahead`")]
+    /// Each line has to come from the core that read it last. Of stores to one line after the
+    /// other, many are under way at once. But a processor makes stores visible in their order, and
+    /// a writer stores its own count with each message, so the next line is not requested before
+    /// the previous one has come. 8-byte messages in a ring of 1024 took 8 ns each so, and 3 ns
+    /// when all lines of a run are stored to in one go (two cores, 65 ns a line and back).
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn fetch_for_writing(&self) {
         const MANY: u64 = if MODELLED { 3 } else { 8 };
         if self.until.saturating_sub(self.sequence) >= MANY {
-            // SAFETY: as in `ahead`, for the first and the last of them; they lie in order.
-            unsafe { self.slots.store_again(self.sequence, self.until) };
+            // SAFETY: as in `next_slot`, for the first and the last of them; they lie in order.
+            unsafe { self.slots.rewrite_lines(self.sequence, self.until) };
         }
     }
 
-    /// Behind the last slot there is the first.
+    /// Behind the last slot comes the first, in the next lap.
     #[inline(always)]
-    fn turn(&mut self) {
+    fn enter_lap(&mut self) {
         if self.sequence == self.lap.end() {
             self.lap = self.lap.next();
-            self.slots.turn(&self.lap);
+            self.slots.set_lap(&self.lap);
         }
     }
 }

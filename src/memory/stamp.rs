@@ -1,17 +1,19 @@
-//! The two words that slots are judged by.
+//! The packed words that say what a slot holds: the stamp of an inline slot, the word of an arena
+//! slot.
 
-/// The stamp of an inline slot: `[sequence | full:1 | len]`, one word that says which message, whether it is
-/// whole, and how long it is.
+/// What an inline slot must hold for one message: a stamp is `[sequence | full:1 | len]`, one word
+/// that says which message, whether it is complete, and how long it is.
 ///
-/// A reader that waits for sequence `n` compares the upper part with `n, full`: equal, the message is there;
-/// behind, not yet; ahead, overtaken, and the word says by how much. While a message is written the stamp says
-/// `n, not full`, which no reader accepts. The length takes as many bits as the slot size needs, the sequence
-/// the rest: 59 bits for 8-byte slots, 52 for 1 KiB. They wrap; the comparison is made modulo, and it errs
-/// only for a reader that slept through exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
+/// A reader that waits for sequence `n` compares the upper part with `n, full`. Equal: the message
+/// is there. Behind: not yet. Ahead: the reader is overtaken, and the difference says by how much.
+/// While a message is written the stamp is `n, not full`, which no reader accepts. The length takes
+/// as many bits as the slot size needs, the sequence the rest: 59 bits for 8-byte slots, 52 for 1
+/// KiB. Sequences wrap and are compared modulo, which errs only for a reader that slept through
+/// exactly that many messages (52 bits at 10⁸ a second: 1.4 years).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExpectedStamp {
-    /// The sequence is there, no bytes of it.
-    holds: u64,
+    /// The stamp of the message, with length 0.
+    empty: u64,
     /// The bit above the length.
     full: u64,
 }
@@ -34,16 +36,16 @@ impl InlineStamp {
     /// The stamp of message `sequence`.
     #[inline(always)]
     pub(crate) fn of(self, sequence: u64) -> ExpectedStamp {
-        ExpectedStamp { holds: sequence << self.sequence_shift | self.full, full: self.full }
+        ExpectedStamp { empty: sequence << self.sequence_shift | self.full, full: self.full }
     }
 }
 
-/// What a stamp or word says to somebody who waits for a certain sequence.
+/// Why a slot does not hold the expected message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
     /// The message is not there yet.
     NotYet,
-    /// A later message stands there, or is being written there.
+    /// A later message is there, or is being written there.
     Overtaken {
         /// How many sequences later.
         by: u64,
@@ -54,64 +56,64 @@ impl ExpectedStamp {
     /// The stamp of the message after this one.
     #[inline(always)]
     pub(crate) fn next(self) -> Self {
-        // Above the bit that says whether it is there.
-        ExpectedStamp { holds: self.holds.wrapping_add(self.full << 1), full: self.full }
+        // The sequence begins above `full`.
+        ExpectedStamp { empty: self.empty.wrapping_add(self.full << 1), full: self.full }
     }
 
-    /// The message is there, `len` bytes of it.
+    /// The stamp of the published message, of `len` bytes.
     #[inline(always)]
-    pub(crate) fn holds(self, len: usize) -> u64 {
+    pub(crate) fn published(self, len: usize) -> u64 {
         debug_assert!((len as u64) < self.full);
-        self.holds | len as u64
+        self.empty | len as u64
     }
 
-    /// The message is being written.
+    /// The stamp while the message is written.
     #[inline(always)]
     pub(crate) fn writing(self) -> u64 {
-        self.holds - self.full
+        self.empty - self.full
     }
 
-    /// The length, if `stamp` says that the message is there. May exceed the slot: a peer may have written
+    /// The length, if `stamp` says that the message is there. May exceed the slot: a peer may store
     /// anything.
     #[inline(always)]
     pub(crate) fn len_in(self, stamp: u64) -> Option<usize> {
-        let rest = stamp ^ self.holds;
+        let rest = stamp ^ self.empty;
         (rest < self.full).then_some(rest as usize)
     }
 
-    /// What a stamp says that does not hold the message.
+    /// How a stamp differs in which [`Self::len_in`] finds no length.
     #[cold]
-    pub(crate) fn seen(self, stamp: u64) -> Mismatch {
-        let ahead = (stamp & !(self.full - 1)).wrapping_sub(self.holds).cast_signed();
+    pub(crate) fn mismatch(self, stamp: u64) -> Mismatch {
+        let ahead = (stamp & !(self.full - 1)).wrapping_sub(self.empty).cast_signed();
         if ahead < 0 {
             Mismatch::NotYet
         } else {
-            // `writing(later)` is one half step short of `holds(later)`: round up.
+            // `writing` of a later message is half a sequence short of its `published`: round up.
             Mismatch::Overtaken { by: (ahead.cast_unsigned() / self.full).div_ceil(2) }
         }
     }
 }
 
-/// Where the word of a slot is, seen by somebody who is at a certain round.
+/// The state of an arena slot, relative to one lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlotState {
-    /// The message of that round is not there yet.
-    Before,
-    /// It is there.
-    There,
-    /// It is taken (queues).
+    /// The message of that lap is not published yet.
+    Awaited,
+    /// It is published.
+    Published,
+    /// It is taken (queues), or withdrawn (the one writer of a gated ring).
     Taken,
-    /// It was there.
-    Beyond,
+    /// The slot is in a later lap.
+    Lapped,
 }
 
-/// The word of an arena slot: `[round | state:2 | buffer]`. A message is there by this one word; its length and
-/// options lie with the buffer it names. States: 0 awaited, 1 there, 2 taken (queues) or taken back (a gated ring's one
-/// writer); 3 is reserved.
+/// The word of an arena slot: `[lap | state:2 | buffer]`. This one word publishes a message; its
+/// length and options lie with the buffer it names. States: 0 awaited, 1 published, 2 taken
+/// (queues) or withdrawn (the one writer of a gated ring); 3 is reserved.
 ///
-/// The round counts the messages that went through the slot. The index takes the bits that the ring's buffers
-/// need; the round has the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second: 114 years; with 65536
-/// participants and one slot 45 bits: 40 days).
+/// The lap counts the messages that went through the slot. The buffer takes the bits that the
+/// ring's buffers need, the lap the rest (128 buffers: 55 bits; one slot at 10⁷ messages a second:
+/// 114 years; with 65536 participants and one slot 45 bits: 40 days).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArenaStamp {
     buffer_bits: u32,
@@ -125,60 +127,61 @@ impl ArenaStamp {
         ArenaStamp { buffer_bits, buffer_mask: (1 << buffer_bits) - 1 }
     }
 
-    /// The message of `round` is there, in `buffer`.
+    /// The message of `lap` is published, in `buffer`.
     #[inline(always)]
-    pub(crate) fn holds(self, round: u64, buffer: usize) -> u64 {
-        self.awaits(round, buffer) | 1 << self.buffer_bits
+    pub(crate) fn published(self, lap: u64, buffer: usize) -> u64 {
+        self.awaiting(lap, buffer) | 1 << self.buffer_bits
     }
 
-    /// The message of `round` was taken, and `buffer` left for it.
+    /// The message of `lap` was taken, and `buffer` left for it.
     #[inline(always)]
-    pub(crate) fn taken(self, round: u64, buffer: usize) -> u64 {
-        self.awaits(round, buffer) | 2 << self.buffer_bits
+    pub(crate) fn taken(self, lap: u64, buffer: usize) -> u64 {
+        self.awaiting(lap, buffer) | 2 << self.buffer_bits
     }
 
-    /// The message of `round` is awaited; meanwhile the slot keeps `buffer`.
+    /// The message of `lap` is not published yet; meanwhile the slot keeps `buffer`.
     #[inline(always)]
-    pub(crate) fn awaits(self, round: u64, buffer: usize) -> u64 {
-        round << (self.buffer_bits + 2) | buffer as u64
+    pub(crate) fn awaiting(self, lap: u64, buffer: usize) -> u64 {
+        lap << (self.buffer_bits + 2) | buffer as u64
     }
 
-    /// The buffer, if `word` says that the message of `round` is there.
+    /// The buffer, if `word` says that the message of `lap` is published.
     #[inline(always)]
-    pub(crate) fn buffer_of(self, word: u64, round: u64) -> Option<usize> {
-        let rest = word ^ self.holds(round, 0);
+    pub(crate) fn buffer_of(self, word: u64, lap: u64) -> Option<usize> {
+        let rest = word ^ self.published(lap, 0);
         (rest <= self.buffer_mask).then_some(rest as usize)
     }
 
-    /// The buffer that the slot keeps, whatever its state. May exceed the ring's: a peer may have written
+    /// The buffer that the slot keeps, whatever its state. May exceed the ring's: a peer may store
     /// anything.
     #[inline(always)]
     pub(crate) fn any_buffer(self, word: u64) -> usize {
         (word & self.buffer_mask) as usize
     }
 
-    /// What a word says that does not hold `round`, in rounds of the slot: none, if the message was there and is taken.
+    /// How a word differs in which [`Self::buffer_of`] finds no buffer, in laps: by 0 if the
+    /// message was there and is taken.
     #[cold]
-    pub(crate) fn seen(self, word: u64, round: u64) -> Mismatch {
-        let ahead = (word & !self.buffer_mask).wrapping_sub(self.holds(round, 0)).cast_signed();
+    pub(crate) fn mismatch(self, word: u64, lap: u64) -> Mismatch {
+        let ahead = (word & !self.buffer_mask).wrapping_sub(self.published(lap, 0)).cast_signed();
         if ahead < 0 {
             Mismatch::NotYet
         } else {
-            // A state before or behind `there` is of the same round.
+            // `awaiting` is one state before `published` of the same lap, `taken` one behind it.
             Mismatch::Overtaken { by: ((ahead.cast_unsigned() >> self.buffer_bits) + 1) / 4 }
         }
     }
 
-    /// Where a word is, seen by somebody who is at `round`.
+    /// The state of a word, relative to `lap`.
     #[inline(always)]
-    pub(crate) fn at(self, word: u64, round: u64) -> SlotState {
-        // Modulo: the sign decides. A round has four states.
-        let ahead = (word & !self.buffer_mask).wrapping_sub(self.awaits(round, 0)).cast_signed();
+    pub(crate) fn state(self, word: u64, lap: u64) -> SlotState {
+        // Modulo: the sign decides. A lap has four states.
+        let ahead = (word & !self.buffer_mask).wrapping_sub(self.awaiting(lap, 0)).cast_signed();
         match ahead >> self.buffer_bits {
-            1 => SlotState::There,
+            1 => SlotState::Published,
             2 => SlotState::Taken,
-            ..=3 => SlotState::Before,
-            _ => SlotState::Beyond,
+            ..=3 => SlotState::Awaited,
+            _ => SlotState::Lapped,
         }
     }
 }
@@ -195,39 +198,39 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stamp_tells_there_from_not_yet_from_overtaken(
+        fn a_stamp_tells_published_from_not_yet_from_overtaken(
             n in sequences(), by in 1u64..1000, size in 1usize..5000, percent in 0usize..=100,
         ) {
             let stamp = |sequence| InlineStamp::new(size).of(sequence);
             let len = size * percent / 100;
             let later = n + by;
             prop_assert_eq!(stamp(n).next(), stamp(n + 1));
-            prop_assert_eq!(stamp(n).len_in(stamp(n).holds(len)), Some(len));
+            prop_assert_eq!(stamp(n).len_in(stamp(n).published(len)), Some(len));
             prop_assert_eq!(stamp(n).len_in(stamp(n).writing()), None);
-            prop_assert_eq!(stamp(n).seen(stamp(n).writing()), Mismatch::NotYet);
-            prop_assert_eq!(stamp(n).len_in(stamp(later).holds(len)), None);
-            prop_assert_eq!(stamp(n).seen(stamp(later).holds(len)), Mismatch::Overtaken { by });
-            prop_assert_eq!(stamp(n).seen(stamp(later).writing()), Mismatch::Overtaken { by });
-            prop_assert_eq!(stamp(later).seen(stamp(n).holds(len)), Mismatch::NotYet);
+            prop_assert_eq!(stamp(n).mismatch(stamp(n).writing()), Mismatch::NotYet);
+            prop_assert_eq!(stamp(n).len_in(stamp(later).published(len)), None);
+            prop_assert_eq!(stamp(n).mismatch(stamp(later).published(len)), Mismatch::Overtaken { by });
+            prop_assert_eq!(stamp(n).mismatch(stamp(later).writing()), Mismatch::Overtaken { by });
+            prop_assert_eq!(stamp(later).mismatch(stamp(n).published(len)), Mismatch::NotYet);
         }
 
         #[test]
-        fn a_word_tells_there_from_not_yet_from_overtaken(
-            round in sequences(), by in 1u64..1000, buffers in 1usize..5000, percent in 0usize..100,
+        fn a_word_tells_published_from_not_yet_from_overtaken(
+            lap in sequences(), by in 1u64..1000, buffers in 1usize..5000, percent in 0usize..100,
         ) {
             let words = ArenaStamp::new(buffers);
             let buffer = buffers * percent / 100;
-            let later = round + by;
-            prop_assert_eq!(words.buffer_of(words.holds(round, buffer), round), Some(buffer));
-            prop_assert_eq!(words.any_buffer(words.awaits(round, buffer)), buffer);
-            prop_assert_eq!(words.buffer_of(words.awaits(round, buffer), round), None);
-            prop_assert_eq!(words.seen(words.awaits(round, buffer), round), Mismatch::NotYet);
-            prop_assert_eq!(words.seen(words.holds(later, buffer), round), Mismatch::Overtaken { by });
-            prop_assert_eq!(words.seen(words.awaits(later, buffer), round), Mismatch::Overtaken { by });
-            prop_assert_eq!(words.seen(words.taken(later, buffer), round), Mismatch::Overtaken { by });
-            prop_assert_eq!(words.seen(words.taken(round, buffer), round), Mismatch::Overtaken { by: 0 });
-            prop_assert_eq!(words.seen(words.taken(round, buffer), later), Mismatch::NotYet);
-            prop_assert_eq!(words.seen(words.holds(round, buffer), later), Mismatch::NotYet);
+            let later = lap + by;
+            prop_assert_eq!(words.buffer_of(words.published(lap, buffer), lap), Some(buffer));
+            prop_assert_eq!(words.any_buffer(words.awaiting(lap, buffer)), buffer);
+            prop_assert_eq!(words.buffer_of(words.awaiting(lap, buffer), lap), None);
+            prop_assert_eq!(words.mismatch(words.awaiting(lap, buffer), lap), Mismatch::NotYet);
+            prop_assert_eq!(words.mismatch(words.published(later, buffer), lap), Mismatch::Overtaken { by });
+            prop_assert_eq!(words.mismatch(words.awaiting(later, buffer), lap), Mismatch::Overtaken { by });
+            prop_assert_eq!(words.mismatch(words.taken(later, buffer), lap), Mismatch::Overtaken { by });
+            prop_assert_eq!(words.mismatch(words.taken(lap, buffer), lap), Mismatch::Overtaken { by: 0 });
+            prop_assert_eq!(words.mismatch(words.taken(lap, buffer), later), Mismatch::NotYet);
+            prop_assert_eq!(words.mismatch(words.published(lap, buffer), later), Mismatch::NotYet);
         }
     }
 }

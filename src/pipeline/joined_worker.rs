@@ -7,7 +7,7 @@ use super::host_watchdog::HostWatchdog;
 use super::item::Filling;
 use super::producer::{Producer, ProducerLoop};
 use super::ticket::{WorkerRole, WorkerTicket};
-use crate::segment::started;
+use crate::segment::start_time;
 use crate::types::error::RegisterError;
 use crate::types::open_options::OpenOptions;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,7 @@ impl WorkerTicket {
     pub(crate) fn of(channels: &Channels, role: WorkerRole) -> Result<Self, PipelineError> {
         Ok(WorkerTicket {
             host: std::process::id(),
-            started: started(std::process::id()).unwrap_or(0),
+            started: start_time(std::process::id()).unwrap_or(0),
             descriptor: channels.commands.file()?.descriptor(),
             results: OpenOptions::start_of_second(&channels.commands)?,
             role,
@@ -38,7 +38,7 @@ impl WorkerTicket {
         let is_host = self.host == std::process::id();
         let mut watchdog =
             if is_host { None } else { Some(HostWatchdog::of(self.host).map_err(|_| gone())?) };
-        if started(self.host) != Some(self.started) {
+        if start_time(self.host) != Some(self.started) {
             return Err(gone());
         }
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path);

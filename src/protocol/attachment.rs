@@ -1,38 +1,81 @@
-//! One attachment to a ring.
+//! An attachment to a ring, and the two events that calls on it wait for.
 
 use crate::memory::Memory;
+use crate::memory::format::Control;
 use crate::segment::Liveness;
 use crate::sync::event_count::EventCounts;
+use crate::sync::futex::FutexWord;
 use crate::types::error::{RegisterError, Warning};
+use crate::types::participant::Role;
 use std::ops::Range;
+use std::time::Duration;
 
 /// What all handles, writers and readers of one attachment share.
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    /// Dropped first: while the ring is open, forked children must get nothing of it.
-    pub(crate) _watched: Option<crate::protocol::fork::Watched>,
+    /// Dropped first: while the ring is open, a forked child must inherit nothing of it.
+    pub(crate) _watched: Option<crate::protocol::fork::WatchedRing>,
     pub(crate) memory: Memory,
     pub(crate) liveness: Liveness,
     pub(crate) event_counts: EventCounts,
-    /// What the system refused that the ring works without.
+    /// What the system refused; the ring works without it.
     pub(crate) warnings: Vec<Warning>,
 }
 
-impl Attachment {
-    /// What the ring is called in messages to people: its file, if it has one.
-    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events"))]
-    pub(crate) fn name(&self) -> String {
-        self.liveness
-            .backing
-            .path()
-            .map_or_else(|| "without a name".into(), |path| path.display().to_string())
+/// The event that a blocked call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitFor {
+    /// Readers and takers wait until a message is published.
+    Message,
+    /// Writers wait until a slot is free: for readers in a gated ring, for takers in a queue.
+    Room,
+}
+
+impl WaitFor {
+    /// Where calls that wait for this event sleep.
+    pub(crate) fn event_count(self, control: &Control) -> &FutexWord {
+        match self {
+            WaitFor::Message => &control.published,
+            WaitFor::Room => &control.freed,
+        }
     }
 
-    /// Backs a range of the ring's memory with pages, as an error now and not a signal at the first access.
+    /// The role whose dead participants can hold this event up. A dead taker holds up no writer:
+    /// the writer completes its take ([`crate::protocol::take`]).
+    pub(crate) fn awaited_role(self) -> Role {
+        match self {
+            WaitFor::Message => Role::Writer,
+            WaitFor::Room => Role::Reader,
+        }
+    }
+}
+
+impl Attachment {
+    /// Wakes the calls that sleep until `event`, after it happened.
+    pub(crate) fn notify(&self, event: WaitFor) {
+        self.event_counts.notify(event.event_count(self.memory.control()));
+    }
+
+    /// After how long a call that waits for `event` evicts a participant that does not move, if
+    /// ever.
+    pub(crate) fn evicts_after(&self, event: WaitFor) -> Option<Duration> {
+        let ms = self.memory.layout().config.evict_after_ms;
+        (event == WaitFor::Room && ms > 0).then(|| Duration::from_millis(ms.into()))
+    }
+
+    /// The ring's name for diagnostics: its file, if it has one.
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events"))]
+    pub(crate) fn name(&self) -> String {
+        let path = self.liveness.backing.path();
+        path.map_or_else(|| "without a name".into(), |path| path.display().to_string())
+    }
+
+    /// Backs a range of the ring's memory with pages, so that a lack of memory is an error now and
+    /// not a signal at the first access.
     pub(crate) fn back_with_pages(&self, range: Range<usize>) -> Result<(), RegisterError> {
+        let wanted = range.len() as u64;
         #[cfg(target_os = "linux")]
         if let Some(file) = self.liveness.backing.file() {
-            let wanted = range.len() as u64;
             return file.allocate(range.start as u64..range.end as u64).map_err(|error| match error {
                 crate::types::error::RingError::NoSpace { available, .. } => {
                     RegisterError::NoSpace { wanted, available }
@@ -40,8 +83,7 @@ impl Attachment {
                 _ => RegisterError::NoSpace { wanted, available: 0 },
             });
         }
-        // Elsewhere pages are not set apart, but there may be somebody to ask.
-        let wanted = range.len() as u64;
+        // Elsewhere pages are not reserved; the memory may still know that there is no room.
         self.memory.has_room(range).then_some(()).ok_or(RegisterError::NoSpace { wanted, available: 0 })
     }
 }

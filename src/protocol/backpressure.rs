@@ -1,143 +1,104 @@
-//! The gate of a gated ring: how far writers may go, and how readers join, move on and are moved.
+//! Backpressure: how far the writers of a gated ring may go, and how readers register, advance and
+//! are moved by others.
 //!
-//! A writer may publish `n` while every registered reader's position is above `n - slots`. It keeps the
-//! resulting `limit` for itself and looks at the cursors again only when it gets there, so a message costs one
-//! comparison. Readers store their cursors without asking anybody.
+//! A writer may publish `n` while the position of every registered reader is above `n - slots`. It
+//! keeps the resulting `limit` and reloads the cursors only when it reaches it, so that a message
+//! costs one comparison. Readers store their cursors without waiting for any other participant.
 //!
 //! # Steps
-//! | writer at its limit                                 | reader that joins                             |
-//! |-----------------------------------------------------|-----------------------------------------------|
-//! | 1 announce `next + slots`: the most it can be given | a store a cursor that is surely low enough    |
-//! | 2 fence                                             | b fence                                       |
-//! | 3 look at all cursors, take the lowest + `slots`    | c load the announced limit                    |
-//! | 4 announce that, or `next` if that is higher        | d stand at or above that limit − `slots`      |
+//! | writer at its limit                               | reader that registers                    |
+//! |---------------------------------------------------|------------------------------------------|
+//! | 1 announce `next + slots`: the most it can be     | a store a cursor that is low enough      |
+//! | 2 fence                                           | b fence                                  |
+//! | 3 load all cursors; limit := the lowest + `slots` | c load the announced limit               |
+//! | 4 announce that limit, or `next` if higher        | d start at or above that limit − `slots` |
 //!
-//! Either the writer's look (3) sees the joiner's cursor (a), or the joiner (c) sees an announcement (1) at or
-//! above what the writer took. So below `limit - slots` the joiner claims nothing, and from there on nothing is
-//! overwritten before the joiner has passed it.
+//! Either the writer's load (3) sees the reader's cursor (a), or the reader (c) sees an
+//! announcement (1) at or above the writer's limit. So the reader claims nothing below `limit -
+//! slots`, and from there on no message is overwritten before the reader has passed it.
 //!
-//! Many writers announce by raising: what one of them may still use, no other takes back. So step 4 is the one
-//! writer's alone, and joiners of a ring of many stand at or above where some writer was at its last look.
+//! Many writers announce by a maximum: one of them must not take back what another may still use.
+//! So only the one writer executes step 4. In a ring of many writers a reader starts at or above
+//! the position that some writer had at its last refresh.
 //!
-//! # Moved by others
-//! Others may raise a reader's *floor*: it must not stand below. The reader looks at its floor before each
-//! read; the writer counts the higher of cursor and floor. A reader of arena slots first *pins* its cursor, whether it
-//! copies the bytes or hands them out in place: the pin holds the writer back whatever the floor says, unless the writer
-//! can leave the pinned buffer alone and go on with another ([`crate::protocol::standby_buffer`]). Pin and floor are two words, so both sides
-//! put a full fence between storing the one and loading the other:
+//! Announced limits (4) never fall, also not under a successor of the writer. A killed writer may
+//! have left a slot below its limit half overwritten. And a writer that refreshed early may have
+//! withdrawn messages that all readers had read ([`crate::protocol::arena_slot`]), which a reader
+//! that it did not see must not start at.
 //!
-//! | reader                        | writer that finds a floor above the cursor |
-//! |-------------------------------|--------------------------------------------|
-//! | p say which buffer; cursor := position, pinned | 5 (floor was loaded)      |
-//! | q fence                       | 6 fence                                    |
-//! | r floor above? then give up   | 7 cursor again: pinned? then it counts     |
+//! # Moved readers
+//! Any participant may raise a reader's *floor*: the reader must not stay below it. The reader
+//! loads its floor before each read; the writer counts the higher of cursor and floor. A reader of
+//! arena slots *pins* its cursor first, whether it copies the bytes or returns them in place. The
+//! pin holds the writer back whatever the floor is, unless the writer can leave the pinned buffer
+//! to the reader and fill another one ([`crate::protocol::standby_buffer`]). Pin and floor are two
+//! words, so both sides execute a full fence between storing the one and loading the other:
+//!
+//! | reader                                         | writer that sees a floor above the cursor   |
+//! |------------------------------------------------|---------------------------------------------|
+//! | p store the buffer; cursor := position, pinned | 5 (it loaded the floor)                     |
+//! | q fence                                        | 6 fence                                     |
+//! | r load the floor: above? then unpin            | 7 reload the cursor: pinned? then it counts |
+//!
+//! Either the reader (r) sees the raised floor and gives the message up, or the writer (7) sees the
+//! pin and does not overwrite the message.
 //!
 //! # Pairings
-//! | name   | releases      | acquires       | without it                                             |
-//! |--------|---------------|----------------|--------------------------------------------------------|
-//! | `Free` | cursor store  | 3, 7           | bytes are overwritten while a reader still copies them |
-//! | `Join` | fence 2       | fence b        | a joiner is overtaken unseen                           |
-//! | `Pin`  | fence 6       | fence q        | a view's bytes are overwritten                         |
-//! | `Floor`| raised floor  | the moved reader's fence | a reader is moved to where it sees nothing yet, and takes the segment for damaged |
+//! | name    | releases     | acquires           | without it                                    |
+//! |---------|--------------|--------------------|-----------------------------------------------|
+//! | `Free`  | cursor store | 3, 7               | bytes are overwritten while they are copied   |
+//! | `Join`  | fence 2      | fence b            | a reader registers unseen and is overtaken    |
+//! | `Pin`   | fence 6      | fence q            | a view's bytes are overwritten                |
+//! | `Floor` | raised floor | the reader's fence | it does not see the messages below the floor, |
+//! |         |              | after it was moved | and reports a damaged segment                 |
 //!
-//! # Who comes after whom
-//! What is announced in step 4 never falls, also not under a writer's successor: a writer that was killed may have left a slot
-//! below its limit half overwritten, and one that looked before it had to may have withdrawn messages that all had read
-//! ([`crate::protocol::arena_slot`]), of which a joiner that it did not see then knows nothing.
+//! # Costs
+//! A write: one comparison; a refresh once in up to `slots` messages: a full fence and a line per
+//! reader. A read: one store of the cursor; with a pin two more stores and a full fence.
 
 use crate::memory::Memory;
-use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::protocol::diagnostics;
+use crate::protocol::reader_entry::{Cursor, entries};
 use crate::protocol::standby_buffer::StandbyBuffer;
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 use crate::types::config::Writers;
 use crate::types::participant::Peer;
+use std::cmp::Ordering;
 
-/// A reader's cursor as it stands in its entry: `[position | pinned:1]`, or vacant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor(u64);
-
-impl Cursor {
-    /// No reader is here; nobody waits for it.
-    pub(crate) const VACANT: Cursor = Cursor(u64::MAX);
-
-    /// The next message this reader will read; it may skip ahead if told to.
-    #[inline(always)]
-    pub(crate) fn at(position: u64) -> Self {
-        Cursor(position << 1)
-    }
-
-    /// The message that this reader is reading in place: nobody overwrites it, whatever the floor.
-    #[inline(always)]
-    pub(crate) fn pinned_at(position: u64) -> Self {
-        Cursor(position << 1 | 1)
-    }
-
-    #[inline(always)]
-    pub(crate) fn from_word(word: u64) -> Self {
-        Cursor(word)
-    }
-
-    #[inline(always)]
-    pub(crate) fn word(self) -> u64 {
-        self.0
-    }
-
-    /// The position, unless vacant.
-    pub(crate) fn position(self) -> Option<u64> {
-        (self != Self::VACANT).then_some(self.0 >> 1)
-    }
-
-    fn is_pinned(self) -> bool {
-        self != Self::VACANT && self.0 & 1 == 1
-    }
-}
-
-/// A writer's side of the gate: sequences below `limit` may be published without looking.
-#[derive(Debug)]
+/// A writer's side: sequences below `limit` may be published without loading any cursor.
+#[derive(Debug, Default)]
 pub(crate) struct Backpressure {
     limit: u64,
-    /// Below this, no reader is still at the message that the slot held before.
-    unmarked: u64,
-    /// What this writer, or the one before it, announced last: a joiner may rely on it.
+    /// Below this no reader may still be copying the message that the slot held before.
+    mark_from: u64,
+    /// The last limit that this writer or its predecessor announced: readers rely on it.
     announced: u64,
-    /// Other writers announce too, at the same time.
-    many: bool,
-    /// The message whose buffer is set aside when it is published over.
-    aside: Option<u64>,
-    /// Readers there are, and none that others moved: below this all have read everything.
+    /// Other writers announce concurrently.
+    many_writers: bool,
+    /// A pinned message that may be overwritten: its buffer is then left to the reader.
+    overwritable_pin: Option<u64>,
+    /// See [`Self::read_by_all`].
     read_by_all: Option<u64>,
-    /// Readers that do not move are made to skip.
+    /// The ring evicts readers.
     evicts: bool,
 }
 
 impl Backpressure {
-    /// Lets nothing through before the first look.
-    pub(crate) fn closed(memory: &Memory) -> Self {
+    /// Of a gated ring: admits no message before the first [refresh](Self::refresh).
+    pub(crate) fn gated(memory: &Memory) -> Self {
         Backpressure {
-            limit: 0,
-            unmarked: 0,
-            // Relaxed: the writer before us let go of its entry, or died, before we took it.
+            // Relaxed: our predecessor released its entry, or died, before we acquired it.
             announced: memory.control().limit.load(Relaxed),
-            many: memory.layout().config.writers == Writers::Many,
-            aside: None,
-            read_by_all: None,
+            many_writers: memory.layout().config.writers == Writers::Many,
             evicts: memory.layout().config.evict_after_ms > 0,
+            ..Self::default()
         }
     }
 
-    /// Lets everything through: a lossy ring waits for nobody.
-    pub(crate) fn open() -> Self {
-        Backpressure {
-            limit: u64::MAX,
-            unmarked: 0,
-            announced: 0,
-            many: false,
-            aside: None,
-            read_by_all: None,
-            evicts: false,
-        }
+    /// Of a lossy ring: admits every message.
+    pub(crate) fn lossy() -> Self {
+        Backpressure { limit: u64::MAX, ..Self::default() }
     }
 
     #[inline(always)]
@@ -145,62 +106,72 @@ impl Backpressure {
         sequence < self.limit
     }
 
-    /// Whether a slot must be marked before `sequence` is written into it: somebody may still be copying from it.
+    /// Whether the slot must be marked before `sequence` is written: a reader may still be copying
+    /// from it.
     #[inline(always)]
-    pub(crate) fn marks(&self, sequence: u64) -> bool {
-        sequence >= self.unmarked
+    pub(crate) fn must_mark(&self, sequence: u64) -> bool {
+        sequence >= self.mark_from
     }
 
-    /// Up to here the answers for `sequence`, which the gate admits, stay the same.
-    pub(crate) fn same_until(&self, sequence: u64) -> u64 {
-        if self.marks(sequence) { self.limit } else { self.limit.min(self.unmarked) }
+    /// The end of the sequences, from the admitted `sequence` on, for which [`Self::admits`] and
+    /// [`Self::must_mark`] return the same.
+    pub(crate) fn stable_until(&self, sequence: u64) -> u64 {
+        if self.must_mark(sequence) { self.limit } else { self.limit.min(self.mark_from) }
     }
 
-    /// Whether what message `sequence` is published over is still shown to a reader that was moved.
+    /// Whether message `sequence` overwrites one that a moved reader still has pinned.
     #[inline(always)]
     pub(crate) fn displaces_pinned(&self, memory: &Memory, sequence: u64) -> bool {
-        self.aside.is_some_and(|aside| aside + memory.layout().config.slots as u64 == sequence)
+        self.overwritable_pin.is_some_and(|pin| pin + memory.layout().config.slots as u64 == sequence)
     }
 
-    /// Below this every reader had read everything at the last look; `None` if there were no readers, or moved ones.
+    /// All readers had read everything below this at the last refresh; `None` if there were no
+    /// readers, or moved ones.
     pub(crate) fn read_by_all(&self) -> Option<u64> {
         self.read_by_all
     }
 
-    /// Looks at the readers again; says whether `next` may be published now. A writer with a `standby` buffer is not held
-    /// back by one view of a reader that was moved.
+    /// Reloads the readers' cursors. Returns whether `next` may be published now. A writer with a
+    /// `standby` buffer is not held back by one pinned message of a moved reader.
     ///
     /// # Cost
-    /// A full fence and one line a registered reader.
+    /// A full fence and one line per registered reader.
     #[cold]
-    pub(crate) fn look(&mut self, memory: &Memory, next: u64, standby: Option<&mut StandbyBuffer>) -> bool {
+    pub(crate) fn refresh(
+        &mut self,
+        memory: &Memory,
+        next: u64,
+        standby: Option<&mut StandbyBuffer>,
+    ) -> bool {
         let slots = memory.layout().config.slots as u64;
         let announced = &memory.control().limit;
         // Relaxed, both: the fence below orders them.
-        if self.many {
+        if self.many_writers {
             announced.fetch_max(next + slots, Relaxed);
         } else {
             announced.store(next + slots, Relaxed);
         }
-        // PAIRS(Join): a reader whose cursor the look below misses sees the announcement above.
+        // PAIRS(Join): a reader whose cursor the loads below miss sees the announcement above.
         full_fence(Pair::Join, End::Release);
-        failpoint::at(Failpoint::GateAnnounced);
+        failpoint::hit(Failpoint::LimitAnnounced);
         let mut all = summarize_readers(memory, next);
         if self.evicts && all.slowest + slots <= next && advance_evicted(memory, next) {
             all = summarize_readers(memory, next);
         }
-        let ReaderSummary { moved, readers, .. } = all;
-        let [first, second] = all.shown.map(|shown| shown.unwrap_or(next));
-        self.aside = (first < all.slowest && standby.is_some_and(StandbyBuffer::is_free)).then_some(first);
-        let slowest = all.slowest.min(if self.aside.is_some() { second } else { first });
-        self.read_by_all = (readers && !moved).then_some(slowest);
-        // Never below what is published already: a joiner may stand far below, but finds nothing there.
+        let ReaderSummary { any, any_moved, .. } = all;
+        let [first, second] = all.pinned;
+        let overwritable = first < all.slowest && standby.is_some_and(StandbyBuffer::is_free);
+        self.overwritable_pin = overwritable.then_some(first);
+        let slowest = all.slowest.min(if overwritable { second } else { first });
+        self.read_by_all = (any && !any_moved).then_some(slowest);
+        // Not below `next`: a reader that registers may be far below, where it finds no messages.
         self.limit = (slowest + slots).max(next);
-        // A reader that was moved may be anywhere below, in the middle of a copy; an observer always may.
-        self.unmarked = if moved || memory.layout().config.observers { 0 } else { self.limit };
-        if !self.many {
-            // Relaxed: this and the higher value before it are both safe for a joiner to see. Never below what was announced
-            // before: what lies further down may be half overwritten by a writer that was killed, or withdrawn.
+        // A moved reader may be copying any earlier message; an observer always may.
+        self.mark_from = if any_moved || memory.layout().config.observers { 0 } else { self.limit };
+        if !self.many_writers {
+            // Relaxed: a reader may see this or the higher value before it. Not below the previous
+            // announcement: messages below it may be half overwritten by a killed writer, or
+            // withdrawn.
             self.announced = self.limit.max(self.announced.min(next + slots));
             announced.store(self.announced, Relaxed);
         }
@@ -208,82 +179,76 @@ impl Backpressure {
     }
 }
 
-/// The registered reader that holds the writers back most: its position and its entry.
-fn slowest(memory: &Memory, next: u64) -> Option<(u64, usize)> {
-    let slots = memory.layout().config.slots as u64;
-    let at = |held: &ReaderHold| held.still_pinned(next, slots).unwrap_or(held.position);
-    entries(memory).filter_map(|index| Some((at(&hold_of(memory, index)?), index))).min()
-}
-
-/// The slowest reader as a peer, for whoever reports that it waits.
+/// The reader that holds the writers back most, for diagnostics.
 pub(crate) fn slowest_peer(memory: &Memory, next: u64) -> Option<Peer> {
-    let (position, entry) = slowest(memory, next)?;
-    // What it holds, not where it was moved to: a pin counts.
+    let slots = memory.layout().config.slots as u64;
+    // The position that it holds, not the one it was moved to: a pin counts.
+    let held_at = |hold: ReaderHold| hold.blocking_pin(next, slots).unwrap_or(hold.position);
+    let readers = entries(memory).filter_map(|entry| Some((held_at(hold_of(memory, entry)?), entry)));
+    let (position, entry) = readers.min()?;
     Some(Peer { lag: next.saturating_sub(position), ..diagnostics::peer(memory, entry, next)? })
 }
 
-/// What all readers together let a writer do.
+/// What all readers together hold.
 struct ReaderSummary {
-    /// Below it no reader needs anything any more, but for what is shown.
+    /// The lowest position: no message below is needed, except pinned ones.
     slowest: u64,
-    /// Others said so of one of them: it may be copying something below.
-    moved: bool,
-    /// There are any.
-    readers: bool,
-    /// The lowest two messages that readers have pinned which others moved beyond them.
-    shown: [Option<u64>; 2],
+    any: bool,
+    /// Others moved one of them: it may still be copying a message below its position.
+    any_moved: bool,
+    /// The lowest two messages that moved readers still have pinned; `next` for none.
+    pinned: [u64; 2],
 }
 
-/// Looks at all readers. Those that need nothing below `next` are as if they stood there.
+/// Loads all readers' cursors and floors. Readers beyond `next` count as if they were at `next`.
 fn summarize_readers(memory: &Memory, next: u64) -> ReaderSummary {
     let slots = memory.layout().config.slots as u64;
-    let mut all = ReaderSummary { slowest: next, moved: false, readers: false, shown: [None; 2] };
-    for held in entries(memory).filter_map(|index| hold_of(memory, index)) {
-        all.readers = true;
-        all.moved |= held.moved;
-        all.slowest = all.slowest.min(held.position);
-        if let Some(shown) = held.still_pinned(next, slots) {
-            let [first, second] = all.shown;
-            all.shown = match first {
-                Some(first) if shown > first => {
-                    [Some(first), Some(second.map_or(shown, |second| second.min(shown)))]
-                }
-                Some(first) if shown == first => [Some(first), second],
-                _ => [Some(shown), first],
+    let mut all = ReaderSummary { slowest: next, any: false, any_moved: false, pinned: [next; 2] };
+    for hold in entries(memory).filter_map(|entry| hold_of(memory, entry)) {
+        all.any = true;
+        all.any_moved |= hold.moved;
+        all.slowest = all.slowest.min(hold.position);
+        if let Some(pin) = hold.blocking_pin(next, slots) {
+            let [first, second] = all.pinned;
+            all.pinned = match pin.cmp(&first) {
+                Ordering::Less => [pin, first],
+                Ordering::Equal => [first, second],
+                Ordering::Greater => [first, second.min(pin)],
             };
         }
     }
     all
 }
 
-/// Whether a reader has pinned a message in `buffer`.
+/// Whether a reader has a message in `buffer` pinned.
 ///
 /// # Cost
-/// A line a reader.
+/// One line per reader.
 pub(crate) fn is_pinned(memory: &Memory, buffer: usize) -> bool {
     entries(memory).any(|index| {
         let entry = memory.entry(index);
-        // PAIRS(Free): if the reader has let go of the buffer, what it read there is read.
+        // PAIRS(Free): if the reader has unpinned the buffer, it has finished reading it.
         let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
-        // PAIRS(Free): also if it has pinned another one since.
+        // PAIRS(Free): the same if it has pinned another buffer since.
         cursor.is_pinned() && entry.pinned.load(acquire(Pair::Free)) == buffer as u64
     })
 }
 
-/// What a reader lets the writers do.
+/// What one reader holds.
 struct ReaderHold {
-    /// Below it the reader needs nothing any more, but for what it shows.
+    /// The higher of cursor and floor: it needs no message below, except a pinned one.
     position: u64,
-    /// Others said so, not a reader itself: it may be copying something below.
+    /// The floor is higher: the reader may still be copying a message below it.
     moved: bool,
-    /// The message that it has pinned all the same.
-    shown: Option<u64>,
+    /// The message below the floor that it has pinned.
+    pinned: Option<u64>,
 }
 
 impl ReaderHold {
-    /// The message that is shown, unless it was published over already: then it was set aside, and holds nobody back.
-    fn still_pinned(&self, next: u64, slots: u64) -> Option<u64> {
-        self.shown.filter(|shown| shown + slots >= next)
+    /// The pinned message, unless it was overwritten: then its buffer was left to the reader, and
+    /// the pin blocks no writer.
+    fn blocking_pin(&self, next: u64, slots: u64) -> Option<u64> {
+        self.pinned.filter(|pin| pin + slots >= next)
     }
 }
 
@@ -291,26 +256,29 @@ impl ReaderHold {
 pub(crate) fn blocking_readers(memory: &Memory, next: u64) -> impl Iterator<Item = (usize, Cursor)> {
     let slots = memory.layout().config.slots as u64;
     entries(memory).filter_map(move |index| {
-        let held = hold_of(memory, index)?; // As far as it was moved, which may be anywhere.
-        // Relaxed: whether it is still the same is looked at before anything is made of it.
+        let hold = hold_of(memory, index)?;
+        // Relaxed: an eviction takes effect only while the cursor is still the same.
         let cursor = Cursor::from_word(memory.entry(index).cursor.load(Relaxed));
-        (held.position.saturating_add(slots) <= next && cursor != Cursor::VACANT).then_some((index, cursor))
+        // Saturating: a hostile peer may have stored any floor.
+        let blocks = hold.position.saturating_add(slots) <= next && cursor != Cursor::VACANT;
+        blocks.then_some((index, cursor))
     })
 }
 
-/// Has a reader skip to `next` that stays at `cursor`, now and until it notices.
+/// Makes a reader skip to `next`, now and each time it blocks a writer, while it stays at `cursor`.
 pub(crate) fn evict(memory: &Memory, index: usize, cursor: Cursor, next: u64) {
-    // Relaxed: it says something of one value of the cursor only, whenever it is seen.
+    // Relaxed: it concerns one value of the cursor only, whenever it is seen.
     memory.entry(index).evicted.store(cursor.word().wrapping_add(1), Relaxed);
-    failpoint::at(Failpoint::ReaderEvicted);
+    failpoint::hit(Failpoint::ReaderEvicted);
     advance_evicted(memory, next);
 }
 
-/// Moves the evicted readers that have not noticed yet on to `next`. Whether there are any.
+/// Raises the floors of evicted readers that have not noticed yet to `next`. Returns whether there
+/// are any.
 fn advance_evicted(memory: &Memory, next: u64) -> bool {
     let mut any = false;
     for entry in entries(memory).map(|index| memory.entry(index)) {
-        // Relaxed, both: a reader that moves at this moment is moved a little further.
+        // Relaxed, both: a reader that advances at this moment is moved a little further.
         let (cursor, evicted) = (entry.cursor.load(Relaxed), entry.evicted.load(Relaxed));
         if Cursor::from_word(cursor) != Cursor::VACANT && evicted == cursor.wrapping_add(1) {
             // PAIRS(Floor): a reader that sees this floor sees the messages below it published.
@@ -321,111 +289,23 @@ fn advance_evicted(memory: &Memory, next: u64) -> bool {
     any
 }
 
-/// What the reader of this entry, if there is one, lets the writers do.
+/// What the reader of this entry holds, if there is one.
 fn hold_of(memory: &Memory, index: usize) -> Option<ReaderHold> {
     let entry = memory.entry(index);
-    // PAIRS(Free): what this reader copied, it copied before it stored this cursor.
+    // PAIRS(Free): the reader finished its copies before it stored this cursor.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
     let floor = entry.floor.load(Relaxed); // Relaxed: the fence below orders it where it counts.
     if floor <= position {
-        return Some(ReaderHold { position, moved: false, shown: None });
+        return Some(ReaderHold { position, moved: false, pinned: None });
     }
-    // PAIRS(Pin): a reader that pinned without seeing this floor is seen pinned below.
+    // PAIRS(Pin): if a reader pinned without seeing this floor, the load below sees the pin.
     full_fence(Pair::Pin, End::Release);
     // PAIRS(Free): as above.
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
-    let shown = cursor.is_pinned().then_some(position).filter(|shown| *shown < floor);
-    Some(ReaderHold { position: position.max(floor), moved: true, shown })
-}
-
-/// Entries that were ever taken.
-pub(crate) fn entries(memory: &Memory) -> std::ops::Range<usize> {
-    // Relaxed: whoever must see an entry is ordered by a full fence with its owner's joining.
-    let taken = memory.control().table.high_water.load(Relaxed) as usize;
-    0..taken.min(memory.layout().config.participants)
-}
-
-/// Registers a reader's cursor in its entry, and returns the lowest position that it may take up: from there
-/// on no message is overwritten before this reader has passed it.
-///
-/// The entry must lie below the high-water mark already. The caller then raises the cursor to where it starts.
-pub(crate) fn join(memory: &Memory, index: usize) -> u64 {
-    let config = &memory.layout().config;
-    let entry = memory.entry(index);
-    // Relaxed: a first guess, judged below.
-    let limit = || memory.control().limit.load(Relaxed);
-    // Bounded: a peer may have stored anything.
-    let oldest =
-        |limit: u64| limit.min(SEQUENCE_LIMIT).saturating_sub(config.slots as u64).max(config.first_sequence);
-    let guess = oldest(limit());
-    entry.evicted.store(0, Relaxed); // Relaxed: as for the floor.
-    entry.floor.store(0, Relaxed); // Relaxed: what a peer stores here meanwhile moves a reader that just came.
-    // PAIRS(Free): this store may hide from a writer the last one of the reader who had this entry before, whose
-    // copies it must not lose sight of; holding the entry, we are ordered behind them.
-    entry.cursor.store(Cursor::at(guess).word(), release(Pair::Free));
-    // PAIRS(Join): a writer whose look misses the cursor above announced its limit before, and we see it below.
-    full_fence(Pair::Join, End::Acquire);
-    failpoint::at(Failpoint::JoinCursor);
-    oldest(limit()).max(guess)
-}
-
-/// Moves every registered reader to `position` or beyond. Reads in progress finish undisturbed or are refused.
-pub(crate) fn raise_floors(memory: &Memory, position: u64) {
-    for index in entries(memory) {
-        let entry = memory.entry(index);
-        // Relaxed: a vacant entry that is joined at this moment may be moved or not.
-        if Cursor::from_word(entry.cursor.load(Relaxed)) != Cursor::VACANT {
-            // PAIRS(Floor): a reader that sees this floor sees the messages below it published.
-            entry.floor.fetch_max(position, release(Pair::Floor));
-        }
-    }
-}
-
-/// A reader's side of the gate: its entry's cursor and floor.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReaderEntry<'a>(pub(crate) &'a crate::memory::format::Entry);
-
-impl ReaderEntry<'_> {
-    /// Says that everything below `position` is read.
-    #[inline(always)]
-    pub(crate) fn advance(self, position: u64) {
-        // PAIRS(Free): our copies of everything below are done before a writer sees this.
-        self.0.cursor.store(Cursor::at(position).word(), release(Pair::Free));
-    }
-
-    /// Whether somebody moved this reader beyond `position`, and to where.
-    #[inline(always)]
-    pub(crate) fn moved_beyond(self, position: u64) -> Option<u64> {
-        let floor = self.0.floor.load(Relaxed); // Relaxed: `pin` and `Floor`'s fence order what is made of it.
-        (floor > position).then_some(floor)
-    }
-
-    /// Holds all writers back from overwriting message `position`, which is in `buffer`, until [`Self::advance`]; or says
-    /// that this reader was moved beyond it, and holds nothing.
-    pub(crate) fn pin(self, position: u64, buffer: usize) -> Result<(), u64> {
-        // PAIRS(Free): what we read in the buffer that was pinned before is read.
-        self.0.pinned.store(buffer as u64, release(Pair::Free));
-        // PAIRS(Free): everything below is read, as in `advance`.
-        self.0.cursor.store(Cursor::pinned_at(position).word(), release(Pair::Free));
-        // PAIRS(Pin): a writer that acts on a floor which we do not see below has seen us pinned.
-        full_fence(Pair::Pin, End::Acquire);
-        failpoint::at(Failpoint::ReadPinned);
-        match self.moved_beyond(position) {
-            None => Ok(()),
-            Some(floor) => {
-                self.advance(floor);
-                Err(floor)
-            }
-        }
-    }
-
-    /// Leaves: nobody waits for this entry any more.
-    pub(crate) fn vacate(self) {
-        // PAIRS(Free): our last copies are done before a writer sees this.
-        self.0.cursor.store(Cursor::VACANT.word(), release(Pair::Free));
-    }
+    let pinned = cursor.is_pinned().then_some(position).filter(|pin| *pin < floor);
+    Some(ReaderHold { position: position.max(floor), moved: true, pinned })
 }
 
 #[cfg(all(test, not(seqring_model)))]
@@ -438,12 +318,12 @@ mod tests {
 
     /// Fails if sums of what others store overflow.
     #[test]
-    fn a_reader_that_was_moved_beyond_everything_is_in_nobody_s_way() {
+    fn a_reader_that_was_moved_beyond_everything_blocks_no_writer() {
         let ring = Ring::heap(&Config::new(1, 8)).unwrap();
         let _reader = ring.reader(Start::Next).unwrap();
         let memory = &ring.attachment.memory;
         assert_eq!(blocking_readers(memory, 1).count(), 1);
-        // As a reader that has reported the end of a closed ring stores it, and as a hostile peer may.
+        // A reader that has reported the end of a closed ring stores this; a hostile peer may, too.
         memory.entry(1).floor.store(u64::MAX, Relaxed);
         assert_eq!(blocking_readers(memory, 1).count(), 0);
     }

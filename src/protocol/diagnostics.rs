@@ -1,8 +1,8 @@
-//! Participants as others name them: whom a call waits for, and who holds the entries.
+//! Participants as error texts and statistics name them.
 
 use crate::memory::Memory;
-use crate::protocol::backpressure::{self, Cursor};
-use crate::protocol::registry::State;
+use crate::protocol::entry_state::EntryState;
+use crate::protocol::reader_entry::{self, Cursor};
 use crate::protocol::slots::Slots;
 use crate::sync::Relaxed;
 use crate::types::participant::{BlockedOn, Peer, Role};
@@ -12,20 +12,19 @@ pub(crate) fn pid(owner: u64) -> u32 {
     (owner >> 32) as u32
 }
 
-/// The participant of an entry, for messages to people; `None` for a free one.
-///
-/// `next` is the sequence that is published next.
+/// The participant of an entry; `None` for a free one. `next` is the sequence that is published
+/// next.
 pub(crate) fn peer(memory: &Memory, entry: usize, next: u64) -> Option<Peer> {
-    let (role, position) = stand(memory, entry, next)?;
-    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: as in `stand`.
+    let (role, position) = role_and_position(memory, entry, next)?;
+    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: as in `role_and_position`.
     Some(Peer { pid: pid(owner), role, entry, lag: next - position })
 }
 
-/// The role of an entry's participant, and the sequence that it is at.
-pub(crate) fn stand(memory: &Memory, entry: usize, next: u64) -> Option<(Role, u64)> {
+/// The role of an entry's participant, and the sequence that it has reached.
+pub(crate) fn role_and_position(memory: &Memory, entry: usize, next: u64) -> Option<(Role, u64)> {
     let entry = memory.entry(entry);
-    // Relaxed, all of them: figures for people, which order nothing.
-    let role = State::from_word(entry.state.load(Relaxed)).role()?;
+    // Relaxed, all of them: for diagnostics, orders nothing.
+    let role = EntryState::of(entry).role()?;
     let position = match role {
         Role::Writer => next,
         Role::Taker => memory.control().taken.load(Relaxed).min(next),
@@ -37,13 +36,13 @@ pub(crate) fn stand(memory: &Memory, entry: usize, next: u64) -> Option<(Role, u
     Some((role, position))
 }
 
-/// Everybody who is registered.
-pub(crate) fn all(memory: &Memory) -> Vec<Peer> {
+/// All registered participants.
+pub(crate) fn participants(memory: &Memory) -> Vec<Peer> {
     let next = Slots::new(memory.clone()).next_sequence();
-    backpressure::entries(memory).filter_map(|entry| peer(memory, entry, next)).collect()
+    reader_entry::entries(memory).filter_map(|entry| peer(memory, entry, next)).collect()
 }
 
 /// The registered writers.
 pub(crate) fn writers(memory: &Memory) -> BlockedOn {
-    all(memory).iter().filter(|peer| peer.role == Role::Writer).map(|peer| peer.pid).collect()
+    participants(memory).iter().filter(|peer| peer.role == Role::Writer).map(|peer| peer.pid).collect()
 }

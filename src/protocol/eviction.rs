@@ -1,23 +1,28 @@
-//! Readers that live, hold a gated ring's writers back, and do not move: after how long they are made to skip.
+//! Eviction: readers of a gated ring that are alive, hold the writers back and do not move are made
+//! to skip.
 //!
-//! The ring says so ([`Config::evict_after`](crate::Config::evict_after)), and whoever waits for such a reader does it:
-//! the reader's floor is raised to the newest message, as by
-//! [`Ring::skip_readers_to_newest`](crate::Ring::skip_readers_to_newest), and it is written down at which cursor that was. As
-//! long as the cursor stays the same the reader has not noticed, and every writer that comes to it raises the floor again
-//! at once ([`crate::protocol::backpressure`]). When it goes on it is told how many messages it missed. What it has pinned, the
-//! message of a view or of a read under way, stays: whether writers can go on all the same, [`crate::protocol::backpressure`] says.
+//! [`Config::evict_after`](crate::Config::evict_after) sets after how long. A waiting writer
+//! evicts:
+//! 1. It stores, in the reader's entry, the cursor at which the reader is evicted.
+//! 2. It raises the reader's floor to the next message to be published, as
+//!    [`Ring::skip_readers_to_newest`](crate::Ring::skip_readers_to_newest) does.
+//!
+//! While the cursor stays the same the reader has not noticed, and a writer that it blocks again
+//! raises the floor at once ([`crate::protocol::backpressure`]). The reader's next read returns the
+//! number of messages it missed. A pinned message, of a view or of a read in progress, stays valid;
+//! [`crate::protocol::standby_buffer`] says when writers can go on all the same.
 
-use crate::memory::Memory;
-use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::{self, Cursor};
+use crate::protocol::attachment::{Attachment, WaitFor};
+use crate::protocol::backpressure;
 use crate::protocol::diagnostics;
+use crate::protocol::entry_state::EntryState;
 use crate::protocol::events;
-use crate::protocol::registry::State;
+use crate::protocol::reader_entry::Cursor;
 use crate::protocol::slots::Slots;
 use crate::sync::Relaxed;
 use std::time::{Duration, Instant};
 
-/// Whom one waiting writer found in its way, and since when.
+/// The readers that block one waiting writer, and since when.
 #[derive(Debug, Default)]
 pub(crate) struct Stalls {
     seen: Vec<Stall>,
@@ -26,26 +31,29 @@ pub(crate) struct Stalls {
 #[derive(Clone, Copy, Debug)]
 struct Stall {
     entry: usize,
-    /// How often the entry had been taken: who came to it later has not stood there yet, be it at the same cursor.
-    owner: u64,
+    /// The entry's [generation](EntryState::generation): a successor at the same cursor has its own
+    /// time.
+    generation: u64,
     cursor: Cursor,
     since: Instant,
 }
 
 impl Stalls {
-    /// Evicts the readers that have held the ring's writers back since `after` ago without moving.
+    /// Evicts the readers that have blocked the ring's writers for at least `after` without moving.
     pub(crate) fn evict_stalled(&mut self, attachment: &Attachment, after: Duration) {
         let memory = &attachment.memory;
         let next = Slots::new(memory.clone()).next_sequence();
         let now = Instant::now();
-        let since = |entry, owner, cursor| {
-            let same = |stall: &&Stall| (stall.entry, stall.owner, stall.cursor) == (entry, owner, cursor);
+        let since = |entry, generation, cursor| {
+            let same =
+                |stall: &&Stall| (stall.entry, stall.generation, stall.cursor) == (entry, generation, cursor);
             self.seen.iter().find(same).map_or(now, |stall| stall.since)
         };
         let stalls: Vec<_> = backpressure::blocking_readers(memory, next)
             .map(|(entry, cursor)| {
-                let owner = owner_of(memory, entry);
-                Stall { entry, owner, cursor, since: since(entry, owner, cursor) }
+                // A reader that registers at this moment has its time from this check or the next.
+                let generation = EntryState::of(memory.entry(entry)).generation();
+                Stall { entry, generation, cursor, since: since(entry, generation, cursor) }
             })
             .collect();
         self.seen = stalls;
@@ -56,23 +64,17 @@ impl Stalls {
     }
 }
 
-/// Tells one owner of an entry from the next.
-fn owner_of(memory: &Memory, entry: usize) -> u64 {
-    // Relaxed: who comes at this moment waits its time from here on, or from the next look.
-    State::from_word(memory.entry(entry).state.load(Relaxed)).times_taken()
-}
-
 fn evict(attachment: &Attachment, entry: usize, cursor: Cursor, next: u64) {
     let memory = &attachment.memory;
     backpressure::evict(memory, entry, cursor, next);
-    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for people.
+    let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for diagnostics.
     events::evicted(attachment, diagnostics::pid(owner), entry, next);
-    attachment.event_counts.ring(&memory.control().freed);
+    attachment.notify(WaitFor::Room);
 }
 
-/// Evicts whoever is in the way, as if it had been there for too long: models know no time.
+/// Evicts every blocking reader, as if its time was over: models have no clock.
 #[cfg(seqring_model)]
-pub(crate) fn evict_whoever_is_in_the_way(attachment: &Attachment) {
+pub(crate) fn evict_blocking_readers(attachment: &Attachment) {
     let next = Slots::new(attachment.memory.clone()).next_sequence();
     for (entry, cursor) in backpressure::blocking_readers(&attachment.memory, next) {
         evict(attachment, entry, cursor, next);
@@ -87,24 +89,24 @@ mod tests {
     use crate::types::message::Start;
     use std::time::Duration;
 
-    const PATIENCE: Duration = Duration::from_millis(5);
+    const EVICT_AFTER: Duration = Duration::from_millis(5);
 
-    /// Fails if whoever comes after a reader, in its entry and at its cursor, comes after its time there, too.
+    /// Fails if a reader inherits the time of the reader that had its entry and its cursor before.
     #[test]
     fn a_successor_at_the_same_cursor_has_its_own_time() {
-        let ring = Ring::heap(&Config::new(1, 8).evict_after(PATIENCE)).unwrap();
+        let ring = Ring::heap(&Config::new(1, 8).evict_after(EVICT_AFTER)).unwrap();
         let mut writer = ring.writer().unwrap();
         let reader = ring.reader(Start::Next).unwrap();
         writer.try_write(b"0").unwrap();
         let cursors = || backpressure::blocking_readers(&ring.attachment.memory, 1).collect::<Vec<_>>();
         let (before, mut stalls) = (cursors(), Stalls::default());
         assert_eq!(before.len(), 1);
-        stalls.evict_stalled(&ring.attachment, PATIENCE);
+        stalls.evict_stalled(&ring.attachment, EVICT_AFTER);
         drop(reader);
         let mut successor = ring.reader(Start::Oldest).unwrap();
         assert_eq!(cursors(), before, "the same entry, the same cursor");
-        std::thread::sleep(PATIENCE);
-        stalls.evict_stalled(&ring.attachment, PATIENCE);
+        std::thread::sleep(EVICT_AFTER);
+        stalls.evict_stalled(&ring.attachment, EVICT_AFTER);
         assert_eq!(successor.try_read(&mut [0; 8]).map(|got| got.sequence), Ok(0), "evicted at once");
     }
 }

@@ -1,20 +1,28 @@
-//! Inline slots: stamp, extras and payload together; a sequence lock per slot that says its sequence.
+//! Inline slots: stamp, payload and message header lie together. The stamp makes each slot a
+//! seqlock that also names the message it holds.
 //!
-//! # States of a slot, seen by a reader that waits for `n`
-//! | stamp                            | meaning                                            |
-//! |----------------------------------|----------------------------------------------------|
-//! | holds or writes an earlier one   | `n` is not there yet                               |
-//! | writes `n`                       | not there yet: its bytes are changing              |
-//! | holds `n`, `len`                 | there, `len` bytes                                 |
-//! | writes or holds a later one      | overtaken, by so many                              |
+//! # States
+//! What the stamp means to a reader that expects message `n`:
+//!
+//! | stamp                            | meaning                                          |
+//! |----------------------------------|--------------------------------------------------|
+//! | an earlier message, in any state | `n` is not published yet                         |
+//! | `n`, being written               | `n` is not published yet; its bytes are changing |
+//! | `n`, whole, `len` bytes          | `n` is published                                 |
+//! | a later message, in any state    | `n` is overtaken; the stamp says by how many     |
 //!
 //! # Steps
-//! | writer of `n`                                  | reader of `n`                                    |
-//! |------------------------------------------------|--------------------------------------------------|
-//! | 1 stamp := writes `n`                          | a stamp: does it hold `n`?                       |
-//! | 2 release fence                                | b copy the payload                               |
-//! | 3 store the payload                            | c acquire fence                                  |
-//! | 4 stamp := holds `n`, released                 | d stamp again: the same? then the copy is whole  |
+//! | writer of `n`                   | reader of `n`                                       |
+//! |---------------------------------|-----------------------------------------------------|
+//! | 1 stamp := `n`, being written   | a load the stamp: is `n` whole?                     |
+//! | 2 release fence                 | b copy the payload                                  |
+//! | 3 store the payload             | c acquire fence                                     |
+//! | 4 stamp := `n`, whole; released | d load the stamp again: if equal, the copy is whole |
+//!
+//! In a gated ring the writer leaves steps 1 and 2 out. Every reader has finished with the slot's
+//! previous message by then: it stored its cursor, and the writer loaded that. The steps are
+//! executed where a reader may still be copying: in a ring with observers, and after another
+//! participant moved a reader on in the middle of a copy ([`crate::protocol::backpressure`]).
 //!
 //! # Pairings
 //! | name      | releases | acquires | without it                                       |
@@ -22,13 +30,9 @@
 //! | `Publish` | step 4   | step a   | a reader sees the stamp but not yet the payload  |
 //! | `Tear`    | step 2   | step c   | a reader accepts later bytes under the old stamp |
 //!
-//! In a gated ring the reader of the slot's previous message is done with it before the writer begins: it has
-//! stored its cursor, and the writer has seen that. Then steps 1 and 2 are left out. Not so where a reader was
-//! moved on by others in the middle of a copy ([`crate::protocol::backpressure`]): those messages are marked like a lossy ring's.
-//!
 //! # Costs
-//! A write: one or two stores of the stamp beside the payload's. A read: two loads of it. No read-modify-write, no
-//! fence instruction on x86-64.
+//! A write stores the stamp once or twice, a read loads it twice. There is no read-modify-write,
+//! and no fence instruction on x86-64.
 
 use crate::memory::InlineSlot;
 use crate::memory::stamp::{ExpectedStamp, Mismatch};
@@ -37,88 +41,91 @@ use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire, release, release_fence};
 use crate::types::error::Corrupt;
 
-/// Publishes `payload` as the message of `stamp`. Only the one writer of the ring calls it.
+/// Publishes `payload` as the message of `stamp`. Only the ring's one writer calls it.
 ///
-/// `marked` says whether somebody may still be copying what the slot held before. A gated writer that saw every
-/// reader pass it may leave steps 1 and 2 out.
+/// `mark` must be true if a reader may still be copying the slot's previous message: then steps 1
+/// and 2 are executed.
 #[inline(always)]
 pub(crate) fn publish(
     slot: &InlineSlot<'_>,
     stamp: ExpectedStamp,
     payload: &[u8],
-    marked: bool,
-    store_extras: impl FnOnce(&[AtomicU64]),
+    mark: bool,
+    store_header: impl FnOnce(&[AtomicU64]),
 ) {
-    if marked {
+    if mark {
         slot.stamp.store(stamp.writing(), Relaxed); // Relaxed: the fence below orders it.
-        // PAIRS(Tear): whoever copies a byte that we store below sees the mark above when it looks again.
+        // PAIRS(Tear): a reader that copies a byte stored below sees the mark above when it
+        // validates.
         release_fence(Pair::Tear);
-        failpoint::at(Failpoint::PublishMarked);
+        failpoint::hit(Failpoint::PublishMarked);
     }
     slot.payload.store(payload);
-    store_extras(slot.extras);
-    failpoint::at(Failpoint::PublishStored);
-    // PAIRS(Publish): whoever sees this stamp sees the bytes above.
-    slot.stamp.store(stamp.holds(payload.len()), release(Pair::Publish));
-    failpoint::at(Failpoint::PublishDone);
+    store_header(slot.header);
+    failpoint::hit(Failpoint::PublishStored);
+    // PAIRS(Publish): a reader that sees this stamp sees the bytes above.
+    slot.stamp.store(stamp.published(payload.len()), release(Pair::Publish));
+    failpoint::hit(Failpoint::PublishDone);
 }
 
-/// A look at a slot by somebody who waits for the message of `stamp`.
-pub(crate) struct Glance<'a> {
+/// A slot whose stamp was loaded for a reader that expects one message.
+pub(crate) struct LoadedSlot<'a> {
     slot: InlineSlot<'a>,
-    stamp: ExpectedStamp,
-    before: u64,
+    expected: ExpectedStamp,
+    stamp: u64,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> LoadedSlot<'a> {
+    /// Step a.
     #[inline(always)]
-    pub(crate) fn at(slot: InlineSlot<'a>, stamp: ExpectedStamp) -> Self {
-        // PAIRS(Publish): if it holds the message, we see all its bytes.
-        let before = slot.stamp.load(acquire(Pair::Publish));
-        Glance { slot, stamp, before }
+    pub(crate) fn load(slot: InlineSlot<'a>, expected: ExpectedStamp) -> Self {
+        // PAIRS(Publish): if the slot holds the message, all its bytes are visible.
+        let stamp = slot.stamp.load(acquire(Pair::Publish));
+        LoadedSlot { slot, expected, stamp }
     }
 
-    /// What the slot's stamp said.
+    /// The loaded stamp.
     #[inline(always)]
-    pub(crate) fn before(&self) -> u64 {
-        self.before
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp
     }
 
-    /// A look at the same slot that saw `before` earlier.
+    /// The same slot, with a `stamp` that was loaded earlier.
     #[inline(always)]
-    pub(crate) fn that_saw(before: u64, slot: InlineSlot<'a>, stamp: ExpectedStamp) -> Self {
-        Glance { slot, stamp, before }
+    pub(crate) fn with_stamp(stamp: u64, slot: InlineSlot<'a>, expected: ExpectedStamp) -> Self {
+        LoadedSlot { slot, expected, stamp }
     }
 
     /// The message, if the slot holds it, to be copied and then validated.
     #[inline(always)]
     pub(crate) fn message(self) -> Result<OptimisticRead<'a>, Refused> {
-        let Some(len) = self.stamp.len_in(self.before) else {
-            return Err(Refused::Other(self.stamp.seen(self.before)));
+        let Some(len) = self.expected.len_in(self.stamp) else {
+            return Err(Refused::Mismatch(self.expected.mismatch(self.stamp)));
         };
         let Some(message) = self.slot.payload.message(len) else {
             return Err(Refused::Corrupt(Corrupt { what: "a stamp claims more bytes than a slot has" }));
         };
-        Ok(OptimisticRead { word: self.slot.stamp, before: self.before, message, extras: self.slot.extras })
+        let InlineSlot { stamp, header, .. } = self.slot;
+        Ok(OptimisticRead { stamp, before: self.stamp, message, header })
     }
 
-    /// The same, if its length is `len`: that takes one comparison.
+    /// As [`Self::message`], if the message has `len` bytes: that takes one comparison.
     #[inline(always)]
     pub(crate) fn message_of(&self, len: usize) -> Option<OptimisticRead<'a>> {
         let message = self.slot.payload.message(len)?;
-        let there = self.before == self.stamp.holds(len);
-        there.then_some(OptimisticRead {
-            word: self.slot.stamp,
-            before: self.before,
+        let InlineSlot { stamp, header, .. } = self.slot;
+        (self.stamp == self.expected.published(len)).then_some(OptimisticRead {
+            stamp,
+            before: self.stamp,
             message,
-            extras: self.slot.extras,
+            header,
         })
     }
 }
 
-/// What a slot says about the message of `stamp`: `Ok` if it holds it.
-pub(crate) fn look(slot: &InlineSlot<'_>, stamp: ExpectedStamp) -> Result<(), Mismatch> {
-    // PAIRS(Publish): as in `Glance::at`.
-    let before = slot.stamp.load(acquire(Pair::Publish));
-    stamp.len_in(before).map(drop).ok_or_else(|| stamp.seen(before))
+/// `Ok` if the slot holds the expected message; else how its stamp differs.
+pub(crate) fn check(slot: &InlineSlot<'_>, expected: ExpectedStamp) -> Result<(), Mismatch> {
+    // PAIRS(Publish): as in `LoadedSlot::load`.
+    let stamp = slot.stamp.load(acquire(Pair::Publish));
+    expected.len_in(stamp).map(drop).ok_or_else(|| expected.mismatch(stamp))
 }

@@ -1,48 +1,65 @@
-//! Which buffer belongs to an entry of the table, in rings of many writers and in queues; also after its owner died at
-//! any step.
+//! The intent log: which buffer an entry of the participant table owns, in rings of many writers
+//! and in queues, even if its owner died at any step.
 //!
-//! Every buffer has exactly one owner: a slot, by the slot's word, or an entry, by its *intent*. An exchange
-//! ([`crate::protocol::multi_writer`]) swaps the two. What the intent says:
+//! Each buffer has exactly one owner: a slot, by the slot's word, or an entry, by its *intent*. An
+//! exchange ([`crate::protocol::multi_writer`]) swaps the buffers of an entry and a slot.
 //!
-//! | intent              | the entry owns                                                            |
-//! |---------------------|---------------------------------------------------------------------------|
-//! | nothing yet         | the buffer that the layout has for it                                     |
-//! | idle, `mine`        | `mine`                                                                    |
-//! | armed, `mine`, `theirs`, and `aim` = `n` | `theirs` if `mine` was published as message `n`, else `mine` |
-//! | taking, `mine`, `theirs`, and `aim` = `n` | `theirs` if `mine` was left for message `n`, else `mine`; if they are the same, that one, with a message in it that is not done with |
+//! # States
+//! | intent                             | the entry owns                                        |
+//! |------------------------------------|-------------------------------------------------------|
+//! | fresh                              | the buffer that the layout assigns to it              |
+//! | idle, `own`                        | `own`                                                 |
+//! | publishing `n`, `own`, `displaced` | `displaced` if `own` was published as `n`, else `own` |
+//! | taking `n`, `own`, `displaced`     | `displaced` if `own` was left for `n`, else `own`     |
+//! | taking `n`, `own` twice            | `own`, with message `n` in it, unacknowledged         |
 //!
-//! Whether the exchange happened, the slot of `n` says: before it, no; right after it, if the slot names `mine`. When
-//! something else happened to the slot, it has forgotten; but then the counter, of messages or of takes, went beyond `n`,
-//! and not by the owner, who says what it owns before it moves the counter. Whoever moved it wrote down before, with
-//! the buffer, that it was seen in the slot of `n` (*witnessed*). A buffer that was not exchanged stays with its owner,
-//! and is witnessed for nothing from `n` on: whatever it was in a slot for before, was before `n`.
+//! # Steps
+//! 1. The owner records the intent ([`record_intent`]).
+//! 2. It exchanges the slot's word.
+//! 3. It records what it owns now ([`record_idle`], [`record_taken`]).
+//! 4. It moves the counter, of messages or of takes, beyond `n`; or another participant does, which
+//!    first *confirms* in the buffer's header that it saw the buffer in the slot of `n`
+//!    ([`confirm`]).
+//!
+//! # Recovery
+//! Whether the exchange (2) happened is decided by the slot of `n`:
+//! - Its word is one from before the exchange: no.
+//! - Its word is the one that the exchange stores: yes if it names `own`.
+//! - Its word is a later one: the counter moved beyond `n` before. If the owner moved it, it had
+//!   recorded step 3. If another participant did, it confirmed `own` for `n`; so the exchange
+//!   happened if and only if `own` is confirmed for `n` or a later message. A buffer that was not
+//!   exchanged stays with its owner and is in no slot: what was confirmed of it is below `n`.
 //!
 //! # Pairings
-//! None of its own. A dead owner's stores are all visible to whoever got its lock from the kernel; they have been made
-//! in the order of the program, as those of a thread that stops between two instructions are.
+//! None of its own. The kernel's release of a dead owner's lock makes all its stores visible. They
+//! were made in program order, as those of a thread that stops between two instructions are.
+//!
+//! # Costs
+//! Recording is two stores to the owner's line; a confirmation is one read-modify-write of the
+//! buffer's header, by a helper only.
 
 use crate::memory::Memory;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, SlotState};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Pair, Relaxed, acquire, compiler_keeps_order};
+use crate::sync::{Pair, Relaxed, acquire, compiler_barrier};
 use crate::types::error::Corrupt;
 
-/// The intent word of an entry: `[kind:2 | mine:31 | theirs:31]`.
+/// The intent word of an entry: `[kind:2 | own:31 | displaced:31]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     /// The entry never owned a buffer.
     Fresh,
     Idle {
-        mine: usize,
+        own: usize,
     },
-    Armed {
-        mine: usize,
-        theirs: usize,
+    Publishing {
+        own: usize,
+        displaced: usize,
     },
     Taking {
-        mine: usize,
-        theirs: usize,
+        own: usize,
+        displaced: usize,
     },
 }
 
@@ -51,123 +68,120 @@ impl Intent {
 
     fn from_word(word: u64) -> Self {
         let index = |shift: u32| (word >> shift) as usize & ((1 << Self::INDEX_BITS) - 1);
-        let (mine, theirs) = (index(Self::INDEX_BITS), index(0));
+        let (own, displaced) = (index(Self::INDEX_BITS), index(0));
         match word >> (2 * Self::INDEX_BITS) {
             0 => Intent::Fresh,
-            1 => Intent::Idle { mine },
-            2 => Intent::Armed { mine, theirs },
-            _ => Intent::Taking { mine, theirs },
+            1 => Intent::Idle { own },
+            2 => Intent::Publishing { own, displaced },
+            _ => Intent::Taking { own, displaced },
         }
     }
 
     fn word(self) -> u64 {
-        let word = |kind: u64, mine: usize, theirs: usize| {
-            kind << (2 * Self::INDEX_BITS) | (mine as u64) << Self::INDEX_BITS | theirs as u64
+        let word = |kind: u64, own: usize, displaced: usize| {
+            kind << (2 * Self::INDEX_BITS) | (own as u64) << Self::INDEX_BITS | displaced as u64
         };
         match self {
             Intent::Fresh => 0,
-            Intent::Idle { mine } => word(1, mine, 0),
-            Intent::Armed { mine, theirs } => word(2, mine, theirs),
-            Intent::Taking { mine, theirs } => word(3, mine, theirs),
+            Intent::Idle { own } => word(1, own, 0),
+            Intent::Publishing { own, displaced } => word(2, own, displaced),
+            Intent::Taking { own, displaced } => word(3, own, displaced),
         }
     }
 }
 
-/// Says that the owner of entry `index` is about to exchange `mine` for `theirs` in the slot of message `aim`.
+/// Step 1: the owner of entry `index` is about to execute the exchange of `intent`, in the slot of
+/// message `sequence`.
 #[inline(always)]
-pub(crate) fn arm(memory: &Memory, index: usize, aim: u64, mine: usize, theirs: usize) {
-    say(memory, index, aim, Intent::Armed { mine, theirs });
+pub(crate) fn record_intent(memory: &Memory, index: usize, sequence: u64, intent: Intent) {
+    memory.entry(index).intent_sequence.store(sequence, Relaxed); // Relaxed: as in `record`.
+    record(memory, index, intent);
 }
 
-/// As [`arm`], to take message `aim`.
+/// Step 3: the owner of entry `index` owns `own`, with the message in it that it took and has not
+/// acknowledged.
 #[inline(always)]
-pub(crate) fn arm_to_take(memory: &Memory, index: usize, aim: u64, mine: usize, theirs: usize) {
-    say(memory, index, aim, Intent::Taking { mine, theirs });
+pub(crate) fn record_taken(memory: &Memory, index: usize, own: usize) {
+    record(memory, index, Intent::Taking { own, displaced: own });
 }
 
-/// Says that the owner of entry `index` has `mine`, with a message in it that it took and is not done with.
+/// Step 3: the owner of entry `index` owns `own`, without an exchange or a message.
 #[inline(always)]
-pub(crate) fn hold(memory: &Memory, index: usize, mine: usize) {
-    compiler_keeps_order();
-    memory.entry(index).intent.store(Intent::Taking { mine, theirs: mine }.word(), Relaxed);
-    compiler_keeps_order();
+pub(crate) fn record_idle(memory: &Memory, index: usize, own: usize) {
+    record(memory, index, Intent::Idle { own });
 }
 
 #[inline(always)]
-fn say(memory: &Memory, index: usize, aim: u64, intent: Intent) {
-    let entry = memory.entry(index);
-    entry.aim.store(aim, Relaxed); // Relaxed, here and elsewhere: read by a survivor only; see the module's pairings.
-    compiler_keeps_order();
-    entry.intent.store(intent.word(), Relaxed);
-    compiler_keeps_order();
+fn record(memory: &Memory, index: usize, intent: Intent) {
+    compiler_barrier();
+    // Relaxed: loaded only by the process that recovers the entry; see the module's pairings.
+    memory.entry(index).intent.store(intent.word(), Relaxed);
+    compiler_barrier();
 }
 
-/// Says that the owner of entry `index` has `mine`, and nothing under way.
+/// Stores that `buffer` was seen in the slot of message `sequence`, before a counter moves beyond
+/// that message.
 #[inline(always)]
-pub(crate) fn rest(memory: &Memory, index: usize, mine: usize) {
-    compiler_keeps_order();
-    memory.entry(index).intent.store(Intent::Idle { mine }.word(), Relaxed);
-    compiler_keeps_order();
-}
-
-/// Writes down that `buffer` was seen in the slot of message `sequence`. Before a counter goes beyond that message.
-#[inline(always)]
-pub(crate) fn witness(memory: &Memory, buffer: usize, sequence: u64) -> Result<(), Corrupt> {
+pub(crate) fn confirm(memory: &Memory, buffer: usize, sequence: u64) -> Result<(), Corrupt> {
     let (header, _) = memory.buffer(buffer)?;
-    if is_active(Mutation::Witness) {
+    if is_active(Mutation::ConfirmFirst) {
         return Ok(());
     }
-    // Relaxed: the counter, which is moved after it, releases it.
-    header.witnessed.fetch_max(sequence + 1, Relaxed);
+    // Relaxed: the counter, which moves afterwards, releases it.
+    header.confirmed.fetch_max(sequence + 1, Relaxed);
     Ok(())
 }
 
 /// What an entry owned when its last owner left or died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settled {
+pub(crate) struct Recovered {
     pub(crate) buffer: usize,
-    /// The number of the message in it that was taken and is not done with, if there is one.
+    /// The message in the buffer, if it was taken and not acknowledged.
     pub(crate) redelivery: Option<u64>,
 }
 
-/// What an entry owned when its last owner left or died; `None` if nobody had it yet. For whoever holds the entry.
-pub(crate) fn settle(memory: &Memory, words: ArenaStamp, index: usize) -> Result<Option<Settled>, Corrupt> {
+/// Finds out what an entry owned when its last owner left or died; `None` if it never had an owner.
+/// The caller holds the entry.
+pub(crate) fn recover(
+    memory: &Memory,
+    stamps: ArenaStamp,
+    index: usize,
+) -> Result<Option<Recovered>, Corrupt> {
     let entry = memory.entry(index);
     let intent = Intent::from_word(entry.intent.load(Relaxed));
-    let (mine, theirs) = match intent {
+    let (own, displaced) = match intent {
         Intent::Fresh => return Ok(None),
-        Intent::Idle { mine } => (mine, mine),
-        Intent::Armed { mine, theirs } | Intent::Taking { mine, theirs } => (mine, theirs),
+        Intent::Idle { own } => (own, own),
+        Intent::Publishing { own, displaced } | Intent::Taking { own, displaced } => (own, displaced),
     };
-    let aim = entry.aim.load(Relaxed);
-    let exchanged = mine != theirs
+    let sequence = entry.intent_sequence.load(Relaxed);
+    let exchanged = own != displaced
         && !is_active(Mutation::SettleExchange)
-        && was_exchanged(memory, words, intent, mine, aim)?;
-    let buffer = if exchanged { theirs } else { mine };
+        && was_exchanged(memory, stamps, intent, own, sequence)?;
+    let buffer = if exchanged { displaced } else { own };
     memory.buffer(buffer)?;
-    let took = matches!(intent, Intent::Taking { .. }) && (exchanged || mine == theirs);
-    Ok(Some(Settled { buffer, redelivery: took.then_some(aim) }))
+    let took = matches!(intent, Intent::Taking { .. }) && (exchanged || own == displaced);
+    Ok(Some(Recovered { buffer, redelivery: took.then_some(sequence) }))
 }
 
-/// Whether the exchange happened that an intent says was about to, of `mine`, in the slot of message `aim`.
+/// Whether the exchange of an intent happened, which leaves `own` in the slot of message
+/// `sequence`.
 fn was_exchanged(
     memory: &Memory,
-    words: ArenaStamp,
+    stamps: ArenaStamp,
     intent: Intent,
-    mine: usize,
-    aim: u64,
+    own: usize,
+    sequence: u64,
 ) -> Result<bool, Corrupt> {
-    let aim = SlotIndex::of(aim, memory.layout().config.slots);
-    // PAIRS(Publish): if the slot has forgotten, we see what was witnessed before.
-    let word = memory.slot_word(&aim).load(acquire(Pair::Publish));
-    Ok(match (words.at(word, aim.round()), intent) {
-        (SlotState::There, Intent::Armed { .. }) | (SlotState::Taken, Intent::Taking { .. }) => {
-            words.any_buffer(word) == mine
+    let slot_index = SlotIndex::new(sequence, memory.layout().config.slots);
+    // PAIRS(Publish): if the word is a later one, what was confirmed before it is visible.
+    let word = memory.slot_word(&slot_index).load(acquire(Pair::Publish));
+    Ok(match (stamps.state(word, slot_index.lap()), intent) {
+        (SlotState::Published, Intent::Publishing { .. }) | (SlotState::Taken, Intent::Taking { .. }) => {
+            stamps.any_buffer(word) == own
         }
-        (SlotState::Before | SlotState::There, _) => false,
-        (SlotState::Taken | SlotState::Beyond, _) => {
-            memory.buffer(mine)?.0.witnessed.load(Relaxed) > aim.sequence
-        }
+        (SlotState::Awaited | SlotState::Published, _) => false,
+        (SlotState::Taken | SlotState::Lapped, _) => memory.buffer(own)?.0.confirmed.load(Relaxed) > sequence,
     })
 }
 
@@ -177,9 +191,10 @@ mod tests {
 
     #[test]
     fn intents_survive_their_words() {
-        for (mine, theirs) in [(0, 0), (1, 2), ((1 << 31) - 1, 0), (0, (1 << 31) - 1), (123_456, 7_654_321)] {
-            let exchanges = [Intent::Armed { mine, theirs }, Intent::Taking { mine, theirs }];
-            for intent in [Intent::Fresh, Intent::Idle { mine }].into_iter().chain(exchanges) {
+        for (own, displaced) in [(0, 0), (1, 2), ((1 << 31) - 1, 0), (0, (1 << 31) - 1), (123_456, 7_654_321)]
+        {
+            let exchanges = [Intent::Publishing { own, displaced }, Intent::Taking { own, displaced }];
+            for intent in [Intent::Fresh, Intent::Idle { own }].into_iter().chain(exchanges) {
                 assert_eq!(Intent::from_word(intent.word()), intent);
             }
         }

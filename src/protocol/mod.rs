@@ -1,12 +1,13 @@
 //! The algorithms, written on the typed views of [`crate::memory`].
 //!
-//! **Invariant:** a step here is a load, a store or an exchange of a shared word, with its pairing named. No algorithm
-//! computes an address or makes a system call for a message.
+//! **Invariant:** a step here is a load, a store or an exchange of a shared word, with its pairing
+//! named. No algorithm computes an address or makes a system call for a message.
 
 pub(crate) mod arena_slot;
 pub(crate) mod attachment;
 pub(crate) mod backpressure;
 pub(crate) mod diagnostics;
+pub(crate) mod entry_state;
 pub(crate) mod events;
 pub(crate) mod eviction;
 #[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
@@ -14,6 +15,7 @@ pub(crate) mod fork;
 pub(crate) mod inline_slot;
 pub(crate) mod intent_log;
 pub(crate) mod multi_writer;
+pub(crate) mod reader_entry;
 pub(crate) mod registry;
 pub(crate) mod seqlock;
 pub(crate) mod slots;

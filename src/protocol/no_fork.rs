@@ -1,20 +1,20 @@
-//! Where processes do not fork, or their locks are not inherited: nothing to hold off, nothing to watch.
+//! For systems without `fork`, or whose locks a child does not inherit: there is nothing to do.
 
 use crate::memory::Memory;
 use crate::segment::Backing;
 
 #[derive(Debug)]
-pub(crate) struct Watched;
+pub(crate) struct WatchedRing;
 
-pub(crate) struct HoldOff;
+pub(crate) struct ForkBlock;
 
-pub(crate) fn hold_off() -> HoldOff {
-    HoldOff
+pub(crate) fn block_forks() -> ForkBlock {
+    ForkBlock
 }
 
-impl HoldOff {
+impl ForkBlock {
     #[expect(clippy::unused_self, reason = "as where processes fork")]
-    pub(crate) fn watch(self, _: &Backing, _: &Memory) -> Option<Watched> {
+    pub(crate) fn watch(self, _: &Backing, _: &Memory) -> Option<WatchedRing> {
         None
     }
 }

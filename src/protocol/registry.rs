@@ -1,134 +1,87 @@
-//! Entries of the participant table: taking one, leaving it, and freeing those of the dead.
+//! The registry: entries of the participant table are registered in, left, and recovered from dead
+//! participants.
+//!
+//! There is no participant counter. A participant is live iff its entry's lock is held
+//! ([`crate::segment::Liveness`]). The kernel releases the lock when the process ends, however it
+//! ends. A process that acquires the lock of an entry that is not free has found a dead
+//! participant, and recovers the entry.
+//!
+//! [`EntryState`] has the states of an entry.
+//!
+//! # Steps
+//! | step | to deregister; to recover, after the entry's lock is acquired     |
+//! |------|-------------------------------------------------------------------|
+//! | 1    | writer: state := leaving or found dead; reader: vacate the cursor |
+//! | 2    | writer: end the stream if no other writer is registered           |
+//! | 3    | state := free                                                     |
+//! | 4    | wake the calls that wait for this participant                     |
+//! | 5    | release the lock                                                  |
+//!
+//! A process may die between any two steps: the next process that acquires the lock repeats them
+//! from the state that it finds.
+//!
+//! # Progress
+//! One window is not lock-free. While process A recovers the entry of a dead process, it holds that
+//! entry's lock; if A is suspended there, every process waiting for the dead one waits for A.
+//!
+//! # Pairings
+//! `Leave` orders step 1 before the check of step 2 ([`crate::protocol::stream_state`]). All other
+//! accesses to an entry's state are ordered by its lock.
+//!
+//! # Costs
+//! Registering: a system call for each entry tried. Recovery: a system call for each registered
+//! participant of the awaited role.
 
 use crate::memory::Memory;
+use crate::memory::format::Entry;
 use crate::memory::stamp::ArenaStamp;
-use crate::protocol::attachment::Attachment;
-use crate::protocol::backpressure::{self, ReaderEntry};
+use crate::protocol::attachment::{Attachment, WaitFor};
 use crate::protocol::diagnostics;
+use crate::protocol::entry_state::{EntryState, FOUND_DEAD, FREE, LEAVING, PARKED, READER, TAKER, WRITER};
 use crate::protocol::events;
-use crate::protocol::intent_log::{self, Settled};
+use crate::protocol::intent_log::{self, Recovered};
+use crate::protocol::reader_entry::{self, ReaderEntry};
 use crate::protocol::stream_state::{self, Exit};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Relaxed, compiler_keeps_order, yield_now};
+use crate::sync::{Relaxed, compiler_barrier, yield_now};
 use crate::types::config::Redelivery;
 use crate::types::error::RegisterError;
 use crate::types::participant::{ParkTicket, Role};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How often a joiner looks for an entry, with a yield between: about 50 µs. loom tries all that others may do in each
-/// yield.
-pub(crate) const JOIN_TRIES: usize = if cfg!(seqring_loom) { 3 } else { 100 };
+/// How often a participant tries to register, with a yield between the attempts: about 50 µs. At
+/// each yield loom explores all that other threads may do.
+pub(crate) const REGISTER_TRIES: usize = if cfg!(seqring_loom) { 3 } else { 100 };
 
-/// The state word of an entry: `[times taken:56 | role:8]`, role 0 for a free one.
-#[derive(Clone, Copy)]
-pub(crate) struct State(u64);
-
-impl State {
-    pub(crate) fn from_word(word: u64) -> Self {
-        State(word)
-    }
-
-    /// `None` for a free entry, and for a role that only a damaged segment holds.
-    pub(crate) fn role(self) -> Option<Role> {
-        match self.0 & 0xff {
-            WRITER => Some(Role::Writer),
-            READER | PARKED => Some(Role::Reader),
-            TAKER => Some(Role::Taker),
-            _ => None,
-        }
-    }
-
-    fn taken_by(self, role: Role) -> Self {
-        let code = match role {
-            Role::Writer => WRITER,
-            Role::Reader => READER,
-            Role::Taker => TAKER,
-        };
-        State(((self.0 >> 8).wrapping_add(1) << 8) | code)
-    }
-
-    /// A writer that is about to leave, or was found dead, counts as gone; whoever finds the entry so has its end to
-    /// finish.
-    fn going(self, exit: Exit) -> Self {
-        let code = match exit {
-            Exit::Left => LEAVING,
-            Exit::Died { .. } => FOUND_DEAD,
-        };
-        State(self.0 & !0xff | code)
-    }
-
-    fn is_going(self) -> bool {
-        matches!(self.0 & 0xff, LEAVING | FOUND_DEAD)
-    }
-
-    /// How the owner of this entry goes, if whoever clears it would have it go by `exit`: who was about to leave has
-    /// left.
-    fn exit(self, exit: Exit) -> Exit {
-        if self.0 & 0xff == LEAVING { Exit::Left } else { exit }
-    }
-
-    /// A reader's, and nobody reads: see [`crate::api::park`].
-    fn parked(self) -> Self {
-        State(self.0 & !0xff | PARKED)
-    }
-
-    fn resumed(self) -> Self {
-        State(self.0 & !0xff | READER)
-    }
-
-    fn is_parked(self) -> bool {
-        self.0 & 0xff == PARKED
-    }
-
-    /// Tells owners of one entry apart.
-    pub(crate) fn times_taken(self) -> u64 {
-        self.0 >> 8
-    }
-
-    fn is_free(self) -> bool {
-        matches!(self.0 & 0xff, FREE)
-    }
-
-    fn freed(self) -> Self {
-        State(self.0 & !0xff)
-    }
-}
-
-const FREE: u64 = 0;
-const WRITER: u64 = 1;
-const READER: u64 = 2;
-const TAKER: u64 = 3;
-const LEAVING: u64 = 4;
-const FOUND_DEAD: u64 = 5;
-const PARKED: u64 = 6;
-
-/// An entry that is ours until drop.
+/// An entry whose lock we hold until drop.
 #[derive(Debug)]
 pub(crate) struct Registration {
     attachment: Arc<Attachment>,
     index: usize,
 }
 
-/// What was found of messages that dead takers left.
+/// The result of a search for a message that a dead taker left.
 pub(crate) enum Adoption {
-    /// One of them: the entry, ours now, and what is in it.
-    Message(Registration, Settled),
+    /// A message: its entry, which is ours now, and its buffer.
+    Message(Registration, Recovered),
     None,
-    /// Another thread joins or leaves at this moment: there may be some, or not.
+    /// Unknown, because another thread is registering or leaving.
     Unknown,
 }
 
 impl Registration {
-    /// Takes the first entry of `range` that nobody living holds or left parked, and that keeps no message of a dead taker.
-    pub(crate) fn take(
+    /// Registers in the first entry of `range` that is neither locked, nor parked by a live
+    /// process, nor kept for the message of a dead taker.
+    pub(crate) fn register(
         attachment: &Arc<Attachment>,
         role: Role,
         mut range: Range<usize>,
     ) -> Option<Registration> {
         let index = range.find(|index| {
-            // A first look without hold: whoever may take up what is kept there must not find it held.
+            // Checked without the lock first: a process that resumes or adopts the entry must not
+            // find it locked.
             let held = !is_kept(attachment, *index) && attachment.liveness.acquire(*index);
             if held && is_kept(attachment, *index) {
                 attachment.liveness.release(*index);
@@ -137,65 +90,65 @@ impl Registration {
             held
         })?;
         let registration = Registration { attachment: Arc::clone(attachment), index };
-        clear_after_death(attachment, index);
+        recover(attachment, index);
         let entry = registration.entry();
-        let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: ours alone, as for all below.
-        registration.name_owner();
+        let state = EntryState::of(entry);
+        registration.store_owner();
+        // Relaxed, all below: ours alone.
         entry.missed.store(0, Relaxed);
         entry.sleeps.store(0, Relaxed);
-        compiler_keeps_order(); // Whoever finds us dead in this role finds our process named.
-        entry.state.store(state.taken_by(role).0, Relaxed);
-        // Relaxed: who must see this entry is ordered by the full fence of its owner's joining.
+        compiler_barrier(); // A process that finds us dead in this role finds our process id.
+        entry.state.store(state.registered(role).word(), Relaxed);
+        // Relaxed: where this entry must be seen, the full fence of the registration orders it.
         attachment.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
-        failpoint::at(Failpoint::SeatTaken);
-        events::joined(attachment, role, index);
+        failpoint::hit(Failpoint::EntryTaken);
+        events::registered(attachment, role, index);
         Some(registration)
     }
 
-    /// Makes an entry that was [adopted](Self::adopt) that of a taker at work, with the message that is in it.
-    pub(crate) fn take_up(&self) {
+    /// Registers a taker in an [adopted](Self::adopt) entry, with the message that is in it.
+    pub(crate) fn become_taker(&self) {
         let entry = self.entry();
         // Relaxed, all of them: ours alone.
         entry.missed.store(0, Relaxed);
         entry.sleeps.store(0, Relaxed);
-        let state = State::from_word(entry.state.load(Relaxed)).taken_by(Role::Taker);
-        entry.state.store(state.0, Relaxed);
-        events::joined(&self.attachment, Role::Taker, self.index);
+        entry.state.store(EntryState::of(entry).registered(Role::Taker).word(), Relaxed);
+        events::registered(&self.attachment, Role::Taker, self.index);
     }
 
-    /// Leaves a reader's entry to whoever resumes it: see [`crate::api::park`].
+    /// Leaves a reader's entry to the process that resumes it: see [`crate::api::park`].
     pub(crate) fn park(self) -> Result<ParkTicket, Registration> {
-        if !self.attachment.liveness.acquire(parking(&self.attachment, self.index)) {
+        if !self.attachment.liveness.acquire(park_lock(&self.attachment, self.index)) {
             return Err(self);
         }
-        failpoint::at(Failpoint::ReaderParking);
-        // Relaxed, both: the hold on the entry orders them.
-        let state = State::from_word(self.entry().state.load(Relaxed)).parked();
-        self.entry().state.store(state.0, Relaxed);
-        failpoint::at(Failpoint::ReaderParked);
-        Ok(ParkTicket { entry: self.index, state: state.0 }) // Dropping a parked registration lets go of it, and clears nothing.
+        failpoint::hit(Failpoint::ReaderParking);
+        let state = EntryState::of(self.entry()).with_code(PARKED);
+        self.entry().state.store(state.word(), Relaxed); // Relaxed: the entry's lock orders it.
+        failpoint::hit(Failpoint::ReaderParked);
+        Ok(ParkTicket { entry: self.index, state: state.word() }) // The drop releases the lock only.
     }
 
-    /// Takes a parked reader's entry up.
+    /// Registers in a parked reader's entry.
     pub(crate) fn resume(attachment: &Arc<Attachment>, ticket: ParkTicket) -> Option<Registration> {
         let ParkTicket { entry: index, state } = ticket;
         if index >= attachment.memory.layout().config.participants || !attachment.liveness.acquire(index) {
             return None;
         }
         let entry = attachment.memory.entry(index);
-        if entry.state.load(Relaxed) != state || !State::from_word(state).is_parked() {
+        if EntryState::of(entry).word() != state || !EntryState::from_word(state).is_parked() {
             attachment.liveness.release(index);
             return None;
         }
         let registration = Registration { attachment: Arc::clone(attachment), index };
-        failpoint::at(Failpoint::ReaderResuming);
-        registration.name_owner();
-        compiler_keeps_order(); // As in `take`.
-        registration.entry().state.store(State::from_word(state).resumed().0, Relaxed); // Relaxed: the hold orders it.
+        failpoint::hit(Failpoint::ReaderResuming);
+        registration.store_owner();
+        compiler_barrier(); // As in `register`.
+        let resumed = EntryState::from_word(state).with_code(READER);
+        registration.entry().state.store(resumed.word(), Relaxed); // Relaxed: the entry's lock orders it.
         Some(registration)
     }
 
-    /// Takes over, from a taker that died, an entry with a message that it was not done with.
+    /// Takes over the entry of a dead taker that had not acknowledged its message.
     ///
     /// # Cost
     /// One system call for each taker of another process.
@@ -210,27 +163,28 @@ impl Registration {
                     continue;
                 }
             }
-            let Some(settled) = redelivery(&attachment.memory, index) else {
-                // Whosever it is by now: the taker may have left, and a writer come and died.
-                clear_after_death(attachment, index);
+            let Some(recovered) = unacknowledged(&attachment.memory, index) else {
+                // In whichever role: the taker may have left, and a writer may have registered and
+                // died.
+                recover(attachment, index);
                 attachment.liveness.release(index);
                 continue;
             };
             let registration = Registration { attachment: Arc::clone(attachment), index };
-            registration.name_owner();
-            failpoint::at(Failpoint::MessageAdopted);
-            return Adoption::Message(registration, settled);
+            registration.store_owner();
+            failpoint::hit(Failpoint::MessageAdopted);
+            return Adoption::Message(registration, recovered);
         }
         none
     }
 
-    fn name_owner(&self) {
+    fn store_owner(&self) {
         let (entry, owner) = (self.entry(), self.attachment.liveness.owner());
-        entry.owner.store(owner_word(owner.pid), Relaxed); // Relaxed: for messages to people, as the next one.
+        entry.owner.store(owner_word(owner.pid), Relaxed); // Relaxed: for diagnostics, as the next one.
         entry.started.store(owner.started, Relaxed);
     }
 
-    pub(crate) fn entry(&self) -> &crate::memory::format::Entry {
+    pub(crate) fn entry(&self) -> &Entry {
         self.attachment.memory.entry(self.index)
     }
 
@@ -245,45 +199,45 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // A forked child has a copy of what its parent holds, and nothing to let go of.
+        // The entry is the parent's: a forked child has nothing to release.
         if self.attachment.liveness.is_inherited() {
             return;
         }
-        let state = State::from_word(self.entry().state.load(Relaxed)); // Relaxed: ours.
+        let state = EntryState::of(self.entry());
         if !state.is_parked() {
-            clear(&self.attachment, self.index, Exit::Left);
+            deregister(&self.attachment, self.index, Exit::Left);
         }
         self.attachment.liveness.release(self.index);
-        events::left(&self.attachment, state.role(), self.index);
+        events::deregistered(&self.attachment, state.role(), self.index);
     }
 }
 
-/// Ends whatever the dead owner of an entry left; the caller holds it. Nothing to do for a free one.
-fn clear_after_death(attachment: &Attachment, index: usize) {
+/// Recovers an entry whose owner died. The caller holds the entry's lock.
+fn recover(attachment: &Attachment, index: usize) {
     let entry = attachment.memory.entry(index);
-    // Relaxed, both: the hold on the entry orders them.
-    let (state, owner) = (State::from_word(entry.state.load(Relaxed)), entry.owner.load(Relaxed));
-    if state.is_free() {
+    let (state, owner) = (EntryState::of(entry), entry.owner.load(Relaxed)); // Relaxed: as in `of`.
+    if state.code() == FREE {
         return;
     }
-    failpoint::at(Failpoint::DeadFound);
+    failpoint::hit(Failpoint::DeadFound);
     let pid = diagnostics::pid(owner);
-    if clear(attachment, index, Exit::Died { pid }) {
-        events::found_dead(attachment, state.role(), pid, index);
+    if deregister(attachment, index, Exit::Died { pid }) {
+        events::recovered_dead(attachment, state.role(), pid, index);
     }
 }
 
-/// Ends the parking of a reader; and the reader, if nobody took it up.
+/// Ends the parking of a reader, and deregisters it if no process resumed it.
 pub(crate) fn unpark(attachment: &Attachment, ticket: ParkTicket) {
     if attachment.liveness.is_inherited() {
         return;
     }
-    // First, so that whoever holds the entry at this moment, to look whether the parker lives, clears it in our place.
-    attachment.liveness.release(parking(attachment, ticket.entry));
-    for _ in 0..JOIN_TRIES {
+    // First: a process that has the entry locked at this moment then deregisters the reader in our
+    // place.
+    attachment.liveness.release(park_lock(attachment, ticket.entry));
+    for _ in 0..REGISTER_TRIES {
         if attachment.liveness.acquire(ticket.entry) {
             if is_parked(attachment, ticket) {
-                clear(attachment, ticket.entry, Exit::Left);
+                deregister(attachment, ticket.entry, Exit::Left);
             }
             attachment.liveness.release(ticket.entry);
             return;
@@ -295,126 +249,124 @@ pub(crate) fn unpark(attachment: &Attachment, ticket: ParkTicket) {
     }
 }
 
-/// Whether the reader of the ticket is parked.
+/// Whether the ticket's reader is parked. Only resuming it decides.
 pub(crate) fn is_parked(attachment: &Attachment, ticket: ParkTicket) -> bool {
-    // Relaxed: a look; taking it up decides.
-    attachment.memory.entry(ticket.entry).state.load(Relaxed) == ticket.state
+    EntryState::of(attachment.memory.entry(ticket.entry)).word() == ticket.state
 }
 
-/// Whether an entry in that state still is the reader's of the ticket.
-pub(crate) fn is_of(ticket: ParkTicket, state: u64) -> bool {
-    let (state, parked) = (State::from_word(state), State::from_word(ticket.state));
-    state.times_taken() == parked.times_taken() && state.role() == Some(Role::Reader)
+/// Whether an entry with this state word still belongs to the ticket's reader.
+pub(crate) fn belongs_to(ticket: ParkTicket, state: u64) -> bool {
+    let (state, parked) = (EntryState::from_word(state), EntryState::from_word(ticket.state));
+    state.generation() == parked.generation() && state.role() == Some(Role::Reader)
 }
 
-/// What [`crate::segment::Liveness`] calls the parking of an entry: it has a lock of its own, behind those of the table.
-fn parking(attachment: &Attachment, index: usize) -> usize {
+/// The number of an entry's park lock for [`crate::segment::Liveness`]: after the locks of all
+/// entries.
+fn park_lock(attachment: &Attachment, index: usize) -> usize {
     attachment.memory.layout().config.participants + index
 }
 
-/// Whether an entry is kept for others: for whoever takes up a parked reader, or a dead taker's message. If the caller does
-/// not hold the entry, it may be so no longer.
+/// Whether an entry is kept: for the process that resumes a parked reader, or for the taker that
+/// adopts a message. Without the entry's lock the result may be out of date.
 fn is_kept(attachment: &Attachment, index: usize) -> bool {
-    redelivery(&attachment.memory, index).is_some() || is_kept_parked(attachment, index)
+    unacknowledged(&attachment.memory, index).is_some() || is_parked_by_live(attachment, index)
 }
 
-/// Whether an entry is parked by somebody who lives; to be relied on by whoever holds it.
-fn is_kept_parked(attachment: &Attachment, index: usize) -> bool {
-    // Relaxed: the hold on the entry orders it.
-    if !State::from_word(attachment.memory.entry(index).state.load(Relaxed)).is_parked() {
+/// Whether a live process keeps the entry parked. Without the entry's lock the result may be out of
+/// date.
+fn is_parked_by_live(attachment: &Attachment, index: usize) -> bool {
+    if !EntryState::of(attachment.memory.entry(index)).is_parked() {
         return false;
     }
-    // Nobody looks by taking it: whoever parks or takes up the reader at this moment must not find it taken.
-    attachment.liveness.try_is_held(parking(attachment, index)) != Some(false)
+    // Checked without acquiring it: a process that parks or resumes the reader must not find it
+    // locked.
+    attachment.liveness.try_is_held(park_lock(attachment, index)) != Some(false)
 }
 
-/// Ends whatever an entry stood for, whose owner goes by `exit`; the caller holds it. False for a free one.
-fn clear(attachment: &Attachment, index: usize, exit: Exit) -> bool {
-    let entry = attachment.memory.entry(index);
-    let state = State::from_word(entry.state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
-    let event_count = match state.0 & 0xff {
+/// Steps 1 to 4, for an owner that ended by `exit`. The caller holds the entry's lock. False if
+/// there was nothing to do, or the entry is kept for another taker.
+fn deregister(attachment: &Attachment, index: usize, exit: Exit) -> bool {
+    let memory = &attachment.memory;
+    let entry = memory.entry(index);
+    let state = EntryState::of(entry);
+    let event = match state.code() {
         WRITER | LEAVING | FOUND_DEAD => {
-            let exit = state.exit(exit);
-            entry.state.store(state.going(exit).0, Relaxed); // Relaxed: `stream_state::end` orders it.
-            failpoint::at(Failpoint::LeaveMarked);
+            let exit = state.exit_or(exit);
+            entry.state.store(state.ending(exit).word(), Relaxed); // Relaxed: the fence in `end_if_last` orders it.
+            failpoint::hit(Failpoint::LeaveMarked);
             if !(is_active(Mutation::EndStream) && exit != Exit::Left) {
-                stream_state::end(&attachment.memory, exit, || any(&attachment.memory, Role::Writer));
+                stream_state::end_if_last(memory, exit, || with_role(memory, Role::Writer).next().is_some());
             }
-            failpoint::at(Failpoint::StreamEnded);
-            Some(&attachment.memory.control().published)
+            failpoint::hit(Failpoint::StreamEnded);
+            Some(WaitFor::Message)
         }
         READER | PARKED => {
             if !(is_active(Mutation::VacateReader) && exit != Exit::Left) {
                 ReaderEntry(entry).vacate();
             }
-            failpoint::at(Failpoint::ReaderVacated);
-            Some(&attachment.memory.control().freed)
+            failpoint::hit(Failpoint::ReaderVacated);
+            Some(WaitFor::Room)
         }
-        // Another taker takes it over, with the message. What else it owned is settled when its entry is taken again.
-        TAKER if redelivery(&attachment.memory, index).is_some() => return false,
+        // Another taker adopts the entry. What else it owns is recovered at its next registration.
+        TAKER if unacknowledged(memory, index).is_some() => return false,
         TAKER => None,
         _ => return false,
     };
-    // Relaxed: as above. Before anybody is woken: the sooner, the less may be left half done.
-    entry.state.store(state.freed().0, Relaxed);
-    if let Some(event_count) = event_count {
-        attachment.event_counts.ring(event_count);
+    // Relaxed: the entry's lock orders it. Before the wake: the earlier, the less a killed process
+    // leaves to be recovered.
+    entry.state.store(state.with_code(FREE).word(), Relaxed);
+    if let Some(event) = event {
+        attachment.notify(event);
     }
     true
 }
 
-/// The message that the taker of this entry took and is not done with, if it shall have another taker. For whoever holds
-/// the entry.
-fn redelivery(memory: &Memory, index: usize) -> Option<Settled> {
+/// The message that the taker of this entry took and did not acknowledge, if it is to be
+/// redelivered. Only exact while the caller holds the entry's lock.
+fn unacknowledged(memory: &Memory, index: usize) -> Option<Recovered> {
     let layout = memory.layout();
-    let state = State::from_word(memory.entry(index).state.load(Relaxed)); // Relaxed: the hold on the entry orders it.
-    if state.role() != Some(Role::Taker) || layout.config.redelivery == Redelivery::Drop {
+    let role = EntryState::of(memory.entry(index)).role();
+    if role != Some(Role::Taker) || layout.config.redelivery == Redelivery::Drop {
         return None;
     }
     // A damaged entry keeps no message.
-    let settled = intent_log::settle(memory, ArenaStamp::new(layout.buffers), index).ok()??;
-    settled.redelivery.is_some().then_some(settled)
+    let recovered = intent_log::recover(memory, ArenaStamp::new(layout.buffers), index).ok()??;
+    recovered.redelivery.is_some().then_some(recovered)
 }
 
-/// Entries whose state says that role.
+/// The entries of participants of a role, dead or alive.
 fn with_role(memory: &Memory, role: Role) -> impl Iterator<Item = usize> {
-    // Relaxed: fences order it where it counts, or the hold on the entry decides.
-    backpressure::entries(memory)
-        .filter(move |index| State::from_word(memory.entry(*index).state.load(Relaxed)).role() == Some(role))
+    reader_entry::entries(memory)
+        .filter(move |index| EntryState::of(memory.entry(*index)).role() == Some(role))
 }
 
-/// Whether anybody is registered in that role.
-fn any(memory: &Memory, role: Role) -> bool {
-    with_role(memory, role).next().is_some()
-}
-
-/// Frees the entries of participants of that role that died, on behalf of somebody who may wait for them.
+/// Recovers the entries of dead participants of a role, for a call that may wait for them.
 ///
 /// # Cost
-/// One system call for each such participant.
-pub(crate) fn clear_dead(attachment: &Attachment, role: Role) {
-    if is_active(Mutation::LookForTheDead) {
+/// One system call for each participant of the role.
+pub(crate) fn recover_dead(attachment: &Attachment, role: Role) {
+    if is_active(Mutation::DetectDeaths) {
         return;
     }
-    let is_one = |index: &usize| {
-        // Relaxed: a first look; the hold on the entry decides.
-        let state = State::from_word(attachment.memory.entry(*index).state.load(Relaxed));
-        state.role() == Some(role) || (role == Role::Writer && state.is_going())
+    let may_be_dead = |index: &usize| {
+        let state = EntryState::of(attachment.memory.entry(*index));
+        state.role() == Some(role) || (role == Role::Writer && state.is_ending())
     };
-    for index in backpressure::entries(&attachment.memory).filter(is_one) {
-        // A first look without hold: whoever resumes it must not find it held.
-        if !is_kept_parked(attachment, index) && attachment.liveness.try_acquire(index) == Some(true) {
-            if !is_kept_parked(attachment, index) {
-                clear_after_death(attachment, index);
+    for index in reader_entry::entries(&attachment.memory).filter(may_be_dead) {
+        // Checked without the lock first: a process that resumes the reader must not find it
+        // locked.
+        if !is_parked_by_live(attachment, index) && attachment.liveness.try_acquire(index) == Some(true) {
+            if !is_parked_by_live(attachment, index) {
+                recover(attachment, index);
             }
             attachment.liveness.release(index);
         }
     }
 }
 
-/// The error for a role that found no entry.
+/// The error of a registration that found no entry.
 pub(crate) fn table_full(attachment: &Attachment) -> RegisterError {
-    RegisterError::TableFull { holders: diagnostics::all(&attachment.memory) }
+    RegisterError::TableFull { holders: diagnostics::participants(&attachment.memory) }
 }
 
 /// `pid << 32 | tid`; [`diagnostics::pid`] reads it.

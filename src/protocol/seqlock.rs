@@ -1,4 +1,5 @@
-//! Reading without asking: copy first, look afterwards whether that was allowed.
+//! The seqlock read: load a stamp, copy the message, load the stamp again. The copy counts only if
+//! the stamp did not change.
 
 use crate::memory::RacyBytes;
 use crate::memory::stamp::Mismatch;
@@ -6,33 +7,36 @@ use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{AtomicU64, Pair, Relaxed, acquire_fence};
 use crate::types::error::Corrupt;
 
-/// A message that was there a moment ago. What is copied from it counts only if [`Self::validate`] says so.
+/// A message whose stamp was loaded. Bytes copied from it count only if [`Self::validate`] returns
+/// true afterwards.
 pub(crate) struct OptimisticRead<'a> {
-    /// The stamp or word that said so, and what it said.
-    pub(crate) word: &'a AtomicU64,
+    /// The slot's stamp, and its value when it was loaded.
+    pub(crate) stamp: &'a AtomicU64,
     pub(crate) before: u64,
     pub(crate) message: RacyBytes<'a>,
-    pub(crate) extras: &'a [AtomicU64],
+    /// The words of the message header.
+    pub(crate) header: &'a [AtomicU64],
 }
 
 /// Why a message was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The slot holds another message.
-    Other(Mismatch),
-    /// It was overtaken while it was copied.
+    Mismatch(Mismatch),
+    /// The message was overwritten while it was copied.
     Torn,
     /// See [`Corrupt`].
     Corrupt(Corrupt),
 }
 
 impl OptimisticRead<'_> {
-    /// Whether everything loaded from the message so far is of that message.
+    /// Whether everything loaded from the message so far belongs to that message.
     #[inline(always)]
     pub(crate) fn validate(&self) -> bool {
-        failpoint::at(Failpoint::ReadCopied);
-        // PAIRS(Tear): if any byte loaded before is a later message's, the load below sees the word moved.
+        failpoint::hit(Failpoint::ReadCopied);
+        // PAIRS(Tear): if a byte loaded above is a later message's, the load below sees a changed
+        // stamp.
         acquire_fence(Pair::Tear);
-        self.word.load(Relaxed) == self.before // Relaxed: the fence above orders it.
+        self.stamp.load(Relaxed) == self.before // Relaxed: the fence above orders it.
     }
 }

@@ -1,17 +1,17 @@
-//! The slots of a ring, whichever class they are: one question, one answer.
+//! The slots of a ring: the questions that inline and arena slots answer in their own ways.
 
 use crate::memory::Memory;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
-use crate::protocol::inline_slot::{self, Glance};
+use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::seqlock::{OptimisticRead, Refused};
 use crate::sync::Relaxed;
 use crate::sync::mutation::{Mutation, is_active};
 use crate::types::config::Config;
 
-/// How the slots of a ring are judged.
+/// The class of a ring's slots, with the format of its stamps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
     Inline(InlineStamp),
@@ -40,48 +40,47 @@ impl Slots {
         &self.memory.layout().config
     }
 
-    /// Whether a stamp and the words of a payload are all there is to a message.
+    /// Whether a message is a stamp and payload words only, without a message header.
     pub(crate) fn are_plain(&self) -> bool {
         let inline = matches!(self.class, Class::Inline(_));
-        inline && self.memory.layout().extras_words() == 0 && self.memory.copies_words()
+        inline && self.memory.layout().message_header_words() == 0 && self.memory.copies_words()
     }
 
-    /// The message of `place`, if the slot holds it, to be copied and then validated.
+    /// The message of `slot_index`, if the slot holds it, to be copied and then validated.
     #[inline(always)]
-    pub(crate) fn optimistic_read(&self, place: &SlotIndex) -> Result<OptimisticRead<'_>, Refused> {
+    pub(crate) fn optimistic_read(&self, slot_index: &SlotIndex) -> Result<OptimisticRead<'_>, Refused> {
         match self.class {
             Class::Inline(stamps) => {
-                Glance::at(self.memory.inline_slot(place), stamps.of(place.sequence)).message()
+                let slot = self.memory.inline_slot(slot_index);
+                LoadedSlot::load(slot, stamps.of(slot_index.sequence)).message()
             }
-            Class::Arena(words) => arena_slot::optimistic_read(&self.memory, words, place),
+            Class::Arena(stamps) => arena_slot::optimistic_read(&self.memory, stamps, slot_index),
         }
     }
 
-    /// What the slot says about the message of `place`, in sequences: `Ok` if it holds it.
-    pub(crate) fn look(&self, place: &SlotIndex) -> Result<(), Mismatch> {
+    /// `Ok` if the slot holds the message of `slot_index`; else the distance, in sequences.
+    pub(crate) fn check(&self, slot_index: &SlotIndex) -> Result<(), Mismatch> {
         match self.class {
             Class::Inline(stamps) => {
-                inline_slot::look(&self.memory.inline_slot(place), stamps.of(place.sequence))
+                inline_slot::check(&self.memory.inline_slot(slot_index), stamps.of(slot_index.sequence))
             }
-            Class::Arena(words) => {
-                arena_slot::look(&self.memory, words, place).map_err(|seen| self.in_sequences(seen))
-            }
+            Class::Arena(stamps) => arena_slot::check(&self.memory, stamps, slot_index)
+                .map_err(|mismatch| self.in_sequences(mismatch)),
         }
     }
 
-    /// The buffer that the message of `place` is in; in a ring without buffers, any.
-    pub(crate) fn buffer_of(&self, place: &SlotIndex) -> Result<usize, Mismatch> {
+    /// The buffer that holds the message of `slot_index`; 0 in a ring without buffers.
+    pub(crate) fn buffer_of(&self, slot_index: &SlotIndex) -> Result<usize, Mismatch> {
         match self.class {
-            Class::Inline(_) => self.look(place).map(|()| 0),
-            Class::Arena(words) => {
-                arena_slot::buffer_of(&self.memory, words, place).map_err(|seen| self.in_sequences(seen))
-            }
+            Class::Inline(_) => self.check(slot_index).map(|()| 0),
+            Class::Arena(stamps) => arena_slot::buffer_of(&self.memory, stamps, slot_index)
+                .map_err(|mismatch| self.in_sequences(mismatch)),
         }
     }
 
-    /// What an arena slot said in rounds.
-    fn in_sequences(&self, seen: Mismatch) -> Mismatch {
-        match seen {
+    /// Converts a distance that an arena slot gave in laps.
+    fn in_sequences(&self, mismatch: Mismatch) -> Mismatch {
+        match mismatch {
             Mismatch::NotYet => Mismatch::NotYet,
             Mismatch::Overtaken { by } => {
                 Mismatch::Overtaken { by: by.saturating_mul(self.config().slots as u64) }
@@ -89,28 +88,30 @@ impl Slots {
         }
     }
 
-    /// The sequence that is published next, as the slots themselves say it. While a writer is at work it may
-    /// have moved on when this returns.
+    /// The sequence that is published next, according to the slots. While a writer publishes, the
+    /// result may be out of date on return.
     ///
-    /// The shared counter may lag behind by what a killed writer did not get to store: so it is only the start.
+    /// The search starts at the shared counter, which is behind the slots if a writer was killed
+    /// before it stored the counter.
     pub(crate) fn next_sequence(&self) -> u64 {
         let config = self.config();
         // Relaxed: a start; the slots decide. Bounded: a peer may have stored anything.
         let start = self.memory.control().next.load(Relaxed).clamp(config.first_sequence, SEQUENCE_LIMIT);
-        let mut place = SlotIndex::of(start, config.slots);
-        if is_active(Mutation::LookAtSlots) {
-            return place.sequence;
+        let mut slot_index = SlotIndex::new(start, config.slots);
+        if is_active(Mutation::ScanSlots) {
+            return slot_index.sequence;
         }
-        // At most one jump to where the writer is, and from there at most what it publishes meanwhile.
+        // One jump at most to where the writer is, then at most as many steps as it publishes
+        // meanwhile.
         for _ in 0..2 * config.slots + 2 {
-            match self.look(&place) {
-                Ok(()) => place.step(),
+            match self.check(&slot_index) {
+                Ok(()) => slot_index.advance(),
                 Err(Mismatch::NotYet) => break,
                 Err(Mismatch::Overtaken { by }) => {
-                    place.jump(place.sequence.saturating_add(by).min(SEQUENCE_LIMIT));
+                    slot_index.seek(slot_index.sequence.saturating_add(by).min(SEQUENCE_LIMIT));
                 }
             }
         }
-        place.sequence
+        slot_index.sequence
     }
 }

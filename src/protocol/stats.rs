@@ -1,10 +1,11 @@
-//! What a ring looks like from outside: who is registered, how far everybody is, who lives.
+//! Statistics of a ring: its participants, their positions and whether they are alive.
 //!
-//! Nothing here stores to a ring, so the same figures come from a handle and from a read-only look at a segment.
+//! Nothing here stores to the ring, so a handle and a read-only view of a segment give the same
+//! numbers.
 
 use crate::memory::Memory;
-use crate::protocol::backpressure;
 use crate::protocol::diagnostics;
+use crate::protocol::reader_entry;
 use crate::protocol::slots::Slots;
 use crate::protocol::stream_state;
 use crate::sync::Relaxed;
@@ -13,63 +14,65 @@ use std::time::Instant;
 
 pub use crate::protocol::stream_state::Phase as Stream;
 
-/// A registered writer, reader or taker, as the table shows it.
+/// A registered writer, reader or taker, according to the participant table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Participant {
-    /// Its entry.
+    /// Its entry in the table.
     pub entry: usize,
     /// What it does.
     pub role: Role,
-    /// Its process, as that calls itself: another pid namespace may call it otherwise.
+    /// Its process, numbered as in that process's own pid namespace.
     pub pid: u32,
-    /// When that process started, in clock ticks since boot: tells it from a later one of the same number. 0 where that
-    /// is not known.
+    /// When that process started, in clock ticks since boot, which distinguishes it
+    /// from a later process of the same number; 0 if unknown.
     pub started: u64,
-    /// Whether it still holds its entry. One that does not was killed, and nobody needed its entry since.
+    /// Whether it holds its entry's lock. If not, it was killed, and its entry is not recovered
+    /// yet.
     pub alive: bool,
-    /// The sequence at which it joined.
+    /// The sequence at which it registered.
     pub joined: u64,
-    /// The next sequence: that it reads, or that is written.
+    /// The next sequence that it reads or writes.
     pub position: u64,
-    /// Messages published and not yet read by it; 0 for writers.
+    /// Messages published that it has not read yet; 0 for writers.
     pub lag: u64,
-    /// Messages that it lost (readers) or could not write because the ring was full (writers).
+    /// Messages that a reader lost, or that a writer could not write because the ring was full.
     pub missed: u64,
-    /// How often it slept.
+    /// How often it slept while it waited.
     pub sleeps: u64,
 }
 
-/// The figures of a ring at one time. Those of different participants are not of one instant.
+/// Statistics of a ring. The numbers of different participants are not from the same instant.
 #[derive(Clone, Debug)]
 pub struct Stats {
-    /// When they were taken.
+    /// When they were collected.
     pub taken_at: Instant,
-    /// Whether the stream goes on.
+    /// The state of the stream.
     pub stream: Stream,
     /// The sequence that is published next.
     pub next_sequence: u64,
-    /// Who is registered, dead or alive.
+    /// The registered participants, dead ones included.
     pub participants: Vec<Participant>,
 }
 
 impl Stats {
     /// # Cost
-    /// Two lines and a system call an entry that was ever taken.
-    pub(crate) fn take(memory: &Memory, is_alive: impl Fn(usize) -> bool) -> Self {
+    /// Two lines and a system call for each entry that was ever used.
+    pub(crate) fn collect(memory: &Memory, is_alive: impl Fn(usize) -> bool) -> Self {
         let taken_at = Instant::now();
         let next = Slots::new(memory.clone()).next_sequence();
-        let participants = backpressure::entries(memory)
+        let participants = reader_entry::entries(memory)
             .filter_map(|index| participant(memory, index, next, &is_alive))
             .collect();
         Stats { taken_at, stream: stream_state::phase(memory), next_sequence: next, participants }
     }
 
-    /// Messages published a second since `earlier` figures of the same ring.
+    /// Messages published per second since `earlier` statistics of the same ring.
     pub fn published_per_second(&self, earlier: &Stats) -> f64 {
         self.per_second(earlier, self.next_sequence.saturating_sub(earlier.next_sequence))
     }
 
-    /// Messages that a participant passed a second since `earlier` figures, if it was there then.
+    /// Messages per second by which a participant advanced since `earlier` statistics, if they
+    /// include it.
     pub fn passed_per_second(&self, of: &Participant, earlier: &Stats) -> Option<f64> {
         let same = |then: &&Participant| {
             (then.entry, then.role, then.pid, then.joined) == (of.entry, of.role, of.pid, of.joined)
@@ -90,8 +93,8 @@ fn participant(
     is_alive: impl Fn(usize) -> bool,
 ) -> Option<Participant> {
     let entry = memory.entry(index);
-    let (role, position) = diagnostics::stand(memory, index, next)?;
-    // Relaxed, all of them: figures for people, which order nothing.
+    let (role, position) = diagnostics::role_and_position(memory, index, next)?;
+    // Relaxed, all of them: statistics, which order nothing.
     Some(Participant {
         entry: index,
         role,

@@ -1,18 +1,20 @@
-//! Who is there: which entries of the participant table are held by somebody who lives.
+//! Liveness: which entries of the participant table are held by living participants.
 //!
-//! Between processes an entry is held by a byte-range lock on the segment's file, of the kind that belongs to
-//! an open file description (OFD). The kernel drops it when the last descriptor of that description is closed,
-//! so it ends with its process however that ends, and there is nothing to clean up. A lock does not conflict
-//! with others of its own description, so within one handle a set says who holds what.
+//! Between processes an entry is held by a byte-range lock on the segment's file, of the kind that
+//! belongs to an open file description (OFD). The kernel releases it when the last descriptor of
+//! that description is closed. So it ends with its process, however that ends, and there is nothing
+//! to clean up. A lock does not conflict with others of its own description, so within one handle a
+//! set records the entries that are held.
 //!
-//! Threads of one heap ring have the set alone: a thread ends inside a living process, where `Drop` speaks for it.
+//! Threads of one heap ring have the set alone: a thread ends inside a living process, and `Drop`
+//! releases its entry.
 
-use super::Backing;
+use super::backing::Backing;
 use crate::sync::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, TryLockError};
 
-/// A process, told from a later one of the same number by when it started.
+/// A process, distinguished from a later one with the same number by its start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -23,14 +25,15 @@ pub(crate) struct Process {
 impl Process {
     fn this() -> Self {
         let pid = std::process::id();
-        Process { pid, started: started(pid).unwrap_or(0) }
+        Process { pid, started: start_time(pid).unwrap_or(0) }
     }
 }
 
-/// When a process started, as `/proc` says.
-pub(crate) fn started(pid: u32) -> Option<u64> {
+/// When a process started, from `/proc`.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything. The start is field 22, the 20th one behind it.
+    // The program's name, in parentheses, may hold anything. The start is field 22, the 20th one
+    // behind it.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
@@ -47,23 +50,23 @@ impl Liveness {
         Liveness { held: Mutex::new(BTreeSet::new()), owner: Process::this(), backing }
     }
 
-    /// The process that opened the ring by this handle.
+    /// The process that opened this handle.
     pub(crate) fn owner(&self) -> Process {
         self.owner
     }
 
-    /// Whether this process inherited the handle, by a fork, from the one that opened the ring. It holds nothing then.
+    /// Whether this process inherited the handle by a fork. Then it holds no entry.
     pub(crate) fn is_inherited(&self) -> bool {
         self.owner.pid != std::process::id()
     }
 
-    /// Takes hold of an entry, unless somebody living holds it. Whoever succeeds and finds the entry in use
-    /// has found a dead owner's, and recovers it.
+    /// Acquires an entry unless a living participant holds it. If it succeeds and the entry is in
+    /// use, its owner is dead, and the caller recovers it.
     pub(crate) fn acquire(&self, entry: usize) -> bool {
         self.acquire_with(self.held(), entry)
     }
 
-    /// As [`Self::acquire`], for whoever may not wait for another thread that joins or leaves: `None` if there is one.
+    /// As [`Self::acquire`] without waiting: `None` if another thread is registering or leaving.
     pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
         match self.held.try_lock() {
             Ok(held) => Some(self.acquire_with(held, entry)),
@@ -72,7 +75,7 @@ impl Liveness {
         }
     }
 
-    /// As [`Self::is_held`], for whoever may not wait: `None` if another thread joins or leaves.
+    /// As [`Self::is_held`] without waiting: `None` if another thread is registering or leaving.
     pub(crate) fn try_is_held(&self, entry: usize) -> Option<bool> {
         let held = match self.held.try_lock() {
             Ok(held) => held.contains(&entry),
@@ -86,20 +89,20 @@ impl Liveness {
         !self.is_inherited() && !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
     }
 
-    /// Lets go of an entry that [`Self::acquire`] took.
+    /// Releases an acquired entry.
     pub(crate) fn release(&self, entry: usize) {
         let mut held = self.held();
         self.backing.unlock(entry);
         held.remove(&entry);
     }
 
-    /// Whether somebody living holds an entry.
+    /// Whether a living participant holds an entry.
     pub(crate) fn is_held(&self, entry: usize) -> bool {
         self.held().contains(&entry) || self.backing.is_locked_elsewhere(entry)
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        // The set is consistent between any two statements, so a panic elsewhere does not spoil it.
+        // The set is consistent between any two statements, so a panic does not damage it.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,58 +1,62 @@
-//! How often a call tries again because others were first.
+//! How often a call retries a lost CAS, and how long it backs off before each retry.
 //!
-//! Of many who want the same message one gets it, and with it a counter rises. So whoever comes too late over and over
-//! sees the counter rise; one that stands still, or falls, is a damaged ring's, and the call ends soon. One that a
-//! hostile peer raises for ever ends it late.
+//! Of several writers (or takers) that want the same sequence one wins, and with it a counter
+//! rises. So a call that keeps losing sees the counter rise. A counter that stands still or falls
+//! belongs to a damaged ring, and the call ends soon. A hostile peer that raises the counter for
+//! ever makes the call end late.
 //!
-//! Whoever was late stands back for a moment ([`Backoff`]): the one who was first then does many messages in a row with the
-//! lines of the counter and of the slots in its core, where else each of them would be fetched from the other for each
-//! message. Nobody waits for anybody.
+//! A writer that lost backs off for up to 6 µs ([`Backoff`]). The winner can then publish many
+//! messages while the lines of the counter and the slots stay in its cache; without the pause each
+//! line would move between the two cores for each message. A call that backs off does not wait for
+//! the progress of others.
 
 use crate::sync::MODELLED;
 
-/// The tries of one call.
+/// The retries of one call.
 #[derive(Debug, Default)]
 pub(crate) struct RetryBudget {
     highest: u64,
     /// Tries since the counter rose.
-    in_vain: u32,
+    without_progress: u32,
     tries: u32,
 }
 
-/// A correct ring needs two: somebody else's exchange comes first, and the next try finds it and moves the counter.
-const IN_VAIN: u32 = 64;
-const TRIES: u32 = 1 << 18;
+/// A correct ring needs two: another participant's exchange wins, and the next try finds it and
+/// moves the counter.
+const MAX_WITHOUT_PROGRESS: u32 = 64;
+const MAX_TRIES: u32 = 1 << 18;
 
 impl RetryBudget {
-    /// Whether there is use in another try, after one that came too late; the counter is at `counter` now.
-    pub(crate) fn lasts(&mut self, counter: u64, standoff: &mut Backoff) -> bool {
+    /// Backs off after a lost try, with the counter now at `counter`, and returns whether to retry.
+    pub(crate) fn may_retry(&mut self, counter: u64, backoff: &mut Backoff) -> bool {
         if counter > self.highest {
-            (self.highest, self.in_vain) = (counter, 0);
+            (self.highest, self.without_progress) = (counter, 0);
         }
-        self.in_vain += 1;
+        self.without_progress += 1;
         self.tries += 1;
-        standoff.stand_back(counter);
-        self.in_vain < IN_VAIN && self.tries < TRIES
+        backoff.back_off(counter);
+        self.without_progress < MAX_WITHOUT_PROGRESS && self.tries < MAX_TRIES
     }
 }
 
-/// How long an endpoint that was late stands back: 7 pauses, 63, and then 255 (some 6 µs) each time, until others published
-/// or took a good many messages in which it was not late.
+/// How long an endpoint backs off after a lost try: 7 pauses, then 63, then 255 (some 6 µs) each
+/// time. It starts over once more than [`CALM`] messages were published or taken since it last
+/// lost.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
-    /// Of [`Backoff`]: each twice as long as the one before, up to 64 pauses.
+    /// Of crossbeam's `Backoff`: each twice as long as the one before, up to 64 pauses.
     spins: u32,
-    /// The counter when it last stood back.
+    /// The counter at the last lost try.
     last: u64,
 }
 
 const MORE_SPINS: u32 = 3;
 const MOST_SPINS: u32 = 9;
-/// Two that stand back in turn do some 200 messages each.
+/// Two endpoints that back off in turn do some 200 messages each.
 const CALM: u64 = 4096;
 
 impl Backoff {
-    fn stand_back(&mut self, counter: u64) {
+    fn back_off(&mut self, counter: u64) {
         if counter.abs_diff(self.last) > CALM {
             self.spins = 0;
         }
@@ -67,22 +71,22 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, IN_VAIN, RetryBudget, TRIES};
+    use super::{Backoff, MAX_TRIES, MAX_WITHOUT_PROGRESS, RetryBudget};
 
     fn tries(mut counter: impl FnMut(u64) -> u64) -> u64 {
-        let (mut patience, mut standoff) = (RetryBudget::default(), Backoff::default());
-        (1..=2 * u64::from(TRIES)).find(|n| !patience.lasts(counter(*n), &mut standoff)).unwrap()
+        let (mut budget, mut backoff) = (RetryBudget::default(), Backoff::default());
+        (1..=2 * u64::from(MAX_TRIES)).find(|n| !budget.may_retry(counter(*n), &mut backoff)).unwrap()
     }
 
     #[test]
-    fn patience_ends_with_a_counter_that_does_not_rise() {
-        assert_eq!(tries(|_| 0), u64::from(IN_VAIN));
-        assert_eq!(tries(|_| u64::MAX), u64::from(IN_VAIN));
-        assert_eq!(tries(|n| u64::MAX - n), u64::from(IN_VAIN));
+    fn the_budget_ends_with_a_counter_that_does_not_rise() {
+        assert_eq!(tries(|_| 0), u64::from(MAX_WITHOUT_PROGRESS));
+        assert_eq!(tries(|_| u64::MAX), u64::from(MAX_WITHOUT_PROGRESS));
+        assert_eq!(tries(|n| u64::MAX - n), u64::from(MAX_WITHOUT_PROGRESS));
         assert_eq!(
             tries(|n| 7 + n / 2),
-            u64::from(TRIES),
-            "a ring in which every second try is in vain is a busy one"
+            u64::from(MAX_TRIES),
+            "a ring where every second try wins is a busy one"
         );
     }
 }

@@ -1,15 +1,18 @@
-//! Cells that find out, under shuttle, when two are in one at the same time and one of them stores; as loom's do.
-#![allow(unsafe_code, reason = "a cell that everybody may try to enter")]
+//! Cells for shuttle that panic when two threads are inside one at the same time and one of them
+//! stores, as loom's do.
+#![allow(unsafe_code, reason = "a cell that any thread may try to enter")]
 
 use super::checker::thread::yield_now;
 use std::cell;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
-/// Plain memory. Schedules change while somebody is in it, so whoever must not be there comes in.
+/// Plain memory. The schedule may change while a thread is inside, so that a thread that must not
+/// enter then does.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T> {
     value: cell::UnsafeCell<T>,
-    /// How many are in it to load; -1: one to store. Shuttle runs one thread at a time: this orders nothing.
+    /// How many threads are inside to load; -1: one to store. Shuttle runs one thread at a time:
+    /// this orders nothing.
     inside: AtomicIsize,
 }
 
@@ -22,7 +25,7 @@ impl<T> UnsafeCell<T> {
     }
 
     pub(crate) fn with<R>(&self, load: impl FnOnce(*const T) -> R) -> R {
-        assert!(self.inside.fetch_add(1, Relaxed) >= 0, "somebody stores what is loaded");
+        assert!(self.inside.fetch_add(1, Relaxed) >= 0, "a load races with a store");
         yield_now();
         let loaded = load(self.value.get());
         self.inside.fetch_sub(1, Relaxed);
@@ -30,7 +33,7 @@ impl<T> UnsafeCell<T> {
     }
 
     pub(crate) fn with_mut<R>(&self, store: impl FnOnce(*mut T) -> R) -> R {
-        assert_eq!(self.inside.swap(-1, Relaxed), 0, "somebody else is where this one stores");
+        assert_eq!(self.inside.swap(-1, Relaxed), 0, "a store races with another access");
         yield_now();
         let stored = store(self.value.get());
         self.inside.store(0, Relaxed);

@@ -1,145 +1,121 @@
-//! Named points between the steps of the protocols, where tests stop or kill whoever gets there.
+//! Failpoints: named points between the steps of the protocols, where tests stop or kill the thread
+//! that gets there.
 //!
-//! In the product [`at`] is empty. With `--cfg seqring_failpoints` it calls what [`on_failpoint`] was given; in the models a
-//! participant can be told to die at one of them.
+//! In the product [`hit`] is empty. With `--cfg seqring_failpoints` it calls the hook of
+//! `on_failpoint`. In the models a participant can die at a failpoint
+//! (`testing::model::dies_at`).
 
-/// A point between two steps. The names of steps are those of the module that the point lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(not(any(seqring_failpoints, seqring_model)), expect(unreachable_pub, reason = "public for tests"))]
-pub enum Failpoint {
-    /// An entry is taken, and its state says so.
-    SeatTaken,
-    /// A writer's coming is said, and it has written nothing.
+macro_rules! failpoints {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A point between two steps. The doc of each begins with its module, whose words it uses.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(not(any(seqring_failpoints, seqring_model)), expect(unreachable_pub, reason = "public for tests"))]
+        pub enum Failpoint {
+            $($(#[$doc])* $name,)*
+        }
+
+        #[cfg(any(seqring_failpoints, seqring_model))]
+        impl Failpoint {
+            /// All of them.
+            pub const ALL: [Failpoint; [$(stringify!($name)),*].len()] = [$(Failpoint::$name),*];
+        }
+    };
+}
+
+failpoints! {
+    /// `registry`: an entry is taken, and its state says so.
+    EntryTaken,
+    /// `publisher`: the stream is open for a writer that has written nothing.
     StreamOpened,
-    /// A death is written down, and its verdict not replaced.
-    DeathKept,
-    /// A dead one is found: its entry is in the finder's hands, and nothing of it is cleared.
+    /// `stream_state`: a death is recorded; the state that holds it is not replaced yet.
+    DeathRecorded,
+    /// `registry`: the entry of a dead participant is locked by its finder; nothing of it is
+    /// cleared.
     DeadFound,
-    /// A writer that leaves, or was found dead, is marked, and nobody has looked whether it was the last.
+    /// `registry`: a writer that leaves, or was found dead, is marked; whether it was the last is
+    /// not checked yet.
     LeaveMarked,
-    /// A writer's end is settled, and its readers are not told.
+    /// `registry`: the stream's end is stored; readers are not notified.
     StreamEnded,
-    /// A reader that leaves, or was found dead, holds nobody back any more, and nobody is told.
+    /// `registry`: a reader that leaves, or was found dead, no longer holds writers back; writers
+    /// are not notified.
     ReaderVacated,
-    /// `handover`: a reader's parking is locked, and it is still a reader.
+    /// `registry`: the lock for parking a reader is held; the entry is still a reader's.
     ReaderParking,
-    /// `handover`: it is marked as parked, and its entry is still in the hands of whoever parked it.
+    /// `registry`: the reader is marked as parked; the parking process still holds its entry.
     ReaderParked,
-    /// `handover`: a parked reader's entry is taken up, and still marked as parked.
+    /// `registry`: a parked reader's entry is locked by the process that resumes it, and still
+    /// marked as parked.
     ReaderResuming,
-    /// `gate`: a reader is evicted where it stands, and not moved.
+    /// `backpressure`: a reader is marked as evicted, and not moved.
     ReaderEvicted,
-    /// `inline`: the stamp says that the message is being written.
+    /// `inline_slot`: the stamp says that the message is being written.
     PublishMarked,
-    /// `inline`: the payload is stored, the stamp not.
+    /// `inline_slot`: the payload is stored, the stamp not.
     PublishStored,
-    /// `arena`, one writer: the buffer is filled, the slot's word not stored.
+    /// `arena_slot`, one writer: the buffer is filled, the slot's word not stored.
     PublishFilled,
-    /// One writer: the message is published, and nothing else says so.
+    /// One writer: the message is published; the counter is not stored.
     PublishDone,
-    /// `standby`: the buffer that a view shows is set aside.
-    SetAside,
-    /// `arena`, one writer: a buffer is withdrawn from its slot.
-    Withdrawn,
-    /// `many`: the slot was looked at.
-    ExchangeLooked,
-    /// `many`: the intent is stored.
-    ExchangeArmed,
-    /// `many`: the buffers are exchanged.
+    /// `standby_buffer`: a pinned buffer is set aside.
+    PinnedSetAside,
+    /// `arena_slot`, one writer: a buffer is withdrawn from its slot.
+    BufferWithdrawn,
+    /// `multi_writer`: the slot's word is loaded.
+    ExchangeLoaded,
+    /// `multi_writer`: the intent is recorded.
+    ExchangeIntended,
+    /// `multi_writer`: the buffers are exchanged.
     ExchangeDone,
-    /// `many`: the owner says that it owns the other buffer; the counter stands.
-    ExchangeOwned,
-    /// `many`: somebody else's publication is witnessed; the counter stands.
-    HelpWitnessed,
-    /// `queue`: the intent to take is stored.
-    TakeArmed,
-    /// `queue`: the buffers are exchanged.
+    /// `multi_writer`: the entry names the buffer that its owner got; the counter is not moved.
+    ExchangeSettled,
+    /// `multi_writer`: a helper confirmed another writer's publication; the counter is not moved.
+    HelpConfirmed,
+    /// `take`: the intent is recorded.
+    TakeIntended,
+    /// `take`: the buffers are exchanged.
     TakeDone,
-    /// `queue`: the taker says that it owns the message; the counter stands.
-    TakeOwned,
-    /// `queue`: somebody else's take is witnessed; the counter stands.
-    HelpTakeWitnessed,
-    /// `participant`: a dead taker's entry is taken over, with the message in it.
+    /// `take`: the entry names the buffer that the taker got; the counter is not moved.
+    TakeSettled,
+    /// `take`: a helper confirmed another taker's take; the counter is not moved.
+    HelpTakeConfirmed,
+    /// `registry`: a dead taker's entry is taken over, with the message in it.
     MessageAdopted,
-    /// `gate`: the limit is announced, the readers are not looked at.
-    GateAnnounced,
-    /// `gate`: a joining reader has stored its first cursor.
-    JoinCursor,
-    /// `gate`: a reader has pinned its position.
+    /// `backpressure`: the limit is announced; the readers' cursors are not loaded.
+    LimitAnnounced,
+    /// `backpressure`: a joining reader has stored its first cursor.
+    JoinCursorStored,
+    /// `backpressure`: a reader has pinned its position.
     ReadPinned,
-    /// A message is copied and not validated.
+    /// `seqlock`: a message is copied, and not validated.
     ReadCopied,
-    /// `event_count`: somebody is about to sleep.
-    BellAnnounced,
-    /// `event_count`: the bit is cleared, nobody woken.
-    BellCleared,
-    /// `segment`: a new file is whole, and has no name.
+    /// `event_count`: the sleep of a waiter is announced.
+    SleepAnnounced,
+    /// `event_count`: the bit is cleared; no sleeper is woken yet.
+    SleepCleared,
+    /// `segment`: a new file is complete, and has no name.
     SegmentFilled,
-    /// `segment`: a new file has its name, and nobody opened it.
+    /// `segment`: a new file has its name; no other process opened it.
     SegmentNamed,
-    /// `segment`: an opener has the file open and locked, and has not looked whether it still has its name.
+    /// `segment`: an opener has the file open and locked, and has not checked that it still has its
+    /// name.
     SegmentEntered,
-    /// `segment`: whoever leaves has let go of the file, and has not looked whether it was the last.
+    /// `segment`: a leaving user released its lock, and has not checked whether it was the last.
     SegmentLeft,
-    /// `segment`: it was; nobody can enter, and the name is still there.
-    SegmentDeserted,
+    /// `segment`: it was the last: it holds the file's exclusive lock, and the name is still there.
+    SegmentUnused,
 }
 
-#[cfg(any(seqring_failpoints, seqring_model))]
-impl Failpoint {
-    /// All of them.
-    pub const ALL: [Failpoint; 38] = [
-        Failpoint::SeatTaken,
-        Failpoint::StreamOpened,
-        Failpoint::DeathKept,
-        Failpoint::DeadFound,
-        Failpoint::LeaveMarked,
-        Failpoint::StreamEnded,
-        Failpoint::ReaderVacated,
-        Failpoint::ReaderParking,
-        Failpoint::ReaderParked,
-        Failpoint::ReaderResuming,
-        Failpoint::ReaderEvicted,
-        Failpoint::PublishMarked,
-        Failpoint::PublishStored,
-        Failpoint::PublishFilled,
-        Failpoint::PublishDone,
-        Failpoint::SetAside,
-        Failpoint::Withdrawn,
-        Failpoint::ExchangeLooked,
-        Failpoint::ExchangeArmed,
-        Failpoint::ExchangeDone,
-        Failpoint::ExchangeOwned,
-        Failpoint::HelpWitnessed,
-        Failpoint::TakeArmed,
-        Failpoint::TakeDone,
-        Failpoint::TakeOwned,
-        Failpoint::HelpTakeWitnessed,
-        Failpoint::MessageAdopted,
-        Failpoint::GateAnnounced,
-        Failpoint::JoinCursor,
-        Failpoint::ReadPinned,
-        Failpoint::ReadCopied,
-        Failpoint::BellAnnounced,
-        Failpoint::BellCleared,
-        Failpoint::SegmentFilled,
-        Failpoint::SegmentNamed,
-        Failpoint::SegmentEntered,
-        Failpoint::SegmentLeft,
-        Failpoint::SegmentDeserted,
-    ];
-}
-
-pub(crate) use imp::at;
 #[cfg(seqring_model)]
 pub use imp::dies_at;
+pub(crate) use imp::hit;
 #[cfg(all(seqring_failpoints, not(seqring_model)))]
 pub use imp::on_failpoint;
 
 #[cfg(not(any(seqring_failpoints, seqring_model)))]
 mod imp {
     #[inline(always)]
-    pub(crate) const fn at(_: super::Failpoint) {}
+    pub(crate) const fn hit(_: super::Failpoint) {}
 }
 
 #[cfg(all(seqring_failpoints, not(seqring_model)))]
@@ -149,7 +125,7 @@ mod imp {
 
     static HOOK: OnceLock<fn(Failpoint)> = OnceLock::new();
 
-    /// Has `hook` called at every point from now on, in the thread that gets there. Once a process.
+    /// From now on every thread calls `hook` at each failpoint that it gets to. Once a process.
     ///
     /// # Panics
     /// The second time.
@@ -157,9 +133,9 @@ mod imp {
         HOOK.set(hook).expect("one hook a process");
     }
 
-    pub(crate) fn at(stop: Failpoint) {
+    pub(crate) fn hit(point: Failpoint) {
         if let Some(hook) = HOOK.get() {
-            hook(stop);
+            hook(point);
         }
     }
 }
@@ -174,13 +150,13 @@ mod imp {
         static FATAL: Cell<Option<Failpoint>> = Cell::new(None);
     }
 
-    /// How a participant ends that dies.
+    /// The panic payload of a participant that dies.
     struct Died;
 
-    /// Runs `act` until it is done, or until it gets to `stop`, where it dies: nothing after that point runs, and the
-    /// caller forgets what the participant held. Returns whether it died.
-    pub fn dies_at(stop: Failpoint, act: impl FnOnce()) -> bool {
-        FATAL.with(|fatal| fatal.set(Some(stop)));
+    /// Runs `act` until it returns, or until it dies at `point`: nothing after that point runs, and
+    /// the caller forgets what the participant held. Returns whether it died.
+    pub fn dies_at(point: Failpoint, act: impl FnOnce()) -> bool {
+        FATAL.with(|fatal| fatal.set(Some(point)));
         let ended = catch_unwind(AssertUnwindSafe(act));
         FATAL.with(|fatal| fatal.set(None));
         match ended {
@@ -190,8 +166,8 @@ mod imp {
         }
     }
 
-    pub(crate) fn at(stop: Failpoint) {
-        if FATAL.with(|fatal| fatal.get()) == Some(stop) {
+    pub(crate) fn hit(point: Failpoint) {
+        if FATAL.with(|fatal| fatal.get()) == Some(point) {
             resume_unwind(Box::new(Died));
         }
     }

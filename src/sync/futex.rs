@@ -1,20 +1,22 @@
 //! A word that threads and processes sleep on.
 //!
-//! [`FutexWord::wait`] compares and goes to sleep as one step, so a wake between the two is never lost.
-//! Heap rings sleep through the crate `atomic-wait`, whose futexes are private to the process; rings in shared
-//! memory need shared futexes, and every timed sleep needs a timeout, which that crate does not have: those go
-//! to the kernel directly.
+//! [`FutexWord::wait`] compares and sleeps in one step, so no wake between the two is lost. Heap
+//! rings sleep through the crate `atomic-wait`, whose futexes are private to the process. Rings in
+//! shared memory need shared futexes, and a timed sleep needs a timeout; that crate has neither, so
+//! these call the kernel directly.
 
 pub(crate) use imp::FutexWord;
 
-/// Who sleeps on a word. A private futex does not wake another process's sleeper, whatever the mapping.
+/// Where the sleepers of a word are. A private futex wakes no sleeper of another process, whatever
+/// the mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Threads of this process only.
     Threads,
     /// Any process that maps the word.
     Processes,
-    /// Any process that maps the word, where no kernel wakes it: sleepers look every millisecond.
+    /// Any process that maps the word, on a system without shared futexes: sleepers load the word
+    /// every millisecond.
     Timed,
 }
 
@@ -24,7 +26,7 @@ mod imp {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    /// A 32-bit word to sleep on. Never part of a wider access: a futex word is accessed as 32 bits only.
+    /// A 32-bit word to sleep on. It is accessed as 32 bits only, never as part of a wider word.
     #[derive(Debug, Default)]
     #[repr(transparent)]
     pub(crate) struct FutexWord(AtomicU32);
@@ -45,7 +47,8 @@ mod imp {
             self.0.compare_exchange(old, new, order, Ordering::Relaxed)
         }
 
-        /// Sleeps while the word is `expected`, until woken or for at most `timeout`. May return early.
+        /// Sleeps while the word is `expected`, until woken or for at most `timeout`. May return
+        /// early.
         ///
         /// # Cost
         /// One system call; a sleep and its wake take 20–30 µs across cores.
@@ -81,7 +84,8 @@ mod imp {
             tv_sec: t.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: t.subsec_nanos().into(),
         });
-        // Woken, timed out, interrupted, or the word had changed already: the caller looks again in any case.
+        // Woken, timed out, interrupted, or the word had changed already: the caller checks again
+        // in any case.
         let _ = futex::wait(word, flags, expected, timeout.as_ref());
     }
 
@@ -96,7 +100,7 @@ mod imp {
         nap(word, expected, timeout);
     }
 
-    /// Without a timed futex a sleep is a short nap: the word is looked at every millisecond.
+    /// A sleep without a futex: the caller loads the word again after a millisecond.
     fn nap(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
         const NAP: Duration = Duration::from_millis(1);
         if word.load(Ordering::Relaxed) == expected {
@@ -142,7 +146,8 @@ mod imp {
             self.word.compare_exchange(old, new, order, Ordering::Relaxed)
         }
 
-        /// Never times out: a model that needs the timeout to go on has lost a wake, and loom reports it.
+        /// Never times out: a model that needs the timeout has lost a wake, and loom reports the
+        /// deadlock.
         pub(crate) fn wait(&self, expected: u32, _: Option<Duration>, _: Scope) {
             let bucket = self.bucket.lock().unwrap();
             if self.word.load(Ordering::Relaxed) == expected {

@@ -1,7 +1,8 @@
-//! Atomics for the fuzz targets: before each access somebody else may store anything anywhere.
+//! Atomics for the fuzz targets: before each access a peer may store anything anywhere.
 //!
-//! A hostile peer stores at any moment; what counts for us are the moments between two accesses of ours. So one thread
-//! shows all there is to see: whoever is called here plays the peer, and a run is the same every time.
+//! A hostile peer stores at any moment, and its stores matter only between two of our accesses. So
+//! one thread suffices: the closure that is called before each access plays the peer, and every run
+//! is reproducible.
 
 use std::cell::RefCell;
 use std::sync::atomic::{self, Ordering};
@@ -12,12 +13,13 @@ thread_local! {
     static PEER: RefCell<Option<Peer>> = const { RefCell::new(None) };
 }
 
-/// Has `peer` called before each access of this thread to a word that is shared, until the next call; `None` ends it.
+/// Has `peer` called before each access of this thread to a word that is shared, until the next
+/// call; `None` ends it.
 pub fn before_each_access(peer: Option<Peer>) {
     PEER.with_borrow_mut(|present| *present = peer);
 }
 
-/// The peer's turn. Its own accesses come here too, and find nobody.
+/// The peer's turn. Its own accesses come here, too, and find no peer.
 fn turn() {
     if let Some(mut peer) = PEER.take() {
         peer();
@@ -25,7 +27,7 @@ fn turn() {
     }
 }
 
-/// The product's word, with the peer's turn before each access.
+/// The atomic of the product, with the peer's turn before each access.
 #[derive(Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct AtomicU64(atomic::AtomicU64);

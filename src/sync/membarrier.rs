@@ -1,30 +1,39 @@
-//! The heavy half of an asymmetric fence.
+//! The two halves of an asymmetric fence, a light barrier and a heavy one.
 //!
-//! Whoever changes something and then looks whether anybody sleeps needs a store-load fence between the two,
-//! on every message: about 6 ns, more than the message itself costs. `membarrier(2)` moves that price to the
-//! sleeper. It returns after every running thread of the registered processes has executed a full barrier; a
-//! thread that was not running passes one when it is scheduled again. So each changer behaves as if it had a
-//! fence either before its look at the event_count (then it sees the announcement) or after its change (then the
-//! sleeper, looking again after the call, sees the change). That is the guarantee of the two fences of
-//! [`Pair::Bell`](super::Pair::Bell), paid by the side that is about to sleep for microseconds anyway.
+//! A notifier needs a store-load fence between its change and its load of the event count, for
+//! every message: about 6 ns, more than the message itself costs. `membarrier(2)` moves that price
+//! to the waiter. The call returns after every running thread of the registered processes has
+//! executed a full barrier; a thread that was not running executes one when it is scheduled again.
+//! So each notifier behaves as if it had a full fence in one of two places: before its load of the
+//! event count (it then sees the waiter's bit), or after its change (the waiter, checking after the
+//! call, then sees the change). That is what the two fences of
+//! [`Pair::Notify`](super::Pair::Notify) guarantee. The waiter pays, and it is about to sleep for
+//! microseconds anyway.
 //!
-//! Only a changer whose process is registered may leave its own fence out: see [`register`].
+//! Only a notifier whose process is registered may use the light barrier: see [`register`].
 
-/// Registers this process, so that its threads may leave out the light half's fence.
+/// Registers this process, so that its threads may use [`light_barrier`]. Returns whether they may.
 ///
-/// Returns whether that is so. Registration is a property of the process and stays; a call after the first
-/// costs one system call.
+/// Registration is a property of the process and stays. A call after the first costs one system
+/// call.
 pub(crate) fn register() -> bool {
     imp::register()
 }
 
+/// What a registered process executes instead of a full fence: the compiler keeps the order, and
+/// [`heavy_barrier`] makes the processor keep it.
+#[inline(always)]
+pub(crate) fn light_barrier() {
+    super::compiler_barrier();
+}
+
 /// Makes every running thread of every registered process execute a full barrier.
 ///
-/// Returns false where the kernel does not offer it: then sleepers rely on their timed second look.
+/// Returns false where the kernel does not offer it: then the waiter's sleep must time out.
 ///
 /// # Cost
 /// One system call and an interrupt for each core that runs a registered process: a few µs.
-pub(crate) fn barrier() -> bool {
+pub(crate) fn heavy_barrier() -> bool {
     imp::barrier()
 }
 
@@ -35,7 +44,8 @@ mod imp {
     const REGISTER_GLOBAL_EXPEDITED: libc::c_int = 1 << 2;
 
     fn membarrier(command: libc::c_int) -> bool {
-        // SAFETY: membarrier(command, flags, cpu) takes three integers and touches no memory of ours.
+        // SAFETY: membarrier(command, flags, cpu) takes three integers and touches no memory of
+        // ours.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 
@@ -59,21 +69,22 @@ mod imp {
     }
 }
 
-/// Loom cannot put a fence into another thread. So models of sleeping run with everybody's own fences; all
-/// others run with the fences lent, and none in their place: nothing but sleeping may rely on them.
+/// Loom cannot execute a fence in another thread. So models of sleeping run with full fences in
+/// every notifier. All other models run with the light barrier and no heavy one: nothing but
+/// sleeping may rely on these fences.
 #[cfg(seqring_model)]
 pub(crate) mod imp {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    static LENT: AtomicBool = AtomicBool::new(true);
+    static REGISTERED: AtomicBool = AtomicBool::new(true);
 
-    /// Whether endpoints made from now on leave the fence of the event_count out.
-    pub fn heavy_barrier(on: bool) {
-        LENT.store(on, Ordering::Relaxed);
+    /// Whether endpoints made from now on notify with the light barrier.
+    pub fn set_heavy_barrier(on: bool) {
+        REGISTERED.store(on, Ordering::Relaxed);
     }
 
     pub(super) fn register() -> bool {
-        LENT.load(Ordering::Relaxed)
+        REGISTERED.load(Ordering::Relaxed)
     }
 
     pub(super) fn barrier() -> bool {

@@ -1,12 +1,14 @@
-//! The one door to atomics, fences, futexes and spin hints.
+//! The only module that uses atomics, fences, futexes and spin hints.
 //!
-//! Everything that another thread or process can observe goes through here, so that one text of every
-//! protocol runs on the heap, in shared memory, under a checker (`--cfg seqring_model`), be it the model checker loom
-//! (`seqring_loom` as well) or the random schedules of shuttle (`seqring_shuttle`), and beside a hostile peer
+//! Whatever another thread or process can observe goes through here. So one text of every protocol
+//! runs on the heap, in shared memory, under a checker (`--cfg seqring_model`: the model checker
+//! loom with `seqring_loom`, or random schedules with `seqring_shuttle`), and beside a hostile peer
 //! (`--cfg seqring_fuzz`).
-//! No other module names `loom` or `shuttle`, and no other module writes an `Acquire` or `Release`: an ordering is asked
-//! for by the name of the [`Pair`] it belongs to, which puts the pairing into the code at both of its ends
-//! and lets the models weaken exactly that end and watch the model fail.
+//!
+//! **Invariant:** no other module names `loom` or `shuttle`, and no other module writes an
+//! `Acquire` or `Release`. Code asks for an ordering by the name of the [`Pair`] it belongs to.
+//! That documents the pairing at both of its ends, and the models can weaken exactly one end and
+//! must then fail.
 
 pub(crate) mod backoff;
 pub(crate) mod event_count;
@@ -30,7 +32,7 @@ pub(crate) use std::{
     thread::yield_now,
 };
 
-/// What runs the models: loom, which explores every schedule of a few steps, or shuttle, random ones of many.
+/// The checker: loom explores every schedule of a few steps, shuttle random schedules of many.
 #[cfg(seqring_loom)]
 pub(crate) use loom as checker;
 #[cfg(seqring_shuttle)]
@@ -55,16 +57,18 @@ pub use pair::weaken;
 pub use pair::{End, Pair};
 pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
-/// True where models or tests stop at every step: there small messages take the way of large ones, too.
+/// True where models or tests stop at every step: there small messages take the path of large ones,
+/// too.
 pub(crate) const SMALL_IS_LARGE: bool = cfg!(any(seqring_model, seqring_failpoints));
 
-/// True where the models run: there a spin is a wasted schedule, so waits go to their sleep at once.
+/// True under a checker: there a spin is a wasted schedule, so waits sleep at once.
 pub(crate) const MODELLED: bool = cfg!(seqring_model);
 
-/// Loads a word that nobody but the caller stores.
+/// Loads a word that only the caller stores to.
 ///
-/// To loom this is no atomic load: after one, loom would not see other threads' loads of the word before the
-/// caller's next store to it as anything to reorder, and explore next to nothing (tokio-rs/loom#166).
+/// To loom this is no atomic load. After an atomic load loom would not reorder other threads' loads
+/// of the word with the caller's next store to it, and would explore next to nothing
+/// (tokio-rs/loom#166).
 #[inline(always)]
 #[cfg(not(seqring_loom))]
 pub(crate) fn load_own(word: &AtomicU64) -> u64 {
@@ -80,8 +84,9 @@ pub(crate) fn load_own(word: &AtomicU64) -> u64 {
 
 /// Loads a word that the caller is going to exchange.
 ///
-/// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads the newest value
-/// where a load may read an older one; then the exchange that follows would fail, and be tried again.
+/// To loom this is an exchange that changes nothing, for the reason given at [`load_own`]. It reads
+/// the newest value. A load may read an older one, with which the exchange that follows would fail
+/// and be retried.
 #[inline(always)]
 #[cfg(not(seqring_loom))]
 pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
@@ -93,23 +98,20 @@ pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Order
     word.fetch_add(0, order)
 }
 
-/// What is left of a full fence that a `membarrier` executes on our behalf: the compiler keeps the order.
+/// Keeps the compiler from reordering accesses across this point.
+///
+/// Enough between two stores that a survivor must find in this order after this process was killed:
+/// a process stops between two instructions, all its stores before that point become visible, and
+/// only the compiler could have reordered them.
 #[inline(always)]
-pub(crate) fn light_barrier() {
-    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
-}
-
-/// Between two accesses that a survivor of a killed process must find in this order. A process stops between two
-/// instructions, and then all stores before that point come about: it is the compiler alone that could change it.
-#[inline(always)]
-pub(crate) fn compiler_keeps_order() {
+pub(crate) fn compiler_barrier() {
     std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
 }
 
 /// Two 64-byte lines of its own, on every target.
 ///
-/// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment format, which
-/// is why `crossbeam_utils::CachePadded` (whose alignment differs by target) does not stand here.
+/// 128 and not 64: the adjacent-line prefetcher of x86 moves lines in pairs. Part of the segment
+/// format, so `crossbeam_utils::CachePadded`, whose alignment differs by target, does not fit.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub(crate) struct Line<T>(pub(crate) T);

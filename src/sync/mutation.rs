@@ -1,29 +1,31 @@
-//! Steps of recovery that a test build can leave out, to see that whoever tests recovery misses them.
+//! Mutations: steps of recovery that a test build leaves out, to check that the tests of recovery
+//! fail without them.
 //!
-//! In the product nothing is left out, and nothing is asked. With `--cfg seqring_mutations` the environment variable
-//! `SEQRING_MUTATION` names the step; a model is told by [`activate`](crate::testing::model::activate).
+//! In the product [`is_active`] is a constant false. With `--cfg seqring_mutations` the environment
+//! variable `SEQRING_MUTATION` names the step; a model chooses it by
+//! `testing::model::activate`.
 
-/// A step without which somebody who died leaves something behind.
+/// A step that recovery after a death needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum Mutation {
-    /// Whoever waits looks whether those it waits for are dead.
-    LookForTheDead,
-    /// A dead reader's cursor holds nobody back.
+    /// A waiter checks whether the participants it waits for are dead.
+    DetectDeaths,
+    /// A dead reader's cursor stops holding writers back.
     VacateReader,
     /// A dead last writer's stream ends.
     EndStream,
-    /// A death is written down before its verdict is replaced.
-    KeepDeath,
-    /// A writer starts where the slots say that its predecessor got to, not where the counter does.
-    LookAtSlots,
+    /// A death is recorded before the stream's state is replaced.
+    RecordDeath,
+    /// A writer starts behind the last message in the slots, not at the counter.
+    ScanSlots,
     /// The one writer's successor takes the buffer that no slot names.
     FindMissingBuffer,
-    /// One of many: what a dead owner's entry owns is found out.
+    /// Multi-writer: the survivor finds out which buffer a dead owner's entry owns.
     SettleExchange,
-    /// Whoever moves the counter for somebody else bears witness first.
-    Witness,
-    /// The counter is moved for somebody who does not.
+    /// A helper confirms a publication before it moves the counter beyond it.
+    ConfirmFirst,
+    /// A helper moves the counter of a writer that does not.
     HelpCounter,
 }
 
@@ -31,14 +33,14 @@ pub enum Mutation {
 impl Mutation {
     /// All of them, for the table of the models.
     pub const ALL: [Mutation; 9] = [
-        Mutation::LookForTheDead,
+        Mutation::DetectDeaths,
         Mutation::VacateReader,
         Mutation::EndStream,
-        Mutation::KeepDeath,
-        Mutation::LookAtSlots,
+        Mutation::RecordDeath,
+        Mutation::ScanSlots,
         Mutation::FindMissingBuffer,
         Mutation::SettleExchange,
-        Mutation::Witness,
+        Mutation::ConfirmFirst,
         Mutation::HelpCounter,
     ];
 }
@@ -60,10 +62,10 @@ mod imp {
     use super::Mutation;
     use std::sync::OnceLock;
 
-    pub(crate) fn is_active(step: Mutation) -> bool {
-        static OMITTED: OnceLock<Option<String>> = OnceLock::new();
-        let omitted = OMITTED.get_or_init(|| std::env::var("SEQRING_MUTATION").ok());
-        omitted.as_deref() == Some(&format!("{step:?}"))
+    pub(crate) fn is_active(mutation: Mutation) -> bool {
+        static ACTIVE: OnceLock<Option<String>> = OnceLock::new();
+        let active = ACTIVE.get_or_init(|| std::env::var("SEQRING_MUTATION").ok());
+        active.as_deref() == Some(&format!("{mutation:?}"))
     }
 }
 
@@ -72,17 +74,17 @@ mod imp {
     use super::Mutation;
     use std::sync::OnceLock;
 
-    static OMITTED: OnceLock<Mutation> = OnceLock::new();
+    static ACTIVE: OnceLock<Mutation> = OnceLock::new();
 
-    /// Leaves a step out of every model that this process runs from now on. Once a process.
+    /// Applies a mutation to every model that this process runs from now on. Once a process.
     ///
     /// # Panics
     /// The second time.
-    pub fn activate(step: Mutation) {
-        OMITTED.set(step).expect("one step a process");
+    pub fn activate(mutation: Mutation) {
+        ACTIVE.set(mutation).expect("one mutation a process");
     }
 
-    pub(crate) fn is_active(step: Mutation) -> bool {
-        OMITTED.get() == Some(&step)
+    pub(crate) fn is_active(mutation: Mutation) -> bool {
+        ACTIVE.get() == Some(&mutation)
     }
 }

@@ -1,13 +1,15 @@
 //! The pairs of orderings that the protocols rest on, by name.
 //!
-//! An acquire only means something together with the release it pairs with. So the code never asks for
-//! "`Acquire`": it asks for `acquire(Pair::Publish)`, and whoever reads it can search for the other end.
-//! In the product these functions are the plain orderings. Under the model cfg each [`End`] can be weakened
-//! to `Relaxed` (a fence: to nothing), and the model table in `loom-tests` shows which model dies of it.
+//! An acquire means something only together with the release it pairs with. So the code never asks
+//! for "`Acquire`" but for `acquire(Pair::Publish)`, and a search for that name finds the other
+//! end. In the product these functions are the plain orderings. Under the model cfg each [`End`]
+//! can be weakened to `Relaxed` (a fence: to nothing), and the model table in `loom-tests` shows
+//! which model then fails.
 
 use std::sync::atomic::Ordering;
 
-/// A pairing: what is ordered, who releases, who acquires, and what goes wrong without it.
+/// A pairing: what is ordered, where the release and the acquire are, and what goes wrong without
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
@@ -15,34 +17,36 @@ pub enum Pair {
     /// Releases: the store of a slot's stamp or word. Acquires: the reader's load of it.
     /// Without it a reader sees the stamp but not yet the payload.
     Publish,
-    /// Releases: the fence after a slot is marked (inline) or displaced (arena), before its bytes change.
-    /// Acquires: the fence after the copy, before the stamp is looked at again.
-    /// Without it a reader accepts later bytes under the old stamp.
+    /// Releases: the fence after a slot is marked (inline) or displaced (arena), before its bytes
+    /// change. Acquires: the fence after the copy, before the stamp is loaded again. Without it a
+    /// reader accepts later bytes under the old stamp.
     Tear,
     /// Releases: a reader's store of its cursor. Acquires: the writer's load of it.
     /// Without it a writer overwrites bytes that are still being copied.
     Free,
-    /// Fences, sequentially consistent: between a writer's announced limit and its look at the cursors
-    /// (`release` end), and between a joiner's cursor and its look at the limit (`acquire` end).
-    /// Without it a reader joins unseen and the writer overtakes it.
+    /// Fences, sequentially consistent: between a writer's store of its limit and its loads of the
+    /// cursors (`release` end), and between a joining reader's store of its cursor and its load of
+    /// the limit (`acquire` end). Without it a reader joins unseen and the writer overtakes it.
     Join,
-    /// Fences, sequentially consistent: between a reader's pin and its look at its floor (`acquire` end),
-    /// and between a writer's look at a floor above a cursor and its second look at that cursor (`release` end).
-    /// Without it a view is handed out over bytes that a writer was just allowed to overwrite.
+    /// Fences, sequentially consistent: between a reader's pin and its load of its floor (`acquire`
+    /// end), and between a writer's load of a floor above a cursor and its second load of that
+    /// cursor (`release` end). Without it a view is handed out over bytes that a writer may already
+    /// overwrite.
     Pin,
-    /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was moved.
-    /// Without it the reader does not see the messages that it was moved beyond.
+    /// Releases: the store that raises a reader's floor. Acquires: the fence of the reader that was
+    /// moved. Without it the reader does not see the messages that it was moved beyond.
     Floor,
-    /// Fences, sequentially consistent: between a change and the look at the event_count (`release` end), and
-    /// between announcing sleep and the look for the change (`acquire` end).
-    /// Without it a sleeper sleeps over the message it waits for.
-    Bell,
-    /// Releases: whoever moves the counter of many writers beyond a message. Acquires: a writer's load of it.
-    /// Without it whoever recovers a dead writer's buffer misses what was witnessed about it.
+    /// Fences, sequentially consistent: between a change and the notifier's load of the event count
+    /// (`release` end), and between a waiter's store of its sleeping bit and its check for the
+    /// change (`acquire` end). Without it a waiter sleeps although the change is there.
+    Notify,
+    /// Releases: the store that moves the counter of many writers beyond a message. Acquires: a
+    /// writer's load of it. Without it the survivor that recovers a dead writer's buffer misses a
+    /// helper's confirmation of its publication.
     Next,
-    /// Fences, sequentially consistent, between a writer's mark that it leaves and its look whether others are left:
-    /// the same step at both ends (`release` in the models).
-    /// Without it two that leave at once each take the other for still there, and nobody ends the stream.
+    /// Fences, sequentially consistent, between a writer's mark that it leaves and its check
+    /// whether others are left: the same step at both ends (`release` in the models). Without it
+    /// two writers that leave at once each see the other as present, and neither ends the stream.
     Leave,
     /// Releases: the store that ends a stream. Acquires: a drained reader's load of it.
     /// Without it a reader reports the end and misses the last message.
@@ -54,9 +58,9 @@ pub enum Pair {
 #[repr(u8)]
 #[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum End {
-    /// The end that makes earlier accesses visible.
+    /// Makes earlier accesses visible.
     Release,
-    /// The end that sees them.
+    /// Sees them.
     Acquire,
 }
 
@@ -70,7 +74,7 @@ impl Pair {
         Pair::Join,
         Pair::Pin,
         Pair::Floor,
-        Pair::Bell,
+        Pair::Notify,
         Pair::Next,
         Pair::Leave,
         Pair::End,
@@ -96,7 +100,7 @@ mod imp {
         Ordering::Release
     }
 
-    /// One operation that is an end of two pairs: it acquires the first and releases the second.
+    /// For an operation that is an end of two pairs: it acquires the first and releases the second.
     #[inline(always)]
     pub(crate) const fn acq_rel(_: Pair, _: Pair) -> Ordering {
         Ordering::AcqRel
@@ -124,7 +128,7 @@ mod imp {
     use crate::sync::checker::sync::atomic::fence;
     use std::sync::atomic::AtomicU8;
 
-    /// The end that is switched off, as `pair * 2 + end`; `NONE` for the product's own orderings.
+    /// The weakened end, as `pair * 2 + end`; `NONE` for the orderings of the product.
     static WEAKENED: AtomicU8 = AtomicU8::new(NONE);
     const NONE: u8 = u8::MAX;
 
@@ -132,25 +136,25 @@ mod imp {
         pair as u8 * 2 + end as u8
     }
 
-    fn stands(pair: Pair, end: End) -> bool {
+    fn is_strong(pair: Pair, end: End) -> bool {
         WEAKENED.load(Ordering::Relaxed) != code(pair, end)
     }
 
-    /// Switches one end off for every model that this process runs from now on.
+    /// Weakens one end in every model that this process runs from now on.
     pub fn weaken(what: Option<(Pair, End)>) {
         WEAKENED.store(what.map_or(NONE, |(pair, end)| code(pair, end)), Ordering::Relaxed);
     }
 
     pub(crate) fn acquire(pair: Pair) -> Ordering {
-        if stands(pair, End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
+        if is_strong(pair, End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
     }
 
     pub(crate) fn release(pair: Pair) -> Ordering {
-        if stands(pair, End::Release) { Ordering::Release } else { Ordering::Relaxed }
+        if is_strong(pair, End::Release) { Ordering::Release } else { Ordering::Relaxed }
     }
 
     pub(crate) fn acq_rel(acquired: Pair, released: Pair) -> Ordering {
-        match (stands(acquired, End::Acquire), stands(released, End::Release)) {
+        match (is_strong(acquired, End::Acquire), is_strong(released, End::Release)) {
             (true, true) => Ordering::AcqRel,
             (true, false) => Ordering::Acquire,
             (false, true) => Ordering::Release,
@@ -159,19 +163,19 @@ mod imp {
     }
 
     pub(crate) fn acquire_fence(pair: Pair) {
-        if stands(pair, End::Acquire) {
+        if is_strong(pair, End::Acquire) {
             fence(Ordering::Acquire);
         }
     }
 
     pub(crate) fn release_fence(pair: Pair) {
-        if stands(pair, End::Release) {
+        if is_strong(pair, End::Release) {
             fence(Ordering::Release);
         }
     }
 
     pub(crate) fn full_fence(pair: Pair, end: End) {
-        if stands(pair, end) {
+        if is_strong(pair, end) {
             fence(Ordering::SeqCst);
         }
     }

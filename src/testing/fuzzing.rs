@@ -1,4 +1,5 @@
-//! What the targets in `fuzz` need beside the public API: rings out of any bytes, and a peer that stores anything.
+//! What the targets in `fuzz` need beside the public API: rings made of any bytes, and a peer that
+//! stores anything.
 
 pub use crate::sync::hostile::before_each_access;
 
@@ -10,17 +11,17 @@ use crate::sync::Relaxed;
 use std::sync::Arc;
 use zerocopy::FromBytes;
 
-/// The ring that a file of these bytes holds, in memory of its own, whose bounds the sanitizer knows.
+/// The ring that a file of these bytes holds, in heap memory, whose bounds the sanitizer knows.
 ///
 /// # Errors
-/// What an opener says of such a file.
+/// Why such a file cannot be opened.
 pub fn attach(bytes: &[u8]) -> Result<Ring, String> {
     let (superblock, _) = Superblock::read_from_prefix(bytes).map_err(|_| "less than a header")?;
     let memory = Memory::heap(Arc::new(superblock.layout(bytes.len() as u64)?))?;
     for (word, bytes) in bytes[..memory.layout().total_bytes].chunks_exact(8).enumerate() {
         memory.word(word).store(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")), Relaxed);
     }
-    Ok(Ring::attach(memory, Backing::Heap, Vec::new(), crate::protocol::fork::hold_off()))
+    Ok(Ring::attach(memory, Backing::Heap, Vec::new(), crate::protocol::fork::block_forks()))
 }
 
 /// Changes a word of a ring's memory, counted from its start, as a peer may.
@@ -32,7 +33,7 @@ pub fn poke(ring: &Ring, word: usize, change: impl FnOnce(u64) -> u64) {
     word.store(change(word.load(Relaxed)), Relaxed);
 }
 
-/// Where in its memory a ring has what, in words: entries, slots, buffer headers, payloads, end.
+/// The offsets of a ring's entries, slots, buffer headers, payloads and end, in words.
 pub fn landmarks(ring: &Ring) -> [usize; 5] {
     let layout = ring.attachment.memory.layout();
     let offsets = [

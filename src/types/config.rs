@@ -1,19 +1,21 @@
-//! What a ring is made to be: chosen at creation, written into its header, the same for everybody.
+//! The properties of a ring: chosen at creation, written into its header, the same for all
+//! participants.
 
 use crate::types::frame::Frame;
 use std::time::Duration;
 
-/// What happens when a reader is slower than the writers.
+/// What happens when readers are slower than the writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Delivery {
-    /// Nothing is lost: writers wait for the slowest registered reader.
+    /// No message is lost: writers wait for the slowest registered reader.
     #[default]
     Gated,
-    /// Writers never wait: a slow reader is told exactly how many messages it lost.
+    /// Writers never wait. A slow reader gets [`Lagged`](crate::Lagged), with the exact number of
+    /// messages it lost.
     Lossy,
-    /// Each message goes to exactly one of the takers, first in, first out; writers wait while `slots` messages are not
-    /// taken. Many writers, arena slots only: a message's buffer goes from writer to taker without a copy. Each taker
-    /// that comes adds the memory of one buffer.
+    /// Each message goes to exactly one of the takers, first in, first out. Writers wait while
+    /// `slots` messages are not taken. Many writers and arena slots only: a message's buffer goes
+    /// from writer to taker without a copy. Each registered taker adds the memory of one buffer.
     Queue,
 }
 
@@ -23,37 +25,38 @@ pub enum Writers {
     /// One. A second one is refused while the first lives.
     #[default]
     One,
-    /// As many as there are entries for, coming and going. Messages are in the order in which their writes end. Arena
-    /// slots only. Each writer that comes adds the memory of one buffer.
+    /// As many at a time as there are entries. Messages are in the order in which their writes end.
+    /// Arena slots only. Each registered writer adds the memory of one buffer.
     Many,
 }
 
-/// What becomes of a message whose taker died before it was done with it.
+/// What happens to a message whose taker died before it was done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Redelivery {
-    /// Another taker gets it, after messages that were published later. What the dead one did with it before, it may
-    /// have done; but no message is lost.
+    /// Another taker gets it, after messages that were published later. No message is lost, but the
+    /// dead taker may have processed part or all of this one.
     #[default]
     Redeliver,
-    /// It is dropped: no message is seen by two takers.
+    /// It is dropped: no two takers get the same message.
     Drop,
 }
 
 /// Where payloads lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotClass {
-    /// Stamp and payload together, slots packed at multiples of 16 bytes: the densest, for streams of tiny
-    /// messages.
+    /// Stamp and payload together, slots packed at multiples of 16 bytes: the densest, for streams
+    /// of tiny messages.
     Packed,
     /// Stamp and payload together, each slot on cache lines of its own.
     Lines,
-    /// A slot is one word naming a buffer; buffers are exchanged, never copied. For large payloads, in-place
-    /// filling and zero-copy views.
+    /// A slot is one word that names a buffer; buffers are exchanged, never copied. For large
+    /// payloads, filling in place and zero-copy views.
     Arena,
 }
 
 impl SlotClass {
-    /// The class that suits a payload size: packed up to 16 bytes, cache lines up to 1 KiB, then the arena.
+    /// The default class for a payload size: packed up to 16 bytes, cache lines up to 1 KiB, then
+    /// the arena.
     pub fn for_slot_bytes(slot_bytes: usize) -> Self {
         match slot_bytes {
             0..=16 => SlotClass::Packed,
@@ -67,8 +70,8 @@ impl SlotClass {
 ///
 /// `slots` is exact: a gated ring of 50 accepts 50 unread messages and refuses the 51st.
 ///
-/// What is out of its range, or does not go together, is [`RingError::Config`](crate::RingError::Config) when the ring is
-/// created.
+/// Values out of range, and options that exclude each other, are
+/// [`RingError::Config`](crate::RingError::Config) when the ring is created.
 ///
 /// ```
 /// use seqring::{Config, Delivery};
@@ -98,10 +101,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// A gated ring for one writer, of `slots` messages of at most `slot_bytes` bytes each, with room for 128
-    /// participants and no options.
+    /// A gated ring for one writer, of `slots` messages of at most `slot_bytes` bytes each, for 128
+    /// participants, without options.
     ///
-    /// `slots` from 1 to 2³⁰; `slot_bytes` from 1 to 2⁴⁰, in slots that are not [`SlotClass::Arena`] to 2¹⁶.
+    /// `slots` is 1 to 2³⁰. `slot_bytes` is 1 to 2⁴⁰, without [`SlotClass::Arena`] at most 2¹⁶.
     pub fn new(slots: usize, slot_bytes: usize) -> Self {
         Config {
             slots,
@@ -123,12 +126,13 @@ impl Config {
         }
     }
 
-    /// As [`Self::new`], for messages that are a `T` each.
+    /// As [`Self::new`], for messages that are values of type `T`.
     pub fn of<T>(slots: usize) -> Self {
         Self::new(slots, size_of::<T>())
     }
 
-    /// As [`Self::new`], for messages that are such a frame each, and say so.
+    /// As [`Self::new`], for messages that are frames, as the ring then [describes](Self::frame)
+    /// them.
     ///
     /// ```
     /// use seqring::{Config, Frame};
@@ -138,11 +142,11 @@ impl Config {
     /// ```
     pub fn of_frames(slots: usize, frame: Frame) -> Self {
         let slot_bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok());
-        // What no slot can hold is refused when the ring is created.
+        // A frame that no slot can hold is refused when the ring is created.
         Self::new(slots, slot_bytes.unwrap_or(usize::MAX)).frame(frame)
     }
 
-    /// Messages that the ring holds.
+    /// The number of slots: messages that the ring holds.
     pub fn slots(&self) -> usize {
         self.slots
     }
@@ -157,12 +161,12 @@ impl Config {
         self.meta_bytes
     }
 
-    /// What happens when a reader is slower than the writers, as it was set.
+    /// The value of [`Self::delivery`].
     pub fn delivery_mode(&self) -> Delivery {
         self.delivery
     }
 
-    /// How many writers the ring may have at a time, as it was set.
+    /// The value of [`Self::writers`].
     pub fn writers_mode(&self) -> Writers {
         self.writers
     }
@@ -177,14 +181,15 @@ impl Config {
         self.observers
     }
 
-    /// Whether the ring stays when the last process leaves.
+    /// Whether the ring [stays](Self::keep) when the last process leaves.
     pub fn is_kept(&self) -> bool {
         self.keep
     }
 
-    /// What happens when a reader is slower than the writers.
+    /// What happens when readers are slower than the writers.
     ///
-    /// [`Delivery::Queue`] also sets [`Writers::Many`]. Another delivery, set later, does not take that back.
+    /// [`Delivery::Queue`] also sets [`Writers::Many`]. Setting another delivery later does not
+    /// undo that.
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
@@ -196,7 +201,8 @@ impl Config {
 
     /// How many writers the ring may have at a time.
     ///
-    /// [`Writers::Many`] also sets [`SlotClass::Arena`]. [`Writers::One`], set later, does not take that back.
+    /// [`Writers::Many`] also sets [`SlotClass::Arena`]. Setting [`Writers::One`] later does not
+    /// undo that.
     #[must_use]
     pub fn writers(mut self, writers: Writers) -> Self {
         self.writers = writers;
@@ -206,23 +212,26 @@ impl Config {
         self
     }
 
-    /// Queue: what becomes of a message whose taker died before it was done with it.
+    /// In a queue: what happens to a message whose taker died before it was done with it.
     #[must_use]
     pub fn redelivery(mut self, redelivery: Redelivery) -> Self {
         self.redelivery = redelivery;
         self
     }
 
-    /// Where payloads lie, when [`SlotClass::for_slot_bytes`] does not fit the use. Many writers need [`SlotClass::Arena`].
+    /// Where payloads lie, if not as [`SlotClass::for_slot_bytes`] chooses. Many writers need
+    /// [`SlotClass::Arena`].
     #[must_use]
     pub fn slot_class(mut self, class: SlotClass) -> Self {
         self.class = class;
         self
     }
 
-    /// Writers, readers and takers registered at a time, together: 2 to 65536. 128 bytes each; with many writers also a
-    /// buffer each in the segment's length, backed when first used: 128 of 100 MB make a sparse file of 13 GB, as
-    /// [`Ring::total_bytes`](crate::Ring::total_bytes) says.
+    /// The most writers, readers and takers that are registered at a time, together: 2 to 65536.
+    ///
+    /// Each takes 128 bytes. With many writers each also adds one buffer to the segment's length,
+    /// backed with memory when first used: 128 buffers of 100 MB make a sparse file of 13 GB
+    /// ([`Ring::total_bytes`](crate::Ring::total_bytes)).
     #[must_use]
     pub fn participants(mut self, participants: usize) -> Self {
         self.participants = participants;
@@ -236,69 +245,80 @@ impl Config {
         self
     }
 
-    /// Each message carries a 64-bit tag of the user's. 8 bytes a slot, one store a message.
+    /// Each message carries a 64-bit tag of the application. Costs 8 bytes a slot and one store a
+    /// message.
     #[must_use]
     pub fn tag(mut self, on: bool) -> Self {
         self.tag = on;
         self
     }
 
-    /// Each message carries the time of its publication in ns (`CLOCK_MONOTONIC`). 8 bytes a slot and a clock
-    /// read of about 22 ns a message.
+    /// Each message carries the time of its publication in ns (`CLOCK_MONOTONIC`). Costs 8 bytes a
+    /// slot and a clock read of about 22 ns a message.
     #[must_use]
     pub fn timestamp(mut self, on: bool) -> Self {
         self.timestamp = on;
         self
     }
 
-    /// Each message carries up to this many bytes beside its payload, at most 2²⁰. 8 bytes more a slot.
+    /// Each message carries up to this many bytes of metadata beside its payload, at most 2²⁰.
+    /// Costs 8 bytes more a slot.
     #[must_use]
     pub fn meta_bytes(mut self, bytes: usize) -> Self {
         self.meta_bytes = bytes;
         self
     }
 
-    /// Whether somebody may read who is not registered, through a read-only mapping. Then no writer ever has
-    /// a buffer to itself, and claims are filled by copying in, not through `&mut [u8]`.
+    /// Whether processes that are not registered may read through a read-only mapping. Then no
+    /// writer has exclusive access to a buffer, so claims are filled by copying in, not through
+    /// `&mut [u8]`.
     #[must_use]
     pub fn observers(mut self, allowed: bool) -> Self {
         self.observers = allowed;
         self
     }
 
-    /// Gated rings only: how long a registered reader that lives may hold writers back without reading anything. Then
-    /// whoever waits for it makes it skip to the newest message, and goes on; the reader is told how many it missed, as
-    /// [`Lagged`](crate::Lagged), when it reads again. Without this, writers wait for it as long as it lives.
+    /// Gated rings only: how long a living registered reader may block writers without reading
+    /// anything. Then a waiting writer evicts it: the reader skips to the newest message, the
+    /// writer goes on, and the reader's next read fails with [`Lagged`](crate::Lagged), with the
+    /// number of messages it missed. Without this option writers wait for a reader as long as it
+    /// lives.
     ///
-    /// In ms, rounded up, and up to 60 ms later: a waiting writer looks after 20 ms, then every 40. The bytes that a
-    /// view shows in place stay, and so do those of a read of arena slots that is under way, which pins its message as a view
-    /// does; [`View`](crate::View) says when a writer waits for it all the same.
+    /// The time is in ms, rounded up. Eviction may come up to 60 ms later: a waiting writer checks
+    /// after 20 ms, then every
+    /// 40. The bytes of a view in place stay as they are. So do those of a read of arena slots that
+    ///     is under way, because it
+    /// pins its message as a view does. [`View`](crate::View) says when a writer still waits for
+    /// it.
     #[must_use]
-    pub fn evict_after(mut self, patience: Duration) -> Self {
-        let ms = patience.as_nanos().div_ceil(1_000_000).max(1);
+    pub fn evict_after(mut self, blocked: Duration) -> Self {
+        let ms = blocked.as_nanos().div_ceil(1_000_000).max(1);
         self.evict_after_ms = u32::try_from(ms).unwrap_or(u32::MAX);
         self
     }
 
-    /// Room in the segment for so many 64-bit words of the application's own, at most 2²⁷, zero at first:
-    /// [`Ring::user_words`](crate::Ring::user_words). State that goes with a ring then lives and dies with it.
+    /// Room in the segment for so many 64-bit words of the application, at most 2²⁷, initially zero
+    /// ([`Ring::user_words`](crate::Ring::user_words)): for state that must live as long as the
+    /// ring.
     #[must_use]
     pub fn user_words(mut self, words: usize) -> Self {
         self.user_words = words;
         self
     }
 
-    /// Whether the ring, with what is in it, stays when the last process that has it open leaves. Then it is removed by
-    /// [`Ring::unlink`](crate::Ring::unlink), or by [`Ring::unlink_unused`](crate::Ring::unlink_unused) and `seqring gc
-    /// --remove` when told `kept` too.
+    /// Whether the ring, with its messages, stays when the last process that has it open leaves.
+    /// Then only [`Ring::unlink`](crate::Ring::unlink) removes it, or
+    /// [`Ring::unlink_unused`](crate::Ring::unlink_unused) and `seqring gc --remove` with their
+    /// option `kept`.
     #[must_use]
     pub fn keep(mut self, on: bool) -> Self {
         self.keep = on;
         self
     }
 
-    /// What every payload is: an array of this element type and shape, which must fit into a slot. A description for the
-    /// readers; the ring moves bytes, and only calls that name frames look at it.
+    /// Describes every payload as an array of this element type and shape, which must fit into a
+    /// slot. The description is for the readers: the ring moves bytes, and only calls on frames
+    /// check it.
     #[must_use]
     pub fn frame(mut self, frame: Frame) -> Self {
         self.frame = frame;

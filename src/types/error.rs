@@ -1,15 +1,15 @@
-//! Every way a call can fail. Errors say the case, the number, and what to do next.
+//! Every error of the ring. An error says the case, the number, and what to do next.
 
+use crate::types::backend::Backend;
 use crate::types::config::Delivery;
-use crate::types::location::Backend;
 use crate::types::participant::{self, BlockedOn, Peer};
 use std::io;
 use std::path::PathBuf;
 
-/// A reader was overtaken, or moved by others: this many messages are gone for it.
+/// A reader was overtaken by a writer, or moved forward by others, and lost this many messages.
 ///
-/// Its next call goes on after them: after an overtaking a quarter of the ring above the oldest message that is
-/// left, for at the oldest the writer would be again at once.
+/// Its next call goes on after them. A reader that was overtaken goes on a quarter of the ring
+/// above the oldest message that is left: at the oldest it would be overtaken again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{missed} messages were overwritten or skipped before they were read; the reader goes on after them")]
 pub struct Lagged {
@@ -34,11 +34,11 @@ pub enum TryReadError {
     /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
     #[error(transparent)]
     Lagged(#[from] Lagged),
-    /// Everything is read and no writer is left, or the ring was closed for good.
+    /// Every message is read and no writer is registered, or the ring was closed for good.
     #[error("closed: every message was read and no writer is left")]
     Closed,
-    /// Everything is read that the last writer published before it died. Said once for each such death; the next call
-    /// goes on, with what a successor published or with `Closed`.
+    /// Every message is read that the last writer published before it died. Reported once for each
+    /// such death; the next call goes on, with what a successor published or with `Closed`.
     #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
     WriterDied {
         /// The process of the writer.
@@ -72,11 +72,11 @@ pub enum ReadError {
     /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
     #[error(transparent)]
     Lagged(#[from] Lagged),
-    /// Everything is read and no writer is left, or the ring was closed for good.
+    /// Every message is read and no writer is registered, or the ring was closed for good.
     #[error("closed: every message was read and no writer is left")]
     Closed,
-    /// Everything is read that the last writer published before it died. Said once for each such death; the next call
-    /// goes on, with what a successor published or with `Closed`.
+    /// Every message is read that the last writer published before it died. Reported once for each
+    /// such death; the next call goes on, with what a successor published or with `Closed`.
     #[error("the last writer, process {pid}, died; what it published was read, and another may go on")]
     WriterDied {
         /// The process of the writer.
@@ -129,8 +129,9 @@ impl ReadError {
 /// Why nothing was written, from a call that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryWriteError {
-    /// A gated ring holds as many unread messages as it has slots, or a queue as many that nobody took; in a gated ring
-    /// for a moment also while a reader joins that has not found its position yet. Never from a lossy ring.
+    /// A gated ring holds as many unread messages as it has slots, or a queue as many messages that
+    /// are not taken. In a gated ring also for a moment while a joining reader has not found its
+    /// position yet. Never from a lossy ring.
     #[error("full: no slot has been freed yet")]
     Full,
     /// The payload or its metadata is longer than the ring's slots have room for.
@@ -140,6 +141,14 @@ pub enum TryWriteError {
         len: usize,
         /// Bytes that fit.
         max: usize,
+    },
+    /// The slice is not as long as the frame that the ring describes.
+    #[error("{len} bytes are no frame of the ring, which has {expected}")]
+    OtherLength {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes of the ring's frames.
+        expected: usize,
     },
     /// The ring was closed for good.
     #[error("closed for good: no message is accepted any more")]
@@ -162,6 +171,14 @@ pub enum WriteError {
         len: usize,
         /// Bytes that fit.
         max: usize,
+    },
+    /// The slice is not as long as the frame that the ring describes.
+    #[error("{len} bytes are no frame of the ring, which has {expected}")]
+    OtherLength {
+        /// Bytes offered.
+        len: usize,
+        /// Bytes of the ring's frames.
+        expected: usize,
     },
     /// The ring was closed for good.
     #[error("closed for good: no message is accepted any more")]
@@ -186,6 +203,7 @@ impl WriteError {
         match error {
             TryWriteError::Full => unreachable!("a waiting call goes on waiting"),
             TryWriteError::TooLarge { len, max } => WriteError::TooLarge { len, max },
+            TryWriteError::OtherLength { len, expected } => WriteError::OtherLength { len, expected },
             TryWriteError::Closed => WriteError::Closed,
             TryWriteError::Forked => WriteError::Forked,
             TryWriteError::Corrupt(corrupt) => WriteError::Corrupt(corrupt),
@@ -212,13 +230,13 @@ pub enum RegisterError {
         participant::list(.holders)
     )]
     TableFull {
-        /// Who holds the entries.
+        /// The participants that hold the entries.
         holders: Vec<Peer>,
     },
     /// This process was forked, and inherited this handle.
     #[error("this handle belongs to the parent process; open the ring again in the child")]
     Forked,
-    /// The ring delivers messages in another way.
+    /// The ring has another [`Delivery`].
     #[error(
         "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
     )]
@@ -236,13 +254,13 @@ pub enum RegisterError {
         /// Bytes that were free.
         available: u64,
     },
-    /// The reader was taken up by somebody else, left, or ended with its process.
-    #[error("no reader is parked in entry {entry}: another took it up, or it ended with its process")]
+    /// The reader was resumed by another process, left, or ended with its process.
+    #[error("no reader is parked in entry {entry}: another process resumed it, or it ended with its process")]
     NotParked {
         /// The entry that its ticket names.
         entry: usize,
     },
-    /// The ring was closed for good. Readers and takers join all the same, for what is left.
+    /// The ring was closed for good. Readers and takers can still join, for what is left.
     #[error("closed for good: no writer can join any more")]
     Closed,
     /// See [`Corrupt`].
@@ -253,10 +271,10 @@ pub enum RegisterError {
 /// Why a ring could not be created or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
-    /// The configuration asks for something that cannot be.
+    /// The configuration is out of range or contradictory.
     #[error("bad configuration: {0}")]
     Config(String),
-    /// The name is not one that a segment can have.
+    /// No segment can have that name.
     #[error("bad ring name {name:?}: {reason}")]
     Name {
         /// The name asked for.
@@ -274,7 +292,7 @@ pub enum RingError {
         path: PathBuf,
     },
     /// No ring of this name exists; or, where one was to be created, no such directory.
-    #[error("{} does not exist; a ring is there from its creation until its last user leaves", path.display())]
+    #[error("{} does not exist; a ring exists from its creation until its last user leaves", path.display())]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,
@@ -285,7 +303,8 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
-    /// The file belongs to another user, whose mode lets nobody else write. Only root gets to see this.
+    /// The file belongs to another user, and its mode lets no other user write. Only root can get
+    /// this error.
     #[error(
         "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
         path.display()
@@ -295,12 +314,12 @@ pub enum RingError {
         path: PathBuf,
         /// Its user.
         owner: u32,
-        /// The one who asked.
+        /// This process's user.
         user: u32,
         /// Its access rights.
         mode: u32,
     },
-    /// This build, on this system, has no such backend, or the backend cannot do that.
+    /// This build has no such backend on this system, or the backend cannot do that.
     #[error("the backend {backend:?} cannot do that here; see Ring::capabilities")]
     Unsupported {
         /// The backend asked for.
@@ -331,12 +350,12 @@ pub enum RingError {
         doing: &'static str,
         /// To what.
         path: PathBuf,
-        /// The system's word on it.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What the system refused, and the ring works without.
+/// An option that the system refused. The ring works without it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// Huge pages were asked for.
@@ -345,7 +364,7 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
-    /// The memory was to be kept from being swapped out.
+    /// The memory was to be locked against swapping.
     #[error("the ring's memory is not locked: {reason}")]
     NotLocked {
         /// Why.

@@ -1,4 +1,5 @@
-//! Frames: payloads that are arrays of one element type and shape, which the ring's header describes.
+//! Frames: payloads that are arrays of one element type and shape, which the ring's header
+//! describes.
 
 use crate::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -17,7 +18,7 @@ pub struct Frame {
     pub kind: u8,
     /// Bits of an element; 0 where the ring describes nothing.
     pub bits: u16,
-    /// How many of `shape`'s extents count: 0–8.
+    /// How many of `shape`'s extents are used: 0–8.
     pub dimensions: u8,
     /// Extents, slowest-varying first.
     pub shape: [u64; 8],
@@ -27,7 +28,8 @@ impl Frame {
     /// An array of that shape, slowest-varying extent first, of elements `T`.
     ///
     /// # Errors
-    /// [`ShapeError::Shape`] for more than eight extents, and for more bytes than there are addresses.
+    /// [`ShapeError::Shape`] for more than eight extents, and for more bytes than the address space
+    /// has.
     pub fn of<T: Element>(extents: &[usize]) -> Result<Self, ShapeError> {
         let refused = ShapeError::Shape { dimensions: extents.len() };
         let mut shape = [0; 8];
@@ -40,13 +42,13 @@ impl Frame {
         if fits { Ok(frame) } else { Err(refused) }
     }
 
-    /// The extents that count, slowest-varying first.
+    /// The extents that are used, slowest-varying first.
     pub fn extents(&self) -> &[u64] {
         let dimensions = usize::from(self.dimensions);
         &self.shape[..dimensions.min(self.shape.len())]
     }
 
-    /// The bytes of the array; `None` if they are more than 64 bits can count.
+    /// The bytes of the array; `None` if the number exceeds 64 bits.
     pub fn bytes(&self) -> Option<u64> {
         let bits =
             self.extents().iter().try_fold(u64::from(self.bits), |all, extent| all.checked_mul(*extent));
@@ -77,7 +79,7 @@ impl Frame {
     }
 }
 
-/// What a frame may be made of: the numbers that `DLPack` and numpy know and that any bytes are.
+/// An element type of frames: a number type of `DLPack` and numpy for which all bytes are valid.
 pub trait Element: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
     /// Its `DLDataTypeCode`.
     const KIND: u8;
@@ -91,24 +93,24 @@ elements!(0: i8 i16 i32 i64);
 elements!(1: u8 u16 u32 u64);
 elements!(2: f32 f64);
 
-/// Why bytes are not what they were taken for.
+/// Why bytes are not a value, or not a frame, of the type that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
-    /// So many bytes are no value of the type.
+    /// No value of the type has so many bytes.
     #[error("{len} bytes are no {of}")]
     Length {
-        /// Bytes that there are.
+        /// Bytes found.
         len: usize,
         /// The type asked for.
         of: &'static str,
     },
     /// The bytes do not begin where such a value may.
-    #[error("the bytes do not begin where a {of} may begin; copy them, by `read_value` or `read_slice`")]
+    #[error("the bytes do not begin where a {of} may begin; copy them, with a typed reader")]
     Alignment {
         /// The type asked for.
         of: &'static str,
     },
-    /// The ring says of its payloads that they are made of something else.
+    /// The ring's frames have another element type.
     #[error("the ring's frames are made of elements of kind {kind} with {bits} bits, not of {of}")]
     Element {
         /// `DLDataTypeCode` of the ring's elements.
@@ -118,15 +120,15 @@ pub enum ShapeError {
         /// The type asked for.
         of: &'static str,
     },
-    /// So many bytes are no frame of the ring's shape.
+    /// No frame of the ring has so many bytes.
     #[error("{len} bytes are no frame of the ring, which has {expected}")]
     FrameLength {
-        /// Bytes that there are.
+        /// Bytes found.
         len: usize,
         /// Bytes of the ring's frames.
         expected: u64,
     },
-    /// The ring says nothing about its payloads.
+    /// The ring does not describe its payloads.
     #[error("the ring does not describe its payloads; create it with a frame, or take them as bytes")]
     Undescribed,
     /// No array has such a shape.
@@ -137,18 +139,23 @@ pub enum ShapeError {
         /// Extents given.
         dimensions: usize,
     },
-    /// Somebody else may be looking at the bytes of a claim.
-    #[error("others may be looking at these bytes: fill them with `write_at`")]
+    /// The type has no bytes, so its values cannot be told from one another.
+    #[error("a {of} has no bytes; publish an empty message with `write(&[])`")]
+    ZeroSized {
+        /// The type asked for.
+        of: &'static str,
+    },
+    /// No slot of the ring holds a value of the type.
+    #[error("a {of} has {bytes} bytes, and a slot of the ring {max}; create the ring with larger slots")]
+    SlotTooSmall {
+        /// The type asked for.
+        of: &'static str,
+        /// Bytes of the type.
+        bytes: usize,
+        /// Bytes of a slot.
+        max: usize,
+    },
+    /// A reader may be copying the bytes of a claim.
+    #[error("a reader may be copying these bytes; fill them with `write_at`")]
     Shared,
-}
-
-/// Why a frame was not written or read: it is none of this ring's, or the ring says why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError<E> {
-    /// What was offered is no frame of this ring.
-    #[error(transparent)]
-    ShapeError(#[from] ShapeError),
-    /// As for any message.
-    #[error(transparent)]
-    Ring(E),
 }

@@ -1,13 +1,14 @@
-//! Where a ring with a name lies: which directory, which name, through which backend.
+//! Locations of named rings: a directory, a name and a backend.
 
+use crate::types::backend::Backend;
 use crate::types::error::RingError;
 #[cfg(target_os = "linux")]
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Where a ring with a name lies, so that any process of the machine finds it.
+/// Where a named ring is, so that any process of the machine finds it.
 ///
-/// Every call that takes a location takes a plain name, too: that is [`Location::named`].
+/// Every call that takes a location also takes a plain name, which means [`Location::named`].
 ///
 /// ```no_run
 /// use seqring::{Config, Location, Ring};
@@ -23,27 +24,14 @@ pub struct Location {
     backend: Backend,
 }
 
-/// What keeps a ring's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// The allocator: for the threads of one process.
-    Heap,
-    /// Linux: a file with a name, on tmpfs or hugetlbfs.
-    File,
-    /// Linux: a file without a name, which is passed on as a descriptor.
-    Memfd,
-    /// The crate `shared_memory`, found and locked through small files beside it: for other systems.
-    Portable,
-}
-
-/// Where named rings lie on Linux unless said otherwise.
+/// The default directory of named rings on Linux.
 pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
-/// What the file names of rings end in.
+/// The end of the file names of rings.
 pub(crate) const SUFFIX: &str = ".seqring";
 const NAME_BYTES: usize = 200;
 
 impl Location {
-    /// The ring of that name where this system keeps shared memory: on Linux `/dev/shm`, elsewhere
+    /// The ring of that name in this system's shared memory: on Linux in `/dev/shm`, elsewhere
     /// [`Location::portable`].
     pub fn named(name: impl Into<String>) -> Self {
         if cfg!(target_os = "linux") {
@@ -54,26 +42,27 @@ impl Location {
 
     /// The ring of that name in a directory, which should lie on tmpfs or hugetlbfs. Linux only.
     ///
-    /// On any other file system the ring works, and the kernel writes its pages to the disk now and then:
-    /// [`Ring::warnings`](crate::Ring::warnings) says so.
+    /// On any other file system the ring works, but the kernel writes its pages to the disk now and
+    /// then, which is a [warning](crate::Ring::warnings).
     pub fn in_directory(directory: impl Into<PathBuf>, name: impl Into<String>) -> Self {
         Location { directory: directory.into(), name: name.into(), backend: Backend::File }
     }
 
     /// The ring of that name in memory of the crate `shared_memory`, on any system.
     ///
-    /// It is found through a directory `NAME.seqring` among the system's temporary files, which also says who lives.
-    /// Waits look every millisecond: there is no waking across processes.
+    /// It is found through a file `NAME.seqring` in the system's directory of temporary files;
+    /// small files beside it detect deaths. Waits poll every millisecond: no wake crosses
+    /// processes.
     pub fn portable(name: impl Into<String>) -> Self {
         Location { directory: std::env::temp_dir(), name: name.into(), backend: Backend::Portable }
     }
 
-    /// What keeps the memory of a ring there.
+    /// The backend of a ring there.
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// The file of the ring, or for the portable backend the directory through which it is found.
+    /// The file of the ring, or for the portable backend the file through which it is found.
     ///
     /// # Errors
     /// [`RingError::Name`].
@@ -95,7 +84,7 @@ impl Location {
         Ok(self.directory.join(format!("{}{SUFFIX}", self.name)))
     }
 
-    /// The location that has this path, if it is one of a ring's file.
+    /// The location with this path, if a ring's file can have it.
     #[cfg(target_os = "linux")]
     pub(crate) fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?;

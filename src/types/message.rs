@@ -6,14 +6,15 @@ pub enum Start {
     /// With the next message to be published.
     #[default]
     Next,
-    /// With the oldest message that is still there. In a lossy ring a writer at work may overwrite it first: then
-    /// the first read says so. In a gated ring it is the oldest that no writer has already been allowed to
-    /// overwrite, which may be anything from none to all of the last `slots` messages.
+    /// With the oldest message that is still there. In a lossy ring a writer may overwrite it
+    /// before the first read, which then fails with [`Lagged`](crate::Lagged). In a gated ring it
+    /// is the oldest message that no writer may overwrite yet: any number of the last `slots`
+    /// messages, from none to all, may be left.
     Oldest,
-    /// With the newest message that is there, or the next one if there is none. In a gated ring, as for `Oldest`,
-    /// one that a writer may already overwrite counts as gone.
+    /// With the newest message that is there, or the next one if there is none. In a gated ring, as
+    /// with `Oldest`, a message that a writer may already overwrite counts as gone.
     Newest,
-    /// With this sequence, or the nearest one that is there or comes next.
+    /// With this sequence, or else with the nearest message that is there or comes next.
     Sequence(u64),
 }
 
@@ -26,25 +27,26 @@ pub struct Received {
     pub len: usize,
     /// Its tag, in a ring with [`Config::tag`](crate::Config::tag); else 0.
     pub tag: u64,
-    /// When it was published, in ns of `CLOCK_MONOTONIC`, in a ring with [`Config::timestamp`](crate::Config::timestamp);
-    /// else 0.
+    /// When it was published, in ns of `CLOCK_MONOTONIC`, in a ring with
+    /// [`Config::timestamp`](crate::Config::timestamp); else 0.
     pub timestamp_ns: u64,
 }
 
-/// What goes with a payload. What the ring does not carry is ignored, except metadata that is too long.
+/// What a message carries beside its payload. Fields that the ring does not carry are ignored,
+/// except metadata that is too long.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageHeader<'a> {
-    /// The user's own 64 bits, in a ring with [`Config::tag`].
+    /// The user's own 64 bits, in a ring with [`Config::tag`](crate::Config::tag).
     pub tag: u64,
-    /// Bytes beside the payload, in a ring with [`Config::meta_bytes`].
+    /// Bytes beside the payload, in a ring with [`Config::meta_bytes`](crate::Config::meta_bytes).
     pub metadata: &'a [u8],
 }
 
-/// What became of a message under an assigned number.
+/// The outcome of publishing a message under an assigned number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishOutcome {
     /// It is in the ring, as the one message of its number.
     Published,
-    /// Somebody else published the message of that number before; this one is dropped.
+    /// Another writer published the message of that number before; this one is dropped.
     Already,
 }

@@ -1,8 +1,8 @@
 //! Plain values: what callers configure, receive and match on.
 //!
-//! **Invariant:** nothing here touches a ring. This layer imports no other.
+//! **Invariant:** nothing here accesses a ring. This layer imports no other.
 
-pub(crate) mod capabilities;
+pub(crate) mod backend;
 pub(crate) mod cast;
 pub(crate) mod config;
 pub(crate) mod error;

@@ -1,8 +1,9 @@
 //! How a ring's memory is created, opened and mapped.
 
-/// How a process creates, opens and maps a ring's memory: what is not a property of the ring, hence not in its header.
+/// How a process creates, opens and maps a ring's memory. These options are not properties of the
+/// ring, so its header does not have them.
 ///
-/// [`Ring::create`] and the others are this with all at its default.
+/// [`Ring::create`](crate::Ring::create) and the other constructors use the defaults.
 ///
 /// ```
 /// use seqring::{Config, OpenOptions};
@@ -31,7 +32,7 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// A segment of this user alone, on pages of the usual size.
+    /// A segment for this user alone, on pages of the usual size.
     pub fn new() -> Self {
         OpenOptions {
             mode: 0o600,
@@ -43,24 +44,26 @@ impl OpenOptions {
         }
     }
 
-    /// The access rights of a segment that is created, whatever the umask: `0o600` unless said otherwise.
+    /// The access rights of a segment that is created, whatever the umask. The default is `0o600`.
     ///
-    /// Whoever may write may do anything to the ring's messages; whoever may read may
-    /// [observe](crate::Ring::observe). What the portable backend makes is for this user alone.
+    /// A user with write access can do anything to the ring's messages; a user with read access can
+    /// [observe](crate::Observer) them. Segments of the portable backend are always for this
+    /// user alone.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// The group of a segment that is created, by its number: one of this user's.
+    /// The group of a segment that is created, by its number. This user must be in it.
     #[must_use]
     pub fn group(mut self, group: u32) -> Self {
         self.group = Some(group);
         self
     }
 
-    /// Asks for huge pages. On hugetlbfs they come anyway; on tmpfs the mount must allow it (`huge=advise`).
+    /// Asks for huge pages. On hugetlbfs all pages are huge; on tmpfs the mount must allow it
+    /// (`huge=advise`).
     #[must_use]
     pub fn huge_pages(mut self, on: bool) -> Self {
         self.huge_pages = on;
@@ -74,16 +77,16 @@ impl OpenOptions {
         self
     }
 
-    /// Asks for memory of one NUMA node, as long as that has any: best the one of the processors that read most.
+    /// Prefers memory of one NUMA node: best the node of the cores that read most.
     #[must_use]
     pub fn numa_node(mut self, node: u32) -> Self {
         self.node = Some(node);
         self
     }
 
-    /// Lets [`create`](Self::create) and [`open_or_create`](Self::open_or_create) begin anew where there is a ring whose users
-    /// were all killed: it goes, with the messages that are in it. One that a living process has open, or that was [made to be
-    /// kept](Config::keep), stays.
+    /// Lets [`create`](Self::create) and [`open_or_create`](Self::open_or_create) replace a ring
+    /// whose users were all killed. The old ring is removed with its messages. A ring that a living
+    /// process has open, or that is to be [kept](crate::Config::keep), stays.
     #[must_use]
     pub fn replace_unused(mut self, on: bool) -> Self {
         self.replace_unused = on;

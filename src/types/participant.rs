@@ -1,4 +1,4 @@
-//! Participants of a ring as values: their roles, and how messages to people name them.
+//! Participants of a ring as values: their roles, and their names in error messages.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum Role {
     Taker,
 }
 
-/// A participant that somebody waits for.
+/// A participant that others wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its process.
@@ -44,7 +44,8 @@ pub struct BlockedOn {
 }
 
 impl BlockedOn {
-    /// So many are named; [`Ring::participants`](crate::Ring::participants) has all.
+    /// The number of processes that are named; [`Ring::participants`](crate::Ring::participants)
+    /// has all.
     pub const NAMED: usize = 6;
 
     /// How many writers are registered.
@@ -60,14 +61,14 @@ impl BlockedOn {
 
 impl FromIterator<u32> for BlockedOn {
     fn from_iter<I: IntoIterator<Item = u32>>(pids: I) -> Self {
-        let mut awaited = BlockedOn::default();
+        let mut writers = BlockedOn::default();
         for pid in pids {
-            if let Some(free) = awaited.pids.get_mut(awaited.count as usize) {
+            if let Some(free) = writers.pids.get_mut(writers.count as usize) {
                 *free = pid;
             }
-            awaited.count += 1;
+            writers.count += 1;
         }
-        awaited
+        writers
     }
 }
 
@@ -88,12 +89,13 @@ impl fmt::Display for BlockedOn {
     }
 }
 
-/// What a process needs to take up a parked reader: plain numbers, to be sent to it on any way.
+/// What a process needs to resume a parked reader: plain numbers, to be sent to it by any means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParkTicket {
     /// The reader's entry of the participant table.
     pub entry: usize,
-    /// The entry's state word while the reader is parked: tells this reader from others that had the entry.
+    /// The entry's state word while the reader is parked: distinguishes this reader from others
+    /// that had the entry.
     pub state: u64,
 }
 
@@ -112,7 +114,7 @@ mod tests {
     use super::BlockedOn;
 
     #[test]
-    fn who_is_awaited_is_named() {
+    fn the_awaited_writers_are_named() {
         let text = |pids: &[u32]| pids.iter().copied().collect::<BlockedOn>().to_string();
         assert_eq!(text(&[]), "no writer is there");
         assert_eq!(text(&[7]), "waiting for the writer of process 7");

@@ -1,14 +1,27 @@
-//! What the integration tests share: rings to try, and messages that prove themselves.
+//! Helpers of the integration tests: rings to test, messages that identify themselves, and peer
+//! processes.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub(crate) mod peer;
 
 use seqring::{Config, Delivery, Lagged, ReadError, Reader, Received, Ring, SlotClass};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 pub(crate) const CLASSES: [SlotClass; 3] = [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena];
 pub(crate) const DELIVERIES: [Delivery; 2] = [Delivery::Gated, Delivery::Lossy];
 
-/// The bytes of message `sequence` if it is `len` long: its number first, then words that no other message has at
-/// that place. Whoever holds a mixture of two messages, or the right bytes at the wrong number, finds out.
+/// Limit for a call that must return. A longer wait fails the test instead of hanging it.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Each slot class with each broadcast delivery.
+pub(crate) fn kinds() -> impl Iterator<Item = (SlotClass, Delivery)> {
+    CLASSES.into_iter().flat_map(|class| DELIVERIES.map(|delivery| (class, delivery)))
+}
+
+/// The bytes of message `sequence` with length `len`: its number, then words that differ between
+/// messages at each position. A mixture of two messages, or the right bytes under a wrong number,
+/// is detected.
 pub(crate) fn bytes_of(sequence: u64, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);
     let mut word = sequence;
@@ -20,17 +33,17 @@ pub(crate) fn bytes_of(sequence: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A length from 0 to `slot_bytes` that everybody can compute from the number of the message.
+/// A length from 0 to `slot_bytes`, a function of the message's number.
 pub(crate) fn len_of(sequence: u64, slot_bytes: usize) -> usize {
     mix(!sequence) as usize % (slot_bytes + 1)
 }
 
-/// Message `sequence` of a stream of random lengths.
+/// Message `sequence` of a stream with random lengths.
 pub(crate) fn message(sequence: u64, slot_bytes: usize) -> Vec<u8> {
     bytes_of(sequence, len_of(sequence, slot_bytes))
 }
 
-/// Panics unless `bytes` are message `received.sequence` of that stream, whole.
+/// Panics unless `bytes` are the whole message `received.sequence` of that stream.
 pub(crate) fn assert_whole(received: Received, bytes: &[u8], slot_bytes: usize) {
     let sequence = received.sequence;
     assert_eq!(received.len, bytes.len(), "message {sequence}");
@@ -44,37 +57,45 @@ fn mix(word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-/// What a reader got until the stream ended: messages in order, each whole, none missing that it was not told of.
+/// Counts of one reader: messages read (whole and in order), and messages reported as missed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Got {
+pub(crate) struct Counts {
     pub(crate) read: u64,
     pub(crate) missed: u64,
 }
 
-/// Reads until the stream ends, and once more. Nobody may continue the stream meanwhile.
-pub(crate) fn read_to_the_end(reader: &mut Reader, slot_bytes: usize) -> Got {
-    let got = read_until_closed(reader, slot_bytes);
-    assert_eq!(reader.read(&mut vec![0; slot_bytes]), Err(ReadError::Closed), "the end is not said again");
-    assert_eq!(reader.lost(), got.missed);
-    got
+impl Counts {
+    pub(crate) fn total(&self) -> u64 {
+        self.read + self.missed
+    }
 }
 
-/// Reads, waiting for each message, until no writer is left.
-pub(crate) fn read_until_closed(reader: &mut Reader, slot_bytes: usize) -> Got {
+/// Reads until the stream ends, and checks that a further read reports the end again. No writer may
+/// join meanwhile.
+pub(crate) fn read_to_the_end(reader: &mut Reader, slot_bytes: usize) -> Counts {
+    let counts = read_until_closed(reader, slot_bytes);
+    let again = reader.read(&mut vec![0; slot_bytes]);
+    assert_eq!(again, Err(ReadError::Closed), "the end is not reported again");
+    assert_eq!(reader.lost(), counts.missed);
+    counts
+}
+
+/// Reads, blocking for each message, until no writer is left.
+pub(crate) fn read_until_closed(reader: &mut Reader, slot_bytes: usize) -> Counts {
     let mut out = vec![0; slot_bytes];
-    let (mut got, mut expected) = (Got::default(), reader.position());
+    let (mut counts, mut expected) = (Counts::default(), reader.position());
     loop {
         match reader.read(&mut out) {
             Ok(received) => {
                 assert_eq!(received.sequence, expected);
                 assert_whole(received, &out[..received.len], slot_bytes);
-                (got.read, expected) = (got.read + 1, expected + 1);
+                (counts.read, expected) = (counts.read + 1, expected + 1);
             }
             Err(ReadError::Lagged(Lagged { missed })) => {
                 assert!(missed > 0);
-                (got.missed, expected) = (got.missed + missed, expected + missed);
+                (counts.missed, expected) = (counts.missed + missed, expected + missed);
             }
-            Err(ReadError::Closed) => return got,
+            Err(ReadError::Closed) => return counts,
             Err(other) => panic!("{other}"),
         }
         assert_eq!(reader.position(), expected);
@@ -86,13 +107,20 @@ pub(crate) fn ring(delivery: Delivery, class: SlotClass, slots: usize, slot_byte
     Ring::heap(&Config::new(slots, slot_bytes).slot_class(class).delivery(delivery)).unwrap()
 }
 
+/// A named ring for processes.
+pub(crate) fn create(what: &str, config: &Config) -> (String, Ring) {
+    let name = fresh_name(what);
+    let ring = Ring::create(&name, config).unwrap();
+    (name, ring)
+}
+
 /// A ring name that no other test and no other run uses at the same time.
 pub(crate) fn fresh_name(what: &str) -> String {
     static USED: AtomicUsize = AtomicUsize::new(0);
     format!("test-{what}-{}-{}", std::process::id(), USED.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the segment of that name lies.
+/// The path of the segment of that name.
 pub(crate) fn path_of(name: &str) -> std::path::PathBuf {
     format!("/dev/shm/{name}.seqring").into()
 }

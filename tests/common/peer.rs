@@ -1,42 +1,63 @@
-//! Other processes: this very test binary, run again for its one test `child`, with an order in its environment.
+//! Peer processes: this test binary, run again for its one test `child`, with a task in its
+//! environment.
 //!
-//! A child answers on standard error and goes on when its standard input ends.
+//! A child answers on standard error. It ends when its standard input ends.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use rustix::process::Pid;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-const ORDER: &str = "SEQRING_CHILD";
+const TASK: &str = "SEQRING_CHILD";
+/// Arguments that make a test binary run its test `child` and nothing else.
+pub(crate) const CHILD_ARGUMENTS: [&str; 4] = ["child", "--exact", "--ignored", "--nocapture"];
 
-/// What this process is to do as a child: a verb and the name of a ring. `None` if it is no child.
+/// The task of this process as a child: a verb and an argument, often the name of a ring. `None` if
+/// it is no child.
 pub(crate) fn order() -> Option<(String, String)> {
-    let order = std::env::var(ORDER).ok()?;
-    let (what, name) = order.split_once(' ').expect("an order is a verb and a name");
-    Some((what.into(), name.into()))
+    let task = std::env::var(TASK).ok()?;
+    let (verb, argument) = task.split_once(' ').expect("a task is a verb and an argument");
+    Some((verb.into(), argument.into()))
 }
 
-/// Tells the parent.
-pub(crate) fn answer(what: &str) {
-    eprintln!("child: {what}");
+/// Sends a line to the parent.
+pub(crate) fn answer(line: &str) {
+    eprintln!("child: {line}");
 }
 
-/// Goes on when the parent says so, or ends.
+/// Blocks until the parent calls [`Peer::finish`], or ends.
 pub(crate) fn wait_for_parent() {
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 
-/// A child process, killed when it is dropped.
+/// A command that runs this test binary as a child.
+pub(crate) fn child_command() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(CHILD_ARGUMENTS);
+    command
+}
+
+/// A child process. It is killed on drop.
 pub(crate) struct Peer {
     process: Child,
     answers: Lines<BufReader<ChildStderr>>,
 }
 
 impl Peer {
-    pub(crate) fn start(what: &str, name: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--ignored", "--nocapture"])
-            .env(ORDER, format!("{what} {name}"))
+    pub(crate) fn start(verb: &str, argument: &str) -> Self {
+        Self::spawn(&mut child_command(), verb, argument)
+    }
+
+    /// As [`Self::start`], then waits for the first answer.
+    pub(crate) fn ready(verb: &str, argument: &str) -> Self {
+        let mut peer = Self::start(verb, argument);
+        peer.answer();
+        peer
+    }
+
+    /// Starts `command`, which runs the test `child` in the end.
+    pub(crate) fn spawn(command: &mut Command, verb: &str, argument: &str) -> Self {
+        let mut process = command
+            .env(TASK, format!("{verb} {argument}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -44,13 +65,6 @@ impl Peer {
             .unwrap();
         let answers = BufReader::new(process.stderr.take().unwrap()).lines();
         Peer { process, answers }
-    }
-
-    /// As [`Self::start`], and waits for its first answer.
-    pub(crate) fn ready(what: &str, name: &str) -> Self {
-        let mut peer = Self::start(what, name);
-        peer.answer();
-        peer
     }
 
     pub(crate) fn answer(&mut self) -> String {
@@ -68,11 +82,7 @@ impl Peer {
         self.process.id()
     }
 
-    pub(crate) fn process(&self) -> Pid {
-        Pid::from_child(&self.process)
-    }
-
-    /// `SIGKILL`, at whatever instruction it is.
+    /// `SIGKILL`, at an arbitrary instruction.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

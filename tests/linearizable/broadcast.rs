@@ -1,10 +1,11 @@
-//! Broadcast of many writers, gated and lossy: what was written, read, refused and lost fits into one order.
+//! Broadcast with many writers, gated and lossy: writes, reads, refusals and losses fit into one
+//! order.
 
 use super::history::{Actor, Clock, Event, Sequential};
-use super::message::{Message, message_in, write};
+use super::message::{Message, write};
 use seqring::{Config, Delivery, Lagged, Reader, Ring, Start, TryReadError, Writer, Writers};
 
-/// What was called and returned.
+/// A call and its result.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     Wrote { message: Message, sequence: u64 },
@@ -15,13 +16,13 @@ pub(crate) enum Call {
     Left { reader: usize },
 }
 
-/// The plain list of all messages, and where each reader stands.
+/// The sequential specification: the list of all messages, and the position of each reader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Broadcast {
     slots: usize,
     gated: bool,
     messages: Vec<Message>,
-    /// `None` for one that left.
+    /// `None` for a reader that left.
     positions: Vec<Option<usize>>,
 }
 
@@ -52,7 +53,8 @@ impl Sequential for Broadcast {
                     && next - position <= self.slots
             }
             Call::Empty { reader } => self.positions[*reader] == Some(next),
-            // A reader is overtaken when its message is overwritten; where it goes on, the ring decides.
+            // A reader lags when its message is overwritten. The ring chooses where the reader
+            // continues.
             Call::Lagged { reader, missed } => {
                 let position = self.positions[*reader]?;
                 let resumed = position + *missed as usize;
@@ -68,7 +70,9 @@ impl Sequential for Broadcast {
 fn read(mut reader: Reader, id: usize, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
     let mut out = [0; 16];
     let mut one = || match reader.try_read(&mut out) {
-        Ok(received) => Call::Read { reader: id, message: message_in(&out), sequence: received.sequence },
+        Ok(received) => {
+            Call::Read { reader: id, message: Message::from_bytes(&out), sequence: received.sequence }
+        }
         Err(TryReadError::Empty) => Call::Empty { reader: id },
         Err(TryReadError::Lagged(Lagged { missed })) => Call::Lagged { reader: id, missed },
         Err(error) => panic!("{error}"),
@@ -81,8 +85,8 @@ fn read(mut reader: Reader, id: usize, calls: usize, clock: &Clock) -> Vec<Event
     history
 }
 
-/// Writers and readers that make so many calls each, and the plain list that they start from. The stream goes on as long
-/// as the ring's first writer, who is given back: nobody is told of an end.
+/// Writers and readers that make so many calls each, and the initial state. The returned writer
+/// keeps the stream open: no reader gets an end.
 pub(crate) fn cast(
     slots: usize,
     gated: bool,

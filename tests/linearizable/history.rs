@@ -1,10 +1,10 @@
-//! What threads did, and the search for an order that explains it.
+//! Histories of threads, and the search for an order that explains them.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// One call: when it began, when it ended, by a count that all threads share, and what happened.
+/// One call: its beginning and end on a clock that all threads share, and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Event<C> {
     began: usize,
@@ -12,11 +12,11 @@ pub(crate) struct Event<C> {
     call: C,
 }
 
-/// What a sequential thing does with a call.
+/// A sequential specification.
 pub(crate) trait Sequential: Clone + Eq + Hash {
     type Call;
 
-    /// Whether the call may return what it did, here and now; if so, what comes of it.
+    /// The state after the call, if the call may have this result in this state.
     fn after(&self, call: &Self::Call) -> Option<Self>;
 }
 
@@ -25,7 +25,7 @@ pub(crate) trait Sequential: Clone + Eq + Hash {
 pub(crate) struct Clock(AtomicUsize);
 
 impl Clock {
-    /// Does a call and notes it down. `SeqCst`: whoever sees a call ended began later.
+    /// Makes a call and records it. `SeqCst`: a thread that sees the end of a call begins later.
     pub(crate) fn time<C>(&self, call: impl FnOnce() -> C) -> Event<C> {
         let began = self.0.fetch_add(1, SeqCst);
         let call = call();
@@ -33,14 +33,16 @@ impl Clock {
     }
 }
 
-/// What one thread does: it calls, and notes down each call.
+/// The calls of one thread, which it records.
 pub(crate) type Actor<C> = Box<dyn FnOnce(&Clock) -> Vec<Event<C>> + Send>;
 
-/// Whether the calls of all threads fit into one order, each between its beginning and its end, that starts at `first`.
+/// Whether the calls of all threads fit into one order from the state `first` on, each between its
+/// beginning and its end.
 ///
-/// The search of Wing and Gong: of the calls that no other one ended before, one is taken for the next; where its result
-/// is not what the sequential thing returns, another; where none fits, an earlier choice was wrong. What was tried once,
-/// the same calls done and the same state reached, is not tried again (Lowe).
+/// The search of Wing and Gong: a candidate for the next call is one before which no other call
+/// ended. If the specification does not permit its result, the search tries another candidate;
+/// without any, it backtracks. It does not repeat a combination of completed calls and state
+/// (Lowe).
 pub(crate) fn is_linearizable<S: Sequential>(first: &S, threads: &[Vec<Event<S::Call>>]) -> bool {
     search(first, threads, &mut vec![0; threads.len()], &mut HashSet::new())
 }
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_may_see_a_store_beside_it_or_not_but_not_one_before_it_undone() {
+    fn a_load_may_return_either_value_during_a_store_and_only_the_new_one_after_it() {
         let store = || vec![event(0, 3, Access::Store(1))];
         for seen in [0, 1] {
             assert!(is_linearizable(&Word(0), &[store(), vec![event(1, 2, Access::Load(seen))]]));

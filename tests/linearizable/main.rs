@@ -1,9 +1,9 @@
-//! Histories of threads against sequential code: every call took effect at one moment between its beginning and its end,
-//! in an order in which a plain queue, or a plain list with positions, returns the same. `Full` and `Empty` count like any
-//! other result.
+//! Linearizability: every call of concurrent threads takes effect at one moment between its
+//! beginning and its end, in an order that a sequential specification (a queue, or a list with
+//! positions) permits. `Full` and `Empty` are results, too.
 //!
-//! A failure prints the history. Threads do not repeat themselves: `shuttle-tests` searches what the same actors do under
-//! schedules that can be run again.
+//! A failure prints the history. Schedules of threads are not reproducible: `shuttle-tests` runs
+//! the same actors under schedules that are.
 #![allow(missing_docs)]
 
 mod broadcast;
@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use std::sync::Barrier;
 use std::thread;
 
-/// Lets the actors act, each in a thread of its own, all from one moment on. Returns what each did.
+/// Runs the actors, each in its own thread, from a common start. Returns the history of each.
 fn record<C: Send>(actors: Vec<Actor<C>>) -> Vec<Vec<Event<C>>> {
     let (clock, start) = (Clock::default(), Barrier::new(actors.len()));
     thread::scope(|scope| {
@@ -31,7 +31,7 @@ fn record<C: Send>(actors: Vec<Actor<C>>) -> Vec<Vec<Event<C>>> {
     })
 }
 
-/// How many calls each of some threads makes.
+/// The number of calls of each thread.
 fn calls() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(1..24usize, 1..4)
 }
@@ -39,8 +39,8 @@ fn calls() -> impl Strategy<Value = Vec<usize>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Fails, for example, if a writer says `Full` that only saw an old counter of takes, or a taker `Empty` beside a
-    /// message whose counter stands.
+    /// Fails, for example, if a writer returns `Full` because of a stale take counter, or if a
+    /// taker returns `Empty` because the counter is behind a published message.
     #[test]
     fn a_queue_is_linearizable(slots in 1..4usize, writers in calls(), takers in calls()) {
         let (_open, first, actors) = queue::cast(slots, &writers, &takers);
@@ -48,8 +48,9 @@ proptest! {
         prop_assert!(is_linearizable(&first, &history), "no order explains {history:#?}");
     }
 
-    /// Fails, for example, if a reader is given a message that a later one stands for, or says `Empty` beside one that was
-    /// published before it looked; if a writer goes beyond the slowest reader.
+    /// Fails, for example, if a reader gets the message of another sequence, if it returns `Empty`
+    /// although a message was published before its call, or if a writer overtakes the slowest
+    /// reader.
     #[test]
     fn a_broadcast_is_linearizable(
         slots in 1..4usize, gated in any::<bool>(), writers in calls(), readers in calls(),

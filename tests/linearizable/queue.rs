@@ -1,11 +1,11 @@
 //! Queues: `Ok`, `Full` and `Empty` of all threads fit into one order.
 
 use super::history::{Actor, Clock, Event, Sequential};
-use super::message::{Message, message_in, write};
+use super::message::{Message, write};
 use seqring::{Config, Delivery, Ring, Taker, TryReadError, Writer};
 use std::collections::VecDeque;
 
-/// What was called and returned.
+/// A call and its result.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     Wrote { message: Message, sequence: u64 },
@@ -14,7 +14,7 @@ pub(crate) enum Call {
     Empty,
 }
 
-/// The plain queue.
+/// The sequential specification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Queue {
     slots: usize,
@@ -46,15 +46,15 @@ impl Sequential for Queue {
 
 fn take(mut taker: Taker, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
     let mut one = || match taker.try_take() {
-        Ok(taken) => Call::Took { message: message_in(&taken), sequence: taken.received().sequence },
+        Ok(taken) => Call::Took { message: Message::from_bytes(&taken), sequence: taken.received().sequence },
         Err(TryReadError::Empty) => Call::Empty,
         Err(error) => panic!("{error}"),
     };
     (0..calls).map(|_| clock.time(&mut one)).collect()
 }
 
-/// Writers and takers that make so many calls each, and the plain queue that they start from. The stream goes on as long
-/// as the ring's first writer, who is given back: nobody is told of an end.
+/// Writers and takers that make so many calls each, and the initial state. The returned writer
+/// keeps the stream open: no taker gets an end.
 pub(crate) fn cast(slots: usize, writers: &[usize], takers: &[usize]) -> (Writer, Queue, Vec<Actor<Call>>) {
     let ring = Ring::heap(&Config::new(slots, 16).delivery(Delivery::Queue).participants(8)).unwrap();
     let mut actors: Vec<Actor<Call>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Several messages at a time.
+//! Batches of messages.
 
 use crate::common::bytes_of;
 use crate::driver::{Driver, pick, tried};
@@ -17,7 +17,7 @@ impl Driver {
         let each = messages.first().map_or(1, Vec::len);
         let written = match (batch, call) {
             (Batch::EndToEnd { .. }, Call::Try) => writer.try_write_batch(each, &messages.concat()),
-            // Out of patience at once: the call that waits writes what the other does.
+            // With a timeout of zero the blocking call writes the same messages as the other.
             (Batch::EndToEnd { .. }, Call::Wait) if !full => {
                 tried(writer.write_batch_timeout(each, &messages.concat(), Duration::ZERO))
             }
@@ -39,7 +39,7 @@ impl Driver {
         assert_eq!(written, expected);
     }
 
-    /// Messages to be written: the next numbers' bytes.
+    /// The messages to be written, with the next numbers.
     fn messages(&self, batch: &Batch) -> Vec<Vec<u8>> {
         let (slot_bytes, next) = (self.shape.slot_bytes, self.model.next);
         match batch {
@@ -61,7 +61,7 @@ impl Driver {
                 self.read_end_to_end(id, *count, len.bytes(self.shape.slot_bytes).max(1), call);
             }
             Batch::Each { count, bytes } => {
-                // Room for some messages of this share of a slot.
+                // Room for several messages of this share of a slot.
                 self.read_each(id, *count + 1, bytes.bytes(self.shape.slot_bytes) * 4, call);
             }
         }

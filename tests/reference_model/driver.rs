@@ -1,4 +1,5 @@
-//! Does each operation to the ring and to the model, and compares. Reads are in `reading.rs`, takes in `taking.rs`.
+//! Applies each operation to the ring and to the model, and compares. Reads are in `reading.rs`,
+//! takes in `taking.rs`.
 
 use crate::common::bytes_of;
 use crate::model::{Model, Phase};
@@ -10,7 +11,7 @@ use seqring::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A ring and its model. Whoever is in use by an operation is taken out of here while others go on.
+/// A ring and its model. An endpoint that an operation uses is taken out of its list meanwhile.
 pub(crate) struct Driver {
     pub(crate) shape: Shape,
     pub(crate) model: Model,
@@ -19,7 +20,7 @@ pub(crate) struct Driver {
     /// Same indices as in the model.
     pub(crate) readers: Vec<Option<Reader>>,
     pub(crate) takers: Vec<Option<Taker>>,
-    /// When each message was published, as the readers were told.
+    /// The time stamp of each message, as the readers got it.
     pub(crate) times: BTreeMap<u64, u64>,
 }
 
@@ -28,7 +29,7 @@ impl Driver {
         let ring = Ring::heap(&shape.config()).unwrap();
         let (slots, meta_bytes) = (shape.slots as u64, shape.options.meta_bytes);
         let mut model = Model::new(slots, shape.slot_bytes, meta_bytes, shape.delivery, shape.first_sequence);
-        model.sets_aside = shape.writers == Writers::One;
+        model.has_standby = shape.writers == Writers::One;
         Driver {
             shape: shape.clone(),
             ring,
@@ -66,9 +67,9 @@ impl Driver {
                 }
                 self.writers[id] = Some(writer);
             }
-            Op::Read { reader, count, call, look } => {
+            Op::Read { reader, count, call, form } => {
                 for _ in 0..*count {
-                    self.read(*reader, *call, look);
+                    self.read(*reader, *call, form);
                 }
             }
             Op::WriteBatch { writer, batch, call } => self.write_batch(*writer, batch, *call),
@@ -106,7 +107,7 @@ impl Driver {
         }
     }
 
-    /// What can be asked at any time.
+    /// Compares the state that can be queried at any time.
     fn compare(&self) {
         assert_eq!(self.ring.next_sequence(), self.model.next);
         for writer in self.writers.iter().flatten() {
@@ -131,12 +132,12 @@ impl Driver {
         let writer = self.writers[id].as_mut().expect("picked from those present");
         let payload = bytes_of(self.model.next, len.bytes(self.shape.slot_bytes));
         let metadata = bytes_of(!self.model.next, meta.map_or(0, |meta| meta.bytes(self.model.meta_bytes)));
-        let extras = MessageHeader { tag, metadata: &metadata };
+        let header = MessageHeader { tag, metadata: &metadata };
         let full = self.model.admits(payload.len(), metadata.len()) == Err(TryWriteError::Full);
         let (result, tag) = match (call, meta) {
             (Call::Try, None) => (writer.try_write(&payload), 0),
-            (Call::Try, Some(_)) => (writer.try_write_with(&payload, &extras), tag),
-            (Call::Wait, Some(_)) if !full => (tried(writer.write_with(&payload, &extras)), tag),
+            (Call::Try, Some(_)) => (writer.try_write_with(&payload, &header), tag),
+            (Call::Wait, Some(_)) if !full => (tried(writer.write_with(&payload, &header)), tag),
             (Call::Wait, None) if !full => (tried(writer.write(&payload)), 0),
             (Call::Wait, _) => {
                 let error = writer.write_timeout(&payload, Duration::ZERO).unwrap_err();
@@ -180,7 +181,8 @@ impl Driver {
         }
     }
 
-    /// What was filled in is named by the message that was next when it was: others may have published since.
+    /// The claim contains the bytes of the message that was next when it was filled: others may
+    /// have published since.
     fn finish(&mut self, mut claim: Claim<'_>, filled_as: u64, keep: Len, publish: bool) {
         let filled = bytes_of(filled_as, claim.len());
         claim.truncate(keep.bytes(claim.len()));
@@ -191,7 +193,7 @@ impl Driver {
     }
 
     fn join(&mut self, from: From) {
-        // Also those that are in the middle of a read: there is room for eight.
+        // Includes readers in use. There are entries for eight.
         if self.ring.participants().iter().filter(|one| one.role == Role::Reader).count() >= 8 {
             return;
         }
@@ -208,17 +210,17 @@ impl Driver {
         self.readers.push(Some(reader));
     }
 
-    /// Writers, also those that somebody uses at the moment.
-    fn writers_there(&self) -> usize {
+    /// All writers, including those in use.
+    fn registered_writers(&self) -> usize {
         self.ring.participants().iter().filter(|one| one.role == Role::Writer).count()
     }
 
     fn writer_joins(&mut self) {
-        let there = self.writers_there();
-        if there == 4 {
+        let registered = self.registered_writers();
+        if registered == 4 {
             return;
         }
-        let taken = there > 0 && self.shape.writers == Writers::One;
+        let taken = registered > 0 && self.shape.writers == Writers::One;
         match self.ring.writer() {
             Ok(writer) => {
                 assert!(!taken && self.model.phase != Phase::Closed);
@@ -233,21 +235,23 @@ impl Driver {
     fn writer_leaves(&mut self, writer: usize) {
         let Some(id) = pick(&self.writers, writer) else { return };
         self.writers[id] = None;
-        if self.writers_there() == 0 && self.model.phase == Phase::Open {
+        if self.registered_writers() == 0 && self.model.phase == Phase::Open {
             self.model.phase = Phase::Ended;
         }
     }
 }
 
-/// One of those that nobody uses at the moment.
+/// One of the endpoints that are not in use.
 pub(crate) fn pick<T>(all: &[Option<T>], draw: usize) -> Option<usize> {
     let present: Vec<_> = (0..all.len()).filter(|id| all[*id].is_some()).collect();
     (!present.is_empty()).then(|| present[draw % present.len()])
 }
 
+/// The error of a call that waits, as that of its non-blocking form.
 pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError> {
     result.map_err(|error| match error {
         WriteError::TooLarge { len, max } => TryWriteError::TooLarge { len, max },
+        WriteError::OtherLength { len, expected } => TryWriteError::OtherLength { len, expected },
         WriteError::Closed => TryWriteError::Closed,
         WriteError::Forked => TryWriteError::Forked,
         WriteError::TimedOut { .. } => panic!("a call without a timeout timed out"),

@@ -1,8 +1,8 @@
-//! Random histories against a plain reference: whatever is done to a ring, one call after another, every result,
-//! byte, number, lag and loss is what sequential code of a hundred lines says it must be.
+//! Random histories against a reference model: for every sequence of calls on a ring, each result,
+//! byte, number, lag and loss equals that of simple sequential code.
 //!
-//! A failure prints the smallest ring and history that show it; both are plain data, so they can be pasted into a
-//! test. What threads do to each other is the business of the models and of `threads.rs`.
+//! A failure prints the smallest ring and history that show it; both are plain data and can be
+//! pasted into a test. The models and `threads.rs` test concurrency.
 #![allow(missing_docs)]
 
 mod batches;
@@ -22,10 +22,11 @@ use proptest::test_runner::Config;
 proptest! {
     #![proptest_config(Config { cases: Config::default().cases.max(1500), failure_persistence: None, ..Config::default() })]
 
-    /// Edits that make it fail, for example: a writer's limit one higher, `missed` one higher, a stamp with one bit less
-    /// for the length, `Place::step` without its carry, a second view that is set aside.
+    /// Edits that make it fail, for example: a writer's limit one higher, `missed` one higher, a
+    /// stamp with one bit less for the length, `SlotIndex::step` without its carry, a second view
+    /// in standby.
     #[test]
-    fn a_ring_does_what_sequential_code_says(shape in shape(), history in history()) {
+    fn a_ring_behaves_like_its_reference_model(shape in shape(), history in history()) {
         Driver::new(&shape).run(&history);
     }
 }

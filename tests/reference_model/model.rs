@@ -1,4 +1,5 @@
-//! The reference: what a ring does, said in the plainest sequential code. No atomics, no slots, no bytes shared.
+//! The reference model: the behaviour of a ring as simple sequential code, without atomics, slots
+//! or shared bytes.
 
 use seqring::{Delivery, Lagged, Start, TryReadError, TryWriteError, WriteError};
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ pub(crate) struct Message {
     pub(crate) metadata: Vec<u8>,
 }
 
-/// Whether the stream goes on.
+/// The state of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Fresh,
@@ -29,17 +30,17 @@ pub(crate) struct Reader {
     pub(crate) lost: u64,
     /// The metadata of the message read last; none after a read that failed.
     pub(crate) metadata: Vec<u8>,
-    /// Where `skip_readers_to_newest` wants it to be at least.
+    /// The minimum position, set by `skip_readers_to_newest`.
     floor: u64,
-    /// A view in place shows the message at `position`.
+    /// A view in place holds the message at `position`.
     pinned: bool,
-    /// It was told that the ring is closed for good.
+    /// It has got the final `Closed`.
     finished: bool,
 }
 
 impl Reader {
-    /// The message that a view shows although its reader was moved beyond it.
-    fn shown(&self) -> Option<u64> {
+    /// The message of a view whose reader was skipped beyond it.
+    fn viewed_behind(&self) -> Option<u64> {
         (self.pinned && self.floor > self.position).then_some(self.position)
     }
 }
@@ -53,16 +54,16 @@ pub(crate) struct Model {
     pub(crate) delivery: Delivery,
     pub(crate) first: u64,
     pub(crate) next: u64,
-    /// Queue: the message that is taken next.
+    /// Queue: the message to be taken next.
     taken: u64,
     pub(crate) phase: Phase,
     pub(crate) readers: Vec<Option<Reader>>,
     /// The last `slots` messages.
     messages: VecDeque<Message>,
-    /// The one writer of a gated ring leaves alone what one view of a moved reader shows, and goes on.
-    pub(crate) sets_aside: bool,
-    /// The message that it left alone last.
-    aside: Option<u64>,
+    /// There is one writer, with a standby buffer: it continues over one view of a skipped reader.
+    pub(crate) has_standby: bool,
+    /// The last message that it kept that way.
+    kept: Option<u64>,
 }
 
 impl Model {
@@ -74,19 +75,20 @@ impl Model {
         first: u64,
     ) -> Self {
         let (messages, readers) = (VecDeque::new(), Vec::new());
+        let (next, taken, phase, has_standby, kept) = (first, first, Phase::Fresh, false, None);
         Model {
             slots,
             slot_bytes,
             meta_bytes,
             delivery,
             first,
-            next: first,
-            taken: first,
-            phase: Phase::Fresh,
+            next,
+            taken,
+            phase,
             readers,
             messages,
-            sets_aside: false,
-            aside: None,
+            has_standby,
+            kept,
         }
     }
 
@@ -105,29 +107,30 @@ impl Model {
         if self.phase == Phase::Closed {
             return Err(TryWriteError::Closed);
         }
-        let held_back_to = match self.delivery {
+        let oldest_kept = match self.delivery {
             Delivery::Gated => self.slowest(),
             Delivery::Lossy => None,
             Delivery::Queue => Some(self.taken),
         };
-        let is_full = held_back_to.is_some_and(|oldest| self.next - oldest == self.slots);
+        let is_full = oldest_kept.is_some_and(|oldest| self.next - oldest == self.slots);
         if is_full { Err(TryWriteError::Full) } else { Ok(()) }
     }
 
-    /// The oldest message that must be left alone, and cannot be set aside.
+    /// The oldest message that must not be overwritten, and for which there is no standby buffer.
     fn slowest(&self) -> Option<u64> {
         let readers = || self.readers.iter().flatten();
-        let mut shown: Vec<u64> = readers().filter_map(Reader::shown).collect();
-        shown.sort_unstable();
-        shown.dedup();
-        let can_set_aside = self.sets_aside && self.aside.is_none_or(|aside| !shown.contains(&aside));
-        // What was published over already was set aside then.
-        shown.retain(|shown| shown + self.slots >= self.next);
-        let in_the_way = shown.into_iter().skip(usize::from(can_set_aside));
-        readers().map(|reader| reader.position.max(reader.floor)).chain(in_the_way).min()
+        let mut viewed: Vec<u64> = readers().filter_map(Reader::viewed_behind).collect();
+        viewed.sort_unstable();
+        viewed.dedup();
+        let standby_is_free = self.has_standby && self.kept.is_none_or(|kept| !viewed.contains(&kept));
+        // The writer has already published over older ones: their buffers are out of the ring.
+        viewed.retain(|viewed| viewed + self.slots >= self.next);
+        let blocking = viewed.into_iter().skip(usize::from(standby_is_free));
+        readers().map(|reader| reader.position.max(reader.floor)).chain(blocking).min()
     }
 
-    /// Judges a write that had no time to wait: it names the reader that it waits for, if it is a reader.
+    /// Checks the error of a write with a timeout of zero: outside queues it names the reader that
+    /// blocks it.
     pub(crate) fn assert_timed_out(&self, error: WriteError) {
         let WriteError::TimedOut { slowest } = error else { panic!("{error}") };
         match self.delivery {
@@ -143,16 +146,16 @@ impl Model {
         self.messages.push_back(Message { sequence: self.next, payload, tag, metadata });
         if self.messages.len() as u64 > self.slots {
             let gone = self.messages.pop_front().expect("there are more than none").sequence;
-            if self.readers.iter().flatten().any(|reader| reader.shown() == Some(gone)) {
-                self.aside = Some(gone);
+            if self.readers.iter().flatten().any(|reader| reader.viewed_behind() == Some(gone)) {
+                self.kept = Some(gone);
             }
         }
         self.next += 1;
         Ok(self.next - 1)
     }
 
-    /// Where a new reader may stand: one place, except at the oldest message of a gated ring, where the ring
-    /// promises no more than that it is not gone.
+    /// The positions that a new reader may get: one, except near the oldest message of a gated
+    /// ring, where the ring promises only that the message still exists.
     pub(crate) fn may_join_at(&self, start: Start) -> RangeInclusive<u64> {
         let oldest = self.next.saturating_sub(self.slots).max(self.first);
         let next = self.next;
@@ -181,7 +184,7 @@ impl Model {
         self.readers[id].as_mut().expect("the driver uses registered readers")
     }
 
-    /// What a read with room for `room` bytes returns; the reader goes on after the message.
+    /// A read with room for `room` bytes.
     pub(crate) fn read(&mut self, id: usize, room: usize) -> Result<Message, TryReadError> {
         let message = self.next_message(id)?;
         let needed = message.payload.len();
@@ -194,8 +197,8 @@ impl Model {
         Ok(message)
     }
 
-    /// What a batch of at most `most` messages gets, each of which `fits` may refuse: what is there without further ado. Only
-    /// of the first there is more to say.
+    /// A batch of at most `most` messages, each of which `fits` may refuse: the messages that are
+    /// available. Only the first message can cause an error.
     pub(crate) fn read_batch(
         &mut self,
         id: usize,
@@ -203,7 +206,7 @@ impl Model {
         mut fits: impl FnMut(&Message) -> Result<(), TryReadError>,
     ) -> Result<Vec<Message>, TryReadError> {
         let mut messages = Vec::new();
-        while messages.len() < most && (messages.is_empty() || self.is_there(id)) {
+        while messages.len() < most && (messages.is_empty() || self.is_available(id)) {
             let message = self.next_message(id)?;
             match fits(&message) {
                 Ok(()) => {}
@@ -218,13 +221,13 @@ impl Model {
     }
 
     /// Whether the next message can be read.
-    fn is_there(&mut self, id: usize) -> bool {
+    fn is_available(&mut self, id: usize) -> bool {
         let (next, oldest) = (self.next, self.oldest_kept());
         let reader = self.reader(id);
         !reader.finished && (oldest.max(reader.floor)..next).contains(&reader.position)
     }
 
-    /// What a view in place shows; writers leave that message alone until [`Self::unpin`].
+    /// A view in place. Writers do not overwrite its message until [`Self::unpin`].
     pub(crate) fn pin(&mut self, id: usize) -> Result<Message, TryReadError> {
         let message = self.next_message(id)?;
         let reader = self.reader(id);
@@ -251,7 +254,8 @@ impl Model {
             return Err(Self::skip(reader, reader.floor));
         }
         if reader.position < oldest {
-            // A quarter of the ring above the oldest, where the writer is not at once again.
+            // A quarter of the ring above the oldest message, so that the writer does not overtake
+            // it again at once.
             let resume = (next + slots / 4 - slots).max(reader.position + 1);
             return Err(Self::skip(reader, resume));
         }
@@ -263,7 +267,7 @@ impl Model {
         Ok(self.messages[index].clone())
     }
 
-    /// What a take returns.
+    /// A take.
     pub(crate) fn take(&mut self) -> Result<Message, TryReadError> {
         if self.taken == self.next {
             return Err(self.nothing());
@@ -273,7 +277,7 @@ impl Model {
         Ok(self.messages[index].clone())
     }
 
-    /// What somebody is told who has had everything.
+    /// The result of a read or take behind the last message.
     fn nothing(&self) -> TryReadError {
         match self.phase {
             Phase::Fresh | Phase::Open => TryReadError::Empty,
@@ -288,7 +292,7 @@ impl Model {
         Lagged { missed }.into()
     }
 
-    /// The reader goes on with the newest message, if it is not there yet. Returns how many it passes over.
+    /// Moves the reader forward to the newest message. Returns how many it skips.
     pub(crate) fn skip_to_newest(&mut self, reader: usize) -> u64 {
         let next = self.next;
         let reader = self.readers[reader].as_mut().expect("it is there");

@@ -1,10 +1,10 @@
-//! What can be done to a ring, and rings to do it to, drawn at random.
+//! Operations on a ring, and configurations of rings, drawn at random.
 
 use crate::common::{CLASSES, DELIVERIES};
 use proptest::prelude::*;
 use seqring::{Config, Delivery, SlotClass, Start, Writers};
 
-/// A length as a share of the slot size, in permille, or that many bytes too many.
+/// A length as a share of the slot size, in permille, or so many bytes above it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Len {
     Share(usize),
@@ -20,16 +20,17 @@ impl Len {
     }
 }
 
-/// Which call of several that do the same.
+/// One of several calls with the same effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Call {
-    /// The one that does not wait.
+    /// The non-blocking call.
     Try,
-    /// The one that waits, where the model says that it need not, else the one with a timeout of nothing.
+    /// The blocking call if the model predicts that it returns at once, else the call with a
+    /// timeout of zero.
     Wait,
 }
 
-/// Where a reader starts, relative to what the ring holds.
+/// A reader's start position, relative to the ring's content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum From {
     Next,
@@ -50,86 +51,47 @@ impl From {
     }
 }
 
-/// How a message is looked at.
+/// The form of a read.
 #[derive(Clone, Debug)]
-pub(crate) enum Look {
-    /// Copied to a buffer with this much room.
+pub(crate) enum ReadForm {
+    /// A copy to a buffer with this much room.
     Copy(Len),
-    /// By a closure that looks at racy bytes.
+    /// A closure on racy bytes.
     Closure,
-    /// Through the iterator.
+    /// The iterator.
     Iterate,
-    /// Through a view that is held while all this happens.
+    /// A view that is held during these operations.
     View(Vec<Op>),
 }
 
-/// Several messages at a time: of one length, end to end; or of any lengths.
+/// A batch: messages of one length end to end, or messages of any lengths.
 #[derive(Clone, Debug)]
 pub(crate) enum Batch {
     EndToEnd { count: usize, len: Len },
     Each { count: usize, bytes: Len },
 }
 
-/// One thing done. Writers, readers and takers are drawn from those that are there, so every draw means something.
+/// One operation. The indices of writers, readers and takers select among the registered ones, so
+/// each is valid.
+#[rustfmt::skip]
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Write {
-        writer: usize,
-        count: usize,
-        call: Call,
-        len: Len,
-        tag: u64,
-        meta: Option<Len>,
-    },
+    Write { writer: usize, count: usize, call: Call, len: Len, tag: u64, meta: Option<Len> },
     Claim {
-        writer: usize,
-        len: Len,
-        call: Call,
-        keep: usize,
-        in_place: bool,
-        publish: bool,
-        meanwhile: Vec<Op>,
+        writer: usize, len: Len, call: Call, keep: usize, in_place: bool, publish: bool, meanwhile: Vec<Op>,
     },
-    Read {
-        reader: usize,
-        count: usize,
-        call: Call,
-        look: Look,
-    },
-    WriteBatch {
-        writer: usize,
-        batch: Batch,
-        call: Call,
-    },
-    ReadBatch {
-        reader: usize,
-        batch: Batch,
-        call: Call,
-    },
-    Join {
-        from: From,
-    },
-    Leave {
-        reader: usize,
-    },
-    /// The last of so many takes is held while all that happens.
-    Take {
-        taker: usize,
-        count: usize,
-        call: Call,
-        meanwhile: Vec<Op>,
-    },
+    Read { reader: usize, count: usize, call: Call, form: ReadForm },
+    WriteBatch { writer: usize, batch: Batch, call: Call },
+    ReadBatch { reader: usize, batch: Batch, call: Call },
+    Join { from: From },
+    Leave { reader: usize },
+    /// The last of so many taken messages is held during the operations `meanwhile`.
+    Take { taker: usize, count: usize, call: Call, meanwhile: Vec<Op> },
     TakerJoins,
-    TakerLeaves {
-        taker: usize,
-    },
+    TakerLeaves { taker: usize },
     Skip,
-    SkipToNewest {
-        reader: usize,
-    },
-    WriterLeaves {
-        writer: usize,
-    },
+    SkipToNewest { reader: usize },
+    WriterLeaves { writer: usize },
     WriterJoins,
     Close,
 }
@@ -153,8 +115,8 @@ fn write() -> impl Strategy<Value = Op> {
         .prop_map(|(writer, count, call, len, tag, meta)| Op::Write { writer, count, call, len, tag, meta })
 }
 
-/// Batches of few messages and of more than there are slots; half of those end to end have the length of whole slots, so
-/// that some are of one length.
+/// Batches of few messages and of more than there are slots. Half of the end-to-end batches use
+/// whole slots, so that several have the same length.
 fn batch() -> impl Strategy<Value = Batch> {
     let count = || prop_oneof![3 => 0..5usize, 1 => 10..70usize];
     let each = prop_oneof![1 => Just(Len::Share(1000)), 1 => len()];
@@ -174,19 +136,19 @@ fn take(meanwhile: impl Strategy<Value = Vec<Op>>) -> impl Strategy<Value = Op> 
     })
 }
 
-/// What may happen while a view, a claim or a message taken is held.
+/// Operations that may run while a view, a claim or a taken message is held.
 fn simple() -> impl Strategy<Value = Op> {
-    let look = prop_oneof![
-        4 => len().prop_map(Look::Copy),
-        1 => Just(Look::Closure),
-        1 => Just(Look::Iterate),
-        1 => Just(Look::View(Vec::new())),
+    let form = prop_oneof![
+        4 => len().prop_map(ReadForm::Copy),
+        1 => Just(ReadForm::Closure),
+        1 => Just(ReadForm::Iterate),
+        1 => Just(ReadForm::View(Vec::new())),
     ];
     let count = prop_oneof![3 => 1..4usize, 1 => 40..70usize];
     prop_oneof![
         10 => write(),
-        10 => (0..8usize, count, call(), look)
-            .prop_map(|(reader, count, call, look)| Op::Read { reader, count, call, look }),
+        10 => (0..8usize, count, call(), form)
+            .prop_map(|(reader, count, call, form)| Op::Read { reader, count, call, form }),
         5 => (0..4usize, batch(), call())
             .prop_map(|(writer, batch, call)| Op::WriteBatch { writer, batch, call }),
         5 => (0..8usize, batch(), call())
@@ -219,12 +181,12 @@ fn op() -> impl Strategy<Value = Op> {
         reader,
         count: 1,
         call,
-        look: Look::View(ops),
+        form: ReadForm::View(ops),
     });
     prop_oneof![100 => simple(), 15 => claim, 15 => view, 6 => take(meanwhile()), 1 => Just(Op::Close)]
 }
 
-/// A history: the writer comes and a reader joins sooner or later, and much else happens.
+/// A history: often a writer and a reader or taker register first; then random operations.
 pub(crate) fn history() -> impl Strategy<Value = Vec<Op>> {
     let opening = prop_oneof![
         Just(vec![Op::WriterJoins, Op::Join { from: From::Next }, Op::TakerJoins]),
@@ -235,8 +197,9 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Op>> {
     (opening, proptest::collection::vec(op(), 0..60)).prop_map(|(opening, rest)| [opening, rest].concat())
 }
 
-/// First sequences from which a history passes a place where some counter has one bit more or wraps: stamps keep
-/// 63 bits less those of a length, words of arena slots 62 less those of a buffer, in rounds of the ring.
+/// First sequences from which a history passes a value at which some counter gets one more bit or
+/// wraps. Stamps keep 63 bits less those of a length; the words of arena slots 62 bits less those
+/// of a buffer, in laps of the ring.
 fn first_sequence(slots: usize) -> impl Strategy<Value = u64> {
     let limit = prop_oneof![
         1 => Just(0),
@@ -247,7 +210,7 @@ fn first_sequence(slots: usize) -> impl Strategy<Value = u64> {
     (limit, 0..150u64).prop_map(|(limit, before)| limit.saturating_sub(before).min((1 << 61) - 1))
 }
 
-/// What a ring is made to be.
+/// The configuration of a ring.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     pub(crate) slots: usize,
@@ -287,7 +250,7 @@ fn options() -> impl Strategy<Value = Options> {
     let any = (any::<bool>(), any::<bool>(), meta_bytes, any::<bool>()).prop_map(
         |(tag, timestamp, meta_bytes, observers)| Options { tag, timestamp, meta_bytes, observers },
     );
-    // Half the rings carry nothing but payloads: those take the short way through writer and reader.
+    // Half the rings carry payloads only: they take the fast path through writer and reader.
     prop_oneof![Just(Options::default()), any]
 }
 
@@ -309,7 +272,7 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     )
 }
 
-/// What goes together: many writers, and queues, have arena slots.
+/// The valid combinations: rings with many writers, and queues, have arena slots.
 fn kind() -> impl Strategy<Value = (SlotClass, Delivery, Writers)> {
     let delivery = || proptest::sample::select(&DELIVERIES[..]);
     prop_oneof![

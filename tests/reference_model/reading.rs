@@ -1,53 +1,54 @@
-//! Reads, in all the ways there are.
+//! Reads, in all forms.
 
 use crate::driver::{Driver, pick};
 use crate::model::Message;
-use crate::operations::{Call, Look, Op};
+use crate::operations::{Call, Op, ReadForm};
 use seqring::{Delivery, ReadError, Reader, Received, SlotClass, TryReadError};
 use std::time::Duration;
 
-/// What a read returned. The iterator yields bytes and nothing else.
-pub(crate) type Looked = Result<(Option<Received>, Vec<u8>), TryReadError>;
+/// The result of a read. The iterator yields bytes only.
+pub(crate) type ReadResult = Result<(Option<Received>, Vec<u8>), TryReadError>;
 
 impl Driver {
-    pub(crate) fn read(&mut self, draw: usize, call: Call, look: &Look) {
+    pub(crate) fn read(&mut self, draw: usize, call: Call, form: &ReadForm) {
         let Some(id) = pick(&self.readers, draw) else { return };
         let mut reader = self.readers[id].take().expect("picked from those present");
-        match look {
-            Look::View(meanwhile)
+        match form {
+            ReadForm::View(meanwhile)
                 if self.shape.delivery == Delivery::Gated && self.shape.class == SlotClass::Arena =>
             {
                 self.view_in_place(id, &mut reader, meanwhile);
             }
-            _ => self.read_copy(id, &mut reader, call, look),
+            _ => self.read_copy(id, &mut reader, call, form),
         }
         self.readers[id] = Some(reader);
     }
 
-    fn read_copy(&mut self, id: usize, reader: &mut Reader, call: Call, look: &Look) {
-        let room = if let Look::Copy(room) = look { room.bytes(self.shape.slot_bytes) } else { usize::MAX };
+    fn read_copy(&mut self, id: usize, reader: &mut Reader, call: Call, form: &ReadForm) {
+        let room =
+            if let ReadForm::Copy(room) = form { room.bytes(self.shape.slot_bytes) } else { usize::MAX };
         let expected = self.model.read(id, room);
-        let waits = matches!((look, call), (Look::Iterate, _) | (_, Call::Wait));
+        let waits = matches!((form, call), (ReadForm::Iterate, _) | (_, Call::Wait));
         if waits && expected == Err(TryReadError::Empty) {
             let waited = reader.read_timeout(&mut [0; 2000], Duration::ZERO);
             assert!(matches!(waited, Err(ReadError::TimedOut { .. })), "{waited:?}");
             return;
         }
-        let looked = match (look, call) {
-            (Look::Copy(_), Call::Try) => copy(room, |out| reader.try_read(out)),
-            (Look::Copy(_), Call::Wait) => copy(room, |out| reader.read(out).map_err(without_waiting)),
-            (Look::Closure, _) => copy_in_closure(reader),
-            (Look::Iterate, _) => match reader.messages().next() {
+        let result = match (form, call) {
+            (ReadForm::Copy(_), Call::Try) => copy(room, |out| reader.try_read(out)),
+            (ReadForm::Copy(_), Call::Wait) => copy(room, |out| reader.read(out).map_err(without_waiting)),
+            (ReadForm::Closure, _) => copy_in_closure(reader),
+            (ReadForm::Iterate, _) => match reader.messages().next() {
                 Some(item) => item.map(|bytes| (None, bytes)).map_err(without_waiting),
                 None => Err(TryReadError::Closed),
             },
-            (Look::View(meanwhile), _) => self.view_copy(reader, call, meanwhile),
+            (ReadForm::View(meanwhile), _) => self.view_copy(reader, call, meanwhile),
         };
-        self.agree(looked, &expected);
+        self.agree(result, &expected);
     }
 
-    /// A view of a ring that cannot freeze its bytes is a copy: nobody waits for it.
-    fn view_copy(&mut self, reader: &mut Reader, call: Call, meanwhile: &[Op]) -> Looked {
+    /// A view of a ring whose writers do not wait for it is a copy.
+    fn view_copy(&mut self, reader: &mut Reader, call: Call, meanwhile: &[Op]) -> ReadResult {
         let view = match call {
             Call::Try => reader.try_view()?,
             Call::Wait => reader.view().map_err(without_waiting)?,
@@ -73,8 +74,8 @@ impl Driver {
         }
     }
 
-    pub(crate) fn agree(&mut self, looked: Looked, expected: &Result<Message, TryReadError>) {
-        match (looked, expected) {
+    pub(crate) fn agree(&mut self, result: ReadResult, expected: &Result<Message, TryReadError>) {
+        match (result, expected) {
             (Ok((received, payload)), Ok(message)) => {
                 assert!(payload == message.payload, "message {} has other bytes", message.sequence);
                 if let Some(received) = received {
@@ -83,26 +84,25 @@ impl Driver {
                     self.agree_on_time(sequence, timestamp_ns);
                 }
             }
-            (looked, expected) => assert_eq!(looked.err(), expected.as_ref().err().copied()),
+            (result, expected) => assert_eq!(result.err(), expected.as_ref().err().copied()),
         }
     }
 
-    /// A message has one time, whoever reads it, and no later one has an earlier time.
+    /// All readers get the same time stamp of a message, and no later message has an earlier one.
     fn agree_on_time(&mut self, sequence: u64, timestamp_ns: u64) {
         assert_eq!(timestamp_ns != 0, self.shape.options.timestamp);
-        let told = *self.times.entry(sequence).or_insert(timestamp_ns);
-        assert_eq!(told, timestamp_ns);
+        assert_eq!(*self.times.entry(sequence).or_insert(timestamp_ns), timestamp_ns);
         assert!(self.times.range(..sequence).next_back().is_none_or(|(_, earlier)| *earlier <= timestamp_ns));
     }
 }
 
-fn copy(room: usize, read: impl FnOnce(&mut [u8]) -> Result<Received, TryReadError>) -> Looked {
+fn copy(room: usize, read: impl FnOnce(&mut [u8]) -> Result<Received, TryReadError>) -> ReadResult {
     let mut out = vec![0; room];
     let received = read(&mut out)?;
     Ok((Some(received), out[..received.len].to_vec()))
 }
 
-fn copy_in_closure(reader: &mut Reader) -> Looked {
+fn copy_in_closure(reader: &mut Reader) -> ReadResult {
     let (received, bytes) = reader.try_read_with(|racy| {
         let mut bytes = vec![0; racy.len()];
         racy.copy_to_slice(&mut bytes);
@@ -117,7 +117,7 @@ pub(crate) fn without_waiting(error: ReadError) -> TryReadError {
     match error {
         ReadError::Lagged(lagged) => TryReadError::Lagged(lagged),
         ReadError::Closed => TryReadError::Closed,
-        ReadError::WriterDied { .. } | ReadError::Forked => panic!("nobody dies or forks here: {error}"),
+        ReadError::WriterDied { .. } | ReadError::Forked => panic!("no process dies or forks here: {error}"),
         ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
         ReadError::OtherLength { len, expected } => TryReadError::OtherLength { len, expected },
         ReadError::TimedOut { .. } => panic!("a call without a timeout timed out"),

@@ -1,4 +1,4 @@
-//! Takes, and what may happen while a message is held.
+//! Takes, and operations while a taken message is held.
 
 use crate::driver::{Driver, pick};
 use crate::operations::{Call, Op};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 impl Driver {
     pub(crate) fn taker_joins(&mut self) {
-        // Also those that are in the middle of a take: there is room for four.
+        // Includes takers in use. There are entries for four.
         if self.ring.participants().iter().filter(|one| one.role == Role::Taker).count() >= 4 {
             return;
         }
@@ -48,14 +48,14 @@ impl Driver {
             }
             Call::Wait => taker.take().map_err(without_waiting),
         };
-        let looked = taken.as_ref().map(|taken| (Some(taken.received()), taken.to_vec()));
-        self.agree(looked.map_err(|error| *error), &expected);
+        let result = taken.as_ref().map(|taken| (Some(taken.received()), taken.to_vec()));
+        self.agree(result.map_err(|error| *error), &expected);
         if let (Ok(taken), Ok(message)) = (taken, expected) {
             let unchanged =
                 |taken: &Taken<'_>| taken[..] == message.payload && taken.metadata() == message.metadata;
             assert!(unchanged(&taken));
             self.run(meanwhile);
-            assert!(unchanged(&taken), "the bytes of a message that is held changed");
+            assert!(unchanged(&taken), "the bytes of a held message changed");
         }
     }
 }

@@ -1,64 +1,42 @@
-//! The rings that seqring replaces: each complete, under its own lock, and as good as it can be made.
+//! The contestants of the measurements: the rings of this library ([`seqring`]), and the lock-based
+//! rings that they replace, each complete, under its own lock, and as good as it can be made
+//! (feature `locks`).
 //!
-//! All of them are [`Engine`](harness::engine::Engine)s, so that one harness drives them and the ring of this
-//! library alike. They have their memory layout in common; what differs is who keeps whom out, and how one
-//! waits.
+//! All of them are [`Engine`](harness::engine::Engine)s, so that one harness drives them alike. The
+//! lock-based rings have one memory layout in common. They differ in how participants exclude each
+//! other, and how they wait.
 //!
-//! | engine | readers beside each other | an uncontended operation | waits by | a killed holder |
+//! | engine | concurrent readers | an uncontended operation | waits by | a killed holder |
 //! |---|---|---|---|---|
-//! | [`SemaphoreRwLockRing`] | yes | 4 atomics a side and more | its conditions; for room, looking again | stops all |
-//! | [`SemaphoreRing`] | no | 2 atomics | looking again | stops all |
+//! | [`SemaphoreRwLockRing`] | yes | 4 atomics a side and more | its conditions; for room, polling | stops all |
+//! | [`SemaphoreRing`] | no | 2 atomics | polling | stops all |
 //! | [`MutexCondvarRing`] | no | 2 atomics, a broadcast | its conditions | is noticed, all go on |
-//! | [`PthreadRwLockRing`] | yes | 2 atomics | looking again | stops all |
-//! | [`SysvSemaphoreRing`] | no | 2 system calls | looking again | is undone by the kernel |
-//! | [`FileLockRing`] | yes | 2 system calls | looking again | is undone by the kernel |
-//! | [`SlotLocksRing`] | yes, and beside writers of other slots | 2 atomics | looking again | stops all |
-//! | [`TicketRing`] | yes, no lock at all | 1 atomic | looking again | stops all |
-//! | [`StdRwLockRing`], [`ParkingLotRing`] | yes | 2 atomics | looking again | (one process) |
+//! | [`PthreadRwLockRing`] | yes | 2 atomics | polling | stops all |
+//! | [`SysvSemaphoreRing`] | no | 2 system calls | polling | is undone by the kernel |
+//! | [`FileLockRing`] | yes | 2 system calls | polling | is undone by the kernel |
+//! | [`SlotLocksRing`] | yes, also with writers of other slots | 2 atomics | polling | stops all |
+//! | [`TicketRing`] | yes, no lock at all | 1 atomic | polling | stops all |
+//! | [`StdRwLockRing`], [`ParkingLotRing`] | yes | 2 atomics | polling | (one process) |
 //!
-//! "Looking again" is PAUSE, then yield, then sleeps of 50 µs . None notices that a killed writer's stream has
-//! ended, or takes a killed reader's cursor out of a gated ring.
+//! "Polling" is PAUSE, then yield, then sleeps of 50 µs. No lock-based ring notices that the stream
+//! of a killed writer has ended, or removes the cursor of a killed reader from a gated ring.
+#![cfg_attr(not(feature = "locks"), allow(rustdoc::broken_intra_doc_links))]
 
-mod board;
-mod copy_kernel;
-mod endpoints;
-mod lock;
+#[cfg(feature = "locks")]
 mod locks;
-mod memory;
-mod nap;
-mod ring;
 pub mod seqring;
-mod slot_locks;
-mod ticket;
 
-/// What the library's own copies, compiled here once more, take from it.
+#[cfg(feature = "locks")]
+pub use locks::{
+    Access, Change, FileLock, FileLockRing, Lock, LockFailed, LockedRing, Memory, MutexCondvar,
+    MutexCondvarRing, ParkingLot, ParkingLotRing, PthreadRwLock, PthreadRwLockRing, Semaphore, SemaphoreRing,
+    SemaphoreRwLock, SemaphoreRwLockRing, Shared, SlotLocksRing, StdRwLock, StdRwLockRing, SysvSemaphore,
+    SysvSemaphoreRing, TicketRing, primitive,
+};
+
+/// The names that `copy`, compiled here once more, takes from the library.
+#[cfg(feature = "locks")]
 mod sync {
     pub(crate) use std::sync::atomic::AtomicU64;
     pub(crate) use std::sync::atomic::Ordering::Relaxed;
 }
-
-pub use lock::{Access, Change, Lock, LockFailed, Shared};
-pub use locks::{
-    FileLock, MutexCondvar, ParkingLot, PthreadRwLock, Semaphore, SemaphoreRwLock, StdRwLock, SysvSemaphore,
-};
-pub use memory::Memory;
-pub use ring::{LockedRing, primitive};
-pub use slot_locks::SlotLocks as SlotLocksRing;
-pub use ticket::Ticket as TicketRing;
-
-/// The readers/writer lock of the Python package `ringbuffer`.
-pub type SemaphoreRwLockRing = LockedRing<SemaphoreRwLock>;
-/// One process-shared semaphore.
-pub type SemaphoreRing = LockedRing<Semaphore>;
-/// A robust process-shared mutex and two conditions.
-pub type MutexCondvarRing = LockedRing<MutexCondvar>;
-/// A process-shared `pthread_rwlock`.
-pub type PthreadRwLockRing = LockedRing<PthreadRwLock>;
-/// A System V semaphore with undo.
-pub type SysvSemaphoreRing = LockedRing<SysvSemaphore>;
-/// `flock` on the ring's file.
-pub type FileLockRing = LockedRing<FileLock>;
-/// `std::sync::RwLock`, in one process.
-pub type StdRwLockRing = LockedRing<StdRwLock>;
-/// `parking_lot::RwLock`, in one process.
-pub type ParkingLotRing = LockedRing<ParkingLot>;

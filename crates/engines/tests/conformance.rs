@@ -1,11 +1,13 @@
-//! Every baseline is a complete ring: it does what every engine must.
+//! Every contestant is a complete ring: it does what every engine must.
 
+use engines::seqring::Seqring;
 use engines::{
     FileLockRing, MutexCondvarRing, ParkingLotRing, PthreadRwLockRing, SemaphoreRing, SemaphoreRwLockRing,
     SlotLocksRing, StdRwLockRing, SysvSemaphoreRing, TicketRing,
 };
 use harness::conformance_tests;
 
+conformance_tests!(seqring, Seqring);
 conformance_tests!(semaphore_rwlock, SemaphoreRwLockRing);
 conformance_tests!(semaphore, SemaphoreRing);
 conformance_tests!(mutex_condvar, MutexCondvarRing);

@@ -1,8 +1,9 @@
 //! Which repetitions may be compared: the class of their cache-line round trip.
 //!
-//! The host moves virtual cores within seconds, between threads of one physical core, cores that share an L3
-//! and cores that do not. The same code then reads 33 or 600 million messages a second. So a repetition
-//! carries the line round trip from before and after it, and only repetitions of one class are compared.
+//! The host moves virtual cores within seconds, between threads of one physical core, cores that
+//! share an L3 and cores that do not. The same code then reads 33 or 600 million messages a second.
+//! So a repetition carries the line round trip from before and after it, and only repetitions of
+//! one class are compared.
 //!
 //! | [`LineClass`] | line round trip | the two cores |
 //! |---|---|---|
@@ -10,17 +11,18 @@
 //! | `Near` | 45 to 110 ns | share an L3 |
 //! | `Far` | > 110 ns | do not |
 //!
-//! Before and after may agree although the cores moved away and back in between: nothing here notices that.
-//! The spread of the runs does, so every run is reported.
+//! Before and after may agree although the cores moved away and back in between: nothing here
+//! notices that. The spread of the runs does, so every run is reported.
 
 use std::fmt;
 
-/// Below it both ends run on one physical core: that reads 29 ns on [the project's machine](crate), and the fastest
-/// reading of two cores that share an L3 is 60 ns. The bound is in the middle.
+/// Below it both ends run on one physical core: that reads 29 ns on [the project's machine](crate),
+/// and the fastest reading of two cores that share an L3 is 60 ns. The bound is in the middle.
 pub const SAME_CORE_BELOW_NANOS: f64 = 45.0;
 
-/// Above it the line leaves the L3: cores that share one read 60 to 69 ns, others 325 ns. Nearer to the lower
-/// one, because a near pair that is disturbed (110 and not 65) is no fair member of its class either.
+/// Above it the line leaves the L3: cores that share one read 60 to 69 ns, others 325 ns. Nearer to
+/// the lower one, because a near pair that is disturbed (110 and not 65) is no fair member of its
+/// class either.
 pub const FAR_ABOVE_NANOS: f64 = 110.0;
 
 /// How far apart two cores are.
@@ -60,7 +62,7 @@ impl fmt::Display for LineClass {
     }
 }
 
-/// What the two readings around a repetition say of it.
+/// The result of the two readings around a repetition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placement {
     /// Both readings are of this class.

@@ -1,8 +1,9 @@
 //! Moments that two processes can compare.
 //!
-//! `std::time::Instant` hides its number, so a writer cannot send one to a reader in another process. A
-//! [`Moment`] is the same clock (`CLOCK_MONOTONIC`) with its nanoseconds in the open: it fits in eight bytes
-//! of a message, and every process of one machine (and one time namespace) reads the same clock.
+//! `std::time::Instant` hides its number, so a writer cannot send one to a reader in another
+//! process. A [`Moment`] is the same clock (`CLOCK_MONOTONIC`) with its nanoseconds in the open: it
+//! fits in eight bytes of a message, and every process of one machine (and one time namespace)
+//! reads the same clock.
 
 use std::ops::Add;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! What every engine must do, as checks that run on any of them.
 //!
-//! An engine is measured only if it passes: a ring that loses, repeats or mixes messages is fast for nothing. What it
-//! says that it cannot do is not asked for. [`conformance_tests!`](crate::conformance_tests) makes a test of each.
+//! An engine is measured only if it passes: a ring that loses, repeats or mixes messages is fast
+//! for nothing. Missing capabilities are not tested.
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 use std::time::Duration;
 
@@ -76,7 +77,8 @@ pub fn takes_exactly_its_slots<E: Engine>() {
     }
 }
 
-/// A lossy ring never refuses a message, and what a reader is told that it lost and what it gets is all there was.
+/// A lossy ring never refuses a message, and the messages that a reader gets and the losses that it
+/// learns are all messages.
 pub fn tells_losses_exactly<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Lossy, 4, 64)) else { return };
     let mut reader = ring.reader().unwrap();
@@ -131,11 +133,11 @@ pub fn shows_what_did_not_fit_again<E: Engine>() {
     assert_eq!(buffer[..90], [7; 90]);
 }
 
-/// When the last writer has left, a reader gets what is there, and then the end.
+/// When the last writer has left, a reader gets the remaining messages, and then the end.
 pub fn ends_after_the_last_message<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
     let mut reader = ring.reader().unwrap();
-    assert!(matches!(reader.try_read(&mut [0; 64]), Err(ReadRefused::Empty)), "nobody has left yet");
+    assert!(matches!(reader.try_read(&mut [0; 64]), Err(ReadRefused::Empty)), "no writer has left yet");
     let mut writer = ring.writer().unwrap();
     writer.try_write(&[1; 64]).unwrap();
     drop(writer);
@@ -144,7 +146,7 @@ pub fn ends_after_the_last_message<E: Engine>() {
     assert!(matches!(reader.read(&mut [0; 64], PATIENCE), Err(ReadError::Closed)));
 }
 
-/// A reader gets what is written after it has joined, and nothing from before.
+/// A reader gets the messages that are written after it has joined, and no earlier ones.
 pub fn delivers_what_comes_after_joining<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
     let mut writer = ring.writer().unwrap();
@@ -159,7 +161,7 @@ pub fn delivers_what_comes_after_joining<E: Engine>() {
     assert_eq!(payload::check(&buffer).unwrap().sequence, 3);
 }
 
-/// A waiting reader gets a message that comes, and a waiting writer goes on when there is room.
+/// A waiting reader gets a message that comes, and a waiting writer continues when there is room.
 pub fn waits_for_messages_and_for_room<E: Engine>() {
     const MESSAGES: u64 = 300;
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 1, 64)) else { return };
@@ -195,8 +197,8 @@ pub fn gives_up_waiting_in_time<E: Engine>() {
     assert_eq!(buffer, [3; 64]);
 }
 
-/// A message that is put into its slot piece by piece is the same as one that was copied, also to who looks at it
-/// where it lies.
+/// A message that is put into its slot piece by piece is the same as one that was copied, also when
+/// it is read in place.
 pub fn fills_and_shows_in_place<E: Engine>() {
     for bytes in [16, 100, 5000] {
         let Some(ring) = ring::<E>(&spec(Delivery::Gated, 2, bytes)) else { return };
@@ -225,7 +227,7 @@ pub fn fills_and_shows_in_place<E: Engine>() {
     }
 }
 
-/// A reader that leaves holds up nobody any more, and its place is free again.
+/// Writers no longer wait for a reader that has left, and its place is free again.
 pub fn lets_readers_come_and_go<E: Engine>() {
     let spec = RingSpec { readers: 1, ..spec(Delivery::Gated, 2, 64) };
     let Some(ring) = ring::<E>(&spec) else { return };
@@ -240,7 +242,8 @@ pub fn lets_readers_come_and_go<E: Engine>() {
     }
 }
 
-/// Another process finds a named ring by its name, until its creator is gone; no name is taken twice.
+/// Another process finds a named ring by its name, until its creator is gone; no name is taken
+/// twice.
 pub fn has_a_name_while_its_creator_lives<E: Engine>() {
     if !E::CAPABILITIES.between_processes {
         assert!(matches!(E::open("none"), Err(EngineError::Unsupported { .. })));
@@ -248,7 +251,7 @@ pub fn has_a_name_while_its_creator_lives<E: Engine>() {
     }
     let name = format!("conformance-{}-{}", E::NAME, std::process::id());
     let place = Place::Named(name.clone());
-    assert!(matches!(E::open(&name), Err(EngineError::Failed { .. })), "nobody has made it yet");
+    assert!(matches!(E::open(&name), Err(EngineError::Failed { .. })), "it does not exist yet");
     let created = E::create(&spec(Delivery::Gated, 2, 64), &place).unwrap();
     assert!(E::create(&spec(Delivery::Gated, 2, 64), &place).is_err(), "the name is taken");
     let opened = E::open(&name).unwrap();
@@ -258,12 +261,12 @@ pub fn has_a_name_while_its_creator_lives<E: Engine>() {
     drop(created);
     assert!(E::open(&name).is_err(), "the name went with its creator");
     let mut buffer = [0; 64];
-    assert_eq!(reader.try_read(&mut buffer).unwrap(), 64, "who has it open goes on");
+    assert_eq!(reader.try_read(&mut buffer).unwrap(), 64, "open handles remain usable");
     assert_eq!(buffer, [5; 64]);
 }
 
-/// Several writers and readers at once: every message arrives whole, each writer's in its order, none twice, and
-/// none is lost but those that a reader was told of.
+/// Several writers and readers at once: every message arrives whole, each writer's in its order,
+/// none twice, and none is lost without a report to the reader.
 pub fn delivers_whole_and_in_order<E: Engine>() {
     let many = if E::CAPABILITIES.many_writers { 3 } else { 1 };
     for delivery in [Delivery::Gated, Delivery::Lossy] {
@@ -297,7 +300,7 @@ fn stress<E: Engine>(ring: &E, spec: &RingSpec) {
     });
 }
 
-/// Messages that a reader got, and those that it was told it lost, until the end.
+/// Messages that a reader got, and those that were reported lost, until the end.
 fn accounted(reader: &mut impl EngineReader, spec: &RingSpec) -> u64 {
     let mut next = vec![0; spec.writers.most()];
     let (mut accounted, mut buffer) = (0, vec![0; spec.slot_bytes]);

@@ -1,29 +1,58 @@
-//! What messages carry, so that a reader can tell whether it got the right one, whole, for next to nothing.
+//! What messages carry, so that a check of one costs next to nothing.
 //!
-//! | bytes | content | a check reads |
+//! | content | a message carries its word in | a check reads |
 //! |---|---|---|
-//! | few ([`Small`]) | every word is the sequence | every word |
-//! | many ([`Large`]) | the first word of each 4-KiB page, and the last word, are the sequence | those |
+//! | [`Small`] | every word | every word |
+//! | [`Large`] | the first word of each step of 4 KiB, and the last word | those |
+//! | [`Large`] with one step | the first word | the first word, and the length |
 //!
-//! A small message is therefore checked wholly. Of a large one a mixture is found if it is cut at a page or
-//! more; that the copies themselves are whole at every length is what the tests of the library show.
+//! A small message is therefore checked whole. In a large one a mixture of two messages is found if
+//! it is cut at a page or more; that the copies themselves are whole at every length is what the
+//! tests of the library show.
 
+use crate::sink::Sink;
 use zerocopy::IntoBytes;
 
-const WORD_BYTES: usize = 8;
-const PAGE_WORDS: usize = 4096 / WORD_BYTES;
+const WORD_BYTES: usize = size_of::<u64>();
 const LINE_BYTES: usize = 64;
 
-/// A message to be written, and room for one that is read.
-pub trait Content {
-    /// The bytes of message `sequence`.
-    fn message(&mut self, sequence: u64) -> &[u8];
+/// Messages of one length: one to be written, and room for one that is read.
+pub trait Content: Send {
+    /// The length of each message.
+    const BYTES: usize;
+
+    /// A message, and room for one.
+    fn new() -> Self;
+
+    /// The bytes of message `word`.
+    fn message(&mut self, word: u64) -> &[u8];
 
     /// Where to read to.
     fn out(&mut self) -> &mut [u8];
 
-    /// Whether what was read is message `sequence`, and has `bytes` bytes.
-    fn is_whole(&self, sequence: u64, bytes: usize) -> bool;
+    /// Whether what was read to [`out`](Self::out) is message `word` and has `bytes` bytes.
+    fn is_whole(&self, word: u64, bytes: usize) -> bool;
+
+    /// Puts message `word` into its slot.
+    fn fill(sink: &mut dyn Sink, word: u64);
+
+    /// Whether `bytes` are message `word`.
+    fn shows(bytes: &[u8], word: u64) -> bool;
+}
+
+/// The bits in which the words of `bytes` differ from `word`.
+///
+/// No `==` of slices: that calls `memcmp`, whose wide loads wait until the stores of the copy have
+/// left the store buffer, and so takes longer than the read.
+#[inline(always)]
+pub(crate) fn differences(bytes: &[u8], word: u64) -> u64 {
+    bytes.chunks_exact(WORD_BYTES).fold(0, |all, found| all | (word_of(found) ^ word))
+}
+
+/// The word at the start of `bytes`; all ones if there is none.
+#[inline(always)]
+pub(crate) fn word_of(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(u64::MAX, |bytes| u64::from_ne_bytes(*bytes))
 }
 
 /// A message of a few words, each checked.
@@ -33,23 +62,16 @@ pub struct Small<const WORDS: usize> {
     out: [u64; WORDS],
 }
 
-impl<const WORDS: usize> Default for Small<WORDS> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+impl<const WORDS: usize> Content for Small<WORDS> {
+    const BYTES: usize = WORDS * WORD_BYTES;
 
-impl<const WORDS: usize> Small<WORDS> {
-    /// A message and room for one.
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self { message: [0; WORDS], out: [0; WORDS] }
     }
-}
 
-impl<const WORDS: usize> Content for Small<WORDS> {
     #[inline(always)]
-    fn message(&mut self, sequence: u64) -> &[u8] {
-        self.message = [sequence; WORDS];
+    fn message(&mut self, word: u64) -> &[u8] {
+        self.message = [word; WORDS];
         self.message.as_bytes()
     }
 
@@ -59,71 +81,120 @@ impl<const WORDS: usize> Content for Small<WORDS> {
     }
 
     #[inline(always)]
-    fn is_whole(&self, sequence: u64, bytes: usize) -> bool {
-        // No `==` of arrays: it calls `memcmp`, whose wide loads wait until the copy's stores have left the store buffer,
-        // and so takes longer than the read.
-        let differences = self.out.iter().fold(0, |all, word| all | (word ^ sequence));
-        bytes == WORDS * WORD_BYTES && differences == 0
+    fn is_whole(&self, word: u64, bytes: usize) -> bool {
+        bytes == Self::BYTES && differences(self.out.as_bytes(), word) == 0
+    }
+
+    #[inline(always)]
+    fn fill(sink: &mut dyn Sink, word: u64) {
+        sink.put(0, [word; WORDS].as_bytes());
+    }
+
+    #[inline(always)]
+    fn shows(bytes: &[u8], word: u64) -> bool {
+        bytes.len() == Self::BYTES && differences(bytes, word) == 0
     }
 }
 
-/// A message of pages, a word of each checked.
+/// A message of which one word in `STEP` bytes is written and checked.
 #[derive(Debug)]
-pub struct Large {
+pub struct Large<const BYTES: usize, const STEP: usize = 4096> {
     message: Aligned,
     out: Aligned,
 }
 
-impl Large {
-    /// A message of `bytes` bytes (a multiple of 8) and room for one.
-    pub fn new(bytes: usize) -> Self {
-        Self { message: Aligned::new(bytes), out: Aligned::new(bytes) }
+impl<const BYTES: usize, const STEP: usize> Large<BYTES, STEP> {
+    fn marked() -> impl Iterator<Item = usize> {
+        (0..BYTES).step_by(STEP).chain((STEP < BYTES).then_some(BYTES - WORD_BYTES))
     }
 }
 
-impl Content for Large {
-    fn message(&mut self, sequence: u64) -> &[u8] {
-        let words = self.message.words_mut();
-        for page in words.chunks_mut(PAGE_WORDS) {
-            page[0] = sequence;
+impl<const BYTES: usize, const STEP: usize> Content for Large<BYTES, STEP> {
+    const BYTES: usize = BYTES;
+
+    fn new() -> Self {
+        Self { message: Aligned::new(BYTES), out: Aligned::new(BYTES) }
+    }
+
+    fn message(&mut self, word: u64) -> &[u8] {
+        let message = self.message.bytes_mut();
+        for offset in Self::marked() {
+            message[offset..][..WORD_BYTES].copy_from_slice(word.as_bytes());
         }
-        words[words.len() - 1] = sequence;
-        words.as_bytes()
+        message
     }
 
     fn out(&mut self) -> &mut [u8] {
-        self.out.words_mut().as_mut_bytes()
+        self.out.bytes_mut()
     }
 
-    fn is_whole(&self, sequence: u64, bytes: usize) -> bool {
-        let words = self.out.words();
-        let ends = words[words.len() - 1] == sequence && bytes == size_of_val(words);
-        ends && words.chunks(PAGE_WORDS).all(|page| page[0] == sequence)
+    fn is_whole(&self, word: u64, bytes: usize) -> bool {
+        bytes == BYTES && Self::shows(self.out.bytes(), word)
+    }
+
+    fn fill(sink: &mut dyn Sink, word: u64) {
+        for offset in Self::marked() {
+            sink.put(offset, word.as_bytes());
+        }
+    }
+
+    fn shows(bytes: &[u8], word: u64) -> bool {
+        bytes.len() == BYTES && Self::marked().all(|offset| word_of(&bytes[offset..]) == word)
     }
 }
 
-/// Whole words that start on a cache line, as a page-aligned buffer of the copy floors does.
+/// Bytes that start on a cache line, as a page-aligned buffer of the copy floors does.
 #[derive(Debug)]
 struct Aligned {
-    room: Vec<u64>,
+    room: Vec<u8>,
     start: usize,
-    words: usize,
+    bytes: usize,
 }
 
 impl Aligned {
     fn new(bytes: usize) -> Self {
-        let words = bytes / WORD_BYTES;
         // Filled with ones: zeroed memory would be the kernel's one zero page until it is written.
-        let room = vec![1; words + LINE_BYTES / WORD_BYTES];
+        let room = vec![1; bytes + LINE_BYTES];
         let start = room.as_ptr().align_offset(LINE_BYTES);
-        Self { room, start, words }
+        Self { room, start, bytes }
     }
 
-    fn words(&self) -> &[u64] {
-        &self.room[self.start..self.start + self.words]
+    fn bytes(&self) -> &[u8] {
+        &self.room[self.start..][..self.bytes]
     }
 
-    fn words_mut(&mut self) -> &mut [u64] {
-        &mut self.room[self.start..self.start + self.words]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.room[self.start..][..self.bytes]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mixtures_are_found<C: Content>(cut: usize) {
+        let mut content = C::new();
+        let message = content.message(5).to_vec();
+        content.out().copy_from_slice(&message);
+        assert!(content.is_whole(5, C::BYTES) && C::shows(&message, 5));
+        assert!(!content.is_whole(4, C::BYTES) && !content.is_whole(5, C::BYTES - 1));
+        let mut mixed = message;
+        mixed[cut..].copy_from_slice(&content.message(6)[cut..]);
+        assert!(!C::shows(&mixed, 5) && !C::shows(&mixed, 6));
+        let mut filled = vec![1; C::BYTES];
+        C::fill(&mut filled.as_mut_slice(), 6);
+        assert_eq!(filled, content.message(6));
+    }
+
+    #[test]
+    fn a_mixture_of_two_messages_is_neither() {
+        mixtures_are_found::<Small<8>>(56);
+        mixtures_are_found::<Large<10_000>>(4096);
+    }
+
+    #[test]
+    fn one_step_marks_one_word() {
+        assert_eq!(Large::<8192, 8192>::marked().collect::<Vec<_>>(), [0]);
+        assert_eq!(Large::<8192>::marked().collect::<Vec<_>>(), [0, 4096, 8184]);
     }
 }

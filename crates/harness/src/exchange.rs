@@ -1,126 +1,68 @@
 //! The floor of a 64-byte message's round trip: two cores, two mailboxes, no ring.
 //!
-//! Ours copies 64 bytes into one mailbox and stamps it; the peer copies them out to private memory, copies
-//! them into the other mailbox and stamps that; ours copies them out. Relaxed atomic words both ways, because
-//! that is what a seqlock slot is made of. No ring can be faster with the same bytes and the same lines.
-//!
-//! | [`Shape`] | payload | stamp | lines each way |
-//! |---|---|---|---|
-//! | `OneLine` | 56 bytes | the 8 bytes behind them, in the same line | 1 |
-//! | `TwoLines` | 64 bytes | in the adjacent line | 2 |
-//!
-//! A slot that keeps stamp, length and 64 bytes of payload together cannot have fewer lines than `TwoLines`;
-//! `OneLine` says what the second line costs.
+//! Ours copies 64 bytes into one mailbox and stamps it; the peer copies them out to private memory,
+//! copies them into the other mailbox and stamps that; ours copies them out. Relaxed atomic words
+//! both ways, because that is what a seqlock slot is made of. The stamp is in the line beside the
+//! payload: a slot that keeps stamp, length and 64 bytes of payload together cannot have fewer
+//! lines. No ring can be faster with the same bytes and lines.
 
 use std::array;
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bursts::Bursts;
-use crate::clock::Moment;
+use crate::bursts::{Bursts, between};
 use crate::pages::{Kind, Pages};
-use crate::peer::{Peer, Peers, spin_until, with_peer};
+use crate::peer::{Peers, spin_until};
 use crate::pin::CorePair;
 
-/// Where the stamp of a mailbox is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// 56 bytes of payload and the stamp in one line.
-    OneLine,
-    /// 64 bytes of payload in one line, the stamp in the next.
-    TwoLines,
-}
+const WORDS: usize = 8;
+const MAILBOX_WORDS: usize = 64;
 
-/// The measurement: who the ends are, where they run, how much they exchange.
-#[derive(Clone, Copy, Debug)]
-pub struct Exchange {
-    cores: CorePair,
-    peers: Peers,
-    shape: Shape,
-    bursts: usize,
-    trips: u64,
-}
-
-impl Exchange {
-    /// An exchange of 9 bursts of 10,000 round trips.
-    pub const fn new(cores: CorePair, peers: Peers, shape: Shape) -> Self {
-        Self { cores, peers, shape, bursts: 9, trips: 10_000 }
-    }
-
-    /// The same exchange with another effort; both numbers are at least 1.
-    #[must_use]
-    pub fn with_effort(self, bursts: usize, trips: u64) -> Self {
-        Self { bursts: bursts.max(1), trips: trips.max(1), ..self }
-    }
-
-    /// Exchanges messages and returns nanoseconds for each round trip, one mean a burst.
-    ///
-    /// # Errors
-    /// What mapping, forking or pinning reports; `BrokenPipe` if the child is killed meanwhile.
-    ///
-    /// # Cost
-    /// One thread and one peer are started and joined; both cores are busy meanwhile.
-    pub fn measure(&self) -> io::Result<Bursts> {
-        match self.shape {
-            Shape::OneLine => self.measure_words::<7>(7),
-            Shape::TwoLines => self.measure_words::<8>(8),
-        }
-    }
-
-    #[allow(unsafe_code, reason = "with_peer")]
-    fn measure_words<const WORDS: usize>(&self, stamp_at: usize) -> io::Result<Bursts> {
-        let pages = Pages::new(4096, Kind::Shared)?;
-        let ask = Mailbox::<WORDS>::at(&pages.words()[..64], stamp_at);
-        let answer = Mailbox::<WORDS>::at(&pages.words()[64..], stamp_at);
-        let (bursts, trips) = (self.bursts, self.trips);
-        let theirs = || {
-            for number in 1..=trips * (bursts as u64 + 1) {
-                spin_until(|| ask.holds(number));
-                answer.put(black_box(&ask.take()), number);
-            }
-        };
-        let ours = |peer: &Peer<'_>| {
-            let mut number = 0;
-            let mut burst = || {
-                let begin = Moment::now();
-                let mut message = [number; WORDS];
-                for _ in 0..trips {
-                    number += 1;
-                    ask.put(black_box(&message), number);
-                    peer.spin_until(|| answer.holds(number))?;
-                    message = answer.take();
-                }
-                black_box(message);
-                io::Result::Ok(begin.elapsed().as_nanos() as f64 / trips as f64)
-            };
-            burst()?; // The peer starts during this one: it is not counted.
-            (0..bursts).map(|_| burst()).collect()
-        };
-        // SAFETY: `theirs` touches words of shared pages and its own stack only, and ends with the last answer
-        // that `ours` waits for; `ours` has nothing that panics.
-        let nanos = unsafe { with_peer(self.peers, self.cores, theirs, ours) }?;
-        Ok(Bursts::new(nanos))
+/// Exchanges messages in `bursts` bursts of `trips` round trips; both numbers are at least 1.
+///
+/// # Errors
+/// What mapping, forking or pinning reports; `BrokenPipe` if the child is killed meanwhile.
+///
+/// # Cost
+/// One thread and one peer are started and joined; both cores are busy meanwhile.
+#[allow(unsafe_code, reason = "a peer that may be a forked child")]
+pub fn exchange(peers: Peers, cores: CorePair, bursts: usize, trips: u64) -> io::Result<Bursts> {
+    let pages = Pages::new(4096, Kind::Shared)?;
+    let (ask, answer) = pages.words().split_at(MAILBOX_WORDS);
+    let (ask, answer) = (Mailbox::at(ask), Mailbox::at(answer));
+    let theirs = |number| {
+        spin_until(|| ask.holds(number));
+        answer.put(black_box(&ask.take()), number);
+    };
+    // SAFETY: `theirs` touches words of shared pages and its own stack only.
+    unsafe {
+        between(peers, cores, (bursts, trips), theirs, |peer, number| {
+            ask.put(black_box(&[number; WORDS]), number);
+            peer.spin_until(|| answer.holds(number))?;
+            black_box(answer.take());
+            Ok(())
+        })
     }
 }
 
-/// A payload of `WORDS` words and the number of the message that is in it.
-struct Mailbox<'a, const WORDS: usize> {
+/// A payload, and in the next line the number of the message that is in it.
+struct Mailbox<'a> {
     payload: &'a [AtomicU64; WORDS],
     stamp: &'a AtomicU64,
 }
 
-impl<'a, const WORDS: usize> Mailbox<'a, WORDS> {
-    fn at(words: &'a [AtomicU64], stamp_at: usize) -> Self {
+impl<'a> Mailbox<'a> {
+    fn at(words: &'a [AtomicU64]) -> Self {
         let payload = words.first_chunk().expect("a mailbox has 64 words of its own");
-        Self { payload, stamp: &words[stamp_at] }
+        Self { payload, stamp: &words[WORDS] }
     }
 
     fn put(&self, message: &[u64; WORDS], number: u64) {
         for (word, &value) in self.payload.iter().zip(message) {
             word.store(value, Ordering::Relaxed);
         }
-        // PAIRS(mail): whoever sees the number sees the words above.
+        // PAIRS(mail): an end that sees the number sees the words above.
         self.stamp.store(number, Ordering::Release);
     }
 
@@ -139,20 +81,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_and_processes_exchange_both_shapes() {
+    fn threads_and_processes_exchange() {
         let cores = CorePair::first_allowed().unwrap();
         for peers in [Peers::Threads, Peers::Processes] {
-            for shape in [Shape::OneLine, Shape::TwoLines] {
-                let reading = Exchange::new(cores, peers, shape).with_effort(3, 50).measure().unwrap();
-                assert_eq!(reading.nanos().len(), 3, "{peers:?} {shape:?}");
-            }
+            assert_eq!(exchange(peers, cores, 3, 50).unwrap().nanos().len(), 3, "{peers:?}");
         }
     }
 
     #[test]
-    fn a_mailbox_gives_back_what_was_put_and_says_which() {
-        let words: Vec<AtomicU64> = (0..64).map(|_| AtomicU64::new(0)).collect();
-        let mailbox = Mailbox::<8>::at(&words, 8);
+    fn a_mailbox_gives_back_what_was_put_and_which_message_it_is() {
+        let words: Vec<AtomicU64> = (0..MAILBOX_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let mailbox = Mailbox::at(&words);
         mailbox.put(&[1, 2, 3, 4, 5, 6, 7, 8], 9);
         assert!(mailbox.holds(9) && !mailbox.holds(8));
         assert_eq!(mailbox.take(), [1, 2, 3, 4, 5, 6, 7, 8]);

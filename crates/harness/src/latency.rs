@@ -1,21 +1,23 @@
 //! Latencies in a histogram: quantiles of any number of them in fixed memory.
 //!
 //! # From the intended start
-//! A sender that is to send every 500 µs and is stopped for 10 ms sends 20 messages late. Counted from when
-//! each was *really* sent, 20 latencies look fine and one is 10 ms; counted from when it *should* have been
-//! sent, all 20 carry their share of the delay, as they do for whoever waits for them. Leaving the delay out is
-//! called coordinated omission: the measurement stops asking exactly while the answer is slow. So a paced
-//! measurement records with [`Latencies::record_since`] from the moment that [`Pacer`](crate::pace::Pacer)
-//! gives. An unpaced one has no intended start: its latencies describe a saturated ring, not a user's wait.
+//! A sender that is to send every 500 µs and is stopped for 10 ms sends 20 messages late. Counted
+//! from when each was *really* sent, 20 latencies look fine and one is 10 ms; counted from when it
+//! *should* have been sent, all 20 carry their share of the delay, as they do for a waiting user.
+//! Leaving the delay out is called coordinated omission: the measurement stops asking exactly while
+//! the answer is slow. So a paced measurement records with [`Latencies::record_since`] from the
+//! moment that [`Pacer`](crate::pace::Pacer) gives. An unpaced one has no intended start: its
+//! latencies describe a saturated ring, not a user's wait.
 
 use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 
-/// The longest latency that is told apart from longer ones: one minute.
+/// The longest latency that is distinguished from longer ones: one minute.
 pub const LONGEST: Duration = Duration::from_mins(1);
 
 /// Values are kept to three digits: quantiles are off by less than 0.1 %.
@@ -60,12 +62,6 @@ impl Latencies {
         self.record(u64::try_from(end.since(intended).as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Adds the latencies of another thread or process.
-    pub fn merge(&mut self, other: &Self) {
-        self.histogram.add(&other.histogram).expect("all histograms here have the same bounds");
-        self.max_nanos = self.max_nanos.max(other.max_nanos);
-    }
-
     /// How many latencies were counted.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -82,49 +78,13 @@ impl Latencies {
             max: self.max_nanos,
         })
     }
-
-    /// The histogram as text, for a child process to print and its parent to [`decode`](Self::decode): the
-    /// exact maximum, then `value count` a line.
-    pub fn encode(&self) -> String {
-        use fmt::Write as _;
-        let mut text = format!("max {}\n", self.max_nanos);
-        for step in self.histogram.iter_recorded() {
-            let (value, count) = (step.value_iterated_to(), step.count_at_value());
-            writeln!(text, "{value} {count}").expect("writing to a string does not fail");
-        }
-        text
-    }
-
-    /// Reads what [`encode`](Self::encode) wrote.
-    ///
-    /// # Errors
-    /// [`NotLatencies`] with the first line that is something else.
-    pub fn decode(text: &str) -> Result<Self, NotLatencies> {
-        let mut latencies = Self::new();
-        for line in text.lines() {
-            let refuse = || NotLatencies(line.to_owned());
-            let (name, number) = line.split_once(' ').ok_or_else(refuse)?;
-            let number = number.parse().map_err(|_| refuse())?;
-            if name == "max" {
-                latencies.max_nanos = number;
-            } else {
-                let value = name.parse().map_err(|_| refuse())?;
-                latencies.histogram.record_n(value, number).map_err(|_| refuse())?;
-            }
-        }
-        Ok(latencies)
-    }
 }
 
-/// A line that is no part of an encoded histogram.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a line of an encoded histogram: {0:?}")]
-pub struct NotLatencies(pub String);
-
 /// Quantiles of latencies, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantiles {
     /// How many latencies there are.
+    #[serde(rename = "samples")]
     pub count: u64,
     /// Half of them are no longer.
     pub p50: u64,
@@ -178,13 +138,6 @@ mod tests {
         assert_eq!(Latencies::new().quantiles(), None);
     }
 
-    #[test]
-    fn a_strange_line_is_refused_with_its_text() {
-        for text in ["max", "max x", "17 -3", "x 1", "99999999999999 1"] {
-            assert_eq!(Latencies::decode(text).unwrap_err(), NotLatencies(text.to_owned()));
-        }
-    }
-
     proptest! {
         // A histogram of 216 KiB for each case: fewer cases than usual.
         #![proptest_config(ProptestConfig::with_cases(40))]
@@ -196,21 +149,6 @@ mod tests {
             let exact = nanos[(nanos.len() - 1) / 2];
             prop_assert!(quantiles.p50.abs_diff(exact) as f64 <= 0.001 * exact as f64 + 1.0);
             prop_assert_eq!(quantiles.max, *nanos.last().unwrap());
-        }
-
-        #[test]
-        fn merging_equals_recording_in_one(left: Vec<u32>, right: Vec<u32>) {
-            let wide = |half: &[u32]| half.iter().copied().map(u64::from).collect::<Vec<_>>();
-            let mut merged = of(&wide(&left));
-            merged.merge(&of(&wide(&right)));
-            prop_assert_eq!(merged.quantiles(), of(&wide(&[left, right].concat())).quantiles());
-        }
-
-        #[test]
-        fn text_carries_a_histogram_between_processes(nanos: Vec<u64>) {
-            let sent = of(&nanos);
-            let received = Latencies::decode(&sent.encode()).unwrap();
-            prop_assert_eq!(received.quantiles(), sent.quantiles());
         }
     }
 }

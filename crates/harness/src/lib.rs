@@ -1,21 +1,23 @@
-//! What seqring's measurements share: the command `seqring perf`, the benches, and the comparison with others.
+//! The shared part of all measurements: `perf`, the benches, the laboratory, and the comparison
+//! with rivals.
 //!
-//! The machine of this project is a VM whose two cores move over the host while one measures, and which it
-//! shares with whatever else runs. The same code reads 33 or 600 million messages a second there. So a number
-//! by itself says nothing; what this crate makes is a *ratio* of two contestants, taken in the same rounds and
-//! in the same class of core distance, with every run and every reason for leaving one out.
+//! The machine of this project is a VM whose two cores move over the host during a measurement, and
+//! which other processes use too. The same code reads 33 or 600 million messages a second
+//! there. So a number by itself means nothing; this crate makes a *ratio* of two
+//! contestants, taken in the same rounds and in the same class of core distance, with every run and
+//! every reason for leaving one out.
 //!
 //! # Where to look
 //! | question | module |
 //! |---|---|
 //! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
 //! | Does a contestant do what it must? | [`conformance`] |
-//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] says how long, [`summary`] what came out |
-//! | Which repetitions may be compared? | [`class`] by [`mod@line`], and [`others`]; [`surroundings`] reads both |
-//! | What is the best that any ring could do? | [`floor`] for throughput, [`exchange`] for a round trip |
+//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] sets the duration, [`summary`] has the results |
+//! | Which repetitions may be compared? | [`class`] by [`mod@line`]; [`surroundings`] reads the line and the CPU time of others |
+//! | What could the best possible ring do? | [`floor`] for throughput, [`exchange`] for a round trip |
 //! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
 //! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
-//! | How do the ends of a measurement run? | [`receiver`], [`mod@trips`], [`patience`], [`child`] |
+//! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
 //!
@@ -30,7 +32,7 @@
 //!
 //! let copy = |bytes| {
 //!     move || {
-//!         let rate = one_core_copy(bytes, Duration::from_millis(2)).map_err(|error| error.to_string())?;
+//!         let rate = one_core_copy(bytes, 1, Duration::from_millis(2)).map_err(|error| error.to_string())?;
 //!         Ok(rate.bytes_per_second())
 //!     }
 //! };
@@ -61,13 +63,13 @@ pub mod class;
 pub mod clock;
 pub mod conformance;
 pub mod content;
+pub mod drive;
 pub mod engine;
 pub mod exchange;
 pub mod floor;
 pub mod latency;
 pub mod line;
 pub mod machine;
-pub mod others;
 pub mod pace;
 mod pages;
 pub mod patience;
@@ -75,18 +77,15 @@ pub mod payload;
 pub mod peer;
 pub mod pin;
 pub mod plan;
-pub mod receiver;
 pub mod refusal;
 pub mod repeat;
 pub mod restamp;
 pub mod ring_spec;
 pub mod shared_words;
 pub mod sink;
-mod slots;
 pub mod spread;
 pub mod summary;
 pub mod surroundings;
 pub mod table;
-pub mod trips;
 pub mod usage;
-mod wait;
+pub mod wait;

@@ -1,19 +1,20 @@
 //! How far apart two cores are: the round trip of one cache line.
 //!
-//! Two pinned threads bounce one word. Ours stores the odd numbers, the peer answers with the even ones, so a
-//! round trip is two transfers of the line and nothing else. The virtual cores of a VM move over the host
-//! while one measures, and this number moves with them: it is taken before and after every repetition
-//! ([`crate::repeat`]) and sorts repetitions into classes ([`crate::class`]).
+//! Two pinned threads bounce one word. Ours stores the odd numbers, the peer answers with the even
+//! ones, so a round trip is two transfers of the line and nothing else. The virtual cores of a VM
+//! move over the host while one measures, and this number moves with them: it is taken before and
+//! after every repetition ([`crate::repeat`]) and sorts repetitions into classes
+//! ([`crate::class`]).
 //!
-//! Both ends spin with PAUSE. On the project's machine that is *faster* than bare spinning (60 against
-//! 138 ns): a bare spinner asks for the line so often that it delays the store it waits for.
+//! Both ends spin with PAUSE. On the project's machine that is *faster* than bare spinning (60
+//! against 138 ns): a bare spinner asks for the line so often that it delays the store it waits
+//! for.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bursts::Bursts;
-use crate::clock::Moment;
-use crate::peer::{Peer, Peers, spin_until, with_peer};
+use crate::bursts::{Bursts, between};
+use crate::peer::{Peers, spin_until};
 use crate::pin::CorePair;
 
 /// The probe: its cores, and how much it measures.
@@ -40,11 +41,6 @@ impl LineProbe {
         Self { bursts: bursts.max(1), trips: trips.max(1), ..self }
     }
 
-    /// The cores that it probes.
-    pub const fn cores(&self) -> CorePair {
-        self.cores
-    }
-
     /// Bounces the line and returns nanoseconds for each round trip, one mean a burst.
     ///
     /// # Errors
@@ -52,37 +48,24 @@ impl LineProbe {
     ///
     /// # Cost
     /// Two threads are started and joined; both cores are busy meanwhile.
-    #[allow(unsafe_code, reason = "with_peer")]
+    #[allow(unsafe_code, reason = "the seam to the peer")]
     pub fn measure(&self) -> io::Result<Bursts> {
         let line = Line(AtomicU64::new(0));
-        let (bursts, trips) = (self.bursts, self.trips);
-        let theirs = || {
-            for trip in 0..trips * (bursts as u64 + 1) {
-                // PAIRS(bounce): nothing else is handed over, so Relaxed would do; a ring's stamp is not
-                // Relaxed either, and the probe is to cost what a stamp costs.
-                spin_until(|| line.0.load(Ordering::Acquire) == 2 * trip + 1);
-                line.0.store(2 * trip + 2, Ordering::Release);
-            }
+        let theirs = |trip| {
+            // PAIRS(bounce): nothing else is handed over, so Relaxed would do; a ring's stamp is
+            // not
+            // Relaxed either, and the probe is to cost what a stamp costs.
+            spin_until(|| line.0.load(Ordering::Acquire) == 2 * trip - 1);
+            line.0.store(2 * trip, Ordering::Release);
         };
-        let ours = |peer: &Peer<'_>| {
-            let mut trip = 0;
-            let mut burst = || {
-                let begin = Moment::now();
-                for _ in 0..trips {
-                    // PAIRS(bounce)
-                    line.0.store(2 * trip + 1, Ordering::Release);
-                    peer.spin_until(|| line.0.load(Ordering::Acquire) == 2 * trip + 2)?;
-                    trip += 1;
-                }
-                io::Result::Ok(begin.elapsed().as_nanos() as f64 / trips as f64)
-            };
-            burst()?; // The peer starts during this one: it is not counted.
-            (0..bursts).map(|_| burst()).collect()
-        };
-        // SAFETY: a thread, not a child; `theirs` ends with the last answer that `ours` waits for, and `ours`
-        // has nothing that panics.
-        let nanos = unsafe { with_peer(Peers::Threads, self.cores, theirs, ours) }?;
-        Ok(Bursts::new(nanos))
+        // SAFETY: a thread, not a child.
+        unsafe {
+            between(Peers::Threads, self.cores, (self.bursts, self.trips), theirs, |peer, trip| {
+                // PAIRS(bounce)
+                line.0.store(2 * trip - 1, Ordering::Release);
+                peer.spin_until(|| line.0.load(Ordering::Acquire) == 2 * trip)
+            })
+        }
     }
 }
 

@@ -1,15 +1,16 @@
-//! What a record says of the machine it was taken on.
+//! The facts about a machine that explain a measurement.
 
 use std::fmt;
 use std::fs;
 use std::io;
 
 use rustix::system::uname;
+use serde::{Deserialize, Serialize};
 
 use crate::pin::allowed_cores;
 
 /// A machine, as far as it explains a measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name for itself.
     pub cpu_model: String,
@@ -30,7 +31,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Describes the machine that we are on. What `/proc` and `/sys` do not tell is `unknown` or 0.
+    /// Describes this machine. Facts that `/proc` and `/sys` lack are `unknown` or 0.
     ///
     /// # Errors
     /// What `sched_getaffinity` reports.

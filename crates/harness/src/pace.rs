@@ -1,11 +1,13 @@
-//! An open-loop pacer: message k starts at `start + k / rate`, however long the messages before it took.
+//! An open-loop pacer: message k starts at `start + k / rate`, however long the messages before it
+//! took.
 //!
-//! A late message is not skipped and the schedule does not move: it starts at once, and so do the ones behind
-//! it until the sender has caught up. What it waited shows in its latency, which counts from the *intended*
-//! start (see [`crate::latency`]). So the rate is held as long as the ring can take it on average.
+//! A late message is not skipped and the schedule does not move: it starts at once, and so do the
+//! ones behind it until the sender has caught up. What it waited shows in its latency, which counts
+//! from the *intended* start (see [`crate::latency`]). So the rate is held as long as the ring can
+//! take it on average.
 //!
-//! The pacer sleeps until shortly before an intended start and spins the rest, since a sleep ends late by the
-//! kernel's timer slack (50 µs unless a thread changes it) and its wake-up.
+//! The pacer sleeps until shortly before an intended start and spins the rest, since a sleep ends
+//! late by the kernel's timer slack (50 µs unless a thread changes it) and its wake-up.
 
 use std::hint::spin_loop;
 use std::io;
@@ -20,7 +22,7 @@ use crate::clock::Moment;
 /// Spun before each intended start, at most: what a sleep is usually late by.
 const SPIN: Duration = Duration::from_micros(70);
 
-/// One sleep, at most: the stop flag is looked at in between.
+/// One sleep, at most: the stop flag is checked in between.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
@@ -34,47 +36,40 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// A schedule of `per_second` starts a second, the first of them now. 0 is no schedule: every start is
-    /// when it is asked for.
-    pub fn new(per_second: u64) -> Self {
-        Self::starting_at(Moment::now(), per_second)
-    }
-
-    /// The same, with the first start at `start`: several writers that share it start together.
+    /// A schedule of `per_second` (at least 1) starts a second, the first of them at `start`.
+    /// Writers that share `start` start together.
     pub const fn starting_at(start: Moment, per_second: u64) -> Self {
         Self { start, per_second, next: 0 }
     }
 
-    /// The intended start of message `k`, from 0; `None` without a schedule.
+    /// The intended start of message `k`, from 0.
     ///
     /// Computed from `k` and not by adding up periods: no rounding error grows.
-    pub fn intended_start(&self, k: u64) -> Option<Moment> {
-        let nanos = (u128::from(k) * NANOS_PER_SECOND).checked_div(u128::from(self.per_second))?;
-        Some(self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    pub fn intended_start(&self, k: u64) -> Moment {
+        let nanos = u128::from(k) * NANOS_PER_SECOND / u128::from(self.per_second);
+        self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Waits for the next intended start and returns it; at once if it has passed. `Ok(None)` if `stop` is set
-    /// meanwhile; then the start is still to come.
-    ///
-    /// Without a schedule it returns the present moment, and costs a clock read.
+    /// Waits for the next intended start and returns it; at once if it has passed. `Ok(None)` if
+    /// `stop` is set meanwhile; then the start is still to come.
     ///
     /// # Errors
     /// What `clock_nanosleep` reports, except an interruption by a signal.
     ///
     /// # Cost
-    /// One sleep and at most 70 µs of spinning for a start that is still to come; one clock read for a late one.
+    /// One sleep and at most 70 µs of spinning for a start that is still to come; one clock read
+    /// for a late one.
     pub fn wait_for_next(&mut self, stop: &AtomicBool) -> io::Result<Option<Moment>> {
         // Relaxed: a request, orders nothing.
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let start = match self.intended_start(self.next) {
-            None => Moment::now(),
-            Some(intended) if wait_until(intended, stop)? => intended,
-            Some(_) => return Ok(None),
-        };
+        let intended = self.intended_start(self.next);
+        if !wait_until(intended, stop)? {
+            return Ok(None);
+        }
         self.next += 1;
-        Ok(Some(start))
+        Ok(Some(intended))
     }
 
     /// How many starts were handed out.
@@ -118,10 +113,10 @@ mod tests {
 
     #[test]
     fn no_message_starts_before_its_intended_start() {
-        let mut pacer = Pacer::new(2_000);
+        let mut pacer = Pacer::starting_at(Moment::now(), 2_000);
         for k in 0..100 {
             let intended = pacer.wait_for_next(&GO).unwrap().unwrap();
-            assert_eq!(Some(intended), pacer.intended_start(k));
+            assert_eq!(intended, pacer.intended_start(k));
             assert!(Moment::now() >= intended);
         }
         assert_eq!(pacer.started(), 100);
@@ -140,15 +135,6 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_every_start_is_now() {
-        let mut pacer = Pacer::new(0);
-        let before = Moment::now();
-        let start = pacer.wait_for_next(&GO).unwrap().unwrap();
-        assert!(before <= start && start <= Moment::now());
-        assert_eq!(pacer.intended_start(7), None);
-    }
-
-    #[test]
     fn a_stop_ends_the_wait_for_a_start_that_is_far_away() {
         let mut pacer = Pacer::starting_at(Moment::now() + Duration::from_hours(1), 1);
         assert_eq!(pacer.wait_for_next(&AtomicBool::new(true)).unwrap(), None);
@@ -161,7 +147,7 @@ mod tests {
             let start = Moment::from_nanos(17);
             let pacer = Pacer::starting_at(start, per_second);
             let whole = start + Duration::from_secs(seconds);
-            prop_assert_eq!(pacer.intended_start(per_second * seconds), Some(whole));
+            prop_assert_eq!(pacer.intended_start(per_second * seconds), whole);
         }
     }
 }

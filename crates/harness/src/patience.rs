@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Why an end stops.
 #[derive(Debug)]
 pub enum Stop {
-    /// The ring was closed, or the end was told to: that is how one end tells the other that it is done.
+    /// The ring was closed, or the stop flag was set.
     Closed,
     /// Something that must not be.
     Failed(String),
@@ -30,13 +30,14 @@ impl Stop {
     }
 }
 
-/// After so many empty polls an end looks at the clock, and lets others have its core: the peer may need it.
+/// After so many empty polls an end reads the clock, and lets others have its core: the peer may
+/// need it.
 const POLLS_BETWEEN_LOOKS: u32 = 1 << 14;
 
 /// After so long the peer is taken for dead.
 pub const LONGEST: Duration = Duration::from_secs(10);
 
-/// Waits between polls, until they have been in vain for too long.
+/// Waits between polls that find nothing, up to [`LONGEST`].
 #[derive(Debug, Default)]
 pub struct Patience<'a> {
     polls: u32,
@@ -45,7 +46,7 @@ pub struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// Patience that ends when somebody sets `stop`.
+    /// Patience that ends when `stop` is set.
     pub fn until(stop: &'a AtomicBool) -> Self {
         Self { stop: Some(stop), ..Self::default() }
     }
@@ -53,7 +54,8 @@ impl<'a> Patience<'a> {
     /// Waits a little, after a poll that found nothing.
     ///
     /// # Errors
-    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are looked for once in many polls.
+    /// [`Stop::Closed`] if it is to stop, [`Stop::Failed`] after [`LONGEST`]; both are checked
+    /// once in many polls.
     #[inline(always)]
     pub fn pause(&mut self, pauses: u32) -> Result<(), Stop> {
         for _ in 0..pauses {
@@ -66,7 +68,7 @@ impl<'a> Patience<'a> {
     /// Lets others have the core, after a poll that found nothing.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause), looked for each time.
+    /// As [`pause`](Self::pause), checked each time.
     #[cold]
     pub fn look(&mut self) -> Result<(), Stop> {
         yield_now();
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends_when_it_is_told_to() {
+    fn patience_ends_with_its_stop_flag() {
         let stop = AtomicBool::new(false);
         let mut patience = Patience::until(&stop);
         assert!(patience.look().is_ok());

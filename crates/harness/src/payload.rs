@@ -10,25 +10,27 @@
 //! | 8..16 | the writer's own sequence |
 //! | 16.. | body: `base(offset)` in words, the same in every message; *marked* words are XOR the mark |
 //!
-//! The mark is a word made of writer and sequence, another for each (below 2^16 writers and 2^48 messages).
-//! Marked are the first word of every 64-byte line behind the first, and the last word of the message; the end
-//! may cut a word short. So two messages differ in *every cache line* (but for a cut word that happens to be
-//! equal), and yet a writer makes the next message of the last by changing one word a line
-//! ([`crate::restamp`]).
+//! The mark is a word made of writer and sequence, another for each (below 2^16 writers and 2^48
+//! messages). Marked are the first word of every 64-byte line behind the first, and the last word
+//! of the message; the end may cut a word short. So two messages differ in *every cache line* (but
+//! for a cut word that happens to be equal), and yet a writer makes the next message of the last by
+//! changing one word a line ([`crate::restamp`]).
 //!
-//! From 8 to 15 bytes there is one word: 40 bits of sequence, 8 of the writer, 16 of check; the bytes behind it
-//! are those of a mark. Shorter messages cannot be checked.
+//! From 8 to 15 bytes there is one word: 40 bits of sequence, 8 of the writer, 16 of check; the
+//! bytes behind it are those of a mark. Shorter messages cannot be checked.
 //!
 //! # What is detected
-//! - *A mix of messages of one writer*, cut at any multiple of 8 and anywhere behind the header, in any number
-//!   of pieces: always. Every marked byte is compared with what the sequence in the header calls for, and
-//!   all other body bytes are the same in both. What passes is, byte for byte, the message that the header names.
-//! - *A mix of two writers, or one cut inside a number of the header*: all but 1 in 2^32, by the CRC.
-//! - *Anything else* (bytes of another ring, flipped bits, content that moved), by the CRC: certainly up to 32
-//!   bits in a row, and all but 1 in 2^32 beyond.
+//! - *A mix of messages of one writer*, cut at any multiple of 8 and anywhere behind the header, in
+//!   any number of pieces: always. Every marked byte is compared with what the sequence in the
+//!   header calls for, and all other body bytes are the same in both. What passes is, byte for
+//!   byte, the message that the header names.
+//! - *A mix of two writers, or one cut inside a number of the header*: all but 1 in 2^32, by the
+//!   CRC.
+//! - *Anything else* (bytes of another ring, flipped bits, content that moved), by the CRC:
+//!   certainly up to 32 bits in a row, and all but 1 in 2^32 beyond.
 //! - In the 8-byte form all but 1 in 2^16. It is stored by one access, so it cannot be torn at all.
 //!
-//! Not detected: another message, whole. Whoever reads knows which one is due.
+//! Not detected: another message, whole. The reader has to know which one is due.
 
 use std::fmt;
 
@@ -45,10 +47,10 @@ const SHORT_SEQUENCE_BITS: u32 = 40;
 const SHORT_WRITER_BITS: u32 = 8;
 const SHORT_STAMP_BITS: u32 = SHORT_SEQUENCE_BITS + SHORT_WRITER_BITS;
 
-/// What a message says of itself.
+/// The identity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamped {
-    /// Who wrote it; modulo 2^8 in the 8-byte form.
+    /// The writer; modulo 2^8 in the 8-byte form.
     pub writer: u32,
     /// The writer's own sequence; modulo 2^40 in the 8-byte form.
     pub sequence: u64,
@@ -82,7 +84,7 @@ impl fmt::Display for Stamped {
 /// Why a message is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Torn {
-    /// Too short to say anything.
+    /// Too short to be checked.
     #[error("{bytes} bytes cannot be checked: it takes {SHORTEST_BYTES}")]
     TooShort {
         /// Its length.
@@ -91,7 +93,7 @@ pub enum Torn {
     /// A marked word is not the one that the header calls for.
     #[error("torn at byte {offset}: the header says {header}, and the bytes there are not of it")]
     Mark {
-        /// What the header says.
+        /// The identity in the header.
         header: Stamped,
         /// Where the first such word is, from the start of the message.
         offset: usize,
@@ -101,7 +103,7 @@ pub enum Torn {
         "torn or foreign: the check of what the header calls {header} is {stored:#x} and must be {computed:#x}"
     )]
     Check {
-        /// What the header says.
+        /// The identity in the header.
         header: Stamped,
         /// The check in the message.
         stored: u32,
@@ -116,8 +118,8 @@ pub enum Torn {
 /// Below [`SHORTEST_BYTES`].
 ///
 /// # Cost
-/// One pass that writes and one that computes the CRC: slower than a copy. [`crate::restamp::Restamper`] makes
-/// the same bytes for less.
+/// One pass that writes and one that computes the CRC: slower than a copy.
+/// [`crate::restamp::Restamper`] makes the same bytes for less.
 #[inline]
 pub fn fill(message: &mut [u8], writer: u32, sequence: u64) {
     let stamped = Stamped { writer, sequence };
@@ -131,7 +133,7 @@ pub fn fill(message: &mut [u8], writer: u32, sequence: u64) {
 /// Says which message this is, if it is whole.
 ///
 /// # Errors
-/// [`Torn`], with what the header says and what contradicts it.
+/// [`Torn`], with the identity in the header and the contradiction.
 ///
 /// # Cost
 /// One pass over the message, the CRC; it needs its bytes in private memory.
@@ -183,7 +185,8 @@ fn check_full(message: &[u8]) -> Result<Stamped, Torn> {
 pub(crate) fn change_marks(message: &mut [u8], change: u64) {
     let last = last_word(message.len());
     for line in message[..last].chunks_mut(LINE_BYTES).skip(1) {
-        // Of every line that starts before the last word, 8 bytes are before it: both are multiples of 8.
+        // Of every line that starts before the last word, 8 bytes are before it: both are multiples
+        // of 8.
         let word = word_at(line, 0) ^ change;
         line[..8].copy_from_slice(&word.to_le_bytes());
     }
@@ -237,7 +240,8 @@ fn check_short(message: &[u8]) -> Result<Stamped, Torn> {
     Ok(header)
 }
 
-/// The upper bits of a product depend on all bits below them; the constant makes the zero word no message.
+/// The upper bits of a product depend on all bits below them; the constant makes the zero word no
+/// message.
 const fn short_check(stamp: u64) -> u16 {
     (stamp.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> SHORT_STAMP_BITS) as u16 ^ 0x5eed
 }

@@ -1,12 +1,12 @@
 //! Two pinned ends of a measurement: this thread, and a peer in a thread or a forked child.
 //!
 //! Ours takes the time; theirs answers. Both spin, so ours must notice a peer that is gone: every
-//! 2^14 spins it looks. Both yield then: a wait that long means that the other end is not
-//! running, perhaps because we have its core. A child whose parent dies is killed by the kernel, and a parent
-//! that leaves early kills its child: no spinning process stays behind.
+//! 2^14 spins it checks. Both yield then: a wait that long means that the other end is not running,
+//! perhaps because we have its core. A child whose parent dies is killed by the kernel, and a
+//! parent that leaves early kills its child: no spinning process stays behind.
 //!
-//! A forked child, not a re-executed program: a library cannot know how to start its host again in the right
-//! role, and the child needs nothing but the shared pages that it inherits.
+//! A forked child, not a re-executed program: a library cannot know how to start its host again in
+//! the right role, and the child needs nothing but the shared pages that it inherits.
 #![allow(unsafe_code, reason = "forks")]
 
 use std::cell::Cell;
@@ -31,7 +31,7 @@ pub enum Peers {
     Processes,
 }
 
-/// Between two looks whether the peer lives: 0.4 ms of PAUSE on the project's machine.
+/// Between two checks whether the peer lives: 0.4 ms of PAUSE on the project's machine.
 const SPINS_BETWEEN_LOOKS: u32 = 1 << 14;
 
 /// The peer ended before the measurement did.
@@ -55,7 +55,8 @@ impl Peer<'_> {
     /// Spins until `ready`, with PAUSE between two calls.
     pub(crate) fn spin_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), PeerGone> {
         while !spins_until(&mut ready) {
-            // A peer may end right after the store that makes us ready: look first, then once more.
+            // A peer may end right after the store that makes us ready: check it first, then
+            // `ready` once more.
             if self.is_gone() && !ready() {
                 return Err(PeerGone);
             }
@@ -66,15 +67,16 @@ impl Peer<'_> {
 
     fn is_gone(&self) -> bool {
         match self {
-            // PAIRS(ended): what the peer stored before it ended is seen by the `ready` that follows.
+            // PAIRS(ended): what the peer stored before it ended is seen by the `ready` that
+            // follows.
             Self::Thread { ended } => ended.load(Ordering::Acquire),
             Self::Child(child) => child.is_gone(),
         }
     }
 }
 
-/// Spins until `ready`, with PAUSE between two calls: the peer's own wait. It needs no look at the other end
-/// (see the module).
+/// Spins until `ready`, with PAUSE between two calls: the peer's own wait. It need not check the
+/// other end (see the module).
 pub(crate) fn spin_until(mut ready: impl FnMut() -> bool) {
     while !spins_until(&mut ready) {
         sched_yield();
@@ -98,9 +100,10 @@ fn spins_until(ready: &mut impl FnMut() -> bool) -> bool {
 /// `ours` runs in a thread of its own: the affinity of the caller stays as it is.
 ///
 /// # Safety
-/// With [`Peers::Processes`], `theirs` runs in a forked child of a process that may have other threads. So it
-/// must not allocate, lock, print or panic, and what it stores is seen by `ours` only in shared pages.
-/// With either, `theirs` must end by itself once `ours` has returned `Ok`, and `ours` must not panic.
+/// With [`Peers::Processes`], `theirs` runs in a forked child of a process that may have other
+/// threads. So it must not allocate, lock, print or panic, and what it stores is seen by `ours`
+/// only in shared pages. With either, `theirs` must end by itself once `ours` has returned `Ok`,
+/// and `ours` must not panic.
 ///
 /// # Errors
 /// What pinning or `fork` reports, or what `ours` returns.
@@ -119,7 +122,8 @@ pub(crate) unsafe fn with_peer<T: Send>(
         };
         match peers {
             Peers::Threads => with_thread(their_part, ours),
-            // SAFETY: our caller promises the same of `theirs`; `pin_to` neither allocates nor locks.
+            // SAFETY: our caller promises the same of `theirs`; `pin_to` neither allocates nor
+            // locks.
             Peers::Processes => ours(&Peer::Child(unsafe { Child::fork(their_part) }?)),
         }
     };
@@ -154,7 +158,8 @@ impl Child {
     /// `part` neither allocates nor locks nor prints nor panics.
     unsafe fn fork(part: impl FnOnce()) -> io::Result<Self> {
         let parent = getpid();
-        // SAFETY: the child runs `run_child` only, which keeps to async-signal-safe calls if `part` does.
+        // SAFETY: the child runs `run_child` only, which keeps to async-signal-safe calls if `part`
+        // does.
         let raw = unsafe { libc::fork() };
         if raw == 0 {
             run_child(parent, part);
@@ -177,7 +182,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.is_gone() {
-            // Not reaped yet, so the pid is still our child's and nobody else's.
+            // Not reaped yet, so no other process can have its pid yet.
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }
@@ -185,8 +190,8 @@ impl Drop for Child {
 }
 
 fn run_child(parent: Pid, part: impl FnOnce()) -> ! {
-    // The kernel sends the signal when the *thread* that forked ends: `with_peer` keeps it until we are reaped.
-    // The look at the parent closes the gap between the fork and the request.
+    // The kernel sends the signal when the *thread* that forked ends: `with_peer` keeps it until we
+    // are reaped. The check of the parent closes the gap between the fork and the request.
     let watched = set_parent_process_death_signal(Some(Signal::KILL)).is_ok() && getppid() == Some(parent);
     if watched {
         part();

@@ -1,8 +1,8 @@
 //! Which cores this thread may run on, and tying it to one of them.
 //!
-//! Two threads of a measurement that share a core measure the scheduler. A thread is tied to a core for the
-//! whole of a repetition, by [`pin_to`], and the cores come from the set that the kernel allows us: on a
-//! machine with a CPU quota that set is smaller than the machine.
+//! Two threads of a measurement that share a core measure the scheduler. A thread is tied to a core
+//! for the whole of a repetition, by [`pin_to`], and the cores come from the set that the kernel
+//! allows us: on a machine with a CPU quota that set is smaller than the machine.
 
 use std::fmt;
 use std::io;
@@ -13,13 +13,6 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Core(usize);
 
-impl Core {
-    /// The kernel's number of this core.
-    pub const fn number(self) -> usize {
-        self.0
-    }
-}
-
 impl fmt::Display for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "core {}", self.0)
@@ -29,7 +22,8 @@ impl fmt::Display for Core {
 /// The cores that the calling thread may run on, in ascending order.
 ///
 /// # Errors
-/// What `sched_getaffinity` reports; a machine with more than 1024 CPUs is refused by the kernel (`EINVAL`).
+/// What `sched_getaffinity` reports; a machine with more than 1024 CPUs is refused by the kernel
+/// (`EINVAL`).
 ///
 /// # Cost
 /// One system call.
@@ -64,17 +58,15 @@ impl CorePair {
     /// The first two cores that the calling thread may run on.
     ///
     /// # Errors
-    /// [`NeedsTwoCores`] inside the [`io::Error`] where fewer are allowed, or what `sched_getaffinity` reports.
+    /// An [`io::Error`] that says so if fewer are allowed, or what `sched_getaffinity` reports.
     pub fn first_allowed() -> io::Result<Self> {
         match allowed_cores()?.as_slice() {
             &[ours, theirs, ..] => Ok(Self { ours, theirs }),
-            few => Err(io::Error::new(io::ErrorKind::Unsupported, NeedsTwoCores { allowed: few.len() })),
+            few => Err(io::Error::other(format!(
+                "two cores are needed and this thread may run on {}: give the process more (taskset, cpuset)",
+                few.len()
+            ))),
         }
-    }
-
-    /// A pair of the caller's choice; `None` if both are the same core.
-    pub fn new(ours: Core, theirs: Core) -> Option<Self> {
-        (ours != theirs).then_some(Self { ours, theirs })
     }
 
     /// The core of the end that takes the time.
@@ -86,14 +78,6 @@ impl CorePair {
     pub const fn theirs(self) -> Core {
         self.theirs
     }
-}
-
-/// Why a two-core measurement does not start.
-#[derive(Debug, thiserror::Error)]
-#[error("two cores are needed and this thread may run on {allowed}: give the process more (taskset, cpuset)")]
-pub struct NeedsTwoCores {
-    /// How many cores the calling thread may run on.
-    pub allowed: usize,
 }
 
 #[cfg(test)]
@@ -115,11 +99,5 @@ mod tests {
     #[test]
     fn a_core_that_does_not_exist_is_an_error() {
         assert!(pin_to(Core(CpuSet::MAX_CPU - 1)).is_err());
-    }
-
-    #[test]
-    fn a_pair_never_names_one_core_twice() {
-        assert_eq!(CorePair::new(Core(3), Core(3)), None);
-        assert!(CorePair::new(Core(3), Core(4)).is_some());
     }
 }

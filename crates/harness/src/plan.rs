@@ -32,9 +32,9 @@ impl Plan {
 
     /// Until `rounds` comparable rounds of `class` are there, or of any one class if it is `None`.
     ///
-    /// A round counts for a pair of contestants if both are comparable in it; the goal is met when every pair
-    /// has enough of them ([`Record::shared_rounds`]). A budget ([`within`](Self::within)) should bound it:
-    /// the cores may never come into that class.
+    /// A round counts for a pair of contestants if both are comparable in it; the goal is met when
+    /// every pair has enough of them ([`Record::shared_rounds`]). A budget
+    /// ([`within`](Self::within)) should bound it: the cores may never come into that class.
     pub const fn comparable(rounds: usize, class: Option<LineClass>) -> Self {
         Self {
             goal: Goal::Comparable { rounds, class },
@@ -43,8 +43,8 @@ impl Plan {
         }
     }
 
-    /// The same plan, given up after `rounds` rounds or after `time`. The time is looked at between two
-    /// rounds: a round is never cut.
+    /// The same plan, given up after `rounds` rounds or after `time`. The time is checked between
+    /// two rounds: a round is never cut.
     #[must_use]
     pub const fn within(self, rounds: usize, time: Duration) -> Self {
         Self { budget_rounds: rounds, budget_time: time, ..self }
@@ -87,9 +87,9 @@ impl Plan {
 pub enum Ending {
     /// What the plan wants is there.
     Fulfilled,
-    /// Somebody set the stop flag.
+    /// The stop flag was set.
     Stopped,
-    /// The budget was spent first: what is there is less than was asked for.
+    /// The budget was spent first: there are fewer rounds than requested.
     BudgetSpent {
         /// Rounds that ran.
         rounds: usize,

@@ -1,8 +1,8 @@
-//! How an engine says no.
+//! The errors of engines.
 //!
-//! A `try_` call may say [`Full`](WriteRefused::Full) or [`Empty`](ReadRefused::Empty); its waiting twin says
-//! [`TimedOut`](WriteError::TimedOut) in their place. The rare cases are boxed: the common ones fit into a
-//! register pair.
+//! A `try_` call may return [`Refusal::Full`] or [`Refusal::Empty`]; its waiting twin returns
+//! [`Refusal::TimedOut`] instead. Rare errors are boxed, so that the common ones fit into a pair of
+//! registers.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use std::time::Duration;
 /// Why there is no ring, no writer or no reader.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The engine cannot do it: its cell in the table is empty, which is no failure.
+    /// The engine cannot do it. Its cell in the table stays empty; this is no failure.
     #[error("this engine does not support {what}")]
     Unsupported {
         /// What it cannot do.
         what: &'static str,
     },
-    /// The engine can do it and it went wrong.
+    /// The engine can do it, and the attempt failed.
     #[error("cannot {attempt}: {source}")]
     Failed {
         /// What was attempted, to be read after "cannot".
         attempt: String,
-        /// Why it went wrong.
+        /// Why it failed.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -33,99 +33,35 @@ impl EngineError {
     }
 }
 
-/// Why `try_write` wrote nothing.
+/// Why a write wrote nothing, or a read returned no message.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteRefused {
-    /// No room until a reader goes on.
-    #[error("the ring is full: a reader has to go on first")]
+pub enum Refusal {
+    /// A write found no room. A reader has to advance first.
+    #[error("the ring is full: a reader has to advance first")]
     Full,
-    /// The message is longer than a slot.
-    #[error("a message of {bytes} bytes does not fit into a slot of {slot_bytes}")]
-    TooLarge {
-        /// Bytes of the message.
-        bytes: usize,
-        /// Bytes of a slot.
-        slot_bytes: usize,
-    },
-    /// The ring takes no more messages.
-    #[error("the ring is closed")]
-    Closed,
-    /// Something else went wrong.
-    #[error(transparent)]
-    Failed(#[from] Box<EngineError>),
-}
-
-/// Why `write` wrote nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The ring stayed full.
-    #[error("the ring stayed full for {after:?}: is a reader stopped?")]
-    TimedOut {
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// The message is longer than a slot.
-    #[error("a message of {bytes} bytes does not fit into a slot of {slot_bytes}")]
-    TooLarge {
-        /// Bytes of the message.
-        bytes: usize,
-        /// Bytes of a slot.
-        slot_bytes: usize,
-    },
-    /// The ring takes no more messages.
-    #[error("the ring is closed")]
-    Closed,
-    /// Something else went wrong.
-    #[error(transparent)]
-    Failed(#[from] Box<EngineError>),
-}
-
-/// Why `try_read` read nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadRefused {
-    /// Nothing until a writer goes on.
-    #[error("the ring is empty: a writer has to go on first")]
+    /// A read found no message. A writer has to write first.
+    #[error("the ring is empty: a writer has to write first")]
     Empty,
-    /// Messages were overwritten before they were read; the next read goes on behind them.
-    #[error("{missed} messages were overwritten before they were read")]
-    Lagged {
-        /// How many, exactly.
-        missed: u64,
-    },
-    /// Everything was read and nothing more will come.
-    #[error("the ring is closed and everything was read")]
-    Closed,
-    /// The message has another length than the caller can take.
-    #[error("a message of {bytes} bytes came where {expected} are expected")]
-    OtherLength {
-        /// Bytes of the message.
-        bytes: usize,
-        /// Bytes that the caller has room for, or expects.
-        expected: usize,
-    },
-    /// Something else went wrong.
-    #[error(transparent)]
-    Failed(#[from] Box<EngineError>),
-}
-
-/// Why `read` read nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The ring stayed empty.
-    #[error("the ring stayed empty for {after:?}: is the writer stopped?")]
+    /// The ring stayed full (a write) or empty (a read).
+    #[error("the ring stayed full or empty for {after:?}: is the other end stopped?")]
     TimedOut {
-        /// How long it was waited for.
+        /// How long the call waited.
         after: Duration,
     },
-    /// Messages were overwritten before they were read; the next read goes on behind them.
+    /// Messages were overwritten before they were read. The next read continues behind them.
     #[error("{missed} messages were overwritten before they were read")]
     Lagged {
         /// How many, exactly.
         missed: u64,
     },
-    /// Everything was read and nothing more will come.
-    #[error("the ring is closed and everything was read")]
-    Closed,
+    /// The message is longer than a slot.
+    #[error("a message of {bytes} bytes does not fit into a slot of {slot_bytes}")]
+    TooLarge {
+        /// Bytes of the message.
+        bytes: usize,
+        /// Bytes of a slot.
+        slot_bytes: usize,
+    },
     /// The message has another length than the caller can take.
     #[error("a message of {bytes} bytes came where {expected} are expected")]
     OtherLength {
@@ -134,54 +70,26 @@ pub enum ReadError {
         /// Bytes that the caller has room for, or expects.
         expected: usize,
     },
-    /// Something else went wrong.
+    /// The ring takes no more messages, or everything was read and no writer is left.
+    #[error("the ring is closed")]
+    Closed,
+    /// Another failure.
     #[error(transparent)]
     Failed(#[from] Box<EngineError>),
 }
 
-/// A refusal that may or may not go away by waiting: what an engine's own wait needs to know of it.
-pub trait Refusal {
-    /// What the waiting call reports.
-    type Error;
+/// Why a write wrote nothing.
+pub type WriteRefused = Refusal;
+/// Why a waiting write wrote nothing.
+pub type WriteError = Refusal;
+/// Why a read returned no message.
+pub type ReadRefused = Refusal;
+/// Why a waiting read returned no message.
+pub type ReadError = Refusal;
 
+impl Refusal {
     /// The error, unless waiting may help.
-    fn lasting(self) -> Option<Self::Error>;
-
-    /// The error if it did not help in time.
-    fn timed_out(after: Duration) -> Self::Error;
-}
-
-impl Refusal for WriteRefused {
-    type Error = WriteError;
-
-    fn lasting(self) -> Option<WriteError> {
-        match self {
-            Self::Full => None,
-            Self::TooLarge { bytes, slot_bytes } => Some(WriteError::TooLarge { bytes, slot_bytes }),
-            Self::Closed => Some(WriteError::Closed),
-            Self::Failed(error) => Some(WriteError::Failed(error)),
-        }
-    }
-
-    fn timed_out(after: Duration) -> WriteError {
-        WriteError::TimedOut { after }
-    }
-}
-
-impl Refusal for ReadRefused {
-    type Error = ReadError;
-
-    fn lasting(self) -> Option<ReadError> {
-        match self {
-            Self::Empty => None,
-            Self::Lagged { missed } => Some(ReadError::Lagged { missed }),
-            Self::Closed => Some(ReadError::Closed),
-            Self::OtherLength { bytes, expected } => Some(ReadError::OtherLength { bytes, expected }),
-            Self::Failed(error) => Some(ReadError::Failed(error)),
-        }
-    }
-
-    fn timed_out(after: Duration) -> ReadError {
-        ReadError::TimedOut { after }
+    pub fn lasting(self) -> Option<Self> {
+        (!matches!(self, Self::Full | Self::Empty)).then_some(self)
     }
 }

@@ -1,12 +1,12 @@
 //! Interleaved repetitions: A B C A B C …, each with the surroundings it ran in.
 //!
-//! Two contestants that are measured minutes apart are measured on two machines. So every round runs each
-//! contestant once; the cache line is probed between any two repetitions (a reading is the "after" of one and
-//! the "before" of the next), and the CPU time of others is counted across each. Every repetition is kept,
-//! also those that cannot be compared, with the reason.
+//! Two contestants that are measured minutes apart are measured on two machines. So every round
+//! runs each contestant once; the cache line is probed between any two repetitions (a reading is
+//! the "after" of one and the "before" of the next), and the CPU time of others is counted across
+//! each. Every repetition is kept, also those that cannot be compared, with the reason.
 //!
-//! A round takes as long as its contestants together. The shorter the repetition, the more of them pass
-//! before the cores move: several rounds of 0.3 s say more here than one of 10 s.
+//! A round takes as long as its contestants together. The shorter the repetition, the more of them
+//! pass before the cores move: several rounds of 0.3 s are worth more here than one of 10 s.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -15,9 +15,8 @@ use std::time::Duration;
 
 use crate::class::{LineClass, Placement};
 use crate::clock::Moment;
-use crate::others::is_disturbed;
 use crate::plan::{Ending, Plan};
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, is_disturbed};
 
 /// A named thing to measure: a closure that runs one repetition and returns its measurement.
 pub struct Contestant<'a, M> {
@@ -28,14 +27,10 @@ pub struct Contestant<'a, M> {
 type Repetition<'a, M> = Box<dyn FnMut() -> Result<M, String> + 'a>;
 
 impl<'a, M> Contestant<'a, M> {
-    /// Names the contestant. `run` warms up, measures and verifies; its error is text for the record.
+    /// Names the contestant. `run` warms up, measures and verifies; its error is text for the
+    /// record.
     pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<M, String> + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
-    }
-
-    /// The name, as it stands in tables.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 }
 
@@ -72,11 +67,6 @@ pub enum Standing {
 }
 
 impl<M> Run<M> {
-    /// What the two line readings say.
-    pub fn placement(&self) -> Placement {
-        Placement::of(self.line_before, self.line_after)
-    }
-
     /// Whether it may be compared; the first reason that applies if not: failed, disturbed, moved.
     pub fn standing(&self) -> Standing {
         if self.outcome.is_err() {
@@ -84,7 +74,9 @@ impl<M> Run<M> {
         } else if is_disturbed(self.others, self.elapsed) {
             Standing::Disturbed
         } else {
-            self.placement().steady().map_or(Standing::Moved, Standing::Comparable)
+            Placement::of(self.line_before, self.line_after)
+                .steady()
+                .map_or(Standing::Moved, Standing::Comparable)
         }
     }
 }
@@ -100,7 +92,7 @@ pub struct Record<M> {
     pub ending: Ending,
 }
 
-/// What a progress callback is told, after every repetition.
+/// The argument of a progress callback, after every repetition.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a, M> {
     /// The repetition that just ended.
@@ -115,11 +107,12 @@ pub struct Progress<'a, M> {
 
 /// Runs the contestants in turn until the plan is fulfilled, its budget spent, or `stop` set.
 ///
-/// `stop` is looked at between repetitions: a Ctrl-C handler sets it. A contestant that runs for long looks at
-/// the same flag, and returns an error if it was cut short.
+/// `stop` is checked between repetitions: a Ctrl-C handler sets it. A contestant that runs for
+/// long checks the same flag, and returns an error if it was cut short.
 ///
 /// # Errors
-/// What probing the surroundings reports. A contestant that fails is no error: its run says so.
+/// What probing the surroundings reports. A contestant that fails is no error: the failure is in
+/// its run.
 ///
 /// # Cost
 /// One probe for each repetition and one more; nothing runs beside a repetition.

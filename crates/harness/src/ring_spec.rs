@@ -1,15 +1,19 @@
-//! The ring that a measurement asks for, and what an engine can do of it.
+//! The ring that a measurement needs, and the capabilities of an engine.
 
 use crate::refusal::EngineError;
+use serde::{Deserialize, Serialize};
 
-/// Whether a message can be lost, and who gets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whether messages can be lost, and which readers receive them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Delivery {
-    /// Every reader gets every message, unless it is too slow: then it learns how many it lost.
-    Lossy,
-    /// Every reader gets every message; writers wait for the slowest.
+    /// Nothing is lost; a full ring refuses the write.
+    #[default]
     Gated,
-    /// Each message goes to exactly one reader.
+    /// Writers never wait; a reader that was too slow learns how many messages it lost.
+    Lossy,
+    /// Each message goes to exactly one of the readers; a full ring refuses the write.
     Queue,
 }
 
@@ -32,14 +36,14 @@ impl Writers {
     }
 }
 
-/// The ring that a measurement asks for.
+/// The ring that a measurement needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RingSpec {
     /// Slots. An engine that rounds up to a power of two refuses a number that is none.
     pub slots: usize,
     /// The largest message, in bytes.
     pub slot_bytes: usize,
-    /// Whether a message can be lost, and who gets it.
+    /// Whether messages can be lost, and which readers receive them.
     pub delivery: Delivery,
     /// How many writers there may be.
     pub writers: Writers,
@@ -93,16 +97,14 @@ pub struct Capabilities {
     pub many_writers: bool,
     /// More than one reader at the same time.
     pub many_readers: bool,
-    /// The others go on, without help, if a writer or reader is killed at any instant.
-    pub survives_a_killed_peer: bool,
     /// A message can be built in its slot.
     pub writes_in_place: bool,
-    /// A message can be looked at in its slot, at least where nothing can be lost.
+    /// A message can be read in its slot, at least where nothing can be lost.
     pub reads_in_place: bool,
 }
 
 impl Capabilities {
-    /// Nothing: where an engine's list starts.
+    /// Nothing, the base of the list of an engine.
     pub const NONE: Self = Self {
         between_processes: false,
         lossy: false,
@@ -110,7 +112,6 @@ impl Capabilities {
         queue: false,
         many_writers: false,
         many_readers: false,
-        survives_a_killed_peer: false,
         writes_in_place: false,
         reads_in_place: false,
     };
@@ -132,12 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn what_an_engine_can_do_it_is_asked_for() {
+    fn a_ring_within_the_capabilities_is_accepted() {
         assert!(SPEC.check(&Place::Heap, LOSSY).is_ok());
     }
 
     #[test]
-    fn what_it_cannot_do_is_named() {
+    fn a_missing_capability_is_named() {
         let named = Place::Named("ring".to_owned());
         assert_eq!(lacks(RingSpec { delivery: Delivery::Gated, ..SPEC }, &Place::Heap), "gated delivery");
         assert_eq!(lacks(RingSpec { delivery: Delivery::Queue, ..SPEC }, &Place::Heap), "a queue");

@@ -1,4 +1,5 @@
-//! Words in a file that several processes map: what one stored is there when it is killed at its next instruction.
+//! Words in a file that several processes map: what one process stored stays when it is killed at
+//! its next instruction.
 
 use crate::pages::Pages;
 use std::fs::{File, OpenOptions};
@@ -6,14 +7,15 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
-/// The words of a file, shared with whoever has it open; the file stays when this is dropped.
+/// The words of a file, shared with each process that has it open; the file stays when this is
+/// dropped.
 #[derive(Debug)]
 pub struct SharedWords {
     pages: Pages,
 }
 
 impl SharedWords {
-    /// Makes a file of `count` words, all 0, that nobody else has made.
+    /// Makes a new file of `count` words, all 0.
     ///
     /// # Errors
     /// What the system says.

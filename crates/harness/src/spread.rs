@@ -25,7 +25,8 @@ impl Spread {
     }
 }
 
-/// `median (min to max, n runs)`, each number with the formatter's precision (2 digits unless it is given).
+/// `median (min to max, n runs)`, each number with the formatter's precision (2 digits unless it is
+/// given).
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);

@@ -1,4 +1,4 @@
-//! What a record says: per contestant within one class, and per pair of contestants by rounds.
+//! Summaries of a record: per contestant within one class, and per pair of contestants by rounds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -76,8 +76,8 @@ impl<M> Record<M> {
         self.runs.last().map_or(0, |run| run.round + 1)
     }
 
-    /// In how many rounds both of any two contestants are comparable in `class`: the fewest over all pairs.
-    /// With one contestant, in how many rounds it is.
+    /// In how many rounds both of any two contestants are comparable in `class`: the fewest over
+    /// all pairs. With one contestant, in how many rounds it is.
     pub fn shared_rounds(&self, class: LineClass) -> usize {
         let mut rounds = vec![Vec::new(); self.names.len()];
         for run in self.of_class(class) {
@@ -88,14 +88,15 @@ impl<M> Record<M> {
         pairs.map(|(a, b)| shared(a, b)).min().unwrap_or(0)
     }
 
-    /// The class in which most rounds can be compared; of equal ones that with most comparable repetitions, and
-    /// of those the nearest.
+    /// The class in which most rounds can be compared; of equal ones that with most comparable
+    /// repetitions, and of those the nearest.
     pub fn best_class(&self) -> LineClass {
         let worth = |class: &LineClass| (self.shared_rounds(*class), self.of_class(*class).count());
         LineClass::ALL.into_iter().rev().max_by_key(worth).unwrap_or(LineClass::Near)
     }
 
-    /// One contestant's repetitions in `class`, by the number that `value` takes from a measurement.
+    /// One contestant's repetitions in `class`, by the number that `value` takes from a
+    /// measurement.
     pub fn summary(&self, contestant: usize, class: LineClass, value: impl Fn(&M) -> f64) -> Summary {
         let mut dropped = Dropped::default();
         let mut values = Vec::new();
@@ -108,11 +109,11 @@ impl<M> Record<M> {
         Summary { name: self.names[contestant].clone(), class, spread: Spread::of(values), dropped }
     }
 
-    /// How many times the value of `over` that of `contestant` is, round by round: only rounds in which both
-    /// are comparable in `class` count. `None` if there are none.
+    /// How many times the value of `over` that of `contestant` is, round by round: only rounds in
+    /// which both are comparable in `class` count. `None` if there are none.
     ///
-    /// The median of such ratios and not the ratio of two medians: the two values of a round had the same
-    /// machine.
+    /// The median of such ratios and not the ratio of two medians: the two values of a round had
+    /// the same machine.
     pub fn ratio(
         &self,
         contestant: usize,

@@ -1,7 +1,8 @@
 //! CPU time, context switches and page faults: what a measurement costs besides its wall time.
 //!
-//! A voluntary switch is a sleep (a futex wait, a timer); an involuntary one is a preemption. A reader that
-//! spins shows the latter, one that waits well shows the former and next to no CPU time.
+//! A voluntary switch is a sleep (a futex wait, a timer); an involuntary one is a preemption. A
+//! reader that spins shows the latter, one that waits well shows the former and next to no CPU
+//! time.
 #![allow(unsafe_code, reason = "getrusage and clock_getcpuclockid have no safe wrapper in rustix")]
 
 use std::fs;
@@ -16,7 +17,8 @@ pub enum Who {
     Process,
     /// The calling thread.
     Thread,
-    /// The children of this process that have ended *and* were waited for, with their own such children.
+    /// The children of this process that have ended *and* were waited for, with their own such
+    /// children.
     Children,
 }
 
@@ -51,7 +53,8 @@ impl Usage {
         let mut usage = MaybeUninit::<libc::rusage>::zeroed();
         // SAFETY:
         // - the pointer is valid for one `rusage`, which the kernel fills;
-        // - an all-zero `rusage` is a value of its type (integers only), so reading it is sound in any case.
+        // - an all-zero `rusage` is a value of its type (integers only), so reading it is sound in
+        //   any case.
         let (answer, usage) = unsafe { (libc::getrusage(who, usage.as_mut_ptr()), usage.assume_init()) };
         assert_eq!(answer, 0, "getrusage refuses only an unknown `who`");
         Self {
@@ -73,7 +76,8 @@ impl Usage {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
-            // The kernel scales both times to their exact sum, so one alone may step back by a tick.
+            // The kernel scales both times to their exact sum, so one alone may step back by a
+            // tick.
             user: self.user.saturating_sub(earlier.user),
             system: self.system.saturating_sub(earlier.system),
             voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
@@ -88,58 +92,8 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), 1000 * time.tv_usec.unsigned_abs() as u32)
 }
 
-/// The context switches of one thread, of this or of another process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThreadSwitches {
-    /// The kernel's number of the thread.
-    pub thread: u32,
-    /// Its name: the program's, unless the thread was given one.
-    pub name: String,
-    /// Context switches by going to sleep, or by yielding.
-    pub voluntary: u64,
-    /// Context switches by being preempted.
-    pub involuntary: u64,
-}
-
-impl ThreadSwitches {
-    /// The switches of every living thread of the process `pid`, from `/proc/<pid>/task`.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such process, and whatever else reading `/proc` reports. A thread that ends
-    /// meanwhile is left out.
-    ///
-    /// # Cost
-    /// Four system calls a thread and a parse: between repetitions, not within one.
-    pub fn of_process(pid: u32) -> io::Result<Vec<Self>> {
-        let mut threads = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let entry = entry?;
-            let thread = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            let status = fs::read_to_string(entry.path().join("status"));
-            if let (Some(thread), Ok(status)) = (thread, status) {
-                threads.extend(Self::parse(thread, &status));
-            }
-        }
-        threads.sort_by_key(|switches| switches.thread);
-        Ok(threads)
-    }
-
-    fn parse(thread: u32, status: &str) -> Option<Self> {
-        let field = |name: &str| {
-            let rest = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            Some(rest.trim())
-        };
-        Some(Self {
-            thread,
-            name: field("Name")?.to_owned(),
-            voluntary: field("voluntary_ctxt_switches")?.parse().ok()?,
-            involuntary: field("nonvoluntary_ctxt_switches")?.parse().ok()?,
-        })
-    }
-}
-
-/// The time that all threads of a process, those that ended among them, were on a processor so far: in ns where
-/// [`Usage`] has ticks, and of any process.
+/// The CPU time of all threads of a process so far, also of those that ended: in ns where [`Usage`]
+/// has ticks, and of any process.
 ///
 /// # Errors
 /// `ESRCH` if there is no such process.
@@ -147,17 +101,20 @@ impl ThreadSwitches {
 /// # Cost
 /// A system call.
 pub fn cpu_time_of(pid: u32) -> io::Result<Duration> {
-    // The number of a clock has the pid's bits but for the upper three, and would be another's without them.
+    // The number of a clock has the pid's bits but for the upper three, and would be another's
+    // without them.
     let pid = pid.try_into().ok().filter(|pid| *pid <= libc::pid_t::MAX >> 3);
     let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
     let mut clock = 0;
-    // SAFETY: writes the one `clockid_t` it is given a pointer to, a live local; any number is a valid pid to ask for.
+    // SAFETY: writes the one `clockid_t` it is given a pointer to, a live local; any number is a
+    // valid pid to ask for.
     let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
     if error != 0 {
         return Err(io::Error::from_raw_os_error(error));
     }
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the one `timespec` it is given a pointer to, a live local; an unknown clock is an error.
+    // SAFETY: writes the one `timespec` it is given a pointer to, a live local; an unknown clock is
+    // an error.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -214,8 +171,8 @@ mod tests {
 
     #[test]
     fn no_process_has_no_time() {
-        for nobody in [i32::MAX.unsigned_abs(), u32::MAX] {
-            assert_eq!(cpu_time_of(nobody).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        for pid in [i32::MAX.unsigned_abs(), u32::MAX] {
+            assert_eq!(cpu_time_of(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         }
     }
 
@@ -233,20 +190,5 @@ mod tests {
         let before = Usage::of(Who::Thread);
         thread::sleep(Duration::from_millis(1)); // The subject of the test, not a way to wait for something.
         assert!(Usage::of(Who::Thread).since(&before).voluntary_switches >= 1);
-    }
-
-    #[test]
-    fn every_thread_of_a_process_is_listed_with_its_switches() {
-        let listed = ThreadSwitches::of_process(std::process::id()).unwrap();
-        assert!(listed.iter().any(|switches| switches.thread == std::process::id()));
-        assert!(ThreadSwitches::of_process(u32::MAX).is_err());
-    }
-
-    #[test]
-    fn a_status_without_switches_is_not_a_thread() {
-        assert_eq!(ThreadSwitches::parse(1, "Name:\tx\n"), None);
-        let status = "Name:\tx y\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n";
-        let parsed = ThreadSwitches::parse(1, status).unwrap();
-        assert_eq!((parsed.name.as_str(), parsed.voluntary, parsed.involuntary), ("x y", 5, 7));
     }
 }

@@ -7,15 +7,16 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::refusal::Refusal;
 
-/// Attempts before the first yield: 2.5 µs of PAUSE, longer than a hand-over between two spinning ends takes.
+/// Attempts before the first yield: 2.5 µs of PAUSE, longer than a hand-over between two spinning
+/// ends takes.
 const SPINS: u32 = 100;
 
-/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is read only once
-/// spinning has not helped.
-pub(crate) fn wait_for<T, R: Refusal>(
-    timeout: Duration,
-    mut attempt: impl FnMut() -> Result<T, R>,
-) -> Result<T, R::Error> {
+/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is
+/// read only once spinning has not helped.
+///
+/// # Errors
+/// The last refusal, or that the time is over.
+pub fn wait_for<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
     let mut checked = || match attempt() {
         Ok(value) => Some(Ok(value)),
         Err(refused) => refused.lasting().map(Err),
@@ -32,7 +33,7 @@ pub(crate) fn wait_for<T, R: Refusal>(
             return end;
         }
         if begin.elapsed() >= timeout {
-            return Err(R::timed_out(timeout));
+            return Err(Refusal::TimedOut { after: timeout });
         }
         yield_now();
     }

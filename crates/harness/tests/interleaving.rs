@@ -13,7 +13,8 @@ use harness::surroundings::Surroundings;
 const NEAR: f64 = 65.0;
 const FAR: f64 = 325.0;
 
-/// Line readings, one after the other, the last one for ever; and how much others take in each repetition.
+/// Line readings, one after the other, the last one for ever; and how much others take in each
+/// repetition.
 struct Script {
     lines: Vec<f64>,
     others: Vec<Duration>,

@@ -4,7 +4,8 @@ use harness::payload::{FULL_BYTES, SHORTEST_BYTES, Stamped, Torn, check, fill};
 use harness::restamp::Restamper;
 use proptest::prelude::*;
 
-/// Lengths around every border of the form: short, header only, a cut last word, a line's start, several lines.
+/// Lengths around every border of the form: short, header only, a cut last word, a line's start,
+/// several lines.
 const LENGTHS: [usize; 23] =
     [8, 9, 15, 16, 17, 23, 24, 25, 31, 56, 63, 64, 65, 71, 72, 73, 80, 127, 128, 136, 1000, 1024, 4099];
 
@@ -29,7 +30,8 @@ fn a_splice_of_two_laps_at_every_word_is_refused() {
                     let splice = [&head[..cut], &tail[cut..]].concat();
                     let what = format!("{bytes} bytes, {sequence} and {slots} later, cut at {cut}");
                     assert!(refused_or_whole(&splice, &old, &new), "{what}");
-                    // A cut last word may be equal by chance; with a whole one no splice is a message.
+                    // A cut last word may be equal by chance; with a whole one no splice is a
+                    // message.
                     assert!(bytes < 24 || !bytes.is_multiple_of(8) || check(&splice).is_err(), "{what}");
                 }
             }
@@ -113,7 +115,8 @@ proptest! {
 
     #[test]
     fn halves_of_two_short_messages_are_almost_never_a_message(old: u64, step in 1_u64..1000) {
-        // The check has 16 bits: one of the two mixes passes in one of 32,768 cases, both in one of 2^32.
+        // The check has 16 bits: one of the two mixes passes in one of 32,768 cases, both in one of
+        // 2^32.
         let (old, new) = (message(8, 1, old), message(8, 1, old.wrapping_add(step)));
         let pass = |head: &[u8], tail: &[u8]| {
             let mix = [&head[..4], &tail[4..]].concat();

@@ -1,9 +1,9 @@
-//! Messages as the types that rivals carry, and as the bytes that the harness writes and reads.
+//! Messages as the types that rivals carry.
 //!
 //! | type | bytes | alignment | for |
 //! |---|---|---|---|
-//! | `[u64; N]` | 8 N | 8 | rings that put a stamp beside each message, so that both are as close as they can be |
-//! | [`Line`], [`Kibibyte`] | 64, 1024 | 64 | rings of bare messages, so that none lies across a line more than it must |
+//! | `[u64; N]` | 8 N | 8 | rings that put a stamp beside each message |
+//! | [`Line`], [`Kibibyte`] | 64, 1024 | 64 | rings of bare messages, which so start on a line |
 
 use harness::refusal::{EngineError, ReadRefused, WriteRefused};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -33,7 +33,7 @@ pub(crate) fn typed<M: Message>(bytes: &[u8]) -> Result<M, WriteRefused> {
 }
 
 #[cold]
-fn other_length(bytes: usize, slot_bytes: usize) -> WriteRefused {
+pub(crate) fn other_length(bytes: usize, slot_bytes: usize) -> WriteRefused {
     if bytes > slot_bytes {
         return WriteRefused::TooLarge { bytes, slot_bytes };
     }
@@ -54,7 +54,7 @@ pub(crate) fn room_for<M: Message>(buffer: &mut [u8]) -> Result<&mut [M], ReadRe
     <[M]>::mut_from_bytes(&mut buffer[..bytes]).map_err(|_| refuse)
 }
 
-/// Puts a message to the front of `buffer`, and says how long it is.
+/// Puts a message to the front of `buffer`, and returns its length.
 #[inline(always)]
 pub(crate) fn put<M: Message>(message: &M, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
     let expected = buffer.len();

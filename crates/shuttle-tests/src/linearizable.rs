@@ -1,4 +1,4 @@
-//! The plain queue, the plain list and the search for an order that the tests with real threads use.
+//! The sequential specifications and the search of `tests/linearizable`, which uses threads.
 
 #[path = "../../../tests/linearizable/broadcast.rs"]
 pub(crate) mod broadcast;

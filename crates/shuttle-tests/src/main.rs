@@ -1,15 +1,17 @@
-//! Random schedules of seqring's own functions: more threads and messages than the models of `loom-tests` can explore.
+//! Random schedules of seqring's own functions, with more threads and messages than the models of
+//! `loom-tests` can explore.
 //!
-//! `cargo run --release` searches each scenario for five seconds, `-- SECONDS [SEED]` for so long, from that seed on. A
-//! failure prints the scenario and the seed of its batch; `-- NAME SEED` runs that batch again, schedule by schedule the
-//! same, and shows how it fails.
+//! `cargo run --release` runs each scenario for five seconds, `-- SECONDS [SEED]` for that time
+//! from that seed on. A failure prints the scenario and the seed of its batch; `-- NAME SEED`
+//! repeats the same schedules of that batch and shows the failure.
 //!
-//! Every run of a scenario draws its own ring, participants, and who dies at which point. Schedules are sequentially
-//! consistent: what is found here is wrong logic; wrong orderings are the models' business.
+//! Every run of a scenario draws its ring, its participants, and their deaths at failpoints.
+//! Schedules are sequentially consistent: these tests find errors of logic; the models find wrong
+//! memory orderings.
 
+mod deaths;
 mod ledger;
 mod linearizable;
-mod lives;
 mod scenarios;
 mod search;
 

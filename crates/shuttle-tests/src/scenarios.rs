@@ -1,4 +1,4 @@
-//! What is searched.
+//! The scenarios.
 
 mod broadcast;
 mod linearizable;
@@ -9,7 +9,7 @@ mod waiting;
 use seqring::Ring;
 use seqring::model::owned_buffers;
 
-/// A body that draws a ring and what happens to it, and panics if anything is wrong.
+/// A function that draws a ring and operations on it, and panics on an error.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) body: fn(),
@@ -18,8 +18,8 @@ pub(crate) struct Scenario {
 pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "queue", body: queue::whole },
     Scenario { name: "queue_deaths", body: queue::with_deaths },
-    Scenario { name: "many", body: broadcast::whole },
-    Scenario { name: "many_deaths", body: broadcast::with_deaths },
+    Scenario { name: "multi_writer", body: broadcast::whole },
+    Scenario { name: "multi_deaths", body: broadcast::with_deaths },
     Scenario { name: "single", body: single::whole },
     Scenario { name: "single_deaths", body: single::with_deaths },
     Scenario { name: "waiting", body: waiting::broadcast },
@@ -28,7 +28,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "linear_queue", body: linearizable::queues },
 ];
 
-/// Nobody is at work any more: every buffer has one owner.
+/// Every buffer has one owner. No thread may be running.
 fn assert_owned_once(ring: &Ring) {
     let mut owned = owned_buffers(ring);
     owned.sort_unstable();

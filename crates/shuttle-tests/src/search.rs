@@ -1,4 +1,4 @@
-//! Running scenarios under random schedules, batch by batch, each from a seed of its own.
+//! Runs scenarios under random schedules, in batches, each from its own seed.
 
 use crate::scenarios::{ALL, Scenario};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Schedules a batch.
+/// Schedules per batch.
 const BATCH: usize = 100;
 
 pub(crate) fn fresh_seed() -> u64 {
@@ -18,7 +18,7 @@ pub(crate) fn named(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
 }
 
-/// Searches every scenario for so long; stops at the first failure.
+/// Runs each scenario for a time; stops at the first failure.
 pub(crate) fn all(time: Duration, seed: u64) -> ExitCode {
     println!("seed {seed}");
     println!("{:<16} {:>10}  verdict", "scenario", "schedules");
@@ -26,10 +26,8 @@ pub(crate) fn all(time: Duration, seed: u64) -> ExitCode {
         let (start, mut schedules) = (Instant::now(), 0);
         for seed in seed.. {
             if catch_unwind(|| batch(scenario, seed)).is_err() {
-                println!(
-                    "{:<16} {schedules:>10}  FAILS; again with: {} {seed}",
-                    scenario.name, scenario.name
-                );
+                let name = scenario.name;
+                println!("{name:<16} {schedules:>10}  FAILS; reproduce with: {name} {seed}");
                 return ExitCode::FAILURE;
             }
             schedules += BATCH;
@@ -42,8 +40,8 @@ pub(crate) fn all(time: Duration, seed: u64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The batch of a seed: by turns any thread runs next; few changes, at the worst moments; or each schedule as likely as
-/// another.
+/// The batch of a seed, with one of three schedulers: uniform choice of the next thread;
+/// probabilistic concurrency testing with few preemptions; or uniform choice among schedules.
 pub(crate) fn batch(scenario: &'static Scenario, seed: u64) {
     match seed % 3 {
         0 => run(scenario, RandomScheduler::new_from_seed(seed, BATCH)),
@@ -54,7 +52,7 @@ pub(crate) fn batch(scenario: &'static Scenario, seed: u64) {
 
 fn run(scenario: &'static Scenario, scheduler: impl Scheduler + 'static) {
     let mut config = Config::new();
-    config.failure_persistence = FailurePersistence::None; // The seed does.
+    config.failure_persistence = FailurePersistence::None; // The seed reproduces the failure.
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(scenario.body);
 }

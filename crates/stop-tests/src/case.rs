@@ -1,23 +1,24 @@
-//! One case: a victim process that stops itself at a point, and others that go on meanwhile.
+//! A case: a victim process stops itself at a point, and the others continue meanwhile.
 
-use crate::message::{Got, SLOT_BYTES, message, numbers, read_all, take_all};
-use crate::victim::{self, NEVER};
+use crate::message::{Deliveries, SLOT_BYTES, message, numbers, read_all, take_all};
+use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
 use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, WaitStrategy, WriteError, Writers};
 use std::io::{Read, Write};
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The number under which the victim writes; others have higher ones.
+/// The number of the victim as a writer; the others have higher ones.
 const VICTIM: u64 = 0;
-/// So many messages a writing victim has; more, if it gets to its point only when somebody else is in the right place.
-const ERRANDS: u64 = 2_000;
+/// The messages that a victim handles; more, if its point depends on the state of another
+/// participant.
+const VICTIM_MESSAGES: u64 = 2_000;
 const PARTICIPANTS: usize = 16;
-/// Once a victim goes on, or is about to be killed, the others move at most so many.
+/// The others move at most so many messages after a victim continues, or if it is going to be
+/// killed.
 const AFTERWARDS: u64 = 10_000;
 
-/// What a victim is, and in which ring.
+/// The role of a victim, and its ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// One of several writers.
@@ -30,17 +31,10 @@ pub(crate) enum Role {
     Taker,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It goes on once the others have made their progress.
-    Continued,
-    Killed,
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) role: Role,
-    pub(crate) stop: Failpoint,
+    pub(crate) point: Failpoint,
     pub(crate) fate: Fate,
 }
 
@@ -76,50 +70,54 @@ impl Role {
         }
     }
 
-    /// Whether a victim in this role gets to the point.
-    pub(crate) fn passes(self, stop: Failpoint) -> bool {
+    /// Whether a victim in this role reaches the point.
+    pub(crate) fn reaches(self, point: Failpoint) -> bool {
         let gated = self.delivery() == Delivery::Gated;
         let reads = matches!(self, Role::Reader(..));
         let takes = self == Role::Taker;
-        match stop {
-            Failpoint::SeatTaken => true,
+        match point {
+            Failpoint::EntryTaken => true,
             Failpoint::StreamOpened | Failpoint::LeaveMarked | Failpoint::StreamEnded => !reads && !takes,
             Failpoint::ReaderVacated => reads,
             // In a lossy ring of many writers the reader never sleeps.
-            Failpoint::BellCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
+            Failpoint::SleepCleared => !reads && !takes && self != Role::OneOfMany(Delivery::Lossy),
             Failpoint::PublishMarked => self == Role::Writer(SlotClass::Packed, Delivery::Lossy),
             Failpoint::PublishStored => matches!(self, Role::Writer(SlotClass::Packed | SlotClass::Lines, _)),
             Failpoint::PublishFilled => matches!(self, Role::Writer(SlotClass::Arena, _)),
             Failpoint::PublishDone => matches!(self, Role::Writer(..)),
-            Failpoint::Withdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
-            Failpoint::ExchangeLooked
-            | Failpoint::ExchangeArmed
+            Failpoint::BufferWithdrawn => self == Role::Writer(SlotClass::Arena, Delivery::Gated),
+            Failpoint::ExchangeLoaded
+            | Failpoint::ExchangeIntended
             | Failpoint::ExchangeDone
-            | Failpoint::ExchangeOwned
-            | Failpoint::HelpWitnessed => matches!(self, Role::OneOfMany(_)),
-            Failpoint::TakeArmed | Failpoint::TakeDone | Failpoint::TakeOwned | Failpoint::MessageAdopted => takes,
-            Failpoint::HelpTakeWitnessed => takes || self == Role::OneOfMany(Delivery::Queue),
-            Failpoint::GateAnnounced => !reads && gated,
-            Failpoint::JoinCursor | Failpoint::ReadCopied => reads,
-            Failpoint::BellAnnounced => reads || takes,
+            | Failpoint::ExchangeSettled
+            | Failpoint::HelpConfirmed => matches!(self, Role::OneOfMany(_)),
+            Failpoint::TakeIntended
+            | Failpoint::TakeDone
+            | Failpoint::TakeSettled
+            | Failpoint::MessageAdopted => takes,
+            Failpoint::HelpTakeConfirmed => takes || self == Role::OneOfMany(Delivery::Queue),
+            Failpoint::LimitAnnounced => !reads && gated,
+            Failpoint::JoinCursorStored | Failpoint::ReadCopied => reads,
+            Failpoint::SleepAnnounced => reads || takes,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `recovery`, `handover`, `eviction` and `segment`.
-            Failpoint::DeathKept
+            // In `recovery`, `park`, `eviction` and `segment`.
+            Failpoint::DeathRecorded
             | Failpoint::DeadFound
             | Failpoint::ReaderParking
             | Failpoint::ReaderParked
             | Failpoint::ReaderResuming
             | Failpoint::ReaderEvicted
-            | Failpoint::SetAside
+            | Failpoint::PinnedSetAside
             | Failpoint::SegmentFilled
             | Failpoint::SegmentNamed
             | Failpoint::SegmentEntered
             | Failpoint::SegmentLeft
-            | Failpoint::SegmentDeserted => false,
+            | Failpoint::SegmentUnused => false,
         }
     }
 
-    /// Whether others can go on while the victim is stopped: not without the one writer, and not behind a gated reader.
+    /// Whether the others can continue while the victim is stopped: not without the one writer, and
+    /// not behind a gated reader.
     fn is_dispensable(self) -> bool {
         !matches!(self, Role::Writer(..) | Role::Reader(_, Delivery::Gated))
     }
@@ -134,44 +132,45 @@ impl Role {
     }
 }
 
-/// So many of `messages` are moved where nobody is stopped.
+/// The messages that are moved while no process is stopped.
 pub(crate) fn afterwards(messages: u64) -> u64 {
     messages.min(AFTERWARDS)
 }
 
-/// What the victim process does: its errands, and it stops itself at the point that its parent named.
-pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
-    // Where a victim passes often, not at the first time: by then everybody is at work.
-    victim::stop_at(Failpoint::ALL[stop], if is_rare(Failpoint::ALL[stop]) { 0 } else { 20 });
-    let ring = Ring::open(name).expect("the parent made it");
-    match Role::ALL[role] {
+/// The victim process: it handles its messages, and stops itself at the point.
+pub(crate) fn be_victim(point: Failpoint, role: Role, name: &str) {
+    // At a frequent point not at the first pass: the other participants are at work by then.
+    victim::stop_at(point, if is_rare(point) { 0 } else { 20 });
+    let ring = Ring::open(name).expect("the parent created it");
+    match role {
         Role::OneOfMany(_) | Role::Writer(..) => {
             let mut writer = ring.writer().expect("there is an entry");
             let mut n = 0;
-            while n < ERRANDS || (needs_others(Failpoint::ALL[stop]) && victim::passes() == 0) {
-                writer.write(&message(VICTIM, n)).expect("nobody closes the ring");
+            while n < VICTIM_MESSAGES || (needs_others(point) && victim::passes() == 0) {
+                writer.write(&message(VICTIM, n)).expect("the ring stays open");
                 n += 1;
             }
         }
         Role::Reader(..) => {
             let mut reader = ring.reader(Start::Next).expect("there is an entry");
             reader.set_wait_strategy(WaitStrategy::SLEEPING);
-            if Failpoint::ALL[stop] == Failpoint::ReaderVacated {
-                let _ = reader.read(&mut [0; SLOT_BYTES]); // A message, or how many it missed.
+            if point == Failpoint::ReaderVacated {
+                let _ = reader.read(&mut [0; SLOT_BYTES]); // A message or a gap.
                 return; // It leaves.
             }
-            let got = read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true));
-            got.expect("whole messages");
+            let read = read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true));
+            read.expect("whole messages");
         }
         Role::Taker => {
             let mut taker = ring.taker().expect("there is an entry");
             taker.set_wait_strategy(WaitStrategy::SLEEPING);
             let mut log = std::io::stdout().lock();
             let mut n = 0;
-            while n < ERRANDS || (needs_others(Failpoint::ALL[stop]) && victim::passes() == 0) {
-                let taken = taker.take().expect("nobody closes the ring");
+            while n < VICTIM_MESSAGES || (needs_others(point) && victim::passes() == 0) {
+                let taken = taker.take().expect("the ring stays open");
                 let (writer, number) = numbers(&taken).expect("whole messages");
-                // Before it is done with: what is not in the log goes to another taker.
+                // Logged before it is finished: a message that is not in the log goes to another
+                // taker.
                 let logged = log.write_all([writer, number].map(u64::to_le_bytes).as_flattened());
                 logged.and_then(|()| log.flush()).expect("the parent reads");
                 n += 1;
@@ -180,32 +179,32 @@ pub(crate) fn be_victim(role: usize, stop: usize, name: &str) {
     }
 }
 
-/// Points that a victim passes once, or now and then.
-fn is_rare(stop: Failpoint) -> bool {
+/// Points that a victim passes once, or rarely.
+fn is_rare(point: Failpoint) -> bool {
     matches!(
-        stop,
-        Failpoint::SeatTaken
+        point,
+        Failpoint::EntryTaken
             | Failpoint::StreamOpened
             | Failpoint::LeaveMarked
             | Failpoint::StreamEnded
             | Failpoint::ReaderVacated
-            | Failpoint::JoinCursor
-    ) || needs_others(stop)
+            | Failpoint::JoinCursorStored
+    ) || needs_others(point)
 }
 
-/// Points that a victim passes when somebody else is in the middle of something.
-fn needs_others(stop: Failpoint) -> bool {
+/// Points that a victim passes when another participant is in the middle of an operation.
+fn needs_others(point: Failpoint) -> bool {
     matches!(
-        stop,
-        Failpoint::HelpWitnessed
-            | Failpoint::BellAnnounced
-            | Failpoint::BellCleared
-            | Failpoint::HelpTakeWitnessed
+        point,
+        Failpoint::HelpConfirmed
+            | Failpoint::SleepAnnounced
+            | Failpoint::SleepCleared
+            | Failpoint::HelpTakeConfirmed
             | Failpoint::MessageAdopted
     )
 }
 
-/// Who gets the messages of a case, and checks them.
+/// Receives the messages of a case, and checks them.
 enum Survivor {
     Reader(Reader),
     Taker(Taker),
@@ -214,16 +213,16 @@ enum Survivor {
 impl Survivor {
     fn join(ring: &Ring) -> Result<Self, String> {
         if ring.delivery() == Delivery::Queue {
-            let mut taker = ring.taker().map_err(|error| error.to_string())?;
+            let mut taker = ring.taker().map_err(text)?;
             taker.set_wait_strategy(WaitStrategy::SLEEPING);
             return Ok(Survivor::Taker(taker));
         }
-        let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
+        let mut reader = ring.reader(Start::Next).map_err(text)?;
         reader.set_wait_strategy(WaitStrategy::SLEEPING);
         Ok(Survivor::Reader(reader))
     }
 
-    fn get_all(self, progress: &AtomicU64, over: &AtomicBool) -> Result<Got, String> {
+    fn receive_all(self, progress: &AtomicU64, over: &AtomicBool) -> Result<Deliveries, String> {
         match self {
             Survivor::Reader(mut reader) => read_all(&mut reader, progress, over),
             Survivor::Taker(mut taker) => take_all(&mut taker, progress, over),
@@ -231,17 +230,17 @@ impl Survivor {
     }
 }
 
-/// Leaves messages behind, taken and not done with, as takers do that die, one at a time. Returns those that it was done
-/// with instead, because an earlier one came back.
+/// Leaves taken, unfinished messages behind, one at a time, as takers that die do. Returns the
+/// messages that it finished: those that were redelivered to it.
 fn leak_messages(ring: &Ring, leaking: &AtomicBool) -> Vec<(u64, u64)> {
     /// The survivor and the victim.
     const OTHERS: usize = 2;
     let takers = || ring.participants().iter().filter(|peer| peer.role == seqring::Role::Taker).count();
-    let mut done = Vec::new();
+    let mut finished = Vec::new();
     while leaking.load(Ordering::Relaxed) {
         let mut taker = ring.taker().expect("there is an entry");
         match taker.take_timeout(Duration::from_millis(10)) {
-            Ok(taken) if taken.is_redelivered() => done.extend(numbers(&taken)),
+            Ok(taken) if taken.is_redelivered() => finished.extend(numbers(&taken)),
             Ok(taken) => std::mem::forget(taken),
             Err(_) => {} // The others were faster.
         }
@@ -250,7 +249,7 @@ fn leak_messages(ring: &Ring, leaking: &AtomicBool) -> Vec<(u64, u64)> {
             std::thread::yield_now();
         }
     }
-    done
+    finished
 }
 
 /// The messages in a victim's log, by writer and number.
@@ -262,34 +261,34 @@ fn numbers_in(mut log: impl Read) -> Vec<(u64, u64)> {
     pairs.iter().map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect()
 }
 
-/// How a case with a victim ended.
+/// The result of a case with a victim.
 struct Ended {
     /// Messages that the others moved while the victim was stopped, and after its death.
     moved: u64,
-    /// So many of the victim's own must have been read.
+    /// The minimum of the victim's own messages that must have been read.
     least: u64,
-    /// What it took.
+    /// The messages that it took.
     log: Vec<(u64, u64)>,
 }
 
 impl Case {
     /// Runs the case. Returns how many messages the others read meanwhile.
     pub(crate) fn run(self, progress: u64) -> Result<u64, String> {
-        let name = format!("stop-test-{}-{:?}-{:?}", std::process::id(), self.stop, self.fate);
-        let ring = Ring::create(&name, &self.role.config()).map_err(|error| error.to_string())?;
+        let name = format!("stop-test-{}-{:?}-{:?}", std::process::id(), self.point, self.fate);
+        let ring = Ring::create(&name, &self.role.config()).map_err(text)?;
         let (read, over, done) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        let leaking = AtomicBool::new(self.stop == Failpoint::MessageAdopted);
+        let leaking = AtomicBool::new(self.point == Failpoint::MessageAdopted);
         let moved = std::thread::scope(|scope| {
             let survivor = Survivor::join(&ring)?;
-            // Held by us, so that the stream does not end with the victim.
+            // Held by this process, so that the stream does not end with the victim.
             let writers: Result<Vec<_>, _> = (0..self.role.others()).map(|_| ring.writer()).collect();
             let reading = scope.spawn(|| {
-                let got = survivor.get_all(&read, &over);
+                let received = survivor.receive_all(&read, &over);
                 done.store(true, Ordering::Relaxed);
-                got
+                received
             });
             let writing: Vec<_> = writers
-                .map_err(|error| error.to_string())?
+                .map_err(text)?
                 .into_iter()
                 .zip(VICTIM + 1..)
                 .map(|(mut writer, name)| {
@@ -307,33 +306,33 @@ impl Case {
             let leaks = scope.spawn(|| leak_messages(&ring, &leaking));
             let ended = self.with_victim(&ring, &name, &read, (&over, &done), progress);
             leaking.store(false, Ordering::Relaxed);
-            let done = leaks.join().map_err(|_| "a leaking taker panicked")?;
-            // The writers leave, and so every message comes; after `close` one that raced it might not.
+            let finished = leaks.join().map_err(|_| "a leaking taker panicked")?;
+            // The writers leave instead of closing the ring: all their messages are delivered. A
+            // message that races with `close` might not be.
             over.store(true, Ordering::Relaxed);
-            let mut got = reading.join().map_err(|_| "the reader panicked")??;
+            let mut received = reading.join().map_err(|_| "the reader panicked")??;
             if let Ok(ended) = &ended {
-                let all_once = done.iter().all(|(writer, n)| got.take(*writer, *n));
-                all_once.then_some(()).ok_or("a message went to a leaking taker and to somebody else")?;
-                self.check_log(&mut got, &ended.log)?;
+                let all_once = finished.iter().all(|(writer, n)| received.record(*writer, *n));
+                all_once.then_some(()).ok_or("a message went to a leaking taker and to another")?;
+                self.check_log(&mut received, &ended.log)?;
             }
             for (thread, name) in writing.into_iter().zip(VICTIM + 1..) {
-                let written = thread.join().map_err(|_| "a writer panicked")?;
-                let written = written.map_err(|error| error.to_string())?;
-                self.check(&got, name, written, written)?;
+                let written = thread.join().map_err(|_| "a writer panicked")?.map_err(text)?;
+                self.check(&received, name, written, written)?;
             }
             let ended = ended?;
             if let Role::OneOfMany(_) | Role::Writer(..) = self.role {
-                let most = if needs_others(self.stop) { u64::MAX } else { ERRANDS };
-                self.check(&got, VICTIM, ended.least, most)?;
+                let most = if needs_others(self.point) { u64::MAX } else { VICTIM_MESSAGES };
+                self.check(&received, VICTIM, ended.least, most)?;
             }
             Ok(ended.moved)
         });
-        // Takers that were leaked have the ring open as long as this process lives: its name would outlive them all.
+        // Leaked takers keep the ring open as long as this process lives, and so its name.
         let _ = Ring::unlink(&name);
         moved
     }
 
-    /// Starts the victim, and lets it meet its fate.
+    /// Starts the victim, and continues or kills it at its point.
     fn with_victim(
         self,
         ring: &Ring,
@@ -342,19 +341,20 @@ impl Case {
         (over, done): (&AtomicBool, &AtomicBool),
         progress: u64,
     ) -> Result<Ended, String> {
-        let mut victim = self.start(name)?;
+        let role = Role::ALL.iter().position(|role| *role == self.role).expect("it is one of all");
+        let mut victim = victim::start("victim", self.point, &[&role.to_string(), name])?;
         let log = victim.stdout.take().ok_or("it has one")?;
         let log = std::thread::spawn(|| numbers_in(log));
         let log = || log.join().map_err(|_| "the log cannot be read");
         let writes = !matches!(self.role, Role::Reader(..) | Role::Taker);
-        let go_on = |messages: u64| -> Result<(), String> {
+        let move_messages = |messages: u64| -> Result<(), String> {
             let from = read.load(Ordering::Relaxed);
             let begin = Instant::now();
             while read.load(Ordering::Relaxed) < from + messages {
                 if done.load(Ordering::Relaxed) {
                     return Err("the reader failed".into());
                 }
-                if begin.elapsed() > NEVER {
+                if begin.elapsed() > TIMEOUT {
                     return Err(format!("only {} of {messages} came", read.load(Ordering::Relaxed) - from));
                 }
                 std::thread::sleep(Duration::from_millis(1));
@@ -365,60 +365,51 @@ impl Case {
         let afterwards = afterwards(progress);
         let meanwhile = if self.fate == Fate::Killed { afterwards } else { progress };
         let passed = if self.role.is_dispensable() { meanwhile } else { 0 };
-        go_on(passed)?;
+        move_messages(passed)?;
         match self.fate {
             Fate::Continued => {
                 victim::resume(&victim)?;
                 if let Role::Reader(..) = self.role {
-                    go_on(afterwards)?;
+                    move_messages(afterwards)?;
                     over.store(true, Ordering::Relaxed);
                 }
                 victim::ends_well(&mut victim)?;
-                Ok(Ended { moved: passed, least: ERRANDS, log: log()? })
+                Ok(Ended { moved: passed, least: VICTIM_MESSAGES, log: log()? })
             }
             Fate::Killed => {
                 victim::kill(&mut victim)?;
                 if self.role.others() > 0 {
-                    go_on(afterwards)?;
+                    move_messages(afterwards)?;
                 }
                 if writes {
-                    // Its heir finds a ring that works.
-                    let mut heir = ring.writer().map_err(|error| format!("no heir: {error}"))?;
-                    for n in 0..afterwards {
-                        let wrote = heir.write_timeout(&message(u64::MAX, n), Duration::from_secs(20));
-                        wrote.map_err(|error| format!("the heir: {error}"))?;
-                    }
+                    victim::succeed(ring, u64::MAX, afterwards)?;
                 }
                 Ok(Ended { moved: passed + afterwards, least: 0, log: log()? })
             }
         }
     }
 
-    fn start(self, name: &str) -> Result<Child, String> {
-        let role = Role::ALL.iter().position(|role| *role == self.role).expect("one of them");
-        victim::start(&["victim", &role.to_string(), &victim::number_of(self.stop).to_string(), name])
-    }
-
-    /// Adds what a victim took to what the others took: all of it together, each message once. A killed victim may
-    /// have been about to say that it is done with the last one: then another taker has it too.
-    fn check_log(self, got: &mut Got, log: &[(u64, u64)]) -> Result<(), String> {
-        let twice = log.iter().filter(|(writer, n)| !got.take(*writer, *n)).count();
+    /// Adds the messages of the victim to those of the others: together, each message came once. A
+    /// victim may be killed after it logged its last message and before it finished it: then
+    /// another taker has that message, too.
+    fn check_log(self, received: &mut Deliveries, log: &[(u64, u64)]) -> Result<(), String> {
+        let twice = log.iter().filter(|(writer, n)| !received.record(*writer, *n)).count();
         if twice > usize::from(self.fate == Fate::Killed) {
-            return Err(format!("{twice} messages of the victim's went to somebody else too"));
+            return Err(format!("{twice} messages of the victim went to another taker, too"));
         }
-        match got.holes.first() {
+        match received.holes.first() {
             None => Ok(()),
-            Some((writer, n)) => Err(format!("message {n} of writer {writer} went to nobody")),
+            Some((writer, n)) => Err(format!("message {n} of writer {writer} was lost")),
         }
     }
 
-    /// Whether a reader got what a writer wrote: all of it, in a gated ring.
-    fn check(self, got: &Got, writer: u64, least: u64, most: u64) -> Result<(), String> {
-        let next = got.of.get(&writer).copied().unwrap_or(0);
+    /// Whether a reader got the messages of a writer: all of them, in a gated ring.
+    fn check(self, received: &Deliveries, writer: u64, least: u64, most: u64) -> Result<(), String> {
+        let next = received.next.get(&writer).copied().unwrap_or(0);
         let least = if self.role.delivery() == Delivery::Lossy { 0 } else { least };
         if (least..=most).contains(&next) {
             return Ok(());
         }
-        Err(format!("of writer {writer} there came {next} messages, not {least} to {most}"))
+        Err(format!("{next} messages of writer {writer} came, not {least} to {most}"))
     }
 }

@@ -1,46 +1,48 @@
-//! The writer stopped and killed while it evicts a reader that shows a message, and sets that message's buffer aside.
+//! The writer is stopped and killed while it evicts a reader that holds a view, and while it
+//! switches to its standby buffer.
 //!
-//! What the view shows stays the same, whether the writer goes on or an heir does; and in the end the reader has been told
-//! of every message that it did not get.
+//! The view's bytes do not change, whether the writer or a successor continues. In the end the
+//! reader has received each message or its loss was counted.
 //!
-//! And a reader stopped and killed in the middle of a read, in a ring of arena slots: that pins its message, as a view does.
-//! The one writer goes on all the same, in its second buffer, and so does its heir. Many wait, and name the reader.
+//! Also, a reader is stopped and killed in the middle of a read in a ring of arena slots: a read
+//! pins its message, as a view does. The one writer continues with its standby buffer, and so does
+//! its successor. Many writers wait, and name the reader.
 
-use crate::case::{Fate, afterwards};
+use crate::case::afterwards;
 use crate::message::{SLOT_BYTES, message, numbers, read_all};
-use crate::victim::{self, NEVER};
+use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
 use seqring::{Config, Lagged, ReadError, Reader, Ring, SlotClass, Start, WriteError, Writer, Writers};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// So many messages the victim has.
-const ERRANDS: u64 = 2_000;
+/// The messages that the victim writes.
+const VICTIM_MESSAGES: u64 = 2_000;
 const SLOTS: usize = 4;
 const EVICT_AFTER: Duration = Duration::from_millis(5);
 
-pub(crate) fn passes(stop: Failpoint, class: SlotClass) -> bool {
-    match stop {
+pub(crate) fn reaches(point: Failpoint, class: SlotClass) -> bool {
+    match point {
         Failpoint::ReaderEvicted => true,
-        Failpoint::SetAside => class == SlotClass::Arena,
+        Failpoint::PinnedSetAside => class == SlotClass::Arena,
         _ => false,
     }
 }
 
-/// The victim: it writes, and somebody is in its way.
-pub(crate) fn be_victim(stop: usize, name: &str) {
-    victim::stop_at(Failpoint::ALL[stop], 0);
-    let ring = Ring::open(name).expect("the parent made it");
+/// The victim: a writer that a reader blocks.
+pub(crate) fn be_victim(point: Failpoint, name: &str) {
+    victim::stop_at(point, 0);
+    let ring = Ring::open(name).expect("the parent created it");
     let mut writer = ring.writer().expect("there is an entry");
-    for n in 0..ERRANDS {
-        writer.write(&message(1, n)).expect("nobody closes the ring");
+    for n in 0..VICTIM_MESSAGES {
+        writer.write(&message(1, n)).expect("the ring stays open");
     }
 }
 
-/// Runs a case. Returns how many messages the heir moved, or the victim when it went on.
-pub(crate) fn run(stop: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
+/// Runs a case. Returns how many messages the successor moved, or the victim when it continued.
+pub(crate) fn run(point: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
     let messages = afterwards(messages);
-    let name = format!("stop-test-{}-eviction-{stop:?}-{fate:?}", std::process::id());
+    let name = format!("stop-test-{}-eviction-{point:?}-{fate:?}", std::process::id());
     let config = Config::new(SLOTS, SLOT_BYTES).participants(8).slot_class(class).evict_after(EVICT_AFTER);
     let ring = Ring::create(&name, &config).map_err(text)?;
     let mut slow = ring.reader(Start::Next).map_err(text)?;
@@ -48,60 +50,51 @@ pub(crate) fn run(stop: Failpoint, class: SlotClass, fate: Fate, messages: u64) 
     let (progress, over) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let reading = scope.spawn(|| read_all(&mut other, &progress, &over));
-        let moved = evicted(&ring, &name, stop, &mut slow, fate, messages);
+        let moved = evict(&ring, &name, point, &mut slow, fate, messages);
         over.store(true, Ordering::Relaxed);
         if moved.is_err() {
-            ring.close(); // Whatever the reason is, nobody waits for more.
+            ring.close(); // Ends the other reader's wait.
         }
-        let got = reading.join().map_err(|_| "the other reader panicked")?;
+        let read = reading.join().map_err(|_| "the other reader panicked")?;
         let moved = moved?;
-        got?;
-        add_up(&ring, &mut slow, 1)?;
+        read?;
+        check_total(&ring, &mut slow, 1)?;
         Ok(moved)
     })
 }
 
-/// The slow reader shows message 0 until the victim has met its fate, and others have written over it.
-fn evicted(
+/// The slow reader holds a view of message 0 until the victim has continued or died, and others
+/// have written over it.
+fn evict(
     ring: &Ring,
     name: &str,
-    stop: Failpoint,
+    point: Failpoint,
     slow: &mut Reader,
     fate: Fate,
     messages: u64,
 ) -> Result<u64, String> {
-    let mut victim = victim::start(&["evicter", &victim::number_of(stop).to_string(), name])?;
-    let view = slow.view_timeout(NEVER).map_err(text)?;
+    let mut victim = victim::start("evicter", point, &[name])?;
+    let view = slow.view_timeout(TIMEOUT).map_err(text)?;
     let is_whole = || match numbers(&view)? {
         (1, 0) => Ok(()),
         other => Err(format!("the view shows message {other:?}")),
     };
     victim::await_stop(&mut victim)?;
     is_whole()?;
-    let moved = match fate {
-        Fate::Continued => {
-            victim::resume(&victim)?;
-            victim::ends_well(&mut victim)?;
-            ERRANDS
-        }
-        Fate::Killed => {
-            victim::kill(&mut victim)?;
-            let mut heir = ring.writer().map_err(|error| format!("no heir: {error}"))?;
-            for n in 0..messages {
-                heir.write_timeout(&message(2, n), NEVER).map_err(|error| format!("the heir: {error}"))?;
-            }
-            messages
-        }
-    };
+    victim::end(&mut victim, fate)?;
+    if fate == Fate::Killed {
+        victim::succeed(ring, 2, messages)?;
+    }
     is_whole()?;
-    Ok(moved)
+    Ok(if fate == Fate::Killed { messages } else { VICTIM_MESSAGES })
 }
 
-/// What the slow reader gets from message `next` on and what it is told that it missed are all that was published.
-fn add_up(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), String> {
+/// The messages that the slow reader gets from `next` on, and those that it missed, are all that
+/// were published.
+fn check_total(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), String> {
     let mut out = [0; SLOT_BYTES];
     loop {
-        match slow.read_timeout(&mut out, NEVER) {
+        match slow.read_timeout(&mut out, TIMEOUT) {
             Ok(received) if received.sequence == next => {
                 numbers(&out[..received.len])?;
                 next += 1;
@@ -116,29 +109,34 @@ fn add_up(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), String> {
 }
 
 /// Whether the point lies in a read that pins.
-pub(crate) fn is_in_a_read(stop: Failpoint) -> bool {
-    matches!(stop, Failpoint::ReadPinned | Failpoint::ReadCopied)
+pub(crate) fn is_in_a_read(point: Failpoint) -> bool {
+    matches!(point, Failpoint::ReadPinned | Failpoint::ReadCopied)
 }
 
 /// The reader that is stopped in the middle of a read.
-pub(crate) fn be_evicted(stop: usize, name: &str) {
-    let ring = Ring::open(name).expect("the parent made it");
+pub(crate) fn be_evicted(point: Failpoint, name: &str) {
+    let ring = Ring::open(name).expect("the parent created it");
     let mut reader = ring.reader(Start::Next).expect("there is an entry");
-    victim::stop_at(Failpoint::ALL[stop], 0);
+    victim::stop_at(point, 0);
     println!();
-    add_up(&ring, &mut reader, 0).expect("all that was published");
+    check_total(&ring, &mut reader, 0).expect("all messages that were published");
 }
 
-/// Runs a case with such a reader. Returns how many messages went past it.
-pub(crate) fn run_in_a_read(stop: Failpoint, writers: Writers, fate: Fate, messages: u64) -> Result<u64, String> {
+/// Runs a case with such a reader. Returns how many messages were written past it.
+pub(crate) fn run_in_a_read(
+    point: Failpoint,
+    writers: Writers,
+    fate: Fate,
+    messages: u64,
+) -> Result<u64, String> {
     let messages = afterwards(messages);
-    let name = format!("stop-test-{}-read-{stop:?}-{fate:?}", std::process::id());
+    let name = format!("stop-test-{}-read-{point:?}-{fate:?}", std::process::id());
     let config = Config::new(SLOTS, SLOT_BYTES).participants(8).slot_class(SlotClass::Arena);
     let ring = Ring::create(&name, &config.writers(writers).evict_after(EVICT_AFTER)).map_err(text)?;
-    let mut victim = victim::start(&["evicted", &victim::number_of(stop).to_string(), &name])?;
-    victim::await_word(&mut victim)?;
+    let mut victim = victim::start("evicted", point, &[&name])?;
+    victim::await_output(&mut victim)?;
     let write = |writer: &mut Writer, count: u64| {
-        (0..count).try_for_each(|n| writer.write_timeout(&message(1, n), NEVER).map(drop).map_err(text))
+        (0..count).try_for_each(|n| writer.write_timeout(&message(1, n), TIMEOUT).map(drop).map_err(text))
     };
     let mut writer = ring.writer().map_err(text)?;
     write(&mut writer, 1)?;
@@ -147,13 +145,13 @@ pub(crate) fn run_in_a_read(stop: Failpoint, writers: Writers, fate: Fate, messa
         Writers::One => {
             write(&mut writer, messages)?;
             drop(writer);
-            writer = ring.writer().map_err(|error| format!("no heir: {error}"))?;
+            writer = ring.writer().map_err(|error| format!("no successor: {error}"))?;
         }
         Writers::Many => {
             write(&mut writer, SLOTS as u64 - 1)?;
             match writer.write_timeout(&message(1, 0), 20 * EVICT_AFTER) {
                 Err(WriteError::TimedOut { slowest: Some(peer) }) if peer.pid == victim.id() => {}
-                other => return Err(format!("a writer went past what is read: {other:?}")),
+                other => return Err(format!("a writer overwrote a message that is being read: {other:?}")),
             }
         }
     }
@@ -167,8 +165,4 @@ pub(crate) fn run_in_a_read(stop: Failpoint, writers: Writers, fate: Fate, messa
         victim::ends_well(&mut victim)?;
     }
     Ok(messages)
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

@@ -1,86 +1,77 @@
-//! Stops and kills processes at every named point of the protocols, while others go on.
+//! Stops and kills processes at every failpoint of the protocols, while other processes continue.
 //!
-//! `cargo run --release` runs every case with 10^4 messages, `-- MESSAGES` with so many, and prints a table; `-- MESSAGES
-//! POINT…` runs the cases of the points whose names contain one of these. A case is
-//! a role in a ring, a point, and a fate: the victim process stops itself (SIGSTOP) at the point; the others, if they can,
-//! move that many messages (10^4 if it is going to be killed); then the victim is continued and ends its errands, or it is
-//! killed and an heir takes its place; and 10^4 more are moved. It
-//! fails if anything is torn, lost where the ring promises otherwise, doubled or foreign, if somebody hangs, or if a
-//! victim never gets to its point. Clearing up after the dead (`recovery`), handing readers over (`handover`), evicting them
-//! (`eviction`), workers of a pipeline (`pipeline`), and the points at which segments come and go (`segment`) have cases
-//! of their own.
+//! `cargo run --release` runs every case with 10^4 messages and prints a table. `-- MESSAGES` sets
+//! another number, and `-- MESSAGES POINT…` runs the points whose names contain one of
+//! these.
+//!
+//! A case is a role in a ring, a point, and a fate. The victim process stops itself (SIGSTOP) at
+//! the point. The others, if they can, move that many messages (10^4 if the victim is going to be
+//! killed). Then the victim is continued and finishes its messages, or it is killed and a successor
+//! takes its place; and 10^4 more messages are moved. A case fails if a message is torn,
+//! duplicated, foreign, or lost where the ring promises otherwise; if a process hangs; or if a
+//! victim does not reach its point.
+//!
+//! These have cases of their own: recovery of dead participants (`recovery`), parking of readers
+//! (`park`), eviction of readers (`eviction`), workers of a pipeline (`pipeline`), and the creation
+//! and removal of segments (`segment`).
 
 mod case;
 mod eviction;
-mod handover;
+#[path = "../../../tests/common/numbered.rs"]
 mod message;
+mod park;
 mod pipeline;
 mod recovery;
 mod segment;
 mod victim;
 
-use case::{Case, Fate, Role, be_victim};
-use recovery::Clearing;
+use case::{Case, Role, be_victim};
+use recovery::Recovery;
+use seqring::Writers;
 use seqring::failpoints::Failpoint;
-use seqring::{ParkTicket, Writers};
 use std::process::ExitCode;
 use std::time::Instant;
+use victim::{Fate, point_of};
 
 const MESSAGES: u64 = 10_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["victim", role, stop, name] => {
-            be_victim(role.parse().expect("a number"), stop.parse().expect("a number"), name);
-            ExitCode::SUCCESS
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["victim", point, role, name] => be_victim(point_of(point), Role::ALL[index(role)], name),
+        ["opener", point, backend, name] => {
+            segment::open_and_leave(point_of(point), segment::BACKENDS[index(backend)], name);
         }
-        ["comer", stop, backend, name] => {
-            segment::come_and_go(stop.parse().expect("a number"), backend.parse().expect("a number"), name);
-            ExitCode::SUCCESS
+        ["recovery-first", _, recovery, name] => recovery::be_first(Recovery::ALL[index(recovery)], name),
+        ["recovery-victim", point, recovery, name] => {
+            recovery::be_victim(point_of(point), Recovery::ALL[index(recovery)], name);
         }
-        ["recovery-first", clearing, name] => {
-            recovery::be_first(clearing.parse().expect("a number"), name);
-            ExitCode::SUCCESS
+        ["parker", point, name] => park::be_parker(point_of(point), name),
+        ["resumer", point, name, entry, state] => {
+            park::be_resumer(point_of(point), name, park::ticket(entry, state).expect("a ticket"));
         }
-        ["recovery-victim", clearing, stop, name] => {
-            recovery::be_victim(clearing.parse().expect("a number"), stop.parse().expect("a number"), name);
-            ExitCode::SUCCESS
-        }
-        ["parker", stop, name] => {
-            handover::be_parker(stop.parse().expect("a number"), name);
-            ExitCode::SUCCESS
-        }
-        ["resumer", stop, name, entry, state] => {
-            let ticket =
-                ParkTicket { entry: entry.parse().expect("a number"), state: state.parse().expect("a number") };
-            handover::be_resumer(stop.parse().expect("a number"), name, ticket);
-            ExitCode::SUCCESS
-        }
-        ["evicter", stop, name] => {
-            eviction::be_victim(stop.parse().expect("a number"), name);
-            ExitCode::SUCCESS
-        }
-        ["evicted", stop, name] => {
-            eviction::be_evicted(stop.parse().expect("a number"), name);
-            ExitCode::SUCCESS
-        }
-        ["pipeline-worker", stop, ticket] => {
-            pipeline::be_worker(stop.parse().ok(), ticket);
-            ExitCode::SUCCESS
-        }
-        [] => run(MESSAGES, &[]),
-        [messages, ref points @ ..] => match messages.parse() {
-            Ok(messages) => run(messages, points),
-            Err(_) => {
+        ["evicter", point, name] => eviction::be_victim(point_of(point), name),
+        ["evicted", point, name] => eviction::be_evicted(point_of(point), name),
+        ["pipeline-worker", "-", ticket] => pipeline::be_worker(None, ticket),
+        ["pipeline-worker", point, ticket] => pipeline::be_worker(Some(point_of(point)), ticket),
+        [] => return run(MESSAGES, &[]),
+        [messages, ref points @ ..] => {
+            let Ok(messages) = messages.parse() else {
                 eprintln!("usage: stop-tests [MESSAGES [POINT…]]");
-                ExitCode::from(2)
-            }
-        },
+                return ExitCode::from(2);
+            };
+            return run(messages, points);
+        }
     }
+    ExitCode::SUCCESS
 }
 
-/// What came of all cases of one point.
+fn index(number: &str) -> usize {
+    number.parse().expect("a number")
+}
+
+/// The results of all cases of one point.
 #[derive(Default)]
 struct Outcome {
     stops: u64,
@@ -90,8 +81,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Enters a case, and what it moved.
-    fn enter(&mut self, what: &str, fate: Fate, result: Result<u64, String>) {
+    /// Adds the result of a case: how many messages were moved.
+    fn add(&mut self, what: &str, fate: Fate, result: Result<u64, String>) {
         match (result, fate) {
             (Err(error), fate) => self.failures.push(format!("{what} {fate:?}: {error}")),
             (Ok(moved), Fate::Continued) => (self.stops, self.moved) = (self.stops + 1, self.moved + moved),
@@ -99,15 +90,16 @@ impl Outcome {
         }
     }
 
-    /// Prints it. Whether everything held, and happened at all.
-    fn report(&self, stop: Failpoint) -> bool {
+    /// Prints the row of the point. Returns whether every case held, and there were stops and
+    /// kills.
+    fn report(&self, point: Failpoint) -> bool {
         let Outcome { stops, kills, moved, failures } = self;
         let verdict = match (failures.is_empty(), *stops > 0 && *kills > 0) {
             (false, _) => "FAILS",
             (true, false) => "NEVER HIT",
             (true, true) => "holds",
         };
-        println!("{:<17} {stops:>6} {kills:>6} {moved:>12}  {verdict}", format!("{stop:?}"));
+        println!("{:<17} {stops:>6} {kills:>6} {moved:>12}  {verdict}", format!("{point:?}"));
         failures.iter().for_each(|failure| println!("  {failure}"));
         verdict == "holds"
     }
@@ -116,14 +108,14 @@ impl Outcome {
 /// Runs the cases of the points whose names contain one of `names`, or of all.
 fn run(messages: u64, names: &[&str]) -> ExitCode {
     let wanted =
-        |stop: &Failpoint| names.is_empty() || names.iter().any(|name| format!("{stop:?}").contains(name));
+        |point: &Failpoint| names.is_empty() || names.iter().any(|name| format!("{point:?}").contains(name));
     let begin = Instant::now();
     let mut all = Outcome::default();
     let (mut points, mut sound) = (0, true);
     println!("{:<17} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    for stop in Failpoint::ALL.into_iter().filter(wanted) {
-        let outcome = outcome(stop, messages);
-        sound &= outcome.report(stop);
+    for point in Failpoint::ALL.into_iter().filter(wanted) {
+        let outcome = outcome(point, messages);
+        sound &= outcome.report(point);
         points += 1;
         (all.stops, all.kills, all.moved) =
             (all.stops + outcome.stops, all.kills + outcome.kills, all.moved + outcome.moved);
@@ -131,44 +123,41 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
     let Outcome { stops, kills, moved, .. } = all;
     let (seconds, points_in_all) = (begin.elapsed().as_secs(), Failpoint::ALL.len());
     println!(
-        "{points} of {points_in_all} points: {stops} stops and {kills} kills; {moved} messages went past them; {seconds} s"
+        "{points} of {points_in_all} points: {stops} stops and {kills} kills; {moved} messages moved meanwhile; {seconds} s"
     );
     sound &= points > 0;
-    println!(
-        "{}",
-        if sound { "sound: whoever was stopped, the others went on as promised" } else { "NOT SOUND" }
-    );
+    println!("{}", if sound { "sound: the others continued as promised in every case" } else { "NOT SOUND" });
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs all cases of a point.
-fn outcome(stop: Failpoint, messages: u64) -> Outcome {
+fn outcome(point: Failpoint, messages: u64) -> Outcome {
     let mut outcome = Outcome::default();
     for fate in [Fate::Continued, Fate::Killed] {
-        for role in Role::ALL.into_iter().filter(|role| role.passes(stop)) {
-            outcome.enter(&format!("{role:?}"), fate, (Case { role, stop, fate }).run(messages));
+        for role in Role::ALL.into_iter().filter(|role| role.reaches(point)) {
+            outcome.add(&format!("{role:?}"), fate, (Case { role, point, fate }).run(messages));
         }
-        for backend in segment::BACKENDS.into_iter().filter(|_| segment::passes(stop)) {
-            outcome.enter(&format!("{backend:?}"), fate, segment::run(stop, backend, fate, messages));
+        for backend in segment::BACKENDS.into_iter().filter(|_| segment::reaches(point)) {
+            outcome.add(&format!("{backend:?}"), fate, segment::run(point, backend, fate, messages));
         }
-        for clearing in Clearing::ALL.into_iter().filter(|clearing| clearing.passes(stop)) {
-            outcome.enter(&format!("{clearing:?}"), fate, recovery::run(clearing, stop, fate));
+        for recovery in Recovery::ALL.into_iter().filter(|recovery| recovery.reaches(point)) {
+            outcome.add(&format!("{recovery:?}"), fate, recovery::run(recovery, point, fate));
         }
-        if fate == Fate::Killed && pipeline::passes(stop) {
-            outcome.enter("a pipeline's producer", fate, pipeline::run(stop));
+        if fate == Fate::Killed && pipeline::reaches(point) {
+            outcome.add("a pipeline's producer", fate, pipeline::run(point));
         }
-        if fate == Fate::Killed && pipeline::commander_passes(stop) {
-            outcome.enter("a pipeline's commander", fate, pipeline::run_commander(stop));
+        if fate == Fate::Killed && pipeline::commander_reaches(point) {
+            outcome.add("a pipeline's commander", fate, pipeline::run_commander(point));
         }
-        for class in handover::CLASSES.into_iter().filter(|_| handover::passes(stop)) {
-            outcome.enter(&format!("{class:?}"), fate, handover::run(stop, class, fate, messages));
+        for class in park::CLASSES.into_iter().filter(|_| park::reaches(point)) {
+            outcome.add(&format!("{class:?}"), fate, park::run(point, class, fate, messages));
         }
-        for class in handover::CLASSES.into_iter().filter(|class| eviction::passes(stop, *class)) {
-            outcome.enter(&format!("{class:?}"), fate, eviction::run(stop, class, fate, messages));
+        for class in park::CLASSES.into_iter().filter(|class| eviction::reaches(point, *class)) {
+            outcome.add(&format!("{class:?}"), fate, eviction::run(point, class, fate, messages));
         }
-        for writers in [Writers::One, Writers::Many].into_iter().filter(|_| eviction::is_in_a_read(stop)) {
+        for writers in [Writers::One, Writers::Many].into_iter().filter(|_| eviction::is_in_a_read(point)) {
             let what = format!("a read, {writers:?}");
-            outcome.enter(&what, fate, eviction::run_in_a_read(stop, writers, fate, messages));
+            outcome.add(&what, fate, eviction::run_in_a_read(point, writers, fate, messages));
         }
     }
     outcome

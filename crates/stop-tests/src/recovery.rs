@@ -1,176 +1,159 @@
-//! Processes stopped and killed while they clear up after a dead one.
+//! Processes are stopped and killed while they recover the entry of a dead one.
 //!
-//! A writer or reader is killed; a second process finds it dead, and is stopped or killed in the middle of clearing up. The
-//! third, this one, waits on while the second is stopped, and no longer: then it must learn of the first one's death, as if
-//! nothing had happened to the second.
+//! A writer or reader is killed. A second process finds it dead, and is stopped or killed in the
+//! middle of the recovery. This process, the third, waits while the second is stopped, and no
+//! longer: then it must get the first one's death as if the second had not been interrupted.
 
-use crate::case::Fate;
 use crate::message::{SLOT_BYTES, message};
-use crate::victim::{self, NEVER};
+use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
 use seqring::{Config, Delivery, ReadError, Ring, SlotClass, Start, WaitStrategy, WriteError, Writers};
 use std::time::Duration;
 
-/// So long it is seen that somebody waits on: several looks for the dead.
+/// Long enough for several checks for the dead.
 const A_WHILE: Duration = Duration::from_millis(150);
 
-/// Whose death is cleared up after, and by whom.
+/// The role of the dead process, and of the one that recovers its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clearing {
-    /// Of a writer, by a reader that waits for it.
+pub(crate) enum Recovery {
+    /// A reader that waits for a dead writer.
     WriterByReader,
-    /// Of a writer, by its successor.
-    WriterByHeir,
-    /// Of a reader, by a writer that waits for it.
+    /// The successor of a dead writer.
+    WriterBySuccessor,
+    /// A writer that waits for a dead reader.
     ReaderByWriter,
 }
 
-impl Clearing {
-    pub(crate) const ALL: [Clearing; 3] =
-        [Clearing::WriterByReader, Clearing::WriterByHeir, Clearing::ReaderByWriter];
+impl Recovery {
+    pub(crate) const ALL: [Recovery; 3] =
+        [Recovery::WriterByReader, Recovery::WriterBySuccessor, Recovery::ReaderByWriter];
 
-    pub(crate) fn passes(self, stop: Failpoint) -> bool {
-        match stop {
+    pub(crate) fn reaches(self, point: Failpoint) -> bool {
+        match point {
             Failpoint::DeadFound => true,
-            Failpoint::LeaveMarked | Failpoint::StreamEnded => self != Clearing::ReaderByWriter,
-            Failpoint::ReaderVacated => self == Clearing::ReaderByWriter,
-            // The heir's coming replaces the verdict.
-            Failpoint::DeathKept => self == Clearing::WriterByHeir,
+            Failpoint::LeaveMarked | Failpoint::StreamEnded => self != Recovery::ReaderByWriter,
+            Failpoint::ReaderVacated => self == Recovery::ReaderByWriter,
+            // The successor's registration replaces the end of the stream.
+            Failpoint::DeathRecorded => self == Recovery::WriterBySuccessor,
             _ => false,
         }
     }
 
-    /// The kinds of ring in which it happens.
+    /// The configurations in which it happens.
     fn rings(self) -> Vec<Config> {
         let config = Config::new(4, SLOT_BYTES).participants(8);
-        let one = [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena]
-            .map(|class| config.clone().slot_class(class));
-        let many = config.writers(Writers::Many);
-        match self {
-            Clearing::ReaderByWriter => one.into_iter().chain([many]).collect(),
-            _ => {
-                let lossy =
-                    one.clone().into_iter().chain([many.clone()]).map(|ring| ring.delivery(Delivery::Lossy));
-                one.into_iter().chain([many.clone()]).chain(lossy).collect()
-            }
+        let one = [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena];
+        let one = one.map(|class| config.clone().slot_class(class));
+        let gated: Vec<_> = one.into_iter().chain([config.writers(Writers::Many)]).collect();
+        if self == Recovery::ReaderByWriter {
+            return gated;
         }
+        let lossy: Vec<_> = gated.iter().map(|ring| ring.clone().delivery(Delivery::Lossy)).collect();
+        [gated, lossy].concat()
     }
 }
 
-/// The first process: it is killed where it is found then.
-pub(crate) fn be_first(clearing: usize, name: &str) {
-    let ring = Ring::open(name).expect("the parent made it");
-    if Clearing::ALL[clearing] == Clearing::ReaderByWriter {
-        let _reader = ring.reader(Start::Next).expect("there is an entry");
-        println!();
-        std::thread::park();
+/// The first process: it registers and waits to be killed.
+pub(crate) fn be_first(recovery: Recovery, name: &str) {
+    let ring = Ring::open(name).expect("the parent created it");
+    let _registered = if recovery == Recovery::ReaderByWriter {
+        (Some(ring.reader(Start::Next).expect("there is an entry")), None)
     } else {
         let mut writer = ring.writer().expect("there is an entry");
         writer.write(&message(0, 0)).expect("there is room");
-        println!();
-        std::thread::park();
-    }
+        (None, Some(writer))
+    };
+    println!();
+    std::thread::park();
 }
 
-/// The second process: it clears up after the first.
-pub(crate) fn be_victim(clearing: usize, stop: usize, name: &str) {
-    let ring = Ring::open(name).expect("the parent made it");
-    match Clearing::ALL[clearing] {
-        Clearing::WriterByReader => {
-            victim::stop_at(Failpoint::ALL[stop], 0); // Of many writers, it may get the very entry.
+/// The second process: it recovers the entry of the first.
+pub(crate) fn be_victim(point: Failpoint, recovery: Recovery, name: &str) {
+    let ring = Ring::open(name).expect("the parent created it");
+    match recovery {
+        Recovery::WriterByReader => {
+            victim::stop_at(point, 0); // In a ring of many writers, it may get the very entry.
             let mut reader = ring.reader(Start::Next).expect("there is an entry");
             reader.set_wait_strategy(WaitStrategy::SLEEPING);
             while !matches!(reader.read(&mut [0; SLOT_BYTES]), Err(ReadError::WriterDied { .. })) {}
         }
-        Clearing::WriterByHeir => {
-            victim::stop_at(Failpoint::ALL[stop], 0);
-            // Stopped, and overtaken by another heir, it may find the entry taken.
+        Recovery::WriterBySuccessor => {
+            victim::stop_at(point, 0);
+            // While it is stopped, another successor may take the entry.
             drop(ring.writer());
         }
-        Clearing::ReaderByWriter => {
+        Recovery::ReaderByWriter => {
             let mut writer = ring.writer().expect("there is an entry");
             writer.set_wait_strategy(WaitStrategy::SLEEPING);
-            victim::stop_at(Failpoint::ALL[stop], 0);
+            victim::stop_at(point, 0);
             for n in 0..10 {
-                writer.write(&message(1, n)).expect("nobody closes the ring");
+                writer.write(&message(1, n)).expect("the ring stays open");
             }
         }
     }
 }
 
-/// Runs a case in every kind of ring. Says how many there were.
-pub(crate) fn run(clearing: Clearing, stop: Failpoint, fate: Fate) -> Result<u64, String> {
-    let rings = clearing.rings();
+/// Runs a case in each configuration. Returns how many there were.
+pub(crate) fn run(recovery: Recovery, point: Failpoint, fate: Fate) -> Result<u64, String> {
+    let rings = recovery.rings();
     for config in &rings {
-        run_in(config, clearing, stop, fate).map_err(|error| format!("{error}, in {config:?}"))?;
+        run_in(config, recovery, point, fate).map_err(|error| format!("{error}, in {config:?}"))?;
     }
     Ok(rings.len() as u64)
 }
 
-fn run_in(config: &Config, clearing: Clearing, stop: Failpoint, fate: Fate) -> Result<(), String> {
-    let name = format!("stop-test-{}-recovery-{stop:?}-{fate:?}", std::process::id());
-    let ring = Ring::create(&*name, config).map_err(|error| error.to_string())?;
-    let number = Clearing::ALL.iter().position(|one| *one == clearing).expect("one of them").to_string();
-    let mut reader = ring.reader(Start::Next).map_err(|error| error.to_string())?;
+fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> Result<(), String> {
+    let name = format!("stop-test-{}-recovery-{point:?}-{fate:?}", std::process::id());
+    let ring = Ring::create(&*name, config).map_err(text)?;
+    let number = Recovery::ALL.iter().position(|one| *one == recovery).expect("it is one of all").to_string();
+    let mut reader = ring.reader(Start::Next).map_err(text)?;
     reader.set_wait_strategy(WaitStrategy::SLEEPING);
-    let mut first = victim::start(&["recovery-first", &number, &name])?;
-    victim::await_word(&mut first)?;
+    let mut first = victim::start("recovery-first", point, &[&number, &name])?;
+    victim::await_output(&mut first)?;
     let pid = first.id();
     victim::kill(&mut first)?;
-    let point = victim::number_of(stop).to_string();
-    let mut second = victim::start(&["recovery-victim", &number, &point, &name])?;
+    let mut second = victim::start("recovery-victim", point, &[&number, &name])?;
     let mut out = [0; SLOT_BYTES];
-    if clearing == Clearing::ReaderByWriter {
-        // It writes as many as there is room for, and we read none meanwhile.
+    if recovery == Recovery::ReaderByWriter {
+        // Without a reader here, the second process waits for the dead reader only.
         drop(reader);
         victim::await_stop(&mut second)?;
-        if stop == Failpoint::DeadFound && config.writers_mode() == Writers::Many {
+        if point == Failpoint::DeadFound && config.writers_mode() == Writers::Many {
             waits_for_the_dead(&ring, pid)?;
         }
-        end(&mut second, fate)?;
-        let mut writer = ring.writer().map_err(|error| error.to_string())?;
-        for n in 0..10 {
-            writer.write_timeout(&message(2, n), NEVER).map_err(|error| error.to_string())?;
-        }
-        return Ok(());
+        victim::end(&mut second, fate)?;
+        return victim::succeed(&ring, 2, 10);
     }
     victim::await_stop(&mut second)?;
-    reader.read_timeout(&mut out, NEVER).map_err(|error| error.to_string())?;
-    if stop == Failpoint::DeadFound {
+    reader.read_timeout(&mut out, TIMEOUT).map_err(text)?;
+    if point == Failpoint::DeadFound {
         match reader.read_timeout(&mut out, A_WHILE) {
             Err(ReadError::TimedOut { writers }) if writers.pids() == [pid] => {}
-            other => return Err(format!("while its finder was stopped, its reader was told {other:?}")),
+            other => return Err(format!("while the finder was stopped, the reader got {other:?}")),
         }
     }
-    end(&mut second, fate)?;
-    match reader.read_timeout(&mut out, NEVER) {
-        Err(ReadError::WriterDied { pid: told }) if told == pid => {}
-        other => return Err(format!("{pid} died, and its reader was told {other:?}")),
+    victim::end(&mut second, fate)?;
+    match reader.read_timeout(&mut out, TIMEOUT) {
+        Err(ReadError::WriterDied { pid: dead }) if dead == pid => {}
+        other => return Err(format!("{pid} died, and the reader got {other:?}")),
     }
-    match (clearing, fate, reader.read_timeout(&mut out, NEVER)) {
-        // The heir, killed before it had joined or after, may have been a writer that died, too.
-        (Clearing::WriterByHeir, Fate::Killed, Err(ReadError::WriterDied { pid: told }))
-            if told == second.id() =>
+    match (recovery, fate, reader.read_timeout(&mut out, TIMEOUT)) {
+        // A killed successor may have been registered already: then it is a dead writer, too.
+        (Recovery::WriterBySuccessor, Fate::Killed, Err(ReadError::WriterDied { pid: dead }))
+            if dead == second.id() =>
         {
             Ok(())
         }
         (_, _, Err(ReadError::Closed)) => Ok(()),
-        (_, _, other) => Err(format!("then its reader was told {other:?}")),
+        (_, _, other) => Err(format!("after the death, the reader got {other:?}")),
     }
 }
 
-/// A writer finds the ring full, and whom it waits for.
+/// A writer finds the ring full, and the error names the dead reader.
 fn waits_for_the_dead(ring: &Ring, dead: u32) -> Result<(), String> {
-    let mut writer = ring.writer().map_err(|error| error.to_string())?;
+    let mut writer = ring.writer().map_err(text)?;
     match writer.write_timeout(&message(3, 0), A_WHILE) {
         Err(WriteError::TimedOut { slowest: Some(peer) }) if peer.pid == dead => Ok(()),
-        other => Err(format!("while its finder was stopped, the other writer was told {other:?}")),
-    }
-}
-
-fn end(second: &mut std::process::Child, fate: Fate) -> Result<(), String> {
-    match fate {
-        Fate::Continued => victim::resume(second).and_then(|()| victim::ends_well(second)),
-        Fate::Killed => victim::kill(second),
+        other => Err(format!("while the finder was stopped, the other writer got {other:?}")),
     }
 }

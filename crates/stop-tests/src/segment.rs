@@ -1,43 +1,33 @@
-//! The points at which segments come and go: a victim that creates, opens or leaves a ring, and others who want to use
-//! the same name meanwhile and afterwards.
+//! The failpoints in the creation and removal of segments: a victim creates, opens or leaves a
+//! ring, and other processes use the same name meanwhile and afterwards.
 
-use crate::case::Fate;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use seqring::failpoints::{Failpoint, on_failpoint};
+use crate::victim::{self, Fate, text};
+use seqring::failpoints::Failpoint;
 use seqring::{Backend, Config, Location, Ring, RingError, Start};
-use std::process::{Child, Command};
-use std::sync::OnceLock;
 
-/// Whether a victim that comes and goes gets to the point.
-pub(crate) fn passes(stop: Failpoint) -> bool {
+/// Whether a victim that opens and leaves a ring reaches the point.
+pub(crate) fn reaches(point: Failpoint) -> bool {
     matches!(
-        stop,
+        point,
         Failpoint::SegmentFilled
             | Failpoint::SegmentNamed
             | Failpoint::SegmentEntered
             | Failpoint::SegmentLeft
-            | Failpoint::SegmentDeserted
+            | Failpoint::SegmentUnused
     )
 }
 
-/// The backends whose rings have names.
+/// The backends with named rings.
 pub(crate) const BACKENDS: [Backend; 2] = [Backend::File, Backend::Portable];
 
 fn location(backend: Backend, name: &str) -> Location {
     if backend == Backend::Portable { Location::portable(name) } else { Location::named(name) }
 }
 
-/// What the victim process does: it has the ring for a moment, and stops itself at the point that its parent named.
-pub(crate) fn come_and_go(stop: usize, backend: usize, name: &str) {
-    static TARGET: OnceLock<Failpoint> = OnceLock::new();
-    TARGET.set(Failpoint::ALL[stop]).expect("once");
-    on_failpoint(|stop| {
-        if TARGET.get() == Some(&stop) {
-            kill_process(rustix::process::getpid(), Signal::STOP).expect("a process may stop itself");
-        }
-    });
-    let ring = Ring::open_or_create(location(BACKENDS[backend], name), &config())
-        .expect("whoever was first, there is a ring");
+/// The victim: it opens the ring and leaves.
+pub(crate) fn open_and_leave(point: Failpoint, backend: Backend, name: &str) {
+    victim::stop_at(point, 0);
+    let ring = Ring::open_or_create(location(backend, name), &config()).expect("it exists or is created");
     assert_eq!(ring.config(), &config());
 }
 
@@ -46,38 +36,33 @@ fn config() -> Config {
 }
 
 /// Runs the case. Returns how many messages others moved through the ring of that name.
-pub(crate) fn run(stop: Failpoint, backend: Backend, fate: Fate, messages: u64) -> Result<u64, String> {
-    let name = format!("stop-test-{}-{stop:?}-{fate:?}", std::process::id());
+pub(crate) fn run(point: Failpoint, backend: Backend, fate: Fate, messages: u64) -> Result<u64, String> {
+    let name = format!("stop-test-{}-{point:?}-{fate:?}", std::process::id());
     let at = location(backend, &name);
-    // Whoever shall open the ring must find one.
-    let found = (stop == Failpoint::SegmentEntered).then(|| create(&at)).transpose()?;
-    let mut victim = Command::new(std::env::current_exe().map_err(text)?);
-    let index = Failpoint::ALL.iter().position(|known| *known == stop).expect("one of them");
-    let index_of_backend = usize::from(backend == Backend::Portable);
-    let arguments = ["comer", &index.to_string(), &index_of_backend.to_string(), &name];
-    let victim = victim.args(arguments).spawn().map_err(text)?;
-    let stopped = waitpid(Some(Pid::from_child(&victim)), WaitOptions::UNTRACED).map_err(text)?;
-    if !stopped.is_some_and(|(_, status)| status.stopped()) {
-        return Err("the victim never got there".into());
-    }
-    let ring = match (stop, found) {
-        // Nobody sees what has no name.
+    // A victim that is to open the ring must find one.
+    let found = (point == Failpoint::SegmentEntered).then(|| create(&at)).transpose()?;
+    let backend = usize::from(backend == Backend::Portable).to_string();
+    let mut victim = victim::start("opener", point, &[&backend, &name])?;
+    victim::await_stop(&mut victim)?;
+    let ring = match (point, found) {
+        // A ring without a name cannot be opened.
         (Failpoint::SegmentFilled, _) => match Ring::open(&at) {
             Err(RingError::NotFound { .. }) => Some(create(&at)?),
             other => return Err(format!("a ring without a name: {other:?}")),
         },
-        // The opener counts as a user, so the name stays when the other leaves.
+        // The opener counts as a user: the name stays when the other leaves.
         (Failpoint::SegmentEntered, found) => {
             drop(found);
             Some(Ring::open(&at).map_err(text)?)
         }
-        // Between the last one's decision and its deed nobody gets in, and everybody is told why. Nor does anybody else
-        // remove the name: the deed would then befall the next ring of that name.
-        (Failpoint::SegmentDeserted, _) => {
-            for told in [Ring::open(&at).map(drop), Ring::unlink(&at)] {
-                match told {
+        // Between the decision of the last user and the removal, no process can open the ring, and
+        // the error gives the reason. No other process may remove the name either: the removal
+        // would then hit the next ring of that name.
+        (Failpoint::SegmentUnused, _) => {
+            for result in [Ring::open(&at).map(drop), Ring::unlink(&at)] {
+                match result {
                     Err(RingError::Unusable { reason, .. }) if reason.contains("leaving") => {}
-                    other => return Err(format!("the name of a ring that goes: {other:?}")),
+                    other => return Err(format!("the name of a ring that is being removed: {other:?}")),
                 }
             }
             None
@@ -88,8 +73,9 @@ pub(crate) fn run(stop: Failpoint, backend: Backend, fate: Fate, messages: u64) 
     if let Some(ring) = &ring {
         moved += exchange(ring, messages)?;
     }
-    meet(victim, fate)?;
-    // The leaver has removed the name, or its killer has left it: either way it can be used.
+    victim::end(&mut victim, fate)?;
+    // A continued victim has removed the name; a killed one has left it. The name can be used in
+    // both cases.
     let ring = ring.map_or_else(|| Ring::open_or_create(&at, &config()).map_err(text), Ok)?;
     moved += exchange(&ring, messages)?;
     let other = Ring::open(&at).map_err(text)?;
@@ -99,7 +85,7 @@ pub(crate) fn run(stop: Failpoint, backend: Backend, fate: Fate, messages: u64) 
     drop((ring, other));
     match Ring::open(&at) {
         Err(RingError::NotFound { .. }) => Ok(moved),
-        other => Err(format!("the last one left, and the name stays: {other:?}")),
+        other => Err(format!("the last user left, and the name stays: {other:?}")),
     }
 }
 
@@ -119,20 +105,4 @@ fn exchange(ring: &Ring, messages: u64) -> Result<u64, String> {
         }
     }
     Ok(messages)
-}
-
-fn meet(mut victim: Child, fate: Fate) -> Result<(), String> {
-    match fate {
-        Fate::Continued => kill_process(Pid::from_child(&victim), Signal::CONT).map_err(text)?,
-        Fate::Killed => victim.kill().map_err(text)?,
-    }
-    let status = victim.wait().map_err(text)?;
-    if fate == Fate::Continued && !status.success() {
-        return Err(format!("the victim went on and ended with {status}"));
-    }
-    Ok(())
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

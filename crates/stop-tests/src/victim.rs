@@ -1,73 +1,83 @@
-//! A process that stops itself at a point, and its parent's hold on it.
+//! A process that stops or kills itself at a failpoint, and its control by the parent.
 
+use crate::message::message;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, waitid, waitpid,
 };
+use seqring::Ring;
 use seqring::failpoints::{Failpoint, on_failpoint};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long something that must come may take before it is said that it does not.
-pub(crate) const NEVER: Duration = Duration::from_secs(180);
+/// Limit for an event that must happen. A longer wait fails the case.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// What happens to a stopped victim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It continues once the others have made their progress.
+    Continued,
+    Killed,
+}
 
 static TARGET: AtomicUsize = AtomicUsize::new(usize::MAX);
 static PASSES_BEFORE: AtomicU64 = AtomicU64::new(0);
 static PASSES: AtomicU64 = AtomicU64::new(0);
 
-/// This process stops itself when it comes to `stop`, after it has passed there so often.
-pub(crate) fn stop_at(stop: Failpoint, passes_before: u64) {
-    aim_at(stop, passes_before);
-    on_failpoint(|stop| {
-        if is_there(stop) {
-            kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
-        }
-    });
+/// This process stops itself at `point`, after it has passed the point so often.
+pub(crate) fn stop_at(point: Failpoint, passes_before: u64) {
+    set_target(point, passes_before);
+    on_failpoint(|point| signal_at(point, Signal::STOP));
 }
 
-/// As [`stop_at`], but there it dies.
-pub(crate) fn die_at(stop: Failpoint, passes_before: u64) {
-    aim_at(stop, passes_before);
-    on_failpoint(|stop| {
-        if is_there(stop) {
-            kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
-        }
-    });
+/// As [`stop_at`], but the process kills itself.
+pub(crate) fn die_at(point: Failpoint, passes_before: u64) {
+    set_target(point, passes_before);
+    on_failpoint(|point| signal_at(point, Signal::KILL));
 }
 
-fn aim_at(stop: Failpoint, passes_before: u64) {
-    TARGET.store(number_of(stop), Ordering::Relaxed);
+fn set_target(point: Failpoint, passes_before: u64) {
+    TARGET.store(number_of(point), Ordering::Relaxed);
     PASSES_BEFORE.store(passes_before, Ordering::Relaxed);
 }
 
-fn is_there(stop: Failpoint) -> bool {
-    TARGET.load(Ordering::Relaxed) == number_of(stop)
+fn signal_at(point: Failpoint, signal: Signal) {
+    if TARGET.load(Ordering::Relaxed) == number_of(point)
         && PASSES.fetch_add(1, Ordering::Relaxed) == PASSES_BEFORE.load(Ordering::Relaxed)
+    {
+        kill_process(getpid(), signal).expect("a process may signal itself");
+    }
 }
 
-/// How often it came there.
+/// How often this process has reached its point.
 pub(crate) fn passes() -> u64 {
     PASSES.load(Ordering::Relaxed)
 }
 
-/// The place of a point among all.
-pub(crate) fn number_of(stop: Failpoint) -> usize {
-    Failpoint::ALL.iter().position(|one| *one == stop).expect("one of them")
+/// The index of a point in [`Failpoint::ALL`].
+pub(crate) fn number_of(point: Failpoint) -> usize {
+    Failpoint::ALL.iter().position(|one| *one == point).expect("it is one of all")
 }
 
-/// This program again, with such arguments.
-pub(crate) fn start(arguments: &[&str]) -> Result<Child, String> {
-    let itself = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new(itself);
-    command.args(arguments).stdout(Stdio::piped());
-    command.spawn().map_err(|error| error.to_string())
+/// The point with a number from the command line.
+pub(crate) fn point_of(number: &str) -> Failpoint {
+    Failpoint::ALL[number.parse::<usize>().expect("a number")]
 }
 
-/// Waits until a victim says something.
-pub(crate) fn await_word(victim: &mut Child) -> Result<(), String> {
-    let said = victim.stdout.as_mut().map(|said| said.read_exact(&mut [0]));
-    said.ok_or("it has no output")?.map_err(|_| "the victim ended without a word".into())
+/// Starts this program as the victim `verb`, which gets the number of a point and more arguments.
+pub(crate) fn start(verb: &str, point: Failpoint, arguments: &[&str]) -> Result<Child, String> {
+    let program = std::env::current_exe().map_err(text)?;
+    let mut command = Command::new(program);
+    command.arg(verb).arg(number_of(point).to_string()).args(arguments).stdout(Stdio::piped());
+    command.spawn().map_err(text)
+}
+
+/// Waits for the first output of a victim.
+pub(crate) fn await_output(victim: &mut Child) -> Result<(), String> {
+    let output = victim.stdout.as_mut().map(|output| output.read_exact(&mut [0]));
+    output.ok_or("it has no output")?.map_err(|_| "the victim ended without output".into())
 }
 
 /// Waits until a victim has stopped itself.
@@ -77,44 +87,64 @@ pub(crate) fn await_stop(victim: &mut Child) -> Result<(), String> {
         match waitpid(Some(pid), WaitOptions::UNTRACED | WaitOptions::NOHANG) {
             Ok(Some((_, status))) if status.stopped() => return Ok(()),
             Ok(Some((_, status))) => return Err(format!("the victim was not stopped: {status:?}")),
-            Ok(None) if begin.elapsed() > NEVER => {
-                victim.kill().and_then(|()| victim.wait()).map_err(|error| error.to_string())?;
-                return Err("the victim never got there".into());
+            Ok(None) if begin.elapsed() > TIMEOUT => {
+                kill(victim)?;
+                return Err("the victim did not reach its point".into());
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(1)),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(text(error)),
         }
     }
 }
 
-/// Waits until a child has died, and leaves it to others to see how.
+/// Waits until a child has died. Does not collect its status.
 pub(crate) fn await_death(pid: u32) -> Result<(), String> {
     let (pid, begin) = (Pid::from_raw(pid.cast_signed()).ok_or("no process")?, Instant::now());
     let is_dead = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    while waitid(WaitId::Pid(pid), is_dead).map_err(|error| error.to_string())?.is_none() {
-        if begin.elapsed() > NEVER {
-            return Err("the victim never got there".into());
+    while waitid(WaitId::Pid(pid), is_dead).map_err(text)?.is_none() {
+        if begin.elapsed() > TIMEOUT {
+            return Err("the victim did not reach its point".into());
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
 
-/// Has a stopped victim go on.
+/// Continues a stopped victim.
 pub(crate) fn resume(victim: &Child) -> Result<(), String> {
-    kill_process(Pid::from_child(victim), Signal::CONT).map_err(|error| error.to_string())
+    kill_process(Pid::from_child(victim), Signal::CONT).map_err(text)
 }
 
-/// Waits until a victim has ended, and says whether it ended well.
+/// Waits until a victim has ended, which must be with success.
 pub(crate) fn ends_well(victim: &mut Child) -> Result<(), String> {
-    match victim.wait() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("the victim went on and ended with {status}")),
-        Err(error) => Err(error.to_string()),
+    match victim.wait().map_err(text)? {
+        status if status.success() => Ok(()),
+        status => Err(format!("the victim continued and ended with {status}")),
     }
 }
 
-/// Kills a victim, and sees it dead.
+/// Kills a victim and waits for its end.
 pub(crate) fn kill(victim: &mut Child) -> Result<(), String> {
-    victim.kill().and_then(|()| victim.wait()).map(drop).map_err(|error| error.to_string())
+    victim.kill().and_then(|()| victim.wait()).map(drop).map_err(text)
+}
+
+/// Continues a stopped victim until it ends with success, or kills it.
+pub(crate) fn end(victim: &mut Child, fate: Fate) -> Result<(), String> {
+    match fate {
+        Fate::Continued => resume(victim).and_then(|()| ends_well(victim)),
+        Fate::Killed => kill(victim),
+    }
+}
+
+/// A successor registers as writer and writes so many messages under its number.
+pub(crate) fn succeed(ring: &Ring, number: u64, messages: u64) -> Result<(), String> {
+    let mut successor = ring.writer().map_err(|error| format!("no successor: {error}"))?;
+    (0..messages).try_for_each(|n| {
+        let written = successor.write_timeout(&message(number, n), TIMEOUT);
+        written.map(drop).map_err(|error| format!("the successor: {error}"))
+    })
+}
+
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }

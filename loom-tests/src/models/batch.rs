@@ -1,60 +1,48 @@
-//! Several messages at a time: validated by one look, acknowledged by one store, rung for once.
+//! Batches: a chunk is validated by one check, acknowledged by one store, and notified once.
 
-use super::{message, number};
-use seqring::model::{exclusive_payloads, heavy_barrier};
-use seqring::{Config, Delivery, Lagged, Reader, Ring, SlotClass, Start, TryReadError, WaitStrategy};
+use super::messages::{gap_or_closed, gated, message, number, shared};
+use seqring::model::set_heavy_barrier;
+use seqring::{Delivery, Reader, Ring, SlotClass, Start, WaitStrategy};
 
-/// Two slots: the writer overwrites the first and the second message of a chunk that is being copied.
+/// Two slots: the writer overwrites the first and the second message of a chunk that the reader
+/// copies.
 pub(super) fn torn() {
-    exclusive_payloads(false);
-    let ring = ring(Delivery::Lossy);
-    let mut writer = ring.writer().unwrap();
-    let mut reader = ring.reader(Start::Next).unwrap();
-    writer.try_write(&message(0)).unwrap();
-    let writing = loom::thread::spawn(move || {
+    read_twice_while(shared(2, SlotClass::Packed, Delivery::Lossy), 1, |_, writer| {
         assert_eq!(writer.try_write_each(&[message(1), message(2), message(3)]), Ok(3));
     });
-    let next = read_whole(&mut reader, 0);
-    read_whole(&mut reader, next);
-    writing.join().unwrap();
 }
 
 /// A gated reader is skipped in the middle of a chunk.
 pub(super) fn skipped() {
-    exclusive_payloads(false);
-    let ring = ring(Delivery::Gated);
-    let mut writer = ring.writer().unwrap();
-    let mut reader = ring.reader(Start::Next).unwrap();
-    assert_eq!(writer.try_write_each(&[message(0), message(1)]), Ok(2));
-    let writing = loom::thread::spawn(move || {
+    read_twice_while(shared(2, SlotClass::Packed, Delivery::Gated), 2, |ring, writer| {
         ring.skip_readers_to_newest();
         assert_eq!(writer.try_write_each(&[message(2), message(3)]), Ok(2));
     });
-    let next = read_whole(&mut reader, 0);
-    read_whole(&mut reader, next);
-    writing.join().unwrap();
 }
 
-/// A gated writer touches no bytes of a batch that is not acknowledged: payloads are cells that loom guards.
+/// A gated writer does not touch the bytes of a batch that is not acknowledged.
 pub(super) fn acknowledged() {
-    exclusive_payloads(true);
-    let ring = ring(Delivery::Gated);
-    let mut writer = ring.writer().unwrap();
-    let mut reader = ring.reader(Start::Next).unwrap();
-    assert_eq!(writer.try_write_each(&[message(0), message(1)]), Ok(2));
-    let writing = loom::thread::spawn(move || {
+    read_twice_while(gated(2, 2, SlotClass::Packed), 2, |_, writer| {
         let _ = writer.try_write_each(&[message(2), message(3)]);
     });
+}
+
+/// Writes the first messages; then two batches are read while another thread runs `write`.
+fn read_twice_while(ring: Ring, before: u64, write: fn(&Ring, &mut seqring::Writer)) {
+    let mut writer = ring.writer().unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let messages: Vec<_> = (0..before).map(message).collect();
+    assert_eq!(writer.try_write_each(&messages), Ok(messages.len()));
+    let writing = loom::thread::spawn(move || write(&ring, &mut writer));
     let next = read_whole(&mut reader, 0);
     read_whole(&mut reader, next);
     writing.join().unwrap();
 }
 
-/// Nobody sleeps over a batch.
-pub(super) fn rung() {
-    exclusive_payloads(true);
-    heavy_barrier(false);
-    let ring = ring(Delivery::Gated);
+/// A batch wakes a sleeping reader.
+pub(super) fn notify() {
+    set_heavy_barrier(false);
+    let ring = gated(2, 2, SlotClass::Packed);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     reader.set_wait_strategy(WaitStrategy::SLEEPING);
@@ -64,29 +52,25 @@ pub(super) fn rung() {
     });
     let mut out = [0; 32];
     let read = reader.read_batch(16, &mut out).unwrap();
-    for (message, n) in out[..16 * read].chunks_exact(16).zip(0..) {
-        assert_eq!(number(message), n);
-    }
+    assert_numbers(&out[..16 * read], 0);
     drop(writing.join().unwrap());
 }
 
-fn ring(delivery: Delivery) -> Ring {
-    let config = Config::new(2, 16).participants(2).slot_class(SlotClass::Packed);
-    Ring::heap(&config.delivery(delivery)).unwrap()
-}
-
-/// Reads a batch, which begins with message `next`: each whole and in its order. Returns what comes next.
+/// Reads a batch that begins with message `next`: whole messages in order. Returns the number that
+/// is next then.
 fn read_whole(reader: &mut Reader, next: u64) -> u64 {
     let mut out = [0; 32];
     match reader.try_read_batch(16, &mut out) {
         Ok(read) => {
-            for (message, n) in out[..16 * read].chunks_exact(16).zip(next..) {
-                assert_eq!(number(message), n);
-            }
+            assert_numbers(&out[..16 * read], next);
             next + read as u64
         }
-        Err(TryReadError::Lagged(Lagged { missed })) => next + missed,
-        Err(TryReadError::Empty | TryReadError::Closed) => next,
-        Err(error) => panic!("{error}"),
+        Err(error) => next + gap_or_closed(&error).unwrap_or_else(|| panic!("{error}")),
+    }
+}
+
+fn assert_numbers(bytes: &[u8], first: u64) {
+    for (message, n) in bytes.chunks_exact(16).zip(first..) {
+        assert_eq!(number(message), n);
     }
 }

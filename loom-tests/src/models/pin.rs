@@ -1,14 +1,13 @@
-//! The bytes of a view stay while it lives, whoever moves its reader.
+//! The bytes of a view do not change while it lives, even if its reader is skipped.
 
-use super::{message, number};
-use seqring::model::exclusive_payloads;
-use seqring::{Config, Ring, SlotClass, Start, TryReadError};
+use super::messages::{gated, message, number};
+use seqring::{SlotClass, Start, TryReadError};
 
-/// Two slots, three buffers. A third party skips the reader by two messages, so one look at the gate may let the
-/// writer publish two more, and fill for the second the buffer that the first displaced: the one the view shows.
+/// Two slots, three buffers. A third thread skips the reader by two messages. One check of the
+/// limit may then let the writer publish two more, and fill for the second the buffer that the
+/// first displaced: the view's.
 pub(super) fn view_held_while_skipped() {
-    exclusive_payloads(true);
-    let ring = Ring::heap(&Config::new(2, 16).participants(2).slot_class(SlotClass::Arena)).unwrap();
+    let ring = gated(2, 2, SlotClass::Arena);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     for n in 0..2 {

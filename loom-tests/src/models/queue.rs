@@ -1,10 +1,12 @@
-//! Queues: each message to one taker, buffers handed on both ways, whoever stops where.
+//! Queues: each message goes to one taker, and buffers are handed on in both directions, also when
+//! a participant dies.
 
-use super::many::assert_owned_once;
-use super::{message, number};
-use loom::thread::{self, JoinHandle};
+use super::messages::{
+    assert_each_once, assert_owned_once, message, number, take, take_in_thread, write_in_thread,
+};
+use loom::thread;
 use seqring::model::{Failpoint, abandon, abandon_taker, bury, dies_at, exclusive_payloads, settle};
-use seqring::{Config, Delivery, Ring, Taker, TryReadError, TryWriteError, Writer};
+use seqring::{Config, Delivery, Ring, Taker, TryReadError};
 
 pub(super) fn ring(slots: usize, participants: usize) -> Ring {
     exclusive_payloads(true);
@@ -15,35 +17,31 @@ pub(super) fn ring(slots: usize, participants: usize) -> Ring {
 /// One writer and one taker: each buffer goes there and back.
 pub(super) fn one_to_one() {
     let ring = ring(1, 2);
-    let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
-    let writing = thread::spawn(move || {
-        let written = (0..3).filter(|n| writer.try_write(&message(*n)).is_ok()).count();
-        (writer, written)
-    });
-    let mut got = take(&mut taker, 2);
+    let (writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+    let writing = write_in_thread(writer, 0..3);
+    let mut taken = take(&mut taker, 2);
     let (writer, written) = writing.join().unwrap();
-    got.extend(take(&mut taker, 2));
-    assert_eq!(got.len(), written, "{got:?}");
-    assert!(got.is_sorted());
+    taken.extend(take(&mut taker, 2));
+    assert_eq!(taken.len() as u64, written, "{taken:?}");
+    assert!(taken.is_sorted());
     assert_owned_once(&ring);
     drop(writer);
 }
 
-/// Two of each.
-pub(super) fn two_to_two(slots: usize) {
+/// Two writers and two takers.
+fn two_to_two(slots: usize) {
     let ring = ring(slots, 4);
     let (mut one, two) = (ring.writer().unwrap(), ring.writer().unwrap());
     let (mut here, there) = (ring.taker().unwrap(), ring.taker().unwrap());
     one.try_write(&message(0)).unwrap();
-    let writing = write_in_thread(two, 1);
+    let writing = write_in_thread(two, 1..2);
     let taking = take_in_thread(there);
-    let mut got = take(&mut here, 1);
+    let mut taken = take(&mut here, 1);
     let (two, written) = writing.join().unwrap();
-    let (there, theirs) = taking.join().unwrap();
-    got.extend(theirs);
-    got.extend(take(&mut here, 2));
-    got.sort_unstable();
-    assert_eq!(got, (0..1 + u64::from(written)).collect::<Vec<_>>());
+    let (there, others) = taking.join().unwrap();
+    taken.extend(others);
+    taken.extend(take(&mut here, 2));
+    assert_each_once(taken, 1 + written);
     assert_owned_once(&ring);
     drop((two, there));
 }
@@ -56,133 +54,102 @@ pub(super) fn two_to_two_on_two_slots() {
     two_to_two(2);
 }
 
-/// A taker dies at a point, another goes on, and a writer uses the slot again. Each message comes once: what the dead one
-/// had taken goes to the other.
-fn taker_died_at(stop: Failpoint) {
+/// A taker takes and dies at a point. Returns its entry.
+pub(super) fn taker_dies(mut victim: Taker, point: Failpoint) -> (bool, usize) {
+    let died = dies_at(point, || _ = victim.try_take().map(|taken| number(&taken)));
+    (died, abandon_taker(victim))
+}
+
+/// A taker dies at a point, another continues, and a writer reuses the slot. Each message comes
+/// once: the message of the dead taker is redelivered.
+fn taker_died_at(point: Failpoint) {
     let ring = ring(1, 4);
-    let (mut writer, mut victim, other) =
-        (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
+    let (mut writer, victim, other) = (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
     writer.try_write(&message(0)).unwrap();
-    let writing = write_in_thread(writer, 1);
+    let writing = write_in_thread(writer, 1..2);
     let taking = take_in_thread(other);
-    dies_at(stop, || {
-        let _ = victim.try_take().map(|taken| number(&taken));
-    });
-    let entry = abandon_taker(victim);
-    let heir = settle(&ring, entry);
-    let ((writer, written), (mut other, mut got)) = (writing.join().unwrap(), taking.join().unwrap());
-    assert_eq!(settle(&ring, entry), heir, "what a dead taker owned changed");
+    let (_, entry) = taker_dies(victim, point);
+    let buffer = settle(&ring, entry);
+    let ((writer, written), (mut other, mut taken)) = (writing.join().unwrap(), taking.join().unwrap());
+    assert_eq!(settle(&ring, entry), buffer, "the buffer of a dead taker changed");
     bury(&ring, entry);
-    got.extend(take(&mut other, 3));
-    got.sort_unstable();
-    assert_eq!(got, (0..1 + u64::from(written)).collect::<Vec<_>>(), "lost or doubled");
+    taken.extend(take(&mut other, 3));
+    assert_each_once(taken, 1 + written);
     assert_owned_once(&ring);
     drop(writer);
 }
 
-/// A taker dies with a message; two others find it at the same time.
-pub(super) fn adopted_once() {
+pub(super) fn taker_died_with_intent() {
+    taker_died_at(Failpoint::TakeIntended);
+}
+
+pub(super) fn taker_died_after_exchange() {
+    taker_died_at(Failpoint::TakeDone);
+}
+
+pub(super) fn taker_died_as_owner() {
+    taker_died_at(Failpoint::TakeSettled);
+}
+
+/// A taker dies with a message; two others detect it concurrently.
+pub(super) fn redelivered_once() {
     let ring = ring(1, 4);
-    let (mut writer, mut victim) = (ring.writer().unwrap(), ring.taker().unwrap());
+    let (mut writer, victim) = (ring.writer().unwrap(), ring.taker().unwrap());
     let (mut here, there) = (ring.taker().unwrap(), ring.taker().unwrap());
     writer.try_write(&message(0)).unwrap();
-    dies_at(Failpoint::TakeDone, || {
-        let _ = victim.try_take().map(|taken| number(&taken));
-    });
-    bury(&ring, abandon_taker(victim));
+    bury(&ring, taker_dies(victim, Failpoint::TakeDone).1);
     let taking = take_in_thread(there);
-    let mut got = take(&mut here, 1);
-    let (there, theirs) = taking.join().unwrap();
-    got.extend(theirs);
-    got.extend(take(&mut here, 1));
-    assert_eq!(got, [0]);
+    let mut taken = take(&mut here, 1);
+    let (there, others) = taking.join().unwrap();
+    taken.extend(others);
+    taken.extend(take(&mut here, 1));
+    assert_eq!(taken, [0]);
     assert_owned_once(&ring);
     drop((writer, there));
 }
 
-/// One looks for what dead takers left, and comes upon an entry that was a taker's, who left, and is that of a writer who
-/// died: it is told so.
-pub(super) fn found_another() {
+/// A taker searches for messages of dead takers. It finds an entry that a taker has left and in
+/// which a writer has died meanwhile: that death is reported.
+pub(super) fn entry_changed_role() {
     let ring = ring(1, 3);
     let (leaver, mut taker) = (ring.taker().unwrap(), ring.taker().unwrap());
     let kernel = ring.clone();
-    let coming = thread::spawn(move || {
+    let replacing = thread::spawn(move || {
         drop(leaver);
         let mut victim = kernel.writer().unwrap();
         victim.try_write(&message(0)).unwrap();
         bury(&kernel, abandon(victim));
     });
-    let (mut got, mut deaths) = (0, 0);
+    let (mut taken, mut deaths) = (0, 0);
     let mut take = |tries: usize| {
         for _ in 0..tries {
             match taker.try_take() {
-                Ok(taken) => got += 1 + number(&taken),
+                Ok(message) => taken += 1 + number(&message),
                 Err(TryReadError::WriterDied { .. }) => deaths += 1,
                 Err(TryReadError::Empty | TryReadError::Closed) => {}
                 Err(error) => panic!("{error}"),
             }
         }
-        (got, deaths)
+        (taken, deaths)
     };
     take(1);
-    coming.join().unwrap();
+    replacing.join().unwrap();
     assert_eq!(take(4), (1, 1), "a message, and a death");
     assert_owned_once(&ring);
 }
 
-pub(super) fn taker_died_armed() {
-    taker_died_at(Failpoint::TakeArmed);
-}
-
-pub(super) fn taker_died_with_it() {
-    taker_died_at(Failpoint::TakeDone);
-}
-
-pub(super) fn taker_died_owning() {
-    taker_died_at(Failpoint::TakeOwned);
-}
-
-/// A writer dies when its message is published and before it says so; a taker takes it, and another writer goes on.
+/// A writer dies after its message is published and before it updates its intent; a taker takes the
+/// message, and another writer continues.
 pub(super) fn writer_died() {
     let ring = ring(1, 4);
     let (mut victim, other, taker) = (ring.writer().unwrap(), ring.writer().unwrap(), ring.taker().unwrap());
     let taking = take_in_thread(taker);
-    let writing = write_in_thread(other, 1);
-    dies_at(Failpoint::ExchangeDone, || {
-        let _ = victim.try_write(&message(0));
-    });
+    let writing = write_in_thread(other, 1..2);
+    dies_at(Failpoint::ExchangeDone, || _ = victim.try_write(&message(0)));
     let entry = abandon(victim);
-    let heir = settle(&ring, entry);
+    let buffer = settle(&ring, entry);
     let handles = (writing.join().unwrap(), taking.join().unwrap());
-    assert_eq!(settle(&ring, entry), heir, "what a dead writer owned changed");
+    assert_eq!(settle(&ring, entry), buffer, "the buffer of a dead writer changed");
     assert_owned_once(&ring);
     drop(handles);
-}
-
-fn write_in_thread(mut writer: Writer, n: u64) -> JoinHandle<(Writer, bool)> {
-    thread::spawn(move || match writer.try_write(&message(n)) {
-        Ok(_) => (writer, true),
-        Err(TryWriteError::Full) => (writer, false),
-        Err(error) => panic!("{error}"),
-    })
-}
-
-fn take_in_thread(mut taker: Taker) -> JoinHandle<(Taker, Vec<u64>)> {
-    thread::spawn(move || {
-        let got = take(&mut taker, 1);
-        (taker, got)
-    })
-}
-
-/// The messages of so many tries.
-pub(super) fn take(taker: &mut Taker, tries: usize) -> Vec<u64> {
-    let mut got = Vec::new();
-    for _ in 0..tries {
-        match taker.try_take() {
-            Ok(taken) => got.push(number(&taken)),
-            Err(TryReadError::Empty | TryReadError::Closed) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
-    got
 }

@@ -1,144 +1,63 @@
-//! Models of what the living do about the dead, the stalled and the absent.
+//! Models of the recovery from dead, stopped and parked participants.
 
 mod deaths;
-mod evicted;
-mod handed;
-mod heirs;
+mod eviction;
+mod park;
+mod successors;
 
-use super::Model;
-use seqring::model::{End, Pair, Mutation};
+use super::Ends::{Acquire, Both, Release};
+use super::{Model, model};
+use seqring::model::{Mutation, Pair};
 
-/// Each step of recovery, and a model that fails when it is left out.
+/// Each step of recovery, and a model that fails without it.
 pub(crate) const NEEDED: [(Mutation, &str); 9] = [
-    (Mutation::LookForTheDead, "dead_reader"),
+    (Mutation::DetectDeaths, "dead_reader"),
     (Mutation::VacateReader, "dead_reader"),
-    (Mutation::EndStream, "found_by_two"),
-    (Mutation::KeepDeath, "told_once"),
-    (Mutation::LookAtSlots, "heir_stored"),
-    (Mutation::FindMissingBuffer, "heir_filled"),
-    (Mutation::SettleExchange, "heir_exchanged"),
-    (Mutation::Witness, "died_helped"),
-    (Mutation::HelpCounter, "heir_exchanged"),
+    (Mutation::EndStream, "death_two_finders"),
+    (Mutation::RecordDeath, "death_once"),
+    (Mutation::ScanSlots, "successor_stored"),
+    (Mutation::FindMissingBuffer, "successor_filled"),
+    (Mutation::SettleExchange, "successor_exchanged"),
+    (Mutation::ConfirmFirst, "writer_died_helped"),
+    (Mutation::HelpCounter, "successor_exchanged"),
 ];
 
 pub(crate) const MODELS: &[Model] = &[
-    Model {
-        name: "told_once",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::End, End::Release),
-            (Pair::End, End::Acquire),
-        ],
-        floor: 1_651,
-        preemptions: Some(3),
-        body: deaths::told_once,
-    },
-    Model {
-        name: "told_twice",
-        kills: &[(Pair::End, End::Release), (Pair::End, End::Acquire)],
-        floor: 3_328,
-        preemptions: Some(2),
-        body: deaths::told_twice,
-    },
-    Model { name: "found_by_two", kills: &[], floor: 298, preemptions: Some(3), body: deaths::found_by_two },
-    Model { name: "found_halfway", kills: &[], floor: 194, preemptions: None, body: deaths::found_halfway },
-    Model { name: "dead_reader", kills: &[], floor: 7, preemptions: None, body: deaths::reader_copying },
-    Model { name: "dead_viewer", kills: &[], floor: 56, preemptions: None, body: deaths::reader_pinning },
-    Model {
-        name: "vacated_halfway",
-        kills: &[],
-        floor: 411,
-        preemptions: Some(3),
-        body: deaths::vacated_halfway,
-    },
-    Model {
-        name: "heir_marked",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Tear, End::Release),
-            (Pair::Tear, End::Acquire),
-        ],
-        floor: 7_812,
-        preemptions: Some(2),
-        body: heirs::marked,
-    },
-    Model {
-        name: "heir_stored",
-        kills: &[(Pair::Tear, End::Release), (Pair::Tear, End::Acquire)],
-        floor: 7_812,
-        preemptions: Some(2),
-        body: heirs::stored,
-    },
-    Model {
-        name: "heir_filled",
-        kills: &[(Pair::Publish, End::Release)],
-        floor: 700,
-        preemptions: None,
-        body: heirs::filled,
-    },
-    Model {
-        name: "heir_withdrawn",
-        kills: &[(Pair::Free, End::Release), (Pair::Free, End::Acquire)],
-        floor: 354,
-        preemptions: Some(3),
-        body: heirs::withdrawn,
-    },
-    Model { name: "heir_armed", kills: &[], floor: 1_279, preemptions: Some(3), body: heirs::armed },
-    Model {
-        name: "heir_exchanged",
-        // Not the release end: as for `died_helped`.
-        kills: &[(Pair::Publish, End::Acquire)],
-        floor: 7_631,
-        preemptions: Some(3),
-        body: heirs::exchanged,
-    },
-    Model { name: "heir_owning", kills: &[], floor: 4_280, preemptions: Some(3), body: heirs::owning },
-    Model { name: "heir_take_armed", kills: &[], floor: 674, preemptions: Some(2), body: heirs::take_armed },
-    Model {
-        name: "heir_take_done",
-        // Not the release end: as for `died_helped`.
-        kills: &[(Pair::Publish, End::Acquire)],
-        floor: 624,
-        preemptions: Some(3),
-        body: heirs::take_done,
-    },
-    Model { name: "heir_take_owned", kills: &[], floor: 193, preemptions: Some(3), body: heirs::take_owned },
-    Model { name: "nothing_left", kills: &[], floor: 3_870, preemptions: Some(3), body: heirs::nothing_left },
-    Model {
-        name: "evicted_copy",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Tear, End::Release),
-            (Pair::Tear, End::Acquire),
-            (Pair::Pin, End::Release),
-            (Pair::Floor, End::Acquire),
-        ],
-        floor: 16_221,
-        preemptions: Some(2),
-        body: evicted::copying,
-    },
-    Model {
-        name: "evicted_view",
-        kills: &[
-            (Pair::Publish, End::Release),
-            (Pair::Publish, End::Acquire),
-            (Pair::Free, End::Release),
-            (Pair::Pin, End::Acquire),
-        ],
-        floor: 2_429,
-        preemptions: Some(2),
-        body: evicted::showing,
-    },
-    Model {
-        name: "handed_over",
-        kills: &[(Pair::Free, End::Release), (Pair::Free, End::Acquire)],
-        floor: 4_828,
-        preemptions: Some(4),
-        body: handed::over,
-    },
-    Model { name: "handed_once", kills: &[], floor: 1_919, preemptions: Some(3), body: handed::once },
-    Model { name: "parker_died", kills: &[], floor: 88, preemptions: None, body: handed::parker_died },
+    model("death_once", &[Both(Pair::Publish), Both(Pair::End)], 1_651, Some(3), deaths::one_death),
+    model("death_twice", &[Both(Pair::End)], 3_328, Some(2), deaths::two_deaths),
+    model("death_two_finders", &[], 298, Some(3), deaths::two_finders),
+    model("death_finder_died", &[], 194, None, deaths::finder_died),
+    model("dead_reader", &[], 7, None, deaths::reader_copying),
+    model("dead_pinned_reader", &[], 56, None, deaths::reader_pinning),
+    model("dead_reader_finder_died", &[], 411, Some(3), deaths::reader_finder_died),
+    model("successor_marked", &[Both(Pair::Publish), Both(Pair::Tear)], 7_812, Some(2), successors::marked),
+    model("successor_stored", &[Both(Pair::Tear)], 7_812, Some(2), successors::stored),
+    model("successor_filled", &[Release(Pair::Publish)], 700, None, successors::filled),
+    model("successor_withdrawn", &[Both(Pair::Free)], 354, Some(3), successors::withdrawn),
+    model("successor_intent", &[], 1_279, Some(3), successors::with_intent),
+    // Not the release end: as for `writer_died_helped`.
+    model("successor_exchanged", &[Acquire(Pair::Publish)], 7_631, Some(3), successors::exchanged),
+    model("successor_owner", &[], 4_280, Some(3), successors::owner),
+    model("successor_take_intent", &[], 674, Some(2), successors::take_with_intent),
+    // Not the release end: as for `writer_died_helped`.
+    model("successor_take_exchanged", &[Acquire(Pair::Publish)], 624, Some(3), successors::take_exchanged),
+    model("successor_take_owner", &[], 193, Some(3), successors::take_owner),
+    model("redelivery_before_end", &[], 3_870, Some(3), successors::redelivery_before_the_end),
+    model(
+        "evicted_copy",
+        &[Both(Pair::Publish), Both(Pair::Tear), Release(Pair::Pin), Acquire(Pair::Floor)],
+        16_221,
+        Some(2),
+        eviction::during_copy,
+    ),
+    model(
+        "evicted_view",
+        &[Both(Pair::Publish), Release(Pair::Free), Acquire(Pair::Pin)],
+        2_429,
+        Some(2),
+        eviction::during_view,
+    ),
+    model("park_resume", &[Both(Pair::Free)], 4_828, Some(4), park::resume),
+    model("resume_once", &[], 1_919, Some(3), park::resume_once),
+    model("parker_died", &[], 88, None, park::parker_died),
 ];

@@ -1,15 +1,12 @@
-//! Readers that others move on.
+//! Readers that another thread skips.
 
-use super::message;
-use seqring::model::exclusive_payloads;
-use seqring::{Config, Delivery, Ring, SlotClass, Start, TryReadError};
+use super::messages::{message, shared};
+use seqring::{Delivery, SlotClass, Start, TryReadError};
 
-/// A third party saw a message and skips the reader beyond it: the reader, told so, sees that message too, and
-/// does not take the segment for damaged.
-pub(super) fn by_a_third_party() {
-    exclusive_payloads(false);
-    let config = Config::new(2, 16).participants(2).slot_class(SlotClass::Packed).delivery(Delivery::Lossy);
-    let ring = Ring::heap(&config).unwrap();
+/// A third thread saw a message and skips the reader beyond it. The reader acquires the skip and so
+/// sees that message, too: it does not report the segment as corrupt.
+pub(super) fn by_a_third_thread() {
+    let ring = shared(2, SlotClass::Packed, Delivery::Lossy);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     writer.try_write(&message(0)).unwrap();

@@ -1,9 +1,8 @@
-//! Nobody sleeps over what it waits for. Sleeps do not time out here: a lost wake is a deadlock, and loom
-//! reports it.
+//! No wake is lost. Sleeps have no timeout here: a lost wake is a deadlock, which loom reports.
 
-use super::{message, number};
-use seqring::model::{exclusive_payloads, heavy_barrier};
-use seqring::{Config, Ring, SlotClass, Start, WaitStrategy};
+use super::messages::{gated, message, number};
+use seqring::model::set_heavy_barrier;
+use seqring::{Ring, SlotClass, Start, WaitStrategy};
 
 pub(super) fn reader() {
     let ring = ring();
@@ -34,8 +33,8 @@ pub(super) fn writer() {
     drop(reading.join().unwrap());
 }
 
-/// A reader that joins is, for a moment, what the writer waits for; and then waits for the writer.
-pub(super) fn writer_by_a_joiner() {
+/// A reader that registers blocks the writer for a moment, and wakes it.
+pub(super) fn writer_by_a_new_reader() {
     let ring = ring();
     let mut writer = ring.writer().unwrap();
     writer.set_wait_strategy(WaitStrategy::SLEEPING);
@@ -50,7 +49,6 @@ pub(super) fn writer_by_a_joiner() {
 }
 
 fn ring() -> Ring {
-    exclusive_payloads(true);
-    heavy_barrier(false);
-    Ring::heap(&Config::new(1, 16).participants(2).slot_class(SlotClass::Packed)).unwrap()
+    set_heavy_barrier(false);
+    gated(1, 2, SlotClass::Packed)
 }

@@ -1,139 +1,125 @@
-//! Reading values and frames.
+//! Reading values and slices.
 
 use super::Reader;
-use crate::endpoint::wait::{self, ColdResult};
+use crate::api::form::{Form, forms};
+use crate::api::typed::MessageType;
+use crate::endpoint::wait::ColdResult;
 use crate::types::error::{ReadError, TryReadError};
-use crate::types::frame::{Element, FrameError};
+use crate::types::frame::{Element, ShapeError};
 use crate::types::message::Received;
 use crate::zerocopy::{FromBytes, IntoBytes};
-use std::time::Duration;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// A [`Reader`] whose messages are values `T`, or slices `[E]` of numbers: see [`Reader::typed`].
+///
+/// It has the verbs of a reader, each with its `try_` and its `_timeout` form. A message of another
+/// length is reported as `OtherLength` and stays: the reader can read it as another type or as
+/// bytes.
+///
+/// ```
+/// use seqring::{Config, Ring, Start};
+/// let ring = Ring::heap(&Config::new(8, 64))?;
+/// let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
+/// writer.typed::<[f32]>()?.write(&[1.5, 2.5])?;
+/// let mut samples = [0.0; 16];
+/// assert_eq!(reader.typed::<[f32]>()?.read(&mut samples)?, 2);
+/// assert_eq!(samples[..2], [1.5, 2.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct TypedReader<'r, T: ?Sized> {
+    reader: &'r mut Reader,
+    bytes: Option<usize>,
+    of: PhantomData<fn() -> Box<T>>,
+}
 
 impl Reader {
-    /// The next message as a `T`, without waiting.
+    /// This reader, to read values `T`, or slices `[E]`: in a ring that describes a frame, slices
+    /// of that frame.
     ///
     /// # Errors
-    /// As [`Self::try_read`]; and [`TryReadError::OtherLength`] instead of `TooSmall`: the message is still there, to be read
-    /// as another type or as bytes.
+    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame
+    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] for another one.
     ///
     /// # Cost
-    /// As [`Self::try_read`].
-    #[inline(always)]
-    pub fn try_read_value<T: FromBytes + IntoBytes>(&mut self) -> Result<T, TryReadError> {
-        let mut value = T::new_zeroed();
-        match self.position.read_exact_now(value.as_mut_bytes()) {
-            Some(_) => Ok(value),
-            None => self.try_read_exact_thoroughly(value.as_mut_bytes()).into_result().map(|_| value),
-        }
-    }
-
-    /// The next message as a `T`, waiting for it. See [`Writer::write_value`](crate::Writer::write_value).
-    ///
-    /// # Errors
-    /// As [`Self::try_read_value`], without `Empty`.
-    #[inline(always)]
-    pub fn read_value<T: FromBytes + IntoBytes>(&mut self) -> Result<T, ReadError> {
-        let mut value = T::new_zeroed();
-        match self.position.read_exact_now(value.as_mut_bytes()) {
-            Some(_) => Ok(value),
-            None => self.read_exact_thoroughly(value.as_mut_bytes()).into_result().map(|_| value),
-        }
-    }
-
-    /// The next message as a `T`, waiting for it for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::read_value`], and [`ReadError::TimedOut`].
-    pub fn read_value_timeout<T: FromBytes + IntoBytes>(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<T, ReadError> {
-        let mut value = T::new_zeroed();
-        let deadline = wait::deadline(timeout);
-        self.wait(deadline, |position| position.read_exact(value.as_mut_bytes()))?;
-        Ok(value)
-    }
-
-    /// The next messages, if they are a `T` each, to the front of `out`, until that is full or no more are there; without
-    /// waiting. Returns how many.
-    ///
-    /// # Errors
-    /// As [`Self::try_read_batch`].
-    ///
-    /// # Panics
-    /// If a `T` has no bytes.
-    ///
-    /// # Cost
-    /// As [`Self::try_read_batch`].
+    /// A few comparisons.
     #[inline]
-    pub fn try_read_values<T: FromBytes + IntoBytes>(
-        &mut self,
-        out: &mut [T],
-    ) -> Result<usize, TryReadError> {
-        self.try_read_batch(size_of::<T>(), out.as_mut_bytes())
+    pub fn typed<T: MessageType + ?Sized>(&mut self) -> Result<TypedReader<'_, T>, ShapeError> {
+        let bytes = T::message_bytes(self.config())?;
+        Ok(TypedReader { reader: self, bytes, of: PhantomData })
+    }
+}
+
+impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {
+    forms! {
+        /// Reads the next message, waiting for it.
+        ///
+        /// # Errors
+        /// As [`Reader::read`], with [`ReadError::OtherLength`] instead of `TooSmall`.
+        #[inline(always)]
+        pub fn read, try_read, read_timeout(&mut self)() -> Result<T, ReadError, TryReadError::Empty>
+            = |form| self.get(form)
     }
 
-    /// The next messages, if they are a `T` each, to the front of `out`, waiting for the first of them only. Returns how
-    /// many.
-    ///
-    /// # Errors
-    /// As [`Self::read_batch`].
-    ///
-    /// # Panics
-    /// If a `T` has no bytes.
-    pub fn read_values<T: FromBytes + IntoBytes>(&mut self, out: &mut [T]) -> Result<usize, ReadError> {
-        self.read_batch(size_of::<T>(), out.as_mut_bytes())
+    forms! {
+        /// Reads the next messages to the front of `out`, waiting for the first only. Returns how
+        /// many.
+        ///
+        /// # Errors
+        /// As [`Reader::read_batch`].
+        #[inline]
+        pub fn read_batch, try_read_batch, read_batch_timeout(&mut self)(out: &mut [T])
+            -> Result<usize, ReadError, TryReadError::Empty>
+            = |form| self.reader.call(form, |cursor| cursor.read_all(size_of::<T>(), out.as_mut_bytes()))
     }
 
-    /// The next message, a slice of `T`, to the front of `out`, without waiting. Returns how many elements it has.
-    ///
-    /// # Errors
-    /// As [`Self::try_read`]; and [`TryReadError::OtherLength`] if it is no whole number of elements: then the message is
-    /// still there, as it is after `TooSmall`.
-    pub fn try_read_slice<T: FromBytes + IntoBytes>(&mut self, out: &mut [T]) -> Result<usize, TryReadError> {
-        let result = self.position.read_whole_number(size_of::<T>(), out.as_mut_bytes());
-        Ok(self.looked(result)?.len / size_of::<T>())
+    #[inline(always)]
+    fn get<F: Form>(&mut self, form: F) -> Result<T, F::ReadError> {
+        let mut value = T::new_zeroed();
+        match self.reader.cursor.read_exact_now(value.as_mut_bytes()) {
+            Some(_) => Ok(value),
+            None => self.reader.get_exact(value.as_mut_bytes(), form).into_result().map(|_| value),
+        }
+    }
+}
+
+impl<E: Element> TypedReader<'_, [E]> {
+    forms! {
+        /// Reads the next message to the front of `out`, waiting for it. Returns how many elements
+        /// it has.
+        ///
+        /// # Errors
+        /// As [`Reader::read`]; [`ReadError::OtherLength`] if the message is not the ring's frame,
+        /// or without a frame not a whole number of elements.
+        pub fn read, try_read, read_timeout(&mut self)(out: &mut [E])
+            -> Result<usize, ReadError, TryReadError::Empty> = |form| self.get(out, form)
     }
 
-    /// The next message, a slice of `T`, to the front of `out`, waiting for it. Returns how many elements it has.
-    ///
-    /// # Errors
-    /// As [`Self::try_read_slice`], without `Empty`.
-    pub fn read_slice<T: FromBytes + IntoBytes>(&mut self, out: &mut [T]) -> Result<usize, ReadError> {
-        let received =
-            self.wait(None, |position| position.read_whole_number(size_of::<T>(), out.as_mut_bytes()))?;
-        Ok(received.len / size_of::<T>())
+    fn get<F: Form>(&mut self, out: &mut [E], form: F) -> Result<usize, F::ReadError> {
+        let out = out.as_mut_bytes();
+        let received = match self.bytes {
+            None => self.reader.call(form, |cursor| cursor.read_whole_number(size_of::<E>(), out))?,
+            Some(needed) => self.reader.call(form, |cursor| match out.get_mut(..needed) {
+                Some(frame) => cursor.read_exact(frame),
+                None => Err(TryReadError::TooSmall { needed }),
+            })?,
+        };
+        Ok(received.len / size_of::<E>())
     }
+}
 
-    /// The next message to `out`, as the frame that the ring describes, without waiting.
-    ///
-    /// # Errors
-    /// [`FrameError::ShapeError`] if `out` is no such frame; else as [`Self::try_read_value`].
-    pub fn try_read_frame<T: Element>(
-        &mut self,
-        out: &mut [T],
-    ) -> Result<Received, FrameError<TryReadError>> {
-        self.position.frame().check::<T>(size_of_val(out))?;
-        let result = self.position.read_exact(out.as_mut_bytes());
-        self.looked(result).map_err(FrameError::Ring)
-    }
-
-    /// The next message to `out`, as the frame that the ring describes, waiting for it.
-    ///
-    /// # Errors
-    /// As [`Self::try_read_frame`], without `Empty`.
-    pub fn read_frame<T: Element>(&mut self, out: &mut [T]) -> Result<Received, FrameError<ReadError>> {
-        self.position.frame().check::<T>(size_of_val(out))?;
-        self.wait(None, |position| position.read_exact(out.as_mut_bytes())).map_err(FrameError::Ring)
-    }
-
+impl Reader {
     #[inline(never)]
-    fn try_read_exact_thoroughly(&mut self, out: &mut [u8]) -> ColdResult<Received, TryReadError> {
-        let result = self.position.read_exact(out);
-        ColdResult::from_result(self.looked(result))
+    fn get_exact<F: Form>(&mut self, out: &mut [u8], form: F) -> ColdResult<Received, F::ReadError> {
+        ColdResult::from_result(self.call(form, |cursor| cursor.read_exact(out)))
     }
+}
 
-    #[inline(never)]
-    fn read_exact_thoroughly(&mut self, out: &mut [u8]) -> ColdResult<Received, ReadError> {
-        ColdResult::from_result(self.wait(None, |position| position.read_exact(out)))
+impl<T: ?Sized> Deref for TypedReader<'_, T> {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        self.reader
     }
 }

@@ -43,7 +43,7 @@ impl Arena {
         let (own, standby) = match arena_slot::missing_buffers(&core.memory, stamp)?[..] {
             [own] => (own, None),
             [one, other] => {
-                let (own, standby) = StandbyBuffer::of(attachment, [one, other])?;
+                let (own, standby) = StandbyBuffer::divide(attachment, [one, other])?;
                 (own, Some(standby))
             }
             _ => {
@@ -52,7 +52,7 @@ impl Arena {
         };
         Ok(Arena {
             stamp,
-            next: SlotIndex::of(next, core.memory.layout().config.slots),
+            next: SlotIndex::new(next, core.memory.layout().config.slots),
             hint: SequenceHint::new(next),
             own,
             hot: standby.as_ref().and_then(|_| hot_distance(&core.memory)),
@@ -73,12 +73,6 @@ impl Arena {
         core.pass_backpressure(self.next.sequence, self.standby.as_mut())
     }
 
-    pub(super) fn begin_claim(&mut self, core: &mut Core) -> Result<(), TryWriteError> {
-        self.admit(core)?;
-        arena_slot::begin_filling();
-        Ok(())
-    }
-
     /// Publishes `payload`. The caller then notifies.
     pub(super) fn publish(
         &mut self,
@@ -88,20 +82,23 @@ impl Arena {
     ) -> Result<u64, TryWriteError> {
         core.admit_lengths(payload.len(), header.metadata.len())?;
         self.admit(core)?;
-        arena_slot::begin_filling();
-        core.buffer(self.own)?.store(payload);
-        self.exchange(core, payload.len(), header)
+        core.fill(self.own, payload, header)?;
+        self.exchange(core)
     }
 
-    /// Publishes the own buffer, which holds `len` bytes, and takes the buffer that it displaces. The caller then
-    /// notifies.
-    pub(super) fn exchange(
+    /// Publishes a claim of `len` bytes. The caller then notifies.
+    pub(super) fn publish_claim(
         &mut self,
         core: &mut Core,
         len: usize,
         header: &MessageHeader<'_>,
     ) -> Result<u64, TryWriteError> {
         core.complete(self.own, len, header)?;
+        self.exchange(core)
+    }
+
+    /// Publishes the own buffer, whose message is complete, and takes the buffer that it displaces.
+    fn exchange(&mut self, core: &mut Core) -> Result<u64, TryWriteError> {
         let (memory, sequence) = (&core.memory, self.next.sequence);
         let displaces_pinned = core.backpressure.displaces_pinned(memory, sequence);
         let mut standby = self.standby.as_mut().filter(|_| displaces_pinned);
@@ -110,8 +107,8 @@ impl Arena {
                 standby.announce(displaced);
             }
         })?;
-        self.own = standby.as_mut().map_or(displaced, |standby| standby.keep(displaced));
-        self.next.step();
+        self.own = standby.as_mut().map_or(displaced, |standby| standby.replace(displaced));
+        self.next.advance();
         self.hint.update(memory, self.next.sequence);
         if let Some(distance) = self.hot {
             self.take_hot_buffer(core, distance)?;
@@ -124,11 +121,11 @@ impl Arena {
     fn take_hot_buffer(&mut self, core: &mut Core, distance: u64) -> Result<(), Corrupt> {
         let (memory, next) = (&core.memory, self.next.sequence);
         let slots = memory.layout().config.slots;
-        core.backpressure.look(memory, next, self.standby.as_mut());
+        core.backpressure.refresh(memory, next, self.standby.as_mut());
         let read = core.backpressure.read_by_all();
         let read = read.and_then(|read| read.min(next).checked_sub(1 + distance));
         if let Some(read) = read.filter(|read| read + slots as u64 >= next) {
-            let hot = arena_slot::withdraw(memory, self.stamp, &SlotIndex::of(read, slots), self.own)?;
+            let hot = arena_slot::withdraw(memory, self.stamp, &SlotIndex::new(read, slots), self.own)?;
             self.own = hot.unwrap_or(self.own);
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! What the three publishers have in common: limits, backpressure, the message header, and notification.
 
 use crate::memory::message_header::HeaderFormat;
-use crate::memory::{Memory, OwnEntry, Payload};
-use crate::protocol::arena_slot;
+use crate::memory::{Memory, OwnEntry};
+use crate::protocol::arena_slot::FillingBuffer;
 use crate::protocol::backpressure::Backpressure;
 use crate::protocol::registry::Registration;
 use crate::protocol::standby_buffer::StandbyBuffer;
@@ -33,7 +33,7 @@ impl Core {
         let config = &memory.layout().config;
         let gated = config.delivery == Delivery::Gated;
         Core {
-            backpressure: if gated { Backpressure::closed(&memory) } else { Backpressure::open() },
+            backpressure: if gated { Backpressure::gated(&memory) } else { Backpressure::lossy() },
             event_counts: registration.attachment().event_counts,
             header_format: HeaderFormat::of(config),
             slot_bytes: config.slot_bytes,
@@ -48,7 +48,7 @@ impl Core {
     /// Wakes the participants that sleep until a message is published.
     #[inline(always)]
     pub(super) fn notify(&self) {
-        self.event_counts.ring(&self.memory.control().published);
+        self.event_counts.notify(&self.memory.control().published);
     }
 
     #[inline(always)]
@@ -75,7 +75,7 @@ impl Core {
         next: u64,
         standby: Option<&mut StandbyBuffer>,
     ) -> Result<(), TryWriteError> {
-        if self.backpressure.admits(next) || self.backpressure.look(&self.memory, next, standby) {
+        if self.backpressure.admits(next) || self.backpressure.refresh(&self.memory, next, standby) {
             return Ok(());
         }
         Err(TryWriteError::Full)
@@ -107,20 +107,21 @@ impl Core {
         self.entry.missed.store(self.refused, Relaxed); // Relaxed: a count, orders nothing.
     }
 
-    pub(super) fn buffer(&self, buffer: usize) -> Result<Payload<'_>, Corrupt> {
-        Ok(self.memory.buffer(buffer)?.1)
+    /// Fills `own`, a buffer that this writer owns, with a whole message.
+    #[inline(always)]
+    pub(super) fn fill(&self, own: usize, payload: &[u8], header: &MessageHeader<'_>) -> Result<(), Corrupt> {
+        let filling = FillingBuffer::begin(&self.memory, own)?;
+        filling.payload().store(payload);
+        filling.finish(payload.len(), |words| self.header_format.store(words, header));
+        Ok(())
     }
 
-    /// Stores header and length of the message of `len` bytes in `buffer`.
+    /// Stores header and length of a message whose `len` bytes are in `own` already.
     #[inline(always)]
-    pub(super) fn complete(
-        &self,
-        buffer: usize,
-        len: usize,
-        header: &MessageHeader<'_>,
-    ) -> Result<(), Corrupt> {
-        self.header_format.store(self.memory.buffer_extras(buffer), header);
-        arena_slot::set_len(&self.memory, buffer, len)
+    pub(super) fn complete(&self, own: usize, len: usize, header: &MessageHeader<'_>) -> Result<(), Corrupt> {
+        let filling = FillingBuffer::begin(&self.memory, own)?;
+        filling.finish(len, |words| self.header_format.store(words, header));
+        Ok(())
     }
 }
 

@@ -32,7 +32,7 @@ impl FastPath {
     /// A path that is closed until a run is opened.
     pub(super) fn new(memory: &Memory, next: u64) -> Self {
         let stamp = InlineStamp::new(memory.layout().config.slot_bytes);
-        FastPath { run: SlotRun::at(memory, next), stamp, marked: true }
+        FastPath { run: SlotRun::new(memory, next), stamp, marked: true }
     }
 }
 
@@ -65,8 +65,8 @@ impl Inline {
             return false;
         }
         self.hint.update(&core.memory, next);
-        fast.marked = core.backpressure.marks(next);
-        fast.run.bound(core.backpressure.same_until(next).min(next + self.run_length));
+        fast.marked = core.backpressure.must_mark(next);
+        fast.run.extend_to(core.backpressure.stable_until(next).min(next + self.run_length));
         fast.run.fetch_for_writing();
         true
     }
@@ -86,12 +86,12 @@ impl Inline {
     ) -> Result<u64, TryWriteError> {
         core.admit_lengths(payload.len(), header.metadata.len())?;
         Self::admit(fast, core)?;
-        let index = fast.run.place();
+        let index = fast.run.slot_index();
         let slot = core.memory.inline_slot(&index);
         let store_header = |words: &_| core.header_format.store(words, header);
-        let marked = core.backpressure.marks(index.sequence);
+        let marked = core.backpressure.must_mark(index.sequence);
         inline_slot::publish(&slot, fast.stamp.of(index.sequence), payload, marked, store_header);
-        fast.run.step();
+        fast.run.advance_slow();
         self.hint.update(&core.memory, index.sequence + 1);
         Ok(index.sequence)
     }
@@ -130,7 +130,7 @@ impl Inline {
             return 0;
         }
         let marked = fast.marked;
-        let (sequence, slots) = fast.run.all_ahead(most);
+        let (sequence, slots) = fast.run.next_slots(most);
         let (mut published, mut stamp) = (0, fast.stamp.of(sequence));
         for (slot, message) in slots.zip(messages) {
             if message.len() > slot.payload.bytes() {
@@ -140,7 +140,7 @@ impl Inline {
             stamp = stamp.next();
             published += 1;
         }
-        fast.run.pass_all(published);
+        fast.run.advance_by(published);
         published
     }
 

@@ -23,6 +23,7 @@ use self::core::Core;
 use self::inline::{FastPath, Inline};
 use self::shared::Shared;
 use crate::memory::Payload;
+use crate::protocol::arena_slot::FillingBuffer;
 use crate::protocol::backpressure;
 use crate::protocol::inline_slot;
 use crate::protocol::registry::Registration;
@@ -32,7 +33,6 @@ use crate::sync::Relaxed;
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::config::Writers;
 use crate::types::error::{Corrupt, RegisterError, TryWriteError};
-use crate::types::frame::Frame;
 use crate::types::message::{MessageHeader, PublishOutcome};
 use crate::types::participant;
 
@@ -69,13 +69,8 @@ impl Publisher {
         if !stream_state::open(&core.memory) {
             return Err(RegisterError::Closed);
         }
-        failpoint::at(Failpoint::StreamOpened);
+        failpoint::hit(Failpoint::StreamOpened);
         Ok(Publisher { fast: FastPath::new(&core.memory, next), core, kind })
-    }
-
-    /// The element type and shape of every payload, if the ring declares them.
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.core.memory.layout().config.frame
     }
 
     /// The sequence that is published next.
@@ -109,14 +104,14 @@ impl Publisher {
         if !(self.fast.run.is_open() || self.extend_run()) {
             return None;
         }
-        let (here, slot) = self.fast.run.ahead()?;
+        let (here, slot) = self.fast.run.next_slot()?;
         if payload.len() > slot.payload.bytes() || stream_state::is_closed(&self.core.memory) {
             return None;
         }
         let sequence = here.sequence;
         inline_slot::publish(&slot, self.fast.stamp.of(sequence), payload, self.fast.marked, |_| ());
-        let open = self.fast.run.pass(here);
-        self.core.event_counts.ring(&self.core.memory.control().published);
+        let open = self.fast.run.advance(here);
+        self.core.event_counts.notify(&self.core.memory.control().published);
         if !open {
             self.extend_run(); // Now, while no caller waits for it.
         }
@@ -165,8 +160,8 @@ impl Publisher {
         core.admit_lengths(len, 0)?;
         match kind {
             Kind::Inline(inline) => inline.begin_claim(fast, core, len),
-            Kind::Arena(arena) => arena.begin_claim(core),
-            Kind::Shared(shared) => shared.begin_claim(core),
+            Kind::Arena(arena) => arena.admit(core),
+            Kind::Shared(shared) => shared.admit(core),
         }
     }
 
@@ -185,7 +180,7 @@ impl Publisher {
             Kind::Shared(shared) => shared.own(),
             Kind::Inline(_) => return Err(Corrupt { what: "a ring of inline slots has no buffers" }),
         };
-        Ok((self.core.buffer(own)?, self.core.exclusive))
+        Ok((FillingBuffer::begin(&self.core.memory, own)?.payload(), self.core.exclusive))
     }
 
     /// Publishes the claimed message and wakes sleeping readers.
@@ -198,8 +193,8 @@ impl Publisher {
         core.admit_lengths(len, header.metadata.len())?;
         let sequence = match kind {
             Kind::Inline(inline) => inline.publish_claim(fast, core, len, header),
-            Kind::Arena(arena) => arena.exchange(core, len, header),
-            Kind::Shared(shared) => shared.exchange(core, len, header),
+            Kind::Arena(arena) => arena.publish_claim(core, len, header),
+            Kind::Shared(shared) => shared.publish_claim(core, len, header),
         }?;
         core.notify();
         Ok(sequence)

@@ -2,8 +2,8 @@
 
 use super::core::Core;
 use crate::memory::stamp::ArenaStamp;
-use crate::protocol::arena_slot;
-use crate::protocol::multi_writer::{self, Aim, Look, Room, SharedPublisher};
+use crate::protocol::arena_slot::FillingBuffer;
+use crate::protocol::multi_writer::{self, SharedPublisher, Target, Vacancy};
 use crate::protocol::registry::Registration;
 use crate::sync::backoff::{Backoff, RetryBudget};
 use crate::types::error::{Corrupt, RegisterError, TryWriteError};
@@ -17,11 +17,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(registration: &Registration, stamp: ArenaStamp) -> Result<Self, RegisterError> {
-        Ok(Shared { exchanger: multi_writer::join(registration, stamp)?, backoff: Backoff::default() })
+        Ok(Shared { exchanger: SharedPublisher::new(registration, stamp)?, backoff: Backoff::default() })
     }
 
     pub(super) fn sequence(core: &Core) -> u64 {
-        multi_writer::next(&core.memory)
+        multi_writer::next_sequence(&core.memory)
     }
 
     pub(super) fn own(&self) -> usize {
@@ -31,16 +31,10 @@ impl Shared {
     /// Admits the next message, if its slot is free and no reader blocks it.
     pub(super) fn admit(&mut self, core: &mut Core) -> Result<(), TryWriteError> {
         let next = Self::sequence(core);
-        match self.exchanger.room_at(&core.memory, next) {
-            Room::Full => Err(TryWriteError::Full),
-            Room::Free | Room::Gone => core.pass_backpressure(next, None),
+        match self.exchanger.vacancy(&core.memory, next) {
+            Vacancy::Full => Err(TryWriteError::Full),
+            Vacancy::Free(()) | Vacancy::Published => core.pass_backpressure(next, None),
         }
-    }
-
-    pub(super) fn begin_claim(&mut self, core: &mut Core) -> Result<(), TryWriteError> {
-        self.admit(core)?;
-        arena_slot::begin_filling();
-        Ok(())
     }
 
     /// Publishes `payload`. The caller then notifies.
@@ -54,35 +48,27 @@ impl Shared {
         core.admit_lengths(payload.len(), header.metadata.len())?;
         // The buffer is filled before the slot is looked at, so that the lines of the buffer, of the counter and of the slot
         // are fetched at the same time. If the ring was full lately, the slot is looked at first: the copy may be wasted.
-        let aim = if self.exchanger.is_cautious() { Some(self.aim(core)?) } else { None };
-        self.fill(core, payload, header)?;
+        let aim = if self.exchanger.checks_first() { Some(self.aim(core)?) } else { None };
+        core.fill(self.own(), payload, header)?;
         let aim = aim.map_or_else(|| self.aim(core), Ok)?;
         self.exchange_at(core, aim)
     }
 
-    #[inline(always)]
-    fn fill(&self, core: &Core, payload: &[u8], header: &MessageHeader<'_>) -> Result<(), Corrupt> {
-        let own = self.exchanger.own();
-        arena_slot::begin_filling();
-        core.buffer(own)?.store(payload);
-        core.complete(own, payload.len(), header)
-    }
-
-    /// Publishes the own buffer, which holds `len` bytes. The caller then notifies.
-    pub(super) fn exchange(
+    /// Publishes a claim of `len` bytes. The caller then notifies.
+    pub(super) fn publish_claim(
         &mut self,
         core: &mut Core,
         len: usize,
         header: &MessageHeader<'_>,
     ) -> Result<u64, TryWriteError> {
-        core.complete(self.exchanger.own(), len, header)?;
+        core.complete(self.own(), len, header)?;
         let aim = self.aim(core)?;
         self.exchange_at(core, aim)
     }
 
     /// Publishes the own buffer as the message of `aim`, or as a later one if other writers are first.
     #[inline(always)]
-    fn exchange_at(&mut self, core: &mut Core, aim: Aim) -> Result<u64, TryWriteError> {
+    fn exchange_at(&mut self, core: &mut Core, aim: Target) -> Result<u64, TryWriteError> {
         if self.exchanger.exchange(&core.memory, &aim) {
             Ok(aim.sequence())
         } else {
@@ -103,7 +89,7 @@ impl Shared {
 
     /// The slot of the next message, if there is room for it.
     #[inline(always)]
-    fn aim(&mut self, core: &mut Core) -> Result<Aim, TryWriteError> {
+    fn aim(&mut self, core: &mut Core) -> Result<Target, TryWriteError> {
         match self.look(core)? {
             Some(aim) => Ok(aim),
             None => self.aim_again(core, &mut RetryBudget::default()),
@@ -112,8 +98,8 @@ impl Shared {
 
     /// As [`Self::aim`], after another writer was first.
     #[inline(never)]
-    fn aim_again(&mut self, core: &mut Core, budget: &mut RetryBudget) -> Result<Aim, TryWriteError> {
-        while budget.lasts(Self::sequence(core), &mut self.backoff) {
+    fn aim_again(&mut self, core: &mut Core, budget: &mut RetryBudget) -> Result<Target, TryWriteError> {
+        while budget.may_retry(Self::sequence(core), &mut self.backoff) {
             if let Some(aim) = self.look(core)? {
                 return Ok(aim);
             }
@@ -123,19 +109,19 @@ impl Shared {
 
     /// As [`Self::aim`]. `None` if another writer is first.
     #[inline(always)]
-    fn look(&mut self, core: &mut Core) -> Result<Option<Aim>, TryWriteError> {
+    fn look(&mut self, core: &mut Core) -> Result<Option<Target>, TryWriteError> {
         let next = Self::sequence(core);
         let look = match core.pass_backpressure(next, None) {
-            Ok(()) => self.exchanger.look(&core.memory, next)?,
-            Err(_) => Look::Full,
+            Ok(()) => self.exchanger.find_target(&core.memory, next)?,
+            Err(_) => Vacancy::Full,
         };
         match look {
-            Look::Free(aim) => Ok(Some(aim)),
-            Look::Full => {
-                self.exchanger.found_no_room();
+            Vacancy::Free(aim) => Ok(Some(aim)),
+            Vacancy::Full => {
+                self.exchanger.note_full();
                 Err(TryWriteError::Full)
             }
-            Look::Gone => Ok(None),
+            Vacancy::Published => Ok(None),
         }
     }
 }
@@ -150,15 +136,15 @@ impl Shared {
         meta_len: usize,
     ) -> Result<PublishOutcome, TryWriteError> {
         core.admit_lengths(len, meta_len)?;
-        match self.exchanger.room_at(&core.memory, sequence) {
-            Room::Full => Err(TryWriteError::Full),
-            Room::Free => Ok(PublishOutcome::Published),
-            Room::Gone => Ok(PublishOutcome::Already),
+        match self.exchanger.vacancy(&core.memory, sequence) {
+            Vacancy::Full => Err(TryWriteError::Full),
+            Vacancy::Free(()) => Ok(PublishOutcome::Published),
+            Vacancy::Published => Ok(PublishOutcome::Already),
         }
     }
 
     pub(super) fn is_ready_at(&mut self, core: &Core, sequence: u64) -> bool {
-        self.exchanger.room_at(&core.memory, sequence) != Room::Full || core.is_closed()
+        self.exchanger.vacancy(&core.memory, sequence) != Vacancy::Full || core.is_closed()
     }
 
     pub(super) fn write_at(
@@ -171,13 +157,11 @@ impl Shared {
         if self.admit_at(core, sequence, payload.len(), header.metadata.len())? == PublishOutcome::Already {
             return Ok(PublishOutcome::Already);
         }
-        arena_slot::begin_filling();
-        core.buffer(self.exchanger.own())?.store(payload);
+        FillingBuffer::begin(&core.memory, self.own())?.payload().store(payload);
         self.publish_at(core, sequence, payload.len(), header)
     }
 
-    /// Publishes the own buffer, which holds `len` bytes, as message `sequence`. If another writer did, the buffer stays
-    /// the own one.
+    /// Publishes a claim of `len` bytes as message `sequence`. If another writer did, the buffer stays the own one.
     pub(super) fn publish_at(
         &mut self,
         core: &mut Core,
@@ -188,15 +172,15 @@ impl Shared {
         if self.admit_at(core, sequence, len, header.metadata.len())? == PublishOutcome::Already {
             return Ok(PublishOutcome::Already);
         }
-        core.complete(self.exchanger.own(), len, header)?;
+        core.complete(self.own(), len, header)?;
         let memory = &core.memory;
-        match self.exchanger.look(memory, sequence)? {
-            Look::Free(aim) if self.exchanger.exchange(memory, &aim) => {
+        match self.exchanger.find_target(memory, sequence)? {
+            Vacancy::Free(aim) if self.exchanger.exchange(memory, &aim) => {
                 core.notify();
                 Ok(PublishOutcome::Published)
             }
-            Look::Free(_) | Look::Gone => Ok(PublishOutcome::Already),
-            Look::Full => Err(TryWriteError::Full),
+            Vacancy::Free(_) | Vacancy::Published => Ok(PublishOutcome::Already),
+            Vacancy::Full => Err(TryWriteError::Full),
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use super::{RESTLESS, ReadCursor, Refusal, TRIES, TooSmall};
 use crate::memory::RacyBytes;
-use crate::protocol::inline_slot::Glance;
+use crate::protocol::inline_slot::LoadedSlot;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
@@ -112,12 +112,12 @@ impl ReadCursor {
             let (copied, len) = (copy(read.message), read.message.len());
             if read.validate() {
                 copied.map_err(Refusal::TooSmall)?;
-                self.lane.pass(here);
+                self.lane.advance(here);
                 return Ok(Received { sequence: here.sequence, len, tag: 0, timestamp_ns: 0 });
             }
         }
         let (received, ()) = self.attempt(copy)?;
-        self.lane.step();
+        self.lane.advance_slow();
         Ok(received)
     }
 
@@ -131,7 +131,7 @@ impl ReadCursor {
         while read < room && (self.lane.is_open() || self.extend_run()) {
             let most = CHUNK.min(room - read);
             let chunk = self.copy_chunk(each, &mut out[read * each..][..most * each]);
-            self.lane.pass_all(chunk);
+            self.lane.advance_by(chunk);
             read += chunk;
             if chunk < most && self.lane.is_open() {
                 break;
@@ -143,10 +143,10 @@ impl ReadCursor {
     /// Copies as many of the next messages as fill `out`, and validates them by one look. Returns how many.
     #[inline(always)]
     fn copy_chunk(&self, each: usize, out: &mut [u8]) -> usize {
-        let (sequence, slots) = self.lane.all_ahead(CHUNK);
+        let (sequence, slots) = self.lane.next_slots(CHUNK);
         let (mut copied, mut stamp, mut first) = (0, self.stamps.of(sequence), None);
         for (room, slot) in out.chunks_exact_mut(each).zip(slots) {
-            let Some(read) = Glance::at(slot, stamp).message_of(each) else { break };
+            let Some(read) = LoadedSlot::load(slot, stamp).message_of(each) else { break };
             read.message.copy_to_slice(room);
             first.get_or_insert(read);
             stamp = stamp.next();

@@ -1,11 +1,12 @@
-//! Copies between private memory and shared memory that another process may be writing at this moment.
+//! Copies between private memory and shared memory that another process may be writing at this
+//! moment.
 //!
 //! # The idea
-//! A reader copies a payload first and finds out afterwards, by the slot's stamp, whether it was overwritten
-//! meanwhile. A copy that races like that is undefined behaviour if it is made of plain or volatile accesses, so
-//! the shared side is only ever accessed by relaxed atomics. The copy may then be a mixture of two messages, but
-//! it *is* something, and the stamp decides whether it counts. Order comes from the slot protocol's fences
-//! around the copy; nothing here orders anything.
+//! A reader copies a payload first and then checks, by the slot's stamp, whether it was overwritten
+//! meanwhile. A copy that races like that is undefined behaviour if it is made of plain or volatile
+//! accesses, so the shared side is accessed by relaxed atomics only. The copy may then be a mixture
+//! of two messages, but it is defined, and the stamp decides whether it counts. The slot protocol's
+//! fences around the copy provide the order; the copy itself orders nothing.
 //!
 //! # Two kernels
 //! |                  | [`Kernel::Words`]                      | [`Kernel::Bytes`]                        |
@@ -14,38 +15,44 @@
 //! | good for         | short slots, every target, the models  | long slots: 2 to 3 times as fast at 1 KiB |
 //! | a message's end  | a whole word, filled up with zeros     | its last byte                            |
 //!
-//! Rust has no atomic copy of many bytes, and a loop over atomics is not vectorised: hence the assembly. Atomics
-//! of two sizes may not race on the same bytes: hence a ring keeps to one kernel, which follows from its slot
-//! size alone, never from a message's length. That threshold belongs to the segment format for the same reason.
+//! Rust has no atomic copy of many bytes, and a loop over atomics is not vectorised: hence the
+//! assembly. Atomics of two sizes may not race on the same bytes. Hence a ring keeps to one kernel,
+//! which follows from its slot size alone, never from a message's length, and that threshold is
+//! part of the segment format.
 //!
 //! # What the assembly means
-//! Each `asm!` block stands for the following Rust, and for the compiler it might as well be that:
+//! Each `asm!` block means the following Rust, and the compiler must assume no more about it:
 //! ```text
 //! for i in 0..len, in any order, some of them twice {
 //!     dst[i].store(src[i].load(Relaxed), Relaxed)             // dst, src: AtomicU8
 //! }
 //! ```
-//! - *The processor does that.* A move of any width, aligned or not, reads and writes each of its bytes in one
-//!   piece, and all cores agree on the order of the values of a byte. Ordinary x86 moves keep loads in order and
-//!   stores in order, which is more than Relaxed asks for. Non-temporal stores keep less than the fences around
-//!   the copy rely on; an `sfence` on each side of them, inside the block, makes up for it.
-//! - *The compiler cannot tell the difference.* It takes a block that is neither `pure` nor `readonly` nor
-//!   `nomem` for code that may read and write all memory that its pointers lead to, atomically, and that may
-//!   contain fences: it does not move other accesses or fences across it, drop it or repeat it. `nostack` and,
-//!   where no instruction touches the flags, `preserves_flags` are the only promises that a block makes.
-//! - *Twice* is where the pieces of a copy overlap. A load of a byte whose first result is overwritten by that of
-//!   the second, or two stores of the same value, are things that Rust code may do as well.
+//! - *The processor does that.* A move of any width, aligned or not, reads and writes each of its
+//!   bytes in one piece, and all cores agree on the order of the values of a byte. Ordinary x86
+//!   moves keep loads in order and stores in order, which is more than Relaxed asks for.
+//!   Non-temporal stores keep less than the fences around the copy rely on; an `sfence` on each
+//!   side of them, inside the block, makes up for it.
+//! - *The compiler cannot see the difference.* A block that is neither `pure` nor `readonly` nor
+//!   `nomem` may, to the compiler, read and write all memory that its pointers lead to, atomically,
+//!   and may contain fences. So the compiler does not move other accesses or fences across it, drop
+//!   it or repeat it. `nostack` and, where no instruction changes the flags, `preserves_flags` are
+//!   the only promises that a block makes.
+//! - *Twice* is where the pieces of a copy overlap. Rust code, too, may load a byte twice and drop
+//!   the first result, or store the same value twice.
 //!
 //! # Thresholds
-//! - *Words in slots of up to 256 bytes:* words are what the models check, and there they cost nothing: as fast as
-//!   bytes up to 128 bytes, and up to 256 for a message that was just written (`new` in the table).
-//! - *Bytes by 8-byte moves up to 128 bytes, by vectors above.* A message is often written just before it is sent,
-//!   and a vector load that spans a word still on its way to the cache waits for it.
+//! - *Words in slots of up to 256 bytes:* words are what the models check, and in this range they
+//!   cost nothing. They are as fast as bytes up to 128 bytes, and up to 256 for a message that was
+//!   just written (`new` in the table).
+//! - *Bytes by 8-byte moves up to 128 bytes, by vectors above.* A message is often written just
+//!   before it is sent, and a vector load that spans a word still on its way to the cache waits for
+//!   it.
 //! - *AVX, or SSE2 where there is none:* twice the width. AVX-512 gains nothing more.
-//! - *Non-temporal stores from a third of the L3:* source, slot and target of a message no longer fit into it, so
-//!   that ordinary stores fetch each line first only to see it evicted.
+//! - *Non-temporal stores from a third of the L3:* source, slot and target of a message no longer
+//!   fit into it, and ordinary stores fetch each line only for it to be evicted.
 //!
-//! What they were chosen from; `new` means that the message's first word was written just before the copy:
+//! The measurements behind them; `new` means that the message's first word was written just before
+//! the copy:
 //!
 //! | store                       | `memcpy` | words | SSE2 | AVX  | non-temporal |
 //! |-----------------------------|----------|-------|------|------|--------------|
@@ -65,17 +72,16 @@
 //! | two cores, 4 × 8 MiB, GB/s  | 9        | 10    | 12   | 10   | 13           |
 //! | two cores, 4 × 96 MiB, GB/s | 9        | 9     | 9    | 9    | 13           |
 //!
-//! Medians on 2 vCPUs of an AMD EPYC (Zen 4) with 32 MiB of L3, under KVM, Rust 1.95, with some other work in the
-//! background; two cores that share the L3. Loads are like stores, but non-temporal ones pay off later (12 MiB: equal).
-//! Measure again by the command at the top of `measure.rs`.
+//! Medians on 2 vCPUs of an AMD EPYC (Zen 4) with 32 MiB of L3, under KVM, Rust 1.95, with some
+//! other work in the background; two cores that share the L3. Loads are like stores, but
+//! non-temporal ones pay off later (12 MiB: equal). They were made by `src/copy/measure.rs` of
+//! revision 350bc9a; `cargo bench --bench copy_kernels` measures the kernels that were chosen.
 //!
-//! `rep movsb` was tried and is not used: 66 GB/s at 1 KiB where AVX had 105, nowhere more than 1 % ahead
-//! of the best of the others, and 7.5 GB/s at 64 MiB once the two sides lay 16 bytes apart in their pages.
+//! `rep movsb` is not used: 66 GB/s at 1 KiB where AVX had 105, nowhere more than 1 % ahead of the
+//! best of the others, and 7.5 GB/s at 64 MiB when the two sides lay 16 bytes apart in their pages.
 #![allow(unsafe_code)] // The contract of a copy is about raw pointers.
 #![cfg_attr(seqring_model, allow(dead_code, reason = "the models use the words and nothing else"))]
 
-#[cfg(test)]
-mod measure;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -86,7 +92,7 @@ use crate::sync::AtomicU64;
 
 /// Up to this slot size a ring uses [`Kernel::Words`].
 ///
-/// Part of the segment format: everybody who maps a ring must choose the same kernel.
+/// Part of the segment format: all processes that map a ring must use the same kernel.
 const WORDS_UP_TO: usize = 256;
 
 /// How the payloads of one ring are copied.
@@ -94,7 +100,7 @@ const WORDS_UP_TO: usize = 256;
 pub(crate) enum Kernel {
     /// Relaxed atomic loads and stores of 64-bit words.
     Words,
-    /// The same, by code that stands at each place where it is used: for loops over messages of one length.
+    /// The same, inlined into the caller: for loops over messages of one length.
     WordsInline,
     /// Assembly that means a relaxed atomic load and store of each byte.
     #[cfg(target_arch = "x86_64")]
@@ -102,7 +108,8 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// The kernel of a ring whose slots hold `slot_bytes` of payload, whatever the length of a single message.
+    /// The kernel of a ring whose slots hold `slot_bytes` of payload, whatever the length of a
+    /// single message.
     pub(crate) fn for_slot_bytes(slot_bytes: usize) -> Kernel {
         if slot_bytes <= WORDS_UP_TO { Kernel::Words } else { Kernel::for_large_slots() }
     }
@@ -117,11 +124,12 @@ impl Kernel {
         Kernel::Words
     }
 
-    /// Copies `src` into shared memory. Of the last word touched, the bytes behind `src` are left undetermined.
+    /// Copies `src` into shared memory. Of the last word touched, the bytes behind `src` are left
+    /// undetermined.
     ///
     /// # Safety
     /// - `shared` is aligned and valid for `src.len().div_ceil(8)` words;
-    /// - nobody accesses these words meanwhile but through the same kernel.
+    /// - all concurrent accesses to these words go through the same kernel.
     #[inline(always)]
     pub(crate) unsafe fn store(self, shared: *const AtomicU64, src: &[u8]) {
         match self {
@@ -129,19 +137,20 @@ impl Kernel {
             Kernel::Words => unsafe { words::store(shared, src) },
             // SAFETY: as above.
             Kernel::WordsInline => unsafe { words::store_inline(shared, src) },
-            // SAFETY: `src` is a slice, and distinct from memory that others may store to; the shared side is
-            // the caller's promise; a `ByteCopy` names what `detect` found.
+            // SAFETY: `src` is a slice, and distinct from memory that others may store to; the
+            // caller promises the shared side; a `ByteCopy` names what `detect` found.
             #[cfg(target_arch = "x86_64")]
             Kernel::Bytes(bytes) => unsafe { bytes.copy(shared.cast_mut().cast(), src.as_ptr(), src.len()) },
         }
     }
 
-    /// Copies `src` into shared memory from byte `offset` behind `shared` on, and changes no other byte.
+    /// Copies `src` into shared memory from byte `offset` behind `shared` on, and changes no other
+    /// byte.
     ///
     /// # Safety
     /// - `shared` is aligned and valid for `(offset + src.len()).div_ceil(8)` words;
-    /// - nobody accesses these words meanwhile but through the same kernel, and nobody else stores to them: a
-    ///   partly covered word is loaded, changed and stored.
+    /// - all concurrent accesses to these words go through the same kernel, and none of them is a
+    ///   store: a partly covered word is loaded, changed and stored.
     #[inline]
     pub(crate) unsafe fn store_at(self, shared: *const AtomicU64, offset: usize, src: &[u8]) {
         match self {
@@ -155,12 +164,13 @@ impl Kernel {
         }
     }
 
-    /// Copies `len` bytes out of shared memory. What they are worth is for the slot's stamp to say.
+    /// Copies `len` bytes out of shared memory. The slot's stamp decides whether they count.
     ///
     /// # Safety
     /// - `shared` is aligned and valid for `len.div_ceil(8)` words;
-    /// - nobody accesses these words meanwhile but through the same kernel;
-    /// - `dst` is valid for writes of `len` bytes, which need not be initialised and which nobody else accesses.
+    /// - all concurrent accesses to these words go through the same kernel;
+    /// - `dst` is valid for writes of `len` bytes, which need not be initialised and which no other
+    ///   thread accesses.
     #[inline(always)]
     pub(crate) unsafe fn load(self, dst: *mut u8, shared: *const AtomicU64, len: usize) {
         match self {
@@ -168,8 +178,8 @@ impl Kernel {
             Kernel::Words => unsafe { words::load(dst, shared, len) },
             // SAFETY: as above.
             Kernel::WordsInline => unsafe { words::load_inline(dst, shared, len) },
-            // SAFETY: the caller's promise; private memory does not overlap shared memory; a `ByteCopy` names
-            // what `detect` found.
+            // SAFETY: the caller's promise; private memory does not overlap shared memory; a
+            // `ByteCopy` names what `detect` found.
             #[cfg(target_arch = "x86_64")]
             Kernel::Bytes(bytes) => unsafe { bytes.copy(dst, shared.cast(), len) },
         }

@@ -1,12 +1,12 @@
 //! Every kernel, in every variant, against plain bytes.
-#![allow(unsafe_code)] // The tests keep the contracts of the kernels, and look at what lies around a copy.
+#![allow(unsafe_code)] // The tests keep the contracts of the kernels, and check the bytes around a copy.
 
 use super::{Kernel, WORDS_UP_TO};
 use crate::sync::{AtomicU64, Relaxed};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 
-/// What surrounds a copy, and must still be there afterwards.
+/// The bytes around a copy, which must not change.
 const UNTOUCHED: u8 = 0xa5;
 const MARGIN: usize = 128;
 
@@ -30,7 +30,8 @@ impl Lines {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: `&mut self` says that nobody else accesses the words, and words are made of bytes.
+        // SAFETY: `&mut self` says that no other thread accesses the words, and words are made of
+        // bytes.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 64) }
     }
 }
@@ -57,7 +58,7 @@ fn message(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| i.wrapping_mul(0x9e37_79b1).to_be_bytes()[0]).collect()
 }
 
-/// The private and the shared memory of the comparisons, and what an untouched part of them looks like.
+/// The private and the shared memory of the comparisons, and untouched bytes to compare with.
 struct Bench {
     source: Lines,
     shared: Lines,
@@ -74,15 +75,17 @@ impl Bench {
         Bench { source, shared, copy, untouched: vec![UNTOUCHED; room + 64] }
     }
 
-    /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's start, and looks
-    /// at every byte around them. The shared side moves along through the eight words of a line.
+    /// Stores and loads `len` bytes whose private side lies `align` bytes behind a cache line's
+    /// start, and checks every byte around them. The shared side starts at each of the eight words
+    /// of a line in turn.
     fn check(&mut self, kernel: Kernel, len: usize, align: usize) {
         let case = || format!("{kernel:?}, {len} bytes, alignment {align}");
         let source = &self.source.bytes()[align..align + len];
         let word = MARGIN / 8 + (len + align) % 8;
 
         self.shared.bytes().fill(UNTOUCHED);
-        // SAFETY: the lines go on for more than MARGIN bytes behind the message; no other thread is here.
+        // SAFETY: the lines go on for more than MARGIN bytes behind the message; no other thread is
+        // here.
         unsafe { kernel.store(self.shared.start().add(word), source) };
         let (before, stored) = self.shared.bytes().split_at(word * 8);
         let behind = &stored[len.next_multiple_of(8)..];
@@ -103,7 +106,8 @@ impl Bench {
     }
 }
 
-// Fails if a move of a short copy starts a byte off, or if the loop runs one round too many or too few.
+// Fails if a move of a short copy starts a byte off, or if the loop runs one round too many or too
+// few.
 #[test]
 fn every_short_message_arrives_whole_and_nothing_around_it_changes() {
     let mut bench = Bench::new(600);
@@ -147,7 +151,7 @@ fn a_store_at_an_offset_changes_exactly_its_own_bytes() {
     }
 }
 
-// Fails if the tail is stored in pieces, which would mix access sizes on the bytes of one word.
+// Fails if the tail is stored in pieces, which would access the bytes of one word by two sizes.
 #[test]
 fn the_word_kernel_fills_the_last_word_up_with_zeros() {
     for len in 1..8 {

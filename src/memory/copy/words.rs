@@ -1,8 +1,8 @@
-//! The word kernel: every access to the shared side is one relaxed atomic load or store of a whole, aligned
-//! 64-bit word.
+//! The word kernel: every access to the shared side is one relaxed atomic load or store of a whole,
+//! aligned 64-bit word.
 //!
-//! A message that ends inside a word still moves that whole word, so no byte is ever touched by two access sizes.
-//! Words carry bytes in memory order, on either endianness.
+//! A message that ends inside a word still moves that whole word, so no byte is accessed by two
+//! sizes. Words carry bytes in memory order, on either endianness.
 #![allow(unsafe_code)] // Raw pointers: the private side has any alignment, the shared side no exclusive owner.
 
 use crate::sync::{AtomicU64, Relaxed};
@@ -17,12 +17,13 @@ const LINE: usize = 64;
 #[inline(always)]
 pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
     if src.len() == WORD {
-        // One word is the commonest of short messages, and a loop for it costs more than it does.
+        // One word is the most common short message, and a loop would cost more than the copy.
         // SAFETY: the caller's word is valid, and `src` has its eight bytes.
         return unsafe { (*shared).store(src.as_ptr().cast::<u64>().read_unaligned(), Relaxed) };
     }
     if src.len() == LINE {
-        // So is a cache line: eight stores and nothing else where the caller knows the length.
+        // A cache line is common, too: eight stores and nothing else where the caller knows the
+        // length.
         // SAFETY: the caller's promise.
         return unsafe { store_inline(shared, src) };
     }
@@ -30,7 +31,7 @@ pub(super) unsafe fn store(shared: *const AtomicU64, src: &[u8]) {
     unsafe { store_many(shared, src) };
 }
 
-/// [`store`] for any length, apart from it so that it does not take room and registers from its caller's path.
+/// [`store`] for any length, out of line so that it takes no registers from the caller's path.
 #[inline(never)]
 unsafe fn store_many(shared: *const AtomicU64, src: &[u8]) {
     // SAFETY: the caller's promise.
@@ -43,22 +44,25 @@ pub(super) unsafe fn store_inline(shared: *const AtomicU64, src: &[u8]) {
     let (whole, rest) = (src.len() / WORD, src.len() % WORD);
     let from = src.as_ptr();
     in_blocks(whole, |i| {
-        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller vouches for.
+        // SAFETY: i < whole, so these 8 bytes lie inside `src` and word i inside what the caller
+        // promises.
         unsafe {
             let word = from.add(i * WORD).cast::<u64>().read_unaligned();
             (*shared.add(i)).store(word, Relaxed);
         }
     });
     if rest != 0 {
-        // SAFETY: the last `rest` bytes of `src` start at whole * 8; the caller counted this word in.
+        // SAFETY: the last `rest` bytes of `src` start at whole * 8; the caller counted this word
+        // in.
         unsafe { (*shared.add(whole)).store(read_partial(from.add(whole * WORD), rest), Relaxed) };
     }
 }
 
 /// Stores `src` from byte `offset` on and leaves all other bytes as they are.
 ///
-/// A word that is only partly covered is loaded, changed and stored again: correct because nobody else stores here
-/// meanwhile. A reader sees a mixture of old and new bytes at worst, as with any unfinished message.
+/// A word that is only partly covered is loaded, changed and stored again: correct because no other
+/// thread or process stores to it meanwhile. A reader sees a mixture of old and new bytes at worst,
+/// as with any unfinished message.
 ///
 /// # Safety
 /// - `shared` is aligned and valid for `(offset + src.len()).div_ceil(8)` words;
@@ -69,8 +73,9 @@ pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8
     let (head, src) = if skip == 0 { (&[][..], src) } else { src.split_at(src.len().min(WORD - skip)) };
     let (body, tail) = src.split_at(src.len() / WORD * WORD);
 
-    // SAFETY: the three parts follow one another and end with the word that holds byte offset + src.len() - 1.
-    // `head` is empty or starts in word offset / 8; after it every part starts on a word.
+    // SAFETY: the three parts follow one another and end with the word that holds byte offset +
+    // src.len() - 1. `head` is empty or starts in word offset / 8; after it every part starts on a
+    // word.
     unsafe {
         let first = shared.add(offset / WORD);
         if !head.is_empty() {
@@ -87,8 +92,8 @@ pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8
 /// Loads `len` bytes; the last word is loaded whole and only the bytes asked for are kept.
 ///
 /// # Safety
-/// `shared` is aligned and valid for `len.div_ceil(8)` words, `dst` valid for writes of `len` bytes that nobody
-/// else accesses.
+/// `shared` is aligned and valid for `len.div_ceil(8)` words, `dst` valid for writes of `len` bytes
+/// that no other thread accesses.
 #[inline(always)]
 pub(super) unsafe fn load(dst: *mut u8, shared: *const AtomicU64, len: usize) {
     if len == WORD {
@@ -124,12 +129,14 @@ pub(super) unsafe fn load_inline(dst: *mut u8, shared: *const AtomicU64, len: us
         }
     });
     if rest != 0 {
-        // SAFETY: the caller counted this word in, and `rest` bytes remain in `dst` from whole * 8 on.
+        // SAFETY: the caller counted this word in, and `rest` bytes remain in `dst` from whole * 8
+        // on.
         unsafe { write_partial(dst.add(whole * WORD), (*shared.add(whole)).load(Relaxed), rest) };
     }
 }
 
-/// `move_word` for each index below `words`, a line's worth of words at a time: 64 bytes take 16 moves and a branch.
+/// Calls `move_word` for each index below `words`, eight at a time: 64 bytes take 16 moves and a
+/// branch.
 #[inline(always)]
 fn in_blocks(words: usize, move_word: impl Fn(usize)) {
     let mut i = 0;
@@ -159,7 +166,8 @@ fn merge(word: &AtomicU64, skip: usize, bytes: &[u8]) {
 #[inline(always)]
 unsafe fn read_partial(from: *const u8, rest: usize) -> u64 {
     let (mut word, mut taken) = (0_u64, 0);
-    // SAFETY: the set bits of `rest` add up to `rest`: each read starts where the one before it ended.
+    // SAFETY: the set bits of `rest` add up to `rest`: each read starts where the one before it
+    // ended.
     unsafe {
         if rest & 4 != 0 {
             word = u64::from(u32::from_le(from.cast::<u32>().read_unaligned()));

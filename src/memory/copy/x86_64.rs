@@ -1,23 +1,24 @@
-//! The byte kernel: copies written in assembly whose meaning is a relaxed atomic load and store of each byte.
+//! The byte kernel: copies written in assembly whose meaning is a relaxed atomic load and store of
+//! each byte.
 //!
-//! What the blocks mean, and what follows from it, stands in the [module docs above](super). Each of them takes
-//! its arguments in registers, touches no stack, and names every vector register it changes; none is `pure`,
-//! `readonly` or `nomem`.
+//! The [module docs above](super) say what the blocks mean. Each takes its arguments in registers,
+//! uses no stack, and names every vector register it changes; none is `pure`, `readonly` or
+//! `nomem`.
 #![allow(unsafe_code)] // The copies are assembly on raw pointers.
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use std::sync::OnceLock;
 
-/// Up to here a copy is made of moves of at most eight bytes, above of vectors.
+/// Up to this length a copy is made of moves of at most eight bytes, above of vectors.
 const SHORT: usize = 128;
 
-/// The L3 of a processor that does not tell: a usual one.
+/// Assumed where the processor does not report its L3.
 const L3_IF_UNKNOWN: usize = 32 << 20;
 
 /// The choices among the copies that depend on the machine.
 ///
-/// Two processes may differ in them: the meaning is the same byte by byte.
+/// Two processes may differ in them: byte by byte, the meaning is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteCopy {
     pub(super) width: Width,
@@ -40,26 +41,31 @@ impl ByteCopy {
         static HERE: OnceLock<ByteCopy> = OnceLock::new();
         *HERE.get_or_init(|| ByteCopy {
             width: if is_x86_feature_detected!("avx") { Width::Avx } else { Width::Sse2 },
-            // From a third of the L3 on, source, slot and target of a message no longer fit into it.
+            // From a third of the L3 on, source, slot and target of a message no longer fit into
+            // it.
             stream_from: l3_bytes().unwrap_or(L3_IF_UNKNOWN) / 3,
         })
     }
 
-    /// Copies `len` bytes, either side of which may be the shared one. Loads and stores no byte outside.
+    /// Copies `len` bytes, either side of which may be the shared one. Loads and stores no byte
+    /// outside.
     ///
     /// # Safety
-    /// - `src` is valid for reads of `len` bytes, `dst` for writes of `len` bytes, and they do not overlap;
-    /// - other threads and processes access these bytes atomically and byte by byte, or not at all meanwhile;
+    /// - `src` is valid for reads of `len` bytes, `dst` for writes of `len` bytes, and they do not
+    ///   overlap;
+    /// - other threads and processes access these bytes atomically and byte by byte, or not at all
+    ///   meanwhile;
     /// - this processor has what `self.width` names.
     #[inline]
     pub(super) unsafe fn copy(self, dst: *mut u8, src: *const u8, len: usize) {
-        // The sanitizer does not see into assembly: it is shown the ends of what is copied.
+        // The sanitizer does not see into assembly: access the ends of what is copied for it.
         #[cfg(seqring_fuzz)]
         for byte in [0, len.wrapping_sub(1)].into_iter().filter(|byte| *byte < len) {
             // SAFETY: the caller's promise for all `len` bytes.
             unsafe { std::hint::black_box((src.add(byte).read_volatile(), dst.add(byte).read_volatile())) };
         }
-        // SAFETY: each move starts and ends within 0..len by the condition above it; the rest is the caller's.
+        // SAFETY: each move starts and ends within 0..len by the condition above it; the rest is
+        // the caller's.
         unsafe {
             if len > SHORT {
                 self.copy_long(dst, src, len);
@@ -101,8 +107,9 @@ impl ByteCopy {
     }
 }
 
-/// Defines a copy of two pieces of `$bytes` bytes, both loaded before the first is stored. They may overlap each
-/// other: the first and the last `$bytes` bytes cover every length from `$bytes` to twice that.
+/// Defines a copy of two pieces of `$bytes` bytes, both loaded before the first is stored. They may
+/// overlap each other: the first and the last `$bytes` bytes cover every length from `$bytes` to
+/// twice that.
 macro_rules! two_moves {
     ($name:ident, $class:ident, $part:literal, $bytes:literal) => {
         #[doc = concat!("Copies two pieces of ", $bytes, " bytes, which may overlap each other.")]
@@ -111,8 +118,9 @@ macro_rules! two_moves {
         /// As [`ByteCopy::copy`], for each of the two pairs of pointers.
         #[inline(always)]
         unsafe fn $name(dst: [*mut u8; 2], src: [*const u8; 2]) {
-            // SAFETY: two loads and two stores at addresses that the caller vouches for; `mov` needs no
-            // alignment and leaves the flags alone; its two registers are outputs, hence not those of an input.
+            // SAFETY: two loads and two stores at addresses that the caller promises; `mov` needs
+            // no alignment and leaves the flags alone; its two registers are outputs, hence not
+            // those of an input.
             unsafe {
                 asm!(
                     concat!("mov {x", $part, "}, [{src_x}]"),
@@ -165,11 +173,12 @@ unsafe fn move_32(dst: *mut u8, src: *const u8) {
     }
 }
 
-/// Defines a copy of more than four vectors `$v0`–`$v3` of `$width` bytes: the first vector, then four at a time
-/// from the next aligned destination on, then the last four, which overlap what came before them.
+/// Defines a copy of more than four vectors `$v0`–`$v3` of `$width` bytes: first one vector, then
+/// four at a time from the next aligned destination on, then the last four, which overlap the ones
+/// before them.
 ///
-/// `$load` and `$store` need no alignment; `$aligned` stores to aligned addresses in the loop; `$enter` and
-/// `$leave` surround the whole. `$changed` are the registers that differ afterwards.
+/// `$load` and `$store` need no alignment; `$aligned` stores to aligned addresses in the loop;
+/// `$enter` and `$leave` surround the whole. `$changed` are the registers that it changes.
 macro_rules! long_copy {
     (
         $name:ident, $width:literal, [$v0:literal, $v1:literal, $v2:literal, $v3:literal],
@@ -181,10 +190,12 @@ macro_rules! long_copy {
         #[inline(always)]
         unsafe fn $name(dst: *mut u8, src: *const u8, len: usize) {
             // SAFETY:
-            // - in bounds: the first vector and the last four lie in 0..len because len is more than four
-            //   vectors; the loop runs while d < last, so its four end before `dst_end`;
-            // - aligned: d is the first multiple of the width above `dst`, and grows by multiples of it;
-            // - registers: d, s and last are outputs, the vectors are in `$changed`, flags are not preserved.
+            // - in bounds: the first vector and the last four lie in 0..len because len is more
+            //   than four vectors; the loop runs while d < last, so its four end before `dst_end`;
+            // - aligned: d is the first multiple of the width above `dst`, and grows by multiples
+            //   of it;
+            // - registers: d, s and last are outputs, the vectors are in `$changed`, flags are not
+            //   preserved.
             unsafe {
                 asm!(
                     $enter,
@@ -246,7 +257,8 @@ macro_rules! sse2_copy {
     };
 }
 
-/// [`long_copy`] with 32-byte registers. `vzeroupper`, without which later SSE code is slow, changes them all.
+/// [`long_copy`] with 32-byte registers. `vzeroupper`, without which later SSE code is slow,
+/// changes all of them.
 macro_rules! avx_copy {
     ($name:ident, $aligned:literal, enter $enter:literal, leave $leave:literal) => {
         long_copy!(
@@ -264,19 +276,21 @@ macro_rules! avx_copy {
 sse2_copy!(sse2, "movdqa", enter "", leave "");
 avx_copy!(avx, "vmovdqa", enter "", leave "vzeroupper");
 
-// Non-temporal stores obey none of x86's store order. The first `sfence` keeps them behind the stamp that marks
-// the slot as being written (a reader that sees a new byte sees that mark), the second before the one that
-// publishes it (a reader that sees the stamp sees the bytes).
+// Non-temporal stores obey none of x86's store order. The first `sfence` keeps them behind the
+// stamp that marks the slot as being written: a reader that sees a new byte sees that mark. The
+// second keeps them before the stamp that publishes the message: a reader that sees the stamp sees
+// the bytes.
 sse2_copy!(sse2_streaming, "movntdq", enter "sfence", leave "sfence");
 avx_copy!(avx_streaming, "vmovntdq", enter "sfence", leave "sfence\nvzeroupper");
 
-/// The size of one L3 cache as the processor tells it; `None` where it tells of none.
+/// The size of one L3 cache as the processor reports it; `None` where it reports none.
 fn l3_bytes() -> Option<usize> {
     const DETERMINISTIC_CACHES: u32 = 4;
     const TOPOLOGY_EXTENSIONS: u32 = 1 << 22;
     const AMD_CACHES: u32 = 0x8000_001d;
 
-    // Both leaves have the same fields. A leaf that the processor lacks answers with another one's values.
+    // Both leaves have the same fields. A leaf that the processor lacks returns another one's
+    // values.
     let has_amd =
         __cpuid(0x8000_0000).eax >= AMD_CACHES && __cpuid(0x8000_0001).ecx & TOPOLOGY_EXTENSIONS != 0;
     let has_intel = __cpuid(0).eax >= DETERMINISTIC_CACHES;

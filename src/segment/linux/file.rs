@@ -1,43 +1,44 @@
-//! A file that holds a segment: its size, its pages, its header, and the locks of those who use it.
+//! A file that holds a segment: its size, its pages, its header, and the locks of its users.
 //!
-//! Every handle holds a shared lock on the segment's first byte. Whoever drops his handle and gets that byte exclusively
-//! was the last one, and removes the name, unless the ring's header says to keep it. Entries of the participant table
-//! are held by exclusive locks on their first bytes.
+//! Every handle holds a shared lock on the segment's first byte. A handle that is dropped and gets
+//! an exclusive lock on that byte was the last user, and removes the name unless the ring's header
+//! says to keep it. A participant holds its entry of the table by an exclusive lock on the entry's
+//! first byte.
 
 use super::lock::{self, Kind};
+use super::pages;
 use crate::memory::format::Entry;
 use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
-use crate::segment::pages;
+use crate::segment::error::{self, NOT_REGULAR, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
 use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
-use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// The byte whose shared lock says "somebody has this segment open".
+/// A shared lock on this byte means that a handle has the segment open.
 const OPEN_BYTE: u64 = 0;
-pub(in crate::segment) const NOT_REGULAR: &str = "it is not a regular file";
 
 /// An open segment file.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
     pub(in crate::segment) fd: OwnedFd,
-    /// Where it is, or what errors call it if it has no name.
+    /// Where it is; in errors also of a file that has no name.
     pub(in crate::segment) path: PathBuf,
     /// The byte where the segment begins: a file without a name may hold several.
     pub(in crate::segment) start: u64,
-    /// The name stays when the last one leaves.
+    /// The last user leaves the name.
     pub(in crate::segment) keep: bool,
 }
 
-/// What a file is, as its header says, checked.
+/// The checked header of a file.
 #[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) superblock: Superblock,
@@ -46,12 +47,13 @@ pub(crate) struct Contents {
 }
 
 impl SegmentFile {
-    /// The segment that begins at byte `start` of a file, whose name is not ours to remove.
+    /// The segment that begins at byte `start` of a file. Dropping it does not remove the name.
     pub(in crate::segment) fn of(fd: OwnedFd, path: impl Into<PathBuf>, start: u64) -> Self {
         SegmentFile { fd, path: path.into(), start, keep: true }
     }
 
-    /// Gives a new file its access rights, size, pages and header. Nobody else can see it yet.
+    /// Gives a new file, which no other process can see yet, its access rights, size, pages and
+    /// header.
     pub(in crate::segment) fn fill(
         &self,
         superblock: &Superblock,
@@ -61,9 +63,9 @@ impl SegmentFile {
         let SegmentFile { fd, path, .. } = self;
         if let Some(group) = options.group {
             let group = Gid::from_raw(group);
-            fs::fchown(fd, None, Some(group)).map_err(in_words("giving to its group", path))?;
+            fs::fchown(fd, None, Some(group)).map_err(io_error("giving to its group", path))?;
         }
-        fs::fchmod(fd, Mode::from_raw_mode(options.mode)).map_err(in_words("setting the mode of", path))?;
+        fs::fchmod(fd, Mode::from_raw_mode(options.mode)).map_err(io_error("setting the mode of", path))?;
         let file_bytes = self.file_bytes(layout);
         let resident = 0..layout.resident_bytes as u64;
         self.check_space(&resident)?;
@@ -78,7 +80,7 @@ impl SegmentFile {
         Ok((mapping, warnings))
     }
 
-    /// Maps a file that others filled.
+    /// Maps a file that was [filled](Self::fill).
     pub(in crate::segment) fn map(
         &self,
         layout: &Layout,
@@ -93,23 +95,23 @@ impl SegmentFile {
         Ok((mapping, warnings))
     }
 
-    /// Maps a file to be looked at only.
+    /// Maps a file read-only.
     pub(crate) fn map_read_only(&self, layout: &Layout) -> Result<Mapping, RingError> {
         let file_bytes = self.file_bytes(layout);
         Mapping::file_read_only(&self.fd, self.start, file_bytes).map_err(failure("mapping", &self.path))
     }
 
-    /// A descriptor of the same file, with locks of its own: those of this one stay where they are.
+    /// Another descriptor of the same file, with locks of its own.
     pub(crate) fn reopen(&self, flags: OFlags) -> Result<OwnedFd, RingError> {
         reopen(&self.fd, flags).map_err(failure("opening again", &self.path))
     }
 
-    /// What is in the file.
+    /// Reads and checks the header.
     pub(in crate::segment) fn contents(&self) -> Result<Contents, RingError> {
         let SegmentFile { fd, path, start, .. } = self;
         let stat = fs::fstat(fd).map_err(failure("examining", path))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(unusable(path, NOT_REGULAR.into()));
+            return Err(unusable(path, NOT_REGULAR));
         }
         let file_bytes = stat.st_size.cast_unsigned().saturating_sub(*start);
         let mut header = [0; size_of::<Superblock>()];
@@ -130,7 +132,7 @@ impl SegmentFile {
         &self.path
     }
 
-    /// Bytes of memory that it takes now.
+    /// Bytes of memory that the file takes now.
     pub(crate) fn allocated_bytes(&self) -> u64 {
         fs::fstat(&self.fd).map_or(0, |stat| stat.st_blocks.cast_unsigned() * 512)
     }
@@ -143,17 +145,17 @@ impl SegmentFile {
         (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
     }
 
-    /// Says that this handle has the segment open.
+    /// Locks the segment as a user.
     pub(in crate::segment) fn enter(&self) -> Result<(), Errno> {
         lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Shared)
     }
 
-    /// Whether somebody else has the segment open.
+    /// Whether another handle has the segment open.
     pub(crate) fn is_open_elsewhere(&self) -> bool {
         lock::is_held(&self.fd, self.start + OPEN_BYTE)
     }
 
-    /// Takes the lock that goes with an entry of the participant table, if nobody has it.
+    /// Locks an entry of the participant table, unless another handle holds its lock.
     pub(crate) fn try_lock(&self, entry: usize) -> bool {
         lock::set(&self.fd, self.entry_byte(entry), Kind::Exclusive).is_ok()
     }
@@ -163,7 +165,7 @@ impl SegmentFile {
         let _ = lock::set(&self.fd, self.entry_byte(entry), Kind::None);
     }
 
-    /// Whether somebody else holds an entry.
+    /// Whether another handle holds the lock of an entry.
     pub(crate) fn is_locked_elsewhere(&self, entry: usize) -> bool {
         lock::is_held(&self.fd, self.entry_byte(entry))
     }
@@ -172,59 +174,62 @@ impl SegmentFile {
         self.start + (ENTRIES_OFFSET + entry * size_of::<Entry>()) as u64
     }
 
-    /// Removes the name if nobody has the segment open, not even this handle any more. Says whether it did.
+    /// Gives a new file its name, unless another file has it.
+    pub(in crate::segment) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
+        failpoint::hit(Failpoint::SegmentFilled);
+        let nameless = through_proc(&self.fd);
+        fs::linkat(fs::CWD, nameless, fs::CWD, &self.path, AtFlags::SYMLINK_FOLLOW)
+            .map_err(failure("naming", &self.path))?;
+        failpoint::hit(Failpoint::SegmentNamed);
+        self.keep = keep;
+        Ok(())
+    }
+
+    /// Removes the name if no other handle has the segment open. Releases the lock of this one.
+    /// Returns whether it removed the name.
     pub(crate) fn remove_if_unused(&self) -> bool {
-        // Let go first: of two that leave at once and keep their shared locks, neither would get the other's byte.
+        // Unlock first: of two users that leave at once and keep their shared locks, neither would
+        // be the last.
         let _ = lock::set(&self.fd, self.start + OPEN_BYTE, Kind::None);
-        failpoint::at(Failpoint::SegmentLeft);
+        failpoint::hit(Failpoint::SegmentLeft);
         if lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
             return false;
         }
-        failpoint::at(Failpoint::SegmentDeserted);
+        failpoint::hit(Failpoint::SegmentUnused);
         fs::unlink(&self.path).is_ok()
     }
 }
 
 impl Drop for SegmentFile {
-    /// The last one out removes the name.
+    /// The last user removes the name.
     fn drop(&mut self) {
         if !self.keep {
-            // Nobody is there to be told of a failure; the name stays, and `seqring gc` can remove it.
+            // If it fails, the name stays, and `seqring gc` can remove it.
             self.remove_if_unused();
         }
     }
 }
 
-/// Opens the file behind a descriptor once more.
+/// Opens the file behind a descriptor again.
 pub(in crate::segment) fn reopen(fd: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno> {
     fs::open(through_proc(fd), flags | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// The path by which this process reaches a descriptor of its own.
+/// The path of a descriptor of this process.
 pub(in crate::segment) fn through_proc(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-pub(in crate::segment) fn unusable(path: &Path, reason: String) -> RingError {
-    RingError::Unusable { path: path.into(), reason }
-}
-
-/// The error of this crate for an error of the system that concerns the whole file.
-pub(in crate::segment) fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
-    move |error| {
-        let path = path.to_owned();
-        match error {
-            Errno::EXIST => RingError::AlreadyExists { path },
-            Errno::NOENT => RingError::NotFound { path },
-            Errno::ACCESS | Errno::PERM => RingError::PermissionDenied { path },
-            Errno::LOOP => unusable(&path, "it is a symbolic link".into()),
-            Errno::ISDIR | Errno::NXIO => unusable(&path, NOT_REGULAR.into()),
-            error => in_words(doing, &path)(error),
-        }
+/// The error of an operation on the whole file, by its number.
+pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
+    move |error| match error {
+        Errno::LOOP => unusable(path, "it is a symbolic link"),
+        Errno::ISDIR | Errno::NXIO => unusable(path, NOT_REGULAR),
+        error => error::failure(doing, path)(error.into()),
     }
 }
 
-/// The error that says what was being done, in the system's words.
-fn in_words(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
+/// The error that only says what was being done, whatever its number.
+fn io_error(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
     move |error| RingError::Io { doing, path: path.to_owned(), source: io::Error::from(error) }
 }

@@ -1,12 +1,15 @@
-//! Segments without a name, on Linux: a memfd, sealed against changes of its size, and descriptors of it.
+//! Segments without a name, on Linux: a memfd, sealed against changes of its size, and descriptors
+//! of it.
 //!
-//! Locks belong to an open file description, which a descriptor shares with its copies, also with those that were sent
-//! to other processes. So nobody works with a descriptor that he was given: he opens the file behind it once more.
+//! Locks belong to an open file description, which a descriptor shares with its copies, also with
+//! those sent to other processes. So a process that received a descriptor opens the file behind it
+//! again and uses the new descriptor.
 
-use super::file::{Contents, SegmentFile, failure, reopen, through_proc, unusable};
+use super::file::{Contents, SegmentFile, failure, reopen, through_proc};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
-use crate::segment::{Backing, Draft, LEAVER_STAYS, Opened};
+use crate::segment::backing::{Backing, Draft, Opened};
+use crate::segment::error::{stuck_leaver, unusable};
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
@@ -14,23 +17,23 @@ use rustix::fs::{self, MemfdFlags, OFlags, SealFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What errors call a segment that has no name.
+/// The path of a segment without a name, in errors.
 const NAMELESS: &str = "memfd:seqring";
 const ENTER_TRIES: usize = 10_000;
 
-/// A segment that only descriptors lead to.
+/// Creates a segment that is reached by descriptors only.
 pub(crate) fn draft(layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
     let draft = draft_first(layout, options)?;
     draft.backing.file().map_or(Ok(()), seal_size)?;
     Ok(draft)
 }
 
-/// One whose file has room for [another behind it](draft_behind).
+/// Creates one whose file may get [another behind it](draft_behind).
 pub(crate) fn draft_first(layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
     fill(create()?, layout, options)
 }
 
-/// One behind the first of a file, which has `layout`; and the last.
+/// Creates the second and last segment of a file, whose first one has `layout`.
 #[cfg(not(seqring_fuzz))]
 pub(crate) fn draft_behind(
     (first, layout): (&SegmentFile, &Layout),
@@ -57,17 +60,17 @@ fn fill(file: SegmentFile, layout: &Layout, options: &OpenOptions) -> Result<Dra
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::Memfd(file) })
 }
 
-/// Whoever maps it can rely on its size from here on.
+/// From here on no process can change the file's size.
 fn seal_size(file: &SegmentFile) -> Result<(), RingError> {
     fs::fcntl_add_seals(&file.fd, SealFlags::SHRINK | SealFlags::GROW).map_err(failure("sealing", &file.path))
 }
 
-/// Opens the segment that begins at byte `start` behind a descriptor that somebody passed on.
+/// Opens the segment that begins at byte `start` of the file behind a received descriptor.
 pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> Result<Opened, RingError> {
     let path = path_of(descriptor);
     let flags = fs::fcntl_getfl(descriptor).map_err(failure("examining", &path))?;
     if flags & OFlags::ACCMODE != OFlags::RDWR || is_sealed_against_writers(descriptor) {
-        return Err(unusable(&path, "it may only be looked at; observe it".into()));
+        return Err(unusable(&path, "its descriptor does not allow writing; observe it"));
     }
     let fd = reopen(descriptor, OFlags::RDWR).map_err(failure("opening again", &path))?;
     let mut file = SegmentFile::of(fd, path, start);
@@ -80,8 +83,8 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
     Ok(Opened { mapping, layout, warnings, backing })
 }
 
-/// The segment behind a descriptor, to be looked at.
-pub(crate) fn look_at(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
+/// Opens the segment behind a descriptor read-only, without a lock.
+pub(crate) fn inspect(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
     let path = path_of(descriptor);
     let fd = reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path))?;
     let file = SegmentFile::of(fd, path, 0);
@@ -89,7 +92,7 @@ pub(crate) fn look_at(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), R
     Ok((file, contents))
 }
 
-/// From here on no process maps the segment writable that does not so already. For good.
+/// From here on, for good, no process can make a new writable mapping of the segment.
 pub(crate) fn seal_against_writers(file: &SegmentFile) -> Result<(), RingError> {
     let seals = SealFlags::FUTURE_WRITE | SealFlags::SEAL;
     fs::fcntl_add_seals(&file.fd, seals).map_err(failure("sealing", &file.path))
@@ -101,7 +104,7 @@ fn is_sealed_against_writers(descriptor: &OwnedFd) -> bool {
         .is_ok_and(|seals| seals.intersects(SealFlags::FUTURE_WRITE | SealFlags::WRITE))
 }
 
-/// While the last one leaves, a file that has a name is locked for a moment.
+/// Retries while the last user of a file with a name holds its lock to remove it.
 fn enter(file: &SegmentFile) -> Result<(), RingError> {
     for _ in 0..ENTER_TRIES {
         if file.enter().is_ok() {
@@ -109,10 +112,10 @@ fn enter(file: &SegmentFile) -> Result<(), RingError> {
         }
         std::thread::yield_now();
     }
-    Err(unusable(&file.path, LEAVER_STAYS.into()))
+    Err(stuck_leaver(&file.path))
 }
 
-/// The path of the file behind a descriptor, if it has one in this process's view.
+/// The path of the file behind a descriptor, as this process sees it.
 fn path_of(descriptor: &OwnedFd) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     let link = fs::readlink(through_proc(descriptor), Vec::new());

@@ -4,4 +4,5 @@ pub(crate) mod file;
 mod lock;
 pub(crate) mod memfd;
 pub(crate) mod named;
-pub(crate) mod space;
+pub(super) mod pages;
+mod space;

@@ -1,7 +1,7 @@
-//! The room that a segment file takes and finds on its file system.
+//! The space of a segment file on its file system.
 //!
-//! Pages are allocated before anything is written to them (`fallocate`): a full file system is a clean error then, and
-//! never a `SIGBUS` later.
+//! Pages are allocated (`fallocate`) before they are written to: a full file system is an error
+//! then, and not a `SIGBUS` later.
 
 use super::file::{SegmentFile, failure};
 use crate::memory::layout::Layout;
@@ -15,9 +15,12 @@ const HUGETLBFS: u32 = 0x9584_58f6;
 const RAMFS: u32 = 0x8584_58f6;
 
 impl SegmentFile {
-    /// Backs a range of the segment with pages, or says how many bytes are missing.
+    /// Backs a range of the segment with pages.
+    ///
+    /// # Errors
+    /// [`RingError::NoSpace`], with the bytes that are missing.
     pub(crate) fn allocate(&self, range: Range<u64>) -> Result<(), RingError> {
-        let available = self.available(); // Taken before: after a failure it would count what that left allocated.
+        let available = self.available(); // Before: a failed call leaves pages allocated.
         let bytes = range.end - range.start;
         fs::fallocate(&self.fd, FallocateFlags::empty(), self.start + range.start, bytes).map_err(|error| {
             match error {
@@ -33,7 +36,8 @@ impl SegmentFile {
         layout.total_bytes.checked_next_multiple_of(block).unwrap_or(layout.total_bytes)
     }
 
-    /// Bytes that are free, where the file system has a limit. Huge pages that a mapping was promised are not.
+    /// Bytes that are free, where the file system has a limit. Huge pages that are reserved for a
+    /// mapping are not free.
     fn available(&self) -> Option<u64> {
         let stat = fs::fstatvfs(&self.fd).ok()?;
         if stat.f_blocks == 0 {
@@ -43,14 +47,11 @@ impl SegmentFile {
     }
 
     fn is_on(&self, file_systems: &[u32]) -> bool {
-        #[allow(
-            clippy::cast_sign_loss,
-            reason = "a pattern of 32 bits, in whatever type this target has for it"
-        )]
+        #[allow(clippy::cast_sign_loss, reason = "32 bits, in a type that depends on the target")]
         fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))
     }
 
-    /// Before anything is done about a range: what cannot be had need not be begun.
+    /// Fails early if a range cannot be allocated.
     pub(in crate::segment) fn check_space(&self, range: &Range<u64>) -> Result<(), RingError> {
         let bytes = range.end - range.start;
         match self.available() {
@@ -64,7 +65,7 @@ impl SegmentFile {
         RingError::NoSpace { path: path.into(), wanted, available: available.unwrap_or(0) }
     }
 
-    /// Huge pages are reserved when they are mapped.
+    /// The error of `mmap`, which reserves huge pages.
     pub(in crate::segment) fn map_failure(&self, error: Errno, resident: &Range<u64>) -> RingError {
         match error {
             Errno::NOMEM => self.no_space(resident.end, self.available()),
@@ -77,7 +78,7 @@ impl SegmentFile {
     }
 }
 
-/// Bytes in huge pages of that size which nobody has, and nobody was promised.
+/// Bytes in huge pages of that size which are neither allocated nor reserved.
 fn free_huge_pages(page_bytes: u64) -> Option<u64> {
     let count = |what| {
         let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/{what}", page_bytes >> 10);

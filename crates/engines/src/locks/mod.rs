@@ -1,41 +1,38 @@
-//! The locks, one a file.
+//! The lock-based rings, and the ticket ring.
 
-mod flock;
-mod mutex_condvar;
-mod parking_lot;
-mod pthread_rwlock;
-mod semaphore;
-mod semaphore_rwlock;
-mod std_rwlock;
-mod sysv;
+mod board;
+mod copy_kernel;
+mod endpoints;
+mod lock;
+mod memory;
+mod nap;
+mod primitives;
+mod ring;
+mod slot_locks;
+mod ticket;
 
-pub use flock::FileLock;
-pub use mutex_condvar::MutexCondvar;
-pub use parking_lot::ParkingLot;
-pub use pthread_rwlock::PthreadRwLock;
-pub(crate) use pthread_rwlock::RawRwLock;
-pub use semaphore::Semaphore;
-pub use semaphore_rwlock::SemaphoreRwLock;
-pub use std_rwlock::StdRwLock;
-pub use sysv::SysvSemaphore;
+pub use lock::{Access, Change, Lock, LockFailed, Shared};
+pub use memory::Memory;
+pub use primitives::{
+    FileLock, MutexCondvar, ParkingLot, PthreadRwLock, Semaphore, SemaphoreRwLock, StdRwLock, SysvSemaphore,
+};
+pub use ring::{LockedRing, primitive};
+pub use slot_locks::SlotLocks as SlotLocksRing;
+pub use ticket::Ticket as TicketRing;
 
-use std::io;
-
-/// The result of a call that returns -1 and sets `errno`.
-fn checked(answer: libc::c_int) -> io::Result<libc::c_int> {
-    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(answer) }
-}
-
-/// The result of a call that returns an error number.
-fn returned(error: libc::c_int) -> io::Result<()> {
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
-}
-
-/// A moment of the monotonic clock, as the C library wants it.
-fn timespec(moment: harness::clock::Moment) -> libc::timespec {
-    const NANOS_PER_SECOND: u64 = 1_000_000_000;
-    libc::timespec {
-        tv_sec: (moment.as_nanos() / NANOS_PER_SECOND).cast_signed(),
-        tv_nsec: (moment.as_nanos() % NANOS_PER_SECOND).cast_signed(),
-    }
-}
+/// The readers/writer lock of the Python package `ringbuffer`.
+pub type SemaphoreRwLockRing = LockedRing<SemaphoreRwLock>;
+/// One process-shared semaphore.
+pub type SemaphoreRing = LockedRing<Semaphore>;
+/// A robust process-shared mutex and two conditions.
+pub type MutexCondvarRing = LockedRing<MutexCondvar>;
+/// A process-shared `pthread_rwlock`.
+pub type PthreadRwLockRing = LockedRing<PthreadRwLock>;
+/// A System V semaphore with undo.
+pub type SysvSemaphoreRing = LockedRing<SysvSemaphore>;
+/// `flock` on the ring's file.
+pub type FileLockRing = LockedRing<FileLock>;
+/// `std::sync::RwLock`, in one process.
+pub type StdRwLockRing = LockedRing<StdRwLock>;
+/// `parking_lot::RwLock`, in one process.
+pub type ParkingLotRing = LockedRing<ParkingLot>;

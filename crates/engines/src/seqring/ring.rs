@@ -1,11 +1,11 @@
 //! The ring of this library as a contestant.
 
 use harness::engine::{Batch, Engine, EngineReader, EngineWriter, read_one_by_one};
-use harness::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Delivery, Place, RingSpec};
 use harness::sink::{Scratch, Sink};
-use seqring::{Claim, Config, Lagged, Reader, RegisterError, Ring, RingError, Start, Taker, Writer};
-use seqring::{TryReadError, TryWriteError};
+use seqring::{Claim, Config, Lagged, Reader, Ring, Start, Taker, Writer};
+use seqring::{ReadError, TryReadError, TryWriteError, WriteError};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,8 @@ pub struct Shaped<L> {
     ring: Ring,
     named: Option<String>,
     layout: PhantomData<L>,
-    /// Who touched the memory of a heap ring: handed out as the first writer, for if it left, the stream would end.
+    /// The writer that touched the memory of a heap ring. It is the first one handed out: if it
+    /// left, the stream would end.
     first_writer: Mutex<Option<Writer>>,
 }
 
@@ -37,7 +38,6 @@ impl<L: Layout> Engine for Shaped<L> {
         many_readers: true,
         writes_in_place: true,
         reads_in_place: true,
-        ..Capabilities::NONE
     };
 
     type Writer = RingWriter;
@@ -59,23 +59,13 @@ impl<L: Layout> Engine for Shaped<L> {
         if let Some(class) = L::CLASS {
             config = config.slot_class(class);
         }
-        let failed = |error: RingError| EngineError::failed("create the ring", error);
-        match place {
-            Place::Named(name) => {
-                let ring = Ring::create(name, &config).map_err(failed)?;
-                Ok(Self {
-                    ring,
-                    named: Some(name.clone()),
-                    layout: PhantomData,
-                    first_writer: Mutex::default(),
-                })
-            }
-            Place::Heap => {
-                let ring = Ring::heap(&config).map_err(failed)?;
-                let first_writer = Mutex::new(Some(touch(&ring, spec.slot_bytes)?));
-                Ok(Self { ring, named: None, layout: PhantomData, first_writer })
-            }
-        }
+        let (ring, named) = match place {
+            Place::Named(name) => (Ring::create(name, &config), Some(name.clone())),
+            Place::Heap => (Ring::heap(&config), None),
+        };
+        let ring = ring.map_err(|error| EngineError::failed("create the ring", error))?;
+        let first_writer = if named.is_none() { Some(touch(&ring, spec.slot_bytes)?) } else { None };
+        Ok(Self { ring, named, layout: PhantomData, first_writer: Mutex::new(first_writer) })
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
@@ -86,7 +76,7 @@ impl<L: Layout> Engine for Shaped<L> {
     fn writer(&self) -> Result<RingWriter, EngineError> {
         let first = self.first_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let writer = first.map_or_else(|| self.ring.writer(), Ok);
-        writer.map(RingWriter).map_err(|error| joining("join as a writer", error))
+        writer.map(RingWriter).map_err(|error| EngineError::failed("join as a writer", error))
     }
 
     fn reader(&self) -> Result<RingReader, EngineError> {
@@ -94,14 +84,14 @@ impl<L: Layout> Engine for Shaped<L> {
             seqring::Delivery::Queue => self.ring.taker().map(RingReader::Taker),
             _ => self.ring.reader(Start::Next).map(RingReader::Reader),
         };
-        joined.map_err(|error| joining("join as a reader", error))
+        joined.map_err(|error| EngineError::failed("join as a reader", error))
     }
 }
 
 impl<L> Drop for Shaped<L> {
     fn drop(&mut self) {
         if let Some(name) = &self.named {
-            // It may be gone already; and nobody is there to be told of another failure.
+            // It may be gone already.
             let _ = Ring::unlink(name);
         }
     }
@@ -109,10 +99,11 @@ impl<L> Drop for Shaped<L> {
 
 /// Writes through all buffers of a heap ring, so that its pages are there.
 fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
-    let mut writer = ring.writer().map_err(|error| joining("touch the ring", error))?;
+    let mut writer = ring.writer().map_err(|error| EngineError::failed("touch the ring", error))?;
     let mut scratch = Scratch::new(slot_bytes);
     let mut taker = if ring.delivery() == seqring::Delivery::Queue { ring.taker().ok() } else { None };
-    // Nobody reads yet, so even a gated ring takes them all; one more buffer than slots goes round.
+    // There is no reader yet, so a gated ring takes them all too. There is one buffer more than
+    // slots.
     for _ in 0..=ring.config().slots() {
         writer.try_write(scratch.all_mut()).map_err(|error| EngineError::failed("touch the ring", error))?;
         if let Some(taker) = &mut taker {
@@ -122,59 +113,47 @@ fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     Ok(writer)
 }
 
-fn joining(attempt: &'static str, error: RegisterError) -> EngineError {
-    EngineError::failed(attempt, error)
-}
-
-fn not_written(error: TryWriteError) -> WriteRefused {
+fn not_written(error: TryWriteError) -> Refusal {
     match error {
-        TryWriteError::Full => WriteRefused::Full,
-        TryWriteError::TooLarge { len, max } => WriteRefused::TooLarge { bytes: len, slot_bytes: max },
-        TryWriteError::Closed => WriteRefused::Closed,
-        error @ (TryWriteError::Forked | TryWriteError::Corrupt(_)) => {
-            WriteRefused::Failed(EngineError::failed("write", error).into())
-        }
+        TryWriteError::Full => Refusal::Full,
+        TryWriteError::TooLarge { len, max } => Refusal::TooLarge { bytes: len, slot_bytes: max },
+        TryWriteError::Closed => Refusal::Closed,
+        error => Refusal::Failed(EngineError::failed("write", error).into()),
     }
 }
 
-fn not_written_in(timeout: Duration, error: seqring::WriteError) -> WriteError {
+fn not_written_in(after: Duration, error: WriteError) -> Refusal {
     match error {
-        seqring::WriteError::TooLarge { len, max } => WriteError::TooLarge { bytes: len, slot_bytes: max },
-        seqring::WriteError::Closed => WriteError::Closed,
-        seqring::WriteError::TimedOut { .. } => WriteError::TimedOut { after: timeout },
-        error @ (seqring::WriteError::Forked | seqring::WriteError::Corrupt(_)) => {
-            WriteError::Failed(EngineError::failed("write", error).into())
-        }
+        WriteError::TooLarge { len, max } => Refusal::TooLarge { bytes: len, slot_bytes: max },
+        WriteError::Closed => Refusal::Closed,
+        WriteError::TimedOut { .. } => Refusal::TimedOut { after },
+        error => Refusal::Failed(EngineError::failed("write", error).into()),
     }
 }
 
-fn not_read(error: TryReadError, room: usize) -> ReadRefused {
+fn not_read(error: TryReadError, room: usize) -> Refusal {
     match error {
-        TryReadError::Empty => ReadRefused::Empty,
-        TryReadError::Lagged(Lagged { missed }) => ReadRefused::Lagged { missed },
-        TryReadError::Closed => ReadRefused::Closed,
-        TryReadError::TooSmall { needed } => ReadRefused::OtherLength { bytes: needed, expected: room },
-        TryReadError::OtherLength { len, expected } => ReadRefused::OtherLength { bytes: len, expected },
-        error @ (TryReadError::WriterDied { .. } | TryReadError::Forked | TryReadError::Corrupt(_)) => {
-            ReadRefused::Failed(EngineError::failed("read", error).into())
-        }
+        TryReadError::Empty => Refusal::Empty,
+        TryReadError::Lagged(Lagged { missed }) => Refusal::Lagged { missed },
+        TryReadError::Closed => Refusal::Closed,
+        TryReadError::TooSmall { needed } => Refusal::OtherLength { bytes: needed, expected: room },
+        TryReadError::OtherLength { len, expected } => Refusal::OtherLength { bytes: len, expected },
+        error => Refusal::Failed(EngineError::failed("read", error).into()),
     }
 }
 
-fn not_read_in(timeout: Duration, error: seqring::ReadError, room: usize) -> ReadError {
+fn not_read_in(after: Duration, error: ReadError, room: usize) -> Refusal {
     match error {
-        seqring::ReadError::Lagged(Lagged { missed }) => ReadError::Lagged { missed },
-        seqring::ReadError::Closed => ReadError::Closed,
-        seqring::ReadError::TooSmall { needed } => ReadError::OtherLength { bytes: needed, expected: room },
-        seqring::ReadError::OtherLength { len, expected } => ReadError::OtherLength { bytes: len, expected },
-        seqring::ReadError::TimedOut { .. } => ReadError::TimedOut { after: timeout },
-        error @ (seqring::ReadError::WriterDied { .. }
-        | seqring::ReadError::Forked
-        | seqring::ReadError::Corrupt(_)) => ReadError::Failed(EngineError::failed("read", error).into()),
+        ReadError::Lagged(Lagged { missed }) => Refusal::Lagged { missed },
+        ReadError::Closed => Refusal::Closed,
+        ReadError::TooSmall { needed } => Refusal::OtherLength { bytes: needed, expected: room },
+        ReadError::OtherLength { len, expected } => Refusal::OtherLength { bytes: len, expected },
+        ReadError::TimedOut { .. } => Refusal::TimedOut { after },
+        error => Refusal::Failed(EngineError::failed("read", error).into()),
     }
 }
 
-/// A claim, to be filled in place where nobody else looks at it, else by copying in.
+/// A claim, to be filled in place where no reader can read it yet, else by copying in.
 struct Filling<'c, 'w>(&'c mut Claim<'w>);
 
 impl Sink for Filling<'_, '_> {
@@ -197,12 +176,12 @@ pub struct RingWriter(Writer);
 
 impl EngineWriter for RingWriter {
     #[inline]
-    fn try_write(&mut self, message: &[u8]) -> Result<(), WriteRefused> {
+    fn try_write(&mut self, message: &[u8]) -> Result<(), Refusal> {
         self.0.try_write(message).map(drop).map_err(not_written)
     }
 
     #[inline]
-    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), WriteError> {
+    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), Refusal> {
         self.0.write_timeout(message, timeout).map(drop).map_err(|error| not_written_in(timeout, error))
     }
 
@@ -211,7 +190,7 @@ impl EngineWriter for RingWriter {
         bytes: usize,
         _: &mut Scratch,
         fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), WriteRefused> {
+    ) -> Result<(), Refusal> {
         let mut claim = self.0.try_claim(bytes).map_err(not_written)?;
         fill(&mut Filling(&mut claim));
         claim.publish().map(drop).map_err(not_written)
@@ -223,26 +202,23 @@ impl EngineWriter for RingWriter {
         _: &mut Scratch,
         timeout: Duration,
         fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), Refusal> {
         let mut claim =
             self.0.claim_timeout(bytes, timeout).map_err(|error| not_written_in(timeout, error))?;
         fill(&mut Filling(&mut claim));
         claim.publish().map(drop).map_err(|error| match not_written(error) {
-            // The place was free when it was claimed, and it is ours.
-            WriteRefused::Full => WriteError::TimedOut { after: timeout },
-            WriteRefused::TooLarge { bytes, slot_bytes } => WriteError::TooLarge { bytes, slot_bytes },
-            WriteRefused::Closed => WriteError::Closed,
-            WriteRefused::Failed(error) => WriteError::Failed(error),
+            Refusal::Full => Refusal::TimedOut { after: timeout }, // Other writers took the room.
+            lasting => lasting,
         })
     }
 
     #[inline]
-    fn try_write_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, WriteRefused> {
+    fn try_write_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, Refusal> {
         self.0.try_write_batch(message_bytes, messages).map_err(not_written)
     }
 }
 
-/// A reader of a ring; of one that is a queue, a taker.
+/// A reader of a ring; in a queue, a taker.
 #[derive(Debug)]
 pub enum RingReader {
     /// Sees every message.
@@ -253,7 +229,7 @@ pub enum RingReader {
 
 impl EngineReader for RingReader {
     #[inline]
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
+    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal> {
         let room = buffer.len();
         match self {
             RingReader::Reader(reader) => reader.try_read(buffer).map(|received| received.len),
@@ -266,23 +242,19 @@ impl EngineReader for RingReader {
     }
 
     #[inline]
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, ReadError> {
+    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, Refusal> {
         let room = buffer.len();
         match self {
             RingReader::Reader(reader) => reader.read_timeout(buffer, timeout).map(|received| received.len),
             RingReader::Taker(taker) => match taker.take_timeout(timeout) {
-                Ok(taken) => {
-                    let bytes = taken.len();
-                    return copied(&taken, buffer)
-                        .map_err(|_| ReadError::OtherLength { bytes, expected: room });
-                }
+                Ok(taken) => return copied(&taken, buffer),
                 Err(error) => Err(error),
             },
         }
         .map_err(|error| not_read_in(timeout, error, room))
     }
 
-    fn try_read_with<T>(&mut self, _: &mut Scratch, view: impl FnOnce(&[u8]) -> T) -> Result<T, ReadRefused> {
+    fn try_read_with<T>(&mut self, _: &mut Scratch, view: impl FnOnce(&[u8]) -> T) -> Result<T, Refusal> {
         match self {
             RingReader::Reader(reader) => reader.try_view().map(|shown| view(&shown)),
             RingReader::Taker(taker) => taker.try_take().map(|taken| view(&taken)),
@@ -295,7 +267,7 @@ impl EngineReader for RingReader {
         _: &mut Scratch,
         timeout: Duration,
         view: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, ReadError> {
+    ) -> Result<T, Refusal> {
         match self {
             RingReader::Reader(reader) => reader.view_timeout(timeout).map(|shown| view(&shown)),
             RingReader::Taker(taker) => taker.take_timeout(timeout).map(|taken| view(&taken)),
@@ -304,7 +276,7 @@ impl EngineReader for RingReader {
     }
 
     #[inline]
-    fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, ReadRefused> {
+    fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
         let RingReader::Reader(reader) = self else {
             return read_one_by_one(self, message_bytes, buffer);
         };
@@ -320,14 +292,12 @@ impl EngineReader for RingReader {
     }
 }
 
-/// Copies a message that was taken to the front of `buffer`. One that does not fit is lost: it was taken.
+/// Copies a message that was taken to the front of `buffer`. One that does not fit is lost: it was
+/// taken.
 #[inline]
-fn copied(taken: &[u8], buffer: &mut [u8]) -> Result<usize, ReadRefused> {
+fn copied(taken: &[u8], buffer: &mut [u8]) -> Result<usize, Refusal> {
     let (bytes, expected) = (taken.len(), buffer.len());
-    let room = buffer.get_mut(..bytes).ok_or(ReadRefused::OtherLength { bytes, expected })?;
+    let room = buffer.get_mut(..bytes).ok_or(Refusal::OtherLength { bytes, expected })?;
     room.copy_from_slice(taken);
     Ok(bytes)
 }
-
-#[cfg(test)]
-harness::conformance_tests!(conformance, Seqring);

@@ -1,8 +1,8 @@
 //! From a record to a finding: which contestant, in which class, against what.
 //!
-//! Where a row tries several layouts or manners of waiting, it reports the one with the best median, by name;
-//! the others are in the JSON lines. The best of eight medians is a little better than any of them would be
-//! alone: within the spread that stands beside it.
+//! Where a row tries several layouts or modes of waiting, it reports the one with the best median,
+//! by name; the others are in the JSON lines. The best of eight medians is a little better than
+//! each would be alone: within the spread that stands beside it.
 
 use crate::class::LineClass;
 use crate::repeat::Record;
@@ -10,12 +10,12 @@ use crate::spread::Spread;
 use crate::table::row::Finding;
 use crate::table::session::{Figures, Session};
 
-/// Whether more is better.
+/// Which figures are better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Better {
-    /// It is.
+    /// Larger ones.
     More,
-    /// Less is.
+    /// Smaller ones.
     Less,
 }
 
@@ -47,10 +47,11 @@ impl Bound {
         }
     }
 
-    fn prefers(self, spread: &Spread, over: &Spread) -> bool {
+    /// Whether `one` is better than `other`.
+    pub fn prefers(self, one: f64, other: f64) -> bool {
         match self.better {
-            Better::More => spread.median > over.median,
-            Better::Less => spread.median < over.median,
+            Better::More => one > other,
+            Better::Less => one < other,
         }
     }
 }
@@ -71,7 +72,7 @@ pub fn best(
 ) -> Option<Best> {
     contestants
         .filter_map(|contestant| Some(Best { contestant, spread: spread(contestant)? }))
-        .reduce(|best, next| if bound.prefers(&next.spread, &best.spread) { next } else { best })
+        .reduce(|best, next| if bound.prefers(next.spread.median, best.spread.median) { next } else { best })
 }
 
 /// Judges the best contestant by its own figure, in `class`: that is where the requirement stands.
@@ -126,7 +127,7 @@ pub fn by_ratio(
     Ok(Finding::new(bound.admits(spread.median), measured))
 }
 
-/// Why nothing is judged, and what the runs read that cannot be compared.
+/// Why nothing is judged, and the medians of the runs that cannot be compared.
 pub fn too_few(record: &Record<Figures>, class: LineClass, unit: &str) -> String {
     let all = record.names.iter().enumerate().filter_map(|(contestant, name)| {
         let runs = record.runs.iter().filter(|run| run.contestant == contestant);

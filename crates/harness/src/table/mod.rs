@@ -1,33 +1,95 @@
-//! A table of requirements, each measured and judged in a line of its own.
+//! A program that prints a table of requirements: `[--quick] [--json] [ROW…]`.
 //!
-//! A program has [`Row`]s; each interleaves its contestants through the [`Session`], which keeps every repetition in the
-//! journal, and makes a finding of the record ([`judge`]).
+//! It has [`Row`]s; each interleaves its contestants through the [`Session`], which keeps every
+//! repetition in the journal, and makes a finding of the record ([`judge`]).
 
 mod journal;
 pub mod judge;
-mod options;
 mod row;
 mod session;
 
-pub use options::Options;
 pub use row::{Finding, Row, Verdict};
 pub use session::{Effort, Figures, Session};
 
+use crate::child::OTHER_END;
 use crate::machine::Machine;
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Measures the rows that are wanted, one after the other, and prints a line for each as soon as it is there. Ends early
-/// when somebody sets `stop`, as a Ctrl-C handler does.
-///
-/// # Errors
-/// That no row is wanted, or that this machine cannot measure.
-pub fn print(rows: Vec<Row>, options: &Options, stop: Arc<AtomicBool>) -> Result<(), String> {
-    let rows: Vec<Row> = rows.into_iter().filter(|row| options.wants(row.name)).collect();
+/// What the command line asks for.
+#[derive(Default)]
+struct Options {
+    /// Few and short repetitions, to see that everything runs. Their figures are no evidence.
+    quick: bool,
+    /// Every repetition as a JSON line on standard output; the table goes to standard error.
+    json: bool,
+    /// Parts of row names; no part means all rows.
+    rows: Vec<String>,
+}
+
+/// [`main`] of a bench: without cargo's `--bench` (`cargo test --all-targets`) there is nothing to
+/// measure.
+pub fn bench_main(rows: Vec<Row>) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked = arguments.iter().any(|argument| argument == "--bench" || argument == OTHER_END);
+    if is_asked { run(rows, arguments) } else { ExitCode::SUCCESS }
+}
+
+/// Measures the rows that the command line names, or plays the other end of one.
+pub fn main(rows: Vec<Row>) -> ExitCode {
+    run(rows, std::env::args().skip(1).collect())
+}
+
+fn run(rows: Vec<Row>, arguments: Vec<String>) -> ExitCode {
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == OTHER_END => other_end(&rows, rest),
+        _ => options(arguments).and_then(|options| print(rows, &options)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn other_end(rows: &[Row], arguments: &[String]) -> Result<(), String> {
+    let (name, arguments) = arguments.split_first().ok_or("the other end of which row?")?;
+    let row = rows.iter().find(|row| row.name == name).ok_or_else(|| format!("no such row: {name}"))?;
+    row.other_end(arguments)
+}
+
+fn options(arguments: Vec<String>) -> Result<Options, String> {
+    let mut options = Options::default();
+    for argument in arguments {
+        match argument.as_str() {
+            "--bench" => {}
+            "--quick" => options.quick = true,
+            "--json" => options.json = true,
+            flag if flag.starts_with('-') => {
+                return Err(format!("unknown flag {flag}: there are --quick, --json and parts of row names"));
+            }
+            _ => options.rows.push(argument),
+        }
+    }
+    Ok(options)
+}
+
+/// Prints a line for each row as soon as it is measured. Ends early on Ctrl-C.
+fn print(rows: Vec<Row>, options: &Options) -> Result<(), String> {
+    let is_wanted =
+        |row: &Row| options.rows.is_empty() || options.rows.iter().any(|part| row.name.contains(part));
+    let rows: Vec<Row> = rows.into_iter().filter(is_wanted).collect();
     if rows.is_empty() {
         return Err("no row has such a name".into());
     }
-    let session = Session::new(options, stop)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Relaxed: a request, orders nothing.
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| error.to_string())?;
+    let session = Session::new(options.quick, options.json, stop)?;
     let say = |line: &str| if options.json { eprintln!("{line}") } else { println!("{line}") };
     say(&Machine::this().map_err(|error| error.to_string())?.to_string());
     if options.quick {

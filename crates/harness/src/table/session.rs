@@ -1,28 +1,29 @@
-//! A run of this program: the cores, how much effort, and the interleaved measurement that every row uses.
+//! A run of this program: the cores, how much effort, and the interleaved measurement that every
+//! row uses.
 
 use crate::class::LineClass;
+use crate::drive;
 use crate::line::LineProbe;
 use crate::pin::CorePair;
 use crate::plan::Plan;
 use crate::repeat::{Contestant, Record, interleave};
 use crate::surroundings::ThisMachine;
 use crate::table::journal::Journal;
-use crate::table::options::Options;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// What a repetition measured: the figure that is judged, and others that go with it.
+/// What a repetition measured.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// What is judged.
+    /// The figure that is judged.
     pub main: f64,
-    /// What goes with it, by name.
+    /// Others beside it, by name.
     pub also: Vec<(&'static str, f64)>,
 }
 
 impl Figures {
-    /// A figure that nothing goes with.
+    /// A figure alone.
     pub fn main(main: f64) -> Self {
         Self { main, also: Vec::new() }
     }
@@ -35,15 +36,16 @@ impl Figures {
 
 /// How long and how often.
 pub struct Effort {
-    /// The timed part of a repetition. CPU time of others is counted in ticks: shorter ones hide a neighbour.
+    /// The timed part of a repetition. CPU time of others is counted in ticks: shorter ones hide a
+    /// neighbour.
     pub repetition: Duration,
     /// Comparable rounds that a row wants.
     rounds: usize,
-    /// Runs of what is compared with nothing.
+    /// Runs of a contestant that is alone.
     repeats: usize,
     /// Comparable runs without which nothing is judged.
     pub enough: usize,
-    /// After it a row makes do with what it has.
+    /// After it a row ends with the rounds that it has.
     budget: Duration,
     /// How long the idle reader is watched.
     pub idle: Duration,
@@ -52,7 +54,7 @@ pub struct Effort {
 }
 
 impl Effort {
-    fn of(options: &Options) -> Self {
+    fn new(quick: bool) -> Self {
         let full = Self {
             repetition: Duration::from_millis(400),
             rounds: 9,
@@ -62,7 +64,7 @@ impl Effort {
             idle: Duration::from_secs(10),
             kills: 200,
         };
-        if options.quick {
+        if quick {
             let (budget, idle) = (Duration::from_secs(10), Duration::from_secs(2));
             Self { rounds: 2, repeats: 1, enough: 1, budget, idle, kills: 10, ..full }
         } else {
@@ -82,23 +84,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on the first two cores that we may run on. It ends early when somebody sets `stop`, as a Ctrl-C handler
-    /// does.
-    ///
-    /// # Errors
-    /// Why there are no two cores.
-    pub fn new(options: &Options, stop: Arc<AtomicBool>) -> Result<Self, String> {
+    /// A session on the first two cores that we may run on. It ends early when `stop` is set.
+    pub(super) fn new(quick: bool, json: bool, stop: Arc<AtomicBool>) -> Result<Self, String> {
         let cores = CorePair::first_allowed().map_err(|error| error.to_string())?;
-        Ok(Self { cores, effort: Effort::of(options), journal: Journal::new(options.json), stop })
+        Ok(Self { cores, effort: Effort::new(quick), journal: Journal::new(json), stop })
     }
 
-    /// Whether somebody pressed Ctrl-C.
+    /// Whether the run is to end early.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed) // Relaxed: a request, orders nothing.
     }
 
-    /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any one class.
-    /// `unit` is that of the main figure.
+    /// One repetition of a candidate of `row`.
+    pub fn run_of<'a>(&self, row: &'a str) -> drive::Repetition<'a> {
+        drive::Repetition { row, cores: self.cores, duration: self.effort.repetition }
+    }
+
+    /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any
+    /// one class. `unit` is that of the main figure.
     ///
     /// # Errors
     /// What probing the machine reports.
@@ -113,7 +116,8 @@ impl Session {
         self.run(&plan, row, unit, contestants)
     }
 
-    /// Runs one contestant a few times, whatever the cores do: for what has a target, and no rival.
+    /// Runs one contestant a few times, whatever the cores do: for what has a target, and nothing
+    /// to be compared with.
     ///
     /// # Errors
     /// What probing the machine reports.

@@ -1,31 +1,54 @@
-//! How many system calls a message costs: counted from outside, in a run of its own that is not timed.
+//! How many system calls a message costs: counted from outside, in a separate run that is not
+//! timed.
 //!
 //! ```text
 //! comparison                             counted process
 //! starts                        ───▶     makes a ring, joins it
 //!                               ◀───     "ready"
-//! attaches to it (ptrace), "go" ───▶     starts readers and a writer, each a thread
-//! is told of every call of each thread, and counts those between two marks
+//! attaches to it (ptrace), "go" ───▶     starts two readers and a writer, each a thread
+//! counts the calls of each thread between two marks
 //! ```
-//! The kernel stops a thread at each call and asks us: a call then takes some ten µs longer. At a pace with room for that
-//! the number of calls is what it would be without us, but that whoever looks again every so often does so less often.
-#![allow(unsafe_code, reason = "what the kernel says of a system call is a union")]
+//! A mark is `getppid`, which no engine calls: around every write, and around all reads of a
+//! reader. So neither the pace of the writer nor the harness is counted. The kernel stops a thread
+//! at each call, which then takes some ten µs longer. The pace leaves room for that, so only
+//! engines that poll make fewer calls than otherwise.
+#![allow(unsafe_code, reason = "the kernel describes a system call by a union")]
 
-use super::counted::{COMMAND, MESSAGES, READERS, READY};
-use crate::engines::EngineName;
-use crate::reenter;
+use crate::engines::{EngineName, Task};
 use anyhow::{Context, Result, bail};
+use harness::engine::{Engine, EngineReader, EngineWriter};
+use harness::refusal::Refusal;
+use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::process::getppid;
+use seqring_cli::reenter;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// The system calls of an engine, by their names: those of the writer, and those of all readers together.
+const READY: &str = "ready";
+const READERS: usize = 2;
+const MESSAGES: u64 = 200;
+/// Between two writes.
+const PERIOD: Duration = Duration::from_millis(1);
+/// The process gives up after it; a run takes a fraction of it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const SPEC: RingSpec = RingSpec {
+    slots: 1024,
+    slot_bytes: 64,
+    delivery: Delivery::Gated,
+    writers: Writers::One,
+    readers: READERS,
+};
+
+/// The system calls of an engine, by name: those of the writer, and those of all readers together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calls {
     pub(crate) engine: EngineName,
@@ -39,14 +62,9 @@ impl fmt::Display for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let a_message =
             |calls: &BTreeMap<String, u64>| calls.values().sum::<u64>() as f64 / self.messages as f64;
-        write!(
-            f,
-            "{}: system calls a message: {:.2} of the writer, {:.2} of {} readers",
-            self.engine,
-            a_message(&self.of_writer),
-            a_message(&self.of_readers),
-            self.readers
-        )
+        let (writer, readers) = (a_message(&self.of_writer), a_message(&self.of_readers));
+        let engine = self.engine;
+        write!(f, "{engine}: system calls a message: {writer:.2} of the writer, {readers:.2} of the readers")
     }
 }
 
@@ -56,18 +74,18 @@ impl fmt::Display for Calls {
 /// If processes may not be traced here, or the counted one fails.
 pub(crate) fn count(engine: EngineName) -> Result<Calls> {
     let mut child = reenter::command()
-        .args([COMMAND, engine.name()])
+        .args(["counted", engine.name()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .context("starting a process")?;
-    let counted = attach(&mut child).and_then(|process| Trace::new(process).follow());
+    let counted = attach(&mut child).and_then(follow);
     if counted.is_err() {
         let _ = child.kill(); // It may be gone already.
         let _ = child.wait();
     }
     let mut threads = counted.with_context(|| format!("counting the system calls of {engine}"))?;
-    // Around every write there is a mark before and one behind, around the reads of a reader there are two in all.
+    // A writer passes two marks a message, a reader two in all.
     let writer = threads.iter().position(|thread| thread.marks == 2 * MESSAGES);
     let of_writer = threads.remove(writer.context("no thread wrote all messages")?).calls;
     if threads.len() != READERS || threads.iter().any(|thread| thread.marks != 2) {
@@ -80,7 +98,7 @@ pub(crate) fn count(engine: EngineName) -> Result<Calls> {
     Ok(Calls { engine, messages: MESSAGES, readers: READERS, of_writer, of_readers })
 }
 
-/// Waits until the process is ready, attaches to it, and lets it go.
+/// Waits until the process is ready, attaches to it, and lets it start.
 fn attach(child: &mut Child) -> Result<Pid> {
     let mut said = String::new();
     BufReader::new(child.stdout.as_mut().context("it has no output")?).read_line(&mut said)?;
@@ -94,73 +112,50 @@ fn attach(child: &mut Child) -> Result<Pid> {
     Ok(process)
 }
 
-/// What a thread did.
+/// The marks and calls of a thread.
 #[derive(Default)]
 struct Thread {
     marks: u64,
     calls: BTreeMap<String, u64>,
 }
 
-/// A process that is being followed.
-struct Trace {
-    process: Pid,
-    threads: HashMap<Pid, Thread>,
-}
-
-impl Trace {
-    fn new(process: Pid) -> Self {
-        Self { process, threads: HashMap::new() }
-    }
-
-    /// Follows the process to its end. Returns its threads that came by a mark.
-    fn follow(mut self) -> Result<Vec<Thread>> {
-        loop {
-            let status = waitpid(None, Some(WaitPidFlag::__WALL))?;
-            match status {
-                WaitStatus::Exited(who, code) if who == self.process => {
-                    if code != 0 {
-                        bail!("the counted process ended with {code}");
-                    }
-                    return Ok(self.threads.into_values().filter(|thread| thread.marks > 0).collect());
-                }
-                WaitStatus::Signaled(who, signal, _) if who == self.process => {
-                    bail!("it was killed by {signal}")
-                }
-                WaitStatus::PtraceSyscall(who) => {
-                    self.note(who)?;
-                    go_on(who, None);
-                }
-                WaitStatus::Stopped(who, signal) => go_on(who, Some(signal)),
-                WaitStatus::PtraceEvent(who, ..) => go_on(who, None),
-                _ => {} // A thread has ended.
+/// Follows the process to its end. Returns its threads that passed a mark.
+fn follow(process: Pid) -> Result<Vec<Thread>> {
+    // A thread may have been killed meanwhile: then its end is reported.
+    let resume = |thread, signal: Option<Signal>| {
+        let _ = ptrace::syscall(thread, signal);
+    };
+    let mut threads: HashMap<Pid, Thread> = HashMap::new();
+    loop {
+        match waitpid(None, Some(WaitPidFlag::__WALL))? {
+            WaitStatus::Exited(pid, 0) if pid == process => {
+                return Ok(threads.into_values().filter(|thread| thread.marks > 0).collect());
             }
+            WaitStatus::Exited(pid, code) if pid == process => bail!("the process ended with {code}"),
+            WaitStatus::Signaled(pid, signal, _) if pid == process => bail!("{signal} killed the process"),
+            WaitStatus::PtraceSyscall(pid) => {
+                let info = ptrace::syscall_info(pid)?;
+                // A stop at the entry of a call, not at its return.
+                if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
+                    // SAFETY: by `op` the kernel has filled in this member of the union.
+                    let number = unsafe { info.u.entry.nr }.cast_signed();
+                    let thread = threads.entry(pid).or_default();
+                    if number == libc::SYS_getppid {
+                        thread.marks += 1;
+                    } else if thread.marks % 2 == 1 {
+                        *thread.calls.entry(name_of(number)).or_default() += 1;
+                    }
+                }
+                resume(pid, None);
+            }
+            WaitStatus::Stopped(pid, signal) => resume(pid, Some(signal)),
+            WaitStatus::PtraceEvent(pid, ..) => resume(pid, None),
+            _ => {} // A thread has ended.
         }
-    }
-
-    /// A thread enters a system call, or comes back from it.
-    fn note(&mut self, who: Pid) -> Result<()> {
-        let info = ptrace::syscall_info(who)?;
-        if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
-            return Ok(());
-        }
-        // SAFETY: by `op` the kernel has filled this member of the union in.
-        let number = unsafe { info.u.entry.nr }.cast_signed();
-        let thread = self.threads.entry(who).or_default();
-        if number == libc::SYS_getppid {
-            thread.marks += 1;
-        } else if thread.marks % 2 == 1 {
-            *thread.calls.entry(name_of(number)).or_default() += 1;
-        }
-        Ok(())
     }
 }
 
-/// Lets a stopped thread go on to its next system call.
-fn go_on(who: Pid, signal: Option<Signal>) {
-    let _ = ptrace::syscall(who, signal); // It may have been killed meanwhile: then its end is told.
-}
-
-/// The calls that rings make; others are named by their number.
+/// The name of a call that rings make; the number of another one.
 fn name_of(number: libc::c_long) -> String {
     let name = match number {
         libc::SYS_futex => "futex",
@@ -174,4 +169,61 @@ fn name_of(number: libc::c_long) -> String {
         _ => return format!("call {number}"),
     };
     name.into()
+}
+
+/// The counted process: a writer and readers that wait, as threads.
+///
+/// # Errors
+/// What the engine reports. The comparison then sees fewer messages than were written.
+pub(crate) fn serve(engine: EngineName) -> Result<()> {
+    engine.run(Counted)
+}
+
+struct Counted;
+
+impl Task for Counted {
+    type Output = Result<()>;
+
+    fn run<E: Engine + 'static>(self) -> Result<()> {
+        let ring = E::create(&SPEC, &Place::Heap)?;
+        let readers: Vec<_> = (0..READERS).map(|_| ring.reader()).collect::<Result<_, _>>()?;
+        let writer = ring.writer()?;
+        let mut output = io::stdout();
+        writeln!(output, "{READY}").and_then(|()| output.flush())?;
+        io::stdin().read_line(&mut String::new())?; // The comparison traces this process from here on.
+        thread::scope(|scope| {
+            let reading: Vec<_> =
+                readers.into_iter().map(|reader| scope.spawn(move || read(reader))).collect();
+            scope.spawn(move || write(writer)).join().expect("no panic")?;
+            reading.into_iter().try_for_each(|reading| reading.join().expect("no panic"))
+        })
+    }
+}
+
+fn mark() {
+    let _ = getppid(); // Only the call matters.
+}
+
+fn write(mut writer: impl EngineWriter) -> Result<()> {
+    for _ in 0..MESSAGES {
+        thread::sleep(PERIOD);
+        mark();
+        writer.write(&[7; 64], TIMEOUT)?;
+        mark();
+    }
+    Ok(())
+}
+
+fn read(mut reader: impl EngineReader) -> Result<()> {
+    let (begin, mut buffer, mut messages) = (Instant::now(), [0; 64], 0);
+    mark();
+    while messages < MESSAGES {
+        match reader.read(&mut buffer, TIMEOUT) {
+            Ok(_) => messages += 1,
+            Err(Refusal::TimedOut { .. }) if begin.elapsed() < TIMEOUT => {}
+            Err(error) => bail!("after {messages} messages: {error}"),
+        }
+    }
+    mark();
+    Ok(())
 }

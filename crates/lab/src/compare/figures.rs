@@ -1,6 +1,7 @@
-//! What a repetition measured.
+//! The results of a repetition.
 
-use crate::perf::{Latency, Outcome, Plan};
+use harness::latency::Quantiles;
+use seqring_cli::perf::{Outcome, Plan, WorkerResult};
 use serde::{Deserialize, Serialize};
 
 /// The figures of a repetition. A message is one that was written, however many readers got it.
@@ -8,18 +9,18 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Figures {
     /// Messages of all writers a second; without a stalled one's.
     pub(crate) writes_per_second: f64,
-    /// The same as a share of what was asked for, in percent.
+    /// The same in percent of the target.
     pub(crate) target_percent: Option<f64>,
     /// Messages of all readers a second.
     pub(crate) reads_per_second: f64,
-    /// What readers lost, of all that they should have got.
+    /// The share of messages that readers lost.
     pub(crate) lost_share: f64,
-    /// Writes that a full ring refused, or held up.
+    /// Writes that a full ring refused or delayed.
     pub(crate) refused: u64,
     /// From the intended start to the return of the write; of the worst writer.
-    pub(crate) writer_ns: Option<Latency>,
+    pub(crate) writer_ns: Option<Quantiles>,
     /// From the intended start to the end of the read; of the worst reader.
-    pub(crate) reader_ns: Option<Latency>,
+    pub(crate) reader_ns: Option<Quantiles>,
     /// CPU time of all workers for each message, in ns.
     pub(crate) cpu_ns_per_message: f64,
     /// Sleeps of all workers for each message.
@@ -30,47 +31,50 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// The figures of a run that was measured.
     pub(crate) fn of(plan: &Plan, outcome: &Outcome) -> Self {
         let (writings, readings) = (&outcome.writings, &outcome.readings);
-        let active = writings.iter().filter(|writing| !plan.is_stalled(writing.number));
-        let rate = active.map(|writing| writing.slots as f64 / writing.seconds).sum::<f64>();
-        let written: u64 = writings.iter().map(|writing| writing.slots).sum();
-        let (read, lost) =
-            readings.iter().fold((0, 0), |(read, lost), reading| (read + reading.slots, lost + reading.lost));
-        let efforts = writings.iter().map(|writing| &writing.effort);
-        let efforts = efforts.chain(readings.iter().map(|reading| &reading.effort));
-        let (cpu, sleeps) = efforts.fold((0.0, 0), |(cpu, sleeps), effort| {
-            (cpu + effort.cpu_seconds, sleeps + effort.voluntary_switches)
-        });
+        let (writers, readers) =
+            (|| writings.iter().map(|one| &one.result), || readings.iter().map(|one| &one.result));
+        let rate = |result: &WorkerResult| result.slots as f64 / result.seconds;
+        let writes_per_second: f64 =
+            writers().filter(|result| !plan.is_stalled(result.number)).map(rate).sum();
+        let written: u64 = writers().map(|result| result.slots).sum();
+        let read: u64 = readers().map(|result| result.slots).sum();
+        let lost: u64 = readings.iter().map(|reading| reading.lost).sum();
+        let cpu: f64 = outcome.results().map(|result| result.cpu_seconds).sum();
+        let sleeps: u64 = outcome.results().map(|result| result.voluntary_switches).sum();
         let a_message = |total: f64| total / (written as f64).max(1.0);
         Self {
-            writes_per_second: rate,
-            target_percent: plan.target().map(|target| 100.0 * rate / (target * plan.writers as f64)),
-            reads_per_second: readings.iter().map(|reading| reading.slots as f64 / reading.seconds).sum(),
+            writes_per_second,
+            target_percent: plan
+                .target()
+                .map(|target| 100.0 * writes_per_second / (target * plan.writers as f64)),
+            reads_per_second: readers().map(rate).sum(),
             lost_share: lost as f64 / ((read + lost) as f64).max(1.0),
-            refused: writings.iter().map(|writing| writing.refused).sum(),
-            writer_ns: worst(writings.iter().filter_map(|writing| writing.latency)),
-            reader_ns: worst(readings.iter().filter_map(|reading| reading.latency)),
+            refused: writings.iter().map(|writing| writing.waited_for_readers).sum(),
+            writer_ns: worst(writers()),
+            reader_ns: worst(readers()),
             cpu_ns_per_message: a_message(1e9 * cpu),
             sleeps_per_message: a_message(sleeps as f64),
-            writers_waited_share: share(writings.iter().map(|end| (end.waited_seconds, end.seconds))),
-            readers_waited_share: share(readings.iter().map(|end| (end.waited_seconds, end.seconds))),
+            writers_waited_share: waited(writers()),
+            readers_waited_share: waited(readers()),
         }
     }
 
-    /// What one thread does that writes and reads a message in so many ns.
+    /// The figures of one thread that writes and reads a message in so many ns.
     pub(crate) fn alone(nanos: f64) -> Self {
         let rate = 1e9 / nanos;
         Self { writes_per_second: rate, reads_per_second: rate, cpu_ns_per_message: nanos, ..Self::default() }
     }
 }
 
-fn worst(latencies: impl Iterator<Item = Latency>) -> Option<Latency> {
+fn worst<'r>(results: impl Iterator<Item = &'r WorkerResult>) -> Option<Quantiles> {
+    let latencies = results.filter_map(|result| result.latency_ns);
     latencies.max_by_key(|latency| (latency.p999, latency.p99, latency.p50))
 }
 
-fn share(parts: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (part, whole) = parts.fold((0.0, 0.0), |(part, whole), (more, of)| (part + more, whole + of));
+fn waited<'r>(results: impl Iterator<Item = &'r WorkerResult>) -> f64 {
+    let add = |(part, whole), result: &WorkerResult| (part + result.waited_seconds, whole + result.seconds);
+    let (part, whole) = results.fold((0.0, 0.0), add);
     if whole > 0.0 { part / whole } else { 0.0 }
 }

@@ -1,131 +1,184 @@
-//! `seqring compare`: engines × workloads, interleaved, as a record of every repetition.
+//! `seqring-lab compare`: engines × workloads, interleaved, as a record of every repetition.
 //!
 //! ```text
-//! options ──▶ schedule: sweeps, their points ──▶ who goes on when a peer is killed in the middle  ──▶ record
-//!                                                system calls, counted                                JSON lines
+//! options ──▶ schedule: sweeps, their points ──▶ a peer is killed: do the others go on?       ──▶ record
+//!                                                system calls, counted                            JSON lines
 //!                                                a round of each point: every engine once
-//!                                                  a repetition is a run of `seqring perf`
-//!                                                … and again, until each point has its rounds,
-//!                                                and enough of them can be compared, or time is up
+//!                                                  a repetition is a run of `perf`
+//!                                                … repeated until each point has its rounds,
+//!                                                and enough of them are comparable, or time is up
 //! ```
-//! A record that is there already is continued: whole rounds in it are not repeated.
+//! An existing record is continued: its complete rounds are not repeated.
 
-mod alone;
 pub(crate) mod calls;
-mod counted;
 pub(crate) mod death;
 pub(crate) mod figures;
 mod measure;
-mod options;
-mod progress;
 pub(crate) mod record;
 pub(crate) mod repetitions;
-mod rounds;
 mod schedule;
 pub(crate) mod sweep;
 
-pub use counted::{CountedOptions, serve_counted};
-pub(crate) use death::Death;
-pub use death::{VictimOptions, serve_victim};
-pub use options::Options;
+pub(crate) use calls::serve as serve_counted;
+pub(crate) use death::{VictimOptions, serve as serve_victim};
 
-use crate::perf::Interrupts;
+use crate::engines::EngineName;
 use anyhow::{Context, Result};
-use progress::Progress;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use record::{Journal, Line};
 use schedule::Schedule;
+use seqring_cli::perf::{Interrupted, Interrupts};
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-/// Measures what the flags ask for. Says whether nobody stopped it.
+/// Compares the ring of this library with ten lock-based rings.
+///
+/// Every repetition becomes a line of JSON in the record, with the round trip of a cache line
+/// before and after it and the CPU time that other processes took meanwhile. Within a round every
+/// engine runs once; summaries (`seqring-lab report`) use rounds of one class only. An existing
+/// record is continued.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CompareOptions {
+    /// The record; it is continued if it exists
+    #[arg(long, value_name = "FILE", default_value = "compare.jsonl")]
+    record: PathBuf,
+
+    /// Fewer points, shorter repetitions: at most five minutes
+    #[arg(long)]
+    quick: bool,
+
+    /// Only sweeps whose names contain one of these; "deaths" are the killed peers, "calls" the
+    /// system calls a message
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Only these engines
+    #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',')]
+    engines: Vec<EngineName>,
+
+    /// Measure exactly so many rounds of each point
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+}
+
+struct Comparison {
+    schedule: Schedule,
+    journal: Journal,
+    interrupts: Interrupts,
+    bar: ProgressBar,
+}
+
+/// Measures what the flags ask for.
 ///
 /// # Errors
-/// [`BadInput`](crate::perf::BadInput), and whatever keeps the machine from being probed or the record from being
-/// written. An engine that fails is no error: the record says so.
-pub fn run(options: &Options) -> Result<bool> {
+/// [`BadInput`](seqring_cli::perf::BadInput), [`Interrupted`], and a failure to probe the machine
+/// or write the record. An engine that fails is no error: it is in the record.
+pub(crate) fn run(options: &CompareOptions) -> Result<()> {
     let schedule = Schedule::of(options)?;
     let end = Instant::now() + schedule.limit;
-    let mut journal = Journal::open(&options.record, &schedule.header()?)?;
-    let interrupts = Interrupts::catch()?;
-    let mut progress = Progress::start(&schedule, &journal);
-    kill_peers(&schedule, &mut journal, &interrupts, &progress)?;
-    count_calls(&schedule, &mut journal, &interrupts, &progress)?;
-    let lacks = measure_rounds(&schedule, end, &mut journal, &interrupts, &mut progress)?;
-    progress.finish();
+    let journal = Journal::open(&options.record, &schedule.header()?)?;
+    let bar = progress(&schedule, &journal);
+    let mut comparison = Comparison { schedule, journal, interrupts: Interrupts::catch()?, bar };
+    comparison.kill_peers()?;
+    comparison.count_calls()?;
+    let lacking = comparison.measure_rounds(end)?;
+    comparison.bar.finish_and_clear();
     let record = options.record.display();
-    if interrupts.asked().load(Relaxed) {
-        eprintln!(
-            "seqring compare: stopped; {record} has what is done, and the same command goes on from there"
-        );
-        return Ok(false);
+    if comparison.is_stopped() {
+        eprintln!("compare: stopped; {record} has the results so far, and the same command continues it");
+        return Err(Interrupted.into());
     }
-    match lacks {
-        0 => eprintln!("seqring compare: complete"),
+    match lacking {
+        0 => eprintln!("compare: complete"),
         points => eprintln!(
-            "seqring compare: the time is up, and {points} points lack rounds that can be compared: the same command \
-             goes on for as long again"
+            "compare: the time is up, and {points} points lack comparable rounds: the same command continues for as \
+             long again"
         ),
     }
-    eprintln!("seqring compare: seqring report {record} makes pages of it");
-    Ok(true)
-}
-
-fn kill_peers(
-    schedule: &Schedule,
-    journal: &mut Journal,
-    interrupts: &Interrupts,
-    progress: &Progress,
-) -> Result<()> {
-    for (engine, who) in schedule.deaths() {
-        if !interrupts.asked().load(Relaxed) && !journal.has_death(engine, who) {
-            let death = death::kill_one(engine, who)?;
-            progress.say(&death);
-            journal.append(Line::Death(death))?;
-        }
-    }
+    eprintln!("compare: `seqring-lab report {record}` makes pages of it");
     Ok(())
 }
 
-/// Where processes may not be traced, nothing is counted, and the comparison goes on.
-fn count_calls(
-    schedule: &Schedule,
-    journal: &mut Journal,
-    interrupts: &Interrupts,
-    progress: &Progress,
-) -> Result<()> {
-    for engine in schedule.counted() {
-        if !interrupts.asked().load(Relaxed) && !journal.has_calls(engine) {
-            match calls::count(engine) {
-                Ok(calls) => {
-                    progress.say(&calls);
-                    journal.append(Line::Calls(calls))?;
-                }
-                Err(error) => progress.say(&format_args!("{error:#}")),
+/// Prints the length of the comparison, and returns a bar over its repetitions, which shows on a
+/// terminal only.
+fn progress(schedule: &Schedule, journal: &Journal) -> ProgressBar {
+    let repetitions = |point| schedule.first_rounds(point, journal) * schedule.engines_of(point).len();
+    let repetitions: usize = schedule.points.iter().map(repetitions).sum();
+    eprintln!(
+        "compare: {repetitions} repetitions at {} points; with repeated ones at most {} minutes",
+        schedule.points.len(),
+        schedule.limit.as_secs().div_ceil(60)
+    );
+    let bar = ProgressBar::new(repetitions as u64);
+    match ProgressStyle::with_template("{bar:40} {percent} %, {eta} left  {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+impl Comparison {
+    fn is_stopped(&self) -> bool {
+        self.interrupts.asked().load(Relaxed) // Relaxed: a request, orders nothing.
+    }
+
+    fn say(&self, what: &dyn Display) {
+        self.bar.suspend(|| eprintln!("compare: {what}"));
+    }
+
+    fn kill_peers(&mut self) -> Result<()> {
+        for (engine, role) in self.schedule.deaths() {
+            if !self.is_stopped() && !self.journal.has_death(engine, role) {
+                let death = death::kill_one(engine, role)?;
+                self.say(&death);
+                self.journal.append(Line::Death(death))?;
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Measures rounds until no point lacks one, the time is up, or somebody stops it. Says how many points lack one then.
-fn measure_rounds(
-    schedule: &Schedule,
-    end: Instant,
-    journal: &mut Journal,
-    interrupts: &Interrupts,
-    progress: &mut Progress,
-) -> Result<usize> {
-    while let Some(round) = rounds::next(schedule, journal) {
-        let left = end.saturating_duration_since(Instant::now());
-        if left < round.time() || interrupts.asked().load(Relaxed) {
-            return Ok(rounds::lacking(schedule, journal).count());
+    /// Where processes may not be traced, the comparison continues without counts.
+    fn count_calls(&mut self) -> Result<()> {
+        for engine in self.schedule.counted() {
+            if !self.is_stopped() && !self.journal.has_calls(engine) {
+                match calls::count(engine) {
+                    Ok(calls) => {
+                        self.say(&calls);
+                        self.journal.append(Line::Calls(calls))?;
+                    }
+                    Err(error) => self.say(&format_args!("{error:#}")),
+                }
+            }
         }
-        progress.begins(&round, left);
-        measure::round(&round, interrupts, |run| {
-            progress.ran(&run);
-            journal.append(Line::Run(run))
-        })
-        .with_context(|| format!("measuring {}", round.point))?;
+        Ok(())
     }
-    Ok(0)
+
+    /// Measures rounds until no point lacks one, the time is up, or the user stops it. Returns how
+    /// many points lack one.
+    fn measure_rounds(&mut self, end: Instant) -> Result<usize> {
+        let mut sweep = "";
+        while let Some(round) = self.schedule.next_round(&self.journal) {
+            if end.saturating_duration_since(Instant::now()) < round.time() || self.is_stopped() {
+                return Ok(self.schedule.lacking(&self.journal).len());
+            }
+            if self.bar.is_hidden() && round.point.sweep.name != sweep {
+                sweep = round.point.sweep.name;
+                eprintln!("compare: round {}, {sweep}", round.number + 1);
+            }
+            let Self { journal, interrupts, bar, .. } = self;
+            measure::round(&round, interrupts, |run| {
+                bar.inc(1);
+                let at = format!("{} {}: {}", run.sweep, run.x, run.engine);
+                if let Err(failure) = &run.outcome {
+                    bar.suspend(|| eprintln!("compare: {at} failed: {failure}"));
+                }
+                bar.set_message(at);
+                journal.append(Line::Run(run))
+            })
+            .with_context(|| format!("measuring {}", round.point.sweep.name))?;
+        }
+        Ok(0)
+    }
 }

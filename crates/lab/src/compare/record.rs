@@ -4,20 +4,20 @@
 //! |---|---|
 //! | `{"header": …}` | first line: version of the format, machine, command, commit |
 //! | `{"run": …}` | one repetition of one engine at one point, what it measured and what was around it |
-//! | `{"death": …}` | one peer killed in the middle of its work, and whether others went on |
+//! | `{"death": …}` | one peer killed in the middle of its work, and whether the others went on |
 //! | `{"calls": …}` | the system calls of one engine, counted |
 //!
-//! A line that was cut short by a crash is the last one; it is left out and written over.
+//! If a crash cut the last line short, it is ignored and overwritten.
 
 use super::calls::Calls;
-use super::death::{Death, Who};
+use super::death::{Death, Role};
 use super::figures::Figures;
 use super::schedule::Point;
 use super::sweep::Sweep;
 use crate::engines::EngineName;
-use crate::machine::MachineRecord;
-use crate::perf::BadInput;
 use anyhow::{Context, Result};
+use harness::machine::Machine;
+use seqring_cli::perf::BadInput;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -27,7 +27,6 @@ use std::path::Path;
 /// The version of the format. A reader refuses another.
 pub(crate) const VERSION: u32 = 1;
 
-/// One line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Line {
@@ -37,7 +36,7 @@ pub(crate) enum Line {
     Calls(Calls),
 }
 
-/// Where the rest comes from.
+/// The origin of the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) version: u32,
@@ -46,10 +45,9 @@ pub(crate) struct Header {
     pub(crate) commit: String,
     pub(crate) began_unix_seconds: u64,
     pub(crate) quick: bool,
-    pub(crate) machine: MachineRecord,
+    pub(crate) machine: Machine,
 }
 
-/// One repetition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) sweep: String,
@@ -62,11 +60,10 @@ pub(crate) struct Run {
     pub(crate) elapsed_seconds: f64,
     /// CPU time that others took meanwhile.
     pub(crate) others_seconds: f64,
-    /// What it measured, or why it failed.
+    /// Its results, or why it failed.
     pub(crate) outcome: Result<Figures, String>,
 }
 
-/// What was measured, as it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) header: Header,
@@ -83,7 +80,7 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// Naming the line that is none, [`BadInput`] for a version that is not ours.
+    /// A line of another form, [`BadInput`] for another version.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).with_context(|| path.display().to_string())
@@ -95,17 +92,17 @@ impl Record {
             serde_json::from_str(line).with_context(|| format!("line {} is no line of a record", number + 1))
         };
         let Some(Line::Header(header)) = lines.next().map(parse).transpose()? else {
-            return Err(BadInput::new("not a record of seqring compare: no header".into()).into());
+            return Err(BadInput("not a record of `compare`: no header".into()).into());
         };
         if header.version != VERSION {
             let what = format!("a record of version {}, and this program reads {VERSION}", header.version);
-            return Err(BadInput::new(what).into());
+            return Err(BadInput(what).into());
         }
         let mut record = Self::new(header);
         for line in lines {
             match parse(line)? {
                 Line::Header(_) => {
-                    return Err(BadInput::new(format!("a second header in line {}", line.0 + 1)).into());
+                    return Err(BadInput(format!("a second header in line {}", line.0 + 1)).into());
                 }
                 result => record.add(result),
             }
@@ -133,7 +130,8 @@ impl Journal {
     /// Opens the record at `path` to continue it, or begins one with `header`.
     ///
     /// # Errors
-    /// [`BadInput`] for a record of another machine, kernel, commit or effort: what is in it could not be compared.
+    /// [`BadInput`] for a record of another machine, kernel, commit or effort: its repetitions are
+    /// not comparable.
     pub(crate) fn open(path: &Path, header: &Header) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -158,7 +156,7 @@ impl Journal {
                 there.command,
                 there.commit
             );
-            return Err(BadInput::new(what).into());
+            return Err(BadInput(what).into());
         }
         let mut journal = Self { file, record };
         if whole == 0 {
@@ -167,7 +165,6 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Writes a line, and everything of it.
     pub(crate) fn append(&mut self, line: Line) -> Result<()> {
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
@@ -176,12 +173,11 @@ impl Journal {
         Ok(())
     }
 
-    /// The repetitions of a sweep that are there.
     pub(crate) fn runs_of(&self, sweep: &Sweep) -> Vec<&Run> {
         self.record.runs.iter().filter(|run| run.sweep == sweep.name).collect()
     }
 
-    /// Rounds of `point` that are there, with every one of `engines` in it; numbered from 0 without a gap.
+    /// Complete rounds of `point`, with every one of `engines`; numbered from 0 without a gap.
     pub(crate) fn whole_rounds(&self, point: &Point, engines: &[EngineName]) -> u32 {
         let there: BTreeSet<(usize, EngineName)> =
             self.runs_at(point).map(|run| (run.round, run.engine)).collect();
@@ -189,7 +185,7 @@ impl Journal {
         (0..usize::MAX).take_while(is_whole).count() as u32
     }
 
-    /// Rounds of `point` that are there, those with a part of the engines included.
+    /// Rounds of `point`, incomplete ones included.
     pub(crate) fn rounds(&self, point: &Point) -> u32 {
         self.runs_at(point).map(|run| run.round as u32 + 1).max().unwrap_or(0)
     }
@@ -198,8 +194,8 @@ impl Journal {
         self.runs_of(point.sweep).into_iter().filter(|run| run.x.total_cmp(&point.x).is_eq())
     }
 
-    pub(crate) fn has_death(&self, engine: EngineName, who: Who) -> bool {
-        self.record.deaths.iter().any(|death| death.engine == engine && death.killed == who)
+    pub(crate) fn has_death(&self, engine: EngineName, role: Role) -> bool {
+        self.record.deaths.iter().any(|death| death.engine == engine && death.killed == role)
     }
 
     pub(crate) fn has_calls(&self, engine: EngineName) -> bool {

@@ -1,7 +1,8 @@
 //! The repetitions at each point of a sweep, and the one class in which they are compared.
 //!
-//! The cores move while a sweep is measured. A curve over points of several classes would show how they moved, so of
-//! each sweep one class is used: that in which most of its rounds can be compared.
+//! The cores move while a sweep is measured. A curve over points of several classes would show how
+//! they moved, so of each sweep one class is used: that in which most of its rounds can be
+//! compared.
 
 use super::figures::Figures;
 use super::record::Run;
@@ -16,20 +17,26 @@ use std::time::Duration;
 /// Fewer rounds state nothing.
 pub(crate) const ENOUGH: usize = 3;
 
-/// What was measured at a point of a sweep.
+/// The repetitions at a point of a sweep.
 pub(crate) struct Repetitions {
     pub(crate) x: f64,
     pub(crate) engines: Vec<EngineName>,
+    pub(crate) class: LineClass,
     record: repeat::Record<Figures>,
 }
 
 impl Repetitions {
-    /// Sorts `runs` of one sweep by their points.
+    /// Sorts `runs` of one sweep by their points, and chooses the class of the sweep.
     pub(crate) fn of_sweep(runs: &[&Run]) -> Vec<Self> {
         let mut xs: Vec<f64> = runs.iter().map(|run| run.x).collect();
         xs.sort_by(f64::total_cmp);
         xs.dedup();
-        xs.into_iter().map(|x| Self::at(x, runs)).collect()
+        let mut points: Vec<Self> = xs.into_iter().map(|x| Self::at(x, runs)).collect();
+        let class = class_of(&points);
+        for point in &mut points {
+            point.class = class;
+        }
+        points
     }
 
     fn at(x: f64, runs: &[&Run]) -> Self {
@@ -41,7 +48,7 @@ impl Repetitions {
         let runs = runs.map(|run| repetition(run, index(run.engine))).collect();
         let names = engines.iter().map(ToString::to_string).collect();
         let record = repeat::Record { names, runs, ending: Ending::Fulfilled };
-        Self { x, engines, record }
+        Self { x, engines, class: LineClass::Near, record }
     }
 
     fn index(&self, engine: EngineName) -> Option<usize> {
@@ -57,7 +64,7 @@ impl Repetitions {
         self.record.ratio(0, index, class, |_| 1.0).map_or(0, |ratio| ratio.runs.len())
     }
 
-    /// The engines that ever came to an end. For the others more rounds would do nothing.
+    /// The engines with at least one result. For the others more rounds are useless.
     fn measured(&self) -> impl Iterator<Item = usize> {
         (0..self.engines.len()).filter(|index| self.outcomes(*index).any(|outcome| outcome.is_ok()))
     }
@@ -67,10 +74,11 @@ impl Repetitions {
         self.measured().map(|index| self.paired_with(index, class)).min().unwrap_or(0)
     }
 
-    /// The engines that can be compared with ours in fewer than `enough` rounds, behind ours; nobody if there are none.
-    pub(crate) fn short(&self, class: LineClass, enough: usize) -> Vec<EngineName> {
+    /// Our engine, and those that can be compared with it in fewer than `enough` rounds; empty if
+    /// there are none.
+    pub(crate) fn short(&self, enough: usize) -> Vec<EngineName> {
         let mut short: Vec<_> =
-            self.measured().filter(|index| self.paired_with(*index, class) < enough).collect();
+            self.measured().filter(|index| self.paired_with(*index, self.class) < enough).collect();
         if !short.is_empty() && short[0] != 0 {
             short.insert(0, 0);
         }
@@ -78,13 +86,8 @@ impl Repetitions {
     }
 
     /// The figures of an engine that may be compared, by the number that `value` takes from them.
-    pub(crate) fn spread(
-        &self,
-        engine: EngineName,
-        class: LineClass,
-        value: impl Fn(&Figures) -> f64,
-    ) -> Option<Spread> {
-        let spread = self.record.summary(self.index(engine)?, class, value).spread?;
+    pub(crate) fn spread(&self, engine: EngineName, value: impl Fn(&Figures) -> f64) -> Option<Spread> {
+        let spread = self.record.summary(self.index(engine)?, self.class, value).spread?;
         spread.median.is_finite().then_some(spread)
     }
 
@@ -93,10 +96,9 @@ impl Repetitions {
         &self,
         engine: EngineName,
         over: EngineName,
-        class: LineClass,
         value: impl Fn(&Figures) -> f64,
     ) -> Option<Spread> {
-        let ratio = self.record.ratio(self.index(engine)?, self.index(over)?, class, value)?;
+        let ratio = self.record.ratio(self.index(engine)?, self.index(over)?, self.class, value)?;
         ratio.median.is_finite().then_some(ratio)
     }
 
@@ -106,8 +108,12 @@ impl Repetitions {
         outcomes.map(value).any(f64::is_finite)
     }
 
-    /// How many repetitions are of `class`, and how many are left out and why.
-    pub(crate) fn counts(&self, class: LineClass) -> (usize, Dropped) {
+    /// How many repetitions are used, and how many are left out, by reason.
+    pub(crate) fn counts(&self) -> (usize, Dropped) {
+        self.counts_in(self.class)
+    }
+
+    fn counts_in(&self, class: LineClass) -> (usize, Dropped) {
         let (mut used, mut dropped) = (0, Dropped::default());
         for contestant in 0..self.engines.len() {
             let summary = self.record.summary(contestant, class, |_| 0.0);
@@ -127,12 +133,13 @@ impl Repetitions {
     }
 }
 
-/// The class in which most rounds of a sweep can be compared, more than [`ENOUGH`] at one point not making up for fewer
-/// at another; of equal ones that with most repetitions, and of those the nearest.
-pub(crate) fn class_of(points: &[Repetitions]) -> LineClass {
+/// The class in which most rounds of a sweep can be compared, more than [`ENOUGH`] at one point not
+/// making up for fewer at another; of equal ones that with most repetitions, and of those the
+/// nearest.
+fn class_of(points: &[Repetitions]) -> LineClass {
     let worth = |class: &LineClass| {
         let paired = |limit: usize| points.iter().map(|point| point.paired(*class).min(limit)).sum::<usize>();
-        let used: usize = points.iter().map(|point| point.counts(*class).0).sum();
+        let used: usize = points.iter().map(|point| point.counts_in(*class).0).sum();
         (paired(ENOUGH), paired(usize::MAX), used)
     };
     LineClass::ALL.into_iter().rev().max_by_key(worth).unwrap_or(LineClass::Near)
@@ -159,7 +166,6 @@ mod tests {
     const FAR: f64 = 325.0;
     const ENGINES: [EngineName; 2] = [EngineName::Seqring, EngineName::Semaphore];
 
-    /// A round of both engines.
     fn round(x: f64, round: usize, line_ns: f64) -> [Run; 2] {
         ENGINES.map(|engine| Run {
             sweep: "readers-polling".into(),
@@ -179,14 +185,15 @@ mod tests {
 
     #[test]
     fn one_class_is_used_at_all_points_of_a_sweep() {
-        // Most rounds at 1 are near, and more than enough; at 8 they are far: so are enough of those at 1.
+        // Most rounds at 1 are near, and more than enough; at 8 they are far: so are enough of
+        // those at 1.
         let mut runs: Vec<Run> = (0..6).flat_map(|n| round(1.0, n, NEAR)).collect();
         runs.extend((6..9).flat_map(|n| round(1.0, n, FAR)));
         runs.extend((0..3).flat_map(|n| round(8.0, n, FAR)));
         let points = points(&runs);
-        assert_eq!(class_of(&points), LineClass::Far);
+        assert_eq!(points[1].class, LineClass::Far);
         assert_eq!([&points[0], &points[1]].map(|point| point.paired(LineClass::Far)), [3, 3]);
-        assert_eq!(points[0].counts(LineClass::Far).1.other_class, 12);
+        assert_eq!(points[0].counts().1.other_class, 12);
     }
 
     #[test]
@@ -196,17 +203,17 @@ mod tests {
         runs[3].line_ns[1] = FAR;
         let point = &points(&runs)[0];
         assert_eq!(point.paired(LineClass::Near), 1);
-        assert_eq!(point.short(LineClass::Near, 1), []);
-        assert_eq!(point.short(LineClass::Near, 2), ENGINES, "ours with whom it lacks");
+        assert_eq!(point.short(1), []);
+        assert_eq!(point.short(2), ENGINES, "ours, and the engine that lacks rounds");
     }
 
     #[test]
-    fn who_never_comes_to_an_end_is_not_waited_for() {
+    fn an_engine_that_always_fails_does_not_cause_more_rounds() {
         let mut runs: Vec<Run> = (0..3).flat_map(|n| round(1.0, n, NEAR)).collect();
         runs.iter_mut().skip(1).step_by(2).for_each(|run| run.outcome = Err("stuck".into()));
         let points = points(&runs);
         assert_eq!(points[0].paired(LineClass::Near), 3);
-        assert_eq!(points[0].short(LineClass::Near, 3), []);
+        assert_eq!(points[0].short(3), []);
         assert_eq!(points[0].failure(EngineName::Semaphore), Some("stuck"));
     }
 }

@@ -1,22 +1,29 @@
-//! What a comparison does: the points of its sweeps, in order, how often, for how long, and which engines are asked.
+//! The points of the sweeps, in order, with their rounds and durations, and the engines at each.
+//!
+//! First every point gets its rounds, the one with the fewest first: if the comparison ends early,
+//! each sweep lacks equally much. Then rounds that are not comparable are repeated, with our ring
+//! and the engines that lack comparable ones.
 
-use super::death::Who;
-use super::options::Options;
-use super::record::{Header, VERSION};
+use super::CompareOptions;
+use super::death::Role;
+use super::record::{Header, Journal, VERSION};
+use super::repetitions::{ENOUGH, Repetitions};
 use super::sweep::{SWEEPS, Sweep, Work};
 use crate::engines::EngineName;
-use crate::machine::MachineRecord;
-use crate::perf::{BadInput, Plan, Transport};
 use anyhow::{Context, Result};
 use harness::machine::Machine;
-use std::fmt;
+use seqring_cli::perf::{BadInput, Transport};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-/// How long a comparison may take, full and quick.
+/// The longest duration of a comparison, full and quick.
 const LIMIT: [Duration; 2] = [Duration::from_mins(25), Duration::from_secs(285)];
 
-/// What is no sweep, by the names that `--only` knows.
+/// What a repetition takes besides its time: starting the workers, touching the memory, probing the
+/// cache line.
+const PREPARATIONS: Duration = Duration::from_millis(80);
+
+/// Names for `--only` that are not sweeps.
 const DEATHS: &str = "deaths";
 const CALLS: &str = "calls";
 
@@ -24,17 +31,16 @@ const CALLS: &str = "calls";
 #[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(crate) struct Schedule {
     pub(crate) points: Vec<Point>,
-    /// A round that would not be over by then does not begin.
+    /// A round that would end later does not begin.
     pub(crate) limit: Duration,
     engines: Vec<EngineName>,
     with_deaths: bool,
     with_calls: bool,
     quick: bool,
-    /// So many rounds were asked for, and no more, whatever comes of them.
-    pub(crate) is_exact: bool,
+    /// The number of rounds is fixed: none is repeated.
+    is_exact: bool,
 }
 
-/// One point of a sweep.
 #[derive(Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) sweep: &'static Sweep,
@@ -44,9 +50,16 @@ pub(crate) struct Point {
     pub(crate) rounds: u32,
 }
 
-impl fmt::Display for Point {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {} {}", self.sweep.name, self.x, self.sweep.axis)
+pub(crate) struct Round {
+    pub(crate) point: Point,
+    /// From 0.
+    pub(crate) number: u32,
+    pub(crate) engines: Vec<EngineName>,
+}
+
+impl Round {
+    pub(crate) fn time(&self) -> Duration {
+        (self.point.duration + PREPARATIONS) * self.engines.len() as u32
     }
 }
 
@@ -55,7 +68,7 @@ impl Schedule {
     ///
     /// # Errors
     /// [`BadInput`] if that is nothing.
-    pub(crate) fn of(options: &Options) -> Result<Self> {
+    pub(crate) fn of(options: &CompareOptions) -> Result<Self> {
         let wants =
             |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part));
         let effort = usize::from(options.quick);
@@ -68,10 +81,9 @@ impl Schedule {
                 rounds: options.rounds.unwrap_or(sweep.rounds[effort]),
             })
         };
-        let points: Vec<_> = SWEEPS.iter().filter(|sweep| wants(sweep.name)).flat_map(of_sweep).collect();
         let asked = |engine: &EngineName| options.engines.is_empty() || options.engines.contains(engine);
         let mut schedule = Self {
-            points,
+            points: SWEEPS.iter().filter(|sweep| wants(sweep.name)).flat_map(of_sweep).collect(),
             limit: LIMIT[effort],
             engines: EngineName::ALL.iter().copied().filter(asked).collect(),
             with_deaths: wants(DEATHS),
@@ -81,18 +93,16 @@ impl Schedule {
         };
         let points = std::mem::take(&mut schedule.points);
         schedule.points = points.into_iter().filter(|point| !schedule.engines_of(point).is_empty()).collect();
-        let is_nothing = schedule.points.is_empty()
-            && schedule.deaths().next().is_none()
-            && schedule.counted().next().is_none();
-        if is_nothing {
+        if schedule.points.is_empty() && schedule.deaths().is_empty() && schedule.counted().is_empty() {
             let names: Vec<_> = SWEEPS.iter().map(|sweep| sweep.name).chain([DEATHS, CALLS]).collect();
-            let names = names.join(", ");
-            return Err(BadInput::new(format!("--only and --engines leave nothing of {names}")).into());
+            return Err(
+                BadInput(format!("--only and --engines leave nothing of {}", names.join(", "))).into()
+            );
         }
         Ok(schedule)
     }
 
-    /// The engines that can be asked at `point`.
+    /// The engines that can run at `point`.
     pub(crate) fn engines_of(&self, point: &Point) -> Vec<EngineName> {
         let between_processes = match point.sweep.work {
             Work::Perf(flags) => flags(point.x).transport != Some(Transport::Thread),
@@ -102,53 +112,71 @@ impl Schedule {
         self.engines.iter().copied().filter(can).collect()
     }
 
-    /// Who is killed, of which engine.
-    pub(crate) fn deaths(&self) -> impl Iterator<Item = (EngineName, Who)> {
+    /// The peers to kill: the engine, and the role.
+    pub(crate) fn deaths(&self) -> Vec<(EngineName, Role)> {
         let engines = self.engines.iter().filter(|_| self.with_deaths);
         let engines = engines.filter(|engine| engine.capabilities().between_processes);
-        engines.flat_map(|&engine| Who::ALL.map(|who| (engine, who)))
+        engines.flat_map(|&engine| Role::ALL.map(|role| (engine, role))).collect()
     }
 
-    /// Whose system calls are counted.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = EngineName> {
-        self.engines.iter().copied().filter(|_| self.with_calls)
+    /// The engines whose system calls are counted.
+    pub(crate) fn counted(&self) -> Vec<EngineName> {
+        if self.with_calls { self.engines.clone() } else { Vec::new() }
     }
 
-    /// What stands at the top of the record.
+    /// How many of its first rounds `point` lacks.
+    pub(crate) fn first_rounds(&self, point: &Point, journal: &Journal) -> usize {
+        point.rounds.saturating_sub(journal.whole_rounds(point, &self.engines_of(point))) as usize
+    }
+
+    /// The next round; `None` if no point lacks one.
+    pub(crate) fn next_round(&self, journal: &Journal) -> Option<Round> {
+        let is_repeated = |round: &Round| round.number >= round.point.rounds;
+        self.lacking(journal).into_iter().min_by_key(|round| (is_repeated(round), round.number))
+    }
+
+    /// The rounds that points lack, one for each point.
+    pub(crate) fn lacking(&self, journal: &Journal) -> Vec<Round> {
+        let lacking = |&point: &Point| {
+            let engines = self.engines_of(&point);
+            let number = journal.whole_rounds(&point, &engines);
+            if number < point.rounds {
+                return Some(Round { point, number, engines });
+            }
+            let engines = if self.is_exact { Vec::new() } else { short(&point, journal) };
+            (!engines.is_empty()).then(|| Round { point, number: journal.rounds(&point), engines })
+        };
+        self.points.iter().filter_map(lacking).collect()
+    }
+
+    /// The header of the record.
     ///
     /// # Errors
     /// What describing the machine reports.
     pub(crate) fn header(&self) -> Result<Header> {
-        let machine = Machine::this().context("describing the machine")?;
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         Ok(Header {
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").into(),
-            command: format!("seqring {}", arguments.join(" ")),
+            command: format!("seqring-lab {}", arguments.join(" ")),
             commit: commit(),
             began_unix_seconds: since_epoch.as_secs(),
             quick: self.quick,
-            machine: MachineRecord::new(machine),
+            machine: Machine::this().context("describing the machine")?,
         })
     }
 }
 
-/// The plan of a run of `engine` at `point`.
-pub(crate) fn plan(
-    point: &Point,
-    flags: fn(f64) -> crate::perf::Options,
-    engine: EngineName,
-) -> Result<Plan> {
-    let options = crate::perf::Options {
-        engine: Some(engine),
-        duration_seconds: Some(point.duration.as_secs_f64()),
-        ..flags(point.x)
-    };
-    Plan::new(&options)
+/// The engines with too few comparable rounds in the class of the sweep, and ours, with which they
+/// are compared.
+fn short(point: &Point, journal: &Journal) -> Vec<EngineName> {
+    let points = Repetitions::of_sweep(&journal.runs_of(point.sweep));
+    let here = points.iter().find(|here| here.x.total_cmp(&point.x).is_eq());
+    here.map_or_else(Vec::new, |here| here.short(ENOUGH.min(point.rounds as usize)))
 }
 
-/// The commit that is checked out here, with a mark if something else than documents was changed since.
+/// The commit that is checked out, marked if anything but documents was changed since.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;

@@ -1,17 +1,18 @@
-//! The questions: what is varied, over what, and with what held fixed.
+//! The sweeps: which parameter is varied, over which values, and which are fixed.
 #![allow(clippy::cast_sign_loss, reason = "an axis is made of numbers that are no less than 0")]
 
-use crate::perf::{Delivery, OnFull, Options, Pinning, Transport};
+use harness::ring_spec::Delivery;
+use seqring_cli::perf::{OnFull, PerfOptions, Pinning, Transport};
 
-/// A question, asked at several points.
+/// A measurement at several values of a parameter.
 #[derive(Debug)]
 pub(crate) struct Sweep {
     /// Its name in the record.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    /// What is varied, with its unit.
+    /// The varied parameter, with its unit.
     pub(crate) axis: &'static str,
-    /// What is held fixed, in words.
+    /// The fixed parameters, in words.
     pub(crate) fixed: &'static str,
     pub(crate) work: Work,
     pub(crate) full: &'static [f64],
@@ -32,13 +33,14 @@ impl Sweep {
 /// How a point is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
-    /// A run of `seqring perf`, with the flags that this sets for a point.
-    Perf(fn(f64) -> Options),
+    /// A run of `perf`, with the flags of a point.
+    Perf(fn(f64) -> PerfOptions),
     /// One thread writes a message of so many bytes and reads it.
     Alone,
 }
 
-/// With what is around it a repetition then lasts the 0.4 s in which others cannot hide behind the kernel's ticks.
+/// With what is around it a repetition then lasts the 0.4 s in which others cannot hide behind the
+/// kernel's ticks.
 const FULL_SECONDS: f64 = 0.3;
 const QUICK_SECONDS: f64 = 0.2;
 const COMMON: Sweep = Sweep {
@@ -54,19 +56,19 @@ const COMMON: Sweep = Sweep {
 };
 
 /// Small messages as fast as they go, into a lossy ring: the writer waits for nothing but a lock.
-fn small() -> Options {
-    Options {
+fn small() -> PerfOptions {
+    PerfOptions {
         slot_bytes: Some(64),
         slots: Some(1024),
         delivery: Some(Delivery::Lossy),
         transport: Some(Transport::Thread),
         no_verify_writes: true,
-        ..Options::default()
+        ..PerfOptions::default()
     }
 }
 
-fn readers(count: f64) -> Options {
-    Options { readers: Some(count as usize), pin: Some(Pinning::Apart), ..small() }
+fn readers(count: f64) -> PerfOptions {
+    PerfOptions { readers: Some(count as usize), pin: Some(Pinning::Apart), ..small() }
 }
 
 /// All of them, in the order in which they are measured.
@@ -76,7 +78,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More readers that poll without a pause",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core, all readers on the other",
-        work: Work::Perf(|x| Options { reader_polls_every_microseconds: Some(0), ..readers(x) }),
+        work: Work::Perf(|x| PerfOptions { reader_polls_every_microseconds: Some(0), ..readers(x) }),
         full: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0],
         quick: &[1.0, 8.0, 32.0],
         rounds: [5, 3],
@@ -98,7 +100,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More reader processes that poll every 10 µs",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, processes; the writer alone on its core",
-        work: Work::Perf(|x| Options {
+        work: Work::Perf(|x| PerfOptions {
             reader_polls_every_microseconds: Some(10),
             transport: Some(Transport::Process),
             ..readers(x)
@@ -109,20 +111,20 @@ pub(crate) static SWEEPS: &[Sweep] = &[
     },
     Sweep {
         name: "poll-interval",
-        title: "Eight readers that poll ever more rarely",
-        axis: "µs between two looks",
+        title: "Eight readers that poll less and less often",
+        axis: "µs between two polls",
         fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core",
-        work: Work::Perf(|x| Options { reader_polls_every_microseconds: Some(x as u64), ..readers(8.0) }),
+        work: Work::Perf(|x| PerfOptions { reader_polls_every_microseconds: Some(x as u64), ..readers(8.0) }),
         full: &[10.0, 100.0, 1000.0, 10_000.0],
         quick: &[],
         ..COMMON
     },
     Sweep {
         name: "oversubscribed",
-        title: "More readers than cores, nobody tied to a core",
+        title: "More readers than cores, not pinned",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, threads that wait for messages",
-        work: Work::Perf(|x| Options { readers: Some(x as usize), ..small() }),
+        work: Work::Perf(|x| PerfOptions { readers: Some(x as usize), ..small() }),
         full: &[4.0, 16.0],
         quick: &[],
         ..COMMON
@@ -131,8 +133,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         name: "writers",
         title: "More writers",
         axis: "writers",
-        fixed: "64-byte messages, 1024 slots, gated, 2 readers, threads, nobody tied to a core",
-        work: Work::Perf(|x| Options {
+        fixed: "64-byte messages, 1024 slots, gated, 2 readers, threads, not pinned",
+        work: Work::Perf(|x| PerfOptions {
             writers: Some(x as usize),
             readers: Some(2),
             delivery: Some(Delivery::Gated),
@@ -145,10 +147,10 @@ pub(crate) static SWEEPS: &[Sweep] = &[
     },
     Sweep {
         name: "stalled-writer",
-        title: "One writer stands in the middle of a write",
+        title: "One writer stays in the middle of a write",
         axis: "stalled writers",
         fixed: "2 other writers, 2 readers, 64-byte messages, 64 slots, lossy, threads; the rate is that of the others",
-        work: Work::Perf(|x| Options {
+        work: Work::Perf(|x| PerfOptions {
             writers: Some(2 + x as usize),
             stall_last_writer: x > 0.0,
             readers: Some(2),
@@ -164,7 +166,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Paced messages: how late they are",
         axis: "writes a second",
         fixed: "64-byte messages, 1024 slots, gated, 2 readers that wait, processes",
-        work: Work::Perf(|x| Options {
+        work: Work::Perf(|x| PerfOptions {
             writes_per_second: Some(x as u64),
             readers: Some(2),
             delivery: Some(Delivery::Gated),
@@ -181,8 +183,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         name: "bytes",
         title: "Larger messages: where copying hides the lock",
         axis: "bytes a message",
-        fixed: "4 slots, gated, 1 reader, processes, copied in and out, each tied to a core",
-        work: Work::Perf(|x| Options {
+        fixed: "4 slots, gated, 1 reader, processes, copied in and out, each pinned to a core",
+        work: Work::Perf(|x| PerfOptions {
             slot_bytes: Some(x as usize),
             slots: Some(4),
             delivery: Some(Delivery::Gated),
@@ -200,8 +202,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         name: "slots",
         title: "More slots",
         axis: "slots",
-        fixed: "64-byte messages, gated, 1 reader, processes, each tied to a core",
-        work: Work::Perf(|x| Options {
+        fixed: "64-byte messages, gated, 1 reader, processes, each pinned to a core",
+        work: Work::Perf(|x| PerfOptions {
             slots: Some(x as usize),
             delivery: Some(Delivery::Gated),
             transport: Some(Transport::Process),
@@ -218,7 +220,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Readers that are busy after each message",
         axis: "ms of work a message",
         fixed: "2 readers, 64-KiB messages, 10 slots, lossy, 2000 writes/s, processes",
-        work: Work::Perf(|x| Options {
+        work: Work::Perf(|x| PerfOptions {
             reader_burn_cpu_milliseconds: Some(x as u64),
             slot_bytes: Some(65_536),
             slots: Some(10),
@@ -236,10 +238,10 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "The five scenarios",
         axis: "scenario",
         fixed: "processes, all bytes verified except in 4; scenario 5 lossy, the others gated",
-        work: Work::Perf(|x| Options {
+        work: Work::Perf(|x| PerfOptions {
             scenario: Some(x as u8),
             delivery: Some(if x < 5.0 { Delivery::Gated } else { Delivery::Lossy }),
-            ..Options::default()
+            ..PerfOptions::default()
         }),
         full: &[1.0, 2.0, 3.0, 4.0, 5.0],
         quick: &[1.0, 2.0, 3.0, 4.0, 5.0],
@@ -248,7 +250,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
     },
     Sweep {
         name: "alone",
-        title: "Nobody contends: one thread writes a message and reads it",
+        title: "Without contention: one thread writes a message and reads it",
         axis: "bytes a message",
         fixed: "one thread, 64 slots, gated, heap",
         work: Work::Alone,

@@ -1,131 +1,209 @@
-//! A chart of lines over an axis, as SVG: medians, with a bar from the lowest to the highest run.
+//! Charts as SVG: medians, with a bar from the lowest to the highest run.
 //!
-//! Colours are classes, so that the page decides them, for light and dark. Every line says its name and figures when
-//! pointed at; they stand in a table beside the chart, too.
+//! Rates and times have a logarithmic axis over whole decades, so that no chart exaggerates a small
+//! difference. Percentages have a linear axis from 0. Text and grid take the colour of the page;
+//! the colours of the lines are those of Okabe and Ito, which remain distinct with colour
+//! blindness, and read on light and dark. Engines that share a colour differ in their marks.
 
-use std::fmt::Write;
+use super::number;
+use crate::engines::EngineName;
+use harness::spread::Spread;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::prelude::*;
 
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 330.0;
-const LEFT: f64 = 62.0;
-const RIGHT: f64 = 16.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 48.0;
+const SIZE: (u32, u32) = (520, 340);
+const FONT: (&str, u32) = ("sans-serif", 14);
 
-/// One line.
-pub(crate) struct Series {
-    /// Also a class of the style sheet.
-    pub(crate) name: String,
-    pub(crate) points: Vec<Mark>,
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Unit {
+    Count,
+    Nanos,
+    Percent,
 }
 
-/// A point of a line: where on the axis, and the runs' spread.
-#[derive(Clone)]
-pub(crate) struct Mark {
-    pub(crate) x: usize,
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-    /// What pointing at it says.
-    pub(crate) says: String,
+impl Unit {
+    fn format(self, value: f64) -> String {
+        match self {
+            Self::Count => number::count(value),
+            Self::Nanos => number::nanos(value),
+            Self::Percent => number::percent(value),
+        }
+    }
 }
 
-/// A chart: points are as far from each other as their labels, whatever the numbers.
+/// A chart of lines over the points of a sweep.
 pub(crate) struct Chart<'c> {
-    pub(crate) title: &'c str,
-    pub(crate) axis: &'c str,
+    /// The label of the horizontal axis.
+    pub(crate) x: &'c str,
+    /// The label of the vertical axis.
+    pub(crate) y: &'c str,
+    pub(crate) unit: Unit,
     pub(crate) labels: Vec<String>,
-    pub(crate) series: Vec<Series>,
-    pub(crate) format: fn(f64) -> String,
+    /// By engine and point.
+    pub(crate) lines: Vec<(EngineName, Vec<Option<Spread>>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Circle,
+    Triangle,
+    Cross,
+}
+
+pub(crate) fn style(engine: EngineName) -> (RGBColor, Mark) {
+    const COLOURS: [RGBColor; 7] = [
+        RGBColor(213, 94, 0),
+        RGBColor(0, 114, 178),
+        RGBColor(0, 158, 115),
+        RGBColor(204, 121, 167),
+        RGBColor(230, 159, 0),
+        RGBColor(86, 180, 233),
+        RGBColor(136, 136, 136),
+    ];
+    let index = engine as usize;
+    let mark = [Mark::Circle, Mark::Triangle, Mark::Cross][index / COLOURS.len()];
+    (COLOURS[index % COLOURS.len()], mark)
+}
+
+/// The whole decades around the positive of `values`; `None` without any.
+fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
+    let low = values.clone().filter(|value| *value > 0.0).reduce(f64::min)?.log10().floor();
+    let high = values.reduce(f64::max)?.log10().ceil();
+    Some((10_f64.powf(low), 10_f64.powf(high.max(low + 1.0))))
 }
 
 impl Chart<'_> {
     /// The chart as SVG; `None` without a single point.
     pub(crate) fn svg(&self) -> Option<String> {
-        let marks = || self.series.iter().flat_map(|series| &series.points);
-        let low = marks().map(|mark| mark.min).filter(|value| *value > 0.0).reduce(f64::min)?;
-        let high = marks().map(|mark| mark.max).reduce(f64::max)?;
-        // Whole decades: every tick is a power of ten, and no chart makes a small difference look large.
-        let (from, to) = (low.log10().floor(), high.log10().ceil());
-        let to = if to > from { to } else { from + 1.0 };
-        let height = HEIGHT - TOP - BOTTOM;
-        let y = move |value: f64| TOP + height * (1.0 - (value.log10().max(from) - from) / (to - from));
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
-            escape(self.title)
-        );
-        self.grid(&mut svg, (from as i32, to as i32), y);
-        // The last is on top: ours.
-        for series in self.series.iter().rev() {
-            self.line(&mut svg, series, y);
+        let spreads = || self.lines.iter().flat_map(|(_, points)| points.iter().flatten());
+        if self.unit == Unit::Percent {
+            spreads().next()?;
+            return self.draw(0.0..100.0, 0.0);
         }
-        svg.push_str("</svg>\n");
-        Some(svg)
+        let (from, to) = decades(spreads().flat_map(|spread| [spread.min, spread.max]))?;
+        self.draw((from..to).log_scale(), from)
     }
 
-    fn x(&self, index: usize) -> f64 {
-        let width = WIDTH - LEFT - RIGHT;
-        LEFT + width * (index as f64 + 0.5) / self.labels.len().max(1) as f64
-    }
-
-    fn grid(&self, svg: &mut String, (from, to): (i32, i32), y: impl Fn(f64) -> f64) {
-        let end = WIDTH - RIGHT;
-        for decade in from..=to {
-            let value = 10_f64.powi(decade);
-            let at = y(value);
-            let label = escape(&(self.format)(value));
-            let _ = writeln!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-                 <text class=\"tick\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-                LEFT - 6.0,
-                at + 4.0
-            );
+    /// Draws over an axis on which no value is below `floor`.
+    fn draw<Y>(&self, y: Y, floor: f64) -> Option<String>
+    where
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
+        type Point = SegmentValue<usize>;
+        let mut svg = String::new();
+        {
+            let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+            let mut chart = ChartBuilder::on(&area)
+                .margin(8)
+                .x_label_area_size(48)
+                .y_label_area_size(90)
+                .build_cartesian_2d((0..self.labels.len() - 1).into_segmented(), y)
+                .ok()?;
+            let label = |x: &Point| match x {
+                SegmentValue::CenterOf(index) => self.labels.get(*index).cloned().unwrap_or_default(),
+                _ => String::new(),
+            };
+            chart
+                .configure_mesh()
+                .disable_x_mesh()
+                .light_line_style(TRANSPARENT)
+                .bold_line_style(BLACK.mix(0.18))
+                .axis_style(BLACK.mix(0.5))
+                .label_style(FONT)
+                .axis_desc_style(FONT)
+                .x_labels(self.labels.len())
+                .x_label_formatter(&label)
+                .y_label_formatter(&|value| self.unit.format(*value))
+                .x_desc(self.x)
+                .y_desc(self.y)
+                .draw()
+                .ok()?;
+            // The first, which is ours, is drawn last and lies on top.
+            for (engine, points) in self.lines.iter().rev() {
+                let (colour, mark) = style(*engine);
+                let width = if *engine == super::OURS { 3 } else { 1 };
+                let at = |index: usize, value: f64| (SegmentValue::CenterOf(index), value.max(floor));
+                // A point without comparable runs is a gap, and no line crosses it.
+                let found: Vec<(usize, &Spread)> =
+                    points.iter().enumerate().filter_map(|(x, found)| Some((x, found.as_ref()?))).collect();
+                for run in found.chunk_by(|one, next| one.0 + 1 == next.0) {
+                    let medians = run.iter().map(|(x, spread)| at(*x, spread.median));
+                    chart.draw_series(LineSeries::new(medians, colour.stroke_width(width))).ok()?;
+                }
+                let bar = |(x, spread): &(usize, &Spread)| {
+                    PathElement::new([at(*x, spread.min), at(*x, spread.max)], colour.mix(0.6))
+                };
+                chart.draw_series(found.iter().map(bar)).ok()?;
+                let medians = found.iter().map(|(x, spread)| at(*x, spread.median));
+                match mark {
+                    Mark::Circle => chart.draw_series(medians.map(|at| Circle::new(at, 4, colour.filled()))),
+                    Mark::Triangle => {
+                        chart.draw_series(medians.map(|at| TriangleMarker::new(at, 5, colour.filled())))
+                    }
+                    Mark::Cross => chart.draw_series(medians.map(|at| Cross::new(at, 4, colour))),
+                }
+                .ok()?;
+            }
+            area.present().ok()?;
         }
-        for (index, label) in self.labels.iter().enumerate() {
-            let _ = writeln!(
-                svg,
-                "<text class=\"tick\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                self.x(index),
-                HEIGHT - BOTTOM + 18.0,
-                escape(label)
-            );
-        }
-        let _ = writeln!(
-            svg,
-            "<text class=\"axis\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            f64::midpoint(LEFT, end),
-            HEIGHT - 10.0,
-            escape(self.axis)
-        );
-    }
-
-    fn line(&self, svg: &mut String, series: &Series, y: impl Fn(f64) -> f64) {
-        let _ = writeln!(svg, "<g class=\"series {0}\"><title>{0}</title>", escape(&series.name));
-        let mut path = String::new();
-        let mut last = None;
-        for mark in &series.points {
-            // A point without comparable runs is a gap, not a line across it.
-            let command = if last.is_some_and(|last| last + 1 == mark.x) { 'L' } else { 'M' };
-            let _ = write!(path, "{command}{:.1} {:.1}", self.x(mark.x), y(mark.median));
-            last = Some(mark.x);
-        }
-        let _ = writeln!(svg, "<path d=\"{path}\"/>");
-        for mark in &series.points {
-            let (x, top, bottom, at) = (self.x(mark.x), y(mark.max), y(mark.min), y(mark.median));
-            let _ = writeln!(
-                svg,
-                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top:.1}\" y2=\"{bottom:.1}\"/>\
-                 <circle cx=\"{x:.1}\" cy=\"{at:.1}\" r=\"3.2\"><title>{}</title></circle>",
-                escape(&format!("{}: {}", series.name, mark.says))
-            );
-        }
-        svg.push_str("</g>\n");
+        Some(in_page(&svg))
     }
 }
 
-/// Text inside markup.
-pub(crate) fn escape(text: &str) -> String {
-    let kept = text.replace(" ×", "\u{a0}×"); // No line begins with it.
-    kept.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Values of each engine on one logarithmic axis, from left to right; `None` without a single
+/// value.
+pub(crate) fn ladder(x: &str, unit: Unit, rungs: &[(EngineName, Vec<f64>)]) -> Option<String> {
+    let (from, to) = decades(rungs.iter().flat_map(|(_, values)| values.iter().copied()))?;
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let rows = (0..rungs.len() - 1).into_segmented();
+        let mut chart = ChartBuilder::on(&area)
+            .margin(8)
+            .margin_right(26)
+            .x_label_area_size(48)
+            .y_label_area_size(130)
+            .build_cartesian_2d((from..to).log_scale(), rows)
+            .ok()?;
+        // From top to bottom.
+        let row = |index: usize| SegmentValue::CenterOf(rungs.len() - 1 - index);
+        let label = |y: &SegmentValue<usize>| match y {
+            SegmentValue::CenterOf(index) => {
+                let rung = rungs.len().checked_sub(index + 1).and_then(|rung| rungs.get(rung));
+                rung.map_or_else(String::new, |(engine, _)| engine.to_string())
+            }
+            _ => String::new(),
+        };
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.18))
+            .axis_style(BLACK.mix(0.5))
+            .label_style(FONT)
+            .axis_desc_style(FONT)
+            .y_labels(rungs.len())
+            .y_label_formatter(&label)
+            .x_label_formatter(&|value| unit.format(*value))
+            .x_desc(x)
+            .draw()
+            .ok()?;
+        for (index, (engine, values)) in rungs.iter().enumerate() {
+            let (colour, _) = style(*engine);
+            let points = || values.iter().map(|value| (value.max(from), row(index)));
+            chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).ok()?;
+            let dots = points().zip([5, 4, 3, 2]).map(|(at, size)| Circle::new(at, size, colour.filled()));
+            chart.draw_series(dots).ok()?;
+        }
+        area.present().ok()?;
+    }
+    Some(in_page(&svg))
+}
+
+/// The SVG as a part of a page, whose style sheet decides its size, and whose text colour it takes.
+fn in_page(svg: &str) -> String {
+    let (_, inner) = svg.split_once('>').unwrap_or_default();
+    let (width, height) = SIZE;
+    format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\">{}", inner.replace("#000000", "currentColor"))
 }

@@ -1,43 +1,47 @@
-//! `seqring report`: pages and conclusions out of a record of `seqring compare`, all of them computed.
+//! `seqring-lab report`: pages and conclusions from a record of `compare`, all of them computed.
 //!
 //! ```text
-//! record ──▶ data: comparable repetitions of each point ──▶ conclusions: what follows, with its sign
+//! record ──▶ data: comparable repetitions of each point ──▶ conclusions, each with its sign
 //!                                   └──▶ tables ──▶ Markdown, or blocks of a document
 //!                                   └──▶ charts ──▶ one HTML page
 //! ```
 
-mod agreement;
 mod chart;
 mod conclusions;
-mod data;
-mod html;
-mod ladder;
 mod markdown;
 mod number;
-mod splice;
+mod page;
 mod tables;
 
-use crate::compare::record::Record;
-use anyhow::{Context, Result};
+use crate::compare::calls::Calls;
+use crate::compare::death::{Death, Role};
+use crate::compare::figures::Figures;
+use crate::compare::record::{Header, Record, Run};
+use crate::compare::repetitions::Repetitions;
+use crate::compare::sweep::{SWEEPS, Sweep};
+use crate::engines::EngineName;
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use conclusions::conclusions;
-use data::Data;
+use conclusions::{Conclusion, Sign, conclusions};
+use harness::class::FAR_ABOVE_NANOS;
 use std::fs;
 use std::path::PathBuf;
 
-/// Makes pages of a record: report.html, one file with everything in it, and report.md.
+const OURS: EngineName = EngineName::Seqring;
+
+/// Makes pages of a record: report.html, one self-contained file, and report.md.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
-    /// A record of `seqring compare`
+pub(crate) struct ReportOptions {
+    /// A record of `compare`
     #[arg(value_name = "RECORD", default_value = "compare.jsonl")]
     record: PathBuf,
 
-    /// Where the pages go
+    /// Directory of the pages
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     out: PathBuf,
 
-    /// Use repetitions too that others have disturbed, or during which the cores moved. Says so on every page: such
-    /// figures are no evidence, only a sign that everything runs
+    /// Also use repetitions that other processes disturbed, or during which the cores moved. Every
+    /// page then says so: such figures are no evidence, only a sign that everything runs
     #[arg(long)]
     with_disturbed: bool,
 
@@ -49,7 +53,8 @@ pub struct Options {
     #[arg(long, requires = "splice")]
     check: bool,
 
-    /// Instead of pages: hold the conclusions against those of this record, and fail if two contradict each other
+    /// Instead of pages: compare the conclusions with those of this record, and fail if two
+    /// contradict each other
     #[arg(long, value_name = "RECORD", conflicts_with = "splice")]
     agrees_with: Option<PathBuf>,
 }
@@ -57,21 +62,137 @@ pub struct Options {
 /// Makes what the flags ask for.
 ///
 /// # Errors
-/// A record that cannot be read, a page that cannot be written, blocks that are not those of the record.
-pub fn run(options: &Options) -> Result<()> {
+/// A record that cannot be read, a page that cannot be written, blocks that differ from the record.
+pub(crate) fn run(options: &ReportOptions) -> Result<()> {
     let read = |path| Ok::<_, anyhow::Error>(Data::of(Record::read(path)?, options.with_disturbed));
     let data = read(&options.record)?;
     if let Some(document) = &options.splice {
-        return splice::splice(document, &data, options.check);
+        return markdown::splice(document, &data, options.check);
     }
     if let Some(other) = &options.agrees_with {
-        return agreement::check(&conclusions(&data), &conclusions(&read(other)?));
+        return agree(&conclusions(&data), &conclusions(&read(other)?));
     }
     fs::create_dir_all(&options.out).with_context(|| format!("making {}", options.out.display()))?;
-    for (name, page) in [("report.html", html::page(&data)), ("report.md", markdown::page(&data))] {
+    for (name, page) in [("report.html", page::page(&data)), ("report.md", markdown::page(&data))] {
         let path = options.out.join(name);
         fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// Prints how the conclusions of two records compare.
+///
+/// # Errors
+/// If any two contradict each other, or if no conclusion is stated by both.
+fn agree(ours: &[Conclusion], theirs: &[Conclusion]) -> Result<()> {
+    let (mut both, mut one, mut against) = (0, 0, 0);
+    for conclusion in ours {
+        let Some(other) = theirs.iter().find(|other| other.key == conclusion.key) else { continue };
+        match (conclusion.sign, other.sign) {
+            (Sign::Open, Sign::Open) => {}
+            (a, b) if a == b => both += 1,
+            (Sign::Open, _) | (_, Sign::Open) => one += 1,
+            _ => {
+                against += 1;
+                println!("contradicted: {}\n    {}\n    {}", conclusion.key, conclusion.text, other.text);
+            }
+        }
+    }
+    println!("{both} conclusions are stated by both records, {one} by one of them, {against} contradicted");
+    ensure!(against == 0, "{against} conclusions contradict each other");
+    ensure!(both > 0, "no conclusion is stated by both records");
+    Ok(())
+}
+
+/// A record, sorted: sweeps, their points, and the comparable repetitions of each point.
+struct Data {
+    header: Header,
+    sweeps: Vec<Answers>,
+    deaths: Vec<Death>,
+    calls: Vec<Calls>,
+    /// Repetitions are in use that are not comparable.
+    with_disturbed: bool,
+}
+
+/// The results of a sweep.
+struct Answers {
+    sweep: &'static Sweep,
+    points: Vec<Repetitions>,
+}
+
+impl Data {
+    /// Sorts a record. With disturbed ones all repetitions count as comparable.
+    fn of(record: Record, with_disturbed: bool) -> Self {
+        let Record { header, mut runs, deaths, calls } = record;
+        if with_disturbed {
+            for run in &mut runs {
+                (run.line_ns, run.others_seconds) = ([FAR_ABOVE_NANOS; 2], 0.0);
+            }
+        }
+        let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs));
+        let sweeps = sweeps.filter(|answers| !answers.points.is_empty()).collect();
+        Self { header, sweeps, deaths, calls, with_disturbed }
+    }
+
+    fn sweep(&self, name: &str) -> Option<&Answers> {
+        self.sweeps.iter().find(|answers| answers.sweep.name == name)
+    }
+
+    fn death(&self, engine: EngineName, role: Role) -> Option<&Death> {
+        self.deaths.iter().find(|death| death.engine == engine && death.killed == role)
+    }
+}
+
+impl Answers {
+    fn of(sweep: &'static Sweep, runs: &[Run]) -> Self {
+        let runs: Vec<&Run> = runs.iter().filter(|run| run.sweep == sweep.name).collect();
+        let mut points = Repetitions::of_sweep(&runs);
+        // The rate 0 means "as fast as possible", the fastest of all.
+        let key = |x: f64| if sweep.name == "rate" && x == 0.0 { f64::INFINITY } else { x };
+        points.sort_by(|one, other| key(one.x).total_cmp(&key(other.x)));
+        Self { sweep, points }
+    }
+
+    /// The engines of the sweep, in their order.
+    fn engines(&self) -> Vec<EngineName> {
+        let asked = |engine: &EngineName| self.points.iter().any(|point| point.engines.contains(engine));
+        EngineName::ALL.iter().copied().filter(asked).collect()
+    }
+
+    /// The engines of the sweep, without ours.
+    fn others(&self) -> impl Iterator<Item = EngineName> {
+        self.engines().into_iter().filter(|engine| *engine != OURS)
+    }
+
+    fn at(&self, x: f64) -> Option<&Repetitions> {
+        self.points.iter().find(|point| point.x.total_cmp(&x).is_eq())
+    }
+
+    /// Whether any repetition has such a figure, comparable or not.
+    fn has(&self, value: impl Fn(&Figures) -> f64) -> bool {
+        self.points.iter().any(|point| point.has(&value))
+    }
+}
+
+fn rate(figures: &Figures) -> f64 {
+    figures.writes_per_second
+}
+
+/// The 99.9th percentile of the writer, in ns; not a number if it was not timed.
+fn writer_p999(figures: &Figures) -> f64 {
+    figures.writer_ns.map_or(f64::NAN, |latency| latency.p999 as f64)
+}
+
+/// The 99.9th percentile of the worst reader, in ns; not a number if it was not timed.
+fn reader_p999(figures: &Figures) -> f64 {
+    figures.reader_ns.map_or(f64::NAN, |latency| latency.p999 as f64)
+}
+
+fn lost_percent(figures: &Figures) -> f64 {
+    100.0 * figures.lost_share
+}
+
+fn target_percent(figures: &Figures) -> f64 {
+    figures.target_percent.unwrap_or(f64::NAN)
 }

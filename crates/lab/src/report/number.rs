@@ -1,19 +1,18 @@
-//! Numbers as people read them: three digits and a unit.
+//! Numbers for people: three digits and a unit.
 
 use harness::spread::Spread;
 
 /// With a prefix for thousands: `1.23 M`.
 pub(crate) fn count(value: f64) -> String {
-    let scaled = |by: f64, prefix: &str| format!("{} {prefix}", digits(value / by)).trim_end().to_owned();
     match value.abs() {
-        v if v >= 999.5e6 => scaled(1e9, "G"),
-        v if v >= 999.5e3 => scaled(1e6, "M"),
-        v if v >= 9_995.0 => scaled(1e3, "k"),
+        v if v >= 999.5e6 => format!("{} G", digits(value / 1e9)),
+        v if v >= 999.5e3 => format!("{} M", digits(value / 1e6)),
+        v if v >= 9_995.0 => format!("{} k", digits(value / 1e3)),
         _ => digits(value),
     }
 }
 
-/// A time in ns, with the unit that suits it.
+/// A time in ns, with a suitable unit.
 pub(crate) fn nanos(value: f64) -> String {
     match value {
         v if v >= 999.5e6 => format!("{} s", digits(v / 1e9)),
@@ -23,7 +22,7 @@ pub(crate) fn nanos(value: f64) -> String {
     }
 }
 
-/// Bytes, in whole KiB if they are, else in powers of ten.
+/// Bytes, in whole KiB if possible, else in powers of ten.
 pub(crate) fn bytes(value: f64) -> String {
     match value {
         v if (1024.0..1e6).contains(&v) && v % 1024.0 == 0.0 => format!("{} KiB", v / 1024.0),
@@ -33,9 +32,12 @@ pub(crate) fn bytes(value: f64) -> String {
     }
 }
 
-/// How many times.
 pub(crate) fn times(value: f64) -> String {
     format!("{} ×", digits(value))
+}
+
+pub(crate) fn percent(value: f64) -> String {
+    format!("{} %", count(value))
 }
 
 /// `median (lowest to highest)`, each by `one`.
@@ -47,7 +49,7 @@ pub(crate) fn spread(spread: &Spread, one: impl Fn(f64) -> String) -> String {
     format!("{} ({} to {})", one(*median), one(*min), one(*max))
 }
 
-/// Three digits that count, and no zeros behind the point.
+/// Three significant digits, and no zeros behind the point.
 fn digits(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,

@@ -1,4 +1,4 @@
-//! One act: a ring, its workers, what happens to them, and whether everything adds up in the end.
+//! One act: a ring, its workers, the faults, and the final check.
 
 use super::Tally;
 use super::ledger::{ACCOUNTS, Ledger, Part, Stage};
@@ -6,6 +6,7 @@ use super::mode::Mode;
 use super::schedule::{self, Event, Step};
 use super::worker::NEVER;
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 use seqring::{Ring, Start};
 use std::path::PathBuf;
@@ -17,7 +18,6 @@ const READERS: usize = 3;
 /// Observers at a time, where there are any.
 const OBSERVERS: usize = 2;
 
-/// An act on its way.
 struct Act {
     mode: Mode,
     name: String,
@@ -28,12 +28,12 @@ struct Act {
     tally: Tally,
 }
 
-/// A place among the workers, and who has it.
+/// A post of a worker, and its holder.
 struct Post {
     part: Part,
-    witness: bool,
+    first: bool,
     holder: Option<(Child, usize)>,
-    /// Somebody takes it as soon as its holder has gone.
+    /// A replacement starts as soon as its holder has gone.
     awaited: bool,
 }
 
@@ -55,26 +55,26 @@ pub(crate) fn run(mode: Mode, seed: u64, number: u64) -> Result<Tally> {
     Ok(std::mem::take(&mut act.tally))
 }
 
-/// How many observers an act has. Each kind of ring is observed every second time: where nobody may observe, writers leave
-/// out what only observers need.
+/// How many observers an act has. Each kind of ring has them every second time: without them,
+/// writers skip the work that only observers need.
 fn observers(mode: Mode, number: u64) -> usize {
-    let round = number / Mode::ALL.len() as u64;
+    let round = number / Mode::value_variants().len() as u64;
     if mode != Mode::Queue && (round + number).is_multiple_of(2) { OBSERVERS } else { 0 }
 }
 
-/// The witness first.
+/// The first reader comes first.
 fn posts(mode: Mode, observers: usize) -> Vec<Post> {
     let reads = if mode == Mode::Queue { Part::Taker } else { Part::Reader };
     let parts = [(reads, READERS), (Part::Writer, mode.writers()), (Part::Observer, observers)];
     let parts = parts.into_iter().flat_map(|(part, count)| std::iter::repeat_n(part, count));
-    let post = |(index, part)| Post { part, witness: index == 0, holder: None, awaited: false };
+    let post = |(index, part)| Post { part, first: index == 0, holder: None, awaited: false };
     parts.enumerate().map(post).collect()
 }
 
 impl Act {
     fn play(&mut self, ring: &Ring, seed: u64, number: u64) -> Result<()> {
         self.fill(0)?;
-        self.await_witness()?;
+        self.await_first()?;
         for post in 1..self.posts.len() {
             self.fill(post)?;
         }
@@ -85,8 +85,8 @@ impl Act {
         Ok(())
     }
 
-    /// Everything that is written, the first reader gets: it joins first.
-    fn await_witness(&mut self) -> Result<()> {
+    /// The first reader gets every message, because it joins before the writers.
+    fn await_first(&mut self) -> Result<()> {
         let begin = Instant::now();
         while self.ledger.account(0).joined().get() == 0 {
             ensure!(begin.elapsed() < NEVER, "the first reader does not come");
@@ -99,20 +99,20 @@ impl Act {
         ensure!(self.accounts < ACCOUNTS, "an act has at most {ACCOUNTS} workers");
         let account = self.accounts;
         self.accounts += 1;
-        let Post { part, witness, .. } = self.posts[post];
+        let Post { part, first, .. } = self.posts[post];
         self.ledger.enrol(account, part);
         let mut command = Command::new("/proc/self/exe");
         command.arg(super::COMMAND).args([
             "--mode",
-            self.mode.name(),
+            &self.mode.name(),
             "--part",
-            part.name(),
+            &part.name(),
             "--ring",
             &self.name,
         ]);
         command.arg("--ledger").arg(&self.file).args(["--account", &account.to_string()]);
-        if witness {
-            command.arg("--witness");
+        if first {
+            command.arg("--first");
         }
         self.posts[post].holder = Some((command.spawn().context("starting a worker")?, account));
         Ok(())
@@ -150,7 +150,7 @@ impl Act {
                 self.tally.kills.count(self.posts[event.post].part);
                 self.posts[event.post].holder = None;
             }
-            // Not waited for: it may have to wait itself for somebody who is stopped.
+            // Not waited for: it may be waiting for a stopped process.
             Step::Dismiss | Step::Replace => self.ledger.account(*account).dismissed().set(1),
         }
         Ok(())
@@ -166,8 +166,8 @@ impl Act {
         self.fill(post)
     }
 
-    /// A worker that ends by itself while the act runs was dismissed, or has found a breach; or all that a queue's writer
-    /// may write is written.
+    /// A worker that ends by itself during the act was dismissed, has found a breach, or is the
+    /// writer of a queue and has written all its messages.
     fn collect_the_ended(&mut self) -> Result<()> {
         for post in 0..self.posts.len() {
             let Some((child, _)) = &mut self.posts[post].holder else { continue };
@@ -189,10 +189,10 @@ impl Act {
         }
     }
 
-    /// Everybody goes on; writers leave, then readers read to the end.
+    /// All workers continue; writers leave, then readers drain the ring.
     fn finish(&mut self) -> Result<()> {
         for (child, _) in self.posts.iter_mut().filter_map(|post| post.holder.as_mut()) {
-            // One that has ended meanwhile is waited for below.
+            // If it has ended meanwhile, it is reaped below.
             let _ = kill_process(Pid::from_child(child), Signal::CONT);
         }
         self.ledger.enter(Stage::WritersLeave);
@@ -214,7 +214,7 @@ impl Act {
                 if let Some(status) = child.try_wait()? {
                     break status;
                 }
-                // Its own patience is shorter, if it runs at all.
+                // Its own timeout is shorter, if it runs at all.
                 if begin.elapsed() > 2 * NEVER {
                     self.tally.breaches.push(format!("{}: {part:?} {account} hangs", self.mode.name()));
                     child.kill()?;
@@ -228,7 +228,7 @@ impl Act {
         Ok(())
     }
 
-    /// What the coordinator can say when all are gone.
+    /// The checks of the coordinator once all workers are gone.
     fn settle(&mut self, ring: &Ring) {
         for (_, account) in self.ledger.of(Part::Writer) {
             self.tally.written += account.done().get();
@@ -237,26 +237,25 @@ impl Act {
         for (_, account) in get.into_iter().flat_map(|part| self.ledger.of(part)) {
             self.tally.read += account.read().get();
             self.tally.missed += account.missed().get();
-            self.tally.deaths_told += account.deaths_told().get();
+            self.tally.deaths_reported += account.deaths_reported().get();
         }
         if !self.tally.breaches.is_empty() {
             return;
         }
         let left: Vec<_> = ring.participants().into_iter().filter(|one| one.alive).collect();
         if !left.is_empty() {
-            self.tally
-                .breaches
-                .push(format!("{}: entries are held when all are gone: {left:?}", self.mode.name()));
+            self.tally.breaches.push(format!(
+                "{}: entries are held although all workers are gone: {left:?}",
+                self.mode.name()
+            ));
         }
         self.check_takes();
         if let Err(error) = self.try_once_more(ring) {
-            self.tally
-                .breaches
-                .push(format!("{}: the ring does not work any more: {error}", self.mode.name()));
+            self.tally.breaches.push(format!("{}: the ring no longer works: {error}", self.mode.name()));
         }
     }
 
-    /// Each message came to a taker, also those that a killed one was not done with.
+    /// Each message came to a taker, also those that a killed taker had not finished.
     fn check_takes(&mut self) {
         if self.mode != Mode::Queue {
             return;
@@ -268,7 +267,7 @@ impl Act {
             .collect();
         if let Some((writer, n)) = lost.first() {
             let count = lost.len();
-            let breach = format!("queue: {count} messages came to nobody, first {n} of writer {writer}");
+            let breach = format!("queue: {count} messages came to no taker, first {n} of writer {writer}");
             self.tally.breaches.push(breach);
         }
     }

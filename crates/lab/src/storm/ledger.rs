@@ -1,46 +1,47 @@
-//! What every worker says that it does, where a kill cannot take it back.
+//! The ledger: each worker records its operations where a kill cannot take them back.
 //!
-//! A file of words, mapped by all. Each worker, and each one that replaces another, has an account of its own; it stores
-//! there before and after each operation, so that of what a killed one did at most one message is uncertain.
+//! It is a file of words, mapped by all. Each worker, and each one that replaces another, has an
+//! account of its own. It stores there before and after each operation, so that of a killed worker
+//! at most one message is uncertain.
 //!
 //! | of a writer                  | means                                                                    |
 //! |------------------------------|---------------------------------------------------------------------------|
-//! | begun = done + 1             | message `done` is under way: published or not                             |
+//! | begun = done + 1             | message `done` is in progress: published or not                           |
 //! | begun = done                 | messages 0 … done − 1 are published, and no other                         |
 //!
 //! # What is checked
-//! | promise                                     | how                                                          |
-//! |---------------------------------------------|---------------------------------------------------------------|
-//! | whole, of this ring                         | every message proves itself: who wrote it, its number, a CRC  |
-//! | in order, once                              | by each reader: sequences without gaps but those it is told of, each writer's numbers ascending |
-//! | none lost, gated                            | each writer's numbers without gaps, and in the end all that are done |
-//! | as many as were written, lossy              | in the end the ring's sequence is the sum of what writers did  |
-//! | one taker each, queue                       | a bit for each message, set by whoever took it                |
-//! | each death is told once                     | to no reader twice, or of a writer that was not killed; with one writer, each to the reader that was there from the start |
-//! | an observer is told of what it lost, of all | as for readers: sequences without gaps but those, each writer's numbers ascending, in the end the ring's sequence |
-//! | nobody waits for an observer                | one that is stopped or killed hinders nothing                    |
-//! | nobody hangs                                | a call that nothing hinders ends within twenty seconds           |
+//! | promise                     | how |
+//! |-----------------------------|-----|
+//! | whole, of this ring         | every message carries its writer, its number and a CRC |
+//! | in order, once              | by each reader: no gaps in the sequences except reported ones, the numbers of each writer ascend |
+//! | none lost, gated            | no gaps in the numbers of each writer, and in the end all that are done |
+//! | all counted, lossy          | in the end the sequence of the ring is the sum of the messages of all writers |
+//! | one taker each, queue       | a bit for each message, set by its taker |
+//! | each death is reported once | to no reader twice, or of a writer that was not killed; with one writer, each to the first reader |
+//! | an observer learns its losses | as for readers |
+//! | no writer waits for an observer | a stopped or killed observer delays nothing |
+//! | no call hangs               | a call that nothing hinders ends within twenty seconds |
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use harness::shared_words::SharedWords;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// Accounts of an act: posts, and everybody who replaces somebody.
+/// Accounts of an act: of all workers, replacements included.
 pub(crate) const ACCOUNTS: usize = 512;
 const WORDS: usize = 16;
 /// Messages of a writer that takers can set a bit for; a writer of a queue stops there.
 pub(crate) const BITS: u64 = 1 << 19;
 const BIT_WORDS: usize = BITS as usize / 64;
 
-/// How far the act is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Running,
     /// Writers finish their message and leave.
     WritersLeave,
-    /// Every writer has left: readers read what there is.
+    /// Every writer has left: readers drain the ring.
     ReadersFinish,
 }
 
@@ -49,8 +50,7 @@ pub(crate) struct Ledger {
     words: SharedWords,
 }
 
-/// What an account is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     Writer,
     Reader,
@@ -61,27 +61,16 @@ pub(crate) enum Part {
 impl Part {
     pub(crate) const ALL: [Part; 4] = [Part::Writer, Part::Reader, Part::Taker, Part::Observer];
 
-    /// As it is typed.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Part::Writer => "writer",
-            Part::Reader => "reader",
-            Part::Taker => "taker",
-            Part::Observer => "observer",
-        }
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().expect("no part is skipped").get_name().to_owned()
     }
 
+    /// As in an account, where 0 is no part.
     const fn code(self) -> u64 {
-        match self {
-            Part::Writer => 1,
-            Part::Reader => 2,
-            Part::Taker => 3,
-            Part::Observer => 4,
-        }
+        self as u64 + 1
     }
 }
 
-/// One worker's account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account<'a>(&'a [AtomicU64]);
 
@@ -107,14 +96,13 @@ entries! {
     /// Readers, takers and observers: messages got.
     read = 6,
     missed = 7,
-    deaths_told = 8,
-    /// 1: it shall leave.
+    deaths_reported = 8,
+    /// 1: it is to leave.
     dismissed = 9,
     /// Takers: one more than the place, in the table of bits, of the message in hand; 0 for none.
     in_hand = 10,
 }
 
-/// A word of an account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a>(&'a AtomicU64);
 
@@ -157,12 +145,10 @@ impl Ledger {
         Account(&self.words.words()[WORDS * (index + 1)..][..WORDS])
     }
 
-    /// Opens an account.
     pub(crate) fn enrol(&self, index: usize, part: Part) {
         self.account(index).part().set(part.code());
     }
 
-    /// The accounts of that part.
     pub(crate) fn of(&self, part: Part) -> impl Iterator<Item = (usize, Account<'_>)> {
         let accounts = (0..ACCOUNTS).map(|index| (index, self.account(index)));
         accounts.filter(move |(_, account)| account.part().get() == part.code())
@@ -173,7 +159,7 @@ impl Ledger {
         writer as u64 * BITS + message
     }
 
-    /// Says that the message at `place` was taken. False if that was said before.
+    /// Records that the message at `place` was taken. False if it was taken before.
     pub(crate) fn mark(&self, place: u64) -> bool {
         let (word, bit) = self.bit(place);
         word.fetch_or(bit, SeqCst) & bit == 0

@@ -1,16 +1,17 @@
-//! `seqring storm`: processes killed, stopped and restarted at random, and a ledger of what each mode promises.
+//! `seqring-lab storm`: processes killed, stopped and restarted at random, and a ledger of what
+//! each mode promises.
 //!
 //! ```text
 //! seed ──▶ schedule ──▶ act: a ring of one mode, writers, readers, takers, observers as processes
-//!                        │  SIGKILL, SIGSTOP, SIGCONT, restarts, as the schedule says
+//!                        │  SIGKILL, SIGSTOP, SIGCONT, restarts, by the schedule
 //!                        ▼
-//!          ledger: a file that every worker maps; what it says there outlives it
+//!          ledger: a file that every worker maps; its entries outlive it
 //! ```
 //!
-//! An act lasts two seconds; then everybody who is stopped goes on, writers finish and leave, readers read to the end,
-//! and each compares what it got with what the ledger says was written (`ledger`). The same seed makes the same
-//! schedule: the same acts, and in them the same faults for the same workers at the same times. Where in a worker's work
-//! they strike is the machine's.
+//! An act lasts two seconds; then stopped workers continue, writers finish and leave, readers drain
+//! the ring, and each compares its messages with those in the ledger (`ledger`). The
+//! same seed makes the same schedule: the same acts, and in them the same faults for the same
+//! workers at the same times. The exact points where they strike depend on the machine.
 
 mod act;
 mod ledger;
@@ -22,10 +23,10 @@ mod taking;
 mod worker;
 mod writing;
 
-pub use worker::Assignment;
+pub(crate) use worker::StormAssignment;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ledger::Part;
 use mode::Mode;
 use std::fmt;
@@ -36,24 +37,24 @@ use std::time::{Duration, Instant};
 ///
 /// Every second act of a kind of ring has observers, too.
 ///
-/// Ends with 1 if anything was torn, foreign, doubled, out of order, lost where the mode promises otherwise, if a death was
-/// told twice or of somebody who lives, or, with one writer, not told to the reader that was there throughout, if anybody
-/// hangs, or if anything is left behind.
+/// Ends with 1 if a message was torn, foreign, doubled, out of order, or lost although the mode
+/// promises otherwise; if a death was reported twice, of a live process, or, with one writer, not
+/// to the first reader; if a call hangs; or if anything is left behind.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Options {
-    /// How long to go on, in seconds; the act in progress is finished
+pub(crate) struct StormOptions {
+    /// Duration in seconds; the act in progress is finished
     #[arg(long, default_value_t = 20)]
     seconds: u64,
 
-    /// What the schedule is made of
+    /// Seed of the schedule
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// What a worker process is started with.
+/// The hidden command of a worker.
 pub(crate) const COMMAND: &str = "storm-worker";
 
-/// How often something was done to whom.
+/// Counts by part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts([u64; Part::ALL.len()]);
 
@@ -78,7 +79,7 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What was done, and what came of it.
+/// The faults and results of an act.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) kills: Counts,
@@ -87,8 +88,8 @@ pub(crate) struct Tally {
     pub(crate) written: u64,
     pub(crate) read: u64,
     pub(crate) missed: u64,
-    pub(crate) deaths_told: u64,
-    /// Each a sentence; the promise that was broken.
+    pub(crate) deaths_reported: u64,
+    /// The broken promises, a sentence each.
     pub(crate) breaches: Vec<String>,
 }
 
@@ -100,7 +101,7 @@ impl Tally {
         self.written += other.written;
         self.read += other.read;
         self.missed += other.missed;
-        self.deaths_told += other.deaths_told;
+        self.deaths_reported += other.deaths_reported;
         self.breaches.extend(other.breaches);
     }
 }
@@ -108,8 +109,8 @@ impl Tally {
 /// Runs acts until the time is over or a promise is broken. Says whether all were kept.
 ///
 /// # Errors
-/// What keeps an act from being run at all.
-pub fn run(options: &Options) -> Result<bool> {
+/// If an act cannot be run.
+pub(crate) fn run(options: &StormOptions) -> Result<bool> {
     let begin = Instant::now();
     let mut output = io::stdout().lock();
     writeln!(
@@ -118,10 +119,10 @@ pub fn run(options: &Options) -> Result<bool> {
         "act", "kills", "stops", "restarts", "written", "read", "missed", "deaths"
     )?;
     let mut total = Tally::default();
-    let modes = std::iter::repeat(Mode::ALL).flatten();
-    for (number, mode) in modes.enumerate() {
+    let modes = std::iter::repeat(Mode::value_variants()).flatten();
+    for (number, &mode) in modes.enumerate() {
         let tally = act::run(mode, options.seed, number as u64)?;
-        print_line(&mut output, mode.name(), &tally)?;
+        print_line(&mut output, &mode.name(), &tally)?;
         total.add(tally);
         if !total.breaches.is_empty() || begin.elapsed() >= Duration::from_secs(options.seconds) {
             break;
@@ -144,20 +145,20 @@ pub fn run(options: &Options) -> Result<bool> {
 }
 
 fn print_line(output: &mut impl Write, name: &str, tally: &Tally) -> io::Result<()> {
-    let Tally { kills, stops, restarts, written, read, missed, deaths_told, breaches } = tally;
+    let Tally { kills, stops, restarts, written, read, missed, deaths_reported, breaches } = tally;
     let (kills, restarts) = (kills.total(), restarts.total());
     let verdict = if breaches.is_empty() { "balanced" } else { "BROKEN" };
     writeln!(
         output,
-        "{name:<14} {kills:>6} {stops:>6} {restarts:>8} {written:>10} {read:>10} {missed:>9} {deaths_told:>6}  {verdict}"
+        "{name:<14} {kills:>6} {stops:>6} {restarts:>8} {written:>10} {read:>10} {missed:>9} {deaths_reported:>6}  {verdict}"
     )?;
     output.flush()
 }
 
-/// What a worker process does: see [`run`]. False after a breach, which it said on standard error.
+/// Runs a worker process. False after a breach, which it prints on standard error.
 ///
 /// # Errors
-/// What keeps it from working.
-pub fn serve(assignment: &Assignment) -> Result<bool> {
+/// If it cannot work.
+pub(crate) fn serve(assignment: &StormAssignment) -> Result<bool> {
     worker::run(assignment)
 }

@@ -1,10 +1,10 @@
-//! The kinds of ring that the storm goes over, and what each promises.
+//! The kinds of ring in the storm, and their promises.
 
+use clap::ValueEnum;
 use seqring::{Config, Delivery, SlotClass, Writers};
 use std::time::Duration;
 
-/// A kind of ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     /// One writer, packed slots, readers overtaken.
     PackedLossy,
@@ -18,24 +18,13 @@ pub(crate) enum Mode {
     ManyLossy,
     /// Many writers, readers waited for.
     ManyGated,
-    /// One writer, readers waited for unless they stand still.
+    /// One writer, readers waited for unless they stop.
     Evicting,
     /// Many writers, each message to one taker.
     Queue,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Mode; 8] = [
-        Mode::PackedLossy,
-        Mode::LinesGated,
-        Mode::ArenaLossy,
-        Mode::ArenaGated,
-        Mode::ManyLossy,
-        Mode::ManyGated,
-        Mode::Evicting,
-        Mode::Queue,
-    ];
-
     /// Bytes of every message: enough for a check of it, and for tearing where there are buffers.
     pub(crate) fn message_bytes(self) -> usize {
         match self {
@@ -59,17 +48,8 @@ impl Mode {
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Mode::PackedLossy => "packed-lossy",
-            Mode::LinesGated => "lines-gated",
-            Mode::ArenaLossy => "arena-lossy",
-            Mode::ArenaGated => "arena-gated",
-            Mode::ManyLossy => "many-lossy",
-            Mode::ManyGated => "many-gated",
-            Mode::Evicting => "evicting",
-            Mode::Queue => "queue",
-        }
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().expect("no mode is skipped").get_name().to_owned()
     }
 
     /// Whether a registered reader gets every message.
@@ -77,7 +57,7 @@ impl Mode {
         matches!(self, Mode::LinesGated | Mode::ArenaGated | Mode::ManyGated)
     }
 
-    /// Whether writers wait for nobody.
+    /// Whether writers never wait.
     pub(crate) fn overtakes(self) -> bool {
         matches!(self, Mode::PackedLossy | Mode::ArenaLossy | Mode::ManyLossy)
     }

@@ -1,4 +1,4 @@
-//! A reader or observer of the storm: checks every message as it comes, and all of them in the end.
+//! A reader or observer of the storm: checks every message on arrival, and all of them in the end.
 
 use super::ledger::{Part, Stage};
 use super::source::Source;
@@ -8,7 +8,6 @@ use seqring::{Lagged, ReadError, Received};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// What one reader got.
 #[derive(Debug, Default)]
 struct Got {
     /// The sequence that comes next.
@@ -17,7 +16,7 @@ struct Got {
     missed: u64,
     /// By writer, the number that comes next.
     of: BTreeMap<usize, u64>,
-    /// Processes of writers that it was told had died.
+    /// Processes of writers whose deaths were reported to it.
     deaths: Vec<u64>,
 }
 
@@ -43,25 +42,22 @@ pub(crate) fn run(work: &Work<'_>, source: Result<Source, Breach>) -> Result<(),
             }
             Err(ReadError::WriterDied { pid }) => {
                 got.deaths.push(pid.into());
-                work.account().deaths_told().set(got.deaths.len() as u64);
+                work.account().deaths_reported().set(got.deaths.len() as u64);
             }
             Err(ReadError::Closed) if finishing => return check(work, &source, &got),
-            // Another writer comes.
+            // Another writer will join.
             Err(ReadError::Closed) => std::thread::sleep(std::time::Duration::from_micros(200)),
             Err(ReadError::TimedOut { .. }) if !finishing => {}
             Err(ReadError::TimedOut { writers }) => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
-                hold!(
-                    since.elapsed() < NEVER,
-                    "nobody is left to write, and the stream does not end: {writers}"
-                );
+                hold!(since.elapsed() < NEVER, "no writer is left, and the stream does not end: {writers}");
             }
             Err(error) => return Err(Breach(format!("a read failed: {error}"))),
         }
     }
 }
 
-/// Who wrote a message, and its number, if it is whole.
+/// The writer and the number of a message, if it is whole.
 pub(crate) fn verify(received: Received, bytes: &[u8]) -> Result<(usize, u64), Breach> {
     let sequence = received.sequence;
     hold!(received.len == bytes.len(), "message {sequence} has {} bytes, not {}", received.len, bytes.len());
@@ -79,7 +75,7 @@ impl Got {
             self.next
         );
         let (writer, n) = verify(received, out)?;
-        let first = if work.assignment.witness { 0 } else { n };
+        let first = if work.assignment.first { 0 } else { n };
         let expected = self.of.entry(writer).or_insert(first);
         let gap = n > *expected && self.missed == 0;
         hold!(n >= *expected && !gap, "message {n} of writer {writer} came where {expected} was next");
@@ -90,7 +86,7 @@ impl Got {
     }
 }
 
-/// In the end: what this reader got against what the ledger says that there was.
+/// In the end: the messages that this reader got against the ledger.
 fn check(work: &Work<'_>, source: &Source, got: &Got) -> Result<(), Breach> {
     let (mut least, mut most) = (0, 0);
     for (index, account) in work.ledger.of(Part::Writer) {
@@ -104,7 +100,7 @@ fn check(work: &Work<'_>, source: &Source, got: &Got) -> Result<(), Breach> {
                 );
             }
             Some(next) => hold!(*next <= begun, "of writer {index} there came {next} of {begun}"),
-            None if work.assignment.witness && got.missed == 0 => {
+            None if work.assignment.first && got.missed == 0 => {
                 hold!(done == 0, "of {done} messages of writer {index} none came");
             }
             None => {}
@@ -129,12 +125,16 @@ fn check_deaths(work: &Work<'_>, got: &Got) -> Result<(), Breach> {
     };
     let all = killed(false);
     for (index, pid) in got.deaths.iter().enumerate() {
-        hold!(all.contains(pid), "told of the death of {pid}, who lives");
-        hold!(!got.deaths[..index].contains(pid), "told twice of the death of {pid}");
+        hold!(all.contains(pid), "the death of {pid}, which is alive, was reported");
+        hold!(!got.deaths[..index].contains(pid), "the death of {pid} was reported twice");
     }
-    if work.assignment.witness && !work.assignment.mode.has_many_writers() {
+    if work.assignment.first && !work.assignment.mode.has_many_writers() {
         for pid in killed(true) {
-            hold!(got.deaths.contains(&pid), "not told of the death of {pid}, only of {:?}", got.deaths);
+            hold!(
+                got.deaths.contains(&pid),
+                "the death of {pid} was not reported, only those of {:?}",
+                got.deaths
+            );
         }
     }
     Ok(())

@@ -1,24 +1,23 @@
-//! What happens to whom, and when: made of the seed alone.
+//! The faults of an act, and their times: determined by the seed alone.
 
 use fastrand::Rng;
 use std::time::Duration;
 
-/// How long an act lasts before its end is rung in.
+/// How long an act lasts before it is finished.
 pub(crate) const ACT: Duration = Duration::from_secs(2);
 
-/// Something that is done to the process at a post.
+/// A fault of the process at a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Stop,
     Continue,
     Kill,
-    /// It is told to leave, and ends by itself.
+    /// It is to leave, and ends by itself.
     Dismiss,
     /// Another process takes the post.
     Replace,
 }
 
-/// One of these, at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) at: Duration,
@@ -26,7 +25,8 @@ pub(crate) struct Event {
     pub(crate) step: Step,
 }
 
-/// The events of one act, in the order of their times. Posts below `spared` are stopped, and never killed.
+/// The events of one act, in the order of their times. Posts below `spared` are stopped, and never
+/// killed.
 pub(crate) fn of(seed: u64, act: u64, posts: usize, spared: usize) -> Vec<Event> {
     let mut random = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ act);
     let mut events = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn of(seed: u64, act: u64, posts: usize, spared: usize) -> Vec<Event>
         } else {
             add(now, Step::Kill);
         }
-        // Some posts stay empty for long: then it is the others who must find out.
+        // Some posts stay empty for long: then the others must notice it.
         let vacancy = if random.u8(0..5) == 0 { ms(random.u64(100..600)) } else { ms(random.u64(0..20)) };
         add(end + vacancy, Step::Replace);
         free_at[post] = end + vacancy + ms(random.u64(0..40)); // Some die while they join.
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_left_stopped_and_who_is_spared_lives() {
+    fn no_process_stays_stopped_and_spared_ones_are_not_killed() {
         for seed in 0..50 {
             let events = of(seed, 0, 6, 1);
             assert!(

@@ -3,7 +3,6 @@
 use super::worker::{Breach, PATIENCE, insist};
 use seqring::{Observer, ReadError, Reader, Received, Ring, Start};
 
-/// One of these.
 pub(crate) enum Source {
     Reader(Box<Reader>),
     Observer(Box<Observer>),
@@ -18,7 +17,7 @@ impl Source {
         insist("observing", || Observer::open(ring, Start::Next)).map(|one| Source::Observer(Box::new(one)))
     }
 
-    /// The next message, to the front of `out`; copied, or looked at in place where that is possible.
+    /// The next message, to the front of `out`; copied, or viewed in place where that is possible.
     pub(crate) fn read(&mut self, out: &mut [u8], in_place: bool) -> Result<Received, ReadError> {
         match self {
             Source::Reader(reader) if in_place => {
@@ -31,7 +30,6 @@ impl Source {
         }
     }
 
-    /// The sequence that is read next.
     pub(crate) fn position(&self) -> u64 {
         match self {
             Source::Reader(reader) => reader.position(),

@@ -1,4 +1,4 @@
-//! A taker of the storm: says of every message that it got it.
+//! A taker of the storm: records every message that it takes.
 
 use super::ledger::{Ledger, Stage};
 use super::reading::verify;
@@ -28,15 +28,12 @@ pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
             }
             Err(ReadError::Closed) if finishing => return Ok(()),
             Err(ReadError::Closed | ReadError::WriterDied { .. }) => {
-                std::thread::sleep(Duration::from_micros(200)); // Another writer comes.
+                std::thread::sleep(Duration::from_micros(200)); // Another writer will join.
             }
             Err(ReadError::TimedOut { .. }) if !finishing => {}
             Err(ReadError::TimedOut { writers }) => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
-                hold!(
-                    since.elapsed() < NEVER,
-                    "nobody is left to write, and the queue does not end: {writers}"
-                );
+                hold!(since.elapsed() < NEVER, "no writer is left, and the queue does not end: {writers}");
             }
             Err(error) => return Err(Breach(format!("a take failed: {error}"))),
         }

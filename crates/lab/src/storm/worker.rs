@@ -1,4 +1,4 @@
-//! What the storm's workers are told, and how they set about it.
+//! The worker processes of the storm.
 
 use super::ledger::{Account, Ledger, Part};
 use super::mode::Mode;
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 /// How long a call may take that nothing hinders.
 pub(crate) const NEVER: Duration = Duration::from_secs(20);
-/// How long a worker waits before it looks whether it shall leave.
+/// The timeout of one wait; the worker then checks whether it is to leave.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// What a worker process is told.
+/// The arguments of a worker process.
 #[derive(Args, Clone, Debug)]
-pub struct Assignment {
+pub(crate) struct StormAssignment {
     #[arg(long)]
     pub(crate) mode: Mode,
     #[arg(long)]
@@ -27,17 +27,15 @@ pub struct Assignment {
     pub(crate) ring: String,
     #[arg(long)]
     pub(crate) ledger: PathBuf,
-    /// Its account.
     #[arg(long)]
     pub(crate) account: usize,
     /// It joins before anything is written, and is never killed.
     #[arg(long)]
-    pub(crate) witness: bool,
+    pub(crate) first: bool,
 }
 
-/// A worker at work.
 pub(crate) struct Work<'a> {
-    pub(crate) assignment: &'a Assignment,
+    pub(crate) assignment: &'a StormAssignment,
     pub(crate) ledger: &'a Ledger,
 }
 
@@ -66,7 +64,7 @@ macro_rules! hold {
 }
 pub(crate) use hold;
 
-/// Tries again until it works, or has not for so long that somebody must hang.
+/// Tries again until it succeeds; a breach after so long that a process must hang.
 pub(crate) fn insist<T, E: std::fmt::Display>(
     what: &str,
     mut attempt: impl FnMut() -> std::result::Result<T, E>,
@@ -83,7 +81,7 @@ pub(crate) fn insist<T, E: std::fmt::Display>(
     }
 }
 
-pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
+pub(crate) fn run(assignment: &StormAssignment) -> Result<bool> {
     let ledger = Ledger::open(&assignment.ledger)?;
     let work = Work { assignment, ledger: &ledger };
     work.account().pid().set(std::process::id().into());
@@ -103,7 +101,8 @@ pub(crate) fn run(assignment: &Assignment) -> Result<bool> {
     Ok(worked.is_ok())
 }
 
-/// In a test build, workers rest now and then between two steps of a protocol: there, then, most kills strike.
+/// In a test build, workers sometimes sleep between two steps of a protocol, so that most kills
+/// strike there.
 #[cfg(seqring_failpoints)]
 fn linger_at_points() {
     seqring::stopping::on_stop(|_| {

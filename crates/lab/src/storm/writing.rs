@@ -32,7 +32,8 @@ pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
     Ok(())
 }
 
-/// Now and then, so that readers fall asleep; and oftener where nobody waits for readers, so that they read something.
+/// Sleeps now and then, so that readers fall asleep; and more often if writers never wait, so that
+/// readers get messages.
 fn rest(random: &mut fastrand::Rng, mode: Mode) {
     if random.u32(0..20_000) == 0 {
         std::thread::sleep(Duration::from_millis(random.u64(1..60)));
@@ -41,7 +42,7 @@ fn rest(random: &mut fastrand::Rng, mode: Mode) {
     }
 }
 
-/// Writes a message, filled in place or not, however long others are stopped.
+/// Writes a message, filled in place or not; retries while other processes are stopped.
 fn write(writer: &mut Writer, message: &[u8], in_place: bool) -> Result<(), Breach> {
     let begin = Instant::now();
     loop {
@@ -52,7 +53,7 @@ fn write(writer: &mut Writer, message: &[u8], in_place: bool) -> Result<(), Brea
         };
         match written {
             Ok(true) => return Ok(()),
-            Ok(false) => {} // Others took the room.
+            Ok(false) => {} // Other writers took the room.
             Err(WriteError::TimedOut { .. }) if begin.elapsed() < NEVER => {}
             Err(error) => return Err(Breach(format!("a write failed after {:?}: {error}", begin.elapsed()))),
         }

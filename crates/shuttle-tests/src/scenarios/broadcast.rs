@@ -1,23 +1,24 @@
-//! Many writers to readers that come at any time: what a reader is not told that it lost, it gets, in order.
+//! Many writers, and readers that register at any time: a reader gets each message in order, or it
+//! is counted as missed.
 
 use super::assert_owned_once;
-use crate::ledger::{Message, Order};
-use crate::lives::{Ended, call, draw, fate, one_in};
-use seqring::model::{Failpoint, abandon, abandon_reader, bury, exclusive_payloads};
-use seqring::{Config, Delivery, Lagged, Reader, Ring, Start, TryReadError, TryWriteError, Writer, Writers};
+use crate::deaths::{Ended, call, draw, fate, one_in, write};
+use crate::ledger::Order;
+use crate::linearizable::message::Message;
+use seqring::model::{Failpoint, abandon_reader, bury, exclusive_payloads};
+use seqring::{Config, Delivery, Lagged, Reader, Ring, Start, TryReadError, Writers};
 use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
 const WRITERS_DIE: [Failpoint; 6] = [
-    Failpoint::ExchangeLooked,
-    Failpoint::ExchangeArmed,
-    Failpoint::HelpWitnessed,
-    Failpoint::GateAnnounced,
+    Failpoint::ExchangeLoaded,
+    Failpoint::ExchangeIntended,
+    Failpoint::HelpConfirmed,
+    Failpoint::LimitAnnounced,
     Failpoint::ExchangeDone,
-    Failpoint::ExchangeOwned,
+    Failpoint::ExchangeSettled,
 ];
-const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
 const READERS_DIE: [Failpoint; 2] = [Failpoint::ReadPinned, Failpoint::ReadCopied];
 
 struct Common {
@@ -46,7 +47,11 @@ fn run(deaths: usize) {
     let mut threads = Vec::new();
     for id in 0..writers {
         let (common, writer) = (Arc::clone(&common), common.ring.writer().unwrap());
-        threads.push(thread::spawn(move || write(&common, writer, id, 1 + draw(4))));
+        threads.push(thread::spawn(move || {
+            let published = |_, _| _ = common.published.fetch_add(1, SeqCst);
+            write(&common.ring, writer, (id, 1 + draw(4)), (common.deaths, &WRITERS_DIE), published);
+            common.writers_left.fetch_sub(1, SeqCst);
+        }));
     }
     for _ in 0..readers {
         let common = Arc::clone(&common);
@@ -63,32 +68,7 @@ fn run(deaths: usize) {
     assert_owned_once(&common.ring);
 }
 
-fn write(common: &Common, mut writer: Writer, id: usize, messages: usize) {
-    for n in 0..messages {
-        loop {
-            let fate = fate(common.deaths, &WRITERS_DIE);
-            let published = match call(fate, || writer.try_write(&Message { writer: id, n }.bytes())) {
-                Ended::With(Ok(_)) => true,
-                Ended::With(Err(TryWriteError::Full)) => false,
-                Ended::With(Err(error)) => panic!("{error}"),
-                Ended::InDeath(stop) => {
-                    bury(&common.ring, abandon(writer));
-                    writer = common.ring.writer().unwrap();
-                    PUBLISHED.contains(&stop)
-                }
-            };
-            if published {
-                common.published.fetch_add(1, SeqCst);
-                break;
-            }
-            thread::yield_now();
-        }
-    }
-    drop(writer);
-    common.writers_left.fetch_sub(1, SeqCst);
-}
-
-/// Comes now or later, and reads to the end; may die and have an heir.
+/// Registers after a while and reads to the end. It may die; then a successor continues.
 fn read(common: &Common, delivery: Delivery) {
     for _ in 0..draw(4) {
         thread::yield_now();
@@ -102,7 +82,7 @@ fn read(common: &Common, delivery: Delivery) {
         match call(fate, || read_one(&mut reader, delivery)) {
             Ended::With(Ok((sequence, message))) => {
                 assert_eq!(sequence, expected, "not the next one");
-                order.follows(sequence, message);
+                order.check_next(sequence, message);
                 expected += 1;
             }
             Ended::With(Err(TryReadError::Lagged(Lagged { missed }))) => expected += missed,
@@ -121,7 +101,7 @@ fn read(common: &Common, delivery: Delivery) {
     assert_eq!(expected as usize, common.published.load(SeqCst), "messages are missing at the end");
 }
 
-/// By a copy or a view; what a view shows stays.
+/// Reads by a copy or a view. The bytes of a view do not change.
 fn read_one(reader: &mut Reader, delivery: Delivery) -> Result<(u64, Message), TryReadError> {
     if one_in(2) {
         let mut out = [0; 16];

@@ -1,8 +1,8 @@
-//! The actors of `tests/linearizable`, under schedules that can be run again.
+//! The actors of `tests/linearizable`, under reproducible schedules.
 
+use crate::deaths::{draw, one_in};
 use crate::linearizable::history::{Actor, Clock, Sequential, is_linearizable};
 use crate::linearizable::{broadcast, queue};
-use crate::lives::{draw, one_in};
 use seqring::model::exclusive_payloads;
 use shuttle::thread;
 use std::fmt::Debug;
@@ -20,7 +20,7 @@ pub(super) fn broadcasts() {
     judge(first, actors);
 }
 
-/// How many calls each of some threads makes.
+/// The number of calls of each thread.
 fn calls() -> Vec<usize> {
     (0..1 + draw(3)).map(|_| 1 + draw(6)).collect()
 }

@@ -1,32 +1,32 @@
-//! Writers and takers of a queue: each message to one taker, in order, whoever dies where. What a dead taker was not done
-//! with goes to another one.
+//! Writers and takers of a queue: each message goes to one taker, in order, with deaths at every
+//! point. The unfinished message of a dead taker is redelivered.
 
 use super::assert_owned_once;
-use crate::ledger::{Ledger, Message, Order};
-use crate::lives::{Ended, call, draw, fate, one_in};
-use seqring::model::{Failpoint, abandon, abandon_taker, bury, exclusive_payloads};
-use seqring::{Config, Delivery, Ring, Taker, TryReadError, TryWriteError, Writer};
+use crate::deaths::{Ended, call, draw, fate, one_in, write};
+use crate::ledger::{Ledger, Order};
+use crate::linearizable::message::Message;
+use seqring::model::{Failpoint, abandon_taker, bury, exclusive_payloads};
+use seqring::{Config, Delivery, Ring, Taker, TryReadError};
 use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
-/// Before the exchange, or in the middle of helping, the message is not published; after it, it is.
+/// Before the exchange, and while helping, the message is not published; after the exchange, it is.
 const WRITERS_DIE: [Failpoint; 7] = [
-    Failpoint::ExchangeLooked,
-    Failpoint::ExchangeArmed,
-    Failpoint::HelpWitnessed,
-    Failpoint::HelpTakeWitnessed,
-    Failpoint::GateAnnounced,
+    Failpoint::ExchangeLoaded,
+    Failpoint::ExchangeIntended,
+    Failpoint::HelpConfirmed,
+    Failpoint::HelpTakeConfirmed,
+    Failpoint::LimitAnnounced,
     Failpoint::ExchangeDone,
-    Failpoint::ExchangeOwned,
+    Failpoint::ExchangeSettled,
 ];
-const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeOwned];
 const TAKERS_DIE: [Failpoint; 6] = [
-    Failpoint::TakeArmed,
-    Failpoint::HelpWitnessed,
-    Failpoint::HelpTakeWitnessed,
+    Failpoint::TakeIntended,
+    Failpoint::HelpConfirmed,
+    Failpoint::HelpTakeConfirmed,
     Failpoint::TakeDone,
-    Failpoint::TakeOwned,
+    Failpoint::TakeSettled,
     Failpoint::MessageAdopted,
 ];
 
@@ -34,7 +34,7 @@ struct Common {
     ring: Ring,
     ledger: Ledger,
     writers_left: AtomicUsize,
-    /// One call in so many is the caller's last; 0: none.
+    /// The caller dies in one of so many calls; 0: in none.
     deaths: usize,
 }
 
@@ -59,7 +59,11 @@ fn run(deaths: usize) {
     let mut threads = Vec::new();
     for id in 0..writers {
         let (common, writer) = (Arc::clone(&common), common.ring.writer().unwrap());
-        threads.push(thread::spawn(move || write(&common, writer, id, 1 + draw(4))));
+        threads.push(thread::spawn(move || {
+            let published = |message, _| common.ledger.publish(message);
+            write(&common.ring, writer, (id, 1 + draw(4)), (common.deaths, &WRITERS_DIE), published);
+            common.writers_left.fetch_sub(1, SeqCst);
+        }));
     }
     for _ in 0..takers {
         let common = Arc::clone(&common);
@@ -70,32 +74,6 @@ fn run(deaths: usize) {
     }
     common.ledger.assert_balanced();
     assert_owned_once(&common.ring);
-}
-
-fn write(common: &Common, mut writer: Writer, id: usize, messages: usize) {
-    for n in 0..messages {
-        let message = Message { writer: id, n };
-        loop {
-            let fate = fate(common.deaths, &WRITERS_DIE);
-            match call(fate, || writer.try_write(&message.bytes())) {
-                Ended::With(Ok(_)) => break common.ledger.publishes(message),
-                Ended::With(Err(TryWriteError::Full)) => thread::yield_now(),
-                Ended::With(Err(error)) => panic!("{error}"),
-                Ended::InDeath(stop) => {
-                    if PUBLISHED.contains(&stop) {
-                        common.ledger.publishes(message);
-                    }
-                    bury(&common.ring, abandon(writer));
-                    writer = common.ring.writer().unwrap();
-                    if PUBLISHED.contains(&stop) {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    drop(writer);
-    common.writers_left.fetch_sub(1, SeqCst);
 }
 
 fn take(common: &Common) {
@@ -122,20 +100,21 @@ fn take(common: &Common) {
     }
 }
 
-/// Takes a message; or takes it and dies over it: then true.
+/// Takes a message. Returns true if the taker dies before it finishes the message.
 fn take_one(common: &Common, taker: &mut Taker, order: &mut Order) -> Result<bool, TryReadError> {
     let taken = taker.try_take()?;
     let message = Message::from_bytes(&taken);
-    // Of an adopted entry nobody but the message knows which it is, to bury it.
+    // Not a redelivered message: the entry that holds it is not known here, so it could not be
+    // buried.
     if common.deaths > 0 && !taken.is_redelivered() && one_in(2 * common.deaths) {
         std::mem::forget(taken);
         return Ok(true);
     }
     thread::yield_now();
-    assert_eq!(Message::from_bytes(&taken), message, "a message that is held changed");
+    assert_eq!(Message::from_bytes(&taken), message, "a held message changed");
     if !taken.is_redelivered() {
-        order.follows(taken.received().sequence, message);
+        order.check_next(taken.received().sequence, message);
     }
-    common.ledger.gets(message);
+    common.ledger.receive(message);
     Ok(false)
 }

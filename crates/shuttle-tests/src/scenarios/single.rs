@@ -1,22 +1,23 @@
-//! One writer, and its heirs, in every class of slots: what a reader is not told that it lost, it gets.
+//! One writer and its successors, in every slot class: a reader gets each message, or it is counted
+//! as missed.
 
-use crate::ledger::{Message, Order};
-use crate::lives::{Ended, call, draw, fate};
-use seqring::model::{Failpoint, abandon, bury, exclusive_payloads};
-use seqring::{Config, Delivery, Lagged, Ring, SlotClass, Start, TryReadError, TryWriteError, Writer};
+use crate::deaths::{draw, write};
+use crate::ledger::Order;
+use crate::linearizable::message::Message;
+use seqring::model::{Failpoint, exclusive_payloads};
+use seqring::{Config, Delivery, Lagged, Ring, SlotClass, Start, TryReadError};
 use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
-/// None of them has published its message.
+/// At none of these points the message is published.
 const WRITERS_DIE: [Failpoint; 4] =
-    [Failpoint::PublishMarked, Failpoint::PublishStored, Failpoint::PublishFilled, Failpoint::GateAnnounced];
+    [Failpoint::PublishMarked, Failpoint::PublishStored, Failpoint::PublishFilled, Failpoint::LimitAnnounced];
 
 struct Common {
     ring: Ring,
     ended: AtomicBool,
     published: AtomicU64,
-    deaths: usize,
 }
 
 pub(super) fn whole() {
@@ -30,11 +31,11 @@ pub(super) fn with_deaths() {
 fn run(deaths: usize) {
     let class = [SlotClass::Packed, SlotClass::Arena][draw(2)];
     let delivery = [Delivery::Gated, Delivery::Lossy][draw(2)];
-    exclusive_payloads(false); // A moved reader may copy what is overwritten: it is refused afterwards.
+    exclusive_payloads(false); // A skipped reader may copy overwritten bytes: the read is refused afterwards.
     let config = Config::new(1 + draw(4), 16).slot_class(class).delivery(delivery);
     let ring = Ring::heap(&config.participants(6)).unwrap();
     let (ended, published) = (AtomicBool::new(false), AtomicU64::new(0));
-    let common = Arc::new(Common { ring, ended, published, deaths });
+    let common = Arc::new(Common { ring, ended, published });
     let mut threads = Vec::new();
     for _ in 0..1 + draw(3) {
         let common = Arc::clone(&common);
@@ -44,30 +45,16 @@ fn run(deaths: usize) {
         let common = Arc::clone(&common);
         threads.push(thread::spawn(move || common.ring.skip_readers_to_newest()));
     }
-    write(&common, common.ring.writer().unwrap(), 1 + draw(12));
+    let messages = 1 + draw(12);
+    let writer = common.ring.writer().unwrap();
+    write(&common.ring, writer, (0, messages), (deaths, &WRITERS_DIE), |message, sequence| {
+        assert_eq!(sequence, Some(message.n as u64));
+    });
+    common.published.store(messages as u64, SeqCst);
+    common.ended.store(true, SeqCst);
     for thread in threads {
         thread.join().unwrap();
     }
-}
-
-fn write(common: &Common, mut writer: Writer, messages: usize) {
-    for n in 0..messages {
-        loop {
-            let fate = fate(common.deaths, &WRITERS_DIE);
-            match call(fate, || writer.try_write(&Message { writer: 0, n }.bytes())) {
-                Ended::With(Ok(sequence)) => break assert_eq!(sequence, n as u64),
-                Ended::With(Err(TryWriteError::Full)) => thread::yield_now(),
-                Ended::With(Err(error)) => panic!("{error}"),
-                Ended::InDeath(_) => {
-                    bury(&common.ring, abandon(writer));
-                    writer = common.ring.writer().unwrap();
-                }
-            }
-        }
-    }
-    drop(writer);
-    common.published.store(messages as u64, SeqCst);
-    common.ended.store(true, SeqCst);
 }
 
 fn read(common: &Common) {
@@ -83,8 +70,8 @@ fn read(common: &Common) {
             Ok(received) => {
                 assert_eq!(received.sequence, expected, "not the next one");
                 let message = Message::from_bytes(&out);
-                assert_eq!(message.n as u64, received.sequence, "another one");
-                order.follows(received.sequence, message);
+                assert_eq!(message.n as u64, received.sequence, "another message");
+                order.check_next(received.sequence, message);
                 expected += 1;
             }
             Err(TryReadError::Lagged(Lagged { missed })) => expected += missed,

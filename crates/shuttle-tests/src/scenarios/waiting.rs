@@ -1,8 +1,10 @@
-//! Everybody waits by sleeping, and no sleep ends by itself: a wake that is lost is a deadlock, which shuttle reports.
+//! All participants wait by sleeping, without timeouts: a lost wake is a deadlock, which shuttle
+//! reports.
 
-use crate::ledger::{Ledger, Message, Order};
-use crate::lives::{draw, one_in};
-use seqring::model::{exclusive_payloads, heavy_barrier};
+use crate::deaths::{draw, one_in};
+use crate::ledger::{Ledger, Order};
+use crate::linearizable::message::Message;
+use seqring::model::{exclusive_payloads, set_heavy_barrier};
 use seqring::{Config, Delivery, Lagged, ReadError, Ring, Start, Writer, Writers};
 use shuttle::thread;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ pub(super) fn broadcast() {
             let (mut order, mut out) = (Order::default(), [0; 16]);
             loop {
                 match reader.read(&mut out) {
-                    Ok(received) => order.follows(received.sequence, Message::from_bytes(&out)),
+                    Ok(received) => order.check_next(received.sequence, Message::from_bytes(&out)),
                     Err(ReadError::Lagged(Lagged { .. })) => {}
                     Err(ReadError::Closed) => {
                         break assert_eq!(reader.lag(), 0, "messages are missing at the end");
@@ -58,8 +60,8 @@ pub(super) fn queue() {
                 match taker.take() {
                     Ok(taken) => {
                         let message = Message::from_bytes(&taken);
-                        order.follows(taken.received().sequence, message);
-                        ledger.gets(message);
+                        order.check_next(taken.received().sequence, message);
+                        ledger.receive(message);
                     }
                     Err(ReadError::Closed) => break,
                     Err(error) => panic!("{error}"),
@@ -70,15 +72,15 @@ pub(super) fn queue() {
     for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!(ledger.count() as u64, ring.next_sequence(), "messages are missing at the end");
+    assert_eq!(ledger.received() as u64, ring.next_sequence(), "messages are missing at the end");
 }
 
 fn prepare() {
     exclusive_payloads(false);
-    heavy_barrier(false);
+    set_heavy_barrier(false);
 }
 
-/// All join before the first of them can leave: the stream ends once.
+/// All writers register before the first can leave: the stream ends once.
 fn write_in_threads(ring: &Ring, writers: usize) -> Vec<thread::JoinHandle<()>> {
     let joined: Vec<Writer> = (0..writers).map(|_| ring.writer().unwrap()).collect();
     let write = |(id, mut writer): (usize, Writer)| {

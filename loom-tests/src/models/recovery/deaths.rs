@@ -1,22 +1,22 @@
-//! Whoever waits for the dead goes on; and every reader is told of a death once, after what was published before.
+//! A participant that waits for a dead one continues; and each reader gets a death once, after the
+//! messages before it.
 
-use super::super::many::assert_owned_once;
-use super::super::{message, number};
+use super::super::messages::{assert_owned_once, gated, message, number, try_write_all};
 use loom::thread;
-use seqring::model::{Failpoint, abandon, abandon_reader, bury, dies_at, exclusive_payloads, look_for_the_dead};
-use seqring::{
-    Config, Delivery, Reader, Ring, Role, SlotClass, Start, TryReadError, TryWriteError, Writer, Writers,
+use seqring::model::{
+    Failpoint, abandon, abandon_reader, bury, dies_at, exclusive_payloads, look_for_the_dead,
 };
+use seqring::{Config, Delivery, Reader, Ring, Role, SlotClass, Start, TryReadError, Writers};
 
-/// What a reader got, and was told.
+/// The results of a reader's calls.
 #[derive(Default)]
-struct Told {
+struct Log {
     messages: Vec<u64>,
     deaths: usize,
     closed: bool,
 }
 
-impl Told {
+impl Log {
     fn read(&mut self, reader: &mut Reader, tries: usize) {
         for _ in 0..tries {
             let mut out = [0; 16];
@@ -24,7 +24,7 @@ impl Told {
             match reader.try_read(&mut out) {
                 Ok(_) => self.messages.push(number(&out)),
                 Err(TryReadError::WriterDied { .. }) => {
-                    assert!(self.messages.contains(&0), "told of a death before the dead one's message");
+                    assert!(self.messages.contains(&0), "the death came before the dead writer's message");
                     self.deaths += 1;
                 }
                 Err(TryReadError::Closed) => self.closed = true,
@@ -33,48 +33,52 @@ impl Told {
             }
         }
     }
+
+    /// Reads the rest of a stream of one message whose writer died.
+    fn finish(mut self, mut reader: Reader) {
+        self.read(&mut reader, 3);
+        assert_eq!((self.messages, self.deaths, self.closed), (vec![0], 1, true));
+    }
 }
 
 fn ring(participants: usize) -> Ring {
-    exclusive_payloads(true);
-    let config = Config::new(2, 16).participants(participants).slot_class(SlotClass::Packed);
-    Ring::heap(&config).unwrap()
+    gated(2, participants, SlotClass::Packed)
 }
 
-/// So many writers die, each behind a message; each time a successor replaces the verdict at once.
-fn told(deaths: usize) {
+/// So many writers die, each after a message; a successor replaces the end of the stream at once.
+fn deaths(count: usize) {
     let ring = ring(2);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     writer.try_write(&message(0)).unwrap();
     let reading = thread::spawn(move || {
-        let mut told = Told::default();
-        told.read(&mut reader, 2);
-        (reader, told)
+        let mut log = Log::default();
+        log.read(&mut reader, 2);
+        (reader, log)
     });
-    for n in 1..=deaths as u64 {
+    for n in 1..=count as u64 {
         bury(&ring, abandon(writer));
         writer = ring.writer().unwrap();
         if n == 1 {
             writer.try_write(&message(1)).unwrap();
         }
     }
-    let (mut reader, mut told) = reading.join().unwrap();
-    told.read(&mut reader, 2 + deaths);
-    assert_eq!((told.messages, told.deaths), (vec![0, 1], deaths), "lost, doubled, or not told");
+    let (mut reader, mut log) = reading.join().unwrap();
+    log.read(&mut reader, 2 + count);
+    assert_eq!((log.messages, log.deaths), (vec![0, 1], count), "lost, duplicated, or not reported");
     drop(writer);
 }
 
-pub(in super::super) fn told_once() {
-    told(1);
+pub(in super::super) fn one_death() {
+    deaths(1);
 }
 
-pub(in super::super) fn told_twice() {
-    told(2);
+pub(in super::super) fn two_deaths() {
+    deaths(2);
 }
 
-/// Two readers look for a writer while it dies: one of them finds it, both are told.
-pub(in super::super) fn found_by_two() {
+/// Two readers check for a writer while it dies: one of them finds it dead, and both get its death.
+pub(in super::super) fn two_finders() {
     let ring = ring(3);
     let mut victim = ring.writer().unwrap();
     let (mut here, mut there) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
@@ -83,25 +87,24 @@ pub(in super::super) fn found_by_two() {
     let dying = thread::spawn(move || bury(&kernel, abandon(victim)));
     let other = ring.clone();
     let reading = thread::spawn(move || {
-        let mut told = Told::default();
+        let mut log = Log::default();
         look_for_the_dead(&other, Role::Writer);
-        told.read(&mut there, 2);
-        (there, told)
+        log.read(&mut there, 2);
+        (there, log)
     });
-    let mut told = Told::default();
+    let mut log = Log::default();
     look_for_the_dead(&ring, Role::Writer);
-    told.read(&mut here, 2);
+    log.read(&mut here, 2);
     dying.join().unwrap();
-    let (there, theirs) = reading.join().unwrap();
+    let (there, other_log) = reading.join().unwrap();
     look_for_the_dead(&ring, Role::Writer);
-    for (mut reader, mut told) in [(here, told), (there, theirs)] {
-        told.read(&mut reader, 3);
-        assert_eq!((told.messages, told.deaths, told.closed), (vec![0], 1, true));
-    }
+    log.finish(here);
+    other_log.finish(there);
 }
 
-/// Whoever finds a dead writer dies itself when it has marked it; the next one finishes.
-pub(in super::super) fn found_halfway() {
+/// The participant that finds a dead writer dies after it has marked the writer; the next finder
+/// completes the recovery.
+pub(in super::super) fn finder_died() {
     let ring = ring(3);
     let mut victim = ring.writer().unwrap();
     let (mut reader, finder) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
@@ -115,45 +118,33 @@ pub(in super::super) fn found_halfway() {
         }
         bury(&other, abandon_reader(finder));
     });
-    let mut told = Told::default();
+    let mut log = Log::default();
     look_for_the_dead(&ring, Role::Writer);
-    told.read(&mut reader, 2);
+    log.read(&mut reader, 2);
     finding.join().unwrap();
     look_for_the_dead(&ring, Role::Writer);
-    told.read(&mut reader, 3);
-    assert_eq!((told.messages, told.deaths, told.closed), (vec![0], 1, true));
+    log.finish(reader);
 }
 
-/// Writes as often as it can in so many tries; returns how often.
-fn write(writer: &mut Writer, tries: usize) -> usize {
-    (0..tries)
-        .filter(|n| match writer.try_write(&message(*n as u64)) {
-            Ok(_) => true,
-            Err(TryWriteError::Full) => false,
-            Err(error) => panic!("{error}"),
-        })
-        .count()
-}
-
-/// A reader dies at a point of a read, and the writer that it held back goes on: over its bytes only when it is dead.
-fn reader_died_at(stop: Failpoint, class: SlotClass) {
-    exclusive_payloads(true);
-    let ring = Ring::heap(&Config::new(1, 16).participants(2).slot_class(class)).unwrap();
+/// A reader dies at a point of a read, and the writer that it blocked continues: over its bytes
+/// only when it is dead.
+fn reader_died_at(point: Failpoint, class: SlotClass) {
+    let ring = gated(1, 2, class);
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     writer.try_write(&message(0)).unwrap();
     let dying = thread::spawn(move || {
-        let read = || match stop {
+        let read = || match point {
             Failpoint::ReadPinned => _ = reader.try_view().map(|view| number(&view)),
             _ => _ = reader.try_read(&mut [0; 16]),
         };
-        assert!(dies_at(stop, read), "it does not get there");
+        assert!(dies_at(point, read), "the point was not reached");
         bury(&ring, abandon_reader(reader));
     });
-    write(&mut writer, 2);
+    try_write_all(&mut writer, 0..2);
     dying.join().unwrap();
-    // One that finds it, and one that goes on.
-    assert!(write(&mut writer, 2) > 0, "a dead reader holds the writer back");
+    // The first attempt finds the dead reader; the second continues.
+    assert!(try_write_all(&mut writer, 0..2) > 0, "a dead reader blocks the writer");
 }
 
 pub(in super::super) fn reader_copying() {
@@ -164,8 +155,9 @@ pub(in super::super) fn reader_pinning() {
     reader_died_at(Failpoint::ReadPinned, SlotClass::Arena);
 }
 
-/// One of two writers finds a dead reader, and dies when nobody is held back any more and the entry is not free.
-pub(in super::super) fn vacated_halfway() {
+/// One of two writers finds a dead reader, and dies when the reader blocks no writer any more and
+/// its entry is not free.
+pub(in super::super) fn reader_finder_died() {
     exclusive_payloads(true);
     let config = Config::new(1, 16).delivery(Delivery::Gated).writers(Writers::Many).participants(3);
     let ring = Ring::heap(&config).unwrap();
@@ -180,9 +172,9 @@ pub(in super::super) fn vacated_halfway() {
         }
         bury(&other, abandon(finder));
     });
-    write(&mut writer, 2);
+    try_write_all(&mut writer, 0..2);
     finding.join().unwrap();
-    assert!(write(&mut writer, 2) > 0, "a dead reader holds the writer back");
+    assert!(try_write_all(&mut writer, 0..2) > 0, "a dead reader blocks the writer");
     assert_eq!(ring.participants().iter().filter(|one| one.role == Role::Reader).count(), 0);
     assert_owned_once(&ring);
 }

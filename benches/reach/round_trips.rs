@@ -1,0 +1,69 @@
+//! Rows: the round trip of a message, against what a cache line and a bare exchange need.
+
+use crate::streams::{POLLING, interleave, spec};
+use engines::seqring::{Lines, Packed, Shaped};
+use harness::bursts::BURSTS;
+use harness::content::Small;
+use harness::drive::{Candidate, RoundTrip, Transfer, Wait};
+use harness::exchange::exchange;
+use harness::line::LineProbe;
+use harness::peer::Peers;
+use harness::ring_spec::Delivery;
+use harness::table::Row;
+use harness::table::judge::{Bound, by_ratio};
+
+const SLOTS: usize = 1024;
+
+/// Round trips of a floor's burst: 9 bursts of near cores take some 0.4 s.
+const LINE_TRIPS: u64 = 700_000;
+const EXCHANGE_TRIPS: u64 = 350_000;
+
+const WAITS: [Wait; 4] = [Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), Wait::Blocking];
+
+pub(crate) fn rows() -> [Row; 2] {
+    [words(), lines()]
+}
+
+fn words() -> Row {
+    let trip = RoundTrip { spec: spec(SLOTS, 8, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
+    let candidates = vec![
+        Candidate::floor("one line", |run| {
+            let probe = LineProbe::new(run.cores).with_effort(BURSTS as usize, LINE_TRIPS);
+            probe.measure().map(|bursts| bursts.median())
+        }),
+        Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS),
+    ];
+    let what =
+        format!("8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned");
+    row("round-trip-8", what, "<= 1.7 x the round trip of one cache line", candidates, 1.7)
+}
+
+fn lines() -> Row {
+    let trip =
+        |slots, delivery| RoundTrip { spec: spec(slots, 64, delivery), peers: Peers::Processes, scale: 1.0 };
+    let (gated, lossy) = (trip(SLOTS, Delivery::Gated), trip(1, Delivery::Lossy));
+    let candidates = vec![
+        Candidate::floor("bare exchange", |run| {
+            let bursts = exchange(Peers::Processes, run.cores, BURSTS as usize, EXCHANGE_TRIPS);
+            bursts.map(|bursts| bursts.median())
+        }),
+        Candidate::round_trip::<Shaped<Packed>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
+        Candidate::round_trip::<Shaped<Lines>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
+        Candidate::round_trip::<Shaped<Lines>, Small<8>>(lossy, &POLLING)
+            .only(Transfer::Copied)
+            .named("one slot"),
+    ];
+    let what = format!(
+        "64 B there and back, two processes, /dev/shm, 2 rings of {SLOTS} slots, packed and lines, gated, \
+         and of one slot, lines, lossy; pinned"
+    );
+    let required = "<= 1.4 x a bare exchange of 64 B and a stamp, two lines, shared memory, two processes";
+    row("processes-round-trip-64", what, required, candidates, 1.4)
+}
+
+fn row(name: &'static str, what: String, required: &str, candidates: Vec<Candidate>, most: f64) -> Row {
+    Row::of_candidates(name, what, required, candidates, move |session, candidates| {
+        let record = interleave(session, (name, "ns"), None, candidates)?;
+        by_ratio(session, &record, Bound::at_most(most), "ns")
+    })
+}

@@ -1,0 +1,58 @@
+//! `seqring ls`, `stat` and `gc`: the segments of this machine, inspected from outside.
+//!
+//! None of them joins a ring. Only `gc --remove` takes a lock: that of a ring which it removes.
+
+mod gc;
+mod ls;
+mod record;
+mod stat;
+
+use clap::Args;
+use seqring::Location;
+use std::path::{Path, PathBuf};
+
+pub use gc::GcOptions;
+pub(crate) use gc::run as gc;
+pub use ls::LsOptions;
+pub(crate) use ls::run as ls;
+pub use stat::StatOptions;
+pub(crate) use stat::run as stat;
+
+/// The directory, and the form of the output.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// Directory of the rings
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    directory: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    /// The ring of that name in the directory; or at that path, if `name` is a path.
+    fn location(&self, name: &str) -> Location {
+        let path = Path::new(name);
+        match path.parent().filter(|parent| *parent != Path::new("")) {
+            None => Location::in_directory(&self.directory, name),
+            Some(parent) => {
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                Location::in_directory(parent, name.strip_suffix(".seqring").unwrap_or(&name))
+            }
+        }
+    }
+}
+
+/// Bytes in the largest unit that leaves a digit before the point.
+fn bytes(bytes: u64) -> String {
+    let (mut amount, mut unit) = (bytes as f64, "B");
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if amount < 1000.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1000.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{amount:.1} {unit}") }
+}

@@ -1,0 +1,71 @@
+//! The command `seqring`: `perf` measures a ring of this library, `ls`, `stat` and `gc` show and
+//! remove named rings.
+//!
+//! The measurement itself ([`perf`]) is generic over the ring. The laboratory (`seqring-lab`) runs
+//! the same code over lock-based rings; this package does not depend on them.
+
+pub mod inspect;
+pub mod perf;
+pub mod reenter;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use engines::seqring::Seqring;
+use std::process::ExitCode;
+
+/// Lock-free ring buffers in shared memory.
+#[derive(Parser, Debug)]
+#[command(name = "seqring", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Perf(Box<perf::PerfOptions>),
+    Ls(inspect::LsOptions),
+    Stat(inspect::StatOptions),
+    Gc(inspect::GcOptions),
+    /// Take part in a measurement (`seqring perf` starts such processes).
+    #[command(hide = true)]
+    Worker {
+        engine: String,
+    },
+}
+
+/// Runs the command. Returns whether it succeeded.
+///
+/// # Errors
+/// The reason why it could not be run; [`exit_code`] has the code for it.
+pub fn run(cli: &Cli) -> Result<bool> {
+    match &cli.command {
+        Command::Perf(options) => perf::run::<Seqring>(options),
+        Command::Ls(options) => inspect::ls(options).map(|()| true),
+        Command::Stat(options) => inspect::stat(options).map(|()| true),
+        Command::Gc(options) => inspect::gc(options),
+        Command::Worker { .. } => perf::serve::<Seqring>().map(|()| true),
+    }
+}
+
+/// Prints an error, and returns the exit code: 0 for success, 1 for a failure, 2 for bad input (as
+/// for unknown flags), 130 for an interruption without results.
+pub fn exit_code(outcome: Result<bool>) -> ExitCode {
+    ExitCode::from(exit_number(outcome))
+}
+
+/// [`exit_code`] as a number.
+pub fn exit_number(outcome: Result<bool>) -> u8 {
+    match outcome {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(error) => {
+            eprintln!("{}: {error:#}", env!("CARGO_PKG_NAME").trim_end_matches("-cli"));
+            match () {
+                () if error.is::<perf::BadInput>() => 2,
+                () if error.is::<perf::Interrupted>() => perf::Interrupted::EXIT_CODE,
+                () => 1,
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The part of a writer: it writes messages at their intended moments, or as fast as possible.
+
+use super::message::Outgoing;
+use super::options::OnFull;
+use super::plan::Plan;
+use super::protocol::Writing;
+use super::worker::Meter;
+use anyhow::Result;
+use harness::clock::Moment;
+use harness::engine::EngineWriter;
+use harness::latency::Latencies;
+use harness::pace::Pacer;
+use harness::refusal::Refusal;
+use harness::sink::Scratch;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+/// A stalled writer stays for longer than the others write, because they start a little later.
+const STALLED_LONGER: Duration = Duration::from_millis(300);
+
+/// The timeout of one wait for room; the writer then checks whether to continue.
+const TIMEOUT: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(crate) struct MessageWriter<'p, W> {
+    plan: &'p Plan,
+    number: usize,
+    writer: W,
+    outgoing: Outgoing,
+    scratch: Scratch,
+    written: u64,
+    refused: u64,
+    waited: Duration,
+    latencies: Latencies,
+}
+
+/// The end of writing, and a flag that ends it earlier.
+#[derive(Clone, Copy)]
+struct Until<'s> {
+    end: Moment,
+    stop: &'s AtomicBool,
+}
+
+impl Until<'_> {
+    fn is_over(self) -> bool {
+        // Relaxed: a request, orders nothing.
+        self.stop.load(Relaxed) || Moment::now() >= self.end
+    }
+}
+
+impl<'p, W: EngineWriter> MessageWriter<'p, W> {
+    /// Gets ready to write as writer `number`, and touches all memory.
+    pub(crate) fn new(plan: &'p Plan, number: usize, writer: W) -> Self {
+        MessageWriter {
+            plan,
+            number,
+            writer,
+            outgoing: Outgoing::new(plan, number as u32),
+            scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
+            written: 0,
+            refused: 0,
+            waited: Duration::ZERO,
+            latencies: Latencies::new(),
+        }
+    }
+
+    /// Writes for the duration of the plan, or until `stop`; then leaves the ring.
+    /// A stalled writer calls `inside` in the middle of its one write.
+    pub(crate) fn run(mut self, stop: &AtomicBool, inside: impl FnOnce() -> Result<()>) -> Result<Writing> {
+        let meter = Meter::start();
+        let begin = meter.begin();
+        let until = Until { end: begin + self.plan.duration(), stop };
+        if self.plan.is_stalled(self.number) {
+            self.write_one(until, inside)?;
+        } else if self.plan.target().is_some() {
+            self.write_paced(begin, until)?;
+        } else {
+            self.write_unpaced(until)?;
+        }
+        let result = meter.result(self.number, self.written, self.waited, &self.latencies);
+        Ok(Writing { result, waited_for_readers: self.refused })
+    }
+
+    /// Writes one message, and stays in the middle of it until the others are done.
+    fn write_one(&mut self, until: Until<'_>, inside: impl FnOnce() -> Result<()>) -> Result<()> {
+        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+        let mut stayed = Ok(());
+        writer.try_write_with(plan.slot_bytes, scratch, |sink| {
+            let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
+            stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
+            sink.put(0, outgoing.bytes(None));
+        })?;
+        self.written += 1;
+        stayed
+    }
+
+    fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
+        let mut pacer = Pacer::starting_at(begin, self.plan.writes_per_second);
+        while pacer.intended_start(pacer.started()) < until.end {
+            let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
+            self.write(Some(intended), until)?;
+        }
+        // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in
+        // 2.96 s.
+        Pacer::starting_at(until.end, 1).wait_for_next(until.stop)?;
+        Ok(())
+    }
+
+    fn write_unpaced(&mut self, until: Until<'_>) -> Result<()> {
+        while !until.is_over() {
+            self.write(Some(Moment::now()), until)?;
+            for _ in 1..self.plan.timed_every() {
+                self.write(None, until)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one message, unless the ring refuses it.
+    fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<()> {
+        match self.attempt(intended) {
+            Ok(()) => {}
+            Err(Refusal::Full) => {
+                self.refused += 1;
+                let begin = Moment::now();
+                let is_written = self.refused(intended, until)?;
+                self.waited += begin.elapsed();
+                if !is_written {
+                    return Ok(());
+                }
+            }
+            Err(lasting) => return Err(lasting.into()),
+        }
+        if let Some(intended) = intended {
+            self.latencies.record_since(intended, Moment::now());
+        }
+        self.written += 1;
+        self.outgoing.prepare(self.written); // Between two ticks there is time for it.
+        Ok(())
+    }
+
+    fn attempt(&mut self, intended: Option<Moment>) -> Result<(), Refusal> {
+        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+        if plan.zero_copy {
+            writer.try_write_with(plan.slot_bytes, scratch, |sink| outgoing.fill(intended, sink))
+        } else {
+            writer.try_write(outgoing.bytes(intended))
+        }
+    }
+
+    /// The ring is full. Returns whether the message was written after all.
+    fn refused(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
+        if self.plan.on_full == OnFull::Skip {
+            if self.plan.target().is_none() {
+                thread::yield_now(); // There is no next tick to wait for.
+            }
+            return Ok(false);
+        }
+        while !until.is_over() {
+            match self.wait(intended) {
+                Ok(()) => return Ok(true),
+                Err(Refusal::TimedOut { .. }) => {}
+                Err(lasting) => return Err(lasting.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn wait(&mut self, intended: Option<Moment>) -> Result<(), Refusal> {
+        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+        if plan.zero_copy {
+            writer.write_with(plan.slot_bytes, scratch, TIMEOUT, |sink| outgoing.fill(intended, sink))
+        } else {
+            writer.write(outgoing.bytes(intended), TIMEOUT)
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `seqring ls`, `stat` and `gc` on rings of living, killed and departed processes.
+#![allow(missing_docs)]
+
+use seqring::{Config, Delivery, Ring, Start};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory on tmpfs of this test alone: its content does not depend on other users of the
+/// machine.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = PathBuf::from(format!("/dev/shm/test-cli-segments-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Directory(path)
+    }
+
+    fn ring(&self, name: &str) -> seqring::Location {
+        seqring::Location::in_directory(&self.0, name)
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.0.join(format!("{name}.seqring")).exists()
+    }
+
+    fn run(&self, flags: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seqring"));
+        command.args(flags.split_ascii_whitespace()).arg("--directory").arg(&self.0).output().unwrap()
+    }
+
+    fn text(&self, flags: &str) -> String {
+        let output = self.run(flags);
+        assert!(output.status.success(), "{flags}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, flags: &str) -> Value {
+        serde_json::from_str(&self.text(&format!("{flags} --json"))).unwrap()
+    }
+
+    /// A process that has joined `name` as a writer and a reader, with two messages unread.
+    fn peer(&self, name: &str) -> Child {
+        let mut peer = Command::new(std::env::current_exe().unwrap())
+            .args(["peer", "--exact", "--ignored", "--nocapture"])
+            .env("SEQRING_PEER", self.0.join(name))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(peer.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.ends_with("joined")), "the peer did not join");
+        peer
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn kill(mut peer: Child) {
+    peer.kill().unwrap();
+    peer.wait().unwrap();
+}
+
+#[test]
+#[ignore = "this is what the other tests' peers run"]
+fn peer() {
+    let Some(path) = std::env::var_os("SEQRING_PEER").map(PathBuf::from) else { return };
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let ring = Ring::open(seqring::Location::in_directory(path.parent().unwrap(), name)).unwrap();
+    let (mut writer, _reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+    writer.write(b"one").unwrap();
+    writer.write(b"two").unwrap();
+    println!("joined");
+    let _ = std::io::stdin().read_line(&mut String::new());
+}
+
+fn config() -> Config {
+    Config::new(4, 100).delivery(Delivery::Lossy)
+}
+
+/// Fails if `stat` joins the ring, if it counts as a user, or if a dead participant counts as
+/// alive.
+#[test]
+fn stat_shows_which_participants_are_alive() {
+    let directory = Directory::new();
+    let ring = Ring::create(directory.ring("mixed"), &config()).unwrap();
+    let reader = ring.reader(Start::Next).unwrap();
+    let peer = directory.peer("mixed");
+    let pid = u64::from(peer.id());
+    let stat = directory.json("stat mixed");
+    assert_eq!((&stat["name"], &stat["stream"]), (&"mixed".into(), &"open".into()));
+    assert_eq!(
+        (&stat["delivery"], &stat["slots"], &stat["slot_bytes"]),
+        (&"lossy".into(), &4.into(), &100.into())
+    );
+    assert_eq!(
+        (&stat["in_use"], &stat["next_sequence"], &stat["mode"]),
+        (&true.into(), &2.into(), &"600".into())
+    );
+    let of = |stat: &Value, role: &str, pid: u64| {
+        let all = stat["participants"].as_array().unwrap();
+        all.iter().find(|one| one["role"] == role && one["pid"] == pid).unwrap().clone()
+    };
+    assert_eq!(of(&stat, "writer", pid)["alive"], true);
+    assert_eq!(of(&stat, "reader", pid)["lag"], 2);
+    kill(peer);
+    let stat = directory.json("stat mixed");
+    assert_eq!(of(&stat, "writer", pid)["alive"], false);
+    assert_eq!(of(&stat, "reader", pid)["alive"], false);
+    let own = of(&stat, "reader", std::process::id().into());
+    assert_eq!((&own["alive"], &own["lag"], &own["position"]), (&true.into(), &2.into(), &0.into()));
+    let text = directory.text("stat mixed");
+    assert!(
+        text.contains("dead") && text.contains("alive") && text.contains("2 messages published"),
+        "{text}"
+    );
+    assert_eq!(ring.participants().len(), 3, "`stat` cleared the entry of a participant");
+    drop(reader);
+}
+
+/// Fails if rates are not those between two outputs, or if `stat` delays or misses the departure of
+/// the last user.
+#[test]
+fn stat_watches_until_the_ring_is_gone() {
+    let directory = Directory::new();
+    let ring = Ring::create(directory.ring("watched"), &config()).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_seqring"))
+        .args(["stat", "watched", "--watch=0.02", "--json", "--directory"])
+        .arg(&directory.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["published_per_second"], Value::Null);
+    let rate = std::iter::repeat_with(|| {
+        writer.write(b"x").unwrap();
+        next()
+    })
+    .find(|stat| stat["published_per_second"].as_f64().unwrap() > 0.0)
+    .unwrap();
+    assert_eq!(rate["participants"][0]["role"], "writer");
+    drop((writer, ring));
+    assert!(!directory.holds("watched"), "`stat` keeps the name");
+    lines.for_each(drop);
+    let output = watch.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the ring is gone"));
+}
+
+/// Fails if `gc` removes a ring that is used or kept, or any ring without `--remove`.
+#[test]
+fn gc_removes_rings_without_a_live_user_and_only_with_its_flag() {
+    let directory = Directory::new();
+    for name in ["orphan", "used", "kept"] {
+        let ring = Ring::create(directory.ring(name), &config().keep(name == "kept")).unwrap();
+        match name {
+            "orphan" => {
+                let peer = directory.peer(name);
+                drop(ring);
+                kill(peer);
+            }
+            "used" => std::mem::forget(ring), // Until this process ends.
+            _ => drop(ring),
+        }
+    }
+    std::fs::write(directory.0.join("no-ring.seqring"), "something else").unwrap();
+    std::fs::write(directory.0.join("unrelated"), "something else").unwrap();
+    let verdicts = |flags: &str| -> Vec<String> {
+        let found = directory.json(flags);
+        found.as_array().unwrap().iter().map(|one| one["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    // In the order of names: kept, no-ring, orphan, used.
+    assert_eq!(verdicts("gc"), ["kept", "failed", "unused", "in_use"]);
+    assert!(directory.text("gc").contains("nothing was removed"));
+    assert!(directory.holds("orphan"));
+    let removing = directory.run("gc --remove --json");
+    assert_eq!(removing.status.code(), Some(1), "a file that is not a ring is a failure");
+    assert_eq!(verdicts("gc"), ["kept", "failed", "in_use"]);
+    assert!(!directory.holds("orphan") && directory.holds("no-ring") && directory.holds("used"));
+    directory.run("gc --remove --kept");
+    assert!(!directory.holds("kept") && directory.holds("used"));
+}
+
+/// Fails if a file that is not a ring hides the rings, or is not mentioned.
+#[test]
+fn ls_lists_rings_and_names_files_that_are_not_rings() {
+    let directory = Directory::new();
+    assert!(directory.text("ls").contains("no rings"));
+    assert_eq!(directory.json("ls"), serde_json::json!([]));
+    let _ring = Ring::create(directory.ring("first"), &config()).unwrap();
+    std::fs::write(directory.0.join("second.seqring"), "no ring").unwrap();
+    let list = directory.json("ls");
+    assert_eq!((&list[0]["name"], &list[0]["in_use"]), (&"first".into(), &true.into()));
+    assert!(list[1]["unusable"].as_str().unwrap().contains("less than a header"));
+    let text = directory.text("ls");
+    assert!(text.contains("| first") && text.contains("second.seqring"), "{text}");
+}
+
+/// Fails if bad input is not an error that names it.
+#[test]
+fn bad_input_is_named() {
+    let directory = Directory::new();
+    let says = |flags: &str, code: i32, what: &str| {
+        let output = directory.run(flags);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{flags}: {errors}");
+        assert!(errors.contains(what), "{flags}: {errors}");
+    };
+    says("stat missing", 1, "missing.seqring does not exist");
+    says("stat .hidden", 1, "\".hidden\"");
+    says("stat missing --watch=0", 2, "0 is not between");
+    says("stat missing --watch=x", 2, "not a number");
+    says("stat missing --times 3", 2, "--watch");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_seqring")).args(["ls", "--directory", "/nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere"));
+}

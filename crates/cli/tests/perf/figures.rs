@@ -1,0 +1,127 @@
+//! Runs that end by themselves: all that was written is accounted for, and the record says so.
+
+use crate::support::{list, number, output, record, text};
+
+#[test]
+fn a_gated_run_between_processes_loses_nothing_and_its_record_is_complete() {
+    let record =
+        record("--slot-bytes 4096 --slots 4 --readers 3 --duration-seconds 0.2 --writes-per-second 500");
+    assert_eq!(record["engine"], "seqring");
+    assert_eq!(record["delivery"], "gated");
+    assert_eq!(record["transport"], "process");
+    assert_eq!(record["line_round_trip_ns"].as_array().unwrap().len(), 2);
+    assert!(record["cpu_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(record["ok"], true);
+    let [writer] = &list(&record, "writers")[..] else { panic!("one writer") };
+    assert!(number(&writer["slots"]) > 0);
+    for key in ["seconds", "mbytes_per_second", "slots_per_second", "relative_to_target_percent"] {
+        assert!(writer[key].as_f64().unwrap() > 0.0, "{key}");
+    }
+    // At most 100 ticks lie in 0.2 s, each either written or refused.
+    assert_eq!(number(&writer["slots"]) + number(&writer["waited_for_readers"]), 100);
+    let mut pids = vec![number(&writer["pid"])];
+    for reader in list(&record, "readers") {
+        assert_eq!(reader["slots"], writer["slots"]);
+        assert_eq!((number(&reader["lost"]), number(&reader["torn"])), (0, 0));
+        for key in ["p50", "p99", "p999", "max"] {
+            assert!(number(&reader["latency_ns"][key]) > 0, "{key}");
+        }
+        pids.push(number(&reader["pid"]));
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    assert_eq!(pids.len(), 4, "each worker is a process of its own");
+}
+
+#[test]
+fn a_queue_gives_each_message_to_one_reader() {
+    for (transport, way) in
+        [("process", ""), ("thread", "--zero-copy"), ("process", "--zero-copy --on-full wait")]
+    {
+        let flags = format!(
+            "--delivery queue --writers 2 --readers 3 --transport {transport} {way} --slot-bytes 5000 --slots 4 \
+             --duration-seconds 0.1"
+        );
+        let record = record(&flags);
+        let slots =
+            |workers: &str| list(&record, workers).iter().map(|one| number(&one["slots"])).sum::<u64>();
+        assert!(slots("writers") > 0, "{flags}");
+        assert_eq!(slots("readers"), slots("writers"), "{flags}");
+        assert_eq!(record["ok"], true, "{flags}");
+    }
+}
+
+#[test]
+fn every_way_to_move_messages_adds_up() {
+    let sizes = ["--slot-bytes 16 --slots 64", "--slot-bytes 200 --slots 3", "--slot-bytes 100001 --slots 2"];
+    for size in sizes {
+        for transport in ["process", "thread"] {
+            for way in
+                ["", "--zero-copy", "--no-verify-writes --zero-copy", "--on-full wait --zero-copy --pin"]
+            {
+                for (delivery, writers) in [("gated", 1), ("lossy", 1), ("gated", 3), ("lossy", 3)] {
+                    let flags = format!(
+                        "{size} {way} --delivery {delivery} --writers {writers} --transport {transport} --readers 2 \
+                         --duration-seconds 0.03"
+                    );
+                    let record = record(&flags);
+                    let slots = list(&record, "writers").iter().map(|writer| number(&writer["slots"]));
+                    let written: u64 = slots.sum();
+                    assert_eq!(list(&record, "writers").len(), writers, "{flags}");
+                    assert!(written > 0, "{flags}");
+                    for reader in list(&record, "readers") {
+                        let accounted = number(&reader["slots"]) + number(&reader["lost"]);
+                        assert_eq!(accounted, written, "{flags}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slow_reader_of_a_lossy_ring_learns_exactly_what_it_lost() {
+    let record = record(
+        "--delivery lossy --slot-bytes 1000 --slots 2 --readers 2 --reader-burn-cpu-milliseconds 5 \
+         --writes-per-second 2000 --duration-seconds 0.3",
+    );
+    let writer = &record["writers"][0];
+    assert_eq!(number(&writer["waited_for_readers"]), 0);
+    assert_eq!(number(&writer["slots"]), 600, "a lossy writer does not wait");
+    for reader in list(&record, "readers") {
+        assert!(number(&reader["lost"]) > 0);
+        assert_eq!(reader["lost"], reader["missing"]);
+        assert_eq!(number(&reader["slots"]) + number(&reader["lost"]), 600);
+    }
+}
+
+#[test]
+fn more_readers_than_a_ring_has_by_default_get_their_places() {
+    let record =
+        record("--readers 150 --slot-bytes 64 --slots 8 --writes-per-second 100 --duration-seconds 0.1");
+    assert_eq!(list(&record, "readers").len(), 150);
+}
+
+#[test]
+fn the_spellings_of_the_tool_of_ringbuffer_are_understood() {
+    let flags = "--slot_bytes 64 --slots 4 --duration_seconds 0.02 --writes_per_second 100 --readers 1 \
+                 --reader_burn_cpu_milliseconds 1";
+    for verify in ["--verify_writes", "--no-verify_writes", "--verify-writes", "--no-verify-writes"] {
+        let record = record(&format!("{flags} {verify}"));
+        assert_eq!(record["options"]["verify_writes"], !verify.contains("no"), "{verify}");
+    }
+    // A flag overrides its scenario, which does not verify.
+    let record = record("--scenario 4 --slot-bytes 64 --verify_writes --duration-seconds 0.02");
+    assert_eq!(record["options"]["verify_writes"], true);
+}
+
+#[test]
+fn without_json_there_is_a_line_for_each_worker() {
+    let output =
+        output("--slot-bytes 64 --slots 4 --readers 2 --writes-per-second 100 --duration-seconds 0.05");
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(printed.matches("Wrote 5 slots").count(), 1, "{printed}");
+    assert_eq!(printed.matches("Read 5 slots").count(), 2, "{printed}");
+    assert!(printed.contains("% of target"), "{printed}");
+}

@@ -1,0 +1,37 @@
+//! Flags that ask for what cannot be.
+
+use crate::support::{output, path_of, text, unique_name};
+
+#[test]
+fn what_cannot_be_is_refused_with_exit_code_2_and_leaves_nothing() {
+    let taken = unique_name();
+    let held = seqring::Ring::create(&taken, &seqring::Config::new(1, 8)).unwrap();
+    let free = unique_name();
+    let refused = [
+        ("--slots 0", "--slots must be at least 1"),
+        ("--slot-bytes 0", "--slot-bytes must be at least 16"),
+        ("--slot-bytes 10000000000000", "slot_bytes must be"),
+        ("--slot-bytes 1000000000000 --slots 1000", "are free there"),
+        ("--slots 1000000000000", "slots must be"),
+        ("--readers 100000", "participants must be"),
+        ("--writers 0", "--writers must be 1 to 65535"),
+        ("--duration-seconds 0", "--duration-seconds must be more than 0"),
+        ("--duration-seconds nan", "--duration-seconds must be more than 0"),
+        ("--scenario 6", "6 is not in 1..=5"),
+        ("--engine seqring", "unexpected argument"),
+        ("--name a/b", "bad ring name"),
+        ("--transport thread --name ../b", "bad ring name"),
+        (&format!("--name {taken}"), "exists already"),
+    ];
+    for (flags, said) in refused {
+        let name = if flags.contains("--name") { String::new() } else { format!("--name {free}") };
+        let output = output(&format!("--duration-seconds 0.01 {flags} {name}"));
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags}: {errors}");
+        assert!(errors.contains(said), "{flags}: {errors}");
+        assert_eq!(output.stdout, b"", "{flags}");
+        assert!(!path_of(&free).exists(), "{flags}");
+    }
+    assert!(path_of(&taken).exists(), "what was there before stays");
+    drop(held);
+}

@@ -1,0 +1,180 @@
+//! Round trips: a message through one ring, and the same message back through another.
+
+use super::end::{End, Miss};
+use super::other_end::{OtherEnd, create, serve};
+use super::{Mode, Repetition, Transfer, Wait, joined, text};
+use crate::bursts::nanos_a_trip;
+use crate::content::Content;
+use crate::engine::{Engine, EngineReader, EngineWriter};
+use crate::patience::Stop;
+use crate::peer::Peers;
+use crate::pin::pin_to;
+use crate::ring_spec::{Place, RingSpec};
+use crate::sink::Scratch;
+use crate::table::Figures;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A round trip to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundTrip {
+    /// Of each of the two rings.
+    pub spec: RingSpec,
+    /// Where the two sides are.
+    pub peers: Peers,
+    /// What a nanosecond there and back is in the row's unit.
+    pub scale: f64,
+}
+
+/// The two ends of one side.
+struct Side<W, R, C> {
+    writer: W,
+    reader: R,
+    content: C,
+    read: Scratch,
+    written: Scratch,
+}
+
+fn side<E: Engine, C: Content>(to: &E, from: &E) -> Result<Side<E::Writer, E::Reader, C>, String> {
+    let (reader, writer) = (from.reader().map_err(text)?, to.writer().map_err(text)?);
+    let (read, written) = (Scratch::new(C::BYTES), Scratch::new(C::BYTES));
+    Ok(Side { writer, reader, content: C::new(), read, written })
+}
+
+impl RoundTrip {
+    /// Nanoseconds there and back, times the scale.
+    pub(super) fn measure<E: Engine, C: Content>(
+        &self,
+        run: &Repetition<'_>,
+        mode: Mode,
+        name: &[&str],
+    ) -> Result<Figures, String> {
+        let stop = AtomicBool::new(false);
+        let end = End { wait: mode.wait, stop: &stop };
+        let nanos = match self.peers {
+            Peers::Threads => self.in_threads::<E, C>(run, mode.transfer, end),
+            // In one thread: the ends of some engines stay on the thread that made them.
+            Peers::Processes => thread::scope(|scope| {
+                let ours = || self.in_processes::<E, C>(run, mode.transfer, end, name);
+                joined(scope.spawn(ours).join())
+            }),
+        };
+        Ok(Figures::main(nanos? * self.scale))
+    }
+
+    fn in_threads<E: Engine, C: Content>(
+        &self,
+        run: &Repetition<'_>,
+        transfer: Transfer,
+        end: End<'_>,
+    ) -> Result<f64, String> {
+        let create = || E::create(&self.spec, &Place::Heap).map_err(text);
+        let (asks, answers) = (create()?, create()?);
+        let theirs = side::<E, C>(&answers, &asks)?;
+        let ours = side::<E, C>(&asks, &answers)?;
+        let (nanos, echo) = thread::scope(|scope| {
+            let echo = scope.spawn(|| {
+                pin_to(run.cores.theirs()).map_err(text)?;
+                theirs.echo(transfer, end)
+            });
+            let ours = scope.spawn(|| {
+                let nanos = pin_to(run.cores.ours()).map_err(text);
+                let nanos = nanos.and_then(|()| ours.ask(transfer, end, run.duration));
+                end.stop.store(true, Ordering::Relaxed); // Relaxed: a request, orders nothing.
+                nanos
+            });
+            (joined(ours.join()), joined(echo.join()))
+        });
+        echo.and(nanos)
+    }
+
+    fn in_processes<E: Engine, C: Content>(
+        &self,
+        run: &Repetition<'_>,
+        transfer: Transfer,
+        end: End<'_>,
+        name: &[&str],
+    ) -> Result<f64, String> {
+        let ((asks, ask), (answers, answer)) = (create::<E>(&self.spec)?, create::<E>(&self.spec)?);
+        let mut ours = side::<E, C>(&asks, &answers)?;
+        let other = OtherEnd::start(name, &[ask, answer])?;
+        pin_to(run.cores.ours()).map_err(text)?;
+        // The other process starts meanwhile.
+        let patient = End { wait: Wait::Yielding, ..end };
+        let greeting = patient.get(&mut ours.reader, ours.content.out());
+        let greeting = greeting.map_err(|miss| Stop::from(miss).unexpected());
+        let nanos = greeting.and_then(|_| ours.ask(transfer, end, run.duration));
+        other.end().and(nanos)
+    }
+
+    /// The other end of a repetition between processes.
+    pub(super) fn other_end<E: Engine, C: Content>(mode: Mode, rings: &[String]) -> Result<(), String> {
+        let [ask, answer] = rings else { return Err("a round trip has two rings".into()) };
+        serve(|stop| {
+            let (asks, answers) = (E::open(ask).map_err(text)?, E::open(answer).map_err(text)?);
+            let mut side = side::<E, C>(&answers, &asks)?;
+            let end = End { wait: mode.wait, stop };
+            let greeting = end.put(&mut side.writer, side.content.message(0));
+            greeting.map_err(|miss| Stop::from(miss).unexpected())?;
+            side.echo(mode.transfer, end)
+        })
+    }
+}
+
+impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
+    /// Answers until it is to stop.
+    fn echo(mut self, transfer: Transfer, end: End<'_>) -> Result<(), String> {
+        let Err(miss) = match transfer {
+            Transfer::InPlace => self.echo_in_place(end),
+            Transfer::Copied | Transfer::Gathered => self.echo_copies(end),
+        };
+        super::failure(Err(miss.into()))
+    }
+
+    fn echo_copies(&mut self, end: End<'_>) -> Result<std::convert::Infallible, Miss> {
+        loop {
+            let bytes = end.get(&mut self.reader, self.content.out())?;
+            end.put(&mut self.writer, &self.content.out()[..bytes])?;
+        }
+    }
+
+    fn echo_in_place(&mut self, end: End<'_>) -> Result<std::convert::Infallible, Miss> {
+        let Self { writer, reader, read, written, .. } = self;
+        loop {
+            end.get_with(reader, read, |bytes| {
+                end.put_with(writer, bytes.len(), written, |sink| sink.put(0, bytes))
+            })??;
+        }
+    }
+
+    /// Asks for `duration`; nanoseconds there and back.
+    fn ask(mut self, transfer: Transfer, end: End<'_>, duration: Duration) -> Result<f64, String> {
+        let nanos = match transfer {
+            Transfer::InPlace => nanos_a_trip(duration, |trip| self.ask_in_place(trip, end)),
+            Transfer::Copied | Transfer::Gathered => {
+                nanos_a_trip(duration, |trip| self.ask_with_copies(trip, end))
+            }
+        };
+        nanos.map_err(Stop::unexpected)
+    }
+
+    #[inline(always)]
+    fn ask_with_copies(&mut self, trip: u64, end: End<'_>) -> Result<(), Stop> {
+        end.put(&mut self.writer, self.content.message(trip))?;
+        let bytes = end.get(&mut self.reader, self.content.out())?;
+        if self.content.is_whole(trip, bytes) { Ok(()) } else { Err(wrong(trip)) }
+    }
+
+    #[inline(always)]
+    fn ask_in_place(&mut self, trip: u64, end: End<'_>) -> Result<(), Stop> {
+        end.put_with(&mut self.writer, C::BYTES, &mut self.written, |sink| C::fill(sink, trip))?;
+        let right = end.get_with(&mut self.reader, &mut self.read, |bytes| C::shows(bytes, trip))?;
+        if right { Ok(()) } else { Err(wrong(trip)) }
+    }
+}
+
+#[cold]
+fn wrong(trip: u64) -> Stop {
+    Stop::Failed(format!("the answer to message {trip} is missing or torn"))
+}

@@ -1,0 +1,6 @@
+//! `seqring-lab perf`, `compare` and `report`, by the built binary.
+
+mod engines;
+mod pages;
+mod records;
+mod support;

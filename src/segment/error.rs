@@ -1,0 +1,35 @@
+//! The errors that backends have in common.
+#![cfg_attr(
+    not(any(target_os = "linux", feature = "portable")),
+    allow(dead_code, reason = "only the heap is left")
+)]
+
+use crate::types::error::RingError;
+use std::io;
+use std::path::Path;
+
+pub(super) const NOT_REGULAR: &str = "it is not a regular file";
+
+pub(super) fn unusable(path: &Path, reason: impl Into<String>) -> RingError {
+    RingError::Unusable { path: path.into(), reason: reason.into() }
+}
+
+/// The error for a segment whose last user locked it in order to remove it, and did not finish.
+pub(super) fn stuck_leaver(path: &Path) -> RingError {
+    let reason = "its last user locked it to remove it, and does not finish: if that process is stopped, \
+                  continue or kill it";
+    unusable(path, reason)
+}
+
+/// The error of an operation on a file, by its kind.
+pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> RingError {
+    move |source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => RingError::AlreadyExists { path },
+            io::ErrorKind::NotFound => RingError::NotFound { path },
+            io::ErrorKind::PermissionDenied => RingError::PermissionDenied { path },
+            _ => RingError::Io { doing, path, source },
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The small files through which portable memory is found, and its users with it.
+
+use crate::memory::header::Superblock;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::segment::error::{NOT_REGULAR, failure, stuck_leaver, unusable};
+use crate::sync::failpoint::{self, Failpoint};
+use crate::types::error::RingError;
+use crate::types::location::SUFFIX;
+use shared_memory::ShmemConf;
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use zerocopy::FromBytes;
+
+/// The ids of memory begin with this; a number follows.
+const MEMORY: &str = "/shmem_";
+/// In the name of the file of a segment that has no name yet.
+const DRAFT: &str = "draft";
+/// An opener tries so often, with a yield between, while the last user removes the name: some ms.
+const OPEN_TRIES: usize = 10_000;
+
+/// An open segment's files.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// `NAME.seqring`, open and locked, also after its name is removed.
+    file: File,
+    path: PathBuf,
+    id: String,
+    /// The last user leaves the segment as it is.
+    pub(super) keep: bool,
+    entries: Mutex<BTreeMap<usize, File>>,
+}
+
+impl Link {
+    /// A new one, without its name.
+    pub(super) fn draft(path: PathBuf, number: u64) -> Result<Self, RingError> {
+        let id = format!("{MEMORY}{number:X}");
+        let file = private().create_new(true).open(path_beside(&path, &id, DRAFT));
+        let file = file.map_err(failure("creating a link for", &path))?;
+        let link = Link { file, path, id, keep: false, entries: Mutex::default() };
+        let written = link.file.lock_shared().and_then(|()| (&link.file).write_all(link.id.as_bytes()));
+        written.map_err(failure("linking to", &link.path))?;
+        Ok(link)
+    }
+
+    /// The one at that path, not locked, and not to be removed.
+    pub(super) fn at(path: &Path) -> Result<Self, RingError> {
+        let (file, id) = open_link(path)?;
+        Ok(Link { file, path: path.into(), id, keep: true, entries: Mutex::default() })
+    }
+
+    /// The one at that path, locked as by a user: no other user is the last one meanwhile.
+    pub(super) fn entered(path: &Path) -> Result<Self, RingError> {
+        for _ in 0..OPEN_TRIES {
+            let link = Link::at(path)?;
+            let entered = link.file.try_lock_shared();
+            failpoint::hit(Failpoint::SegmentEntered);
+            match entered {
+                Ok(()) if leads_to(path, &link.id) => return Ok(link),
+                // The last user is removing the name, or just did: try again.
+                Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Err(TryLockError::Error(error)) => return Err(failure("locking", path)(error)),
+            }
+        }
+        Err(stuck_leaver(path))
+    }
+
+    /// Gives the segment its name, unless another has it.
+    pub(in crate::segment) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
+        let draft = path_beside(&self.path, &self.id, DRAFT);
+        failpoint::hit(Failpoint::SegmentFilled);
+        fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
+        failpoint::hit(Failpoint::SegmentNamed);
+        self.keep = keep;
+        let _ = fs::remove_file(&draft); // If it stays, it is removed with the ring.
+        Ok(())
+    }
+
+    /// Maps the memory and checks its header.
+    pub(super) fn map(&self) -> Result<(Mapping, Layout), RingError> {
+        let gone = |error| unusable(&self.path, format!("its memory is gone: {error}"));
+        let mapping = Mapping::shmem(ShmemConf::new().os_id(&self.id).open().map_err(gone)?);
+        if mapping.len() < size_of::<Superblock>() {
+            let reason = format!("it has {} bytes, less than a header", mapping.len());
+            return Err(unusable(&self.path, reason));
+        }
+        let header = mapping.first_bytes::<{ size_of::<Superblock>() }>();
+        let superblock = Superblock::read_from_bytes(&header).expect("the array has its size");
+        let layout =
+            superblock.layout(mapping.len() as u64).map_err(|reason| unusable(&self.path, reason))?;
+        Ok((mapping, layout))
+    }
+
+    pub(in crate::segment) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Locks an entry of the participant table, unless another handle holds its lock.
+    pub(in crate::segment) fn try_lock(&self, entry: usize) -> bool {
+        let path = path_beside(&self.path, &self.id, &entry.to_string());
+        let opened = private().create(true).truncate(false).open(path);
+        let Some(file) = opened.ok().filter(|file| file.try_lock().is_ok()) else {
+            return false;
+        };
+        self.entries().insert(entry, file);
+        true
+    }
+
+    pub(in crate::segment) fn unlock(&self, entry: usize) {
+        self.entries().remove(&entry); // Closing the file releases the lock.
+    }
+
+    /// Whether another handle holds the lock of an entry. During the call no handle can lock it.
+    pub(in crate::segment) fn is_locked_elsewhere(&self, entry: usize) -> bool {
+        let file = File::open(path_beside(&self.path, &self.id, &entry.to_string()));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<usize, File>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    /// The last user removes everything; of a ring that is kept, only what an unlinked segment
+    /// left.
+    fn drop(&mut self) {
+        // Unlock first: of two users that leave at once and keep their shared locks, neither would
+        // be the last.
+        let _ = self.file.unlock();
+        failpoint::hit(Failpoint::SegmentLeft);
+        let is_named = || leads_to(&self.path, &self.id);
+        if (self.keep && is_named()) || self.file.try_lock().is_err() {
+            return;
+        }
+        let is_named = is_named(); // Under the exclusive lock: from here on the name stays this segment's.
+        failpoint::hit(Failpoint::SegmentUnused);
+        if is_named {
+            let _ = fs::remove_file(&self.path);
+        }
+        remove_memory(&self.id);
+        remove_entries(&self.path, &self.id);
+    }
+}
+
+/// Opens the link at that path, and reads the id of its memory.
+fn open_link(path: &Path) -> Result<(File, String), RingError> {
+    if !fs::symlink_metadata(path).map_err(failure("examining", path))?.is_file() {
+        return Err(unusable(path, NOT_REGULAR));
+    }
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
+    let id = id_in(&file).ok_or_else(|| unusable(path, "it does not lead to memory of a ring"))?;
+    Ok((file, id))
+}
+
+/// The id in a link, if it is one of a ring's memory: no file can lead to other memory.
+fn id_in(file: &File) -> Option<String> {
+    let mut id = String::new();
+    file.take(64).read_to_string(&mut id).ok()?;
+    let number = id.strip_prefix(MEMORY)?;
+    (!number.is_empty() && number.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(id)
+}
+
+fn leads_to(path: &Path, id: &str) -> bool {
+    File::open(path).is_ok_and(|file| id_in(&file).as_deref() == Some(id))
+}
+
+/// Removes what creators left that were killed before their segment had its name, or just after. An
+/// id is written under the lock, so the creator of an unlocked draft with an id is dead, or done.
+pub(super) fn remove_dead_drafts(directory: &Path) {
+    for draft in files_in(directory, |name| name.ends_with(&format!(".{DRAFT}{SUFFIX}"))) {
+        let Ok((file, id)) = open_link(&draft) else { continue };
+        // Under the exclusive lock no other process is at work on it.
+        if file.try_lock().is_err() || !leads_to(&draft, &id) {
+            continue;
+        }
+        let mut links = files_in(directory, |name| name.ends_with(SUFFIX) && !name.starts_with('.'));
+        if !links.any(|path| leads_to(&path, &id)) {
+            remove_memory(&id);
+        }
+        let _ = fs::remove_file(&draft);
+    }
+}
+
+fn files_in(directory: &Path, is_one: impl Fn(&str) -> bool) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    files.filter(move |file| file.file_name().to_str().is_some_and(&is_one)).map(|file| file.path())
+}
+
+/// Removes memory by its id. Processes that have it mapped keep it.
+pub(super) fn remove_memory(id: &str) {
+    if let Ok(mut shmem) = ShmemConf::new().os_id(id).open() {
+        shmem.set_owner(true); // Dropping the owner removes it.
+    }
+}
+
+/// Removes the files of entries.
+fn remove_entries(path: &Path, id: &str) {
+    let Some(directory) = path.parent() else { return };
+    let prefix = prefix_of(id);
+    for file in files_in(directory, |name| name.starts_with(&prefix)) {
+        let _ = fs::remove_file(file);
+    }
+}
+
+fn prefix_of(id: &str) -> String {
+    format!(".{}.", id.trim_start_matches('/'))
+}
+
+/// A file that belongs to the memory of that id.
+fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
+    path.with_file_name(format!("{}{what}{SUFFIX}", prefix_of(id)))
+}
+
+/// To create a file for this user alone, where the system has users: a process that can open a file
+/// can lock it.
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}

@@ -1,0 +1,98 @@
+//! Segments of the crate `shared_memory`, for systems without the files that the `linux` backend
+//! needs.
+//!
+//! That crate names, maps and removes memory. It does not say whether a segment is complete, or
+//! which of its users live. For that there are small files among the system's temporary ones:
+//!
+//! | file                | holds                | locked                                         |
+//! |---------------------|----------------------|------------------------------------------------|
+//! | `NAME.seqring`      | the id of the memory | shared, by each handle that has the ring open  |
+//! | `.ID.ENTRY.seqring` | nothing              | exclusively, by the participant of that entry  |
+//!
+//! The first is written as `.ID.draft.seqring`, and a hard link gives it its own name when the
+//! segment is complete. The system releases the locks of a process that ends. The last user removes
+//! the files and the memory. What a creator leaves that is killed before the link, the next creator
+//! in that directory removes.
+
+mod link;
+
+pub(crate) use link::Link;
+
+use super::backing::{Backing, Draft, Opened};
+use super::error::failure;
+use super::platform::pages;
+use crate::memory::header::Superblock;
+use crate::memory::layout::Layout;
+use crate::memory::mapping::Mapping;
+use crate::types::error::RingError;
+use crate::types::open_options::OpenOptions;
+use shared_memory::{ShmemConf, ShmemError};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zerocopy::IntoBytes;
+
+/// Creates a segment, complete except for its name.
+pub(super) fn draft(
+    path: PathBuf,
+    superblock: &Superblock,
+    layout: &Layout,
+    options: &OpenOptions,
+) -> Result<Draft, RingError> {
+    if path.exists() {
+        return Err(RingError::AlreadyExists { path });
+    }
+    path.parent().into_iter().for_each(link::remove_dead_drafts);
+    let link = Link::draft(path, superblock.number())?;
+    let conf = ShmemConf::new().os_id(link.id()).size(layout.total_bytes);
+    let mut shmem = conf.create().map_err(not_created(link.path()))?;
+    shmem.set_owner(false); // The link removes it.
+    let mapping = Mapping::shmem(shmem);
+    // Nothing is allocated yet. Where the system can be asked, a lack of room is an error now.
+    if !mapping.has_room(0..layout.resident_bytes) {
+        let wanted = layout.resident_bytes as u64;
+        return Err(RingError::NoSpace { path: link.path().into(), wanted, available: 0 });
+    }
+    mapping.store_before_sharing(superblock.as_bytes());
+    let warnings = pages::settle(&mapping, layout, options);
+    Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::Portable(link) })
+}
+
+/// Opens the segment whose link is at that path.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
+    let mut link = Link::entered(path)?;
+    let (mapping, layout) = link.map()?;
+    link.keep = layout.config.keep;
+    let warnings = pages::settle(&mapping, &layout, options);
+    Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })
+}
+
+/// Removes the segment if no process has it open, and its ring is not to be kept or `kept_too`.
+/// Returns whether it did.
+pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
+    let mut link = Link::at(path)?;
+    let kept = link.map().is_ok_and(|(_, layout)| layout.config.keep);
+    link.keep = kept && !kept_too;
+    drop(link); // Removes it, as a last user does.
+    Ok(!path.exists())
+}
+
+/// Removes the name, so that no process can open the segment any more. Processes that have it open
+/// keep it.
+pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
+    // Entered as a user, so that no last user removes the name meanwhile: then this would remove
+    // the next segment's.
+    let link = Link::entered(path)?;
+    fs::remove_file(path).map_err(failure("removing", path))?;
+    link::remove_memory(link.id());
+    Ok(()) // If no other process has it open, dropping the link removes the rest.
+}
+
+fn not_created(path: &Path) -> impl Fn(ShmemError) -> RingError {
+    move |error| RingError::Io {
+        doing: "creating memory for",
+        path: path.into(),
+        source: io::Error::other(error.to_string()),
+    }
+}

@@ -1,0 +1,130 @@
+//! The promises of a ring with one writer, on the heap and between handles of a named segment.
+
+mod common;
+
+use common::{CLASSES, create};
+use seqring::*;
+use std::time::Duration;
+
+#[test]
+fn a_gated_ring_holds_exactly_its_slots_and_refuses_the_next_message() {
+    for class in CLASSES {
+        for slots in [1, 2, 3, 10, 50] {
+            let ring = Ring::heap(&Config::new(slots, 100).slot_class(class)).unwrap();
+            let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+            let mut out = [0; 100];
+            for lap in 0..3 {
+                for n in 0..slots {
+                    writer.try_write(&[lap, n as u8]).unwrap();
+                }
+                assert_eq!(writer.try_write(b"x"), Err(TryWriteError::Full), "{class:?} {slots}");
+                assert_eq!(reader.lag(), slots as u64);
+                for n in 0..slots {
+                    assert_eq!(reader.try_read(&mut out).unwrap().len, 2);
+                    assert_eq!(out[..2], [lap, n as u8]);
+                    writer.try_write(b"y").unwrap();
+                    assert_eq!(writer.try_write(b"z"), Err(TryWriteError::Full));
+                }
+                for _ in 0..slots {
+                    assert_eq!(reader.try_read(&mut out).unwrap().len, 1);
+                }
+                assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lossy_reader_gets_the_exact_count_of_missed_messages() {
+    for class in CLASSES {
+        for slots in [1, 2, 3, 10, 50] {
+            let ring = common::ring(Delivery::Lossy, class, slots, 8);
+            let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+            let (mut out, mut got, mut expected) = ([0; 8], 0, 0);
+            for n in 0..1000u64 {
+                writer.try_write(&n.to_le_bytes()).unwrap();
+                if n % 97 != 0 {
+                    continue;
+                }
+                loop {
+                    match reader.try_read(&mut out) {
+                        Ok(received) => {
+                            assert_eq!(u64::from_le_bytes(out), expected);
+                            assert_eq!(received.sequence, expected);
+                            (got, expected) = (got + 1, expected + 1);
+                        }
+                        Err(TryReadError::Lagged(Lagged { missed })) => expected += missed,
+                        Err(TryReadError::Empty) => break,
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                assert_eq!(expected, n + 1);
+            }
+            assert_eq!(got + reader.lost(), expected, "{class:?} {slots}");
+        }
+    }
+}
+
+#[test]
+fn the_end_comes_after_the_last_message_and_a_later_writer_continues_the_stream() {
+    let (name, ring) = create("end", &Config::new(4, 16));
+    let other = Ring::open(&name).unwrap();
+    let mut reader = other.reader(Start::Next).unwrap();
+    let mut out = [0; 16];
+    assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
+    for _ in 0..3 {
+        let mut writer = ring.writer().unwrap();
+        assert!(matches!(other.writer(), Err(RegisterError::WriterTaken { .. })));
+        writer.write(b"last").unwrap();
+        drop(writer);
+        assert_eq!(reader.read(&mut out).unwrap().len, 4);
+        assert_eq!(reader.read(&mut out), Err(ReadError::Closed));
+        assert_eq!(reader.try_read(&mut out), Err(TryReadError::Closed));
+    }
+    ring.close();
+    assert!(matches!(ring.writer(), Err(RegisterError::Closed)));
+    assert!(matches!(Ring::create(&name, &Config::new(4, 16)), Err(RingError::AlreadyExists { .. })));
+    drop((ring, reader, other));
+    assert!(matches!(Ring::open(&name), Err(RingError::NotFound { .. })));
+}
+
+#[test]
+fn views_and_claims_of_a_gated_arena_ring_are_in_place() {
+    let ring = Ring::heap(&Config::new(3, 4096)).unwrap();
+    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+    for n in 0..10u8 {
+        let mut claim = writer.claim(4000).unwrap();
+        claim.as_mut_slice().unwrap().fill(n);
+        claim.publish().unwrap();
+        let view = reader.view().unwrap();
+        assert!(view.is_in_place());
+        assert_eq!(&view[..], &[n; 4000]);
+    }
+    let view = reader.try_view();
+    assert!(matches!(view, Err(TryReadError::Empty)));
+}
+
+#[test]
+fn a_blocked_read_wakes_for_a_message() {
+    let ring = Ring::heap(&Config::new(3, 64)).unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let mut out = [0; 64];
+    let late = reader.read_timeout(&mut out, Duration::from_millis(1)).unwrap_err();
+    let ReadError::TimedOut { writers } = late else { panic!("{late}") };
+    assert_eq!(writers.pids(), [std::process::id()]);
+    let thread = std::thread::spawn(move || {
+        let mut out = [0; 64];
+        let mut n = 0;
+        while let Ok(received) = reader.read(&mut out) {
+            assert_eq!(received.sequence, n);
+            n += 1;
+        }
+        n
+    });
+    for n in 0..10_000u32 {
+        writer.write(&n.to_le_bytes()).unwrap();
+    }
+    drop(writer);
+    assert_eq!(thread.join().unwrap(), 10_000);
+}
