@@ -16,8 +16,8 @@ fn encoded(tile: u32) -> impl Iterator<Item = (usize, u8)> {
     (0..(SIDE * SIDE / 64) as u32).map(move |run| (64, (run / 8 + row * 3 + column * 2) as u8))
 }
 
-/// Decodes a tile in place, normalised to a mean of 0 and a deviation of 1. The second array gets the
-/// original mean and deviation.
+/// Decodes a tile in place, normalised to a mean of 0 and a deviation of 1. The second array gets
+/// the original mean and deviation.
 fn decode(command: &[u8], item: &mut Filling<'_>) -> Result<(), WorkerError> {
     let tile = u32::from_le_bytes(command.try_into()?);
     let pixels = item.elements::<f32>(0)?;

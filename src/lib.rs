@@ -96,7 +96,7 @@
 //! - For rare messages: a pipe does as well, because a sleep and its wake cost more than either.
 //!
 //! # Features
-//! - `portable`, on by default: rings in memory of the crate `shared_memory`
+//! - `portable`: rings in memory of the crate `shared_memory`
 //!   ([`Backend::Portable`]); outside Linux the only ones for processes.
 //! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.
 

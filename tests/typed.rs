@@ -1,4 +1,5 @@
-//! Values, slices and frames as messages: what goes in comes out, and what does not fit is named and stays.
+//! Values, slices and frames as messages: what goes in comes out, and what does not fit is named
+//! and stays.
 #![allow(missing_docs)]
 
 mod common;
@@ -50,7 +51,8 @@ fn values_pass_one_by_one_and_in_batches() {
     }
 }
 
-/// Fails if a shorter message is taken for a value with old bytes in its end, or a refused one is passed over.
+/// Fails if a shorter message is taken for a value with old bytes in its end, or a refused one is
+/// passed over.
 #[test]
 fn a_message_of_another_length_is_named_and_stays() {
     for class in CLASSES {

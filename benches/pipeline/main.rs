@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --bench pipeline
 //! cargo bench --bench pipeline -- --quick idle   # rows whose names contain "idle", as a trial
-//! cargo bench --bench pipeline -- --json         # every repetition; the table goes to standard error
+//! cargo bench --bench pipeline -- --json         # every repetition; the table: standard error
 //! ```
 //! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each
 //! case. Contestants and floors run in turn, in the same rounds. Every repetition also checks what

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo build --release --workspace && cargo bench --bench reach
 //! cargo bench --bench reach -- --quick threads  # rows whose names contain "threads", as a trial
-//! cargo bench --bench reach -- --json           # every repetition; the table goes to standard error
+//! cargo bench --bench reach -- --json           # every repetition; the table: standard error
 //! ```
 //! A row ends with *reached*, *not reached*, or *not measured* and why; the exit code is 0 in each
 //! case. Contestants and floors run in turn, in the same rounds, and only rounds of one class of

@@ -3,8 +3,8 @@
 use clap::Parser;
 use pyo3::prelude::*;
 
-/// Runs the command with `arguments`, and returns the exit code. `reenter` is the command line that starts another process
-/// of this command.
+/// Runs the command with `arguments`, and returns the exit code. `reenter` is the command line that
+/// starts another process of this command.
 #[pyfunction]
 pub(crate) fn command(py: Python<'_>, arguments: Vec<String>, reenter: Vec<String>) -> PyResult<u8> {
     // The command has signal handlers of its own, and prints until it is done.

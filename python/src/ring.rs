@@ -248,7 +248,8 @@ impl Ring {
         registered(py, Reader::new(reader, &ring, skip_lost))
     }
 
-    /// Resumes a parked reader: see `Reader.park`. Raises `RegisterError` if it is not parked any more.
+    /// Resumes a parked reader: see `Reader.park`. Raises `RegisterError` if it is not parked any
+    /// more.
     #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false))]
     fn resume<'py>(
         &self,

@@ -439,8 +439,7 @@ mod tests {
         }
         drop(writer);
         let memory = &ring.attachment.memory;
-        // The state of a writer that was killed when it might write 4 to 7, with no reader
-        // registered.
+        // The state of a writer killed when it might write 4 to 7, with no reader registered.
         memory.control().limit.store(8, Relaxed);
         // A joiner that was suspended since the limit was 4 stores its first guess only now.
         memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);

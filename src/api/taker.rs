@@ -3,7 +3,6 @@
 
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 mod held;
-
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub(crate) use held::Held;
 
@@ -50,8 +49,7 @@ use std::{fmt, ops};
 /// # When a taker dies
 /// A message that its taker had not [finished](Taken) when it died goes to another taker, unless
 /// the ring [drops it](crate::Config::redelivery): to a waiting taker, between processes within
-/// some 60 ms; to a taker that never waits, within 1024 messages. It comes after messages that were
-/// published later.
+/// some 60 ms; to a taker that never waits, within 1024 messages. It comes after later messages.
 ///
 /// # Progress
 /// `try_` calls are lock-free. A suspended taker or writer stops no other; only the message that a

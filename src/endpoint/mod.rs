@@ -1,6 +1,7 @@
 //! The state of one participant: where it writes or reads next, and how it waits.
 //!
-//! **Invariant:** an endpoint is owned by one thread at a time; what it shares lies in the ring's memory.
+//! **Invariant:** an endpoint is owned by one thread at a time; what it shares lies in the ring's
+//! memory.
 
 #[cfg_attr(any(not(target_os = "linux"), seqring_model), path = "notifier/none.rs")]
 pub(crate) mod notifier;

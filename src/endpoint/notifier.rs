@@ -1,24 +1,24 @@
 //! A descriptor that becomes readable when there is something to read.
 //!
-//! A thread of the reader's sleeps on the ring's event_count in its place, and then makes an eventfd readable. The writer sees
-//! one sleeper more, and nothing else.
+//! A thread, the watcher, sleeps on the ring's event count in the reader's place, and then makes an
+//! eventfd readable. For the writer it is one more sleeping participant.
 //!
 //! # Steps
-//! | reader, at an `Empty`                     | watcher                                                       |
-//! |-------------------------------------------|---------------------------------------------------------------|
-//! | 1 descriptor: not readable                | a wait for an order                                           |
-//! | 2 order: watch for message `n`            | b sleep until `n` can be read, or the stream has ended        |
-//! | 3 poll the descriptor                     | c no order; descriptor: readable                              |
+//! | reader, after an `Empty`           | watcher                                                 |
+//! |------------------------------------|---------------------------------------------------------|
+//! | 1 descriptor: not readable         | a wait for an order                                     |
+//! | 2 order: watch for message `n`     | b sleep until `n` can be read, or the stream has ended  |
+//! | 3 poll the descriptor              | c no order; descriptor: readable                        |
 //!
-//! No wake is lost: what comes between the `Empty` and 2 the watcher finds in b, for it looks before it sleeps
-//! ([`crate::sync::event_count`]). 1 and 2 are one step for c, by a lock, so that 1 never undoes a c that answers this order. A reader
-//! that goes on before c, and finds nothing again, changes the order; the watcher answers the old one all the same, once
-//! for nothing.
+//! No wake is lost. A message published between the `Empty` and 2 is found in b: the watcher checks
+//! before it sleeps ([`crate::sync::event_count`]). A lock makes 1 and 2 one step for c, so that 1
+//! never undoes a c that answers this order. If the reader continues before c and finds nothing
+//! again, it changes the order; the watcher still answers the old one, with one spurious wake.
 //!
-//! # Who ends
-//! The watcher ends with its reader, which waits for that: then the reader's attachment is left by all who used it. In a
-//! forked child there is no watcher; what the child inherited it must neither use nor drop, and if it drops it, nothing
-//! happens.
+//! # Ends
+//! The watcher ends with its reader, and the reader waits for that end: the watcher's use of the
+//! reader's attachment is then over. A forked child has no watcher. It must not use the notifier
+//! that it inherited, and dropping it there does nothing.
 
 use crate::endpoint::read_cursor::is_ready;
 use crate::memory::slot_index::SlotIndex;
@@ -36,13 +36,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-/// It keeps a few calls deep.
+/// Enough: the watcher's calls nest a few levels only.
 const STACK_BYTES: usize = 128 << 10;
 
 /// A descriptor that becomes readable when a reader has something to read: see
 /// [`Reader::notifier`](crate::Reader::notifier).
 ///
-/// When the reader is gone, it is readable for ever. It is closed when that is so and the last handle is dropped.
+/// Once the reader is dropped, the descriptor stays readable. It is closed when the reader and the
+/// last handle are dropped.
 #[derive(Clone, Debug)]
 pub struct Notifier(Arc<NotifierState>);
 
@@ -58,16 +59,17 @@ impl AsRawFd for Notifier {
     }
 }
 
-/// What a reader tells its watcher.
+/// The order of a reader to its watcher.
 #[derive(Clone, Copy, Debug)]
 enum Order {
     Rest,
-    /// Until this message can be read, or there is news of the stream for a reader that knows so much.
+    /// Watch until this message can be read, or the stream has an end that the reader has not
+    /// reported.
     WatchFor(u64, stream_state::StreamObserver),
     End,
 }
 
-/// What reader and watcher share.
+/// The state that the reader and the watcher share.
 #[derive(Debug)]
 struct NotifierState {
     descriptor: OwnedFd,
@@ -84,14 +86,14 @@ impl NotifierState {
     fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
         let mut order = self.order();
         if let Order::Rest = *order {
-            // Readable or not: it is not now.
+            // An error means that it was not readable.
             let _ = rustix::io::read(&self.descriptor, &mut [0; 8]);
             self.ordered.notify_one();
         }
         *order = Order::WatchFor(sequence, stream);
     }
 
-    /// Step a: what to watch for; none when all is over.
+    /// Step a: the next order. `None` after `End`.
     fn next_order(&self) -> Option<(u64, stream_state::StreamObserver)> {
         let mut order = self.order();
         loop {
@@ -113,32 +115,39 @@ impl NotifierState {
     }
 
     fn make_readable(&self) {
-        // It counts to 2⁶⁴ and is reset before each order: one more always fits.
+        // The counter holds up to 2⁶⁴ - 2 and each order resets it: the write never blocks.
         let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
     }
 
-    /// The watcher's life.
+    /// The watcher's loop.
     fn run(&self, attachment: &Attachment, entry: usize) {
         let slots = Slots::new(attachment.memory.clone());
         let own_entry = attachment.memory.own_entry(entry);
-        let (event_count, naps) = (&attachment.memory.control().published, AtomicU64::default());
+        let (event_count, sleeps) = (&attachment.memory.control().published, AtomicU64::default());
         while let Some((sequence, stream)) = self.next_order() {
-            let place = SlotIndex::new(sequence, slots.config().slots);
+            let index = SlotIndex::new(sequence, slots.config().slots);
             let ready = || {
                 matches!(*self.order(), Order::End)
-                    || is_ready(&slots, &place, ReaderEntry(&own_entry), &stream)
+                    || is_ready(&slots, &index, ReaderEntry(&own_entry), &stream)
             };
             let look_after = || registry::recover_dead(attachment, Role::Writer);
-            attachment.event_counts.wait(event_count, WaitStrategy::SLEEPING, None, &naps, look_after, ready);
+            attachment.event_counts.wait(
+                event_count,
+                WaitStrategy::SLEEPING,
+                None,
+                &sleeps,
+                look_after,
+                ready,
+            );
             self.answer();
         }
     }
 }
 
-/// The thread that watches for a reader; it ends when this is dropped.
+/// The watcher of a reader. Dropping this ends the thread.
 #[derive(Debug)]
 pub(crate) struct NotifierThread {
-    watch: Arc<NotifierState>,
+    state: Arc<NotifierState>,
     attachment: Arc<Attachment>,
     thread: Option<JoinHandle<()>>,
     process: u32,
@@ -148,23 +157,23 @@ impl NotifierThread {
     /// Starts a watcher for the reader in `registration`.
     pub(crate) fn start(registration: &Registration) -> io::Result<Self> {
         let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let watch =
+        let state =
             Arc::new(NotifierState { descriptor, order: Mutex::new(Order::Rest), ordered: Condvar::new() });
         let (attachment, entry) = (Arc::clone(registration.attachment()), registration.index());
         let thread = Builder::new().name("seqring-watcher".into()).stack_size(STACK_BYTES).spawn({
-            let (watch, attachment) = (Arc::clone(&watch), Arc::clone(&attachment));
-            move || watch.run(&attachment, entry)
+            let (state, attachment) = (Arc::clone(&state), Arc::clone(&attachment));
+            move || state.run(&attachment, entry)
         })?;
-        Ok(NotifierThread { watch, attachment, thread: Some(thread), process: std::process::id() })
+        Ok(NotifierThread { state, attachment, thread: Some(thread), process: std::process::id() })
     }
 
-    /// The reader found nothing, stands at message `sequence`, and knows so much of the stream.
+    /// Orders the watcher to watch for message `sequence`, after a read returned `Empty`.
     pub(crate) fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
-        self.watch.arm(sequence, stream);
+        self.state.arm(sequence, stream);
     }
 
     pub(crate) fn notifier(&self) -> Notifier {
-        Notifier(Arc::clone(&self.watch))
+        Notifier(Arc::clone(&self.state))
     }
 }
 
@@ -172,14 +181,14 @@ impl Drop for NotifierThread {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         if self.process != std::process::id() {
-            // A forked child has no such thread, and must not touch the parent's descriptor.
+            // A forked child has no watcher, and must not touch the parent's descriptor.
             return std::mem::forget(thread);
         }
-        *self.watch.order() = Order::End;
-        self.watch.ordered.notify_one();
+        *self.state.order() = Order::End;
+        self.state.ordered.notify_one();
         self.attachment.event_counts.notify(&self.attachment.memory.control().published);
-        // It does not panic; and if it did, its message was printed.
+        // The watcher does not panic. If it did, the panic hook has printed the message.
         let _ = thread.join();
-        self.watch.make_readable();
+        self.state.make_readable();
     }
 }

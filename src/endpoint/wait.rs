@@ -1,4 +1,4 @@
-//! What writers and readers have in common: an entry of the table, and a manner of waiting.
+//! The state that writers and readers share: a registered entry, and a strategy of waiting.
 
 use crate::protocol::attachment::{Attachment, WaitFor};
 use crate::protocol::diagnostics;
@@ -13,7 +13,7 @@ use crate::types::waiting::WaitStrategy;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A registered participant's entry and its manner of waiting.
+/// A registered participant's entry and its wait strategy.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) registration: Registration,
@@ -23,7 +23,7 @@ pub(crate) struct Endpoint {
     stalls: Stalls,
 }
 
-/// How often somebody who cannot go on looks whether those who keep it from that still live.
+/// How often a blocked participant checks whether the participants that block it are still live.
 const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
 
 impl Endpoint {
@@ -32,27 +32,30 @@ impl Endpoint {
         Endpoint { registration, waiting: WaitStrategy::default(), event_counts, looked_after: None, stalls }
     }
 
-    /// Somebody else looks for participants that died, and [wakes](EventCounts::wake_all) whoever waits: so this one may sleep
-    /// that long.
+    /// Lets a wait sleep up to `longest`: another thread looks for dead participants, and
+    /// [wakes](EventCounts::wake_all) the waiting ones.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn sleep_up_to(&mut self, longest: Duration) {
         self.event_counts = self.event_counts.with_longest_sleep(longest);
     }
 
-    /// Recovers the dead participants that can hold `event` up, if that was not done lately: for calls that do not
-    /// wait, whose caller may try for ever. Returns whether it was not.
+    /// Recovers the dead participants that can delay `event`, unless that was done less than
+    /// [`LOOK_AFTER_EVERY`] ago. For calls that do not wait: their caller may repeat them for ever.
+    /// Returns whether it looked.
     #[cold]
     pub(crate) fn look_after(&mut self, event: WaitFor) -> bool {
         look_after(self.registration.attachment(), event, &mut self.looked_after, &mut self.stalls)
     }
 
-    /// The next call that finds nothing looks after the others, however short ago somebody did.
+    /// Makes the next [`Self::look_after`] look for dead participants, however recent the last
+    /// look.
     pub(crate) fn look_soon(&mut self) {
         self.looked_after = None;
     }
 
-    /// Waits for `event` until `ready`, or until `deadline`: then false. Meanwhile recovers the dead participants that
-    /// can hold the event up, and calls `also` for what else may have changed by a death.
+    /// Waits for `event` until `ready` returns true, or until `deadline`: then it returns false.
+    /// Meanwhile it recovers the dead participants that can delay the event, and calls `also` after
+    /// each such look.
     pub(crate) fn wait(
         &mut self,
         event: WaitFor,
@@ -99,23 +102,24 @@ fn look_after(
     let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
     if due {
         registry::recover_dead(attachment, event.awaited_role());
-        if let Some(patience) = attachment.evicts_after(event) {
-            stalls.evict_stalled(attachment, patience);
+        if let Some(stall_time) = attachment.evicts_after(event) {
+            stalls.evict_stalled(attachment, stall_time);
         }
         *last = Some(now);
     }
     due
 }
 
-/// When a wait of `timeout` from now ends; `None`, never, if that is beyond what the clock can say.
+/// When a wait of `timeout` from now ends. `None`, never, if the clock cannot represent that time.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
     Instant::now().checked_add(timeout)
 }
 
-/// The result of a call that is kept out of the common path.
+/// The result of a call off the fast path.
 ///
-/// Were it a `Result` like the common path's, the compiler would have both write to one place in memory, and the common
-/// path would store its result there only to load it again, with loads that wait for the stores: 8 ns a message.
+/// If it had the `Result` type of the fast path, the compiler would have both write to one place in
+/// memory. The fast path would store its result there and load it again, and the loads would wait
+/// for the stores: 8 ns a message.
 pub(crate) enum ColdResult<T, E> {
     Done(T),
     Failed(E),

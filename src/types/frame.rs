@@ -139,7 +139,7 @@ pub enum ShapeError {
         /// Extents given.
         dimensions: usize,
     },
-    /// The type has no bytes, so its values cannot be told from one another.
+    /// The type has no bytes, so its values cannot be distinguished.
     #[error("a {of} has no bytes; publish an empty message with `write(&[])`")]
     ZeroSized {
         /// The type asked for.

@@ -8,7 +8,7 @@
 //!
 //! | engine | concurrent readers | an uncontended operation | waits by | a killed holder |
 //! |---|---|---|---|---|
-//! | [`SemaphoreRwLockRing`] | yes | 4 atomics a side and more | its conditions; for room, polling | stops all |
+//! | [`SemaphoreRwLockRing`] | yes | 4 atomics a side or more | conditions, polling | stops all |
 //! | [`SemaphoreRing`] | no | 2 atomics | polling | stops all |
 //! | [`MutexCondvarRing`] | no | 2 atomics, a broadcast | its conditions | is noticed, all go on |
 //! | [`PthreadRwLockRing`] | yes | 2 atomics | polling | stops all |

@@ -60,8 +60,8 @@ impl Bursts {
     }
 }
 
-/// So many bursts of so many round trips, without a ring: `ask` makes the trip of that number, from 1, and `answer` is the
-/// peer's part of it.
+/// So many bursts of so many round trips, without a ring: `ask` makes the trip of that number, from
+/// 1, and `answer` is the peer's part of it.
 ///
 /// # Errors
 /// What mapping, forking or pinning reports; `BrokenPipe` if the peer ends meanwhile.

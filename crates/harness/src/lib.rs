@@ -12,11 +12,11 @@
 //! |---|---|
 //! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
 //! | Does a contestant do what it must? | [`conformance`] |
-//! | How are two contestants compared? | [`repeat`] runs them in turn, [`plan`] sets the duration, [`summary`] has the results |
-//! | Which repetitions may be compared? | [`class`] by [`mod@line`]; [`surroundings`] reads the line and the CPU time of others |
-//! | What could the best possible ring do? | [`floor`] for throughput, [`exchange`] for a round trip |
-//! | How is a latency taken? | [`pace`] gives intended starts, [`latency`] counts from them, [`clock`] across processes |
-//! | Did the messages arrive whole? | [`payload`], made fast by [`restamp`]; where nothing but the ring is to be timed, [`content`] |
+//! | How are two contestants compared? | [`repeat`], for as long as [`plan`] says; [`summary`] |
+//! | Which repetitions may be compared? | [`class`], by [`mod@line`] and [`surroundings`] |
+//! | What could the best possible ring do? | throughput: [`floor`]; round trip: [`exchange`] |
+//! | How is a latency taken? | [`pace`], [`latency`]; across processes, [`clock`] |
+//! | Did the messages arrive whole? | [`payload`], [`restamp`]; unchecked: [`content`] |
 //! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
@@ -32,11 +32,13 @@
 //!
 //! let copy = |bytes| {
 //!     move || {
-//!         let rate = one_core_copy(bytes, 1, Duration::from_millis(2)).map_err(|error| error.to_string())?;
+//!         let rate = one_core_copy(bytes, 1, Duration::from_millis(2));
+//!         let rate = rate.map_err(|error| error.to_string())?;
 //!         Ok(rate.bytes_per_second())
 //!     }
 //! };
-//! let mut contestants = [Contestant::new("1 KiB", copy(1 << 10)), Contestant::new("1 MiB", copy(1 << 20))];
+//! let (small, large) = (copy(1 << 10), copy(1 << 20));
+//! let mut contestants = [Contestant::new("1 KiB", small), Contestant::new("1 MiB", large)];
 //! let mut machine = ThisMachine::new(LineProbe::new(CorePair::first_allowed()?));
 //! let plan = Plan::comparable(5, None).within(50, Duration::from_secs(30));
 //! let stop = AtomicBool::new(false); // What a Ctrl-C handler sets.

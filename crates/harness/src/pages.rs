@@ -7,7 +7,7 @@
 //! | [`Kind`] | seen by | pages |
 //! |---|---|---|
 //! | `Private` | threads | anonymous; huge where the kernel's `transparent_hugepage` is `always` |
-//! | `Shared` | threads and forked children | shared memory (tmpfs), as a segment in `/dev/shm` is |
+//! | `Shared` | threads and forked children | shared memory (tmpfs), as in `/dev/shm` |
 #![allow(unsafe_code, reason = "hands out views of mapped memory")]
 
 use std::fs::File;

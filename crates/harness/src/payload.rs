@@ -8,7 +8,7 @@
 //! | 0..4 | CRC-32 of all bytes behind it |
 //! | 4..8 | writer |
 //! | 8..16 | the writer's own sequence |
-//! | 16.. | body: `base(offset)` in words, the same in every message; *marked* words are XOR the mark |
+//! | 16.. | body: `base(offset)` in words, always the same; *marked* words are XOR the mark |
 //!
 //! The mark is a word made of writer and sequence, another for each (below 2^16 writers and 2^48
 //! messages). Marked are the first word of every 64-byte line behind the first, and the last word

@@ -72,7 +72,7 @@ impl Usage {
         self.user + self.system
     }
 
-    /// What was used between `earlier` and this reading of the same [`Who`].
+    /// What was used between `earlier` and this reading, of the same subject.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {

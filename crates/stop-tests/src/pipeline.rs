@@ -1,6 +1,6 @@
 //! Workers of a pipeline die at a point. If a producer dies, each item still comes once, made by
-//! another producer, or the death is reported in the item's worker. If the commander dies, the items
-//! that it issued come, and then its death.
+//! another producer, or the death is reported in the item's worker. If the commander dies, the
+//! items that it issued come, and then its death.
 
 use crate::victim::{self, TIMEOUT, text};
 use seqring::failpoints::Failpoint;

@@ -1,6 +1,6 @@
-//! Where there is no descriptor to be made readable, nobody watches.
+//! No notifier: this target has no eventfd, or is a model.
 
-/// Nobody.
+/// A type without values: no watcher is started.
 #[derive(Debug)]
 pub(crate) enum NotifierThread {}
 

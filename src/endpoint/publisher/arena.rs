@@ -14,8 +14,9 @@ use crate::types::message::MessageHeader;
 /// From this buffer size on, reusing a cached buffer pays for a look at all readers.
 const HOT_BYTES: usize = if SMALL_IS_LARGE { 128 } else { 32 << 10 };
 
-/// A buffer is filled again after readers have read this many bytes beyond its message. That is more than a core's own caches
-/// hold: a line that lies in a reader's cache has to be fetched from there one by one. It is less than the cache that all cores share.
+/// A buffer is filled again after readers have read this many bytes beyond its message. That is
+/// more than a core's own caches hold: a line that lies in a reader's cache has to be fetched from
+/// there one by one. It is less than the cache that all cores share.
 const HOT_DISTANCE: usize = if SMALL_IS_LARGE { 0 } else { 2 << 20 };
 
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub(super) struct Arena {
     own: usize,
     /// The writer's second buffer, in a gated ring.
     standby: Option<StandbyBuffer>,
-    /// The buffer that is filled next is that of the message this far before the newest one that all readers have read.
-    /// `None`: the buffer that the last exchange displaced is filled next.
+    /// The buffer that is filled next is that of the message this far before the newest one that
+    /// all readers have read. `None`: the buffer that the last exchange displaced is filled next.
     hot: Option<u64>,
 }
 
@@ -116,8 +117,8 @@ impl Arena {
         Ok(sequence)
     }
 
-    /// Makes a buffer that is still cached the own one: that of a message `distance` before the newest one that all readers
-    /// have read.
+    /// Makes a buffer that is still cached the own one: that of a message `distance` before the
+    /// newest one that all readers have read.
     fn take_hot_buffer(&mut self, core: &mut Core, distance: u64) -> Result<(), Corrupt> {
         let (memory, next) = (&core.memory, self.next.sequence);
         let slots = memory.layout().config.slots;
@@ -132,7 +133,8 @@ impl Arena {
     }
 }
 
-/// See [`Arena::hot`]. `None` for small messages, and for a ring so short that the displaced buffer is as warm as any.
+/// See [`Arena::hot`]. `None` for small messages, and for a ring so short that the displaced buffer
+/// is as warm as any.
 fn hot_distance(memory: &Memory) -> Option<u64> {
     let layout = memory.layout();
     let distance = HOT_DISTANCE / layout.buffer_stride;

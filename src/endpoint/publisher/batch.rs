@@ -1,7 +1,8 @@
 //! Batches: many messages, published in order, with one notification.
 //!
-//! Each message is published by the store of its own stamp, as a single one is. A reader may read the first while the last is
-//! not yet written. A batch saves the work between two messages: the check of the limit, and the check for sleeping readers.
+//! Each message is published by the store of its own stamp, as a single one is. A reader may read
+//! the first while the last is not yet written. A batch saves the work between two messages: the
+//! check of the limit, and the check for sleeping readers.
 
 use super::{Kind, Publisher};
 use crate::types::error::TryWriteError;
@@ -37,7 +38,7 @@ pub(crate) struct EndToEnd<'m> {
 
 impl<'m> EndToEnd<'m> {
     pub(crate) fn new(each: usize, bytes: &'m [u8]) -> Self {
-        assert!(each > 0, "messages without bytes cannot be told apart: offer them one by one");
+        assert!(each > 0, "messages without bytes have no boundaries: offer them one by one");
         let count = bytes.len() / each;
         assert!(
             count * each == bytes.len(),
@@ -61,8 +62,8 @@ impl Messages for EndToEnd<'_> {
 }
 
 impl Publisher {
-    /// Publishes `messages` from number `done` on, as far as they are accepted, and counts them in `done`. An error only
-    /// if the first of them is refused.
+    /// Publishes `messages` from number `done` on, as far as they are accepted, and counts them in
+    /// `done`. An error only if the first of them is refused.
     pub(crate) fn write_all(
         &mut self,
         messages: &impl Messages,

@@ -1,4 +1,5 @@
-//! What the three publishers have in common: limits, backpressure, the message header, and notification.
+//! What the three publishers have in common: limits, backpressure, the message header, and
+//! notification.
 
 use crate::memory::message_header::HeaderFormat;
 use crate::memory::{Memory, OwnEntry};
@@ -125,8 +126,9 @@ impl Core {
     }
 }
 
-/// How many messages the one writer publishes between two stores of the shared counter. The counter is a hint: a reader
-/// of it looks at the slots for the exact value. Where a message is three stores, a fourth to another line is expensive.
+/// How many messages the one writer publishes between two stores of the shared counter. The counter
+/// is a hint: a reader of it looks at the slots for the exact value. Where a message is three
+/// stores, a fourth to another line is expensive.
 const HINT_EVERY: u64 = 64;
 
 /// The one writer's copy of the shared counter.

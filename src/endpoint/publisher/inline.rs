@@ -1,9 +1,10 @@
 //! One writer, inline slots.
 //!
 //! # Fast path
-//! While the writer's [`SlotRun`] is open, a write touches only its slot. A run ends at the next backpressure limit, at the
-//! end of the lap, after [`RUN_BYTES`] of slots, or when the shared counter is due. [`Inline::extend_run`] then starts the
-//! next one. A ring that carries a message header has no fast path.
+//! While the writer's [`SlotRun`] is open, a write touches only its slot. A run ends at the next
+//! backpressure limit, at the end of the lap, after [`RUN_BYTES`] of slots, or when the shared
+//! counter is due. [`Inline::extend_run`] then starts the next one. A ring that carries a message
+//! header has no fast path.
 
 use super::batch::Messages;
 use super::core::{Core, SequenceHint};
@@ -18,8 +19,8 @@ const RUN_BYTES: usize = 2048;
 
 /// The state of the fast path: the run, and what the publication of its messages needs.
 ///
-/// It lies beside the publisher's [`Kind`](super::Kind), not in it, so that a fast write does not look at the kind: only
-/// [`Inline::extend_run`] opens a run.
+/// It lies beside the publisher's [`Kind`](super::Kind), not in it, so that a fast write does not
+/// look at the kind: only [`Inline::extend_run`] opens a run.
 #[derive(Debug)]
 pub(super) struct FastPath {
     pub(super) run: SlotRun,
@@ -96,7 +97,8 @@ impl Inline {
         Ok(index.sequence)
     }
 
-    /// Publishes `messages` from number `done` on, and counts them in `done`. The caller then notifies.
+    /// Publishes `messages` from number `done` on, and counts them in `done`. The caller then
+    /// notifies.
     #[inline(always)]
     pub(super) fn publish_all(
         &mut self,
@@ -117,7 +119,8 @@ impl Inline {
         Ok(())
     }
 
-    /// Publishes at most `most` messages, as far as the run goes. Returns how many. The caller then notifies.
+    /// Publishes at most `most` messages, as far as the run goes. Returns how many. The caller then
+    /// notifies.
     #[inline(always)]
     fn publish_run<'m>(
         &mut self,

@@ -1,12 +1,13 @@
 //! The publishing side of a writer: where the next message goes, and whether it may go there.
 //!
-//! There are three algorithms, one a file. A ring's slots and number of writers choose one at registration:
+//! There are three algorithms, one a file. A ring's slots and number of writers choose one at
+//! registration:
 //!
-//! | publisher  | slots  | writers | a publication is                                        | progress   |
-//! |------------|--------|---------|---------------------------------------------------------|------------|
-//! | [`Inline`] | inline | one     | one or two stores to the slot's stamp                   | wait-free  |
-//! | [`Arena`]  | arena  | one     | one store of the slot's word, which exchanges buffers   | wait-free  |
-//! | [`Shared`] | arena  | many    | a compare-and-exchange of the slot's word, and a counter | lock-free |
+//! | publisher | slots | writers | a publication is | progress |
+//! |---|---|---|---|---|
+//! | [`Inline`] | inline | one | one or two stores to the slot's stamp | wait-free |
+//! | [`Arena`] | arena | one | one store of the slot's word, which exchanges buffers | wait-free |
+//! | [`Shared`] | arena | many | a compare-and-exchange of the slot's word; a counter | lock-free |
 //!
 //! A publisher never waits. It refuses with `Full`, and [`super::wait`] repeats the attempt.
 
@@ -36,7 +37,8 @@ use crate::types::error::{Corrupt, RegisterError, TryWriteError};
 use crate::types::message::{MessageHeader, PublishOutcome};
 use crate::types::participant;
 
-/// The publishing state of a writer. It is separate from the writer's `Endpoint`, so that a wait can borrow both.
+/// The publishing state of a writer. It is separate from the writer's `Endpoint`, so that a wait
+/// can borrow both.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     fast: FastPath,
@@ -52,7 +54,8 @@ enum Kind {
 }
 
 impl Publisher {
-    /// Starts publishing from the entry of `registration`, after the last message of the previous writer.
+    /// Starts publishing from the entry of `registration`, after the last message of the previous
+    /// writer.
     pub(crate) fn join(registration: &Registration) -> Result<Self, RegisterError> {
         let core = Core::new(registration);
         let slots = Slots::new(core.memory.clone());
@@ -98,7 +101,8 @@ impl Publisher {
         backpressure::slowest_peer(&self.core.memory, self.sequence())
     }
 
-    /// Publishes `payload` if the fast path admits it. If not, [`Self::write`] publishes or refuses it.
+    /// Publishes `payload` if the fast path admits it. If not, [`Self::write`] publishes or refuses
+    /// it.
     #[inline(always)]
     pub(crate) fn write_fast(&mut self, payload: &[u8]) -> Option<u64> {
         if !(self.fast.run.is_open() || self.extend_run()) {

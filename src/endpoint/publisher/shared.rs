@@ -46,8 +46,9 @@ impl Shared {
         header: &MessageHeader<'_>,
     ) -> Result<u64, TryWriteError> {
         core.admit_lengths(payload.len(), header.metadata.len())?;
-        // The buffer is filled before the slot is looked at, so that the lines of the buffer, of the counter and of the slot
-        // are fetched at the same time. If the ring was full lately, the slot is looked at first: the copy may be wasted.
+        // The buffer is filled before the slot is looked at, so that the lines of the buffer, of
+        // the counter and of the slot are fetched at the same time. If the ring was full lately,
+        // the slot is looked at first: the copy may be wasted.
         let aim = if self.exchanger.checks_first() { Some(self.aim(core)?) } else { None };
         core.fill(self.own(), payload, header)?;
         let aim = aim.map_or_else(|| self.aim(core), Ok)?;
@@ -66,7 +67,8 @@ impl Shared {
         self.exchange_at(core, aim)
     }
 
-    /// Publishes the own buffer as the message of `aim`, or as a later one if other writers are first.
+    /// Publishes the own buffer as the message of `aim`, or as a later one if other writers are
+    /// first.
     #[inline(always)]
     fn exchange_at(&mut self, core: &mut Core, aim: Target) -> Result<u64, TryWriteError> {
         if self.exchanger.exchange(&core.memory, &aim) {
@@ -161,7 +163,8 @@ impl Shared {
         self.publish_at(core, sequence, payload.len(), header)
     }
 
-    /// Publishes a claim of `len` bytes as message `sequence`. If another writer did, the buffer stays the own one.
+    /// Publishes a claim of `len` bytes as message `sequence`. If another writer did, the buffer
+    /// stays the own one.
     pub(super) fn publish_at(
         &mut self,
         core: &mut Core,

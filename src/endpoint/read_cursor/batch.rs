@@ -1,40 +1,44 @@
-//! Many messages at a time: one look at the floor, one store of the cursor, one look at the event_count for all of them.
+//! Batches: many messages, with one load of the floor, one store of the cursor and one
+//! notification.
 //!
-//! Small messages are copied in chunks, and a chunk is validated by one look: the writer goes through the slots in
-//! order, so that what overwrote any message of a chunk has marked the slot of the first one before.
+//! Small messages are copied in chunks, and one load of a stamp validates a chunk. The writer takes
+//! the slots in order: before it overwrites any message of the chunk, it marks the first one's
+//! slot.
 //!
-//! | reader of `n` to `n + k`                           | writer one lap ahead                                    |
-//! |----------------------------------------------------|---------------------------------------------------------|
-//! | a stamp of each: does it hold it? copy the payload | 1 stamp of `n`'s slot := a later message's              |
-//! | c acquire fence                                    | 2 release fence, before the bytes of each slot          |
-//! | d stamp of `n` again: the same? then all are whole | 3 bytes of the slots after it                           |
+//! | reader of `n` to `n + k`                        | writer one lap ahead                       |
+//! |-------------------------------------------------|--------------------------------------------|
+//! | a for each: load the stamp, copy the payload    | 1 stamp of `n`'s slot := a later message's |
+//! | b acquire fence                                 | 2 release fence, before each slot's bytes  |
+//! | c load stamp `n` again: unchanged, all are valid | 3 bytes of the slots after it             |
 //!
-//! The fences are the pair `Tear` of [`crate::protocol::inline_slot`], the stamps its `Publish`.
+//! The fences are the pair `Tear` of [`crate::protocol::inline_slot`]; the stamps are its
+//! `Publish`.
 
-use super::{RESTLESS, ReadCursor, Refusal, TRIES, TooSmall};
+use super::{MAX_TRIES, ReadCursor, Refusal, TooSmall, UNSTABLE};
 use crate::memory::RacyBytes;
 use crate::protocol::inline_slot::LoadedSlot;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
-/// So many messages are validated together. All of them are lost if the writer overtakes meanwhile.
+/// Messages that are validated together. If the writer overtakes the reader meanwhile, the chunk is
+/// discarded.
 const CHUNK: usize = 16;
 
 impl ReadCursor {
-    /// Copies the next messages, if they have `each` bytes, end to end, until `out` has no room or no more are there.
-    /// Returns how many. An error only if not even one was read.
+    /// Copies the next messages, if they have `each` bytes, end to end, until `out` is full or no
+    /// message is left. Returns how many. An error only if no message was read.
     pub(crate) fn read_all(&mut self, each: usize, out: &mut [u8]) -> Result<usize, TryReadError> {
         let (mut read, room) = (0, out.len() / each);
         while read < room {
-            let out_of_these = &mut out[read * each..room * each];
-            // Where the length is known, a copy is a few moves.
-            let straight = match each {
-                8 => self.copy_straight(8, out_of_these),
-                64 => self.copy_straight(64, out_of_these),
-                _ => self.copy_straight(each, out_of_these),
+            let rest = &mut out[read * each..room * each];
+            // For a constant length, the compiler copies with a few instructions.
+            let copied = match each {
+                8 => self.copy_run(8, rest),
+                64 => self.copy_run(64, rest),
+                _ => self.copy_run(each, rest),
             };
-            read += straight;
-            if straight > 0 {
+            read += copied;
+            if copied > 0 {
                 break;
             }
             let out = &mut out[read * each..][..each];
@@ -58,8 +62,8 @@ impl ReadCursor {
         Ok(read)
     }
 
-    /// Reads the next messages by `keep`, until it has no room or no more are there. An error only if not even one was
-    /// read.
+    /// Reads up to `most` messages, each with `copy` and then `keep`, until no message is left. An
+    /// error only if no message was read.
     pub(crate) fn read_each(
         &mut self,
         most: usize,
@@ -76,29 +80,30 @@ impl ReadCursor {
         Ok(())
     }
 
-    /// All that was read is done with. Metadata is kept of single messages only.
+    /// Releases the slots of all messages read. Metadata is kept after the read of one message
+    /// only.
     #[inline(always)]
     fn acknowledge(&mut self) {
         self.meta_len = 0;
         self.release();
     }
 
-    /// The next message, copied, validated, and not yet acknowledged; none if that is not to be had and a batch may end
-    /// there. What there is to say of it, the next batch says.
+    /// Copies and validates the next message, without acknowledging it. If that fails after the
+    /// first message, returns `None` and the batch ends; the next batch returns the error.
     #[inline(always)]
     fn next_of_batch(
         &mut self,
         first: bool,
         mut copy: impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
     ) -> Result<Option<Received>, TryReadError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             match self.read_unacknowledged(&mut copy) {
                 Ok(received) => return Ok(Some(received)),
                 Err(_) if !first => return Ok(None),
                 Err(refusal) => self.refused(refusal)?,
             }
         }
-        Err(RESTLESS.into())
+        Err(UNSTABLE.into())
     }
 
     #[inline(always)]
@@ -106,44 +111,44 @@ impl ReadCursor {
         &mut self,
         copy: &mut impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
     ) -> Result<Received, Refusal> {
-        if let Some((here, glance)) = self.glance()
-            && let Ok(read) = glance.message()
+        if let Some((here, loaded)) = self.load_next()
+            && let Ok(read) = loaded.message()
         {
             let (copied, len) = (copy(read.message), read.message.len());
             if read.validate() {
                 copied.map_err(Refusal::TooSmall)?;
-                self.lane.advance(here);
+                self.run.advance(here);
                 return Ok(Received { sequence: here.sequence, len, tag: 0, timestamp_ns: 0 });
             }
         }
         let (received, ()) = self.attempt(copy)?;
-        self.lane.advance_slow();
+        self.run.advance_slow();
         Ok(received)
     }
 
-    /// Copies messages of `each` bytes as long as that needs nothing but a look at their slots. Returns how many.
+    /// Copies messages of `each` bytes as far as the fast path can read them. Returns how many.
     #[inline(always)]
-    fn copy_straight(&mut self, each: usize, out: &mut [u8]) -> usize {
-        if self.cursors().moved_beyond(self.lane.sequence()).is_some() {
+    fn copy_run(&mut self, each: usize, out: &mut [u8]) -> usize {
+        if self.cursors().moved_beyond(self.run.sequence()).is_some() {
             return 0;
         }
         let (mut read, room) = (0, out.len() / each);
-        while read < room && (self.lane.is_open() || self.extend_run()) {
+        while read < room && (self.run.is_open() || self.extend_run()) {
             let most = CHUNK.min(room - read);
             let chunk = self.copy_chunk(each, &mut out[read * each..][..most * each]);
-            self.lane.advance_by(chunk);
+            self.run.advance_by(chunk);
             read += chunk;
-            if chunk < most && self.lane.is_open() {
+            if chunk < most && self.run.is_open() {
                 break;
             }
         }
         read
     }
 
-    /// Copies as many of the next messages as fill `out`, and validates them by one look. Returns how many.
+    /// Copies messages until `out` is full, and validates them together. Returns how many.
     #[inline(always)]
     fn copy_chunk(&self, each: usize, out: &mut [u8]) -> usize {
-        let (sequence, slots) = self.lane.next_slots(CHUNK);
+        let (sequence, slots) = self.run.next_slots(CHUNK);
         let (mut copied, mut stamp, mut first) = (0, self.stamps.of(sequence), None);
         for (room, slot) in out.chunks_exact_mut(each).zip(slots) {
             let Some(read) = LoadedSlot::load(slot, stamp).message_of(each) else { break };

@@ -1,4 +1,4 @@
-//! Reading messages of which the length is known.
+//! Reads of messages whose length the caller knows.
 
 use super::{ReadCursor, TooSmall};
 use crate::memory::RacyBytes;
@@ -6,18 +6,18 @@ use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
 impl ReadCursor {
-    /// Copies the next message to `out`, if it has that length and its slot is all that is to be looked at. What is not
-    /// read this way, [`Self::read_exact`] reads.
+    /// Copies the next message to `out`, if it has that length and the fast path can read it. If
+    /// not, [`Self::read_exact`] reads or refuses it.
     #[inline(always)]
     pub(crate) fn read_exact_now(&mut self, out: &mut [u8]) -> Option<Received> {
-        let (here, glance) = self.glance()?;
-        let read = glance.message_of(out.len())?;
+        let (here, loaded) = self.load_next()?;
+        let read = loaded.message_of(out.len())?;
         read.message.copy_to_slice(out);
         read.validate().then_some(())?;
-        Some(self.glanced(here, out.len()))
+        Some(self.finish_fast(here, out.len()))
     }
 
-    /// Copies the next message to `out`, if it has that length; else it stays.
+    /// Copies the next message to `out`, if it has that length. If not, it stays the next one.
     pub(crate) fn read_exact(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         let expected = out.len();
         self.read_if(|message| {
@@ -26,7 +26,8 @@ impl ReadCursor {
         })
     }
 
-    /// Copies the next message to the front of `out`, if it is a whole number of elements of `each` bytes; else it stays.
+    /// Copies the next message to the front of `out`, if its length is a multiple of `each`. If
+    /// not, it stays the next one.
     pub(crate) fn read_whole_number(
         &mut self,
         each: usize,
@@ -52,13 +53,14 @@ impl ReadCursor {
         }
     }
 
-    /// Reads the next message by `copy`, which may refuse it for a length that it says.
+    /// Reads the next message with `copy`, which may refuse its length: then it returns the
+    /// expected one.
     fn read_if(
         &mut self,
         mut copy: impl FnMut(RacyBytes<'_>) -> Result<(), usize>,
     ) -> Result<Received, TryReadError> {
         let mut expected = 0;
-        let read = self.read_thoroughly(|message| {
+        let read = self.read_slow(|message| {
             copy(message).map_err(|other| {
                 expected = other;
                 TooSmall { needed: message.len() }

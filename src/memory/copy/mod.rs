@@ -9,11 +9,11 @@
 //! fences around the copy provide the order; the copy itself orders nothing.
 //!
 //! # Two kernels
-//! |                  | [`Kernel::Words`]                      | [`Kernel::Bytes`]                        |
-//! |------------------|----------------------------------------|------------------------------------------|
-//! | an access is     | one `AtomicU64`, relaxed               | one `AtomicU8`, relaxed, made by assembly |
-//! | good for         | short slots, every target, the models  | long slots: 2 to 3 times as fast at 1 KiB |
-//! | a message's end  | a whole word, filled up with zeros     | its last byte                            |
+//! |  | [`Kernel::Words`] | [`Kernel::Bytes`] |
+//! |---|---|---|
+//! | an access is | one `AtomicU64`, relaxed | one `AtomicU8`, relaxed, made by assembly |
+//! | good for | short slots, every target, the models | long slots: 2 to 3 times as fast at 1 KiB |
+//! | a message's end | a whole word, filled up with zeros | its last byte |
 //!
 //! Rust has no atomic copy of many bytes, and a loop over atomics is not vectorised: hence the
 //! assembly. Atomics of two sizes may not race on the same bytes. Hence a ring keeps to one kernel,

@@ -1,9 +1,9 @@
 //! A message of a run: checked bytes, and behind them the intended moment of its write.
 //!
-//! | bytes      | content |
-//! |------------|---------|
-//! | 0..len−8   | verified: all in the form of [`harness::payload`]; else the first 8 only |
-//! | len−8..len | intended start of the write (`CLOCK_MONOTONIC`, ns); 0 in a message that is not timed |
+//! | bytes | content |
+//! |---|---|
+//! | 0..len−8 | verified: all in the form of [`harness::payload`]; else the first 8 only |
+//! | len−8..len | intended start of the write (`CLOCK_MONOTONIC`, ns); 0 if it is not timed |
 
 use super::plan::Plan;
 use harness::clock::Moment;

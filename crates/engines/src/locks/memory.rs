@@ -4,7 +4,7 @@
 //! | made by | seen by | pages |
 //! |---|---|---|
 //! | [`Memory::heap`] | the threads of this process | anonymous |
-//! | [`Memory::create`], [`Memory::open`] | all processes | a file in `/dev/shm`, allocated before use |
+//! | [`Memory::create`], [`Memory::open`] | all processes | an allocated file in `/dev/shm` |
 //!
 //! A named ring is built under a temporary name and linked to its own when it is complete, so no
 //! process opens half a ring. Its creator removes the name.

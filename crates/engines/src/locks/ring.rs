@@ -4,7 +4,7 @@
 //! |---|---|
 //! | takes the lock to write | takes the lock to read |
 //! | reads the cursors if it has reached its limit (gated) | compares its cursor with the counter |
-//! | copies the message into the slot, moves the counter | copies the message out, moves its cursor |
+//! | copies the message in, moves the counter | copies the message out, moves its cursor |
 //! | releases, announces news | releases, announces room (gated) |
 //!
 //! The counter moves last: a holder that dies in the middle leaves a complete ring, if the lock can

@@ -7,10 +7,10 @@
 //!
 //! | writer | reader at c |
 //! |---|---|
-//! | n = counter; is there room for n? | takes the lock of slot c mod N for reading |
-//! | takes the lock of slot n mod N for writing | stamp below c + 1: empty; above: lagged; else copies |
+//! | n = counter; is there room for n? | locks slot c mod N for reading |
+//! | locks slot n mod N for writing | stamp below c + 1: empty; above: lagged; else copies |
 //! | counter no longer n: releases, begins again | releases, moves its cursor |
-//! | copies, stamps with n + 1, moves the counter, releases | |
+//! | copies, stamps with n + 1, moves the counter, releases |  |
 //!
 //! A killed holder stops every participant that reaches that slot: all of them, within one lap.
 #![allow(unsafe_code, reason = "copies between slots and slices, with the slot's lock held")]

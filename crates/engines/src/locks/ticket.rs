@@ -9,7 +9,7 @@
 //! | writer | reader at c |
 //! |---|---|
 //! | 1 n = the counter, which goes up by one | a stamp, Acquire: below c's: empty; above: lagged |
-//! | 2 wait until the stamp is that of n - slots, Acquire; gated: until n is below the limit | b copy |
+//! | 2 wait for the stamp of n - slots, Acquire; gated: until n is below the limit | b copy |
 //! | 3 stamp "being written", fence(Release) | c fence(Acquire) |
 //! | 4 copy | d stamp as before, else lagged |
 //! | 5 stamp of n, Release | e gated: cursor, Release |

@@ -1,12 +1,12 @@
 //! `seqring-lab compare`: engines × workloads, interleaved, as a record of every repetition.
 //!
 //! ```text
-//! options ──▶ schedule: sweeps, their points ──▶ a peer is killed: do the others go on?       ──▶ record
-//!                                                system calls, counted                            JSON lines
-//!                                                a round of each point: every engine once
-//!                                                  a repetition is a run of `perf`
-//!                                                … repeated until each point has its rounds,
-//!                                                and enough of them are comparable, or time is up
+//! options ──▶ schedule: sweeps, points ──▶ a peer is killed: do the others go on?    ──▶ record
+//!                                          system calls, counted                         JSON
+//!                                          a round of each point: every engine once
+//!                                            a repetition is a run of `perf`
+//!                                          … repeated until each point has its rounds,
+//!                                          and enough are comparable, or time is up
 //! ```
 //! An existing record is continued: its complete rounds are not repeated.
 

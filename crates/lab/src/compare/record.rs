@@ -3,7 +3,7 @@
 //! | line | what |
 //! |---|---|
 //! | `{"header": …}` | first line: version of the format, machine, command, commit |
-//! | `{"run": …}` | one repetition of one engine at one point, what it measured and what was around it |
+//! | `{"run": …}` | one repetition of one engine at one point: measurements, surroundings |
 //! | `{"death": …}` | one peer killed in the middle of its work, and whether the others went on |
 //! | `{"calls": …}` | the system calls of one engine, counted |
 //!

@@ -4,23 +4,23 @@
 //! account of its own. It stores there before and after each operation, so that of a killed worker
 //! at most one message is uncertain.
 //!
-//! | of a writer                  | means                                                                    |
-//! |------------------------------|---------------------------------------------------------------------------|
-//! | begun = done + 1             | message `done` is in progress: published or not                           |
-//! | begun = done                 | messages 0 … done − 1 are published, and no other                         |
+//! | of a writer | means |
+//! |---|---|
+//! | begun = done + 1 | message `done` is in progress: published or not |
+//! | begun = done | messages 0 … done − 1 are published, and no other |
 //!
 //! # What is checked
-//! | promise                     | how |
-//! |-----------------------------|-----|
-//! | whole, of this ring         | every message carries its writer, its number and a CRC |
-//! | in order, once              | by each reader: no gaps in the sequences except reported ones, the numbers of each writer ascend |
-//! | none lost, gated            | no gaps in the numbers of each writer, and in the end all that are done |
-//! | all counted, lossy          | in the end the sequence of the ring is the sum of the messages of all writers |
-//! | one taker each, queue       | a bit for each message, set by its taker |
-//! | each death is reported once | to no reader twice, or of a writer that was not killed; with one writer, each to the first reader |
+//! | promise | how |
+//! |---|---|
+//! | whole, of this ring | every message carries its writer, its number and a CRC |
+//! | in order, once | each reader: only reported gaps; each writer's numbers ascend |
+//! | none lost, gated | no gaps in a writer's numbers; in the end all that are done |
+//! | all counted, lossy | in the end the ring's sequence is the sum of all writers' messages |
+//! | one taker each, queue | a bit for each message, set by its taker |
+//! | deaths, once each | to no reader twice; of killed writers; one writer: to the first reader |
 //! | an observer learns its losses | as for readers |
 //! | no writer waits for an observer | a stopped or killed observer delays nothing |
-//! | no call hangs               | a call that nothing hinders ends within twenty seconds |
+//! | no call hangs | a call that nothing hinders ends within twenty seconds |
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;

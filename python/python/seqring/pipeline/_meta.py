@@ -1,4 +1,4 @@
-"""Metadata of items: bytes or JSON, with a byte that tells them apart.
+"""Metadata of items: bytes or JSON, with a byte that distinguishes them.
 
 >>> for meta in [None, b"raw", {"label": 3}]:
 ...     print(decode(encode(meta)))
