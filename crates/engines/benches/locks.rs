@@ -28,7 +28,7 @@ use engines::{
     SemaphoreRwLockRing, SlotLocksRing, StdRwLockRing, SysvSemaphoreRing, TicketRing, primitive,
 };
 use harness::engine::{Engine, EngineReader, EngineWriter};
-use harness::pin::{CorePair, pin_to};
+use harness::pin::pin_to;
 use harness::refusal::{ReadError, Refusal};
 use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
 use rustix::thread::set_current_timer_slack;
@@ -95,7 +95,7 @@ fn write<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>, readers: usize) {
 }
 
 fn read_now_and_then(mut reader: impl EngineReader, over: &AtomicBool) {
-    pin_to(CorePair::first_allowed().expect("two cores").theirs()).expect("an allowed core");
+    pin_to(common::CORES.theirs()).expect("an allowed core");
     // Else a sleep is 50 µs longer than asked for.
     set_current_timer_slack(NonZeroU64::new(1)).expect("a thread may set its own");
     let mut out = [0; BYTES];
