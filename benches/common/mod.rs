@@ -5,8 +5,8 @@ use harness::pin::{CorePair, pin_to};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The cores of a bench, as they are before [`brief`] pins the main thread to the first. Threads that
-/// it starts later inherit that pin.
+/// The cores of a bench, read before [`brief`] pins the main thread to the first. Threads that it
+/// starts later inherit that pin.
 pub(crate) static CORES: LazyLock<CorePair> = LazyLock::new(|| CorePair::first_allowed().expect("two cores"));
 
 /// On the first core, and so short that all benches together are done in a few minutes. Flags
