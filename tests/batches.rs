@@ -162,3 +162,35 @@ fn an_error_within_a_batch_is_returned_by_the_next_call() {
         assert_eq!(reader.read_batch(8, &mut out), Err(ReadError::Closed));
     }
 }
+
+/// A message whose bytes cannot be had.
+struct Message(Option<[u8; 8]>);
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref().expect("a message with bytes")
+    }
+}
+
+/// Fails if the caller's code runs between the steps of a publication: numbers are given twice then.
+#[test]
+fn a_panic_of_the_callers_code_leaves_the_writer_after_what_it_published() {
+    for (class, delivery) in kinds().filter(|(_, delivery)| *delivery != Delivery::Queue) {
+        for (panics_at, published) in [(3, 0), (70, 64)] {
+            let ring = ring(delivery, class, 256, 8);
+            let mut reader = ring.reader(Start::Next).unwrap();
+            let mut writer = ring.writer().unwrap();
+            let messages: Vec<_> =
+                (0..100).map(|n: u64| Message((n != panics_at).then(|| n.to_le_bytes()))).collect();
+            let write = std::panic::AssertUnwindSafe(|| writer.write_each(&messages));
+            assert!(std::panic::catch_unwind(write).is_err());
+            assert_eq!(writer.write(&[7; 8]), Ok(published), "{class:?} {delivery:?}");
+            let mut out = [0; 8];
+            for expected in (0..published).map(u64::to_le_bytes).chain([[7; 8]]) {
+                reader.try_read(&mut out).unwrap();
+                assert_eq!(out, expected, "{class:?} {delivery:?}");
+            }
+            assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
+        }
+    }
+}

@@ -55,9 +55,13 @@ impl Writer {
         ///
         /// # Errors
         /// As [`Self::write_batch`].
+        ///
+        /// # Panics
+        /// If `as_ref` of a message does. The messages before its chunk of 64 are published; the
+        /// writer continues after them.
         #[inline]
         pub fn write_each, try_write_each, write_each_timeout[M: AsRef<[u8]>](&mut self)(messages: &[M])
-            -> Result<usize, WriteError, TryWriteError::Full> = |form| self.put_all(&messages, form)
+            -> Result<usize, WriteError, TryWriteError::Full> = |form| self.put_each(messages, form)
     }
 
     #[inline]
@@ -92,4 +96,32 @@ impl Writer {
             _ => Ok(done),
         }
     }
+
+    #[inline]
+    fn put_each<M: AsRef<[u8]>, F: Form>(&mut self, messages: &[M], form: F) -> Result<usize, F::WriteError> {
+        let mut done = 0;
+        let result = self.call(form, |publisher| {
+            loop {
+                let chunk = &messages[done..messages.len().min(done + CHUNK)];
+                // `as_ref` is the caller's code and may panic: it runs before the first step.
+                let mut payloads = [&[][..]; CHUNK];
+                payloads.iter_mut().zip(chunk).for_each(|(payload, message)| *payload = message.as_ref());
+                let payloads = &payloads[..chunk.len()];
+                let mut published = 0;
+                let written = publisher.write_all(&payloads, &mut published);
+                done += published;
+                if done == messages.len() || !F::WAITS && 0 < done && published < chunk.len() {
+                    return Ok(());
+                }
+                written?;
+            }
+        });
+        match result {
+            Err(error) if done == 0 => Err(error),
+            _ => Ok(done),
+        }
+    }
 }
+
+/// Messages of [`Writer::write_each`] whose bytes are asked for together.
+const CHUNK: usize = 64;
