@@ -172,7 +172,7 @@ impl AsRef<[u8]> for Message {
     }
 }
 
-/// Fails if the caller's code runs between the steps of a publication: numbers are given twice then.
+/// Fails if the caller's code runs between steps of a publication: numbers are then given twice.
 #[test]
 fn a_panic_of_the_callers_code_leaves_the_writer_after_what_it_published() {
     for (class, delivery) in kinds().filter(|(_, delivery)| *delivery != Delivery::Queue) {

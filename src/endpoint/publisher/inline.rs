@@ -11,6 +11,7 @@ use super::core::{Core, SequenceHint};
 use crate::memory::stamp::InlineStamp;
 use crate::memory::{Memory, SlotRun};
 use crate::protocol::inline_slot;
+use crate::protocol::slots::Slots;
 use crate::types::error::TryWriteError;
 use crate::types::message::MessageHeader;
 
@@ -27,20 +28,21 @@ pub(super) struct FastPath {
     pub(super) stamp: InlineStamp,
     /// Whether the slots of the run are marked before they are overwritten.
     pub(super) marked: bool,
+    /// A message is a stamp and a payload, copied by words. Without this, no run is ever opened.
+    pub(super) plain: bool,
 }
 
 impl FastPath {
     /// A path that is closed until a run is opened.
-    pub(super) fn new(memory: &Memory, next: u64) -> Self {
-        let stamp = InlineStamp::new(memory.layout().config.slot_bytes);
-        FastPath { run: SlotRun::new(memory, next), stamp, marked: true }
+    pub(super) fn new(slots: &Slots, next: u64) -> Self {
+        let stamp = InlineStamp::new(slots.config().slot_bytes);
+        let plain = slots.are_plain();
+        FastPath { run: SlotRun::new(&slots.memory, next), stamp, marked: true, plain }
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Inline {
-    /// A message is a stamp and a payload, copied by words.
-    plain: bool,
     /// Messages in a run.
     run_length: u64,
     hint: SequenceHint,
@@ -49,9 +51,9 @@ pub(super) struct Inline {
 }
 
 impl Inline {
-    pub(super) fn new(memory: &Memory, next: u64, plain: bool) -> Self {
+    pub(super) fn new(memory: &Memory, next: u64) -> Self {
         let run_length = (RUN_BYTES / memory.layout().slot_stride).clamp(1, 64) as u64;
-        Inline { plain, run_length, hint: SequenceHint::new(next), scratch: Vec::new() }
+        Inline { run_length, hint: SequenceHint::new(next), scratch: Vec::new() }
     }
 
     pub(super) fn sequence(fast: &FastPath) -> u64 {
@@ -62,7 +64,7 @@ impl Inline {
     #[inline(never)]
     pub(super) fn extend_run(&mut self, fast: &mut FastPath, core: &Core) -> bool {
         let next = fast.run.sequence();
-        if !self.plain || !core.backpressure.admits(next) {
+        if !fast.plain || !core.backpressure.admits(next) {
             return false;
         }
         self.hint.update(&core.memory, next);

@@ -61,7 +61,7 @@ impl Publisher {
         let slots = Slots::new(core.memory.clone());
         let next = slots.next_sequence();
         let kind = match (slots.class, slots.config().writers) {
-            (Class::Inline(_), _) => Kind::Inline(Inline::new(&core.memory, next, slots.are_plain())),
+            (Class::Inline(_), _) => Kind::Inline(Inline::new(&core.memory, next)),
             (Class::Arena(stamp), Writers::One) => Kind::Arena(Arena::new(&core, registration, stamp, next)?),
             (Class::Arena(stamp), Writers::Many) => Kind::Shared(Shared::new(registration, stamp)?),
         };
@@ -73,7 +73,7 @@ impl Publisher {
             return Err(RegisterError::Closed);
         }
         failpoint::hit(Failpoint::StreamOpened);
-        Ok(Publisher { fast: FastPath::new(&core.memory, next), core, kind })
+        Ok(Publisher { fast: FastPath::new(&slots, next), core, kind })
     }
 
     /// The sequence that is published next.
@@ -105,7 +105,7 @@ impl Publisher {
     /// it.
     #[inline(always)]
     pub(crate) fn write_fast(&mut self, payload: &[u8]) -> Option<u64> {
-        if !(self.fast.run.is_open() || self.extend_run()) {
+        if !(self.fast.run.is_open() || self.fast.plain && self.extend_run()) {
             return None;
         }
         let (here, slot) = self.fast.run.next_slot()?;
