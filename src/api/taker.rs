@@ -47,19 +47,19 @@ use std::{fmt, ops};
 /// ```
 ///
 /// # When a taker dies
-/// A message that its taker had not [finished](Taken) when it died goes to another taker, unless
-/// the ring [drops it](crate::Config::redelivery): to a waiting taker, between processes within
-/// some 60 ms; to a taker that never waits, within 1024 messages. It comes after later messages.
+/// If a taker dies before it [finishes](Taken) a message, another taker gets it, unless the ring
+/// [drops it](crate::Config::redelivery). Between processes a waiting taker gets it within some
+/// 60 ms, and a taker that never waits within 1024 takes. It comes after later messages.
 ///
 /// # Progress
-/// `try_` calls are lock-free. A suspended taker or writer stops no other; only the message that a
-/// suspended taker holds waits for it.
+/// `try_` calls are lock-free. A suspended taker or writer blocks no other. Only the message that a
+/// suspended taker holds is delayed.
 pub struct Taker {
     endpoint: Endpoint,
     hand: Hand,
     /// Takes until the next search for messages that dead takers left.
     until_search: u32,
-    /// Another taker searches for them.
+    /// Another taker searches for the messages of dead takers.
     leaves_the_dead: bool,
     /// The message of the dead taker whose entry this taker took over, in this taker's own buffer.
     inherited: Option<Recovered>,
@@ -83,7 +83,7 @@ struct Hand {
 struct Got {
     received: Received,
     buffer: usize,
-    /// Another taker had it before, and died.
+    /// Another taker took the message first, and died.
     redelivered: bool,
     /// The entry of the dead taker, unless this taker took it over.
     adopted: Option<Box<Registration>>,
@@ -98,8 +98,8 @@ impl Taker {
         /// no other taker gets it.
         ///
         /// # Errors
-        /// - [`ReadError::WriterDied`]: once for each death of a last writer, after everything
-        ///   before it was taken; go on.
+        /// - [`ReadError::WriterDied`]: once for each death of the last writer, after all
+        ///   earlier messages were taken. The taker can continue.
         /// - [`ReadError::Closed`]: no writer is registered, or the ring was closed for good, and
         ///   everything was taken. If a writer joins later, takes succeed again.
         /// - [`ReadError::Forked`]; [`ReadError::Corrupt`].
@@ -115,8 +115,8 @@ impl Taker {
         }
     }
 
-    /// Waits for at most `timeout` until there is a message to take, or none will come. Returns
-    /// whether that is so. Takes nothing: another taker may be first.
+    /// Waits for at most `timeout`. Returns true if there is a message to take, or if none will
+    /// come. Takes nothing: another taker may be first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Taker { endpoint, hand, inherited, .. } = self;
         let deadline = Until::within(timeout).deadline();
@@ -141,7 +141,7 @@ impl Taker {
         Ok(Self::with_buffer(registration, stamps, own, None))
     }
 
-    /// Joins in the entry of a dead taker: its message comes first.
+    /// Registers in the entry of a dead taker, and takes that taker's message first.
     pub(crate) fn inherit(registration: Registration, settled: Recovered, stamps: ArenaStamp) -> Self {
         registration.become_taker();
         registration.attachment().memory.make_buffer_resident(settled.buffer);
@@ -181,7 +181,7 @@ impl Taker {
     }
 
     /// Leaves the messages of dead takers to the taker that calls [`Self::take_over`], and lets
-    /// each sleep last that long: another process detects deaths and wakes this taker.
+    /// a sleep last up to `longest_sleep`: another process detects deaths and wakes this taker.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn leave_the_dead(&mut self, longest_sleep: Duration) {
         self.leaves_the_dead = true;
@@ -233,12 +233,12 @@ impl Taker {
         }
     }
 
-    /// Takes the next message; every [`TAKES_PER_SEARCH`] calls, and before the end, one that a
-    /// dead taker left.
+    /// Takes the next message. Every [`TAKES_PER_SEARCH`] calls, and before it reports the end, it
+    /// takes one that a dead taker left, if there is one.
     fn attempt(&mut self) -> Result<Got, TryReadError> {
         if self.until_search == 0 {
             self.until_search = TAKES_PER_SEARCH;
-            // In this rare branch, which the first call takes.
+            // Checked here, off the common path: the first call enters this branch.
             if let Some(settled) = self.inherited.take() {
                 return self.hand.receive_settled(settled, self.endpoint.registration.index(), None);
             }
@@ -254,7 +254,7 @@ impl Taker {
         }
     }
 
-    /// Takes a message that a dead taker left; `error` if there is none.
+    /// Takes a message that a dead taker left. Returns `error` if there is none.
     #[cold]
     fn adopt(&mut self, error: TryReadError) -> Result<Got, TryReadError> {
         if self.leaves_the_dead {
@@ -355,10 +355,10 @@ impl Hand {
         // - valid and aligned: the start of a buffer, and the length was checked against it when
         //   the message was taken;
         // - alive: `self` holds the memory, and the slice borrows `self`;
-        // - frozen: the buffer came to this taker by the exchange of its slot, and goes on by this
-        //   taker's next one, which needs the taker that `Taken` borrows or `Held` owns; or to the
-        //   dead taker whose entry `got` holds. Its writer gave it up by its own exchange; no other
-        //   process has its index.
+        // - frozen: this taker owns the buffer, by its exchange or by the entry that it took over,
+        //   until its next exchange, which needs the taker that `Taken` borrows or `Held` owns. Or
+        //   the buffer belongs to the dead taker's entry, which `got` holds. The writer gave it up
+        //   by its own exchange; no other process has its index.
         unsafe { frozen_bytes(payload.as_ptr(), got.received.len) }
     }
 
@@ -387,12 +387,12 @@ pub struct Taken<'t> {
 }
 
 impl Taken<'_> {
-    /// The message's sequence, length, tag and time.
+    /// The message's sequence, length, tag and time stamp.
     pub fn received(&self) -> Received {
         self.got.received
     }
 
-    /// Whether another taker had it before, and died before it finished it.
+    /// Whether another taker took the message first, and died before it finished it.
     pub fn is_redelivered(&self) -> bool {
         self.got.redelivered
     }

@@ -1,7 +1,8 @@
 //! The position of a reader, and the reads from it.
 //!
-//! A read has two paths. The fast path touches only the slot of the next message; it needs an open
-//! [`SlotRun`]. Every other read is on the slow path, [`ReadCursor::attempt`]:
+//! A read has two paths. The fast path touches only the slot of the next message and the reader's
+//! own entry; it needs an open [`SlotRun`]. Every other read is on the slow path,
+//! [`ReadCursor::attempt`]:
 //!
 //! 1. Check the floor: another process may have moved this reader.
 //! 2. In a gated arena ring, pin the message.
@@ -45,7 +46,7 @@ const UNSTABLE: Corrupt = Corrupt { what: "a slot or the state of the stream kee
 #[derive(Debug)]
 pub(crate) struct ReadCursor {
     slots: Slots,
-    /// The next slots. Open in a plain ring only, where a fast read touches only the slot.
+    /// The next slots. Only in a plain ring is the run ever open.
     run: SlotRun,
     stamps: InlineStamp,
     plain: bool,
@@ -61,7 +62,7 @@ pub(crate) struct ReadCursor {
     lost: u64,
     metadata: Box<[u8]>,
     meta_len: usize,
-    /// The buffer of copied views, kept between two views.
+    /// The bytes of a view that is a copy. Kept for the next view, to save an allocation.
     scratch: Vec<u8>,
 }
 
@@ -316,7 +317,7 @@ impl ReadCursor {
         Ok((Received { sequence, len: read.message.len(), tag, timestamp_ns }, copied))
     }
 
-    /// Advances to the next message, and releases this one's slot to the writers.
+    /// Advances to the next message, and releases the slot of this one to the writers.
     #[inline(always)]
     pub(crate) fn pass(&mut self) {
         self.run.advance_slow();
@@ -349,7 +350,7 @@ impl ReadCursor {
         ReaderEntry(&self.entry)
     }
 
-    /// Whether a read would not return `Empty`.
+    /// Whether a read would return a message or an error other than `Empty`.
     pub(crate) fn is_ready(&self) -> bool {
         is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream)
     }
@@ -378,8 +379,8 @@ impl ReadCursor {
     }
 }
 
-/// Whether a read of message `index`, by the reader with these cursors and this view of the stream,
-/// would not return `Empty`.
+/// Whether a read of message `index`, by the reader with these cursors and these reported ends of
+/// the stream, would return a message or an error other than `Empty`.
 pub(crate) fn is_ready(
     slots: &Slots,
     index: &SlotIndex,

@@ -7,10 +7,10 @@ use crate::sync::MODELLED;
 
 /// The next message of a reader or writer, and the run of slots from there on.
 ///
-/// On the fast path a message touches only its slot, which lies one stride behind the slot before:
-/// [`Self::next_slot`] and [`Self::advance`]. The run ends where the owner must do more, as it says
-/// by [`Self::extend_to`]: at its next backpressure limit or counter update, and at the end of a
-/// lap in any case.
+/// On the fast path ([`Self::next_slot`] and [`Self::advance`]) a message touches only its slot,
+/// which is one stride after the previous slot. The run ends at the end of the lap, or earlier if
+/// the owner must do more: at its next backpressure limit or counter update. The owner sets that
+/// end by [`Self::extend_to`].
 ///
 /// Invariants: `lap.first <= sequence <= lap.end()`, `until <= lap.end()`.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct SlotRun {
     slots: LapSlots,
 }
 
-/// A message that was the next one of the run.
+/// The position of a message in the run, from [`SlotRun::next_slot`].
 #[derive(Clone, Copy)]
 pub(crate) struct RunPosition {
     pub(crate) sequence: u64,
@@ -59,7 +59,7 @@ impl SlotRun {
         Some((RunPosition { sequence: self.sequence }, unsafe { self.slots.slot(self.sequence) }))
     }
 
-    /// Goes on after `position`, which must be the latest of [`Self::next_slot`]. Returns whether
+    /// Advances past `position`, which must be the latest of [`Self::next_slot`]. Returns whether
     /// the run is still open.
     #[inline(always)]
     pub(crate) fn advance(&mut self, position: RunPosition) -> bool {
@@ -68,7 +68,7 @@ impl SlotRun {
         position.sequence + 1 < self.until
     }
 
-    /// The next message's number, and the slots of the run from there on: at most `most`.
+    /// The next message's sequence, and the slots of the run from there on: at most `most`.
     #[inline(always)]
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn next_slots(&self, most: usize) -> (u64, impl Iterator<Item = InlineSlot<'_>>) {
@@ -78,7 +78,7 @@ impl SlotRun {
         (self.sequence, unsafe { self.slots.slots(self.sequence, count) })
     }
 
-    /// Goes on by `count` messages of [`Self::next_slots`].
+    /// Advances by `count` messages of [`Self::next_slots`].
     #[inline(always)]
     pub(crate) fn advance_by(&mut self, count: usize) {
         debug_assert!(count as u64 <= self.until - self.sequence);
@@ -94,7 +94,7 @@ impl SlotRun {
         self.lap.slot_index(self.sequence)
     }
 
-    /// Goes on by one message, in the run or not.
+    /// Advances by one message, in the run or not.
     #[inline(always)]
     pub(crate) fn advance_slow(&mut self) {
         self.enter_lap();
@@ -107,24 +107,24 @@ impl SlotRun {
         self.until = until.min(self.lap.end());
     }
 
-    /// Fetches the cache lines of the rest of the run into this core, to be written, if they are
-    /// many. Only the one writer of the slots may do so.
+    /// Fetches the cache lines of the rest of the run into this core, for writing, if there are
+    /// many. Only the writer may call it, in a ring of one writer.
     ///
-    /// Each line has to come from the core that read it last. Of stores to one line after the
-    /// other, many are under way at once. But a processor makes stores visible in their order, and
-    /// a writer stores its own count with each message, so the next line is not requested before
-    /// the previous one has come. 8-byte messages in a ring of 1024 took 8 ns each so, and 3 ns
-    /// when all lines of a run are stored to in one go (two cores, 65 ns a line and back).
+    /// Each line must come from the core that read it last. Stores to successive lines can be in
+    /// flight together. But a processor makes stores visible in program order, and a writer stores
+    /// its own count with each message. So the next line is not requested before the previous one
+    /// has arrived: 8-byte messages in a ring of 1024 slots then take 8 ns each. They take 3 ns if
+    /// the writer stores to all lines of a run first (two cores, round trip of a line: 65 ns).
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn fetch_for_writing(&self) {
         const MANY: u64 = if MODELLED { 3 } else { 8 };
         if self.until.saturating_sub(self.sequence) >= MANY {
-            // SAFETY: as in `next_slot`, for the first and the last of them; they lie in order.
+            // SAFETY: as in `next_slot`, for the first and the last slot; the rest lies between.
             unsafe { self.slots.rewrite_lines(self.sequence, self.until) };
         }
     }
 
-    /// Behind the last slot comes the first, in the next lap.
+    /// Enters the next lap, if the last slot of this one was passed.
     #[inline(always)]
     fn enter_lap(&mut self) {
         if self.sequence == self.lap.end() {

@@ -7,7 +7,7 @@
 //! | a producer process dies | still taken, in the ring | the host takes it over; policy         |
 //! | such a process hangs    | as above                 | the process is killed; then as above   |
 //! | a producer thread hangs | the thread keeps it      | policy, for the copy of the command    |
-//! | the commander dies      | in the ring, if issued   | the error, after their results         |
+//! | the commander dies      | in the ring, if issued   | the error, after the issued results    |
 //!
 //! *Policy* is [`OnFailure`]: the pipeline ends with the error, the command is tried again, or the
 //! error takes the item's place.
@@ -61,11 +61,11 @@ pub(crate) struct Supervisor {
     failed_builds: Vec<u32>,
     /// The errors behind results of the kind `FailedAtHost`.
     failures: BTreeMap<u64, PipelineError>,
-    /// Those of them whose results had no room yet, each with its producer.
+    /// Failed commands whose results had no room yet, each with its producer.
     unpublished: VecDeque<(usize, Tag)>,
     /// Set when the commander died.
     commander_death: Option<PipelineError>,
-    /// Since when all producers have been given up.
+    /// When the supervisor first saw that all producers had been given up.
     all_hung_since: Option<Instant>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Supervisor {
 const PROCESS_INTERVAL: Duration = Duration::from_millis(50);
 /// The next check after a process was killed.
 const AFTER_KILL: Duration = Duration::from_millis(1);
-/// A producer's process that ends this often in a row before it is built ends the pipeline.
+/// If the process of one producer ends this often in a row before it is built, the pipeline ends.
 const MAX_FAILED_BUILDS: u32 = 3;
 
 impl Supervisor {
@@ -85,7 +85,7 @@ impl Supervisor {
     ) -> Result<Self, PipelineError> {
         let now = Instant::now();
         let shortest = limits.build.into_iter().chain(limits.produce).min();
-        // A limit is found exceeded at most a quarter of it late.
+        // An exceeded limit is found at most a quarter of that limit late, or 1 ms.
         let for_limits =
             shortest.map(|limit| (limit / 4).clamp(Duration::from_millis(1), Duration::from_secs(1)));
         let producers = channels.plan.producers;
@@ -230,9 +230,9 @@ impl Supervisor {
     }
 
     /// Requeues commands to retry, as far as there is room. It must not wait: the host itself has
-    /// to start the producers that make room. With results in any order the ring may be full,
-    /// because a producer that dies right after it published leaves one command more than there are
-    /// items to make.
+    /// to start the producers that make room. If items come in any order, the ring may be full: a
+    /// producer that dies right after it published leaves a command to be retried whose item has
+    /// come already, and which the commander has replaced by another one.
     fn requeue(&mut self) -> Result<(), PipelineError> {
         while let Some((tag, producer, command)) = self.retries.front() {
             let header = MessageHeader { tag: tag.word(), metadata: &last_tried_by(*producer) };
@@ -246,8 +246,8 @@ impl Supervisor {
     }
 
     /// Publishes the results of skipped commands, as far as there is room. It must not wait: the
-    /// consumer, which calls it, is the one that makes room. With results in any order the ring may
-    /// be full, because a producer died right after it published.
+    /// consumer, which calls it, is the one that makes room. If items come in any order, the ring
+    /// may be full, because a producer died right after it published.
     pub(crate) fn publish_failures(&mut self) -> Result<(), PipelineError> {
         while let Some((producer, tag)) = self.unpublished.front().copied() {
             let record = failure_record(producer, tag, "");
@@ -365,8 +365,8 @@ mod tests {
         assert!(supervisor.take_failure(0).is_some() && supervisor.unpublished.is_empty());
     }
 
-    /// Fails, by never ending, if the host waits for room that only a producer can make which the
-    /// host has to start.
+    /// Fails, by never ending, if the host waits for room: only a producer that the host has to
+    /// start can make room.
     #[test]
     fn a_command_is_tried_again_while_the_commands_are_full() {
         let channels = on_heap(ItemOrder::Unordered, OnFailure::Retry(1), 1);

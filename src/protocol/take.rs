@@ -18,19 +18,19 @@
 //! | 7    | the counter of takes: `h` → `h + 1`, unless another participant helped               |
 //!
 //! A writer that is about to reuse a slot helps first, as in step 2, if the counter of takes is not
-//! beyond the slot's last message. Otherwise a taker that stops after step 5 would block all other
-//! takers forever: the slot's word would neither hold message `h` nor say that it was taken.
+//! beyond the slot's last message. Otherwise a taker that is suspended after step 5 would block all
+//! other takers: the slot's word would neither hold message `h` nor say that it was taken.
 //!
-//! `Empty` and `Full` are true at the moment when step 2 loads the word: while the word says so,
-//! the counter cannot be further.
+//! `Empty` and `Full` are exact at the load of the slot's word: no counter passes a message before
+//! the word of that message's slot has changed.
 //!
 //! # Pairings
 //! Those of [`crate::protocol::multi_writer`]. `Publish` also orders a taker's exchange before the
 //! writer that gets the empty buffer.
 //!
 //! # Progress
-//! Lock-free on both sides: a participant returns to step 1 only because another participant's
-//! message was taken.
+//! Lock-free on both sides: a participant returns to step 1 only because another participant has
+//! published or taken a message.
 //!
 //! # Costs
 //! A take is two exchanges, of the slot's word and of the counter of takes, and stores to the
@@ -49,7 +49,7 @@ use crate::types::error::Corrupt;
 /// The result of one attempt to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TakeOutcome {
-    /// The message of this sequence; its buffer is the own one now.
+    /// The taker took the message of this sequence, and now owns its buffer.
     Taken(u64),
     Empty,
     /// Another taker was first: try again.

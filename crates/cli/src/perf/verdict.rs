@@ -1,6 +1,6 @@
-//! Whether a run adds up: for each reader, the messages written are those that it read and those
-//! that the ring reported as lost, and the numbers inside the messages confirm it. In a queue, the
-//! messages written are those that all readers got together, each message once.
+//! Checks that a run lost and repeated nothing unreported. For each reader, the messages written
+//! must be those that it read plus those that the ring reported as lost, and the numbers inside the
+//! messages must confirm it. In a queue, all readers together must get each message exactly once.
 
 use super::coordinator::Outcome;
 use super::plan::Plan;
@@ -8,13 +8,13 @@ use super::protocol::{Reading, Writing};
 use harness::ring_spec::Delivery;
 use serde::{Deserialize, Serialize};
 
-/// What a reader learns about one writer from the numbers inside the messages. It is kept apart
-/// from the losses that the ring reports, so that each can be checked against the other.
+/// A reader's account of one writer's messages, from the numbers inside them. It is separate from
+/// the losses that the ring reports, so that each can be checked against the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Account {
-    /// The number that comes next.
+    /// The next number in order: one more than the highest that came.
     pub(crate) expects: u64,
-    /// Numbers that were left out before it.
+    /// Numbers that were skipped: a higher one came first.
     pub(crate) missing: u64,
     /// Numbers that came late or twice.
     pub(crate) disordered: u64,
@@ -40,8 +40,8 @@ impl Account {
     }
 }
 
-/// A number's part in a sum that identifies a set of numbers, each once: no other set has the same
-/// sum by chance.
+/// The hash of a number. The sum of the hashes identifies a collection of numbers: another one,
+/// even one that has a number twice, gives the same sum only by a coincidence of 64-bit sums.
 fn digest(number: u64) -> u64 {
     // The finalizer of MurmurHash3: every bit of the number reaches every bit of the digest.
     let mixed = number.wrapping_add(1).wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -49,7 +49,7 @@ fn digest(number: u64) -> u64 {
     mixed ^ mixed >> 33
 }
 
-/// Everything that does not add up, in words; empty if the run is good.
+/// A description of each failed check; empty if the run is good.
 pub fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let mut failures = Vec::new();
     let queue = plan.delivery == Delivery::Queue;
@@ -68,7 +68,7 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     failures
 }
 
-/// What is wrong with the messages that a reader got, whichever they are.
+/// Faults in the messages that a reader got: torn, late or repeated.
 fn damage(reading: &Reading) -> Vec<String> {
     let mut failures = Vec::new();
     if reading.torn > 0 {
@@ -83,7 +83,7 @@ fn damage(reading: &Reading) -> Vec<String> {
     failures
 }
 
-/// Queue: the failure, unless each message of a writer came to exactly one reader, once.
+/// Queue: the failure, unless each message of a writer came to exactly one reader, exactly once.
 fn not_each_once(writing: &Writing, readings: &[Reading]) -> Option<String> {
     let (number, slots) = (writing.result.number, writing.result.slots);
     let came = readings.iter().filter_map(|reading| reading.accounts.get(number));
@@ -93,7 +93,7 @@ fn not_each_once(writing: &Writing, readings: &[Reading]) -> Option<String> {
         .then(|| format!("the {slots} messages of writer {number} did not come to the readers each once"))
 }
 
-/// Broadcast: messages that a reader did not get, and whose loss the ring did not report.
+/// Broadcast: failures if the messages read and the losses reported are not the messages written.
 fn gaps(plan: &Plan, reading: &Reading, writings: &[Writing]) -> Vec<String> {
     let mut failures = Vec::new();
     let (slots, lost) = (reading.result.slots, reading.lost);
@@ -126,7 +126,7 @@ mod tests {
     use super::super::{PerfOptions, WorkerResult};
     use super::*;
 
-    /// A run of 10 messages of which a reader got 7 and lost 3, after `spoil`.
+    /// The failures of a run of 10 messages, of which a reader got 7 and lost 3, after `spoil`.
     fn failures_of(delivery: Delivery, spoil: impl FnOnce(&mut Reading)) -> Vec<String> {
         let options = PerfOptions { delivery: Some(delivery), ..PerfOptions::default() };
         let result = |slots| WorkerResult { slots, seconds: 1.0, ..WorkerResult::default() };
