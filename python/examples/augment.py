@@ -48,9 +48,9 @@ def main() -> None:
             assert pipeline.number is not None and meta["label"] == pipeline.number % 10, "the order of the messages"
             mirrored += meta["mirrored"]
             brightness += picture.mean()
-        figures = pipeline.figures()
-    print(f"{figures.done} pictures in order, {mirrored:.0f} mirrored, brightness {brightness / figures.done:.0f}")
-    print("made by each producer:", [producer.made for producer in figures.producers])
+        stats = pipeline.stats()
+    print(f"{stats.done} pictures in order, {mirrored:.0f} mirrored, brightness {brightness / stats.done:.0f}")
+    print("made by each producer:", [producer.made for producer in stats.producers])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def test_items_come_in_the_order_of_the_messages(method, producer):
                 assert meta["number"] == expected
                 assert (meta["pid"] == os.getpid()) == (method == "threads")
         assert items.number == 199
-        assert items.figures().done == 200
+        assert items.stats().done == 200
 
 
 def test_items_come_in_order_from_producers_of_any_speed_that_fail_now_and_then():
@@ -87,7 +87,7 @@ def test_items_are_the_consumers_own_for_as_long_as_it_likes():
         for arrays, _ in items:
             kept.append(arrays)
             arrays[1][0] += 1000
-        assert items.figures().copied == 47  # The last kept item was the fourth held one.
+        assert items.stats().copied == 47  # The last kept item was the fourth held one.
     items = None
     for number, arrays in enumerate(kept):
         assert arrays[1].tolist() == [number + 1000, number]
@@ -98,7 +98,7 @@ def test_memory_is_used_again_once_the_last_array_is_gone():
     with pipeline(pipeline_roles.Counting(50), pipeline_roles.Filling(), held_items=2) as items:
         for arrays, _ in items:
             pass
-        assert items.figures().copied == 0
+        assert items.stats().copied == 0
 
 
 def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
@@ -124,7 +124,7 @@ def test_threads_that_share_a_pipeline_get_copies_when_all_are_held():
         for thread in threads:
             thread.join()
         assert not errors and sorted(got) == list(range(1, 60))
-        assert items.figures().copied == 59 and (kept[0][0] == 0).all()
+        assert items.stats().copied == 59 and (kept[0][0] == 0).all()
 
 
 def test_arrays_that_a_producer_keeps_are_read_only():
@@ -144,16 +144,16 @@ def test_no_more_messages_are_issued_than_may_be_in_flight():
     with pipeline(pipeline_roles.Counting(), pipeline_roles.Filling(), in_flight=3) as items:
         for taken in range(1, 100):
             next(items)
-            assert items.figures().issued <= taken + 3
+            assert items.stats().issued <= taken + 3
 
 
 def test_figures_say_who_made_how_much():
     with pipeline(pipeline_roles.Counting(100), pipeline_roles.Filling()) as items:
         list(items)
-        figures = items.figures()
-    assert (figures.issued, figures.done, figures.in_flight) == (100, 100, 0)
-    assert sum(producer.made for producer in figures.producers) == 100
-    assert all(producer.busy >= 0 and producer.failed == 0 for producer in figures.producers)
+        stats = items.stats()
+    assert (stats.issued, stats.done, stats.in_flight) == (100, 100, 0)
+    assert sum(producer.made for producer in stats.producers) == 100
+    assert all(producer.busy >= 0 and producer.failed == 0 for producer in stats.producers)
 
 
 def test_a_bar_is_reported_of_every_item():

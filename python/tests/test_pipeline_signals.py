@@ -138,7 +138,7 @@ def test_a_handler_that_calls_the_pipeline_again_finds_it_busy(monkeypatch, hand
     called = []
 
     def come_back(*_):
-        for call in [items.figures, items.__next__]:
+        for call in [items.stats, items.__next__]:
             with pytest.raises(seqring.Busy):
                 call()
         called.append(True)
@@ -151,4 +151,4 @@ def test_a_handler_that_calls_the_pipeline_again_finds_it_busy(monkeypatch, hand
         while not called:
             with pytest.raises(seqring.TimedOut):
                 next(items)
-        assert items.figures().done == 7
+        assert items.stats().done == 7

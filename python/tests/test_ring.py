@@ -17,7 +17,7 @@ def test_a_parked_reader_is_taken_up_where_it_was(ring):
         writer.write(b"two")
         with ring.resume(parked.ticket) as resumed:
             assert resumed.read_batch(9) == [b"one", b"two"]
-            with pytest.raises(seqring.JoinError):
+            with pytest.raises(seqring.RegisterError):
                 ring.resume(parked.ticket)
 
 

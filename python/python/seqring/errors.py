@@ -143,11 +143,11 @@ class Forked(Error, RuntimeError):
         return f"this {self.what} belongs to the parent of this forked process; make another from the ring"
 
 
-class JoinError(Error):
+class RegisterError(Error):
     """A reader, writer or taker could not register."""
 
 
-class WriterTaken(JoinError):
+class WriterTaken(RegisterError):
     """The ring has one writer at a time, and the writer of process `pid` is alive."""
 
     def __init__(self, text: str, pid: int) -> None:
@@ -158,7 +158,7 @@ class WriterTaken(JoinError):
         return str(self.args[0])
 
 
-class TableFull(JoinError):
+class TableFull(RegisterError):
     """All `participants` entries of the ring are taken."""
 
     def __init__(self, text: str, participants: int) -> None:

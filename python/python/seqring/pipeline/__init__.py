@@ -4,7 +4,7 @@ the items.
 See `Pipeline`.
 """
 
-from seqring.pipeline._pipeline import Figures, Pipeline, ProducerFigures
+from seqring.pipeline._pipeline import PipelineStats, Pipeline, ProducerStats
 from seqring.pipeline._roles import Commander, Out, Producer
 from seqring.pipeline.errors import (
     ArrayMismatch,
@@ -22,14 +22,14 @@ __all__ = [
     "BuildFailed",
     "Commander",
     "CommanderFailed",
-    "Figures",
+    "PipelineStats",
     "ItemFailed",
     "ItemTimedOut",
     "Out",
     "Pipeline",
     "PipelineError",
     "Producer",
-    "ProducerFigures",
+    "ProducerStats",
     "Stuck",
     "WorkerDied",
 ]

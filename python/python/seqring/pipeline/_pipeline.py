@@ -37,7 +37,7 @@ class Placeholder(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ProducerFigures:
+class ProducerStats:
     """Counts of a producer: items made, failed tries, seconds at work, replacements of its
     process."""
 
@@ -48,7 +48,7 @@ class ProducerFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class PipelineStats:
     """Counts of a pipeline: messages issued, items delivered or reported as failed, messages in
     flight, and items copied because the consumer held too many."""
 
@@ -56,7 +56,7 @@ class Figures:
     done: int
     in_flight: int
     copied: int
-    producers: tuple[ProducerFigures, ...]
+    producers: tuple[ProducerStats, ...]
 
 
 class Pipeline:
@@ -217,10 +217,10 @@ class Pipeline:
                 raise TimedOut("item") from None
             raise
 
-    def figures(self) -> Figures:
+    def stats(self) -> PipelineStats:
         """Counts of the pipeline and its producers, at about the same time."""
         issued, done, in_flight, copied, producers = self._host.stats()
-        return Figures(issued, done, in_flight, copied, tuple(ProducerFigures(*each) for each in producers))
+        return PipelineStats(issued, done, in_flight, copied, tuple(ProducerStats(*each) for each in producers))
 
     def stop(self) -> None:
         """Ends the pipeline: no further item is made. Arrays that the consumer holds stay valid.

@@ -128,7 +128,7 @@ class RingBuffer(RingBufferBase):
                 return write(writer)
             except errors.TooLarge as error:
                 raise DataTooLargeError(str(error)) from None
-            except errors.JoinError as error:
+            except errors.RegisterError as error:
                 raise Error(str(error)) from None
             except ValueError:
                 if not writer.closed:

@@ -94,7 +94,7 @@ class ReaderPointer(Pointer, PointerBase):
             ticket = self._words.load(self._at + 1), self._words.load(self._at + 2)
             try:
                 reader = self._memory.resume(ticket, skip_lost=True)
-            except errors.JoinError:
+            except errors.RegisterError:
                 raise PointerInUseError(self._words.load(self._at + 3)) from None
             self._words.store(self._at + 3, _lifetime.pid)
             self._reader, self._reader_process = reader, _lifetime.pid
