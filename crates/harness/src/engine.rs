@@ -9,14 +9,12 @@
 //! it cannot do is missing from its [`Capabilities`], and refused in `create`; it never does
 //! something similar instead.
 
-use std::hint::spin_loop;
-use std::thread::yield_now;
 use std::time::Duration;
 
-use crate::clock::Moment;
 use crate::refusal::{EngineError, Refusal};
 use crate::ring_spec::{Capabilities, Place, RingSpec};
 use crate::sink::{Scratch, Sink};
+use crate::wait::wait_for;
 
 /// A ring of some kind, as the harness sees it.
 ///
@@ -246,33 +244,4 @@ pub struct Batch {
     pub messages: usize,
     /// Messages that were lost before or between them.
     pub missed: u64,
-}
-
-/// Attempts before the first yield: 2.5 µs of PAUSE, longer than a hand-over between two spinning
-/// ends takes.
-const SPINS: u32 = 100;
-
-/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is
-/// read only once spinning has not helped.
-fn wait_for<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    let mut checked = || match attempt() {
-        Ok(value) => Some(Ok(value)),
-        Err(refused) => refused.lasting().map(Err),
-    };
-    for _ in 0..SPINS {
-        if let Some(end) = checked() {
-            return end;
-        }
-        spin_loop();
-    }
-    let begin = Moment::now();
-    loop {
-        if let Some(end) = checked() {
-            return end;
-        }
-        if begin.elapsed() >= timeout {
-            return Err(Refusal::TimedOut { after: timeout });
-        }
-        yield_now();
-    }
 }
