@@ -323,7 +323,7 @@ impl Ring {
         let event_counts = EventCounts::new(scope(backing.backend()));
         let watched = forks.watch(&backing, &memory);
         let liveness = Liveness::new(backing);
-        let attachment = Attachment { _watched: watched, memory, liveness, event_counts, warnings };
+        let attachment = Attachment { watched, memory, liveness, event_counts, warnings };
         Ring { attachment: Arc::new(attachment) }
     }
 

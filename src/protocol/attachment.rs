@@ -2,7 +2,8 @@
 
 use crate::memory::Memory;
 use crate::memory::format::Control;
-use crate::segment::Liveness;
+use crate::protocol::fork::WatchedRing;
+use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::FutexWord;
 use crate::types::error::{RegisterError, Warning};
@@ -13,13 +14,23 @@ use std::time::Duration;
 /// What all handles, writers and readers of one attachment share.
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    /// Dropped first: while the ring is open, a forked child must inherit nothing of it.
-    pub(crate) _watched: Option<crate::protocol::fork::WatchedRing>,
+    /// While the ring is open, a forked child must inherit nothing of it.
+    pub(crate) watched: Option<WatchedRing>,
     pub(crate) memory: Memory,
     pub(crate) liveness: Liveness,
     pub(crate) event_counts: EventCounts,
     /// What the system refused; the ring works without it.
     pub(crate) warnings: Vec<Warning>,
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        // No thread forks between the two: the child would keep the descriptor, and with it the
+        // locks, until it executes a program.
+        let forks = self.watched.take().map(WatchedRing::unwatch);
+        drop(std::mem::replace(&mut self.liveness.backing, Backing::Heap));
+        drop(forks);
+    }
 }
 
 /// The event that a blocked call waits for.

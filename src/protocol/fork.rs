@@ -94,9 +94,15 @@ pub(crate) struct WatchedRing {
     number: u64,
 }
 
-impl Drop for WatchedRing {
-    fn drop(&mut self) {
-        lock().retain(|open| open.number != self.number);
+impl WatchedRing {
+    /// Ends the watch. No thread forks while the result lives: the caller closes the descriptor
+    /// meanwhile.
+    pub(crate) fn unwatch(self) -> ForkBlock {
+        let mut rings = lock();
+        let index = rings.iter().position(|open| open.number == self.number);
+        let ring = index.map(|index| rings.swap_remove(index));
+        drop(ring);
+        ForkBlock(rings)
     }
 }
 

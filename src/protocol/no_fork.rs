@@ -6,6 +6,12 @@ use crate::segment::Backing;
 #[derive(Debug)]
 pub(crate) struct WatchedRing;
 
+impl WatchedRing {
+    pub(crate) fn unwatch(self) -> ForkBlock {
+        ForkBlock
+    }
+}
+
 pub(crate) struct ForkBlock;
 
 pub(crate) fn block_forks() -> ForkBlock {
