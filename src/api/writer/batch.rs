@@ -33,7 +33,7 @@ impl Writer {
         /// # Cost
         /// One check for sleepers, and in a ring of small messages without headers nothing for a
         /// message but its slot: 18 instructions for 8 bytes in packed slots where a single write
-        /// takes 48, and 47 where it takes 77 for 64 bytes on lines of their own (x86-64; `cargo
+        /// takes 49, and 48 where it takes 78 for 64 bytes on lines of their own (x86-64; `cargo
         /// bench --bench batches` counts them). Readers get each message as soon as it is
         /// published: a batch is invisible to them.
         #[inline]
@@ -55,6 +55,9 @@ impl Writer {
         ///
         /// # Errors
         /// As [`Self::write_batch`].
+        ///
+        /// # Cost
+        /// As [`Self::write_batch`], and one check for sleepers per 64 messages.
         ///
         /// # Panics
         /// If `as_ref` of a message does. The messages before its chunk of 64 are published; the
