@@ -260,13 +260,13 @@ impl Observer {
             Refusal::Slot(Refused::Torn | Refused::Mismatch(Mismatch::Overtaken { .. })) => {
                 Err(self.lagged().into())
             }
-            Refusal::Slot(Refused::Mismatch(Mismatch::NotYet)) => self.nothing(),
+            Refusal::Slot(Refused::Mismatch(Mismatch::NotYet)) => self.why_empty(),
         }
     }
 
     /// Decides why there is nothing to read: whether the message was overwritten, or is still to
     /// come; `Ok` to try again.
-    fn nothing(&mut self) -> Result<(), TryReadError> {
+    fn why_empty(&mut self) -> Result<(), TryReadError> {
         let status = self.stream.status(self.segment.memory());
         let over = status != StreamStatus::Live || self.is_deserted();
         // The stream has ended, or a later message is there: what was published before is visible

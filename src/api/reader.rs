@@ -282,7 +282,7 @@ impl Reader {
         }
         *empty_reads = empty_reads.wrapping_add(1);
         if empty_reads.is_multiple_of(EMPTY_READS_PER_CLOCK_READ) {
-            endpoint.look_after(WaitFor::Message);
+            endpoint.recover_dead(WaitFor::Message);
         }
         false
     }

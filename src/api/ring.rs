@@ -373,8 +373,8 @@ impl Ring {
     fn heir_of_a_taker(&self, stamps: ArenaStamp) -> Option<Taker> {
         for _ in 0..REGISTER_TRIES {
             match Registration::adopt(&self.attachment) {
-                Adoption::Message(registration, settled) => {
-                    return Some(Taker::inherit(registration, settled, stamps));
+                Adoption::Message(registration, recovered) => {
+                    return Some(Taker::inherit(registration, recovered, stamps));
                 }
                 Adoption::None => break,
                 Adoption::Unknown => yield_now(),

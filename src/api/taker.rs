@@ -56,17 +56,17 @@ use std::{fmt, ops};
 /// suspended taker holds is delayed.
 pub struct Taker {
     endpoint: Endpoint,
-    hand: Hand,
+    receiver: Receiver,
     /// Takes until the next search for messages that dead takers left.
     until_search: u32,
     /// Another taker searches for the messages of dead takers.
-    leaves_the_dead: bool,
+    leaves_recovery: bool,
     /// The message of the dead taker whose entry this taker took over, in this taker's own buffer.
     inherited: Option<Recovered>,
 }
 
 /// Taking state. Separate from `Endpoint` so that a wait can borrow both.
-struct Hand {
+struct Receiver {
     memory: Memory,
     takes: TakeCursor,
     backoff: Backoff,
@@ -80,7 +80,7 @@ struct Hand {
 
 /// A message that was taken, and where it is.
 #[derive(Debug)]
-struct Got {
+struct TakenBuffer {
     received: Received,
     buffer: usize,
     /// Another taker took the message first, and died.
@@ -110,21 +110,21 @@ impl Taker {
         /// 1024 messages, and every 20 ms while the queue is empty, to detect writers and takers
         /// that died.
         pub fn take, try_take, take_timeout(&mut self)() -> Result<Taken<'_>, ReadError, TryReadError::Empty> = |form| {
-            let got = self.call(form)?;
-            Ok(Taken { got, hand: &mut self.hand })
+            let taken = self.call(form)?;
+            Ok(Taken { taken, receiver: &mut self.receiver })
         }
     }
 
     /// Waits for at most `timeout`. Returns true if there is a message to take, or if none will
     /// come. Takes nothing: another taker may be first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let Taker { endpoint, hand, inherited, .. } = self;
+        let Taker { endpoint, receiver, inherited, .. } = self;
         let deadline = Until::within(timeout).deadline();
         let ready = inherited.is_some()
-            || hand.is_ready()
-            || endpoint.wait(WaitFor::Message, deadline, || hand.is_ready(), |_| ());
+            || receiver.is_ready()
+            || endpoint.wait(WaitFor::Message, deadline, || receiver.is_ready(), |_| ());
         // The next call that takes searches for messages of dead takers.
-        endpoint.look_soon();
+        endpoint.recover_soon();
         ready
     }
 
@@ -142,10 +142,10 @@ impl Taker {
     }
 
     /// Registers in the entry of a dead taker, and takes that taker's message first.
-    pub(crate) fn inherit(registration: Registration, settled: Recovered, stamps: ArenaStamp) -> Self {
+    pub(crate) fn inherit(registration: Registration, recovered: Recovered, stamps: ArenaStamp) -> Self {
         registration.become_taker();
-        registration.attachment().memory.make_buffer_resident(settled.buffer);
-        Self::with_buffer(registration, stamps, settled.buffer, Some(settled))
+        registration.attachment().memory.make_buffer_resident(recovered.buffer);
+        Self::with_buffer(registration, stamps, recovered.buffer, Some(recovered))
     }
 
     fn with_buffer(
@@ -156,7 +156,7 @@ impl Taker {
     ) -> Self {
         let memory = registration.attachment().memory.clone();
         let config = &memory.layout().config;
-        let hand = Hand {
+        let receiver = Receiver {
             takes: TakeCursor::new(&memory, stamps, registration.index(), own),
             backoff: Backoff::default(),
             event_counts: registration.attachment().event_counts,
@@ -168,9 +168,9 @@ impl Taker {
         };
         Taker {
             endpoint: Endpoint::new(registration),
-            hand,
+            receiver,
             until_search: 0,
-            leaves_the_dead: false,
+            leaves_recovery: false,
             inherited,
         }
     }
@@ -183,24 +183,24 @@ impl Taker {
     /// Leaves the messages of dead takers to the taker that calls [`Self::take_over`], and lets
     /// a sleep last up to `longest_sleep`: another process detects deaths and wakes this taker.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
-    pub(crate) fn leave_the_dead(&mut self, longest_sleep: Duration) {
-        self.leaves_the_dead = true;
+    pub(crate) fn leave_recovery(&mut self, longest_sleep: Duration) {
+        self.leaves_recovery = true;
         self.endpoint.sleep_up_to(longest_sleep);
     }
 
     /// Takes a message that a dead taker left, if there is one. Returns that taker's entry with it.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn take_over(&mut self) -> Option<(usize, Taken<'_>)> {
-        let got = self.adopt(TryReadError::Empty).ok()?;
-        let entry = got.adopted.as_ref()?.index();
-        Some((entry, Taken { got, hand: &mut self.hand }))
+        let taken = self.adopt(TryReadError::Empty).ok()?;
+        let entry = taken.adopted.as_ref()?.index();
+        Some((entry, Taken { taken, receiver: &mut self.receiver }))
     }
 
-    fn call<F: Form>(&mut self, mut form: F) -> Result<Got, F::ReadError> {
+    fn call<F: Form>(&mut self, mut form: F) -> Result<TakenBuffer, F::ReadError> {
         let result = loop {
             match self.attempt() {
                 Err(TryReadError::Empty) if F::WAITS => {}
-                Err(TryReadError::Empty) if self.endpoint.look_after(WaitFor::Message) => {
+                Err(TryReadError::Empty) if self.endpoint.recover_dead(WaitFor::Message) => {
                     break self.adopt(TryReadError::Empty);
                 }
                 other => break other,
@@ -215,18 +215,18 @@ impl Taker {
 
     /// Waits for a message. `Some` is one that a dead taker left; `Empty` means that the deadline
     /// passed.
-    fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<Got>, TryReadError> {
-        let Taker { endpoint, hand, leaves_the_dead, .. } = self;
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<TakenBuffer>, TryReadError> {
+        let Taker { endpoint, receiver, leaves_recovery, .. } = self;
         let left = RefCell::new(Adoption::None);
-        let ready = || matches!(*left.borrow(), Adoption::Message(..)) || hand.is_ready();
+        let ready = || matches!(*left.borrow(), Adoption::Message(..)) || receiver.is_ready();
         let in_time = endpoint.wait(WaitFor::Message, deadline, ready, |attachment| {
-            if !*leaves_the_dead && !matches!(*left.borrow(), Adoption::Message(..)) {
+            if !*leaves_recovery && !matches!(*left.borrow(), Adoption::Message(..)) {
                 left.replace(Registration::adopt(attachment));
             }
         });
         match left.into_inner() {
-            Adoption::Message(registration, settled) => {
-                self.hand.receive_adopted(registration, settled).map(Some)
+            Adoption::Message(registration, recovered) => {
+                self.receiver.receive_adopted(registration, recovered).map(Some)
             }
             _ if in_time => Ok(None),
             _ => Err(TryReadError::Empty),
@@ -235,12 +235,12 @@ impl Taker {
 
     /// Takes the next message. Every [`TAKES_PER_SEARCH`] calls, and before it reports the end, it
     /// takes one that a dead taker left, if there is one.
-    fn attempt(&mut self) -> Result<Got, TryReadError> {
+    fn attempt(&mut self) -> Result<TakenBuffer, TryReadError> {
         if self.until_search == 0 {
             self.until_search = TAKES_PER_SEARCH;
             // Checked here, off the common path: the first call enters this branch.
-            if let Some(settled) = self.inherited.take() {
-                return self.hand.receive_settled(settled, self.endpoint.registration.index(), None);
+            if let Some(recovered) = self.inherited.take() {
+                return self.receiver.receive_recovered(recovered, self.endpoint.registration.index(), None);
             }
             match self.adopt(TryReadError::Empty) {
                 Err(TryReadError::Empty) => {}
@@ -248,7 +248,7 @@ impl Taker {
             }
         }
         self.until_search -= 1;
-        match self.hand.try_take() {
+        match self.receiver.try_take() {
             Err(TryReadError::Closed) => self.adopt(TryReadError::Closed),
             other => other,
         }
@@ -256,12 +256,14 @@ impl Taker {
 
     /// Takes a message that a dead taker left. Returns `error` if there is none.
     #[cold]
-    fn adopt(&mut self, error: TryReadError) -> Result<Got, TryReadError> {
-        if self.leaves_the_dead {
+    fn adopt(&mut self, error: TryReadError) -> Result<TakenBuffer, TryReadError> {
+        if self.leaves_recovery {
             return Err(error);
         }
         match Registration::adopt(self.endpoint.registration.attachment()) {
-            Adoption::Message(registration, settled) => self.hand.receive_adopted(registration, settled),
+            Adoption::Message(registration, recovered) => {
+                self.receiver.receive_adopted(registration, recovered)
+            }
             Adoption::None => Err(error),
             Adoption::Unknown => {
                 yield_now(); // The next search decides.
@@ -271,8 +273,8 @@ impl Taker {
     }
 }
 
-impl Hand {
-    fn try_take(&mut self) -> Result<Got, TryReadError> {
+impl Receiver {
+    fn try_take(&mut self) -> Result<TakenBuffer, TryReadError> {
         let mut budget = RetryBudget::default();
         loop {
             match self.takes.try_take(&self.memory)? {
@@ -281,10 +283,10 @@ impl Hand {
                     let buffer = self.takes.own();
                     let received = self.receive(sequence, buffer);
                     let received = received.inspect_err(|_| self.takes.acknowledge(&self.memory))?;
-                    return Ok(Got { received, buffer, redelivered: false, adopted: None });
+                    return Ok(TakenBuffer { received, buffer, redelivered: false, adopted: None });
                 }
                 TakeOutcome::Contended => {}
-                TakeOutcome::Empty => self.nothing()?,
+                TakeOutcome::Empty => self.why_empty()?,
             }
             if !budget.may_retry(take::next_sequence(&self.memory), &mut self.backoff) {
                 let what = "the counter of takes stands still, or the slots keep changing";
@@ -295,7 +297,7 @@ impl Hand {
 
     /// Decides why there is nothing to take; `Ok` to try again.
     #[cold]
-    fn nothing(&mut self) -> Result<(), TryReadError> {
+    fn why_empty(&mut self) -> Result<(), TryReadError> {
         let status = self.stream.status(&self.memory);
         // The stream has ended: what was published before its end is visible now.
         if status != StreamStatus::Live && self.takes.is_ready(&self.memory) {
@@ -316,22 +318,22 @@ impl Hand {
     fn receive_adopted(
         &mut self,
         registration: Registration,
-        settled: Recovered,
-    ) -> Result<Got, TryReadError> {
-        self.receive_settled(settled, registration.index(), Some(Box::new(registration)))
+        recovered: Recovered,
+    ) -> Result<TakenBuffer, TryReadError> {
+        self.receive_recovered(recovered, registration.index(), Some(Box::new(registration)))
     }
 
     /// The message that a dead taker left in `entry`. A damaged one is finished at once.
-    fn receive_settled(
+    fn receive_recovered(
         &mut self,
-        settled: Recovered,
+        recovered: Recovered,
         entry: usize,
         adopted: Option<Box<Registration>>,
-    ) -> Result<Got, TryReadError> {
-        let Recovered { buffer, redelivery } = settled;
+    ) -> Result<TakenBuffer, TryReadError> {
+        let Recovered { buffer, redelivery } = recovered;
         let received = self.receive(redelivery.unwrap_or_default(), buffer);
         let received = received.inspect_err(|_| intent_log::record_idle(&self.memory, entry, buffer))?;
-        Ok(Got { received, buffer, redelivered: true, adopted })
+        Ok(TakenBuffer { received, buffer, redelivered: true, adopted })
     }
 
     /// Length and header of the message in a buffer that this taker owns.
@@ -349,24 +351,24 @@ impl Hand {
     }
 
     /// The bytes of a message that this taker took last and has not finished, or adopted.
-    fn bytes(&self, got: &Got) -> &[u8] {
-        let Ok((_, payload)) = self.memory.buffer(got.buffer) else { return &[] };
+    fn bytes(&self, taken: &TakenBuffer) -> &[u8] {
+        let Ok((_, payload)) = self.memory.buffer(taken.buffer) else { return &[] };
         // SAFETY:
         // - valid and aligned: the start of a buffer, and the length was checked against it when
         //   the message was taken;
         // - alive: `self` holds the memory, and the slice borrows `self`;
         // - frozen: this taker owns the buffer, by its exchange or by the entry that it took over,
         //   until its next exchange, which needs the taker that `Taken` borrows or `Held` owns. Or
-        //   the buffer belongs to the dead taker's entry, which `got` holds. The writer gave it up
+        //   the buffer belongs to the dead taker's entry, which `taken` holds. The writer gave it up
         //   by its own exchange; no other process has its index.
-        unsafe { frozen_bytes(payload.as_ptr(), got.received.len) }
+        unsafe { frozen_bytes(payload.as_ptr(), taken.received.len) }
     }
 
     /// Finishes the message.
-    fn finish(&self, got: &Got) {
-        match &got.adopted {
+    fn finish(&self, taken: &TakenBuffer) {
+        match &taken.adopted {
             None => self.takes.acknowledge(&self.memory),
-            Some(registration) => intent_log::record_idle(&self.memory, registration.index(), got.buffer),
+            Some(registration) => intent_log::record_idle(&self.memory, registration.index(), taken.buffer),
         }
     }
 
@@ -382,24 +384,24 @@ impl Hand {
 /// A message that was taken, in its buffer. Dropping it finishes the message; until then it goes to
 /// another taker if this one dies.
 pub struct Taken<'t> {
-    hand: &'t mut Hand,
-    got: Got,
+    receiver: &'t mut Receiver,
+    taken: TakenBuffer,
 }
 
 impl Taken<'_> {
     /// The message's sequence, length, tag and time stamp.
     pub fn received(&self) -> Received {
-        self.got.received
+        self.taken.received
     }
 
     /// Whether another taker took the message first, and died before it finished it.
     pub fn is_redelivered(&self) -> bool {
-        self.got.redelivered
+        self.taken.redelivered
     }
 
     /// The metadata of the message; empty if it had none.
     pub fn metadata(&self) -> &[u8] {
-        self.hand.metadata()
+        self.receiver.metadata()
     }
 
     /// Returns the message as a `T`, which may be a slice, without a copy.
@@ -416,7 +418,7 @@ impl Taken<'_> {
     /// # Errors
     /// As [`View::frame`](crate::View::frame).
     pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
-        let frame = &self.hand.memory.layout().config.frame;
+        let frame = &self.receiver.memory.layout().config.frame;
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))
     }
@@ -426,25 +428,25 @@ impl ops::Deref for Taken<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.hand.bytes(&self.got)
+        self.receiver.bytes(&self.taken)
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.hand.finish(&self.got);
+        self.receiver.finish(&self.taken);
     }
 }
 
 impl fmt::Debug for Taken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Taken").field(&self.got.received).finish()
+        f.debug_tuple("Taken").field(&self.taken.received).finish()
     }
 }
 
 impl fmt::Debug for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ring = Summary(self.endpoint.registration.attachment());
-        write!(f, "Taker(next {}, {ring:?})", take::next_sequence(&self.hand.memory))
+        write!(f, "Taker(next {}, {ring:?})", take::next_sequence(&self.receiver.memory))
     }
 }

@@ -166,7 +166,7 @@ impl Writer {
         if matches!(result, Err(TryWriteError::Full)) {
             publisher.count_refusal();
             if !F::WAITS {
-                endpoint.look_after(WaitFor::Room);
+                endpoint.recover_dead(WaitFor::Room);
             }
         }
         while F::WAITS && matches!(result, Err(TryWriteError::Full)) {

@@ -130,13 +130,13 @@ impl NotifierState {
                 matches!(*self.order(), Order::End)
                     || is_ready(&slots, &index, ReaderEntry(&own_entry), &stream)
             };
-            let look_after = || registry::recover_dead(attachment, Role::Writer);
+            let recover_dead = || registry::recover_dead(attachment, Role::Writer);
             attachment.event_counts.wait(
                 event_count,
                 WaitStrategy::SLEEPING,
                 None,
                 &sleeps,
-                look_after,
+                recover_dead,
                 ready,
             );
             self.answer();

@@ -19,17 +19,17 @@ pub(crate) struct Endpoint {
     pub(crate) registration: Registration,
     pub(crate) waiting: WaitStrategy,
     event_counts: EventCounts,
-    looked_after: Option<Instant>,
+    last_recovery: Option<Instant>,
     stalls: Stalls,
 }
 
 /// How often a blocked participant checks whether the participants that block it are still live.
-const LOOK_AFTER_EVERY: Duration = Duration::from_millis(20);
+const RECOVERY_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Endpoint {
     pub(crate) fn new(registration: Registration) -> Self {
         let (event_counts, stalls) = (registration.attachment().event_counts, Stalls::default());
-        Endpoint { registration, waiting: WaitStrategy::default(), event_counts, looked_after: None, stalls }
+        Endpoint { registration, waiting: WaitStrategy::default(), event_counts, last_recovery: None, stalls }
     }
 
     /// Lets a wait sleep up to `longest`: another thread looks for dead participants, and
@@ -40,17 +40,17 @@ impl Endpoint {
     }
 
     /// Recovers the dead participants that can delay `event`, unless that was done less than
-    /// [`LOOK_AFTER_EVERY`] ago. For calls that do not wait: their caller may repeat them for ever.
+    /// [`RECOVERY_INTERVAL`] ago. For calls that do not wait: their caller may repeat them for ever.
     /// Returns whether it looked.
     #[cold]
-    pub(crate) fn look_after(&mut self, event: WaitFor) -> bool {
-        look_after(self.registration.attachment(), event, &mut self.looked_after, &mut self.stalls)
+    pub(crate) fn recover_dead(&mut self, event: WaitFor) -> bool {
+        recover_dead(self.registration.attachment(), event, &mut self.last_recovery, &mut self.stalls)
     }
 
-    /// Makes the next [`Self::look_after`] look for dead participants, however recent the last
+    /// Makes the next [`Self::recover_dead`] look for dead participants, however recent the last
     /// look.
-    pub(crate) fn look_soon(&mut self) {
-        self.looked_after = None;
+    pub(crate) fn recover_soon(&mut self) {
+        self.last_recovery = None;
     }
 
     /// Waits for `event` until `ready` returns true, or until `deadline`: then it returns false.
@@ -63,16 +63,16 @@ impl Endpoint {
         ready: impl FnMut() -> bool,
         mut also: impl FnMut(&Arc<Attachment>),
     ) -> bool {
-        let Endpoint { registration, waiting, event_counts, looked_after: last, stalls } = self;
+        let Endpoint { registration, waiting, event_counts, last_recovery: last, stalls } = self;
         let attachment = registration.attachment();
         let event_count = event.event_count(attachment.memory.control());
-        let look_after = || {
-            if look_after(attachment, event, last, stalls) {
+        let recover_dead = || {
+            if recover_dead(attachment, event, last, stalls) {
                 also(attachment);
             }
         };
         let event_counts = event_counts.with_timed_sleeps(attachment.evicts_after(event).is_some());
-        event_counts.wait(event_count, *waiting, deadline, &registration.entry().sleeps, look_after, ready)
+        event_counts.wait(event_count, *waiting, deadline, &registration.entry().sleeps, recover_dead, ready)
     }
 
     /// The error of a reader or taker whose timeout passed.
@@ -92,14 +92,14 @@ impl Endpoint {
     }
 }
 
-fn look_after(
+fn recover_dead(
     attachment: &Attachment,
     event: WaitFor,
     last: &mut Option<Instant>,
     stalls: &mut Stalls,
 ) -> bool {
     let now = Instant::now();
-    let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= LOOK_AFTER_EVERY);
+    let due = MODELLED || last.is_none_or(|last| now.duration_since(last) >= RECOVERY_INTERVAL);
     if due {
         registry::recover_dead(attachment, event.awaited_role());
         if let Some(stall_time) = attachment.evicts_after(event) {

@@ -99,7 +99,7 @@ impl Channels {
         command_copy: Option<CommandCopy>,
     ) -> Result<ProducerLoop<P>, PipelineError> {
         let mut commands = self.commands.taker_in(index..index + 1)?;
-        commands.leave_the_dead(LONGEST_SLEEP);
+        commands.leave_recovery(LONGEST_SLEEP);
         let context = ProducerContext {
             index,
             results: self.result_writer(index)?,

@@ -65,8 +65,8 @@ pub fn settle(ring: &Ring, entry: usize) -> usize {
     let Class::Arena(words) = Slots::new(memory.clone()).class else {
         panic!("inline slots have no buffers")
     };
-    let settled = intent_log::recover(memory, words, entry).unwrap();
-    settled.map_or(memory.layout().config.slots + entry, |settled| settled.buffer)
+    let recovered = intent_log::recover(memory, words, entry).unwrap();
+    recovered.map_or(memory.layout().config.slots + entry, |recovered| recovered.buffer)
 }
 
 /// All buffers: those that slots name, and those of the entries. No participant may be at work.

@@ -1,7 +1,7 @@
 //! A message together with the taker that took it. A taker owns one buffer, so several messages at
 //! a time need several takers.
 
-use super::{Got, Taker};
+use super::{TakenBuffer, Taker};
 use crate::api::form::Until;
 use crate::memory::exclusive_bytes;
 use crate::types::error::ReadError;
@@ -12,46 +12,46 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Held {
     taker: Taker,
-    got: Got,
+    taken: TakenBuffer,
 }
 
 impl Held {
     /// Takes the next message, waiting until `deadline`. On success it moves the taker out of
     /// `taker`.
     pub(crate) fn take(taker: &mut Option<Taker>, deadline: Option<Instant>) -> Result<Self, ReadError> {
-        let got = taker.as_mut().expect("a taker to take with").call(Until::at(deadline))?;
+        let taken = taker.as_mut().expect("a taker to take with").call(Until::at(deadline))?;
         let taker = taker.take().expect("it has just taken");
-        Ok(Held { taker, got })
+        Ok(Held { taker, taken })
     }
 
     pub(crate) fn received(&self) -> Received {
-        self.got.received
+        self.taken.received
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.taker.hand.bytes(&self.got)
+        self.taker.receiver.bytes(&self.taken)
     }
 
     /// The bytes, mutable.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        let hand = &self.taker.hand;
-        debug_assert!(!hand.memory.layout().config.observers);
-        let Ok((_, payload)) = hand.memory.buffer(self.got.buffer) else { return &mut [] };
+        let receiver = &self.taker.receiver;
+        debug_assert!(!receiver.memory.layout().config.observers);
+        let Ok((_, payload)) = receiver.memory.buffer(self.taken.buffer) else { return &mut [] };
         // SAFETY:
-        // - valid and alive: as in `Hand::bytes`, and the slice borrows `self` mutably;
+        // - valid and alive: as in `Receiver::bytes`, and the slice borrows `self` mutably;
         // - exclusive: the buffer is this taker's alone, as there; rings of a pipeline have no
         //   observers.
-        let bytes = unsafe { exclusive_bytes(payload.as_ptr(), self.got.received.len) };
+        let bytes = unsafe { exclusive_bytes(payload.as_ptr(), self.taken.received.len) };
         bytes.unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> &[u8] {
-        self.taker.hand.metadata()
+        self.taker.receiver.metadata()
     }
 
     /// Finishes the message and returns the taker.
     pub(crate) fn release(self) -> Taker {
-        self.taker.hand.finish(&self.got);
+        self.taker.receiver.finish(&self.taken);
         self.taker
     }
 }
