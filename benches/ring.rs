@@ -87,7 +87,7 @@ fn in_place(group: &mut BenchmarkGroup<'_, WallTime>, bytes: usize) {
         bencher.iter(|| {
             number = number.wrapping_add(1);
             let mut claim = writer.try_claim(bytes).expect("room");
-            claim.as_mut_slice().expect("gated arena: filled in place").fill(number);
+            claim.fill(number);
             claim.publish().expect("the ring is open");
             let view = reader.try_view().expect("a message");
             assert!(view.is_in_place());

@@ -31,7 +31,7 @@ fn write() -> Result<(), Box<dyn Error>> {
     let mut writer = ring.writer()?;
     for n in 0..FRAMES {
         let mut claim = writer.claim(FRAME_BYTES)?;
-        claim.as_mut_slice().expect("a gated arena ring fills in place").fill(n);
+        claim.fill(n);
         claim.publish()?;
     }
     drop(writer);

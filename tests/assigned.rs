@@ -60,7 +60,7 @@ fn exactly_one_of_several_writers_publishes_each_number() {
                     for n in 0..COUNT {
                         let claim = writer.assigned().unwrap().claim(n, 8).unwrap();
                         let Some(mut claim) = claim else { continue };
-                        claim.write_at(0, &n.to_le_bytes());
+                        claim[..size_of_val(&n)].copy_from_slice(&n.to_le_bytes());
                         if claim.publish(&NONE).unwrap() == PublishOutcome::Published {
                             published.fetch_add(1, Ordering::Relaxed);
                         }
@@ -86,7 +86,7 @@ fn an_abandoned_claim_leaves_its_number_to_others() {
     let late = two.assigned().unwrap().claim_timeout(2, 4, timeout);
     assert!(matches!(late, Err(WriteError::TimedOut { .. })), "{late:?}");
     let mut claim = two.assigned().unwrap().claim(0, 8).unwrap().unwrap();
-    claim.as_mut_slice().unwrap().fill(7);
+    claim.fill(7);
     claim.truncate(3);
     assert_eq!(claim.publish(&NONE), Ok(PublishOutcome::Published));
     assert!(one.assigned().unwrap().claim(0, 4).unwrap().is_none());

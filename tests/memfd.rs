@@ -71,7 +71,7 @@ fn a_sealed_ring_has_no_further_writers_and_continues() {
         let sequence = writer.write(b"goes on").unwrap();
         assert_eq!(observer.read(&mut [0; 64]).unwrap().sequence, sequence);
     }
-    assert_eq!(ring.reader(Start::Next).unwrap().lag(), 0);
+    assert_eq!(ring.reader(Start::Next).unwrap().lag(), 2, "the ring awaited this reader");
 }
 
 /// Fails if a closed socket, or a message without a descriptor, is accepted.

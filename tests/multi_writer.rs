@@ -139,12 +139,37 @@ fn claims_of_many_writers_are_filled_in_place_and_published_in_any_order() {
     let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
     let mut first = one.try_claim(10).unwrap();
     let mut second = two.try_claim(20).unwrap();
-    first.as_mut_slice().unwrap().fill(1);
-    second.as_mut_slice().unwrap().fill(2);
+    first.fill(1);
+    second.fill(2);
+    assert!(first.is_in_place() && second.is_in_place());
     assert_eq!(second.publish(), Ok(0));
     assert_eq!(first.publish(), Ok(1));
     assert_eq!(&reader.try_view().unwrap()[..], &[2; 20]);
     assert_eq!(&reader.try_view().unwrap()[..], &[1; 10]);
+}
+
+/// Fails if a claim is lost because another writer published first.
+#[test]
+fn a_claim_whose_room_another_writer_took_is_returned_or_waits() {
+    for delivery in [Delivery::Gated, Delivery::Queue] {
+        let ring = Ring::heap(&config(delivery, 1)).unwrap();
+        let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
+        let mut claim = one.claim(3).unwrap();
+        claim.copy_from_slice(b"one");
+        two.write(b"two").unwrap();
+        let unpublished = claim.try_publish().unwrap_err();
+        assert_eq!(unpublished.error, TryWriteError::Full);
+        thread::scope(|scope| {
+            let publishing = scope.spawn(|| unpublished.claim.publish());
+            let next = |expected: &[u8]| match delivery {
+                Delivery::Queue => assert_eq!(&*ring.taker().unwrap().take().unwrap(), expected),
+                _ => assert_eq!(&*ring.reader(Start::Oldest).unwrap().view().unwrap(), expected),
+            };
+            next(b"two");
+            assert_eq!(publishing.join().unwrap(), Ok(1));
+            next(b"one");
+        });
+    }
 }
 
 #[test]

@@ -17,7 +17,12 @@ const SLOTS: u64 = 4;
 const FIRST: u64 = 100;
 
 fn config(class: SlotClass, delivery: Delivery) -> Config {
-    Config::new(SLOTS as usize, 32).slot_class(class).delivery(delivery).first_sequence(FIRST).observers(true)
+    Config::new(SLOTS as usize, 32)
+        .slot_class(class)
+        .delivery(delivery)
+        .first_sequence(FIRST)
+        .observers(true)
+        .await_readers(0)
 }
 
 fn read(observer: &mut Observer) -> Result<u64, TryReadError> {

@@ -251,7 +251,7 @@ fn without_an_eviction_time_the_writer_waits_for_a_stopped_reader_and_names_it()
     signal(&reader, Signal::STOP);
     let late =
         (1..).find_map(|n| writer.write_timeout(&message(n, SLOT_BYTES), Duration::from_millis(150)).err());
-    let Some(WriteError::TimedOut { slowest: Some(slowest) }) = late else { panic!("{late:?}") };
+    let Some(WriteError::TimedOut { slowest: Some(slowest), .. }) = late else { panic!("{late:?}") };
     assert_eq!((slowest.pid, slowest.role, slowest.lag), (reader.pid(), Role::Reader, 2));
 }
 

@@ -94,7 +94,7 @@ fn views_and_claims_of_a_gated_arena_ring_are_in_place() {
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     for n in 0..10u8 {
         let mut claim = writer.claim(4000).unwrap();
-        claim.as_mut_slice().unwrap().fill(n);
+        claim.fill(n);
         claim.publish().unwrap();
         let view = reader.view().unwrap();
         assert!(view.is_in_place());

@@ -22,7 +22,7 @@ fn message(n: u64) -> Vec<u8> {
 /// The reader that a write with a timeout reports as the cause.
 fn blocked_on(writer: &mut Writer, n: u64) -> Peer {
     let late = writer.write_timeout(&message(n), Duration::from_millis(1)).unwrap_err();
-    let WriteError::TimedOut { slowest: Some(holder) } = late else { panic!("{late:?}") };
+    let WriteError::TimedOut { slowest: Some(holder), .. } = late else { panic!("{late:?}") };
     holder
 }
 
@@ -136,7 +136,7 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
     let mut buffers = BTreeSet::new();
     for n in 0..500_u64 {
         let mut claim = writer.try_claim(8).unwrap();
-        let bytes = claim.as_mut_slice().unwrap();
+        let bytes = &mut claim[..];
         buffers.insert(bytes.as_ptr().addr());
         bytes.copy_from_slice(&n.to_le_bytes());
         claim.publish().unwrap();
@@ -173,7 +173,7 @@ fn a_short_ring_fills_the_least_recently_used_buffer() {
     let mut recent = Vec::new();
     for n in 0..100_u64 {
         let mut claim = writer.try_claim(8).unwrap();
-        let bytes = claim.as_mut_slice().unwrap();
+        let bytes = &mut claim[..];
         let buffer = bytes.as_ptr().addr();
         assert!(!recent.iter().rev().take(8).any(|before| *before == buffer), "message {n}");
         recent.push(buffer);

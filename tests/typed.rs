@@ -116,10 +116,14 @@ fn views_show_values_where_they_lie() {
 }
 
 #[test]
-fn claims_are_no_values_where_others_may_be_looking() {
+fn claims_are_values_where_a_reader_may_be_copying_from_the_ring() {
     let ring = ring(Delivery::Lossy, SlotClass::Arena, 8, 64);
-    let mut writer = ring.writer().unwrap();
-    assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(ShapeError::Shared));
+    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+    let mut claim = writer.claim(size_of::<Quote>()).unwrap();
+    assert!(!claim.is_in_place());
+    *claim.value_mut::<Quote>().unwrap() = quote(4);
+    claim.publish().unwrap();
+    assert_eq!(reader.typed::<Quote>().unwrap().read(), Ok(quote(4)));
 }
 
 #[test]

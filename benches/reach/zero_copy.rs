@@ -52,7 +52,7 @@ fn compare_addresses() -> Result<(), String> {
     let (mut reader, mut writer) = (ring.reader(Start::Next).map_err(text)?, ring.writer().map_err(text)?);
     for number in 0..COMPARED {
         let mut claim = writer.try_claim(LARGE).map_err(text)?;
-        let bytes = claim.as_mut_slice().ok_or("a claim of a gated arena is not filled in place")?;
+        let bytes = &mut claim[..];
         let filled = bytes.as_ptr();
         claim.publish().map_err(text)?;
         let view = reader.try_view().map_err(text)?;

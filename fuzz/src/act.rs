@@ -202,10 +202,8 @@ fn register<T>(both: &mut [Option<T>; 2], id: bool, join: impl FnOnce() -> Optio
 
 fn filled(mut claim: Claim<'_>, keep: u16) -> Claim<'_> {
     let len = claim.len();
-    if let Some(bytes) = claim.as_mut_slice() {
-        bytes.fill(1);
-    }
-    claim.write_at(len / 2, &vec![2; len - len / 2]);
+    claim.fill(1);
+    claim[len / 2..].fill(2);
     claim.truncate(len.min(keep.into()));
     claim
 }

@@ -10,7 +10,7 @@ use crate::api::form::{Form, forms};
 use crate::api::writer::Writer;
 use crate::endpoint::publisher::Publisher;
 use crate::memory::layout::SEQUENCE_LIMIT;
-use crate::types::error::{RegisterError, TryWriteError, WriteError};
+use crate::types::error::{Corrupt, RegisterError, TryWriteError, WriteError};
 use crate::types::message::{MessageHeader, PublishOutcome};
 use std::ops::{Deref, DerefMut};
 
@@ -86,7 +86,10 @@ impl<'w> Assigned<'w> {
         match self.call(sequence, form, |publisher| publisher.admit_at(sequence, len, 0))? {
             PublishOutcome::Already => Ok(None),
             PublishOutcome::Published => {
-                Ok(Some(AssignedClaim { claim: self.writer.claim_own_buffer(len), sequence }))
+                let claim = self.writer.claim_admitted(len);
+                let corrupt =
+                    |corrupt: Corrupt| F::write_error(corrupt.into(), || unreachable!("it did not wait"));
+                Ok(Some(AssignedClaim { claim: claim.map_err(corrupt)?, sequence }))
             }
         }
     }
@@ -115,9 +118,9 @@ impl AssignedClaim<'_> {
     /// Publishes the message with a tag or metadata. The room that was claimed stays free for it.
     ///
     /// # Errors
-    /// [`TryWriteError::Closed`]; [`TryWriteError::Forked`]; [`TryWriteError::Corrupt`]; metadata
-    /// longer than the ring carries is `TooLarge`.
-    pub fn publish(self, header: &MessageHeader<'_>) -> Result<PublishOutcome, TryWriteError> {
+    /// [`WriteError::Closed`]; [`WriteError::Forked`]; [`WriteError::Corrupt`]; metadata longer than
+    /// the ring carries is `TooLarge`.
+    pub fn publish(self, header: &MessageHeader<'_>) -> Result<PublishOutcome, WriteError> {
         self.claim.publish_at(self.sequence, header)
     }
 

@@ -1,138 +1,199 @@
 //! A message that is filled in place before it is published.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the writer's alone")]
 
+use crate::api::form::{Form, Now, Until};
+use crate::api::writer::Writer;
 use crate::endpoint::publisher::Publisher;
 use crate::memory::exclusive_bytes;
 use crate::types::cast;
-use crate::types::error::TryWriteError;
+use crate::types::error::{Corrupt, TryWriteError, WriteError};
 use crate::types::frame::ShapeError;
 use crate::types::message::{MessageHeader, PublishOutcome};
 use crate::zerocopy::{FromBytes, IntoBytes, KnownLayout};
-use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::{fmt, mem};
 
-/// Room for one message, owned by the writer until [`Claim::publish`]. Dropping it abandons it:
-/// nothing is published, and no sequence is used up.
+/// The bytes of one message, to be filled and then [published](Self::publish). Dropping the claim
+/// abandons it: nothing is published, and no sequence is used up.
 ///
-/// - In a gated ring with arena slots, and in a queue, [`Claim::as_mut_slice`] is the memory in the
-///   ring: the message is written once.
-/// - In a lossy ring, and in a ring that allows observers, a reader that fell behind may still be
-///   copying from that memory, so it must not be a `&mut [u8]`. [`Claim::write_at`] copies in,
-///   atomically byte by byte.
-/// - Inline slots are filled through private memory, which is copied once when the message is
-///   published.
+/// - In a gated ring with arena slots, and in a queue, the bytes are the memory in the ring
+///   ([`Self::is_in_place`]): the message is written once. They hold an earlier message until they
+///   are filled.
+/// - In other rings they are private memory, zeros at first, which is copied once when the message
+///   is published. There a reader that fell behind may still be copying from the memory in the
+///   ring, or that memory is a slot.
 ///
 /// ```
 /// use seqring::{Config, Ring};
 /// let mut writer = Ring::heap(&Config::new(4, 1 << 20))?.writer()?;
 /// let mut claim = writer.claim(1 << 20)?;
-/// claim.as_mut_slice().expect("a gated ring with arena slots").fill(7);
+/// claim[..8].copy_from_slice(b"8 bytes.");
+/// claim[8..].fill(7);
 /// assert_eq!(claim.publish()?, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a claim that is dropped publishes nothing"]
 pub struct Claim<'w> {
-    publisher: &'w mut Publisher,
-    len: usize,
+    writer: &'w mut Writer,
+    bytes: Claimed<'w>,
+}
+
+enum Claimed<'w> {
+    InPlace(&'w mut [u8]),
+    /// Kept by the writer after a publication, to save an allocation.
+    Private(Vec<u8>),
 }
 
 impl<'w> Claim<'w> {
-    pub(crate) fn new(publisher: &'w mut Publisher, len: usize) -> Self {
-        Claim { publisher, len }
+    /// A claim of `len` bytes. The writer has admitted a message of that length.
+    pub(crate) fn new(writer: &'w mut Writer, len: usize) -> Result<Self, Corrupt> {
+        let in_place = writer.publisher.exclusive_buffer()?.and_then(|payload| {
+            // SAFETY:
+            // - valid: the payload of a buffer holds any length that a claim admits;
+            // - alive: for 'w nothing but the claim uses the writer, which holds the memory;
+            // - exclusive: the ring has no observers, and is gated: then a buffer comes to the
+            //   writer only when every reader has passed the message that was in it (reads are
+            //   pinned while they last; a buffer that a view still shows is not filled,
+            //   `crate::protocol::standby_buffer`); or a queue: then a taker that was done with it
+            //   left it, and it came by this writer's exchange alone. The publisher stores to it
+            //   only when the claim is published, which ends the use of the slice.
+            unsafe { exclusive_bytes(payload.as_ptr(), len) }
+        });
+        let bytes = in_place.map(Claimed::InPlace).unwrap_or_else(|| {
+            let mut private = mem::take(&mut writer.private);
+            private.clear();
+            private.resize(len, 0);
+            Claimed::Private(private)
+        });
+        Ok(Claim { writer, bytes })
     }
 
     /// Publishes the message. Returns its sequence.
     ///
+    /// In a gated ring of many writers, and in a queue, it waits for room if other writers took the
+    /// room that was there when this writer claimed. In other rings it never waits.
+    ///
     /// # Errors
-    /// [`TryWriteError::Closed`] if the ring was closed for good since; in a gated ring of many
-    /// writers, and in a queue, [`TryWriteError::Full`] if other writers took the room: the next
-    /// claim of the same writer finds the bytes unchanged. [`TryWriteError::Forked`];
-    /// [`TryWriteError::Corrupt`].
-    pub fn publish(self) -> Result<u64, TryWriteError> {
+    /// [`WriteError::Closed`] if the ring was closed for good since; [`WriteError::Forked`];
+    /// [`WriteError::Corrupt`].
+    pub fn publish(self) -> Result<u64, WriteError> {
         self.publish_with(&MessageHeader::default())
     }
 
-    /// Publishes the message with a tag or metadata. Returns its sequence.
+    /// Publishes the message with a tag or metadata, as [`Self::publish`]. Returns its sequence.
     ///
     /// # Errors
     /// As [`Self::publish`]; metadata longer than the ring carries is `TooLarge`, and the claim is
     /// abandoned.
-    pub fn publish_with(self, header: &MessageHeader<'_>) -> Result<u64, TryWriteError> {
-        self.publisher.publish_claim(self.len, header)
+    pub fn publish_with(mut self, header: &MessageHeader<'_>) -> Result<u64, WriteError> {
+        self.publish_in(Until::FOREVER, header)
+    }
+
+    /// Publishes the message without waiting, or returns the claim.
+    ///
+    /// # Errors
+    /// [`Unpublished`], with the claim and the error: [`TryWriteError::Full`] if other writers took
+    /// the room, or an error of [`Self::publish`].
+    pub fn try_publish(self) -> Result<u64, Unpublished<'w>> {
+        self.try_publish_with(&MessageHeader::default())
+    }
+
+    /// Publishes the message with a tag or metadata without waiting, or returns the claim.
+    ///
+    /// # Errors
+    /// As [`Self::try_publish`].
+    pub fn try_publish_with(mut self, header: &MessageHeader<'_>) -> Result<u64, Unpublished<'w>> {
+        self.publish_in(Now, header).map_err(|error| Unpublished { error, claim: self })
+    }
+
+    fn publish_in<F: Form>(&mut self, form: F, header: &MessageHeader<'_>) -> Result<u64, F::WriteError> {
+        let Claim { writer, bytes } = self;
+        let published = writer.call(form, |publisher| match bytes {
+            Claimed::InPlace(filled) => publisher.publish_own(filled.len(), header),
+            Claimed::Private(filled) => publisher.write(filled, header),
+        });
+        // Not in `Drop`: a claim that was refused would borrow the writer to the end of its scope.
+        if let (Ok(_), Claimed::Private(filled)) = (&published, bytes) {
+            writer.private = mem::take(filled);
+        }
+        published
     }
 
     pub(crate) fn publish_at(
-        self,
+        mut self,
         sequence: u64,
         header: &MessageHeader<'_>,
-    ) -> Result<PublishOutcome, TryWriteError> {
-        self.publisher.publish_at(sequence, self.len, header)
+    ) -> Result<PublishOutcome, WriteError> {
+        let Claim { writer, bytes } = &mut self;
+        let ready = |publisher: &mut Publisher| publisher.is_ready_at(sequence);
+        writer.call_when(ready, Until::FOREVER, |publisher| match bytes {
+            Claimed::InPlace(filled) => publisher.publish_own_at(sequence, filled.len(), header),
+            Claimed::Private(filled) => publisher.write_at(sequence, filled, header),
+        })
     }
 
-    /// Returns the claimed bytes, to be filled in any order; `None` where a reader may be copying
-    /// from them. Arena slots hold the bytes of an earlier message, inline slots zeros.
-    pub fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
-        let len = self.len;
-        // Twice, because a borrow that may be returned cannot end on the other path.
-        if self.publisher.scratch().is_some() {
-            return self.publisher.scratch().map(|bytes| &mut bytes[..len]);
-        }
-        let (payload, exclusive) = self.publisher.claimed().ok()?;
-        // SAFETY:
-        // - valid: the payload of a buffer holds any length that `try_claim` admits;
-        // - alive: `publisher` holds the memory, and the slice borrows `self` mutably;
-        // - exclusive: the ring has no observers, and is gated: then a buffer comes to the writer
-        //   only when every reader has passed the message that was in it (reads are pinned while
-        //   they last; a buffer that a view still shows is not filled,
-        //   `crate::protocol::standby_buffer`); or a queue: then a taker that was done with it left
-        //   it, and it came by this writer's exchange alone.
-        exclusive.then(|| unsafe { exclusive_bytes(payload.as_ptr(), len) }).flatten()
+    /// Whether the bytes are the memory in the ring.
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.bytes, Claimed::InPlace(_))
     }
 
-    /// Returns the claimed bytes as a `T`, which may be a slice, to be filled in place.
+    /// The bytes as a `T`, which may be a slice.
     ///
     /// # Errors
-    /// [`ShapeError::Shared`] where [`Self::as_mut_slice`] returns `None`; [`ShapeError::Length`];
-    /// [`ShapeError::Alignment`].
+    /// [`ShapeError::Length`]; [`ShapeError::Alignment`].
     pub fn value_mut<T>(&mut self) -> Result<&mut T, ShapeError>
     where
         T: FromBytes + IntoBytes + KnownLayout + ?Sized,
     {
-        cast::value_mut(self.as_mut_slice().ok_or(ShapeError::Shared)?)
+        cast::value_mut(self)
     }
 
-    /// Copies `bytes` in, `offset` bytes behind the start. Works in every ring.
-    ///
-    /// # Panics
-    /// If that is beyond the claimed bytes.
-    pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
-        let (count, len) = (bytes.len(), self.len);
-        let fits = offset.checked_add(count).is_some_and(|end| end <= len);
-        assert!(fits, "{count} bytes at {offset} exceed {len}");
-        if let Some(scratch) = self.publisher.scratch() {
-            scratch[offset..offset + count].copy_from_slice(bytes);
-        } else if let Ok((payload, _)) = self.publisher.claimed() {
-            payload.store_at(offset, bytes);
-        }
-    }
-
-    /// Makes the message shorter than the claim.
+    /// Makes the message shorter.
     ///
     /// # Panics
     /// If `len` is longer.
     pub fn truncate(&mut self, len: usize) {
-        assert!(len <= self.len, "claimed {} bytes, not {len}", self.len);
-        self.len = len;
+        assert!(len <= self.len(), "claimed {} bytes, not {len}", self.len());
+        match &mut self.bytes {
+            Claimed::InPlace(bytes) => *bytes = &mut mem::take(bytes)[..len],
+            Claimed::Private(bytes) => bytes.truncate(len),
+        }
     }
+}
 
-    /// Bytes claimed.
-    #[expect(clippy::len_without_is_empty, reason = "a length, not a container")]
-    pub fn len(&self) -> usize {
-        self.len
+impl Deref for Claim<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.bytes {
+            Claimed::InPlace(bytes) => bytes,
+            Claimed::Private(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Claim<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.bytes {
+            Claimed::InPlace(bytes) => bytes,
+            Claimed::Private(bytes) => bytes,
+        }
     }
 }
 
 impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("len", &self.len).finish_non_exhaustive()
+        let place = if self.is_in_place() { "in the ring" } else { "in private memory" };
+        write!(f, "Claim({} bytes {place})", self.len())
     }
+}
+
+/// A claim that was not published.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unpublished<'w> {
+    /// Why.
+    pub error: TryWriteError,
+    /// The claim, with its bytes.
+    pub claim: Claim<'w>,
 }

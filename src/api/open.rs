@@ -1,6 +1,7 @@
 //! Creating, opening and mapping a ring's memory.
 
 use crate::api::ring::Ring;
+use crate::endpoint::wait;
 use crate::memory::Memory;
 use crate::memory::layout::Layout;
 use crate::memory::slot_index::SlotIndex;
@@ -16,7 +17,10 @@ use crate::types::error::RingError;
 use crate::types::location::Location;
 use crate::types::open_options::OpenOptions;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+/// How often `open_timeout` tries.
+const OPEN_EVERY: Duration = Duration::from_millis(1);
 /// Tries of `open_or_create` while other processes create and remove the name.
 const OPEN_OR_CREATE_TRIES: usize = 1000;
 
@@ -43,6 +47,22 @@ impl OpenOptions {
         let location = location.into();
         let forks = fork::block_forks();
         Ok(attach(Opened::at(&location, self)?, forks))
+    }
+
+    /// Opens the ring of that name, once it is created. See [`Ring::open_timeout`].
+    ///
+    /// # Errors
+    /// As [`Ring::open_timeout`].
+    pub fn open_timeout(&self, location: impl Into<Location>, timeout: Duration) -> Result<Ring, RingError> {
+        let (location, deadline) = (location.into(), wait::deadline(timeout));
+        loop {
+            let opened = self.open(&location);
+            let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if is_late || !matches!(opened, Err(RingError::NotFound { .. })) {
+                return opened;
+            }
+            std::thread::sleep(OPEN_EVERY);
+        }
     }
 
     /// Opens the ring of that name, or creates it. See [`Ring::open_or_create`].

@@ -32,6 +32,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A ring of slots in memory that threads or processes share.
 ///
@@ -91,6 +92,17 @@ impl Ring {
     /// [`RingError::Name`]; [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn open(location: impl Into<Location>) -> Result<Self, RingError> {
         OpenOptions::new().open(location)
+    }
+
+    /// Opens the ring of that name. Waits for at most `timeout` until it is created.
+    ///
+    /// # Errors
+    /// As [`Self::open`], at once, but [`RingError::NotFound`] only after the timeout.
+    ///
+    /// # Cost
+    /// One attempt to open a file every millisecond.
+    pub fn open_timeout(location: impl Into<Location>, timeout: Duration) -> Result<Self, RingError> {
+        OpenOptions::new().open_timeout(location, timeout)
     }
 
     /// Opens the ring of that name, or creates it. If several processes call this at once, one

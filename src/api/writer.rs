@@ -9,9 +9,9 @@ use crate::api::ring::Summary;
 use crate::endpoint::publisher::Publisher;
 use crate::endpoint::wait::{ColdResult, Endpoint};
 use crate::protocol::attachment::WaitFor;
-use crate::protocol::registry::Registration;
+use crate::protocol::registry::{self, Registration};
 use crate::types::config::{Config, Delivery};
-use crate::types::error::{RegisterError, TryWriteError, WriteError};
+use crate::types::error::{Corrupt, RegisterError, TryWriteError, WriteError};
 use crate::types::message::MessageHeader;
 use crate::types::waiting::WaitStrategy;
 use std::fmt;
@@ -41,7 +41,9 @@ use std::time::Duration;
 /// call of one of many writers is lock-free: it tries again if another writer published first.
 pub struct Writer {
     endpoint: Endpoint,
-    publisher: Publisher,
+    pub(super) publisher: Publisher,
+    /// The private bytes of the last claim.
+    pub(super) private: Vec<u8>,
 }
 
 impl Writer {
@@ -88,9 +90,20 @@ impl Writer {
     /// Waits for at most `timeout` until a `try_` call would not return `Full`. Returns whether
     /// that is so. One of many writers may still find the ring full, if another writes first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let Writer { endpoint, publisher } = self;
+        let Writer { endpoint, publisher, .. } = self;
         let deadline = Until::within(timeout).deadline();
         publisher.is_ready() || endpoint.wait(WaitFor::Room, deadline, || publisher.is_ready(), |_| ())
+    }
+
+    /// Waits for at most `timeout` until `readers` are registered. Returns whether they are: then
+    /// each of them misses no message that is published from now on.
+    ///
+    /// [`Config::await_readers`] holds all messages for the first readers, without a wait.
+    pub fn wait_for_readers(&mut self, readers: usize, timeout: Duration) -> bool {
+        let memory = self.endpoint.registration.attachment().memory.clone();
+        let registered = || registry::joined_readers(&memory) >= readers;
+        let deadline = Until::within(timeout).deadline();
+        registered() || self.endpoint.wait(WaitFor::Room, deadline, registered, |_| ())
     }
 
     /// The sequence of the next message; with many writers, of the next message of any of them.
@@ -112,7 +125,8 @@ impl Writer {
 /// For the other modules of the crate.
 impl Writer {
     pub(crate) fn join(registration: Registration) -> Result<Self, RegisterError> {
-        Ok(Writer { publisher: Publisher::join(&registration)?, endpoint: Endpoint::new(registration) })
+        let publisher = Publisher::join(&registration)?;
+        Ok(Writer { publisher, private: Vec::new(), endpoint: Endpoint::new(registration) })
     }
 
     #[cfg(seqring_model)]
@@ -139,9 +153,9 @@ impl Writer {
         }
     }
 
-    /// A claim on this writer's own buffer. The caller has checked that there is room.
-    pub(crate) fn claim_own_buffer(&mut self, len: usize) -> Claim<'_> {
-        Claim::new(&mut self.publisher, len)
+    /// A claim. The caller has checked that there is room.
+    pub(crate) fn claim_admitted(&mut self, len: usize) -> Result<Claim<'_>, Corrupt> {
+        Claim::new(self, len)
     }
 
     /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than
@@ -161,7 +175,7 @@ impl Writer {
         mut form: F,
         mut attempt: impl FnMut(&mut Publisher) -> Result<T, TryWriteError>,
     ) -> Result<T, F::WriteError> {
-        let Writer { endpoint, publisher } = self;
+        let Writer { endpoint, publisher, .. } = self;
         let mut result = attempt(publisher);
         if matches!(result, Err(TryWriteError::Full)) {
             publisher.count_refusal();
@@ -194,7 +208,8 @@ impl Writer {
 
     fn begin_claim<F: Form>(&mut self, len: usize, form: F) -> Result<Claim<'_>, F::WriteError> {
         self.call(form, |publisher| publisher.begin_claim(len))?;
-        Ok(Claim::new(&mut self.publisher, len))
+        Claim::new(self, len)
+            .map_err(|corrupt| F::write_error(corrupt.into(), || unreachable!("it did not wait")))
     }
 }
 

@@ -23,14 +23,16 @@ use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{InlineStamp, Mismatch};
 use crate::memory::{OwnEntry, RacyBytes, RunPosition, SlotRun};
+use crate::protocol::attachment::WaitFor;
+use crate::protocol::backpressure;
 use crate::protocol::inline_slot::LoadedSlot;
 use crate::protocol::reader_entry::{self, Cursor, ReaderEntry};
 use crate::protocol::registry::Registration;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stream_state::StreamObserver;
-use crate::sync::Relaxed;
 use crate::sync::event_count::EventCounts;
+use crate::sync::{Pair, Relaxed, release};
 use crate::types::config::Delivery;
 use crate::types::error::{Corrupt, Lagged, TryReadError};
 use crate::types::frame::Frame;
@@ -77,21 +79,28 @@ impl ReadCursor {
         let slots = Slots::new(registration.attachment().memory.clone());
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
+        let awaited = backpressure::missing_readers(&slots.memory) > 0;
         let mut oldest = reader_entry::register(&slots.memory, registration.index());
         let next = slots.next_sequence().max(oldest);
         if !gated {
             oldest = next.saturating_sub(config.slots as u64).max(config.first_sequence);
         }
         let position = match start {
-            Start::Next => next,
-            Start::Oldest => oldest,
+            Start::Next if !awaited => next,
+            Start::Next | Start::Oldest => oldest,
             Start::Newest => next.saturating_sub(1).max(oldest),
             Start::Sequence(sequence) => sequence.clamp(oldest, next),
         };
-        registration.entry().joined.store(position, Relaxed); // Relaxed: a statistic, orders nothing.
+        // PAIRS(Join): a writer that sees this reader as joined publishes after `next` was loaded.
+        registration.entry().joined.store(position, release(Pair::Join));
+        if awaited {
+            reader_entry::count_joined(&slots.memory);
+        }
         let position = Self::at(registration, slots, position);
-        // Until here this reader blocked writers at the oldest message. One of them may sleep.
-        position.release();
+        position.cursors().advance(position.sequence());
+        // Writers may sleep: until here this reader blocked them at the oldest message, and in a
+        // ring of any delivery they may wait for readers to register.
+        registration.attachment().notify(WaitFor::Room);
         position
     }
 

@@ -1,6 +1,7 @@
 //! The state that writers and readers share: a registered entry, and a strategy of waiting.
 
 use crate::protocol::attachment::{Attachment, WaitFor};
+use crate::protocol::backpressure;
 use crate::protocol::diagnostics;
 use crate::protocol::events;
 use crate::protocol::eviction::Stalls;
@@ -87,8 +88,9 @@ impl Endpoint {
     /// The error of a writer whose timeout passed.
     #[cold]
     pub(crate) fn writer_timed_out(&self, slowest: Option<Peer>) -> WriteError {
-        events::writer_timed_out(self.registration.attachment(), slowest);
-        WriteError::TimedOut { slowest }
+        let attachment = self.registration.attachment();
+        events::writer_timed_out(attachment, slowest);
+        WriteError::TimedOut { slowest, awaited_readers: backpressure::missing_readers(&attachment.memory) }
     }
 }
 

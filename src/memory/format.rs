@@ -36,6 +36,10 @@ pub(crate) struct Table {
     pub(crate) stream_state: AtomicU64,
     /// Entries from here on were never taken.
     pub(crate) high_water: AtomicU64,
+    /// Gated: readers that have joined, counted up to [`Config::await_readers`].
+    ///
+    /// [`Config::await_readers`]: crate::Config::await_readers
+    pub(crate) readers_joined: AtomicU64,
     /// Deaths of last writers, recorded before another state replaces them in `stream_state`.
     pub(crate) deaths: [AtomicU64; DEATHS_KEPT],
 }

@@ -42,7 +42,7 @@ pub(crate) struct Superblock {
     evict_after_ms: u32,
     frame_shape: [u64; 8],
     user_words: u32,
-    reserved: u32,
+    await_readers: u32,
     /// Random: distinguishes a segment from another of the same name.
     pub(crate) id: [u8; 16],
     /// The creator's process, and its clock at creation (`CLOCK_REALTIME`, ns).
@@ -108,7 +108,7 @@ impl Superblock {
             evict_after_ms: config.evict_after_ms,
             frame_shape: config.frame.shape,
             user_words: config.user_words as u32,
-            reserved: 0,
+            await_readers: config.await_readers,
             id,
             creator_pid: creator_pid.into(),
             created_ns,
@@ -202,6 +202,7 @@ impl Superblock {
                 shape: self.frame_shape,
             },
             user_words: self.user_words as usize,
+            await_readers: self.await_readers,
         })
     }
 

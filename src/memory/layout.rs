@@ -200,8 +200,12 @@ fn check(config: &Config) -> Result<(), String> {
     if config.evict_after_ms > 0 && config.delivery != Delivery::Gated {
         return Err("evict_after is for gated rings: in others no writer waits for a reader".into());
     }
+    if config.await_readers > 0 && config.delivery != Delivery::Gated {
+        return Err("await_readers is for gated rings: in others no writer waits for a reader".into());
+    }
     within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;
+    within("await_readers", config.await_readers as usize, 0, config.participants - 1)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
     within("user_words", config.user_words, 0, 1 << 27)?;
     within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;

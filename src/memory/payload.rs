@@ -60,13 +60,6 @@ impl<'a> Payload<'a> {
         unsafe { self.kernel.store(self.start.cast(), bytes) };
     }
 
-    /// Copies `bytes` in, `offset` bytes behind the start. Only the payload's owner may do so.
-    pub(crate) fn store_at(self, offset: usize, bytes: &[u8]) {
-        assert!(offset <= self.bytes && bytes.len() <= self.bytes - offset, "checked by the claim");
-        // SAFETY: as in `store`; start and end lie within the payload.
-        unsafe { self.kernel.store_at(self.start.cast(), offset, bytes) };
-    }
-
     /// The address of the payload, for filling in place and for views over frozen bytes.
     pub(crate) fn as_ptr(self) -> *mut u8 {
         self.start

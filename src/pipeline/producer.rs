@@ -19,7 +19,7 @@ use crate::api::taker::{Taken, Taker};
 use crate::api::writer::Writer;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::sync::{Mutex, MutexGuard};
-use crate::types::error::{TryWriteError, WriteError};
+use crate::types::error::WriteError;
 use crate::types::message::{MessageHeader, PublishOutcome};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -175,13 +175,7 @@ impl ProducerContext {
             return Ok(continues);
         }
         let header = MessageHeader { tag: ResultKind::Item.tag(tag.number).word(), metadata: &self.metadata };
-        let published = match filled.map(|()| claim.publish(&header)) {
-            // There was room for this result, but a dead producer's last result came twice.
-            Ok(Err(TryWriteError::Full)) => Ok(self.results.publish_again(arrays.bytes(), &header)?),
-            Ok(published) => published.map_err(|error| error.to_string()),
-            Err(message) => Err(message),
-        };
-        match published {
+        match filled.and_then(|()| claim.publish(&header).map_err(|error| error.to_string())) {
             Ok(()) => line.add(Counter::Made, 1),
             Err(message) => self.fail(tag, command, &message)?,
         }

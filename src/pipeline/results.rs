@@ -45,17 +45,6 @@ impl ResultWriter {
         }
     }
 
-    /// Publishes the buffer of the last [`ResultClaim`], whose room another writer took, waiting
-    /// for the next room. Only for results in any order.
-    pub(crate) fn publish_again(&mut self, len: usize, header: &MessageHeader<'_>) -> Result<(), WriteError> {
-        loop {
-            match self.writer.claim(len)?.publish_with(header) {
-                Err(TryWriteError::Full) => {}
-                other => return other.map(drop).map_err(WriteError::from_try),
-            }
-        }
-    }
-
     /// Publishes a failure record or the end, waiting for room. Returns whether it became the
     /// result of its number.
     pub(crate) fn put(&mut self, tag: Tag, text: &[u8]) -> Result<PublishOutcome, WriteError> {
@@ -80,16 +69,15 @@ impl ResultWriter {
 
 impl ResultClaim<'_> {
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        let bytes = match self {
-            ResultClaim::Assigned(claim) => claim.as_mut_slice(),
-            ResultClaim::Next(claim) => claim.as_mut_slice(),
-        };
-        bytes.expect("a queue without observers is filled in place")
+        match self {
+            ResultClaim::Assigned(claim) => claim,
+            ResultClaim::Next(claim) => claim,
+        }
     }
 
-    /// Publishes the buffer. If another result of that number is published already, this one is
-    /// dropped.
-    pub(crate) fn publish(self, header: &MessageHeader<'_>) -> Result<(), TryWriteError> {
+    /// Publishes the buffer, waiting for room if another writer took it: a result of a dead producer
+    /// came twice. If a result of this number is published already, this one is dropped.
+    pub(crate) fn publish(self, header: &MessageHeader<'_>) -> Result<(), WriteError> {
         match self {
             ResultClaim::Assigned(claim) => claim.publish(header).map(drop),
             ResultClaim::Next(claim) => claim.publish_with(header).map(drop),

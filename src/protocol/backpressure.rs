@@ -26,6 +26,14 @@
 //! withdrawn messages that all readers had read ([`crate::protocol::arena_slot`]), which a reader
 //! that it did not see must not start at.
 //!
+//! # Awaited readers
+//! A ring may [await](crate::Config::await_readers) its first readers. A writer loads the count of
+//! readers that have joined before step 1. If one is missing, the first `slots` messages are all
+//! that it may publish: it announces no more, and publishes no more. A reader adds itself to the
+//! count after step d. If a writer sees the count complete, its step 3 sees the cursor of each
+//! awaited reader. If not, it announced nothing above the first lap, so the reader starts (d) at
+//! the first message.
+//!
 //! # Moved readers
 //! Any participant may raise a reader's *floor*: the reader must not stay below it. The reader
 //! loads its floor before each read; the writer counts the higher of cursor and floor. A reader of
@@ -82,6 +90,8 @@ pub(crate) struct Backpressure {
     read_by_all: Option<u64>,
     /// The ring evicts readers.
     evicts: bool,
+    /// While the ring awaits readers: the end of the first lap.
+    first_lap: Option<u64>,
 }
 
 impl Backpressure {
@@ -92,6 +102,7 @@ impl Backpressure {
             announced: memory.control().limit.load(Relaxed),
             many_writers: memory.layout().config.writers == Writers::Many,
             evicts: memory.layout().config.evict_after_ms > 0,
+            first_lap: Some(first_lap(memory)),
             ..Self::default()
         }
     }
@@ -144,12 +155,17 @@ impl Backpressure {
         standby: Option<&mut StandbyBuffer>,
     ) -> bool {
         let slots = memory.layout().config.slots as u64;
+        self.first_lap = self.first_lap.filter(|_| missing_readers(memory) > 0);
+        if self.first_lap.is_some_and(|end| next >= end) {
+            return false;
+        }
+        let most = self.first_lap.unwrap_or(next + slots);
         let announced = &memory.control().limit;
         // Relaxed, both: the fence below orders them.
         if self.many_writers {
-            announced.fetch_max(next + slots, Relaxed);
+            announced.fetch_max(most, Relaxed);
         } else {
-            announced.store(next + slots, Relaxed);
+            announced.store(most, Relaxed);
         }
         // PAIRS(Join): a reader whose cursor the loads below miss sees the announcement above.
         full_fence(Pair::Join, End::Release);
@@ -163,20 +179,35 @@ impl Backpressure {
         let overwritable = first < all.slowest && standby.is_some_and(StandbyBuffer::is_free);
         self.overwritable_pin = overwritable.then_some(first);
         let slowest = all.slowest.min(if overwritable { second } else { first });
-        self.read_by_all = (any && !any_moved).then_some(slowest);
+        self.read_by_all = (any && !any_moved && self.first_lap.is_none()).then_some(slowest);
         // Not below `next`: a reader that registers may be far below, where it finds no messages.
-        self.limit = (slowest + slots).max(next);
+        self.limit = (slowest + slots).max(next).min(most);
         // A moved reader may be copying any earlier message; an observer always may.
         self.mark_from = if any_moved || memory.layout().config.observers { 0 } else { self.limit };
         if !self.many_writers {
             // Relaxed: a reader may see this or the higher value before it. Not below the previous
             // announcement: messages below it may be half overwritten by a killed writer, or
             // withdrawn.
-            self.announced = self.limit.max(self.announced.min(next + slots));
+            self.announced = self.limit.max(self.announced.min(most));
             announced.store(self.announced, Relaxed);
         }
         self.admits(next)
     }
+}
+
+/// The readers that the ring still awaits.
+pub(crate) fn missing_readers(memory: &Memory) -> u32 {
+    // PAIRS(Join): a writer that sees a reader counted announces its limit after that reader
+    // loaded the announcement.
+    let joined = memory.control().table.readers_joined.load(acquire(Pair::Join));
+    // Saturating: a hostile peer may have stored any count.
+    memory.layout().config.await_readers.saturating_sub(u32::try_from(joined).unwrap_or(u32::MAX))
+}
+
+/// The end of the first lap: without its readers the ring overwrites nothing.
+fn first_lap(memory: &Memory) -> u64 {
+    let config = &memory.layout().config;
+    config.first_sequence + config.slots as u64
 }
 
 /// The reader that holds the writers back most, for diagnostics.

@@ -79,6 +79,13 @@ pub(crate) fn register(memory: &Memory, index: usize) -> u64 {
     oldest(limit()).max(guess)
 }
 
+/// Counts a reader that the ring awaits, after [`register`]. Not counted, a dead reader is awaited
+/// again.
+pub(crate) fn count_joined(memory: &Memory) {
+    // PAIRS(Join): a writer that sees this count announces its limit after `register` loaded it.
+    memory.control().table.readers_joined.fetch_add(1, release(Pair::Join));
+}
+
 /// Moves every registered reader to `position` or beyond. A read in progress completes or is
 /// refused.
 pub(crate) fn raise_floors(memory: &Memory, position: u64) {

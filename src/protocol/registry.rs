@@ -44,7 +44,7 @@ use crate::protocol::reader_entry::{self, ReaderEntry};
 use crate::protocol::stream_state::{self, Exit};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Relaxed, compiler_barrier, yield_now};
+use crate::sync::{Pair, Relaxed, acquire, compiler_barrier, yield_now};
 use crate::types::config::Redelivery;
 use crate::types::error::RegisterError;
 use crate::types::participant::{ParkTicket, Role};
@@ -61,6 +61,9 @@ pub(crate) struct Registration {
     attachment: Arc<Attachment>,
     index: usize,
 }
+
+/// An entry's `joined` before its owner has a position in the stream.
+const JOINING: u64 = u64::MAX;
 
 /// The result of a search for a message that a dead taker left.
 pub(crate) enum Adoption {
@@ -97,6 +100,7 @@ impl Registration {
         // Relaxed, all below: ours alone.
         entry.missed.store(0, Relaxed);
         entry.sleeps.store(0, Relaxed);
+        entry.joined.store(JOINING, Relaxed);
         compiler_barrier(); // A process that finds us dead in this role finds our process id.
         entry.state.store(state.registered(role).word(), Relaxed);
         // Relaxed: where this entry must be seen, the full fence of the registration orders it.
@@ -338,6 +342,14 @@ fn unacknowledged(memory: &Memory, index: usize) -> Option<Recovered> {
 fn with_role(memory: &Memory, role: Role) -> impl Iterator<Item = usize> {
     reader_entry::entries(memory)
         .filter(move |index| EntryState::of(memory.entry(*index)).role() == Some(role))
+}
+
+/// The registered readers, dead or alive, that have their position: they miss no message that is
+/// published from now on.
+pub(crate) fn joined_readers(memory: &Memory) -> usize {
+    // PAIRS(Join): the reader decided on its position before it stored it.
+    let has_joined = |index: &usize| memory.entry(*index).joined.load(acquire(Pair::Join)) != JOINING;
+    with_role(memory, Role::Reader).filter(has_joined).count()
 }
 
 /// Recovers the entries of dead participants of a role, for a call that may wait for them.

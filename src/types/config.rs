@@ -95,6 +95,7 @@ pub struct Config {
     pub(crate) observers: bool,
     /// 0: never.
     pub(crate) evict_after_ms: u32,
+    pub(crate) await_readers: u32,
     pub(crate) keep: bool,
     pub(crate) frame: Frame,
     pub(crate) user_words: usize,
@@ -102,7 +103,7 @@ pub struct Config {
 
 impl Config {
     /// A gated ring for one writer, of `slots` messages of at most `slot_bytes` bytes each, for 128
-    /// participants, without options.
+    /// participants, that awaits one reader, without options.
     ///
     /// `slots` is 1 to 2³⁰. `slot_bytes` is 1 to 2⁴⁰, without [`SlotClass::Arena`] at most 2¹⁶.
     pub fn new(slots: usize, slot_bytes: usize) -> Self {
@@ -120,6 +121,7 @@ impl Config {
             meta_bytes: 0,
             observers: false,
             evict_after_ms: 0,
+            await_readers: 1,
             keep: false,
             frame: Frame::default(),
             user_words: 0,
@@ -189,9 +191,12 @@ impl Config {
     /// What happens when readers are slower than the writers.
     ///
     /// [`Delivery::Queue`] also sets [`Writers::Many`]. Setting another delivery later does not
-    /// undo that.
+    /// undo that. Another delivery than before has its default of [`Self::await_readers`].
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
+        if delivery != self.delivery {
+            self.await_readers = (delivery == Delivery::Gated).into();
+        }
         self.delivery = delivery;
         if delivery == Delivery::Queue {
             return self.writers(Writers::Many);
@@ -275,6 +280,22 @@ impl Config {
     #[must_use]
     pub fn observers(mut self, allowed: bool) -> Self {
         self.observers = allowed;
+        self
+    }
+
+    /// Gated rings only: the readers that the ring awaits, 1 by default. Until so many have
+    /// joined, writers overwrite nothing, and a reader that joins with [`Start::Next`] starts with
+    /// the ring's first message. So readers and writers may start in any order, and each awaited
+    /// reader gets every message.
+    ///
+    /// A writer that has filled all slots waits for the readers that are missing; `try_` calls
+    /// return `Full`. A reader counts once it has joined, also after it has left. Observers do not
+    /// count. With 0 the ring awaits no reader: messages without a reader are overwritten.
+    ///
+    /// [`Start::Next`]: crate::Start::Next
+    #[must_use]
+    pub fn await_readers(mut self, readers: u32) -> Self {
+        self.await_readers = readers;
         self
     }
 

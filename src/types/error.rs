@@ -187,10 +187,12 @@ pub enum WriteError {
     #[error("this handle belongs to the parent process; open the ring again in the child")]
     Forked,
     /// No slot was freed within the timeout.
-    #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref()))]
+    #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref(), *.awaited_readers))]
     TimedOut {
         /// In a gated ring, the reader that the writer waits for, if it is still registered.
         slowest: Option<Peer>,
+        /// The readers that the ring still [awaits](crate::Config::await_readers).
+        awaited_readers: u32,
     },
     /// See [`Corrupt`].
     #[error(transparent)]
@@ -211,8 +213,13 @@ impl WriteError {
     }
 }
 
-fn blocked_by(slowest: Option<&Peer>) -> String {
-    slowest.map_or_else(String::new, |peer| format!("; waiting for {peer}"))
+fn blocked_by(slowest: Option<&Peer>, awaited_readers: u32) -> String {
+    match (awaited_readers, slowest) {
+        (0, None) => String::new(),
+        (0, Some(peer)) => format!("; waiting for {peer}"),
+        (1, _) => "; the ring awaits one more reader".into(),
+        (readers, _) => format!("; the ring awaits {readers} more readers"),
+    }
 }
 
 /// Why a writer, reader or taker could not join.

@@ -155,7 +155,4 @@ pub enum ShapeError {
         /// Bytes of a slot.
         max: usize,
     },
-    /// A reader may be copying the bytes of a claim.
-    #[error("a reader may be copying these bytes; fill them with `write_at`")]
-    Shared,
 }

@@ -3,7 +3,8 @@
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Start {
-    /// With the next message to be published.
+    /// With the next message to be published. A reader that the ring
+    /// [awaits](crate::Config::await_readers) starts with the first message of the ring.
     #[default]
     Next,
     /// With the oldest message that is still there. In a lossy ring a writer may overwrite it

@@ -28,7 +28,14 @@ impl Driver {
     pub(crate) fn new(shape: &Shape) -> Self {
         let ring = Ring::heap(&shape.config()).unwrap();
         let (slots, meta_bytes) = (shape.slots as u64, shape.options.meta_bytes);
-        let mut model = Model::new(slots, shape.slot_bytes, meta_bytes, shape.delivery, shape.first_sequence);
+        let mut model = Model::new(
+            slots,
+            shape.slot_bytes,
+            meta_bytes,
+            shape.delivery,
+            shape.first_sequence,
+            shape.await_readers,
+        );
         model.has_standby = shape.writers == Writers::One;
         Driver {
             shape: shape.clone(),
@@ -55,13 +62,13 @@ impl Driver {
                     self.write(*writer, *call, *len, *tag, *meta);
                 }
             }
-            Op::Claim { writer, len, call, keep, in_place, publish, meanwhile } => {
+            Op::Claim { writer, len, call, keep, publish, meanwhile } => {
                 let Some(id) = pick(&self.writers, *writer) else { return };
                 let mut writer = self.writers[id].take().expect("picked from those present");
                 let keep = Len::Share(*keep);
                 if let Some(mut claim) = self.claim(&mut writer, *call, *len) {
                     let first = self.model.next;
-                    self.fill(&mut claim, *in_place);
+                    self.fill(&mut claim);
                     self.run(meanwhile);
                     self.finish(claim, first, keep, *publish);
                 }
@@ -165,20 +172,11 @@ impl Driver {
         claim.ok()
     }
 
-    fn fill(&self, claim: &mut Claim<'_>, in_place: bool) {
+    fn fill(&self, claim: &mut Claim<'_>) {
         let bytes = bytes_of(self.model.next, claim.len());
         let exclusive = self.shape.delivery != Delivery::Lossy && !self.shape.options.observers;
-        let slice = claim.as_mut_slice();
-        assert_eq!(slice.is_some(), exclusive || self.shape.class != SlotClass::Arena);
-        match slice {
-            Some(slice) if in_place => slice.copy_from_slice(&bytes),
-            _ => {
-                // In two pieces, the later one first, at an odd offset.
-                let middle = (bytes.len() / 2) | usize::from(bytes.len() > 1);
-                claim.write_at(middle, &bytes[middle..]);
-                claim.write_at(0, &bytes[..middle]);
-            }
-        }
+        assert_eq!(claim.is_in_place(), exclusive && self.shape.class == SlotClass::Arena);
+        claim.copy_from_slice(&bytes);
     }
 
     /// The claim contains the bytes of the message that was next when it was filled: others may
@@ -188,7 +186,8 @@ impl Driver {
         claim.truncate(keep.bytes(claim.len()));
         let len = claim.len();
         if publish {
-            assert_eq!(claim.publish(), self.model.write(&filled[..len], 0, &[]));
+            let published = claim.try_publish().map_err(|unpublished| unpublished.error);
+            assert_eq!(published, self.model.write(&filled[..len], 0, &[]));
         }
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Model {
     pub(crate) meta_bytes: usize,
     pub(crate) delivery: Delivery,
     pub(crate) first: u64,
+    /// Gated: the readers that have not joined yet. Until then nothing is overwritten.
+    awaited: u32,
     pub(crate) next: u64,
     /// Queue: the message to be taken next.
     taken: u64,
@@ -73,6 +75,7 @@ impl Model {
         meta_bytes: usize,
         delivery: Delivery,
         first: u64,
+        awaited: u32,
     ) -> Self {
         let (messages, readers) = (VecDeque::new(), Vec::new());
         let (next, taken, phase, has_standby, kept) = (first, first, Phase::Fresh, false, None);
@@ -82,6 +85,7 @@ impl Model {
             meta_bytes,
             delivery,
             first,
+            awaited,
             next,
             taken,
             phase,
@@ -108,6 +112,7 @@ impl Model {
             return Err(TryWriteError::Closed);
         }
         let oldest_kept = match self.delivery {
+            Delivery::Gated if self.awaited > 0 => Some(self.first),
             Delivery::Gated => self.slowest(),
             Delivery::Lossy => None,
             Delivery::Queue => Some(self.taken),
@@ -130,11 +135,13 @@ impl Model {
     }
 
     /// Checks the error of a write with a timeout of zero: outside queues it names the reader that
-    /// blocks it.
+    /// blocks it, or counts the readers that are awaited.
     pub(crate) fn assert_timed_out(&self, error: WriteError) {
-        let WriteError::TimedOut { slowest } = error else { panic!("{error}") };
+        let WriteError::TimedOut { slowest, awaited_readers } = error else { panic!("{error}") };
+        assert_eq!(awaited_readers, self.awaited);
         match self.delivery {
             Delivery::Queue => {}
+            Delivery::Gated if self.awaited > 0 => {}
             _ => assert_eq!(slowest.expect("a reader").lag, self.slots),
         }
     }
@@ -161,6 +168,7 @@ impl Model {
         let next = self.next;
         let latest = |exact: u64| if self.delivery == Delivery::Gated { next } else { exact };
         match start {
+            Start::Next if self.awaited > 0 => self.first..=self.first,
             Start::Next => next..=next,
             Start::Oldest => oldest..=latest(oldest),
             Start::Newest => {
@@ -176,6 +184,7 @@ impl Model {
 
     /// Registers a reader.
     pub(crate) fn join(&mut self, position: u64) {
+        self.awaited = self.awaited.saturating_sub(1);
         let (floor, pinned, finished) = (0, false, false);
         self.readers.push(Some(Reader { position, lost: 0, metadata: Vec::new(), floor, pinned, finished }));
     }

@@ -78,7 +78,7 @@ pub(crate) enum Batch {
 pub(crate) enum Op {
     Write { writer: usize, count: usize, call: Call, len: Len, tag: u64, meta: Option<Len> },
     Claim {
-        writer: usize, len: Len, call: Call, keep: usize, in_place: bool, publish: bool, meanwhile: Vec<Op>,
+        writer: usize, len: Len, call: Call, keep: usize, publish: bool, meanwhile: Vec<Op>,
     },
     Read { reader: usize, count: usize, call: Call, form: ReadForm },
     WriteBatch { writer: usize, batch: Batch, call: Call },
@@ -167,16 +167,16 @@ fn simple() -> impl Strategy<Value = Op> {
 
 fn op() -> impl Strategy<Value = Op> {
     let meanwhile = || proptest::collection::vec(prop_oneof![40 => simple(), 1 => Just(Op::Close)], 0..6);
-    let claim = (0..4usize, len(), call(), 0..=1000usize, any::<bool>(), any::<bool>(), meanwhile())
-        .prop_map(|(writer, len, call, keep, in_place, publish, meanwhile)| Op::Claim {
+    let claim = (0..4usize, len(), call(), 0..=1000usize, any::<bool>(), meanwhile()).prop_map(
+        |(writer, len, call, keep, publish, meanwhile)| Op::Claim {
             writer,
             len,
             call,
             keep,
-            in_place,
             publish,
             meanwhile,
-        });
+        },
+    );
     let view = (0..8usize, call(), meanwhile()).prop_map(|(reader, call, ops)| Op::Read {
         reader,
         count: 1,
@@ -220,6 +220,7 @@ pub(crate) struct Shape {
     pub(crate) writers: Writers,
     pub(crate) options: Options,
     pub(crate) first_sequence: u64,
+    pub(crate) await_readers: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -242,6 +243,7 @@ impl Shape {
             .meta_bytes(self.options.meta_bytes)
             .observers(self.options.observers)
             .first_sequence(self.first_sequence)
+            .await_readers(self.await_readers)
     }
 }
 
@@ -259,8 +261,8 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let slots = prop_oneof![Just(1usize), Just(2), Just(3), Just(10), Just(50)];
     let slot_bytes = prop_oneof![1..=24usize, 1..=2000usize];
     let sized = slots.prop_flat_map(|slots| (Just(slots), first_sequence(slots)));
-    (sized, slot_bytes, kind(), options()).prop_map(
-        |((slots, first_sequence), slot_bytes, (class, delivery, writers), options)| Shape {
+    (sized, slot_bytes, kind(), options(), 0..3u32).prop_map(
+        |((slots, first_sequence), slot_bytes, (class, delivery, writers), options, awaited)| Shape {
             slots,
             slot_bytes,
             class,
@@ -268,6 +270,7 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
             writers,
             options,
             first_sequence,
+            await_readers: if delivery == Delivery::Gated { awaited } else { 0 },
         },
     )
 }

@@ -150,7 +150,7 @@ pub(crate) fn run_in_a_read(
         Writers::Many => {
             write(&mut writer, SLOTS as u64 - 1)?;
             match writer.write_timeout(&message(1, 0), 20 * EVICT_AFTER) {
-                Err(WriteError::TimedOut { slowest: Some(peer) }) if peer.pid == victim.id() => {}
+                Err(WriteError::TimedOut { slowest: Some(peer), .. }) if peer.pid == victim.id() => {}
                 other => return Err(format!("a writer overwrote a message that is being read: {other:?}")),
             }
         }

@@ -153,7 +153,7 @@ fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> 
 fn waits_for_the_dead(ring: &Ring, dead: u32) -> Result<(), String> {
     let mut writer = ring.writer().map_err(text)?;
     match writer.write_timeout(&message(3, 0), A_WHILE) {
-        Err(WriteError::TimedOut { slowest: Some(peer) }) if peer.pid == dead => Ok(()),
+        Err(WriteError::TimedOut { slowest: Some(peer), .. }) if peer.pid == dead => Ok(()),
         other => Err(format!("while the finder was stopped, the other writer got {other:?}")),
     }
 }

@@ -1,8 +1,9 @@
 //! A reader that registers with a gated ring while the writer runs is not overtaken from its first
-//! message on.
+//! message on. A reader that the ring awaits gets every message.
 
-use super::messages::{empty, gated, message, read_in_order};
-use seqring::{SlotClass, Start};
+use super::messages::{assert_each_once, empty, gated, message, read_any, read_in_order, write_in_thread};
+use seqring::model::exclusive_payloads;
+use seqring::{Config, Ring, SlotClass, Start, Writers};
 
 pub(super) fn next() {
     register_while_writing(Start::Next);
@@ -29,4 +30,33 @@ fn register_while_writing(start: Start) {
     let writer = writing.join().unwrap();
     read_in_order(&mut reader, next, 1, empty);
     drop(writer);
+}
+
+/// A successor's first check of the readers is in the middle of the lap.
+pub(super) fn awaited() {
+    exclusive_payloads(true);
+    let ring = Ring::heap(&Config::new(2, 16).participants(2).slot_class(SlotClass::Packed)).unwrap();
+    ring.writer().unwrap().try_write(&message(0)).unwrap();
+    let writing = write_in_thread(ring.writer().unwrap(), 1..3);
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let next = read_in_order(&mut reader, 0, 1, empty);
+    let (writer, written) = writing.join().unwrap();
+    assert_eq!(read_in_order(&mut reader, next, 3, empty), 1 + written, "a message is lost");
+    drop(writer);
+}
+
+/// One writer may see the reader counted, and announce a higher limit, while the other does not.
+pub(super) fn awaited_by_many() {
+    exclusive_payloads(true);
+    let config = Config::new(2, 16).writers(Writers::Many).participants(3);
+    let ring = Ring::heap(&config).unwrap();
+    let (mut one, two) = (ring.writer().unwrap(), ring.writer().unwrap());
+    one.try_write(&message(0)).unwrap();
+    let writing = write_in_thread(two, 1..3);
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let (mut messages, _) = read_any(&mut reader, 1, empty);
+    let (two, written) = writing.join().unwrap();
+    messages.extend(read_any(&mut reader, 3, empty).0);
+    assert_each_once(messages, 1 + written);
+    drop((one, two));
 }

@@ -8,7 +8,8 @@ use seqring::{Config, Ring, SlotClass, Start, TryReadError};
 /// Messages long enough for withdrawal.
 fn large(slots: usize, participants: usize) -> Ring {
     exclusive_payloads(true);
-    let config = Config::new(slots, 128).participants(participants).slot_class(SlotClass::Arena);
+    let config =
+        Config::new(slots, 128).participants(participants).slot_class(SlotClass::Arena).await_readers(0);
     Ring::heap(&config).unwrap()
 }
 

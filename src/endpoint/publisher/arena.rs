@@ -87,8 +87,8 @@ impl Arena {
         self.exchange(core)
     }
 
-    /// Publishes a claim of `len` bytes. The caller then notifies.
-    pub(super) fn publish_claim(
+    /// Publishes `len` bytes that are in the own buffer. The caller then notifies.
+    pub(super) fn publish_own(
         &mut self,
         core: &mut Core,
         len: usize,

@@ -46,14 +46,12 @@ pub(super) struct Inline {
     /// Messages in a run.
     run_length: u64,
     hint: SequenceHint,
-    /// The bytes of a claim.
-    scratch: Vec<u8>,
 }
 
 impl Inline {
     pub(super) fn new(memory: &Memory, next: u64) -> Self {
         let run_length = (RUN_BYTES / memory.layout().slot_stride).clamp(1, 64) as u64;
-        Inline { run_length, hint: SequenceHint::new(next), scratch: Vec::new() }
+        Inline { run_length, hint: SequenceHint::new(next) }
     }
 
     pub(super) fn sequence(fast: &FastPath) -> u64 {
@@ -146,35 +144,6 @@ impl Inline {
             published += 1;
         }
         fast.run.advance_by(published);
-        published
-    }
-
-    pub(super) fn begin_claim(
-        &mut self,
-        fast: &FastPath,
-        core: &mut Core,
-        len: usize,
-    ) -> Result<(), TryWriteError> {
-        Self::admit(fast, core)?;
-        self.scratch.clear();
-        self.scratch.resize(len, 0);
-        Ok(())
-    }
-
-    pub(super) fn scratch(&mut self) -> &mut Vec<u8> {
-        &mut self.scratch
-    }
-
-    pub(super) fn publish_claim(
-        &mut self,
-        fast: &mut FastPath,
-        core: &mut Core,
-        len: usize,
-        header: &MessageHeader<'_>,
-    ) -> Result<u64, TryWriteError> {
-        let scratch = std::mem::take(&mut self.scratch);
-        let published = self.publish(fast, core, &scratch[..len], header);
-        self.scratch = scratch;
         published
     }
 }

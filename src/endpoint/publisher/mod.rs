@@ -146,13 +146,16 @@ impl Publisher {
 
     /// Whether an attempt would not be refused with `Full`.
     pub(crate) fn is_ready(&mut self) -> bool {
+        self.admit().is_ok() || self.core.is_closed()
+    }
+
+    fn admit(&mut self) -> Result<(), TryWriteError> {
         let Publisher { core, fast, kind } = self;
-        let room = match kind {
+        match kind {
             Kind::Inline(_) => Inline::admit(fast, core),
             Kind::Arena(arena) => arena.admit(core),
             Kind::Shared(shared) => shared.admit(core),
-        };
-        room.is_ok() || core.is_closed()
+        }
     }
 }
 
@@ -160,45 +163,33 @@ impl Publisher {
 impl Publisher {
     /// Admits a message of `len` bytes, which the caller then fills.
     pub(crate) fn begin_claim(&mut self, len: usize) -> Result<(), TryWriteError> {
-        let Publisher { core, fast, kind } = self;
-        core.admit_lengths(len, 0)?;
-        match kind {
-            Kind::Inline(inline) => inline.begin_claim(fast, core, len),
-            Kind::Arena(arena) => arena.admit(core),
-            Kind::Shared(shared) => shared.admit(core),
-        }
+        self.core.admit_lengths(len, 0)?;
+        self.admit()
     }
 
-    /// The claimed bytes of an inline ring: private memory until they are published.
-    pub(crate) fn scratch(&mut self) -> Option<&mut Vec<u8>> {
-        match &mut self.kind {
-            Kind::Inline(inline) => Some(inline.scratch()),
-            _ => None,
-        }
-    }
-
-    /// The claimed bytes of an arena ring, and whether no reader can be copying from them.
-    pub(crate) fn claimed(&self) -> Result<(Payload<'_>, bool), Corrupt> {
+    /// The own buffer, if no reader can be copying from it.
+    pub(crate) fn exclusive_buffer(&self) -> Result<Option<Payload<'_>>, Corrupt> {
         let own = match &self.kind {
-            Kind::Arena(arena) => arena.own(),
-            Kind::Shared(shared) => shared.own(),
-            Kind::Inline(_) => return Err(Corrupt { what: "a ring of inline slots has no buffers" }),
+            Kind::Arena(arena) if self.core.exclusive => arena.own(),
+            Kind::Shared(shared) if self.core.exclusive => shared.own(),
+            _ => return Ok(None),
         };
-        Ok((FillingBuffer::begin(&self.core.memory, own)?.payload(), self.core.exclusive))
+        Ok(Some(FillingBuffer::begin(&self.core.memory, own)?.payload()))
     }
 
-    /// Publishes the claimed message and wakes sleeping readers.
-    pub(crate) fn publish_claim(
+    /// Publishes `len` bytes that are in the [exclusive buffer](Self::exclusive_buffer), and wakes
+    /// sleeping readers.
+    pub(crate) fn publish_own(
         &mut self,
         len: usize,
         header: &MessageHeader<'_>,
     ) -> Result<u64, TryWriteError> {
-        let Publisher { core, fast, kind } = self;
+        let Publisher { core, kind, .. } = self;
         core.admit_lengths(len, header.metadata.len())?;
         let sequence = match kind {
-            Kind::Inline(inline) => inline.publish_claim(fast, core, len, header),
-            Kind::Arena(arena) => arena.publish_claim(core, len, header),
-            Kind::Shared(shared) => shared.publish_claim(core, len, header),
+            Kind::Inline(_) => return Err(Corrupt { what: "a ring of inline slots has no buffers" }.into()),
+            Kind::Arena(arena) => arena.publish_own(core, len, header),
+            Kind::Shared(shared) => shared.publish_own(core, len, header),
         }?;
         core.notify();
         Ok(sequence)
@@ -244,14 +235,15 @@ impl Publisher {
         shared.write_at(core, sequence, payload, header)
     }
 
-    /// Publishes the claimed message as message `sequence`, unless another writer did.
-    pub(crate) fn publish_at(
+    /// Publishes `len` bytes that are in the own buffer as message `sequence`, unless another writer
+    /// did.
+    pub(crate) fn publish_own_at(
         &mut self,
         sequence: u64,
         len: usize,
         header: &MessageHeader<'_>,
     ) -> Result<PublishOutcome, TryWriteError> {
         let (core, shared) = self.of_a_queue();
-        shared.publish_at(core, sequence, len, header)
+        shared.publish_own_at(core, sequence, len, header)
     }
 }

@@ -55,8 +55,8 @@ impl Shared {
         self.exchange_at(core, aim)
     }
 
-    /// Publishes a claim of `len` bytes. The caller then notifies.
-    pub(super) fn publish_claim(
+    /// Publishes `len` bytes that are in the own buffer. The caller then notifies.
+    pub(super) fn publish_own(
         &mut self,
         core: &mut Core,
         len: usize,
@@ -160,12 +160,12 @@ impl Shared {
             return Ok(PublishOutcome::Already);
         }
         FillingBuffer::begin(&core.memory, self.own())?.payload().store(payload);
-        self.publish_at(core, sequence, payload.len(), header)
+        self.publish_own_at(core, sequence, payload.len(), header)
     }
 
-    /// Publishes a claim of `len` bytes as message `sequence`. If another writer did, the buffer
-    /// stays the own one.
-    pub(super) fn publish_at(
+    /// Publishes `len` bytes that are in the own buffer as message `sequence`. If another writer did,
+    /// the buffer stays the own one.
+    pub(super) fn publish_own_at(
         &mut self,
         core: &mut Core,
         sequence: u64,

@@ -144,26 +144,6 @@ impl Kernel {
         }
     }
 
-    /// Copies `src` into shared memory from byte `offset` behind `shared` on, and changes no other
-    /// byte.
-    ///
-    /// # Safety
-    /// - `shared` is aligned and valid for `(offset + src.len()).div_ceil(8)` words;
-    /// - all concurrent accesses to these words go through the same kernel, and none of them is a
-    ///   store: a partly covered word is loaded, changed and stored.
-    #[inline]
-    pub(crate) unsafe fn store_at(self, shared: *const AtomicU64, offset: usize, src: &[u8]) {
-        match self {
-            // SAFETY: the caller's promise is that of `words::store_at`.
-            Kernel::Words | Kernel::WordsInline => unsafe { words::store_at(shared, offset, src) },
-            // SAFETY: as in `store`; the caller's words reach from `shared` to the last byte.
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Bytes(bytes) => unsafe {
-                bytes.copy(shared.cast_mut().cast::<u8>().add(offset), src.as_ptr(), src.len());
-            },
-        }
-    }
-
     /// Copies `len` bytes out of shared memory. The slot's stamp decides whether they count.
     ///
     /// # Safety

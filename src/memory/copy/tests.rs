@@ -3,7 +3,6 @@
 
 use super::{Kernel, WORDS_UP_TO};
 use crate::sync::{AtomicU64, Relaxed};
-use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 
 /// The bytes around a copy, which must not change.
@@ -134,23 +133,6 @@ fn every_long_message_arrives_whole_and_nothing_around_it_changes() {
     }
 }
 
-// Fails if a partly covered word is filled up with zeros, as `store` does it.
-#[test]
-fn a_store_at_an_offset_changes_exactly_its_own_bytes() {
-    for kernel in kernels() {
-        for offset in 0..24 {
-            for source in (0..200).map(message) {
-                let mut shared = Lines::new(256);
-                let mut expected = vec![UNTOUCHED; shared.bytes().len()];
-                expected[offset..offset + source.len()].copy_from_slice(&source);
-                // SAFETY: 256 bytes hold every offset and length above; no other thread is here.
-                unsafe { kernel.store_at(shared.start(), offset, &source) };
-                assert!(shared.bytes() == expected, "{kernel:?}, {} bytes at {offset}", source.len());
-            }
-        }
-    }
-}
-
 // Fails if the tail is stored in pieces, which would access the bytes of one word by two sizes.
 #[test]
 fn the_word_kernel_fills_the_last_word_up_with_zeros() {
@@ -210,25 +192,5 @@ fn a_copy_beside_a_store_mixes_the_two_versions_and_nothing_else() {
         });
         assert_eq!(invented, 0, "{kernel:?}");
         assert!(torn_words == 0 || kernel != Kernel::Words, "{torn_words} words of two versions");
-    }
-}
-
-proptest! {
-    #[test]
-    fn stores_at_any_offsets_add_up_as_in_plain_memory(
-        kernel in proptest::sample::select(kernels()),
-        pieces in prop::collection::vec((0..3000_usize, prop::collection::vec(any::<u8>(), 0..1000)), 1..8),
-    ) {
-        let shared = Lines::new(4000);
-        let mut expected = [UNTOUCHED; 4000];
-        for (offset, piece) in &pieces {
-            expected[*offset..offset + piece.len()].copy_from_slice(piece);
-            // SAFETY: offset + length stay below 4000; no other thread is here.
-            unsafe { kernel.store_at(shared.start(), *offset, piece) };
-        }
-        let mut copy = [0; 4000];
-        // SAFETY: as above, and `copy` has 4000 bytes.
-        unsafe { kernel.load(copy.as_mut_ptr(), shared.start(), copy.len()) };
-        prop_assert!(copy == expected);
     }
 }

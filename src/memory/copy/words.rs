@@ -58,37 +58,6 @@ pub(super) unsafe fn store_inline(shared: *const AtomicU64, src: &[u8]) {
     }
 }
 
-/// Stores `src` from byte `offset` on and leaves all other bytes as they are.
-///
-/// A word that is only partly covered is loaded, changed and stored again: correct because no other
-/// thread or process stores to it meanwhile. A reader sees a mixture of old and new bytes at worst,
-/// as with any unfinished message.
-///
-/// # Safety
-/// - `shared` is aligned and valid for `(offset + src.len()).div_ceil(8)` words;
-/// - no other thread or process stores to these words during the call.
-#[inline]
-pub(super) unsafe fn store_at(shared: *const AtomicU64, offset: usize, src: &[u8]) {
-    let skip = offset % WORD;
-    let (head, src) = if skip == 0 { (&[][..], src) } else { src.split_at(src.len().min(WORD - skip)) };
-    let (body, tail) = src.split_at(src.len() / WORD * WORD);
-
-    // SAFETY: the three parts follow one another and end with the word that holds byte offset +
-    // src.len() - 1. `head` is empty or starts in word offset / 8; after it every part starts on a
-    // word.
-    unsafe {
-        let first = shared.add(offset / WORD);
-        if !head.is_empty() {
-            merge(&*first, skip, head);
-        }
-        let first = first.add(usize::from(skip != 0));
-        store(first, body);
-        if !tail.is_empty() {
-            merge(&*first.add(body.len() / WORD), 0, tail);
-        }
-    }
-}
-
 /// Loads `len` bytes; the last word is loaded whole and only the bytes asked for are kept.
 ///
 /// # Safety
@@ -150,13 +119,6 @@ fn in_blocks(words: usize, move_word: impl Fn(usize)) {
         move_word(i);
         i += 1;
     }
-}
-
-/// Replaces the bytes of `word` from `skip` on.
-fn merge(word: &AtomicU64, skip: usize, bytes: &[u8]) {
-    let mut merged = word.load(Relaxed).to_ne_bytes();
-    merged[skip..skip + bytes.len()].copy_from_slice(bytes);
-    word.store(u64::from_ne_bytes(merged), Relaxed);
 }
 
 /// The word whose first `rest` bytes are those at `from`, the others zero.

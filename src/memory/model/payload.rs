@@ -40,18 +40,14 @@ impl<'a> Payload<'a> {
     }
 
     pub(crate) fn store(self, bytes: &[u8]) {
-        self.store_at(0, bytes);
-    }
-
-    pub(crate) fn store_at(self, offset: usize, bytes: &[u8]) {
-        assert!(offset.is_multiple_of(8) && bytes.len().is_multiple_of(8), "models store whole words");
+        assert!(bytes.len().is_multiple_of(8), "models store whole words");
         match self.cells {
             // SAFETY: the words lie in one vector, whose bounds the slice below checks.
             Cells::Shared(cells) => unsafe {
-                Kernel::Words.store(cells[offset / 8..][..bytes.len() / 8].as_ptr(), bytes);
+                Kernel::Words.store(cells[..bytes.len() / 8].as_ptr(), bytes);
             },
             Cells::Exclusive(cells) => {
-                for (cell, word) in cells[offset / 8..].iter().zip(bytes.chunks_exact(8)) {
+                for (cell, word) in cells.iter().zip(bytes.chunks_exact(8)) {
                     let word = u64::from_ne_bytes(word.try_into().expect("eight bytes"));
                     // SAFETY: the checker panics if another thread has the cell.
                     cell.with_mut(|cell| unsafe { *cell = word });

@@ -162,11 +162,11 @@ impl Sink for Filling<'_, '_> {
     }
 
     fn put(&mut self, offset: usize, bytes: &[u8]) {
-        self.0.write_at(offset, bytes);
+        self.0[offset..][..bytes.len()].copy_from_slice(bytes);
     }
 
     fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
-        self.0.as_mut_slice()
+        Some(&mut self.0)
     }
 }
 

@@ -60,12 +60,13 @@ fn write(writer: &mut Writer, message: &[u8], in_place: bool) -> Result<(), Brea
     }
 }
 
+/// Whether there was still room.
 fn publish(mut claim: Claim<'_>, message: &[u8]) -> Result<bool, WriteError> {
-    claim.write_at(0, message);
-    match claim.publish() {
+    claim.copy_from_slice(message);
+    match claim.try_publish().map_err(|unpublished| unpublished.error) {
         Ok(_) => Ok(true),
-        Err(seqring::TryWriteError::Full) => Ok(false),
-        Err(seqring::TryWriteError::Corrupt(corrupt)) => Err(WriteError::Corrupt(corrupt)),
+        Err(TryWriteError::Full) => Ok(false),
+        Err(TryWriteError::Corrupt(corrupt)) => Err(WriteError::Corrupt(corrupt)),
         Err(_) => Err(WriteError::Closed),
     }
 }

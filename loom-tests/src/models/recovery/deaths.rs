@@ -159,7 +159,8 @@ pub(in super::super) fn reader_pinning() {
 /// its entry is not free.
 pub(in super::super) fn reader_finder_died() {
     exclusive_payloads(true);
-    let config = Config::new(1, 16).delivery(Delivery::Gated).writers(Writers::Many).participants(3);
+    let config =
+        Config::new(1, 16).delivery(Delivery::Gated).writers(Writers::Many).participants(3).await_readers(0);
     let ring = Ring::heap(&config).unwrap();
     let (mut finder, mut writer) = (ring.writer().unwrap(), ring.writer().unwrap());
     let dead = abandon_reader(ring.reader(Start::Next).unwrap());

@@ -62,7 +62,7 @@ pub(in super::super) fn withdrawn() {
 
 fn arena(slot_bytes: usize, before: u64, point: Failpoint) {
     exclusive_payloads(true);
-    let config = Config::new(2, slot_bytes).participants(2).slot_class(SlotClass::Arena);
+    let config = Config::new(2, slot_bytes).participants(2).slot_class(SlotClass::Arena).await_readers(0);
     let ring = Ring::heap(&config).unwrap();
     let mut victim = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
