@@ -118,8 +118,8 @@ impl AssignedClaim<'_> {
     /// Publishes the message with a tag or metadata. The room that was claimed stays free for it.
     ///
     /// # Errors
-    /// [`WriteError::Closed`]; [`WriteError::Forked`]; [`WriteError::Corrupt`]; metadata longer than
-    /// the ring carries is `TooLarge`.
+    /// [`WriteError::Closed`]; [`WriteError::Forked`]; [`WriteError::Corrupt`]; metadata longer
+    /// than the ring carries is `TooLarge`.
     pub fn publish(self, header: &MessageHeader<'_>) -> Result<PublishOutcome, WriteError> {
         self.claim.publish_at(self.sequence, header)
     }

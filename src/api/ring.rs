@@ -433,30 +433,3 @@ fn scope(backend: Backend) -> Scope {
         Backend::Portable => Scope::Timed,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{Config, Relaxed, Ring};
-    use crate::protocol::backpressure::Backpressure;
-    use crate::protocol::reader_entry::Cursor;
-
-    /// Fails if a writer announces only the limit that it computed itself: then a reader could join
-    /// at a message that its killed predecessor was overwriting.
-    #[test]
-    fn a_writer_never_announces_less_than_its_predecessor_was_given() {
-        let ring = Ring::heap(&Config::new(4, 8)).unwrap();
-        let mut writer = ring.writer().unwrap();
-        for n in 0..4_u64 {
-            writer.write(&n.to_le_bytes()).unwrap();
-        }
-        drop(writer);
-        let memory = &ring.attachment.memory;
-        // The state of a writer killed when it might write 4 to 7, with no reader registered.
-        memory.control().limit.store(8, Relaxed);
-        // A joiner that was suspended since the limit was 4 stores its first guess only now.
-        memory.entry(1).cursor.store(Cursor::at(0).word(), Relaxed);
-        memory.control().table.high_water.store(2, Relaxed);
-        assert!(!Backpressure::gated(memory).refresh(memory, 4, None), "the joiner holds the ring back");
-        assert_eq!(memory.control().limit.load(Relaxed), 8, "it may not stand below 4");
-    }
-}

@@ -134,7 +134,6 @@ impl Taker {
     }
 }
 
-/// For the other modules of the crate.
 impl Taker {
     pub(crate) fn join(registration: Registration, stamps: ArenaStamp) -> Result<Self, RegisterError> {
         let own = multi_writer::own_buffer(&registration, stamps)?;
@@ -261,9 +260,7 @@ impl Taker {
             return Err(error);
         }
         match Registration::adopt(self.endpoint.registration.attachment()) {
-            Adoption::Message(registration, recovered) => {
-                self.receiver.receive_adopted(registration, recovered)
-            }
+            Adoption::Message(entry, recovered) => self.receiver.receive_adopted(entry, recovered),
             Adoption::None => Err(error),
             Adoption::Unknown => {
                 yield_now(); // The next search decides.
@@ -359,8 +356,8 @@ impl Receiver {
         // - alive: `self` holds the memory, and the slice borrows `self`;
         // - frozen: this taker owns the buffer, by its exchange or by the entry that it took over,
         //   until its next exchange, which needs the taker that `Taken` borrows or `Held` owns. Or
-        //   the buffer belongs to the dead taker's entry, which `taken` holds. The writer gave it up
-        //   by its own exchange; no other process has its index.
+        //   the buffer belongs to the dead taker's entry, which `taken` holds. The writer gave it
+        //   up by its own exchange; no other process has its index.
         unsafe { frozen_bytes(payload.as_ptr(), taken.received.len) }
     }
 

@@ -41,8 +41,8 @@ impl Endpoint {
     }
 
     /// Recovers the dead participants that can delay `event`, unless that was done less than
-    /// [`RECOVERY_INTERVAL`] ago. For calls that do not wait: their caller may repeat them for ever.
-    /// Returns whether it looked.
+    /// [`RECOVERY_INTERVAL`] ago. For calls that do not wait: their caller may repeat them for
+    /// ever. Returns whether it looked.
     #[cold]
     pub(crate) fn recover_dead(&mut self, event: WaitFor) -> bool {
         recover_dead(self.registration.attachment(), event, &mut self.last_recovery, &mut self.stalls)

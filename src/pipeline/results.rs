@@ -75,8 +75,8 @@ impl ResultClaim<'_> {
         }
     }
 
-    /// Publishes the buffer, waiting for room if another writer took it: a result of a dead producer
-    /// came twice. If a result of this number is published already, this one is dropped.
+    /// Publishes the buffer, waiting for room if another writer took it: a result of a dead
+    /// producer came twice. If a result of this number is published already, this one is dropped.
     pub(crate) fn publish(self, header: &MessageHeader<'_>) -> Result<(), WriteError> {
         match self {
             ResultClaim::Assigned(claim) => claim.publish(header).map(drop),

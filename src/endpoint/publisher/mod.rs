@@ -235,8 +235,8 @@ impl Publisher {
         shared.write_at(core, sequence, payload, header)
     }
 
-    /// Publishes `len` bytes that are in the own buffer as message `sequence`, unless another writer
-    /// did.
+    /// Publishes `len` bytes that are in the own buffer as message `sequence`, unless another
+    /// writer did.
     pub(crate) fn publish_own_at(
         &mut self,
         sequence: u64,

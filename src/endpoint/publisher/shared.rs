@@ -163,8 +163,8 @@ impl Shared {
         self.publish_own_at(core, sequence, payload.len(), header)
     }
 
-    /// Publishes `len` bytes that are in the own buffer as message `sequence`. If another writer did,
-    /// the buffer stays the own one.
+    /// Publishes `len` bytes that are in the own buffer as message `sequence`. If another writer
+    /// did, the buffer stays the own one.
     pub(super) fn publish_own_at(
         &mut self,
         core: &mut Core,
