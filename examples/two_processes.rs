@@ -4,8 +4,7 @@
 
 use seqring::{Config, ReadError, Ring, Start};
 use std::error::Error;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const FRAMES: u8 = 100;
 const FRAME_BYTES: usize = 1 << 20;
@@ -19,14 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn write() -> Result<(), Box<dyn Error>> {
     let name = format!("two-processes-{}", std::process::id());
+    // The ring awaits one reader: it keeps the first frames until the child has registered.
     let ring = Ring::create(&name, &Config::new(4, FRAME_BYTES))?;
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg(&name)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    assert_eq!(lines.next().transpose()?.as_deref(), Some("ready")); // The reader is registered: it will get all.
+    let mut child = Command::new(std::env::current_exe()?).arg(&name).spawn()?;
 
     let mut writer = ring.writer()?;
     for n in 0..FRAMES {
@@ -35,16 +29,12 @@ fn write() -> Result<(), Box<dyn Error>> {
         claim.publish()?;
     }
     drop(writer);
-    for line in lines {
-        println!("the reader: {}", line?);
-    }
     assert!(child.wait()?.success());
     Ok(())
 }
 
 fn read(name: &str) -> Result<(), Box<dyn Error>> {
     let mut reader = Ring::open(name)?.reader(Start::Next)?;
-    println!("ready");
     let mut frames = 0;
     loop {
         match reader.view() {
@@ -56,6 +46,6 @@ fn read(name: &str) -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
-    println!("{frames} frames of {FRAME_BYTES} bytes, each read in place");
+    println!("the reader: {frames} frames of {FRAME_BYTES} bytes, each read in place");
     Ok(())
 }
