@@ -59,12 +59,14 @@ impl<'w> Claim<'w> {
             //   only when the claim is published, which ends the use of the slice.
             unsafe { exclusive_bytes(payload.as_ptr(), len) }
         });
-        let bytes = in_place.map(Claimed::InPlace).unwrap_or_else(|| {
+        let bytes = if let Some(bytes) = in_place {
+            Claimed::InPlace(bytes)
+        } else {
             let mut private = mem::take(&mut writer.private);
             private.clear();
             private.resize(len, 0);
             Claimed::Private(private)
-        });
+        };
         Ok(Claim { writer, bytes })
     }
 
