@@ -119,7 +119,7 @@ mod types;
 
 pub use api::assigned::{Assigned, AssignedClaim};
 pub use api::batch::Batch;
-pub use api::claim::Claim;
+pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]
 pub use api::descriptors::{receive_descriptor, send_descriptor};
 #[cfg(target_os = "linux")]

@@ -18,6 +18,8 @@ use std::thread;
 use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn Error>>;
+/// What uses a ring of this name.
+type Use = fn(&str) -> Outcome;
 
 /// A file for the outcomes, if standard output is no place for them.
 const OUTPUT: &str = "SEQRING_OUTCOMES";
@@ -26,7 +28,7 @@ const LARGE: usize = 64 << 20;
 /// Ends a use that would hang.
 const LONG: Duration = Duration::from_secs(30);
 
-const USES: [(&str, fn(&str) -> Outcome); 10] = [
+const USES: [(&str, Use); 10] = [
     ("threads", |_| in_threads()),
     ("create, open, remove", by_name),
     ("two processes", two_processes),
