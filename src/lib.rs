@@ -44,8 +44,9 @@
 //! - [`Writers::Many`]: any number of writers, instead of one at a time. Messages are in the order
 //!   in which their writes end.
 //!
-//! A gated ring keeps messages only for *registered* readers: register them before the writer
-//! writes. Without any reader the ring is overwritten lap by lap.
+//! A gated ring awaits its first reader, or [as many](Config::await_readers) as its creator says:
+//! until they have registered, nothing is overwritten, and each of them gets every message. Later
+//! readers start with the next message.
 //!
 //! # Verbs
 //! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at

@@ -1,4 +1,4 @@
-//! The core uses of a ring, each of which succeeds or returns an error, whatever the system refuses.
+//! The core uses of a ring. Each succeeds or returns an error, whatever the system refuses.
 //!
 //! `scripts/surroundings` runs this program where there is no /proc, no room, no permission and so
 //! on, and prints what happens. Run by itself, on an ordinary system, every use must succeed.
