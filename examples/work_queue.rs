@@ -1,64 +1,62 @@
-//! A queue of tasks with two feeders and three workers: each task goes to exactly one worker. The
-//! unfinished task of a killed worker is redelivered to another. With `Ring::create` and
-//! `Ring::open` it works the same between processes.
+//! A queue of tasks for worker processes, one of which is killed. Each task goes to one worker; the
+//! task that the killed worker had not finished goes to another. The results come by a second
+//! queue, so every task has a result.
 //!
 //! `cargo run --release --example work_queue`
 
-use seqring::{Config, Delivery, ReadError, Ring, Taker, WaitStrategy, WriteError, Writer};
+use seqring::{Config, Delivery, ReadError, Ring, WaitStrategy};
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::thread;
+use std::process::{Child, Command};
 
-const FEEDERS: u64 = 2;
-const WORKERS: u64 = 3;
-const TASKS_EACH: u64 = 10_000;
+const WORKERS: usize = 3;
+const TASKS: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // With 64 tasks in the queue the feeders wait for the workers.
-    let ring = Ring::heap(&Config::new(64, 8).delivery(Delivery::Queue))?;
-    let (mut feeding, mut working) = (Vec::new(), Vec::new());
-    for _ in 0..WORKERS {
-        let mut taker = ring.taker()?;
-        taker.set_wait_strategy(WaitStrategy::SLEEPING); // There may be more workers than cores.
-        working.push(thread::spawn(move || work(taker)));
+    if let Some(id) = std::env::args().nth(1) {
+        return work(&id);
     }
-    // All writers register before the first leaves: a queue without a writer is closed.
-    let writers = (0..FEEDERS).map(|_| ring.writer()).collect::<Result<Vec<_>, _>>()?;
-    for (feeder, writer) in (0..).zip(writers) {
-        feeding.push(thread::spawn(move || feed(writer, feeder * TASKS_EACH)));
-    }
+    let id = std::process::id().to_string();
+    let [tasks, results] = names(&id);
+    // With 64 tasks in the queue the feeder waits for the workers.
+    let config = Config::new(64, 8).delivery(Delivery::Queue);
+    let (tasks, results) = (Ring::create(tasks, &config)?, Ring::create(results, &config)?);
+    let mut collector = results.taker()?;
+    let start = |_| Command::new(std::env::current_exe()?).arg(&id).spawn();
+    let mut workers = (0..WORKERS).map(start).collect::<Result<Vec<Child>, _>>()?;
 
-    for feeder in feeding {
-        feeder.join().expect("no feeder panics")?;
+    let mut writer = tasks.writer()?;
+    let feeding =
+        std::thread::spawn(move || (0..TASKS).try_for_each(|n| writer.write(&n.to_le_bytes()).map(drop)));
+    let (mut done, mut results) = (BTreeSet::new(), 0);
+    while done.len() < TASKS as usize {
+        done.insert(u64::from_le_bytes(collector.take()?[..].try_into()?));
+        results += 1;
+        if results == TASKS / 2 {
+            workers[0].kill()?; // In the middle of a task, perhaps between its result and its end.
+        }
     }
-    let (mut done, mut sum) = (0, 0);
-    for worker in working {
-        let (tasks, of_them) = worker.join().expect("no worker panics")?;
-        println!("a worker did {tasks} tasks");
-        (done, sum) = (done + tasks, sum + of_them);
-    }
-    let tasks = FEEDERS * TASKS_EACH;
-    assert_eq!((done, sum), (tasks, tasks * (tasks - 1) / 2), "each task once");
+    feeding.join().expect("the feeder does not panic")?; // Its writer has left: the queue is closed.
+    let ends = workers.iter_mut().map(Child::wait).collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(ends.iter().filter(|end| end.success()).count(), WORKERS - 1);
+    println!("{TASKS} tasks done by {WORKERS} workers, one of them killed; {} done twice", results - TASKS);
     Ok(())
 }
 
-fn feed(mut writer: Writer, first: u64) -> Result<(), WriteError> {
-    for task in first..first + TASKS_EACH {
-        writer.write(&task.to_le_bytes())?;
-    }
-    Ok(()) // The writer leaves here. When all have left and all tasks are taken, the queue is closed.
+fn names(id: &str) -> [String; 2] {
+    [format!("tasks-{id}"), format!("results-{id}")]
 }
 
-/// Returns how many tasks the worker did, and the sum of their numbers.
-fn work(mut taker: Taker) -> Result<(u64, u64), ReadError> {
-    let (mut done, mut sum) = (0, 0);
+fn work(id: &str) -> Result<(), Box<dyn Error>> {
+    let [tasks, results] = names(id);
+    let (mut taker, mut writer) = (Ring::open(tasks)?.taker()?, Ring::open(results)?.writer()?);
+    taker.set_wait_strategy(WaitStrategy::SLEEPING); // There may be more workers than cores.
     loop {
         match taker.take() {
-            Ok(task) => {
-                sum += u64::from_le_bytes(task[..].try_into().expect("a task is a number of 8 bytes"));
-                done += 1; // The drop of `task` finishes it.
-            }
-            Err(ReadError::Closed) => return Ok((done, sum)),
-            Err(error) => return Err(error),
+            // The task is finished when `task` is dropped: after its result is written.
+            Ok(task) => _ = writer.write(&task)?,
+            Err(ReadError::Closed) => return Ok(()),
+            Err(error) => return Err(error.into()),
         }
     }
 }
