@@ -16,7 +16,7 @@
 //! | Which repetitions may be compared? | [`class`], by [`mod@line`] and [`surroundings`] |
 //! | What could the best possible ring do? | throughput: [`floor`]; round trip: [`exchange`] |
 //! | How is a latency taken? | [`pace`], [`latency`]; across processes, [`clock`] |
-//! | Did the messages arrive whole? | [`payload`], [`restamp`]; unchecked: [`content`] |
+//! | Did the messages arrive whole? | [`payload`]; next to unchecked: [`content`] |
 //! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
@@ -81,7 +81,6 @@ pub mod pin;
 pub mod plan;
 pub mod refusal;
 pub mod repeat;
-pub mod restamp;
 pub mod ring_spec;
 pub mod shared_words;
 pub mod sink;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Measures verified messages from writers to readers.
 ///
-/// Every message carries its writer, its number, the intended moment of its write, and (unless
-/// --no-verify-writes) a checksum. Readers count the messages that they read, the losses that the
+/// Every message carries its writer, its number and the intended moment of its write. All its other
+/// bytes follow from writer and number (unless --no-verify-writes). Readers count the messages that they read, the losses that the
 /// ring reports, and the gaps in the numbers. The command fails if these do not add up, or if a
 /// message is torn.
 ///
@@ -65,8 +65,7 @@ pub struct PerfOptions {
     #[arg(long, alias = "reader_burn_cpu_milliseconds", value_name = "MS")]
     pub reader_burn_cpu_milliseconds: Option<u64>,
 
-    /// Fill each message, and check each with a CRC-32 over all its bytes (the default, except in
-    /// scenario 4)
+    /// Fill each message, and check every byte of each (the default, except in scenario 4)
     #[arg(long, alias = "verify_writes", overrides_with = "no_verify_writes")]
     pub verify_writes: bool,
 

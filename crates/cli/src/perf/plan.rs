@@ -72,7 +72,7 @@ const SCENARIOS: [Scenario; 6] = [
 /// A year: the clock arithmetic is not checked beyond it.
 const LONGEST_SECONDS: f64 = 365.0 * 24.0 * 3600.0;
 
-/// The mark in a message holds the number of a writer in 16 bits.
+/// A stamp holds the number of a writer in 16 bits.
 const MOST_WRITERS: usize = (1 << 16) - 1;
 
 impl Plan {
@@ -116,8 +116,8 @@ impl Plan {
         }
         if self.slot_bytes < SHORTEST_BYTES {
             return Err(format!(
-                "--slot-bytes must be at least {SHORTEST_BYTES}, not {}: every message carries its writer, number, \
-                 moment and checksum",
+                "--slot-bytes must be at least {SHORTEST_BYTES}, not {}: every message carries its writer, number \
+                 and moment",
                 self.slot_bytes
             ));
         }
