@@ -8,7 +8,7 @@ use harness::drive::{Candidate, Stream, Transfer, Wait, contestants};
 use harness::floor::{Geometry, two_core_copy};
 use harness::peer::Peers;
 use harness::repeat::Record;
-use harness::ring_spec::{Delivery, RingSpec, Writers};
+use harness::ring_spec::{Delivery, RingSpec};
 use harness::table::judge::{Best, Bound, by_figure, by_ratio};
 use harness::table::{Figures, Row, Session};
 
@@ -25,7 +25,7 @@ const WAITS: [Wait; 4] = [Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), W
 pub(crate) const POLLING: [Wait; 3] = [Wait::Pauses(1), Wait::Pauses(4), Wait::Pauses(16)];
 
 pub(crate) fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingSpec {
-    RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 1 }
+    RingSpec { slots, slot_bytes, delivery, writers: 1, readers: 1 }
 }
 
 pub(crate) fn between_threads() -> [Row; 3] {

@@ -5,17 +5,12 @@
 //! ```
 //! | group | an iteration |
 //! |---|---|
-//! | take and give | the lock alone, through the interface that the ring uses |
 //! | write beside 0 readers | a whole write of 64 bytes |
 //! | write beside 4 readers | the same, while threads on the other core read every 10 µs |
 //!
 //! `compare` asks the same of more readers, of processes, and with the cores' distance beside each
 //! figure; here a change of the library shows within seconds.
-#![allow(
-    unsafe_code,
-    missing_docs,
-    reason = "the C library beside the lock that wraps it; criterion's macros"
-)]
+#![allow(missing_docs, reason = "criterion's macros")]
 
 #[path = "../../../benches/common/mod.rs"]
 mod common;
@@ -24,13 +19,13 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use engines::seqring::Seqring;
 use engines::{
-    Access, FileLockRing, Lock, MutexCondvarRing, ParkingLotRing, PthreadRwLockRing, SemaphoreRing,
-    SemaphoreRwLockRing, SlotLocksRing, StdRwLockRing, SysvSemaphoreRing, TicketRing, primitive,
+    FileLockRing, MutexCondvarRing, ParkingLotRing, PthreadRwLockRing, SemaphoreRing, SemaphoreRwLockRing,
+    SlotLocksRing, StdRwLockRing, SysvSemaphoreRing, TicketRing,
 };
 use harness::engine::{Engine, EngineReader, EngineWriter};
 use harness::pin::pin_to;
-use harness::refusal::{ReadError, Refusal};
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
+use harness::refusal::Refusal;
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use rustix::thread::set_current_timer_slack;
 use std::hint::black_box;
 use std::num::NonZeroU64;
@@ -42,39 +37,22 @@ const BYTES: usize = 64;
 const MOST_READERS: usize = 4;
 const INTERVAL: Duration = Duration::from_micros(10);
 
-const SPEC: RingSpec = RingSpec {
-    slots: 1024,
-    slot_bytes: BYTES,
-    delivery: Delivery::Lossy,
-    writers: Writers::One,
-    readers: MOST_READERS,
-};
-
-/// Calls a generic function for each of the types.
-macro_rules! each {
-    ($function:ident $arguments:tt: $($type:ty),+ $(,)?) => { $($function::<$type> $arguments;)+ };
-}
-
-fn take_and_give(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("take and give");
-    each!(locked(&mut group): engines::Semaphore, engines::MutexCondvar, engines::PthreadRwLock,
-        engines::SemaphoreRwLock, engines::SysvSemaphore, engines::FileLock, engines::StdRwLock,
-        engines::ParkingLot);
-}
-
-fn locked<L: Lock>(group: &mut BenchmarkGroup<'_, WallTime>) {
-    let lock = primitive::<L>().expect("memory for a lock");
-    group.bench_function(L::NAME, |bencher| {
-        bencher.iter(|| lock.with(Access::Write, || black_box(())).expect("a lock that works"));
-    });
-}
+const SPEC: RingSpec =
+    RingSpec { slots: 1024, slot_bytes: BYTES, delivery: Delivery::Lossy, writers: 1, readers: MOST_READERS };
 
 fn write_beside_readers(criterion: &mut Criterion) {
     for readers in [0, MOST_READERS] {
         let mut group = criterion.benchmark_group(format!("write beside {readers} readers"));
-        each!(write(&mut group, readers): Seqring, SemaphoreRwLockRing, SemaphoreRing, MutexCondvarRing,
-            PthreadRwLockRing, SysvSemaphoreRing, SlotLocksRing, FileLockRing, TicketRing, StdRwLockRing,
-            ParkingLotRing);
+        macro_rules! write_to_each { ($($ring:ty),*) => { $(write::<$ring>(&mut group, readers);)* } }
+        write_to_each!(Seqring, SemaphoreRwLockRing, SemaphoreRing, MutexCondvarRing, PthreadRwLockRing);
+        write_to_each!(
+            SysvSemaphoreRing,
+            SlotLocksRing,
+            FileLockRing,
+            TicketRing,
+            StdRwLockRing,
+            ParkingLotRing
+        );
     }
 }
 
@@ -88,7 +66,7 @@ fn write<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>, readers: usize) {
         }
         let mut writer = ring.writer().expect("room for a writer");
         group.bench_function(BenchmarkId::from_parameter(E::NAME), |bencher| {
-            bencher.iter(|| writer.try_write(black_box(&[7; BYTES])).expect("a lossy ring takes all"));
+            bencher.iter(|| writer.put(black_box(&[7; BYTES]), None).expect("a lossy ring takes all"));
         });
         over.store(true, Relaxed); // Relaxed: a request, orders nothing.
     });
@@ -100,14 +78,14 @@ fn read_now_and_then(mut reader: impl EngineReader, over: &AtomicBool) {
     set_current_timer_slack(NonZeroU64::new(1)).expect("a thread may set its own");
     let mut out = [0; BYTES];
     while !over.load(Relaxed) {
-        match reader.try_read(&mut out).map_err(Refusal::lasting) {
+        match reader.get(&mut out, None).map_err(Refusal::lasting) {
             Ok(bytes) => assert_eq!(out[..bytes], [7; BYTES], "another message"),
-            Err(None | Some(ReadError::Lagged { .. })) => {}
+            Err(None | Some(Refusal::Lagged { .. })) => {}
             Err(Some(error)) => panic!("{error}"),
         }
         thread::sleep(INTERVAL);
     }
 }
 
-criterion_group! { name = benches; config = common::brief(); targets = take_and_give, write_beside_readers }
+criterion_group! { name = benches; config = common::brief(); targets = write_beside_readers }
 criterion_main!(benches);

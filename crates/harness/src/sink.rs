@@ -1,4 +1,4 @@
-//! Filling a message where it will be read from, and the private memory for engines that cannot.
+//! Filling a message where it will be read from.
 
 /// Room for one message, to be filled once and never read.
 ///
@@ -7,9 +7,6 @@
 /// stores through atomics or a race-free copy; one that holds a lock, or whose slot no reader can
 /// read yet, has a slice.
 pub trait Sink {
-    /// Bytes of the message.
-    fn message_bytes(&self) -> usize;
-
     /// Copies `bytes` to the message's bytes from `offset` on.
     ///
     /// # Panics
@@ -24,40 +21,11 @@ pub trait Sink {
 }
 
 impl Sink for &mut [u8] {
-    fn message_bytes(&self) -> usize {
-        self.len()
-    }
-
     fn put(&mut self, offset: usize, bytes: &[u8]) {
         self[offset..][..bytes.len()].copy_from_slice(bytes);
     }
 
     fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
         Some(self)
-    }
-}
-
-/// Private memory for one message, allocated once for the longest.
-#[derive(Clone, Debug)]
-pub struct Scratch(Vec<u8>);
-
-impl Scratch {
-    /// Memory for messages of up to `slot_bytes` bytes; its pages are present.
-    pub fn new(slot_bytes: usize) -> Self {
-        // Not zeros: their allocation leaves the pages of a large buffer to the first touch.
-        Self(vec![0x5a; slot_bytes])
-    }
-
-    /// The first `bytes` bytes.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    pub fn bytes_mut(&mut self, bytes: usize) -> &mut [u8] {
-        &mut self.0[..bytes]
-    }
-
-    /// All of it.
-    pub fn all_mut(&mut self) -> &mut [u8] {
-        &mut self.0
     }
 }

@@ -12,7 +12,7 @@ use harness::drive::{Candidate, Pinning, RoundTrip, Stream, Transfer, Wait};
 use harness::engine::Engine;
 use harness::floor::{Geometry, two_core_copy};
 use harness::peer::Peers;
-use harness::ring_spec::{Delivery, RingSpec, Writers};
+use harness::ring_spec::{Delivery, RingSpec};
 use harness::table::judge::Better;
 use photon_ring::Pod;
 
@@ -45,7 +45,7 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
 }
 
 fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingSpec {
-    RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 1 }
+    RingSpec { slots, slot_bytes, delivery, writers: 1, readers: 1 }
 }
 
 type Sided = (Group, Candidate);
@@ -220,7 +220,7 @@ fn between_mebibyte(transfer: Transfer) -> Comparison {
 
 fn queue(name: &'static str, pinning: Pinning) -> Comparison {
     type Words = [u64; 8];
-    let spec = RingSpec { writers: Writers::Many(2), readers: 2, ..spec(1024, 64, Delivery::Queue) };
+    let spec = RingSpec { writers: 2, readers: 2, ..spec(1024, 64, Delivery::Queue) };
     let stream = Stream { pinning, ..Stream::new(spec) };
     let candidates = candidates![(stream, CROWDED), Small<8>;
         Ours: Seqring;

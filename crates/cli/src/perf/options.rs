@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Measures verified messages from writers to readers.
 ///
 /// Every message carries its writer, its number and the intended moment of its write. All its other
-/// bytes follow from writer and number (unless --no-verify-writes). Readers count the messages that they read, the losses that the
-/// ring reports, and the gaps in the numbers. The command fails if these do not add up, or if a
-/// message is torn.
+/// bytes follow from writer and number (unless --no-verify-writes). Readers count the messages that
+/// they read, the losses that the ring reports, and the gaps in the numbers. The command fails if
+/// these do not add up, or if a message is torn.
 ///
 /// Latencies start at the intended start of a write. For writers they end with the return of the
 /// write (with --zero-copy this includes filling the message), for readers with the end of the read

@@ -4,7 +4,7 @@ use super::BadInput;
 use super::message::SHORTEST_BYTES;
 use super::options::{OnFull, PerfOptions, Pinning, Transport};
 use anyhow::Result;
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl Plan {
             slots: self.slots,
             slot_bytes: self.slot_bytes,
             delivery: self.delivery,
-            writers: if self.writers == 1 { Writers::One } else { Writers::Many(self.writers) },
+            writers: self.writers,
             readers: self.readers,
         }
     }

@@ -11,7 +11,6 @@ use harness::engine::EngineReader;
 use harness::latency::Latencies;
 use harness::refusal::Refusal;
 use harness::ring_spec::Delivery;
-use harness::sink::Scratch;
 use rustix::thread::set_current_timer_slack;
 use std::hint::spin_loop;
 use std::num::NonZeroU64;
@@ -29,12 +28,12 @@ pub(crate) struct MessageReader<'p, R> {
     plan: &'p Plan,
     number: usize,
     reader: R,
-    buffer: Scratch,
+    buffer: Vec<u8>,
     end: Moment,
     findings: Findings,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Findings {
     slots: u64,
     lost: u64,
@@ -48,20 +47,13 @@ struct Findings {
 impl<'p, R: EngineReader> MessageReader<'p, R> {
     /// Gets ready to read as reader `number`, and touches all memory.
     pub(crate) fn new(plan: &'p Plan, number: usize, reader: R) -> Self {
-        let findings = Findings {
-            slots: 0,
-            lost: 0,
-            torn: 0,
-            first_torn: None,
-            accounts: vec![Account::default(); plan.writers],
-            waited: Duration::ZERO,
-            latencies: Latencies::new(),
-        };
+        let findings = Findings { accounts: vec![Account::default(); plan.writers], ..Findings::default() };
         MessageReader {
             plan,
             number,
             reader,
-            buffer: Scratch::new(plan.slot_bytes),
+            // Not zeros: their allocation leaves the pages of a large buffer to the first touch.
+            buffer: vec![0x5a; plan.slot_bytes],
             end: Moment::now(),
             findings,
         }
@@ -94,48 +86,50 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         Ok(Reading { result, lost, torn, first_torn, accounts })
     }
 
-    /// The next message. In a lossy ring a writer may overwrite it at any time: there it is copied.
     fn read(&mut self) -> Result<Incoming, Refusal> {
-        if self.plan.zero_copy && self.plan.delivery != Delivery::Lossy {
-            self.read_in_place()
-        } else {
-            self.read_copy()
-        }
-    }
-
-    fn read_copy(&mut self) -> Result<Incoming, Refusal> {
-        let buffer = self.buffer.all_mut();
-        let bytes = match self.reader.try_read(buffer) {
-            Ok(bytes) => bytes,
+        match self.attempt(None) {
             // Only now: a wait with a timeout reads the clock first.
-            Err(refused) => match refused.lasting() {
-                None => {
-                    let begin = Moment::now();
-                    let read = match self.plan.poll_interval() {
-                        None => self.reader.read(buffer, TIMEOUT),
-                        Some(interval) => {
-                            let quiet = QUIET * self.plan.readers as u32;
-                            poll(&mut self.reader, buffer, (interval, self.end), quiet)
-                        }
-                    };
-                    self.findings.waited += begin.elapsed();
-                    read?
-                }
-                Some(error) => return Err(error),
-            },
-        };
-        Ok(Incoming::check(self.plan, &buffer[..bytes]))
+            Err(Refusal::Empty) => {
+                let begin = Moment::now();
+                let read = match self.plan.poll_interval() {
+                    None => self.attempt(Some(TIMEOUT)),
+                    Some(interval) => self.poll(interval),
+                };
+                self.findings.waited += begin.elapsed();
+                read
+            }
+            read => read,
+        }
     }
 
-    fn read_in_place(&mut self) -> Result<Incoming, Refusal> {
+    /// The next message. In a lossy ring a writer may overwrite it at any time: there it is copied.
+    #[inline]
+    fn attempt(&mut self, timeout: Option<Duration>) -> Result<Incoming, Refusal> {
         let MessageReader { plan, reader, buffer, .. } = self;
-        match reader.try_read_with(buffer, |message| Incoming::check(plan, message)) {
-            Ok(incoming) => Ok(incoming),
-            Err(refused) => refused.lasting().map_or_else(
-                || reader.read_with(buffer, TIMEOUT, |message| Incoming::check(plan, message)),
-                Err,
-            ),
+        if plan.zero_copy && plan.delivery != Delivery::Lossy {
+            return reader.get_with(timeout, |message| Incoming::check(plan, message));
         }
+        let bytes = reader.get(buffer, timeout)?;
+        Ok(Incoming::check(plan, &buffer[..bytes]))
+    }
+
+    /// Polls every `interval`; and after the end less often: readers that poll without a pause keep
+    /// writers out of some locks for ever, and the run would not end.
+    fn poll(&mut self, interval: Duration) -> Result<Incoming, Refusal> {
+        let quiet = interval.max(QUIET * self.plan.readers as u32);
+        for polls in 1_u32.. {
+            // Without a pause, a clock read for each poll would be measurable.
+            let is_over = (!interval.is_zero() || polls.is_multiple_of(16)) && Moment::now() >= self.end;
+            match if is_over { quiet } else { interval } {
+                Duration::ZERO => spin_loop(),
+                pause => thread::sleep(pause),
+            }
+            match self.attempt(None) {
+                Err(Refusal::Empty) => {}
+                read => return read,
+            }
+        }
+        Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
     }
 }
 
@@ -155,30 +149,6 @@ impl Findings {
         self.torn += 1;
         self.first_torn.get_or_insert(problem);
     }
-}
-
-/// Polls every `interval`, and after `end` every `quiet`: readers that poll without a pause keep
-/// writers out of some locks for ever, and the run would not end.
-fn poll(
-    reader: &mut impl EngineReader,
-    buffer: &mut [u8],
-    (interval, end): (Duration, Moment),
-    quiet: Duration,
-) -> Result<usize, Refusal> {
-    for polls in 1_u32.. {
-        // Without a pause, a clock read for each poll would be measurable.
-        let is_over = (!interval.is_zero() || polls.is_multiple_of(16)) && Moment::now() >= end;
-        match if is_over { interval.max(quiet) } else { interval } {
-            Duration::ZERO => spin_loop(),
-            pause => thread::sleep(pause),
-        }
-        match reader.try_read(buffer).map_err(Refusal::lasting) {
-            Ok(bytes) => return Ok(bytes),
-            Err(Some(error)) => return Err(error),
-            Err(None) => {}
-        }
-    }
-    Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
 }
 
 /// Keeps the core busy, as work on a message would.

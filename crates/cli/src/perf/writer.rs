@@ -11,7 +11,6 @@ use harness::engine::EngineWriter;
 use harness::latency::Latencies;
 use harness::pace::Pacer;
 use harness::refusal::Refusal;
-use harness::sink::Scratch;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -28,7 +27,6 @@ pub(crate) struct MessageWriter<'p, W> {
     number: usize,
     writer: W,
     outgoing: Outgoing,
-    scratch: Scratch,
     written: u64,
     refused: u64,
     waited: Duration,
@@ -57,7 +55,6 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             number,
             writer,
             outgoing: Outgoing::new(plan, number as u32),
-            scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
             written: 0,
             refused: 0,
             waited: Duration::ZERO,
@@ -84,9 +81,9 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
 
     /// Writes one message, and stays in the middle of it until the others are done.
     fn write_one(&mut self, until: Until<'_>, inside: impl FnOnce() -> Result<()>) -> Result<()> {
-        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+        let MessageWriter { plan, writer, outgoing, .. } = self;
         let mut stayed = Ok(());
-        writer.try_write_with(plan.slot_bytes, scratch, |sink| {
+        writer.put_with(plan.slot_bytes, None, |sink| {
             let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
             stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
             sink.put(0, outgoing.bytes(None));
@@ -119,7 +116,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
 
     /// Writes one message, unless the ring refuses it.
     fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<()> {
-        match self.attempt(intended) {
+        match self.attempt(intended, None) {
             Ok(()) => {}
             Err(Refusal::Full) => {
                 self.refused += 1;
@@ -140,12 +137,13 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
         Ok(())
     }
 
-    fn attempt(&mut self, intended: Option<Moment>) -> Result<(), Refusal> {
-        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+    #[inline]
+    fn attempt(&mut self, intended: Option<Moment>, timeout: Option<Duration>) -> Result<(), Refusal> {
+        let MessageWriter { plan, writer, outgoing, .. } = self;
         if plan.zero_copy {
-            writer.try_write_with(plan.slot_bytes, scratch, |sink| outgoing.fill(intended, sink))
+            writer.put_with(plan.slot_bytes, timeout, |sink| outgoing.fill(intended, sink))
         } else {
-            writer.try_write(outgoing.bytes(intended))
+            writer.put(outgoing.bytes(intended), timeout)
         }
     }
 
@@ -158,21 +156,12 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             return Ok(false);
         }
         while !until.is_over() {
-            match self.wait(intended) {
+            match self.attempt(intended, Some(TIMEOUT)) {
                 Ok(()) => return Ok(true),
                 Err(Refusal::TimedOut { .. }) => {}
                 Err(lasting) => return Err(lasting.into()),
             }
         }
         Ok(false)
-    }
-
-    fn wait(&mut self, intended: Option<Moment>) -> Result<(), Refusal> {
-        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
-        if plan.zero_copy {
-            writer.write_with(plan.slot_bytes, scratch, TIMEOUT, |sink| outgoing.fill(intended, sink))
-        } else {
-            writer.write(outgoing.bytes(intended), TIMEOUT)
-        }
     }
 }

@@ -10,7 +10,6 @@ use crate::patience::Stop;
 use crate::peer::Peers;
 use crate::pin::pin_to;
 use crate::ring_spec::{Place, RingSpec};
-use crate::sink::Scratch;
 use crate::table::Figures;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -32,14 +31,11 @@ struct Side<W, R, C> {
     writer: W,
     reader: R,
     content: C,
-    read: Scratch,
-    written: Scratch,
 }
 
 fn side<E: Engine, C: Content>(to: &E, from: &E) -> Result<Side<E::Writer, E::Reader, C>, String> {
     let (reader, writer) = (from.reader().map_err(text)?, to.writer().map_err(text)?);
-    let (read, written) = (Scratch::new(C::BYTES), Scratch::new(C::BYTES));
-    Ok(Side { writer, reader, content: C::new(), read, written })
+    Ok(Side { writer, reader, content: C::new() })
 }
 
 impl RoundTrip {
@@ -102,7 +98,7 @@ impl RoundTrip {
         pin_to(run.cores.ours()).map_err(text)?;
         // The other process starts meanwhile.
         let patient = End { wait: Wait::Yielding, ..end };
-        let greeting = patient.get(&mut ours.reader, ours.content.out());
+        let greeting = patient.until(|timeout| ours.reader.get(ours.content.out(), timeout));
         let greeting = greeting.map_err(|miss| Stop::from(miss).unexpected());
         let nanos = greeting.and_then(|_| ours.ask(transfer, end, run.duration));
         other.end().and(nanos)
@@ -115,7 +111,8 @@ impl RoundTrip {
             let (asks, answers) = (E::open(ask).map_err(text)?, E::open(answer).map_err(text)?);
             let mut side = side::<E, C>(&answers, &asks)?;
             let end = End { wait: mode.wait, stop };
-            let greeting = end.put(&mut side.writer, side.content.message(0));
+            let Side { writer, content, .. } = &mut side;
+            let greeting = end.until(|timeout| writer.put(content.message(0), timeout));
             greeting.map_err(|miss| Stop::from(miss).unexpected())?;
             side.echo(mode.transfer, end)
         })
@@ -134,16 +131,20 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
 
     fn echo_copies(&mut self, end: End<'_>) -> Result<std::convert::Infallible, Miss> {
         loop {
-            let bytes = end.get(&mut self.reader, self.content.out())?;
-            end.put(&mut self.writer, &self.content.out()[..bytes])?;
+            let Self { writer, reader, content } = self;
+            let bytes = end.until(|timeout| reader.get(content.out(), timeout))?;
+            let message = &content.out()[..bytes];
+            end.until(|timeout| writer.put(message, timeout))?;
         }
     }
 
     fn echo_in_place(&mut self, end: End<'_>) -> Result<std::convert::Infallible, Miss> {
-        let Self { writer, reader, read, written, .. } = self;
+        let Self { writer, reader, .. } = self;
         loop {
-            end.get_with(reader, read, |bytes| {
-                end.put_with(writer, bytes.len(), written, |sink| sink.put(0, bytes))
+            end.until(|timeout| {
+                reader.get_with(timeout, |bytes| {
+                    end.until(|timeout| writer.put_with(bytes.len(), timeout, |sink| sink.put(0, bytes)))
+                })
             })??;
         }
     }
@@ -161,15 +162,18 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
 
     #[inline(always)]
     fn ask_with_copies(&mut self, trip: u64, end: End<'_>) -> Result<(), Stop> {
-        end.put(&mut self.writer, self.content.message(trip))?;
-        let bytes = end.get(&mut self.reader, self.content.out())?;
+        let Self { writer, reader, content } = self;
+        let message = content.message(trip);
+        end.until(|timeout| writer.put(message, timeout))?;
+        let bytes = end.until(|timeout| reader.get(content.out(), timeout))?;
         if self.content.is_whole(trip, bytes) { Ok(()) } else { Err(wrong(trip)) }
     }
 
     #[inline(always)]
     fn ask_in_place(&mut self, trip: u64, end: End<'_>) -> Result<(), Stop> {
-        end.put_with(&mut self.writer, C::BYTES, &mut self.written, |sink| C::fill(sink, trip))?;
-        let right = end.get_with(&mut self.reader, &mut self.read, |bytes| C::shows(bytes, trip))?;
+        let Self { writer, reader, .. } = self;
+        end.until(|timeout| writer.put_with(C::BYTES, timeout, |sink| C::fill(sink, trip)))?;
+        let right = end.until(|timeout| reader.get_with(timeout, |bytes| C::shows(bytes, trip)))?;
         if right { Ok(()) } else { Err(wrong(trip)) }
     }
 }

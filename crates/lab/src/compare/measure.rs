@@ -12,7 +12,7 @@ use harness::line::LineProbe;
 use harness::pin::{CorePair, pin_to};
 use harness::plan::Plan as Rounds;
 use harness::repeat::{Contestant, interleave};
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use harness::surroundings::ThisMachine;
 use seqring_cli::perf::{Interrupts, PerfOptions, Plan, Verbosity, failures, measure};
 use std::error::Error;
@@ -107,21 +107,16 @@ impl Task for Alone {
     fn run<E: Engine + 'static>(self) -> Self::Output {
         const MESSAGES_BETWEEN_CLOCKS: u64 = 256;
         pin_to(CorePair::first_allowed()?.ours())?;
-        let spec = RingSpec {
-            slots: 64,
-            slot_bytes: self.bytes,
-            delivery: Delivery::Gated,
-            writers: Writers::One,
-            readers: 1,
-        };
+        let spec =
+            RingSpec { slots: 64, slot_bytes: self.bytes, delivery: Delivery::Gated, writers: 1, readers: 1 };
         let ring = E::create(&spec, &Place::Heap)?;
         let (mut reader, mut writer) = (ring.reader()?, ring.writer()?);
         let (mut message, mut buffer) = (vec![7; self.bytes], vec![0; self.bytes]);
         let mut lap = || -> Result<(), Box<dyn Error + Send + Sync>> {
             for n in 0..MESSAGES_BETWEEN_CLOCKS {
                 message[..8].copy_from_slice(&n.to_le_bytes());
-                writer.try_write(&message)?;
-                reader.try_read(&mut buffer)?;
+                writer.put(&message, None)?;
+                reader.get(&mut buffer, None)?;
                 if buffer[..8] != n.to_le_bytes() {
                     return Err("another message came".into());
                 }
