@@ -1,7 +1,7 @@
 //! Rows: what a pipeline costs when nothing happens, all its processes together.
 
 use crate::work::{FEW, SMALL, Work};
-use harness::peer::Peers;
+use harness::drive::Peers;
 use harness::repeat::Contestant;
 use harness::table::{Figures, Finding, Row, Session};
 use harness::usage::{children, cpu_time_of};

@@ -2,8 +2,8 @@
 //! order.
 
 use crate::work::{PRODUCERS, SMALL, Work, rate};
+use harness::drive::Peers;
 use harness::floor::one_core_copy;
-use harness::peer::Peers;
 use harness::repeat::Contestant;
 use harness::table::judge::{Bound, by_figure, by_ratio};
 use harness::table::{Figures, Row, Session};
@@ -87,10 +87,7 @@ fn large(name: &'static str, peers: Peers) -> Row {
         let is_whole = |n: u64, item: &[u8]| {
             item[..8] == n.to_le_bytes() && item[8..].iter().step_by(4096).all(|byte| *byte == 0x5a)
         };
-        let memcpy = || match one_core_copy(LARGE, BUFFERS, session.effort.repetition) {
-            Ok(rate) => Ok(Figures::main(rate.bytes_per_second() / 1e9)),
-            Err(error) => Err(error.to_string()),
-        };
+        let memcpy = || Ok(Figures::main(one_core_copy(LARGE, BUFFERS, session.effort.repetition) / 1e9));
         let mut contestants = vec![Contestant::new("memcpy", memcpy)];
         contestants.extend(PRODUCERS.map(|producers| {
             let pipeline = Pipeline::new().bytes(LARGE).producers(producers);

@@ -2,7 +2,7 @@
 
 use crate::text;
 use harness::child::{die_with_parent, other_end_of};
-use harness::peer::Peers;
+use harness::drive::Peers;
 use harness::table::{Finding, Row, Session};
 use harness::usage::{Usage, Who};
 use seqring::{Config, Delivery, Ring, Start, Writer};

@@ -2,21 +2,18 @@
 
 use crate::streams::{POLLING, interleave, spec};
 use engines::seqring::{Lines, Packed, Shaped};
-use harness::bursts::BURSTS;
 use harness::content::Small;
-use harness::drive::{Candidate, RoundTrip, Transfer, Wait};
-use harness::exchange::exchange;
+use harness::drive::{Candidate, Peers, RoundTrip, Transfer, Wait};
+use harness::floor::Bare;
 use harness::line::LineProbe;
-use harness::peer::Peers;
 use harness::ring_spec::Delivery;
 use harness::table::Row;
 use harness::table::judge::{Bound, by_ratio};
 
 const SLOTS: usize = 1024;
 
-/// Round trips of a floor's burst: 9 bursts of near cores take some 0.4 s.
+/// Round trips of a burst of the line: 9 bursts of near cores take some 0.4 s.
 const LINE_TRIPS: u64 = 700_000;
-const EXCHANGE_TRIPS: u64 = 350_000;
 
 const WAITS: [Wait; 4] = [Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), Wait::Blocking];
 
@@ -27,10 +24,7 @@ pub(crate) fn rows() -> [Row; 2] {
 fn words() -> Row {
     let trip = RoundTrip { spec: spec(SLOTS, 8, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
     let candidates = vec![
-        Candidate::floor("one line", |run| {
-            let probe = LineProbe::new(run.cores).with_effort(BURSTS as usize, LINE_TRIPS);
-            probe.measure().map(|bursts| bursts.median())
-        }),
+        Candidate::floor("one line", |run| LineProbe::new(run.cores).with_trips(LINE_TRIPS).measure()),
         Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS),
     ];
     let what =
@@ -43,10 +37,9 @@ fn lines() -> Row {
         |slots, delivery| RoundTrip { spec: spec(slots, 64, delivery), peers: Peers::Processes, scale: 1.0 };
     let (gated, lossy) = (trip(SLOTS, Delivery::Gated), trip(1, Delivery::Lossy));
     let candidates = vec![
-        Candidate::floor("bare exchange", |run| {
-            let bursts = exchange(Peers::Processes, run.cores, BURSTS as usize, EXCHANGE_TRIPS);
-            bursts.map(|bursts| bursts.median())
-        }),
+        Candidate::round_trip::<Bare, Small<8>>(trip(1, Delivery::Gated), &POLLING[..1])
+            .only(Transfer::Copied)
+            .named("bare exchange"),
         Candidate::round_trip::<Shaped<Packed>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
         Candidate::round_trip::<Shaped<Lines>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
         Candidate::round_trip::<Shaped<Lines>, Small<8>>(lossy, &POLLING)

@@ -145,25 +145,25 @@ impl<const BYTES: usize, const STEP: usize> Content for Large<BYTES, STEP> {
 
 /// Bytes that start on a cache line, as a page-aligned buffer of the copy floors does.
 #[derive(Debug)]
-struct Aligned {
+pub(crate) struct Aligned {
     room: Vec<u8>,
     start: usize,
     bytes: usize,
 }
 
 impl Aligned {
-    fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         // Filled with ones: zeroed memory would be the kernel's one zero page until it is written.
         let room = vec![1; bytes + LINE_BYTES];
         let start = room.as_ptr().align_offset(LINE_BYTES);
         Self { room, start, bytes }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.room[self.start..][..self.bytes]
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.room[self.start..][..self.bytes]
     }
 }

@@ -14,10 +14,10 @@
 //! | Does a contestant do what it must? | [`conformance`] |
 //! | How are two contestants compared? | [`repeat`], for as long as [`plan`] says; [`summary`] |
 //! | Which repetitions may be compared? | [`class`], by [`mod@line`] and [`surroundings`] |
-//! | What could the best possible ring do? | throughput: [`floor`]; round trip: [`exchange`] |
+//! | What could the best possible ring do? | [`floor`] |
 //! | How is a latency taken? | [`pace`], [`latency`]; across processes, [`clock`] |
 //! | Did the messages arrive whole? | [`payload`]; next to unchecked: [`content`] |
-//! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
+//! | How do the ends of a measurement run? | [`drive`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
 //!
@@ -31,11 +31,7 @@
 //! use harness::repeat::{Contestant, interleave};
 //!
 //! let copy = |bytes| {
-//!     move || {
-//!         let rate = one_core_copy(bytes, 1, Duration::from_millis(2));
-//!         let rate = rate.map_err(|error| error.to_string())?;
-//!         Ok(rate.bytes_per_second())
-//!     }
+//!     move || Ok(one_core_copy(bytes, 1, Duration::from_millis(2)))
 //! };
 //! let (small, large) = (copy(1 << 10), copy(1 << 20));
 //! let mut contestants = [Contestant::new("1 KiB", small), Contestant::new("1 MiB", large)];
@@ -59,7 +55,6 @@
 //! # std::io::Result::Ok(())
 //! ```
 
-pub mod bursts;
 pub mod child;
 pub mod class;
 pub mod clock;
@@ -67,16 +62,13 @@ pub mod conformance;
 pub mod content;
 pub mod drive;
 pub mod engine;
-pub mod exchange;
 pub mod floor;
 pub mod latency;
 pub mod line;
 pub mod machine;
 pub mod pace;
-mod pages;
 pub mod patience;
 pub mod payload;
-pub mod peer;
 pub mod pin;
 pub mod plan;
 pub mod refusal;

@@ -1,7 +1,7 @@
 //! The errors of engines.
 //!
 //! A call that does not wait may return [`Refusal::Full`] or [`Refusal::Empty`]; one that waits
-//! returns returns [`Refusal::TimedOut`] instead. Rare errors are boxed, so that the common ones
+//! returns [`Refusal::TimedOut`] instead. Rare errors are boxed, so that the common ones
 //! fit into a pair of registers.
 
 use std::error::Error;

@@ -65,7 +65,7 @@ impl ThisMachine {
 
 impl Surroundings for ThisMachine {
     fn line_nanos(&mut self) -> io::Result<f64> {
-        Ok(self.probe.measure()?.median())
+        self.probe.measure()
     }
 
     fn begin(&mut self) -> io::Result<()> {

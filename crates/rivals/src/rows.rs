@@ -8,10 +8,9 @@ use crate::rings::{
 };
 use engines::seqring::{Arena, Packed, Seqring, Shaped};
 use harness::content::{Content, Large, Small};
-use harness::drive::{Candidate, Pinning, RoundTrip, Stream, Transfer, Wait};
+use harness::drive::{Candidate, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
 use harness::engine::Engine;
-use harness::floor::{Geometry, two_core_copy};
-use harness::peer::Peers;
+use harness::floor::Bare;
 use harness::ring_spec::{Delivery, RingSpec};
 use harness::table::judge::Better;
 use photon_ring::Pod;
@@ -198,12 +197,6 @@ fn between_mebibyte(transfer: Transfer) -> Comparison {
         Ours: Seqring;
         Beside: Iceoryx<{ BYTES / 8 }>;
     ];
-    let floor = Candidate::floor("memcpy", |run| {
-        let geometry = Geometry { slots: SLOTS, slot_bytes: BYTES };
-        let rate = two_core_copy(geometry, Peers::Processes, run.cores, run.duration);
-        rate.map(|rate| rate.bytes_per_second() / 1e9)
-    });
-    candidates.push((Group::Rival, floor));
     let (name, how, aim) = if transfer == Transfer::InPlace {
         let aim = Aim { reach: 1.0, goal: 2.0 };
         ("processes-1-MiB-in-place", "a word of each page put and looked at in place", aim)
@@ -214,7 +207,10 @@ fn between_mebibyte(transfer: Transfer) -> Comparison {
     let what = format!(
         "1 MiB x {SLOTS} between processes, {how}; the rival is a memcpy on each side through {SLOTS} shared slots"
     );
-    let candidates = candidates.into_iter().map(|(group, one)| (group, one.only(transfer))).collect();
+    let mut candidates: Vec<_> =
+        candidates.into_iter().map(|(group, one)| (group, one.only(transfer))).collect();
+    let floor = Candidate::stream::<Bare, C>(stream, &BETWEEN[..1]).only(Transfer::Copied).named("memcpy");
+    candidates.push((Group::Rival, floor));
     Comparison { name, what, unit: "GB/s", better: Better::More, aim, candidates }
 }
 

@@ -28,6 +28,15 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
+/// What the two ends of a measurement are to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Two threads of one process.
+    Threads,
+    /// Two processes.
+    Processes,
+}
+
 /// How messages get into and out of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {

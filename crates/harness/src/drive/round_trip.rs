@@ -2,18 +2,17 @@
 
 use super::end::{End, Miss};
 use super::other_end::{OtherEnd, create, serve};
-use super::{Mode, Repetition, Transfer, Wait, joined, text};
-use crate::bursts::nanos_a_trip;
+use super::{Mode, Peers, Repetition, Transfer, Wait, joined, text};
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::Stop;
-use crate::peer::Peers;
 use crate::pin::pin_to;
 use crate::ring_spec::{Place, RingSpec};
+use crate::spread::median_of;
 use crate::table::Figures;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A round trip to be measured.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +177,64 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
     }
 }
 
+/// Bursts of a repetition.
+const BURSTS: u32 = 9;
+
+/// Between two readings of the clock.
+const TRIPS: u64 = 1000;
+
+/// Nanoseconds for each round trip: the median of [`BURSTS`] means, taken in `duration`. `trip`
+/// makes the trip of that number, from 0.
+///
+/// # Errors
+/// Why a trip failed.
+fn nanos_a_trip(duration: Duration, mut trip: impl FnMut(u64) -> Result<(), Stop>) -> Result<f64, Stop> {
+    let mut trips = 0;
+    let mut burst = |length: Duration| {
+        let (first, begin) = (trips, Instant::now());
+        while begin.elapsed() < length {
+            for _ in 0..TRIPS {
+                trip(trips)?;
+                trips += 1;
+            }
+        }
+        Ok(begin.elapsed().as_nanos() as f64 / (trips - first) as f64)
+    };
+    let length = duration / BURSTS;
+    burst(length / 10)?;
+    let means: Result<Vec<f64>, Stop> = (0..BURSTS).map(|_| burst(length)).collect();
+    median_of(&means?).ok_or_else(|| Stop::failed("no bursts"))
+}
+
 #[cold]
 fn wrong(trip: u64) -> Stop {
     Stop::Failed(format!("the answer to message {trip} is missing or torn"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trip_that_fails_ends_it() {
+        let mut next = 0;
+        let end = nanos_a_trip(Duration::from_secs(1), |trip| {
+            assert_eq!(trip, next);
+            next += 1;
+            if trip == TRIPS - 1 { Err(Stop::Closed) } else { Ok(()) }
+        });
+        assert!(matches!(end, Err(Stop::Closed)));
+        assert_eq!(next, TRIPS);
+    }
+
+    #[test]
+    fn a_trip_takes_the_time_of_its_closure() {
+        let wait = Duration::from_micros(1);
+        let nanos = nanos_a_trip(Duration::from_millis(1), |_| {
+            let begin = Instant::now();
+            while begin.elapsed() < wait {}
+            Ok(())
+        });
+        assert!(nanos.unwrap() >= 1000.0);
+    }
 }

@@ -3,11 +3,10 @@
 use super::end::{End, Miss};
 use super::other_end::{OtherEnd, create, serve};
 use super::receive::{BATCH, Receiver, Tally, WRITER_SHIFT};
-use super::{Mode, Repetition, Transfer, failure, joined, text};
+use super::{Mode, Peers, Repetition, Transfer, failure, joined, text};
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::{LONGEST, Stop};
-use crate::peer::Peers;
 use crate::pin::{Core, pin_to};
 use crate::ring_spec::{Delivery, Place, RingSpec};
 use crate::table::Figures;
