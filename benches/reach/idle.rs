@@ -94,7 +94,7 @@ fn cost_of_a_read(ring: &Ring) -> Result<Cost, String> {
     reader.read(&mut out).map_err(text)?;
     let used = Usage::of(Who::Thread).since(&before);
     if out == [7; BYTES] {
-        Ok(Cost { switches: used.voluntary_switches, cpu: used.cpu() })
+        Ok(Cost { switches: used.voluntary_switches, cpu: used.cpu })
     } else {
         Err(format!("another message came than was written: {out:?}"))
     }

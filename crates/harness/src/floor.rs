@@ -3,7 +3,7 @@
 //! - [`one_core_copy`]: `memcpy` from one private buffer to others.
 //! - [`Bare`]: one writer copies each message into slot `i`, one reader copies it out. They hand a
 //!   slot over by one word and nothing else: no length, no metadata, no registration, no end. A
-//! ring   that copies in and out does all of this and more.
+//!   ring that copies in and out does all of this and more.
 //!
 //! # Steps
 //! | writer of message n = lap · slots + i | reader of message n |

@@ -9,7 +9,6 @@
 //! moment that [`Pacer`](crate::pace::Pacer) gives. An unpaced one has no intended start: its
 //! latencies describe a saturated ring, not a user's wait.
 
-use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -94,13 +93,6 @@ pub struct Quantiles {
     pub p999: u64,
     /// The longest, exact.
     pub max: u64,
-}
-
-impl fmt::Display for Quantiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [p50, p99, p999, max] = [self.p50, self.p99, self.p999, self.max].map(Duration::from_nanos);
-        write!(f, "p50 {p50:.1?}, p99 {p99:.1?}, p99.9 {p999:.1?}, max {max:.1?}")
-    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,6 @@ use crate::spread::Spread;
 /// One contestant's comparable repetitions of one class, and how many are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// The contestant.
-    pub name: String,
-    /// The class of every value in `spread`.
-    pub class: LineClass,
     /// The values; `None` if no repetition is comparable in this class.
     pub spread: Option<Spread>,
     /// The repetitions that are not among them.
@@ -106,7 +102,7 @@ impl<M> Record<M> {
                 (standing, _) => dropped.count(standing),
             }
         }
-        Summary { name: self.names[contestant].clone(), class, spread: Spread::of(values), dropped }
+        Summary { spread: Spread::of(values), dropped }
     }
 
     /// How many times the value of `over` that of `contestant` is, round by round: only rounds in

@@ -148,7 +148,7 @@ impl Meter {
             seconds,
             waited_seconds: waited.as_secs_f64(),
             latency_ns: latencies.quantiles(),
-            cpu_seconds: used.cpu().as_secs_f64(),
+            cpu_seconds: used.cpu.as_secs_f64(),
             voluntary_switches: used.voluntary_switches,
             involuntary_switches: used.involuntary_switches,
         }

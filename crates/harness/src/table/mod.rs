@@ -3,7 +3,6 @@
 //! It has [`Row`]s; each interleaves its contestants through the [`Session`], which keeps every
 //! repetition in the journal, and makes a finding of the record ([`judge`]).
 
-mod journal;
 pub mod judge;
 mod row;
 mod session;

@@ -10,8 +10,7 @@ use anyhow::{Context, Result};
 use harness::engine::{Engine, EngineReader, EngineWriter};
 use harness::line::LineProbe;
 use harness::pin::{CorePair, pin_to};
-use harness::plan::Plan as Rounds;
-use harness::repeat::{Contestant, interleave};
+use harness::repeat::{self, Contestant, interleave};
 use harness::ring_spec::{Delivery, Place, RingSpec};
 use harness::surroundings::ThisMachine;
 use seqring_cli::perf::{Interrupts, PerfOptions, Plan, Verbosity, failures, measure};
@@ -35,7 +34,7 @@ pub(crate) fn round(
     let cores = CorePair::first_allowed().context("a comparison needs two cores")?;
     let mut machine = ThisMachine::new(LineProbe::new(cores));
     let mut written = Ok(());
-    interleave(&mut contestants, &Rounds::rounds(1), &mut machine, interrupts.asked(), |progress| {
+    interleave(&mut contestants, &repeat::Plan::rounds(1), &mut machine, interrupts.asked(), |progress| {
         // A repetition that Ctrl-C cut short does not count.
         if written.is_err() || interrupts.asked().load(Relaxed) {
             return;

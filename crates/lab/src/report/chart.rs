@@ -5,7 +5,7 @@
 //! the colours of the lines are those of Okabe and Ito, which remain distinct with colour
 //! blindness, and read on light and dark. Engines that share a colour differ in their marks.
 
-use super::number;
+use super::number::Unit;
 use crate::engines::EngineName;
 use harness::spread::Spread;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
@@ -14,23 +14,6 @@ use plotters::prelude::*;
 const SIZE: (u32, u32) = (520, 340);
 const FONT: (&str, u32) = ("sans-serif", 14);
 
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Unit {
-    Count,
-    Nanos,
-    Percent,
-}
-
-impl Unit {
-    fn format(self, value: f64) -> String {
-        match self {
-            Self::Count => number::count(value),
-            Self::Nanos => number::nanos(value),
-            Self::Percent => number::percent(value),
-        }
-    }
-}
-
 /// A chart of lines over the points of a sweep.
 pub(crate) struct Chart<'c> {
     /// The label of the horizontal axis.
@@ -38,7 +21,7 @@ pub(crate) struct Chart<'c> {
     /// The label of the vertical axis.
     pub(crate) y: &'c str,
     pub(crate) unit: Unit,
-    pub(crate) labels: Vec<String>,
+    pub(crate) labels: &'c [String],
     /// By engine and point.
     pub(crate) lines: Vec<(EngineName, Vec<Option<Spread>>)>,
 }
@@ -149,56 +132,6 @@ impl Chart<'_> {
         }
         Some(in_page(&svg))
     }
-}
-
-/// Values of each engine on one logarithmic axis, from left to right; `None` without a single
-/// value.
-pub(crate) fn ladder(x: &str, unit: Unit, rungs: &[(EngineName, Vec<f64>)]) -> Option<String> {
-    let (from, to) = decades(rungs.iter().flat_map(|(_, values)| values.iter().copied()))?;
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        let rows = (0..rungs.len() - 1).into_segmented();
-        let mut chart = ChartBuilder::on(&area)
-            .margin(8)
-            .margin_right(26)
-            .x_label_area_size(48)
-            .y_label_area_size(130)
-            .build_cartesian_2d((from..to).log_scale(), rows)
-            .ok()?;
-        // From top to bottom.
-        let row = |index: usize| SegmentValue::CenterOf(rungs.len() - 1 - index);
-        let label = |y: &SegmentValue<usize>| match y {
-            SegmentValue::CenterOf(index) => {
-                let rung = rungs.len().checked_sub(index + 1).and_then(|rung| rungs.get(rung));
-                rung.map_or_else(String::new, |(engine, _)| engine.to_string())
-            }
-            _ => String::new(),
-        };
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.18))
-            .axis_style(BLACK.mix(0.5))
-            .label_style(FONT)
-            .axis_desc_style(FONT)
-            .y_labels(rungs.len())
-            .y_label_formatter(&label)
-            .x_label_formatter(&|value| unit.format(*value))
-            .x_desc(x)
-            .draw()
-            .ok()?;
-        for (index, (engine, values)) in rungs.iter().enumerate() {
-            let (colour, _) = style(*engine);
-            let points = || values.iter().map(|value| (value.max(from), row(index)));
-            chart.draw_series(LineSeries::new(points(), colour.stroke_width(2))).ok()?;
-            let dots = points().zip([5, 4, 3, 2]).map(|(at, size)| Circle::new(at, size, colour.filled()));
-            chart.draw_series(dots).ok()?;
-        }
-        area.present().ok()?;
-    }
-    Some(in_page(&svg))
 }
 
 /// The SVG as a part of a page, whose style sheet decides its size, and whose text colour it takes.

@@ -1,6 +1,7 @@
 //! The tables of a record, without their form.
 
-use super::number::{count, nanos, percent, spread};
+use super::chart::Chart;
+use super::number::{Unit, count, nanos, spread};
 use super::{Answers, Data, lost_percent, number, rate, reader_p999, target_percent, writer_p999};
 use crate::compare::calls::Calls;
 use crate::compare::death::Role;
@@ -18,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) note: String,
     pub(crate) head: Vec<String>,
     pub(crate) rows: Vec<Vec<Cell>>,
+    /// As SVG, where the columns are points of an axis.
+    pub(crate) chart: Option<String>,
 }
 
 /// A cell, and whether it meets its target, if there is one.
@@ -33,8 +36,8 @@ impl<T: ToString> From<T> for Cell {
     }
 }
 
-/// A figure, and its text.
-type Column = (fn(&Figures) -> f64, fn(f64) -> String);
+/// A figure, and its unit.
+type Column = (fn(&Figures) -> f64, Unit);
 
 const NOTHING: &str = "–";
 
@@ -50,17 +53,17 @@ pub(crate) fn tables(data: &Data) -> Vec<Table> {
         let mut add = |suffix, what, figure: Column| tables.push(by_engine(answers, suffix, what, figure));
         match answers.sweep.name {
             "scenario" => tables.push(scenarios(answers)),
-            "alone" => add("", "time a message", (|f| f.cpu_ns_per_message, nanos)),
+            "alone" => add("", "time a message", (|f| f.cpu_ns_per_message, Unit::Nanos)),
             name => {
-                add("", "writes a second", (rate, count));
+                add("", "writes a second", (rate, Unit::Count));
                 if answers.has(writer_p999) {
-                    add("-p999", "the writer's p99.9", (writer_p999, nanos));
+                    add("-p999", "the writer's p99.9", (writer_p999, Unit::Nanos));
                 }
                 if name == "rate" {
-                    add("-reader", "the reader's p99.9", (reader_p999, nanos));
+                    add("-reader", "the reader's p99.9", (reader_p999, Unit::Nanos));
                 }
                 if name == "slow-readers" {
-                    add("-lost", "lost by readers", (lost_percent, percent));
+                    add("-lost", "lost by readers", (lost_percent, Unit::Percent));
                 }
             }
         }
@@ -82,15 +85,21 @@ fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<Cell>) -> Vec<Vec<C
     answers.engines().into_iter().map(row).collect()
 }
 
-/// A row for each engine, a column for each point.
-fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, format): Column) -> Table {
+/// A row for each engine, a column for each point; and a chart of the same.
+fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, unit): Column) -> Table {
     let sweep = answers.sweep;
-    let cell = |point: &Repetitions, engine| cell(point, engine, point.spread(engine, value), format);
+    let cell = |point: &Repetitions, engine| {
+        cell(point, engine, point.spread(engine, value), |value| unit.format(value))
+    };
+    let labels: Vec<_> = answers.points.iter().map(|point| x_label(sweep.name, point.x)).collect();
+    let line = |engine| (engine, answers.points.iter().map(|point| point.spread(engine, value)).collect());
+    let lines = answers.engines().into_iter().map(line).collect();
     Table {
         name: format!("{}{suffix}", sweep.name),
         title: format!("{}: {what}", sweep.title),
         note: format!("{}. Median (lowest to highest).", sweep.fixed),
-        head: head(sweep.axis, answers.points.iter().map(|point| x_label(sweep.name, point.x))),
+        chart: Chart { x: sweep.axis, y: what, unit, labels: &labels, lines }.svg(),
+        head: head(sweep.axis, labels.into_iter()),
         rows: rows(answers, |engine| answers.points.iter().map(|point| cell(point, engine)).collect()),
     }
 }
@@ -141,6 +150,7 @@ fn scenarios(answers: &Answers) -> Table {
         ),
         head: head("engine", answers.points.iter().map(|point| format!("({})", point.x))),
         rows: rows(answers, cells),
+        chart: None,
     }
 }
 
@@ -152,17 +162,18 @@ pub(crate) fn is_met(spread: &Spread) -> bool {
 /// The cost of a message, with eight readers that wait.
 fn costs(data: &Data) -> Option<Table> {
     let columns: [(&str, Column); 5] = [
-        ("CPU of all", (|f| f.cpu_ns_per_message, nanos)),
-        ("sleeps of all", (|f| f.sleeps_per_message, count)),
-        ("writers waited for room", (|f| 100.0 * f.writers_waited_share, percent)),
-        ("readers waited", (|f| 100.0 * f.readers_waited_share, percent)),
-        ("lost by readers", (lost_percent, percent)),
+        ("CPU of all", (|f| f.cpu_ns_per_message, Unit::Nanos)),
+        ("sleeps of all", (|f| f.sleeps_per_message, Unit::Count)),
+        ("writers waited for room", (|f| 100.0 * f.writers_waited_share, Unit::Percent)),
+        ("readers waited", (|f| 100.0 * f.readers_waited_share, Unit::Percent)),
+        ("lost by readers", (lost_percent, Unit::Percent)),
     ];
     let answers = data.sweep("readers-blocking")?;
     let point = answers.at(8.0)?;
     let cells = |engine| {
-        let cell =
-            |(_, (value, format)): &(&str, Column)| cell(point, engine, point.spread(engine, value), format);
+        let cell = |(_, (value, unit)): &(&str, Column)| {
+            cell(point, engine, point.spread(engine, *value), |value| unit.format(value))
+        };
         columns.iter().map(cell).collect()
     };
     Some(Table {
@@ -171,6 +182,7 @@ fn costs(data: &Data) -> Option<Table> {
         note: format!("{}. For each message that was written.", answers.sweep.fixed),
         head: head("engine", columns.iter().map(|column| column.0.into())),
         rows: rows(answers, cells),
+        chart: None,
     })
 }
 
@@ -203,6 +215,7 @@ fn calls(data: &Data) -> Option<Table> {
         ),
         head: ["engine", "a write", "a read, of each reader"].map(Into::into).into(),
         rows: EngineName::ALL.iter().filter_map(counted).map(row).collect(),
+        chart: None,
     })
 }
 
@@ -224,6 +237,7 @@ fn deaths(data: &Data) -> Option<Table> {
             .into(),
         head: ["engine", "a writer, in its write", "a reader, in its read"].map(Into::into).into(),
         rows: EngineName::ALL.iter().filter(killed).map(row).collect(),
+        chart: None,
     })
 }
 
@@ -253,5 +267,6 @@ fn repetitions(data: &Data) -> Table {
             .map(Into::into)
             .into(),
         rows: data.sweeps.iter().map(row).collect(),
+        chart: None,
     }
 }
