@@ -7,7 +7,7 @@ use harness::floor::one_core_copy;
 use harness::repeat::Contestant;
 use harness::table::judge::{Bound, by_figure, by_ratio};
 use harness::table::{Figures, Row, Session};
-use seqring::pipeline::{Order, Pipeline};
+use seqring::pipeline::{ItemOrder, Pipeline};
 
 /// Thousand small items a second.
 const THOUSANDS: f64 = 500.0;
@@ -103,7 +103,7 @@ fn large(name: &'static str, peers: Peers) -> Row {
 fn order(name: &'static str, peers: Peers) -> Row {
     let what = format!("items of {SMALL} B in order, {ORDERED_PRODUCERS} producers, {peers:?}, not pinned");
     Row::new(name, what, format!(">= {ORDERED_SHARE} x items/s in any order"), move |session| {
-        let mut contestants = [Order::Unordered, Order::Ordered].map(|order| {
+        let mut contestants = [ItemOrder::Unordered, ItemOrder::Ordered].map(|order| {
             let pipeline = Pipeline::new().bytes(SMALL).producers(ORDERED_PRODUCERS).order(order);
             let is_right = |n: u64, item: &[u8]| item[0] == n as u8;
             contestant(format!("{order:?}"), (Work::Fill, peers), pipeline, (session, 1e-3), is_right)

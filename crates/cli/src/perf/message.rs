@@ -115,17 +115,11 @@ fn encode(intended: Option<Moment>) -> [u8; MOMENT_BYTES] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::PerfOptions;
     use super::*;
 
     fn plan(slot_bytes: usize, verify: bool) -> Plan {
-        let options = PerfOptions {
-            slot_bytes: Some(slot_bytes),
-            no_verify_writes: !verify,
-            zero_copy: true,
-            ..PerfOptions::default()
-        };
-        Plan::new(&options).unwrap()
+        let verify = if verify { "" } else { "--no-verify-writes" };
+        Plan::of_flags(&format!("--zero-copy --slot-bytes {slot_bytes} {verify}"))
     }
 
     /// Message 7 of writer 0, copied and filled in place.

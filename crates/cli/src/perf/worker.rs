@@ -2,7 +2,7 @@
 //! reports.
 
 use super::interrupt;
-use super::options::Pinning;
+use super::plan::Pinning;
 use super::protocol::{Assignment, Order, Reply, Role, WorkerResult, receive, send};
 use super::reader::MessageReader;
 use super::writer::MessageWriter;

@@ -1,8 +1,7 @@
 //! The part of a writer: it writes messages at their intended moments, or as fast as possible.
 
 use super::message::Outgoing;
-use super::options::OnFull;
-use super::plan::Plan;
+use super::plan::{OnFull, Plan};
 use super::protocol::Writing;
 use super::worker::Meter;
 use anyhow::Result;

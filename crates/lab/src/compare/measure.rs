@@ -13,7 +13,7 @@ use harness::pin::{CorePair, pin_to};
 use harness::repeat::{self, Contestant, interleave};
 use harness::ring_spec::{Delivery, Place, RingSpec};
 use harness::surroundings::ThisMachine;
-use seqring_cli::perf::{Interrupts, PerfOptions, Plan, Verbosity, failures, measure};
+use seqring_cli::perf::{Interrupts, Plan, Verbosity, failures, measure};
 use std::error::Error;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -68,8 +68,8 @@ fn contestant<'i>(
             measured.map(Figures::alone).map_err(|error| error.to_string())
         }),
         Work::Perf(flags) => {
-            let options = PerfOptions { duration_seconds: Some(duration.as_secs_f64()), ..flags(x) };
-            let plan = Plan::new(&options)?;
+            let plan = Plan::of_flags(&format!("{} --duration-seconds {}", flags(x), duration.as_secs_f64()));
+            plan.check()?;
             Contestant::new(engine.name(), move || engine.run(Repetition { plan: &plan, interrupts }))
         }
     })
