@@ -6,8 +6,8 @@
 //! *should* have been sent, all 20 carry their share of the delay, as they do for a waiting user.
 //! Leaving the delay out is called coordinated omission: the measurement stops asking exactly while
 //! the answer is slow. So a paced measurement records with [`Latencies::record_since`] from the
-//! moment that [`Pacer`](crate::pace::Pacer) gives. An unpaced one has no intended start: its
-//! latencies describe a saturated ring, not a user's wait.
+//! moment that [`intended_start`](crate::pace::intended_start) gives. An unpaced one has no
+//! intended start: its latencies describe a saturated ring, not a user's wait.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use harness::clock::Moment;
 use harness::engine::EngineWriter;
 use harness::latency::Latencies;
-use harness::pace::Pacer;
+use harness::pace::{intended_start, wait_until};
 use harness::refusal::Refusal;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -83,8 +83,8 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
         let MessageWriter { plan, writer, outgoing, .. } = self;
         let mut stayed = Ok(());
         writer.put_with(plan.slot_bytes, None, |sink| {
-            let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
-            stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
+            let leave = until.end + STALLED_LONGER;
+            stayed = inside().and_then(|()| Ok(wait_until(leave, until.stop).map(drop)?));
             sink.put(0, outgoing.bytes(None));
         })?;
         self.written += 1;
@@ -92,14 +92,17 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
     }
 
     fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
-        let mut pacer = Pacer::starting_at(begin, self.plan.writes_per_second);
-        while pacer.intended_start(pacer.started()) < until.end {
-            let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
+        let rate = self.plan.writes_per_second;
+        let starts = (0..).map(|k| intended_start(begin, rate, k));
+        for intended in starts.take_while(|intended| *intended < until.end) {
+            if !wait_until(intended, until.stop)? {
+                return Ok(());
+            }
             self.write(Some(intended), until)?;
         }
         // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in
         // 2.96 s.
-        Pacer::starting_at(until.end, 1).wait_for_next(until.stop)?;
+        wait_until(until.end, until.stop)?;
         Ok(())
     }
 
