@@ -31,7 +31,10 @@ pub trait Content: Send {
     fn out(&mut self) -> &mut [u8];
 
     /// Whether what was read to [`out`](Self::out) is message `word` and has `bytes` bytes.
-    fn is_whole(&self, word: u64, bytes: usize) -> bool;
+    #[inline(always)]
+    fn is_whole(&mut self, word: u64, bytes: usize) -> bool {
+        bytes == Self::BYTES && Self::shows(self.out(), word)
+    }
 
     /// Puts message `word` into its slot.
     fn fill(sink: &mut dyn Sink, word: u64);
@@ -81,11 +84,6 @@ impl<const WORDS: usize> Content for Small<WORDS> {
     }
 
     #[inline(always)]
-    fn is_whole(&self, word: u64, bytes: usize) -> bool {
-        bytes == Self::BYTES && differences(self.out.as_bytes(), word) == 0
-    }
-
-    #[inline(always)]
     fn fill(sink: &mut dyn Sink, word: u64) {
         sink.put(0, [word; WORDS].as_bytes());
     }
@@ -126,10 +124,6 @@ impl<const BYTES: usize, const STEP: usize> Content for Large<BYTES, STEP> {
 
     fn out(&mut self) -> &mut [u8] {
         self.out.bytes_mut()
-    }
-
-    fn is_whole(&self, word: u64, bytes: usize) -> bool {
-        bytes == BYTES && Self::shows(self.out.bytes(), word)
     }
 
     fn fill(sink: &mut dyn Sink, word: u64) {

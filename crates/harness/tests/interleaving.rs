@@ -88,7 +88,7 @@ fn only_repetitions_of_one_class_are_summed_up() {
     let record = run(&mut [counting], Plan::rounds(4), script);
     let far = record.summary(0, LineClass::Far, |&value| value);
     assert_eq!(far.spread.unwrap().runs, [3.0, 4.0]);
-    assert_eq!((far.dropped.other_class, far.dropped.moved, far.dropped.total()), (1, 1, 2));
+    assert_eq!(far.dropped.0, [1, 1, 0, 0]);
     assert_eq!(far.dropped.to_string(), "dropped: 1 in another class, 1 moved");
     assert_eq!(record.summary(0, LineClass::SameCore, |&value| value).spread, None);
     assert_eq!(record.best_class(), LineClass::Far);
@@ -117,7 +117,7 @@ fn a_disturbed_repetition_is_kept_and_not_compared() {
     let record = run(&mut [constant("a", 1.0)], Plan::rounds(2), script);
     let standings: Vec<_> = record.runs.iter().map(harness::repeat::Run::standing).collect();
     assert_eq!(standings, [Standing::Disturbed, Standing::Comparable(LineClass::Near)]);
-    assert_eq!(record.summary(0, LineClass::Near, |&value| value).dropped.disturbed, 1);
+    assert_eq!(record.summary(0, LineClass::Near, |&value| value).dropped.0[2], 1);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_contestant_that_fails_does_not_stop_the_others() {
     let failing = Contestant::new("failing", || Err("ring full".to_owned()));
     let record = run(&mut [failing, constant("b", 1.0)], Plan::rounds(2), Script::of_lines(&[NEAR]));
     assert_eq!(record.runs.len(), 4);
-    assert_eq!(record.summary(0, LineClass::Near, |&value| value).dropped.failed, 2);
+    assert_eq!(record.summary(0, LineClass::Near, |&value| value).dropped.0[3], 2);
     assert_eq!(record.runs[0].outcome, Err("ring full".to_owned()));
     assert_eq!(record.ratio(1, 0, LineClass::Near, |&value| value), None);
 }

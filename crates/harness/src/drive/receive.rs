@@ -121,7 +121,10 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
     #[inline(always)]
     fn copy(&mut self) -> Result<(), Stop> {
         match self.end.until(|timeout| self.reader.get(self.content.out(), timeout)) {
-            Ok(bytes) => self.arrived(self.content.is_whole(self.expected, bytes)),
+            Ok(bytes) => {
+                let is_whole = self.content.is_whole(self.expected, bytes);
+                self.arrived(is_whole)
+            }
             Err(miss) => self.lost(miss),
         }
     }

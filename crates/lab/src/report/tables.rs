@@ -8,6 +8,7 @@ use crate::compare::figures::Figures;
 use crate::compare::repetitions::Repetitions;
 use crate::engines::EngineName;
 use harness::spread::Spread;
+use harness::summary::Dropped;
 use std::collections::BTreeMap;
 
 pub(crate) struct Table {
@@ -216,15 +217,13 @@ fn deaths(data: &Data) -> Option<Table> {
 /// How many repetitions are used, and why others are not.
 fn repetitions(data: &Data) -> Table {
     let row = |answers: &Answers| {
-        let (mut used, mut sums) = (0, [0; 4]);
-        for point in &answers.points {
-            let (here, dropped) = point.counts();
+        let (mut used, mut dropped) = (0, Dropped::default());
+        for (here, not) in answers.points.iter().map(Repetitions::counts) {
             used += here;
-            let reasons = [dropped.other_class, dropped.moved, dropped.disturbed, dropped.failed];
-            sums.iter_mut().zip(reasons).for_each(|(sum, reason)| *sum += reason);
+            dropped += not;
         }
         let mut row: Vec<String> = vec![answers.sweep.name.into(), used.to_string()];
-        row.extend(sums.map(|sum| sum.to_string()));
+        row.extend(dropped.0.map(|sum| sum.to_string()));
         row.push(if used > 0 { answers.points[0].class.to_string() } else { NOTHING.into() });
         row
     };
