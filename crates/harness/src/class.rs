@@ -77,9 +77,4 @@ mod tests {
         assert_eq!(LineClass::of(SAME_CORE_BELOW_NANOS), LineClass::Near);
         assert_eq!(LineClass::of(FAR_ABOVE_NANOS), LineClass::Near);
     }
-
-    #[test]
-    fn a_reading_that_is_not_a_number_is_never_near() {
-        assert_eq!(LineClass::of(f64::NAN), LineClass::Far);
-    }
 }

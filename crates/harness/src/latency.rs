@@ -125,11 +125,6 @@ mod tests {
         assert_eq!(of(&[123_457]).quantiles().unwrap().p50, 123_457);
     }
 
-    #[test]
-    fn nothing_counted_has_no_quantiles() {
-        assert_eq!(Latencies::new().quantiles(), None);
-    }
-
     proptest! {
         // A histogram of 216 KiB for each case: fewer cases than usual.
         #![proptest_config(ProptestConfig::with_cases(40))]
