@@ -1,9 +1,8 @@
 //! The rings of this library as contestants: one [`Seqring`] type a slot layout.
 
-use harness::engine::{Batch, Engine, EngineReader, EngineWriter, copied, get_one_by_one};
+use harness::engine::{Batch, Engine, EngineReader, EngineWriter, Sink, copied, get_one_by_one};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Delivery, Place, RingSpec};
-use harness::sink::Sink;
 use seqring::{Claim, Config, Lagged, Reader, Ring, SlotClass, Start, Taker, Writer};
 use seqring::{ReadError, TryReadError, TryWriteError, WriteError};
 use std::marker::PhantomData;

@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
-use crate::engine::{Batch, Engine, EngineReader, EngineWriter};
+use crate::engine::{Batch, Engine, EngineReader, EngineWriter, Sink};
 use crate::payload::{self, Stamped};
 use crate::refusal::{EngineError, Refusal};
 use crate::ring_spec::{Delivery, Place, RingSpec};
-use crate::sink::Sink;
 
 /// Longer than any wait that ends well; a check that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);

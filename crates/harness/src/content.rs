@@ -10,7 +10,7 @@
 //! it is cut at a page or more; that the copies themselves are whole at every length is what the
 //! tests of the library show.
 
-use crate::sink::Sink;
+use crate::engine::Sink;
 use zerocopy::IntoBytes;
 
 const WORD_BYTES: usize = size_of::<u64>();

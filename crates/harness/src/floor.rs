@@ -26,11 +26,10 @@
 #![allow(unsafe_code, reason = "the copy that is measured")]
 
 use crate::content::Aligned;
-use crate::engine::{Engine, EngineReader, EngineWriter};
+use crate::engine::{Engine, EngineReader, EngineWriter, Sink};
 use crate::refusal::{EngineError, Refusal};
 use crate::ring_spec::{Capabilities, Place, RingSpec};
 use crate::shared_words::SharedWords;
-use crate::sink::Sink;
 use crate::wait::wait_for;
 use std::fs;
 use std::hint::black_box;

@@ -10,7 +10,7 @@
 //! # Where to look
 //! | question | module |
 //! |---|---|
-//! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
+//! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`] |
 //! | Does a contestant do what it must? | [`conformance`] |
 //! | How are two contestants compared? | [`repeat`], [`summary`] |
 //! | Which repetitions may be compared? | [`class`], by [`mod@line`] and [`surroundings`] |
@@ -74,7 +74,6 @@ pub mod refusal;
 pub mod repeat;
 pub mod ring_spec;
 pub mod shared_words;
-pub mod sink;
 pub mod spread;
 pub mod summary;
 pub mod surroundings;

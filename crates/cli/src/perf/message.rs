@@ -7,8 +7,8 @@
 
 use super::plan::Plan;
 use harness::clock::Moment;
+use harness::engine::Sink;
 use harness::payload::{self, SHORTEST_BYTES as STAMP_BYTES, Stamped};
-use harness::sink::Sink;
 use std::hint::black_box;
 
 const MOMENT_BYTES: usize = 8;

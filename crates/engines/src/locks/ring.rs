@@ -14,10 +14,9 @@
 use crate::locks::board::{Board, Made, Seat};
 use crate::locks::lock::{Access, Change, Lock, Shared};
 use harness::clock::Moment;
-use harness::engine::{Engine, EngineReader, EngineWriter};
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::Sink;
 use std::io;
 use std::slice;
 use std::sync::atomic::Ordering::Relaxed; // Of counters: the lock orders them.

@@ -7,10 +7,9 @@
 
 use crate::message::{other_length, typed_slice};
 use fragile::Fragile;
-use harness::engine::{Engine, EngineReader, EngineWriter};
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::Sink;
 use harness::wait::wait_for;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;

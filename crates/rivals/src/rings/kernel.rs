@@ -3,10 +3,9 @@
 //! that a stream took in part is finished by the next call, which brings the same message.
 #![allow(unsafe_code, reason = "the C library's message queues")]
 
-use harness::engine::{Engine, EngineReader, EngineWriter};
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::Sink;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;

@@ -17,10 +17,9 @@ pub(crate) use single::{Disruptor, DisruptorForTwo, Ringbuf, Rtrb};
 pub(crate) use stamped::{Broadcast, Photon, Tokio};
 
 use crate::message::{Message, other_length, room_for, typed, typed_slice};
-use harness::engine::{Batch, Engine, EngineReader, EngineWriter, get_one_by_one};
+use harness::engine::{Batch, Engine, EngineReader, EngineWriter, Sink, get_one_by_one};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::Sink;
 use harness::wait::wait_for;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
