@@ -8,7 +8,6 @@ use super::worker::Meter;
 use anyhow::Result;
 use harness::clock::Moment;
 use harness::engine::EngineReader;
-use harness::latency::Latencies;
 use harness::refusal::Refusal;
 use harness::ring_spec::Delivery;
 use rustix::thread::set_current_timer_slack;
@@ -26,36 +25,26 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct MessageReader<'p, R> {
     plan: &'p Plan,
-    number: usize,
     reader: R,
     buffer: Vec<u8>,
     end: Moment,
-    findings: Findings,
-}
-
-#[derive(Debug, Default)]
-struct Findings {
-    slots: u64,
-    lost: u64,
-    torn: u64,
-    first_torn: Option<String>,
-    accounts: Vec<Account>,
-    waited: Duration,
-    latencies: Latencies,
+    meter: Meter,
+    /// But for the common part.
+    reading: Reading,
 }
 
 impl<'p, R: EngineReader> MessageReader<'p, R> {
     /// Gets ready to read as reader `number`, and touches all memory.
     pub(crate) fn new(plan: &'p Plan, number: usize, reader: R) -> Self {
-        let findings = Findings { accounts: vec![Account::default(); plan.writers], ..Findings::default() };
+        let accounts = vec![Account::default(); plan.writers];
         MessageReader {
             plan,
-            number,
             reader,
             // Not zeros: their allocation leaves the pages of a large buffer to the first touch.
             buffer: vec![0x5a; plan.slot_bytes],
             end: Moment::now(),
-            findings,
+            meter: Meter::new(number),
+            reading: Reading { accounts, ..Reading::default() },
         }
     }
 
@@ -66,24 +55,21 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
             // compared.
             set_current_timer_slack(NonZeroU64::new(1))?;
         }
-        let meter = Meter::start();
-        self.end = meter.begin() + self.plan.duration();
+        self.end = self.meter.start() + self.plan.duration();
         let burn = Duration::from_millis(self.plan.reader_burn_cpu_milliseconds);
         loop {
             match self.read() {
                 Ok(incoming) => {
-                    self.findings.note(&incoming);
+                    self.note(&incoming);
                     spin_for(burn);
                 }
-                Err(Refusal::Lagged { missed }) => self.findings.lost += missed,
+                Err(Refusal::Lagged { missed }) => self.reading.lost += missed,
                 Err(Refusal::TimedOut { .. }) => {}
                 Err(Refusal::Closed) => break,
                 Err(lasting) => return Err(lasting.into()),
             }
         }
-        let Findings { slots, lost, torn, first_torn, accounts, waited, latencies } = self.findings;
-        let result = meter.result(self.number, slots, waited, &latencies);
-        Ok(Reading { result, lost, torn, first_torn, accounts })
+        Ok(Reading { result: self.meter.result(), ..self.reading })
     }
 
     fn read(&mut self) -> Result<Incoming, Refusal> {
@@ -95,7 +81,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
                     None => self.attempt(Some(TIMEOUT)),
                     Some(interval) => self.poll(interval),
                 };
-                self.findings.waited += begin.elapsed();
+                self.meter.waited += begin.elapsed();
                 read
             }
             read => read,
@@ -131,23 +117,21 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         }
         Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
     }
-}
 
-impl Findings {
     fn note(&mut self, incoming: &Incoming) {
-        self.slots += 1;
+        self.meter.slots += 1;
         if let Some(nanos) = incoming.latency {
-            self.latencies.record(nanos);
+            self.meter.latencies.record(nanos);
         }
         let problem = match &incoming.stamped {
-            Ok(stamped) => match self.accounts.get_mut(stamped.writer as usize) {
+            Ok(stamped) => match self.reading.accounts.get_mut(stamped.writer as usize) {
                 Some(account) => return account.enter(stamped.sequence),
                 None => format!("{stamped}: there is no such writer in this run"),
             },
             Err(fault) => fault.clone(),
         };
-        self.torn += 1;
-        self.first_torn.get_or_insert(problem);
+        self.reading.torn += 1;
+        self.reading.first_torn.get_or_insert(problem);
     }
 }
 

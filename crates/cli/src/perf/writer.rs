@@ -7,7 +7,6 @@ use super::worker::Meter;
 use anyhow::Result;
 use harness::clock::Moment;
 use harness::engine::EngineWriter;
-use harness::latency::Latencies;
 use harness::pace::{intended_start, wait_until};
 use harness::refusal::Refusal;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,10 +25,8 @@ pub(crate) struct MessageWriter<'p, W> {
     number: usize,
     writer: W,
     outgoing: Outgoing,
-    written: u64,
     refused: u64,
-    waited: Duration,
-    latencies: Latencies,
+    meter: Meter,
 }
 
 /// The end of writing, and a flag that ends it earlier.
@@ -54,18 +51,15 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             number,
             writer,
             outgoing: Outgoing::new(plan, number as u32),
-            written: 0,
             refused: 0,
-            waited: Duration::ZERO,
-            latencies: Latencies::new(),
+            meter: Meter::new(number),
         }
     }
 
     /// Writes for the duration of the plan, or until `stop`; then leaves the ring.
     /// A stalled writer calls `inside` in the middle of its one write.
     pub(crate) fn run(mut self, stop: &AtomicBool, inside: impl FnOnce() -> Result<()>) -> Result<Writing> {
-        let meter = Meter::start();
-        let begin = meter.begin();
+        let begin = self.meter.start();
         let until = Until { end: begin + self.plan.duration(), stop };
         if self.plan.is_stalled(self.number) {
             self.write_one(until, inside)?;
@@ -74,8 +68,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
         } else {
             self.write_unpaced(until)?;
         }
-        let result = meter.result(self.number, self.written, self.waited, &self.latencies);
-        Ok(Writing { result, waited_for_readers: self.refused })
+        Ok(Writing { result: self.meter.result(), waited_for_readers: self.refused })
     }
 
     /// Writes one message, and stays in the middle of it until the others are done.
@@ -87,7 +80,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             stayed = inside().and_then(|()| Ok(wait_until(leave, until.stop).map(drop)?));
             sink.put(0, outgoing.bytes(None));
         })?;
-        self.written += 1;
+        self.meter.slots += 1;
         stayed
     }
 
@@ -124,7 +117,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
                 self.refused += 1;
                 let begin = Moment::now();
                 let is_written = self.refused(intended, until)?;
-                self.waited += begin.elapsed();
+                self.meter.waited += begin.elapsed();
                 if !is_written {
                     return Ok(());
                 }
@@ -132,10 +125,10 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             Err(lasting) => return Err(lasting.into()),
         }
         if let Some(intended) = intended {
-            self.latencies.record_since(intended, Moment::now());
+            self.meter.latencies.record_since(intended, Moment::now());
         }
-        self.written += 1;
-        self.outgoing.prepare(self.written); // Between two ticks there is time for it.
+        self.meter.slots += 1;
+        self.outgoing.prepare(self.meter.slots); // Between two ticks there is time for it.
         Ok(())
     }
 
