@@ -11,8 +11,8 @@
 //!
 //! One thread is on both ends, so no cache line changes cores: this is the work of the protocol and
 //! the copies. Streams and round trips between cores are measured by `reach`, which knows how far
-//! apart the cores are; a write beside readers by `locks`; many writers and readers by the command
-//! `perf`.
+//! apart the cores are; a write beside readers by `seqring-lab compare`; many writers and readers
+//! by the command `perf`.
 
 mod common;
 

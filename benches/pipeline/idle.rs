@@ -1,7 +1,7 @@
 //! Rows: what a pipeline costs when nothing happens, all its processes together.
 
 use crate::work::{FEW, SMALL, Work};
-use harness::peer::Peers;
+use harness::drive::Peers;
 use harness::repeat::Contestant;
 use harness::table::{Figures, Finding, Row, Session};
 use harness::usage::{children, cpu_time_of};
@@ -14,14 +14,10 @@ const PRODUCERS: usize = 8;
 const ALLOWED: f64 = 1.0;
 const WATCHED: Duration = Duration::from_secs(3);
 
-/// Which of them waits for which.
-#[derive(Clone, Copy, Debug)]
-enum State {
-    NoCommand,
-    ProducersBlocked,
-    /// All buffers are full.
-    ConsumerAway,
-}
+/// Which of them waits for which: the consumer for a command, for the producers, or they for it,
+/// because all buffers are full.
+const STATES: [(&str, Work); 3] =
+    [("NoCommand", Work::NoCommand), ("ProducersBlocked", Work::Blocked), ("ConsumerAway", Work::Fill)];
 
 pub(crate) fn rows() -> [Row; 2] {
     [row("idle-threads", Peers::Threads), row("idle-processes", Peers::Processes)]
@@ -39,9 +35,8 @@ fn row(name: &'static str, peers: Peers) -> Row {
 
 fn measure(session: &Session, name: &str, peers: Peers) -> Result<Finding, String> {
     let (mut all, mut is_reached) = (Vec::new(), true);
-    for state in [State::NoCommand, State::ProducersBlocked, State::ConsumerAway] {
-        let contestant =
-            Contestant::new(format!("{state:?}"), move || watch(peers, state).map(Figures::main));
+    for (state, work) in STATES {
+        let contestant = Contestant::new(state, move || watch(peers, work).map(Figures::main));
         let record = session.repeat(name, "% of a core", contestant)?;
         for run in &record.runs {
             let figures = run.outcome.as_ref().map_err(Clone::clone)?;
@@ -49,17 +44,12 @@ fn measure(session: &Session, name: &str, peers: Peers) -> Result<Finding, Strin
         }
         let spread = record.runs.iter().filter_map(|run| Some(run.outcome.as_ref().ok()?.main)).collect();
         let spread = harness::spread::Spread::of(spread).ok_or("stopped on request")?;
-        all.push(format!("{state:?}: {spread:.3} % of a core"));
+        all.push(format!("{state}: {spread:.3} % of a core"));
     }
     Ok(Finding::new(is_reached, all.join("; ")))
 }
 
-fn watch(peers: Peers, state: State) -> Result<f64, String> {
-    let work = match state {
-        State::NoCommand => Work::NoCommand,
-        State::ProducersBlocked => Work::Blocked,
-        State::ConsumerAway => Work::Fill,
-    };
+fn watch(peers: Peers, work: Work) -> Result<f64, String> {
     let mut items = work.start(peers, &Pipeline::new().bytes(SMALL).producers(PRODUCERS))?;
     for _ in 0..FEW {
         items.next().ok_or("the items ended")?.map_err(|error| error.to_string())?;
@@ -69,14 +59,14 @@ fn watch(peers: Peers, state: State) -> Result<f64, String> {
     tree.push(std::process::id());
     let cpu = || tree.iter().map(|pid| cpu_time_of(*pid)).sum::<std::io::Result<Duration>>();
     let before = cpu().map_err(|error| error.to_string())?;
-    wait(&mut items, state)?;
+    wait(&mut items, work)?;
     let used = cpu().map_err(|error| error.to_string())?.saturating_sub(before);
     Work::stop(items)?;
     Ok(100.0 * used.as_secs_f64() / WATCHED.as_secs_f64())
 }
 
-fn wait(items: &mut Items, state: State) -> Result<(), String> {
-    if let State::ConsumerAway = state {
+fn wait(items: &mut Items, work: Work) -> Result<(), String> {
+    if work == Work::Fill {
         sleep(WATCHED);
         return Ok(());
     }

@@ -3,8 +3,8 @@
 
 use crate::work::{SMALL, Work};
 use harness::clock::Moment;
+use harness::drive::Peers;
 use harness::latency::Latencies;
-use harness::peer::Peers;
 use harness::repeat::Contestant;
 use harness::table::judge::{Bound, by_figure};
 use harness::table::{Figures, Finding, Row, Session};

@@ -2,12 +2,12 @@
 //! order.
 
 use crate::work::{PRODUCERS, SMALL, Work, rate};
+use harness::drive::Peers;
 use harness::floor::one_core_copy;
-use harness::peer::Peers;
 use harness::repeat::Contestant;
 use harness::table::judge::{Bound, by_figure, by_ratio};
 use harness::table::{Figures, Row, Session};
-use seqring::pipeline::{Order, Pipeline};
+use seqring::pipeline::{ItemOrder, Pipeline};
 
 /// Thousand small items a second.
 const THOUSANDS: f64 = 500.0;
@@ -87,10 +87,7 @@ fn large(name: &'static str, peers: Peers) -> Row {
         let is_whole = |n: u64, item: &[u8]| {
             item[..8] == n.to_le_bytes() && item[8..].iter().step_by(4096).all(|byte| *byte == 0x5a)
         };
-        let memcpy = || match one_core_copy(LARGE, BUFFERS, session.effort.repetition) {
-            Ok(rate) => Ok(Figures::main(rate.bytes_per_second() / 1e9)),
-            Err(error) => Err(error.to_string()),
-        };
+        let memcpy = || Ok(Figures::main(one_core_copy(LARGE, BUFFERS, session.effort.repetition) / 1e9));
         let mut contestants = vec![Contestant::new("memcpy", memcpy)];
         contestants.extend(PRODUCERS.map(|producers| {
             let pipeline = Pipeline::new().bytes(LARGE).producers(producers);
@@ -106,7 +103,7 @@ fn large(name: &'static str, peers: Peers) -> Row {
 fn order(name: &'static str, peers: Peers) -> Row {
     let what = format!("items of {SMALL} B in order, {ORDERED_PRODUCERS} producers, {peers:?}, not pinned");
     Row::new(name, what, format!(">= {ORDERED_SHARE} x items/s in any order"), move |session| {
-        let mut contestants = [Order::Unordered, Order::Ordered].map(|order| {
+        let mut contestants = [ItemOrder::Unordered, ItemOrder::Ordered].map(|order| {
             let pipeline = Pipeline::new().bytes(SMALL).producers(ORDERED_PRODUCERS).order(order);
             let is_right = |n: u64, item: &[u8]| item[0] == n as u8;
             contestant(format!("{order:?}"), (Work::Fill, peers), pipeline, (session, 1e-3), is_right)

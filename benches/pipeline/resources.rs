@@ -1,7 +1,7 @@
 //! Row: the segments and descriptors of a pipeline of processes. Nothing is timed.
 
 use crate::work::{SMALL, Work};
-use harness::peer::Peers;
+use harness::drive::Peers;
 use harness::table::{Finding, Row};
 use seqring::pipeline::Pipeline;
 use std::fs;

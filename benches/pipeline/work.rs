@@ -1,7 +1,7 @@
 //! What commanders and producers do here, in threads and in processes.
 
 use harness::clock::Moment;
-use harness::peer::Peers;
+use harness::drive::Peers;
 use seqring::pipeline::{
     self, Commander, Filling, Items, Pipeline, PipelineError, Producer, Programs, WorkerError,
 };

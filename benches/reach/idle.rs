@@ -2,7 +2,7 @@
 
 use crate::text;
 use harness::child::{die_with_parent, other_end_of};
-use harness::peer::Peers;
+use harness::drive::Peers;
 use harness::table::{Finding, Row, Session};
 use harness::usage::{Usage, Who};
 use seqring::{Config, Delivery, Ring, Start, Writer};
@@ -94,7 +94,7 @@ fn cost_of_a_read(ring: &Ring) -> Result<Cost, String> {
     reader.read(&mut out).map_err(text)?;
     let used = Usage::of(Who::Thread).since(&before);
     if out == [7; BYTES] {
-        Ok(Cost { switches: used.voluntary_switches, cpu: used.cpu() })
+        Ok(Cost { switches: used.voluntary_switches, cpu: used.cpu })
     } else {
         Err(format!("another message came than was written: {out:?}"))
     }

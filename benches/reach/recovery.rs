@@ -178,7 +178,7 @@ impl Case {
                 let (begin, before) = (Moment::now(), Usage::of(Who::Thread));
                 survivor.wait()?;
                 let end = Moment::now();
-                Ok::<_, String>((begin, end, Usage::of(Who::Thread).since(&before).cpu()))
+                Ok::<_, String>((begin, end, Usage::of(Who::Thread).since(&before).cpu))
             });
             thread::sleep(after);
             let killed = Moment::now();

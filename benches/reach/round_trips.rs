@@ -2,21 +2,19 @@
 
 use crate::streams::{POLLING, interleave, spec};
 use engines::seqring::{Lines, Packed, Shaped};
-use harness::bursts::BURSTS;
 use harness::content::Small;
-use harness::drive::{Candidate, RoundTrip, Transfer, Wait};
-use harness::exchange::exchange;
+use harness::drive::{Candidate, Peers, RoundTrip, Transfer, Wait, contestants};
+use harness::floor::Bare;
 use harness::line::LineProbe;
-use harness::peer::Peers;
+use harness::repeat::Contestant;
 use harness::ring_spec::Delivery;
-use harness::table::Row;
 use harness::table::judge::{Bound, by_ratio};
+use harness::table::{Figures, Row};
 
 const SLOTS: usize = 1024;
 
-/// Round trips of a floor's burst: 9 bursts of near cores take some 0.4 s.
+/// Round trips of a burst of the line: 9 bursts of near cores take some 0.4 s.
 const LINE_TRIPS: u64 = 700_000;
-const EXCHANGE_TRIPS: u64 = 350_000;
 
 const WAITS: [Wait; 4] = [Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), Wait::Blocking];
 
@@ -26,16 +24,21 @@ pub(crate) fn rows() -> [Row; 2] {
 
 fn words() -> Row {
     let trip = RoundTrip { spec: spec(SLOTS, 8, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
-    let candidates = vec![
-        Candidate::floor("one line", |run| {
-            let probe = LineProbe::new(run.cores).with_effort(BURSTS as usize, LINE_TRIPS);
-            probe.measure().map(|bursts| bursts.median())
-        }),
-        Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS),
-    ];
+    let candidates = vec![Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS)];
     let what =
         format!("8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned");
-    row("round-trip-8", what, "<= 1.7 x the round trip of one cache line", candidates, 1.7)
+    let required = "<= 1.7 x the round trip of one cache line";
+    Row::of_candidates("round-trip-8", what, required, candidates, |session, candidates| {
+        let run = session.run_of("round-trip-8");
+        let line = || match LineProbe::new(run.cores).with_trips(LINE_TRIPS).measure() {
+            Ok(nanos) => Ok(Figures::main(nanos)),
+            Err(error) => Err(error.to_string()),
+        };
+        let mut all = vec![Contestant::new("one line", line)];
+        all.extend(contestants(candidates, &run));
+        let record = session.interleave(run.row, "ns", None, &mut all)?;
+        by_ratio(session, &record, Bound::at_most(1.7), "ns")
+    })
 }
 
 fn lines() -> Row {
@@ -43,10 +46,9 @@ fn lines() -> Row {
         |slots, delivery| RoundTrip { spec: spec(slots, 64, delivery), peers: Peers::Processes, scale: 1.0 };
     let (gated, lossy) = (trip(SLOTS, Delivery::Gated), trip(1, Delivery::Lossy));
     let candidates = vec![
-        Candidate::floor("bare exchange", |run| {
-            let bursts = exchange(Peers::Processes, run.cores, BURSTS as usize, EXCHANGE_TRIPS);
-            bursts.map(|bursts| bursts.median())
-        }),
+        Candidate::round_trip::<Bare, Small<8>>(trip(1, Delivery::Gated), &POLLING[..1])
+            .only(Transfer::Copied)
+            .named("bare exchange"),
         Candidate::round_trip::<Shaped<Packed>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
         Candidate::round_trip::<Shaped<Lines>, Small<8>>(gated, &POLLING).only(Transfer::Copied),
         Candidate::round_trip::<Shaped<Lines>, Small<8>>(lossy, &POLLING)
@@ -58,12 +60,9 @@ fn lines() -> Row {
          and of one slot, lines, lossy; pinned"
     );
     let required = "<= 1.4 x a bare exchange of 64 B and a stamp, two lines, shared memory, two processes";
-    row("processes-round-trip-64", what, required, candidates, 1.4)
-}
-
-fn row(name: &'static str, what: String, required: &str, candidates: Vec<Candidate>, most: f64) -> Row {
+    let name = "processes-round-trip-64";
     Row::of_candidates(name, what, required, candidates, move |session, candidates| {
         let record = interleave(session, (name, "ns"), None, candidates)?;
-        by_ratio(session, &record, Bound::at_most(most), "ns")
+        by_ratio(session, &record, Bound::at_most(1.4), "ns")
     })
 }

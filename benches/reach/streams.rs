@@ -4,11 +4,10 @@
 use engines::seqring::{Arena, Lines, Packed, Shaped};
 use harness::class::LineClass;
 use harness::content::{Content, Large, Small};
-use harness::drive::{Candidate, Stream, Transfer, Wait, contestants};
-use harness::floor::{Geometry, two_core_copy};
-use harness::peer::Peers;
+use harness::drive::{Candidate, Peers, Stream, Transfer, Wait, contestants};
+use harness::floor::Bare;
 use harness::repeat::Record;
-use harness::ring_spec::{Delivery, RingSpec, Writers};
+use harness::ring_spec::{Delivery, RingSpec};
 use harness::table::judge::{Best, Bound, by_figure, by_ratio};
 use harness::table::{Figures, Row, Session};
 
@@ -25,7 +24,7 @@ const WAITS: [Wait; 4] = [Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), W
 pub(crate) const POLLING: [Wait; 3] = [Wait::Pauses(1), Wait::Pauses(4), Wait::Pauses(16)];
 
 pub(crate) fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingSpec {
-    RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 1 }
+    RingSpec { slots, slot_bytes, delivery, writers: 1, readers: 1 }
 }
 
 pub(crate) fn between_threads() -> [Row; 3] {
@@ -99,11 +98,7 @@ fn copies<const BYTES: usize>(name: &'static str, slots: usize, share: f64) -> R
     let stream =
         Stream { peers: Peers::Processes, scale, ..Stream::new(spec(slots, BYTES, Delivery::Gated)) };
     let candidates = vec![
-        Candidate::floor("memcpy", move |run| {
-            let geometry = Geometry { slots, slot_bytes: BYTES };
-            let rate = two_core_copy(geometry, Peers::Processes, run.cores, run.duration);
-            rate.map(|rate| rate.bytes_per_second() / 1e9)
-        }),
+        Candidate::stream::<Bare, Large<BYTES>>(stream, &POLLING[..1]).only(Transfer::Copied).named("memcpy"),
         Candidate::stream::<Shaped<Arena>, Large<BYTES>>(stream, &POLLING).only(Transfer::Copied),
     ];
     let what = format!(

@@ -23,15 +23,13 @@
 #![cfg_attr(not(feature = "locks"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "locks")]
-mod locks;
+pub mod locks;
 pub mod seqring;
 
 #[cfg(feature = "locks")]
 pub use locks::{
-    Access, Change, FileLock, FileLockRing, Lock, LockFailed, LockedRing, Memory, MutexCondvar,
-    MutexCondvarRing, ParkingLot, ParkingLotRing, PthreadRwLock, PthreadRwLockRing, Semaphore, SemaphoreRing,
-    SemaphoreRwLock, SemaphoreRwLockRing, Shared, SlotLocksRing, StdRwLock, StdRwLockRing, SysvSemaphore,
-    SysvSemaphoreRing, TicketRing, primitive,
+    FileLockRing, LockedRing, MutexCondvarRing, ParkingLotRing, PthreadRwLockRing, SemaphoreRing,
+    SemaphoreRwLockRing, SlotLocksRing, StdRwLockRing, SysvSemaphoreRing, TicketRing,
 };
 
 /// The names that `copy`, compiled here once more, takes from the library.

@@ -62,45 +62,6 @@ impl fmt::Display for LineClass {
     }
 }
 
-/// The result of the two readings around a repetition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Placement {
-    /// Both readings are of this class.
-    Steady(LineClass),
-    /// The cores moved: the repetition is compared with nothing.
-    Moved {
-        /// The class before the repetition.
-        before: LineClass,
-        /// The class after it.
-        after: LineClass,
-    },
-}
-
-impl Placement {
-    /// Sorts a repetition by the line round trips, in ns, before and after it.
-    pub fn of(before_nanos: f64, after_nanos: f64) -> Self {
-        let (before, after) = (LineClass::of(before_nanos), LineClass::of(after_nanos));
-        if before == after { Self::Steady(before) } else { Self::Moved { before, after } }
-    }
-
-    /// The class, if the cores stayed where they were.
-    pub const fn steady(self) -> Option<LineClass> {
-        match self {
-            Self::Steady(class) => Some(class),
-            Self::Moved { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Steady(class) => class.fmt(f),
-            Self::Moved { before, after } => write!(f, "moved ({before} to {after})"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,17 +76,5 @@ mod tests {
     fn the_bounds_themselves_are_near() {
         assert_eq!(LineClass::of(SAME_CORE_BELOW_NANOS), LineClass::Near);
         assert_eq!(LineClass::of(FAR_ABOVE_NANOS), LineClass::Near);
-    }
-
-    #[test]
-    fn readings_that_disagree_have_no_class() {
-        assert_eq!(Placement::of(65.0, 66.0).steady(), Some(LineClass::Near));
-        assert_eq!(Placement::of(65.0, 325.0).steady(), None);
-        assert_eq!(Placement::of(65.0, 325.0).to_string(), "moved (near to far)");
-    }
-
-    #[test]
-    fn a_reading_that_is_not_a_number_is_never_near() {
-        assert_eq!(LineClass::of(f64::NAN), LineClass::Far);
     }
 }

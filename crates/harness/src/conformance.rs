@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineReader, EngineWriter};
+use crate::engine::{Batch, Engine, EngineReader, EngineWriter, Sink};
 use crate::payload::{self, Stamped};
-use crate::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
-use crate::ring_spec::{Delivery, Place, RingSpec, Writers};
-use crate::sink::{Scratch, Sink};
+use crate::refusal::{EngineError, Refusal};
+use crate::ring_spec::{Delivery, Place, RingSpec};
 
 /// Longer than any wait that ends well; a check that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,9 +25,9 @@ macro_rules! conformance_tests {
             use super::*;
             $crate::conformance_tests!(@ $engine:
                 takes_exactly_its_slots, tells_losses_exactly, refuses_what_does_not_fit,
-                shows_what_did_not_fit_again, ends_after_the_last_message, delivers_what_comes_after_joining,
+                ends_after_the_last_message, delivers_what_comes_after_joining,
                 waits_for_messages_and_for_room, gives_up_waiting_in_time, fills_and_shows_in_place,
-                lets_readers_come_and_go, has_a_name_while_its_creator_lives, delivers_whole_and_in_order,
+                lets_readers_come_and_go, moves_as_many_as_fit, has_a_name_while_its_creator_lives, delivers_whole_and_in_order,
             );
         }
     };
@@ -41,7 +40,7 @@ macro_rules! conformance_tests {
 }
 
 fn spec(delivery: Delivery, slots: usize, slot_bytes: usize) -> RingSpec {
-    RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 2 }
+    RingSpec { slots, slot_bytes, delivery, writers: 1, readers: 2 }
 }
 
 /// The ring that `spec` asks for, if the engine can make such rings.
@@ -64,15 +63,15 @@ pub fn takes_exactly_its_slots<E: Engine>() {
         let mut writer = ring.writer().unwrap();
         for _ in 0..3 {
             for n in 0..slots {
-                writer.try_write(&[n as u8; 64]).unwrap_or_else(|error| panic!("{n} of {slots}: {error}"));
+                writer.put(&[n as u8; 64], None).unwrap_or_else(|error| panic!("{n} of {slots}: {error}"));
             }
-            assert!(matches!(writer.try_write(&[0; 64]), Err(WriteRefused::Full)), "{slots} slots");
+            assert!(matches!(writer.put(&[0; 64], None), Err(Refusal::Full)), "{slots} slots");
             for n in 0..slots {
                 let mut buffer = [0; 64];
-                assert_eq!(reader.try_read(&mut buffer).unwrap(), 64);
+                assert_eq!(reader.get(&mut buffer, None).unwrap(), 64);
                 assert_eq!(buffer, [n as u8; 64]);
             }
-            assert!(matches!(reader.try_read(&mut [0; 64]), Err(ReadRefused::Empty)));
+            assert!(matches!(reader.get(&mut [0; 64], None), Err(Refusal::Empty)));
         }
     }
 }
@@ -85,17 +84,17 @@ pub fn tells_losses_exactly<E: Engine>() {
     let mut writer = ring.writer().unwrap();
     for written in [3, 4, 5, 30] {
         for n in 0..written {
-            writer.try_write(&message(64, 0, n)).unwrap();
+            writer.put(&message(64, 0, n), None).unwrap();
         }
         let (mut next, mut buffer) = (0, [0; 64]);
         loop {
-            match reader.try_read(&mut buffer) {
+            match reader.get(&mut buffer, None) {
                 Ok(bytes) => {
                     assert_eq!(payload::check(&buffer[..bytes]).unwrap().sequence, next);
                     next += 1;
                 }
-                Err(ReadRefused::Lagged { missed }) => next += missed,
-                Err(ReadRefused::Empty) => break,
+                Err(Refusal::Lagged { missed }) => next += missed,
+                Err(Refusal::Empty) => break,
                 Err(other) => panic!("{other}"),
             }
         }
@@ -108,42 +107,27 @@ pub fn refuses_what_does_not_fit<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 2, 100)) else { return };
     let mut reader = ring.reader().unwrap();
     let mut writer = ring.writer().unwrap();
-    match writer.try_write(&[1; 101]) {
-        Err(WriteRefused::TooLarge { bytes, slot_bytes }) => assert_eq!((bytes, slot_bytes), (101, 100)),
+    match writer.put(&[1; 101], None) {
+        Err(Refusal::TooLarge { bytes, slot_bytes }) => assert_eq!((bytes, slot_bytes), (101, 100)),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(writer.write(&[1; 101], MOMENT), Err(WriteError::TooLarge { .. })));
-    assert!(matches!(reader.try_read(&mut [0; 100]), Err(ReadRefused::Empty)));
-    writer.try_write(&[2; 100]).unwrap();
-    assert_eq!(reader.try_read(&mut [0; 100]).unwrap(), 100);
-}
-
-/// A message that is longer than the reader's buffer is still there for a larger one.
-pub fn shows_what_did_not_fit_again<E: Engine>() {
-    let Some(ring) = ring::<E>(&spec(Delivery::Gated, 2, 100)) else { return };
-    let mut reader = ring.reader().unwrap();
-    let mut writer = ring.writer().unwrap();
-    writer.try_write(&[7; 90]).unwrap();
-    match reader.try_read(&mut [0; 89]) {
-        Err(ReadRefused::OtherLength { bytes, .. }) => assert_eq!(bytes, 90),
-        other => panic!("{other:?}"),
-    }
-    let mut buffer = [0; 100];
-    assert_eq!(reader.try_read(&mut buffer).unwrap(), 90);
-    assert_eq!(buffer[..90], [7; 90]);
+    assert!(matches!(writer.put(&[1; 101], Some(MOMENT)), Err(Refusal::TooLarge { .. })));
+    assert!(matches!(reader.get(&mut [0; 100], None), Err(Refusal::Empty)));
+    writer.put(&[2; 100], None).unwrap();
+    assert_eq!(reader.get(&mut [0; 100], None).unwrap(), 100);
 }
 
 /// When the last writer has left, a reader gets the remaining messages, and then the end.
 pub fn ends_after_the_last_message<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
     let mut reader = ring.reader().unwrap();
-    assert!(matches!(reader.try_read(&mut [0; 64]), Err(ReadRefused::Empty)), "no writer has left yet");
+    assert!(matches!(reader.get(&mut [0; 64], None), Err(Refusal::Empty)), "no writer has left yet");
     let mut writer = ring.writer().unwrap();
-    writer.try_write(&[1; 64]).unwrap();
+    writer.put(&[1; 64], None).unwrap();
     drop(writer);
-    assert_eq!(reader.try_read(&mut [0; 64]).unwrap(), 64);
-    assert!(matches!(reader.try_read(&mut [0; 64]), Err(ReadRefused::Closed)));
-    assert!(matches!(reader.read(&mut [0; 64], PATIENCE), Err(ReadError::Closed)));
+    assert_eq!(reader.get(&mut [0; 64], None).unwrap(), 64);
+    assert!(matches!(reader.get(&mut [0; 64], None), Err(Refusal::Closed)));
+    assert!(matches!(reader.get(&mut [0; 64], Some(PATIENCE)), Err(Refusal::Closed)));
 }
 
 /// A reader gets the messages that are written after it has joined, and no earlier ones.
@@ -151,13 +135,13 @@ pub fn delivers_what_comes_after_joining<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
     let mut writer = ring.writer().unwrap();
     for n in 0..3 {
-        writer.try_write(&message(64, 0, n)).unwrap(); // Without readers a ring is never full.
+        writer.put(&message(64, 0, n), None).unwrap(); // Without readers a ring is never full.
     }
     let mut reader = ring.reader().unwrap();
-    assert!(matches!(reader.try_read(&mut [0; 64]), Err(ReadRefused::Empty)));
-    writer.try_write(&message(64, 0, 3)).unwrap();
+    assert!(matches!(reader.get(&mut [0; 64], None), Err(Refusal::Empty)));
+    writer.put(&message(64, 0, 3), None).unwrap();
     let mut buffer = [0; 64];
-    reader.try_read(&mut buffer).unwrap();
+    reader.get(&mut buffer, None).unwrap();
     assert_eq!(payload::check(&buffer).unwrap().sequence, 3);
 }
 
@@ -170,12 +154,12 @@ pub fn waits_for_messages_and_for_room<E: Engine>() {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for n in 0..MESSAGES {
-                writer.write(&message(64, 0, n), PATIENCE).unwrap();
+                writer.put(&message(64, 0, n), Some(PATIENCE)).unwrap();
             }
         });
         let mut buffer = [0; 64];
         for n in 0..MESSAGES {
-            reader.read(&mut buffer, PATIENCE).unwrap();
+            reader.get(&mut buffer, Some(PATIENCE)).unwrap();
             assert_eq!(payload::check(&buffer).unwrap().sequence, n);
         }
     });
@@ -186,14 +170,14 @@ pub fn gives_up_waiting_in_time<E: Engine>() {
     let Some(ring) = ring::<E>(&spec(Delivery::Gated, 1, 64)) else { return };
     let mut reader = ring.reader().unwrap();
     let mut writer = ring.writer().unwrap();
-    assert!(matches!(reader.read(&mut [0; 64], MOMENT), Err(ReadError::TimedOut { .. })));
-    writer.try_write(&[1; 64]).unwrap();
-    assert!(matches!(writer.write(&[2; 64], MOMENT), Err(WriteError::TimedOut { .. })));
+    assert!(matches!(reader.get(&mut [0; 64], Some(MOMENT)), Err(Refusal::TimedOut { .. })));
+    writer.put(&[1; 64], None).unwrap();
+    assert!(matches!(writer.put(&[2; 64], Some(MOMENT)), Err(Refusal::TimedOut { .. })));
     let mut buffer = [0; 64];
-    reader.try_read(&mut buffer).unwrap();
+    reader.get(&mut buffer, None).unwrap();
     assert_eq!(buffer, [1; 64]);
-    writer.write(&[3; 64], PATIENCE).unwrap();
-    reader.read(&mut buffer, PATIENCE).unwrap();
+    writer.put(&[3; 64], Some(PATIENCE)).unwrap();
+    reader.get(&mut buffer, Some(PATIENCE)).unwrap();
     assert_eq!(buffer, [3; 64]);
 }
 
@@ -204,27 +188,32 @@ pub fn fills_and_shows_in_place<E: Engine>() {
         let Some(ring) = ring::<E>(&spec(Delivery::Gated, 2, bytes)) else { return };
         let mut reader = ring.reader().unwrap();
         let mut writer = ring.writer().unwrap();
-        let mut scratch = Scratch::new(bytes);
         for n in 0..5 {
             let whole = message(bytes, 1, n);
             let fill = |sink: &mut dyn Sink| {
-                assert_eq!(sink.message_bytes(), bytes);
                 sink.put(11, &whole[11..]);
                 sink.put(0, &whole[..11]);
             };
-            if n % 2 == 0 {
-                writer.try_write_with(bytes, &mut scratch, fill).unwrap();
-            } else {
-                writer.write_with(bytes, &mut scratch, PATIENCE, fill).unwrap();
-            }
-            let seen = if n % 2 == 0 {
-                reader.try_read_with(&mut scratch, payload::check).unwrap()
-            } else {
-                reader.read_with(&mut scratch, PATIENCE, payload::check).unwrap()
-            };
+            let timeout = (n % 2 == 1).then_some(PATIENCE);
+            writer.put_with(bytes, timeout, fill).unwrap();
+            let seen = reader.get_with(timeout, payload::check).unwrap();
             assert_eq!(seen.unwrap(), Stamped { writer: 1, sequence: n });
         }
     }
+}
+
+/// A batch is written as far as there is room, and read as far as there are messages.
+pub fn moves_as_many_as_fit<E: Engine>() {
+    let Some(ring) = ring::<E>(&spec(Delivery::Gated, 4, 64)) else { return };
+    let mut reader = ring.reader().unwrap();
+    let mut writer = ring.writer().unwrap();
+    let (messages, mut buffer): (Vec<u8>, _) =
+        ((0..6).flat_map(|n| message(64, 0, n)).collect(), [0; 6 * 64]);
+    assert_eq!(writer.put_batch(64, &messages).unwrap(), 4);
+    assert!(matches!(writer.put_batch(64, &messages), Err(Refusal::Full)));
+    assert_eq!(reader.get_batch(64, &mut buffer).unwrap(), Batch { messages: 4, missed: 0 });
+    assert_eq!(buffer[..4 * 64], messages[..4 * 64]);
+    assert!(matches!(reader.get_batch(64, &mut buffer), Err(Refusal::Empty)));
 }
 
 /// Writers no longer wait for a reader that has left, and its place is free again.
@@ -234,11 +223,11 @@ pub fn lets_readers_come_and_go<E: Engine>() {
     let mut writer = ring.writer().unwrap();
     for _ in 0..3 {
         let reader = ring.reader().unwrap();
-        writer.try_write(&[1; 64]).unwrap();
-        writer.try_write(&[2; 64]).unwrap();
-        assert!(matches!(writer.try_write(&[3; 64]), Err(WriteRefused::Full)));
+        writer.put(&[1; 64], None).unwrap();
+        writer.put(&[2; 64], None).unwrap();
+        assert!(matches!(writer.put(&[3; 64], None), Err(Refusal::Full)));
         drop(reader);
-        writer.try_write(&[3; 64]).unwrap();
+        writer.put(&[3; 64], None).unwrap();
     }
 }
 
@@ -257,11 +246,11 @@ pub fn has_a_name_while_its_creator_lives<E: Engine>() {
     let opened = E::open(&name).unwrap();
     let mut reader = created.reader().unwrap();
     let mut writer = opened.writer().unwrap();
-    writer.try_write(&[5; 64]).unwrap();
+    writer.put(&[5; 64], None).unwrap();
     drop(created);
     assert!(E::open(&name).is_err(), "the name went with its creator");
     let mut buffer = [0; 64];
-    assert_eq!(reader.try_read(&mut buffer).unwrap(), 64, "open handles remain usable");
+    assert_eq!(reader.get(&mut buffer, None).unwrap(), 64, "open handles remain usable");
     assert_eq!(buffer, [5; 64]);
 }
 
@@ -272,8 +261,7 @@ pub fn delivers_whole_and_in_order<E: Engine>() {
     for delivery in [Delivery::Gated, Delivery::Lossy] {
         for (slots, slot_bytes) in [(1, 16), (2, 64), (8, 300), (4, 5000)] {
             let readers = if E::CAPABILITIES.many_readers { 2 } else { 1 };
-            let writers = if many == 1 { Writers::One } else { Writers::Many(many) };
-            let spec = RingSpec { slots, slot_bytes, delivery, writers, readers };
+            let spec = RingSpec { slots, slot_bytes, delivery, writers: many, readers };
             if let Some(ring) = ring::<E>(&spec) {
                 stress(&ring, &spec);
             }
@@ -284,13 +272,13 @@ pub fn delivers_whole_and_in_order<E: Engine>() {
 fn stress<E: Engine>(ring: &E, spec: &RingSpec) {
     const MESSAGES: u64 = 400;
     let readers: Vec<E::Reader> = (0..spec.readers).map(|_| ring.reader().unwrap()).collect();
-    let writers: Vec<E::Writer> = (0..spec.writers.most()).map(|_| ring.writer().unwrap()).collect();
+    let writers: Vec<E::Writer> = (0..spec.writers).map(|_| ring.writer().unwrap()).collect();
     let written = MESSAGES * writers.len() as u64;
     std::thread::scope(|scope| {
         for (number, mut writer) in (0..).zip(writers) {
             scope.spawn(move || {
                 for n in 0..MESSAGES {
-                    writer.write(&message(spec.slot_bytes, number, n), PATIENCE).unwrap();
+                    writer.put(&message(spec.slot_bytes, number, n), Some(PATIENCE)).unwrap();
                 }
             });
         }
@@ -302,10 +290,10 @@ fn stress<E: Engine>(ring: &E, spec: &RingSpec) {
 
 /// Messages that a reader got, and those that were reported lost, until the end.
 fn accounted(reader: &mut impl EngineReader, spec: &RingSpec) -> u64 {
-    let mut next = vec![0; spec.writers.most()];
+    let mut next = vec![0; spec.writers];
     let (mut accounted, mut buffer) = (0, vec![0; spec.slot_bytes]);
     loop {
-        match reader.read(&mut buffer, PATIENCE) {
+        match reader.get(&mut buffer, Some(PATIENCE)) {
             Ok(bytes) => {
                 let Stamped { writer, sequence } = payload::check(&buffer[..bytes]).unwrap();
                 let expected = &mut next[writer as usize];
@@ -314,8 +302,8 @@ fn accounted(reader: &mut impl EngineReader, spec: &RingSpec) -> u64 {
                 *expected = sequence + 1;
                 accounted += 1;
             }
-            Err(ReadError::Lagged { missed }) => accounted += missed,
-            Err(ReadError::Closed) => return accounted,
+            Err(Refusal::Lagged { missed }) => accounted += missed,
+            Err(Refusal::Closed) => return accounted,
             Err(other) => panic!("{other}"),
         }
     }

@@ -10,7 +10,7 @@
 //! it is cut at a page or more; that the copies themselves are whole at every length is what the
 //! tests of the library show.
 
-use crate::sink::Sink;
+use crate::engine::Sink;
 use zerocopy::IntoBytes;
 
 const WORD_BYTES: usize = size_of::<u64>();
@@ -31,7 +31,10 @@ pub trait Content: Send {
     fn out(&mut self) -> &mut [u8];
 
     /// Whether what was read to [`out`](Self::out) is message `word` and has `bytes` bytes.
-    fn is_whole(&self, word: u64, bytes: usize) -> bool;
+    #[inline(always)]
+    fn is_whole(&mut self, word: u64, bytes: usize) -> bool {
+        bytes == Self::BYTES && Self::shows(self.out(), word)
+    }
 
     /// Puts message `word` into its slot.
     fn fill(sink: &mut dyn Sink, word: u64);
@@ -81,11 +84,6 @@ impl<const WORDS: usize> Content for Small<WORDS> {
     }
 
     #[inline(always)]
-    fn is_whole(&self, word: u64, bytes: usize) -> bool {
-        bytes == Self::BYTES && differences(self.out.as_bytes(), word) == 0
-    }
-
-    #[inline(always)]
     fn fill(sink: &mut dyn Sink, word: u64) {
         sink.put(0, [word; WORDS].as_bytes());
     }
@@ -128,10 +126,6 @@ impl<const BYTES: usize, const STEP: usize> Content for Large<BYTES, STEP> {
         self.out.bytes_mut()
     }
 
-    fn is_whole(&self, word: u64, bytes: usize) -> bool {
-        bytes == BYTES && Self::shows(self.out.bytes(), word)
-    }
-
     fn fill(sink: &mut dyn Sink, word: u64) {
         for offset in Self::marked() {
             sink.put(offset, word.as_bytes());
@@ -145,25 +139,25 @@ impl<const BYTES: usize, const STEP: usize> Content for Large<BYTES, STEP> {
 
 /// Bytes that start on a cache line, as a page-aligned buffer of the copy floors does.
 #[derive(Debug)]
-struct Aligned {
+pub(crate) struct Aligned {
     room: Vec<u8>,
     start: usize,
     bytes: usize,
 }
 
 impl Aligned {
-    fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         // Filled with ones: zeroed memory would be the kernel's one zero page until it is written.
         let room = vec![1; bytes + LINE_BYTES];
         let start = room.as_ptr().align_offset(LINE_BYTES);
         Self { room, start, bytes }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.room[self.start..][..self.bytes]
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.room[self.start..][..self.bytes]
     }
 }

@@ -13,8 +13,6 @@ use std::time::Duration;
 
 use crate::refusal::{EngineError, Refusal};
 use crate::ring_spec::{Capabilities, Place, RingSpec};
-use crate::sink::{Scratch, Sink};
-use crate::wait::wait_for;
 
 /// A ring of some kind, as the harness sees it.
 ///
@@ -61,75 +59,43 @@ pub trait Engine: Sized + Send + Sync {
 }
 
 /// The writing end of an [`Engine`].
+///
+/// A call with a `timeout` waits for room that long; one without does not wait.
 pub trait EngineWriter: Send {
-    /// Writes one message, if there is room.
-    ///
-    /// # Errors
-    /// [`Refusal::Full`] if there is not; otherwise it cannot be written at all.
-    fn try_write(&mut self, message: &[u8]) -> Result<(), Refusal>;
-
-    /// Writes one message, and waits for room up to `timeout`.
-    ///
-    /// # Errors
-    /// [`Refusal::TimedOut`] if there was none; otherwise it cannot be written at all.
-    ///
-    /// # Cost
-    /// As given here it spins and yields, so it needs a whole core: an engine with a wait of its
-    /// own overrides it.
-    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), Refusal> {
-        wait_for(timeout, || self.try_write(message))
-    }
-
-    /// Writes a message of `bytes` bytes that `fill` puts into the slot itself, if there is room.
+    /// Writes a message of `bytes` bytes that `fill` puts into the slot itself.
     ///
     /// `fill` must put every byte. The sink is write-only where a reader may be copying from the
     /// same bytes, as in a lossy ring: no `&mut [u8]` to them may exist there
-    /// ([`Sink::as_mut_slice`]). An engine that can fill in place ignores `scratch`. As given here
-    /// the message is built in `scratch` and copied: see [`Capabilities::writes_in_place`].
+    /// ([`Sink::as_mut_slice`]). See [`Capabilities::writes_in_place`].
     ///
     /// # Errors
-    /// As [`try_write`](Self::try_write); `fill` may have run without effect.
-    fn try_write_with(
+    /// [`Refusal::Full`] or [`Refusal::TimedOut`] if there is no room; otherwise it cannot be
+    /// written at all. `fill` may have run without effect.
+    fn put_with(
         &mut self,
         bytes: usize,
-        scratch: &mut Scratch,
+        timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), Refusal> {
-        let mut message = scratch.bytes_mut(bytes);
-        fill(&mut message);
-        self.try_write(message)
-    }
+    ) -> Result<(), Refusal>;
 
-    /// Writes a message of `bytes` bytes that `fill` puts into the slot itself, and waits for room
-    /// up to `timeout`.
+    /// Writes one message.
     ///
     /// # Errors
-    /// As [`write`](Self::write); `fill` may have run without effect.
-    ///
-    /// # Cost
-    /// As given here the message is built in `scratch`, and written by [`write`](Self::write).
-    fn write_with(
-        &mut self,
-        bytes: usize,
-        scratch: &mut Scratch,
-        timeout: Duration,
-        fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), Refusal> {
-        let mut message = scratch.bytes_mut(bytes);
-        fill(&mut message);
-        self.write(message, timeout)
+    /// As [`put_with`](Self::put_with).
+    #[inline]
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
+        self.put_with(message.len(), timeout, |slot| slot.put(0, message))
     }
 
     /// Writes as many of `messages` as there is room for, in order, and returns how many. They lie
     /// end to end, `message_bytes` (at least 1) each.
     ///
     /// # Errors
-    /// As [`try_write`](Self::try_write) if not even the first was written. With no message,
-    /// `Ok(0)`.
-    fn try_write_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, Refusal> {
+    /// As [`put`](Self::put) if not even the first was written. With no message, `Ok(0)`.
+    fn put_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, Refusal> {
         let mut written = 0;
         for message in messages.chunks_exact(message_bytes) {
-            match self.try_write(message) {
+            match self.put(message, None) {
                 Ok(()) => written += 1,
                 Err(refused) if written == 0 => return Err(refused),
                 Err(_) => break,
@@ -140,79 +106,58 @@ pub trait EngineWriter: Send {
 }
 
 /// The reading end of an [`Engine`].
+///
+/// A call with a `timeout` waits for a message that long; one without does not wait.
 pub trait EngineReader: Send {
-    /// Copies the next message to the front of `buffer` and returns its length, if there is one.
-    ///
-    /// # Errors
-    /// [`Refusal::Empty`] if there is none yet, [`Refusal::Lagged`] if messages were lost
-    /// (the next call goes on with one that is still there); otherwise nothing more can be read.
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal>;
-
-    /// Copies the next message, and waits for it up to `timeout`.
-    ///
-    /// # Errors
-    /// [`Refusal::TimedOut`] if none came, [`Refusal::Lagged`] if messages were lost; otherwise
-    /// nothing more can be read.
-    ///
-    /// # Cost
-    /// As [`EngineWriter::write`]: an engine with a wait of its own overrides it.
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, Refusal> {
-        wait_for(timeout, || self.try_read(buffer))
-    }
-
-    /// Shows the next message to `view`, if there is one.
+    /// Shows the next message to `view`.
     ///
     /// The bytes are the message's and stay so while `view` runs. An engine shows them where they
-    /// lie only if no writer can overwrite them meanwhile, and ignores `scratch` then; by default
-    /// they are copied to `scratch`, which must have been made for the ring's largest message:
-    /// see [`Capabilities::reads_in_place`].
+    /// lie only if no writer can overwrite them meanwhile: see [`Capabilities::reads_in_place`].
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read); `view` has not run then.
-    fn try_read_with<T>(
-        &mut self,
-        scratch: &mut Scratch,
-        view: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, Refusal> {
-        let buffer = scratch.all_mut();
-        let bytes = self.try_read(buffer)?;
-        Ok(view(&buffer[..bytes]))
-    }
+    /// [`Refusal::Empty`] or [`Refusal::TimedOut`] if there is none, [`Refusal::Lagged`] if
+    /// messages were lost (the next call goes on with one that is still there); otherwise nothing
+    /// more can be read. `view` has not run then.
+    fn get_with<T>(&mut self, timeout: Option<Duration>, view: impl FnOnce(&[u8]) -> T)
+    -> Result<T, Refusal>;
 
-    /// Shows the next message to `view`, and waits for it up to `timeout`.
+    /// Copies the next message to the front of `buffer` and returns its length.
     ///
     /// # Errors
-    /// As [`read`](Self::read); `view` has not run then.
-    ///
-    /// # Cost
-    /// As given here the message is copied by [`read`](Self::read).
-    fn read_with<T>(
-        &mut self,
-        scratch: &mut Scratch,
-        timeout: Duration,
-        view: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, Refusal> {
-        let buffer = scratch.all_mut();
-        let bytes = self.read(buffer, timeout)?;
-        Ok(view(&buffer[..bytes]))
+    /// As [`get_with`](Self::get_with); [`Refusal::OtherLength`] for a message that does not fit,
+    /// and may be lost.
+    #[inline]
+    fn get(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, Refusal> {
+        self.get_with(timeout, |message| copied(message, buffer))?
     }
 
     /// Copies messages of `message_bytes` (at least 1) each, end to end, until `buffer` is full or
     /// no more are there. Messages that were lost on the way are counted and do not end the batch.
     ///
     /// # Errors
-    /// As [`try_read`](Self::try_read) if there is nothing to report of; [`Refusal::OtherLength`]
-    /// for a message of another length, which is lost with those of this call before it.
-    fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
-        read_one_by_one(self, message_bytes, buffer)
+    /// As [`get`](Self::get) if there is nothing to report of; [`Refusal::OtherLength`] for a
+    /// message of another length, which is lost with those of this call before it.
+    fn get_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
+        get_one_by_one(self, message_bytes, buffer)
     }
 }
 
-/// [`EngineReader::try_read_batch`], of single reads.
+/// Copies a message to the front of `buffer`, and returns its length.
+///
+/// # Errors
+/// [`Refusal::OtherLength`] if it does not fit.
+#[inline]
+pub fn copied(message: &[u8], buffer: &mut [u8]) -> Result<usize, Refusal> {
+    let (bytes, expected) = (message.len(), buffer.len());
+    buffer.get_mut(..bytes).ok_or(Refusal::OtherLength { bytes, expected })?.copy_from_slice(message);
+    Ok(bytes)
+}
+
+/// [`EngineReader::get_batch`], of single reads.
 ///
 /// # Errors
 /// As there.
-pub fn read_one_by_one<R: EngineReader + ?Sized>(
+pub fn get_one_by_one<R: EngineReader + ?Sized>(
     reader: &mut R,
     message_bytes: usize,
     buffer: &mut [u8],
@@ -221,7 +166,7 @@ pub fn read_one_by_one<R: EngineReader + ?Sized>(
     let mut places = buffer.chunks_exact_mut(message_bytes);
     let mut place = places.next();
     while let Some(room) = place.as_deref_mut() {
-        match reader.try_read(room) {
+        match reader.get(room, None) {
             Ok(bytes) if bytes == message_bytes => {
                 batch.messages += 1;
                 place = places.next();
@@ -237,11 +182,41 @@ pub fn read_one_by_one<R: EngineReader + ?Sized>(
     Ok(batch)
 }
 
-/// What one call of [`EngineReader::try_read_batch`] got.
+/// What one call of [`EngineReader::get_batch`] got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Messages in the buffer.
     pub messages: usize,
     /// Messages that were lost before or between them.
     pub missed: u64,
+}
+
+/// Room for one message, to be filled once and never read.
+///
+/// Write-only in general: the bytes behind it may be shared with a reader that copies from them at
+/// the same time, and then no `&mut [u8]` to them may exist. An engine over raw shared memory
+/// stores through atomics or a race-free copy; one that holds a lock, or whose slot no reader can
+/// read yet, has a slice.
+pub trait Sink {
+    /// Copies `bytes` to the message's bytes from `offset` on.
+    ///
+    /// # Panics
+    /// If they reach over the end of the message.
+    fn put(&mut self, offset: usize, bytes: &[u8]);
+
+    /// The bytes themselves, with the content of an earlier message; `None` if a reader may be
+    /// reading them.
+    fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
+        None
+    }
+}
+
+impl Sink for &mut [u8] {
+    fn put(&mut self, offset: usize, bytes: &[u8]) {
+        self[offset..][..bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
+        Some(self)
+    }
 }

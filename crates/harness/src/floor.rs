@@ -1,20 +1,15 @@
-//! How fast bytes can be copied at all: the floors that rings are compared with.
+//! What rings are compared with: the least that has to be done.
 //!
 //! - [`one_core_copy`]: `memcpy` from one private buffer to others.
-//! - [`two_core_copy`]: the writer copies a private source into slot `i`, the reader copies slot
-//!   `i` out to a private buffer. They hand a slot over by one sequence word and nothing else: no
-//!   length, no metadata, no registration, no waiting but spinning. A ring that copies in and out
-//!   does all of this and more.
-//!
-//! Both use the `memcpy` of the C library, which picks its instructions by size. The pages are
-//! present, and every slot was used twice before the clock starts. A byte that arrives counts once,
-//! though `two_core_copy` copied it twice.
+//! - [`Bare`]: one writer copies each message into slot `i`, one reader copies it out. They hand a
+//!   slot over by one word and nothing else: no length, no metadata, no registration, no end. A
+//!   ring that copies in and out does all of this and more.
 //!
 //! # Steps
 //! | writer of message n = lap · slots + i | reader of message n |
 //! |---|---|
 //! | 1 wait until word `i` is `2 lap` (Acquire) | a wait until word `i` is `2 lap + 1` (Acquire) |
-//! | 2 copy source to slot `i` | b copy slot `i` to destination |
+//! | 2 copy the message to slot `i` | b copy slot `i` out |
 //! | 3 word `i` = `2 lap + 1` (Release) | c word `i` = `2 lap + 2` (Release) |
 //!
 //! # Pairings
@@ -28,147 +23,141 @@
 //! that hands over in batches, or never waits for its reader, passes fewer of them and can beat
 //! this floor at 1 KiB and below. So can one with better instructions than `memcpy` chooses, where
 //! the slots exceed the L3.
-#![allow(unsafe_code, reason = "with_peer, and the copy that is measured")]
+#![allow(unsafe_code, reason = "the copy that is measured")]
 
+use crate::content::Aligned;
+use crate::engine::{Engine, EngineReader, EngineWriter, Sink};
+use crate::refusal::{EngineError, Refusal};
+use crate::ring_spec::{Capabilities, Place, RingSpec};
+use crate::shared_words::SharedWords;
+use crate::wait::wait_for;
+use std::fs;
 use std::hint::black_box;
-use std::io;
+use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::{Duration, Instant};
 
-use crate::clock::Moment;
-use crate::pages::{Kind, Pages};
-use crate::peer::{Peer, PeerGone, Peers, spin_until, with_peer};
-use crate::pin::CorePair;
+const LINE_WORDS: usize = 8;
+const PAGE_WORDS: usize = 512;
 
-const LINE_BYTES: usize = 64;
-const PAGE_BYTES: usize = 4096;
-const WORDS_PER_LINE: usize = LINE_BYTES / size_of::<AtomicU64>();
-
-/// The clock (22 ns) is read once for this many bytes (20 µs and more), or for one message if that
-/// is larger.
-const BYTES_BETWEEN_CLOCKS: usize = 1 << 20;
-
-/// And once for this many messages, however small they are: each 10 µs or more.
-const MESSAGES_BETWEEN_CLOCKS: usize = 4096;
-
-/// Every slot is written and read this often before the clock starts.
-const WARM_UP_LAPS: u64 = 2;
-
-/// The shape of a ring: what a floor must have in common with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// How many slots there are, at least 1.
-    pub slots: usize,
-    /// How many bytes each message has, at least 1.
-    pub slot_bytes: usize,
+/// Bytes a second that are copied from one private buffer to each of `buffers` others (at least 1)
+/// in turn, for `duration`, on the core that the caller is on.
+pub fn one_core_copy(bytes: usize, buffers: usize, duration: Duration) -> f64 {
+    let source = Aligned::new(bytes);
+    let mut destinations: Vec<_> = (0..buffers).map(|_| Aligned::new(bytes)).collect();
+    let (begin, mut copied) = (Instant::now(), 0);
+    while begin.elapsed() < duration {
+        for destination in &mut destinations {
+            black_box(destination.bytes_mut()).copy_from_slice(black_box(source.bytes()));
+            copied += bytes;
+        }
+    }
+    copied as f64 / begin.elapsed().as_secs_f64()
 }
 
-/// How much was copied in how long.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CopyRate {
-    /// Bytes that arrived, each counted once.
-    pub bytes: u64,
-    /// How long that took.
-    pub elapsed: Duration,
+/// The ring of the module. Its messages have all the length of a slot.
+#[derive(Debug)]
+pub struct Bare {
+    memory: Arc<SharedWords>,
+    /// Its file, if this process made one.
+    file: Option<PathBuf>,
 }
 
-impl CopyRate {
-    /// Bytes a second, each byte counted once.
-    pub fn bytes_per_second(&self) -> f64 {
-        self.bytes as f64 / self.elapsed.as_secs_f64()
+/// The first line has the number of slots and their bytes; then comes a line for each slot's word,
+/// and from a page on the slots.
+fn first_slot(slots: usize) -> usize {
+    (LINE_WORDS * (slots + 1)).next_multiple_of(PAGE_WORDS)
+}
+
+fn stride(slot_bytes: usize) -> usize {
+    slot_bytes.div_ceil(8).next_multiple_of(LINE_WORDS)
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new("/dev/shm").join(format!("{name}.bare"))
+}
+
+impl Engine for Bare {
+    const NAME: &'static str = "bare";
+    const CAPABILITIES: Capabilities =
+        Capabilities { between_processes: true, gated: true, ..Capabilities::NONE };
+    type Writer = Turn;
+    type Reader = Turn;
+
+    fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError> {
+        spec.check(place, Self::CAPABILITIES)?;
+        let words = first_slot(spec.slots) + spec.slots * stride(spec.slot_bytes);
+        let (memory, file) = match place {
+            Place::Heap => (SharedWords::private(words), None),
+            Place::Named(name) => (SharedWords::create(&path(name), words), Some(path(name))),
+        };
+        let memory = memory.map_err(|error| EngineError::failed("create the floor", error))?;
+        let [slots, slot_bytes, ..] = memory.words() else { unreachable!("it has a page and more") };
+        slots.store(spec.slots as u64, Relaxed); // Relaxed, both: the other end is started later.
+        slot_bytes.store(spec.slot_bytes as u64, Relaxed);
+        Ok(Self { memory: Arc::new(memory), file })
+    }
+
+    fn open(name: &str) -> Result<Self, EngineError> {
+        let memory = SharedWords::open(&path(name));
+        let memory = memory.map_err(|error| EngineError::failed("open the floor", error))?;
+        Ok(Self { memory: Arc::new(memory), file: None })
+    }
+
+    fn writer(&self) -> Result<Turn, EngineError> {
+        let shape = |index: usize| self.memory.words()[index].load(Relaxed) as usize; // Relaxed: as above.
+        Ok(Turn { memory: Arc::clone(&self.memory), slots: shape(0), slot_bytes: shape(1), slot: 0, lap: 0 })
+    }
+
+    fn reader(&self) -> Result<Turn, EngineError> {
+        self.writer()
     }
 }
 
-/// Copies `bytes` bytes from one private buffer to each of `buffers` others in turn, for
-/// `duration`, on the core that the caller is on.
-///
-/// # Errors
-/// What mapping the buffers reports.
-pub fn one_core_copy(bytes: usize, buffers: usize, duration: Duration) -> io::Result<CopyRate> {
-    let (source, bytes) = (filled_source(bytes)?, bytes.max(1));
-    let destinations = (0..buffers.max(1)).map(|_| Pages::new(bytes, Kind::Private));
-    let destinations = destinations.collect::<io::Result<Vec<_>>>()?;
-    let mut next = destinations.iter().cycle();
-    let mut copy_many = |copies: u64| {
-        for destination in next.by_ref().take(copies as usize) {
-            // SAFETY: two mappings of at least `bytes` bytes, which only this function uses.
-            unsafe { copy(source.start(), destination.start(), bytes) };
+impl Drop for Bare {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = fs::remove_file(file);
         }
+    }
+}
+
+/// An end of a [`Bare`]: whose turn it is at which slot.
+#[derive(Debug)]
+pub struct Turn {
+    memory: Arc<SharedWords>,
+    slots: usize,
+    slot_bytes: usize,
+    slot: usize,
+    lap: u64,
+}
+
+impl Turn {
+    /// Hands the next slot over by `copy`, which gets its first byte, if its word is `2 lap + due`.
+    #[inline(always)]
+    fn take(&mut self, due: u64, refused: Refusal, copy: impl FnOnce(*mut u8)) -> Result<(), Refusal> {
+        let words = self.memory.words();
+        let word = &words[LINE_WORDS * (self.slot + 1)];
+        // PAIRS(free), PAIRS(full): from here on the other end is done with this slot.
+        if word.load(Acquire) != 2 * self.lap + due {
+            return Err(refused);
+        }
+        let slot = &words[first_slot(self.slots) + self.slot * stride(self.slot_bytes)..];
+        copy(slot.as_ptr().cast::<u8>().cast_mut());
+        // PAIRS(full), PAIRS(free)
+        word.store(2 * self.lap + due + 1, Release);
+        // A division would cost more than an 8-byte copy.
+        (self.slot, self.lap) =
+            if self.slot + 1 == self.slots { (0, self.lap + 1) } else { (self.slot + 1, self.lap) };
         Ok(())
-    };
-    copy_many(buffers as u64)
-        .and_then(|()| repeat_for(duration, bytes, copy_many))
-        .map_err(|gone: PeerGone| gone.into())
-}
-
-/// Copies messages through slots from one core to another for `duration` (see the module).
-///
-/// Between threads the slots are in private memory, between processes in shared memory, as a ring's
-/// are. The reader takes the time. The writer is ahead by up to all slots when it starts and when
-/// it ends, so what was filled before is made up by what is filled and not counted.
-///
-/// # Errors
-/// What mapping, forking or pinning reports; `BrokenPipe` if the child is killed meanwhile.
-///
-/// # Cost
-/// One thread and one peer are started and joined, and all slots mapped; both cores are busy
-/// meanwhile.
-pub fn two_core_copy(
-    geometry: Geometry,
-    peers: Peers,
-    cores: CorePair,
-    duration: Duration,
-) -> io::Result<CopyRate> {
-    let kind = match peers {
-        Peers::Threads => Kind::Private,
-        Peers::Processes => Kind::Shared,
-    };
-    let slots = Slots::new(geometry, kind)?;
-    let (source, destination) = (filled_source(slots.bytes)?, Pages::new(slots.bytes, Kind::Private)?);
-    let stop = Pages::new(size_of::<AtomicU64>(), kind)?;
-    let stop = &stop.words()[0];
-    let theirs = || slots.write_until(stop, &source);
-    let ours = |peer: &Peer<'_>| {
-        let mut turn = Turn::FIRST;
-        let mut read = |messages| slots.read(peer, &mut turn, &destination, messages);
-        let warm = read(WARM_UP_LAPS * slots.count as u64);
-        let rate = warm.and_then(|()| repeat_for(duration, slots.bytes, read));
-        // Relaxed: a request, orders nothing.
-        stop.store(1, Ordering::Relaxed);
-        Ok(rate?)
-    };
-    // SAFETY: `theirs` copies between mappings that exist already, and loads and stores words; it
-    // ends when it sees `stop`. `ours` has nothing that panics.
-    unsafe { with_peer(peers, cores, theirs, ours) }
-}
-
-/// Copies batches until `duration` is over, and counts what the clock saw.
-fn repeat_for(
-    duration: Duration,
-    message_bytes: usize,
-    mut copy_many: impl FnMut(u64) -> Result<(), PeerGone>,
-) -> Result<CopyRate, PeerGone> {
-    let batch = (BYTES_BETWEEN_CLOCKS / message_bytes).clamp(1, MESSAGES_BETWEEN_CLOCKS) as u64;
-    let begin = Moment::now();
-    let mut messages = 0;
-    loop {
-        copy_many(batch)?;
-        messages += batch;
-        let elapsed = begin.elapsed();
-        if elapsed >= duration {
-            return Ok(CopyRate { bytes: messages * message_bytes as u64, elapsed });
-        }
     }
-}
 
-/// A private buffer that is not all zeros: pages that were never written are all one page of the
-/// kernel's.
-fn filled_source(bytes: usize) -> io::Result<Pages> {
-    let source = Pages::new(bytes, Kind::Private)?;
-    // SAFETY: the mapping has at least `bytes` bytes, and nothing else refers to it yet.
-    unsafe { ptr::write_bytes(source.start(), 0x5a, bytes) };
-    Ok(source)
+    fn length(&self, bytes: usize) -> Result<(), Refusal> {
+        let expected = self.slot_bytes;
+        if bytes == expected { Ok(()) } else { Err(Refusal::OtherLength { bytes, expected }) }
+    }
 }
 
 /// The `memcpy` of the C library, also where the copy is never looked at.
@@ -182,164 +171,80 @@ unsafe fn copy(from: *const u8, to: *mut u8, bytes: usize) {
     unsafe { ptr::copy_nonoverlapping(black_box(from), black_box(to), bytes) };
 }
 
-/// Sequence words, each on a line of its own, and slots behind them, from a page on.
-#[derive(Debug)]
-struct Slots {
-    pages: Pages,
-    count: usize,
-    bytes: usize,
-    first_slot: usize,
-    stride: usize,
-}
+impl EngineWriter for Turn {
+    #[inline]
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
+        self.length(message.len())?;
+        wait_for(timeout, || {
+            // SAFETY: a slot of as many bytes as the message, which is this end's by its word.
+            self.take(0, Refusal::Full, |slot| unsafe { copy(message.as_ptr(), slot, message.len()) })
+        })
+    }
 
-/// One message's turn at its slot.
-#[derive(Clone, Copy)]
-struct Turn {
-    slot: usize,
-    lap: u64,
-}
-
-impl Turn {
-    const FIRST: Self = Self { slot: 0, lap: 0 };
-
-    /// The next message's turn; a division would cost more than an 8-byte copy.
-    fn next(self, slots: usize) -> Self {
-        let slot = self.slot + 1;
-        if slot == slots { Self { slot: 0, lap: self.lap + 1 } } else { Self { slot, ..self } }
+    fn put_with(
+        &mut self,
+        bytes: usize,
+        timeout: Option<Duration>,
+        fill: impl FnOnce(&mut dyn Sink),
+    ) -> Result<(), Refusal> {
+        let mut message = vec![0; bytes];
+        fill(&mut message.as_mut_slice());
+        self.put(&message, timeout)
     }
 }
 
-impl Slots {
-    fn new(geometry: Geometry, kind: Kind) -> io::Result<Self> {
-        let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
-        let (count, bytes) = (geometry.slots.max(1), geometry.slot_bytes.max(1));
-        let words = count.checked_mul(LINE_BYTES).ok_or_else(too_large)?;
-        let first_slot = words.checked_next_multiple_of(PAGE_BYTES).ok_or_else(too_large)?;
-        let stride = bytes.checked_next_multiple_of(LINE_BYTES).ok_or_else(too_large)?;
-        let slots = count.checked_mul(stride).ok_or_else(too_large)?;
-        let pages = Pages::new(first_slot.checked_add(slots).ok_or_else(too_large)?, kind)?;
-        Ok(Self { pages, count, bytes, first_slot, stride })
+impl EngineReader for Turn {
+    #[inline]
+    fn get(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, Refusal> {
+        self.length(buffer.len())?;
+        wait_for(timeout, || {
+            // SAFETY: a slot of as many bytes as the buffer, which is this end's by its word.
+            self.take(1, Refusal::Empty, |slot| unsafe { copy(slot, buffer.as_mut_ptr(), buffer.len()) })
+        })?;
+        Ok(self.slot_bytes)
     }
 
-    fn word(&self, slot: usize) -> &AtomicU64 {
-        &self.pages.words()[slot * WORDS_PER_LINE]
-    }
-
-    fn payload(&self, slot: usize) -> *mut u8 {
-        let offset = self.first_slot + slot * self.stride;
-        debug_assert!(offset + self.bytes <= self.pages.bytes(), "slot {slot} is inside the mapping");
-        self.pages.start().wrapping_add(offset)
-    }
-
-    /// Steps 1 to 3, again and again, until `stop` is not 0. `source` has a message's bytes.
-    fn write_until(&self, stop: &AtomicU64, source: &Pages) {
-        // Relaxed: a request, orders nothing.
-        let stopped = || stop.load(Ordering::Relaxed) != 0;
-        let mut turn = Turn::FIRST;
-        loop {
-            let word = self.word(turn.slot);
-            // PAIRS(free): from here on the reader has its copy of this slot's last message.
-            spin_until(|| word.load(Ordering::Acquire) == 2 * turn.lap || stopped());
-            if stopped() {
-                return;
-            }
-            // SAFETY:
-            // - valid: a message's bytes in `source` and in every slot (`new` mapped them); they do
-            //   not overlap;
-            // - exclusive: by its word the reader is done with this slot until step 3, and there is
-            //   one writer; `source` is only read.
-            unsafe { copy(source.start(), self.payload(turn.slot), self.bytes) };
-            // PAIRS(full)
-            word.store(2 * turn.lap + 1, Ordering::Release);
-            turn = turn.next(self.count);
-        }
-    }
-
-    /// Steps a to c for the next `messages` messages, from `turn` on.
-    fn read(
-        &self,
-        peer: &Peer<'_>,
-        turn: &mut Turn,
-        destination: &Pages,
-        messages: u64,
-    ) -> Result<(), PeerGone> {
-        for _ in 0..messages {
-            let word = self.word(turn.slot);
-            // PAIRS(full): from here on the writer has its bytes in this slot.
-            peer.spin_until(|| word.load(Ordering::Acquire) == 2 * turn.lap + 1)?;
-            // SAFETY:
-            // - valid: a message's bytes in every slot and in the destination; they do not overlap;
-            // - exclusive: by its word the writer is done with this slot until step c, and there is
-            //   one reader; the destination is this reader's.
-            unsafe { copy(self.payload(turn.slot), destination.start(), self.bytes) };
-            // PAIRS(free)
-            word.store(2 * turn.lap + 2, Ordering::Release);
-            *turn = turn.next(self.count);
-        }
-        Ok(())
+    fn get_with<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        view: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Refusal> {
+        let mut message = vec![0; self.slot_bytes];
+        self.get(&mut message, timeout)?;
+        Ok(view(&message))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
-
-    const SHORT: Duration = Duration::from_millis(5);
+    use crate::ring_spec::Delivery;
 
     #[test]
-    fn any_geometry_copies_whole_messages_between_threads_and_processes() {
-        let cores = CorePair::first_allowed().unwrap();
-        for (slots, slot_bytes) in [(1, 1), (3, 64), (2, 4097), (7, 1 << 20)] {
-            for peers in [Peers::Threads, Peers::Processes] {
-                let rate = two_core_copy(Geometry { slots, slot_bytes }, peers, cores, SHORT).unwrap();
-                assert!(rate.bytes > 0 && rate.bytes.is_multiple_of(slot_bytes as u64));
-                assert!(rate.elapsed >= SHORT, "{slots} x {slot_bytes} {peers:?}");
-            }
+    fn every_message_arrives_once_and_a_full_floor_refuses() {
+        for (slots, slot_bytes) in [(1, 1), (3, 64), (2, 4097)] {
+            let spec = RingSpec { slots, slot_bytes, delivery: Delivery::Gated, writers: 1, readers: 1 };
+            let place = Place::Named(format!("floor-{}-{slots}", std::process::id()));
+            let (made, forever) = (Bare::create(&spec, &place).unwrap(), Some(Duration::MAX));
+            let Place::Named(name) = place else { unreachable!() };
+            let (mut reader, mut writer) =
+                (made.reader().unwrap(), Bare::open(&name).unwrap().writer().unwrap());
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    (0..100).for_each(|n| writer.put(&vec![n; slot_bytes], forever).unwrap());
+                    (0..slots).for_each(|_| writer.put(&vec![100; slot_bytes], forever).unwrap());
+                    assert!(matches!(writer.put(&vec![0; slot_bytes], None), Err(Refusal::Full)));
+                });
+                for n in 0..100 {
+                    let shown = reader.get_with(forever, <[u8]>::to_vec).unwrap();
+                    assert_eq!(shown, vec![n; slot_bytes]);
+                }
+            });
         }
     }
 
     #[test]
-    fn one_core_copies_whole_messages() {
-        let rate = one_core_copy(1000, 2, SHORT).unwrap();
-        assert!(rate.bytes.is_multiple_of(1000) && rate.bytes_per_second() > 0.0);
-    }
-
-    #[test]
-    fn turns_go_round() {
-        let mut turn = Turn::FIRST;
-        for n in 0..12 {
-            assert_eq!((turn.slot, turn.lap), (n % 3, n as u64 / 3));
-            turn = turn.next(3);
-        }
-    }
-
-    #[test]
-    fn a_geometry_that_no_memory_holds_is_an_error() {
-        for (slots, slot_bytes) in [(usize::MAX, 8), (1, usize::MAX), (1 << 40, 1 << 40)] {
-            assert!(
-                Slots::new(Geometry { slots, slot_bytes }, Kind::Private).is_err(),
-                "{slots} x {slot_bytes}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_reader_gets_what_the_writer_copied() {
-        let slots = Slots::new(Geometry { slots: 2, slot_bytes: 104 }, Kind::Private).unwrap();
-        let (source, destination) = (Pages::new(104, Kind::Private), Pages::new(104, Kind::Private));
-        let (source, destination) = (source.unwrap(), destination.unwrap());
-        for (at, word) in source.words().iter().enumerate() {
-            word.store(at as u64 + 1, Ordering::Relaxed);
-        }
-        let (stop, ended) = (AtomicU64::new(0), AtomicBool::new(false));
-        std::thread::scope(|scope| {
-            scope.spawn(|| slots.write_until(&stop, &source));
-            let peer = Peer::Thread { ended: &ended };
-            slots.read(&peer, &mut Turn::FIRST.clone(), &destination, 7).unwrap();
-            stop.store(1, Ordering::Relaxed);
-        });
-        let copied: Vec<u64> = destination.words().iter().map(|word| word.load(Ordering::Relaxed)).collect();
-        assert_eq!(copied, (1..=13).collect::<Vec<_>>());
+    fn one_core_copies() {
+        assert!(one_core_copy(1000, 2, Duration::from_millis(5)) > 0.0);
     }
 }

@@ -6,10 +6,9 @@
 //! *should* have been sent, all 20 carry their share of the delay, as they do for a waiting user.
 //! Leaving the delay out is called coordinated omission: the measurement stops asking exactly while
 //! the answer is slow. So a paced measurement records with [`Latencies::record_since`] from the
-//! moment that [`Pacer`](crate::pace::Pacer) gives. An unpaced one has no intended start: its
-//! latencies describe a saturated ring, not a user's wait.
+//! moment that [`intended_start`](crate::pace::intended_start) gives. An unpaced one has no
+//! intended start: its latencies describe a saturated ring, not a user's wait.
 
-use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -96,13 +95,6 @@ pub struct Quantiles {
     pub max: u64,
 }
 
-impl fmt::Display for Quantiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [p50, p99, p999, max] = [self.p50, self.p99, self.p999, self.max].map(Duration::from_nanos);
-        write!(f, "p50 {p50:.1?}, p99 {p99:.1?}, p99.9 {p999:.1?}, max {max:.1?}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -131,11 +123,6 @@ mod tests {
         let latencies = of(&[5, beyond]);
         assert_eq!(latencies.quantiles().unwrap().max, beyond);
         assert_eq!(of(&[123_457]).quantiles().unwrap().p50, 123_457);
-    }
-
-    #[test]
-    fn nothing_counted_has_no_quantiles() {
-        assert_eq!(Latencies::new().quantiles(), None);
     }
 
     proptest! {

@@ -10,14 +10,14 @@
 //! # Where to look
 //! | question | module |
 //! |---|---|
-//! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`], [`sink`] |
+//! | What must a contestant implement? | [`engine`], with [`ring_spec`], [`refusal`] |
 //! | Does a contestant do what it must? | [`conformance`] |
-//! | How are two contestants compared? | [`repeat`], for as long as [`plan`] says; [`summary`] |
+//! | How are two contestants compared? | [`repeat`], [`summary`] |
 //! | Which repetitions may be compared? | [`class`], by [`mod@line`] and [`surroundings`] |
-//! | What could the best possible ring do? | throughput: [`floor`]; round trip: [`exchange`] |
+//! | What could the best possible ring do? | [`floor`] |
 //! | How is a latency taken? | [`pace`], [`latency`]; across processes, [`clock`] |
-//! | Did the messages arrive whole? | [`payload`], [`restamp`]; unchecked: [`content`] |
-//! | How do the ends of a measurement run? | [`drive`], [`bursts`], [`patience`], [`child`] |
+//! | Did the messages arrive whole? | [`payload`]; next to unchecked: [`content`] |
+//! | How do the ends of a measurement run? | [`drive`], [`patience`], [`child`] |
 //! | How does a program print what must be reached? | [`table`] |
 //! | What did it cost, and where did it run? | [`usage`], [`machine`], [`pin`] |
 //!
@@ -27,20 +27,16 @@
 //! use std::sync::atomic::AtomicBool;
 //! use std::time::Duration;
 //! use harness::floor::one_core_copy;
-//! use harness::{line::LineProbe, pin::CorePair, plan::Plan, surroundings::ThisMachine};
-//! use harness::repeat::{Contestant, interleave};
+//! use harness::{line::LineProbe, pin::CorePair, surroundings::ThisMachine};
+//! use harness::repeat::{Contestant, Counted, Plan, interleave};
 //!
 //! let copy = |bytes| {
-//!     move || {
-//!         let rate = one_core_copy(bytes, 1, Duration::from_millis(2));
-//!         let rate = rate.map_err(|error| error.to_string())?;
-//!         Ok(rate.bytes_per_second())
-//!     }
+//!     move || Ok(one_core_copy(bytes, 1, Duration::from_millis(2)))
 //! };
 //! let (small, large) = (copy(1 << 10), copy(1 << 20));
 //! let mut contestants = [Contestant::new("1 KiB", small), Contestant::new("1 MiB", large)];
 //! let mut machine = ThisMachine::new(LineProbe::new(CorePair::first_allowed()?));
-//! let plan = Plan::comparable(5, None).within(50, Duration::from_secs(30));
+//! let plan = Plan { rounds: 5, counted: Counted::OfOneClass, budget: Duration::from_secs(30) };
 //! let stop = AtomicBool::new(false); // What a Ctrl-C handler sets.
 //!
 //! let record = interleave(&mut contestants, &plan, &mut machine, &stop, |_| ())?;
@@ -50,7 +46,7 @@
 //! for contestant in 0..2 {
 //!     let summary = record.summary(contestant, class, |&rate| rate / 1e9);
 //!     if let Some(spread) = &summary.spread {
-//!         println!("{}, {class}: {spread} GB/s, {}", summary.name, summary.dropped);
+//!         println!("{}, {class}: {spread} GB/s, {}", record.names[contestant], summary.dropped);
 //!     }
 //! }
 //! if let Some(ratio) = record.ratio(0, 1, class, |&rate| rate) {
@@ -59,7 +55,6 @@
 //! # std::io::Result::Ok(())
 //! ```
 
-pub mod bursts;
 pub mod child;
 pub mod class;
 pub mod clock;
@@ -67,24 +62,18 @@ pub mod conformance;
 pub mod content;
 pub mod drive;
 pub mod engine;
-pub mod exchange;
 pub mod floor;
 pub mod latency;
 pub mod line;
 pub mod machine;
 pub mod pace;
-mod pages;
 pub mod patience;
 pub mod payload;
-pub mod peer;
 pub mod pin;
-pub mod plan;
 pub mod refusal;
 pub mod repeat;
-pub mod restamp;
 pub mod ring_spec;
 pub mod shared_words;
-pub mod sink;
 pub mod spread;
 pub mod summary;
 pub mod surroundings;

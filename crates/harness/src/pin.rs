@@ -95,9 +95,4 @@ mod tests {
         .unwrap();
         assert_eq!(seen, [last]);
     }
-
-    #[test]
-    fn a_core_that_does_not_exist_is_an_error() {
-        assert!(pin_to(Core(CpuSet::MAX_CPU - 1)).is_err());
-    }
 }

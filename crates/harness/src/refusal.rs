@@ -1,8 +1,8 @@
 //! The errors of engines.
 //!
-//! A `try_` call may return [`Refusal::Full`] or [`Refusal::Empty`]; its waiting twin returns
-//! [`Refusal::TimedOut`] instead. Rare errors are boxed, so that the common ones fit into a pair of
-//! registers.
+//! A call that does not wait may return [`Refusal::Full`] or [`Refusal::Empty`]; one that waits
+//! returns [`Refusal::TimedOut`] instead. Rare errors are boxed, so that the common ones
+//! fit into a pair of registers.
 
 use std::error::Error;
 use std::time::Duration;
@@ -77,15 +77,6 @@ pub enum Refusal {
     #[error(transparent)]
     Failed(#[from] Box<EngineError>),
 }
-
-/// Why a write wrote nothing.
-pub type WriteRefused = Refusal;
-/// Why a waiting write wrote nothing.
-pub type WriteError = Refusal;
-/// Why a read returned no message.
-pub type ReadRefused = Refusal;
-/// Why a waiting read returned no message.
-pub type ReadError = Refusal;
 
 impl Refusal {
     /// The error, unless waiting may help.

@@ -8,14 +8,13 @@
 //! A round takes as long as its contestants together. The shorter the repetition, the more of them
 //! pass before the cores move: several rounds of 0.3 s are worth more here than one of 10 s.
 
+use std::fmt;
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::class::{LineClass, Placement};
+use crate::class::LineClass;
 use crate::clock::Moment;
-use crate::plan::{Ending, Plan};
 use crate::surroundings::{Surroundings, is_disturbed};
 
 /// A named thing to measure: a closure that runs one repetition and returns its measurement.
@@ -74,9 +73,75 @@ impl<M> Run<M> {
         } else if is_disturbed(self.others, self.elapsed) {
             Standing::Disturbed
         } else {
-            Placement::of(self.line_before, self.line_after)
-                .steady()
-                .map_or(Standing::Moved, Standing::Comparable)
+            let [before, after] = [self.line_before, self.line_after].map(LineClass::of);
+            if before == after { Standing::Comparable(before) } else { Standing::Moved }
+        }
+    }
+}
+
+/// How long the contestants take turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// So many rounds of those that count.
+    pub rounds: usize,
+    /// Which rounds count.
+    pub counted: Counted,
+    /// No round begins after this time. The cores may never come into a class.
+    pub budget: Duration,
+}
+
+/// Which rounds count. One counts for a pair of contestants if both are comparable in it; there are
+/// as many as every pair has ([`Record::shared_rounds`]).
+#[derive(Clone, Copy, Debug)]
+pub enum Counted {
+    /// Any, whatever they are like.
+    All,
+    /// Comparable ones of any one class.
+    OfOneClass,
+    /// Comparable ones of this class.
+    Of(LineClass),
+}
+
+impl Plan {
+    /// Exactly `rounds` rounds.
+    pub const fn rounds(rounds: usize) -> Self {
+        Self { rounds, counted: Counted::All, budget: Duration::MAX }
+    }
+
+    /// How many rounds that count are there.
+    fn have<M>(&self, record: &Record<M>) -> usize {
+        match self.counted {
+            Counted::All => record.rounds(),
+            Counted::OfOneClass => record.shared_rounds(record.best_class()),
+            Counted::Of(class) => record.shared_rounds(class),
+        }
+    }
+}
+
+/// Why the interleaver ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// What the plan wants is there.
+    Fulfilled,
+    /// The stop flag was set.
+    Stopped,
+    /// The budget was spent first, with so many of the wanted rounds.
+    BudgetSpent {
+        /// Rounds that are there.
+        have: usize,
+        /// Rounds that were wanted.
+        want: usize,
+    },
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fulfilled => f.write_str("complete"),
+            Self::Stopped => f.write_str("stopped on request: incomplete"),
+            Self::BudgetSpent { have, want } => {
+                write!(f, "budget spent: {have} of {want} comparable rounds of the class")
+            }
         }
     }
 }
@@ -128,8 +193,11 @@ pub fn interleave<M>(
     let begin = Moment::now();
     let mut line = surroundings.line_nanos()?;
     for round in 0.. {
-        if let ControlFlow::Break(ending) = plan.next_round(&record, begin.elapsed()) {
-            record.ending = ending;
+        let (have, want) = (plan.have(&record), plan.rounds);
+        if have >= want {
+            break;
+        } else if begin.elapsed() >= plan.budget {
+            record.ending = Ending::BudgetSpent { have, want };
             break;
         }
         for (index, contestant) in contestants.iter_mut().enumerate() {
@@ -138,9 +206,22 @@ pub fn interleave<M>(
                 record.ending = Ending::Stopped;
                 return Ok(record);
             }
-            let run = one_repetition(contestant, (round, index), &mut line, surroundings)?;
-            record.runs.push(run);
-            let (have, want) = plan.progress(&record);
+            let line_before = line;
+            surroundings.begin()?;
+            let begin = Moment::now();
+            let outcome = (contestant.run)();
+            let (elapsed, others) = (begin.elapsed(), surroundings.others()?);
+            line = surroundings.line_nanos()?;
+            record.runs.push(Run {
+                round,
+                contestant: index,
+                line_before,
+                line_after: line,
+                elapsed,
+                others,
+                outcome,
+            });
+            let have = plan.have(&record);
             progress(Progress {
                 run: &record.runs[record.runs.len() - 1],
                 name: &contestant.name,
@@ -150,20 +231,4 @@ pub fn interleave<M>(
         }
     }
     Ok(record)
-}
-
-fn one_repetition<M>(
-    contestant: &mut Contestant<'_, M>,
-    (round, index): (usize, usize),
-    line: &mut f64,
-    surroundings: &mut impl Surroundings,
-) -> io::Result<Run<M>> {
-    let line_before = *line;
-    surroundings.begin()?;
-    let begin = Moment::now();
-    let outcome = (contestant.run)();
-    let elapsed = begin.elapsed();
-    let others = surroundings.others()?;
-    *line = surroundings.line_nanos()?;
-    Ok(Run { round, contestant: index, line_before, line_after: *line, elapsed, others, outcome })
 }

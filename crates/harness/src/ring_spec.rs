@@ -17,25 +17,6 @@ pub enum Delivery {
     Queue,
 }
 
-/// How many writers a ring is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Writers {
-    /// One, so the engine may choose its single-writer algorithm.
-    One,
-    /// At most so many at the same time.
-    Many(usize),
-}
-
-impl Writers {
-    /// The largest number of writers at the same time.
-    pub const fn most(self) -> usize {
-        match self {
-            Self::One => 1,
-            Self::Many(most) => most,
-        }
-    }
-}
-
 /// The ring that a measurement needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RingSpec {
@@ -45,8 +26,9 @@ pub struct RingSpec {
     pub slot_bytes: usize,
     /// Whether messages can be lost, and which readers receive them.
     pub delivery: Delivery,
-    /// How many writers there may be.
-    pub writers: Writers,
+    /// How many writers there may be at the same time; with one, the engine may choose its
+    /// single-writer algorithm.
+    pub writers: usize,
     /// How many readers there may be at the same time.
     pub readers: usize,
 }
@@ -64,7 +46,7 @@ impl RingSpec {
         };
         let needs = [
             (delivers, delivery),
-            (capabilities.many_writers || self.writers.most() <= 1, "many writers"),
+            (capabilities.many_writers || self.writers <= 1, "many writers"),
             (capabilities.many_readers || self.readers <= 1, "many readers"),
             (capabilities.between_processes || *place == Place::Heap, "use between processes"),
         ];
@@ -122,7 +104,7 @@ mod tests {
     use super::*;
 
     const SPEC: RingSpec =
-        RingSpec { slots: 4, slot_bytes: 64, delivery: Delivery::Lossy, writers: Writers::One, readers: 1 };
+        RingSpec { slots: 4, slot_bytes: 64, delivery: Delivery::Lossy, writers: 1, readers: 1 };
     const LOSSY: Capabilities = Capabilities { lossy: true, ..Capabilities::NONE };
 
     fn lacks(spec: RingSpec, place: &Place) -> &'static str {
@@ -142,7 +124,7 @@ mod tests {
         let named = Place::Named("ring".to_owned());
         assert_eq!(lacks(RingSpec { delivery: Delivery::Gated, ..SPEC }, &Place::Heap), "gated delivery");
         assert_eq!(lacks(RingSpec { delivery: Delivery::Queue, ..SPEC }, &Place::Heap), "a queue");
-        assert_eq!(lacks(RingSpec { writers: Writers::Many(2), ..SPEC }, &Place::Heap), "many writers");
+        assert_eq!(lacks(RingSpec { writers: 2, ..SPEC }, &Place::Heap), "many writers");
         assert_eq!(lacks(RingSpec { readers: 2, ..SPEC }, &Place::Heap), "many readers");
         assert_eq!(lacks(SPEC, &named), "use between processes");
     }

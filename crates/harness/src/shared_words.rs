@@ -1,20 +1,28 @@
-//! Words in a file that several processes map: what one process stored stays when it is killed at
-//! its next instruction.
+//! Words that several threads or processes map: what one process stored in a file stays when it is
+//! killed at its next instruction.
+#![allow(unsafe_code, reason = "hands out a view of mapped memory")]
 
-use crate::pages::Pages;
+use memmap2::{MmapOptions, MmapRaw};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::slice;
 use std::sync::atomic::AtomicU64;
 
-/// The words of a file, shared with each process that has it open; the file stays when this is
-/// dropped.
+/// Words, from a page on: of a file, shared with each process that has it open, which stays when
+/// this is dropped; or of this process.
 #[derive(Debug)]
-pub struct SharedWords {
-    pages: Pages,
-}
+pub struct SharedWords(MmapRaw);
 
 impl SharedWords {
+    /// `count` words of this process, all 0.
+    ///
+    /// # Errors
+    /// `ENOMEM` if there is not enough memory.
+    pub fn private(count: usize) -> io::Result<Self> {
+        Ok(Self(MmapOptions::new().len(count * size_of::<AtomicU64>()).populate().map_anon()?.into()))
+    }
+
     /// Makes a new file of `count` words, all 0.
     ///
     /// # Errors
@@ -34,14 +42,19 @@ impl SharedWords {
     }
 
     fn map(file: &File) -> io::Result<Self> {
-        let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        Ok(SharedWords { pages: Pages::of_file(file, bytes)? })
+        Ok(Self(MmapOptions::new().map_raw(file)?))
     }
 
     /// The words.
     #[must_use]
     pub fn words(&self) -> &[AtomicU64] {
-        self.pages.words()
+        // SAFETY:
+        // - valid: all bytes are mapped, readable and writable, and any bits are an `AtomicU64`;
+        // - aligned: a mapping starts on a page;
+        // - shared: the slice holds atomics only; a process that copies bytes of it keeps others
+        // from   them meanwhile;
+        // - alive: the slice borrows `self`, which unmaps on drop only.
+        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / size_of::<AtomicU64>()) }
     }
 }
 

@@ -62,9 +62,4 @@ mod tests {
         assert_eq!((spread.median, spread.min, spread.max), (2.0, 1.0, 3.0));
         assert_eq!(format!("{spread:.1}"), "2.0 (1.0 to 3.0, 3 runs)");
     }
-
-    #[test]
-    fn no_runs_have_no_spread() {
-        assert_eq!(Spread::of(Vec::new()), None);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::AddAssign;
 
 use crate::class::LineClass;
 use crate::repeat::{Record, Run, Standing};
@@ -10,58 +11,40 @@ use crate::spread::Spread;
 /// One contestant's comparable repetitions of one class, and how many are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// The contestant.
-    pub name: String,
-    /// The class of every value in `spread`.
-    pub class: LineClass,
     /// The values; `None` if no repetition is comparable in this class.
     pub spread: Option<Spread>,
     /// The repetitions that are not among them.
     pub dropped: Dropped,
 }
 
-/// Why repetitions were left out of a summary, and how many for each reason.
+/// How many repetitions were left out of a summary, for each of the [`REASONS`](Self::REASONS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// Comparable, but in another class.
-    pub other_class: usize,
-    /// The cores moved meanwhile.
-    pub moved: usize,
-    /// Others needed the cores meanwhile.
-    pub disturbed: usize,
-    /// No measurement.
-    pub failed: usize,
-}
+pub struct Dropped(pub [usize; 4]);
 
 impl Dropped {
-    /// All of them.
-    pub const fn total(&self) -> usize {
-        self.other_class + self.moved + self.disturbed + self.failed
-    }
+    /// Comparable ones in another class; the cores moved; others needed the cores; no measurement.
+    pub const REASONS: [&str; 4] = ["in another class", "moved", "disturbed by others", "failed"];
 
     fn count(&mut self, standing: Standing) {
-        match standing {
-            Standing::Comparable(_) => self.other_class += 1,
-            Standing::Moved => self.moved += 1,
-            Standing::Disturbed => self.disturbed += 1,
-            Standing::Failed => self.failed += 1,
-        }
+        self.0[match standing {
+            Standing::Comparable(_) => 0,
+            Standing::Moved => 1,
+            Standing::Disturbed => 2,
+            Standing::Failed => 3,
+        }] += 1;
+    }
+}
+
+impl AddAssign for Dropped {
+    fn add_assign(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
     }
 }
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reasons = [
-            (self.other_class, "in another class"),
-            (self.moved, "moved"),
-            (self.disturbed, "disturbed by others"),
-            (self.failed, "failed"),
-        ];
-        let given: Vec<String> = reasons
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, reason)| format!("{count} {reason}"))
-            .collect();
+        let given = self.0.iter().zip(Self::REASONS).filter(|(count, _)| **count > 0);
+        let given: Vec<String> = given.map(|(count, reason)| format!("{count} {reason}")).collect();
         if given.is_empty() {
             f.write_str("none dropped")
         } else {
@@ -106,7 +89,7 @@ impl<M> Record<M> {
                 (standing, _) => dropped.count(standing),
             }
         }
-        Summary { name: self.names[contestant].clone(), class, spread: Spread::of(values), dropped }
+        Summary { spread: Spread::of(values), dropped }
     }
 
     /// How many times the value of `over` that of `contestant` is, round by round: only rounds in

@@ -65,7 +65,7 @@ impl ThisMachine {
 
 impl Surroundings for ThisMachine {
     fn line_nanos(&mut self) -> io::Result<f64> {
-        Ok(self.probe.measure()?.median())
+        self.probe.measure()
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -98,7 +98,7 @@ impl OthersCpu {
         let ticks =
             busy_ticks(&stat).ok_or_else(|| io::Error::other("/proc/stat has no line of all CPUs"))?;
         let busy = Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64);
-        Ok(Self { busy, own: Usage::of(Who::Process).cpu() + Usage::of(Who::Children).cpu() })
+        Ok(Self { busy, own: Usage::of(Who::Process).cpu + Usage::of(Who::Children).cpu })
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     fn our_own_work_is_not_the_others() {
         let work = Duration::from_millis(100);
         let (before, start) = (OthersCpu::now().unwrap(), Usage::of(Who::Thread));
-        while Usage::of(Who::Thread).since(&start).cpu() < work {}
+        while Usage::of(Who::Thread).since(&start).cpu < work {}
         let after = OthersCpu::now().unwrap();
         assert!(after.own.saturating_sub(before.own) >= work);
     }

@@ -11,30 +11,29 @@ use crate::refusal::Refusal;
 /// ends takes.
 const SPINS: u32 = 100;
 
-/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. The clock is
-/// read only once spinning has not helped.
+/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over; without a
+/// `timeout` it is tried once. The clock is read only once spinning has not helped.
 ///
 /// # Errors
 /// The last refusal, or that the time is over.
-pub fn wait_for<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    let mut checked = || match attempt() {
-        Ok(value) => Some(Ok(value)),
-        Err(refused) => refused.lasting().map(Err),
-    };
-    for _ in 0..SPINS {
-        if let Some(end) = checked() {
-            return end;
+#[inline]
+pub fn wait_for<T>(
+    timeout: Option<Duration>,
+    mut attempt: impl FnMut() -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let Some(after) = timeout else { return attempt() };
+    let mut begin = None;
+    for polls in 0_u32.. {
+        match attempt() {
+            Err(Refusal::Full | Refusal::Empty) if polls < SPINS => spin_loop(),
+            Err(Refusal::Full | Refusal::Empty) => {
+                if begin.get_or_insert_with(Moment::now).elapsed() >= after {
+                    break;
+                }
+                yield_now();
+            }
+            done => return done,
         }
-        spin_loop();
     }
-    let begin = Moment::now();
-    loop {
-        if let Some(end) = checked() {
-            return end;
-        }
-        if begin.elapsed() >= timeout {
-            return Err(Refusal::TimedOut { after: timeout });
-        }
-        yield_now();
-    }
+    Err(Refusal::TimedOut { after })
 }

@@ -5,7 +5,7 @@
 //! | `[u64; N]` | 8 N | 8 | rings that put a stamp beside each message |
 //! | [`Line`], [`Kibibyte`] | 64, 1024 | 64 | rings of bare messages, which so start on a line |
 
-use harness::refusal::{EngineError, ReadRefused, WriteRefused};
+use harness::refusal::{EngineError, Refusal};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A message as a type: plain bytes.
@@ -28,38 +28,28 @@ pub(crate) struct Kibibyte([u64; 128]);
 
 /// The bytes as a message.
 #[inline(always)]
-pub(crate) fn typed<M: Message>(bytes: &[u8]) -> Result<M, WriteRefused> {
+pub(crate) fn typed<M: Message>(bytes: &[u8]) -> Result<M, Refusal> {
     M::read_from_bytes(bytes).map_err(|_| other_length(bytes.len(), size_of::<M>()))
 }
 
 #[cold]
-pub(crate) fn other_length(bytes: usize, slot_bytes: usize) -> WriteRefused {
+pub(crate) fn other_length(bytes: usize, slot_bytes: usize) -> Refusal {
     if bytes > slot_bytes {
-        return WriteRefused::TooLarge { bytes, slot_bytes };
+        return Refusal::TooLarge { bytes, slot_bytes };
     }
-    WriteRefused::Failed(Box::new(EngineError::Unsupported { what: "messages of different lengths" }))
+    Refusal::Failed(Box::new(EngineError::Unsupported { what: "messages of different lengths" }))
 }
 
 /// The bytes, end to end, as messages.
 #[inline(always)]
-pub(crate) fn typed_slice<M: Message>(bytes: &[u8]) -> Result<&[M], WriteRefused> {
+pub(crate) fn typed_slice<M: Message>(bytes: &[u8]) -> Result<&[M], Refusal> {
     <[M]>::ref_from_bytes(bytes).map_err(|_| other_length(bytes.len(), size_of::<M>()))
 }
 
 /// Room for messages, end to end; as many as there is room for.
 #[inline(always)]
-pub(crate) fn room_for<M: Message>(buffer: &mut [u8]) -> Result<&mut [M], ReadRefused> {
+pub(crate) fn room_for<M: Message>(buffer: &mut [u8]) -> Result<&mut [M], Refusal> {
     let bytes = buffer.len() / size_of::<M>() * size_of::<M>();
-    let refuse = ReadRefused::OtherLength { bytes: size_of::<M>(), expected: buffer.len() };
+    let refuse = Refusal::OtherLength { bytes: size_of::<M>(), expected: buffer.len() };
     <[M]>::mut_from_bytes(&mut buffer[..bytes]).map_err(|_| refuse)
-}
-
-/// Puts a message to the front of `buffer`, and returns its length.
-#[inline(always)]
-pub(crate) fn put<M: Message>(message: &M, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
-    let expected = buffer.len();
-    let room = buffer.get_mut(..size_of::<M>());
-    let room = room.ok_or(ReadRefused::OtherLength { bytes: size_of::<M>(), expected })?;
-    room.copy_from_slice(message.as_bytes());
-    Ok(size_of::<M>())
 }

@@ -8,11 +8,10 @@ use crate::rings::{
 };
 use engines::seqring::{Arena, Packed, Seqring, Shaped};
 use harness::content::{Content, Large, Small};
-use harness::drive::{Candidate, Pinning, RoundTrip, Stream, Transfer, Wait};
+use harness::drive::{Candidate, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
 use harness::engine::Engine;
-use harness::floor::{Geometry, two_core_copy};
-use harness::peer::Peers;
-use harness::ring_spec::{Delivery, RingSpec, Writers};
+use harness::floor::Bare;
+use harness::ring_spec::{Delivery, RingSpec};
 use harness::table::judge::Better;
 use photon_ring::Pod;
 
@@ -45,7 +44,7 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
 }
 
 fn spec(slots: usize, slot_bytes: usize, delivery: Delivery) -> RingSpec {
-    RingSpec { slots, slot_bytes, delivery, writers: Writers::One, readers: 1 }
+    RingSpec { slots, slot_bytes, delivery, writers: 1, readers: 1 }
 }
 
 type Sided = (Group, Candidate);
@@ -198,12 +197,6 @@ fn between_mebibyte(transfer: Transfer) -> Comparison {
         Ours: Seqring;
         Beside: Iceoryx<{ BYTES / 8 }>;
     ];
-    let floor = Candidate::floor("memcpy", |run| {
-        let geometry = Geometry { slots: SLOTS, slot_bytes: BYTES };
-        let rate = two_core_copy(geometry, Peers::Processes, run.cores, run.duration);
-        rate.map(|rate| rate.bytes_per_second() / 1e9)
-    });
-    candidates.push((Group::Rival, floor));
     let (name, how, aim) = if transfer == Transfer::InPlace {
         let aim = Aim { reach: 1.0, goal: 2.0 };
         ("processes-1-MiB-in-place", "a word of each page put and looked at in place", aim)
@@ -214,13 +207,16 @@ fn between_mebibyte(transfer: Transfer) -> Comparison {
     let what = format!(
         "1 MiB x {SLOTS} between processes, {how}; the rival is a memcpy on each side through {SLOTS} shared slots"
     );
-    let candidates = candidates.into_iter().map(|(group, one)| (group, one.only(transfer))).collect();
+    let mut candidates: Vec<_> =
+        candidates.into_iter().map(|(group, one)| (group, one.only(transfer))).collect();
+    let floor = Candidate::stream::<Bare, C>(stream, &BETWEEN[..1]).only(Transfer::Copied).named("memcpy");
+    candidates.push((Group::Rival, floor));
     Comparison { name, what, unit: "GB/s", better: Better::More, aim, candidates }
 }
 
 fn queue(name: &'static str, pinning: Pinning) -> Comparison {
     type Words = [u64; 8];
-    let spec = RingSpec { writers: Writers::Many(2), readers: 2, ..spec(1024, 64, Delivery::Queue) };
+    let spec = RingSpec { writers: 2, readers: 2, ..spec(1024, 64, Delivery::Queue) };
     let stream = Stream { pinning, ..Stream::new(spec) };
     let candidates = candidates![(stream, CROWDED), Small<8>;
         Ours: Seqring;

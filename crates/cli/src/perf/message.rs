@@ -7,9 +7,8 @@
 
 use super::plan::Plan;
 use harness::clock::Moment;
+use harness::engine::Sink;
 use harness::payload::{self, SHORTEST_BYTES as STAMP_BYTES, Stamped};
-use harness::restamp::Restamper;
-use harness::sink::Sink;
 use std::hint::black_box;
 
 const MOMENT_BYTES: usize = 8;
@@ -22,65 +21,43 @@ pub(crate) const SHORTEST_BYTES: usize = STAMP_BYTES + MOMENT_BYTES;
 pub(crate) struct Outgoing {
     writer: u32,
     sequence: u64,
-    image: Image,
-}
-
-#[derive(Debug)]
-enum Image {
-    /// All bytes identify the message.
-    Verified(Box<Restamper>),
-    /// The first 8 bytes do.
-    Stamped(Vec<u8>),
+    image: Vec<u8>,
+    /// So many bytes at the front identify the message.
+    checked_bytes: usize,
 }
 
 impl Outgoing {
     /// Message 0 of `writer`.
     pub(crate) fn new(plan: &Plan, writer: u32) -> Self {
-        let checked_bytes = plan.slot_bytes - MOMENT_BYTES;
-        let image = if plan.verify_writes {
-            Image::Verified(Restamper::with_trailer(checked_bytes, MOMENT_BYTES, writer).into())
-        } else {
-            // Not zeros: the first copy would take the page faults.
-            Image::Stamped(vec![1; plan.slot_bytes])
-        };
-        let mut outgoing = Outgoing { writer, sequence: 0, image };
-        outgoing.prepare(0);
-        outgoing
+        let checked_bytes = if plan.verify_writes { plan.slot_bytes - MOMENT_BYTES } else { STAMP_BYTES };
+        // Not zeros: the first copy would take the page faults.
+        let mut image = vec![1; plan.slot_bytes];
+        payload::fill(&mut image[..checked_bytes], writer, 0);
+        Outgoing { writer, sequence: 0, image, checked_bytes }
     }
 
     /// Makes it message `sequence`, except for its moment.
     pub(crate) fn prepare(&mut self, sequence: u64) {
         self.sequence = sequence;
-        match &mut self.image {
-            Image::Verified(restamper) => drop(restamper.message(sequence)),
-            Image::Stamped(bytes) => payload::fill(&mut bytes[..STAMP_BYTES], self.writer, sequence),
-        }
+        payload::restamp(&mut self.image[..self.checked_bytes], self.writer, sequence);
     }
 
     /// The whole message, to be copied.
     pub(crate) fn bytes(&mut self, intended: Option<Moment>) -> &[u8] {
-        let moment = encode(intended);
-        match &mut self.image {
-            Image::Verified(restamper) => restamper.message_with_trailer(self.sequence, &moment),
-            Image::Stamped(bytes) => {
-                let start = bytes.len() - MOMENT_BYTES;
-                bytes[start..].copy_from_slice(&moment);
-                bytes
-            }
-        }
+        let start = self.image.len() - MOMENT_BYTES;
+        self.image[start..].copy_from_slice(&encode(intended));
+        &self.image
     }
 
     /// Makes the message in its slot. Where a reader may be reading those bytes, the message is
     /// copied in.
     pub(crate) fn fill(&mut self, intended: Option<Moment>, sink: &mut dyn Sink) {
         let Some(slot) = sink.as_mut_slice() else { return sink.put(0, self.bytes(intended)) };
-        let (checked, moment) = slot.split_at_mut(slot.len() - MOMENT_BYTES);
-        if let Image::Stamped(_) = self.image {
-            touch_lines(checked, self.sequence);
-            payload::fill(&mut checked[..STAMP_BYTES], self.writer, self.sequence);
-        } else {
-            payload::fill(checked, self.writer, self.sequence);
+        let (body, moment) = slot.split_at_mut(slot.len() - MOMENT_BYTES);
+        if self.checked_bytes < body.len() {
+            touch_lines(body, self.sequence);
         }
+        payload::fill(&mut body[..self.checked_bytes], self.writer, self.sequence);
         moment.copy_from_slice(&encode(intended));
     }
 }
@@ -138,17 +115,11 @@ fn encode(intended: Option<Moment>) -> [u8; MOMENT_BYTES] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::PerfOptions;
     use super::*;
 
     fn plan(slot_bytes: usize, verify: bool) -> Plan {
-        let options = PerfOptions {
-            slot_bytes: Some(slot_bytes),
-            no_verify_writes: !verify,
-            zero_copy: true,
-            ..PerfOptions::default()
-        };
-        Plan::new(&options).unwrap()
+        let verify = if verify { "" } else { "--no-verify-writes" };
+        Plan::of_flags(&format!("--zero-copy --slot-bytes {slot_bytes} {verify}"))
     }
 
     /// Message 7 of writer 0, copied and filled in place.

@@ -1,8 +1,8 @@
 //! `perf`: writers and readers move verified messages through a ring.
 //!
 //! ```text
-//! options ──▶ plan ──▶ coordinator ──▶ record ──▶ JSON, or text
-//!   flags     checked   │  ▲            + verdict
+//! flags ──▶ plan ─────▶ coordinator ──▶ record ──▶ JSON, or text
+//!           checked     │  ▲            + verdict
 //!                 orders│  │replies, a line of JSON each
 //!                       ▼  │
 //!                     worker × (writers + readers): writer, reader
@@ -12,7 +12,6 @@
 mod coordinator;
 mod interrupt;
 mod message;
-mod options;
 mod plan;
 mod protocol;
 mod reader;
@@ -24,8 +23,7 @@ mod writer;
 
 pub use coordinator::{Outcome, Verbosity, measure};
 pub use interrupt::{Interrupted, Interrupts};
-pub use options::{OnFull, PerfOptions, Pinning, Transport};
-pub use plan::Plan;
+pub use plan::{OnFull, PerfOptions, Pinning, Plan, Transport};
 pub use protocol::{Reading, WorkerResult, Writing};
 pub use verdict::failures;
 pub use worker::serve;
@@ -46,10 +44,11 @@ pub struct BadInput(pub String);
 /// # Errors
 /// [`BadInput`]; [`Interrupted`] if there are no results; the failure of a worker.
 pub fn run<E: Engine + 'static>(options: &PerfOptions) -> Result<bool> {
-    let plan = Plan::new(options)?;
+    let plan = &options.plan;
+    plan.check()?;
     let verbosity = if options.debug { Verbosity::Debug } else { Verbosity::Normal };
-    let outcome = measure::<E>(&plan, verbosity, &Interrupts::catch()?)?;
-    let record = RunRecord::new(E::NAME, &plan, &outcome);
+    let outcome = measure::<E>(plan, verbosity, &Interrupts::catch()?)?;
+    let record = RunRecord::new(E::NAME, plan, &outcome);
     // Not `print!`, which panics if standard output is closed.
     let mut output = io::stdout().lock();
     if options.json {

@@ -1,139 +1,219 @@
-//! What a run does: flags and scenario together, checked, every value filled in.
+//! What a run does: the flags of `perf`, every value filled in.
 
 use super::BadInput;
 use super::message::SHORTEST_BYTES;
-use super::options::{OnFull, PerfOptions, Pinning, Transport};
-use anyhow::Result;
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
+use clap::{ArgAction, Args, FromArgMatches, ValueEnum};
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A checked run. Workers receive it unchanged, and the record repeats it. The fields are those of
-/// [`PerfOptions`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the flags of PerfOptions have the same names")]
+/// Measures verified messages from writers to readers.
+///
+/// Every message carries its writer, its number and the intended moment of its write. All its other
+/// bytes follow from writer and number (unless --no-verify-writes). Readers count the messages that
+/// they read, the losses that the ring reports, and the gaps in the numbers. The command fails if
+/// these do not add up, or if a message is torn.
+///
+/// Latencies start at the intended start of a write. For writers they end with the return of the
+/// write (with --zero-copy this includes filling the message), for readers with the end of the read
+/// (without the check). MB are 10^6 bytes. Results go to standard output, everything else to
+/// standard error.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct PerfOptions {
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print the replies of the workers on standard error
+    #[arg(long)]
+    pub(crate) debug: bool,
+}
+
+/// A run. Workers receive it unchanged, and the record repeats it.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub struct Plan {
+    /// One of five scenarios of the package ringbuffer. A flag beside it overrides its value:
+    /// (1) 1 MB x 50 slots, 24 writes/s, 5 readers; (2) 1 MB x 10, 24/s, 100 readers;
+    /// (3) 1 MB x 10, 2000/s, 1 reader; (4) 100 MB x 3, 24/s, 1 reader, not verified;
+    /// (5) 1 MB x 10, 24/s, 4 readers that burn 100 ms a message, 3 s.
+    #[arg(long, value_name = "1-5", value_parser = clap::value_parser!(u8).range(1..=5))]
     pub scenario: Option<u8>,
+
+    /// What happens when a reader is slower than the writer
+    #[arg(long, value_enum, default_value_t)]
     pub delivery: Delivery,
+
+    /// Workers in processes of their own, each with its own mapping, or in threads of this one
+    #[arg(long, value_enum, default_value_t)]
     pub transport: Transport,
+
+    /// What the writer of a gated ring does when it is full
+    #[arg(long, alias = "on_full", value_enum, default_value_t)]
     pub on_full: OnFull,
+
+    /// Bytes of a message
+    #[arg(long, alias = "slot_bytes", value_name = "BYTES", default_value = "1000000")]
+    #[arg(default_value_if("scenario", "4", "100000000"))]
     pub slot_bytes: usize,
+
+    /// Messages that the ring holds
+    #[arg(long, value_name = "COUNT", default_value = "10")]
+    #[arg(default_value_ifs([("scenario", "1", "50"), ("scenario", "4", "3")]))]
     pub slots: usize,
+
+    /// How long to write, in seconds; fractions are allowed
+    #[arg(long, alias = "duration_seconds", value_name = "SECONDS", default_value = "10")]
+    #[arg(default_value_if("scenario", "5", "3"))]
     pub duration_seconds: f64,
+
+    /// Messages a second; 0 is as fast as it goes. Then one in 64 messages below 4 KiB is timed,
+    /// because reading the clock twice takes longer than the message
+    #[arg(long, alias = "writes_per_second", value_name = "COUNT", default_value = "0")]
+    #[arg(default_value_ifs([("scenario", "1", "24"), ("scenario", "2", "24"), ("scenario", "3", "2000"),
+        ("scenario", "4", "24"), ("scenario", "5", "24")]))]
     pub writes_per_second: u64,
+
+    /// Writers, each at its own rate; more than one publish in the order in which their writes end
+    #[arg(long, value_name = "COUNT", default_value = "1")]
     pub writers: usize,
+
+    /// The last writer stays in the middle of its first write until the others are done
+    #[arg(long)]
     pub stall_last_writer: bool,
+
+    /// Readers; each gets every message
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    #[arg(default_value_ifs([("scenario", "1", "5"), ("scenario", "2", "100"), ("scenario", "5", "4")]))]
     pub readers: usize,
+
+    /// Readers poll instead of waiting: microseconds between two polls that found nothing; 0 is
+    /// without a pause
+    #[arg(long, value_name = "MICROSECONDS")]
     pub reader_polls_every_microseconds: Option<u64>,
+
+    /// How long each reader spins after each message, in milliseconds of wall time
+    #[arg(long, alias = "reader_burn_cpu_milliseconds", value_name = "MS", default_value = "0")]
+    #[arg(default_value_if("scenario", "5", "100"))]
     pub reader_burn_cpu_milliseconds: u64,
+
+    /// Fill each message, and check every byte of each (the default, except in scenario 4)
+    #[arg(long, alias = "verify_writes", overrides_with = "no_verify_writes")]
+    #[arg(action = ArgAction::SetTrue, default_value = "true")]
+    #[arg(default_value_ifs([("no_verify_writes", "true", "false"), ("scenario", "4", "false")]))]
     pub verify_writes: bool,
+
+    /// Stamp and check the first 8 bytes of a message only. The rest is copied in and out
+    /// unchecked; with --zero-copy one word of each cache line is stored and loaded, so that the
+    /// bytes do change cores
+    #[arg(long, aliases = ["no-verify_writes", "no_verify_writes"], overrides_with = "verify_writes")]
+    #[serde(skip)]
+    no_verify_writes: bool,
+
+    /// Fill messages in the ring and check them there. In a gated ring of messages above 1 KiB
+    /// there is no copy at all. In a lossy ring bytes may be overwritten during a read: there the
+    /// writer copies in and the reader copies out all the same. Up to 1 KiB messages lie inside
+    /// their slots and are copied too
+    #[arg(long, alias = "zero_copy")]
     pub zero_copy: bool,
+
+    /// Tie each worker to a core: all in turn, or the writers apart, on cores that no reader is on
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "turn")]
     pub pin: Option<Pinning>,
+
+    /// Name of the ring, so that `seqring stat` can show it meanwhile. Without it the ring has no
+    /// name once all workers have opened it, so that not even `kill -9` leaves anything behind
+    #[arg(long)]
     pub name: Option<String>,
 }
 
-#[derive(Clone, Copy)]
-struct Scenario {
-    slot_bytes: usize,
-    slots: usize,
-    writes_per_second: u64,
-    readers: usize,
-    burn_milliseconds: u64,
-    verify: bool,
-    duration_seconds: f64,
+/// Where the workers run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Each in a process of its own.
+    #[default]
+    Process,
+    /// In threads of one process, over a ring on the heap unless it has a name.
+    Thread,
 }
 
-/// Without `--scenario`: one reader, as fast as possible.
-const DEFAULT: Scenario = Scenario {
-    slot_bytes: 1_000_000,
-    slots: 10,
-    writes_per_second: 0,
-    readers: 1,
-    burn_milliseconds: 0,
-    verify: true,
-    duration_seconds: 10.0,
-};
+/// Which worker is tied to which core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pinning {
+    /// Writers to the first cores, readers to those behind them, and round again.
+    Turn,
+    /// Writers to the first half of the cores, readers to the others: readers take no time of the
+    /// writers' cores.
+    Apart,
+}
 
-/// The default, then the five scenarios of the Python package `ringbuffer`.
-const SCENARIOS: [Scenario; 6] = [
-    DEFAULT,
-    // A camera and a few readers.
-    Scenario { slots: 50, writes_per_second: 24, readers: 5, ..DEFAULT },
-    // A camera and many readers.
-    Scenario { writes_per_second: 24, readers: 100, ..DEFAULT },
-    // Many small frames for one reader.
-    Scenario { writes_per_second: 2000, ..DEFAULT },
-    // Large frames: the time goes into the copies, so nothing else is done with the bytes.
-    Scenario { slot_bytes: 100_000_000, slots: 3, writes_per_second: 24, verify: false, ..DEFAULT },
-    // Readers that are slower than the camera: 10 messages a second of its 24.
-    Scenario { writes_per_second: 24, readers: 4, burn_milliseconds: 100, duration_seconds: 3.0, ..DEFAULT },
-];
+/// What a writer does when the ring is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFull {
+    /// Count the refusal, and go on to the next tick.
+    #[default]
+    Skip,
+    /// Wait for the slowest reader.
+    Wait,
+}
 
 /// A year: the clock arithmetic is not checked beyond it.
 const LONGEST_SECONDS: f64 = 365.0 * 24.0 * 3600.0;
 
-/// The mark in a message holds the number of a writer in 16 bits.
+/// A stamp holds the number of a writer in 16 bits.
 const MOST_WRITERS: usize = (1 << 16) - 1;
 
 impl Plan {
-    /// Fills `options` in from their scenario, and checks them.
+    /// Checks what no single flag shows.
     ///
     /// # Errors
     /// [`BadInput`], naming the flag. The ring itself refuses bad names and sizes when it is
     /// created.
-    pub fn new(options: &PerfOptions) -> Result<Self> {
-        let scenario = SCENARIOS.get(usize::from(options.scenario.unwrap_or(0)));
-        let scenario =
-            scenario.ok_or_else(|| BadInput(format!("there is no scenario {:?}", options.scenario)))?;
-        let plan = Plan {
-            scenario: options.scenario,
-            delivery: options.delivery.unwrap_or_default(),
-            transport: options.transport.unwrap_or_default(),
-            on_full: options.on_full.unwrap_or_default(),
-            slot_bytes: options.slot_bytes.unwrap_or(scenario.slot_bytes),
-            slots: options.slots.unwrap_or(scenario.slots),
-            duration_seconds: options.duration_seconds.unwrap_or(scenario.duration_seconds),
-            writes_per_second: options.writes_per_second.unwrap_or(scenario.writes_per_second),
-            writers: options.writers.unwrap_or(1),
-            stall_last_writer: options.stall_last_writer,
-            readers: options.readers.unwrap_or(scenario.readers),
-            reader_polls_every_microseconds: options.reader_polls_every_microseconds,
-            reader_burn_cpu_milliseconds: options
-                .reader_burn_cpu_milliseconds
-                .unwrap_or(scenario.burn_milliseconds),
-            verify_writes: options.verify_writes || (scenario.verify && !options.no_verify_writes),
-            zero_copy: options.zero_copy,
-            pin: options.pin,
-            name: options.name.clone(),
-        };
-        plan.check().map_err(BadInput)?;
-        Ok(plan)
+    pub fn check(&self) -> Result<(), BadInput> {
+        let (bytes, seconds, writers) = (self.slot_bytes, self.duration_seconds, self.writers);
+        let faults = [
+            (self.slots == 0, "--slots must be at least 1".into()),
+            (
+                bytes < SHORTEST_BYTES,
+                format!(
+                    "--slot-bytes must be at least {SHORTEST_BYTES}, not {bytes}: every message carries its \
+                     writer, number and moment"
+                ),
+            ),
+            (
+                !(seconds > 0.0 && seconds <= LONGEST_SECONDS),
+                format!(
+                    "--duration-seconds must be more than 0 and at most {LONGEST_SECONDS}, not {seconds}"
+                ),
+            ),
+            (
+                !(1..=MOST_WRITERS).contains(&writers),
+                format!("--writers must be 1 to {MOST_WRITERS}, not {writers}"),
+            ),
+            (
+                self.stall_last_writer && writers < 2,
+                "--stall-last-writer needs --writers 2 or more: the others are measured".into(),
+            ),
+        ];
+        faults.into_iter().find(|(is_fault, _)| *is_fault).map_or(Ok(()), |(_, fault)| Err(BadInput(fault)))
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.slots == 0 {
-            return Err("--slots must be at least 1".into());
-        }
-        if self.slot_bytes < SHORTEST_BYTES {
-            return Err(format!(
-                "--slot-bytes must be at least {SHORTEST_BYTES}, not {}: every message carries its writer, number, \
-                 moment and checksum",
-                self.slot_bytes
-            ));
-        }
-        if !(self.duration_seconds > 0.0 && self.duration_seconds <= LONGEST_SECONDS) {
-            return Err(format!(
-                "--duration-seconds must be more than 0 and at most {LONGEST_SECONDS}, not {}",
-                self.duration_seconds
-            ));
-        }
-        if !(1..=MOST_WRITERS).contains(&self.writers) {
-            return Err(format!("--writers must be 1 to {MOST_WRITERS}, not {}", self.writers));
-        }
-        if self.stall_last_writer && self.writers < 2 {
-            return Err("--stall-last-writer needs --writers 2 or more: the others are measured".into());
-        }
-        Ok(())
+    /// The run of `flags`, separated by blanks.
+    ///
+    /// # Panics
+    /// If they are not understood.
+    pub fn of_flags(flags: &str) -> Self {
+        let command =
+            Self::augment_args(clap::Command::new("perf").no_binary_name(true).args_override_self(true));
+        let matches = command.try_get_matches_from(flags.split_ascii_whitespace());
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).expect("flags of this command")
     }
 
     pub(crate) fn ring(&self) -> RingSpec {
@@ -141,7 +221,7 @@ impl Plan {
             slots: self.slots,
             slot_bytes: self.slot_bytes,
             delivery: self.delivery,
-            writers: if self.writers == 1 { Writers::One } else { Writers::Many(self.writers) },
+            writers: self.writers,
             readers: self.readers,
         }
     }
@@ -188,10 +268,8 @@ mod tests {
 
     #[test]
     fn a_flag_overrides_the_value_of_its_scenario_and_nothing_else() {
-        let options =
-            PerfOptions { scenario: Some(4), slots: Some(7), verify_writes: true, ..PerfOptions::default() };
-        let plan = Plan::new(&options).unwrap();
+        let plan = Plan::of_flags("--scenario 4 --slots 7 --verify-writes");
         assert_eq!((plan.slots, plan.slot_bytes, plan.writes_per_second), (7, 100_000_000, 24));
-        assert!(plan.verify_writes);
+        assert!(plan.verify_writes && !Plan::of_flags("--scenario 4").verify_writes);
     }
 }

@@ -8,10 +8,8 @@ use super::worker::Meter;
 use anyhow::Result;
 use harness::clock::Moment;
 use harness::engine::EngineReader;
-use harness::latency::Latencies;
 use harness::refusal::Refusal;
 use harness::ring_spec::Delivery;
-use harness::sink::Scratch;
 use rustix::thread::set_current_timer_slack;
 use std::hint::spin_loop;
 use std::num::NonZeroU64;
@@ -27,43 +25,26 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct MessageReader<'p, R> {
     plan: &'p Plan,
-    number: usize,
     reader: R,
-    buffer: Scratch,
+    buffer: Vec<u8>,
     end: Moment,
-    findings: Findings,
-}
-
-#[derive(Debug)]
-struct Findings {
-    slots: u64,
-    lost: u64,
-    torn: u64,
-    first_torn: Option<String>,
-    accounts: Vec<Account>,
-    waited: Duration,
-    latencies: Latencies,
+    meter: Meter,
+    /// But for the common part.
+    reading: Reading,
 }
 
 impl<'p, R: EngineReader> MessageReader<'p, R> {
     /// Gets ready to read as reader `number`, and touches all memory.
     pub(crate) fn new(plan: &'p Plan, number: usize, reader: R) -> Self {
-        let findings = Findings {
-            slots: 0,
-            lost: 0,
-            torn: 0,
-            first_torn: None,
-            accounts: vec![Account::default(); plan.writers],
-            waited: Duration::ZERO,
-            latencies: Latencies::new(),
-        };
+        let accounts = vec![Account::default(); plan.writers];
         MessageReader {
             plan,
-            number,
             reader,
-            buffer: Scratch::new(plan.slot_bytes),
+            // Not zeros: their allocation leaves the pages of a large buffer to the first touch.
+            buffer: vec![0x5a; plan.slot_bytes],
             end: Moment::now(),
-            findings,
+            meter: Meter::new(number),
+            reading: Reading { accounts, ..Reading::default() },
         }
     }
 
@@ -74,111 +55,84 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
             // compared.
             set_current_timer_slack(NonZeroU64::new(1))?;
         }
-        let meter = Meter::start();
-        self.end = meter.begin() + self.plan.duration();
+        self.end = self.meter.start() + self.plan.duration();
         let burn = Duration::from_millis(self.plan.reader_burn_cpu_milliseconds);
         loop {
             match self.read() {
                 Ok(incoming) => {
-                    self.findings.note(&incoming);
+                    self.note(&incoming);
                     spin_for(burn);
                 }
-                Err(Refusal::Lagged { missed }) => self.findings.lost += missed,
+                Err(Refusal::Lagged { missed }) => self.reading.lost += missed,
                 Err(Refusal::TimedOut { .. }) => {}
                 Err(Refusal::Closed) => break,
                 Err(lasting) => return Err(lasting.into()),
             }
         }
-        let Findings { slots, lost, torn, first_torn, accounts, waited, latencies } = self.findings;
-        let result = meter.result(self.number, slots, waited, &latencies);
-        Ok(Reading { result, lost, torn, first_torn, accounts })
+        Ok(Reading { result: self.meter.result(), ..self.reading })
+    }
+
+    fn read(&mut self) -> Result<Incoming, Refusal> {
+        match self.attempt(None) {
+            // Only now: a wait with a timeout reads the clock first.
+            Err(Refusal::Empty) => {
+                let begin = Moment::now();
+                let read = match self.plan.poll_interval() {
+                    None => self.attempt(Some(TIMEOUT)),
+                    Some(interval) => self.poll(interval),
+                };
+                self.meter.waited += begin.elapsed();
+                read
+            }
+            read => read,
+        }
     }
 
     /// The next message. In a lossy ring a writer may overwrite it at any time: there it is copied.
-    fn read(&mut self) -> Result<Incoming, Refusal> {
-        if self.plan.zero_copy && self.plan.delivery != Delivery::Lossy {
-            self.read_in_place()
-        } else {
-            self.read_copy()
-        }
-    }
-
-    fn read_copy(&mut self) -> Result<Incoming, Refusal> {
-        let buffer = self.buffer.all_mut();
-        let bytes = match self.reader.try_read(buffer) {
-            Ok(bytes) => bytes,
-            // Only now: a wait with a timeout reads the clock first.
-            Err(refused) => match refused.lasting() {
-                None => {
-                    let begin = Moment::now();
-                    let read = match self.plan.poll_interval() {
-                        None => self.reader.read(buffer, TIMEOUT),
-                        Some(interval) => {
-                            let quiet = QUIET * self.plan.readers as u32;
-                            poll(&mut self.reader, buffer, (interval, self.end), quiet)
-                        }
-                    };
-                    self.findings.waited += begin.elapsed();
-                    read?
-                }
-                Some(error) => return Err(error),
-            },
-        };
-        Ok(Incoming::check(self.plan, &buffer[..bytes]))
-    }
-
-    fn read_in_place(&mut self) -> Result<Incoming, Refusal> {
+    #[inline]
+    fn attempt(&mut self, timeout: Option<Duration>) -> Result<Incoming, Refusal> {
         let MessageReader { plan, reader, buffer, .. } = self;
-        match reader.try_read_with(buffer, |message| Incoming::check(plan, message)) {
-            Ok(incoming) => Ok(incoming),
-            Err(refused) => refused.lasting().map_or_else(
-                || reader.read_with(buffer, TIMEOUT, |message| Incoming::check(plan, message)),
-                Err,
-            ),
+        if plan.zero_copy && plan.delivery != Delivery::Lossy {
+            return reader.get_with(timeout, |message| Incoming::check(plan, message));
         }
+        let bytes = reader.get(buffer, timeout)?;
+        Ok(Incoming::check(plan, &buffer[..bytes]))
     }
-}
 
-impl Findings {
+    /// Polls every `interval`; and after the end less often: readers that poll without a pause keep
+    /// writers out of some locks for ever, and the run would not end.
+    fn poll(&mut self, interval: Duration) -> Result<Incoming, Refusal> {
+        let quiet = interval.max(QUIET * self.plan.readers as u32);
+        for polls in 1_u32.. {
+            // Without a pause, a clock read for each poll would be measurable.
+            let is_over = (!interval.is_zero() || polls.is_multiple_of(16)) && Moment::now() >= self.end;
+            match if is_over { quiet } else { interval } {
+                Duration::ZERO => spin_loop(),
+                pause => thread::sleep(pause),
+            }
+            match self.attempt(None) {
+                Err(Refusal::Empty) => {}
+                read => return read,
+            }
+        }
+        Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
+    }
+
     fn note(&mut self, incoming: &Incoming) {
-        self.slots += 1;
+        self.meter.slots += 1;
         if let Some(nanos) = incoming.latency {
-            self.latencies.record(nanos);
+            self.meter.latencies.record(nanos);
         }
         let problem = match &incoming.stamped {
-            Ok(stamped) => match self.accounts.get_mut(stamped.writer as usize) {
+            Ok(stamped) => match self.reading.accounts.get_mut(stamped.writer as usize) {
                 Some(account) => return account.enter(stamped.sequence),
                 None => format!("{stamped}: there is no such writer in this run"),
             },
             Err(fault) => fault.clone(),
         };
-        self.torn += 1;
-        self.first_torn.get_or_insert(problem);
+        self.reading.torn += 1;
+        self.reading.first_torn.get_or_insert(problem);
     }
-}
-
-/// Polls every `interval`, and after `end` every `quiet`: readers that poll without a pause keep
-/// writers out of some locks for ever, and the run would not end.
-fn poll(
-    reader: &mut impl EngineReader,
-    buffer: &mut [u8],
-    (interval, end): (Duration, Moment),
-    quiet: Duration,
-) -> Result<usize, Refusal> {
-    for polls in 1_u32.. {
-        // Without a pause, a clock read for each poll would be measurable.
-        let is_over = (!interval.is_zero() || polls.is_multiple_of(16)) && Moment::now() >= end;
-        match if is_over { interval.max(quiet) } else { interval } {
-            Duration::ZERO => spin_loop(),
-            pause => thread::sleep(pause),
-        }
-        match reader.try_read(buffer).map_err(Refusal::lasting) {
-            Ok(bytes) => return Ok(bytes),
-            Err(Some(error)) => return Err(error),
-            Err(None) => {}
-        }
-    }
-    Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
 }
 
 /// Keeps the core busy, as work on a message would.

@@ -2,8 +2,7 @@
 //! `ringbuffer` prints it, and the rest in a table.
 
 use super::coordinator::Outcome;
-use super::options::Transport;
-use super::plan::Plan;
+use super::plan::{Plan, Transport};
 use super::protocol::{Reading, WorkerResult, Writing};
 use super::verdict;
 use comfy_table::{CellAlignment, Table, presets};

@@ -123,12 +123,12 @@ pub(crate) fn missing(reading: &Reading, writings: &[Writing]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PerfOptions, WorkerResult};
+    use super::super::WorkerResult;
     use super::*;
 
     /// The failures of a run of 10 messages, of which a reader got 7 and lost 3, after `spoil`.
-    fn failures_of(delivery: Delivery, spoil: impl FnOnce(&mut Reading)) -> Vec<String> {
-        let options = PerfOptions { delivery: Some(delivery), ..PerfOptions::default() };
+    fn failures_of(delivery: &str, spoil: impl FnOnce(&mut Reading)) -> Vec<String> {
+        let plan = Plan::of_flags(&format!("--delivery {delivery}"));
         let result = |slots| WorkerResult { slots, seconds: 1.0, ..WorkerResult::default() };
         let mut reading = Reading {
             result: result(7),
@@ -139,7 +139,7 @@ mod tests {
         spoil(&mut reading);
         let writings = vec![Writing { result: result(10), waited_for_readers: 0 }];
         let outcome = Outcome { writings, readings: vec![reading], ..Outcome::default() };
-        failures(&Plan::new(&options).unwrap(), &outcome)
+        failures(&plan, &outcome)
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             (written.wrapping_add(digest(3)), false),
             (written.wrapping_sub(digest(9)), false),
         ] {
-            let failures = failures_of(Delivery::Queue, |reading| reading.accounts[0].digest = theirs);
+            let failures = failures_of("queue", |reading| reading.accounts[0].digest = theirs);
             assert_eq!(failures.is_empty(), whole, "{failures:?}");
         }
     }
@@ -175,9 +175,9 @@ mod tests {
             (|reading| reading.accounts[0].expects = 11, "beyond"),
             (|reading| reading.accounts[0].disordered = 1, "late or twice"),
         ];
-        assert_eq!(failures_of(Delivery::Lossy, |_| ()), [""; 0]);
+        assert_eq!(failures_of("lossy", |_| ()), [""; 0]);
         for (spoil, said) in spoilt {
-            let failures = failures_of(Delivery::Lossy, spoil);
+            let failures = failures_of("lossy", spoil);
             assert!(matches!(&failures[..], [only] if only.contains(said)), "{said}: {failures:?}");
         }
     }

@@ -2,7 +2,7 @@
 //! reports.
 
 use super::interrupt;
-use super::options::Pinning;
+use super::plan::Pinning;
 use super::protocol::{Assignment, Order, Reply, Role, WorkerResult, receive, send};
 use super::reader::MessageReader;
 use super::writer::MessageWriter;
@@ -115,40 +115,44 @@ fn watch(mut orders: impl BufRead + Send + 'static) -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Measures a worker: its time, and the cost of its thread.
+/// Measures a worker: its time, the cost of its thread, and its messages.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    number: usize,
     begin: Moment,
     usage: Usage,
+    /// Messages written, or read.
+    pub(crate) slots: u64,
+    /// Time spent waiting for room, or for messages.
+    pub(crate) waited: Duration,
+    pub(crate) latencies: Latencies,
 }
 
 impl Meter {
-    pub(crate) fn start() -> Self {
-        Meter { usage: Usage::of(Who::Thread), begin: Moment::now() }
+    /// That of worker `number`, with its memory.
+    pub(crate) fn new(number: usize) -> Self {
+        let (begin, usage, latencies) = (Moment::now(), Usage::default(), Latencies::new());
+        Meter { number, begin, usage, slots: 0, waited: Duration::ZERO, latencies }
     }
 
-    pub(crate) fn begin(&self) -> Moment {
+    /// Starts the clock; returns the moment.
+    pub(crate) fn start(&mut self) -> Moment {
+        (self.usage, self.begin) = (Usage::of(Who::Thread), Moment::now());
         self.begin
     }
 
-    /// The results of worker `number` up to now.
-    pub(crate) fn result(
-        &self,
-        number: usize,
-        slots: u64,
-        waited: Duration,
-        latencies: &Latencies,
-    ) -> WorkerResult {
+    /// The results up to now.
+    pub(crate) fn result(&self) -> WorkerResult {
         let seconds = self.begin.elapsed().as_secs_f64();
         let used = Usage::of(Who::Thread).since(&self.usage);
         WorkerResult {
-            number,
+            number: self.number,
             pid: std::process::id(),
-            slots,
+            slots: self.slots,
             seconds,
-            waited_seconds: waited.as_secs_f64(),
-            latency_ns: latencies.quantiles(),
-            cpu_seconds: used.cpu().as_secs_f64(),
+            waited_seconds: self.waited.as_secs_f64(),
+            latency_ns: self.latencies.quantiles(),
+            cpu_seconds: used.cpu.as_secs_f64(),
             voluntary_switches: used.voluntary_switches,
             involuntary_switches: used.involuntary_switches,
         }

@@ -1,7 +1,7 @@
 //! The workers as the coordinator sees them: it starts them, receives their replies, sends them
 //! orders, and reaps them.
 
-use super::options::Transport;
+use super::plan::Transport;
 use super::protocol::{Assignment, Order, Reply, Role, receive, send};
 use super::worker::COMMAND;
 use crate::reenter;

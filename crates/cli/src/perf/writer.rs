@@ -1,17 +1,14 @@
 //! The part of a writer: it writes messages at their intended moments, or as fast as possible.
 
 use super::message::Outgoing;
-use super::options::OnFull;
-use super::plan::Plan;
+use super::plan::{OnFull, Plan};
 use super::protocol::Writing;
 use super::worker::Meter;
 use anyhow::Result;
 use harness::clock::Moment;
 use harness::engine::EngineWriter;
-use harness::latency::Latencies;
-use harness::pace::Pacer;
+use harness::pace::{intended_start, wait_until};
 use harness::refusal::Refusal;
-use harness::sink::Scratch;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -28,11 +25,8 @@ pub(crate) struct MessageWriter<'p, W> {
     number: usize,
     writer: W,
     outgoing: Outgoing,
-    scratch: Scratch,
-    written: u64,
     refused: u64,
-    waited: Duration,
-    latencies: Latencies,
+    meter: Meter,
 }
 
 /// The end of writing, and a flag that ends it earlier.
@@ -57,19 +51,15 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             number,
             writer,
             outgoing: Outgoing::new(plan, number as u32),
-            scratch: Scratch::new(if plan.zero_copy { plan.slot_bytes } else { 0 }),
-            written: 0,
             refused: 0,
-            waited: Duration::ZERO,
-            latencies: Latencies::new(),
+            meter: Meter::new(number),
         }
     }
 
     /// Writes for the duration of the plan, or until `stop`; then leaves the ring.
     /// A stalled writer calls `inside` in the middle of its one write.
     pub(crate) fn run(mut self, stop: &AtomicBool, inside: impl FnOnce() -> Result<()>) -> Result<Writing> {
-        let meter = Meter::start();
-        let begin = meter.begin();
+        let begin = self.meter.start();
         let until = Until { end: begin + self.plan.duration(), stop };
         if self.plan.is_stalled(self.number) {
             self.write_one(until, inside)?;
@@ -78,32 +68,34 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
         } else {
             self.write_unpaced(until)?;
         }
-        let result = meter.result(self.number, self.written, self.waited, &self.latencies);
-        Ok(Writing { result, waited_for_readers: self.refused })
+        Ok(Writing { result: self.meter.result(), waited_for_readers: self.refused })
     }
 
     /// Writes one message, and stays in the middle of it until the others are done.
     fn write_one(&mut self, until: Until<'_>, inside: impl FnOnce() -> Result<()>) -> Result<()> {
-        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+        let MessageWriter { plan, writer, outgoing, .. } = self;
         let mut stayed = Ok(());
-        writer.try_write_with(plan.slot_bytes, scratch, |sink| {
-            let mut leave = Pacer::starting_at(until.end + STALLED_LONGER, 1);
-            stayed = inside().and_then(|()| Ok(leave.wait_for_next(until.stop).map(drop)?));
+        writer.put_with(plan.slot_bytes, None, |sink| {
+            let leave = until.end + STALLED_LONGER;
+            stayed = inside().and_then(|()| Ok(wait_until(leave, until.stop).map(drop)?));
             sink.put(0, outgoing.bytes(None));
         })?;
-        self.written += 1;
+        self.meter.slots += 1;
         stayed
     }
 
     fn write_paced(&mut self, begin: Moment, until: Until<'_>) -> Result<()> {
-        let mut pacer = Pacer::starting_at(begin, self.plan.writes_per_second);
-        while pacer.intended_start(pacer.started()) < until.end {
-            let Some(intended) = pacer.wait_for_next(until.stop)? else { return Ok(()) };
+        let rate = self.plan.writes_per_second;
+        let starts = (0..).map(|k| intended_start(begin, rate, k));
+        for intended in starts.take_while(|intended| *intended < until.end) {
+            if !wait_until(intended, until.stop)? {
+                return Ok(());
+            }
             self.write(Some(intended), until)?;
         }
         // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in
         // 2.96 s.
-        Pacer::starting_at(until.end, 1).wait_for_next(until.stop)?;
+        wait_until(until.end, until.stop)?;
         Ok(())
     }
 
@@ -119,13 +111,13 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
 
     /// Writes one message, unless the ring refuses it.
     fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<()> {
-        match self.attempt(intended) {
+        match self.attempt(intended, None) {
             Ok(()) => {}
             Err(Refusal::Full) => {
                 self.refused += 1;
                 let begin = Moment::now();
                 let is_written = self.refused(intended, until)?;
-                self.waited += begin.elapsed();
+                self.meter.waited += begin.elapsed();
                 if !is_written {
                     return Ok(());
                 }
@@ -133,19 +125,20 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             Err(lasting) => return Err(lasting.into()),
         }
         if let Some(intended) = intended {
-            self.latencies.record_since(intended, Moment::now());
+            self.meter.latencies.record_since(intended, Moment::now());
         }
-        self.written += 1;
-        self.outgoing.prepare(self.written); // Between two ticks there is time for it.
+        self.meter.slots += 1;
+        self.outgoing.prepare(self.meter.slots); // Between two ticks there is time for it.
         Ok(())
     }
 
-    fn attempt(&mut self, intended: Option<Moment>) -> Result<(), Refusal> {
-        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
+    #[inline]
+    fn attempt(&mut self, intended: Option<Moment>, timeout: Option<Duration>) -> Result<(), Refusal> {
+        let MessageWriter { plan, writer, outgoing, .. } = self;
         if plan.zero_copy {
-            writer.try_write_with(plan.slot_bytes, scratch, |sink| outgoing.fill(intended, sink))
+            writer.put_with(plan.slot_bytes, timeout, |sink| outgoing.fill(intended, sink))
         } else {
-            writer.try_write(outgoing.bytes(intended))
+            writer.put(outgoing.bytes(intended), timeout)
         }
     }
 
@@ -158,21 +151,12 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             return Ok(false);
         }
         while !until.is_over() {
-            match self.wait(intended) {
+            match self.attempt(intended, Some(TIMEOUT)) {
                 Ok(()) => return Ok(true),
                 Err(Refusal::TimedOut { .. }) => {}
                 Err(lasting) => return Err(lasting.into()),
             }
         }
         Ok(false)
-    }
-
-    fn wait(&mut self, intended: Option<Moment>) -> Result<(), Refusal> {
-        let MessageWriter { plan, writer, outgoing, scratch, .. } = self;
-        if plan.zero_copy {
-            writer.write_with(plan.slot_bytes, scratch, TIMEOUT, |sink| outgoing.fill(intended, sink))
-        } else {
-            writer.write(outgoing.bytes(intended), TIMEOUT)
-        }
     }
 }

@@ -13,6 +13,8 @@
 #![allow(unsafe_code, reason = "typed views of mapped memory")]
 
 use crate::locks::memory::{Memory, Name};
+use harness::engine::Engine;
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Delivery, Place, RingSpec};
 use std::io;
 use std::ptr::NonNull;
@@ -27,20 +29,12 @@ const SLOT_HEADER_BYTES: usize = 16;
 const LONGEST_BESIDE_HEADER: usize = 240;
 
 /// A cursor without a reader.
-pub(crate) const FREE: u64 = u64::MAX;
+const FREE: u64 = u64::MAX;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"baseline");
 
-/// Written once, before another process can open the ring.
-#[repr(C)]
-struct Header {
-    magic: AtomicU64,
-    engine: AtomicU64,
-    slots: AtomicU64,
-    slot_bytes: AtomicU64,
-    is_gated: AtomicU64,
-    readers: AtomicU64,
-}
+/// Magic, engine, slots, slot bytes, whether it is gated, readers: the magic is written last.
+type Header = [AtomicU64; 6];
 
 /// What writers change. Where a lock protects it, it is read and written under that lock.
 #[repr(C)]
@@ -88,17 +82,6 @@ pub(crate) struct Made {
 }
 
 impl Shape {
-    /// The shape that `spec` asks for, with so many bytes of lock.
-    pub(crate) fn of(spec: &RingSpec, lock_bytes: usize) -> Self {
-        Self {
-            slots: spec.slots,
-            slot_bytes: spec.slot_bytes,
-            is_gated: spec.delivery == Delivery::Gated,
-            readers: spec.readers,
-            lock_bytes,
-        }
-    }
-
     /// First slot, stride and total bytes; `None` if no machine has so much.
     fn places(&self) -> Option<(usize, usize, usize)> {
         let cursors = LOCK_OFFSET.checked_add(self.lock_bytes)?.checked_next_multiple_of(APART_BYTES)?;
@@ -112,78 +95,79 @@ impl Shape {
 }
 
 impl Board {
-    /// Makes a ring of `shape` for the engine `name`, at `place`. `prepare` receives it before
-    /// another process can open it.
+    /// Makes the ring that `spec` asks for, with `lock_bytes` bytes of lock, which `prepare` makes.
     ///
     /// # Errors
-    /// What making the memory reports, or `prepare`'s.
-    pub(crate) fn create(
-        engine: &str,
+    /// What the engine `E` does not support, or what making the memory or `prepare` reports.
+    pub(crate) fn create<E: Engine>(
+        spec: &RingSpec,
+        place: &Place,
+        lock_bytes: usize,
+        prepare: impl FnOnce(&Self) -> io::Result<()>,
+    ) -> Result<Made, EngineError> {
+        spec.check(place, E::CAPABILITIES)?;
+        let RingSpec { slots, slot_bytes, readers, .. } = *spec;
+        let shape =
+            Shape { slots, slot_bytes, is_gated: spec.delivery == Delivery::Gated, readers, lock_bytes };
+        Self::make(shape, place, code(E::NAME), prepare)
+            .map_err(|error| EngineError::failed("create the ring", error))
+    }
+
+    fn make(
         shape: Shape,
         place: &Place,
+        engine: u64,
         prepare: impl FnOnce(&Self) -> io::Result<()>,
     ) -> io::Result<Made> {
         let (first_slot, stride, bytes) = shape.places().ok_or(io::ErrorKind::OutOfMemory)?;
-        let (memory, mut name) = match place {
+        let (memory, name) = match place {
             Place::Heap => (Memory::heap(bytes)?, None),
             Place::Named(name) => Memory::create(name, bytes).map(|(memory, name)| (memory, Some(name)))?,
         };
         let board = Self { memory: Arc::new(memory), shape, first_slot, stride };
         for reader in 0..shape.readers {
-            board.cursor(reader).store(FREE, Relaxed); // Relaxed: not shared yet.
+            board.cursor(reader).store(FREE, Relaxed); // Relaxed, here and below: the magic comes last.
         }
-        board.write_header(engine);
         prepare(&board)?;
-        name.as_mut().map_or(Ok(()), Name::publish)?;
+        let Shape { slots, slot_bytes, is_gated, readers, .. } = shape;
+        let [magic, words @ ..]: &Header = view(&board.memory, 0);
+        let values = [engine, slots as u64, slot_bytes as u64, is_gated.into(), readers as u64];
+        words.iter().zip(values).for_each(|(word, value)| word.store(value, Relaxed));
+        magic.store(MAGIC, Release);
         Ok(Made { board, name })
     }
 
-    /// Opens the ring that another process created under `name` for the engine `engine`, whose
-    /// locks have `lock_bytes(slots)` bytes.
+    /// Opens the ring that another process created under `name` by the engine `E`, whose locks have
+    /// `lock_bytes(slots)` bytes.
     ///
     /// # Errors
     /// What opening reports; `InvalidData` for anything but a ring of this engine.
-    pub(crate) fn open(
-        engine: &str,
+    pub(crate) fn open<E: Engine>(
         name: &str,
         lock_bytes: impl FnOnce(usize) -> usize,
-    ) -> io::Result<Made> {
-        let memory = Arc::new(Memory::open(name)?);
+    ) -> Result<Made, EngineError> {
         let refuse = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{name} {what}"));
-        if memory.bytes() < LOCK_OFFSET {
-            return Err(refuse("is too short for a ring"));
-        }
-        let header: &Header = view(&memory, 0);
-        let field = |word: &AtomicU64| usize::try_from(word.load(Relaxed)).unwrap_or(usize::MAX);
-        if header.magic.load(Acquire) != MAGIC || header.engine.load(Relaxed) != code(engine) {
-            return Err(refuse("is not a ring of this engine"));
-        }
-        let slots = field(&header.slots);
-        let shape = Shape {
-            slots,
-            slot_bytes: field(&header.slot_bytes),
-            is_gated: field(&header.is_gated) != 0,
-            readers: field(&header.readers),
-            lock_bytes: lock_bytes(slots),
-        };
-        match shape.places() {
-            Some((first_slot, stride, bytes)) if bytes <= memory.bytes() && slots > 0 => {
-                Ok(Made { board: Self { memory, shape, first_slot, stride }, name: None })
+        let open = || {
+            let memory = Arc::new(Memory::open(name)?);
+            if memory.bytes() < LOCK_OFFSET {
+                return Err(refuse("is too short for a ring"));
             }
-            _ => Err(refuse("has not the length that its header calls for")),
-        }
-    }
-
-    fn write_header(&self, engine: &str) {
-        let header: &Header = view(&self.memory, 0);
-        let Shape { slots, slot_bytes, is_gated, readers, .. } = self.shape;
-        // Relaxed: the file gets its name afterwards.
-        header.slots.store(slots as u64, Relaxed);
-        header.slot_bytes.store(slot_bytes as u64, Relaxed);
-        header.is_gated.store(u64::from(is_gated), Relaxed);
-        header.readers.store(readers as u64, Relaxed);
-        header.engine.store(code(engine), Relaxed);
-        header.magic.store(MAGIC, Release);
+            let [magic, engine, words @ ..]: &Header = view(&memory, 0);
+            if magic.load(Acquire) != MAGIC || engine.load(Relaxed) != code(E::NAME) {
+                return Err(refuse("is not a ring of this engine"));
+            }
+            let field = |word: &AtomicU64| usize::try_from(word.load(Relaxed)).unwrap_or(usize::MAX);
+            let [slots, slot_bytes, is_gated, readers] = words.each_ref().map(field);
+            let lock_bytes = lock_bytes(slots);
+            let shape = Shape { slots, slot_bytes, is_gated: is_gated != 0, readers, lock_bytes };
+            match shape.places() {
+                Some((first_slot, stride, bytes)) if bytes <= memory.bytes() && slots > 0 => {
+                    Ok(Made { board: Self { memory, shape, first_slot, stride }, name: None })
+                }
+                _ => Err(refuse("has not the length that its header calls for")),
+            }
+        };
+        open().map_err(|error| EngineError::failed("open the ring", error))
     }
 
     /// The memory itself.
@@ -194,6 +178,12 @@ impl Board {
     /// What writers count.
     pub(crate) fn counters(&self) -> &Counters {
         view(&self.memory, APART_BYTES)
+    }
+
+    /// The sequence of the next message.
+    #[inline]
+    pub(crate) fn next(&self) -> u64 {
+        self.counters().next.load(Acquire)
     }
 
     /// Where the lock of number `index` lies, if each has the size of a `T`.
@@ -219,14 +209,14 @@ impl Board {
     }
 
     /// The lowest cursor of a registered reader, but not above `next`.
-    pub(crate) fn slowest(&self, next: u64) -> u64 {
+    fn slowest(&self, next: u64) -> u64 {
         let cursors = (0..self.shape.readers).map(|reader| self.cursor(reader).load(Acquire));
         cursors.fold(next, u64::min) // FREE is above every sequence.
     }
 
     /// Whether the message `next` of a gated ring has room. `limit` is the caller's cached bound;
     /// it is computed anew when it is reached.
-    pub(crate) fn is_below_limit(&self, next: u64, limit: &mut u64) -> bool {
+    fn is_below_limit(&self, next: u64, limit: &mut u64) -> bool {
         if next >= *limit {
             // With `join_reader`: either we see the cursor that it stored, or it sees what was
             // written before.
@@ -236,20 +226,41 @@ impl Board {
         next < *limit
     }
 
-    /// Takes a free cursor for a reader that starts behind what is written; `None` if all are
-    /// taken.
-    pub(crate) fn join_reader(&self) -> Option<usize> {
+    /// Whether a message of so many bytes fits into a slot.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`].
+    #[inline]
+    pub(crate) fn fits(&self, bytes: usize) -> Result<(), Refusal> {
+        let slot_bytes = self.shape.slot_bytes;
+        if bytes > slot_bytes { Err(Refusal::TooLarge { bytes, slot_bytes }) } else { Ok(()) }
+    }
+
+    /// Whether the message `next` has room, as [`is_below_limit`](Self::is_below_limit); a lossy
+    /// ring always has.
+    #[inline]
+    pub(crate) fn has_room(&self, next: u64, limit: &mut u64) -> bool {
+        !self.shape.is_gated || self.is_below_limit(next, limit)
+    }
+
+    /// A place for a reader that starts behind what is written.
+    ///
+    /// # Errors
+    /// All places are taken.
+    pub(crate) fn join_reader(&self) -> Result<Seat, EngineError> {
         let next = &self.counters().next;
         let start = next.load(Acquire);
         let take =
             |reader: &usize| self.cursor(*reader).compare_exchange(FREE, start, SeqCst, Relaxed).is_ok();
-        let reader = (0..self.shape.readers).find(take)?;
+        let reader = (0..self.shape.readers).find(take);
+        let reader = reader.ok_or_else(|| EngineError::failed("join as a reader", "all places are taken"))?;
         // A writer that has not seen the cursor may have gone on up to `slots` beyond `start`;
         // every message after this load it writes with the cursor in view: both fence between their
         // store and their load.
         fence(SeqCst);
-        self.cursor(reader).store(next.load(Acquire), Release);
-        Some(reader)
+        let cursor = next.load(Acquire);
+        self.cursor(reader).store(cursor, Release);
+        Ok(Seat { board: self.clone(), reader, cursor })
     }
 
     /// Counts a writer in.
@@ -270,12 +281,61 @@ impl Board {
     }
 }
 
+/// The place of a reader.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) board: Board,
+    reader: usize,
+    /// The sequence that it reads next; the shared one is for gated writers.
+    pub(crate) cursor: u64,
+}
+
+impl Seat {
+    /// The message at the cursor is read.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        self.cursor += 1;
+        if self.board.shape.is_gated {
+            self.board.cursor(self.reader).store(self.cursor, Release);
+        }
+    }
+
+    /// The slot has a later message: by the counter, all but the last `slots` are gone.
+    #[cold]
+    pub(crate) fn lagged(&mut self) -> Refusal {
+        let oldest = self.board.next().saturating_sub(self.board.shape.slots as u64);
+        let missed = oldest.saturating_sub(self.cursor).max(1);
+        self.cursor += missed;
+        Refusal::Lagged { missed }
+    }
+
+    /// Nothing is at the cursor.
+    #[cold]
+    pub(crate) fn nothing_yet(&self) -> Refusal {
+        // The end first: every message before it is then visible.
+        let is_over = self.board.has_ended() && self.board.next() <= self.cursor;
+        if is_over { Refusal::Closed } else { Refusal::Empty }
+    }
+
+    /// Writers wait for this reader no longer.
+    pub(crate) fn leave(&self) {
+        self.board.cursor(self.reader).store(FREE, Release);
+    }
+}
+
 impl Slot {
     /// The word with the number of the message in the slot, for rings without a lock over it.
     pub(crate) fn stamp(&self) -> &AtomicU64 {
         // SAFETY: in the mapping and aligned to a line (`Board::slot`); only ever accessed as an
         // atomic.
         unsafe { self.stamp.as_ref() }
+    }
+
+    /// How long the message is that the slot says it has, and no longer than a slot of `board`.
+    #[inline]
+    pub(crate) fn bytes(&self, board: &Board) -> usize {
+        // Relaxed: the stamp or a lock orders it.
+        (self.length().load(Relaxed) as usize).min(board.shape.slot_bytes)
     }
 
     /// The word that holds the length of the message.

@@ -27,11 +27,6 @@ pub enum Change {
     Room,
 }
 
-/// The lock cannot be had, now or ever.
-#[derive(Debug, thiserror::Error)]
-#[error("the lock failed: {0}")]
-pub struct LockFailed(#[from] pub io::Error);
-
 /// Mutual exclusion, and a way to wait for a change.
 ///
 /// One value for each endpoint; what they share lies in the ring's memory.
@@ -61,8 +56,8 @@ pub trait Lock: Sized + Send + Sync + 'static {
     /// Runs `job` with the lock held for `access`.
     ///
     /// # Errors
-    /// [`LockFailed`]; `job` has not run then.
-    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed>;
+    /// The lock cannot be had, now or ever; `job` has not run then.
+    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> io::Result<T>;
 
     /// Wakes those that wait for `change`. The lock is not held.
     fn announce(&self, _change: Change) {}
@@ -80,7 +75,7 @@ pub trait Lock: Sized + Send + Sync + 'static {
         _change: Change,
         deadline: Moment,
         job: impl FnMut() -> Option<T>,
-    ) -> Result<Option<T>, LockFailed> {
+    ) -> io::Result<Option<T>> {
         poll(self, access, deadline, job)
     }
 }
@@ -91,7 +86,7 @@ pub(crate) fn poll<T>(
     access: Access,
     deadline: Moment,
     mut job: impl FnMut() -> Option<T>,
-) -> Result<Option<T>, LockFailed> {
+) -> io::Result<Option<T>> {
     let mut nap = Nap::default();
     loop {
         if let Some(value) = lock.with(access, &mut job)? {

@@ -5,9 +5,6 @@
 //! |---|---|---|
 //! | [`Memory::heap`] | the threads of this process | anonymous |
 //! | [`Memory::create`], [`Memory::open`] | all processes | an allocated file in `/dev/shm` |
-//!
-//! A named ring is built under a temporary name and linked to its own when it is complete, so no
-//! process opens half a ring. Its creator removes the name.
 #![allow(unsafe_code, reason = "computes addresses in mapped memory")]
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -35,15 +32,15 @@ impl Memory {
         Ok(Self { map: MmapOptions::new().len(bytes).populate().map_anon()?.into(), file })
     }
 
-    /// Zeroed memory that will be called `name`. No process finds it before [`Name::publish`].
+    /// Zeroed memory called `name`.
     ///
     /// # Errors
-    /// `InvalidInput` for a bad name, `ENOSPC` if `/dev/shm` has no room.
+    /// `InvalidInput` for a bad name, `AlreadyExists` for one in use, `ENOSPC` if `/dev/shm` has no
+    /// room.
     pub(crate) fn create(name: &str, bytes: usize) -> io::Result<(Self, Name)> {
         let path = path_of(name)?;
-        let building = path.with_extension(format!("building-{}", std::process::id()));
-        let file = File::options().read(true).write(true).create_new(true).open(&building)?;
-        let name = Name { path, building, is_published: false };
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        let name = Name(path);
         fallocate(&file, FallocateFlags::empty(), 0, bytes as u64)?;
         Ok((Self::map(file)?, name))
     }
@@ -87,29 +84,13 @@ impl Memory {
     }
 }
 
-/// The name of a ring and, until it is published, its temporary name; both are removed on drop.
+/// The name of a ring, which is removed on drop.
 #[derive(Debug)]
-pub(crate) struct Name {
-    path: PathBuf,
-    building: PathBuf,
-    is_published: bool,
-}
-
-impl Name {
-    /// Lets other processes find the ring.
-    ///
-    /// # Errors
-    /// `AlreadyExists` for a name in use.
-    pub(crate) fn publish(&mut self) -> io::Result<()> {
-        fs::hard_link(&self.building, &self.path)?;
-        self.is_published = true;
-        fs::remove_file(&self.building)
-    }
-}
+pub(crate) struct Name(PathBuf);
 
 impl Drop for Name {
     fn drop(&mut self) {
-        let _ = fs::remove_file(if self.is_published { &self.path } else { &self.building });
+        let _ = fs::remove_file(&self.0);
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod board;
 mod copy_kernel;
-mod endpoints;
 mod lock;
 mod memory;
 mod nap;
@@ -11,12 +10,12 @@ mod ring;
 mod slot_locks;
 mod ticket;
 
-pub use lock::{Access, Change, Lock, LockFailed, Shared};
+pub use lock::{Access, Change, Lock, Shared};
 pub use memory::Memory;
 pub use primitives::{
     FileLock, MutexCondvar, ParkingLot, PthreadRwLock, Semaphore, SemaphoreRwLock, StdRwLock, SysvSemaphore,
 };
-pub use ring::{LockedRing, primitive};
+pub use ring::LockedRing;
 pub use slot_locks::SlotLocks as SlotLocksRing;
 pub use ticket::Ticket as TicketRing;
 

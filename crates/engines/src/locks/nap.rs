@@ -40,8 +40,7 @@ impl Nap {
     }
 }
 
-/// Repeats `attempt` until it succeeds, is refused for good, or `timeout` is over. Without a
-/// `timeout` it is tried once.
+/// As [`wait_for`](harness::wait::wait_for), with naps between the attempts.
 #[inline]
 pub(crate) fn napping<T>(
     timeout: Option<Duration>,

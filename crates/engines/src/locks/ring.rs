@@ -11,16 +11,15 @@
 //! be acquired again.
 #![allow(unsafe_code, reason = "copies between slots and slices, with the lock held")]
 
-use crate::locks::board::{Board, FREE, Made, Shape};
-use crate::locks::endpoints::{Get, Put, Reading, Taken, Writing};
-use crate::locks::lock::{Access, Change, Lock, LockFailed, Shared};
+use crate::locks::board::{Board, Made, Seat};
+use crate::locks::lock::{Access, Change, Lock, Shared};
 use harness::clock::Moment;
-use harness::engine::Engine;
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
-use harness::ring_spec::{Capabilities, Delivery, Place, RingSpec, Writers};
-use harness::sink::Sink;
+use harness::ring_spec::{Capabilities, Place, RingSpec};
+use std::io;
 use std::slice;
-use std::sync::atomic::Ordering::Relaxed; // Of counters and cursors: the lock orders them.
+use std::sync::atomic::Ordering::Relaxed; // Of counters: the lock orders them.
 use std::time::Duration;
 
 /// A ring under the lock `L`.
@@ -32,29 +31,24 @@ pub struct LockedRing<L: Lock> {
     own: Option<L>,
 }
 
-/// The bare lock, of the smallest possible ring, to be compared with its ring.
-///
-/// # Errors
-/// [`EngineError`], as creating the ring.
-pub fn primitive<L: Lock>() -> Result<L, EngineError> {
-    let spec =
-        RingSpec { slots: 1, slot_bytes: 8, delivery: Delivery::Lossy, writers: Writers::One, readers: 1 };
-    LockedRing::<L>::create(&spec, &Place::Heap)?.attach()
-}
-
-impl<L: Lock> LockedRing<L> {
-    fn attach(&self) -> Result<L, EngineError> {
-        L::attach(place_of::<L>(&self.made.board))
-            .map_err(|error| EngineError::failed("attach to the lock", error))
-    }
-}
-
-/// The lock of a board, once it was made there.
-fn place_of<L: Lock>(board: &Board) -> Shared<L::Shared> {
+/// An endpoint's handle of the lock of a board, once it was made there.
+fn attach<L: Lock>(board: &Board) -> io::Result<L> {
     // SAFETY: aligned to 128 and inside the memory (`Board::lock_at`); `create` makes the lock
     // there before another process can open the ring, and `open` refuses the rings of other
     // engines; it is never removed.
-    unsafe { Shared::new(board.memory().clone(), board.lock_at(0)) }
+    L::attach(unsafe { Shared::new(board.memory().clone(), board.lock_at(0)) })
+}
+
+impl<L: Lock> LockedRing<L> {
+    /// A handle of the lock, and what `job` returns with the lock held for writing.
+    fn join<T>(&self, job: impl FnOnce(&Board) -> T) -> Result<(L, T), EngineError> {
+        let board = &self.made.board;
+        let joined = attach::<L>(board).and_then(|lock| {
+            let joined = lock.with(Access::Write, || job(board))?;
+            Ok((lock, joined))
+        });
+        joined.map_err(|error| EngineError::failed("join", error))
+    }
 }
 
 impl<L: Lock> Engine for LockedRing<L> {
@@ -71,47 +65,38 @@ impl<L: Lock> Engine for LockedRing<L> {
         ..Capabilities::NONE
     };
 
-    type Writer = Writing<LockedWriter<L>>;
-    type Reader = Reading<LockedReader<L>>;
+    type Writer = LockedWriter<L>;
+    type Reader = LockedReader<L>;
 
     fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError> {
-        spec.check(place, Self::CAPABILITIES)?;
-        let shape = Shape::of(spec, size_of::<L::Shared>());
         let mut own = None;
-        let made = Board::create(L::NAME, shape, place, |board| {
+        let made = Board::create::<Self>(spec, place, size_of::<L::Shared>(), |board| {
             L::make(board.lock_at(0))?;
-            own = Some(L::attach(place_of::<L>(board))?);
+            own = Some(attach(board)?);
             Ok(())
-        });
-        made.map(|made| Self { made, own }).map_err(|error| EngineError::failed("create the ring", error))
+        })?;
+        Ok(Self { made, own })
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
         if !L::BETWEEN_PROCESSES {
             return Err(EngineError::Unsupported { what: "use between processes" });
         }
-        let made = Board::open(L::NAME, name, |_| size_of::<L::Shared>());
-        made.map(|made| Self { made, own: None }).map_err(|error| EngineError::failed("open the ring", error))
+        Ok(Self { made: Board::open::<Self>(name, |_| size_of::<L::Shared>())?, own: None })
     }
 
     fn writer(&self) -> Result<Self::Writer, EngineError> {
-        let (lock, board) = (self.attach()?, self.made.board.clone());
-        lock.with(Access::Write, || board.join_writer())
-            .map_err(|error| EngineError::failed("join as a writer", error))?;
-        Ok(Writing(LockedWriter { board, lock, limit: 0 }))
+        let (lock, ()) = self.join(Board::join_writer)?;
+        Ok(LockedWriter { board: self.made.board.clone(), lock, limit: 0 })
     }
 
     fn reader(&self) -> Result<Self::Reader, EngineError> {
-        let (lock, board) = (self.attach()?, self.made.board.clone());
-        let joined = lock.with(Access::Write, || board.join_reader());
-        let joined = joined.map_err(|error| EngineError::failed("join as a reader", error))?;
-        let number = joined.ok_or_else(|| EngineError::failed("join as a reader", "all places are taken"))?;
-        let cursor = board.cursor(number).load(Relaxed);
-        Ok(Reading(LockedReader { board, lock, number, cursor }))
+        let (lock, seat) = self.join(Board::join_reader)?;
+        Ok(LockedReader { seat: seat?, lock })
     }
 }
 
-fn failed(attempt: &'static str, error: LockFailed) -> Refusal {
+fn failed(attempt: &'static str, error: io::Error) -> Refusal {
     Refusal::Failed(EngineError::failed(attempt, error).into())
 }
 
@@ -124,23 +109,22 @@ pub struct LockedWriter<L: Lock> {
     limit: u64,
 }
 
-impl<L: Lock> Put for LockedWriter<L> {
+impl<L: Lock> EngineWriter for LockedWriter<L> {
     #[inline]
-    fn put(
+    fn put_with(
         &mut self,
         bytes: usize,
         timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
     ) -> Result<(), Refusal> {
         let Self { board, lock, limit } = self;
-        let slot_bytes = board.shape.slot_bytes;
-        if bytes > slot_bytes {
-            return Err(Refusal::TooLarge { bytes, slot_bytes });
-        }
+        board.fits(bytes)?;
         let mut fill = Some(fill);
         let mut attempt = || {
-            has_room(board, limit)
-                .then(|| put(board, bytes, fill.take().expect("no attempt follows this one")))
+            let next = board.counters().next.load(Relaxed);
+            board
+                .has_room(next, limit)
+                .then(|| put(board, next, bytes, fill.take().expect("no attempt follows this one")))
         };
         let written = match timeout {
             None => lock.with(Access::Write, attempt),
@@ -154,15 +138,8 @@ impl<L: Lock> Put for LockedWriter<L> {
     }
 }
 
-/// Whether the next message has room. The lock is held.
-fn has_room(board: &Board, limit: &mut u64) -> bool {
-    // Relaxed: the lock orders it.
-    !board.shape.is_gated || board.is_below_limit(board.counters().next.load(Relaxed), limit)
-}
-
-/// Writes the next message. The lock is held for writing.
-fn put(board: &Board, bytes: usize, fill: impl FnOnce(&mut dyn Sink)) {
-    let next = board.counters().next.load(Relaxed);
+/// Writes the message `next`. The lock is held for writing.
+fn put(board: &Board, next: u64, bytes: usize, fill: impl FnOnce(&mut dyn Sink)) {
     let slot = board.slot(next);
     // SAFETY:
     // - valid: the payload of a slot has `slot_bytes` bytes, and the caller has checked that
@@ -186,31 +163,28 @@ impl<L: Lock> Drop for LockedWriter<L> {
 /// The reading end of a [`LockedRing`].
 #[derive(Debug)]
 pub struct LockedReader<L: Lock> {
-    board: Board,
+    seat: Seat,
     lock: L,
-    number: usize,
-    /// The sequence that it reads next; the shared one is for gated writers.
-    cursor: u64,
 }
 
 impl<L: Lock> LockedReader<L> {
     fn announce(&self) {
-        if self.board.shape.is_gated {
+        if self.seat.board.shape.is_gated {
             self.lock.announce(Change::Room);
         }
     }
 }
 
-impl<L: Lock> Get for LockedReader<L> {
+impl<L: Lock> EngineReader for LockedReader<L> {
     #[inline]
-    fn get<T>(
+    fn get_with<T>(
         &mut self,
         timeout: Option<Duration>,
-        view: impl FnOnce(&[u8]) -> (T, Taken),
+        view: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Refusal> {
-        let Self { board, lock, number, cursor } = self;
+        let Self { seat, lock } = self;
         let mut view = Some(view);
-        let mut attempt = || match get(board, *number, cursor, &mut view) {
+        let mut attempt = || match get(seat, &mut view) {
             Err(Refusal::Empty) => None,
             found => Some(found),
         };
@@ -225,41 +199,29 @@ impl<L: Lock> Get for LockedReader<L> {
     }
 }
 
-/// Shows the message at `cursor`. The lock is held for reading.
-fn get<T>(
-    board: &Board,
-    number: usize,
-    cursor: &mut u64,
-    view: &mut Option<impl FnOnce(&[u8]) -> (T, Taken)>,
-) -> Result<T, Refusal> {
-    let (next, slots) = (board.counters().next.load(Relaxed), board.shape.slots as u64);
+/// Shows the message at the cursor. The lock is held for reading.
+fn get<T>(seat: &mut Seat, view: &mut Option<impl FnOnce(&[u8]) -> T>) -> Result<T, Refusal> {
+    let Seat { board, cursor, .. } = seat;
+    let next = board.counters().next.load(Relaxed);
     if *cursor >= next {
-        return Err(if board.has_ended() { Refusal::Closed } else { Refusal::Empty });
+        return Err(seat.nothing_yet());
     }
-    if next - *cursor > slots {
-        let missed = next - slots - *cursor;
-        *cursor += missed;
-        return Err(Refusal::Lagged { missed });
+    if next - *cursor > board.shape.slots as u64 {
+        return Err(seat.lagged());
     }
     let slot = board.slot(*cursor);
-    let bytes = (slot.length().load(Relaxed) as usize).min(board.shape.slot_bytes);
     // SAFETY:
-    // - valid: the payload of a slot has `slot_bytes` bytes, and `bytes` are no more;
+    // - valid: the payload of a slot has `slot_bytes` bytes, and `Slot::bytes` are no more;
     // - not written meanwhile: a writer holds the lock for writing, and we hold it for reading.
-    let message = unsafe { slice::from_raw_parts(slot.payload.as_ptr(), bytes) };
-    let (value, taken) = (view.take().expect("no attempt follows this one"))(message);
-    if taken == Taken::Yes {
-        *cursor += 1;
-        if board.shape.is_gated {
-            board.cursor(number).store(*cursor, Relaxed);
-        }
-    }
+    let message = unsafe { slice::from_raw_parts(slot.payload.as_ptr(), slot.bytes(board)) };
+    let value = (view.take().expect("no attempt follows this one"))(message);
+    seat.advance();
     Ok(value)
 }
 
 impl<L: Lock> Drop for LockedReader<L> {
     fn drop(&mut self) {
-        let _ = self.lock.with(Access::Read, || self.board.cursor(self.number).store(FREE, Relaxed));
+        let _ = self.lock.with(Access::Read, || self.seat.leave());
         self.announce();
     }
 }

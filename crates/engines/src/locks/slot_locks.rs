@@ -15,21 +15,17 @@
 //! A killed holder stops every participant that reaches that slot: all of them, within one lap.
 #![allow(unsafe_code, reason = "copies between slots and slices, with the slot's lock held")]
 
-use crate::locks::board::{Board, FREE, Made, Shape};
-use crate::locks::endpoints::{Get, Put, Reading, Taken, Writing};
+use crate::locks::board::{Board, Made, Seat};
 use crate::locks::lock::Access;
 use crate::locks::nap::napping;
 use crate::locks::primitives::RawRwLock;
-use harness::engine::Engine;
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::Sink;
 use std::io;
 use std::slice;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
-
-const NAME: &str = "slot-locks";
 
 /// A ring with a lock for each slot.
 #[derive(Debug)]
@@ -49,7 +45,7 @@ fn lock_bytes(slots: usize) -> usize {
 }
 
 impl Engine for SlotLocks {
-    const NAME: &'static str = NAME;
+    const NAME: &'static str = "slot-locks";
 
     const CAPABILITIES: Capabilities = Capabilities {
         between_processes: true,
@@ -62,32 +58,25 @@ impl Engine for SlotLocks {
         ..Capabilities::NONE
     };
 
-    type Writer = Writing<SlotWriter>;
-    type Reader = Reading<SlotReader>;
+    type Writer = SlotWriter;
+    type Reader = SlotReader;
 
     fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError> {
-        spec.check(place, Self::CAPABILITIES)?;
         let make = |board: &Board| (0..spec.slots).try_for_each(|slot| RawRwLock::make(board.lock_at(slot)));
-        let made = Board::create(NAME, Shape::of(spec, lock_bytes(spec.slots)), place, make);
-        made.map(|made| Self { made }).map_err(|error| EngineError::failed("create the ring", error))
+        Ok(Self { made: Board::create::<Self>(spec, place, lock_bytes(spec.slots), make)? })
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
-        let made = Board::open(NAME, name, lock_bytes);
-        made.map(|made| Self { made }).map_err(|error| EngineError::failed("open the ring", error))
+        Ok(Self { made: Board::open::<Self>(name, lock_bytes)? })
     }
 
     fn writer(&self) -> Result<Self::Writer, EngineError> {
         self.made.board.join_writer();
-        Ok(Writing(SlotWriter { board: self.made.board.clone(), limit: 0 }))
+        Ok(SlotWriter { board: self.made.board.clone(), limit: 0 })
     }
 
     fn reader(&self) -> Result<Self::Reader, EngineError> {
-        let board = self.made.board.clone();
-        let taken = || EngineError::failed("join as a reader", "all places are taken");
-        let number = board.join_reader().ok_or_else(taken)?;
-        let cursor = board.cursor(number).load(Relaxed); // Relaxed: we stored it.
-        Ok(Reading(SlotReader { board, number, cursor }))
+        Ok(SlotReader { seat: self.made.board.join_reader()? })
     }
 }
 
@@ -102,49 +91,34 @@ pub struct SlotWriter {
     limit: u64,
 }
 
-impl SlotWriter {
-    /// The sequence that comes next, if it has room.
-    fn room(&mut self) -> Option<u64> {
-        let next = self.board.counters().next.load(Acquire);
-        let has_room = !self.board.shape.is_gated || self.board.is_below_limit(next, &mut self.limit);
-        has_room.then_some(next)
-    }
-
-    /// Writes a message if there is room. `fill` is taken then.
-    fn attempt(
-        &mut self,
-        bytes: usize,
-        fill: &mut Option<impl FnOnce(&mut dyn Sink)>,
-    ) -> Result<(), Refusal> {
-        loop {
-            let sequence = self.room().ok_or(Refusal::Full)?;
-            let board = &self.board;
-            let put = lock_of(board, sequence).with(Access::Write, || {
-                // Relaxed: the counter leaves this sequence under the lock of its slot only, which
-                // we hold.
-                let is_next = board.counters().next.load(Relaxed) == sequence;
-                fill.take_if(|_| is_next).map(|fill| put(board, sequence, bytes, fill)).is_some()
-            });
-            if put.map_err(|error| failed("write", error))? {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl Put for SlotWriter {
-    fn put(
+impl EngineWriter for SlotWriter {
+    fn put_with(
         &mut self,
         bytes: usize,
         timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
     ) -> Result<(), Refusal> {
-        let slot_bytes = self.board.shape.slot_bytes;
-        if bytes > slot_bytes {
-            return Err(Refusal::TooLarge { bytes, slot_bytes });
-        }
+        let Self { board, limit } = self;
+        board.fits(bytes)?;
         let mut fill = Some(fill);
-        napping(timeout, || self.attempt(bytes, &mut fill))
+        napping(timeout, || {
+            while fill.is_some() {
+                let sequence = board.next();
+                if !board.has_room(sequence, limit) {
+                    return Err(Refusal::Full);
+                }
+                let put = lock_of(board, sequence).with(Access::Write, || {
+                    // Relaxed: the counter leaves this sequence under the lock of its slot only,
+                    // which we hold.
+                    let is_next = board.counters().next.load(Relaxed) == sequence;
+                    if let Some(fill) = fill.take_if(|_| is_next) {
+                        put(board, sequence, bytes, fill);
+                    }
+                });
+                put.map_err(|error| failed("write", error))?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -173,48 +147,26 @@ impl Drop for SlotWriter {
 /// The reading end of a [`SlotLocks`] ring.
 #[derive(Debug)]
 pub struct SlotReader {
-    board: Board,
-    number: usize,
-    cursor: u64,
+    seat: Seat,
 }
 
-impl Get for SlotReader {
-    fn get<T>(
+impl EngineReader for SlotReader {
+    fn get_with<T>(
         &mut self,
         timeout: Option<Duration>,
-        view: impl FnOnce(&[u8]) -> (T, Taken),
+        view: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Refusal> {
-        let mut view = Some(view);
-        napping(timeout, || self.attempt(&mut view))
-    }
-}
-
-impl SlotReader {
-    /// Shows the next message, if there is one. `view` is taken then.
-    fn attempt<T>(&mut self, view: &mut Option<impl FnOnce(&[u8]) -> (T, Taken)>) -> Result<T, Refusal> {
-        let Self { board, number, cursor } = self;
-        let next = board.counters().next.load(Acquire);
-        if *cursor >= next {
-            // The end first: every message before it is then visible.
-            let has_ended = board.has_ended();
-            if board.counters().next.load(Acquire) == *cursor {
-                return Err(if has_ended { Refusal::Closed } else { Refusal::Empty });
+        let (seat, mut view) = (&mut self.seat, Some(view));
+        napping(timeout, || {
+            let Seat { board, cursor, .. } = seat;
+            if *cursor >= board.next() {
+                return Err(seat.nothing_yet());
             }
-        }
-        let shown = lock_of(board, *cursor).with(Access::Read, || show(board, *cursor, view));
-        let Some((value, taken)) = shown.map_err(|error| failed("read", error))? else {
-            // The message of another lap is there: by the counter, all but the last `slots` are
-            // gone.
-            let oldest = board.counters().next.load(Acquire).saturating_sub(board.shape.slots as u64);
-            let missed = oldest.saturating_sub(*cursor).max(1);
-            *cursor += missed;
-            return Err(Refusal::Lagged { missed });
-        };
-        if taken == Taken::Yes {
-            *cursor += 1;
-            board.cursor(*number).store(*cursor, Release);
-        }
-        Ok(value)
+            let shown = lock_of(board, *cursor).with(Access::Read, || show(board, *cursor, &mut view));
+            let value = shown.map_err(|error| failed("read", error))?.ok_or_else(|| seat.lagged())?;
+            seat.advance();
+            Ok(value)
+        })
     }
 }
 
@@ -223,19 +175,18 @@ fn show<T>(board: &Board, sequence: u64, view: &mut Option<impl FnOnce(&[u8]) ->
     let slot = board.slot(sequence);
     // Relaxed: the slot's lock orders stamp and length.
     if slot.stamp().load(Relaxed) != sequence + 1 {
-        return None;
+        return None; // The message of another lap is there.
     }
-    let bytes = (slot.length().load(Relaxed) as usize).min(board.shape.slot_bytes);
     // SAFETY:
-    // - valid: the payload has `slot_bytes` bytes, and `bytes` are no more;
+    // - valid: the payload has `slot_bytes` bytes, and `Slot::bytes` are no more;
     // - not written meanwhile: a writer holds the slot's lock for writing, and we hold it for
     //   reading.
-    let message = unsafe { slice::from_raw_parts(slot.payload.as_ptr(), bytes) };
+    let message = unsafe { slice::from_raw_parts(slot.payload.as_ptr(), slot.bytes(board)) };
     view.take().map(|view| view(message))
 }
 
 impl Drop for SlotReader {
     fn drop(&mut self) {
-        self.board.cursor(self.number).store(FREE, Release);
+        self.seat.leave();
     }
 }

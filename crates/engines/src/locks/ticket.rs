@@ -19,20 +19,16 @@
 //! keeps it for its next call, and leaves "nothing" in the slot when it is dropped.
 #![allow(unsafe_code, reason = "copies between slots and slices")]
 
-use crate::locks::board::{Board, FREE, Made, Shape, Slot};
+use crate::locks::board::{Board, Made, Seat, Slot};
 use crate::locks::copy_kernel::Kernel;
-use crate::locks::endpoints::{Put, Writing};
 use crate::locks::nap::{Nap, napping};
 use harness::clock::Moment;
-use harness::engine::{Engine, EngineReader};
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::Sink;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::fence;
 use std::time::Duration;
-
-const NAME: &str = "ticket";
 
 /// How long a dropped writer waits for its slot, to leave "nothing" in it.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -56,7 +52,7 @@ pub struct Ticket {
 }
 
 impl Engine for Ticket {
-    const NAME: &'static str = NAME;
+    const NAME: &'static str = "ticket";
 
     const CAPABILITIES: Capabilities = Capabilities {
         between_processes: true,
@@ -68,34 +64,28 @@ impl Engine for Ticket {
         ..Capabilities::NONE
     };
 
-    type Writer = Writing<TicketWriter>;
+    type Writer = TicketWriter;
     type Reader = TicketReader;
 
     fn create(spec: &RingSpec, place: &Place) -> Result<Self, EngineError> {
-        spec.check(place, Self::CAPABILITIES)?;
-        let made = Board::create(NAME, Shape::of(spec, 0), place, |_| Ok(()));
-        made.map(|made| Self { made }).map_err(|error| EngineError::failed("create the ring", error))
+        Ok(Self { made: Board::create::<Self>(spec, place, 0, |_| Ok(()))? })
     }
 
     fn open(name: &str) -> Result<Self, EngineError> {
-        let made = Board::open(NAME, name, |_| 0);
-        made.map(|made| Self { made }).map_err(|error| EngineError::failed("open the ring", error))
+        Ok(Self { made: Board::open::<Self>(name, |_| 0)? })
     }
 
-    fn writer(&self) -> Result<Self::Writer, EngineError> {
+    fn writer(&self) -> Result<TicketWriter, EngineError> {
         self.made.board.join_writer();
         let board = self.made.board.clone();
         let kernel = Kernel::for_slot_bytes(board.shape.slot_bytes);
-        Ok(Writing(TicketWriter { board, kernel, limit: 0, ticket: None }))
+        Ok(TicketWriter { board, kernel, limit: 0, ticket: None })
     }
 
     fn reader(&self) -> Result<TicketReader, EngineError> {
-        let board = self.made.board.clone();
-        let taken = || EngineError::failed("join as a reader", "all places are taken");
-        let number = board.join_reader().ok_or_else(taken)?;
-        let cursor = board.cursor(number).load(Relaxed); // Relaxed: we stored it.
-        let kernel = Kernel::for_slot_bytes(board.shape.slot_bytes);
-        Ok(TicketReader { board, kernel, number, cursor })
+        let seat = self.made.board.join_reader()?;
+        let kernel = Kernel::for_slot_bytes(seat.board.shape.slot_bytes);
+        Ok(TicketReader { seat, kernel, buffer: Vec::new() })
     }
 }
 
@@ -112,27 +102,18 @@ pub struct TicketWriter {
 impl TicketWriter {
     /// A ticket whose slot is ours, if there is one. Waits for the writer of one lap before.
     fn draw(&mut self, deadline: Option<Moment>) -> Option<u64> {
-        if self.ticket.is_none() && !self.has_room(next_of(&self.board)) {
+        let Self { board, ticket, limit, .. } = self;
+        if ticket.is_none() && !board.has_room(board.next(), limit) {
             return None;
         }
         // Other writers may draw between the check and this: then the ticket may have no room yet,
         // and is kept.
-        let Self { board, ticket, .. } = self;
-        let ticket = *ticket.get_or_insert_with(|| board.counters().next.fetch_add(1, AcqRel));
-        if !self.has_room(ticket) || !is_free(&self.board, ticket, deadline) {
+        let drawn = *ticket.get_or_insert_with(|| board.counters().next.fetch_add(1, AcqRel));
+        if !board.has_room(drawn, limit) || !is_free(board, drawn, deadline) {
             return None;
         }
-        self.ticket = None;
-        Some(ticket)
+        ticket.take()
     }
-
-    fn has_room(&mut self, sequence: u64) -> bool {
-        !self.board.shape.is_gated || self.board.is_below_limit(sequence, &mut self.limit)
-    }
-}
-
-fn next_of(board: &Board) -> u64 {
-    board.counters().next.load(Acquire)
 }
 
 /// Waits until the message of one lap before `sequence` is in its slot, for ever without a
@@ -152,18 +133,15 @@ fn is_free(board: &Board, sequence: u64, deadline: Option<Moment>) -> bool {
     }
 }
 
-impl Put for TicketWriter {
+impl EngineWriter for TicketWriter {
     #[inline]
-    fn put(
+    fn put_with(
         &mut self,
         bytes: usize,
         timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
     ) -> Result<(), Refusal> {
-        let slot_bytes = self.board.shape.slot_bytes;
-        if bytes > slot_bytes {
-            return Err(Refusal::TooLarge { bytes, slot_bytes });
-        }
+        self.board.fits(bytes)?;
         let deadline = timeout.map(|timeout| Moment::now() + timeout);
         let sequence = napping(timeout, || self.draw(deadline).ok_or(Refusal::Full))?;
         write(&self.board, self.kernel, sequence, bytes, fill);
@@ -202,10 +180,6 @@ struct Payload<'s> {
 }
 
 impl Sink for Payload<'_> {
-    fn message_bytes(&self) -> usize {
-        self.bytes
-    }
-
     #[inline]
     fn put(&mut self, offset: usize, bytes: &[u8]) {
         let end = offset.checked_add(bytes.len());
@@ -228,84 +202,68 @@ impl Sink for Payload<'_> {
 /// The reading end of a [`Ticket`] ring.
 #[derive(Debug)]
 pub struct TicketReader {
-    board: Board,
+    seat: Seat,
     kernel: Kernel,
-    number: usize,
-    cursor: u64,
+    /// Where messages are copied to that are to be shown.
+    buffer: Vec<u8>,
 }
 
 impl TicketReader {
-    /// Nothing is there at the cursor.
-    #[cold]
-    fn nothing_yet(&self) -> Refusal {
-        // The end first: every message before it is then visible.
-        if self.board.has_ended() && next_of(&self.board) <= self.cursor {
-            return Refusal::Closed;
-        }
-        Refusal::Empty
-    }
-
-    /// The slot has a later message.
-    #[cold]
-    fn lagged(&mut self) -> Refusal {
-        let oldest = next_of(&self.board).saturating_sub(self.board.shape.slots as u64);
-        let missed = oldest.saturating_sub(self.cursor).max(1);
-        self.cursor += missed;
-        Refusal::Lagged { missed }
-    }
-
-    fn advance(&mut self) {
-        self.cursor += 1;
-        if self.board.shape.is_gated {
-            self.board.cursor(self.number).store(self.cursor, Release);
+    fn try_get(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal> {
+        let Self { seat, kernel, .. } = self;
+        loop {
+            let (slot, cursor) = (seat.board.slot(seat.cursor), seat.cursor);
+            let stamp = slot.stamp().load(Acquire);
+            if stamp == nothing(cursor) {
+                seat.advance();
+                continue;
+            }
+            if stamp != holds(cursor) {
+                let is_later = stamp > holds(cursor) && stamp != writing(cursor);
+                return Err(if is_later { seat.lagged() } else { seat.nothing_yet() });
+            }
+            let bytes = slot.bytes(&seat.board);
+            if let Some(front) = buffer.get_mut(..bytes) {
+                // SAFETY:
+                // - valid: `bytes` are no more than a slot's, in whole words; `front` has them and
+                //   is ours;
+                // - a writer that stores here meanwhile does so through the same kernel.
+                unsafe { kernel.load(front.as_mut_ptr(), slot.payload.as_ptr().cast(), bytes) };
+            }
+            fence(Acquire); // If a byte was of a later message, the load below sees that the stamp has moved.
+            if slot.stamp().load(Relaxed) != stamp {
+                return Err(seat.lagged());
+            }
+            if bytes > buffer.len() {
+                return Err(Refusal::OtherLength { bytes, expected: buffer.len() });
+            }
+            seat.advance();
+            return Ok(bytes);
         }
     }
 }
 
 impl EngineReader for TicketReader {
     #[inline]
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal> {
-        loop {
-            let slot = self.board.slot(self.cursor);
-            let stamp = slot.stamp().load(Acquire);
-            if stamp == nothing(self.cursor) {
-                self.advance();
-                continue;
-            }
-            if stamp != holds(self.cursor) {
-                return Err(if stamp > holds(self.cursor) && stamp != writing(self.cursor) {
-                    self.lagged()
-                } else {
-                    self.nothing_yet()
-                });
-            }
-            let bytes = (slot.length().load(Relaxed) as usize).min(self.board.shape.slot_bytes);
-            if let Some(front) = buffer.get_mut(..bytes) {
-                // SAFETY:
-                // - valid: `bytes` are no more than a slot's, in whole words; `front` has them and
-                //   is ours;
-                // - a writer that stores here meanwhile does so through the same kernel.
-                unsafe { self.kernel.load(front.as_mut_ptr(), slot.payload.as_ptr().cast(), bytes) };
-            }
-            fence(Acquire); // If a byte was of a later message, the load below sees that the stamp has moved.
-            if slot.stamp().load(Relaxed) != stamp {
-                return Err(self.lagged());
-            }
-            if bytes > buffer.len() {
-                return Err(Refusal::OtherLength { bytes, expected: buffer.len() });
-            }
-            self.advance();
-            return Ok(bytes);
-        }
+    fn get(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, Refusal> {
+        napping(timeout, || self.try_get(buffer))
     }
 
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, Refusal> {
-        napping(Some(timeout), || self.try_read(buffer))
+    fn get_with<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        view: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Refusal> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(self.seat.board.shape.slot_bytes, 0);
+        let shown = self.get(&mut buffer, timeout).map(|bytes| view(&buffer[..bytes]));
+        self.buffer = buffer;
+        shown
     }
 }
 
 impl Drop for TicketReader {
     fn drop(&mut self) {
-        self.board.cursor(self.number).store(FREE, Release);
+        self.seat.leave();
     }
 }

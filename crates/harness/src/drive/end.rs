@@ -1,10 +1,8 @@
 //! One end of a measurement: each call waits for its message or its room in the end's own way.
 
 use super::Wait;
-use crate::engine::{EngineReader, EngineWriter};
 use crate::patience::{Patience, Stop};
 use crate::refusal::Refusal;
-use crate::sink::{Scratch, Sink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -54,100 +52,26 @@ impl End<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Writes a message, waiting for room.
+    /// Attempts until one gets through. `attempt` is given the time that it may wait, if it is to
+    /// wait by itself.
     #[inline(always)]
-    pub(super) fn put(self, writer: &mut impl EngineWriter, message: &[u8]) -> Result<(), Miss> {
-        let Err(refused) = writer.try_write(message) else { return Ok(()) };
-        self.retry(refused.into(), |timeout| {
-            match timeout {
-                None => writer.try_write(message)?,
-                Some(timeout) => writer.write(message, timeout)?,
-            }
-            Ok(())
-        })
-    }
-
-    /// Writes a message that `fill` puts into its slot, waiting for room.
-    #[inline(always)]
-    pub(super) fn put_with(
+    pub(super) fn until<T>(
         self,
-        writer: &mut impl EngineWriter,
-        bytes: usize,
-        scratch: &mut Scratch,
-        fill: impl Fn(&mut dyn Sink),
-    ) -> Result<(), Miss> {
-        let Err(refused) = writer.try_write_with(bytes, scratch, &fill) else { return Ok(()) };
-        self.retry(refused.into(), |timeout| {
-            match timeout {
-                None => writer.try_write_with(bytes, scratch, &fill)?,
-                Some(timeout) => writer.write_with(bytes, scratch, timeout, &fill)?,
-            }
-            Ok(())
-        })
-    }
-
-    /// Writes messages of `bytes` each, as many at a time as there is room for.
-    #[inline(always)]
-    pub(super) fn put_all(
-        self,
-        writer: &mut impl EngineWriter,
-        bytes: usize,
-        messages: &[u8],
-    ) -> Result<(), Miss> {
-        let mut rest = messages;
-        while !rest.is_empty() {
-            let written = match writer.try_write_batch(bytes, rest) {
-                Ok(written) => written,
-                Err(refused) => self.retry(refused.into(), |_| Ok(writer.try_write_batch(bytes, rest)?))?,
-            };
-            rest = &rest[written * bytes..];
-        }
-        Ok(())
-    }
-
-    /// Reads a message to the front of `out`, waiting for it.
-    #[inline(always)]
-    pub(super) fn get(self, reader: &mut impl EngineReader, out: &mut [u8]) -> Result<usize, Miss> {
-        reader.try_read(out).or_else(|refused| {
-            self.retry(refused.into(), |timeout| {
-                Ok(match timeout {
-                    None => reader.try_read(out)?,
-                    Some(timeout) => reader.read(out, timeout)?,
-                })
-            })
-        })
-    }
-
-    /// Shows a message to `view`, waiting for it.
-    #[inline(always)]
-    pub(super) fn get_with<T>(
-        self,
-        reader: &mut impl EngineReader,
-        scratch: &mut Scratch,
-        mut view: impl FnMut(&[u8]) -> T,
+        mut attempt: impl FnMut(Option<Duration>) -> Result<T, Refusal>,
     ) -> Result<T, Miss> {
-        reader.try_read_with(scratch, &mut view).or_else(|refused| {
-            self.retry(refused.into(), |timeout| {
-                Ok(match timeout {
-                    None => reader.try_read_with(scratch, &mut view)?,
-                    Some(timeout) => reader.read_with(scratch, timeout, &mut view)?,
-                })
-            })
-        })
+        attempt(None).or_else(|refused| self.retry(refused.into(), attempt))
     }
 
     /// The attempts after one that did not get through: a function of its own, so that they take no
-    /// room in a loop of 2 ns. `attempt` is given the time that it may wait, if it is to wait by
-    /// itself.
+    /// room in a loop of 2 ns.
     #[cold]
     #[inline(never)]
-    pub(super) fn retry<T>(
+    fn retry<T>(
         self,
-        first: Miss,
-        mut attempt: impl FnMut(Option<Duration>) -> Result<T, Miss>,
+        mut miss: Miss,
+        mut attempt: impl FnMut(Option<Duration>) -> Result<T, Refusal>,
     ) -> Result<T, Miss> {
         let mut patience = Patience::until(self.stop);
-        let mut miss = first;
         let mut is_first = true;
         while let Miss::NotYet = miss {
             let waited = match self.wait {
@@ -159,7 +83,7 @@ impl End<'_> {
             is_first = false;
             match attempt((self.wait == Wait::Blocking).then_some(BLOCKED)) {
                 Ok(done) => return Ok(done),
-                Err(next) => miss = next,
+                Err(next) => miss = next.into(),
             }
         }
         Err(miss)

@@ -28,6 +28,15 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
+/// What the two ends of a measurement are to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Two threads of one process.
+    Threads,
+    /// Two processes.
+    Processes,
+}
+
 /// How messages get into and out of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
@@ -97,7 +106,6 @@ pub struct Candidate {
     pub modes: Vec<Mode>,
     measure: Box<Measure>,
     other_end: Box<PlayMode>,
-    is_floor: bool,
 }
 
 /// Filling and looking in place can pay from here on: a smaller message is a few registers.
@@ -121,7 +129,7 @@ impl Candidate {
             transfers = vec![Transfer::Gathered];
         }
         Self::new(
-            (E::NAME, false),
+            E::NAME,
             modes(&transfers, waits),
             move |run, mode, name| stream.measure::<E, C>(run, mode, name),
             move |mode, rings| stream.other_end::<E, C>(mode, rings),
@@ -133,33 +141,20 @@ impl Candidate {
         let in_place = is_in_place::<E, C>().then_some(Transfer::InPlace);
         let transfers: Vec<_> = [Transfer::Copied].into_iter().chain(in_place).collect();
         Self::new(
-            (E::NAME, false),
+            E::NAME,
             modes(&transfers, waits),
             move |run, mode, name| trip.measure::<E, C>(run, mode, name),
             |mode, rings| RoundTrip::other_end::<E, C>(mode, rings),
         )
     }
 
-    /// A measurement without an engine, which has one mode.
-    pub fn floor<M: fmt::Display>(
-        name: &'static str,
-        measure: impl Fn(&Repetition<'_>) -> Result<f64, M> + 'static,
-    ) -> Self {
-        Self::new(
-            (name, true),
-            modes(&[Transfer::Copied], &[Wait::Pauses(1)]),
-            move |run, _, _| measure(run).map(Figures::main).map_err(text),
-            |_, _| Err("a floor has no other end".into()),
-        )
-    }
-
     fn new(
-        (name, is_floor): (&'static str, bool),
+        name: &'static str,
         modes: Vec<Mode>,
         measure: impl Fn(&Repetition<'_>, Mode, &[&str]) -> Result<Figures, String> + 'static,
         other_end: impl Fn(Mode, &[String]) -> Result<(), String> + 'static,
     ) -> Self {
-        Self { name, modes, measure: Box::new(measure), other_end: Box::new(other_end), is_floor }
+        Self { name, modes, measure: Box::new(measure), other_end: Box::new(other_end) }
     }
 
     /// The same candidate by another name.
@@ -168,16 +163,16 @@ impl Candidate {
         Self { name, ..self }
     }
 
-    /// The same candidate in the modes of one transfer; a floor as it is.
+    /// The same candidate in the modes of one transfer.
     #[must_use]
     pub fn only(mut self, transfer: Transfer) -> Self {
-        self.modes.retain(|mode| self.is_floor || mode.transfer == transfer);
+        self.modes.retain(|mode| mode.transfer == transfer);
         self
     }
 
     /// The candidate and its mode, as tables name them.
     pub fn label(&self, mode: Mode) -> String {
-        if self.is_floor { self.name.into() } else { format!("{} ({mode})", self.name) }
+        format!("{} ({mode})", self.name)
     }
 
     /// One repetition.

@@ -5,9 +5,8 @@ use super::end::{End, Miss};
 use crate::content::{Content, differences, word_of};
 use crate::engine::{Batch, EngineReader};
 use crate::patience::Stop;
-use crate::refusal::ReadRefused;
+use crate::refusal::Refusal;
 use crate::ring_spec::{Delivery, RingSpec};
-use crate::sink::Scratch;
 use std::iter::Sum;
 use std::thread::yield_now;
 use zerocopy::IntoBytes;
@@ -70,7 +69,6 @@ pub(super) struct Receiver<'a, R, C> {
     end: End<'a>,
     way: Way,
     content: C,
-    scratch: Scratch,
     batch: Vec<CacheLine>,
     /// The next message of each writer.
     next: Vec<u64>,
@@ -86,16 +84,14 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
             (_, Transfer::InPlace) => Way::InPlace,
             (_, Transfer::Gathered) => Way::Gathered,
         };
-        let (looks, gathers) = (matches!(way, Way::InPlace | Way::Taken), matches!(way, Way::Gathered));
-        let lines = if gathers { BATCH * C::BYTES / size_of::<CacheLine>() } else { 0 };
+        let lines = if matches!(way, Way::Gathered) { BATCH * C::BYTES / size_of::<CacheLine>() } else { 0 };
         Self {
             reader,
             end,
             way,
             content: C::new(),
-            scratch: Scratch::new(if looks { C::BYTES } else { 0 }),
             batch: vec![CacheLine([1; 8]); lines],
-            next: vec![0; spec.writers.most()],
+            next: vec![0; spec.writers],
             expected: 0,
             tally: Tally::default(),
         }
@@ -124,8 +120,11 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
 
     #[inline(always)]
     fn copy(&mut self) -> Result<(), Stop> {
-        match self.end.get(&mut self.reader, self.content.out()) {
-            Ok(bytes) => self.arrived(self.content.is_whole(self.expected, bytes)),
+        match self.end.until(|timeout| self.reader.get(self.content.out(), timeout)) {
+            Ok(bytes) => {
+                let is_whole = self.content.is_whole(self.expected, bytes);
+                self.arrived(is_whole)
+            }
             Err(miss) => self.lost(miss),
         }
     }
@@ -133,7 +132,8 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
     #[inline(always)]
     fn look(&mut self) -> Result<(), Stop> {
         let expected = self.expected;
-        match self.end.get_with(&mut self.reader, &mut self.scratch, |bytes| C::shows(bytes, expected)) {
+        let look = |timeout| self.reader.get_with(timeout, |bytes| C::shows(bytes, expected));
+        match self.end.until(look) {
             Ok(is_whole) => self.arrived(is_whole),
             Err(miss) => self.lost(miss),
         }
@@ -162,10 +162,9 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
     fn gather(&mut self) -> Result<(), Stop> {
         let Self { reader, end, batch, .. } = self;
         let room = batch.as_mut_bytes();
-        let got = match reader.try_read_batch(C::BYTES, room) {
-            Ok(got) => got,
-            Err(ReadRefused::Lagged { missed }) => Batch { messages: 0, missed },
-            Err(refused) => end.retry(refused.into(), |_| Ok(reader.try_read_batch(C::BYTES, room)?))?,
+        let got = match end.until(|_| reader.get_batch(C::BYTES, room)) {
+            Err(Miss::Lost(missed)) => Batch { messages: 0, missed },
+            got => got?,
         };
         self.check(got)
     }
@@ -200,20 +199,20 @@ impl<'a, R: EngineReader, C: Content> Receiver<'a, R, C> {
 
     #[inline(always)]
     fn take(&mut self) -> Result<(), Stop> {
-        let Self { reader, end, scratch, next, tally, .. } = self;
-        end.get_with(reader, scratch, |bytes| note::<C>(next, tally, bytes))?
+        let Self { reader, end, next, tally, .. } = self;
+        end.until(|timeout| reader.get_with(timeout, |bytes| note::<C>(next, tally, bytes)))?
     }
 
     /// Takes the rest of a queue once `are_done` says that no writer writes any more.
     pub(super) fn drain(mut self, are_done: impl Fn() -> bool) -> Result<Tally, Stop> {
-        let Self { reader, scratch, next, tally, .. } = &mut self;
+        let Self { reader, next, tally, .. } = &mut self;
         loop {
             let done = are_done();
-            match reader.try_read_with(scratch, |bytes| note::<C>(next, tally, bytes)) {
+            match reader.get_with(None, |bytes| note::<C>(next, tally, bytes)) {
                 Ok(noted) => noted?,
-                Err(ReadRefused::Empty) if done => return Ok(*tally),
-                Err(ReadRefused::Empty) => yield_now(),
-                Err(ReadRefused::Closed) => return Ok(*tally),
+                Err(Refusal::Empty) if done => return Ok(*tally),
+                Err(Refusal::Empty) => yield_now(),
+                Err(Refusal::Closed) => return Ok(*tally),
                 Err(other) => return Err(Stop::failed(other)),
             }
         }
@@ -237,21 +236,18 @@ mod tests {
     use super::*;
     use crate::content::Small;
     use crate::drive::Wait;
-    use crate::ring_spec::Writers;
     use std::collections::VecDeque;
     use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
 
     /// Gives messages of a word each, and losses.
     struct Scripted(VecDeque<Result<u64, u64>>);
 
     impl EngineReader for Scripted {
-        fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
-            match self.0.pop_front().ok_or(ReadRefused::Closed)? {
-                Ok(word) => {
-                    buffer[..64].copy_from_slice([word; 8].as_bytes());
-                    Ok(64)
-                }
-                Err(missed) => Err(ReadRefused::Lagged { missed }),
+        fn get_with<T>(&mut self, _: Option<Duration>, view: impl FnOnce(&[u8]) -> T) -> Result<T, Refusal> {
+            match self.0.pop_front().ok_or(Refusal::Closed)? {
+                Ok(word) => Ok(view([word; 8].as_bytes())),
+                Err(missed) => Err(Refusal::Lagged { missed }),
             }
         }
     }
@@ -263,7 +259,7 @@ mod tests {
     ) -> Result<Tally, Stop> {
         let stop = AtomicBool::new(false);
         let end = End { wait: Wait::Pauses(1), stop: &stop };
-        let spec = RingSpec { slots: 8, slot_bytes: 64, delivery, writers: Writers::One, readers: 1 };
+        let spec = RingSpec { slots: 8, slot_bytes: 64, delivery, writers: 1, readers: 1 };
         let reader = Scripted(script.iter().copied().collect());
         let mut receiver = Receiver::<_, Small<8>>::new(reader, end, transfer, &spec);
         receiver.receive(messages).map(|()| receiver.tally())

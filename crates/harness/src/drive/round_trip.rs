@@ -2,19 +2,17 @@
 
 use super::end::{End, Miss};
 use super::other_end::{OtherEnd, create, serve};
-use super::{Mode, Repetition, Transfer, Wait, joined, text};
-use crate::bursts::nanos_a_trip;
+use super::{Mode, Peers, Repetition, Transfer, Wait, joined, text};
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::Stop;
-use crate::peer::Peers;
 use crate::pin::pin_to;
 use crate::ring_spec::{Place, RingSpec};
-use crate::sink::Scratch;
+use crate::spread::median_of;
 use crate::table::Figures;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A round trip to be measured.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +30,11 @@ struct Side<W, R, C> {
     writer: W,
     reader: R,
     content: C,
-    read: Scratch,
-    written: Scratch,
 }
 
 fn side<E: Engine, C: Content>(to: &E, from: &E) -> Result<Side<E::Writer, E::Reader, C>, String> {
     let (reader, writer) = (from.reader().map_err(text)?, to.writer().map_err(text)?);
-    let (read, written) = (Scratch::new(C::BYTES), Scratch::new(C::BYTES));
-    Ok(Side { writer, reader, content: C::new(), read, written })
+    Ok(Side { writer, reader, content: C::new() })
 }
 
 impl RoundTrip {
@@ -102,7 +97,7 @@ impl RoundTrip {
         pin_to(run.cores.ours()).map_err(text)?;
         // The other process starts meanwhile.
         let patient = End { wait: Wait::Yielding, ..end };
-        let greeting = patient.get(&mut ours.reader, ours.content.out());
+        let greeting = patient.until(|timeout| ours.reader.get(ours.content.out(), timeout));
         let greeting = greeting.map_err(|miss| Stop::from(miss).unexpected());
         let nanos = greeting.and_then(|_| ours.ask(transfer, end, run.duration));
         other.end().and(nanos)
@@ -115,7 +110,8 @@ impl RoundTrip {
             let (asks, answers) = (E::open(ask).map_err(text)?, E::open(answer).map_err(text)?);
             let mut side = side::<E, C>(&answers, &asks)?;
             let end = End { wait: mode.wait, stop };
-            let greeting = end.put(&mut side.writer, side.content.message(0));
+            let Side { writer, content, .. } = &mut side;
+            let greeting = end.until(|timeout| writer.put(content.message(0), timeout));
             greeting.map_err(|miss| Stop::from(miss).unexpected())?;
             side.echo(mode.transfer, end)
         })
@@ -134,16 +130,20 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
 
     fn echo_copies(&mut self, end: End<'_>) -> Result<std::convert::Infallible, Miss> {
         loop {
-            let bytes = end.get(&mut self.reader, self.content.out())?;
-            end.put(&mut self.writer, &self.content.out()[..bytes])?;
+            let Self { writer, reader, content } = self;
+            let bytes = end.until(|timeout| reader.get(content.out(), timeout))?;
+            let message = &content.out()[..bytes];
+            end.until(|timeout| writer.put(message, timeout))?;
         }
     }
 
     fn echo_in_place(&mut self, end: End<'_>) -> Result<std::convert::Infallible, Miss> {
-        let Self { writer, reader, read, written, .. } = self;
+        let Self { writer, reader, .. } = self;
         loop {
-            end.get_with(reader, read, |bytes| {
-                end.put_with(writer, bytes.len(), written, |sink| sink.put(0, bytes))
+            end.until(|timeout| {
+                reader.get_with(timeout, |bytes| {
+                    end.until(|timeout| writer.put_with(bytes.len(), timeout, |sink| sink.put(0, bytes)))
+                })
             })??;
         }
     }
@@ -161,20 +161,69 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
 
     #[inline(always)]
     fn ask_with_copies(&mut self, trip: u64, end: End<'_>) -> Result<(), Stop> {
-        end.put(&mut self.writer, self.content.message(trip))?;
-        let bytes = end.get(&mut self.reader, self.content.out())?;
+        let Self { writer, reader, content } = self;
+        let message = content.message(trip);
+        end.until(|timeout| writer.put(message, timeout))?;
+        let bytes = end.until(|timeout| reader.get(content.out(), timeout))?;
         if self.content.is_whole(trip, bytes) { Ok(()) } else { Err(wrong(trip)) }
     }
 
     #[inline(always)]
     fn ask_in_place(&mut self, trip: u64, end: End<'_>) -> Result<(), Stop> {
-        end.put_with(&mut self.writer, C::BYTES, &mut self.written, |sink| C::fill(sink, trip))?;
-        let right = end.get_with(&mut self.reader, &mut self.read, |bytes| C::shows(bytes, trip))?;
+        let Self { writer, reader, .. } = self;
+        end.until(|timeout| writer.put_with(C::BYTES, timeout, |sink| C::fill(sink, trip)))?;
+        let right = end.until(|timeout| reader.get_with(timeout, |bytes| C::shows(bytes, trip)))?;
         if right { Ok(()) } else { Err(wrong(trip)) }
     }
+}
+
+/// Bursts of a repetition.
+const BURSTS: u32 = 9;
+
+/// Between two readings of the clock.
+const TRIPS: u64 = 1000;
+
+/// Nanoseconds for each round trip: the median of [`BURSTS`] means, taken in `duration`. `trip`
+/// makes the trip of that number, from 0.
+///
+/// # Errors
+/// Why a trip failed.
+fn nanos_a_trip(duration: Duration, mut trip: impl FnMut(u64) -> Result<(), Stop>) -> Result<f64, Stop> {
+    let mut trips = 0;
+    let mut burst = |length: Duration| {
+        let (first, begin) = (trips, Instant::now());
+        while begin.elapsed() < length {
+            for _ in 0..TRIPS {
+                trip(trips)?;
+                trips += 1;
+            }
+        }
+        Ok(begin.elapsed().as_nanos() as f64 / (trips - first) as f64)
+    };
+    let length = duration / BURSTS;
+    burst(length / 10)?;
+    let means: Result<Vec<f64>, Stop> = (0..BURSTS).map(|_| burst(length)).collect();
+    median_of(&means?).ok_or_else(|| Stop::failed("no bursts"))
 }
 
 #[cold]
 fn wrong(trip: u64) -> Stop {
     Stop::Failed(format!("the answer to message {trip} is missing or torn"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trip_that_fails_ends_it() {
+        let mut next = 0;
+        let end = nanos_a_trip(Duration::from_secs(1), |trip| {
+            assert_eq!(trip, next);
+            next += 1;
+            if trip == TRIPS - 1 { Err(Stop::Closed) } else { Ok(()) }
+        });
+        assert!(matches!(end, Err(Stop::Closed)));
+        assert_eq!(next, TRIPS);
+    }
 }

@@ -3,14 +3,12 @@
 use super::end::{End, Miss};
 use super::other_end::{OtherEnd, create, serve};
 use super::receive::{BATCH, Receiver, Tally, WRITER_SHIFT};
-use super::{Mode, Repetition, Transfer, failure, joined, text};
+use super::{Mode, Peers, Repetition, Transfer, failure, joined, text};
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::{LONGEST, Stop};
-use crate::peer::Peers;
 use crate::pin::{Core, pin_to};
 use crate::ring_spec::{Delivery, Place, RingSpec};
-use crate::sink::Scratch;
 use crate::table::Figures;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -100,7 +98,7 @@ impl Stream {
     ) -> Result<Figures, String> {
         let control = Control {
             stop: AtomicBool::new(false),
-            writing: AtomicUsize::new(self.spec.writers.most()),
+            writing: AtomicUsize::new(self.spec.writers),
             counts: (0..self.spec.readers).map(|_| Count::default()).collect(),
         };
         let (rate, read) = match self.peers {
@@ -121,7 +119,7 @@ impl Stream {
         let engine = E::create(&self.spec, &Place::Heap).map_err(text)?;
         // Readers first: each sees every message.
         let readers: Result<Vec<_>, _> = (0..self.spec.readers).map(|_| engine.reader()).collect();
-        let writers: Result<Vec<_>, _> = (0..self.spec.writers.most()).map(|_| engine.writer()).collect();
+        let writers: Result<Vec<_>, _> = (0..self.spec.writers).map(|_| engine.writer()).collect();
         let (readers, writers) = (readers.map_err(text)?, writers.map_err(text)?);
         let end = End { wait: mode.wait, stop: &control.stop };
         let (rate, written, read) = thread::scope(|scope| {
@@ -260,16 +258,14 @@ impl Stream {
         let mut written = Tally::default();
         let ended = match transfer {
             _ if self.in_batches => write_batches::<_, C>(&mut writer, end),
-            Transfer::InPlace => {
-                let mut scratch = Scratch::new(C::BYTES);
-                write_on(first, C::BYTES, end, &mut written, |word| {
-                    end.put_with(&mut writer, C::BYTES, &mut scratch, |sink| C::fill(sink, word))
-                })
-            }
+            Transfer::InPlace => write_on(first, C::BYTES, end, &mut written, |word| {
+                end.until(|timeout| writer.put_with(C::BYTES, timeout, |sink| C::fill(sink, word)))
+            }),
             Transfer::Copied | Transfer::Gathered => {
                 let mut content = C::new();
                 write_on(first, C::BYTES, end, &mut written, |word| {
-                    end.put(&mut writer, content.message(word))
+                    let message = content.message(word);
+                    end.until(|timeout| writer.put(message, timeout))
                 })
             }
         };
@@ -309,7 +305,11 @@ fn write_batches<W: EngineWriter, C: Content>(writer: &mut W, end: End<'_>) -> R
                 message.fill(next);
                 next += 1;
             }
-            end.put_all(writer, C::BYTES, zerocopy::IntoBytes::as_bytes(&batch[..]))?;
+            let mut rest = zerocopy::IntoBytes::as_bytes(&batch[..]);
+            while !rest.is_empty() {
+                let written = end.until(|_| writer.put_batch(C::BYTES, rest))?;
+                rest = &rest[written * C::BYTES..];
+            }
         }
     }
     Ok(())

@@ -7,8 +7,7 @@
 use crate::class::LineClass;
 use crate::repeat::Record;
 use crate::spread::Spread;
-use crate::table::row::Finding;
-use crate::table::session::{Figures, Session};
+use crate::table::{Figures, Finding, Session};
 
 /// Which figures are better.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,9 @@ use crate::class::LineClass;
 use crate::drive;
 use crate::line::LineProbe;
 use crate::pin::CorePair;
-use crate::plan::Plan;
-use crate::repeat::{Contestant, Record, interleave};
+use crate::repeat::{Contestant, Counted, Plan, Record, Run, Standing, interleave};
 use crate::surroundings::ThisMachine;
-use crate::table::journal::Journal;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -79,7 +78,7 @@ pub struct Session {
     pub cores: CorePair,
     /// How long and how often.
     pub effort: Effort,
-    journal: Journal,
+    journal: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -87,7 +86,7 @@ impl Session {
     /// A session on the first two cores that we may run on. It ends early when `stop` is set.
     pub(super) fn new(quick: bool, json: bool, stop: Arc<AtomicBool>) -> Result<Self, String> {
         let cores = CorePair::first_allowed().map_err(|error| error.to_string())?;
-        Ok(Self { cores, effort: Effort::new(quick), journal: Journal::new(json), stop })
+        Ok(Self { cores, effort: Effort::new(quick), journal: json, stop })
     }
 
     /// Whether the run is to end early.
@@ -112,7 +111,8 @@ impl Session {
         class: Option<LineClass>,
         contestants: &mut [Contestant<'_, Figures>],
     ) -> Result<Record<Figures>, String> {
-        let plan = Plan::comparable(self.effort.rounds, class).within(usize::MAX, self.effort.budget);
+        let counted = class.map_or(Counted::OfOneClass, Counted::Of);
+        let plan = Plan { rounds: self.effort.rounds, counted, budget: self.effort.budget };
         self.run(&plan, row, unit, contestants)
     }
 
@@ -140,9 +140,38 @@ impl Session {
         let mut machine = ThisMachine::new(LineProbe::new(self.cores));
         let record = interleave(contestants, plan, &mut machine, &self.stop, |progress| {
             eprint!("\r\x1b[K{row}: {} of {} rounds, {}", progress.have, progress.want, progress.name);
-            self.journal.run(row, unit, progress.name, progress.run);
+            if self.journal {
+                println!("{}", line(row, unit, progress.name, progress.run));
+            }
         });
         eprint!("\r\x1b[K");
         record.map_err(|error| error.to_string())
     }
+}
+
+/// A repetition as a line of JSON, whether it can be compared or not.
+fn line(row: &str, unit: &str, contestant: &str, run: &Run<Figures>) -> Value {
+    let standing = match run.standing() {
+        Standing::Comparable(class) => class.to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    let mut line = json!({
+        "row": row,
+        "contestant": contestant,
+        "round": run.round,
+        "standing": standing,
+        "line_round_trip_ns": [run.line_before, run.line_after],
+        "seconds": run.elapsed.as_secs_f64(),
+        "others_cpu_seconds": run.others.as_secs_f64(),
+        "unit": unit,
+    });
+    match &run.outcome {
+        Ok(figures) => {
+            line["value"] = json!(figures.main);
+            let also = figures.also.iter().map(|(name, value)| ((*name).into(), json!(value)));
+            line["also"] = also.collect::<Map<_, _>>().into();
+        }
+        Err(error) => line["error"] = json!(error),
+    }
+    line
 }

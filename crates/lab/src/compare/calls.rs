@@ -18,7 +18,7 @@ use crate::engines::{EngineName, Task};
 use anyhow::{Context, Result, bail};
 use harness::engine::{Engine, EngineReader, EngineWriter};
 use harness::refusal::Refusal;
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -40,13 +40,8 @@ const MESSAGES: u64 = 200;
 const PERIOD: Duration = Duration::from_millis(1);
 /// The process gives up after it; a run takes a fraction of it.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const SPEC: RingSpec = RingSpec {
-    slots: 1024,
-    slot_bytes: 64,
-    delivery: Delivery::Gated,
-    writers: Writers::One,
-    readers: READERS,
-};
+const SPEC: RingSpec =
+    RingSpec { slots: 1024, slot_bytes: 64, delivery: Delivery::Gated, writers: 1, readers: READERS };
 
 /// The system calls of an engine, by name: those of the writer, and those of all readers together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,7 +203,7 @@ fn write(mut writer: impl EngineWriter) -> Result<()> {
     for _ in 0..MESSAGES {
         thread::sleep(PERIOD);
         mark();
-        writer.write(&[7; 64], TIMEOUT)?;
+        writer.put(&[7; 64], Some(TIMEOUT))?;
         mark();
     }
     Ok(())
@@ -218,7 +213,7 @@ fn read(mut reader: impl EngineReader) -> Result<()> {
     let (begin, mut buffer, mut messages) = (Instant::now(), [0; 64], 0);
     mark();
     while messages < MESSAGES {
-        match reader.read(&mut buffer, TIMEOUT) {
+        match reader.get(&mut buffer, Some(TIMEOUT)) {
             Ok(_) => messages += 1,
             Err(Refusal::TimedOut { .. }) if begin.elapsed() < TIMEOUT => {}
             Err(error) => bail!("after {messages} messages: {error}"),

@@ -18,8 +18,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use harness::child::die_with_parent;
 use harness::engine::{Engine, EngineReader, EngineWriter};
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
-use harness::sink::Scratch;
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use seqring_cli::reenter;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -104,13 +103,8 @@ impl Task for Make<'_> {
     type Output = Result<Box<dyn std::any::Any>>;
 
     fn run<E: Engine + 'static>(self) -> Self::Output {
-        let spec = RingSpec {
-            slots: SLOTS,
-            slot_bytes: BYTES,
-            delivery: Delivery::Lossy,
-            writers: Writers::Many(2),
-            readers: 2,
-        };
+        let spec =
+            RingSpec { slots: SLOTS, slot_bytes: BYTES, delivery: Delivery::Lossy, writers: 2, readers: 2 };
         Ok(Box::new(E::create(&spec, &Place::Named(self.0.into()))?))
     }
 }
@@ -167,18 +161,18 @@ impl Task for &VictimOptions {
         let mut writer = ring.writer()?;
         match self.role {
             Some(Role::Writer) => {
-                writer.try_write_with(BYTES, &mut Scratch::new(BYTES), |_| stay_inside())?;
+                writer.put_with(BYTES, None, |_| stay_inside())?;
             }
             Some(Role::Reader) => {
                 let mut reader = ring.reader()?;
-                writer.try_write(&[1; BYTES])?;
-                reader.try_read_with(&mut Scratch::new(BYTES), |_| stay_inside())?;
+                writer.put(&[1; BYTES], None)?;
+                reader.get_with(None, |_| stay_inside())?;
             }
             None => {
                 let (mut reader, mut buffer) = (ring.reader()?, [0; BYTES]);
                 for n in 0..MESSAGES {
-                    writer.write(&[n as u8; BYTES], TIMEOUT)?;
-                    reader.read(&mut buffer, TIMEOUT)?;
+                    writer.put(&[n as u8; BYTES], Some(TIMEOUT))?;
+                    reader.get(&mut buffer, Some(TIMEOUT))?;
                     ensure!(buffer == [n as u8; BYTES], "another message than {n} came");
                 }
                 say("done");

@@ -10,11 +10,10 @@ use anyhow::{Context, Result};
 use harness::engine::{Engine, EngineReader, EngineWriter};
 use harness::line::LineProbe;
 use harness::pin::{CorePair, pin_to};
-use harness::plan::Plan as Rounds;
-use harness::repeat::{Contestant, interleave};
-use harness::ring_spec::{Delivery, Place, RingSpec, Writers};
+use harness::repeat::{self, Contestant, interleave};
+use harness::ring_spec::{Delivery, Place, RingSpec};
 use harness::surroundings::ThisMachine;
-use seqring_cli::perf::{Interrupts, PerfOptions, Plan, Verbosity, failures, measure};
+use seqring_cli::perf::{Interrupts, Plan, Verbosity, failures, measure};
 use std::error::Error;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -35,7 +34,7 @@ pub(crate) fn round(
     let cores = CorePair::first_allowed().context("a comparison needs two cores")?;
     let mut machine = ThisMachine::new(LineProbe::new(cores));
     let mut written = Ok(());
-    interleave(&mut contestants, &Rounds::rounds(1), &mut machine, interrupts.asked(), |progress| {
+    interleave(&mut contestants, &repeat::Plan::rounds(1), &mut machine, interrupts.asked(), |progress| {
         // A repetition that Ctrl-C cut short does not count.
         if written.is_err() || interrupts.asked().load(Relaxed) {
             return;
@@ -69,8 +68,8 @@ fn contestant<'i>(
             measured.map(Figures::alone).map_err(|error| error.to_string())
         }),
         Work::Perf(flags) => {
-            let options = PerfOptions { duration_seconds: Some(duration.as_secs_f64()), ..flags(x) };
-            let plan = Plan::new(&options)?;
+            let plan = Plan::of_flags(&format!("{} --duration-seconds {}", flags(x), duration.as_secs_f64()));
+            plan.check()?;
             Contestant::new(engine.name(), move || engine.run(Repetition { plan: &plan, interrupts }))
         }
     })
@@ -107,21 +106,16 @@ impl Task for Alone {
     fn run<E: Engine + 'static>(self) -> Self::Output {
         const MESSAGES_BETWEEN_CLOCKS: u64 = 256;
         pin_to(CorePair::first_allowed()?.ours())?;
-        let spec = RingSpec {
-            slots: 64,
-            slot_bytes: self.bytes,
-            delivery: Delivery::Gated,
-            writers: Writers::One,
-            readers: 1,
-        };
+        let spec =
+            RingSpec { slots: 64, slot_bytes: self.bytes, delivery: Delivery::Gated, writers: 1, readers: 1 };
         let ring = E::create(&spec, &Place::Heap)?;
         let (mut reader, mut writer) = (ring.reader()?, ring.writer()?);
         let (mut message, mut buffer) = (vec![7; self.bytes], vec![0; self.bytes]);
         let mut lap = || -> Result<(), Box<dyn Error + Send + Sync>> {
             for n in 0..MESSAGES_BETWEEN_CLOCKS {
                 message[..8].copy_from_slice(&n.to_le_bytes());
-                writer.try_write(&message)?;
-                reader.try_read(&mut buffer)?;
+                writer.put(&message, None)?;
+                reader.get(&mut buffer, None)?;
                 if buffer[..8] != n.to_le_bytes() {
                     return Err("another message came".into());
                 }

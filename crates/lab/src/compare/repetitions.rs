@@ -8,8 +8,7 @@ use super::figures::Figures;
 use super::record::Run;
 use crate::engines::EngineName;
 use harness::class::LineClass;
-use harness::plan::Ending;
-use harness::repeat;
+use harness::repeat::{self, Ending};
 use harness::spread::Spread;
 use harness::summary::Dropped;
 use std::time::Duration;
@@ -118,10 +117,7 @@ impl Repetitions {
         for contestant in 0..self.engines.len() {
             let summary = self.record.summary(contestant, class, |_| 0.0);
             used += summary.spread.map_or(0, |spread| spread.runs.len());
-            dropped.other_class += summary.dropped.other_class;
-            dropped.moved += summary.dropped.moved;
-            dropped.disturbed += summary.dropped.disturbed;
-            dropped.failed += summary.dropped.failed;
+            dropped += summary.dropped;
         }
         (used, dropped)
     }
@@ -193,7 +189,7 @@ mod tests {
         let points = points(&runs);
         assert_eq!(points[1].class, LineClass::Far);
         assert_eq!([&points[0], &points[1]].map(|point| point.paired(LineClass::Far)), [3, 3]);
-        assert_eq!(points[0].counts().1.other_class, 12);
+        assert_eq!(points[0].counts().1.0[0], 12);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::sweep::{SWEEPS, Sweep, Work};
 use crate::engines::EngineName;
 use anyhow::{Context, Result};
 use harness::machine::Machine;
-use seqring_cli::perf::{BadInput, Transport};
+use seqring_cli::perf::{BadInput, Plan, Transport};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -105,7 +105,7 @@ impl Schedule {
     /// The engines that can run at `point`.
     pub(crate) fn engines_of(&self, point: &Point) -> Vec<EngineName> {
         let between_processes = match point.sweep.work {
-            Work::Perf(flags) => flags(point.x).transport != Some(Transport::Thread),
+            Work::Perf(flags) => Plan::of_flags(&flags(point.x)).transport == Transport::Process,
             Work::Alone => false,
         };
         let can = |engine: &EngineName| !between_processes || engine.capabilities().between_processes;

@@ -1,8 +1,4 @@
 //! The sweeps: which parameter is varied, over which values, and which are fixed.
-#![allow(clippy::cast_sign_loss, reason = "an axis is made of numbers that are no less than 0")]
-
-use harness::ring_spec::Delivery;
-use seqring_cli::perf::{OnFull, PerfOptions, Pinning, Transport};
 
 /// A measurement at several values of a parameter.
 #[derive(Debug)]
@@ -34,7 +30,7 @@ impl Sweep {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
     /// A run of `perf`, with the flags of a point.
-    Perf(fn(f64) -> PerfOptions),
+    Perf(fn(f64) -> String),
     /// One thread writes a message of so many bytes and reads it.
     Alone,
 }
@@ -56,19 +52,18 @@ const COMMON: Sweep = Sweep {
 };
 
 /// Small messages as fast as they go, into a lossy ring: the writer waits for nothing but a lock.
-fn small() -> PerfOptions {
-    PerfOptions {
-        slot_bytes: Some(64),
-        slots: Some(1024),
-        delivery: Some(Delivery::Lossy),
-        transport: Some(Transport::Thread),
-        no_verify_writes: true,
-        ..PerfOptions::default()
-    }
+const SMALL: &str =
+    "--slot-bytes 64 --slots 1024 --delivery lossy --transport thread --no-verify-writes --readers 1";
+
+/// As fast as gated readers let them go.
+const GATED: &str = "--delivery gated --on-full wait";
+
+fn small(flags: &str) -> String {
+    format!("{SMALL} {flags}")
 }
 
-fn readers(count: f64) -> PerfOptions {
-    PerfOptions { readers: Some(count as usize), pin: Some(Pinning::Apart), ..small() }
+fn readers(count: f64) -> String {
+    small(&format!("--readers {count} --pin=apart"))
 }
 
 /// All of them, in the order in which they are measured.
@@ -78,7 +73,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More readers that poll without a pause",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core, all readers on the other",
-        work: Work::Perf(|x| PerfOptions { reader_polls_every_microseconds: Some(0), ..readers(x) }),
+        work: Work::Perf(|x| readers(x) + " --reader-polls-every-microseconds 0"),
         full: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0],
         quick: &[1.0, 8.0, 32.0],
         rounds: [5, 3],
@@ -100,11 +95,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More reader processes that poll every 10 µs",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, processes; the writer alone on its core",
-        work: Work::Perf(|x| PerfOptions {
-            reader_polls_every_microseconds: Some(10),
-            transport: Some(Transport::Process),
-            ..readers(x)
-        }),
+        work: Work::Perf(|x| readers(x) + " --transport process --reader-polls-every-microseconds 10"),
         full: &[1.0, 8.0, 32.0, 100.0],
         quick: &[1.0, 8.0],
         ..COMMON
@@ -114,7 +105,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Eight readers that poll less and less often",
         axis: "µs between two polls",
         fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core",
-        work: Work::Perf(|x| PerfOptions { reader_polls_every_microseconds: Some(x as u64), ..readers(8.0) }),
+        work: Work::Perf(|x| format!("{} --reader-polls-every-microseconds {x}", readers(8.0))),
         full: &[10.0, 100.0, 1000.0, 10_000.0],
         quick: &[],
         ..COMMON
@@ -124,7 +115,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More readers than cores, not pinned",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, threads that wait for messages",
-        work: Work::Perf(|x| PerfOptions { readers: Some(x as usize), ..small() }),
+        work: Work::Perf(|x| small(&format!("--readers {x}"))),
         full: &[4.0, 16.0],
         quick: &[],
         ..COMMON
@@ -134,13 +125,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More writers",
         axis: "writers",
         fixed: "64-byte messages, 1024 slots, gated, 2 readers, threads, not pinned",
-        work: Work::Perf(|x| PerfOptions {
-            writers: Some(x as usize),
-            readers: Some(2),
-            delivery: Some(Delivery::Gated),
-            on_full: Some(OnFull::Wait),
-            ..small()
-        }),
+        work: Work::Perf(|x| small(&format!("{GATED} --writers {x} --readers 2"))),
         full: &[1.0, 2.0, 4.0, 8.0, 16.0],
         quick: &[1.0, 4.0],
         ..COMMON
@@ -150,12 +135,9 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "One writer stays in the middle of a write",
         axis: "stalled writers",
         fixed: "2 other writers, 2 readers, 64-byte messages, 64 slots, lossy, threads; the rate is that of the others",
-        work: Work::Perf(|x| PerfOptions {
-            writers: Some(2 + x as usize),
-            stall_last_writer: x > 0.0,
-            readers: Some(2),
-            slots: Some(64),
-            ..small()
+        work: Work::Perf(|x| {
+            let stalled = if x > 0.0 { "--writers 3 --stall-last-writer" } else { "--writers 2" };
+            small(&format!("{stalled} --readers 2 --slots 64"))
         }),
         full: &[0.0, 1.0],
         quick: &[0.0, 1.0],
@@ -166,13 +148,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Paced messages: how late they are",
         axis: "writes a second",
         fixed: "64-byte messages, 1024 slots, gated, 2 readers that wait, processes",
-        work: Work::Perf(|x| PerfOptions {
-            writes_per_second: Some(x as u64),
-            readers: Some(2),
-            delivery: Some(Delivery::Gated),
-            transport: Some(Transport::Process),
-            on_full: Some(OnFull::Wait),
-            ..small()
+        work: Work::Perf(|x| {
+            small(&format!("{GATED} --transport process --readers 2 --writes-per-second {x}"))
         }),
         full: &[24.0, 1000.0, 100_000.0, 0.0],
         quick: &[1000.0],
@@ -184,14 +161,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Larger messages: where copying hides the lock",
         axis: "bytes a message",
         fixed: "4 slots, gated, 1 reader, processes, copied in and out, each pinned to a core",
-        work: Work::Perf(|x| PerfOptions {
-            slot_bytes: Some(x as usize),
-            slots: Some(4),
-            delivery: Some(Delivery::Gated),
-            transport: Some(Transport::Process),
-            on_full: Some(OnFull::Wait),
-            pin: Some(Pinning::Apart),
-            ..small()
+        work: Work::Perf(|x| {
+            small(&format!("{GATED} --transport process --pin=apart --slots 4 --slot-bytes {x}"))
         }),
         full: &[16.0, 64.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 1e6, 1e7, 1e8],
         quick: &[64.0, 4096.0, 1e6],
@@ -203,14 +174,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More slots",
         axis: "slots",
         fixed: "64-byte messages, gated, 1 reader, processes, each pinned to a core",
-        work: Work::Perf(|x| PerfOptions {
-            slots: Some(x as usize),
-            delivery: Some(Delivery::Gated),
-            transport: Some(Transport::Process),
-            on_full: Some(OnFull::Wait),
-            pin: Some(Pinning::Apart),
-            ..small()
-        }),
+        work: Work::Perf(|x| small(&format!("{GATED} --transport process --pin=apart --slots {x}"))),
         full: &[1.0, 2.0, 10.0, 1024.0],
         quick: &[],
         ..COMMON
@@ -220,14 +184,9 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Readers that are busy after each message",
         axis: "ms of work a message",
         fixed: "2 readers, 64-KiB messages, 10 slots, lossy, 2000 writes/s, processes",
-        work: Work::Perf(|x| PerfOptions {
-            reader_burn_cpu_milliseconds: Some(x as u64),
-            slot_bytes: Some(65_536),
-            slots: Some(10),
-            readers: Some(2),
-            writes_per_second: Some(2000),
-            transport: Some(Transport::Process),
-            ..small()
+        work: Work::Perf(|x| {
+            let shape = "--slot-bytes 65536 --slots 10 --readers 2 --writes-per-second 2000";
+            small(&format!("{shape} --transport process --reader-burn-cpu-milliseconds {x}"))
         }),
         full: &[0.0, 1.0, 10.0],
         quick: &[],
@@ -238,10 +197,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "The five scenarios",
         axis: "scenario",
         fixed: "processes, all bytes verified except in 4; scenario 5 lossy, the others gated",
-        work: Work::Perf(|x| PerfOptions {
-            scenario: Some(x as u8),
-            delivery: Some(if x < 5.0 { Delivery::Gated } else { Delivery::Lossy }),
-            ..PerfOptions::default()
+        work: Work::Perf(|x| {
+            format!("--scenario {x} --delivery {}", if x < 5.0 { "gated" } else { "lossy" })
         }),
         full: &[1.0, 2.0, 3.0, 4.0, 5.0],
         quick: &[1.0, 2.0, 3.0, 4.0, 5.0],
@@ -260,3 +217,18 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         ..COMMON
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seqring_cli::perf::Plan;
+
+    #[test]
+    fn every_point_is_a_run() {
+        for sweep in SWEEPS {
+            if let Work::Perf(flags) = sweep.work {
+                sweep.full.iter().for_each(|&x| Plan::of_flags(&flags(x)).check().unwrap());
+            }
+        }
+    }
+}

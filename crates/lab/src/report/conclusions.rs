@@ -306,7 +306,7 @@ pub(crate) fn limits(data: &Data) -> Vec<String> {
     let points = data.sweeps.iter().flat_map(|answers| &answers.points);
     let (used, dropped) = points
         .map(Repetitions::counts)
-        .fold((0, 0), |(used, dropped), (here, not)| (used + here, dropped + not.total()));
+        .fold((0, 0), |(used, dropped), (here, not)| (used + here, dropped + not.0.iter().sum::<usize>()));
     limits.push(format!("{used} repetitions are used, {dropped} are not (last table)."));
     if data.header.quick {
         limits.push("A quick run: few rounds, so spreads are rough.".into());

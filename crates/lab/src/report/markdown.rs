@@ -71,12 +71,10 @@ fn together(conclusions: &[Conclusion]) -> String {
 }
 
 fn rows(table: &Table) -> String {
-    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(table.head.iter().map(String::as_str).collect());
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&table.head);
     let _ = writeln!(text, "|---|{}", "--:|".repeat(table.head.len() - 1)); // Writing to a string does not fail.
-    for row in &table.rows {
-        text.push_str(&line(row.iter().map(|cell| cell.text.as_str()).collect()));
-    }
+    text.extend(table.rows.iter().map(|row| line(row)));
     text
 }
 

@@ -1,16 +1,13 @@
-//! `seqring-lab report`: pages and conclusions from a record of `compare`, all of them computed.
+//! `seqring-lab report`: a page and conclusions from a record of `compare`, all of them computed.
 //!
 //! ```text
 //! record ──▶ data: comparable repetitions of each point ──▶ conclusions, each with its sign
-//!                                   └──▶ tables ──▶ Markdown, or blocks of a document
-//!                                   └──▶ charts ──▶ one HTML page
+//!                                   └──▶ tables ──▶ a page of Markdown, or blocks of a document
 //! ```
 
-mod chart;
 mod conclusions;
 mod markdown;
 mod number;
-mod page;
 mod tables;
 
 use crate::compare::calls::Calls;
@@ -29,23 +26,23 @@ use std::path::PathBuf;
 
 const OURS: EngineName = EngineName::Seqring;
 
-/// Makes pages of a record: report.html, one self-contained file, and report.md.
+/// Makes a page of a record: report.md.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportOptions {
     /// A record of `compare`
     #[arg(value_name = "RECORD", default_value = "compare.jsonl")]
     record: PathBuf,
 
-    /// Directory of the pages
+    /// Directory of the page
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     out: PathBuf,
 
-    /// Also use repetitions that other processes disturbed, or during which the cores moved. Every
+    /// Also use repetitions that other processes disturbed, or during which the cores moved. The
     /// page then says so: such figures are no evidence, only a sign that everything runs
     #[arg(long)]
     with_disturbed: bool,
 
-    /// Instead of pages: replace the blocks of this document by the tables of the record
+    /// Instead of a page: replace the blocks of this document by the tables of the record
     #[arg(long, value_name = "DOCUMENT")]
     splice: Option<PathBuf>,
 
@@ -53,7 +50,7 @@ pub(crate) struct ReportOptions {
     #[arg(long, requires = "splice")]
     check: bool,
 
-    /// Instead of pages: compare the conclusions with those of this record, and fail if two
+    /// Instead of a page: compare the conclusions with those of this record, and fail if two
     /// contradict each other
     #[arg(long, value_name = "RECORD", conflicts_with = "splice")]
     agrees_with: Option<PathBuf>,
@@ -73,11 +70,9 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
         return agree(&conclusions(&data), &conclusions(&read(other)?));
     }
     fs::create_dir_all(&options.out).with_context(|| format!("making {}", options.out.display()))?;
-    for (name, page) in [("report.html", page::page(&data)), ("report.md", markdown::page(&data))] {
-        let path = options.out.join(name);
-        fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
-        println!("{}", path.display());
-    }
+    let path = options.out.join("report.md");
+    fs::write(&path, markdown::page(&data)).with_context(|| format!("writing {}", path.display()))?;
+    println!("{}", path.display());
     Ok(())
 }
 

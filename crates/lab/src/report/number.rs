@@ -2,6 +2,24 @@
 
 use harness::spread::Spread;
 
+/// What a figure is counted in.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Unit {
+    Count,
+    Nanos,
+    Percent,
+}
+
+impl Unit {
+    pub(crate) fn format(self, value: f64) -> String {
+        match self {
+            Self::Count => count(value),
+            Self::Nanos => nanos(value),
+            Self::Percent => format!("{} %", count(value)),
+        }
+    }
+}
+
 /// With a prefix for thousands: `1.23 M`.
 pub(crate) fn count(value: f64) -> String {
     match value.abs() {
@@ -34,10 +52,6 @@ pub(crate) fn bytes(value: f64) -> String {
 
 pub(crate) fn times(value: f64) -> String {
     format!("{} ×", digits(value))
-}
-
-pub(crate) fn percent(value: f64) -> String {
-    format!("{} %", count(value))
 }
 
 /// `median (lowest to highest)`, each by `one`.

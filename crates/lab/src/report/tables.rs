@@ -1,6 +1,6 @@
 //! The tables of a record, without their form.
 
-use super::number::{count, nanos, percent, spread};
+use super::number::{Unit, count, nanos, spread};
 use super::{Answers, Data, lost_percent, number, rate, reader_p999, target_percent, writer_p999};
 use crate::compare::calls::Calls;
 use crate::compare::death::Role;
@@ -8,6 +8,7 @@ use crate::compare::figures::Figures;
 use crate::compare::repetitions::Repetitions;
 use crate::engines::EngineName;
 use harness::spread::Spread;
+use harness::summary::Dropped;
 use std::collections::BTreeMap;
 
 pub(crate) struct Table {
@@ -17,24 +18,11 @@ pub(crate) struct Table {
     /// The fixed parameters, or the meaning of the columns.
     pub(crate) note: String,
     pub(crate) head: Vec<String>,
-    pub(crate) rows: Vec<Vec<Cell>>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// A cell, and whether it meets its target, if there is one.
-#[derive(Clone)]
-pub(crate) struct Cell {
-    pub(crate) text: String,
-    pub(crate) is_met: Option<bool>,
-}
-
-impl<T: ToString> From<T> for Cell {
-    fn from(text: T) -> Self {
-        Self { text: text.to_string(), is_met: None }
-    }
-}
-
-/// A figure, and its text.
-type Column = (fn(&Figures) -> f64, fn(f64) -> String);
+/// A figure, and its unit.
+type Column = (fn(&Figures) -> f64, Unit);
 
 const NOTHING: &str = "–";
 
@@ -50,17 +38,17 @@ pub(crate) fn tables(data: &Data) -> Vec<Table> {
         let mut add = |suffix, what, figure: Column| tables.push(by_engine(answers, suffix, what, figure));
         match answers.sweep.name {
             "scenario" => tables.push(scenarios(answers)),
-            "alone" => add("", "time a message", (|f| f.cpu_ns_per_message, nanos)),
+            "alone" => add("", "time a message", (|f| f.cpu_ns_per_message, Unit::Nanos)),
             name => {
-                add("", "writes a second", (rate, count));
+                add("", "writes a second", (rate, Unit::Count));
                 if answers.has(writer_p999) {
-                    add("-p999", "the writer's p99.9", (writer_p999, nanos));
+                    add("-p999", "the writer's p99.9", (writer_p999, Unit::Nanos));
                 }
                 if name == "rate" {
-                    add("-reader", "the reader's p99.9", (reader_p999, nanos));
+                    add("-reader", "the reader's p99.9", (reader_p999, Unit::Nanos));
                 }
                 if name == "slow-readers" {
-                    add("-lost", "lost by readers", (lost_percent, percent));
+                    add("-lost", "lost by readers", (lost_percent, Unit::Percent));
                 }
             }
         }
@@ -77,20 +65,23 @@ fn head(first: &str, others: impl Iterator<Item = String>) -> Vec<String> {
     std::iter::once(first.to_owned()).chain(others).collect()
 }
 
-fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<Cell>) -> Vec<Vec<Cell>> {
-    let row = |engine| std::iter::once(Cell::from(engine)).chain(cells(engine)).collect();
+fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<String>) -> Vec<Vec<String>> {
+    let row = |engine: EngineName| std::iter::once(engine.to_string()).chain(cells(engine)).collect();
     answers.engines().into_iter().map(row).collect()
 }
 
 /// A row for each engine, a column for each point.
-fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, format): Column) -> Table {
+fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, unit): Column) -> Table {
     let sweep = answers.sweep;
-    let cell = |point: &Repetitions, engine| cell(point, engine, point.spread(engine, value), format);
+    let cell = |point: &Repetitions, engine| {
+        cell(point, engine, point.spread(engine, value), |value| unit.format(value))
+    };
+    let labels: Vec<_> = answers.points.iter().map(|point| x_label(sweep.name, point.x)).collect();
     Table {
         name: format!("{}{suffix}", sweep.name),
         title: format!("{}: {what}", sweep.title),
         note: format!("{}. Median (lowest to highest).", sweep.fixed),
-        head: head(sweep.axis, answers.points.iter().map(|point| x_label(sweep.name, point.x))),
+        head: head(sweep.axis, labels.into_iter()),
         rows: rows(answers, |engine| answers.points.iter().map(|point| cell(point, engine)).collect()),
     }
 }
@@ -100,10 +91,10 @@ fn cell(
     engine: EngineName,
     found: Option<Spread>,
     format: impl Fn(f64) -> String,
-) -> Cell {
+) -> String {
     match (found, point.failure(engine)) {
-        (Some(found), _) => spread(&found, format).into(),
-        (None, Some(_)) => Cell { text: "failed".into(), is_met: Some(false) },
+        (Some(found), _) => spread(&found, format),
+        (None, Some(_)) => "failed".into(),
         (None, None) => NOTHING.into(),
     }
 }
@@ -123,11 +114,10 @@ fn scenarios(answers: &Answers) -> Table {
     let cells = |engine: EngineName| {
         let cell = |point: &Repetitions| {
             let reached = point.spread(engine, target_percent);
-            let is_met = reached.as_ref().map(is_met);
             let late = point.spread(engine, reader_p999);
             let late = late.map_or_else(String::new, |late| format!(", {}", nanos(late.median)));
             let rate = cell(point, engine, reached, |value| format!("{value:.1} %"));
-            Cell { text: format!("{}{late}", rate.text), is_met: rate.is_met.or(is_met) }
+            format!("{rate}{late}")
         };
         answers.points.iter().map(cell).collect()
     };
@@ -152,17 +142,18 @@ pub(crate) fn is_met(spread: &Spread) -> bool {
 /// The cost of a message, with eight readers that wait.
 fn costs(data: &Data) -> Option<Table> {
     let columns: [(&str, Column); 5] = [
-        ("CPU of all", (|f| f.cpu_ns_per_message, nanos)),
-        ("sleeps of all", (|f| f.sleeps_per_message, count)),
-        ("writers waited for room", (|f| 100.0 * f.writers_waited_share, percent)),
-        ("readers waited", (|f| 100.0 * f.readers_waited_share, percent)),
-        ("lost by readers", (lost_percent, percent)),
+        ("CPU of all", (|f| f.cpu_ns_per_message, Unit::Nanos)),
+        ("sleeps of all", (|f| f.sleeps_per_message, Unit::Count)),
+        ("writers waited for room", (|f| 100.0 * f.writers_waited_share, Unit::Percent)),
+        ("readers waited", (|f| 100.0 * f.readers_waited_share, Unit::Percent)),
+        ("lost by readers", (lost_percent, Unit::Percent)),
     ];
     let answers = data.sweep("readers-blocking")?;
     let point = answers.at(8.0)?;
     let cells = |engine| {
-        let cell =
-            |(_, (value, format)): &(&str, Column)| cell(point, engine, point.spread(engine, value), format);
+        let cell = |(_, (value, unit)): &(&str, Column)| {
+            cell(point, engine, point.spread(engine, *value), |value| unit.format(value))
+        };
         columns.iter().map(cell).collect()
     };
     Some(Table {
@@ -185,11 +176,7 @@ fn calls(data: &Data) -> Option<Table> {
     };
     let row = |calls: &Calls| {
         let received = calls.messages * calls.readers as u64;
-        vec![
-            calls.engine.into(),
-            of(&calls.of_writer, calls.messages).into(),
-            of(&calls.of_readers, received).into(),
-        ]
+        vec![calls.engine.to_string(), of(&calls.of_writer, calls.messages), of(&calls.of_readers, received)]
     };
     let counted = |engine: &EngineName| data.calls.iter().find(|calls| calls.engine == *engine);
     let first = data.calls.first()?;
@@ -209,12 +196,12 @@ fn calls(data: &Data) -> Option<Table> {
 fn deaths(data: &Data) -> Option<Table> {
     let cell = |engine, role| match data.death(engine, role) {
         None => NOTHING.into(),
-        Some(death) if death.went_on => Cell { text: "the others go on".into(), is_met: Some(true) },
-        Some(_) => Cell { text: "not recovered".into(), is_met: Some(false) },
+        Some(death) if death.went_on => "the others go on".into(),
+        Some(_) => "not recovered".into(),
     };
     let killed = |engine: &&EngineName| data.deaths.iter().any(|death| death.engine == **engine);
     let row = |engine: &EngineName| {
-        std::iter::once((*engine).into()).chain(Role::ALL.map(|role| cell(*engine, role))).collect()
+        std::iter::once(engine.to_string()).chain(Role::ALL.map(|role| cell(*engine, role))).collect()
     };
     (!data.deaths.is_empty()).then(|| Table {
         name: "deaths".into(),
@@ -230,16 +217,14 @@ fn deaths(data: &Data) -> Option<Table> {
 /// How many repetitions are used, and why others are not.
 fn repetitions(data: &Data) -> Table {
     let row = |answers: &Answers| {
-        let (mut used, mut sums) = (0, [0; 4]);
-        for point in &answers.points {
-            let (here, dropped) = point.counts();
+        let (mut used, mut dropped) = (0, Dropped::default());
+        for (here, not) in answers.points.iter().map(Repetitions::counts) {
             used += here;
-            let reasons = [dropped.other_class, dropped.moved, dropped.disturbed, dropped.failed];
-            sums.iter_mut().zip(reasons).for_each(|(sum, reason)| *sum += reason);
+            dropped += not;
         }
-        let mut row: Vec<Cell> = vec![answers.sweep.name.into(), used.into()];
-        row.extend(sums.map(Cell::from));
-        row.push(if used > 0 { answers.points[0].class.into() } else { NOTHING.into() });
+        let mut row: Vec<String> = vec![answers.sweep.name.into(), used.to_string()];
+        row.extend(dropped.0.map(|sum| sum.to_string()));
+        row.push(if used > 0 { answers.points[0].class.to_string() } else { NOTHING.into() });
         row
     };
     Table {

@@ -12,7 +12,7 @@
 //! # What is checked
 //! | promise | how |
 //! |---|---|
-//! | whole, of this ring | every message carries its writer, its number and a CRC |
+//! | whole, of this ring | all bytes follow from its writer and its number |
 //! | in order, once | each reader: only reported gaps; each writer's numbers ascend |
 //! | none lost, gated | no gaps in a writer's numbers; in the end all that are done |
 //! | all counted, lossy | in the end the ring's sequence is the sum of all writers' messages |

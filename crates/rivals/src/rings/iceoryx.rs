@@ -7,16 +7,17 @@
 
 use crate::message::{other_length, typed_slice};
 use fragile::Fragile;
-use harness::engine::{Engine, EngineReader, EngineWriter};
-use harness::refusal::{EngineError, ReadRefused, WriteRefused};
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::{Scratch, Sink};
+use harness::wait::wait_for;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
 use std::error::Error;
 use std::mem::MaybeUninit;
+use std::time::Duration;
 use zerocopy::IntoBytes;
 
 /// A service of messages of `WORDS` words.
@@ -103,8 +104,8 @@ fn node() -> Result<Node<ipc::Service>, EngineError> {
 }
 
 impl<const WORDS: usize> Publishing<WORDS> {
-    fn send(&mut self, fill: impl FnOnce(&mut [MaybeUninit<u64>])) -> Result<(), WriteRefused> {
-        let lost = |error: EngineError| WriteRefused::Failed(Box::new(error));
+    fn send(&mut self, fill: impl FnOnce(&mut [MaybeUninit<u64>])) -> Result<(), Refusal> {
+        let lost = |error: EngineError| Refusal::Failed(Box::new(error));
         let loan = self.0.get().loan_slice_uninit(WORDS);
         let mut sample = loan.map_err(|error| lost(failed("loan a sample", error)))?;
         fill(sample.payload_mut());
@@ -113,7 +114,7 @@ impl<const WORDS: usize> Publishing<WORDS> {
         // a word.
         let sample = unsafe { sample.assume_init() };
         match sample.send() {
-            Ok(0) => Err(WriteRefused::Full),
+            Ok(0) => Err(Refusal::Full),
             Ok(_) => Ok(()),
             Err(error) => Err(lost(failed("send a sample", error))),
         }
@@ -122,23 +123,26 @@ impl<const WORDS: usize> Publishing<WORDS> {
 
 impl<const WORDS: usize> EngineWriter for Publishing<WORDS> {
     #[inline]
-    fn try_write(&mut self, message: &[u8]) -> Result<(), WriteRefused> {
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
         let words = typed_slice::<u64>(message)?;
         if words.len() != WORDS {
             return Err(other_length(message.len(), 8 * WORDS));
         }
-        self.send(|room| {
-            room.write_copy_of_slice(words);
+        wait_for(timeout, || {
+            self.send(|room| {
+                room.write_copy_of_slice(words);
+            })
         })
     }
 
+    /// It is not waited for room: a loan that no subscriber takes is filled for nothing.
     #[inline]
-    fn try_write_with(
+    fn put_with(
         &mut self,
         bytes: usize,
-        _: &mut Scratch,
+        _: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), WriteRefused> {
+    ) -> Result<(), Refusal> {
         if bytes != 8 * WORDS {
             return Err(other_length(bytes, 8 * WORDS));
         }
@@ -152,21 +156,15 @@ impl<const WORDS: usize> EngineWriter for Publishing<WORDS> {
 
 impl<const WORDS: usize> EngineReader for Subscribed<WORDS> {
     #[inline]
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
-        self.try_read_with(&mut Scratch::new(0), |bytes| {
-            let room = buffer.get_mut(..bytes.len())?;
-            room.copy_from_slice(bytes);
-            Some(bytes.len())
-        })?
-        .ok_or(ReadRefused::OtherLength { bytes: 8 * WORDS, expected: buffer.len() })
-    }
-
-    #[inline]
-    fn try_read_with<T>(&mut self, _: &mut Scratch, view: impl FnOnce(&[u8]) -> T) -> Result<T, ReadRefused> {
-        match self.0.get().receive() {
-            Ok(Some(sample)) => Ok(view(sample.payload().as_bytes())),
-            Ok(None) => Err(ReadRefused::Empty),
-            Err(error) => Err(ReadRefused::Failed(Box::new(failed("receive a sample", error)))),
-        }
+    fn get_with<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        view: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Refusal> {
+        let sample = wait_for(timeout, || match self.0.get().receive() {
+            Ok(sample) => sample.ok_or(Refusal::Empty),
+            Err(error) => Err(Refusal::Failed(Box::new(failed("receive a sample", error)))),
+        })?;
+        Ok(view(sample.payload().as_bytes()))
     }
 }

@@ -3,7 +3,7 @@
 //! that a stream took in part is finished by the next call, which brings the same message.
 #![allow(unsafe_code, reason = "the C library's message queues")]
 
-use harness::engine::{Engine, EngineReader, EngineWriter};
+use harness::engine::{Engine, EngineReader, EngineWriter, Sink};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -272,51 +272,64 @@ impl<T: Transport> HalfDone<T> {
         Ok(true)
     }
 
-    /// One attempt after a sleep until something can be moved, or until `timeout` is over.
-    fn sleep<V>(
+    /// Moves the rest of a message; with a `timeout` after a sleep until something can be moved, or
+    /// until that is over.
+    fn transfer(
         &mut self,
-        flags: PollFlags,
-        timeout: Duration,
-        attempt: impl FnOnce(&mut Self) -> Result<V, Refusal>,
-    ) -> Result<V, Refusal> {
-        let (fd, flags): (BorrowedFd<'_>, _) = match &self.link {
-            Link::Connected(fd) => (fd.as_fd(), flags),
-            Link::Listening(listener) => (listener.as_fd(), PollFlags::IN),
-        };
-        if let Ok(time) = Timespec::try_from(timeout) {
+        (bytes, flags): (usize, PollFlags),
+        timeout: Option<Duration>,
+        step: impl FnMut(&OwnedFd, usize) -> Result<usize, Errno>,
+    ) -> Result<(), Refusal> {
+        if let Some(time) = timeout.and_then(|timeout| Timespec::try_from(timeout).ok()) {
+            let (fd, flags): (BorrowedFd<'_>, _) = match &self.link {
+                Link::Connected(fd) => (fd.as_fd(), flags),
+                Link::Listening(listener) => (listener.as_fd(), PollFlags::IN),
+            };
             // A failure shows at the attempt.
             let _ = poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&time));
         }
-        attempt(self).map_err(|refused| refused.lasting().unwrap_or(Refusal::TimedOut { after: timeout }))
+        match (self.go_on(bytes, step), timeout) {
+            (Ok(true), _) => Ok(()),
+            (Ok(false), _) => Err(Refusal::Closed),
+            (Err(error), Some(after)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Refusal::TimedOut { after })
+            }
+            (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(if flags == PollFlags::OUT { Refusal::Full } else { Refusal::Empty })
+            }
+            (Err(error), _) => Err(Refusal::Failed(EngineError::failed("move a message", error).into())),
+        }
     }
 }
 
+fn not_in_place() -> Refusal {
+    Refusal::Failed(EngineError::Unsupported { what: "messages in place" }.into())
+}
+
 impl<T: Transport> EngineWriter for HalfDone<T> {
-    fn try_write(&mut self, message: &[u8]) -> Result<(), Refusal> {
-        match self.go_on(message.len(), |fd, done| T::write(fd, &message[done..])) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::Closed),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Refusal::Full),
-            Err(error) => Err(Refusal::Failed(EngineError::failed("write", error).into())),
-        }
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
+        let step = |fd: &OwnedFd, done| T::write(fd, &message[done..]);
+        self.transfer((message.len(), PollFlags::OUT), timeout, step)
     }
 
-    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), Refusal> {
-        self.sleep(PollFlags::OUT, timeout, |end| end.try_write(message))
+    fn put_with(
+        &mut self,
+        _: usize,
+        _: Option<Duration>,
+        _: impl FnOnce(&mut dyn Sink),
+    ) -> Result<(), Refusal> {
+        Err(not_in_place())
     }
 }
 
 impl<T: Transport> EngineReader for HalfDone<T> {
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal> {
-        match self.go_on(buffer.len(), |fd, done| T::read(fd, &mut buffer[done..])) {
-            Ok(true) => Ok(buffer.len()),
-            Ok(false) => Err(Refusal::Closed),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Refusal::Empty),
-            Err(error) => Err(Refusal::Failed(EngineError::failed("read", error).into())),
-        }
+    fn get(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, Refusal> {
+        let bytes = buffer.len();
+        let step = |fd: &OwnedFd, done| T::read(fd, &mut buffer[done..]);
+        self.transfer((bytes, PollFlags::IN), timeout, step).map(|()| bytes)
     }
 
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, Refusal> {
-        self.sleep(PollFlags::IN, timeout, |end| end.try_read(buffer))
+    fn get_with<V>(&mut self, _: Option<Duration>, _: impl FnOnce(&[u8]) -> V) -> Result<V, Refusal> {
+        Err(not_in_place())
     }
 }

@@ -16,67 +16,67 @@ pub(crate) use kernel::{Fifo, PosixQueue, Socket};
 pub(crate) use single::{Disruptor, DisruptorForTwo, Ringbuf, Rtrb};
 pub(crate) use stamped::{Broadcast, Photon, Tokio};
 
-use crate::message::{Message, other_length, put, room_for, typed, typed_slice};
-use harness::engine::{Batch, Engine, EngineReader, EngineWriter, read_one_by_one};
-use harness::refusal::{EngineError, ReadError, ReadRefused, WriteError, WriteRefused};
+use crate::message::{Message, other_length, room_for, typed, typed_slice};
+use harness::engine::{Batch, Engine, EngineReader, EngineWriter, Sink, get_one_by_one};
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Place, RingSpec};
-use harness::sink::{Scratch, Sink};
 use harness::wait::wait_for;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Writers and readers, as many as the ring is made for.
-type Ends<R> = (Vec<<R as Rival>::Writer>, Vec<<R as Rival>::Reader>);
+type Ends<R> = (Vec<R>, Vec<<R as Rival>::Reader>);
 
-/// A ring of typed messages between threads, all of whose ends are made with it.
-pub(crate) trait Rival: 'static {
+/// The writer of a ring of typed messages between threads, all of whose ends are made with it.
+pub(crate) trait Rival: Sized + Send + 'static {
     const NAME: &'static str;
     const CAPABILITIES: Capabilities;
     type Message: Message;
-    type Writer: Send;
     type Reader: Send;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError>;
 
-    fn write(writer: &mut Self::Writer, message: Self::Message) -> Result<(), WriteRefused>;
+    fn write(&mut self, message: Self::Message) -> Result<(), Refusal>;
 
     /// Shows the next message to `view`: where it lies if the rival can, else a copy.
-    fn read<T>(reader: &mut Self::Reader, view: impl FnOnce(&Self::Message) -> T) -> Result<T, ReadRefused>;
+    fn read<T>(reader: &mut Self::Reader, view: impl FnOnce(&Self::Message) -> T) -> Result<T, Refusal>;
 
-    /// Lets `fill` put a message into its slot: for those that write in place.
-    fn fill(_: &mut Self::Writer, _: impl FnOnce(&mut Self::Message)) -> Result<(), WriteRefused> {
-        unreachable!("it does not write in place")
+    /// Lets `fill` put a message into its slot, if the rival can; else into a copy.
+    fn fill(&mut self, fill: impl FnOnce(&mut Self::Message)) -> Result<(), Refusal> {
+        let mut message = Self::Message::new_zeroed();
+        fill(&mut message);
+        self.write(message)
     }
 
-    /// The rival's own wait for room; `None` if it has none that ends, which is then polled.
-    fn wait_to_write(_: &mut Self::Writer, _: Self::Message, _: Duration) -> Option<Result<(), WriteError>> {
-        None
+    /// The rival's own wait for room; one that has none that ends is polled.
+    fn wait_to_write(&mut self, message: Self::Message, timeout: Duration) -> Result<(), Refusal> {
+        wait_for(Some(timeout), || self.write(message))
     }
 
-    /// The rival's own wait for a message; `None` if it has none that ends.
-    fn wait_to_read(_: &mut Self::Reader, _: Duration) -> Option<Result<Self::Message, ReadError>> {
-        None
+    /// The rival's own wait for a message; as [`wait_to_write`](Self::wait_to_write).
+    fn wait_to_read(reader: &mut Self::Reader, timeout: Duration) -> Result<Self::Message, Refusal> {
+        wait_for(Some(timeout), || Self::read(reader, |message| *message))
     }
 
     /// Writes many by one call; `None` if it has no such call.
-    fn write_batch(_: &mut Self::Writer, _: &[Self::Message]) -> Option<Result<usize, WriteRefused>> {
+    fn write_batch(&mut self, _: &[Self::Message]) -> Option<Result<usize, Refusal>> {
         None
     }
 
     /// Reads many by one call; `None` if it has no such call.
-    fn read_batch(_: &mut Self::Reader, _: &mut [Self::Message]) -> Option<Result<Batch, ReadRefused>> {
+    fn read_batch(_: &mut Self::Reader, _: &mut [Self::Message]) -> Option<Result<Batch, Refusal>> {
         None
     }
 }
 
 /// A [`Rival`] as an engine: hands out the ends that were made with it.
 pub(crate) struct Between<R: Rival> {
-    writers: Mutex<Vec<R::Writer>>,
+    writers: Mutex<Vec<R>>,
     readers: Mutex<Vec<R::Reader>>,
 }
 
-pub(crate) struct WriterOf<R: Rival>(R::Writer);
+pub(crate) struct WriterOf<R: Rival>(R);
 
 pub(crate) struct ReaderOf<R: Rival>(R::Reader);
 
@@ -97,58 +97,54 @@ impl<R: Rival> Engine for Between<R> {
     }
 
     fn writer(&self) -> Result<WriterOf<R>, EngineError> {
-        next(&self.writers, "join as a writer").map(WriterOf)
+        next(&self.writers).map(WriterOf)
     }
 
     fn reader(&self) -> Result<ReaderOf<R>, EngineError> {
-        next(&self.readers, "join as a reader").map(ReaderOf)
+        next(&self.readers).map(ReaderOf)
     }
 }
 
-fn next<T>(ends: &Mutex<Vec<T>>, attempt: &str) -> Result<T, EngineError> {
+fn next<T>(ends: &Mutex<Vec<T>>) -> Result<T, EngineError> {
     let end = ends.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    end.ok_or_else(|| EngineError::failed(attempt, "the ring was made for fewer"))
+    end.ok_or_else(|| EngineError::failed("join", "the ring was made for fewer"))
 }
 
 impl<R: Rival> EngineWriter for WriterOf<R> {
     #[inline]
-    fn try_write(&mut self, message: &[u8]) -> Result<(), WriteRefused> {
-        R::write(&mut self.0, typed(message)?)
-    }
-
-    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), WriteError> {
-        let refuse =
-            |refused: WriteRefused| WriteError::Failed(Box::new(EngineError::failed("write", refused)));
-        let typed = typed(message).map_err(refuse)?;
-        let waited = R::wait_to_write(&mut self.0, typed, timeout);
-        waited.unwrap_or_else(|| wait_for(timeout, || R::write(&mut self.0, typed)))
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
+        match timeout {
+            None => self.0.write(typed(message)?),
+            Some(timeout) => self.0.wait_to_write(typed(message)?, timeout),
+        }
     }
 
     #[inline]
-    fn try_write_with(
+    fn put_with(
         &mut self,
         bytes: usize,
-        scratch: &mut Scratch,
+        timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), WriteRefused> {
+    ) -> Result<(), Refusal> {
         if bytes != size_of::<R::Message>() {
             return Err(other_length(bytes, size_of::<R::Message>()));
         }
-        if R::CAPABILITIES.writes_in_place {
-            return R::fill(&mut self.0, |message| fill(&mut message.as_mut_bytes()));
-        }
-        let mut message = scratch.bytes_mut(bytes);
-        fill(&mut message);
-        self.try_write(message)
+        let mut fill = Some(fill);
+        wait_for(timeout, || {
+            self.0.fill(|message| {
+                let fill = fill.take().expect("it runs if there is room");
+                fill(&mut message.as_mut_bytes());
+            })
+        })
     }
 
     #[inline]
-    fn try_write_batch(&mut self, _: usize, messages: &[u8]) -> Result<usize, WriteRefused> {
+    fn put_batch(&mut self, _: usize, messages: &[u8]) -> Result<usize, Refusal> {
         let messages = typed_slice(messages)?;
-        R::write_batch(&mut self.0, messages).unwrap_or_else(|| {
+        self.0.write_batch(messages).unwrap_or_else(|| {
             let mut written = 0;
             for message in messages {
-                match R::write(&mut self.0, *message) {
+                match self.0.write(*message) {
                     Ok(()) => written += 1,
                     Err(refused) if written == 0 => return Err(refused),
                     Err(_) => break,
@@ -161,47 +157,32 @@ impl<R: Rival> EngineWriter for WriterOf<R> {
 
 impl<R: Rival> EngineReader for ReaderOf<R> {
     #[inline]
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadRefused> {
-        R::read(&mut self.0, |message| put(message, buffer))?
-    }
-
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, ReadError> {
-        match R::wait_to_read(&mut self.0, timeout) {
-            None => wait_for(timeout, || self.try_read(buffer)),
-            Some(message) => put(&message?, buffer)
-                .map_err(|refused| ReadError::Failed(Box::new(EngineError::failed("read", refused)))),
-        }
-    }
-
-    #[inline]
-    fn try_read_with<T>(
+    fn get_with<T>(
         &mut self,
-        scratch: &mut Scratch,
+        timeout: Option<Duration>,
         view: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, ReadRefused> {
-        if R::CAPABILITIES.reads_in_place {
-            return R::read(&mut self.0, |message| view(message.as_bytes()));
+    ) -> Result<T, Refusal> {
+        match timeout {
+            None => R::read(&mut self.0, |message| view(message.as_bytes())),
+            Some(timeout) => R::wait_to_read(&mut self.0, timeout).map(|message| view(message.as_bytes())),
         }
-        let buffer = scratch.all_mut();
-        let bytes = self.try_read(buffer)?;
-        Ok(view(&buffer[..bytes]))
     }
 
     #[inline]
-    fn try_read_batch(&mut self, bytes: usize, buffer: &mut [u8]) -> Result<Batch, ReadRefused> {
+    fn get_batch(&mut self, bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
         let batch = R::read_batch(&mut self.0, room_for(buffer)?);
-        batch.unwrap_or_else(|| read_one_by_one(self, bytes, buffer))
+        batch.unwrap_or_else(|| get_one_by_one(self, bytes, buffer))
     }
 }
 
 /// So many messages; none means that there was none.
 #[inline]
-fn read(messages: usize) -> Result<Batch, ReadRefused> {
-    if messages == 0 { Err(ReadRefused::Empty) } else { Ok(Batch { messages, missed: 0 }) }
+fn read(messages: usize) -> Result<Batch, Refusal> {
+    if messages == 0 { Err(Refusal::Empty) } else { Ok(Batch { messages, missed: 0 }) }
 }
 
 /// So many of `messages`; none means that there was no room.
 #[inline]
-fn written<M>(written: usize, messages: &[M]) -> Result<usize, WriteRefused> {
-    if written == 0 && !messages.is_empty() { Err(WriteRefused::Full) } else { Ok(written) }
+fn written<M>(written: usize, messages: &[M]) -> Result<usize, Refusal> {
+    if written == 0 && !messages.is_empty() { Err(Refusal::Full) } else { Ok(written) }
 }

@@ -7,24 +7,20 @@ use disruptor::{
     SingleProducer, SingleProducerBarrier, build_single_producer,
 };
 use harness::engine::Batch;
-use harness::refusal::{EngineError, ReadRefused, WriteRefused};
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, RingSpec};
 use ringbuf::traits::{Consumer, Producer as _, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use std::marker::PhantomData;
 
 const INDEXED: Capabilities = Capabilities { gated: true, queue: true, ..Capabilities::NONE };
 
 /// rtrb: wait-free; slices for batches.
-pub(crate) type Rtrb<M> = Between<RtrbOf<M>>;
+pub(crate) type Rtrb<M> = Between<rtrb::Producer<M>>;
 
-pub(crate) struct RtrbOf<M>(PhantomData<M>);
-
-impl<M: Message> Rival for RtrbOf<M> {
+impl<M: Message> Rival for rtrb::Producer<M> {
     const NAME: &'static str = "rtrb";
     const CAPABILITIES: Capabilities = INDEXED;
     type Message = M;
-    type Writer = rtrb::Producer<M>;
     type Reader = rtrb::Consumer<M>;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError> {
@@ -33,36 +29,33 @@ impl<M: Message> Rival for RtrbOf<M> {
     }
 
     #[inline]
-    fn write(producer: &mut Self::Writer, message: M) -> Result<(), WriteRefused> {
-        producer.push(message).map_err(|_| WriteRefused::Full)
+    fn write(&mut self, message: M) -> Result<(), Refusal> {
+        self.push(message).map_err(|_| Refusal::Full)
     }
 
     #[inline]
-    fn read<T>(consumer: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
-        consumer.pop().map(|message| view(&message)).map_err(|_| ReadRefused::Empty)
+    fn read<T>(consumer: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, Refusal> {
+        consumer.pop().map(|message| view(&message)).map_err(|_| Refusal::Empty)
     }
 
     #[inline]
-    fn write_batch(producer: &mut Self::Writer, messages: &[M]) -> Option<Result<usize, WriteRefused>> {
-        Some(written(producer.push_partial_slice(messages).0.len(), messages))
+    fn write_batch(&mut self, messages: &[M]) -> Option<Result<usize, Refusal>> {
+        Some(written(self.push_partial_slice(messages).0.len(), messages))
     }
 
     #[inline]
-    fn read_batch(consumer: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, ReadRefused>> {
+    fn read_batch(consumer: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, Refusal>> {
         Some(read(consumer.pop_partial_slice(room).0.len()))
     }
 }
 
 /// ringbuf: indices of the other end are cached; slices for batches.
-pub(crate) type Ringbuf<M> = Between<RingbufOf<M>>;
+pub(crate) type Ringbuf<M> = Between<HeapProd<M>>;
 
-pub(crate) struct RingbufOf<M>(PhantomData<M>);
-
-impl<M: Message> Rival for RingbufOf<M> {
+impl<M: Message> Rival for HeapProd<M> {
     const NAME: &'static str = "ringbuf";
     const CAPABILITIES: Capabilities = INDEXED;
     type Message = M;
-    type Writer = HeapProd<M>;
     type Reader = HeapCons<M>;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError> {
@@ -71,34 +64,32 @@ impl<M: Message> Rival for RingbufOf<M> {
     }
 
     #[inline]
-    fn write(producer: &mut Self::Writer, message: M) -> Result<(), WriteRefused> {
-        producer.try_push(message).map_err(|_| WriteRefused::Full)
+    fn write(&mut self, message: M) -> Result<(), Refusal> {
+        self.try_push(message).map_err(|_| Refusal::Full)
     }
 
     #[inline]
-    fn read<T>(consumer: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
-        consumer.try_pop().map(|message| view(&message)).ok_or(ReadRefused::Empty)
+    fn read<T>(consumer: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, Refusal> {
+        consumer.try_pop().map(|message| view(&message)).ok_or(Refusal::Empty)
     }
 
     #[inline]
-    fn write_batch(producer: &mut Self::Writer, messages: &[M]) -> Option<Result<usize, WriteRefused>> {
-        Some(written(producer.push_slice(messages), messages))
+    fn write_batch(&mut self, messages: &[M]) -> Option<Result<usize, Refusal>> {
+        Some(written(self.push_slice(messages), messages))
     }
 
     #[inline]
-    fn read_batch(consumer: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, ReadRefused>> {
+    fn read_batch(consumer: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, Refusal>> {
         Some(read(consumer.pop_slice(room)))
     }
 }
 
 /// disruptor: every poller sees every event, and the producer waits for the slowest. A poll yields
 /// what is there and acknowledges it at once, which is what a batch read does here.
-pub(crate) type Disruptor<M> = Between<DisruptorOf<M, SingleConsumerBarrier>>;
+pub(crate) type Disruptor<M> = Between<SingleProducer<M, SingleConsumerBarrier>>;
 
 /// As [`Disruptor`], with two pollers.
-pub(crate) type DisruptorForTwo<M> = Between<DisruptorOf<M, MultiConsumerBarrier>>;
-
-pub(crate) struct DisruptorOf<M, B>(PhantomData<(M, B)>);
+pub(crate) type DisruptorForTwo<M> = Between<SingleProducer<M, MultiConsumerBarrier>>;
 
 /// How many pollers a producer's barrier stands for.
 pub(crate) trait Pollers<M>: Sized + Send + 'static {
@@ -125,7 +116,7 @@ impl<M: Message> Pollers<M> for MultiConsumerBarrier {
     }
 }
 
-impl<M: Message, B: Pollers<M>> Rival for DisruptorOf<M, B>
+impl<M: Message, B: Pollers<M>> Rival for SingleProducer<M, B>
 where
     SingleProducer<M, B>: Producer<M> + Send,
 {
@@ -138,7 +129,6 @@ where
         ..Capabilities::NONE
     };
     type Message = M;
-    type Writer = SingleProducer<M, B>;
     type Reader = EventPoller<M, SingleProducerBarrier>;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError> {
@@ -147,39 +137,39 @@ where
     }
 
     #[inline]
-    fn write(producer: &mut Self::Writer, message: M) -> Result<(), WriteRefused> {
-        Self::fill(producer, |event| *event = message)
+    fn write(&mut self, message: M) -> Result<(), Refusal> {
+        Rival::fill(self, |event| *event = message)
     }
 
     #[inline]
-    fn fill(producer: &mut Self::Writer, fill: impl FnOnce(&mut M)) -> Result<(), WriteRefused> {
-        producer.try_publish(fill).map(drop).map_err(|_| WriteRefused::Full)
+    fn fill(&mut self, fill: impl FnOnce(&mut M)) -> Result<(), Refusal> {
+        self.try_publish(fill).map(drop).map_err(|_| Refusal::Full)
     }
 
     #[inline]
-    fn read<T>(poller: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
+    fn read<T>(poller: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, Refusal> {
         let mut events = poller.take(1).map_err(refused)?;
-        (&mut events).next().map(view).ok_or(ReadRefused::Empty)
+        (&mut events).next().map(view).ok_or(Refusal::Empty)
     }
 
     #[inline]
-    fn write_batch(producer: &mut Self::Writer, messages: &[M]) -> Option<Result<usize, WriteRefused>> {
+    fn write_batch(&mut self, messages: &[M]) -> Option<Result<usize, Refusal>> {
         // It publishes all or nothing, and on failure returns how many do not fit.
         let mut publish = |messages: &[M]| {
-            producer.try_batch_publish(messages.len(), |events| {
+            self.try_batch_publish(messages.len(), |events| {
                 events.zip(messages).for_each(|(event, message)| *event = *message);
             })
         };
         let Err(MissingFreeSlots(missing)) = publish(messages) else { return Some(Ok(messages.len())) };
         let fit = messages.len() - missing as usize;
         if fit == 0 {
-            return Some(Err(WriteRefused::Full));
+            return Some(Err(Refusal::Full));
         }
-        Some(publish(&messages[..fit]).map(|_| fit).map_err(|_| WriteRefused::Full))
+        Some(publish(&messages[..fit]).map(|_| fit).map_err(|_| Refusal::Full))
     }
 
     #[inline]
-    fn read_batch(poller: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, ReadRefused>> {
+    fn read_batch(poller: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, Refusal>> {
         let mut events = match poller.take(room.len() as u64) {
             Ok(events) => events,
             Err(polling) => return Some(Err(refused(polling))),
@@ -193,9 +183,9 @@ where
     }
 }
 
-fn refused(polling: Polling) -> ReadRefused {
+fn refused(polling: Polling) -> Refusal {
     match polling {
-        Polling::NoEvents => ReadRefused::Empty,
-        Polling::Shutdown => ReadRefused::Closed,
+        Polling::NoEvents => Refusal::Empty,
+        Polling::Shutdown => Refusal::Closed,
     }
 }

@@ -4,27 +4,23 @@
 use super::{Between, Ends, Rival};
 use crate::message::Message;
 use harness::engine::Batch;
-use harness::refusal::{EngineError, ReadRefused, WriteRefused};
+use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Delivery, RingSpec};
 use multiqueue2::wait::BusyWait;
 use multiqueue2::{BroadcastSender, BroadcastUniReceiver, broadcast_queue_with};
 use photon_ring::{Pod, Publisher, Subscriber, channel, channel_bounded};
-use std::marker::PhantomData;
 use std::sync::mpsc::{TryRecvError, TrySendError};
 use tokio::sync::broadcast;
 
 /// photon-ring: lossy, or bounded by its subscribers.
-pub(crate) type Photon<M> = Between<PhotonOf<M>>;
+pub(crate) type Photon<M> = Between<(Publisher<M>, bool)>;
 
-pub(crate) struct PhotonOf<M>(PhantomData<M>);
-
-impl<M: Message + Pod> Rival for PhotonOf<M> {
+impl<M: Message + Pod> Rival for (Publisher<M>, bool) {
     const NAME: &'static str = "photon-ring";
     const CAPABILITIES: Capabilities =
         Capabilities { lossy: true, gated: true, many_readers: true, ..Capabilities::NONE };
     type Message = M;
     /// And whether subscribers bound it: a lossy publisher's check for room always finds some.
-    type Writer = (Publisher<M>, bool);
     type Reader = Subscriber<M>;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError> {
@@ -36,54 +32,50 @@ impl<M: Message + Pod> Rival for PhotonOf<M> {
     }
 
     #[inline]
-    fn write((publisher, is_bounded): &mut Self::Writer, message: M) -> Result<(), WriteRefused> {
+    fn write(&mut self, message: M) -> Result<(), Refusal> {
+        let (publisher, is_bounded) = self;
         if *is_bounded {
-            return publisher.try_publish(message).map_err(|_| WriteRefused::Full);
+            return publisher.try_publish(message).map_err(|_| Refusal::Full);
         }
         publisher.publish(message);
         Ok(())
     }
 
     #[inline]
-    fn read<T>(subscriber: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
+    fn read<T>(subscriber: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, Refusal> {
         match subscriber.try_recv() {
             Ok(message) => Ok(view(&message)),
-            Err(photon_ring::TryRecvError::Empty) => Err(ReadRefused::Empty),
-            Err(photon_ring::TryRecvError::Lagged { skipped }) => {
-                Err(ReadRefused::Lagged { missed: skipped })
-            }
+            Err(photon_ring::TryRecvError::Empty) => Err(Refusal::Empty),
+            Err(photon_ring::TryRecvError::Lagged { skipped }) => Err(Refusal::Lagged { missed: skipped }),
         }
     }
 
     #[inline]
-    fn write_batch((publisher, _): &mut Self::Writer, messages: &[M]) -> Option<Result<usize, WriteRefused>> {
+    fn write_batch(&mut self, messages: &[M]) -> Option<Result<usize, Refusal>> {
         // It waits for room by spinning, for as long as it takes: both sides of a measurement run
         // all the time.
-        publisher.publish_batch(messages);
+        self.0.publish_batch(messages);
         Some(Ok(messages.len()))
     }
 
     #[inline]
-    fn read_batch(subscriber: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, ReadRefused>> {
+    fn read_batch(subscriber: &mut Self::Reader, room: &mut [M]) -> Option<Result<Batch, Refusal>> {
         let lagged = subscriber.total_lagged();
         let messages = subscriber.recv_batch(room);
         let missed = subscriber.total_lagged() - lagged;
         let is_empty = messages == 0 && missed == 0;
-        Some(if is_empty { Err(ReadRefused::Empty) } else { Ok(Batch { messages, missed }) })
+        Some(if is_empty { Err(Refusal::Empty) } else { Ok(Batch { messages, missed }) })
     }
 }
 
 /// multiqueue2 with a stream for each receiver. Busy waiting, so that no sender notifies.
-pub(crate) type Broadcast<M> = Between<BroadcastOf<M>>;
+pub(crate) type Broadcast<M> = Between<BroadcastSender<M>>;
 
-pub(crate) struct BroadcastOf<M>(PhantomData<M>);
-
-impl<M: Message> Rival for BroadcastOf<M> {
+impl<M: Message> Rival for BroadcastSender<M> {
     const NAME: &'static str = "multiqueue2";
     const CAPABILITIES: Capabilities =
         Capabilities { gated: true, many_readers: true, reads_in_place: true, ..Capabilities::NONE };
     type Message = M;
-    type Writer = BroadcastSender<M>;
     type Reader = BroadcastUniReceiver<M>;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError> {
@@ -96,63 +88,60 @@ impl<M: Message> Rival for BroadcastOf<M> {
     }
 
     #[inline]
-    fn write(sender: &mut Self::Writer, message: M) -> Result<(), WriteRefused> {
-        sender.try_send(message).map_err(not_sent)
+    fn write(&mut self, message: M) -> Result<(), Refusal> {
+        self.try_send(message).map_err(not_sent)
     }
 
     #[inline]
-    fn read<T>(receiver: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
+    fn read<T>(receiver: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, Refusal> {
         receiver.try_recv_view(view).map_err(|(_, error)| not_received(error))
     }
 }
 
 /// The refusal in the standard library's error, which multiqueue2 has, too.
-pub(super) fn not_sent<M>(error: TrySendError<M>) -> WriteRefused {
+pub(super) fn not_sent<M>(error: TrySendError<M>) -> Refusal {
     match error {
-        TrySendError::Full(_) => WriteRefused::Full,
-        TrySendError::Disconnected(_) => WriteRefused::Closed,
+        TrySendError::Full(_) => Refusal::Full,
+        TrySendError::Disconnected(_) => Refusal::Closed,
     }
 }
 
 /// As [`not_sent`].
-pub(super) fn not_received(error: TryRecvError) -> ReadRefused {
+pub(super) fn not_received(error: TryRecvError) -> Refusal {
     match error {
-        TryRecvError::Empty => ReadRefused::Empty,
-        TryRecvError::Disconnected => ReadRefused::Closed,
+        TryRecvError::Empty => Refusal::Empty,
+        TryRecvError::Disconnected => Refusal::Closed,
     }
 }
 
 /// tokio's broadcast channel: lossy, by polling. Its own waits need a runtime, or do not end.
-pub(crate) type Tokio<M> = Between<TokioOf<M>>;
+pub(crate) type Tokio<M> = Between<broadcast::Sender<M>>;
 
-pub(crate) struct TokioOf<M>(PhantomData<M>);
-
-impl<M: Message> Rival for TokioOf<M> {
+impl<M: Message> Rival for broadcast::Sender<M> {
     const NAME: &'static str = "tokio-broadcast";
     const CAPABILITIES: Capabilities =
         Capabilities { lossy: true, many_writers: true, many_readers: true, ..Capabilities::NONE };
     type Message = M;
-    type Writer = broadcast::Sender<M>;
     type Reader = broadcast::Receiver<M>;
 
     fn ends(spec: &RingSpec) -> Result<Ends<Self>, EngineError> {
         let sender = broadcast::Sender::new(spec.slots);
         let readers = (0..spec.readers).map(|_| sender.subscribe()).collect();
-        Ok((vec![sender; spec.writers.most()], readers))
+        Ok((vec![sender; spec.writers], readers))
     }
 
     #[inline]
-    fn write(sender: &mut Self::Writer, message: M) -> Result<(), WriteRefused> {
-        sender.send(message).map(drop).map_err(|_| WriteRefused::Closed)
+    fn write(&mut self, message: M) -> Result<(), Refusal> {
+        self.send(message).map(drop).map_err(|_| Refusal::Closed)
     }
 
     #[inline]
-    fn read<T>(receiver: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, ReadRefused> {
+    fn read<T>(receiver: &mut Self::Reader, view: impl FnOnce(&M) -> T) -> Result<T, Refusal> {
         match receiver.try_recv() {
             Ok(message) => Ok(view(&message)),
-            Err(broadcast::error::TryRecvError::Empty) => Err(ReadRefused::Empty),
-            Err(broadcast::error::TryRecvError::Lagged(missed)) => Err(ReadRefused::Lagged { missed }),
-            Err(broadcast::error::TryRecvError::Closed) => Err(ReadRefused::Closed),
+            Err(broadcast::error::TryRecvError::Empty) => Err(Refusal::Empty),
+            Err(broadcast::error::TryRecvError::Lagged(missed)) => Err(Refusal::Lagged { missed }),
+            Err(broadcast::error::TryRecvError::Closed) => Err(Refusal::Closed),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Every operation is a system call. The lock belongs to an open file description, so every
 //! endpoint opens the file itself. Waiting is polling.
 
-use crate::locks::lock::{Access, Lock, LockFailed, Shared};
+use crate::locks::lock::{Access, Lock, Shared};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::retry_on_intr;
 use std::fs::File;
@@ -29,7 +29,7 @@ impl Lock for FileLock {
         place.memory().reopened_file().map(Self)
     }
 
-    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> io::Result<T> {
         let operation = match access {
             Access::Read => FlockOperation::LockShared,
             Access::Write => FlockOperation::LockExclusive,

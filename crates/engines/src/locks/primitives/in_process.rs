@@ -2,7 +2,7 @@
 //! waiting is polling.
 #![allow(unsafe_code, reason = "the lock is made in the ring's memory")]
 
-use crate::locks::lock::{Access, Lock, LockFailed, Shared};
+use crate::locks::lock::{Access, Lock, Shared};
 use std::io;
 use std::ptr::NonNull;
 use std::sync::PoisonError;
@@ -29,7 +29,7 @@ macro_rules! in_process {
             }
 
             #[inline]
-            fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+            fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> io::Result<T> {
                 match access {
                     Access::Read => {
                         let _held = $held(self.0.read());

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "calls the C library on a mutex and conditions in shared memory")]
 
 use super::{returned, timespec};
-use crate::locks::lock::{Access, Change, Lock, LockFailed, Shared};
+use crate::locks::lock::{Access, Change, Lock, Shared};
 use harness::clock::Moment;
 use libc::{
     EOWNERDEAD, ETIMEDOUT, c_int, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, pthread_mutexattr_t,
@@ -90,7 +90,7 @@ impl Lock for MutexCondvar {
     }
 
     #[inline]
-    fn with<T>(&self, _: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+    fn with<T>(&self, _: Access, job: impl FnOnce() -> T) -> io::Result<T> {
         self.lock()?;
         let value = job();
         self.unlock()?;
@@ -108,7 +108,7 @@ impl Lock for MutexCondvar {
         change: Change,
         deadline: Moment,
         mut job: impl FnMut() -> Option<T>,
-    ) -> Result<Option<T>, LockFailed> {
+    ) -> io::Result<Option<T>> {
         let deadline = timespec(deadline);
         let mut is_over = false;
         self.lock()?;

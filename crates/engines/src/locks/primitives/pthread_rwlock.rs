@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "calls the C library on a lock in shared memory")]
 
 use super::returned;
-use crate::locks::lock::{Access, Lock, LockFailed, Shared};
+use crate::locks::lock::{Access, Lock, Shared};
 use libc::{pthread_rwlock_t, pthread_rwlockattr_t};
 use std::cell::UnsafeCell;
 use std::io;
@@ -30,8 +30,8 @@ impl Lock for PthreadRwLock {
     }
 
     #[inline]
-    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
-        Ok(self.0.with(access, job)?)
+    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> io::Result<T> {
+        self.0.with(access, job)
     }
 }
 

@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "calls the C library on a semaphore in shared memory")]
 
 use super::{checked, timespec};
-use crate::locks::lock::{Access, Lock, LockFailed, Shared};
+use crate::locks::lock::{Access, Lock, Shared};
 use harness::clock::Moment;
 use libc::{c_int, clockid_t, sem_t};
 use std::cell::UnsafeCell;
@@ -30,7 +30,7 @@ impl Lock for Semaphore {
     }
 
     #[inline]
-    fn with<T>(&self, _: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+    fn with<T>(&self, _: Access, job: impl FnOnce() -> T) -> io::Result<T> {
         self.0.take()?;
         let value = job();
         self.0.give()?;

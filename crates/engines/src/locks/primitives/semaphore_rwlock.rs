@@ -18,7 +18,7 @@
 //! Waiting for room is polling: that package has no blocking write.
 
 use super::semaphore::Sem;
-use crate::locks::lock::{Access, Change, Lock, LockFailed, Shared, poll};
+use crate::locks::lock::{Access, Change, Lock, Shared, poll};
 use harness::clock::Moment;
 use std::io;
 use std::ptr::NonNull;
@@ -58,7 +58,7 @@ impl Lock for SemaphoreRwLock {
         Ok(Self(place))
     }
 
-    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+    fn with<T>(&self, access: Access, job: impl FnOnce() -> T) -> io::Result<T> {
         let state = &*self.0;
         match access {
             Access::Read => state.begin_read()?,
@@ -78,7 +78,7 @@ impl Lock for SemaphoreRwLock {
         change: Change,
         deadline: Moment,
         mut job: impl FnMut() -> Option<T>,
-    ) -> Result<Option<T>, LockFailed> {
+    ) -> io::Result<Option<T>> {
         if change == Change::Room {
             return poll(self, access, deadline, job);
         }

@@ -10,7 +10,7 @@
 #![allow(unsafe_code, reason = "System V calls have no safe wrapper")]
 
 use super::checked;
-use crate::locks::lock::{Access, Lock, LockFailed, Shared};
+use crate::locks::lock::{Access, Lock, Shared};
 use libc::{c_int, c_short, c_ushort, sembuf};
 use std::io;
 use std::ptr::NonNull;
@@ -46,7 +46,7 @@ impl Lock for SysvSemaphore {
         Ok(Self { set, _place: place })
     }
 
-    fn with<T>(&self, _: Access, job: impl FnOnce() -> T) -> Result<T, LockFailed> {
+    fn with<T>(&self, _: Access, job: impl FnOnce() -> T) -> io::Result<T> {
         operate(self.set, MUTEX, -1, libc::SEM_UNDO)?;
         let value = job();
         operate(self.set, MUTEX, 1, libc::SEM_UNDO)?;

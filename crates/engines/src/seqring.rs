@@ -1,16 +1,42 @@
-//! The ring of this library as a contestant.
+//! The rings of this library as contestants: one [`Seqring`] type a slot layout.
 
-use harness::engine::{Batch, Engine, EngineReader, EngineWriter, read_one_by_one};
+use harness::engine::{Batch, Engine, EngineReader, EngineWriter, Sink, copied, get_one_by_one};
 use harness::refusal::{EngineError, Refusal};
 use harness::ring_spec::{Capabilities, Delivery, Place, RingSpec};
-use harness::sink::{Scratch, Sink};
-use seqring::{Claim, Config, Lagged, Reader, Ring, Start, Taker, Writer};
+use seqring::{Claim, Config, Lagged, Reader, Ring, SlotClass, Start, Taker, Writer};
 use seqring::{ReadError, TryReadError, TryWriteError, WriteError};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::seqring::layout::{Layout, Suited};
+/// A layout of slots: a type each, because an engine has one name.
+pub trait Layout: Send + Sync {
+    /// The name of the engine whose slots have it.
+    const NAME: &'static str;
+
+    /// The class to ask for; `None` for the one that suits the slot's size.
+    const CLASS: Option<SlotClass>;
+}
+
+macro_rules! layouts {
+    ($($layout:ident = $name:literal, $class:expr;)*) => {$(
+        #[doc = concat!("The layout of the engine ", $name, ".")]
+        #[derive(Debug)]
+        pub enum $layout {}
+
+        impl Layout for $layout {
+            const NAME: &'static str = $name;
+            const CLASS: Option<SlotClass> = $class;
+        }
+    )*};
+}
+
+layouts! {
+    Suited = "seqring", None;
+    Packed = "seqring-packed", Some(SlotClass::Packed);
+    Lines = "seqring-lines", Some(SlotClass::Lines);
+    Arena = "seqring-arena", Some(SlotClass::Arena);
+}
 
 /// A ring whose slots have layout `L`, and its name if this process gave it one.
 #[derive(Debug)]
@@ -50,10 +76,10 @@ impl<L: Layout> Engine for Shaped<L> {
             Delivery::Gated => seqring::Delivery::Gated,
             Delivery::Queue => seqring::Delivery::Queue,
         };
-        let participants = spec.readers + spec.writers.most();
+        let participants = spec.readers + spec.writers;
         let mut config =
             Config::new(spec.slots, spec.slot_bytes).delivery(delivery).participants(participants.max(2));
-        if spec.writers.most() > 1 {
+        if spec.writers > 1 {
             config = config.writers(seqring::Writers::Many);
         }
         if let Some(class) = L::CLASS {
@@ -100,12 +126,13 @@ impl<L> Drop for Shaped<L> {
 /// Writes through all buffers of a heap ring, so that its pages are there.
 fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     let mut writer = ring.writer().map_err(|error| EngineError::failed("touch the ring", error))?;
-    let mut scratch = Scratch::new(slot_bytes);
+    // Not zeros: their allocation leaves the pages of a large buffer to the first touch.
+    let message = vec![0x5a; slot_bytes];
     let mut taker = if ring.delivery() == seqring::Delivery::Queue { ring.taker().ok() } else { None };
     // There is no reader yet, so a gated ring takes them all too. There is one buffer more than
     // slots.
     for _ in 0..=ring.config().slots() {
-        writer.try_write(scratch.all_mut()).map_err(|error| EngineError::failed("touch the ring", error))?;
+        writer.try_write(&message).map_err(|error| EngineError::failed("touch the ring", error))?;
         if let Some(taker) = &mut taker {
             taker.try_take().map_err(|error| EngineError::failed("touch the ring", error))?;
         }
@@ -157,10 +184,6 @@ fn not_read_in(after: Duration, error: ReadError, room: usize) -> Refusal {
 struct Filling<'c, 'w>(&'c mut Claim<'w>);
 
 impl Sink for Filling<'_, '_> {
-    fn message_bytes(&self) -> usize {
-        self.0.len()
-    }
-
     fn put(&mut self, offset: usize, bytes: &[u8]) {
         self.0[offset..][..bytes.len()].copy_from_slice(bytes);
     }
@@ -176,44 +199,38 @@ pub struct RingWriter(Writer);
 
 impl EngineWriter for RingWriter {
     #[inline]
-    fn try_write(&mut self, message: &[u8]) -> Result<(), Refusal> {
-        self.0.try_write(message).map(drop).map_err(not_written)
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
+        match timeout {
+            None => self.0.try_write(message).map(drop).map_err(not_written),
+            Some(after) => {
+                let written = self.0.write_timeout(message, after);
+                written.map(drop).map_err(|error| not_written_in(after, error))
+            }
+        }
     }
 
     #[inline]
-    fn write(&mut self, message: &[u8], timeout: Duration) -> Result<(), Refusal> {
-        self.0.write_timeout(message, timeout).map(drop).map_err(|error| not_written_in(timeout, error))
-    }
-
-    fn try_write_with(
+    fn put_with(
         &mut self,
         bytes: usize,
-        _: &mut Scratch,
+        timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
     ) -> Result<(), Refusal> {
-        let mut claim = self.0.try_claim(bytes).map_err(not_written)?;
+        let mut claim = match timeout {
+            None => self.0.try_claim(bytes).map_err(not_written)?,
+            Some(after) => {
+                self.0.claim_timeout(bytes, after).map_err(|error| not_written_in(after, error))?
+            }
+        };
         fill(&mut Filling(&mut claim));
-        claim.publish().map(drop).map_err(not_written)
-    }
-
-    fn write_with(
-        &mut self,
-        bytes: usize,
-        _: &mut Scratch,
-        timeout: Duration,
-        fill: impl FnOnce(&mut dyn Sink),
-    ) -> Result<(), Refusal> {
-        let mut claim =
-            self.0.claim_timeout(bytes, timeout).map_err(|error| not_written_in(timeout, error))?;
-        fill(&mut Filling(&mut claim));
-        claim.publish().map(drop).map_err(|error| match not_written(error) {
-            Refusal::Full => Refusal::TimedOut { after: timeout }, // Other writers took the room.
-            lasting => lasting,
+        claim.publish().map(drop).map_err(|error| match (not_written(error), timeout) {
+            (Refusal::Full, Some(after)) => Refusal::TimedOut { after }, // Other writers took the room.
+            (refused, _) => refused,
         })
     }
 
     #[inline]
-    fn try_write_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, Refusal> {
+    fn put_batch(&mut self, message_bytes: usize, messages: &[u8]) -> Result<usize, Refusal> {
         self.0.try_write_batch(message_bytes, messages).map_err(not_written)
     }
 }
@@ -229,56 +246,45 @@ pub enum RingReader {
 
 impl EngineReader for RingReader {
     #[inline]
-    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, Refusal> {
+    fn get(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, Refusal> {
         let room = buffer.len();
-        match self {
-            RingReader::Reader(reader) => reader.try_read(buffer).map(|received| received.len),
-            RingReader::Taker(taker) => match taker.try_take() {
-                Ok(taken) => return copied(&taken, buffer),
-                Err(error) => Err(error),
-            },
-        }
-        .map_err(|error| not_read(error, room))
+        let RingReader::Reader(reader) = self else {
+            return self.get_with(timeout, |message| copied(message, buffer))?;
+        };
+        let received = match timeout {
+            None => reader.try_read(buffer).map_err(|error| not_read(error, room)),
+            Some(after) => {
+                reader.read_timeout(buffer, after).map_err(|error| not_read_in(after, error, room))
+            }
+        };
+        received.map(|received| received.len)
     }
 
     #[inline]
-    fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, Refusal> {
-        let room = buffer.len();
-        match self {
-            RingReader::Reader(reader) => reader.read_timeout(buffer, timeout).map(|received| received.len),
-            RingReader::Taker(taker) => match taker.take_timeout(timeout) {
-                Ok(taken) => return copied(&taken, buffer),
-                Err(error) => Err(error),
-            },
-        }
-        .map_err(|error| not_read_in(timeout, error, room))
-    }
-
-    fn try_read_with<T>(&mut self, _: &mut Scratch, view: impl FnOnce(&[u8]) -> T) -> Result<T, Refusal> {
-        match self {
-            RingReader::Reader(reader) => reader.try_view().map(|shown| view(&shown)),
-            RingReader::Taker(taker) => taker.try_take().map(|taken| view(&taken)),
+    fn get_with<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        view: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Refusal> {
+        match (self, timeout) {
+            (RingReader::Reader(reader), None) => reader.try_view().map(|shown| view(&shown)),
+            (RingReader::Taker(taker), None) => taker.try_take().map(|taken| view(&taken)),
+            (RingReader::Reader(reader), Some(after)) => {
+                let shown = reader.view_timeout(after).map(|shown| view(&shown));
+                return shown.map_err(|error| not_read_in(after, error, 0));
+            }
+            (RingReader::Taker(taker), Some(after)) => {
+                let taken = taker.take_timeout(after).map(|taken| view(&taken));
+                return taken.map_err(|error| not_read_in(after, error, 0));
+            }
         }
         .map_err(|error| not_read(error, 0))
     }
 
-    fn read_with<T>(
-        &mut self,
-        _: &mut Scratch,
-        timeout: Duration,
-        view: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, Refusal> {
-        match self {
-            RingReader::Reader(reader) => reader.view_timeout(timeout).map(|shown| view(&shown)),
-            RingReader::Taker(taker) => taker.take_timeout(timeout).map(|taken| view(&taken)),
-        }
-        .map_err(|error| not_read_in(timeout, error, 0))
-    }
-
     #[inline]
-    fn try_read_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
+    fn get_batch(&mut self, message_bytes: usize, buffer: &mut [u8]) -> Result<Batch, Refusal> {
         let RingReader::Reader(reader) = self else {
-            return read_one_by_one(self, message_bytes, buffer);
+            return get_one_by_one(self, message_bytes, buffer);
         };
         let mut missed = 0;
         loop {
@@ -290,14 +296,4 @@ impl EngineReader for RingReader {
             }
         }
     }
-}
-
-/// Copies a message that was taken to the front of `buffer`. One that does not fit is lost: it was
-/// taken.
-#[inline]
-fn copied(taken: &[u8], buffer: &mut [u8]) -> Result<usize, Refusal> {
-    let (bytes, expected) = (taken.len(), buffer.len());
-    let room = buffer.get_mut(..bytes).ok_or(Refusal::OtherLength { bytes, expected })?;
-    room.copy_from_slice(taken);
-    Ok(bytes)
 }
