@@ -77,8 +77,11 @@ impl<L: Layout> Engine for Shaped<L> {
             Delivery::Queue => seqring::Delivery::Queue,
         };
         let participants = spec.readers + spec.writers;
-        let mut config =
-            Config::new(spec.slots, spec.slot_bytes).delivery(delivery).participants(participants.max(2));
+        // As the other engines, it awaits no reader.
+        let mut config = Config::new(spec.slots, spec.slot_bytes)
+            .delivery(delivery)
+            .participants(participants.max(2))
+            .await_readers(0);
         if spec.writers > 1 {
             config = config.writers(seqring::Writers::Many);
         }
@@ -180,7 +183,7 @@ fn not_read_in(after: Duration, error: ReadError, room: usize) -> Refusal {
     }
 }
 
-/// A claim, to be filled in place where no reader can read it yet, else by copying in.
+/// A claim.
 struct Filling<'c, 'w>(&'c mut Claim<'w>);
 
 impl Sink for Filling<'_, '_> {
@@ -189,7 +192,7 @@ impl Sink for Filling<'_, '_> {
     }
 
     fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
-        Some(&mut self.0)
+        Some(&mut self.0[..])
     }
 }
 
@@ -223,7 +226,7 @@ impl EngineWriter for RingWriter {
             }
         };
         fill(&mut Filling(&mut claim));
-        claim.publish().map(drop).map_err(|error| match (not_written(error), timeout) {
+        claim.try_publish().map(drop).map_err(|unpublished| match (not_written(unpublished.error), timeout) {
             (Refusal::Full, Some(after)) => Refusal::TimedOut { after }, // Other writers took the room.
             (refused, _) => refused,
         })

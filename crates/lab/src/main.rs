@@ -1,5 +1,5 @@
 //! The laboratory `seqring-lab`: `compare` measures the ring of this library beside lock-based
-//! ones, `report` makes a page of such a record, `storm` kills and stops processes at random, and
+//! ones, `report` makes pages of such a record, `storm` kills and stops processes at random, and
 //! `perf` is that of the command `seqring`, over any engine.
 
 mod compare;

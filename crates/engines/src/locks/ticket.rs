@@ -19,7 +19,7 @@
 //! keeps it for its next call, and leaves "nothing" in the slot when it is dropped.
 #![allow(unsafe_code, reason = "copies between slots and slices")]
 
-use crate::locks::board::{Board, Made, Seat, Slot};
+use crate::locks::board::{Board, Made, Seat};
 use crate::locks::copy_kernel::Kernel;
 use crate::locks::nap::{Nap, napping};
 use harness::clock::Moment;
@@ -60,7 +60,6 @@ impl Engine for Ticket {
         gated: true,
         many_writers: true,
         many_readers: true,
-        writes_in_place: true,
         ..Capabilities::NONE
     };
 
@@ -79,7 +78,7 @@ impl Engine for Ticket {
         self.made.board.join_writer();
         let board = self.made.board.clone();
         let kernel = Kernel::for_slot_bytes(board.shape.slot_bytes);
-        Ok(TicketWriter { board, kernel, limit: 0, ticket: None })
+        Ok(TicketWriter { board, kernel, limit: 0, ticket: None, message: Vec::new() })
     }
 
     fn reader(&self) -> Result<TicketReader, EngineError> {
@@ -97,9 +96,17 @@ pub struct TicketWriter {
     limit: u64,
     /// Drawn, and not yet used.
     ticket: Option<u64>,
+    /// A message that a caller builds.
+    message: Vec<u8>,
 }
 
 impl TicketWriter {
+    fn reserve(&mut self, bytes: usize, timeout: Option<Duration>) -> Result<u64, Refusal> {
+        self.board.fits(bytes)?;
+        let deadline = timeout.map(|timeout| Moment::now() + timeout);
+        napping(timeout, || self.draw(deadline).ok_or(Refusal::Full))
+    }
+
     /// A ticket whose slot is ours, if there is one. Waits for the writer of one lap before.
     fn draw(&mut self, deadline: Option<Moment>) -> Option<u64> {
         let Self { board, ticket, limit, .. } = self;
@@ -134,6 +141,7 @@ fn is_free(board: &Board, sequence: u64, deadline: Option<Moment>) -> bool {
 }
 
 impl EngineWriter for TicketWriter {
+    /// The caller builds the message while its slot is taken, as it would in place.
     #[inline]
     fn put_with(
         &mut self,
@@ -141,23 +149,42 @@ impl EngineWriter for TicketWriter {
         timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
     ) -> Result<(), Refusal> {
-        self.board.fits(bytes)?;
-        let deadline = timeout.map(|timeout| Moment::now() + timeout);
-        let sequence = napping(timeout, || self.draw(deadline).ok_or(Refusal::Full))?;
-        write(&self.board, self.kernel, sequence, bytes, fill);
+        let sequence = self.reserve(bytes, timeout)?;
+        let mut message = std::mem::take(&mut self.message);
+        message.resize(bytes, 0);
+        begin(&self.board, sequence);
+        fill(&mut &mut message[..]);
+        end(&self.board, self.kernel, sequence, &message);
+        self.message = message;
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&mut self, message: &[u8], timeout: Option<Duration>) -> Result<(), Refusal> {
+        let sequence = self.reserve(message.len(), timeout)?;
+        begin(&self.board, sequence);
+        end(&self.board, self.kernel, sequence, message);
         Ok(())
     }
 }
 
-/// Steps 3 to 5.
-fn write(board: &Board, kernel: Kernel, sequence: u64, bytes: usize, fill: impl FnOnce(&mut dyn Sink)) {
-    let slot = board.slot(sequence);
-    slot.stamp().store(writing(sequence), Relaxed);
+/// Step 3.
+fn begin(board: &Board, sequence: u64) {
+    board.slot(sequence).stamp().store(writing(sequence), Relaxed);
     // As in seqring: a reader that sees a byte of this message sees, behind its own fence, that the
     // stamp moved.
     fence(Release);
-    slot.length().store(bytes as u64, Relaxed);
-    fill(&mut Payload { slot: &slot, kernel, bytes });
+}
+
+/// Steps 4 and 5.
+fn end(board: &Board, kernel: Kernel, sequence: u64, message: &[u8]) {
+    let slot = board.slot(sequence);
+    slot.length().store(message.len() as u64, Relaxed);
+    // SAFETY:
+    // - valid: the payload has whole words for `slot_bytes` bytes, and the message fits;
+    // - readers load through the same kernel, and no other writer stores: the slot is ours until it
+    //   is stamped.
+    unsafe { kernel.store(slot.payload.as_ptr().cast(), message) };
     slot.stamp().store(holds(sequence), Release);
 }
 
@@ -169,33 +196,6 @@ impl Drop for TicketWriter {
             self.board.slot(ticket).stamp().store(nothing(ticket), Release);
         }
         self.board.leave_writer();
-    }
-}
-
-/// A slot to be filled, while readers of the previous message may still read it.
-struct Payload<'s> {
-    slot: &'s Slot,
-    kernel: Kernel,
-    bytes: usize,
-}
-
-impl Sink for Payload<'_> {
-    #[inline]
-    fn put(&mut self, offset: usize, bytes: &[u8]) {
-        let end = offset.checked_add(bytes.len());
-        assert!(end.is_some_and(|end| end <= self.bytes), "{offset} + {} is beyond the message", bytes.len());
-        let words = self.slot.payload.as_ptr().cast();
-        // SAFETY:
-        // - valid: the payload has whole words for `slot_bytes` bytes, and the message ends before
-        //   (line above);
-        // - readers load through the same kernel, and no other writer stores: the slot is ours
-        //   until it is stamped.
-        unsafe {
-            match offset {
-                0 if bytes.len() == self.bytes => self.kernel.store(words, bytes),
-                _ => self.kernel.store_at(words, offset, bytes),
-            }
-        }
     }
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn run(options: &CompareOptions) -> Result<()> {
              long again"
         ),
     }
-    eprintln!("compare: `seqring-lab report {record}` makes a page of it");
+    eprintln!("compare: `seqring-lab report {record}` makes pages of it");
     Ok(())
 }
 

@@ -71,10 +71,12 @@ fn together(conclusions: &[Conclusion]) -> String {
 }
 
 fn rows(table: &Table) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(&table.head);
+    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(table.head.iter().map(String::as_str).collect());
     let _ = writeln!(text, "|---|{}", "--:|".repeat(table.head.len() - 1)); // Writing to a string does not fail.
-    text.extend(table.rows.iter().map(|row| line(row)));
+    for row in &table.rows {
+        text.push_str(&line(row.iter().map(|cell| cell.text.as_str()).collect()));
+    }
     text
 }
 

@@ -1,13 +1,16 @@
-//! `seqring-lab report`: a page and conclusions from a record of `compare`, all of them computed.
+//! `seqring-lab report`: pages and conclusions from a record of `compare`, all of them computed.
 //!
 //! ```text
 //! record ──▶ data: comparable repetitions of each point ──▶ conclusions, each with its sign
-//!                                   └──▶ tables ──▶ a page of Markdown, or blocks of a document
+//!                                   └──▶ tables ──▶ Markdown, or blocks of a document
+//!                                   └──▶ charts ──▶ one HTML page
 //! ```
 
+mod chart;
 mod conclusions;
 mod markdown;
 mod number;
+mod page;
 mod tables;
 
 use crate::compare::calls::Calls;
@@ -26,23 +29,23 @@ use std::path::PathBuf;
 
 const OURS: EngineName = EngineName::Seqring;
 
-/// Makes a page of a record: report.md.
+/// Makes pages of a record: report.html, one self-contained file, and report.md.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportOptions {
     /// A record of `compare`
     #[arg(value_name = "RECORD", default_value = "compare.jsonl")]
     record: PathBuf,
 
-    /// Directory of the page
+    /// Directory of the pages
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     out: PathBuf,
 
-    /// Also use repetitions that other processes disturbed, or during which the cores moved. The
+    /// Also use repetitions that other processes disturbed, or during which the cores moved. Every
     /// page then says so: such figures are no evidence, only a sign that everything runs
     #[arg(long)]
     with_disturbed: bool,
 
-    /// Instead of a page: replace the blocks of this document by the tables of the record
+    /// Instead of pages: replace the blocks of this document by the tables of the record
     #[arg(long, value_name = "DOCUMENT")]
     splice: Option<PathBuf>,
 
@@ -50,7 +53,7 @@ pub(crate) struct ReportOptions {
     #[arg(long, requires = "splice")]
     check: bool,
 
-    /// Instead of a page: compare the conclusions with those of this record, and fail if two
+    /// Instead of pages: compare the conclusions with those of this record, and fail if two
     /// contradict each other
     #[arg(long, value_name = "RECORD", conflicts_with = "splice")]
     agrees_with: Option<PathBuf>,
@@ -70,9 +73,11 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
         return agree(&conclusions(&data), &conclusions(&read(other)?));
     }
     fs::create_dir_all(&options.out).with_context(|| format!("making {}", options.out.display()))?;
-    let path = options.out.join("report.md");
-    fs::write(&path, markdown::page(&data)).with_context(|| format!("writing {}", path.display()))?;
-    println!("{}", path.display());
+    for (name, page) in [("report.html", page::page(&data)), ("report.md", markdown::page(&data))] {
+        let path = options.out.join(name);
+        fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+        println!("{}", path.display());
+    }
     Ok(())
 }
 

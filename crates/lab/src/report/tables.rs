@@ -1,5 +1,6 @@
 //! The tables of a record, without their form.
 
+use super::chart::Chart;
 use super::number::{Unit, count, nanos, spread};
 use super::{Answers, Data, lost_percent, number, rate, reader_p999, target_percent, writer_p999};
 use crate::compare::calls::Calls;
@@ -18,7 +19,22 @@ pub(crate) struct Table {
     /// The fixed parameters, or the meaning of the columns.
     pub(crate) note: String,
     pub(crate) head: Vec<String>,
-    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+    /// As SVG, where the columns are points of an axis.
+    pub(crate) chart: Option<String>,
+}
+
+/// A cell, and whether it meets its target, if there is one.
+#[derive(Clone)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) is_met: Option<bool>,
+}
+
+impl<T: ToString> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.to_string(), is_met: None }
+    }
 }
 
 /// A figure, and its unit.
@@ -65,22 +81,25 @@ fn head(first: &str, others: impl Iterator<Item = String>) -> Vec<String> {
     std::iter::once(first.to_owned()).chain(others).collect()
 }
 
-fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<String>) -> Vec<Vec<String>> {
-    let row = |engine: EngineName| std::iter::once(engine.to_string()).chain(cells(engine)).collect();
+fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<Cell>) -> Vec<Vec<Cell>> {
+    let row = |engine| std::iter::once(Cell::from(engine)).chain(cells(engine)).collect();
     answers.engines().into_iter().map(row).collect()
 }
 
-/// A row for each engine, a column for each point.
+/// A row for each engine, a column for each point; and a chart of the same.
 fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, unit): Column) -> Table {
     let sweep = answers.sweep;
     let cell = |point: &Repetitions, engine| {
         cell(point, engine, point.spread(engine, value), |value| unit.format(value))
     };
     let labels: Vec<_> = answers.points.iter().map(|point| x_label(sweep.name, point.x)).collect();
+    let line = |engine| (engine, answers.points.iter().map(|point| point.spread(engine, value)).collect());
+    let lines = answers.engines().into_iter().map(line).collect();
     Table {
         name: format!("{}{suffix}", sweep.name),
         title: format!("{}: {what}", sweep.title),
         note: format!("{}. Median (lowest to highest).", sweep.fixed),
+        chart: Chart { x: sweep.axis, y: what, unit, labels: &labels, lines }.svg(),
         head: head(sweep.axis, labels.into_iter()),
         rows: rows(answers, |engine| answers.points.iter().map(|point| cell(point, engine)).collect()),
     }
@@ -91,10 +110,10 @@ fn cell(
     engine: EngineName,
     found: Option<Spread>,
     format: impl Fn(f64) -> String,
-) -> String {
+) -> Cell {
     match (found, point.failure(engine)) {
-        (Some(found), _) => spread(&found, format),
-        (None, Some(_)) => "failed".into(),
+        (Some(found), _) => spread(&found, format).into(),
+        (None, Some(_)) => Cell { text: "failed".into(), is_met: Some(false) },
         (None, None) => NOTHING.into(),
     }
 }
@@ -114,10 +133,11 @@ fn scenarios(answers: &Answers) -> Table {
     let cells = |engine: EngineName| {
         let cell = |point: &Repetitions| {
             let reached = point.spread(engine, target_percent);
+            let is_met = reached.as_ref().map(is_met);
             let late = point.spread(engine, reader_p999);
             let late = late.map_or_else(String::new, |late| format!(", {}", nanos(late.median)));
             let rate = cell(point, engine, reached, |value| format!("{value:.1} %"));
-            format!("{rate}{late}")
+            Cell { text: format!("{}{late}", rate.text), is_met: rate.is_met.or(is_met) }
         };
         answers.points.iter().map(cell).collect()
     };
@@ -131,6 +151,7 @@ fn scenarios(answers: &Answers) -> Table {
         ),
         head: head("engine", answers.points.iter().map(|point| format!("({})", point.x))),
         rows: rows(answers, cells),
+        chart: None,
     }
 }
 
@@ -162,6 +183,7 @@ fn costs(data: &Data) -> Option<Table> {
         note: format!("{}. For each message that was written.", answers.sweep.fixed),
         head: head("engine", columns.iter().map(|column| column.0.into())),
         rows: rows(answers, cells),
+        chart: None,
     })
 }
 
@@ -176,7 +198,11 @@ fn calls(data: &Data) -> Option<Table> {
     };
     let row = |calls: &Calls| {
         let received = calls.messages * calls.readers as u64;
-        vec![calls.engine.to_string(), of(&calls.of_writer, calls.messages), of(&calls.of_readers, received)]
+        vec![
+            calls.engine.into(),
+            of(&calls.of_writer, calls.messages).into(),
+            of(&calls.of_readers, received).into(),
+        ]
     };
     let counted = |engine: &EngineName| data.calls.iter().find(|calls| calls.engine == *engine);
     let first = data.calls.first()?;
@@ -190,18 +216,19 @@ fn calls(data: &Data) -> Option<Table> {
         ),
         head: ["engine", "a write", "a read, of each reader"].map(Into::into).into(),
         rows: EngineName::ALL.iter().filter_map(counted).map(row).collect(),
+        chart: None,
     })
 }
 
 fn deaths(data: &Data) -> Option<Table> {
     let cell = |engine, role| match data.death(engine, role) {
         None => NOTHING.into(),
-        Some(death) if death.went_on => "the others go on".into(),
-        Some(_) => "not recovered".into(),
+        Some(death) if death.went_on => Cell { text: "the others go on".into(), is_met: Some(true) },
+        Some(_) => Cell { text: "not recovered".into(), is_met: Some(false) },
     };
     let killed = |engine: &&EngineName| data.deaths.iter().any(|death| death.engine == **engine);
     let row = |engine: &EngineName| {
-        std::iter::once(engine.to_string()).chain(Role::ALL.map(|role| cell(*engine, role))).collect()
+        std::iter::once((*engine).into()).chain(Role::ALL.map(|role| cell(*engine, role))).collect()
     };
     (!data.deaths.is_empty()).then(|| Table {
         name: "deaths".into(),
@@ -211,6 +238,7 @@ fn deaths(data: &Data) -> Option<Table> {
             .into(),
         head: ["engine", "a writer, in its write", "a reader, in its read"].map(Into::into).into(),
         rows: EngineName::ALL.iter().filter(killed).map(row).collect(),
+        chart: None,
     })
 }
 
@@ -222,9 +250,9 @@ fn repetitions(data: &Data) -> Table {
             used += here;
             dropped += not;
         }
-        let mut row: Vec<String> = vec![answers.sweep.name.into(), used.to_string()];
-        row.extend(dropped.0.map(|sum| sum.to_string()));
-        row.push(if used > 0 { answers.points[0].class.to_string() } else { NOTHING.into() });
+        let mut row: Vec<Cell> = vec![answers.sweep.name.into(), used.into()];
+        row.extend(dropped.0.map(Cell::from));
+        row.push(if used > 0 { answers.points[0].class.into() } else { NOTHING.into() });
         row
     };
     Table {
@@ -238,5 +266,6 @@ fn repetitions(data: &Data) -> Table {
             .map(Into::into)
             .into(),
         rows: data.sweeps.iter().map(row).collect(),
+        chart: None,
     }
 }

@@ -4,7 +4,7 @@ use super::ledger::{BITS, Stage};
 use super::mode::Mode;
 use super::worker::{Breach, NEVER, PATIENCE, Work, insist};
 use harness::payload;
-use seqring::{Claim, Ring, WriteError, Writer};
+use seqring::{Claim, Ring, TryWriteError, WriteError, Writer};
 use std::time::{Duration, Instant};
 
 /// Writes until it is dismissed or the act ends.

@@ -15,6 +15,18 @@ fn reported() -> Directory {
 }
 
 #[test]
+fn the_page_needs_nothing_but_itself() {
+    let directory = reported();
+    let page = directory.read("report.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg"));
+    for foreign in ["<script", "http://", "https://", "<link", "@import", "<img"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(page.contains("prefers-color-scheme: dark"));
+    assert!(page.contains("No evidence"), "it says that disturbed repetitions are in use");
+}
+
+#[test]
 fn markdown_has_every_table_and_what_follows() {
     let directory = reported();
     let page = directory.read("report.md");
@@ -27,7 +39,6 @@ fn markdown_has_every_table_and_what_follows() {
     ] {
         assert!(page.contains(heading), "{heading}");
     }
-    assert!(page.contains("No evidence"), "it says that disturbed repetitions are in use");
     assert!(page.contains("| semaphore | not recovered | not recovered |"));
     assert!(page.contains("| ticket | not recovered | the others go on |"));
 }
