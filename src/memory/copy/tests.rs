@@ -224,7 +224,7 @@ fn a_copy_beside_a_store_mixes_the_two_versions_and_nothing_else() {
 /// | the same stamp, earlier bytes: stored after the stamp   | forbidden  |
 /// | the same stamp, later bytes: stored before the mark     | forbidden  |
 #[test]
-fn a_copy_is_stored_after_the_mark_and_before_the_stamp() {
+fn litmus_of_a_copy_between_the_mark_and_the_stamp() {
     const LEN: usize = 1000;
     const TIME: Duration = Duration::from_millis(500);
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;

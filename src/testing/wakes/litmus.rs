@@ -2,26 +2,29 @@
 //! delay between the two is drawn from a printed seed.
 
 use super::{GUARD, Place, Sleepers};
+use crate::sync::event_count::EventCounts;
+use crate::sync::futex::{FutexWord, Scope};
+use crate::sync::{AtomicU64, Line, Relaxed};
 use crate::{Config, Delivery, Reader, Ring, SlotClass, Start, WaitStrategy, Writer};
-use std::sync::mpsc::channel;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Without the heavy barrier a reader sleeps for ever within a second.
 const LITMUS: Duration = Duration::from_secs(2);
-/// Each end spins for up to so many pauses before it acts: somewhat longer than the decision to
-/// sleep takes.
-const LONGEST_JITTER: u64 = 256;
+/// More than fits into the caches.
+const COLD_BYTES: usize = 64 << 20;
 
 /// `xorshift64`.
 struct Jitter(u64);
 
 impl Jitter {
-    fn pause(&mut self) {
+    /// Spins for less than `most` pauses.
+    fn pause(&mut self, most: u64) {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        for _ in 0..self.0 % LONGEST_JITTER {
+        for _ in 0..self.0 % most {
             std::hint::spin_loop();
         }
     }
@@ -40,7 +43,7 @@ pub(super) fn answer_all(questions: &mut Reader, answers: &mut Writer, seed: u64
     questions.set_wait_strategy(WaitStrategy::SLEEPING);
     while questions.read(&mut [0; 8]).is_ok() {
         answers.write(b"answer").unwrap();
-        jitter.pause();
+        jitter.pause(256);
     }
 }
 
@@ -54,29 +57,55 @@ fn ask(questions: &mut Writer, answers: &mut Reader, seed: u64) -> u64 {
         questions.write(b"question").unwrap();
         asked += 1;
         answers.read_timeout(&mut [0; 8], GUARD).expect("the other end is asleep: a wake is lost");
-        jitter.pause();
+        jitter.pause(256);
     }
     asked
 }
 
+/// The two ends of the pair `Notify`, alone. The change is stored behind a few stores to lines that
+/// are in no cache, as those of a payload may be: so it stays in the notifier's store buffer for a
+/// while.
 #[test]
 fn the_heavy_barrier_loses_no_wake_of_a_thread() {
-    let seed = seed();
-    let [questions, answers] =
-        [(); 2].map(|()| Ring::heap(&Config::new(4, 8).delivery(Delivery::Lossy)).unwrap());
-    let mut question_reader = questions.reader(Start::Next).unwrap();
-    let mut answer_reader = answers.reader(Start::Next).unwrap();
-    let mut writer = questions.writer().unwrap();
-    let mut answer_writer = answers.writer().unwrap();
-    // Detached: a reader that is never woken ends with the process.
-    let (ended, end) = channel();
-    thread::spawn(move || {
-        answer_all(&mut question_reader, &mut answer_writer, !seed);
-        ended.send(()).unwrap();
+    #[derive(Default)]
+    struct Shared {
+        change: Line<AtomicU64>,
+        answer: Line<AtomicU64>,
+        event_count: Line<FutexWord>,
+    }
+    let (seed, event_counts) = (seed(), EventCounts::new(Scope::Threads));
+    let shared = Arc::new(Shared::default());
+    // Detached: a waiter that is never woken ends with the process.
+    thread::spawn({
+        let shared = Arc::clone(&shared);
+        move || {
+            let (sleeps, mut jitter) = (AtomicU64::default(), Jitter(!seed));
+            for n in 1.. {
+                jitter.pause(128);
+                let ready = || shared.change.load(Relaxed) >= n;
+                let word = &shared.event_count;
+                event_counts.wait(word, WaitStrategy::SLEEPING, None, &sleeps, || (), ready);
+                shared.answer.store(n, Relaxed);
+            }
+        }
     });
-    println!("{} wakes", ask(&mut writer, &mut answer_reader, seed));
-    drop(writer);
-    end.recv_timeout(GUARD).expect("the end of the stream wakes the reader");
+    let cold: Vec<_> =
+        (0..COLD_BYTES / size_of::<Line<AtomicU64>>()).map(|_| Line(AtomicU64::default())).collect();
+    let mut cold = cold.iter().step_by(33).cycle(); // Further apart than a page.
+    let (begin, mut jitter, mut changes) = (Instant::now(), Jitter(seed), 0);
+    while begin.elapsed() < LITMUS {
+        jitter.pause(64);
+        changes += 1;
+        cold.by_ref().take(24).for_each(|line| line.store(changes, Relaxed));
+        shared.change.store(changes, Relaxed);
+        event_counts.notify(&shared.event_count);
+        let asked = Instant::now();
+        while shared.answer.load(Relaxed) < changes {
+            std::hint::spin_loop();
+            assert!(asked.elapsed() < GUARD, "the waiter is asleep: wake {changes} is lost");
+        }
+    }
+    println!("{changes} wakes");
 }
 
 #[test]
