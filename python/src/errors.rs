@@ -125,6 +125,7 @@ pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {
         RegisterError::Forked => forked(py, "ring"),
         RegisterError::Closed => make(py, "Closed", (text,)),
         RegisterError::Corrupt(_) => make(py, "Corrupt", (text,)),
+        RegisterError::Obstructed => make(py, "NotPermitted", (libc::EACCES, text)),
         RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => {
             make(py, "RegisterError", (text,))
         }

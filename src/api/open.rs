@@ -40,9 +40,12 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::open`].
     pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
-        let location = location.into();
+        self.open_as(&location.into(), None)
+    }
+
+    fn open_as(&self, location: &Location, wanted: Option<&Config>) -> Result<Ring, RingError> {
         let forks = fork::block_forks();
-        Ok(attach(Opened::at(&location, self)?, forks))
+        Ok(attach(Opened::at(location, wanted, self)?, forks))
     }
 
     /// Opens the ring of that name, or creates it. See [`Ring::open_or_create`].
@@ -51,13 +54,13 @@ impl OpenOptions {
     /// As [`Ring::open_or_create`].
     pub fn open_or_create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
+        self.layout(config)?; // Before a ring is removed for it.
         self.make_way(&location)?;
         let mut tries = 0..OPEN_OR_CREATE_TRIES;
         loop {
-            match self.open(&location) {
-                Ok(ring) => return check_config(ring, &location, config),
+            match self.open_as(&location, Some(config)) {
                 Err(RingError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
             match self.create(&location, config) {
                 Err(RingError::AlreadyExists { .. }) if tries.next().is_some() => std::thread::yield_now(),
@@ -147,15 +150,6 @@ fn publish(draft: Draft, layout: Layout, forks: ForkBlock) -> Result<Ring, RingE
 fn attach(opened: Opened, forks: ForkBlock) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
     Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings, forks)
-}
-
-/// Refuses a ring with another configuration than the wanted one.
-fn check_config(ring: Ring, location: &Location, config: &Config) -> Result<Ring, RingError> {
-    if ring.config() == config {
-        return Ok(ring);
-    }
-    let reason = format!("it has another configuration than asked for: {:?}", ring.config());
-    Err(RingError::Unusable { path: location.path()?, reason })
 }
 
 /// Gives every shared word its first value, before any other process sees the memory.

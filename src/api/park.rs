@@ -97,6 +97,10 @@ impl Ring {
             // lives.
             yield_now();
         }
+        let is_parked = self.has_entry(ticket) && registry::is_parked(&self.attachment, ticket);
+        if is_parked && self.attachment.liveness.backing.is_obstructed(ticket.entry) {
+            return Err(RegisterError::Obstructed);
+        }
         Err(RegisterError::NotParked { entry: ticket.entry })
     }
 

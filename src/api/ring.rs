@@ -16,10 +16,10 @@ use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
-use crate::segment::{self, Backing, Liveness};
+use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
-use crate::sync::{Relaxed, yield_now};
+use crate::sync::yield_now;
 use crate::types::backend::{Backend, Capabilities};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
 use crate::types::error::{RegisterError, RingError, Warning};
@@ -134,7 +134,8 @@ impl Ring {
     /// next sequence.
     ///
     /// # Errors
-    /// - [`RegisterError::Closed`]; [`RegisterError::Forked`]; [`RegisterError::Corrupt`].
+    /// - [`RegisterError::Closed`]; [`RegisterError::Forked`]; [`RegisterError::Corrupt`];
+    ///   [`RegisterError::Obstructed`].
     /// - With one writer: [`RegisterError::WriterTaken`] while another one lives, or while a
     ///   process that recovers the entry of a dead one is suspended.
     /// - With many: [`RegisterError::TableFull`].
@@ -149,9 +150,8 @@ impl Ring {
         let registration = self.registration(Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1);
         Writer::join(registration.map_err(|error| match error {
             RegisterError::TableFull { .. } => {
-                // Relaxed: for an error message.
-                let owner = self.attachment.memory.entry(WRITER_ENTRY).owner.load(Relaxed);
-                RegisterError::WriterTaken { pid: diagnostics::pid(owner) }
+                let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
+                RegisterError::WriterTaken { pid: writer.map_or(0, |writer| writer.pid) }
             }
             other => other,
         })?)
@@ -161,7 +161,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue;
-    /// [`RegisterError::Forked`].
+    /// [`RegisterError::Forked`]; [`RegisterError::Obstructed`].
     pub fn reader(&self, start: Start) -> Result<Reader, RegisterError> {
         if let delivery @ Delivery::Queue = self.config().delivery {
             return Err(RegisterError::Delivery { delivery });
@@ -180,7 +180,7 @@ impl Ring {
     /// # Errors
     /// [`RegisterError::TableFull`]; [`RegisterError::NoSpace`] if there is no room for its buffer;
     /// [`RegisterError::Delivery`] unless the ring is a queue; [`RegisterError::Forked`];
-    /// [`RegisterError::Corrupt`].
+    /// [`RegisterError::Corrupt`]; [`RegisterError::Obstructed`].
     pub fn taker(&self) -> Result<Taker, RegisterError> {
         let stamps = self.queue_stamps()?;
         match self.registration(Role::Taker, 0..self.config().participants) {
@@ -292,28 +292,6 @@ impl Ring {
         // everything.
         event_counts.notify(&memory.control().freed);
     }
-
-    /// Removes the name of a ring. Processes that have it open keep it; no other can open it.
-    ///
-    /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::PermissionDenied`]; [`RingError::Unusable`] while the
-    /// last user to leave is suspended just before it removes the name itself: it would remove the
-    /// name of the next ring.
-    pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
-        segment::unlink(&location.into())
-    }
-
-    /// Removes a ring that killed processes left: one that no living process has open, and that was
-    /// not [made to be kept](Config::keep), unless `kept_too`. Returns whether it did.
-    ///
-    /// A process that opens the ring at the same time either finds it and keeps it from being
-    /// removed, or does not find it.
-    ///
-    /// # Errors
-    /// As [`Self::open`], without `ForeignOwner`.
-    pub fn unlink_unused(location: impl Into<Location>, kept_too: bool) -> Result<bool, RingError> {
-        segment::remove_unused(&location.into(), kept_too)
-    }
 }
 
 /// For the other modules of the crate.
@@ -365,7 +343,7 @@ impl Ring {
             // Another process may hold an entry for a moment, to recover it after a death.
             yield_now();
         }
-        Err(registry::table_full(&self.attachment))
+        Err(registry::no_entry(&self.attachment, entries))
     }
 
     /// Registers a taker in the entry of a dead one, which keeps its message. If no other entry is
@@ -424,9 +402,10 @@ fn scope(backend: Backend) -> Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Relaxed, Ring};
+    use super::{Config, Ring};
     use crate::protocol::backpressure::Backpressure;
     use crate::protocol::reader_entry::Cursor;
+    use crate::sync::Relaxed;
 
     /// Fails if a writer announces only the limit that it computed itself: then a reader could join
     /// at a message that its killed predecessor was overwriting.

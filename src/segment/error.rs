@@ -4,6 +4,7 @@
     allow(dead_code, reason = "only the heap is left")
 )]
 
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use std::io;
 use std::path::Path;
@@ -19,6 +20,14 @@ pub(super) fn stuck_leaver(path: &Path) -> RingError {
     let reason = "its last user locked it to remove it, and does not finish: if that process is stopped, \
                   continue or kill it";
     unusable(path, reason)
+}
+
+/// Refuses a ring with another configuration than the wanted one.
+pub(super) fn check_config(path: &Path, has: &Config, wanted: Option<&Config>) -> Result<(), RingError> {
+    match wanted.map_or_else(String::new, |wanted| has.differences(wanted)) {
+        same if same.is_empty() => Ok(()),
+        different => Err(unusable(path, format!("it has another configuration than asked for: {different}"))),
+    }
 }
 
 /// The error of an operation on a file, by its kind.

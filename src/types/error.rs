@@ -219,9 +219,9 @@ fn blocked_by(slowest: Option<&Peer>) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
     /// The ring has one writer at a time, and that one lives.
-    #[error("the ring already has its one writer, in process {pid}; wait for it to leave")]
+    #[error("the ring already has its one writer, in {}; wait for it to leave", participant::process(*.pid))]
     WriterTaken {
-        /// The process of the writer.
+        /// The process of the writer; 0 while it has not stored its number yet.
         pid: u32,
     },
     /// All entries are taken by living participants.
@@ -233,6 +233,13 @@ pub enum RegisterError {
         /// The participants that hold the entries.
         holders: Vec<Peer>,
     },
+    /// A process that is no participant holds shared locks on the entries. The right to read the
+    /// ring's file is enough for that. Registered participants are not affected.
+    #[error(
+        "a process that is no participant holds a shared lock on the entries; end it (`fuser` lists the \
+         processes that have the ring's file open), or create the ring with a mode that it cannot read"
+    )]
+    Obstructed,
     /// This process was forked, and inherited this handle.
     #[error("this handle belongs to the parent process; open the ring again in the child")]
     Forked,
@@ -284,7 +291,7 @@ pub enum RingError {
     },
     /// A ring of this name exists.
     #[error(
-        "{} exists already; open it, or unlink it first; if its users were killed, `seqring gc --remove` removes it",
+        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it open",
         path.display()
     )]
     AlreadyExists {

@@ -1,30 +1,46 @@
 //! A file that holds a segment: its size, its pages, its header, and the locks of its users.
 //!
-//! Every handle holds a shared lock on the segment's first byte. A handle that is dropped and gets
-//! an exclusive lock on that byte was the last user, and removes the name unless the ring's header
-//! says to keep it. A participant holds its entry of the table by an exclusive lock on the entry's
-//! first byte.
+//! | bytes        | exclusive lock                  | shared lock                                |
+//! |--------------|---------------------------------|--------------------------------------------|
+//! | [`USERS`]    | each handle, on one of them     | the last user while it leaves, on all      |
+//! | [`REMOVER`]  | a process that removes the name | –                                          |
+//! | of an entry  | its participant                 | a process that recovers the dead one's     |
+//! |              |                                 | entry beside a stranger's lock             |
+//!
+//! A handle that is dropped and gets the shared lock on [`USERS`] was the last user, and removes
+//! the name unless the ring's header says to keep it. A stranger that may only read can take shared
+//! locks: these refuse exclusive ones, so that no process can open or register, but they neither
+//! keep a name nor make a dead participant look alive.
 
-use super::lock::{self, Kind};
+use super::lock::{
+    self,
+    Kind::{Exclusive, None as Unlocked, Shared},
+};
 use super::pages;
 use crate::memory::format::Entry;
 use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
-use crate::segment::error::{self, NOT_REGULAR, unusable};
+use crate::segment::error::{self, NOT_REGULAR, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
 use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// A shared lock on this byte means that a handle has the segment open.
-const OPEN_BYTE: u64 = 0;
+/// An exclusive lock on one of these bytes means that a handle has the file open.
+const USERS: Range<u64> = 1 << 62..(1 << 62) + (1 << 32);
+/// An exclusive lock on this byte means that a process removes the name.
+const REMOVER: Range<u64> = 0..1;
+/// An opener tries so often, with a yield between, while the last user removes the name: some ms.
+const ENTER_TRIES: usize = 10_000;
 
 /// An open segment file.
 #[derive(Debug)]
@@ -145,33 +161,65 @@ impl SegmentFile {
         (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
     }
 
-    /// Locks the segment as a user.
-    pub(in crate::segment) fn enter(&self) -> Result<(), Errno> {
-        lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Shared)
+    /// Locks the file as a user. From then on, no other user removes the name as the last one.
+    ///
+    /// # Errors
+    /// [`RingError::Unusable`] while the last user is suspended just before it removes the name, or
+    /// while a process that may only read holds a shared lock.
+    pub(in crate::segment) fn enter(&self) -> Result<(), RingError> {
+        for _ in 0..ENTER_TRIES {
+            // Random: two users that choose the same byte try again.
+            let byte = USERS.start + u64::from(RandomState::new().hash_one(()) as u32);
+            let entered = lock::set(&self.fd, byte..byte + 1, Exclusive);
+            match entered {
+                Ok(()) => return Ok(()),
+                Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
+                Err(error) => return Err(failure("locking", &self.path)(error)),
+            }
+        }
+        if lock::conflict(&self.fd, REMOVER, Shared).is_some() {
+            return Err(stuck_leaver(&self.path));
+        }
+        let reason = "another process holds a shared lock on it, which a process that may only read it \
+                      can take; end that process (`fuser` lists those that have the file open), or \
+                      remove the file";
+        Err(unusable(&self.path, reason))
     }
 
     /// Whether another handle has the segment open.
     pub(crate) fn is_open_elsewhere(&self) -> bool {
-        lock::is_held(&self.fd, self.start + OPEN_BYTE)
+        lock::conflict(&self.fd, USERS, Shared).is_some()
     }
 
-    /// Locks an entry of the participant table, unless another handle holds its lock.
+    /// Locks an entry of the participant table, unless another handle holds its lock, or a
+    /// [stranger](Self::is_obstructed) one.
     pub(crate) fn try_lock(&self, entry: usize) -> bool {
-        lock::set(&self.fd, self.entry_byte(entry), Kind::Exclusive).is_ok()
+        lock::set(&self.fd, self.entry_byte(entry), Exclusive).is_ok()
+    }
+
+    /// As [`Self::try_lock`], beside the locks of strangers and of others that hold it so.
+    pub(crate) fn try_share(&self, entry: usize) -> bool {
+        lock::set(&self.fd, self.entry_byte(entry), Shared).is_ok()
     }
 
     pub(crate) fn unlock(&self, entry: usize) {
         // Unlocking a range that this description holds cannot fail.
-        let _ = lock::set(&self.fd, self.entry_byte(entry), Kind::None);
+        let _ = lock::set(&self.fd, self.entry_byte(entry), Unlocked);
     }
 
     /// Whether another handle holds the lock of an entry.
     pub(crate) fn is_locked_elsewhere(&self, entry: usize) -> bool {
-        lock::is_held(&self.fd, self.entry_byte(entry))
+        lock::conflict(&self.fd, self.entry_byte(entry), Shared).is_some()
     }
 
-    fn entry_byte(&self, entry: usize) -> u64 {
-        self.start + (ENTRIES_OFFSET + entry * size_of::<Entry>()) as u64
+    /// Whether a shared lock of a process that is no participant keeps an entry from being locked.
+    pub(crate) fn is_obstructed(&self, entry: usize) -> bool {
+        lock::conflict(&self.fd, self.entry_byte(entry), Exclusive) == Some(Shared)
+    }
+
+    fn entry_byte(&self, entry: usize) -> Range<u64> {
+        let byte = self.start + (ENTRIES_OFFSET + entry * size_of::<Entry>()) as u64;
+        byte..byte + 1
     }
 
     /// Gives a new file its name, unless another file has it.
@@ -185,18 +233,41 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Removes the name if no other handle has the segment open. Releases the lock of this one.
+    /// Removes the name if no other handle has the file open. Releases the lock of this one.
     /// Returns whether it removed the name.
-    pub(crate) fn remove_if_unused(&self) -> bool {
-        // Unlock first: of two users that leave at once and keep their shared locks, neither would
-        // be the last.
-        let _ = lock::set(&self.fd, self.start + OPEN_BYTE, Kind::None);
+    pub(in crate::segment) fn remove_if_unused(&self) -> Result<bool, RingError> {
+        // Unlock first: of two users that leave at once and keep their locks, neither would be the
+        // last.
+        let _ = lock::set(&self.fd, USERS, Unlocked);
         failpoint::hit(Failpoint::SegmentLeft);
-        if lock::set(&self.fd, self.start + OPEN_BYTE, Kind::Exclusive).is_err() || !self.is_named() {
-            return false;
+        // From here on no process can open the file.
+        if lock::set(&self.fd, USERS, Shared).is_err() || !self.exclude_removers() || !self.is_named() {
+            return Ok(false);
         }
         failpoint::hit(Failpoint::SegmentUnused);
-        fs::unlink(&self.path).is_ok()
+        fs::unlink(&self.path).map_err(failure("removing", &self.path)).map(|()| true)
+    }
+
+    /// Removes the name, whether or not the file is open elsewhere.
+    pub(in crate::segment) fn remove(&self) -> Result<(), RingError> {
+        for _ in 0..ENTER_TRIES {
+            if self.exclude_removers() {
+                if self.is_named() {
+                    failpoint::hit(Failpoint::SegmentUnused);
+                    return fs::unlink(&self.path).map_err(failure("removing", &self.path));
+                }
+                return Err(RingError::NotFound { path: self.path.clone() });
+            }
+            std::thread::yield_now();
+        }
+        Err(stuck_leaver(&self.path))
+    }
+
+    /// Excludes other processes that remove the name, until the file is closed. Of two that find
+    /// the name at once, the later one would remove that of the next segment. False while another
+    /// process holds the lock. A stranger's shared lock keeps no process from removing the name.
+    fn exclude_removers(&self) -> bool {
+        lock::set(&self.fd, REMOVER, Exclusive).is_ok() || lock::conflict(&self.fd, REMOVER, Shared).is_none()
     }
 }
 
@@ -204,8 +275,8 @@ impl Drop for SegmentFile {
     /// The last user removes the name.
     fn drop(&mut self) {
         if !self.keep {
-            // If it fails, the name stays, and `seqring gc` can remove it.
-            self.remove_if_unused();
+            // If it fails, the name stays, and `seqring gc` of a user that may can remove it.
+            let _ = self.remove_if_unused();
         }
     }
 }

@@ -3,15 +3,18 @@
 //! A segment is built in a file without a name (`O_TMPFILE`) and gets its name by one `linkat`. So
 //! no process opens an incomplete one, and a creator that is killed leaves nothing.
 //!
-//! An opener that has its shared lock on the file checks that the name still leads to that file. If
-//! not, the last user just removed it, and the opener tries again.
+//! An opener checks and maps the file before it locks it as a user: an opener that is refused has
+//! not taken part, so it cannot be the last user, which removes the name. After it locked the file,
+//! it checks that the name still leads there. If not, the last user just removed it, and the opener
+//! tries again.
 
 use super::file::{Contents, SegmentFile, failure};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
-use crate::segment::error::{NOT_REGULAR, stuck_leaver, unusable};
+use crate::segment::error::{NOT_REGULAR, check_config, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use rustix::fs::{self, FileType, Mode, OFlags};
@@ -19,8 +22,8 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An opener tries so often, with a yield between, while the last user removes the name: some ms.
-const OPEN_TRIES: usize = 10_000;
+/// An opener tries so often to find a file that keeps its name until it is open.
+const OPEN_TRIES: usize = 1000;
 /// The mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -45,32 +48,27 @@ pub(in crate::segment) fn draft(
     })?;
     let file = SegmentFile::of(fd, path, 0);
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
-    file.enter().map_err(failure("locking", &file.path))?;
+    file.enter()?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
 }
 
-/// Opens the segment at that path.
-pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
-    let mut file = enter(path, OFlags::RDWR)?;
-    let Contents { layout, stat, .. } = file.contents()?;
-    check_owner(&file.path, stat.st_uid, stat.st_mode)?;
-    file.keep = layout.config.keep; // From here on this may be the last user.
-    let (mapping, warnings) = file.map(&layout, options)?;
-    Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) })
-}
-
-/// Opens the file at that path and locks it as a user: no other user removes the name as the last
-/// one. It may not be a segment, so dropping it does not remove the name either.
-fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
+/// Opens the segment at that path, which must have the configuration `wanted`, if there is one.
+pub(in crate::segment) fn open(
+    path: &Path,
+    wanted: Option<&Config>,
+    options: &OpenOptions,
+) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
-        let file = SegmentFile::of(open_regular(path, access)?, path, 0);
-        let entered = file.enter();
+        let mut file = SegmentFile::of(open_regular(path, OFlags::RDWR)?, path, 0);
+        let Contents { layout, stat, .. } = file.contents()?;
+        check_owner(path, stat.st_uid, stat.st_mode)?;
+        check_config(path, &layout.config, wanted)?;
+        let (mapping, warnings) = file.map(&layout, options)?;
+        file.enter()?; // Last: nothing is refused from here on.
         failpoint::hit(Failpoint::SegmentEntered);
-        match entered {
-            Ok(()) if file.is_named() => return Ok(file),
-            // The last user is removing the name, or just did: try again.
-            Ok(()) | Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
-            Err(error) => return Err(failure("locking", path)(error)),
+        if file.is_named() {
+            file.keep = layout.config.keep;
+            return Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) });
         }
     }
     Err(stuck_leaver(path))
@@ -89,16 +87,14 @@ pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError>
 pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
     let file = SegmentFile::of(open_regular(path, OFlags::RDWR)?, path, 0);
     let kept = file.contents()?.layout.config.keep;
-    Ok((kept_too || !kept) && file.remove_if_unused())
+    if kept && !kept_too { Ok(false) } else { file.remove_if_unused() }
 }
 
-/// Removes the name, so that no process can open the segment any more. Processes that have it open
-/// keep it.
+/// Removes the name of the file that it leads to now. Processes that have the segment open keep it.
 pub(in crate::segment) fn unlink(path: &Path) -> Result<(), RingError> {
-    // Entered as a user, so that no last user removes the name meanwhile: then this would remove
-    // the next segment's.
-    let _entered = enter(path, OFlags::RDONLY)?;
-    fs::unlink(path).map_err(failure("removing", path))
+    // Without the right to write there is no lock that excludes another remover.
+    let fd = open_regular(path, OFlags::RDWR).or_else(|_| open_regular(path, OFlags::RDONLY))?;
+    SegmentFile::of(fd, path, 0).remove()
 }
 
 /// Opens a regular file: follows no symbolic link, and does not wait for the other end of a pipe.

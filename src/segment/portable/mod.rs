@@ -19,11 +19,12 @@ mod link;
 pub(crate) use link::Link;
 
 use super::backing::{Backing, Draft, Opened};
-use super::error::failure;
+use super::error::{check_config, failure};
 use super::platform::pages;
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use shared_memory::{ShmemConf, ShmemError};
@@ -60,9 +61,10 @@ pub(super) fn draft(
 }
 
 /// Opens the segment whose link is at that path.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
+pub(super) fn open(path: &Path, wanted: Option<&Config>, options: &OpenOptions) -> Result<Opened, RingError> {
     let mut link = Link::entered(path)?;
     let (mapping, layout) = link.map()?;
+    check_config(path, &layout.config, wanted)?;
     link.keep = layout.config.keep;
     let warnings = pages::settle(&mapping, &layout, options);
     Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })
