@@ -72,7 +72,7 @@ fn a_refused_opener_leaves_a_ring_without_users_as_it_was() {
         assert!(matches!(error, RingError::Config(_)), "{error:?}");
         if prefix.is_empty() {
             let text = Peer::start("open-in-little-space", &name).answer();
-            assert!(text.contains("mapping"), "{text}");
+            assert!(text.contains("RLIMIT_AS"), "{text}");
         }
         let ring = Ring::open(location(&name)).unwrap();
         assert_eq!(ring.next_sequence(), 5);

@@ -16,7 +16,7 @@ use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
-use crate::segment::{Backing, Liveness};
+use crate::segment::{self, Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
 use crate::sync::yield_now;
@@ -75,8 +75,8 @@ impl Ring {
     ///
     /// # Errors
     /// [`RingError::AlreadyExists`] if the name is taken; [`RingError::NoSpace`] if `/dev/shm` is
-    /// too small (in containers it often has 64 MB); [`RingError::Config`] and [`RingError::Name`]
-    /// for invalid arguments. In another directory also [`RingError::NotFound`] if there is none,
+    /// too small (in containers it often has 64 MB); [`RingError::Limit`] if a limit of this process
+    /// is; [`RingError::Config`] and [`RingError::Name`] for invalid arguments. In another directory also [`RingError::NotFound`] if there is none,
     /// [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system has no files
     /// without names. [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
@@ -106,10 +106,15 @@ impl Ring {
     /// Creates a ring for the threads of this process.
     ///
     /// # Errors
-    /// [`RingError::Config`].
+    /// [`RingError::Config`]; [`RingError::Limit`].
     pub fn heap(config: &Config) -> Result<Self, RingError> {
         let layout = Layout::new(config).map_err(RingError::Config)?;
-        let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
+        let bytes = layout.total_bytes as u64;
+        if !cfg!(seqring_model) {
+            segment::limits::check_memory(layout.resident_bytes as u64)?;
+        }
+        let memory = Memory::heap(Arc::new(layout))
+            .map_err(|text| segment::limits::exceeded(bytes).unwrap_or(RingError::Config(text)))?;
         initialise(&memory);
         Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::block_forks()))
     }
@@ -121,7 +126,7 @@ impl Ring {
     /// them.
     ///
     /// # Errors
-    /// [`RingError::Config`]; [`RingError::NoSpace`].
+    /// [`RingError::Config`]; [`RingError::NoSpace`]; [`RingError::Limit`].
     #[cfg(target_os = "linux")]
     pub fn anonymous(config: &Config) -> Result<Self, RingError> {
         OpenOptions::new().anonymous(config)

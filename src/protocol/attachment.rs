@@ -6,6 +6,8 @@ use crate::protocol::fork::WatchedRing;
 use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::FutexWord;
+#[cfg(target_os = "linux")]
+use crate::types::error::RingError;
 use crate::types::error::{RegisterError, Warning};
 use crate::types::participant::Role;
 use std::ops::Range;
@@ -88,7 +90,7 @@ impl Attachment {
         #[cfg(target_os = "linux")]
         if let Some(file) = self.liveness.backing.file() {
             return file.allocate(range.start as u64..range.end as u64).map_err(|error| match error {
-                crate::types::error::RingError::NoSpace { available, .. } => {
+                RingError::NoSpace { available, .. } | RingError::Limit { available, .. } => {
                     RegisterError::NoSpace { wanted, available }
                 }
                 _ => RegisterError::NoSpace { wanted, available: 0 },

@@ -35,12 +35,12 @@ pub(crate) use backing::{Backing, Draft, Opened};
 pub(crate) use liveness::Liveness;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 pub(crate) use liveness::start_time;
-pub(crate) use platform::named;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
     file::{Contents, SegmentFile},
     memfd,
 };
+pub(crate) use platform::{limits, named};
 
 impl Draft {
     /// A new segment for a location.
@@ -48,7 +48,11 @@ impl Draft {
         let (path, superblock) = (path_of(location)?, Superblock::fresh(layout));
         match location.backend() {
             Backend::File => named::draft(path, &superblock, layout, options),
-            Backend::Portable => portable::draft(path, &superblock, layout, options),
+            Backend::Portable => {
+                limits::check_file(layout.total_bytes as u64)?;
+                limits::check_memory(layout.resident_bytes as u64)?;
+                portable::draft(path, &superblock, layout, options)
+            }
             backend => Err(RingError::Unsupported { backend }),
         }
     }

@@ -251,9 +251,11 @@ pub enum RegisterError {
         /// How the ring delivers.
         delivery: Delivery,
     },
-    /// The file system has no room for the buffer that another writer or taker needs.
+    /// The file system, or the memory limit of a cgroup, has no room for the buffer that another
+    /// writer or taker needs.
     #[error(
-        "another buffer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or use smaller slots"
+        "another buffer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or the memory limit \
+         of the cgroup, or use smaller slots"
     )]
     NoSpace {
         /// Bytes of a buffer.
@@ -340,6 +342,18 @@ pub enum RingError {
         /// Bytes that the ring needs.
         wanted: u64,
         /// Bytes that were free.
+        available: u64,
+    },
+    /// A limit of this process leaves no room for the ring.
+    #[error(
+        "the ring needs {wanted} bytes and {limit} leaves {available}; raise it or use fewer or smaller slots"
+    )]
+    Limit {
+        /// `RLIMIT_AS`, `RLIMIT_DATA`, `RLIMIT_FSIZE`, or the memory limit of a cgroup.
+        limit: String,
+        /// Bytes that the ring needs.
+        wanted: u64,
+        /// Bytes that the limit leaves.
         available: u64,
     },
     /// The file is not a ring that this build understands.

@@ -84,12 +84,12 @@ impl SegmentFile {
         fs::fchmod(fd, Mode::from_raw_mode(options.mode)).map_err(io_error("setting the mode of", path))?;
         let file_bytes = self.file_bytes(layout);
         let resident = 0..layout.resident_bytes as u64;
-        self.check_space(&resident)?;
+        self.check_space(file_bytes, &resident)?;
         fs::ftruncate(fd, self.start + file_bytes as u64).map_err(failure("sizing", path))?;
-        let mapping =
-            Mapping::file(fd, self.start, file_bytes).map_err(|error| self.map_failure(error, &resident))?;
+        let mapping = Mapping::file(fd, self.start, file_bytes)
+            .map_err(|error| self.map_failure(error, file_bytes, &resident))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
-        self.allocate(resident)?;
+        self.back(resident)?;
         mapping.store_before_sharing(superblock.as_bytes());
         warnings.extend(pages::settle(&mapping, layout, options));
         warnings.extend(self.disk_warning());
@@ -103,8 +103,9 @@ impl SegmentFile {
         options: &OpenOptions,
     ) -> Result<(Mapping, Vec<Warning>), RingError> {
         let file_bytes = self.file_bytes(layout);
-        let mapping =
-            Mapping::file(&self.fd, self.start, file_bytes).map_err(failure("mapping", &self.path))?;
+        let resident = 0..layout.resident_bytes as u64;
+        let mapping = Mapping::file(&self.fd, self.start, file_bytes)
+            .map_err(|error| self.map_failure(error, file_bytes, &resident))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
         warnings.extend(pages::settle(&mapping, layout, options));
         warnings.extend(self.disk_warning());
@@ -114,7 +115,8 @@ impl SegmentFile {
     /// Maps a file read-only.
     pub(crate) fn map_read_only(&self, layout: &Layout) -> Result<Mapping, RingError> {
         let file_bytes = self.file_bytes(layout);
-        Mapping::file_read_only(&self.fd, self.start, file_bytes).map_err(failure("mapping", &self.path))
+        Mapping::file_read_only(&self.fd, self.start, file_bytes)
+            .map_err(|error| self.map_failure(error, file_bytes, &(0..0)))
     }
 
     /// Another descriptor of the same file, with locks of its own.

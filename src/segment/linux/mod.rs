@@ -1,6 +1,7 @@
 //! Segments of Linux: files under a name, and memfds.
 
 pub(crate) mod file;
+pub(crate) mod limits;
 mod lock;
 pub(crate) mod memfd;
 pub(crate) mod named;

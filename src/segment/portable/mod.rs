@@ -20,7 +20,7 @@ pub(crate) use link::Link;
 
 use super::backing::{Backing, Draft, Opened};
 use super::error::{check_config, failure};
-use super::platform::pages;
+use super::platform::{limits, pages};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
@@ -47,7 +47,9 @@ pub(super) fn draft(
     path.parent().into_iter().for_each(link::remove_dead_drafts);
     let link = Link::draft(path, superblock.number())?;
     let conf = ShmemConf::new().os_id(link.id()).size(layout.total_bytes);
-    let mut shmem = conf.create().map_err(not_created(link.path()))?;
+    let limit = || limits::exceeded(layout.total_bytes as u64);
+    let mut shmem =
+        conf.create().map_err(|error| limit().unwrap_or_else(|| not_created(link.path())(error)))?;
     shmem.set_owner(false); // The link removes it.
     let mapping = Mapping::shmem(shmem);
     // Nothing is allocated yet. Where the system can be asked, a lack of room is an error now.
