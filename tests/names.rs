@@ -10,6 +10,7 @@ use common::peer::{Peer, answer, child_command, order, wait_for_parent};
 use common::{create, fresh_name, path_of};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seqring::{Config, Delivery, Location, OpenOptions, Ring, RingError, Start};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
@@ -47,6 +48,14 @@ fn child() {
             drop(ring);
             answer("left");
         }
+        "open-and-leave-last" => {
+            let at = Location::in_directory(Path::new(&name), "shared");
+            let ring = Ring::open(&at).unwrap();
+            answer("opened");
+            wait_for_parent();
+            drop(ring);
+            answer("left");
+        }
         "remove" => {
             let error = Ring::unlink_unused(&name, true).unwrap_err();
             answer(if matches!(error, RingError::PermissionDenied { .. }) { "refused" } else { "other" });
@@ -55,8 +64,8 @@ fn child() {
     }
 }
 
-/// Fails if an opener that is refused removes the ring of killed processes, or if the error does not
-/// say what differs.
+/// Fails if an opener that is refused removes the ring of killed processes, or if the error does
+/// not say what differs.
 #[test]
 fn a_refused_opener_leaves_a_ring_without_users_as_it_was() {
     for prefix in ["", "portable:"] {
@@ -105,6 +114,30 @@ fn a_user_that_may_not_remove_an_unused_ring_gets_an_error() {
     let answer = Peer::spawn(child_command().uid(65534).gid(65534), "remove", &name).answer();
     assert_eq!(answer, "refused");
     Ring::unlink(&name).unwrap();
+}
+
+/// The recipe of [`OpenOptions`]: fails if a member of the group cannot open the ring, or cannot
+/// remove its name as the last one.
+#[test]
+fn the_users_of_a_group_share_a_ring_in_a_directory_of_the_group() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("not checked: only root can start a process of another user");
+    }
+    let directory = format!("/dev/shm/{}", fresh_name("group"));
+    std::fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::chown(&directory, None, Some(65534)).unwrap();
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o2770)).unwrap();
+    let at = Location::in_directory(&directory, "shared");
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777));
+    let ring = OpenOptions::new().mode(0o660).create(&at, &config()).unwrap();
+    rustix::process::umask(before);
+    let mut member = Peer::spawn(child_command().uid(65533).gid(65534), "open-and-leave-last", &directory);
+    assert_eq!(member.answer(), "opened");
+    drop(ring);
+    member.close_input();
+    assert_eq!(member.answer(), "left");
+    assert!(!at.path().unwrap().exists());
+    std::fs::remove_dir(&directory).unwrap();
 }
 
 /// Fails if a ring without a name, or one whose name leads to another ring, looks named.

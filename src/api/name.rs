@@ -32,7 +32,7 @@ impl Ring {
     }
 
     /// Removes a ring that killed processes left: one that no living process has open, and that was
-    /// not [made to be kept](Config::keep), unless `kept_too`. Returns whether it did.
+    /// not [made to be kept](crate::Config::keep), unless `kept_too`. Returns whether it did.
     ///
     /// A process that opens the ring at the same time either finds it and keeps it from being
     /// removed, or does not find it.

@@ -9,7 +9,7 @@ use crate::protocol::reader_entry::Cursor;
 use crate::protocol::slots::{Class, Slots};
 #[cfg(target_os = "linux")]
 use crate::segment::memfd;
-use crate::segment::{self, Draft, Opened};
+use crate::segment::{self, Backing, Draft, Opened};
 use crate::sync::Relaxed;
 use crate::types::config::Config;
 use crate::types::error::RingError;
@@ -67,6 +67,23 @@ impl OpenOptions {
                 result => return result,
             }
         }
+    }
+
+    /// Creates a ring for the threads of this process. See [`Ring::heap`]. Of the options, only
+    /// [`core_dump`](Self::core_dump) has an effect.
+    ///
+    /// # Errors
+    /// As [`Ring::heap`].
+    pub fn heap(&self, config: &Config) -> Result<Ring, RingError> {
+        let layout = Layout::new(config).map_err(RingError::Config)?;
+        if !cfg!(seqring_model) {
+            segment::limits::check_memory(layout.resident_bytes as u64)?;
+        }
+        let bytes = layout.total_bytes as u64;
+        let memory = Memory::heap(Arc::new(layout), self.core_dump)
+            .map_err(|text| segment::limits::exceeded(bytes).unwrap_or(RingError::Config(text)))?;
+        initialise(&memory);
+        Ok(Ring::attach(memory, Backing::Heap, Vec::new(), fork::block_forks()))
     }
 
     /// Removes an unused ring, with [`Self::replace_unused`].

@@ -1,22 +1,20 @@
 //! The ring: creating and opening it, registering with it, and what concerns it as a whole.
 
-use crate::api::open::initialise;
 use crate::api::reader::Reader;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
 use crate::memory::Memory;
 use crate::memory::format::WRITER_ENTRY;
-use crate::memory::layout::Layout;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::attachment::Attachment;
 use crate::protocol::diagnostics;
-use crate::protocol::fork::{self, ForkBlock};
+use crate::protocol::fork::ForkBlock;
 use crate::protocol::reader_entry;
 use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
-use crate::segment::{self, Backing, Liveness};
+use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
 use crate::sync::yield_now;
@@ -74,11 +72,14 @@ impl Ring {
     /// [`OpenOptions`] has other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
-    /// [`RingError::AlreadyExists`] if the name is taken; [`RingError::NoSpace`] if `/dev/shm` is
-    /// too small (in containers it often has 64 MB); [`RingError::Limit`] if a limit of this process
-    /// is; [`RingError::Config`] and [`RingError::Name`] for invalid arguments. In another directory also [`RingError::NotFound`] if there is none,
-    /// [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system has no files
-    /// without names. [`RingError::Unsupported`]; [`RingError::Io`].
+    /// - [`RingError::AlreadyExists`] if the name is taken; [`RingError::Unusable`] if something
+    ///   else than a file has it.
+    /// - [`RingError::NoSpace`] if `/dev/shm` is too small (in containers it often has 64 MB);
+    ///   [`RingError::Limit`] if a limit of this process is.
+    /// - [`RingError::Config`] and [`RingError::Name`] for invalid arguments.
+    /// - In another directory [`RingError::NotFound`] if there is none, and
+    ///   [`RingError::PermissionDenied`].
+    /// - [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
         OpenOptions::new().create(location, config)
     }
@@ -103,20 +104,13 @@ impl Ring {
         OpenOptions::new().open_or_create(location, config)
     }
 
-    /// Creates a ring for the threads of this process.
+    /// Creates a ring for the threads of this process. Core dumps do not have it, unless
+    /// [`OpenOptions::core_dump`] asks for it.
     ///
     /// # Errors
     /// [`RingError::Config`]; [`RingError::Limit`].
     pub fn heap(config: &Config) -> Result<Self, RingError> {
-        let layout = Layout::new(config).map_err(RingError::Config)?;
-        let bytes = layout.total_bytes as u64;
-        if !cfg!(seqring_model) {
-            segment::limits::check_memory(layout.resident_bytes as u64)?;
-        }
-        let memory = Memory::heap(Arc::new(layout))
-            .map_err(|text| segment::limits::exceeded(bytes).unwrap_or(RingError::Config(text)))?;
-        initialise(&memory);
-        Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::block_forks()))
+        OpenOptions::new().heap(config)
     }
 
     /// Creates a ring without a name, in a memfd whose size is sealed: no process can shrink it.

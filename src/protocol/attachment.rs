@@ -9,6 +9,7 @@ use crate::sync::futex::FutexWord;
 #[cfg(target_os = "linux")]
 use crate::types::error::RingError;
 use crate::types::error::{RegisterError, Warning};
+use crate::types::location::printable;
 use crate::types::participant::Role;
 use std::ops::Range;
 use std::time::Duration;
@@ -80,7 +81,7 @@ impl Attachment {
     #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events"))]
     pub(crate) fn name(&self) -> String {
         let path = self.liveness.backing.path();
-        path.map_or_else(|| "without a name".into(), |path| path.display().to_string())
+        path.map_or_else(|| "without a name".into(), printable)
     }
 
     /// Backs a range of the ring's memory with pages, so that a lack of memory is an error now and

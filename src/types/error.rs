@@ -2,6 +2,7 @@
 
 use crate::types::backend::Backend;
 use crate::types::config::Delivery;
+use crate::types::location::printable;
 use crate::types::participant::{self, BlockedOn, Peer};
 use std::io;
 use std::path::PathBuf;
@@ -294,20 +295,20 @@ pub enum RingError {
     /// A ring of this name exists.
     #[error(
         "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it open",
-        path.display()
+        printable(path)
     )]
     AlreadyExists {
         /// Where it is.
         path: PathBuf,
     },
     /// No ring of this name exists; or, where one was to be created, no such directory.
-    #[error("{} does not exist; a ring exists from its creation until its last user leaves", path.display())]
+    #[error("{} does not exist; a ring exists from its creation until its last user leaves", printable(path))]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// The file may not be used by this user.
-    #[error("{} belongs to another user or is closed to this one", path.display())]
+    #[error("{} belongs to another user or is closed to this one", printable(path))]
     PermissionDenied {
         /// Where it is.
         path: PathBuf,
@@ -316,7 +317,7 @@ pub enum RingError {
     /// this error.
     #[error(
         "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
-        path.display()
+        printable(path)
     )]
     ForeignOwner {
         /// Where it is.
@@ -335,7 +336,10 @@ pub enum RingError {
         backend: Backend,
     },
     /// The file system has no room for the ring.
-    #[error("{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots", path.display())]
+    #[error(
+        "{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots",
+        printable(path)
+    )]
     NoSpace {
         /// The file system.
         path: PathBuf,
@@ -357,7 +361,7 @@ pub enum RingError {
         available: u64,
     },
     /// The file is not a ring that this build understands.
-    #[error("{} cannot be used: {reason}", path.display())]
+    #[error("{} cannot be used: {reason}", printable(path))]
     Unusable {
         /// Where it is.
         path: PathBuf,
@@ -365,7 +369,7 @@ pub enum RingError {
         reason: String,
     },
     /// Any other failure of the operating system.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {source}", printable(path))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -400,7 +404,7 @@ pub enum Warning {
         reason: String,
     },
     /// The file system keeps its files on a disk.
-    #[error("{} is written to a disk now and then; put it on tmpfs", path.display())]
+    #[error("{} is written to a disk now and then; put it on tmpfs", printable(path))]
     OnDisk {
         /// The file.
         path: PathBuf,

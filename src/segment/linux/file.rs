@@ -21,12 +21,12 @@ use crate::memory::format::Entry;
 use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
-use crate::segment::error::{self, NOT_REGULAR, stuck_leaver, unusable};
+use crate::segment::error::{self, LINK, NOT_REGULAR, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
 use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -48,6 +48,8 @@ pub(crate) struct SegmentFile {
     pub(in crate::segment) fd: OwnedFd,
     /// Where it is; in errors also of a file that has no name.
     pub(in crate::segment) path: PathBuf,
+    /// Where it is until it is published, if it has a name then.
+    pub(in crate::segment) draft: Option<PathBuf>,
     /// The byte where the segment begins: a file without a name may hold several.
     pub(in crate::segment) start: u64,
     /// The last user leaves the name.
@@ -65,7 +67,7 @@ pub(crate) struct Contents {
 impl SegmentFile {
     /// The segment that begins at byte `start` of a file. Dropping it does not remove the name.
     pub(in crate::segment) fn of(fd: OwnedFd, path: impl Into<PathBuf>, start: u64) -> Self {
-        SegmentFile { fd, path: path.into(), start, keep: true }
+        SegmentFile { fd, path: path.into(), draft: None, start, keep: true }
     }
 
     /// Gives a new file, which no other process can see yet, its access rights, size, pages and
@@ -121,7 +123,7 @@ impl SegmentFile {
 
     /// Another descriptor of the same file, with locks of its own.
     pub(crate) fn reopen(&self, flags: OFlags) -> Result<OwnedFd, RingError> {
-        reopen(&self.fd, flags).map_err(failure("opening again", &self.path))
+        reopen(&self.fd, &self.path, flags)
     }
 
     /// Reads and checks the header.
@@ -227,12 +229,30 @@ impl SegmentFile {
     /// Gives a new file its name, unless another file has it.
     pub(in crate::segment) fn publish(&mut self, keep: bool) -> Result<(), RingError> {
         failpoint::hit(Failpoint::SegmentFilled);
-        let nameless = through_proc(&self.fd);
-        fs::linkat(fs::CWD, nameless, fs::CWD, &self.path, AtFlags::SYMLINK_FOLLOW)
-            .map_err(failure("naming", &self.path))?;
+        let named = match &self.draft {
+            None => {
+                let nameless = through_proc(&self.fd);
+                fs::linkat(fs::CWD, nameless, fs::CWD, &self.path, AtFlags::SYMLINK_FOLLOW)
+            }
+            Some(draft) => {
+                match fs::renameat_with(fs::CWD, draft, fs::CWD, &self.path, RenameFlags::NOREPLACE) {
+                    // The file system has no such flag. A killed process leaves the second name.
+                    Err(Errno::INVAL | Errno::NOSYS) => fs::link(draft, &self.path),
+                    named => named,
+                }
+            }
+        };
+        named.map_err(failure("naming", &self.path))?;
+        self.remove_draft();
         failpoint::hit(Failpoint::SegmentNamed);
         self.keep = keep;
         Ok(())
+    }
+
+    fn remove_draft(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            let _ = fs::unlink(draft);
+        }
     }
 
     /// Removes the name if no other handle has the file open. Releases the lock of this one.
@@ -276,6 +296,7 @@ impl SegmentFile {
 impl Drop for SegmentFile {
     /// The last user removes the name.
     fn drop(&mut self) {
+        self.remove_draft();
         if !self.keep {
             // If it fails, the name stays, and `seqring gc` of a user that may can remove it.
             let _ = self.remove_if_unused();
@@ -283,9 +304,13 @@ impl Drop for SegmentFile {
     }
 }
 
-/// Opens the file behind a descriptor again.
-pub(in crate::segment) fn reopen(fd: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno> {
-    fs::open(through_proc(fd), flags | OFlags::CLOEXEC, Mode::empty())
+/// Opens the file behind a descriptor again, which is at `path`.
+pub(in crate::segment) fn reopen(fd: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, RingError> {
+    let opened = fs::open(through_proc(fd), flags | OFlags::CLOEXEC, Mode::empty());
+    opened.map_err(|error| match error {
+        Errno::NOENT => io_error("opening again, through /proc/self/fd, which is not there,", path)(error),
+        error => failure("opening again", path)(error),
+    })
 }
 
 /// The path of a descriptor of this process.
@@ -296,7 +321,7 @@ pub(in crate::segment) fn through_proc(fd: &OwnedFd) -> String {
 /// The error of an operation on the whole file, by its number.
 pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(Errno) -> RingError {
     move |error| match error {
-        Errno::LOOP => unusable(path, "it is a symbolic link"),
+        Errno::LOOP => unusable(path, LINK),
         Errno::ISDIR | Errno::NXIO => unusable(path, NOT_REGULAR),
         error => error::failure(doing, path)(error.into()),
     }

@@ -56,7 +56,7 @@ fn left_in(group: &Path) -> Option<u64> {
     let left = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
     let memory = left("memory.max", "memory.current");
     let memory = memory.or_else(|| left("memory.limit_in_bytes", "memory.usage_in_bytes"))?;
-    // The kernel drops these pages before it ends a process. Those of shared memory are not in them.
+    // The kernel drops these pages before it ends a process. Shared memory is not in them.
     let stat = text("memory.stat").unwrap_or_default();
     let all = |key| value_of(&stat, &format!("total_{key}")).or_else(|| value_of(&stat, key));
     let cache = all("inactive_file").unwrap_or(0) + all("active_file").unwrap_or(0);
@@ -79,7 +79,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Fails if a group around the process's own is left out, or a line of another controller is used.
+    /// Fails if a group around the process's own is left out, or a line of another controller is
+    /// used.
     #[test]
     fn the_groups_of_both_versions_are_found_all_the_way_up() {
         let of =

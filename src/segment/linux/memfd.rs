@@ -71,7 +71,7 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
     if flags & OFlags::ACCMODE != OFlags::RDWR || is_sealed_against_writers(descriptor) {
         return Err(unusable(&path, "its descriptor does not allow writing; observe it"));
     }
-    let fd = reopen(descriptor, OFlags::RDWR).map_err(failure("opening again", &path))?;
+    let fd = reopen(descriptor, &path, OFlags::RDWR)?;
     let mut file = SegmentFile::of(fd, path, start);
     let Contents { layout, .. } = file.contents()?;
     let (mapping, warnings) = file.map(&layout, options)?;
@@ -85,7 +85,7 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
 /// Opens the segment behind a descriptor read-only, without a lock.
 pub(crate) fn inspect(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
     let path = path_of(descriptor);
-    let fd = reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path))?;
+    let fd = reopen(descriptor, &path, OFlags::RDONLY)?;
     let file = SegmentFile::of(fd, path, 0);
     let contents = file.contents()?;
     Ok((file, contents))

@@ -1,7 +1,10 @@
 //! Segments with a name, on Linux: files in `/dev/shm` or another directory.
 //!
 //! A segment is built in a file without a name (`O_TMPFILE`) and gets its name by one `linkat`. So
-//! no process opens an incomplete one, and a creator that is killed leaves nothing.
+//! no process opens an incomplete one, and a creator that is killed leaves nothing. Where there are
+//! no such files, or no `/proc` to name one by, the file is a hidden draft that is renamed. The
+//! draft of a killed creator is removed by the next creator that makes one there, and by
+//! `seqring gc`.
 //!
 //! An opener checks and maps the file before it locks it as a user: an opener that is refused has
 //! not taken part, so it cannot be the last user, which removes the name. After it locked the file,
@@ -12,18 +15,21 @@ use super::file::{Contents, SegmentFile, failure};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
-use crate::segment::error::{NOT_REGULAR, check_config, stuck_leaver, unusable};
+use crate::segment::error::{NOT_REGULAR, check_config, stuck_leaver, taken, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
-use rustix::fs::{self, FileType, Mode, OFlags};
+use rustix::fs::{self, Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An opener tries so often to find a file that keeps its name until it is open.
 const OPEN_TRIES: usize = 1000;
+/// The end of the names of files that get their own name later.
+const DRAFT: &str = ".seqring-draft";
 /// The mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -36,20 +42,57 @@ pub(in crate::segment) fn draft(
 ) -> Result<Draft, RingError> {
     // `publish` decides. This check saves the allocation of a whole segment in the common case.
     if fs::lstat(&path).is_ok() {
-        return Err(RingError::AlreadyExists { path });
+        return Err(taken(&path));
     }
-    let directory = path.parent().expect("a location's path has a directory");
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let fd = fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
-        Errno::OPNOTSUPP | Errno::ISDIR => {
-            unusable(directory, "its file system has no files without names; use tmpfs or hugetlbfs")
-        }
-        error => failure("creating a file in", directory)(error),
-    })?;
-    let file = SegmentFile::of(fd, path, 0);
+    let file = new_file(path)?;
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
-    file.enter()?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
+}
+
+/// A file that no process opens as a ring yet, locked as by a user.
+fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
+    let directory = path.parent().expect("a location's path has a directory").to_owned();
+    let (access, mode) = (OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+    match fs::open(&directory, OFlags::TMPFILE | access, mode) {
+        Ok(fd) if fs::access("/proc/self/fd", Access::EXISTS).is_ok() => {
+            let file = SegmentFile::of(fd, path, 0);
+            return file.enter().map(|()| file);
+        }
+        Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+        Err(error) => return Err(failure("creating a file in", &directory)(error)),
+    }
+    remove_drafts(&directory)
+        .map_err(|error| crate::segment::error::failure("listing", &directory)(error))?;
+    for _ in 0..OPEN_TRIES {
+        let draft = directory.join(format!(".{:016x}{DRAFT}", RandomState::new().hash_one(())));
+        let fd = fs::open(&draft, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | access, mode)
+            .map_err(failure("creating", &draft))?;
+        let mut file = SegmentFile::of(fd, &draft, 0);
+        file.enter()?;
+        // Another process may have found it before it was locked, and removed it.
+        if file.is_named() {
+            (file.path, file.draft) = (path, Some(draft));
+            return Ok(file);
+        }
+    }
+    Err(unusable(&directory, "other processes remove each new file there"))
+}
+
+/// Removes what creators of this user left that were killed before their segment had its name. Only
+/// where a file needs a name from the beginning. Returns how many there were.
+pub(crate) fn remove_drafts(directory: &Path) -> std::io::Result<usize> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if !path.as_os_str().to_string_lossy().ends_with(DRAFT) {
+            continue;
+        }
+        let Ok(fd) = open_regular(&path, OFlags::RDWR) else { continue };
+        let own = fs::fstat(&fd).is_ok_and(|stat| stat.st_uid == rustix::process::geteuid().as_raw());
+        // A draft is locked as by a user while its creator lives.
+        removed += usize::from(own && SegmentFile::of(fd, &path, 0).remove_if_unused().unwrap_or(false));
+    }
+    Ok(removed)
 }
 
 /// Opens the segment at that path, which must have the configuration `wanted`, if there is one.

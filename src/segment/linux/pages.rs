@@ -28,6 +28,7 @@ pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions)
 /// After they are allocated.
 pub(in crate::segment) fn settle(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    mapping.include_in_dumps(options.core_dump);
     let resident = 0..layout.resident_bytes;
     let _ = mapping.make_resident(resident.clone()); // If refused, pages come at their first use.
     if options.huge_pages

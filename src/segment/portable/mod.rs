@@ -19,7 +19,7 @@ mod link;
 pub(crate) use link::Link;
 
 use super::backing::{Backing, Draft, Opened};
-use super::error::{check_config, failure};
+use super::error::{check_config, failure, taken};
 use super::platform::{limits, pages};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
@@ -42,7 +42,7 @@ pub(super) fn draft(
     options: &OpenOptions,
 ) -> Result<Draft, RingError> {
     if path.exists() {
-        return Err(RingError::AlreadyExists { path });
+        return Err(taken(&path));
     }
     path.parent().into_iter().for_each(link::remove_dead_drafts);
     let link = Link::draft(path, superblock.number())?;
