@@ -126,7 +126,7 @@ fn the_users_of_a_group_share_a_ring_in_a_directory_of_the_group() {
     let directory = format!("/dev/shm/{}", fresh_name("group"));
     std::fs::create_dir(&directory).unwrap();
     std::os::unix::fs::chown(&directory, None, Some(65534)).unwrap();
-    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o2770)).unwrap();
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o2775)).unwrap();
     let at = Location::in_directory(&directory, "shared");
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777));
     let ring = OpenOptions::new().mode(0o660).create(&at, &config()).unwrap();

@@ -191,7 +191,8 @@ fn a_stranger_can_refuse_registrations_which_the_errors_say() {
             matches!(&error, RingError::Unusable { reason, .. } if reason.contains("may only read it"));
         assert!(is_right, "{error:?}");
         writer.write(b"goes on").unwrap();
-        if let Some(reader) = &mut reader {
+        if let Some(reader) = reader.take() {
+            let mut reader = reader.park().expect_err("it cannot be locked");
             assert_eq!(&*reader.view().unwrap(), b"goes on");
         }
         drop(writer);

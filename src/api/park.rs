@@ -63,7 +63,8 @@ impl Reader {
     ///
     /// # Errors
     /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another:
-    /// the two would not differ. Register a new reader instead.
+    /// the two would not differ. Register a new reader instead. The reader also while a process
+    /// that is no participant refuses locks ([`RegisterError::Obstructed`]).
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub fn park(self) -> Result<Parked, Reader> {
         let attachment = Arc::clone(self.registration().attachment());

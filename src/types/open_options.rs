@@ -20,8 +20,8 @@
 /// A ring is for its creator's user alone unless its mode says otherwise. To share rings among the
 /// users of a group, here `rings`:
 ///
-/// 1. Make a directory of the group on tmpfs: `install -d -m 2770 -g rings /dev/shm/rings`, at each
-///    boot (in `tmpfiles.d`: `d /dev/shm/rings 2770 root rings -`). Its files get its group.
+/// 1. Make a directory of the group on tmpfs: `install -d -m 2775 -g rings /dev/shm/rings`, at each
+///    boot (in `tmpfiles.d`: `d /dev/shm/rings 2775 root rings -`). Its files get its group.
 /// 2. Create rings there: `OpenOptions::new().mode(0o660)` and
 ///    [`Location::in_directory("/dev/shm/rings", name)`](crate::Location::in_directory).
 /// 3. Give users that only observe a ring the right to read, by mode `0o664`. `SECURITY.md` in the

@@ -61,8 +61,7 @@ fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
         Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
         Err(error) => return Err(failure("creating a file in", &directory)(error)),
     }
-    remove_drafts(&directory)
-        .map_err(|error| crate::segment::error::failure("listing", &directory)(error))?;
+    let _ = remove_drafts(&directory); // The directory may be closed to readers.
     for _ in 0..OPEN_TRIES {
         let draft = directory.join(format!(".{:016x}{DRAFT}", RandomState::new().hash_one(())));
         let fd = fs::open(&draft, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | access, mode)
