@@ -124,7 +124,7 @@ pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]
 pub use api::descriptors::{receive_descriptor, send_descriptor};
 #[cfg(target_os = "linux")]
-pub use api::inspect::{Segment, SegmentEntry, segments, segments_in};
+pub use api::inspect::{Segment, SegmentEntry, remove_drafts_in, segments, segments_in};
 #[cfg(target_os = "linux")]
 pub use api::observer::Observer;
 pub use api::park::Parked;
@@ -146,7 +146,7 @@ pub use types::error::{
     Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
 pub use types::frame::{Element, Frame, ShapeError};
-pub use types::location::Location;
+pub use types::location::{Location, printable};
 pub use types::message::{MessageHeader, PublishOutcome, Received, Start};
 pub use types::open_options::OpenOptions;
 pub use types::participant::{BlockedOn, ParkTicket, Peer, Role};

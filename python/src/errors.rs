@@ -125,6 +125,7 @@ pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {
         RegisterError::Forked => forked(py, "ring"),
         RegisterError::Closed => make(py, "Closed", (text,)),
         RegisterError::Corrupt(_) => make(py, "Corrupt", (text,)),
+        RegisterError::Obstructed => make(py, "NotPermitted", (libc::EACCES, text)),
         RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => {
             make(py, "RegisterError", (text,))
         }
@@ -142,7 +143,7 @@ pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
         RingError::PermissionDenied { .. } | RingError::ForeignOwner { .. } => {
             make(py, "NotPermitted", (libc::EACCES, text))
         }
-        RingError::NoSpace { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
+        RingError::NoSpace { .. } | RingError::Limit { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
         RingError::Unusable { .. } => make(py, "Corrupt", (text,)),
         RingError::Io { source, .. } => match source.raw_os_error() {
             Some(code) => PyOSError::new_err((code, text)),

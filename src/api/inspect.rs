@@ -177,6 +177,17 @@ pub fn segments_in(directory: impl AsRef<Path>) -> io::Result<Vec<SegmentEntry>>
     Ok(paths.into_iter().map(inspect).filter(is_there).collect())
 }
 
+/// Removes the unfinished files of creators in a directory that were killed before their ring had
+/// its name. There are none on tmpfs with `/proc`: only where the system lacks files without names,
+/// a ring is made in a hidden file first. Files of other users, and of living processes, stay.
+/// Returns how many files it removed.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn remove_drafts_in(directory: impl AsRef<Path>) -> io::Result<usize> {
+    named::remove_drafts(directory.as_ref())
+}
+
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.config();

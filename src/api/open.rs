@@ -9,7 +9,7 @@ use crate::protocol::reader_entry::Cursor;
 use crate::protocol::slots::{Class, Slots};
 #[cfg(target_os = "linux")]
 use crate::segment::memfd;
-use crate::segment::{self, Draft, Opened};
+use crate::segment::{self, Backing, Draft, Opened};
 use crate::sync::Relaxed;
 use crate::types::config::Config;
 use crate::types::error::RingError;
@@ -42,8 +42,11 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::open`].
     pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
-        let location = location.into();
-        Ok(attach(Opened::at(&location, self)?))
+        self.open_as(&location.into(), None)
+    }
+
+    fn open_as(&self, location: &Location, wanted: Option<&Config>) -> Result<Ring, RingError> {
+        Ok(attach(Opened::at(location, wanted, self)?))
     }
 
     /// Opens the ring of that name, once it is created. See [`Ring::open_timeout`].
@@ -68,19 +71,36 @@ impl OpenOptions {
     /// As [`Ring::open_or_create`].
     pub fn open_or_create(&self, location: impl Into<Location>, config: &Config) -> Result<Ring, RingError> {
         let location = location.into();
+        self.layout(config)?; // Before a ring is removed for it.
         self.make_way(&location)?;
         let mut tries = 0..OPEN_OR_CREATE_TRIES;
         loop {
-            match self.open(&location) {
-                Ok(ring) => return check_config(ring, &location, config),
+            match self.open_as(&location, Some(config)) {
                 Err(RingError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
             match self.create(&location, config) {
                 Err(RingError::AlreadyExists { .. }) if tries.next().is_some() => std::thread::yield_now(),
                 result => return result,
             }
         }
+    }
+
+    /// Creates a ring for the threads of this process. See [`Ring::heap`]. Of the options, only
+    /// [`core_dump`](Self::core_dump) has an effect.
+    ///
+    /// # Errors
+    /// As [`Ring::heap`].
+    pub fn heap(&self, config: &Config) -> Result<Ring, RingError> {
+        let layout = Layout::new(config).map_err(RingError::Config)?;
+        if !cfg!(seqring_model) {
+            segment::limits::check_memory(layout.resident_bytes as u64)?;
+        }
+        let bytes = layout.total_bytes as u64;
+        let memory = Memory::heap(Arc::new(layout), self.core_dump)
+            .map_err(|text| segment::limits::exceeded(bytes).unwrap_or(RingError::Config(text)))?;
+        initialise(&memory);
+        Ok(Ring::attach(memory, Backing::Heap, Vec::new()))
     }
 
     /// Removes an unused ring, with [`Self::replace_unused`].
@@ -159,15 +179,6 @@ fn publish(draft: Draft, layout: Layout) -> Result<Ring, RingError> {
 fn attach(opened: Opened) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
     Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings)
-}
-
-/// Refuses a ring with another configuration than the wanted one.
-fn check_config(ring: Ring, location: &Location, config: &Config) -> Result<Ring, RingError> {
-    if ring.config() == config {
-        return Ok(ring);
-    }
-    let reason = format!("it has another configuration than asked for: {:?}", ring.config());
-    Err(RingError::Unusable { path: location.path()?, reason })
 }
 
 /// Gives every shared word its first value, before any other process sees the memory.

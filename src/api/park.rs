@@ -63,7 +63,8 @@ impl Reader {
     ///
     /// # Errors
     /// The reader, while an earlier [`Parked`] of the same entry lives, in this process or another:
-    /// the two would not differ. Register a new reader instead.
+    /// the two would not differ. Register a new reader instead. The reader also while a process
+    /// that is no participant refuses locks ([`RegisterError::Obstructed`]).
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub fn park(self) -> Result<Parked, Reader> {
         let attachment = Arc::clone(self.registration().attachment());
@@ -96,6 +97,10 @@ impl Ring {
             // Another process may hold the entry for a moment, to check whether the parking process
             // lives.
             yield_now();
+        }
+        let is_parked = self.has_entry(ticket) && registry::is_parked(&self.attachment, ticket);
+        if is_parked && self.attachment.liveness.backing.is_obstructed(ticket.entry) {
+            return Err(RegisterError::Obstructed);
         }
         Err(RegisterError::NotParked { entry: ticket.entry })
     }

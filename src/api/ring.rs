@@ -1,12 +1,10 @@
 //! The ring: creating and opening it, registering with it, and what concerns it as a whole.
 
-use crate::api::open::initialise;
 use crate::api::reader::Reader;
 use crate::api::taker::Taker;
 use crate::api::writer::Writer;
 use crate::memory::Memory;
 use crate::memory::format::WRITER_ENTRY;
-use crate::memory::layout::Layout;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::attachment::{self, Attachment};
 use crate::protocol::diagnostics;
@@ -15,10 +13,10 @@ use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
-use crate::segment::{self, Backing, Liveness};
+use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
-use crate::sync::{Relaxed, yield_now};
+use crate::sync::yield_now;
 use crate::types::backend::{Backend, Capabilities};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
 use crate::types::error::{RegisterError, RingError, Warning};
@@ -74,11 +72,14 @@ impl Ring {
     /// [`OpenOptions`] has other access rights and kinds of pages, [`Location`] other places.
     ///
     /// # Errors
-    /// [`RingError::AlreadyExists`] if the name is taken; [`RingError::NoSpace`] if `/dev/shm` is
-    /// too small (in containers it often has 64 MB); [`RingError::Config`] and [`RingError::Name`]
-    /// for invalid arguments. In another directory also [`RingError::NotFound`] if there is none,
-    /// [`RingError::PermissionDenied`], and [`RingError::Unusable`] if its file system has no files
-    /// without names. [`RingError::Unsupported`]; [`RingError::Io`].
+    /// - [`RingError::AlreadyExists`] if the name is taken; [`RingError::Unusable`] if something
+    ///   else than a file has it.
+    /// - [`RingError::NoSpace`] if `/dev/shm` is too small (in containers it often has 64 MB);
+    ///   [`RingError::Limit`] if a limit of this process is.
+    /// - [`RingError::Config`] and [`RingError::Name`] for invalid arguments.
+    /// - In another directory [`RingError::NotFound`] if there is none, and
+    ///   [`RingError::PermissionDenied`].
+    /// - [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {
         OpenOptions::new().create(location, config)
     }
@@ -114,15 +115,13 @@ impl Ring {
         OpenOptions::new().open_or_create(location, config)
     }
 
-    /// Creates a ring for the threads of this process.
+    /// Creates a ring for the threads of this process. Core dumps do not have it, unless
+    /// [`OpenOptions::core_dump`] asks for it.
     ///
     /// # Errors
-    /// [`RingError::Config`].
+    /// [`RingError::Config`]; [`RingError::Limit`].
     pub fn heap(config: &Config) -> Result<Self, RingError> {
-        let layout = Layout::new(config).map_err(RingError::Config)?;
-        let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
-        initialise(&memory);
-        Ok(Self::attach(memory, Backing::Heap, Vec::new()))
+        OpenOptions::new().heap(config)
     }
 
     /// Creates a ring without a name, in a memfd whose size is sealed: no process can shrink it.
@@ -132,7 +131,7 @@ impl Ring {
     /// them.
     ///
     /// # Errors
-    /// [`RingError::Config`]; [`RingError::NoSpace`].
+    /// [`RingError::Config`]; [`RingError::NoSpace`]; [`RingError::Limit`].
     #[cfg(target_os = "linux")]
     pub fn anonymous(config: &Config) -> Result<Self, RingError> {
         OpenOptions::new().anonymous(config)
@@ -145,7 +144,8 @@ impl Ring {
     /// next sequence.
     ///
     /// # Errors
-    /// - [`RegisterError::Closed`]; [`RegisterError::Forked`]; [`RegisterError::Corrupt`].
+    /// - [`RegisterError::Closed`]; [`RegisterError::Forked`]; [`RegisterError::Corrupt`];
+    ///   [`RegisterError::Obstructed`].
     /// - With one writer: [`RegisterError::WriterTaken`] while another one lives, or while a
     ///   process that recovers the entry of a dead one is suspended.
     /// - With many: [`RegisterError::TableFull`].
@@ -160,9 +160,8 @@ impl Ring {
         let registration = self.registration(Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1);
         Writer::join(registration.map_err(|error| match error {
             RegisterError::TableFull { .. } => {
-                // Relaxed: for an error message.
-                let owner = self.attachment.memory.entry(WRITER_ENTRY).owner.load(Relaxed);
-                RegisterError::WriterTaken { pid: diagnostics::pid(owner) }
+                let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
+                RegisterError::WriterTaken { pid: writer.map_or(0, |writer| writer.pid) }
             }
             other => other,
         })?)
@@ -172,7 +171,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue;
-    /// [`RegisterError::Forked`].
+    /// [`RegisterError::Forked`]; [`RegisterError::Obstructed`].
     pub fn reader(&self, start: Start) -> Result<Reader, RegisterError> {
         if let delivery @ Delivery::Queue = self.config().delivery {
             return Err(RegisterError::Delivery { delivery });
@@ -191,7 +190,7 @@ impl Ring {
     /// # Errors
     /// [`RegisterError::TableFull`]; [`RegisterError::NoSpace`] if there is no room for its buffer;
     /// [`RegisterError::Delivery`] unless the ring is a queue; [`RegisterError::Forked`];
-    /// [`RegisterError::Corrupt`].
+    /// [`RegisterError::Corrupt`]; [`RegisterError::Obstructed`].
     pub fn taker(&self) -> Result<Taker, RegisterError> {
         let stamps = self.queue_stamps()?;
         match self.registration(Role::Taker, 0..self.config().participants) {
@@ -303,28 +302,6 @@ impl Ring {
         // everything.
         event_counts.notify(&memory.control().freed);
     }
-
-    /// Removes the name of a ring. Processes that have it open keep it; no other can open it.
-    ///
-    /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::PermissionDenied`]; [`RingError::Unusable`] while the
-    /// last user to leave is suspended just before it removes the name itself: it would remove the
-    /// name of the next ring.
-    pub fn unlink(location: impl Into<Location>) -> Result<(), RingError> {
-        segment::unlink(&location.into())
-    }
-
-    /// Removes a ring that killed processes left: one that no living process has open, and that was
-    /// not [made to be kept](Config::keep), unless `kept_too`. Returns whether it did.
-    ///
-    /// A process that opens the ring at the same time either finds it and keeps it from being
-    /// removed, or does not find it.
-    ///
-    /// # Errors
-    /// As [`Self::open`], without `ForeignOwner`.
-    pub fn unlink_unused(location: impl Into<Location>, kept_too: bool) -> Result<bool, RingError> {
-        segment::remove_unused(&location.into(), kept_too)
-    }
 }
 
 /// For the other modules of the crate.
@@ -375,7 +352,7 @@ impl Ring {
             // Another process may hold an entry for a moment, to recover it after a death.
             yield_now();
         }
-        Err(registry::table_full(&self.attachment))
+        Err(registry::no_entry(&self.attachment, entries))
     }
 
     /// Registers a taker in the entry of a dead one, which keeps its message. If no other entry is

@@ -160,7 +160,9 @@ impl Mapping {
         start: u64,
         len: usize,
     ) -> rustix::io::Result<Self> {
-        Self::of_file(file, start, len, rustix::mm::ProtFlags::READ)
+        let mapping = Self::of_file(file, start, len, rustix::mm::ProtFlags::READ)?;
+        mapping.include_in_dumps(false);
+        Ok(mapping)
     }
 
     fn of_file(
@@ -185,6 +187,13 @@ impl Mapping {
         self.advise(range, rustix::mm::Advice::LinuxPopulateWrite)
     }
 
+    /// Whether core dumps have the memory.
+    pub(crate) fn include_in_dumps(&self, on: bool) {
+        use rustix::mm::Advice;
+        let advice = if on { Advice::LinuxDoDump } else { Advice::LinuxDontDump };
+        let _ = self.advise(0..self.len, advice); // If refused, a dump is longer.
+    }
+
     /// Asks for huge pages.
     pub(crate) fn prefer_huge_pages(&self) -> rustix::io::Result<()> {
         self.advise(0..self.len, rustix::mm::Advice::LinuxHugepage)
@@ -192,8 +201,7 @@ impl Mapping {
 
     fn advise(&self, range: Range<usize>, advice: rustix::mm::Advice) -> rustix::io::Result<()> {
         let start = self.start_of(&range);
-        // SAFETY: the range is this mapping's, and neither piece of advice given above changes
-        // contents.
+        // SAFETY: the range is this mapping's, and no advice given above changes contents.
         unsafe { rustix::mm::madvise(start.cast(), range.len(), advice) }
     }
 
@@ -234,6 +242,9 @@ impl Mapping {
         self.start_of(&range);
         Ok(())
     }
+
+    /// Elsewhere the system decides.
+    pub(crate) fn include_in_dumps(&self, _: bool) {}
 }
 
 impl Drop for Mapping {
@@ -241,6 +252,7 @@ impl Drop for Mapping {
         match &self.source {
             Source::Heap => {
                 let layout = Self::heap_layout(self.len).expect("was allocated with it");
+                self.include_in_dumps(true); // The allocator gives the pages to others.
                 // SAFETY: `base` came from `alloc_zeroed` with this very layout, and is unused now:
                 // every view borrows, or holds an `Arc` of, this value.
                 unsafe { dealloc(self.base, layout) };

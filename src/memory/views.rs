@@ -46,9 +46,10 @@ unsafe impl Sync for Memory {}
 
 impl Memory {
     /// Zeroed memory for the threads of this process.
-    pub(crate) fn heap(layout: Arc<Layout>) -> Result<Self, String> {
+    pub(crate) fn heap(layout: Arc<Layout>, core_dump: bool) -> Result<Self, String> {
         let bytes = layout.total_bytes;
         let mapping = Mapping::heap(bytes).ok_or_else(|| format!("the heap has no {bytes} bytes"))?;
+        mapping.include_in_dumps(core_dump);
         let _ = mapping.make_resident(0..layout.resident_bytes); // If refused, pages come at their first use.
         Ok(Self::new(Arc::new(mapping), layout))
     }

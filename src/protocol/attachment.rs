@@ -11,7 +11,10 @@ use crate::segment::{Backing, Liveness};
 use crate::sync::Relaxed;
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::FutexWord;
+#[cfg(target_os = "linux")]
+use crate::types::error::RingError;
 use crate::types::error::{RegisterError, Warning};
+use crate::types::location::printable;
 use crate::types::participant::Role;
 use std::ops::Range;
 use std::time::Duration;
@@ -98,7 +101,7 @@ impl Attachment {
     #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events"))]
     pub(crate) fn name(&self) -> String {
         let path = self.liveness.backing.path();
-        path.map_or_else(|| "without a name".into(), |path| path.display().to_string())
+        path.map_or_else(|| "without a name".into(), printable)
     }
 
     /// Backs a range of the ring's memory with pages, so that a lack of memory is an error now and
@@ -108,7 +111,7 @@ impl Attachment {
         #[cfg(target_os = "linux")]
         if let Some(file) = self.liveness.backing.file() {
             return file.allocate(range.start as u64..range.end as u64).map_err(|error| match error {
-                crate::types::error::RingError::NoSpace { available, .. } => {
+                RingError::NoSpace { available, .. } | RingError::Limit { available, .. } => {
                     RegisterError::NoSpace { wanted, available }
                 }
                 _ => RegisterError::NoSpace { wanted, available: 0 },

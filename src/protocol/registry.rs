@@ -24,6 +24,15 @@
 //! One window is not lock-free. While process A recovers the entry of a dead process, it holds that
 //! entry's lock; if A is suspended there, every process waiting for the dead one waits for A.
 //!
+//! # Strangers
+//! A process that may only read the ring's file can hold shared locks on it. They refuse the lock
+//! of an entry, so that no participant registers ([`RegisterError::Obstructed`]), and no taker
+//! adopts a message. They do not make a dead participant look alive: the recovering process then
+//! shares the entry's lock with the stranger, which still excludes a participant that registers.
+//! Two processes may share it. For a writer's entry, the exchange of the state decides which of
+//! them recovers it; the steps for a reader's entry may run twice. A process that dies in step 2
+//! leaves the entry to the next one that gets the exclusive lock.
+//!
 //! # Pairings
 //! `Leave` orders step 1 before the check of step 2 ([`crate::protocol::stream_state`]). All other
 //! accesses to an entry's state are ordered by its lock.
@@ -366,7 +375,7 @@ pub(crate) fn joined_readers(memory: &Memory) -> usize {
 /// Recovers the entries of dead participants of a role, for a call that may wait for them.
 ///
 /// # Cost
-/// One system call for each participant of the role.
+/// One system call for each participant of the role, of other processes.
 pub(crate) fn recover_dead(attachment: &Attachment, role: Role) {
     if is_active(Mutation::DetectDeaths) {
         return;
@@ -375,21 +384,42 @@ pub(crate) fn recover_dead(attachment: &Attachment, role: Role) {
         let state = EntryState::of(attachment.memory.entry(*index));
         state.role() == Some(role) || (role == Role::Writer && state.is_ending())
     };
+    let liveness = &attachment.liveness;
     for index in reader_entry::entries(&attachment.memory).filter(may_be_dead) {
         // Checked without the lock first: a process that resumes the reader must not find it
         // locked.
-        if !is_parked_by_live(attachment, index) && attachment.liveness.try_acquire(index) == Some(true) {
-            if is_parked_by_live(attachment, index) {
-                attachment.liveness.release(index);
-            } else {
-                recover_and_release(attachment, index);
-            }
+        if liveness.backing.is_locked_elsewhere(index) || is_parked_by_live(attachment, index) {
+            continue;
+        }
+        let alone = liveness.try_acquire(index);
+        let shared = alone == Some(false) && liveness.backing.is_obstructed(index) && liveness.share(index);
+        if alone != Some(true) && !shared {
+            continue;
+        }
+        if !is_parked_by_live(attachment, index) && (!shared || is_first_to_find(attachment, index)) {
+            recover_and_release(attachment, index);
+        } else {
+            liveness.release(index);
         }
     }
 }
 
-/// The error of a registration that found no entry.
-pub(crate) fn table_full(attachment: &Attachment) -> RegisterError {
+/// Whether a process that shares the entry's lock is the one to recover it. The entry of a dead
+/// writer is marked by the first process, also for those that share the lock later.
+fn is_first_to_find(attachment: &Attachment, index: usize) -> bool {
+    let entry = attachment.memory.entry(index);
+    let state = EntryState::of(entry);
+    let found = state.with_code(FOUND_DEAD).word();
+    // Relaxed: `deregister` stores the same word again, and the fence in `end_if_last` orders it.
+    let mark = || entry.state.compare_exchange(state.word(), found, Relaxed, Relaxed).is_ok();
+    !state.is_ending() && (state.role() != Some(Role::Writer) || mark())
+}
+
+/// The error of a registration that found none of these entries free.
+pub(crate) fn no_entry(attachment: &Attachment, mut entries: Range<usize>) -> RegisterError {
+    if entries.any(|index| attachment.liveness.backing.is_obstructed(index)) {
+        return RegisterError::Obstructed;
+    }
     RegisterError::TableFull { holders: diagnostics::participants(&attachment.memory) }
 }
 

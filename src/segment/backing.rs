@@ -61,6 +61,23 @@ impl Backing {
         }
     }
 
+    /// As [`Self::try_lock`], beside the shared locks of strangers and of others that hold it so.
+    pub(super) fn try_share(&self, entry: usize) -> bool {
+        match self {
+            Backing::Heap => true,
+            Backing::File(file) | Backing::Memfd(file) => file.try_share(entry),
+            Backing::Portable(_) => false, // No stranger can open its files.
+        }
+    }
+
+    /// Whether a shared lock of a process that is no participant keeps an entry from being locked.
+    pub(crate) fn is_obstructed(&self, entry: usize) -> bool {
+        match self {
+            Backing::Heap | Backing::Portable(_) => false,
+            Backing::File(file) | Backing::Memfd(file) => file.is_obstructed(entry),
+        }
+    }
+
     pub(super) fn unlock(&self, entry: usize) {
         match self {
             Backing::Heap => {}
@@ -70,7 +87,7 @@ impl Backing {
     }
 
     /// Whether another handle, of a living process, holds the lock of an entry.
-    pub(super) fn is_locked_elsewhere(&self, entry: usize) -> bool {
+    pub(crate) fn is_locked_elsewhere(&self, entry: usize) -> bool {
         match self {
             Backing::Heap => false,
             Backing::File(file) | Backing::Memfd(file) => file.is_locked_elsewhere(entry),
@@ -84,6 +101,15 @@ impl Backing {
         match self {
             Backing::File(file) | Backing::Memfd(file) => Some(file),
             Backing::Heap | Backing::Portable(_) => None,
+        }
+    }
+
+    /// Whether others find the ring by its name.
+    pub(crate) fn is_named(&self) -> bool {
+        match self {
+            Backing::Heap | Backing::Memfd(_) => false,
+            Backing::File(file) => file.is_named(),
+            Backing::Portable(link) => link.is_named(),
         }
     }
 

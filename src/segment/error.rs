@@ -4,10 +4,12 @@
     allow(dead_code, reason = "only the heap is left")
 )]
 
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use std::io;
 use std::path::Path;
 
+pub(super) const LINK: &str = "it is a symbolic link";
 pub(super) const NOT_REGULAR: &str = "it is not a regular file";
 
 pub(super) fn unusable(path: &Path, reason: impl Into<String>) -> RingError {
@@ -21,12 +23,29 @@ pub(super) fn stuck_leaver(path: &Path) -> RingError {
     unusable(path, reason)
 }
 
+/// Refuses a ring with another configuration than the wanted one.
+pub(super) fn check_config(path: &Path, has: &Config, wanted: Option<&Config>) -> Result<(), RingError> {
+    match wanted.map_or_else(String::new, |wanted| has.differences(wanted)) {
+        same if same.is_empty() => Ok(()),
+        different => Err(unusable(path, format!("it has another configuration than asked for: {different}"))),
+    }
+}
+
+/// The error for a name that is taken: by a ring, or by what can be none.
+pub(super) fn taken(path: &Path) -> RingError {
+    match std::fs::symlink_metadata(path).map(|found| found.file_type()) {
+        Ok(kind) if kind.is_symlink() => unusable(path, LINK),
+        Ok(kind) if !kind.is_file() => unusable(path, NOT_REGULAR),
+        _ => RingError::AlreadyExists { path: path.into() },
+    }
+}
+
 /// The error of an operation on a file, by its kind.
 pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> RingError {
     move |source| {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::AlreadyExists => RingError::AlreadyExists { path },
+            io::ErrorKind::AlreadyExists => taken(&path),
             io::ErrorKind::NotFound => RingError::NotFound { path },
             io::ErrorKind::PermissionDenied => RingError::PermissionDenied { path },
             _ => RingError::Io { doing, path, source },

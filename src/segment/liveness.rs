@@ -63,14 +63,21 @@ impl Liveness {
     /// Acquires an entry unless a living participant holds it. If it succeeds and the entry is in
     /// use, its owner is dead, and the caller recovers it.
     pub(crate) fn acquire(&self, entry: usize) -> bool {
-        self.acquire_with(self.held(), entry)
+        self.acquire_with(self.held(), entry, Backing::try_lock)
+    }
+
+    /// As [`Self::acquire`], beside the shared locks of strangers and of others that share it.
+    pub(crate) fn share(&self, entry: usize) -> bool {
+        self.acquire_with(self.held(), entry, Backing::try_share)
     }
 
     /// As [`Self::acquire`] without waiting: `None` if another thread is registering or leaving.
     pub(crate) fn try_acquire(&self, entry: usize) -> Option<bool> {
         match self.held.try_lock() {
-            Ok(held) => Some(self.acquire_with(held, entry)),
-            Err(TryLockError::Poisoned(held)) => Some(self.acquire_with(held.into_inner(), entry)),
+            Ok(held) => Some(self.acquire_with(held, entry, Backing::try_lock)),
+            Err(TryLockError::Poisoned(held)) => {
+                Some(self.acquire_with(held.into_inner(), entry, Backing::try_lock))
+            }
             Err(TryLockError::WouldBlock) => None,
         }
     }
@@ -85,8 +92,13 @@ impl Liveness {
         Some(held || self.backing.is_locked_elsewhere(entry))
     }
 
-    fn acquire_with(&self, mut held: MutexGuard<'_, BTreeSet<usize>>, entry: usize) -> bool {
-        !self.is_inherited() && !held.contains(&entry) && self.backing.try_lock(entry) && held.insert(entry)
+    fn acquire_with(
+        &self,
+        mut held: MutexGuard<'_, BTreeSet<usize>>,
+        entry: usize,
+        lock: fn(&Backing, usize) -> bool,
+    ) -> bool {
+        !self.is_inherited() && !held.contains(&entry) && lock(&self.backing, entry) && held.insert(entry)
     }
 
     /// Releases an acquired entry.

@@ -25,48 +25,64 @@ mod portable;
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::types::backend::Backend;
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::location::Location;
 use crate::types::open_options::OpenOptions;
+use std::path::PathBuf;
 
 pub(crate) use backing::{Backing, Draft, Opened};
 pub(crate) use liveness::Liveness;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 pub(crate) use liveness::start_time;
-pub(crate) use platform::named;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
     file::{Contents, SegmentFile},
     memfd,
 };
+pub(crate) use platform::{limits, named};
 
 impl Draft {
     /// A new segment for a location.
     pub(crate) fn at(location: &Location, layout: &Layout, options: &OpenOptions) -> Result<Self, RingError> {
-        let (path, superblock) = (location.path()?, Superblock::fresh(layout));
+        let (path, superblock) = (path_of(location)?, Superblock::fresh(layout));
         match location.backend() {
             Backend::File => named::draft(path, &superblock, layout, options),
-            Backend::Portable => portable::draft(path, &superblock, layout, options),
+            Backend::Portable => {
+                limits::check_file(layout.total_bytes as u64)?;
+                limits::check_memory(layout.resident_bytes as u64)?;
+                portable::draft(path, &superblock, layout, options)
+            }
             backend => Err(RingError::Unsupported { backend }),
         }
     }
 }
 
 impl Opened {
-    /// The segment at a location.
-    pub(crate) fn at(location: &Location, options: &OpenOptions) -> Result<Self, RingError> {
-        let path = location.path()?;
+    /// The segment at a location, which must have the configuration `wanted`, if there is one.
+    pub(crate) fn at(
+        location: &Location,
+        wanted: Option<&Config>,
+        options: &OpenOptions,
+    ) -> Result<Self, RingError> {
+        let path = path_of(location)?;
         match location.backend() {
-            Backend::File => named::open(&path, options),
-            Backend::Portable => portable::open(&path, options),
+            Backend::File => named::open(&path, wanted, options),
+            Backend::Portable => portable::open(&path, wanted, options),
             backend => Err(RingError::Unsupported { backend }),
         }
     }
 }
 
+/// The path of a location. Absolute: the last user finds the name wherever it has moved to.
+pub(crate) fn path_of(location: &Location) -> Result<PathBuf, RingError> {
+    let path = location.path()?;
+    std::path::absolute(&path).map_err(|source| RingError::Io { doing: "finding", path, source })
+}
+
 /// Removes the name of the segment at a location. Processes that have it open keep it.
 pub(crate) fn unlink(location: &Location) -> Result<(), RingError> {
-    let path = location.path()?;
+    let path = path_of(location)?;
     match location.backend() {
         Backend::File => named::unlink(&path),
         Backend::Portable => portable::unlink(&path),
@@ -77,7 +93,7 @@ pub(crate) fn unlink(location: &Location) -> Result<(), RingError> {
 /// Removes the segment at a location if no process has it open, and its ring is not to be kept or
 /// `kept_too`. Returns whether it did.
 pub(crate) fn remove_unused(location: &Location, kept_too: bool) -> Result<bool, RingError> {
-    let path = location.path()?;
+    let path = path_of(location)?;
     match location.backend() {
         Backend::File => named::remove_unused(&path, kept_too),
         Backend::Portable => portable::remove_unused(&path, kept_too),

@@ -23,6 +23,18 @@ pub(super) mod file {
             match *self {}
         }
 
+        pub(crate) fn is_named(&self) -> bool {
+            match *self {}
+        }
+
+        pub(crate) fn try_share(&self, _: usize) -> bool {
+            match *self {}
+        }
+
+        pub(crate) fn is_obstructed(&self, _: usize) -> bool {
+            match *self {}
+        }
+
         pub(crate) fn unlock(&self, _: usize) {
             match *self {}
         }
@@ -38,6 +50,7 @@ pub(crate) mod named {
     use crate::memory::layout::Layout;
     use crate::segment::backing::{Draft, Opened};
     use crate::types::backend::Backend;
+    use crate::types::config::Config;
     use crate::types::error::RingError;
     use crate::types::open_options::OpenOptions;
     use std::path::{Path, PathBuf};
@@ -48,7 +61,7 @@ pub(crate) mod named {
         Err(UNSUPPORTED)
     }
 
-    pub(crate) fn open(_: &Path, _: &OpenOptions) -> Result<Opened, RingError> {
+    pub(crate) fn open(_: &Path, _: Option<&Config>, _: &OpenOptions) -> Result<Opened, RingError> {
         Err(UNSUPPORTED)
     }
 
@@ -58,6 +71,23 @@ pub(crate) mod named {
 
     pub(crate) fn remove_unused(_: &Path, _: bool) -> Result<bool, RingError> {
         Err(UNSUPPORTED)
+    }
+}
+
+pub(crate) mod limits {
+    use crate::types::error::RingError;
+
+    /// No limit of this system ends a process.
+    pub(crate) fn check_file(_: u64) -> Result<(), RingError> {
+        Ok(())
+    }
+
+    pub(crate) fn check_memory(_: u64) -> Result<(), RingError> {
+        Ok(())
+    }
+
+    pub(crate) fn exceeded(_: u64) -> Option<RingError> {
+        None
     }
 }
 

@@ -6,6 +6,7 @@ use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Draft, Opened};
 use crate::types::backend::Backend;
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,10 @@ pub(crate) enum Link {}
 
 impl Link {
     pub(super) fn publish(&mut self, _: bool) -> Result<(), RingError> {
+        match *self {}
+    }
+
+    pub(super) fn is_named(&self) -> bool {
         match *self {}
     }
 
@@ -42,7 +47,7 @@ pub(super) fn draft(_: PathBuf, _: &Superblock, _: &Layout, _: &OpenOptions) -> 
     Err(UNSUPPORTED)
 }
 
-pub(super) fn open(_: &Path, _: &OpenOptions) -> Result<Opened, RingError> {
+pub(super) fn open(_: &Path, _: Option<&Config>, _: &OpenOptions) -> Result<Opened, RingError> {
     Err(UNSUPPORTED)
 }
 

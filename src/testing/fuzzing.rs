@@ -17,7 +17,7 @@ use zerocopy::FromBytes;
 /// Why such a file cannot be opened.
 pub fn attach(bytes: &[u8]) -> Result<Ring, String> {
     let (superblock, _) = Superblock::read_from_prefix(bytes).map_err(|_| "less than a header")?;
-    let memory = Memory::heap(Arc::new(superblock.layout(bytes.len() as u64)?))?;
+    let memory = Memory::heap(Arc::new(superblock.layout(bytes.len() as u64)?), false)?;
     for (word, bytes) in bytes[..memory.layout().total_bytes].chunks_exact(8).enumerate() {
         memory.word(word).store(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")), Relaxed);
     }

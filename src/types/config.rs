@@ -148,6 +148,43 @@ impl Config {
         Self::new(slots, slot_bytes.unwrap_or(usize::MAX)).frame(frame)
     }
 
+    /// The fields that differ from the `wanted` ones, for a message; empty if none does.
+    #[cfg_attr(
+        not(any(target_os = "linux", feature = "portable")),
+        allow(dead_code, reason = "no ring is opened")
+    )]
+    pub(crate) fn differences(&self, wanted: &Config) -> String {
+        let mut different = Vec::new();
+        macro_rules! compare {
+            ($($field:ident),*) => {
+                let Config { $($field),* } = self; // Does not compile if a field is missing.
+                $(if *$field != wanted.$field {
+                    different.push(format!("{}: {:?}, not {:?}", stringify!($field), $field, wanted.$field));
+                })*
+            };
+        }
+        compare!(
+            slots,
+            slot_bytes,
+            class,
+            delivery,
+            writers,
+            redelivery,
+            participants,
+            first_sequence,
+            tag,
+            timestamp,
+            meta_bytes,
+            observers,
+            evict_after_ms,
+            await_readers,
+            keep,
+            frame,
+            user_words
+        );
+        different.join("; ")
+    }
+
     /// The number of slots: messages that the ring holds.
     pub fn slots(&self) -> usize {
         self.slots

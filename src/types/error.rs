@@ -2,6 +2,7 @@
 
 use crate::types::backend::Backend;
 use crate::types::config::Delivery;
+use crate::types::location::printable;
 use crate::types::participant::{self, BlockedOn, Peer};
 use std::io;
 use std::path::PathBuf;
@@ -226,9 +227,9 @@ fn blocked_by(slowest: Option<&Peer>, awaited_readers: u32) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
     /// The ring has one writer at a time, and that one lives.
-    #[error("the ring already has its one writer, in process {pid}; wait for it to leave")]
+    #[error("the ring already has its one writer, in {}; wait for it to leave", participant::process(*.pid))]
     WriterTaken {
-        /// The process of the writer.
+        /// The process of the writer; 0 while it has not stored its number yet.
         pid: u32,
     },
     /// All entries are taken by living participants.
@@ -240,6 +241,13 @@ pub enum RegisterError {
         /// The participants that hold the entries.
         holders: Vec<Peer>,
     },
+    /// A process that is no participant holds shared locks on the entries. The right to read the
+    /// ring's file is enough for that. Registered participants are not affected.
+    #[error(
+        "a process that is no participant holds a shared lock on the entries; end it (`fuser` lists the \
+         processes that have the ring's file open), or create the ring with a mode that it cannot read"
+    )]
+    Obstructed,
     /// This process was forked, and inherited this handle.
     #[error("this handle belongs to the parent process; open the ring again in the child")]
     Forked,
@@ -251,9 +259,11 @@ pub enum RegisterError {
         /// How the ring delivers.
         delivery: Delivery,
     },
-    /// The file system has no room for the buffer that another writer or taker needs.
+    /// The file system, or the memory limit of a cgroup, has no room for the buffer that another
+    /// writer or taker needs.
     #[error(
-        "another buffer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or use smaller slots"
+        "another buffer needs {wanted} bytes, and {available} are free; enlarge /dev/shm or the memory limit \
+         of the cgroup, or use smaller slots"
     )]
     NoSpace {
         /// Bytes of a buffer.
@@ -291,21 +301,21 @@ pub enum RingError {
     },
     /// A ring of this name exists.
     #[error(
-        "{} exists already; open it, or unlink it first; if its users were killed, `seqring gc --remove` removes it",
-        path.display()
+        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it open",
+        printable(path)
     )]
     AlreadyExists {
         /// Where it is.
         path: PathBuf,
     },
     /// No ring of this name exists; or, where one was to be created, no such directory.
-    #[error("{} does not exist; a ring exists from its creation until its last user leaves", path.display())]
+    #[error("{} does not exist; a ring exists from its creation until its last user leaves", printable(path))]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// The file may not be used by this user.
-    #[error("{} belongs to another user or is closed to this one", path.display())]
+    #[error("{} belongs to another user or is closed to this one", printable(path))]
     PermissionDenied {
         /// Where it is.
         path: PathBuf,
@@ -314,7 +324,7 @@ pub enum RingError {
     /// this error.
     #[error(
         "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
-        path.display()
+        printable(path)
     )]
     ForeignOwner {
         /// Where it is.
@@ -333,7 +343,10 @@ pub enum RingError {
         backend: Backend,
     },
     /// The file system has no room for the ring.
-    #[error("{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots", path.display())]
+    #[error(
+        "{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots",
+        printable(path)
+    )]
     NoSpace {
         /// The file system.
         path: PathBuf,
@@ -342,8 +355,20 @@ pub enum RingError {
         /// Bytes that were free.
         available: u64,
     },
+    /// A limit of this process leaves no room for the ring.
+    #[error(
+        "the ring needs {wanted} bytes and {limit} leaves {available}; raise it or use fewer or smaller slots"
+    )]
+    Limit {
+        /// `RLIMIT_AS`, `RLIMIT_DATA`, `RLIMIT_FSIZE`, or the memory limit of a cgroup.
+        limit: String,
+        /// Bytes that the ring needs.
+        wanted: u64,
+        /// Bytes that the limit leaves.
+        available: u64,
+    },
     /// The file is not a ring that this build understands.
-    #[error("{} cannot be used: {reason}", path.display())]
+    #[error("{} cannot be used: {reason}", printable(path))]
     Unusable {
         /// Where it is.
         path: PathBuf,
@@ -351,7 +376,7 @@ pub enum RingError {
         reason: String,
     },
     /// Any other failure of the operating system.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {source}", printable(path))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -386,7 +411,7 @@ pub enum Warning {
         reason: String,
     },
     /// The file system keeps its files on a disk.
-    #[error("{} is written to a disk now and then; put it on tmpfs", path.display())]
+    #[error("{} is written to a disk now and then; put it on tmpfs", printable(path))]
     OnDisk {
         /// The file.
         path: PathBuf,

@@ -2,9 +2,7 @@
 
 use crate::types::backend::Backend;
 use crate::types::error::RingError;
-#[cfg(target_os = "linux")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where a named ring is, so that any process of the machine finds it.
 ///
@@ -96,6 +94,16 @@ impl Location {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// A path or name as text for a terminal or a log. Control characters, and those that change the
+/// direction or look of the text, are escaped: any user may put a file into `/dev/shm`.
+pub fn printable(path: impl AsRef<Path>) -> String {
+    let escaped = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        _ => c.escape_debug().to_string(),
+    };
+    path.as_ref().to_string_lossy().chars().map(escaped).collect()
 }
 
 impl From<&str> for Location {

@@ -15,7 +15,24 @@
 /// }
 /// # Ok::<(), seqring::RingError>(())
 /// ```
+///
+/// # Rings between users
+/// A ring is for its creator's user alone unless its mode says otherwise. To share rings among the
+/// users of a group, here `rings`:
+///
+/// 1. Make a directory of the group on tmpfs: `install -d -m 2775 -g rings /dev/shm/rings`, at each
+///    boot (in `tmpfiles.d`: `d /dev/shm/rings 2775 root rings -`). Its files get its group.
+/// 2. Create rings there: `OpenOptions::new().mode(0o660)` and
+///    [`Location::in_directory("/dev/shm/rings", name)`](crate::Location::in_directory).
+/// 3. Give users that only observe a ring the right to read, by mode `0o664`. `SECURITY.md` in the
+///    repository says what they can do.
+///
+/// In `/dev/shm` itself [`Self::group`] gives a file to the group. But only its user may remove a
+/// name there: if another user leaves last, the name stays until the file's user removes it
+/// (`seqring gc --remove`). The same holds for a process that changes its user after it opened the
+/// ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct OpenOptions {
     pub(crate) mode: u32,
     pub(crate) group: Option<u32>,
@@ -23,6 +40,7 @@ pub struct OpenOptions {
     pub(crate) lock_memory: bool,
     pub(crate) node: Option<u32>,
     pub(crate) replace_unused: bool,
+    pub(crate) core_dump: bool,
 }
 
 impl Default for OpenOptions {
@@ -41,6 +59,7 @@ impl OpenOptions {
             lock_memory: false,
             node: None,
             replace_unused: false,
+            core_dump: false,
         }
     }
 
@@ -81,6 +100,15 @@ impl OpenOptions {
     #[must_use]
     pub fn numa_node(mut self, node: u32) -> Self {
         self.node = Some(node);
+        self
+    }
+
+    /// Includes the ring's memory in core dumps of this process, as far as the kernel's
+    /// `coredump_filter` does. By default no ring is in them (`MADV_DONTDUMP`, Linux): a ring can
+    /// be larger than all else, and its messages may be secret.
+    #[must_use]
+    pub fn core_dump(mut self, on: bool) -> Self {
+        self.core_dump = on;
         self
     }
 

@@ -29,9 +29,9 @@ pub struct Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.role {
-            Role::Writer => write!(f, "the writer of process {}", self.pid),
-            Role::Reader => write!(f, "the reader of process {}, {} messages behind", self.pid, self.lag),
-            Role::Taker => write!(f, "the taker of process {}", self.pid),
+            Role::Writer => write!(f, "the writer of {}", process(self.pid)),
+            Role::Reader => write!(f, "the reader of {}, {} messages behind", process(self.pid), self.lag),
+            Role::Taker => write!(f, "the taker of {}", process(self.pid)),
         }
     }
 }
@@ -97,6 +97,11 @@ pub struct ParkTicket {
     /// The entry's state word while the reader is parked: distinguishes this reader from others
     /// that had the entry.
     pub state: u64,
+}
+
+/// A process, for a message. A participant that is registering has not stored its number yet.
+pub(crate) fn process(pid: u32) -> String {
+    if pid == 0 { "a process that is registering".into() } else { format!("process {pid}") }
 }
 
 /// The first few of `peers`, for a message.

@@ -88,8 +88,13 @@ impl Peer {
         self.process.wait().unwrap();
     }
 
-    pub(crate) fn finish(mut self) {
+    /// Ends [`wait_for_parent`] in the child.
+    pub(crate) fn close_input(&mut self) {
         drop(self.process.stdin.take());
+    }
+
+    pub(crate) fn finish(mut self) {
+        self.close_input();
         assert!(self.process.wait().unwrap().success());
     }
 }

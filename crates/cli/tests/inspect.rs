@@ -248,3 +248,35 @@ fn the_reader_of_the_output_may_leave() {
     let failed = directory.command("stat missing").stderr(gone()).status().unwrap();
     assert_eq!(failed.code(), Some(1));
 }
+
+/// Fails if a name can move the cursor of a terminal or reverse the text, or if it is missing.
+#[test]
+fn names_are_printed_without_what_a_terminal_obeys() {
+    let directory = Directory::new();
+    let name = "\u{202e}gnp";
+    let _ring = Ring::create(directory.ring(name), &config()).unwrap();
+    let hostile = directory.0.join("\u{1b}[2J\n\u{9b}1m.seqring");
+    std::fs::write(&hostile, "no ring").unwrap();
+    std::fs::copy(directory.ring(name).path().unwrap(), directory.0.join("\u{7}bell.seqring")).unwrap();
+    for flags in ["ls", "gc", &format!("stat {name}")] {
+        let text = directory.text(flags);
+        assert!(text.lines().count() > 0 && text.is_ascii(), "{text:?}");
+        let controls = text.bytes().filter(|byte| byte.is_ascii_control() && *byte != b'\n');
+        assert_eq!(controls.count(), 0, "{text:?}");
+        assert!(text.contains("\\u{202e}gnp") || flags == "gc", "{text}");
+        assert!(text.contains("\\u{7}bell") || flags.starts_with("stat"), "{text}");
+    }
+    let errors = String::from_utf8(directory.run(&format!("stat {name}x")).stderr).unwrap();
+    assert!(errors.is_ascii() && errors.contains("\\u{202e}gnpx"), "{errors:?}");
+    assert_eq!(directory.json("ls")[2]["name"], name, "data is exact");
+}
+
+/// Fails if `gc` leaves what a killed creator left where a file needs a name from the beginning.
+#[test]
+fn gc_removes_unfinished_files_only_with_its_flag() {
+    let directory = Directory::new();
+    let draft = directory.0.join(".0.seqring-draft");
+    std::fs::write(&draft, "").unwrap();
+    assert!(!directory.text("gc").contains("unfinished") && draft.exists());
+    assert!(directory.text("gc --remove").contains("removed: 1 unfinished") && !draft.exists());
+}

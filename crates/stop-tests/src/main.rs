@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["victim", point, role, name] => be_victim(point_of(point), Role::ALL[index(role)], name),
+        ["unlinker", point, name] => segment::unlink(point_of(point), name),
         ["opener", point, backend, name] => {
             segment::open_and_leave(point_of(point), segment::BACKENDS[index(backend)], name);
         }
@@ -139,6 +140,9 @@ fn outcome(point: Failpoint, messages: u64) -> Outcome {
         }
         for backend in segment::BACKENDS.into_iter().filter(|_| segment::reaches(point)) {
             outcome.add(&format!("{backend:?}"), fate, segment::run(point, backend, fate, messages));
+        }
+        if point == Failpoint::SegmentUnused {
+            outcome.add("unlink", fate, segment::run_unlink(point, fate, messages));
         }
         for recovery in Recovery::ALL.into_iter().filter(|recovery| recovery.reaches(point)) {
             outcome.add(&format!("{recovery:?}"), fate, recovery::run(recovery, point, fate));

@@ -89,6 +89,36 @@ pub(crate) fn run(point: Failpoint, backend: Backend, fate: Fate, messages: u64)
     }
 }
 
+/// The victim: it removes the name of a ring that others have open.
+pub(crate) fn unlink(point: Failpoint, name: &str) {
+    victim::stop_at(point, 0);
+    Ring::unlink(name).expect("it has the name");
+}
+
+/// A process stops between the check that the name leads to its ring and the removal. Until it
+/// ends, no other process may remove the name: it would then remove that of the next ring.
+pub(crate) fn run_unlink(point: Failpoint, fate: Fate, messages: u64) -> Result<u64, String> {
+    let name = format!("stop-test-{}-unlink-{fate:?}", std::process::id());
+    let ring = create(&Location::named(&name))?;
+    let mut victim = victim::start("unlinker", point, &[&name])?;
+    victim::await_stop(&mut victim)?;
+    match Ring::unlink(&name) {
+        Err(RingError::Unusable { reason, .. }) if reason.contains("does not finish") => {}
+        other => return Err(format!("a name that another process removes: {other:?}")),
+    }
+    victim::end(&mut victim, fate)?;
+    match (fate, Ring::unlink(&name)) {
+        (Fate::Continued, Err(RingError::NotFound { .. })) | (Fate::Killed, Ok(())) => {}
+        (_, other) => return Err(format!("after the removal: {other:?}")),
+    }
+    let next = create(&Location::named(&name))?;
+    drop(ring);
+    if !next.path().is_some_and(std::path::Path::exists) {
+        return Err("the last user of the old ring removed the name of the next".into());
+    }
+    exchange(&next, messages)
+}
+
 fn create(at: &Location) -> Result<Ring, String> {
     Ring::create(at, &config()).map_err(text)
 }

@@ -45,7 +45,7 @@ fn made<T>(count: usize, make: impl Fn() -> T) -> Vec<T> {
 }
 
 impl Memory {
-    pub(crate) fn heap(layout: Arc<Layout>) -> Result<Self, String> {
+    pub(crate) fn heap(layout: Arc<Layout>, _core_dump: bool) -> Result<Self, String> {
         let config = &layout.config;
         let header = || made(layout.message_header_words(), || AtomicU64::new(0));
         let payload = || Cells::new(layout.payload_bytes.min(16) / 8);

@@ -35,7 +35,7 @@
 //! file is opened and listed, later allocated without the lock, and its pages are freed without it.
 #![allow(unsafe_code, reason = "fork handlers")]
 
-use super::file::reopen;
+use super::file::through_proc;
 use crate::memory::Memory;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -135,7 +135,9 @@ impl WatchedFd {
         if let Some(file) = files.iter_mut().find(|file| file.number == self.number) {
             file.ring = Some(OpenRing { memory: memory.clone(), disown });
             // Refused where there is no /proc: then a child has zeros.
-            if let (true, Ok(unlocked)) = (copied, reopen(self, OFlags::RDONLY)) {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            if let (true, Ok(unlocked)) = (copied, rustix::fs::open(through_proc(self), flags, Mode::empty()))
+            {
                 file.unlocked = unlocked;
             }
         }

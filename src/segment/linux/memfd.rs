@@ -9,7 +9,7 @@ use super::file::{Contents, SegmentFile, failure, reopen, through_proc};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
-use crate::segment::error::{stuck_leaver, unusable};
+use crate::segment::error::unusable;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 /// The path of a segment without a name, in errors.
 const NAMELESS: &str = "memfd:seqring";
-const ENTER_TRIES: usize = 10_000;
 
 /// Creates a segment that is reached by descriptors only.
 pub(crate) fn draft(layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
@@ -56,7 +55,7 @@ fn create() -> Result<SegmentFile, RingError> {
 
 fn fill(file: SegmentFile, layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
     let (mapping, warnings) = file.fill(&Superblock::fresh(layout), layout, options)?;
-    file.enter().map_err(failure("locking", &file.path))?;
+    file.enter()?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::Memfd(file) })
 }
 
@@ -72,11 +71,11 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
     if flags & OFlags::ACCMODE != OFlags::RDWR || is_sealed_against_writers(descriptor) {
         return Err(unusable(&path, "its descriptor does not allow writing; observe it"));
     }
-    let open = || reopen(descriptor, OFlags::RDWR).map_err(failure("opening again", &path));
+    let open = || reopen(descriptor, &path, OFlags::RDWR);
     let mut file = SegmentFile::of(open, &path, start)?;
-    enter(&file)?;
     let Contents { layout, .. } = file.contents()?;
     let (mapping, warnings) = file.map(&layout, options)?;
+    file.enter()?; // Last, as in `named::open`.
     let named = file.is_named();
     file.keep = layout.config.keep || !named;
     let backing = if named { Backing::File(file) } else { Backing::Memfd(file) };
@@ -86,7 +85,7 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
 /// Opens the segment behind a descriptor read-only, without a lock.
 pub(crate) fn inspect(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
     let path = path_of(descriptor);
-    let open = || reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path));
+    let open = || reopen(descriptor, &path, OFlags::RDONLY);
     let file = SegmentFile::of(open, &path, 0)?;
     let contents = file.contents()?;
     Ok((file, contents))
@@ -102,17 +101,6 @@ fn is_sealed_against_writers(descriptor: &OwnedFd) -> bool {
     // Files that are no memfd have no seals.
     fs::fcntl_get_seals(descriptor)
         .is_ok_and(|seals| seals.intersects(SealFlags::FUTURE_WRITE | SealFlags::WRITE))
-}
-
-/// Retries while the last user of a file with a name holds its lock to remove it.
-fn enter(file: &SegmentFile) -> Result<(), RingError> {
-    for _ in 0..ENTER_TRIES {
-        if file.enter().is_ok() {
-            return Ok(());
-        }
-        std::thread::yield_now();
-    }
-    Err(stuck_leaver(&file.path))
 }
 
 /// The path of the file behind a descriptor, as this process sees it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod file;
 mod fork;
+pub(crate) mod limits;
 mod lock;
 pub(crate) mod memfd;
 pub(crate) mod named;

@@ -1,26 +1,35 @@
 //! Segments with a name, on Linux: files in `/dev/shm` or another directory.
 //!
 //! A segment is built in a file without a name (`O_TMPFILE`) and gets its name by one `linkat`. So
-//! no process opens an incomplete one, and a creator that is killed leaves nothing.
+//! no process opens an incomplete one, and a creator that is killed leaves nothing. Where there are
+//! no such files, or no `/proc` to name one by, the file is a hidden draft that is renamed. The
+//! draft of a killed creator is removed by the next creator that makes one there, and by
+//! `seqring gc`.
 //!
-//! An opener that has its shared lock on the file checks that the name still leads to that file. If
-//! not, the last user just removed it, and the opener tries again.
+//! An opener checks and maps the file before it locks it as a user: an opener that is refused has
+//! not taken part, so it cannot be the last user, which removes the name. After it locked the file,
+//! it checks that the name still leads there. If not, the last user just removed it, and the opener
+//! tries again.
 
 use super::file::{Contents, SegmentFile, failure};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
-use crate::segment::error::{NOT_REGULAR, stuck_leaver, unusable};
+use crate::segment::error::{NOT_REGULAR, check_config, stuck_leaver, taken, unusable};
 use crate::sync::failpoint::{self, Failpoint};
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
-use rustix::fs::{self, FileType, Mode, OFlags};
+use rustix::fs::{self, Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An opener tries so often, with a yield between, while the last user removes the name: some ms.
-const OPEN_TRIES: usize = 10_000;
+/// An opener tries so often to find a file that keeps its name until it is open.
+const OPEN_TRIES: usize = 1000;
+/// The end of the names of files that get their own name later.
+const DRAFT: &str = ".seqring-draft";
 /// The mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -33,46 +42,81 @@ pub(in crate::segment) fn draft(
 ) -> Result<Draft, RingError> {
     // `publish` decides. This check saves the allocation of a whole segment in the common case.
     if fs::lstat(&path).is_ok() {
-        return Err(RingError::AlreadyExists { path });
+        return Err(taken(&path));
     }
-    let directory = path.parent().expect("a location's path has a directory");
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let open = || {
-        fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
-            Errno::OPNOTSUPP | Errno::ISDIR => {
-                unusable(directory, "its file system has no files without names; use tmpfs or hugetlbfs")
-            }
-            error => failure("creating a file in", directory)(error),
-        })
-    };
-    let file = SegmentFile::of(open, &path, 0)?;
+    let file = new_file(path)?;
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
-    file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
 }
 
-/// Opens the segment at that path.
-pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
-    let mut file = enter(path, OFlags::RDWR)?;
-    let Contents { layout, stat, .. } = file.contents()?;
-    check_owner(&file.path, stat.st_uid, stat.st_mode)?;
-    file.keep = layout.config.keep; // From here on this may be the last user.
-    let (mapping, warnings) = file.map(&layout, options)?;
-    Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) })
+/// A file that no process opens as a ring yet, locked as by a user.
+fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
+    let directory = path.parent().expect("a location's path has a directory").to_owned();
+    let (access, mode) = (OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+    if fs::access("/proc/self/fd", Access::EXISTS).is_ok() {
+        let mut refused = None;
+        let open = || {
+            fs::open(&directory, OFlags::TMPFILE | access, mode).map_err(|error| {
+                refused = Some(error);
+                failure("creating a file in", &directory)(error)
+            })
+        };
+        match SegmentFile::of(open, &path, 0) {
+            Ok(file) => return file.enter().map(|()| file),
+            Err(_) if matches!(refused, Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let _ = remove_drafts(&directory); // The directory may be closed to readers.
+    for _ in 0..OPEN_TRIES {
+        let draft = directory.join(format!(".{:016x}{DRAFT}", RandomState::new().hash_one(())));
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | access;
+        let open = || fs::open(&draft, flags, mode).map_err(failure("creating", &draft));
+        let mut file = SegmentFile::of(open, &draft, 0)?;
+        file.enter()?;
+        // Another process may have found it before it was locked, and removed it.
+        if file.is_named() {
+            (file.path, file.draft) = (path, Some(draft));
+            return Ok(file);
+        }
+    }
+    Err(unusable(&directory, "other processes remove each new file there"))
 }
 
-/// Opens the file at that path and locks it as a user: no other user removes the name as the last
-/// one. It may not be a segment, so dropping it does not remove the name either.
-fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
+/// Removes what creators of this user left that were killed before their segment had its name. Only
+/// where a file needs a name from the beginning. Returns how many there were.
+pub(crate) fn remove_drafts(directory: &Path) -> std::io::Result<usize> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if !path.as_os_str().to_string_lossy().ends_with(DRAFT) {
+            continue;
+        }
+        let Ok(file) = SegmentFile::of(|| open_regular(&path, OFlags::RDWR), &path, 0) else { continue };
+        let own = fs::fstat(&file.fd).is_ok_and(|stat| stat.st_uid == rustix::process::geteuid().as_raw());
+        // A draft is locked as by a user while its creator lives.
+        removed += usize::from(own && file.remove_if_unused().unwrap_or(false));
+    }
+    Ok(removed)
+}
+
+/// Opens the segment at that path, which must have the configuration `wanted`, if there is one.
+pub(in crate::segment) fn open(
+    path: &Path,
+    wanted: Option<&Config>,
+    options: &OpenOptions,
+) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
-        let file = SegmentFile::of(|| open_regular(path, access), path, 0)?;
-        let entered = file.enter();
+        let mut file = SegmentFile::of(|| open_regular(path, OFlags::RDWR), path, 0)?;
+        let Contents { layout, stat, .. } = file.contents()?;
+        check_owner(path, stat.st_uid, stat.st_mode)?;
+        check_config(path, &layout.config, wanted)?;
+        let (mapping, warnings) = file.map(&layout, options)?;
+        file.enter()?; // Last: nothing is refused from here on.
         failpoint::hit(Failpoint::SegmentEntered);
-        match entered {
-            Ok(()) if file.is_named() => return Ok(file),
-            // The last user is removing the name, or just did: try again.
-            Ok(()) | Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
-            Err(error) => return Err(failure("locking", path)(error)),
+        if file.is_named() {
+            file.keep = layout.config.keep;
+            return Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) });
         }
     }
     Err(stuck_leaver(path))
@@ -91,16 +135,14 @@ pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError>
 pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
     let file = SegmentFile::of(|| open_regular(path, OFlags::RDWR), path, 0)?;
     let kept = file.contents()?.layout.config.keep;
-    Ok((kept_too || !kept) && file.remove_if_unused())
+    if kept && !kept_too { Ok(false) } else { file.remove_if_unused() }
 }
 
-/// Removes the name, so that no process can open the segment any more. Processes that have it open
-/// keep it.
+/// Removes the name of the file that it leads to now. Processes that have the segment open keep it.
 pub(in crate::segment) fn unlink(path: &Path) -> Result<(), RingError> {
-    // Entered as a user, so that no last user removes the name meanwhile: then this would remove
-    // the next segment's.
-    let _entered = enter(path, OFlags::RDONLY)?;
-    fs::unlink(path).map_err(failure("removing", path))
+    // Without the right to write there is no lock that excludes another remover.
+    let open = || open_regular(path, OFlags::RDWR).or_else(|_| open_regular(path, OFlags::RDONLY));
+    SegmentFile::of(open, path, 0)?.remove()
 }
 
 /// Opens a regular file: follows no symbolic link, and does not wait for the other end of a pipe.

@@ -28,6 +28,7 @@ pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions)
 /// After they are allocated.
 pub(in crate::segment) fn settle(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    mapping.include_in_dumps(options.core_dump);
     let resident = 0..layout.resident_bytes;
     let _ = mapping.make_resident(resident.clone()); // If refused, pages come at their first use.
     if options.huge_pages
@@ -41,7 +42,12 @@ pub(in crate::segment) fn settle(mapping: &Mapping, layout: &Layout, options: &O
     if options.lock_memory {
         let rest = resident.end..mapping.len();
         if let Err(error) = mapping.lock(resident, true).and_then(|()| mapping.lock(rest, false)) {
-            warnings.push(Warning::NotLocked { reason: error.to_string() });
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+            let reason = match limit.filter(|limit| *limit < mapping.len() as u64) {
+                Some(limit) => format!("it has {} bytes, and RLIMIT_MEMLOCK is {limit}", mapping.len()),
+                None => error.to_string(),
+            };
+            warnings.push(Warning::NotLocked { reason });
         }
     }
     warnings

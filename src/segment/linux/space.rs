@@ -4,9 +4,10 @@
 //! then, and not a `SIGBUS` later.
 
 use super::file::{SegmentFile, failure};
+use super::limits;
 use crate::memory::layout::Layout;
 use crate::types::error::{RingError, Warning};
-use rustix::fs::{self, FallocateFlags};
+use rustix::fs::{self, FallocateFlags, SeekFrom};
 use rustix::io::Errno;
 use std::ops::Range;
 
@@ -18,8 +19,18 @@ impl SegmentFile {
     /// Backs a range of the segment with pages.
     ///
     /// # Errors
-    /// [`RingError::NoSpace`], with the bytes that are missing.
+    /// [`RingError::NoSpace`] and [`RingError::Limit`], with the bytes that are missing.
     pub(crate) fn allocate(&self, range: Range<u64>) -> Result<(), RingError> {
+        let start = self.start + range.start;
+        let hole = fs::seek(&self.fd, SeekFrom::Hole(start));
+        if hole.is_ok_and(|hole| hole < start + (range.end - range.start)) {
+            self.check_memory(&range)?;
+        }
+        self.back(range)
+    }
+
+    /// As [`Self::allocate`], for a range that was [checked](Self::check_space).
+    pub(in crate::segment) fn back(&self, range: Range<u64>) -> Result<(), RingError> {
         let available = self.available(); // Before: a failed call leaves pages allocated.
         let bytes = range.end - range.start;
         fs::fallocate(&self.fd, FallocateFlags::empty(), self.start + range.start, bytes).map_err(|error| {
@@ -28,6 +39,14 @@ impl SegmentFile {
                 error => failure("allocating", &self.path)(error),
             }
         })
+    }
+
+    /// Pages of files on tmpfs are memory of a cgroup, and none of it can be dropped.
+    fn check_memory(&self, range: &Range<u64>) -> Result<(), RingError> {
+        if !self.is_on(&[TMPFS, RAMFS]) {
+            return Ok(());
+        }
+        limits::check_memory(range.end - range.start)
     }
 
     /// The layout's size, in whole pages of the file system: on hugetlbfs those are large.
@@ -56,12 +75,17 @@ impl SegmentFile {
         fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))
     }
 
-    /// Fails early if a range cannot be allocated.
-    pub(in crate::segment) fn check_space(&self, range: &Range<u64>) -> Result<(), RingError> {
+    /// Fails early if a file of `file_bytes` cannot be made with a range of it allocated.
+    pub(in crate::segment) fn check_space(
+        &self,
+        file_bytes: usize,
+        range: &Range<u64>,
+    ) -> Result<(), RingError> {
+        limits::check_file(self.start + file_bytes as u64)?;
         let bytes = range.end - range.start;
         match self.available() {
             Some(available) if bytes > available => Err(self.no_space(bytes, Some(available))),
-            _ => Ok(()),
+            _ => self.check_memory(range),
         }
     }
 
@@ -70,10 +94,18 @@ impl SegmentFile {
         RingError::NoSpace { path: path.into(), wanted, available: available.unwrap_or(0) }
     }
 
-    /// The error of `mmap`, which reserves huge pages.
-    pub(in crate::segment) fn map_failure(&self, error: Errno, resident: &Range<u64>) -> RingError {
+    /// The error of `mmap` for a whole file. On hugetlbfs it reserves the pages of `resident`.
+    pub(in crate::segment) fn map_failure(
+        &self,
+        error: Errno,
+        file_bytes: usize,
+        resident: &Range<u64>,
+    ) -> RingError {
         match error {
-            Errno::NOMEM => self.no_space(resident.end, self.available()),
+            Errno::NOMEM if self.is_on(&[HUGETLBFS]) => self.no_space(resident.end, self.available()),
+            Errno::NOMEM => {
+                limits::exceeded(file_bytes as u64).unwrap_or_else(|| failure("mapping", &self.path)(error))
+            }
             error => failure("mapping", &self.path)(error),
         }
     }

@@ -96,6 +96,11 @@ impl Link {
         Ok((mapping, layout))
     }
 
+    /// Whether the path still leads to this segment.
+    pub(in crate::segment) fn is_named(&self) -> bool {
+        leads_to(&self.path, &self.id)
+    }
+
     pub(in crate::segment) fn path(&self) -> &Path {
         &self.path
     }

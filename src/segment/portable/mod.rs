@@ -23,10 +23,12 @@ mod link;
 pub(crate) use link::Link;
 
 use super::backing::{Backing, Draft, Opened};
-use super::platform::pages;
+use super::error::{check_config, taken};
+use super::platform::{limits, pages};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
+use crate::types::config::Config;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use shared_memory::{ShmemConf, ShmemError};
@@ -43,12 +45,14 @@ pub(super) fn draft(
     options: &OpenOptions,
 ) -> Result<Draft, RingError> {
     if path.exists() {
-        return Err(RingError::AlreadyExists { path });
+        return Err(taken(&path));
     }
     path.parent().into_iter().for_each(link::remove_dead_drafts);
     let link = Link::draft(path, superblock.number())?;
     let conf = ShmemConf::new().os_id(link.id()).size(layout.total_bytes);
-    let mut shmem = conf.create().map_err(not_created(link.path()))?;
+    let limit = || limits::exceeded(layout.total_bytes as u64);
+    let mut shmem =
+        conf.create().map_err(|error| limit().unwrap_or_else(|| not_created(link.path())(error)))?;
     shmem.set_owner(false); // The link removes it.
     let mapping = Mapping::shmem(shmem);
     // Nothing is allocated yet. Where the system can be asked, a lack of room is an error now.
@@ -62,9 +66,10 @@ pub(super) fn draft(
 }
 
 /// Opens the segment whose link is at that path.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
+pub(super) fn open(path: &Path, wanted: Option<&Config>, options: &OpenOptions) -> Result<Opened, RingError> {
     let mut link = Link::entered(path)?;
     let (mapping, layout) = link.map()?;
+    check_config(path, &layout.config, wanted)?;
     link.keep = layout.config.keep;
     let warnings = pages::settle(&mapping, &layout, options);
     Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })

@@ -5,7 +5,7 @@ use super::{Common, bytes};
 use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{Location, Ring, RingError, Segment, SegmentEntry};
+use seqring::{Location, Ring, RingError, Segment, SegmentEntry, printable};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -53,12 +53,16 @@ enum Verdict {
 pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     let directory = &options.common.directory;
     let found =
-        seqring::segments_in(directory).with_context(|| format!("listing {}", directory.display()))?;
+        seqring::segments_in(directory).with_context(|| format!("listing {}", printable(directory)))?;
+    let drafts = if options.remove { seqring::remove_drafts_in(directory).unwrap_or(0) } else { 0 };
     let records: Vec<GcRecord> = found.iter().map(|found| judge(found, options)).collect();
     let mut output = output::stdout();
     if options.common.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&records)?)?;
     } else {
+        if drafts > 0 {
+            writeln!(output, "removed: {drafts} unfinished, of killed creators")?;
+        }
         write_text(&mut output, &records, options)?;
     }
     Ok(!options.remove || records.iter().all(|record| record.verdict != Verdict::Failed))
@@ -97,13 +101,13 @@ fn verdict(segment: &Segment, options: &GcOptions) -> Result<Verdict, RingError>
 fn write_text(output: &mut impl Write, records: &[GcRecord], options: &GcOptions) -> io::Result<()> {
     for record in records {
         let GcRecord { path, allocated_bytes, verdict, why } = record;
-        let bytes = bytes(*allocated_bytes);
+        let (path, bytes) = (printable(path), bytes(*allocated_bytes));
         match verdict {
             Verdict::InUse => {}
             Verdict::Kept => writeln!(output, "kept: {path}, {bytes} (--remove --kept removes it)")?,
             Verdict::Unused => writeln!(output, "unused: {path}, {bytes}")?,
             Verdict::Removed => writeln!(output, "removed: {path}, {bytes}")?,
-            Verdict::Failed => writeln!(output, "left alone: {}", why.as_deref().unwrap_or(path))?,
+            Verdict::Failed => writeln!(output, "left alone: {}", why.as_deref().unwrap_or(&path))?,
         }
     }
     let count = |verdict| records.iter().filter(|record| record.verdict == verdict).count();

@@ -6,6 +6,7 @@ use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{Table, presets};
+use seqring::printable;
 use std::io::Write;
 
 /// Lists the rings in shared memory. It does not join them.
@@ -18,7 +19,7 @@ pub struct LsOptions {
 pub(crate) fn run(options: &LsOptions) -> Result<()> {
     let directory = &options.common.directory;
     let found =
-        seqring::segments_in(directory).with_context(|| format!("listing {}", directory.display()))?;
+        seqring::segments_in(directory).with_context(|| format!("listing {}", printable(directory)))?;
     let records: Vec<SegmentRecord> = found.iter().map(SegmentRecord::of).collect();
     let mut output = output::stdout();
     if options.common.json {
@@ -33,7 +34,7 @@ pub(crate) fn run(options: &LsOptions) -> Result<()> {
         })
         .collect();
     if records.is_empty() {
-        writeln!(output, "no rings in {}", directory.display())?;
+        writeln!(output, "no rings in {}", printable(directory))?;
     }
     if !rings.is_empty() {
         writeln!(output, "{}", table(&rings))?;
@@ -59,7 +60,8 @@ fn table(rings: &[&RingRecord]) -> Table {
             (false, false) => "no",
         };
         table.add_row([
-            ring.name.clone(),
+            // A file that no ring can be opened by is shown as a path.
+            printable(if ring.name.is_empty() { &ring.path } else { &ring.name }),
             used.into(),
             ring.stream.into(),
             ring.delivery.into(),

@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use seqring::{Segment, Stats};
+use seqring::{Segment, Stats, printable};
 use std::io::Write;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl std::fmt::Display for Text<'_> {
         let Text(ring) = self;
         let used = if ring.in_use { "in use" } else { "not in use" };
         let kept = if ring.keep { ", to be kept" } else { "" };
-        writeln!(f, "{}: {used}{kept}; stream {}", ring.path, ring.stream)?;
+        writeln!(f, "{}: {used}{kept}; stream {}", printable(&ring.path), ring.stream)?;
         writeln!(
             f,
             "{} slots of {} bytes ({}), {}, {} writer{}{}",
