@@ -144,7 +144,7 @@ fn publish(draft: Draft, layout: Layout, forks: ForkBlock) -> Result<Ring, RingE
     Ok(Ring::attach(memory, draft.publish(keep)?, warnings, forks))
 }
 
-fn attach(opened: Opened, forks: ForkBlock) -> Ring {
+pub(crate) fn attach(opened: Opened, forks: ForkBlock) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
     Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings, forks)
 }

@@ -185,6 +185,21 @@ impl SegmentFile {
         Ok(())
     }
 
+    /// Another user of the same file. Dropping it does not remove the name.
+    pub(crate) fn hold(&self) -> Result<Self, RingError> {
+        let held = SegmentFile::of(self.reopen(OFlags::RDWR)?, &self.path, self.start);
+        held.enter().map_err(failure("locking", &self.path))?;
+        Ok(held)
+    }
+
+    /// Ends the use by this handle: the last user removes the name, unless it is to be kept.
+    pub(crate) fn leave(&self) {
+        if !self.keep {
+            // If it fails, the name stays, and `seqring gc` can remove it.
+            self.remove_if_unused();
+        }
+    }
+
     /// Removes the name if no other handle has the segment open. Releases the lock of this one.
     /// Returns whether it removed the name.
     pub(crate) fn remove_if_unused(&self) -> bool {
@@ -201,12 +216,8 @@ impl SegmentFile {
 }
 
 impl Drop for SegmentFile {
-    /// The last user removes the name.
     fn drop(&mut self) {
-        if !self.keep {
-            // If it fails, the name stays, and `seqring gc` can remove it.
-            self.remove_if_unused();
-        }
+        self.leave();
     }
 }
 

@@ -51,7 +51,11 @@ pub(in crate::segment) fn draft(
 
 /// Opens the segment at that path.
 pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Opened, RingError> {
-    let mut file = enter(path, OFlags::RDWR)?;
+    opened(enter(path, OFlags::RDWR)?, options)
+}
+
+/// Opens the segment of a file that this process has entered.
+pub(crate) fn opened(mut file: SegmentFile, options: &OpenOptions) -> Result<Opened, RingError> {
     let Contents { layout, stat, .. } = file.contents()?;
     check_owner(&file.path, stat.st_uid, stat.st_mode)?;
     file.keep = layout.config.keep; // From here on this may be the last user.

@@ -120,6 +120,7 @@ class Pipeline:
     ) -> None:
         if on_failure not in ("fail", "skip", "retry"):
             raise ValueError(f'on_failure must be "fail", "skip" or "retry", not {on_failure!r}')
+        _lifetime.end_of(timeout)
         self.timeout = timeout
         """Seconds to wait for an item; `None`: no limit."""
         self.number: int | None = None
