@@ -17,8 +17,8 @@ use std::sync::{Arc, Weak};
 
 /// Keeps a named ring for a child that this process is about to fork. Linux only.
 ///
-/// From the fork on the child is a user of the ring, which keeps its name. The parent drops its copy
-/// after the fork.
+/// From the fork on the child is a user of the ring, which keeps its name. The parent drops its
+/// copy after the fork.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub struct RingHold(SegmentFile);

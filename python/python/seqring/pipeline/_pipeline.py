@@ -191,8 +191,8 @@ class Pipeline:
         return self
 
     async def __anext__(self) -> Item:
-        """The next item. Other tasks run during the wait, and a task cancelled during the wait
-        loses no item."""
+        """The next item. Other tasks run during the wait. Cancelling a task loses no item: a
+        cancelled `anext` has taken none."""
         self._in_a_row = (self._in_a_row + 1) % _aio.TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)
