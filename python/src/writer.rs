@@ -10,8 +10,9 @@ use crate::getters::getters;
 use crate::options::{self, named};
 use crate::payload::LARGE;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 use seqring::{Delivery, MessageHeader, Ring, Role, SlotClass, TryWriteError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +87,7 @@ impl Writer {
         let Some(meta) = meta else { return Ok(OwnedHeader { tag, meta: Vec::new() }) };
         let meta = match meta.cast::<PyBytes>() {
             Ok(bytes) => bytes.as_bytes().to_vec(),
-            Err(_) => py.import("seqring._meta")?.getattr("encode")?.call1((meta,))?.extract()?,
+            Err(_) => json(meta)?,
         };
         if meta.len() > self.meta_bytes {
             return Err(errors::too_large(py, meta.len(), self.meta_bytes, "metadata"));
@@ -107,6 +108,26 @@ impl Writer {
         }
         Ok(bytes)
     }
+}
+
+/// Metadata that are no `bytes`: other bytes, or a value as JSON.
+///
+/// Runs no Python code: see [`crate::living`].
+fn json(meta: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let py = meta.py();
+    if meta.cast::<PyByteArray>().is_ok() || meta.cast::<PyMemoryView>().is_ok() {
+        return Ok(PyByteArray::from(meta)?.to_vec());
+    }
+    let module = py.import(intern!(py, "seqring._meta"))?;
+    let settings = module.getattr(intern!(py, "SETTINGS"))?.cast_into::<PyTuple>()?;
+    let arguments = PyList::new(py, settings.iter())?;
+    arguments.insert(0, PyDict::new(py))?; // For references in circles.
+    let encode = module.getattr(intern!(py, "make_encoder"))?.call1(arguments.to_tuple())?;
+    let chunks = encode.call1((meta, 0))?.cast_into::<PyTuple>()?;
+    chunks.iter().try_fold(Vec::new(), |mut json, chunk| {
+        json.extend_from_slice(chunk.cast::<PyString>()?.to_cow()?.as_bytes());
+        Ok(json)
+    })
 }
 
 /// One attempt; `None` if the ring is full.

@@ -207,6 +207,7 @@ class Pipeline:
 
     async def _ready(self) -> None:
         """Waits until an item or an error is ready."""
+        _lifetime.end_of(self.timeout)
         try:
             async with asyncio.timeout(self.timeout) as limit:
                 while not self._host.wait(0):
