@@ -126,6 +126,9 @@ pub use api::descriptors::{receive_descriptor, send_descriptor};
 #[cfg(target_os = "linux")]
 pub use api::inspect::{Segment, SegmentEntry, remove_drafts_in, segments, segments_in};
 #[cfg(target_os = "linux")]
+pub use api::membership::RingHold;
+pub use api::membership::WeakRing;
+#[cfg(target_os = "linux")]
 pub use api::observer::Observer;
 pub use api::park::Parked;
 pub use api::reader::typed::TypedReader;

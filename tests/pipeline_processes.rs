@@ -172,9 +172,9 @@ fn processes_end_when_their_host_is_killed() {
 }
 
 #[test]
-fn a_pipeline_has_one_segment_two_descriptors_and_one_a_worker_and_leaves_none() {
+fn a_pipeline_has_one_segment_four_descriptors_and_one_a_worker_and_leaves_none() {
     let mut host = Peer::start("count-descriptors", "endless");
-    assert_eq!(host.answer(), format!("{} at work", 2 + 6));
+    assert_eq!(host.answer(), format!("{} at work", 2 * 2 + 6));
     assert_eq!(host.answer(), "1 segments");
     assert_eq!(host.answer(), "0 of /dev/shm");
     // A held item keeps the results ring mapped until it is dropped.

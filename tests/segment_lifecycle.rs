@@ -10,8 +10,8 @@ mod common;
 use common::peer::{CHILD_ARGUMENTS, Peer, answer, child_command, order, wait_for_parent};
 use common::{TEST_TIMEOUT, create, fresh_name, path_of, segments_named};
 use seqring::{
-    Config, Delivery, Location, OpenOptions, Participant, RegisterError, Ring, RingError, Segment, Start,
-    TryWriteError, Warning, Writers,
+    Config, Delivery, Location, OpenOptions, Participant, ReadError, RegisterError, Ring, RingError, Segment,
+    SlotClass, Start, TryWriteError, Warning, Writers,
 };
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -52,6 +52,15 @@ fn child() {
             let _reader = Ring::open(&name).unwrap().reader(Start::Next).unwrap();
             answer(&format!("registered as {}", std::process::id()));
             wait_for_parent();
+        }
+        "write-and-exit" => {
+            let ring = Ring::open(&name).unwrap();
+            let mut writer = ring.writer().unwrap();
+            writer.write(b"last").unwrap();
+            let _claim = writer.try_claim(8).unwrap();
+            ring.downgrade().leave_at_exit();
+            answer("left");
+            std::process::exit(0);
         }
         "open" => answer(&Ring::open(&name).map_or_else(|error| error.to_string(), |_| "opened".into())),
         other => panic!("{other}"),
@@ -108,6 +117,50 @@ fn open_or_create_opens_only_a_ring_of_the_requested_configuration() {
 }
 
 /// Fails if the umask affects the mode, or if the requested mode is ignored.
+/// Fails if the end of a process is its death for what its threads still use.
+#[test]
+fn a_process_that_leaves_at_its_exit_has_left_also_what_is_in_use() {
+    let name = fresh_name("exit");
+    let ring = Ring::create(&name, &Config::new(4, 64).slot_class(SlotClass::Arena)).unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut peer = Peer::start("write-and-exit", &name);
+    assert_eq!(peer.answer(), "left");
+    let mut out = [0; 64];
+    assert_eq!(reader.read_timeout(&mut out, TEST_TIMEOUT).unwrap().len, 4);
+    assert!(matches!(reader.read_timeout(&mut out, TEST_TIMEOUT), Err(ReadError::Closed)));
+
+    let weak = ring.downgrade();
+    let other = Ring::open(&name).unwrap();
+    weak.leave_at_exit();
+    assert!(weak.is_open() && path_of(&name).exists(), "another user keeps the name");
+    drop(other);
+    assert!(!path_of(&name).exists(), "the last user does not include the one that left");
+    drop((ring, reader));
+    assert!(!weak.is_open());
+}
+
+/// Fails if the parent's end removes the name, or a ring without a name cannot be opened.
+#[test]
+fn a_hold_keeps_the_name_and_opens_the_ring_after_it_was_removed() {
+    let name = fresh_name("hold");
+    let ring = Ring::create(&name, &config()).unwrap();
+    let (hold, unused) = (ring.hold().unwrap(), ring.hold().unwrap());
+    ring.writer().unwrap().write(b"x").unwrap();
+    drop(ring);
+    assert!(path_of(&name).exists(), "the hold is a user");
+    let again = hold.open().unwrap();
+    assert_eq!(again.next_sequence(), 1);
+    Ring::unlink(&name).unwrap();
+    drop(again);
+    let last = unused.open().unwrap();
+    assert_eq!(last.next_sequence(), 1);
+    let successor = Ring::create(&name, &config()).unwrap();
+    drop(last);
+    assert!(path_of(&name).exists(), "the name is the successor's");
+    drop(successor);
+    assert!(matches!(Ring::heap(&config()).unwrap().hold(), Err(RingError::Unsupported { .. })));
+}
+
 #[test]
 fn access_rights_are_the_requested_ones_under_every_umask() {
     for mask in [0o000, 0o077, 0o777] {

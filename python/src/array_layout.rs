@@ -3,13 +3,14 @@
 use crate::buffer_import::ImportedBytes;
 use crate::errors;
 use pyo3::buffer::ElementType;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyImportError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use seqring::Frame;
 use std::ffi::CStr;
 
-/// `DLDataTypeCode`s.
+/// `DLDataTypeCode`s. Those of the 8-bit floating-point types are in [`ELEMENTS`].
 const INT: u8 = 0;
 const UINT: u8 = 1;
 const FLOAT: u8 = 2;
@@ -17,34 +18,44 @@ const BFLOAT: u8 = 4;
 const COMPLEX: u8 = 5;
 const BOOL: u8 = 6;
 
-/// Name, code, bits, and buffer format.
-type Element = (&'static str, u8, u16, &'static CStr);
+/// Name, code, bits, and buffer format. Element types of `ml_dtypes` have no format.
+type Element = (&'static str, u8, u16, Option<&'static CStr>);
 
-/// A bfloat16 has no format: its buffers show 16-bit words. The last entry is an alias.
-const ELEMENTS: [Element; 16] = [
-    ("uint8", UINT, 8, c"B"),
-    ("int8", INT, 8, c"b"),
-    ("uint16", UINT, 16, c"H"),
-    ("int16", INT, 16, c"h"),
-    ("uint32", UINT, 32, c"I"),
-    ("int32", INT, 32, c"i"),
-    ("uint64", UINT, 64, c"Q"),
-    ("int64", INT, 64, c"q"),
-    ("float16", FLOAT, 16, c"e"),
-    ("float32", FLOAT, 32, c"f"),
-    ("float64", FLOAT, 64, c"d"),
-    ("complex64", COMPLEX, 64, c"Zf"),
-    ("complex128", COMPLEX, 128, c"Zd"),
-    ("bool", BOOL, 8, c"?"),
-    ("bfloat16", BFLOAT, 16, c"H"),
-    ("float", FLOAT, 64, c"d"),
+const ELEMENTS: [Element; 23] = [
+    ("uint8", UINT, 8, Some(c"B")),
+    ("int8", INT, 8, Some(c"b")),
+    ("uint16", UINT, 16, Some(c"H")),
+    ("int16", INT, 16, Some(c"h")),
+    ("uint32", UINT, 32, Some(c"I")),
+    ("int32", INT, 32, Some(c"i")),
+    ("uint64", UINT, 64, Some(c"Q")),
+    ("int64", INT, 64, Some(c"q")),
+    ("float16", FLOAT, 16, Some(c"e")),
+    ("float32", FLOAT, 32, Some(c"f")),
+    ("float64", FLOAT, 64, Some(c"d")),
+    ("complex64", COMPLEX, 64, Some(c"Zf")),
+    ("complex128", COMPLEX, 128, Some(c"Zd")),
+    ("bool", BOOL, 8, Some(c"?")),
+    ("bfloat16", BFLOAT, 16, None),
+    ("float8_e3m4", 7, 8, None),
+    ("float8_e4m3", 8, 8, None),
+    ("float8_e4m3b11fnuz", 9, 8, None),
+    ("float8_e4m3fn", 10, 8, None),
+    ("float8_e4m3fnuz", 11, 8, None),
+    ("float8_e5m2", 12, 8, None),
+    ("float8_e5m2fnuz", 13, 8, None),
+    ("float8_e8m0fnu", 14, 8, None),
 ];
+
+fn known(name: &str) -> Option<&'static Element> {
+    ELEMENTS.iter().find(|(known, ..)| *known == name)
+}
 
 /// The frame of that element type and shape.
 pub(crate) fn frame_of(dtype: &Bound<'_, PyAny>, shape: &[u64]) -> PyResult<Frame> {
     let name = dtype_name(dtype)?;
-    let Some(&(_, kind, bits, _)) = ELEMENTS.iter().find(|(known, ..)| *known == name) else {
-        let known = ELEMENTS[..15].iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    let Some(&(_, kind, bits, _)) = known(&name) else {
+        let known = ELEMENTS.map(|(name, ..)| name).join(", ");
         return Err(PyValueError::new_err(format!("dtype must be one of {known}, not {name:?}")));
     };
     if shape.len() > 8 {
@@ -55,19 +66,21 @@ pub(crate) fn frame_of(dtype: &Bound<'_, PyAny>, shape: &[u64]) -> PyResult<Fram
     bytes(&frame).map(|_| frame).ok_or_else(|| PyValueError::new_err(format!("shape {shape:?} is too large")))
 }
 
-/// `"uint8"`, `numpy.uint8` and `numpy.dtype("uint8")` all name `uint8`.
+/// The name of an element type: a name, `torch.uint8`, or what numpy understands.
 fn dtype_name(dtype: &Bound<'_, PyAny>) -> PyResult<String> {
-    let py = dtype.py();
-    if let Ok(name) = dtype.extract::<String>() {
-        return Ok(name);
+    let text = dtype.str()?.to_string();
+    let name = text.strip_prefix("torch.").unwrap_or(&text);
+    if known(name).is_some() {
+        return Ok(name.into()); // Needs no numpy.
     }
-    if let Some(native) = dtype.getattr_opt(intern!(py, "isnative"))?
-        && !native.is_truthy()?
-    {
-        let text = format!("dtype must be in this machine's byte order, not {dtype}");
+    let Ok(numpy) = dtype.py().import("numpy") else { return Ok(text) };
+    // numpy knows the names of `ml_dtypes` only once that is imported.
+    let Ok(dtype) = numpy.getattr("dtype")?.call1((dtype,)) else { return Ok(text) };
+    if !dtype.getattr("isnative")?.is_truthy()? {
+        let text = format!("dtype must be in this machine's byte order, not {text}");
         return Err(PyValueError::new_err(text));
     }
-    dtype.getattr(intern!(py, "name")).or_else(|_| dtype.getattr(intern!(py, "__name__")))?.extract()
+    dtype.getattr(intern!(dtype.py(), "name"))?.extract()
 }
 
 /// The name of the element type, if Python has one.
@@ -99,9 +112,10 @@ pub(crate) fn text(frame: &Frame) -> String {
 /// A payload as an array: what a buffer or a `DLPack` tensor says of it.
 #[derive(Debug)]
 pub(crate) struct ArrayLayout {
+    name: &'static str,
     pub(crate) kind: u8,
     pub(crate) bits: u16,
-    pub(crate) format: &'static CStr,
+    pub(crate) format: Option<&'static CStr>,
     pub(crate) nbytes: isize,
     pub(crate) shape: Box<[isize]>,
     /// In bytes, C-contiguous.
@@ -112,24 +126,39 @@ impl ArrayLayout {
     /// A payload of `len` bytes: the ring's frame if it has that many, else plain bytes.
     pub(crate) fn of(frame: Option<&Frame>, len: usize) -> Self {
         let known = frame.filter(|frame| bytes(frame) == Some(len));
-        let (kind, bits, format, shape): (_, _, _, Box<[isize]>) =
-            match known.and_then(|frame| Some((element(frame)?, shape(frame)))) {
-                Some(((_, kind, bits, format), shape)) => {
-                    (kind, bits, format, shape.iter().map(|extent| extent.cast_signed() as isize).collect())
-                }
-                None => (UINT, 8, c"B", [len.cast_signed()].into()),
-            };
+        let known = known.and_then(|frame| Some((element(frame)?, shape(frame))));
+        let shape = known.map_or_else(
+            || [len.cast_signed()].into(),
+            |(_, shape)| shape.iter().map(|extent| extent.cast_signed() as isize).collect::<Box<[isize]>>(),
+        );
+        let (name, kind, bits, format) = known.map_or(ELEMENTS[0], |(element, _)| element);
         let mut strides = vec![0; shape.len()].into_boxed_slice();
         let mut stride: isize = (bits / 8).cast_signed().into();
         for (at, extent) in shape.iter().enumerate().rev() {
             strides[at] = stride;
             stride = stride.saturating_mul(*extent);
         }
-        ArrayLayout { kind, bits, format, nbytes: len.cast_signed(), shape, strides }
+        ArrayLayout { name, kind, bits, format, nbytes: len.cast_signed(), shape, strides }
     }
 
     pub(crate) fn item_bytes(&self) -> isize {
         (self.bits / 8).cast_signed().into()
+    }
+
+    /// A numpy array over `memory`, an object with a buffer.
+    pub(crate) fn array<'py>(&self, memory: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = memory.py();
+        let import = |package| {
+            py.import(package)
+                .map_err(|_| PyImportError::new_err(format!("arrays of {} need {package}", self.name)))
+        };
+        let numpy = import("numpy")?;
+        let dtype = match self.format {
+            Some(_) => self.name.into_pyobject(py)?.into_any(),
+            None => import("ml_dtypes")?.getattr(self.name)?,
+        };
+        let flat = numpy.getattr(intern!(py, "frombuffer"))?.call1((memory, dtype))?;
+        flat.call_method1(intern!(py, "reshape"), (PyTuple::new(py, self.shape.iter())?,))
     }
 }
 
@@ -156,8 +185,8 @@ fn element_of_format(format: &CStr) -> Option<(u8, u16)> {
 }
 
 /// Refuses data of another size than the ring's frame, and arrays of another shape or element type.
-pub(crate) fn check(py: Python<'_>, frame: &Frame, data: &ImportedBytes<'_, '_>) -> PyResult<()> {
-    let mismatch = |found: String| Err(errors::frame_mismatch(py, text(frame), found));
+pub(crate) fn check(object: &Bound<'_, PyAny>, frame: &Frame, data: &ImportedBytes<'_, '_>) -> PyResult<()> {
+    let mismatch = |found: String| Err(errors::frame_mismatch(object.py(), text(frame), found));
     if bytes(frame) != Some(data.bytes().len()) {
         return mismatch(format!("{} bytes", data.bytes().len()));
     }
@@ -167,12 +196,34 @@ pub(crate) fn check(py: Python<'_>, frame: &Frame, data: &ImportedBytes<'_, '_>)
     if item == 1 && found.len() == 1 && matches!(element, None | Some(Some((UINT, 8)))) {
         return Ok(()); // Plain bytes, of the right number.
     }
-    // Without a format, as for numpy's dates, only the size of an element can be compared.
-    let kind = if frame.kind == BFLOAT { UINT } else { frame.kind };
-    let is_same_element = element.is_none_or(|element| element == Some((kind, frame.bits)));
+    let is_same_element = match element {
+        Some(element) => element == Some((frame.kind, frame.bits)),
+        None => is_same_type(object, frame)?,
+    };
     if is_same_element && item * 8 == usize::from(frame.bits) && found == shape(frame) {
         return Ok(());
     }
-    let of = format.map_or_else(|| "unknown elements".into(), |format| format!("format {format:?}"));
+    let of = match format {
+        Some(format) => format!("format {format:?}"),
+        None => element_of_array(object)?.map_or_else(|| "unknown elements".into(), |(_, name)| name),
+    };
     mismatch(format!("{found:?} of {of}, {item} bytes each"))
+}
+
+/// Kind and name of the elements of a numpy array.
+fn element_of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<(String, String)>> {
+    let py = object.py();
+    let Some(dtype) = object.getattr_opt(intern!(py, "dtype"))? else { return Ok(None) };
+    let kind = dtype.getattr(intern!(py, "kind"))?.extract()?;
+    Ok(Some((kind, dtype.getattr(intern!(py, "name"))?.extract()?)))
+}
+
+/// Whether the elements of an array without a format are those of the frame. Dates and times are
+/// integers.
+fn is_same_type(object: &Bound<'_, PyAny>, frame: &Frame) -> PyResult<bool> {
+    Ok(match element_of_array(object)? {
+        Some((kind, _)) if kind == "M" || kind == "m" => frame.kind == INT,
+        Some((_, name)) => Some(&*name) == element_name(frame),
+        None => true, // Only the size of an element is known.
+    })
 }

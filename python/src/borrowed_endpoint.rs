@@ -2,10 +2,13 @@
 //!
 //! In the library a view borrows its reader. A Python object cannot borrow, so it owns both, and
 //! returns the reader to its cell when the view ends.
+#![allow(unsafe_code, reason = "the bytes of a bytearray")]
 
 use crate::endpoint_cell::EndpointCell;
 use crate::receiver::Inbox;
 use crate::writer::Outbox;
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
 use self_cell::{MutBorrow, self_cell};
 use seqring::{Claim, Reader, Received, Taken, Taker, TryReadError, TryWriteError, View};
 use std::sync::Arc;
@@ -24,6 +27,38 @@ pub(crate) trait BorrowedMessage: Send + Sync {
     fn end(self: Box<Self>);
 }
 
+/// A copy of a message, which borrows nothing.
+pub(crate) struct CopiedMessage {
+    pub(crate) bytes: Py<PyByteArray>,
+    pub(crate) received: Received,
+    pub(crate) meta: Vec<u8>,
+}
+
+impl BorrowedMessage for CopiedMessage {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: no other code has a reference to the `bytearray`, so it is neither resized nor
+        // changed while this value lives.
+        Python::attach(|py| unsafe {
+            let bytes = self.bytes.bind(py);
+            std::slice::from_raw_parts(bytes.data(), bytes.len())
+        })
+    }
+
+    fn meta(&self) -> &[u8] {
+        &self.meta
+    }
+
+    fn received(&self) -> Received {
+        self.received
+    }
+
+    fn is_in_place(&self) -> bool {
+        false
+    }
+
+    fn end(self: Box<Self>) {}
+}
+
 /// An endpoint whose messages can be viewed in the ring.
 pub(crate) trait Borrows: Sized {
     /// Borrows the next message; without one, returns the inbox.
@@ -34,7 +69,7 @@ pub(crate) trait Borrows: Sized {
 }
 
 macro_rules! borrowed_message {
-    ($name:ident, $endpoint:ident, $message:ident, $receive:ident, $is_in_place:expr) => {
+    ($name:ident, $endpoint:ident, $message:ident, $receive:ident) => {
         self_cell!(
             struct $name {
                 owner: (MutBorrow<Inbox<$endpoint>>, Home<$endpoint>),
@@ -70,7 +105,7 @@ macro_rules! borrowed_message {
             }
 
             fn is_in_place(&self) -> bool {
-                ($is_in_place)(self.borrow_dependent())
+                true
             }
 
             fn end(self: Box<Self>) {
@@ -83,8 +118,8 @@ macro_rules! borrowed_message {
     };
 }
 
-borrowed_message!(ViewedMessage, Reader, View, try_view, View::is_in_place);
-borrowed_message!(TakenMessage, Taker, Taken, try_take, |_| true);
+borrowed_message!(ViewedMessage, Reader, View, try_view);
+borrowed_message!(TakenMessage, Taker, Taken, try_take);
 
 /// `None` once it is published.
 type OpenClaim<'w> = Option<Claim<'w>>;

@@ -5,6 +5,7 @@ use crate::array_layout::ArrayLayout;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMemoryView};
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
@@ -15,9 +16,14 @@ pub(crate) enum Access {
     Write,
 }
 
-/// Refuses a request for Fortran order only: here the last extent varies fastest.
-pub(crate) fn check_order(flags: c_int, layout: &ArrayLayout) -> PyResult<()> {
+/// Refuses a request for Fortran order only: here the last extent varies fastest. Refuses a request
+/// for elements that have no format: the consumer would take them for others.
+pub(crate) fn check_request(flags: c_int, layout: &ArrayLayout) -> PyResult<()> {
     let asked = |flag| flags & flag == flag;
+    if layout.format.is_none() && (asked(ffi::PyBUF_FORMAT) || asked(ffi::PyBUF_ND)) {
+        let text = "a buffer cannot name elements of this type; use numpy.asarray, or plain bytes";
+        return Err(PyBufferError::new_err(text));
+    }
     let wants_fortran = asked(ffi::PyBUF_F_CONTIGUOUS)
         && !asked(ffi::PyBUF_C_CONTIGUOUS)
         && !asked(ffi::PyBUF_ANY_CONTIGUOUS);
@@ -56,11 +62,67 @@ pub(crate) unsafe fn fill(
             itemsize: layout.item_bytes(),
             readonly: (access == Access::Read).into(),
             ndim: c_int::try_from(layout.shape.len()).unwrap_or(0),
-            format: if asked(ffi::PyBUF_FORMAT) { layout.format.as_ptr().cast_mut() } else { null_mut() },
+            format: layout
+                .format
+                .filter(|_| asked(ffi::PyBUF_FORMAT))
+                .map_or(null_mut(), |format| format.as_ptr().cast_mut()),
             shape: extents(ffi::PyBUF_ND, &layout.shape),
             strides: extents(ffi::PyBUF_STRIDES, &layout.strides),
             obj: owner.clone().into_ptr(),
             ..ffi::Py_buffer::new()
         };
     }
+}
+
+/// The bytes of a view or claim, without its shape and element type: its buffers are those of the
+/// owner.
+#[pyclass(frozen, module = "seqring")]
+struct PlainBytes {
+    owner: Py<PyAny>,
+}
+
+#[pymethods]
+impl PlainBytes {
+    /// # Safety
+    /// Called by the interpreter, with a `Py_buffer` to fill in.
+    unsafe fn __getbuffer__(
+        &self,
+        py: Python<'_>,
+        buffer: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let plain = flags & ffi::PyBUF_WRITABLE;
+        // SAFETY: `buffer` is valid for writes, says the caller. The owner fills it in, keeps the
+        // bytes, and is the object that releases it. Without shape and format the elements are
+        // single bytes.
+        unsafe {
+            if ffi::PyObject_GetBuffer(self.owner.as_ptr(), buffer, plain) != 0 {
+                return Err(PyErr::fetch(py));
+            }
+            (*buffer).itemsize = 1;
+            (*buffer).ndim = 1;
+        }
+        Ok(())
+    }
+}
+
+/// A numpy array over the bytes of `owner`. Raises what its buffer raises, where numpy would ignore
+/// it.
+pub(crate) fn array<'py>(owner: &Bound<'py, PyAny>, layout: &ArrayLayout) -> PyResult<Bound<'py, PyAny>> {
+    let plain = Bound::new(owner.py(), PlainBytes { owner: owner.clone().unbind() })?;
+    layout.array(PyMemoryView::from(plain.as_any())?.as_any())
+}
+
+/// The same for `__array__`, which numpy calls after a buffer was refused.
+pub(crate) fn array_as<'py>(
+    owner: &Bound<'py, PyAny>,
+    layout: &ArrayLayout,
+    dtype: Option<Bound<'py, PyAny>>,
+    copy: Option<bool>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, array) = (owner.py(), array(owner, layout)?);
+    let options = PyDict::new(py);
+    options.set_item("dtype", dtype)?;
+    options.set_item("copy", copy)?;
+    py.import("numpy")?.getattr("array")?.call((array,), Some(&options))
 }

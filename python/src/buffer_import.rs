@@ -67,7 +67,11 @@ impl<'py> ImportedBuffer<'py> {
             Err(error) => match Self::dtype_has_objects(object)? {
                 Some(false) => Self::get(object, flags),
                 Some(true) => Err(refused()),
-                None => Err(error),
+                // A view whose elements have no format is an array too.
+                None => match object.getattr_opt(intern!(object.py(), "__array__"))? {
+                    Some(array) => Self::of(&array.call0()?, flags),
+                    None => Err(error),
+                },
             },
         }
     }

@@ -15,11 +15,11 @@ use crate::errors;
 use crate::fork::Generation;
 use crate::writer::{Outbox, OwnedHeader, no_room, write};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyBufferError, PyImportError, PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyTuple};
+use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyTuple};
 use seqring::{Frame, Ring, TryWriteError};
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -144,7 +144,7 @@ impl Claim {
             let max = guard.get().ring.config().slot_bytes();
             drop(guard);
             if len > max {
-                return Err(errors::too_large(py, len, max));
+                return Err(errors::too_large(py, len, max, "a message"));
             }
             let private = PyByteArray::new_with(py, len, |_| Ok(()))?.unbind();
             (Phase::Private, ClaimMemory::Private(private))
@@ -296,6 +296,9 @@ impl Claim {
 
     /// Gives up the room. Nothing is published.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.born.is_now() {
+            return Ok(()); // The room is the parent's.
+        }
         let withdrawn = self.withdraw(py).unwrap_or(None); // An error means that it is still in use.
         if let Some(phase) = self.finish(py, withdrawn.as_ref())? {
             self.give_back(phase);
@@ -306,16 +309,24 @@ impl Claim {
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         let py = slf.py();
         let this = slf.get();
-        let mut given = py.import("builtins")?.getattr("memoryview")?.call1((&slf,))?;
-        if !this.shape.plain {
-            let numpy = py.import("numpy").map_err(|_| {
-                PyImportError::new_err("arrays need numpy; a claim of a number of bytes gives a memoryview")
-            })?;
-            given = numpy.getattr("asarray")?.call1((given,))?;
-        }
+        let given = if this.shape.plain {
+            PyMemoryView::from(slf.as_any())?.into_any()
+        } else {
+            buffer_export::array(slf.as_any(), &this.shape.layout)?
+        };
         let weak = py.import("weakref")?.getattr("ref")?.call1((&given,))?;
         *this.given.lock() = Some(weak.unbind());
         Ok(given)
+    }
+
+    /// As `View.__array__`.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        slf: &Bound<'py, Self>,
+        dtype: Option<Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        buffer_export::array_as(slf.as_any(), &slf.get().shape.layout, dtype, copy)
     }
 
     #[pyo3(signature = (error_type, *_error))]
@@ -325,8 +336,8 @@ impl Claim {
         error_type: Bound<'_, PyAny>,
         _error: &Bound<'_, PyTuple>,
     ) -> PyResult<()> {
-        if matches!(self.state.lock().phase, Phase::InUse(_) | Phase::Done) {
-            return Ok(()); // Published or abandoned inside the block.
+        if !self.born.is_now() || matches!(self.state.lock().phase, Phase::InUse(_) | Phase::Done) {
+            return Ok(()); // A forked copy, or published or abandoned inside the block.
         }
         if error_type.is_none() { self.publish(py).map(drop) } else { self.abandon(py) }
     }
@@ -335,7 +346,7 @@ impl Claim {
     /// Called by the interpreter, with a `Py_buffer` to fill in.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, buffer: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let this = slf.get();
-        buffer_export::check_order(flags, &this.shape.layout)?;
+        buffer_export::check_request(flags, &this.shape.layout)?;
         let mut state = this.state.lock();
         let start = match (&mut state.phase, &this.memory) {
             _ if !this.born.is_now() => None,

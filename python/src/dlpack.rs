@@ -4,13 +4,16 @@
 use crate::view::View;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
 use std::ffi::{CStr, c_void};
 
 /// `(kDLCPU, 0)`.
 pub(crate) const CPU: (i32, i32) = (1, 0);
 const NAME: &CStr = c"dltensor_versioned";
 const READ_ONLY: u64 = 1;
+const IS_COPIED: u64 = 2;
 
 #[repr(C)]
 struct Tensor {
@@ -36,31 +39,45 @@ struct Managed {
 
 /// The referents of a tensor's pointers; dropped by its deleter.
 struct Context {
-    view: Py<View>,
+    memory: Memory,
     shape: Vec<i64>,
     strides: Vec<i64>,
 }
 
-/// A capsule with a tensor. Its consumer keeps the view until it deletes the tensor.
-pub(crate) fn capsule(view: Bound<'_, View>, max_version: Option<(u32, u32)>) -> PyResult<Bound<'_, PyAny>> {
+enum Memory {
+    OfView(Py<View>),
+    Copied { _bytes: Py<PyByteArray> },
+}
+
+/// A capsule with a tensor. Its consumer keeps the view, or the copy, until it deletes the tensor.
+pub(crate) fn capsule(
+    view: Bound<'_, View>,
+    max_version: Option<(u32, u32)>,
+    copy: bool,
+) -> PyResult<Bound<'_, PyAny>> {
     if max_version.is_none_or(|(major, _)| major < 1) {
         return Err(PyBufferError::new_err(
             "a view is read-only, which DLPack expresses from version 1.0 on; use the buffer protocol, or copy",
         ));
     }
     let py = view.py();
-    let start = view.get().export(py)?;
     let layout = &view.get().layout;
+    let (start, memory) = if copy {
+        let bytes = PyByteArray::from(view.as_any().call_method0(intern!(py, "tobytes"))?.as_any())?;
+        (bytes.data(), Memory::Copied { _bytes: bytes.unbind() })
+    } else {
+        (view.get().export(py)?, Memory::OfView(view.clone().unbind()))
+    };
     let item = layout.item_bytes();
     let context = Box::new(Context {
         shape: layout.shape.iter().map(|extent| *extent as i64).collect(),
         strides: layout.strides.iter().map(|stride| (*stride / item) as i64).collect(),
-        view: view.clone().unbind(),
+        memory,
     });
     let managed = Box::new(Managed {
         version: (1, 0),
         deleter: Some(delete),
-        flags: READ_ONLY,
+        flags: if copy { IS_COPIED } else { READ_ONLY },
         tensor: Tensor {
             data: start.cast(),
             device: CPU,
@@ -91,7 +108,11 @@ unsafe extern "C" fn delete(managed: *mut Managed) {
         Box::from_raw(managed.context.cast::<Context>())
     };
     // A consumer may delete from any thread, also after the interpreter has ended.
-    Python::try_attach(|py| context.view.bind(py).get().unexport());
+    Python::try_attach(|py| {
+        if let Memory::OfView(view) = &context.memory {
+            view.bind(py).get().unexport();
+        }
+    });
 }
 
 /// The destructor of a capsule: deletes the tensor, unless a consumer has renamed the capsule.

@@ -73,8 +73,8 @@ pub(crate) fn frame_mismatch(py: Python<'_>, wanted: String, found: String) -> P
     make(py, "FrameMismatch", (wanted, found))
 }
 
-pub(crate) fn too_large(py: Python<'_>, len: usize, max: usize) -> PyErr {
-    make(py, "TooLarge", (len, max))
+pub(crate) fn too_large(py: Python<'_>, len: usize, max: usize, what: &str) -> PyErr {
+    make(py, "TooLarge", (len, max, what))
 }
 
 /// Why nothing was read. Not for `Empty`, which is no error in Python.
@@ -106,7 +106,7 @@ pub(crate) fn until_closed<T>(py: Python<'_>, read: PyResult<T>) -> PyResult<Opt
 pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
     match error {
         TryWriteError::Full => unreachable!("callers wait or return None"),
-        TryWriteError::TooLarge { len, max } => too_large(py, len, max),
+        TryWriteError::TooLarge { len, max } => too_large(py, len, max, "a message"),
         TryWriteError::OtherLength { len, expected } => {
             frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
         }
@@ -144,7 +144,7 @@ pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
             make(py, "NotPermitted", (libc::EACCES, text))
         }
         RingError::NoSpace { .. } | RingError::Limit { .. } => make(py, "NoSpace", (libc::ENOSPC, text)),
-        RingError::Unusable { .. } => make(py, "Corrupt", (text,)),
+        RingError::Unusable { .. } => make(py, "Unusable", (text,)),
         RingError::Io { source, .. } => match source.raw_os_error() {
             Some(code) => PyOSError::new_err((code, text)),
             None => PyOSError::new_err(text),

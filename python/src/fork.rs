@@ -6,6 +6,7 @@
 //! generation.
 #![allow(unsafe_code, reason = "pthread_atfork has no safe wrapper")]
 
+use crate::membership;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -13,14 +14,22 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// Starts counting generations.
 pub(crate) fn watch() {
+    extern "C" fn before() {
+        membership::before_fork();
+    }
+    extern "C" fn after() {
+        membership::after_fork();
+    }
     extern "C" fn child() {
         GENERATION.fetch_add(1, Relaxed); // Relaxed: a child has one thread.
+        membership::after_fork_in_child();
     }
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
-        // SAFETY: `child` stays loaded while the process lives (extension modules are never
-        // unloaded), and does only what is permitted after a fork: it adds to an atomic.
-        let registered = unsafe { libc::pthread_atfork(None, None, Some(child)) };
+        // SAFETY: the handlers stay loaded while the process lives (extension modules are never
+        // unloaded), and `child` does only what is permitted after a fork: it stores in atomics,
+        // and unlocks what `before` locked.
+        let registered = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(child)) };
         assert_eq!(registered, 0, "out of memory at the start");
     });
 }

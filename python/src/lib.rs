@@ -14,12 +14,15 @@ mod buffer_export;
 mod buffer_import;
 mod claim;
 mod command;
+mod creation;
 mod deadline;
 mod dlpack;
 mod endpoint_cell;
 mod errors;
 mod fork;
 mod getters;
+mod living;
+mod membership;
 mod observer;
 mod options;
 mod parked;
@@ -45,6 +48,10 @@ mod _seqring {
     #[pymodule_export]
     use super::command::command;
     #[pymodule_export]
+    use super::living::{living, register};
+    #[pymodule_export]
+    use super::membership::leave_rings;
+    #[pymodule_export]
     use super::observer::Observer;
     #[pymodule_export]
     use super::parked::Parked;
@@ -65,12 +72,12 @@ mod _seqring {
     #[pymodule_export]
     use super::writer::Writer;
 
-    use super::{Bound, PyModule, PyResult};
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
 
     #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "the signature that PyO3 requires")]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::fork::watch();
-        Ok(())
+        super::membership::watch();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

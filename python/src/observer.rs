@@ -1,9 +1,9 @@
 //! The class `Observer`.
 
 use crate::errors;
+use crate::living::registered;
 use crate::options::Start;
 use crate::receiver::Receiver;
-use crate::ring::registered;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -31,10 +31,10 @@ impl Observer {
     /// `"latest"` that is there, or from a sequence. `skip_lost`: lost messages are counted in
     /// `lost` and raise no error.
     ///
-    /// Raises `RingNotFound`, `NotPermitted`, and `Corrupt` for a ring that was made without
+    /// Raises `RingNotFound`, `NotPermitted`, and `Unusable` for a ring that was made without
     /// `observers=True` or is a queue.
     #[classmethod]
-    #[pyo3(signature = (name, start=Start::next(), *, skip_lost=false),
+    #[pyo3(signature = (name, start=Start(seqring::Start::Next), *, skip_lost=false),
            text_signature = "($cls, name, start='next', *, skip_lost=False)")]
     fn open<'py>(
         cls: &Bound<'py, PyType>,
@@ -42,10 +42,10 @@ impl Observer {
         start: Start,
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Observer>> {
-        let (py, start) = (cls.py(), start.parse()?);
-        let opened = py.detach(|| seqring::Observer::open(name, start));
+        let py = cls.py();
+        let opened = py.detach(|| seqring::Observer::open(name, start.0));
         let observer = opened.map_err(|error| errors::ring(py, error))?;
-        let slot_bytes = observer.segment().config().slot_bytes();
-        registered(py, Observer { receiver: Receiver::new(observer, slot_bytes, None, skip_lost) })
+        let config = observer.segment().config().clone();
+        registered(py, Observer { receiver: Receiver::new(observer, &config, skip_lost) })
     }
 }

@@ -1,6 +1,5 @@
 //! The class `Parked`: the position of a parked reader.
 
-use crate::errors;
 use crate::fork::Generation;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -28,14 +27,12 @@ impl Parked {
         (self.ticket.entry, self.ticket.state)
     }
 
-    /// Ends the reader, unless it was resumed.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.born.is_now() {
-            return Err(errors::forked(py, "parked reader"));
+    /// Ends the reader, unless it was resumed. In a forked child the reader is the parent's.
+    fn close(&self) {
+        if self.born.is_now() {
+            let parked = self.content.lock().take();
+            drop(parked);
         }
-        let parked = self.content.lock().take();
-        drop(parked);
-        Ok(())
     }
 
     fn _forget(&self) {

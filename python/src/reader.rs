@@ -25,8 +25,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(reader: seqring::Reader, ring: &seqring::Ring, skips_lost: bool) -> Self {
-        let slot_bytes = ring.config().slot_bytes();
-        Reader { receiver: Receiver::new(reader, slot_bytes, ring.frame(), skips_lost) }
+        Reader { receiver: Receiver::new(reader, ring.config(), skips_lost) }
     }
 }
 

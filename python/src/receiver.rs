@@ -1,7 +1,8 @@
 //! The common part of readers, takers and observers: a message is copied, copied into a buffer, or
 //! viewed.
 
-use crate::borrowed_endpoint::{Borrows, Home};
+use crate::array_layout::ArrayLayout;
+use crate::borrowed_endpoint::{Borrows, CopiedMessage, Home};
 use crate::buffer_import::ImportedBuffer;
 use crate::deadline::Deadline;
 use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
@@ -11,7 +12,7 @@ use crate::view::View;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
-use seqring::{Frame, Lagged, Received, TryReadError};
+use seqring::{Config, Delivery, Frame, Lagged, Received, SlotClass, TryReadError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,12 +73,25 @@ pub(crate) struct Receiver<E> {
     slot_bytes: usize,
     /// The frame that the ring declares.
     frame: Option<Frame>,
+    /// A view shows the memory in the ring, and not a copy.
+    views_in_place: bool,
 }
 
 impl<E: Endpoint> Receiver<E> {
-    pub(crate) fn new(endpoint: E, slot_bytes: usize, frame: Option<Frame>, skips_lost: bool) -> Self {
+    pub(crate) fn new(endpoint: E, config: &Config, skips_lost: bool) -> Self {
         let inbox = Inbox { endpoint, received: None, meta: Vec::new(), died: None };
-        Receiver { cell: Arc::new(EndpointCell::new(E::KIND, inbox)), skips_lost, slot_bytes, frame }
+        Receiver {
+            cell: Arc::new(EndpointCell::new(E::KIND, inbox)),
+            skips_lost,
+            slot_bytes: config.slot_bytes(),
+            frame: config.described_frame(),
+            views_in_place: config.class() == SlotClass::Arena && config.delivery_mode() != Delivery::Lossy,
+        }
+    }
+
+    /// A copied message as a numpy array.
+    pub(crate) fn array<'py>(&self, message: &Message<'py>) -> PyResult<Bound<'py, PyAny>> {
+        ArrayLayout::of(self.frame.as_ref(), message.len()).array(message.as_any())
     }
 
     #[inline]
@@ -172,18 +186,18 @@ impl<E: Endpoint> Receiver<E> {
 impl<E: Endpoint + Borrows> Receiver<E> {
     /// Views the next message.
     pub(crate) fn view(&self, guard: &mut Guard<'_, '_, E>) -> Attempt<View> {
-        let py = guard.py;
+        let (py, frame) = (guard.py, self.frame.as_ref());
+        if !self.views_in_place {
+            let Some(bytes) = self.copy(guard)? else { return Ok(None) };
+            let inbox = guard.get();
+            let received = inbox.received.expect("a message was received");
+            let copied = CopiedMessage { bytes: bytes.unbind(), received, meta: inbox.meta.clone() };
+            return Ok(Some(View::new(Box::new(copied), frame)));
+        }
         guard.get().check_died(py)?;
         loop {
-            let inbox = guard.lend();
-            // In a lossy ring a view is a copy, which may be large.
-            let viewed = if self.slot_bytes >= LARGE {
-                py.detach(|| E::borrow_next(inbox, &self.cell))
-            } else {
-                E::borrow_next(inbox, &self.cell)
-            };
-            let (inbox, error) = match viewed {
-                Ok(message) => return Ok(Some(View::new(message, self.frame.as_ref()))),
+            let (inbox, error) = match E::borrow_next(guard.lend(), &self.cell) {
+                Ok(message) => return Ok(Some(View::new(message, frame))),
                 Err(refused) => refused,
             };
             guard.put_back(inbox);

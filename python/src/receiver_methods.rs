@@ -4,6 +4,7 @@ use crate::buffer_import::ImportedBuffer;
 use crate::endpoint_cell::Attempt;
 use crate::getters::getters;
 use crate::observer::Observer;
+use crate::options::named;
 use crate::payload::Payload;
 use crate::reader::Reader;
 use crate::receiver::{Endpoint, Inbox, Message, Receipt};
@@ -22,7 +23,7 @@ macro_rules! receiver_methods {
         $class:ident,
         $endpoint:ty,
         $buffer:expr,
-        $try_one:ident $one:ident $try_into:ident $into:ident $try_batch:ident $batch:ident
+        $try_one:ident $one:ident $try_array:ident $array:ident $try_into:ident $into:ident $try_batch:ident $batch:ident
     ) => {
         #[pymethods]
         impl $class {
@@ -35,6 +36,18 @@ macro_rules! receiver_methods {
             #[pyo3(signature = (timeout=None))]
             fn $one<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Message<'py>> {
                 self.receiver.wait(py, timeout, |guard| self.receiver.copy(guard))
+            }
+
+            /// The next message as a numpy array, or `None` if there is none.
+            fn $try_array<'py>(&self, py: Python<'py>) -> Attempt<Bound<'py, PyAny>> {
+                self.$try_one(py)?.map(|message| self.receiver.array(&message)).transpose()
+            }
+
+            /// The next message as a numpy array of its own, in the shape and element type of the
+            /// ring's frames, else of bytes. Waits for at most `timeout` seconds.
+            #[pyo3(signature = (timeout=None))]
+            fn $array<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+                self.receiver.array(&self.$one(py, timeout)?)
             }
 
             /// Copies the next message to the front of `out`, as the call that waits. `None` if
@@ -57,7 +70,11 @@ macro_rules! receiver_methods {
             }
 
             /// The messages that are there, up to `max`; an empty list if there is none.
-            fn $try_batch<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Vec<Message<'py>>> {
+            fn $try_batch<'py>(
+                &self,
+                py: Python<'py>,
+                #[pyo3(from_py_with = named::max)] max: usize,
+            ) -> PyResult<Vec<Message<'py>>> {
                 let batch = self.receiver.cell.try_once(py, |guard| self.receiver.copy_batch(guard, max));
                 batch.map(Option::unwrap_or_default)
             }
@@ -70,7 +87,7 @@ macro_rules! receiver_methods {
             fn $batch<'py>(
                 &self,
                 py: Python<'py>,
-                max: usize,
+                #[pyo3(from_py_with = named::max)] max: usize,
                 timeout: Option<f64>,
             ) -> PyResult<Vec<Message<'py>>> {
                 self.receiver.wait(py, timeout, |guard| self.receiver.copy_batch(guard, max))
@@ -163,7 +180,7 @@ macro_rules! reading_methods {
             $class,
             $endpoint,
             |_: &Self, out| ImportedBuffer::writable(out),
-            try_read read try_read_into read_into try_read_batch read_batch
+            try_read read try_read_array read_array try_read_into read_into try_read_batch read_batch
         );
 
         #[pymethods]
@@ -215,7 +232,7 @@ receiver_methods!(
     Taker,
     seqring::Taker,
     |taker: &Self, out| taker.receiver.buffer_for_any(out),
-    try_take take try_take_into take_into try_take_batch take_batch
+    try_take take try_take_array take_array try_take_into take_into try_take_batch take_batch
 );
 
 impl Endpoint for seqring::Taker {
@@ -271,8 +288,8 @@ viewing_methods!(
     _read_in_turn,
     /// Views the next message in the ring. Waits for at most `timeout` seconds.
     ///
-    /// One view at a time: the reader continues when the view and every array made from it are
-    /// released.
+    /// In the ring, one view at a time: the reader continues when the view and every array made
+    /// from it are released. A view that is a copy keeps nothing: see `View.in_place`.
 );
 viewing_methods!(
     Taker,

@@ -1,50 +1,51 @@
 //! The class `Ring`.
 
-use crate::array_layout::{self, frame_of};
+use crate::array_layout;
+use crate::creation::{creation, unused_name};
 use crate::errors;
 use crate::fork::Generation;
 use crate::getters::getters;
-use crate::options::{self, Start};
+use crate::living::registered;
+use crate::membership;
+use crate::options::{self, Keywords, Start};
 use crate::reader::Reader;
 use crate::taker::Taker;
 use crate::user_words::Words;
 use crate::writer::Writer;
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
-use pyo3::{PyClass, PyClassInitializer};
-use seqring::{Config, Delivery, Frame, Writers};
+use pyo3::types::{PyDict, PyTuple, PyType};
+use seqring::{RegisterError, RingError, RingHold};
 
 /// A ring of `slots` messages in shared memory, made by `Ring.create` and opened by its name in any
 /// process.
 ///
-/// It pickles to its name, for spawn and forkserver; after a fork it reopens itself. `close`, or
-/// the end of a `with` statement, releases the ring; its readers and writers stay. The last process
-/// that releases a ring removes it; `python -m seqring gc --remove` removes what killed processes
-/// left.
+/// It pickles to its name, for spawn and forkserver. A child of `os.fork` has it open too. `close`,
+/// or the end of a `with` statement, releases the ring; its readers and writers stay. The last
+/// process that releases a ring removes it; `python -m seqring gc --remove` removes what killed
+/// processes left.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
     name: String,
     /// On the heap of the process that made it, not in shared memory.
     on_heap: bool,
     state: Mutex<RingState>,
+    /// Keeps the ring for a forked child, from before the fork until the child opens it.
+    hold: Mutex<Option<RingHold>>,
 }
 
 enum RingState {
     Open(seqring::Ring, Generation),
-    /// In a forked child: reopened at its first use.
+    /// In a forked child: opened at its first use.
     Forked,
     Closed,
 }
 
-/// Entries reserved for writers in a ring with many.
-const RESERVED_WRITERS: usize = 16;
-
 impl Ring {
     fn new(name: String, ring: seqring::Ring, on_heap: bool) -> Self {
-        Ring { name, on_heap, state: Mutex::new(RingState::Open(ring, Generation::now())) }
+        let state = Mutex::new(RingState::Open(ring, Generation::now()));
+        Ring { name, on_heap, state, hold: Mutex::new(None) }
     }
 
     /// The ring, as this process has it open.
@@ -65,7 +66,7 @@ impl Ring {
                     drop(state);
                     return Err(errors::forked(py, "ring"));
                 }
-                RingState::Open(..) | RingState::Forked => seqring::Ring::open(&self.name).map(|ring| {
+                RingState::Open(..) | RingState::Forked => self.open_again().map(|ring| {
                     let result = use_ring(&ring);
                     *state = RingState::Open(ring, Generation::now());
                     result
@@ -74,45 +75,44 @@ impl Ring {
         };
         opened.map_err(|error| errors::ring(py, error))
     }
-}
 
-/// Makes a Python object that is closed when the process ends, and forgotten in a forked child.
-pub(crate) fn registered<T>(py: Python<'_>, object: T) -> PyResult<Bound<'_, T>>
-where
-    T: PyClass + Into<PyClassInitializer<T>>,
-{
-    let object = Bound::new(py, object)?;
-    py.import(intern!(py, "seqring._lifetime"))?.getattr(intern!(py, "register"))?.call1((&object,))?;
-    Ok(object)
-}
-
-/// Slots, size, frame and participants of `Ring.create`.
-fn base_config(
-    slots: usize,
-    slot_bytes: Option<usize>,
-    delivery: Delivery,
-    writers: Writers,
-    readers: usize,
-    participants: Option<usize>,
-    frame: Option<Frame>,
-) -> PyResult<Config> {
-    let framed = frame.as_ref().and_then(array_layout::bytes);
-    let slot_bytes = slot_bytes.or(framed);
-    let slot_bytes =
-        slot_bytes.ok_or_else(|| PyValueError::new_err("a ring needs slot_bytes, or shape and dtype"))?;
-    if let Some(bytes) = framed.filter(|bytes| *bytes > slot_bytes) {
-        let text = format!("frames of {bytes} bytes do not fit into slots of {slot_bytes}");
-        return Err(PyValueError::new_err(text));
+    /// Opens the ring in a forked child: what the parent held for it, or else by the name.
+    fn open_again(&self) -> Result<seqring::Ring, RingError> {
+        let hold = self.hold.lock().take();
+        membership::open(|| match hold {
+            Some(hold) => hold.open(),
+            None => seqring::Ring::open(&self.name),
+        })
     }
-    let writers = if delivery == Delivery::Queue { Writers::Many } else { writers };
-    let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
-    let participants = participants.unwrap_or(readers.saturating_add(for_writers));
-    let config =
-        Config::new(slots, slot_bytes).delivery(delivery).writers(writers).participants(participants);
-    Ok(match frame {
-        Some(frame) => config.frame(frame),
-        None => config,
-    })
+
+    /// Releases the ring. A child that did not use it may be its last user.
+    fn release(&self) {
+        let state = std::mem::replace(&mut *self.state.lock(), RingState::Closed);
+        let hold = self.hold.lock().take();
+        drop(state);
+        drop(hold.map(RingHold::open));
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// A new object for a ring of that name.
+fn opened(
+    py: Python<'_>,
+    name: String,
+    open: impl FnOnce(&str) -> Result<seqring::Ring, RingError> + Send,
+) -> PyResult<Bound<'_, Ring>> {
+    let ring = membership::joining(py, || membership::open(|| open(&name)))?;
+    registered(py, Ring::new(name, ring.map_err(|error| errors::ring(py, error))?, false))
+}
+
+/// A reader, writer or taker.
+fn joined<T: Send>(py: Python<'_>, join: impl FnOnce() -> Result<T, RegisterError> + Send) -> PyResult<T> {
+    membership::joining(py, join)?.map_err(|error| errors::joining(py, error))
 }
 
 #[pymethods]
@@ -126,8 +126,8 @@ impl Ring {
     /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
     /// queue);
     /// `participants`: how many readers and writers together.
-    /// `shape`, `dtype`: of every message; the name of an element type or a numpy one. Then
-    /// `slot_bytes` is optional.
+    /// `shape`, `dtype`: of every message; an element type of numpy, `ml_dtypes` or torch, or its
+    /// name. Then `slot_bytes` is optional.
     /// `meta_bytes`: room for metadata with each message. `tag`, `timestamps`: each message carries
     /// a number, its time.
     /// `words`: 64-bit words for the application's own use.
@@ -140,74 +140,60 @@ impl Ring {
     /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
     /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
     /// default) or is dropped (`"drop"`).
+    /// `replace_unused`: replaces a ring of that name whose processes were all killed. `mode`,
+    /// `group`: access rights of the file, whatever the umask, and the number of its group.
     ///
     /// Raises `RingExists`, `NoSpace`, `ValueError`.
     #[classmethod]
-    #[pyo3(signature = (
-        slots, slot_bytes=None, *, name=None, delivery="gated", writers="one", readers=16, participants=None,
-        shape=None, dtype=None, meta_bytes=0, tag=false, timestamps=false, words=0, slot_class=None, first_sequence=0,
-        shared=true, observers=false, keep=false, evict_after=None, unfinished=None,
-    ))]
-    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
+    #[pyo3(signature = (slots, slot_bytes=None, **options), text_signature = "($cls, slots, slot_bytes=None, *, \
+        name=None, delivery='gated', writers='one', readers=16, participants=None, shape=None, dtype=None, \
+        meta_bytes=0, tag=False, timestamps=False, words=0, slot_class=None, first_sequence=0, shared=True, \
+        observers=False, keep=False, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, \
+        group=None)")]
     fn create<'py>(
         cls: &Bound<'py, PyType>,
-        slots: usize,
-        slot_bytes: Option<usize>,
-        name: Option<String>,
-        delivery: &str,
-        writers: &str,
-        readers: usize,
-        participants: Option<usize>,
-        shape: Option<Vec<u64>>,
-        dtype: Option<Bound<'py, PyAny>>,
-        meta_bytes: usize,
-        tag: bool,
-        timestamps: bool,
-        words: usize,
-        slot_class: Option<&str>,
-        first_sequence: u64,
-        shared: bool,
-        observers: bool,
-        keep: bool,
-        evict_after: Option<f64>,
-        unfinished: Option<&str>,
+        slots: &Bound<'py, PyAny>,
+        slot_bytes: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Ring>> {
         let py = cls.py();
-        let frame = match (shape, dtype) {
-            (None, None) => None,
-            (Some(shape), Some(dtype)) => Some(frame_of(&dtype, &shape)?),
-            _ => return Err(PyValueError::new_err("shape and dtype go together")),
-        };
-        let delivery = options::parse("delivery", delivery, options::DELIVERIES)?;
-        let writers = options::parse("writers", writers, options::WRITERS)?;
-        let config = base_config(slots, slot_bytes, delivery, writers, readers, participants, frame)?;
-        let config = config.meta_bytes(meta_bytes).tag(tag).timestamp(timestamps).user_words(words);
-        let mut config = config.first_sequence(first_sequence).observers(observers).keep(keep);
-        if let Some(word) = slot_class {
-            config = config.slot_class(options::parse("slot_class", word, options::SLOT_CLASSES)?);
+        let keywords = Keywords::new(py, options)?;
+        let (name, shared) = (keywords.take("name")?, keywords.take("shared")?.unwrap_or(true));
+        let (config, options) = creation(slots, slot_bytes, keywords, "create")?;
+        let name = name.unwrap_or_else(unused_name);
+        if shared {
+            return opened(py, name, |name| options.create(name, &config));
         }
-        if let Some(seconds) = evict_after {
-            config = config.evict_after(options::positive_seconds("evict_after", seconds)?);
-        }
-        if let Some(word) = unfinished {
-            config = config.redelivery(options::parse("unfinished", word, options::UNFINISHED)?);
-        }
-        let name = match name {
-            Some(name) => name,
-            None => py.import("seqring._lifetime")?.getattr("unused_name")?.call0()?.extract()?,
-        };
-        let make =
-            || if shared { seqring::Ring::create(&name, &config) } else { seqring::Ring::heap(&config) };
-        let ring = py.detach(make).map_err(|error| errors::ring(py, error))?;
-        registered(py, Ring::new(name, ring, !shared))
+        let ring = seqring::Ring::heap(&config).map_err(|error| errors::ring(py, error))?;
+        registered(py, Ring::new(name, ring, true))
     }
 
-    /// Opens the ring of that name. Raises `RingNotFound`, `NotPermitted`, `Corrupt`.
+    /// Opens the ring of that name. Raises `RingNotFound`, `NotPermitted`, `Unusable`.
     #[classmethod]
     fn open<'py>(cls: &Bound<'py, PyType>, name: String) -> PyResult<Bound<'py, Ring>> {
-        let py = cls.py();
-        let ring = py.detach(|| seqring::Ring::open(&name)).map_err(|error| errors::ring(py, error))?;
-        registered(py, Ring::new(name, ring, false))
+        opened(cls.py(), name, |name| seqring::Ring::open(name))
+    }
+
+    /// Opens the ring of that name, or creates it as `create` does. If several processes call this
+    /// at once, one creates the ring.
+    ///
+    /// Raises `Unusable` if there is a ring with other properties, and what `create` and `open`
+    /// raise.
+    #[classmethod]
+    #[pyo3(signature = (name, slots, slot_bytes=None, **options), text_signature = "($cls, name, slots, \
+        slot_bytes=None, *, delivery='gated', writers='one', readers=16, participants=None, shape=None, dtype=None, \
+        meta_bytes=0, tag=False, timestamps=False, words=0, slot_class=None, first_sequence=0, observers=False, \
+        keep=False, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, group=None)")]
+    fn open_or_create<'py>(
+        cls: &Bound<'py, PyType>,
+        name: String,
+        slots: &Bound<'py, PyAny>,
+        slot_bytes: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Ring>> {
+        let keywords = Keywords::new(cls.py(), options)?;
+        let (config, options) = creation(slots, slot_bytes, keywords, "open_or_create")?;
+        opened(cls.py(), name, |name| options.open_or_create(name, &config))
     }
 
     /// Removes the name. Processes that have the ring open keep it.
@@ -223,7 +209,7 @@ impl Ring {
     #[pyo3(signature = (*, waiting="balanced"))]
     fn writer<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Writer>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
-        let mut writer = py.detach(|| ring.writer()).map_err(|error| errors::joining(py, error))?;
+        let mut writer = joined(py, || ring.writer())?;
         writer.set_wait_strategy(waiting);
         registered(py, Writer::new(writer, ring))
     }
@@ -233,7 +219,7 @@ impl Ring {
     ///
     /// `skip_lost`: lost messages are counted in `lost` and raise no error. `waiting`: as for
     /// `writer`. Raises `TableFull`.
-    #[pyo3(signature = (start=Start::next(), *, waiting="balanced", skip_lost=false),
+    #[pyo3(signature = (start=Start(seqring::Start::Next), *, waiting="balanced", skip_lost=false),
            text_signature = "($self, start='next', *, waiting='balanced', skip_lost=False)")]
     fn reader<'py>(
         &self,
@@ -242,8 +228,8 @@ impl Ring {
         waiting: &str,
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Reader>> {
-        let (ring, waiting, start) = (self.ring(py)?, options::waiting(waiting)?, start.parse()?);
-        let mut reader = py.detach(|| ring.reader(start)).map_err(|error| errors::joining(py, error))?;
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut reader = joined(py, || ring.reader(start.0))?;
         reader.set_wait_strategy(waiting);
         registered(py, Reader::new(reader, &ring, skip_lost))
     }
@@ -260,7 +246,7 @@ impl Ring {
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let ticket = seqring::ParkTicket { entry: ticket.0, state: ticket.1 };
-        let mut reader = ring.resume(ticket).map_err(|error| errors::joining(py, error))?;
+        let mut reader = joined(py, || ring.resume(ticket))?;
         reader.set_wait_strategy(waiting);
         registered(py, Reader::new(reader, &ring, skip_lost))
     }
@@ -274,7 +260,7 @@ impl Ring {
     #[pyo3(signature = (*, waiting="balanced"))]
     fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
-        let mut taker = py.detach(|| ring.taker()).map_err(|error| errors::joining(py, error))?;
+        let mut taker = joined(py, || ring.taker())?;
         taker.set_wait_strategy(waiting);
         registered(py, Taker::new(taker, &ring))
     }
@@ -330,8 +316,17 @@ impl Ring {
 
     /// Releases the ring. The last process that releases it removes it.
     fn close(&self, py: Python<'_>) {
-        let state = std::mem::replace(&mut *self.state.lock(), RingState::Closed);
-        py.detach(|| drop(state));
+        py.detach(|| self.release());
+    }
+
+    fn _before_fork(&self, py: Python<'_>) {
+        // Without a hold, a child opens the ring by its name.
+        let hold = self.with(py, |ring| ring.hold().ok()).ok().flatten();
+        *self.hold.lock() = hold;
+    }
+
+    fn _after_fork(&self) {
+        self.hold.lock().take();
     }
 
     fn _forget(&self) {

@@ -211,6 +211,7 @@ impl RingBufferBase {
     /// Raises `TimedOutError`, and the errors of `try_write`.
     #[pyo3(signature = (data, timeout=None))]
     fn blocking_write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        Deadline::after(timeout)?; // Also where nothing is waited for.
         if let FastPath::Done(()) = slf.get().write_fast(slf.py(), data)? {
             return Ok(());
         }
@@ -250,6 +251,7 @@ impl RingBufferBase {
         pointer: &Bound<'py, PointerBase>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        Deadline::after(timeout)?; // As in `blocking_write`.
         let (py, this) = (slf.py(), slf.get());
         let mut left = timeout;
         if let Some(reader) = pointer.get().reader(py) {

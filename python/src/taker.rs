@@ -14,7 +14,6 @@ pub(crate) struct Taker {
 
 impl Taker {
     pub(crate) fn new(taker: seqring::Taker, ring: &seqring::Ring) -> Self {
-        let slot_bytes = ring.config().slot_bytes();
-        Taker { receiver: Receiver::new(taker, slot_bytes, ring.frame(), false) }
+        Taker { receiver: Receiver::new(taker, ring.config(), false) }
     }
 }

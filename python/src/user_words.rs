@@ -3,6 +3,7 @@
 
 use crate::buffer_import::ImportedBytes;
 use crate::deadline::Deadline;
+use crate::options::named;
 use crate::ring::Ring;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -62,34 +63,50 @@ impl Words {
     }
 
     /// The value of a word.
-    fn load(&self, py: Python<'_>, index: usize) -> PyResult<u64> {
+    fn load(&self, py: Python<'_>, #[pyo3(from_py_with = named::index)] index: usize) -> PyResult<u64> {
         self.word(py, index, |word| word.load(SeqCst))
     }
 
     /// Stores a value in a word.
-    fn store(&self, py: Python<'_>, index: usize, value: u64) -> PyResult<()> {
+    fn store(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::index)] index: usize,
+        #[pyo3(from_py_with = named::value)] value: u64,
+    ) -> PyResult<()> {
         self.word(py, index, |word| word.store(value, SeqCst))
     }
 
     /// Adds to a word and returns its previous value. Wraps around.
-    fn add(&self, py: Python<'_>, index: usize, value: i64) -> PyResult<u64> {
+    fn add(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::index)] index: usize,
+        value: i64,
+    ) -> PyResult<u64> {
         self.word(py, index, |word| word.fetch_add(value.cast_unsigned(), SeqCst))
     }
 
     /// Stores `new` if the word is `old`; returns whether it was.
-    fn exchange(&self, py: Python<'_>, index: usize, old: u64, new: u64) -> PyResult<bool> {
+    fn exchange(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::index)] index: usize,
+        old: u64,
+        new: u64,
+    ) -> PyResult<bool> {
         self.word(py, index, |word| word.compare_exchange(old, new, SeqCst, SeqCst).is_ok())
     }
 
     /// How often `notify` was called for this word, modulo 2³².
     ///
     /// Use a word either with `notify` and `wait` or as a number.
-    fn notified(&self, py: Python<'_>, index: usize) -> PyResult<u32> {
+    fn notified(&self, py: Python<'_>, #[pyo3(from_py_with = named::index)] index: usize) -> PyResult<u32> {
         self.word(py, index, |word| futex_word(word).load(SeqCst))
     }
 
     /// Wakes all threads that `wait` for this word, in all processes.
-    fn notify(&self, py: Python<'_>, index: usize) -> PyResult<()> {
+    fn notify(&self, py: Python<'_>, #[pyo3(from_py_with = named::index)] index: usize) -> PyResult<()> {
         self.word(py, index, |word| {
             futex_word(word).fetch_add(1, SeqCst);
             // It cannot fail: the word is mapped and aligned.
@@ -103,7 +120,13 @@ impl Words {
     /// Read `notified` first, then check the condition, then wait: no `notify` is missed. Lets
     /// other threads run, and Ctrl-C ends it.
     #[pyo3(signature = (index, seen, timeout=None))]
-    fn wait(&self, py: Python<'_>, index: usize, seen: u32, timeout: Option<f64>) -> PyResult<bool> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::index)] index: usize,
+        #[pyo3(from_py_with = named::seen)] seen: u32,
+        timeout: Option<f64>,
+    ) -> PyResult<bool> {
         let deadline = Deadline::after(timeout)?;
         while self.notified(py, index)? == seen {
             let Some(slice) = deadline.slice() else { return Ok(false) };
@@ -121,7 +144,12 @@ impl Words {
     }
 
     /// The first `nbytes` bytes of the words from `index` on. Each word is read atomically.
-    fn read<'py>(&self, py: Python<'py>, index: usize, nbytes: usize) -> PyResult<Bound<'py, PyByteArray>> {
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = named::index)] index: usize,
+        #[pyo3(from_py_with = named::nbytes)] nbytes: usize,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
         let bytes = self.with(py, index, nbytes.div_ceil(8), |words| {
             words.iter().flat_map(|word| word.load(SeqCst).to_ne_bytes()).take(nbytes).collect::<Vec<_>>()
         })?;
@@ -130,7 +158,12 @@ impl Words {
 
     /// Stores the bytes of `data` in the words from `index` on. Each word is stored atomically; the
     /// last one is padded with zeros.
-    fn write(&self, py: Python<'_>, index: usize, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn write(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::index)] index: usize,
+        data: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let data = ImportedBytes::of(data)?;
         let bytes = data.bytes();
         self.with(py, index, bytes.len().div_ceil(8), |words| {

@@ -193,7 +193,7 @@ impl View {
             return Err(PyBufferError::new_err("a view is read-only: other readers see the same bytes"));
         }
         let this = slf.get();
-        buffer_export::check_order(flags, &this.layout)?;
+        buffer_export::check_request(flags, &this.layout)?;
         let start = this.export(slf.py())?;
         // SAFETY:
         // - `buffer` is valid for writes;
@@ -210,6 +210,17 @@ impl View {
         self.unexport();
     }
 
+    /// numpy calls this where a buffer is refused: the refusal is raised, or the elements have no
+    /// buffer format.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        slf: &Bound<'py, Self>,
+        dtype: Option<Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        buffer_export::array_as(slf.as_any(), &slf.get().layout, dtype, copy)
+    }
+
     #[pyo3(signature = (*, stream=None, max_version=None, dl_device=None, copy=None))]
     fn __dlpack__<'py>(
         slf: Bound<'py, Self>,
@@ -218,10 +229,10 @@ impl View {
         dl_device: Option<(i32, i32)>,
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if stream.is_some() || dl_device.is_some_and(|device| device != dlpack::CPU) || copy == Some(true) {
-            return Err(PyBufferError::new_err("a view is in the memory of the CPU, and is not copied"));
+        if stream.is_some() || dl_device.is_some_and(|device| device != dlpack::CPU) {
+            return Err(PyBufferError::new_err("a view is in the memory of the CPU"));
         }
-        dlpack::capsule(slf, max_version)
+        dlpack::capsule(slf, max_version, copy == Some(true))
     }
 
     #[expect(clippy::unused_self, reason = "a method by its protocol")]

@@ -7,11 +7,12 @@ use crate::deadline::Deadline;
 use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::getters::getters;
-use crate::options;
+use crate::options::{self, named};
 use crate::payload::LARGE;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 use seqring::{Delivery, MessageHeader, Ring, Role, SlotClass, TryWriteError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,19 +37,6 @@ pub(crate) struct OwnedHeader {
 }
 
 impl OwnedHeader {
-    /// `meta` is bytes, or a value that JSON can represent.
-    #[inline]
-    pub(crate) fn of(meta: Option<&Bound<'_, PyAny>>, tag: u64) -> PyResult<Self> {
-        let meta = match meta {
-            None => Vec::new(),
-            Some(meta) => match meta.cast::<PyBytes>() {
-                Ok(bytes) => bytes.as_bytes().to_vec(),
-                Err(_) => meta.py().import("seqring._meta")?.getattr("encode")?.call1((meta,))?.extract()?,
-            },
-        };
-        Ok(OwnedHeader { tag, meta })
-    }
-
     pub(crate) fn borrowed(&self) -> MessageHeader<'_> {
         MessageHeader { tag: self.tag, metadata: &self.meta }
     }
@@ -71,17 +59,40 @@ pub(crate) struct Writer {
     frame: Option<seqring::Frame>,
     /// A claim can be the memory in the ring: no reader can be reading it.
     claims_in_place: bool,
+    has_tags: bool,
+    meta_bytes: usize,
 }
 
 impl Writer {
     pub(crate) fn new(writer: seqring::Writer, ring: Ring) -> Self {
         Writer {
             frame: ring.frame(),
+            has_tags: ring.config().has_tags(),
+            meta_bytes: ring.config().meta_bytes_max(),
             claims_in_place: ring.slot_class() == SlotClass::Arena
                 && ring.delivery() != Delivery::Lossy
                 && !ring.config().allows_observers(),
             cell: Arc::new(EndpointCell::new("writer", Outbox { writer, ring })),
         }
+    }
+
+    /// The header of a message. `meta` is bytes, or a value that JSON can represent.
+    #[inline]
+    fn header(&self, py: Python<'_>, meta: Option<&Bound<'_, PyAny>>, tag: u64) -> PyResult<OwnedHeader> {
+        if tag != 0 && !self.has_tags {
+            return Err(PyValueError::new_err(
+                "the messages of this ring have no tags: create it with tag=True",
+            ));
+        }
+        let Some(meta) = meta else { return Ok(OwnedHeader { tag, meta: Vec::new() }) };
+        let meta = match meta.cast::<PyBytes>() {
+            Ok(bytes) => bytes.as_bytes().to_vec(),
+            Err(_) => json(meta)?,
+        };
+        if meta.len() > self.meta_bytes {
+            return Err(errors::too_large(py, meta.len(), self.meta_bytes, "metadata"));
+        }
+        Ok(OwnedHeader { tag, meta })
     }
 
     fn with<R>(&self, py: Python<'_>, use_outbox: impl FnOnce(&mut Outbox) -> R) -> PyResult<R> {
@@ -93,10 +104,30 @@ impl Writer {
     fn import<'a, 'py>(&self, data: &'a Bound<'py, PyAny>) -> PyResult<ImportedBytes<'a, 'py>> {
         let bytes = ImportedBytes::of(data)?;
         if let Some(frame) = &self.frame {
-            array_layout::check(data.py(), frame, &bytes)?;
+            array_layout::check(data, frame, &bytes)?;
         }
         Ok(bytes)
     }
+}
+
+/// Metadata that are no `bytes`: other bytes, or a value as JSON.
+///
+/// Runs no Python code: see [`crate::living`].
+fn json(meta: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let py = meta.py();
+    if meta.cast::<PyByteArray>().is_ok() || meta.cast::<PyMemoryView>().is_ok() {
+        return Ok(PyByteArray::from(meta)?.to_vec());
+    }
+    let module = py.import(intern!(py, "seqring._meta"))?;
+    let settings = module.getattr(intern!(py, "SETTINGS"))?.cast_into::<PyTuple>()?;
+    let arguments = PyList::new(py, settings.iter())?;
+    arguments.insert(0, PyDict::new(py))?; // For references in circles.
+    let encode = module.getattr(intern!(py, "make_encoder"))?.call1(arguments.to_tuple())?;
+    let chunks = encode.call1((meta, 0))?.cast_into::<PyTuple>()?;
+    chunks.iter().try_fold(Vec::new(), |mut json, chunk| {
+        json.extend_from_slice(chunk.cast::<PyString>()?.to_cow()?.as_bytes());
+        Ok(json)
+    })
 }
 
 /// One attempt; `None` if the ring is full.
@@ -149,10 +180,10 @@ impl Writer {
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         meta: Option<&Bound<'_, PyAny>>,
-        tag: u64,
+        #[pyo3(from_py_with = named::tag)] tag: u64,
     ) -> Attempt<u64> {
         let data = self.import(data)?;
-        let header = OwnedHeader::of(meta, tag)?;
+        let header = self.header(py, meta, tag)?;
         self.cell.try_once(py, |guard| attempt(guard, data.bytes(), &header))
     }
 
@@ -176,11 +207,11 @@ impl Writer {
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
         meta: Option<&Bound<'_, PyAny>>,
-        tag: u64,
+        #[pyo3(from_py_with = named::tag)] tag: u64,
         timeout: Option<f64>,
     ) -> PyResult<u64> {
         let data = self.import(data)?;
-        let header = OwnedHeader::of(meta, tag)?;
+        let header = self.header(py, meta, tag)?;
         write(py, &self.cell, data.bytes(), &header, Deadline::after(timeout)?)
     }
 
@@ -228,10 +259,10 @@ impl Writer {
         shape: &Bound<'_, PyAny>,
         dtype: Option<Bound<'_, PyAny>>,
         meta: Option<&Bound<'_, PyAny>>,
-        tag: u64,
+        #[pyo3(from_py_with = named::tag)] tag: u64,
         timeout: Option<f64>,
     ) -> PyResult<Claim> {
-        let header = OwnedHeader::of(meta, tag)?;
+        let header = self.header(py, meta, tag)?;
         let shape = crate::claim::ClaimShape::of(shape, dtype, self.frame.as_ref())?;
         Claim::begin(py, shape, header, &self.cell, self.claims_in_place, Deadline::after(timeout)?)
     }

@@ -1,6 +1,7 @@
 """asyncio."""
 
 import asyncio
+import queue
 import threading
 
 import pytest
@@ -166,3 +167,48 @@ def test_a_writers_death_reaches_the_task(context):
         process.kill()
         process.join()
         assert run(main(reader.aio())) == process.pid
+
+
+@pytest.mark.parametrize("kind", ["reader", "observer", "taker", "pipeline"])
+def test_a_cancelled_task_loses_nothing_wherever_it_is_cancelled(kind):
+    """Cancels a task after each number of steps of the loop, before and after the message is there."""
+    count = 40
+
+    async def main(messages, send):
+        got = []
+        for number in range(count):
+            sends_at = number % 3
+            task = asyncio.create_task(anext(messages))
+            for step in range(number % 7):
+                if step == sends_at:
+                    send(number)
+                    sends_at = None
+                await asyncio.sleep(0.001 * (step % 2))
+            task.cancel()
+            try:
+                got.append(await task)
+            except asyncio.CancelledError:
+                pass
+            if sends_at is not None:
+                send(number)
+        while len(got) < count:
+            got.append(await anext(messages))
+        return got
+
+    if kind == "pipeline":
+        sent = queue.SimpleQueue()
+
+        def make(message, out):
+            out[0][...] = message
+
+        with seqring.Pipeline(iter(sent.get, None), make, shapes=1, dtypes="int64", start_method="threads") as items:
+            got = run(main(aiter(items), sent.put))
+            assert [int(arrays[0][0]) for arrays, _ in got] == list(range(count))
+            sent.put(None)
+        return
+    delivery = "queue" if kind == "taker" else "gated"
+    with seqring.Ring.create(64, 8, delivery=delivery, observers=kind == "observer") as ring, ring.writer() as writer:
+        inbox = seqring.Observer.open(ring.name) if kind == "observer" else getattr(ring, kind)()
+        with inbox:
+            got = run(main(inbox.aio(), lambda number: writer.write(bytes([number]))))
+            assert [message[0] for message in got] == list(range(count))

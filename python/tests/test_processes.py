@@ -8,13 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy
 import pytest
 import seqring
 import process_targets
-from seqring import _lifetime
 
 
 @pytest.fixture
@@ -124,21 +122,6 @@ def test_what_a_forked_child_inherits_is_not_its_own():
         finish(process)
         writer.write(b"the parent's")
         assert reader.read(timeout=60) == b"the parent's"
-
-
-def test_after_a_fork_locks_are_free_and_none_is_renewed():
-    """Fails if a lock is renewed at its first use: two threads at once would each have one."""
-    lock, made = _lifetime.ProcessLock(), []
-    with lock:
-        pid = os.fork()
-        if pid == 0:
-            _lifetime.threading = SimpleNamespace(Lock=lambda: made.append(1) or threading.Lock())
-            free = lock._lock.acquire(blocking=False)
-            if free:
-                lock._lock.release()
-                lock.__enter__()
-            os._exit(0 if free and not made else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_fork_with_a_view_leaves_the_parents_reader_alone():

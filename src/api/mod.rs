@@ -11,6 +11,7 @@ pub(crate) mod descriptors;
 mod form;
 #[cfg(target_os = "linux")]
 pub(crate) mod inspect;
+pub(crate) mod membership;
 mod name;
 #[cfg(target_os = "linux")]
 pub(crate) mod observer;

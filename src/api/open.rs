@@ -176,7 +176,7 @@ fn publish(draft: Draft, layout: Layout) -> Result<Ring, RingError> {
     Ok(Ring::attach(memory, draft.publish(keep)?, warnings))
 }
 
-fn attach(opened: Opened) -> Ring {
+pub(crate) fn attach(opened: Opened) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
     Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings)
 }

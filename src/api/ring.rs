@@ -220,7 +220,7 @@ impl Ring {
 
     /// The frame that every payload is, if the creator described one.
     pub fn frame(&self) -> Option<Frame> {
-        Some(self.config().frame).filter(|frame| frame.bits > 0)
+        self.config().described_frame()
     }
 
     /// The most memory that the ring takes, in bytes: with many writers, with a writer in each

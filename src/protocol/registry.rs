@@ -250,6 +250,23 @@ fn recover_and_release(attachment: &Attachment, index: usize) {
     }
 }
 
+/// Marks the writers that this process has registered as leaving. If the process ends now, they
+/// have left and did not die. They stay registered until then.
+pub(crate) fn mark_leaving(attachment: &Attachment) {
+    let Attachment { memory, liveness, .. } = attachment;
+    liveness.each_held(|index| {
+        if index >= memory.layout().config.participants {
+            return; // A park lock.
+        }
+        let (entry, state) = (memory.entry(index), EntryState::of(memory.entry(index)));
+        if state.role() == Some(Role::Writer) {
+            let leaving = state.ending(Exit::Left);
+            // Relaxed: the entry's lock orders it. It fails if the writer's own thread leaves now.
+            let _ = entry.state.compare_exchange(state.word(), leaving.word(), Relaxed, Relaxed);
+        }
+    });
+}
+
 /// Ends the parking of a reader, and deregisters it if no process resumed it.
 pub(crate) fn unpark(attachment: &Attachment, ticket: ParkTicket) {
     if attachment.liveness.is_inherited() {

@@ -108,6 +108,11 @@ impl Liveness {
         held.remove(&entry);
     }
 
+    /// Calls `visit` with each entry that is held through this handle. None is released meanwhile.
+    pub(crate) fn each_held(&self, visit: impl FnMut(usize)) {
+        self.held().iter().copied().for_each(visit);
+    }
+
     /// Whether a living participant holds an entry.
     pub(crate) fn is_held(&self, entry: usize) -> bool {
         self.held().contains(&entry) || self.backing.is_locked_elsewhere(entry)

@@ -37,7 +37,7 @@ pub(crate) use liveness::Liveness;
 pub(crate) use liveness::start_time;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
-    file::{Contents, SegmentFile},
+    file::{Contents, Hold, SegmentFile},
     memfd,
 };
 pub(crate) use platform::{limits, named};

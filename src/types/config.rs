@@ -215,6 +215,16 @@ impl Config {
         self.class
     }
 
+    /// The frame that every payload is, if the creator [described](Self::frame) one.
+    pub fn described_frame(&self) -> Option<Frame> {
+        Some(self.frame).filter(|frame| frame.bits > 0)
+    }
+
+    /// Whether messages carry [tags](Self::tag).
+    pub fn has_tags(&self) -> bool {
+        self.tag
+    }
+
     /// Whether the ring may be [observed](crate::Observer).
     pub fn allows_observers(&self) -> bool {
         self.observers

@@ -14,7 +14,8 @@ publishes messages. Each `Reader` sees all of them; in a ring with `delivery="qu
 them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered items.
 """
 
-from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer
+from seqring._lifetime import close_at_signal
+from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer, __version__
 from seqring._stats import Participant, Stats
 from seqring.errors import (
     Busy,
@@ -36,6 +37,7 @@ from seqring.errors import (
     TimedOut,
     TooLarge,
     TooSmall,
+    Unusable,
     WriterTaken,
 )
 from seqring.pipeline import Pipeline
@@ -71,8 +73,11 @@ __all__ = [
     "TimedOut",
     "TooLarge",
     "TooSmall",
+    "Unusable",
     "View",
     "Words",
     "Writer",
     "WriterTaken",
+    "__version__",
+    "close_at_signal",
 ]

@@ -22,7 +22,12 @@ class Messages:
     """The messages of a reader, observer or taker, for `async for`.
 
     It ends when the stream does, and raises `PeerDied` as they do. A message that is there is returned
-    without a wait. A task that is cancelled during a wait loses no message.
+    without a wait.
+
+    Cancelling a task loses no message: `anext` waits, takes the message without a wait, and returns it
+    at once, so a cancelled `anext` has taken none. `aclose` does not wait. Where a reader is called in a
+    thread instead, as by `asyncio.to_thread(reader.read)`, a cancelled task leaves the thread reading,
+    and the message that it then reads is lost.
     """
 
     def __init__(self, endpoint: Reader | Observer | Taker) -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import json
+from json import encoder
 from typing import Any
+
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+# What makes the encoder in C, and its arguments after the first one, a dictionary for the call. The
+# writer calls it without Python code.
+make_encoder: Any = encoder.c_make_encoder  # type: ignore[attr-defined]
+SETTINGS = (_encoder.default, encoder.encode_basestring, None, ":", ",", False, False, False)
 
 
 def encode(meta: Any) -> bytes:
@@ -14,4 +22,4 @@ def encode(meta: Any) -> bytes:
     """
     if isinstance(meta, (bytearray, memoryview)):
         return bytes(meta)
-    return json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _encoder.encode(meta).encode()

@@ -85,13 +85,15 @@ class Full(Error, queue.Full):
 class TooLarge(Error, ValueError):
     """A message, or its metadata, of `size` bytes does not fit into `limit`."""
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(size, limit)
+    def __init__(self, size: int, limit: int, what: str = "a message") -> None:
+        super().__init__(size, limit, what)
         self.size = size
         self.limit = limit
+        self.what = what
 
     def __str__(self) -> str:
-        return f"{self.size} bytes do not fit into {self.limit}"
+        room = "meta_bytes" if self.what == "metadata" else "slot_bytes"
+        return f"{self.what} of {self.size} bytes does not fit into {self.limit}: the ring was created with {room}={self.limit}"
 
 
 class TooSmall(Error, ValueError):
@@ -117,8 +119,13 @@ class FrameMismatch(Error, ValueError):
         return f"the ring's frames are {self.wanted}, not {self.found}"
 
 
-class Corrupt(Error):
-    """The segment holds values that no correct peer writes, or is not a ring of this version."""
+class Unusable(Error):
+    """What has this name cannot be used so: it is no ring of this version, allows no observers, or has
+    other properties than those asked for."""
+
+
+class Corrupt(Unusable):
+    """The segment holds values that no correct peer writes."""
 
 
 class Busy(Error, RuntimeError):

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from operator import call
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from seqring._lifetime import ProcessLock
+from seqring import _lifetime
 from seqring._seqring import Ring, Taker, Words, Writer
-from seqring.errors import Empty, Error, Full, TimedOut
+from seqring.errors import Empty, Error, Full, TableFull, TimedOut
 
 Items = Literal["bytes", "pickle"]
 
@@ -22,7 +22,7 @@ _UNFINISHED, _ALL_DONE = 0, 1
 _WORDS = 2
 
 
-class Queue:
+class Queue(_lifetime.Attached):
     """A first-in-first-out queue: each item goes to exactly one `get`.
 
     `maxsize` items fit, each of at most `item_bytes` bytes. Items are bytes or other objects with a
@@ -42,6 +42,8 @@ class Queue:
     >>> queue.close()
     """
 
+    _OWN: tuple[str, ...] = ("_ring", "_items", "_words", "_ends")
+
     def __init__(
         self,
         maxsize: int,
@@ -51,26 +53,26 @@ class Queue:
         items: Items = "bytes",
         processes: int = 16,
     ) -> None:
+        for what, value in (("maxsize", maxsize), ("item_bytes", item_bytes), ("processes", processes)):
+            if value < 1:
+                raise ValueError(f"{what} must be at least 1, not {value}")
         ring = Ring.create(
             maxsize, item_bytes, name=name, delivery="queue", participants=2 * processes, words=_WORDS
         )
-        self._begin(ring, items)
+        self._attach(ring, items)
 
     @classmethod
-    def open(cls, name: str, *, items: Items = "bytes") -> Queue:
+    def open(cls, name: str, *, items: Items = "bytes") -> Self:
         """The queue of that name."""
-        queue = cls.__new__(cls)
-        queue._begin(Ring.open(name), items)
-        return queue
+        return cls._attached(Ring.open(name), items)
 
-    def _begin(self, ring: Ring, items: Items) -> None:
+    def _attach(self, ring: Ring, items: Items) -> None:
         if items not in ("bytes", "pickle"):
             raise ValueError(f'items must be "bytes" or "pickle", not {items!r}')
         self._ring = ring
         self._items: Items = items
         self._words = ring.words if len(ring.words) >= _WORDS else None
         self._ends: tuple[int, Writer, Taker] | None = None
-        self._joining = ProcessLock()
 
     @property
     def name(self) -> str:
@@ -87,18 +89,22 @@ class Queue:
         # puts.
         ends = self._ends
         if ends is None or ends[0] != os.getpid():
-            with self._joining:
+            with _lifetime.lock:
                 ends = self._ends
                 if ends is None or ends[0] != os.getpid():
-                    ends = self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
+                    # A signal handler that runs here joins as well; its writer and taker go when
+                    # they are replaced.
+                    try:
+                        ends = self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
+                    except TableFull as error:
+                        text = f"the queue is in use by all its processes; create it with more processes: {error}"
+                        raise TableFull(text, error.participants) from None
         return ends[1], ends[2]
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Puts an item into the queue. Waits for room if `block`, for at most `timeout` seconds."""
         data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) if self._items == "pickle" else item
-        if block and timeout is not None and timeout < 0:
-            raise ValueError("'timeout' must be a non-negative number")
-        end = None if timeout is None else time.monotonic() + timeout
+        end = _lifetime.end_of(timeout if block else None)
         writer, _ = self._joined()
         # During the wait the item is not counted: a process killed here leaves no unfinished task.
         while not self._put_now(writer, data):
@@ -131,8 +137,7 @@ class Queue:
             if data is None:
                 raise Empty("the queue is empty")
             return self._item(data)
-        if timeout is not None and timeout < 0:
-            raise ValueError("'timeout' must be a non-negative number")
+        _lifetime.end_of(timeout)
         try:
             return self._item(taker.take(timeout))
         except TimedOut as error:
@@ -160,7 +165,7 @@ class Queue:
         An item that a process got and had not finished when it was killed stays unfinished. `timeout`, in
         seconds, limits the wait. Raises `TimedOut`.
         """
-        words, end = self._counted(), None if timeout is None else time.monotonic() + timeout
+        words, end = self._counted(), _lifetime.end_of(timeout)
         while True:
             seen = words.notified(_ALL_DONE)
             if words.load(_UNFINISHED) == 0:
@@ -208,7 +213,7 @@ class Queue:
         self._ends = None
         self._ring.close()
 
-    def __enter__(self) -> Queue:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -219,9 +224,5 @@ class Queue:
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[Any, tuple[str, Items]]:
-        return _open_queue, (self.name, self._items)
-
-
-def _open_queue(name: str, items: Items) -> Queue:
-    return Queue.open(name, items=items)
+    def _arguments(self) -> tuple[Ring, Items]:
+        return self._ring, self._items

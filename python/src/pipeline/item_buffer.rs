@@ -1,12 +1,13 @@
 //! The class `ItemBuffer`: the bytes of an item, for arrays over them.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
+use crate::array_layout::ArrayLayout;
 use crate::fork::Generation;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyTuple};
 use seqring::pipeline::{Filling, Item, ItemMemory};
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
@@ -112,6 +113,16 @@ impl ItemBuffer {
 
     fn __len__(&self) -> usize {
         self.len
+    }
+
+    /// Raises what the buffer raises, where numpy would ignore it.
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn __array__<'py>(
+        slf: &Bound<'py, Self>,
+        _arguments: &Bound<'py, PyTuple>,
+        _keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        ArrayLayout::of(None, slf.get().len).array(PyMemoryView::from(slf.as_any())?.as_any())
     }
 
     /// # Safety

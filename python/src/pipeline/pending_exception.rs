@@ -11,7 +11,12 @@ pub(crate) struct PendingException(Arc<Mutex<Option<(ThreadId, PyErr)>>>);
 
 impl PendingException {
     pub(crate) fn keep(&self, error: PyErr) {
-        self.0.lock().get_or_insert_with(|| (thread::current().id(), error));
+        let mut error = Some((thread::current().id(), error));
+        let mut kept = self.0.lock();
+        if kept.is_none() {
+            std::mem::swap(&mut *kept, &mut error);
+        }
+        drop(kept); // A second exception goes after unlocking: that can run Python code.
     }
 
     /// Whether an exception of this thread is pending.

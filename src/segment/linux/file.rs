@@ -195,23 +195,7 @@ impl SegmentFile {
     /// [`RingError::Unusable`] while the last user is suspended just before it removes the name, or
     /// while a process that may only read holds a shared lock.
     pub(in crate::segment) fn enter(&self) -> Result<(), RingError> {
-        for _ in 0..ENTER_TRIES {
-            // Random: two users that choose the same byte try again.
-            let byte = USERS.start + u64::from(RandomState::new().hash_one(()) as u32);
-            let entered = lock::set(&self.fd, byte..byte + 1, Exclusive);
-            match entered {
-                Ok(()) => return Ok(()),
-                Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
-                Err(error) => return Err(failure("locking", &self.path)(error)),
-            }
-        }
-        if lock::conflict(&self.fd, REMOVER, Shared).is_some() {
-            return Err(stuck_leaver(&self.path));
-        }
-        let reason = "another process holds a shared lock on it, which a process that may only read it \
-                      can take; end that process (`fuser` lists those that have the file open), or \
-                      remove the file";
-        Err(unusable(&self.path, reason))
+        enter(&self.fd, &self.path)
     }
 
     /// Whether another handle has the segment open.
@@ -279,7 +263,22 @@ impl SegmentFile {
         }
     }
 
-    /// Removes the name if no other handle has the file open. Releases the lock of this one.
+    /// Another user of the same file.
+    pub(crate) fn hold(&self) -> Result<Hold, RingError> {
+        let (fd, path) = (self.reopen(OFlags::RDWR)?, self.path.clone());
+        enter(&fd, &path)?;
+        Ok(Hold { fd, path, start: self.start })
+    }
+
+    /// Ends the use by this handle: the last user removes the name, unless it is to be kept.
+    pub(crate) fn leave(&self) {
+        if !self.keep {
+            // If it fails, the name stays, and `seqring gc` of a user that may can remove it.
+            let _ = self.remove_if_unused();
+        }
+    }
+
+    /// Removes the name if no other handle has the segment open. Releases the lock of this one.
     /// Returns whether it removed the name.
     pub(in crate::segment) fn remove_if_unused(&self) -> Result<bool, RingError> {
         // Unlock first: of two users that leave at once and keep their locks, neither would be the
@@ -317,14 +316,46 @@ impl SegmentFile {
     }
 }
 
+/// See [`SegmentFile::enter`].
+fn enter(fd: &OwnedFd, path: &Path) -> Result<(), RingError> {
+    for _ in 0..ENTER_TRIES {
+        // Random: two users that choose the same byte try again.
+        let byte = USERS.start + u64::from(RandomState::new().hash_one(()) as u32);
+        let entered = lock::set(fd, byte..byte + 1, Exclusive);
+        match entered {
+            Ok(()) => return Ok(()),
+            Err(Errno::AGAIN | Errno::ACCESS) => std::thread::yield_now(),
+            Err(error) => return Err(failure("locking", path)(error)),
+        }
+    }
+    if lock::conflict(fd, REMOVER, Shared).is_some() {
+        return Err(stuck_leaver(path));
+    }
+    let reason = "another process holds a shared lock on it, which a process that may only read it \
+                  can take; end that process (`fuser` lists those that have the file open), or \
+                  remove the file";
+    Err(unusable(path, reason))
+}
+
+/// A user of a segment file that a forked child inherits.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    fd: OwnedFd,
+    path: PathBuf,
+    start: u64,
+}
+
+impl Hold {
+    /// The file, of which forked children inherit nothing. Dropping it does not remove the name.
+    pub(in crate::segment) fn into_file(self) -> Result<SegmentFile, RingError> {
+        SegmentFile::of(|| Ok(self.fd), &self.path, self.start)
+    }
+}
+
 impl Drop for SegmentFile {
-    /// The last user removes the name.
     fn drop(&mut self) {
         self.remove_draft();
-        if !self.keep {
-            // If it fails, the name stays, and `seqring gc` of a user that may can remove it.
-            let _ = self.remove_if_unused();
-        }
+        self.leave();
     }
 }
 

@@ -11,7 +11,7 @@
 //! it checks that the name still leads there. If not, the last user just removed it, and the opener
 //! tries again.
 
-use super::file::{Contents, SegmentFile, failure};
+use super::file::{Contents, Hold, SegmentFile, failure};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
@@ -98,6 +98,15 @@ pub(crate) fn remove_drafts(directory: &Path) -> std::io::Result<usize> {
         removed += usize::from(own && file.remove_if_unused().unwrap_or(false));
     }
     Ok(removed)
+}
+
+/// Opens a held segment, also if its name was removed.
+pub(crate) fn open_held(hold: Hold) -> Result<Opened, RingError> {
+    let mut file = hold.into_file()?;
+    let Contents { layout, .. } = file.contents()?;
+    let (mapping, warnings) = file.map(&layout, &OpenOptions::new())?;
+    file.keep = layout.config.keep;
+    Ok(Opened { mapping, layout, warnings, backing: Backing::File(file) })
 }
 
 /// Opens the segment at that path, which must have the configuration `wanted`, if there is one.

@@ -120,6 +120,7 @@ class Pipeline:
     ) -> None:
         if on_failure not in ("fail", "skip", "retry"):
             raise ValueError(f'on_failure must be "fail", "skip" or "retry", not {on_failure!r}')
+        _lifetime.end_of(timeout)
         self.timeout = timeout
         """Seconds to wait for an item; `None`: no limit."""
         self.number: int | None = None
@@ -190,8 +191,8 @@ class Pipeline:
         return self
 
     async def __anext__(self) -> Item:
-        """The next item. Other tasks run during the wait, and a task cancelled during the wait
-        loses no item."""
+        """The next item. Other tasks run during the wait. Cancelling a task loses no item: a
+        cancelled `anext` has taken none."""
         self._in_a_row = (self._in_a_row + 1) % _aio.TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)
@@ -206,6 +207,7 @@ class Pipeline:
 
     async def _ready(self) -> None:
         """Waits until an item or an error is ready."""
+        _lifetime.end_of(self.timeout)
         try:
             async with asyncio.timeout(self.timeout) as limit:
                 while not self._host.wait(0):

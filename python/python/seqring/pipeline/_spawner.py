@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from seqring.pipeline._worker import CommanderTask, PickledTask, ProducerTask, interrupt, work_in_process
@@ -117,7 +118,8 @@ class ProcessWorker:
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
         self._killed: float | None = None
-        process.start()
+        with as_parent():
+            process.start()
         self.pid = process.pid
         self.sentinel = process.sentinel
 
@@ -131,6 +133,24 @@ class ProcessWorker:
     def kill(self) -> None:
         self._killed = time.monotonic()
         self._process.kill()
+
+
+@contextlib.contextmanager
+def as_parent() -> Iterator[None]:
+    """multiprocessing refuses children to a daemonic process, which is killed without a word to them.
+    Workers of a pipeline end with their host, however it ends."""
+    import multiprocessing
+
+    process = multiprocessing.current_process()
+    if not process.daemon:
+        yield
+        return
+    config: dict[str, Any] = process._config  # type: ignore[attr-defined]
+    config["daemon"] = False
+    try:
+        yield
+    finally:
+        config["daemon"] = True
 
 
 def context_of(method: StartMethod | BaseContext | None, roles: list[Any]) -> BaseContext:

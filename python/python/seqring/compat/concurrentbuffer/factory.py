@@ -160,7 +160,7 @@ class _States(BufferStateMemory):
 
     def __init__(self, items: _Items, count: int) -> None:
         self._items = items
-        super().__init__(count, numpy.dtype("uint8"), threading.Lock(), items.manager.state_buffer)
+        super().__init__(count, numpy.dtype("uint8"), threading.RLock(), items.manager.state_buffer)
 
     @contextmanager
     def _current(self) -> Iterator[Array]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy
 
+from seqring import _lifetime
 from seqring.compat.concurrentbuffer.commander import Commander
 from seqring.compat.concurrentbuffer.factory import BufferFactory, create_buffer_factory
 from seqring.compat.concurrentbuffer.info import Shapes
@@ -29,6 +30,7 @@ class BufferIterator(Iterator[Any]):
         self._buffer_factory = buffer_factory
         self._auto_free_buffer = auto_free_buffer
         self._last_buffer_id: int | None = None
+        _lifetime.end_of(timeout)
         self._timeout = timeout
 
     @property

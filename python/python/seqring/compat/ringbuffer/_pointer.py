@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from seqring._lifetime import Attached
 from seqring._seqring import Ring, Words
 
 
@@ -58,7 +59,7 @@ class SharedWord:
         self._words.store(self._index, value)
 
 
-class Pointer:
+class Pointer(Attached):
     """A shared count that starts at `start` (0 if it is `None`).
 
     >>> pointer = Pointer(4, start=3)
@@ -68,6 +69,7 @@ class Pointer:
     """
 
     counter: SharedValue
+    _OWN: tuple[str, ...] = ("slot_count", "_memory", "counter")
 
     def __init__(self, slot_count: int, *, start: int | None = None) -> None:
         if slot_count < 1:
@@ -98,11 +100,5 @@ class Pointer:
         """Moves by one."""
         self._memory.words.add(0, 1)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _pointer, (self.slot_count, self._memory)
-
-
-def _pointer(slot_count: int, memory: Ring) -> Pointer:
-    pointer = Pointer.__new__(Pointer)
-    pointer._attach(slot_count, memory)
-    return pointer
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.slot_count, self._memory

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from seqring import _lifetime
 from seqring._seqring import Ring, Words
 from seqring.compat.ringbuffer._errors import InternalLockingError
 from seqring.compat.ringbuffer._process_identity import is_gone, started
@@ -39,21 +38,8 @@ _RELEASED = _FIRST + _RECORD * _HOLDERS
 WORDS = _RELEASED + 1
 _LIVENESS_SECONDS = 0.05
 
-# The threads of a process share its record, through any object of the lock: one at a time changes
-# it.
-_changing = threading.Lock()
 
-
-def _renew() -> None:
-    """In a forked child the holder does not exist."""
-    global _changing
-    _changing = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_renew)
-
-
-class ReadersWriterLock:
+class ReadersWriterLock(_lifetime.Attached):
     """Many readers or one writer, between threads and processes. A killed holder's share is
     released.
 
@@ -62,6 +48,8 @@ class ReadersWriterLock:
     ...     lock.readers.value
     2
     """
+
+    _OWN: tuple[str, ...] = ("_memory", "_words", "_base", "readers", "writer")
 
     def __init__(self) -> None:
         self._attach(Ring.create(1, 8, words=WORDS, participants=2), 0)
@@ -103,7 +91,7 @@ class ReadersWriterLock:
     def _acquire(self, is_free: Callable[[int], bool], change: int) -> None:
         while True:
             seen = self._words.notified(self._base + _RELEASED)
-            with _changing:
+            with _lifetime.lock:  # The threads of a process share its record.
                 record = self._own_record()
                 while is_free(state := self._settled()):
                     if self._change(state, record, change):
@@ -112,7 +100,7 @@ class ReadersWriterLock:
                 self._release_dead()
 
     def _release(self, change: int) -> None:
-        with _changing:
+        with _lifetime.lock:  # The threads of a process share its record.
             record = self._own_record()
             if not self._words.load(record + _HELD) & _HOLDS:
                 return  # A forked child does not release its parent's share.
@@ -192,8 +180,8 @@ class ReadersWriterLock:
         self._words.exchange(record + _START, start, 0)
         self._words.exchange(record, pid, 0)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return over, (self._memory, self._base)
+    def _arguments(self) -> tuple[Ring, int]:
+        return self._memory, self._base
 
 
 def _after(held: int) -> int:
@@ -216,10 +204,3 @@ class _BitField:
     @property
     def value(self) -> int:
         return self._words.load(self._index) >> self._shift & self._mask
-
-
-def over(memory: Ring, base: int) -> ReadersWriterLock:
-    """The lock in the words of `memory` from `base` on."""
-    lock = ReadersWriterLock.__new__(ReadersWriterLock)
-    lock._attach(memory, base)
-    return lock

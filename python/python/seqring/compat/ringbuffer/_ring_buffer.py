@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
-from seqring._lifetime import ProcessLock
 from seqring._seqring import Ring, RingBufferBase, Writer
 from seqring.compat.ringbuffer import _active_writers, _readers_writer_lock, _word_layout
 from seqring.compat.ringbuffer._errors import (
@@ -30,7 +29,7 @@ _SLICE_SECONDS = 0.1
 _POLL_SECONDS = 0.002
 
 
-class RingBuffer(RingBufferBase):
+class RingBuffer(_lifetime.Attached, RingBufferBase):
     """A ring of `slot_count` messages of at most `slot_bytes` bytes.
 
     `new_writer()` announces a writer, `new_reader()` makes a reader before the first write; then both may
@@ -40,6 +39,8 @@ class RingBuffer(RingBufferBase):
     `try_write`, `blocking_write`, `try_read` and `blocking_read` are fast paths in the base class. They
     call the methods with an underscore here in all other cases.
     """
+
+    _OWN: tuple[str, ...] = ("_ring", "_words", "slot_count", "slot_bytes", "readers", "writer", "active", "_writer_process")
 
     def __init__(self, *, slot_bytes: int, slot_count: int, overwrite: bool = False) -> None:
         for name, value in (("slot_bytes", slot_bytes), ("slot_count", slot_count)):
@@ -64,13 +65,12 @@ class RingBuffer(RingBufferBase):
         self.writer = WriterPointer(ring)
         self.active = _active_writers.ActiveWriters(self._words, _word_layout.WRITERS_AT)
         self._writer_process = 0
-        self._joining = ProcessLock()
         self._set_ring(ring, _word_layout.WRITERS_AT)
 
     @property
     def lock(self) -> _readers_writer_lock.ReadersWriterLock:
         """A lock in the ring's memory, for programs that use one. The ring itself takes no lock."""
-        return _readers_writer_lock.over(self._ring, _word_layout.LOCK_AT)
+        return _readers_writer_lock.ReadersWriterLock._attached(self._ring, _word_layout.LOCK_AT)
 
     @property
     def array(self) -> SlotArray:
@@ -98,7 +98,7 @@ class RingBuffer(RingBufferBase):
         """Ends a writer. After the last one, readers get the remaining messages and then
         `WriterFinishedError`."""
         self.active.leave()
-        with self._joining:
+        with _lifetime.lock:
             writer, mine = self._writer, self._writer_process == _lifetime.pid
             self._writer = None
         # The close wakes waiting readers. Without a writer here, a new one joins and leaves to wake
@@ -135,7 +135,7 @@ class RingBuffer(RingBufferBase):
                     raise
 
     def _join(self) -> Writer:
-        with self._joining:
+        with _lifetime.lock:
             writer = self._writer
             if writer is not None and (self._writer_process != _lifetime.pid or writer.closed):
                 writer = None
@@ -157,7 +157,7 @@ class RingBuffer(RingBufferBase):
         return self._last(pointer)
 
     def _blocking_read(self, pointer: ReaderPointer, timeout: float | None) -> bytearray:
-        end = None if timeout is None else time.monotonic() + timeout
+        end = _lifetime.end_of(timeout)
         ready = False
         while True:
             data = pointer.take()
@@ -198,14 +198,8 @@ class RingBuffer(RingBufferBase):
             self._writer.close()
         self._ring.close()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _ring_buffer, (self._ring, self.readers)
-
-
-def _ring_buffer(ring: Ring, readers: list[ReaderPointer]) -> RingBuffer:
-    buffer = RingBuffer.__new__(RingBuffer)
-    buffer._attach(ring, readers)
-    return buffer
+    def _arguments(self) -> tuple[Ring, list[ReaderPointer]]:
+        return self._ring, self.readers
 
 
 def snapshot(ring: Ring) -> SlotArray:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from seqring import _lifetime, errors
-from seqring._lifetime import ProcessLock
 from seqring._seqring import Parked, PointerBase, Reader, Ring
 from seqring.compat.ringbuffer import _word_layout
 from seqring.compat.ringbuffer._errors import Error, PointerInUseError
@@ -27,8 +26,11 @@ class WriterPointer(Pointer):
     def increment(self) -> None:
         self.set(0)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return WriterPointer, (self._memory,)
+    def _attach(self, ring: Ring) -> None:  # type: ignore[override]
+        WriterPointer.__init__(self, ring)
+
+    def _arguments(self) -> tuple[Ring]:
+        return (self._memory,)
 
 
 class _NextSequence:
@@ -61,6 +63,8 @@ class ReaderPointer(Pointer, PointerBase):
     does not block the writers. Threads of the process may share it: each message goes to one of them.
     """
 
+    _OWN: tuple[str, ...] = (*Pointer._OWN, "_words", "_number", "_at", "_parked", "_parked_in", "_reader_process")
+
     def __init__(self, ring: Ring, number: int, parked: Parked | None = None) -> None:
         self.slot_count = ring.slots
         self._memory = ring
@@ -70,7 +74,6 @@ class ReaderPointer(Pointer, PointerBase):
         self.counter = _MessagesRead(ring, self._at)
         self._parked, self._parked_in = parked, _lifetime.pid
         self._reader_process = 0
-        self._joining = ProcessLock()
 
     @classmethod
     def parked(cls, ring: Ring, reader: Reader) -> ReaderPointer:
@@ -87,19 +90,24 @@ class ReaderPointer(Pointer, PointerBase):
 
     def join(self) -> Reader:
         """The reader, owned by this process from now on."""
-        with self._joining:
-            reader = self._reader
-            if reader is not None and self._reader_process == _lifetime.pid:
+        with _lifetime.lock:
+            if (reader := self._own()) is not None:
                 return reader
+            self._reader, self._reader_process = None, _lifetime.pid
             ticket = self._words.load(self._at + 1), self._words.load(self._at + 2)
             try:
-                reader = self._memory.resume(ticket, skip_lost=True)
+                self._reader = reader = self._memory.resume(ticket, skip_lost=True)
             except errors.RegisterError:
+                if (reader := self._own()) is not None:
+                    return reader  # A signal handler read by this pointer meanwhile.
                 raise PointerInUseError(self._words.load(self._at + 3)) from None
             self._words.store(self._at + 3, _lifetime.pid)
-            self._reader, self._reader_process = reader, _lifetime.pid
             _lifetime.register(self)
             return reader
+
+    def _own(self) -> Reader | None:
+        """This process's reader."""
+        return self._reader if self._reader_process == _lifetime.pid else None
 
     def take(self) -> bytearray | None:
         """The next message; `None` if there is none, or while another thread reads by this
@@ -115,11 +123,8 @@ class ReaderPointer(Pointer, PointerBase):
         return self.counter.value >= self._memory.next_sequence
 
     def _received(self, read: Callable[[Reader], bytearray | None]) -> bytearray | None:
-        reader = self._reader
-        if reader is None or self._reader_process != _lifetime.pid:
-            reader = self.join()
         try:
-            return read(reader)
+            return read(self._own() or self.join())
         except errors.Closed:
             return None
         except errors.Corrupt as error:
@@ -144,8 +149,7 @@ class ReaderPointer(Pointer, PointerBase):
 
     def close(self) -> None:
         """Leaves the ring: writers no longer wait for this reader."""
-        reader = self._reader
-        if reader is not None and self._reader_process == _lifetime.pid and not reader.closed:
+        if (reader := self._own()) is not None and not reader.closed:
             self._words.store(self._at, self.counter.value)
             reader.close()
         if self._parked is not None and self._parked_in == _lifetime.pid:
@@ -154,5 +158,8 @@ class ReaderPointer(Pointer, PointerBase):
     def _forget(self) -> None:
         """In a forked child the reader is the parent's: nothing to do."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ReaderPointer, (self._memory, self._number)
+    def _attach(self, ring: Ring, number: int) -> None:  # type: ignore[override]
+        ReaderPointer.__init__(self, ring, number)
+
+    def _arguments(self) -> tuple[Ring, int]:
+        return self._memory, self._number

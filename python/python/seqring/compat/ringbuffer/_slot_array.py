@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqring._lifetime import Attached
 from seqring._seqring import Ring
 from seqring.compat.ringbuffer._errors import DataTooLargeError
 
 
-class SlotArray:
+class SlotArray(Attached):
     """`slot_count` slots of at most `slot_bytes` bytes each. A slot that was never written reads as
     `b''`.
 
@@ -17,6 +18,8 @@ class SlotArray:
     >>> list(array)
     [bytearray(b''), bytearray(b'one')]
     """
+
+    _OWN: tuple[str, ...] = ("slot_bytes", "slot_count", "_memory", "_words", "_stride")
 
     def __init__(self, *, slot_bytes: int, slot_count: int) -> None:
         for name, value in (("slot_bytes", slot_bytes), ("slot_count", slot_count)):
@@ -52,11 +55,5 @@ class SlotArray:
         self._words.write(start + 1, data)
         self._words.store(start, size)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _slot_array, (self.slot_bytes, self.slot_count, self._memory)
-
-
-def _slot_array(slot_bytes: int, slot_count: int, memory: Ring) -> SlotArray:
-    array = SlotArray.__new__(SlotArray)
-    array._attach(slot_bytes, slot_count, memory)
-    return array
+    def _arguments(self) -> tuple[int, int, Ring]:
+        return self.slot_bytes, self.slot_count, self._memory

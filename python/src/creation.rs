@@ -1,0 +1,83 @@
+//! The arguments of `Ring.create` and `Ring.open_or_create`.
+
+use crate::array_layout::{self, frame_of};
+use crate::options::{self, Keywords, argument};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use seqring::{Config, Delivery, OpenOptions, Writers};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Entries reserved for writers in a ring with many.
+const RESERVED_WRITERS: usize = 16;
+
+/// A name that no other ring has.
+pub(crate) fn unused_name() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Relaxed); // Relaxed: only has to differ.
+    let random = RandomState::new().build_hasher().finish() as u32;
+    format!("py-{}-{number}-{random:08x}", std::process::id())
+}
+
+/// The properties of a new ring, and how its file is made.
+pub(crate) fn creation(
+    slots: &Bound<'_, PyAny>,
+    slot_bytes: Option<&Bound<'_, PyAny>>,
+    keywords: Keywords<'_>,
+    function: &str,
+) -> PyResult<(Config, OpenOptions)> {
+    let frame = match (keywords.take::<Vec<u64>>("shape")?, keywords.take::<Bound<'_, PyAny>>("dtype")?) {
+        (None, None) => None,
+        (Some(shape), Some(dtype)) => Some(frame_of(&dtype, &shape)?),
+        _ => return Err(PyValueError::new_err("shape and dtype go together")),
+    };
+    let slots = argument("slots", slots)?;
+    let slot_bytes = slot_bytes.map(|bytes| argument("slot_bytes", bytes)).transpose()?;
+    let framed = frame.as_ref().and_then(array_layout::bytes);
+    let Some(slot_bytes) = slot_bytes.or(framed) else {
+        return Err(PyValueError::new_err("a ring needs slot_bytes, or shape and dtype"));
+    };
+    if let Some(bytes) = framed.filter(|bytes| *bytes > slot_bytes) {
+        let text = format!("frames of {bytes} bytes do not fit into slots of {slot_bytes}");
+        return Err(PyValueError::new_err(text));
+    }
+    let delivery = keywords.choice("delivery", options::DELIVERIES)?.unwrap_or(Delivery::Gated);
+    let writers = keywords.choice("writers", options::WRITERS)?.unwrap_or(Writers::One);
+    let writers = if delivery == Delivery::Queue { Writers::Many } else { writers };
+    let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
+    let readers = keywords.take("readers")?.unwrap_or(16_usize);
+    let participants = keywords.take("participants")?.unwrap_or(readers.saturating_add(for_writers));
+    let flag = |name| keywords.take::<bool>(name).map(Option::unwrap_or_default);
+    let mut config = Config::new(slots, slot_bytes)
+        .delivery(delivery)
+        .writers(writers)
+        .participants(participants)
+        .meta_bytes(keywords.take("meta_bytes")?.unwrap_or(0))
+        .tag(flag("tag")?)
+        .timestamp(flag("timestamps")?)
+        .user_words(keywords.take("words")?.unwrap_or(0))
+        .first_sequence(keywords.take("first_sequence")?.unwrap_or(0))
+        .observers(flag("observers")?)
+        .keep(flag("keep")?);
+    if let Some(frame) = frame {
+        config = config.frame(frame);
+    }
+    if let Some(class) = keywords.choice("slot_class", options::SLOT_CLASSES)? {
+        config = config.slot_class(class);
+    }
+    if let Some(seconds) = keywords.take("evict_after")? {
+        config = config.evict_after(options::positive_seconds("evict_after", seconds)?);
+    }
+    if let Some(redelivery) = keywords.choice("unfinished", options::UNFINISHED)? {
+        config = config.redelivery(redelivery);
+    }
+    let mut file = OpenOptions::new().replace_unused(flag("replace_unused")?);
+    if let Some(mode) = keywords.take("mode")? {
+        file = file.mode(mode);
+    }
+    if let Some(group) = keywords.take("group")? {
+        file = file.group(group);
+    }
+    keywords.end(function)?;
+    Ok((config, file))
+}
