@@ -10,7 +10,7 @@ use crate::borrowed_endpoint::ClaimedWriter;
 use crate::buffer_export::{self, Access};
 use crate::buffer_import::ImportedBytes;
 use crate::deadline::Deadline;
-use crate::endpoint_cell::{EndpointCell, EndpointGuard, Waits};
+use crate::endpoint_cell::{EndpointCell, EndpointGuard};
 use crate::errors;
 use crate::fork::Generation;
 use crate::writer::{Outbox, OwnedHeader, no_room, write};
@@ -208,33 +208,28 @@ impl Claim {
     fn publish_claimed(&self, py: Python<'_>, mut claimed: ClaimedWriter) -> (Outbox, PyResult<Option<u64>>) {
         loop {
             let published = claimed.with_dependent_mut(|_, claim| {
-                claim.take().map(|claim| claim.publish_with(&self.header.borrowed()))
-            });
-            let mut outbox = claimed.end();
-            match published.expect("a claim is published once") {
-                Ok(sequence) => return (outbox, Ok(Some(sequence))),
-                Err(TryWriteError::Full) => {}
-                Err(error) => return (outbox, Err(errors::writing(py, error))),
-            }
-            // Claim again: the new claim finds the bytes unchanged.
-            claimed = loop {
-                let error;
-                (outbox, error) = match ClaimedWriter::claim(outbox, self.shape.nbytes()) {
-                    Ok(claimed) => break claimed,
-                    Err(refused) => refused,
+                let unpublished = match claim.take()?.try_publish_with(&self.header.borrowed()) {
+                    Ok(sequence) => return Some(Ok(sequence)),
+                    Err(unpublished) => unpublished,
                 };
-                if error != TryWriteError::Full {
-                    return (outbox, Err(errors::writing(py, error)));
-                }
-                let Some(slice) = self.deadline.slice() else { return (outbox, Ok(None)) };
-                py.detach(|| outbox.ready_within(slice));
-                if let Err(error) = py.check_signals() {
-                    return (outbox, Err(error));
-                }
-                if self.cell.is_closed() {
-                    return (outbox, Err(errors::closed_object("writer")));
-                }
-            };
+                *claim = Some(unpublished.claim);
+                Some(Err(unpublished.error))
+            });
+            match published.expect("a claim is published once") {
+                Ok(sequence) => return (claimed.end(), Ok(Some(sequence))),
+                Err(TryWriteError::Full) => {}
+                Err(error) => return (claimed.end(), Err(errors::writing(py, error))),
+            }
+            let Some(slice) = self.deadline.slice() else { return (claimed.end(), Ok(None)) };
+            py.detach(|| {
+                claimed.with_dependent_mut(|_, claim| claim.as_mut().map(|claim| claim.ready_within(slice)))
+            });
+            if let Err(error) = py.check_signals() {
+                return (claimed.end(), Err(error));
+            }
+            if self.cell.is_closed() {
+                return (claimed.end(), Err(errors::closed_object("writer")));
+            }
         }
     }
 }
@@ -350,9 +345,9 @@ impl Claim {
         let mut state = this.state.lock();
         let start = match (&mut state.phase, &this.memory) {
             _ if !this.born.is_now() => None,
-            (Phase::InRing(claimed), _) => claimed.with_dependent_mut(|_, claim| {
-                claim.as_mut().and_then(|claim| claim.as_mut_slice().map(<[u8]>::as_mut_ptr))
-            }),
+            (Phase::InRing(claimed), _) => {
+                claimed.with_dependent_mut(|_, claim| claim.as_mut().map(|claim| claim.as_mut_ptr()))
+            }
             (Phase::Private, ClaimMemory::Private(bytes)) => Some(bytes.bind(slf.py()).data().cast()),
             _ => None,
         };

@@ -65,6 +65,9 @@ pub(crate) fn creation(
     if let Some(class) = keywords.choice("slot_class", options::SLOT_CLASSES)? {
         config = config.slot_class(class);
     }
+    if let Some(readers) = keywords.take("await_readers")? {
+        config = config.await_readers(readers);
+    }
     if let Some(seconds) = keywords.take("evict_after")? {
         config = config.evict_after(options::positive_seconds("evict_after", seconds)?);
     }

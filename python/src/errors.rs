@@ -93,11 +93,16 @@ pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
     }
 }
 
+/// Whether it is an error of this type of `seqring.errors`.
+pub(crate) fn is(py: Python<'_>, error: &PyErr, name: &str) -> PyResult<bool> {
+    Ok(error.get_type(py).name()? == name)
+}
+
 /// For iterators: `Closed` ends the iteration.
 pub(crate) fn until_closed<T>(py: Python<'_>, read: PyResult<T>) -> PyResult<Option<T>> {
     match read {
         Ok(message) => Ok(Some(message)),
-        Err(error) if error.get_type(py).name()? == "Closed" => Ok(None),
+        Err(error) if is(py, &error, "Closed")? => Ok(None),
         Err(error) => Err(error),
     }
 }

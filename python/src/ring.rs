@@ -2,6 +2,7 @@
 
 use crate::array_layout;
 use crate::creation::{creation, unused_name};
+use crate::deadline::Deadline;
 use crate::errors;
 use crate::fork::Generation;
 use crate::getters::getters;
@@ -17,6 +18,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use seqring::{RegisterError, RingError, RingHold};
+use std::time::Duration;
+
+/// How often `open` looks for a ring that is not created yet.
+const OPEN_EVERY: Duration = Duration::from_millis(1);
 
 /// A ring of `slots` messages in shared memory, made by `Ring.create` and opened by its name in any
 /// process.
@@ -136,6 +141,8 @@ impl Ring {
     /// cannot be opened or sent.
     /// `observers`: permits `Observer.open`; then claims are private memory. `keep`: the ring stays
     /// when the last process releases it, until `Ring.unlink`.
+    /// `await_readers`: in a gated ring, how many readers it awaits: until they have joined, nothing
+    /// is overwritten, and each of them gets every message; 1 if `None`.
     /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then
     /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
     /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
@@ -148,7 +155,7 @@ impl Ring {
     #[pyo3(signature = (slots, slot_bytes=None, **options), text_signature = "($cls, slots, slot_bytes=None, *, \
         name=None, delivery='gated', writers='one', readers=16, participants=None, shape=None, dtype=None, \
         meta_bytes=0, tag=False, timestamps=False, words=0, slot_class=None, first_sequence=0, shared=True, \
-        observers=False, keep=False, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, \
+        observers=False, keep=False, await_readers=None, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, \
         group=None)")]
     fn create<'py>(
         cls: &Bound<'py, PyType>,
@@ -168,10 +175,22 @@ impl Ring {
         registered(py, Ring::new(name, ring, true))
     }
 
-    /// Opens the ring of that name. Raises `RingNotFound`, `NotPermitted`, `Unusable`.
+    /// Opens the ring of that name, waiting for at most `timeout` seconds until it is created.
+    /// Raises `RingNotFound`, `NotPermitted`, `Unusable`.
     #[classmethod]
-    fn open<'py>(cls: &Bound<'py, PyType>, name: String) -> PyResult<Bound<'py, Ring>> {
-        opened(cls.py(), name, |name| seqring::Ring::open(name))
+    #[pyo3(signature = (name, *, timeout=0.0))]
+    fn open<'py>(cls: &Bound<'py, PyType>, name: String, timeout: Option<f64>) -> PyResult<Bound<'py, Ring>> {
+        let (py, deadline) = (cls.py(), Deadline::after(timeout)?);
+        loop {
+            let result = opened(py, name.clone(), |name| seqring::Ring::open(name));
+            match (result, deadline.slice()) {
+                (Err(error), Some(slice)) if errors::is(py, &error, "RingNotFound")? => {
+                    py.detach(|| std::thread::sleep(slice.min(OPEN_EVERY)));
+                    py.check_signals()?;
+                }
+                (result, _) => return result,
+            }
+        }
     }
 
     /// Opens the ring of that name, or creates it as `create` does. If several processes call this
@@ -183,7 +202,7 @@ impl Ring {
     #[pyo3(signature = (name, slots, slot_bytes=None, **options), text_signature = "($cls, name, slots, \
         slot_bytes=None, *, delivery='gated', writers='one', readers=16, participants=None, shape=None, dtype=None, \
         meta_bytes=0, tag=False, timestamps=False, words=0, slot_class=None, first_sequence=0, observers=False, \
-        keep=False, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, group=None)")]
+        keep=False, await_readers=None, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, group=None)")]
     fn open_or_create<'py>(
         cls: &Bound<'py, PyType>,
         name: String,

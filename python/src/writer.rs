@@ -273,6 +273,25 @@ impl Writer {
         self.cell.wait_ready(py, timeout)
     }
 
+    /// Waits for at most `timeout` seconds until so many readers are registered; returns whether
+    /// they are. Then each of them gets every message that is written from now on.
+    #[pyo3(signature = (readers, timeout=None))]
+    fn wait_for_readers(&self, py: Python<'_>, readers: usize, timeout: Option<f64>) -> PyResult<bool> {
+        let deadline = Deadline::after(timeout)?;
+        while let Some(mut guard) = self.cell.hold(py, deadline)? {
+            let (outbox, slice) = (guard.get(), deadline.slice());
+            if py.detach(|| outbox.writer.wait_for_readers(readers, slice.unwrap_or_default())) {
+                return Ok(true);
+            }
+            drop(guard);
+            if slice.is_none() {
+                break;
+            }
+            py.check_signals()?;
+        }
+        Ok(false)
+    }
+
     /// Whether this object is closed.
     #[getter]
     pub(crate) fn closed(&self) -> bool {

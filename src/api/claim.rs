@@ -11,6 +11,7 @@ use crate::types::frame::ShapeError;
 use crate::types::message::{MessageHeader, PublishOutcome};
 use crate::zerocopy::{FromBytes, IntoBytes, KnownLayout};
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 use std::{fmt, mem};
 
 /// The bytes of one message, to be filled and then [published](Self::publish). Dropping the claim
@@ -132,6 +133,12 @@ impl<'w> Claim<'w> {
             Claimed::InPlace(filled) => publisher.publish_own_at(sequence, filled.len(), header),
             Claimed::Private(filled) => publisher.write_at(sequence, filled, header),
         })
+    }
+
+    /// Waits for at most `timeout` until there is room for the message. Returns whether there is.
+    /// Another writer may still take it.
+    pub fn ready_within(&mut self, timeout: Duration) -> bool {
+        self.writer.ready_within(timeout)
     }
 
     /// Whether the bytes are the memory in the ring.
