@@ -126,6 +126,8 @@ fn takers_and_writers_can_register_and_deregister_without_limit() {
             assert_eq!((taken.received().sequence, numbers(&taken)), (expected, (round, n)));
             expected += 1;
         }
+        drop((writers, takers));
+        assert_eq!(ring.participants(), []);
     }
 }
 
@@ -180,6 +182,17 @@ fn the_unfinished_message_of_a_taker_is_redelivered_exactly_once() {
         };
         assert_eq!(got, expected);
     }
+}
+
+/// Fails if a taker does not acknowledge a message that it has finished.
+#[test]
+fn a_finished_message_is_not_redelivered() {
+    let ring = queue(4);
+    ring.writer().unwrap().try_write(&message(0, 0)).unwrap();
+    let mut leaving = ring.taker().unwrap();
+    drop(leaving.try_take().unwrap());
+    drop(leaving);
+    assert_eq!(ring.taker().unwrap().try_take().unwrap_err(), TryReadError::Closed);
 }
 
 /// Fails if a dead taker keeps the last entry, and with it its message, for ever.

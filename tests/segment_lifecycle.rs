@@ -96,6 +96,18 @@ fn concurrent_creators_openers_and_leavers_share_one_ring_and_leave_none() {
     assert!(segments_named(&name).is_empty());
 }
 
+/// Fails if the last user removes a name that leads to another ring by now.
+#[test]
+fn the_last_user_removes_only_its_own_name() {
+    let (name, removed) = create("own-name", &config());
+    Ring::unlink(&name).unwrap();
+    let present = Ring::create(&name, &config()).unwrap();
+    drop(removed);
+    assert!(path_of(&name).exists());
+    drop(present);
+    assert!(!path_of(&name).exists());
+}
+
 /// Fails if `open_or_create` accepts a ring of another configuration.
 #[test]
 fn open_or_create_opens_only_a_ring_of_the_requested_configuration() {

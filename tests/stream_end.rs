@@ -4,36 +4,10 @@
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, TEST_TIMEOUT, kinds, message, read_to_the_end, read_until_closed, ring};
-use seqring::{Delivery, ReadError, Ring, Role, SlotClass, Start, WriteError};
+use common::{CLASSES, DELIVERIES, kinds, message, read_to_the_end, read_until_closed, ring};
+use seqring::{Start, WriteError};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::mpsc::channel;
 use std::thread;
-
-/// Fails if `close` notifies only one of the two event counts. The threads are not scoped: a thread
-/// that is not woken stays asleep, and the test fails by its timeout.
-#[test]
-fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messages() {
-    let ring = || ring(Delivery::Gated, SlotClass::Lines, 2, 64);
-    let (full, empty) = (ring(), ring());
-    let _idle = full.reader(Start::Next).unwrap();
-    let (mut writer, mut reader) = (full.writer().unwrap(), empty.reader(Start::Next).unwrap());
-    let (written, writing) = channel();
-    thread::spawn(move || written.send((0..).find_map(|n| writer.write(&message(n, 64)).err())));
-    let (read, reading) = channel();
-    thread::spawn(move || read.send(reader.read(&mut [0; 64])));
-    // The participant table counts sleeps.
-    let sleeps = |ring: &Ring, role| {
-        ring.participants().iter().any(|participant| participant.role == role && participant.sleeps > 0)
-    };
-    while !(sleeps(&full, Role::Writer) && sleeps(&empty, Role::Reader)) {
-        thread::yield_now();
-    }
-    full.close();
-    empty.close();
-    assert_eq!(writing.recv_timeout(TEST_TIMEOUT), Ok(Some(WriteError::Closed)));
-    assert_eq!(reading.recv_timeout(TEST_TIMEOUT), Ok(Err(ReadError::Closed)));
-}
 
 /// Fails if the end is reported from the shared hint of the next sequence. A reader checks its slot
 /// once more before it reports the end; the window for that is too rare here, and the model of

@@ -235,3 +235,66 @@ impl Drop for Mapping {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::{Mapping, PAGE};
+    use crate::sync::Relaxed;
+    use crate::sync::futex::{FutexWord, Scope};
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+    use rustix::thread::{Pid, gettid};
+    use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    /// Returns when the thread that stores its number there sleeps.
+    fn await_sleep(thread: &AtomicI32) {
+        let sleeps = || {
+            let stat = format!("/proc/self/task/{}/stat", thread.load(SeqCst));
+            std::fs::read_to_string(stat).is_ok_and(|stat| stat.contains(") S "))
+        };
+        while !sleeps() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Fails if a word in a file wakes one sleeper only, or none at another address of the same
+    /// file. The sleeps have no time limit.
+    #[test]
+    fn each_sleeper_on_a_shared_page_is_woken_wherever_it_maps_it() {
+        let file = memfd_create("seqring-futex", MemfdFlags::CLOEXEC).unwrap();
+        ftruncate(&file, PAGE as u64).unwrap();
+        #[allow(clippy::cast_ptr_alignment, reason = "mappings start on pages")]
+        // SAFETY: a word fits at the start of a page, and each access to it is atomic.
+        let word = |mapping: &Mapping| unsafe { &*mapping.base().cast::<FutexWord>() };
+        let (done, woken) = mpsc::channel();
+        let here = Mapping::file(&file, 0, PAGE).unwrap();
+        for _ in 0..3 {
+            let (there, done) = (Mapping::file(&file, 0, PAGE).unwrap(), done.clone());
+            let sleeper = Arc::new(AtomicI32::new(0));
+            let number = Arc::clone(&sleeper);
+            std::thread::spawn(move || {
+                number.store(Pid::as_raw(Some(gettid())), SeqCst);
+                word(&there).wait(0, None, Scope::Processes);
+                done.send(())
+            });
+            await_sleep(&sleeper);
+        }
+        assert_eq!(word(&here).load(Relaxed), 0);
+        word(&here).wake_all(Scope::Processes);
+        for _ in 0..3 {
+            woken.recv_timeout(Duration::from_secs(20)).expect("no wake came");
+        }
+    }
+
+    /// Fails if a sleep waits for a wake on a system that has none between processes.
+    #[test]
+    fn a_timed_sleep_ends_without_a_wake() {
+        let (done, woken) = mpsc::channel();
+        std::thread::spawn(move || {
+            FutexWord::default().wait(0, None, Scope::Timed);
+            done.send(())
+        });
+        woken.recv_timeout(Duration::from_secs(20)).expect("it sleeps on");
+    }
+}

@@ -310,11 +310,29 @@ fn hold_of(memory: &Memory, index: usize) -> Option<ReaderHold> {
 
 #[cfg(all(test, not(seqring_model)))]
 mod tests {
-    use super::blocking_readers;
+    use super::{Backpressure, blocking_readers};
     use crate::api::ring::Ring;
     use crate::sync::Relaxed;
     use crate::types::config::Config;
     use crate::types::message::Start;
+
+    /// Fails if a process that the writer does not wait for copies from a slot that is not marked.
+    #[test]
+    fn slots_are_marked_where_an_observer_or_a_moved_reader_may_be_copying() {
+        let marks = |ring: &Ring, next| {
+            let (memory, mut backpressure) =
+                (&ring.attachment.memory, Backpressure::gated(&ring.attachment.memory));
+            assert!(backpressure.refresh(memory, next, None));
+            backpressure.must_mark(next)
+        };
+        assert!(marks(&Ring::heap(&Config::new(1, 8).observers(true)).unwrap(), 0));
+        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        let _reader = ring.reader(Start::Next).unwrap();
+        assert!(!marks(&ring, 0));
+        ring.writer().unwrap().try_write(b"0").unwrap();
+        ring.skip_readers_to_newest();
+        assert!(marks(&ring, 1));
+    }
 
     /// Fails if sums of what others store overflow.
     #[test]

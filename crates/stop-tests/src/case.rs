@@ -362,6 +362,10 @@ impl Case {
             Ok(())
         };
         victim::await_stop(&mut victim)?;
+        if self.point == Failpoint::EntryTaken && writes {
+            let named = ring.participants().iter().any(|one| one.pid == victim.id());
+            named.then_some(()).ok_or("the table does not name the process of a registered writer")?;
+        }
         let afterwards = afterwards(progress);
         let meanwhile = if self.fate == Fate::Killed { afterwards } else { progress };
         let passed = if self.role.is_dispensable() { meanwhile } else { 0 };
