@@ -66,7 +66,7 @@ fn a_writer_continues_over_the_view_of_a_moved_reader() {
     }
 }
 
-/// In either order of the readers' entries.
+/// In either order of the readers' entries, and with a successor of the writer.
 #[test]
 fn a_second_view_blocks_the_writer_and_is_named() {
     for second_first in [false, true] {
@@ -84,6 +84,10 @@ fn a_second_view_blocks_the_writer_and_is_named() {
         let second = two.try_view().unwrap();
         ring.skip_readers_to_newest();
         writer.try_write(&message(2)).unwrap();
+        if second_first {
+            drop(writer);
+            writer = ring.writer().unwrap();
+        }
         let holder = blocked_on(&mut writer, 3);
         assert_eq!(holder.lag, 3 - second.received().sequence, "{holder:?}");
         assert_eq!((&*first, &*second), (&*message(0), &*message(1)));
