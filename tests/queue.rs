@@ -195,6 +195,28 @@ fn a_finished_message_is_not_redelivered() {
     assert_eq!(ring.taker().unwrap().try_take().unwrap_err(), TryReadError::Closed);
 }
 
+/// Fails if the entry of a dead taker names another buffer when the slot of its message is used
+/// again.
+#[test]
+fn the_message_of_a_dead_taker_is_whole_after_laps() {
+    let ring = queue(2);
+    let (mut writer, mut living, mut dying) =
+        (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
+    assert_eq!(living.try_take().unwrap_err(), TryReadError::Empty);
+    for n in 0..8 {
+        writer.try_write(&message(0, n)).unwrap();
+        if n == 0 {
+            std::mem::forget(dying.try_take().unwrap());
+        } else {
+            assert_eq!(numbers(&living.try_take().unwrap()), (0, n));
+        }
+    }
+    drop(dying);
+    let mut heir = ring.taker().unwrap();
+    let taken = heir.try_take().unwrap();
+    assert_eq!((numbers(&taken), taken.is_redelivered()), ((0, 0), true));
+}
+
 /// Fails if a dead taker keeps the last entry, and with it its message, for ever.
 #[test]
 fn a_taker_that_reuses_the_entry_of_a_dead_taker_gets_its_message() {

@@ -30,6 +30,19 @@ fn a_gated_ring_holds_exactly_its_slots_and_refuses_the_next_message() {
                 }
                 assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
             }
+            // Room for some messages, which is not room for the rest of the lap.
+            for _ in 0..slots {
+                writer.try_write(b"x").unwrap();
+            }
+            for room in 1..slots {
+                for _ in 0..room {
+                    reader.try_read(&mut out).unwrap();
+                }
+                for _ in 0..room {
+                    writer.try_write(b"y").unwrap();
+                }
+                assert_eq!(writer.try_write(b"z"), Err(TryWriteError::Full), "{class:?} {slots} {room}");
+            }
         }
     }
 }

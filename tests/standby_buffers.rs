@@ -137,17 +137,21 @@ fn a_successor_does_not_touch_the_standby_buffer_of_its_predecessor() {
     }
 }
 
-/// Fails if the coldest buffer is filled although a hotter one is free.
+/// Fails if the coldest buffer is filled although a hotter one is free, or one whose lines are in
+/// the readers' private caches.
 #[test]
 fn large_messages_go_through_few_buffers_while_readers_keep_up() {
     let ring = Ring::heap(&Config::new(64, 1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut readers = [ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap()];
-    let mut buffers = BTreeSet::new();
+    let (mut buffers, mut last) = (BTreeSet::new(), [0; 2]);
     for n in 0..500_u64 {
         let mut claim = writer.try_claim(8).unwrap();
         let bytes = claim.as_mut_slice().unwrap();
-        buffers.insert(bytes.as_ptr().addr());
+        let buffer = bytes.as_ptr().addr();
+        assert!(!last.contains(&buffer), "message {n}");
+        last = [buffer, last[0]];
+        buffers.insert(buffer);
         bytes.copy_from_slice(&n.to_le_bytes());
         claim.publish().unwrap();
         assert_eq!(ring.next_sequence(), n + 1);

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{CLASSES, DELIVERIES, kinds, message, read_to_the_end, read_until_closed, ring};
-use seqring::{Start, WriteError};
+use seqring::{Config, Delivery, MessageHeader, Ring, Start, TryWriteError, WriteError, Writer, Writers};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 
@@ -44,6 +44,29 @@ fn a_ring_closed_under_load_ends_in_order_for_all_participants() {
                 assert!(received <= ring.next_sequence());
             }
         });
+    }
+}
+
+/// Fails if a form of writing does not check whether the ring is closed: on the fast path, which
+/// only a later message takes, or on another one.
+#[test]
+fn each_form_of_a_write_is_refused_once_the_ring_is_closed() {
+    type Write = fn(&mut Writer) -> Result<u64, TryWriteError>;
+    let writes: [Write; 4] = [
+        |writer| writer.try_write(b"a"),
+        |writer| writer.try_claim(1)?.publish(),
+        |writer| writer.try_write_each(&[b"a"]).map(|written| written as u64),
+        |writer| writer.try_write_with(b"a", &MessageHeader::default()),
+    ];
+    let many = |delivery| Ring::heap(&Config::new(4, 64).delivery(delivery).writers(Writers::Many)).unwrap();
+    for write in writes {
+        let one = kinds().map(|(class, delivery)| ring(delivery, class, 4, 64));
+        for ring in one.chain([Delivery::Lossy, Delivery::Gated, Delivery::Queue].map(many)) {
+            let mut writer = ring.writer().unwrap();
+            write(&mut writer).unwrap();
+            ring.close();
+            assert_eq!(write(&mut writer), Err(TryWriteError::Closed), "{ring:?}");
+        }
     }
 }
 

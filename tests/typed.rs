@@ -117,9 +117,11 @@ fn views_show_values_where_they_lie() {
 
 #[test]
 fn claims_are_no_values_where_others_may_be_looking() {
-    let ring = ring(Delivery::Lossy, SlotClass::Arena, 8, 64);
-    let mut writer = ring.writer().unwrap();
-    assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(ShapeError::Shared));
+    let observed = Config::new(8, 64).slot_class(SlotClass::Arena).observers(true);
+    for ring in [ring(Delivery::Lossy, SlotClass::Arena, 8, 64), Ring::heap(&observed).unwrap()] {
+        let mut writer = ring.writer().unwrap();
+        assert_eq!(writer.claim(16).unwrap().value_mut::<Quote>(), Err(ShapeError::Shared));
+    }
 }
 
 #[test]

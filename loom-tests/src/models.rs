@@ -92,6 +92,7 @@ const MODELS: &[Model] = &[
     model("assigned_writer_died", 40, Some(2), assigned::writer_died),
     model("both_leave", 596, None, multi_writer::both_leave),
     model("end", 596, None, stream_end::last_message_before_the_end),
+    model("queue_end", 740, Some(3), stream_end::last_message_of_a_queue),
     model("end_closed", 1_284, None, stream_end::last_message_before_closing),
 ];
 

@@ -364,7 +364,10 @@ impl Case {
         victim::await_stop(&mut victim)?;
         if self.point == Failpoint::EntryTaken && writes {
             let named = ring.participants().iter().any(|one| one.pid == victim.id());
-            named.then_some(()).ok_or("the table does not name the process of a registered writer")?;
+            if !named {
+                victim::kill(&mut victim)?;
+                return Err("the table does not name the process of a registered writer".into());
+            }
         }
         let afterwards = afterwards(progress);
         let meanwhile = if self.fate == Fate::Killed { afterwards } else { progress };

@@ -26,6 +26,7 @@ pub(crate) const MODELS: &[Model] = &[
     model("death_twice", 3_328, Some(2), deaths::two_deaths),
     model("death_two_finders", 298, Some(3), deaths::two_finders),
     model("death_finder_died", 194, None, deaths::finder_died),
+    model("death_of_a_leaver", 1, None, deaths::leaver),
     model("dead_reader", 7, None, deaths::reader_copying),
     model("dead_pinned_reader", 56, None, deaths::reader_pinning),
     model("dead_reader_finder_died", 411, Some(3), deaths::reader_finder_died),
@@ -43,6 +44,8 @@ pub(crate) const MODELS: &[Model] = &[
     model("evicted_copy", 16_221, Some(2), eviction::during_copy),
     model("evicted_view", 2_429, Some(2), eviction::during_view),
     model("park_resume", 4_828, Some(4), park::resume),
+    model("park_join", 28, Some(3), park::join),
+    model("park_outlived", 1, None, park::outlived),
     model("resume_once", 1_919, Some(3), park::resume_once),
     model("parker_died", 88, None, park::parker_died),
 ];

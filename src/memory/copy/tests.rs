@@ -5,6 +5,7 @@ use super::{Kernel, WORDS_UP_TO};
 use crate::sync::{AtomicU64, Relaxed};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// The bytes around a copy, which must not change.
 const UNTOUCHED: u8 = 0xa5;
@@ -210,6 +211,48 @@ fn a_copy_beside_a_store_mixes_the_two_versions_and_nothing_else() {
         });
         assert_eq!(invented, 0, "{kernel:?}");
         assert!(torn_words == 0 || kernel != Kernel::Words, "{torn_words} words of two versions");
+    }
+}
+
+/// Fails if a thread that sees a store made after a copy does not see the copied bytes: non-temporal
+/// stores are not ordered with the stores behind them.
+#[test]
+fn a_copy_is_visible_before_what_is_stored_after_it() {
+    const LEN: usize = 1152;
+    const ROUNDS: u64 = 2_000;
+    let await_round = |word: &AtomicU64, round| {
+        for tries in 0_u32.. {
+            match word.load(Acquire) == round {
+                true => break,
+                false if tries % 1024 == 1023 => std::thread::yield_now(),
+                false => std::hint::spin_loop(),
+            }
+        }
+    };
+    for kernel in kernels() {
+        let (shared, published, read) = (Lines::new(LEN), AtomicU64::new(0), AtomicU64::new(0));
+        let stale = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut stale = 0;
+                for round in 1..=ROUNDS {
+                    await_round(&published, round);
+                    let mut copy = [0; LEN];
+                    // SAFETY: LEN bytes of lines, accessed through this one kernel.
+                    unsafe { kernel.load(copy.as_mut_ptr(), shared.start(), LEN) };
+                    stale += copy.iter().filter(|byte| **byte != round as u8).count();
+                    read.store(round, Release);
+                }
+                stale
+            });
+            for round in 1..=ROUNDS {
+                // SAFETY: as above.
+                unsafe { kernel.store(shared.start(), &[round as u8; LEN]) };
+                published.store(round, Release);
+                await_round(&read, round);
+            }
+            reading.join().unwrap()
+        });
+        assert_eq!(stale, 0, "{kernel:?}");
     }
 }
 
