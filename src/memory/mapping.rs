@@ -239,7 +239,6 @@ impl Drop for Mapping {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::{Mapping, PAGE};
-    use crate::sync::Relaxed;
     use crate::sync::futex::{FutexWord, Scope};
     use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
     use rustix::thread::{Pid, gettid};
@@ -258,32 +257,35 @@ mod tests {
         }
     }
 
-    /// Fails if a word in a file wakes one sleeper only, or none at another address of the same
-    /// file. The sleeps have no time limit.
+    /// Fails if one sleeper is woken only, or none at another address of the same file, or none
+    /// whose sleep has a time limit.
     #[test]
-    fn each_sleeper_on_a_shared_page_is_woken_wherever_it_maps_it() {
-        let file = memfd_create("seqring-futex", MemfdFlags::CLOEXEC).unwrap();
-        ftruncate(&file, PAGE as u64).unwrap();
-        #[allow(clippy::cast_ptr_alignment, reason = "mappings start on pages")]
-        // SAFETY: a word fits at the start of a page, and each access to it is atomic.
-        let word = |mapping: &Mapping| unsafe { &*mapping.base().cast::<FutexWord>() };
-        let (done, woken) = mpsc::channel();
-        let here = Mapping::file(&file, 0, PAGE).unwrap();
-        for _ in 0..3 {
-            let (there, done) = (Mapping::file(&file, 0, PAGE).unwrap(), done.clone());
-            let sleeper = Arc::new(AtomicI32::new(0));
-            let number = Arc::clone(&sleeper);
-            std::thread::spawn(move || {
-                number.store(Pid::as_raw(Some(gettid())), SeqCst);
-                word(&there).wait(0, None, Scope::Processes);
-                done.send(())
-            });
-            await_sleep(&sleeper);
-        }
-        assert_eq!(word(&here).load(Relaxed), 0);
-        word(&here).wake_all(Scope::Processes);
-        for _ in 0..3 {
-            woken.recv_timeout(Duration::from_secs(20)).expect("no wake came");
+    fn each_sleeper_is_woken_wherever_it_maps_the_word() {
+        const LONG: Duration = Duration::from_secs(300);
+        let cases = [(Scope::Processes, None), (Scope::Threads, None), (Scope::Threads, Some(LONG))];
+        for (scope, limit) in cases {
+            let file = memfd_create("seqring-futex", MemfdFlags::CLOEXEC).unwrap();
+            ftruncate(&file, PAGE as u64).unwrap();
+            #[allow(clippy::cast_ptr_alignment, reason = "mappings start on pages")]
+            // SAFETY: a word fits at the start of a page, and each access to it is atomic.
+            let word = |mapping: &Mapping| unsafe { &*mapping.base().cast::<FutexWord>() };
+            let map = || Arc::new(Mapping::file(&file, 0, PAGE).unwrap());
+            let (here, (done, woken)) = (map(), mpsc::channel());
+            for _ in 0..3 {
+                let there = if scope == Scope::Processes { map() } else { Arc::clone(&here) };
+                let (sleeper, done) = (Arc::new(AtomicI32::new(0)), done.clone());
+                let number = Arc::clone(&sleeper);
+                std::thread::spawn(move || {
+                    number.store(Pid::as_raw(Some(gettid())), SeqCst);
+                    word(&there).wait(0, limit, scope);
+                    done.send(())
+                });
+                await_sleep(&sleeper);
+            }
+            word(&here).wake_all(scope);
+            for _ in 0..3 {
+                woken.recv_timeout(Duration::from_secs(20)).expect("no wake came");
+            }
         }
     }
 

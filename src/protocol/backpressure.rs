@@ -313,7 +313,7 @@ mod tests {
     use super::{Backpressure, blocking_readers};
     use crate::api::ring::Ring;
     use crate::sync::Relaxed;
-    use crate::types::config::Config;
+    use crate::types::config::{Config, Writers};
     use crate::types::message::Start;
 
     /// Fails if a process that the writer does not wait for copies from a slot that is not marked.
@@ -332,6 +332,16 @@ mod tests {
         ring.writer().unwrap().try_write(b"0").unwrap();
         ring.skip_readers_to_newest();
         assert!(marks(&ring, 1));
+    }
+
+    /// Fails if a writer that is late takes back what another one may be admitted to already.
+    #[test]
+    fn one_of_many_writers_takes_back_no_announcement() {
+        let ring = Ring::heap(&Config::new(1, 8).writers(Writers::Many)).unwrap();
+        let memory = &ring.attachment.memory;
+        let (mut early, mut late) = (Backpressure::gated(memory), Backpressure::gated(memory));
+        assert!(early.refresh(memory, 5, None) && late.refresh(memory, 4, None));
+        assert_eq!(memory.control().limit.load(Relaxed), 6);
     }
 
     /// Fails if sums of what others store overflow.
