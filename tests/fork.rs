@@ -11,12 +11,16 @@ mod common;
 
 use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{TEST_TIMEOUT, create, inherited_descriptors, message, path_of};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
     Config, Delivery, MessageHeader, ReadError, Reader, RegisterError, Ring, SlotClass, Start, Taker,
     TryReadError, TryWriteError, WriteError, Writer, Writers,
 };
 use std::any::Any;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 const SLOT_BYTES: usize = 64;
@@ -40,7 +44,11 @@ fn child() {
     let ring = Ring::open(&name).unwrap();
     match verb.as_str() {
         "fork-and-use" => use_what_was_inherited(&ring, &name),
-        "fork-and-die" => {
+        "fork-and-take" => take_what_came_after(&ring),
+        "fork-and-die" | "limit-and-die" => {
+            if verb == "limit-and-die" {
+                limit(Resource::Nofile, 0);
+            }
             let (mut writer, _reader) = (ring.writer().unwrap(), join(&ring));
             writer.write(&message(0, SLOT_BYTES)).unwrap();
             let Some(grandchild) = fork() else {
@@ -53,7 +61,10 @@ fn child() {
             answer(&grandchild.as_raw_nonzero().to_string());
             wait_for_parent();
         }
-        other => panic!("unknown order {other}"),
+        other => {
+            let (limit, take_away) = LIMITS.iter().find(|(name, _)| *name == other).expect("an order");
+            use_under(*take_away, *limit != "address-space", &ring);
+        }
     }
 }
 
@@ -135,6 +146,75 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     drop(reader);
 }
 
+/// What a process may lack when it forks, each with a function that takes it away.
+const LIMITS: [(&str, fn()); 5] = [
+    ("descriptors", || limit(Resource::Nofile, 0)),
+    ("data", || limit(Resource::Data, 0)),
+    ("address-space", || limit(Resource::As, 0)),
+    ("proc", || {
+        if rustix::process::geteuid().is_root() {
+            rustix::process::chroot("/dev/shm").unwrap();
+        }
+    }),
+    ("privileges", || {
+        if rustix::process::geteuid().is_root() {
+            // SAFETY: the call takes an integer.
+            assert_eq!(unsafe { libc::setuid(65534) }, 0);
+        }
+    }),
+];
+
+fn limit(resource: Resource, current: u64) {
+    let maximum = rustix::process::getrlimit(resource).maximum;
+    rustix::process::setrlimit(resource, Rlimit { current: Some(current), maximum }).unwrap();
+}
+
+/// Forks without what `take_away` takes. If not `mapped_anew`, there is no address space for memory
+/// in the place of the ring's.
+fn use_under(take_away: fn(), mapped_anew: bool, ring: &Ring) {
+    let (mut writer, mut reader) = (ring.writer().unwrap(), join(ring));
+    writer.write(&message(0, SLOT_BYTES)).unwrap();
+    // What the test itself allocates from here on was allocated and freed before.
+    drop((0..64).map(|_| vec![0_u8; 1000]).collect::<Vec<_>>());
+    take_away();
+    let Some(child) = fork() else {
+        in_child(|| {
+            if mapped_anew {
+                assert_refused(ring, &mut writer, reader.as_mut());
+                drop((writer, reader));
+            }
+        })
+    };
+    let succeeded = succeeded(child);
+    writer.write(&message(1, SLOT_BYTES)).unwrap();
+    answer(if succeeded { "forked" } else { "its child ended by a signal, or failed" });
+    wait_for_parent();
+}
+
+fn take_what_came_after(ring: &Ring) {
+    let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    let Some(child) = fork() else {
+        in_child(|| {
+            there.write_all(&[0]).unwrap();
+            there.read_exact(&mut [0; 1]).unwrap();
+            assert_eq!(taker.try_take().err(), Some(TryReadError::Forked));
+        })
+    };
+    here.read_exact(&mut [0; 1]).unwrap();
+    // A child that continues a few laps above the message that was next finds this one there.
+    let last = 4 * ring.config().slots() as u64;
+    for sequence in 0..=last {
+        writer.write(&message(sequence, SLOT_BYTES)).unwrap();
+        if sequence < last {
+            taker.take().unwrap();
+        }
+    }
+    here.write_all(&[0]).unwrap();
+    answer(if succeeded(child) { "forked" } else { "its child took a message" });
+    wait_for_parent();
+}
+
 fn assert_refused(ring: &Ring, writer: &mut Writer, reader: &mut dyn Any) {
     assert_eq!(writer.try_write(&message(9, SLOT_BYTES)), Err(TryWriteError::Forked));
     assert_eq!(writer.write(&message(9, SLOT_BYTES)), Err(WriteError::Forked));
@@ -171,12 +251,83 @@ fn a_child_cannot_use_the_endpoints_of_its_parent_and_the_parent_keeps_them() {
     }
 }
 
+/// Fails if a step that keeps the ring from a child needs a free descriptor, `/proc`, data,
+/// privileges, or address space beyond its parent's: the child would be aborted before it can
+/// execute a program.
+#[test]
+fn a_child_needs_nothing_to_be_kept_from_its_parents_ring() {
+    for config in kinds() {
+        for (limit, _) in LIMITS {
+            let (name, _ring) = create("fork-limit", &config);
+            let mut parent = Peer::start(limit, &name);
+            assert_eq!(parent.answer(), "forked", "{limit}, {config:?}");
+            parent.finish();
+        }
+    }
+}
+
+/// Fails if an inherited taker takes what is published after the fork, some laps later.
+#[test]
+fn a_child_takes_nothing_that_its_parents_peers_publish() {
+    let (name, _ring) = create("fork-take", &kinds()[5]);
+    let mut parent = Peer::start("fork-and-take", &name);
+    assert_eq!(parent.answer(), "forked");
+    parent.finish();
+}
+
+static IN_HANDLER: AtomicBool = AtomicBool::new(false);
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps the thread that gets the signal where it is until the process has forked.
+extern "C" fn wait_for_fork(_: libc::c_int) {
+    IN_HANDLER.store(true, Ordering::SeqCst);
+    let begin = Instant::now();
+    while !FORKED.load(Ordering::SeqCst) && begin.elapsed() < TEST_TIMEOUT {
+        std::hint::spin_loop();
+    }
+}
+
+/// Fails if a fork waits for the allocation of a ring. The memory becomes accessible before it is
+/// allocated; the creating thread is stopped then.
+#[test]
+fn a_process_forks_while_a_ring_is_allocated() {
+    let is_mapped = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().any(|line| line.contains("rw-s") && line.contains("/memfd:seqring"))
+    };
+    // SAFETY: the handler stores, loads and reads the clock.
+    unsafe { libc::signal(libc::SIGUSR1, wait_for_fork as *const () as libc::sighandler_t) };
+    let creator = std::thread::spawn(|| {
+        // The signal may interrupt the allocation, and creation fail.
+        let _ring = Ring::anonymous(&Config::new(256, 1 << 20));
+        while !IN_HANDLER.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+    });
+    while !is_mapped() {
+        assert!(!creator.is_finished());
+    }
+    // SAFETY: the thread is not joined yet.
+    assert_eq!(unsafe { libc::pthread_kill(creator.as_pthread_t(), libc::SIGUSR1) }, 0);
+    while !IN_HANDLER.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    let begin = Instant::now();
+    let Some(child) = fork() else { in_child(|| ()) };
+    let waited = begin.elapsed();
+    FORKED.store(true, Ordering::SeqCst);
+    assert!(succeeded(child));
+    creator.join().unwrap();
+    assert!(waited < TEST_TIMEOUT, "the fork waited until the allocation continued");
+}
+
 /// Fails if the locks that a child inherits outlive its parent.
 #[test]
 fn a_killed_parent_is_detected_while_its_child_lives() {
-    for config in kinds() {
+    let verbs = ["fork-and-die", "limit-and-die"];
+    for (config, verb) in kinds().into_iter().flat_map(|config| verbs.map(|verb| (config.clone(), verb))) {
         let (name, ring) = create("fork-die", &config);
-        let mut parent = Peer::start("fork-and-die", &name);
+        let mut parent = Peer::start(verb, &name);
         let child = Pid::from_raw(parent.answer().parse().unwrap()).unwrap();
         let pid = parent.pid();
         parent.kill();

@@ -1,21 +1,29 @@
 //! The descriptor of a reader becomes readable when a message arrives or the stream ends after a
-//! read returned `Empty`. A lost wake hangs these tests.
+//! read found nothing. A lost wake fails these tests after a while.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
+#![allow(unsafe_code, reason = "registration of a descriptor with tokio")]
 
 mod common;
 
-use common::{create, segments_named};
+use common::{TEST_TIMEOUT, create, segments_named};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use seqring::{Config, Notifier, Reader, Ring, Start, TryReadError, WaitStrategy};
+use seqring::{Config, Notifier, ReadError, Reader, Ring, Start, TryReadError, WaitStrategy};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::thread;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
 
 fn is_readable(notifier: &Notifier) -> bool {
     poll(&mut [PollFd::new(notifier, PollFlags::IN)], Some(&Timespec::default())).unwrap() == 1
 }
 
 fn wait_readable(notifier: &Notifier) {
-    assert_eq!(poll(&mut [PollFd::new(notifier, PollFlags::IN)], None).unwrap(), 1);
+    let guard = Timespec { tv_sec: TEST_TIMEOUT.as_secs().cast_signed(), tv_nsec: 0 };
+    let readable = poll(&mut [PollFd::new(notifier, PollFlags::IN)], Some(&guard)).unwrap();
+    assert_eq!(readable, 1, "a wake is lost");
 }
 
 fn try_read(reader: &mut Reader) -> Result<u64, TryReadError> {
@@ -35,6 +43,122 @@ fn the_descriptor_is_readable_from_a_message_to_the_next_empty() {
         wait_readable(&notifier);
         assert_eq!(try_read(&mut reader), Ok(n));
         assert!(is_readable(&notifier), "until a read finds nothing");
+    }
+}
+
+/// Fails if an event loop that waits first never hears of what was there before.
+#[test]
+fn the_descriptor_is_readable_at_first() {
+    let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let mut writer = ring.writer().unwrap();
+    writer.typed::<u64>().unwrap().write(&7).unwrap();
+    wait_readable(&reader.notifier().unwrap());
+    assert_eq!(try_read(&mut reader), Ok(7));
+    let mut second = ring.reader(Start::Next).unwrap();
+    let notifier = second.notifier().unwrap();
+    wait_readable(&notifier);
+    assert_eq!(try_read(&mut second), Err(TryReadError::Empty));
+    assert!(!is_readable(&notifier), "a read found nothing");
+}
+
+/// Fails if a call that waits and finds nothing leaves the descriptor as it was.
+#[test]
+fn the_descriptor_becomes_readable_after_each_call_that_found_nothing() {
+    const SHORT: Duration = Duration::from_millis(1);
+    fn timed_out(result: Result<(), ReadError>) -> bool {
+        matches!(result, Err(ReadError::TimedOut { .. }))
+    }
+    type FoundNothing = fn(&mut Reader) -> bool;
+    let calls: [(&str, FoundNothing); 7] = [
+        ("ready_within", |reader| !reader.ready_within(SHORT)),
+        ("read", |reader| timed_out(reader.read_timeout(&mut [0; 8], SHORT).map(drop))),
+        ("view", |reader| timed_out(reader.view_timeout(SHORT).map(drop))),
+        ("read_with", |reader| timed_out(reader.read_with_timeout(|_| (), SHORT).map(drop))),
+        ("read_batch", |reader| timed_out(reader.read_batch_timeout(8, &mut [0; 8], SHORT).map(drop))),
+        ("typed", |reader| timed_out(reader.typed::<u64>().unwrap().read_timeout(SHORT).map(drop))),
+        ("try_view", |reader| matches!(reader.try_view(), Err(TryReadError::Empty))),
+    ];
+    for (delivery, (name, found_nothing)) in
+        common::DELIVERIES.into_iter().flat_map(|delivery| calls.map(|call| (delivery, call)))
+    {
+        let ring = Ring::heap(&Config::new(4, 8).delivery(delivery)).unwrap();
+        let mut reader = ring.reader(Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let notifier = reader.notifier().unwrap();
+        for n in 0..3_u64 {
+            assert!(found_nothing(&mut reader), "{name}");
+            assert!(!is_readable(&notifier), "{name}");
+            writer.typed::<u64>().unwrap().write(&n).unwrap();
+            wait_readable(&notifier);
+            assert_eq!(try_read(&mut reader), Ok(n), "{name}");
+        }
+        assert!(found_nothing(&mut reader), "{name}");
+        drop(writer);
+        wait_readable(&notifier);
+    }
+}
+
+/// Fails if a future that is dropped while it waits takes a message or a wake with it.
+#[test]
+fn a_future_that_is_dropped_while_it_waits_loses_nothing() {
+    const COUNT: u64 = 5000;
+    /// As `examples/tokio_reader.rs`.
+    async fn read(reader: &mut Reader, notifier: &AsyncFd<Notifier>) -> Result<u64, TryReadError> {
+        loop {
+            match try_read(reader) {
+                Err(TryReadError::Empty) => notifier.readable().await.unwrap().clear_ready(),
+                other => return other,
+            }
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    for delivery in common::DELIVERIES {
+        let ring = Ring::heap(&Config::new(2 * COUNT as usize, 8).delivery(delivery)).unwrap();
+        let mut reader = ring.reader(Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let writing = thread::spawn(move || {
+            for n in 0..COUNT {
+                writer.typed::<u64>().unwrap().write(&n).unwrap();
+                if n % 3 == 0 {
+                    thread::yield_now(); // So that the reader finds the ring empty now and then.
+                }
+            }
+        });
+        let (dropped, next) = runtime.block_on(async {
+            let notifier = reader.notifier().unwrap();
+            // SAFETY: the descriptor stays open and the same until the last handle on it drops.
+            let notifier = unsafe { AsyncFd::register(notifier).unwrap() };
+            let (mut dropped, mut next) = (0, 0);
+            loop {
+                {
+                    let mut first = pin!(read(&mut reader, &notifier));
+                    match poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await {
+                        Poll::Ready(Ok(n)) => {
+                            assert_eq!(n, next);
+                            next += 1;
+                            continue;
+                        }
+                        Poll::Ready(Err(error)) => {
+                            assert_eq!(error, TryReadError::Closed);
+                            break (dropped, next);
+                        }
+                        Poll::Pending => dropped += 1,
+                    }
+                }
+                match read(&mut reader, &notifier).await {
+                    Ok(n) => assert_eq!(n, next),
+                    Err(error) => {
+                        assert_eq!(error, TryReadError::Closed);
+                        break (dropped, next);
+                    }
+                }
+                next += 1;
+            }
+        });
+        writing.join().unwrap();
+        assert_eq!(next, COUNT);
+        println!("{delivery:?}: {dropped} futures were dropped");
     }
 }
 

@@ -242,3 +242,14 @@ fn a_taker_that_reuses_the_entry_of_a_dead_taker_gets_its_message() {
         assert_eq!(numbers(&successor.try_take().unwrap()), (0, n), "each buffer has one owner");
     }
 }
+
+/// Fails if a writer that joined counts as a message.
+#[test]
+fn a_taker_is_not_ready_because_a_writer_joined() {
+    let ring = Ring::heap(&Config::new(4, 8).delivery(Delivery::Queue)).unwrap();
+    let mut taker = ring.taker().unwrap();
+    let mut writer = ring.writer().unwrap();
+    assert!(!taker.ready_within(Duration::ZERO));
+    writer.write(b"message").unwrap();
+    assert!(taker.ready_within(Duration::from_secs(20)));
+}

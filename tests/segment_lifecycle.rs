@@ -334,30 +334,6 @@ fn a_ring_uses_huge_pages_where_available() {
     assert!(matches!(error, RingError::NoSpace { wanted, available, .. } if available < wanted), "{error:?}");
 }
 
-/// Fails if the content of a file in the temporary directory, where any user can create one, is
-/// trusted.
-#[test]
-#[cfg(feature = "portable")]
-fn the_file_of_a_portable_ring_leads_to_the_memory_of_a_ring_or_is_refused() {
-    let location = Location::portable(fresh_name("link"));
-    let path = location.path().unwrap();
-    let refused = |says: &str| {
-        let error = Ring::open(&location).unwrap_err();
-        assert!(matches!(&error, RingError::Unusable { reason, .. } if reason.contains(says)), "{error:?}");
-    };
-    for text in ["", "junk", "/other", "/shmem_", "/shmem_12/../other", "/shmem_FFFFFFFFFFFFFFFFx"] {
-        fs::write(&path, text).unwrap();
-        refused("does not lead to memory");
-        assert!(Ring::unlink(&location).is_err() && path.exists(), "{text:?}");
-    }
-    fs::write(&path, "/shmem_FFFFFFFFFFFFFFFF").unwrap();
-    refused("its memory is gone");
-    Ring::unlink(&location).unwrap();
-    std::os::unix::fs::symlink("/dev/shm", &path).unwrap();
-    refused("not a regular file");
-    fs::remove_file(&path).unwrap();
-}
-
 /// Fails if a page option that the system refuses is an error, or gives no warning.
 #[test]
 fn a_refused_page_option_is_a_warning() {

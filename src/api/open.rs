@@ -4,7 +4,6 @@ use crate::api::ring::Ring;
 use crate::memory::Memory;
 use crate::memory::layout::Layout;
 use crate::memory::slot_index::SlotIndex;
-use crate::protocol::fork::{self, ForkBlock};
 use crate::protocol::reader_entry::Cursor;
 use crate::protocol::slots::{Class, Slots};
 #[cfg(target_os = "linux")]
@@ -30,9 +29,8 @@ impl OpenOptions {
         let location = location.into();
         let layout = self.layout(config)?;
         self.make_way(&location)?;
-        let forks = fork::block_forks();
         let draft = Draft::at(&location, &layout, self)?;
-        publish(draft, layout, forks)
+        publish(draft, layout)
     }
 
     /// Opens the ring of that name. See [`Ring::open`].
@@ -41,8 +39,7 @@ impl OpenOptions {
     /// As [`Ring::open`].
     pub fn open(&self, location: impl Into<Location>) -> Result<Ring, RingError> {
         let location = location.into();
-        let forks = fork::block_forks();
-        Ok(attach(Opened::at(&location, self)?, forks))
+        Ok(attach(Opened::at(&location, self)?))
     }
 
     /// Opens the ring of that name, or creates it. See [`Ring::open_or_create`].
@@ -96,9 +93,8 @@ impl OpenOptions {
     /// As [`Ring::anonymous`].
     pub fn anonymous(&self, config: &Config) -> Result<Ring, RingError> {
         let layout = self.layout(config)?;
-        let forks = fork::block_forks();
         let draft = memfd::draft(&layout, self)?;
-        publish(draft, layout, forks)
+        publish(draft, layout)
     }
 
     /// Opens the ring behind a descriptor. See [`Ring::from_descriptor`].
@@ -106,8 +102,7 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::from_descriptor`].
     pub fn from_descriptor(&self, descriptor: impl Into<std::os::fd::OwnedFd>) -> Result<Ring, RingError> {
-        let forks = fork::block_forks();
-        Ok(attach(memfd::open(&descriptor.into(), 0, self)?, forks))
+        Ok(attach(memfd::open(&descriptor.into(), 0, self)?))
     }
 }
 
@@ -117,11 +112,9 @@ impl OpenOptions {
 impl OpenOptions {
     pub(crate) fn anonymous_pair(&self, configs: [&Config; 2]) -> Result<[Ring; 2], RingError> {
         let [first, second] = [self.layout(configs[0])?, self.layout(configs[1])?];
-        let forks = fork::block_forks();
-        let one = publish(memfd::draft_first(&first, self)?, first.clone(), forks)?;
-        let forks = fork::block_forks();
+        let one = publish(memfd::draft_first(&first, self)?, first.clone())?;
         let draft = memfd::draft_behind((one.file()?, &first), &second, self)?;
-        Ok([one, publish(draft, second, forks)?])
+        Ok([one, publish(draft, second)?])
     }
 
     /// The byte of the file at which the second of a pair begins.
@@ -131,22 +124,21 @@ impl OpenOptions {
 
     /// The ring that begins at byte `start` behind a descriptor.
     pub(crate) fn open_at(&self, descriptor: &std::os::fd::OwnedFd, start: u64) -> Result<Ring, RingError> {
-        let forks = fork::block_forks();
-        Ok(attach(memfd::open(descriptor, start, self)?, forks))
+        Ok(attach(memfd::open(descriptor, start, self)?))
     }
 }
 
 /// Initialises a draft, then publishes it.
-fn publish(draft: Draft, layout: Layout, forks: ForkBlock) -> Result<Ring, RingError> {
+fn publish(draft: Draft, layout: Layout) -> Result<Ring, RingError> {
     let (mapping, warnings, keep) = (Arc::clone(&draft.mapping), draft.warnings.clone(), layout.config.keep);
     let memory = Memory::new(mapping, Arc::new(layout));
     initialise(&memory);
-    Ok(Ring::attach(memory, draft.publish(keep)?, warnings, forks))
+    Ok(Ring::attach(memory, draft.publish(keep)?, warnings))
 }
 
-fn attach(opened: Opened, forks: ForkBlock) -> Ring {
+fn attach(opened: Opened) -> Ring {
     let Opened { mapping, layout, warnings, backing } = opened;
-    Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings, forks)
+    Ring::attach(Memory::new(Arc::new(mapping), Arc::new(layout)), backing, warnings)
 }
 
 /// Refuses a ring with another configuration than the wanted one.

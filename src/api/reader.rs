@@ -21,7 +21,7 @@ use crate::types::message::{Received, Start};
 use crate::types::participant::ParkTicket;
 use crate::types::waiting::WaitStrategy;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A registered reader. Dropping it leaves the ring.
 ///
@@ -128,9 +128,8 @@ impl Reader {
     /// Waits for at most `timeout` until a `try_` call would not return `Empty`. Returns whether
     /// that is so. Reads nothing.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let Reader { endpoint, cursor, .. } = self;
         let deadline = Until::within(timeout).deadline();
-        cursor.is_ready() || endpoint.wait(WaitFor::Message, deadline, || cursor.is_ready(), |_| ())
+        self.cursor.is_ready() || self.wait(deadline)
     }
 
     /// Skips to the newest message, which is read next. Does nothing if that is so already, or if
@@ -149,12 +148,17 @@ impl Reader {
     /// Returns a descriptor that becomes readable when there is something to read, for an event
     /// loop.
     ///
-    /// The program keeps reading with `try_` calls. After a call that returned `Empty`, the
-    /// descriptor becomes readable as soon as the next call would return anything else, also the
-    /// end of the stream; it stays readable until a call returns `Empty` again. Spurious
-    /// readability is possible. Each call returns a handle on the same descriptor.
+    /// The descriptor is readable at first. After a call that found nothing (`Empty`, `TimedOut`,
+    /// or false from [`Self::ready_within`]), it becomes readable as soon as the next call would
+    /// find anything, also the end of the stream; it stays readable until a call finds nothing
+    /// again. Spurious readability is possible. Each call returns a handle on the same descriptor.
     ///
     /// `examples/tokio_reader.rs` uses it in an event loop.
+    ///
+    /// # Cancellation
+    /// To wait for the descriptor reads nothing. So a future that waits for it and then makes a
+    /// `try_` call can be dropped wherever it waits: the message is still the next one, and the
+    /// descriptor still becomes readable.
     ///
     /// # Errors
     /// The system's, if it cannot start a thread or create a descriptor.
@@ -273,18 +277,32 @@ impl Reader {
     /// to try again.
     #[cold]
     fn found_nothing<F: Form>(&mut self, form: &mut F) -> bool {
-        let Reader { endpoint, cursor, empty_reads, notifier } = self;
         if F::WAITS {
-            return endpoint.wait(WaitFor::Message, form.deadline(), || cursor.is_ready(), |_| ());
+            return self.wait(form.deadline());
         }
-        if let Some(notifier) = notifier {
-            notifier.arm(cursor.sequence(), cursor.stream());
-        }
-        *empty_reads = empty_reads.wrapping_add(1);
-        if empty_reads.is_multiple_of(EMPTY_READS_PER_CLOCK_READ) {
-            endpoint.look_after(WaitFor::Message);
+        self.arm_notifier();
+        self.empty_reads = self.empty_reads.wrapping_add(1);
+        if self.empty_reads.is_multiple_of(EMPTY_READS_PER_CLOCK_READ) {
+            self.endpoint.look_after(WaitFor::Message);
         }
         false
+    }
+
+    /// Waits until an attempt would not find the ring empty. Returns false if the deadline passed.
+    fn wait(&mut self, deadline: Option<Instant>) -> bool {
+        let Reader { endpoint, cursor, .. } = self;
+        let ready = endpoint.wait(WaitFor::Message, deadline, || cursor.is_ready(), |_| ());
+        if !ready {
+            self.arm_notifier();
+        }
+        ready
+    }
+
+    /// After a call that found nothing.
+    fn arm_notifier(&self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.arm(self.cursor.sequence(), self.cursor.stream());
+        }
     }
 }
 

@@ -8,9 +8,8 @@ use crate::memory::Memory;
 use crate::memory::format::WRITER_ENTRY;
 use crate::memory::layout::Layout;
 use crate::memory::stamp::ArenaStamp;
-use crate::protocol::attachment::Attachment;
+use crate::protocol::attachment::{self, Attachment};
 use crate::protocol::diagnostics;
-use crate::protocol::fork::{self, ForkBlock};
 use crate::protocol::reader_entry;
 use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
@@ -111,7 +110,7 @@ impl Ring {
         let layout = Layout::new(config).map_err(RingError::Config)?;
         let memory = Memory::heap(Arc::new(layout)).map_err(RingError::Config)?;
         initialise(&memory);
-        Ok(Self::attach(memory, Backing::Heap, Vec::new(), fork::block_forks()))
+        Ok(Self::attach(memory, Backing::Heap, Vec::new()))
     }
 
     /// Creates a ring without a name, in a memfd whose size is sealed: no process can shrink it.
@@ -318,12 +317,11 @@ impl Ring {
 
 /// For the other modules of the crate.
 impl Ring {
-    /// `forks` has held forks off since before the descriptor was opened.
-    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>, forks: ForkBlock) -> Self {
+    pub(crate) fn attach(memory: Memory, backing: Backing, warnings: Vec<Warning>) -> Self {
         let event_counts = EventCounts::new(scope(backing.backend()));
-        let watched = forks.watch(&backing, &memory);
+        attachment::keep_from_children(&backing, &memory);
         let liveness = Liveness::new(backing);
-        let attachment = Attachment { watched, memory, liveness, event_counts, warnings };
+        let attachment = Attachment { liveness, memory, event_counts, warnings };
         Ring { attachment: Arc::new(attachment) }
     }
 

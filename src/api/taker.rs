@@ -375,7 +375,7 @@ impl Hand {
     }
 
     fn is_ready(&mut self) -> bool {
-        self.takes.is_ready(&self.memory) || self.stream.has_news(&self.memory)
+        self.takes.is_ready(&self.memory) || self.stream.must_report(&self.memory)
     }
 }
 

@@ -4,16 +4,18 @@
 //! eventfd readable. For the writer it is one more sleeping participant.
 //!
 //! # Steps
-//! | reader, after an `Empty`           | watcher                                                 |
-//! |------------------------------------|---------------------------------------------------------|
-//! | 1 descriptor: not readable         | a wait for an order                                     |
-//! | 2 order: watch for message `n`     | b sleep until `n` can be read, or the stream has ended  |
-//! | 3 poll the descriptor              | c no order; descriptor: readable                        |
+//! | reader, after it found nothing | watcher                                                |
+//! |--------------------------------|--------------------------------------------------------|
+//! | 1 descriptor: not readable     | a wait for an order                                    |
+//! | 2 order: watch for message `n` | b sleep until `n` can be read, or the stream has ended |
+//! | 3 poll the descriptor          | c no order; descriptor: readable                       |
 //!
-//! No wake is lost. A message published between the `Empty` and 2 is found in b: the watcher checks
-//! before it sleeps ([`crate::sync::event_count`]). A lock makes 1 and 2 one step for c, so that 1
-//! never undoes a c that answers this order. If the reader continues before c and finds nothing
-//! again, it changes the order; the watcher still answers the old one, with one spurious wake.
+//! No wake is lost. The descriptor is readable from the start: what was published before it was
+//! made has no order. A message published between the last look and 2 is found in b: the watcher
+//! checks before it sleeps ([`crate::sync::event_count`]). A lock makes 1 and 2 one step for c, so
+//! that 1 never undoes a c that answers this order. If the reader continues before c and finds
+//! nothing again, it changes the order; the watcher still answers the old one, with one spurious
+//! wake.
 //!
 //! # Ends
 //! The watcher ends with its reader, and the reader waits for that end: the watcher's use of the
@@ -156,7 +158,7 @@ pub(crate) struct NotifierThread {
 impl NotifierThread {
     /// Starts a watcher for the reader in `registration`.
     pub(crate) fn start(registration: &Registration) -> io::Result<Self> {
-        let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let descriptor = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let state =
             Arc::new(NotifierState { descriptor, order: Mutex::new(Order::Rest), ordered: Condvar::new() });
         let (attachment, entry) = (Arc::clone(registration.attachment()), registration.index());
@@ -167,7 +169,7 @@ impl NotifierThread {
         Ok(NotifierThread { state, attachment, thread: Some(thread), process: std::process::id() })
     }
 
-    /// Orders the watcher to watch for message `sequence`, after a read returned `Empty`.
+    /// Orders the watcher to watch for message `sequence`, after a read found nothing.
     pub(crate) fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
         self.state.arm(sequence, stream);
     }

@@ -290,9 +290,14 @@ impl ReadCursor {
             let buffer = buffer.map_err(|seen| Refusal::Slot(Refused::Mismatch(seen)))?;
             self.cursors().pin(sequence, buffer).map_err(|floor| Refusal::Moved { floor })?;
         }
-        let read = self.copy(copy);
-        if self.pins() && read.is_err() {
-            self.release();
+        if !self.pins() {
+            return self.copy(copy);
+        }
+        // `copy` may be the caller's code, and panic.
+        let unpin = ReleaseOnDrop(self);
+        let read = unpin.0.copy(copy);
+        if read.is_ok() {
+            std::mem::forget(unpin);
         }
         read
     }
@@ -351,7 +356,9 @@ impl ReadCursor {
     }
 
     /// Whether a read would return a message or an error other than `Empty`.
-    pub(crate) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&mut self) -> bool {
+        // Notes a writer that joined: that is news, and nothing to report.
+        self.stream.must_report(&self.slots.memory);
         is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream)
     }
 
@@ -376,6 +383,15 @@ impl ReadCursor {
     fn jump(&mut self, sequence: u64) {
         self.run = SlotRun::new(&self.slots.memory, sequence);
         self.release();
+    }
+}
+
+/// Releases a pinned message that is not read.
+struct ReleaseOnDrop<'a>(&'a mut ReadCursor);
+
+impl Drop for ReleaseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 

@@ -117,6 +117,12 @@ impl Superblock {
         block
     }
 
+    /// Whether this is a header, of whatever version and byte order.
+    #[cfg(feature = "portable")]
+    pub(crate) fn is_marked(&self) -> bool {
+        [MAGIC, MAGIC.swap_bytes()].contains(&self.magic)
+    }
+
     /// Half of the id.
     #[cfg(feature = "portable")]
     pub(crate) fn number(&self) -> u64 {

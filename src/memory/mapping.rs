@@ -111,28 +111,47 @@ impl Mapping {
 #[cfg(target_os = "linux")]
 impl Mapping {
     /// Maps `len` bytes of a file from `start` on, shared with all that map it, but not with forked
-    /// children: in these the range is unmapped ([`crate::protocol::fork`]).
+    /// children: in these the range is unmapped. No access is possible yet, so no page is
+    /// allocated, even where all memory is locked.
     pub(crate) fn file(file: &impl rustix::fd::AsFd, start: u64, len: usize) -> rustix::io::Result<Self> {
-        use rustix::mm::ProtFlags;
-        let mapping = Self::of_file(file, start, len, ProtFlags::READ | ProtFlags::WRITE)?;
+        let mapping = Self::of_file(file, start, len, rustix::mm::ProtFlags::empty())?;
         // SAFETY: the range is the mapping made above; the advice changes only what a child
         // inherits.
         unsafe { rustix::mm::madvise(mapping.base.cast(), len, rustix::mm::Advice::LinuxDontFork)? };
         Ok(mapping)
     }
 
-    /// In a forked child, where the range is unmapped: maps a private copy of the file there.
+    /// Makes a [mapped file](Self::file) readable and writable.
+    pub(crate) fn allow_access(&self) -> rustix::io::Result<()> {
+        use rustix::mm::{MprotectFlags, mprotect};
+        // SAFETY: the range is this mapping's.
+        unsafe { mprotect(self.base.cast(), self.len, MprotectFlags::READ | MprotectFlags::WRITE) }
+    }
+
+    /// In a forked child, where the range is unmapped: maps memory of the child's own there, a
+    /// private copy of the file if the system allows one. False if it allows none.
     pub(crate) fn become_private(&self, file: &rustix::fd::OwnedFd) -> bool {
-        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
         let Source::File(start) = self.source else { return false };
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // No reserve: the child touches a few pages of a ring that may be larger than the machine's
-        // memory.
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
+        let (base, protection) = (self.base.cast(), ProtFlags::READ | ProtFlags::WRITE);
+        // Shared, though with no process: a private mapping counts as data, and may be refused.
+        let flags = MapFlags::SHARED | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
         // SAFETY: `FIXED_NOREPLACE` maps into an unmapped range or not at all, so no memory of the
         // child is replaced.
-        let mapped = unsafe { mmap(self.base.cast(), self.len, protection, flags, file, start) };
-        mapped.is_ok_and(|base| base.cast() == self.base)
+        let zeros = unsafe { mmap_anonymous(base, self.len, protection, flags) };
+        if !zeros.is_ok_and(|zeros| zeros == base) {
+            return false;
+        }
+        // A peer may have truncated the file: an access beyond its end is a signal.
+        let end = rustix::fs::fstat(file).map_or(0, |stat| stat.st_size.cast_unsigned());
+        if end >= start + self.len as u64 {
+            // No reserve: the child touches a few pages of a ring that may be larger than the
+            // machine's memory. If it is refused, the zeros stay.
+            let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+            // SAFETY: it replaces the mapping made above.
+            let _ = unsafe { mmap(base, self.len, protection, flags, file, start) };
+        }
+        true
     }
 
     /// As [`Self::file`], read-only: a store faults.

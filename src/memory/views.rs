@@ -72,7 +72,7 @@ impl Memory {
         }
     }
 
-    /// In a forked child: maps a private copy of the file in the place of the shared memory.
+    /// In a forked child: maps memory of its own in the place of the shared memory.
     #[cfg(target_os = "linux")]
     pub(crate) fn become_private(&self, file: &std::os::fd::OwnedFd) -> bool {
         self.mapping.become_private(file)

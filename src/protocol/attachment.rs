@@ -2,8 +2,13 @@
 
 use crate::memory::Memory;
 use crate::memory::format::Control;
-use crate::protocol::fork::WatchedRing;
+#[cfg(target_os = "linux")]
+use crate::memory::layout::SEQUENCE_LIMIT;
+#[cfg(target_os = "linux")]
+use crate::protocol::stream_state;
 use crate::segment::{Backing, Liveness};
+#[cfg(target_os = "linux")]
+use crate::sync::Relaxed;
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::FutexWord;
 use crate::types::error::{RegisterError, Warning};
@@ -14,22 +19,37 @@ use std::time::Duration;
 /// What all handles, writers and readers of one attachment share.
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    /// While the ring is open, a forked child must inherit nothing of it.
-    pub(crate) watched: Option<WatchedRing>,
-    pub(crate) memory: Memory,
+    /// Before the memory, so that closing the file does not free its pages: forks wait for that.
     pub(crate) liveness: Liveness,
+    pub(crate) memory: Memory,
     pub(crate) event_counts: EventCounts,
     /// What the system refused; the ring works without it.
     pub(crate) warnings: Vec<Warning>,
 }
 
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        // No thread forks between the two: the child would keep the descriptor, and with it the
-        // locks, until it executes a program.
-        let forks = self.watched.take().map(WatchedRing::unwatch);
-        drop(std::mem::replace(&mut self.liveness.backing, Backing::Heap));
-        drop(forks);
+/// From now on, forked children get memory of their own in the place of a ring's.
+pub(crate) fn keep_from_children(backing: &Backing, memory: &Memory) {
+    #[cfg(target_os = "linux")]
+    if let Some(file) = backing.file() {
+        file.watch(memory, disown);
+    }
+    let _ = (backing, memory); // Elsewhere a child inherits no lock, or no process forks.
+}
+
+/// Makes a forked child's own memory, in the place of an inherited ring's, that of a forked ring.
+#[cfg(target_os = "linux")]
+pub(crate) fn disown(memory: &Memory) {
+    let (control, config) = (memory.control(), &memory.layout().config);
+    // Relaxed, all of them: this process has one thread.
+    control.table.stream_state.store(stream_state::FORKED_WORD, Relaxed);
+    control.table.high_water.store(0, Relaxed);
+    // Takers find nothing published there: a slot that the child does not change may still show
+    // what the parent's peers publish, but not for so many laps. Bounded: a peer may have stored
+    // anything.
+    let next = control.next.load(Relaxed).min(SEQUENCE_LIMIT);
+    control.taken.store(next + ((config.slots as u64) << 24), Relaxed);
+    for index in 0..config.participants {
+        memory.entry(index).floor.store(u64::MAX, Relaxed);
     }
 }
 

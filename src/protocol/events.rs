@@ -1,5 +1,8 @@
 //! Rare events, emitted through the crate `tracing` if the feature of that name is on. None of them
 //! is on the path of a message.
+//!
+//! A subscriber is the caller's code and may panic. So an event is the last step: what had to be
+//! released is released, and what had to be notified is notified.
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "events are off"))]
 
 use crate::protocol::attachment::Attachment;

@@ -68,8 +68,8 @@ fn evict(attachment: &Attachment, entry: usize, cursor: Cursor, next: u64) {
     let memory = &attachment.memory;
     backpressure::evict(memory, entry, cursor, next);
     let owner = memory.entry(entry).owner.load(Relaxed); // Relaxed: for diagnostics.
-    events::evicted(attachment, diagnostics::pid(owner), entry, next);
     attachment.notify(WaitFor::Room);
+    events::evicted(attachment, diagnostics::pid(owner), entry, next);
 }
 
 /// Evicts every blocking reader, as if its time was over: models have no clock.

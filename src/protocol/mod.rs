@@ -10,8 +10,6 @@ pub(crate) mod diagnostics;
 pub(crate) mod entry_state;
 pub(crate) mod events;
 pub(crate) mod eviction;
-#[cfg_attr(not(target_os = "linux"), path = "no_fork.rs")]
-pub(crate) mod fork;
 pub(crate) mod inline_slot;
 pub(crate) mod intent_log;
 pub(crate) mod multi_writer;

@@ -90,7 +90,7 @@ impl Registration {
             held
         })?;
         let registration = Registration { attachment: Arc::clone(attachment), index };
-        recover(attachment, index);
+        let died = recover(attachment, index);
         let entry = registration.entry();
         let state = EntryState::of(entry);
         registration.store_owner();
@@ -102,6 +102,9 @@ impl Registration {
         // Relaxed: where this entry must be seen, the full fence of the registration orders it.
         attachment.memory.control().table.high_water.fetch_max(index as u64 + 1, Relaxed);
         failpoint::hit(Failpoint::EntryTaken);
+        if let Some((role, pid)) = died {
+            events::recovered_dead(attachment, role, pid, index);
+        }
         events::registered(attachment, role, index);
         Some(registration)
     }
@@ -166,8 +169,7 @@ impl Registration {
             let Some(recovered) = unacknowledged(&attachment.memory, index) else {
                 // In whichever role: the taker may have left, and a writer may have registered and
                 // died.
-                recover(attachment, index);
-                attachment.liveness.release(index);
+                recover_and_release(attachment, index);
                 continue;
             };
             let registration = Registration { attachment: Arc::clone(attachment), index };
@@ -212,17 +214,26 @@ impl Drop for Registration {
     }
 }
 
-/// Recovers an entry whose owner died. The caller holds the entry's lock.
-fn recover(attachment: &Attachment, index: usize) {
+/// Recovers an entry whose owner died. The caller holds the entry's lock. Returns what to report
+/// once that is released.
+#[must_use]
+fn recover(attachment: &Attachment, index: usize) -> Option<(Option<Role>, u32)> {
     let entry = attachment.memory.entry(index);
     let (state, owner) = (EntryState::of(entry), entry.owner.load(Relaxed)); // Relaxed: as in `of`.
     if state.code() == FREE {
-        return;
+        return None;
     }
     failpoint::hit(Failpoint::DeadFound);
     let pid = diagnostics::pid(owner);
-    if deregister(attachment, index, Exit::Died { pid }) {
-        events::recovered_dead(attachment, state.role(), pid, index);
+    deregister(attachment, index, Exit::Died { pid }).then_some((state.role(), pid))
+}
+
+/// As [`recover`], for a caller that does not need the entry.
+fn recover_and_release(attachment: &Attachment, index: usize) {
+    let died = recover(attachment, index);
+    attachment.liveness.release(index);
+    if let Some((role, pid)) = died {
+        events::recovered_dead(attachment, role, pid, index);
     }
 }
 
@@ -356,10 +367,11 @@ pub(crate) fn recover_dead(attachment: &Attachment, role: Role) {
         // Checked without the lock first: a process that resumes the reader must not find it
         // locked.
         if !is_parked_by_live(attachment, index) && attachment.liveness.try_acquire(index) == Some(true) {
-            if !is_parked_by_live(attachment, index) {
-                recover(attachment, index);
+            if is_parked_by_live(attachment, index) {
+                attachment.liveness.release(index);
+            } else {
+                recover_and_release(attachment, index);
             }
-            attachment.liveness.release(index);
         }
     }
 }

@@ -292,6 +292,11 @@ impl StreamObserver {
         state != self.last_seen || !state.phase().is_live()
     }
 
+    /// Whether [`Self::status`] returns anything but [`StreamStatus::Live`].
+    pub(crate) fn must_report(&mut self, memory: &Memory) -> bool {
+        self.has_news(memory) && self.status(memory) != StreamStatus::Live
+    }
+
     /// What a reader that found no message has to report, unless it finds one when it checks once
     /// more.
     pub(crate) fn status(&mut self, memory: &Memory) -> StreamStatus {

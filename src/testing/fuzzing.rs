@@ -21,7 +21,7 @@ pub fn attach(bytes: &[u8]) -> Result<Ring, String> {
     for (word, bytes) in bytes[..memory.layout().total_bytes].chunks_exact(8).enumerate() {
         memory.word(word).store(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")), Relaxed);
     }
-    Ok(Ring::attach(memory, Backing::Heap, Vec::new(), crate::protocol::fork::block_forks()))
+    Ok(Ring::attach(memory, Backing::Heap, Vec::new()))
 }
 
 /// Changes a word of a ring's memory, counted from its start, as a peer may.

@@ -5,6 +5,7 @@
 //! the same code over lock-based rings; this package does not depend on them.
 
 pub mod inspect;
+pub mod output;
 pub mod perf;
 pub mod reenter;
 
@@ -49,7 +50,8 @@ pub fn run(cli: &Cli) -> Result<bool> {
 }
 
 /// Prints an error, and returns the exit code: 0 for success, 1 for a failure, 2 for bad input (as
-/// for unknown flags), 130 for an interruption without results.
+/// for unknown flags), 130 for an interruption without results, 141 if standard output has no
+/// reader any more.
 pub fn exit_code(outcome: Result<bool>) -> ExitCode {
     ExitCode::from(exit_number(outcome))
 }
@@ -59,8 +61,10 @@ pub fn exit_number(outcome: Result<bool>) -> u8 {
     match outcome {
         Ok(true) => 0,
         Ok(false) => 1,
+        Err(error) if output::NoReader::ended(&error) => output::NoReader::EXIT_CODE,
         Err(error) => {
-            eprintln!("{}: {error:#}", env!("CARGO_PKG_NAME").trim_end_matches("-cli"));
+            let name = env!("CARGO_PKG_NAME").trim_end_matches("-cli");
+            output::report(format_args!("{name}: {error:#}"));
             match () {
                 () if error.is::<perf::BadInput>() => 2,
                 () if error.is::<perf::Interrupted>() => perf::Interrupted::EXIT_CODE,

@@ -29,9 +29,14 @@ impl Directory {
         self.0.join(format!("{name}.seqring")).exists()
     }
 
-    fn run(&self, flags: &str) -> Output {
+    fn command(&self, flags: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seqring"));
-        command.args(flags.split_ascii_whitespace()).arg("--directory").arg(&self.0).output().unwrap()
+        command.args(flags.split_ascii_whitespace()).arg("--directory").arg(&self.0);
+        command
+    }
+
+    fn run(&self, flags: &str) -> Output {
+        self.command(flags).output().unwrap()
     }
 
     fn text(&self, flags: &str) -> String {
@@ -227,4 +232,19 @@ fn bad_input_is_named() {
         Command::new(env!("CARGO_BIN_EXE_seqring")).args(["ls", "--directory", "/nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere"));
+}
+
+/// Fails if a command panics, or complains, when the reader of its output or of its messages is
+/// gone.
+#[test]
+fn the_reader_of_the_output_may_leave() {
+    let directory = Directory::new();
+    let _ring = Ring::create(directory.ring("here"), &Config::new(4, 64)).unwrap();
+    let gone = || std::io::pipe().unwrap().1;
+    for flags in ["ls", "ls --json", "stat here", "stat here --json", "gc", "gc --json"] {
+        let output = directory.command(flags).stdout(gone()).output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(141), &b""[..]), "{flags}");
+    }
+    let failed = directory.command("stat missing").stderr(gone()).status().unwrap();
+    assert_eq!(failed.code(), Some(1));
 }

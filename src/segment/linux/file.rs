@@ -5,8 +5,10 @@
 //! says to keep it. A participant holds its entry of the table by an exclusive lock on the entry's
 //! first byte.
 
+use super::fork::{WatchedFd, hold_off};
 use super::lock::{self, Kind};
 use super::pages;
+use crate::memory::Memory;
 use crate::memory::format::Entry;
 use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
@@ -29,7 +31,7 @@ const OPEN_BYTE: u64 = 0;
 /// An open segment file.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
-    pub(in crate::segment) fd: OwnedFd,
+    pub(in crate::segment) fd: WatchedFd,
     /// Where it is; in errors also of a file that has no name.
     pub(in crate::segment) path: PathBuf,
     /// The byte where the segment begins: a file without a name may hold several.
@@ -47,9 +49,15 @@ pub(crate) struct Contents {
 }
 
 impl SegmentFile {
-    /// The segment that begins at byte `start` of a file. Dropping it does not remove the name.
-    pub(in crate::segment) fn of(fd: OwnedFd, path: impl Into<PathBuf>, start: u64) -> Self {
-        SegmentFile { fd, path: path.into(), start, keep: true }
+    /// The segment that begins at byte `start` of the file that `open` opens. Dropping it does not
+    /// remove the name.
+    pub(in crate::segment) fn of(
+        open: impl FnOnce() -> Result<OwnedFd, RingError>,
+        path: &Path,
+        start: u64,
+    ) -> Result<Self, RingError> {
+        let fd = WatchedFd::open(open, failure("opening", path))?;
+        Ok(SegmentFile { fd, path: path.into(), start, keep: true })
     }
 
     /// Gives a new file, which no other process can see yet, its access rights, size, pages and
@@ -70,10 +78,12 @@ impl SegmentFile {
         let resident = 0..layout.resident_bytes as u64;
         self.check_space(&resident)?;
         fs::ftruncate(fd, self.start + file_bytes as u64).map_err(failure("sizing", path))?;
-        let mapping =
-            Mapping::file(fd, self.start, file_bytes).map_err(|error| self.map_failure(error, &resident))?;
+        let mapping = self.map_shared(file_bytes).map_err(|error| self.map_failure(error, &resident))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
-        self.allocate(resident)?;
+        self.allocate(resident).inspect_err(|_| {
+            // Else the pages would be freed when the file is closed, and forks wait for that.
+            let _ = fs::ftruncate(fd, self.start);
+        })?;
         mapping.store_before_sharing(superblock.as_bytes());
         warnings.extend(pages::settle(&mapping, layout, options));
         warnings.extend(self.disk_warning());
@@ -86,13 +96,24 @@ impl SegmentFile {
         layout: &Layout,
         options: &OpenOptions,
     ) -> Result<(Mapping, Vec<Warning>), RingError> {
-        let file_bytes = self.file_bytes(layout);
-        let mapping =
-            Mapping::file(&self.fd, self.start, file_bytes).map_err(failure("mapping", &self.path))?;
+        let mapping = self.map_shared(self.file_bytes(layout)).map_err(failure("mapping", &self.path))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
         warnings.extend(pages::settle(&mapping, layout, options));
         warnings.extend(self.disk_warning());
         Ok((mapping, warnings))
+    }
+
+    fn map_shared(&self, file_bytes: usize) -> Result<Mapping, Errno> {
+        // A fork between the two calls of `file` would copy the mapping to the child.
+        let mapping = hold_off(|| Mapping::file(&self.fd, self.start, file_bytes))?;
+        mapping.allow_access()?;
+        Ok(mapping)
+    }
+
+    /// From now on a forked child has memory of its own in the place of `memory`, which is mapped
+    /// from this file; `disown` makes it that of a forked ring.
+    pub(crate) fn watch(&self, memory: &Memory, disown: fn(&Memory)) {
+        self.fd.watch(memory, self.can_be_copied(), disown);
     }
 
     /// Maps a file read-only.

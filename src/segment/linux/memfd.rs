@@ -40,8 +40,8 @@ pub(crate) fn draft_behind(
     second: &Layout,
     options: &OpenOptions,
 ) -> Result<Draft, RingError> {
-    let fd = first.reopen(OFlags::RDWR)?; // With locks of its own.
-    let file = SegmentFile::of(fd, &first.path, first.file_bytes(layout) as u64);
+    // With locks of its own.
+    let file = SegmentFile::of(|| first.reopen(OFlags::RDWR), &first.path, first.file_bytes(layout) as u64)?;
     let draft = fill(file, second, options)?;
     seal_size(first)?;
     Ok(draft)
@@ -50,8 +50,8 @@ pub(crate) fn draft_behind(
 fn create() -> Result<SegmentFile, RingError> {
     let path = Path::new(NAMELESS);
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let fd = fs::memfd_create("seqring", flags).map_err(failure("creating", path))?;
-    Ok(SegmentFile::of(fd, path, 0))
+    let open = || fs::memfd_create("seqring", flags).map_err(failure("creating", path));
+    SegmentFile::of(open, path, 0)
 }
 
 fn fill(file: SegmentFile, layout: &Layout, options: &OpenOptions) -> Result<Draft, RingError> {
@@ -72,8 +72,8 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
     if flags & OFlags::ACCMODE != OFlags::RDWR || is_sealed_against_writers(descriptor) {
         return Err(unusable(&path, "its descriptor does not allow writing; observe it"));
     }
-    let fd = reopen(descriptor, OFlags::RDWR).map_err(failure("opening again", &path))?;
-    let mut file = SegmentFile::of(fd, path, start);
+    let open = || reopen(descriptor, OFlags::RDWR).map_err(failure("opening again", &path));
+    let mut file = SegmentFile::of(open, &path, start)?;
     enter(&file)?;
     let Contents { layout, .. } = file.contents()?;
     let (mapping, warnings) = file.map(&layout, options)?;
@@ -86,8 +86,8 @@ pub(crate) fn open(descriptor: &OwnedFd, start: u64, options: &OpenOptions) -> R
 /// Opens the segment behind a descriptor read-only, without a lock.
 pub(crate) fn inspect(descriptor: &OwnedFd) -> Result<(SegmentFile, Contents), RingError> {
     let path = path_of(descriptor);
-    let fd = reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path))?;
-    let file = SegmentFile::of(fd, path, 0);
+    let open = || reopen(descriptor, OFlags::RDONLY).map_err(failure("opening again", &path));
+    let file = SegmentFile::of(open, &path, 0)?;
     let contents = file.contents()?;
     Ok((file, contents))
 }

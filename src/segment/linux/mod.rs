@@ -1,6 +1,7 @@
 //! Segments of Linux: files under a name, and memfds.
 
 pub(crate) mod file;
+mod fork;
 mod lock;
 pub(crate) mod memfd;
 pub(crate) mod named;

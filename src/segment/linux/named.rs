@@ -37,13 +37,15 @@ pub(in crate::segment) fn draft(
     }
     let directory = path.parent().expect("a location's path has a directory");
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let fd = fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
-        Errno::OPNOTSUPP | Errno::ISDIR => {
-            unusable(directory, "its file system has no files without names; use tmpfs or hugetlbfs")
-        }
-        error => failure("creating a file in", directory)(error),
-    })?;
-    let file = SegmentFile::of(fd, path, 0);
+    let open = || {
+        fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
+            Errno::OPNOTSUPP | Errno::ISDIR => {
+                unusable(directory, "its file system has no files without names; use tmpfs or hugetlbfs")
+            }
+            error => failure("creating a file in", directory)(error),
+        })
+    };
+    let file = SegmentFile::of(open, &path, 0)?;
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
     file.enter().map_err(failure("locking", &file.path))?;
     Ok(Draft { mapping: Arc::new(mapping), warnings, backing: Backing::File(file) })
@@ -63,7 +65,7 @@ pub(in crate::segment) fn open(path: &Path, options: &OpenOptions) -> Result<Ope
 /// one. It may not be a segment, so dropping it does not remove the name either.
 fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
-        let file = SegmentFile::of(open_regular(path, access)?, path, 0);
+        let file = SegmentFile::of(|| open_regular(path, access), path, 0)?;
         let entered = file.enter();
         failpoint::hit(Failpoint::SegmentEntered);
         match entered {
@@ -79,7 +81,7 @@ fn enter(path: &Path, access: OFlags) -> Result<SegmentFile, RingError> {
 /// Opens the segment at that path read-only, without a lock: its users are not affected, and the
 /// last one removes the name.
 pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError> {
-    let file = SegmentFile::of(open_regular(path, OFlags::RDONLY)?, path, 0);
+    let file = SegmentFile::of(|| open_regular(path, OFlags::RDONLY), path, 0)?;
     let contents = file.contents()?;
     Ok((file, contents))
 }
@@ -87,7 +89,7 @@ pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError>
 /// Removes the segment at that path if no process has it open, and its ring is not to be kept or
 /// `kept_too`. Returns whether it did.
 pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
-    let file = SegmentFile::of(open_regular(path, OFlags::RDWR)?, path, 0);
+    let file = SegmentFile::of(|| open_regular(path, OFlags::RDWR), path, 0)?;
     let kept = file.contents()?.layout.config.keep;
     Ok((kept_too || !kept) && file.remove_if_unused())
 }

@@ -46,6 +46,11 @@ impl SegmentFile {
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
+    /// Whether a private copy needs no pages but those that it changes: a huge page may be missing.
+    pub(super) fn can_be_copied(&self) -> bool {
+        !self.is_on(&[HUGETLBFS])
+    }
+
     fn is_on(&self, file_systems: &[u32]) -> bool {
         #[allow(clippy::cast_sign_loss, reason = "32 bits, in a type that depends on the target")]
         fs::fstatfs(&self.fd).is_ok_and(|stat| file_systems.contains(&(stat.f_type as u32)))

@@ -19,6 +19,8 @@ use zerocopy::FromBytes;
 const MEMORY: &str = "/shmem_";
 /// In the name of the file of a segment that has no name yet.
 const DRAFT: &str = "draft";
+/// In the name of the file whose lock a process holds that removes the name of a segment.
+const UNLINK: &str = "unlink";
 /// An opener tries so often, with a yield between, while the last user removes the name: some ms.
 const OPEN_TRIES: usize = 10_000;
 
@@ -31,6 +33,8 @@ pub(crate) struct Link {
     id: String,
     /// The last user leaves the segment as it is.
     pub(super) keep: bool,
+    /// This process creates it: its memory may have no header yet.
+    is_draft: bool,
     entries: Mutex<BTreeMap<usize, File>>,
 }
 
@@ -40,7 +44,7 @@ impl Link {
         let id = format!("{MEMORY}{number:X}");
         let file = private().create_new(true).open(path_beside(&path, &id, DRAFT));
         let file = file.map_err(failure("creating a link for", &path))?;
-        let link = Link { file, path, id, keep: false, entries: Mutex::default() };
+        let link = Link { file, path, id, keep: false, is_draft: true, entries: Mutex::default() };
         let written = link.file.lock_shared().and_then(|()| (&link.file).write_all(link.id.as_bytes()));
         written.map_err(failure("linking to", &link.path))?;
         Ok(link)
@@ -49,7 +53,7 @@ impl Link {
     /// The one at that path, not locked, and not to be removed.
     pub(super) fn at(path: &Path) -> Result<Self, RingError> {
         let (file, id) = open_link(path)?;
-        Ok(Link { file, path: path.into(), id, keep: true, entries: Mutex::default() })
+        Ok(Link { file, path: path.into(), id, keep: true, is_draft: false, entries: Mutex::default() })
     }
 
     /// The one at that path, locked as by a user: no other user is the last one meanwhile.
@@ -74,7 +78,7 @@ impl Link {
         failpoint::hit(Failpoint::SegmentFilled);
         fs::hard_link(&draft, &self.path).map_err(failure("naming", &self.path))?;
         failpoint::hit(Failpoint::SegmentNamed);
-        self.keep = keep;
+        (self.keep, self.is_draft) = (keep, false);
         let _ = fs::remove_file(&draft); // If it stays, it is removed with the ring.
         Ok(())
     }
@@ -87,10 +91,8 @@ impl Link {
             let reason = format!("it has {} bytes, less than a header", mapping.len());
             return Err(unusable(&self.path, reason));
         }
-        let header = mapping.first_bytes::<{ size_of::<Superblock>() }>();
-        let superblock = Superblock::read_from_bytes(&header).expect("the array has its size");
-        let layout =
-            superblock.layout(mapping.len() as u64).map_err(|reason| unusable(&self.path, reason))?;
+        let layout = superblock_of(&mapping).layout(mapping.len() as u64);
+        let layout = layout.map_err(|reason| unusable(&self.path, reason))?;
         Ok((mapping, layout))
     }
 
@@ -102,10 +104,27 @@ impl Link {
         &self.id
     }
 
+    /// Removes the name and the memory, for a user that [entered](Self::entered).
+    pub(super) fn unlink(&self) -> Result<(), RingError> {
+        // Of two processes that entered, the second would remove the name of the next segment.
+        let lock = open_own(private().create(true), &path_beside(&self.path, &self.id, UNLINK))?;
+        let mut tries = 0..OPEN_TRIES;
+        while lock.try_lock().is_err() {
+            tries.next().ok_or_else(|| stuck_leaver(&self.path))?;
+            std::thread::yield_now();
+        }
+        if !leads_to(&self.path, &self.id) {
+            return Err(RingError::NotFound { path: self.path.clone() });
+        }
+        fs::remove_file(&self.path).map_err(failure("removing", &self.path))?;
+        remove_ring(&self.id);
+        Ok(())
+    }
+
     /// Locks an entry of the participant table, unless another handle holds its lock.
     pub(in crate::segment) fn try_lock(&self, entry: usize) -> bool {
         let path = path_beside(&self.path, &self.id, &entry.to_string());
-        let opened = private().create(true).truncate(false).open(path);
+        let opened = open_own(private().create(true), &path);
         let Some(file) = opened.ok().filter(|file| file.try_lock().is_ok()) else {
             return false;
         };
@@ -119,7 +138,7 @@ impl Link {
 
     /// Whether another handle holds the lock of an entry. During the call no handle can lock it.
     pub(in crate::segment) fn is_locked_elsewhere(&self, entry: usize) -> bool {
-        let file = File::open(path_beside(&self.path, &self.id, &entry.to_string()));
+        let file = open_own(&private(), &path_beside(&self.path, &self.id, &entry.to_string()));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
@@ -145,19 +164,46 @@ impl Drop for Link {
         if is_named {
             let _ = fs::remove_file(&self.path);
         }
-        remove_memory(&self.id);
+        if self.is_draft {
+            remove_memory(&self.id);
+        } else {
+            remove_ring(&self.id);
+        }
         remove_entries(&self.path, &self.id);
     }
 }
 
 /// Opens the link at that path, and reads the id of its memory.
 fn open_link(path: &Path) -> Result<(File, String), RingError> {
-    if !fs::symlink_metadata(path).map_err(failure("examining", path))?.is_file() {
-        return Err(unusable(path, NOT_REGULAR));
-    }
-    let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(failure("opening", path))?;
+    let file = open_own(&private(), path)?;
     let id = id_in(&file).ok_or_else(|| unusable(path, "it does not lead to memory of a ring"))?;
     Ok((file, id))
+}
+
+/// Opens a regular file that this user made and no other user can have written. Follows no symbolic
+/// link, and does not wait for the other end of a pipe.
+fn open_own(options: &fs::OpenOptions, path: &Path) -> Result<File, RingError> {
+    let refused = |error| match fs::symlink_metadata(path) {
+        Ok(stat) if !stat.is_file() => unusable(path, NOT_REGULAR), // A link or a directory.
+        _ => failure("opening", path)(error),
+    };
+    let file = options.open(path).map_err(refused)?;
+    let stat = file.metadata().map_err(failure("examining", path))?;
+    if !stat.is_file() {
+        return Err(unusable(path, NOT_REGULAR));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (owner, mode, user) = (stat.uid(), stat.mode() & 0o777, rustix::process::geteuid().as_raw());
+        if owner != user {
+            return Err(RingError::ForeignOwner { path: path.into(), owner, user, mode });
+        }
+        if mode & 0o022 != 0 {
+            return Err(unusable(path, format!("other users can write to it (mode {mode:o})")));
+        }
+    }
+    Ok(file)
 }
 
 /// The id in a link, if it is one of a ring's memory: no file can lead to other memory.
@@ -169,21 +215,22 @@ fn id_in(file: &File) -> Option<String> {
 }
 
 fn leads_to(path: &Path, id: &str) -> bool {
-    File::open(path).is_ok_and(|file| id_in(&file).as_deref() == Some(id))
+    open_own(&private(), path).is_ok_and(|file| id_in(&file).as_deref() == Some(id))
 }
 
-/// Removes what creators left that were killed before their segment had its name, or just after. An
-/// id is written under the lock, so the creator of an unlocked draft with an id is dead, or done.
+/// Removes what creators of this user left that were killed before their segment had its name, or
+/// just after. An id is written under the lock, so the creator of an unlocked draft with an id is
+/// dead, or done.
 pub(super) fn remove_dead_drafts(directory: &Path) {
     for draft in files_in(directory, |name| name.ends_with(&format!(".{DRAFT}{SUFFIX}"))) {
         let Ok((file, id)) = open_link(&draft) else { continue };
         // Under the exclusive lock no other process is at work on it.
-        if file.try_lock().is_err() || !leads_to(&draft, &id) {
+        if draft != path_beside(&draft, &id, DRAFT) || file.try_lock().is_err() || !leads_to(&draft, &id) {
             continue;
         }
         let mut links = files_in(directory, |name| name.ends_with(SUFFIX) && !name.starts_with('.'));
         if !links.any(|path| leads_to(&path, &id)) {
-            remove_memory(&id);
+            remove_ring(&id);
         }
         let _ = fs::remove_file(&draft);
     }
@@ -194,8 +241,24 @@ fn files_in(directory: &Path, is_one: impl Fn(&str) -> bool) -> impl Iterator<It
     files.filter(move |file| file.file_name().to_str().is_some_and(&is_one)).map(|file| file.path())
 }
 
-/// Removes memory by its id. Processes that have it mapped keep it.
-pub(super) fn remove_memory(id: &str) {
+/// Removes memory by its id, if it is that of a ring. Processes that have it mapped keep it.
+fn remove_ring(id: &str) {
+    let Ok(shmem) = ShmemConf::new().os_id(id).open() else { return };
+    let mapping = Mapping::shmem(shmem);
+    let header = 0..size_of::<Superblock>();
+    if mapping.len() >= header.end && mapping.has_room(header) && superblock_of(&mapping).is_marked() {
+        remove_memory(id);
+    }
+}
+
+/// The header of memory that is long enough.
+fn superblock_of(mapping: &Mapping) -> Superblock {
+    let header = mapping.first_bytes::<{ size_of::<Superblock>() }>();
+    Superblock::read_from_bytes(&header).expect("the array has its size")
+}
+
+/// Removes memory by its id, whatever is in it. Processes that have it mapped keep it.
+fn remove_memory(id: &str) {
     if let Ok(mut shmem) = ShmemConf::new().os_id(id).open() {
         shmem.set_owner(true); // Dropping the owner removes it.
     }
@@ -219,12 +282,41 @@ fn path_beside(path: &Path, id: &str, what: &str) -> PathBuf {
     path.with_file_name(format!("{}{what}{SUFFIX}", prefix_of(id)))
 }
 
-/// To create a file for this user alone, where the system has users: a process that can open a file
-/// can lock it.
+/// To open a file, or to create it for this user alone, where the system has users: a process that
+/// can open a file can lock it.
 fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Link, RingError};
+    use crate::{Config, Location, Ring};
+
+    /// Fails if the second of two processes that remove a name removes the name of the next
+    /// segment.
+    #[test]
+    fn of_two_that_remove_a_name_at_once_one_does() {
+        let location = Location::portable(format!("test-unlink-{}", std::process::id()));
+        let path = location.path().unwrap();
+        let create = || Ring::create(&location, &Config::new(4, 8)).unwrap();
+        let first = create();
+        let [one, other] = [(); 2].map(|()| Link::entered(&path).unwrap());
+        one.unlink().unwrap();
+        let second = create();
+        assert!(matches!(other.unlink(), Err(RingError::NotFound { .. })));
+        drop((first, one, other));
+        drop(Ring::open(&location).unwrap());
+        drop(second);
+        assert!(!path.exists());
+    }
 }

@@ -4,10 +4,14 @@
 //! That crate names, maps and removes memory. It does not say whether a segment is complete, or
 //! which of its users live. For that there are small files among the system's temporary ones:
 //!
-//! | file                | holds                | locked                                         |
-//! |---------------------|----------------------|------------------------------------------------|
-//! | `NAME.seqring`      | the id of the memory | shared, by each handle that has the ring open  |
-//! | `.ID.ENTRY.seqring` | nothing              | exclusively, by the participant of that entry  |
+//! | file                 | holds                | locked                                         |
+//! |----------------------|----------------------|------------------------------------------------|
+//! | `NAME.seqring`       | the id of the memory | shared, by each handle that has the ring open  |
+//! | `.ID.ENTRY.seqring`  | nothing              | exclusively, by the participant of that entry  |
+//! | `.ID.unlink.seqring` | nothing              | exclusively, while a process removes the name |
+//!
+//! The directory belongs to all users, so only regular files are believed that this user made and
+//! no other user can write. Memory is removed by the id in such a file only if it holds a ring.
 //!
 //! The first is written as `.ID.draft.seqring`, and a hard link gives it its own name when the
 //! segment is complete. The system releases the locks of a process that ends. The last user removes
@@ -19,7 +23,6 @@ mod link;
 pub(crate) use link::Link;
 
 use super::backing::{Backing, Draft, Opened};
-use super::error::failure;
 use super::platform::pages;
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
@@ -27,7 +30,6 @@ use crate::memory::mapping::Mapping;
 use crate::types::error::RingError;
 use crate::types::open_options::OpenOptions;
 use shared_memory::{ShmemConf, ShmemError};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,11 +84,8 @@ pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingErr
 /// keep it.
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
     // Entered as a user, so that no last user removes the name meanwhile: then this would remove
-    // the next segment's.
-    let link = Link::entered(path)?;
-    fs::remove_file(path).map_err(failure("removing", path))?;
-    link::remove_memory(link.id());
-    Ok(()) // If no other process has it open, dropping the link removes the rest.
+    // the next segment's. If no other process has it open, dropping the link removes the rest.
+    Link::entered(path)?.unlink()
 }
 
 fn not_created(path: &Path) -> impl Fn(ShmemError) -> RingError {

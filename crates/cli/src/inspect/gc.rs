@@ -2,6 +2,7 @@
 
 use super::record::shown;
 use super::{Common, bytes};
+use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use seqring::{Location, Ring, RingError, Segment, SegmentEntry};
@@ -54,7 +55,7 @@ pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     let found =
         seqring::segments_in(directory).with_context(|| format!("listing {}", directory.display()))?;
     let records: Vec<GcRecord> = found.iter().map(|found| judge(found, options)).collect();
-    let mut output = io::stdout().lock();
+    let mut output = output::stdout();
     if options.common.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&records)?)?;
     } else {

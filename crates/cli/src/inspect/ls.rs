@@ -2,10 +2,11 @@
 
 use super::record::{RingRecord, SegmentRecord};
 use super::{Common, bytes};
+use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{Table, presets};
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Lists the rings in shared memory. It does not join them.
 #[derive(Args, Clone, Debug)]
@@ -19,7 +20,7 @@ pub(crate) fn run(options: &LsOptions) -> Result<()> {
     let found =
         seqring::segments_in(directory).with_context(|| format!("listing {}", directory.display()))?;
     let records: Vec<SegmentRecord> = found.iter().map(SegmentRecord::of).collect();
-    let mut output = io::stdout().lock();
+    let mut output = output::stdout();
     if options.common.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&records)?)?;
         return Ok(());

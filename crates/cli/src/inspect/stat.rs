@@ -2,11 +2,12 @@
 
 use super::record::{ParticipantRecord, RingRecord};
 use super::{Common, bytes};
+use crate::output;
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use seqring::{Segment, Stats};
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::time::Duration;
 
 /// Shows a ring: its geometry, its participants, alive or dead, their positions and lags.
@@ -49,7 +50,7 @@ pub(crate) fn run(options: &StatOptions) -> Result<()> {
         let stats = segment.stats();
         print(&segment, &stats, earlier.as_ref(), options)?;
         if options.watch.is_some() && !segment.is_named() {
-            eprintln!("seqring stat: the ring is gone");
+            output::report("seqring stat: the ring is gone");
             break;
         }
         earlier = Some(stats);
@@ -59,7 +60,7 @@ pub(crate) fn run(options: &StatOptions) -> Result<()> {
 
 fn print(segment: &Segment, stats: &Stats, earlier: Option<&Stats>, options: &StatOptions) -> Result<()> {
     let record = RingRecord::new(segment, stats, earlier);
-    let mut output = io::stdout().lock();
+    let mut output = output::stdout();
     if options.common.json {
         let json = match options.watch {
             None => serde_json::to_string_pretty(&record)?,

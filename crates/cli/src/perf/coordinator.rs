@@ -8,6 +8,7 @@ use super::interrupt::{Interrupted, Interrupts};
 use super::plan::Plan;
 use super::protocol::{Assignment, Order, Reading, Reply, Role, WorkerResult, Writing};
 use super::workers::{Event, Workers};
+use crate::output;
 use anyhow::{Result, bail};
 use harness::clock::Moment;
 use harness::engine::Engine;
@@ -176,7 +177,7 @@ impl Run<'_> {
     fn interrupt(&mut self) {
         self.outcome.interrupted = true;
         if self.verbosity > Verbosity::Silent {
-            eprintln!("perf: stopping; readers drain the ring");
+            output::report(format_args!("perf: stopping; readers drain the ring"));
         }
         self.workers.send_to(&Order::Stop, |role| matches!(role, Role::Writer(_)));
     }
@@ -195,7 +196,7 @@ impl Run<'_> {
 
     fn note(&self, what: impl FnOnce() -> String) {
         if self.verbosity == Verbosity::Debug {
-            eprintln!("perf: {}", what());
+            output::report(format_args!("perf: {}", what()));
         }
     }
 }
@@ -203,14 +204,14 @@ impl Run<'_> {
 /// Prints that the clock starts, and returns a bar, which shows on a terminal only.
 fn start_progress(plan: &Plan) -> ProgressBar {
     let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    eprintln!(
+    output::report(format_args!(
         "perf: running for {} s, {} and {} over {} slots of {} bytes",
         plan.duration_seconds,
         plural(plan.writers, "writer"),
         plural(plan.readers, "reader"),
         plan.slots,
         plan.slot_bytes
-    );
+    ));
     let bar = ProgressBar::new(u64::try_from(plan.duration().as_millis()).unwrap_or(u64::MAX));
     let bar = bar.with_finish(ProgressFinish::AndClear);
     match ProgressStyle::with_template("{bar:40} {elapsed} {msg}") {

@@ -30,10 +30,11 @@ pub use protocol::{Reading, WorkerResult, Writing};
 pub use verdict::failures;
 pub use worker::serve;
 
+use crate::output;
 use anyhow::Result;
 use harness::engine::Engine;
 use record::RunRecord;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Flags that ask for something impossible.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +51,10 @@ pub fn run<E: Engine + 'static>(options: &PerfOptions) -> Result<bool> {
     let verbosity = if options.debug { Verbosity::Debug } else { Verbosity::Normal };
     let outcome = measure::<E>(&plan, verbosity, &Interrupts::catch()?)?;
     let record = RunRecord::new(E::NAME, &plan, &outcome);
-    // Not `print!`, which panics if standard output is closed.
-    let mut output = io::stdout().lock();
+    let mut output = output::stdout();
     if options.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&record)?)?;
-        record.failures.iter().for_each(|failure| eprintln!("perf: FAILED: {failure}"));
+        record.failures.iter().for_each(|failure| output::report(format_args!("perf: FAILED: {failure}")));
     } else {
         write!(output, "{record}")?;
     }

@@ -28,6 +28,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use record::{Journal, Line};
 use schedule::Schedule;
+use seqring_cli::output;
 use seqring_cli::perf::{Interrupted, Interrupts};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -88,17 +89,19 @@ pub(crate) fn run(options: &CompareOptions) -> Result<()> {
     comparison.bar.finish_and_clear();
     let record = options.record.display();
     if comparison.is_stopped() {
-        eprintln!("compare: stopped; {record} has the results so far, and the same command continues it");
+        output::report(format_args!(
+            "compare: stopped; {record} has the results so far, and the same command continues it"
+        ));
         return Err(Interrupted.into());
     }
     match lacking {
-        0 => eprintln!("compare: complete"),
-        points => eprintln!(
+        0 => output::report(format_args!("compare: complete")),
+        points => output::report(format_args!(
             "compare: the time is up, and {points} points lack comparable rounds: the same command continues for as \
              long again"
-        ),
+        )),
     }
-    eprintln!("compare: `seqring-lab report {record}` makes pages of it");
+    output::report(format_args!("compare: `seqring-lab report {record}` makes pages of it"));
     Ok(())
 }
 
@@ -107,11 +110,11 @@ pub(crate) fn run(options: &CompareOptions) -> Result<()> {
 fn progress(schedule: &Schedule, journal: &Journal) -> ProgressBar {
     let repetitions = |point| schedule.first_rounds(point, journal) * schedule.engines_of(point).len();
     let repetitions: usize = schedule.points.iter().map(repetitions).sum();
-    eprintln!(
+    output::report(format_args!(
         "compare: {repetitions} repetitions at {} points; with repeated ones at most {} minutes",
         schedule.points.len(),
         schedule.limit.as_secs().div_ceil(60)
-    );
+    ));
     let bar = ProgressBar::new(repetitions as u64);
     match ProgressStyle::with_template("{bar:40} {percent} %, {eta} left  {msg}") {
         Ok(style) => bar.with_style(style),
@@ -125,7 +128,7 @@ impl Comparison {
     }
 
     fn say(&self, what: &dyn Display) {
-        self.bar.suspend(|| eprintln!("compare: {what}"));
+        self.bar.suspend(|| output::report(format_args!("compare: {what}")));
     }
 
     fn kill_peers(&mut self) -> Result<()> {
@@ -165,14 +168,14 @@ impl Comparison {
             }
             if self.bar.is_hidden() && round.point.sweep.name != sweep {
                 sweep = round.point.sweep.name;
-                eprintln!("compare: round {}, {sweep}", round.number + 1);
+                output::report(format_args!("compare: round {}, {sweep}", round.number + 1));
             }
             let Self { journal, interrupts, bar, .. } = self;
             measure::round(&round, interrupts, |run| {
                 bar.inc(1);
                 let at = format!("{} {}: {}", run.sweep, run.x, run.engine);
                 if let Err(failure) = &run.outcome {
-                    bar.suspend(|| eprintln!("compare: {at} failed: {failure}"));
+                    bar.suspend(|| output::report(format_args!("compare: {at} failed: {failure}")));
                 }
                 bar.set_message(at);
                 journal.append(Line::Run(run))

@@ -26,6 +26,8 @@ use std::path::Path;
 
 /// The version of the format. A reader refuses another.
 pub(crate) const VERSION: u32 = 1;
+/// How the first line begins.
+const BEGINNING: &str = r#"{"header":"#;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -139,11 +141,10 @@ impl Journal {
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let file = File::options().create(true).append(true).open(path);
-        let file = file.with_context(|| format!("opening {}", path.display()))?;
-        file.set_len(whole as u64)?;
-        let record = if whole == 0 {
+        let record = if whole == 0 && (text.starts_with(BEGINNING) || BEGINNING.starts_with(&text)) {
             Record::new(header.clone())
+        } else if whole == 0 {
+            return Err(BadInput(format!("{} is no record of `compare`", path.display())).into());
         } else {
             Record::parse(&text[..whole]).with_context(|| path.display().to_string())?
         };
@@ -158,6 +159,10 @@ impl Journal {
             );
             return Err(BadInput(what).into());
         }
+        // Only now is it sure that the file is a record: what a crash cut short is removed.
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("opening {}", path.display()))?;
+        file.set_len(whole as u64)?;
         let mut journal = Self { file, record };
         if whole == 0 {
             journal.append(Line::Header(header.clone()))?;

@@ -24,7 +24,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use conclusions::{Conclusion, Sign, conclusions};
 use harness::class::FAR_ABOVE_NANOS;
+use seqring_cli::output;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 const OURS: EngineName = EngineName::Seqring;
@@ -76,7 +78,7 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
     for (name, page) in [("report.html", page::page(&data)), ("report.md", markdown::page(&data))] {
         let path = options.out.join(name);
         fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
-        println!("{}", path.display());
+        writeln!(output::stdout(), "{}", path.display())?;
     }
     Ok(())
 }
@@ -86,6 +88,7 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
 /// # Errors
 /// If any two contradict each other, or if no conclusion is stated by both.
 fn agree(ours: &[Conclusion], theirs: &[Conclusion]) -> Result<()> {
+    let mut output = output::stdout();
     let (mut both, mut one, mut against) = (0, 0, 0);
     for conclusion in ours {
         let Some(other) = theirs.iter().find(|other| other.key == conclusion.key) else { continue };
@@ -95,11 +98,15 @@ fn agree(ours: &[Conclusion], theirs: &[Conclusion]) -> Result<()> {
             (Sign::Open, _) | (_, Sign::Open) => one += 1,
             _ => {
                 against += 1;
-                println!("contradicted: {}\n    {}\n    {}", conclusion.key, conclusion.text, other.text);
+                let Conclusion { key, text, .. } = conclusion;
+                writeln!(output, "contradicted: {key}\n    {text}\n    {}", other.text)?;
             }
         }
     }
-    println!("{both} conclusions are stated by both records, {one} by one of them, {against} contradicted");
+    writeln!(
+        output,
+        "{both} conclusions are stated by both records, {one} by one of them, {against} contradicted"
+    )?;
     ensure!(against == 0, "{against} conclusions contradict each other");
     ensure!(both > 0, "no conclusion is stated by both records");
     Ok(())

@@ -29,6 +29,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ledger::Part;
 use mode::Mode;
+use seqring_cli::output;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -112,7 +113,7 @@ impl Tally {
 /// If an act cannot be run.
 pub(crate) fn run(options: &StormOptions) -> Result<bool> {
     let begin = Instant::now();
-    let mut output = io::stdout().lock();
+    let mut output = output::stdout();
     writeln!(
         output,
         "{:<14} {:>6} {:>6} {:>8} {:>10} {:>10} {:>9} {:>6}  ledger",

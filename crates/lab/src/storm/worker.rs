@@ -7,6 +7,7 @@ use super::{reading, taking, writing};
 use anyhow::{Context, Result};
 use clap::Args;
 use seqring::Ring;
+use seqring_cli::output;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -96,7 +97,7 @@ pub(crate) fn run(assignment: &StormAssignment) -> Result<bool> {
     };
     if let Err(Breach(breach)) = &worked {
         let (part, account) = (assignment.part, assignment.account);
-        eprintln!("{}: {part:?} {account}: {breach}", assignment.mode.name());
+        output::report(format_args!("{}: {part:?} {account}: {breach}", assignment.mode.name()));
     }
     Ok(worked.is_ok())
 }
@@ -105,7 +106,7 @@ pub(crate) fn run(assignment: &StormAssignment) -> Result<bool> {
 /// strike there.
 #[cfg(seqring_failpoints)]
 fn linger_at_points() {
-    seqring::stopping::on_stop(|_| {
+    seqring::failpoints::on_failpoint(|_| {
         if fastrand::u8(..) == 0 {
             std::thread::sleep(Duration::from_micros(500));
         }

@@ -111,3 +111,20 @@ fn the_committed_results_are_those_of_the_committed_record() {
     let [record, results] = ["docs/records/compare.jsonl", "docs/RESULTS.md"].map(repository);
     directory.run(&format!("report {} --splice {} --check", record.display(), results.display()));
 }
+
+/// Fails if a command panics, or complains, when the reader of its output or of its messages is
+/// gone.
+#[test]
+fn the_reader_of_the_output_may_leave() {
+    let directory = Directory::new();
+    directory.run("compare --only calls --engines seqring,ticket --record compare.jsonl");
+    let gone = || std::io::pipe().unwrap().1;
+    for arguments in ["report", "storm --seconds 0"] {
+        let output = directory.command(arguments).stdout(gone()).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), String::new()), "{arguments}");
+    }
+    let failed = directory.command("report missing").stderr(gone()).status().unwrap();
+    assert_eq!(failed.code(), Some(1));
+    let calls = "compare --only calls --engines ticket --record other.jsonl";
+    assert!(directory.command(calls).stderr(gone()).status().unwrap().success());
+}

@@ -70,6 +70,28 @@ fn a_record_of_another_machine_is_not_continued() {
     assert_eq!(directory.read("r.jsonl"), record, "and nothing of it is lost");
 }
 
+/// Fails if a file is changed before it is recognised as a record.
+#[test]
+fn a_file_that_is_no_record_is_left_alone() {
+    let directory = Directory::new();
+    let calls = "compare --only calls --engines ticket --record r.jsonl";
+    directory.run(calls);
+    let record = directory.read("r.jsonl");
+    let second = format!("{record}{record}cut short");
+    for content in ["text without a line's end", "two\nlines", "{\"head\": 1", &second] {
+        fs::write(directory.path("r.jsonl"), content).unwrap();
+        let output = directory.lab(calls);
+        assert!(!output.status.success(), "{content:?}");
+        assert_eq!(directory.read("r.jsonl"), content, "{}", text(&output.stderr));
+    }
+    // What a crash leaves of the first line.
+    for content in ["", "{\"hea", &record[..40]] {
+        fs::write(directory.path("r.jsonl"), content).unwrap();
+        directory.run(calls);
+        assert_eq!(lines(&directory.read("r.jsonl"), "calls").len(), 1, "{content:?}");
+    }
+}
+
 #[test]
 fn nothing_to_measure_is_bad_input() {
     let directory = Directory::new();

@@ -28,8 +28,13 @@ impl Directory {
 
     /// `seqring-lab` with these arguments, separated by blanks, in this directory.
     pub(crate) fn lab(&self, arguments: &str) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seqring-lab"));
-        command.args(arguments.split_ascii_whitespace()).current_dir(&self.0).output().unwrap()
+        command.args(arguments.split_ascii_whitespace()).current_dir(&self.0);
+        command
     }
 
     /// The same, which must succeed.
