@@ -160,6 +160,8 @@ fn the_ring_of_another_user_is_opened_only_if_its_mode_allows_it() {
     let error = Ring::open(&name).unwrap_err();
     assert!(matches!(error, RingError::ForeignOwner { owner: 65534, user: 0, mode: 0o600, .. }), "{error:?}");
     assert!(Segment::inspect(&name).is_ok(), "inspection is safe");
+    give(65534, 0o644);
+    assert!(matches!(Ring::open(&name), Err(RingError::ForeignOwner { mode: 0o644, .. })));
     give(65534, 0o606);
     drop(Ring::open(&name).unwrap());
     give(0, 0o660);

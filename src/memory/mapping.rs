@@ -288,7 +288,11 @@ mod tests {
             #[allow(clippy::cast_ptr_alignment, reason = "mappings start on pages")]
             // SAFETY: a word fits at the start of a page, and each access to it is atomic.
             let word = |mapping: &Mapping| unsafe { &*mapping.base().cast::<FutexWord>() };
-            let map = || Arc::new(Mapping::file(&file, 0, PAGE).unwrap());
+            let map = || {
+                let mapping = Mapping::file(&file, 0, PAGE).unwrap();
+                mapping.allow_access().unwrap();
+                Arc::new(mapping)
+            };
             let (here, (done, woken)) = (map(), mpsc::channel());
             for _ in 0..3 {
                 let there = if scope == Scope::Processes { map() } else { Arc::clone(&here) };
