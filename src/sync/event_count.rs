@@ -49,6 +49,11 @@ const FIRST_SLEEP: Duration = Duration::from_millis(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const POLLS_PER_CLOCK_READ: u32 = 128;
 
+/// Whether sleeps time out. In the processes of the tests of wakes they do not, so that a lost wake
+/// is found.
+#[cfg(all(test, not(seqring_model)))]
+pub(crate) static SLEEPS_TIME_OUT: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+
 /// What a notifier executes between its change and its load of the event count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NotifyFence {
@@ -200,6 +205,8 @@ impl EventCounts {
         let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = match self.scope {
             Scope::Threads if key.fenced && !self.timed_sleeps => remaining,
+            #[cfg(all(test, not(seqring_model)))]
+            _ if !SLEEPS_TIME_OUT.load(Relaxed) => remaining, // Relaxed: set once, at the start.
             _ => Some(remaining.map_or(timeout, |left| left.min(timeout))),
         };
         event_count.wait(key.word, timeout, self.scope);
