@@ -145,7 +145,8 @@ fn a_file_that_is_not_regular_is_refused_and_stays() {
         let (done, refused) = channel();
         std::thread::spawn(move || {
             let inspected = Segment::inspect(&name).map(drop);
-            done.send([inspected, Ring::unlink(&name), Ring::unlink_unused(&name, true).map(drop)])
+            let removed = Ring::unlink_unused(&name, true).map(drop);
+            let _ = done.send([inspected, Ring::unlink(&name), removed]);
         });
         for refused in refused.recv_timeout(TEST_TIMEOUT).expect("the calls return") {
             assert!(matches!(refused, Err(RingError::Unusable { .. })), "{refused:?}");
