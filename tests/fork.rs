@@ -10,7 +10,7 @@
 mod common;
 
 use common::peer::{Peer, answer, order, wait_for_parent};
-use common::{TEST_TIMEOUT, create, message, path_of};
+use common::{TEST_TIMEOUT, create, inherited_descriptors, message, path_of};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, kill_process, waitpid};
 use seqring::{
     Config, Delivery, MessageHeader, ReadError, Reader, RegisterError, Ring, SlotClass, Start, Taker,
@@ -110,6 +110,7 @@ fn use_what_was_inherited(ring: &Ring, name: &str) {
     let Some(child) = fork() else {
         in_child(|| {
             assert_refused(ring, &mut writer, reader.as_mut());
+            assert_eq!(inherited_descriptors(name), [""; 0]);
             if let Some(parked) = parked {
                 assert_eq!(ring.resume(parked.ticket()).err(), Some(RegisterError::Forked));
             }

@@ -6,14 +6,15 @@
 mod common;
 
 use common::peer::{Peer, answer, child_command, order};
-use common::{CLASSES, create, fresh_name, path_of, segments_named};
-use seqring::{Config, Frame, RegisterError, Ring, RingError, SlotClass, Start};
+use common::{CLASSES, TEST_TIMEOUT, create, fresh_name, path_of, segments_named};
+use seqring::{Config, Frame, RegisterError, Ring, RingError, Segment, SlotClass, Start};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::channel;
 
 /// The text is in lower case, has no full stop, and contains all `parts`.
 fn assert_says(error: &impl std::fmt::Display, parts: &[&str]) {
@@ -140,6 +141,16 @@ fn a_file_that_is_not_regular_is_refused_and_stays() {
         let placed = Placed(path_of(&name));
         create_file(&placed.0);
         assert_says(&unusable(&name), &[&name, says]);
+        // In a thread: an open may wait for the other end of a pipe.
+        let (done, refused) = channel();
+        std::thread::spawn(move || {
+            let inspected = Segment::inspect(&name).map(drop);
+            let removed = Ring::unlink_unused(&name, true).map(drop);
+            let _ = done.send([inspected, Ring::unlink(&name), removed]);
+        });
+        for refused in refused.recv_timeout(TEST_TIMEOUT).expect("the calls return") {
+            assert!(matches!(refused, Err(RingError::Unusable { .. })), "{refused:?}");
+        }
         assert!(placed.0.symlink_metadata().is_ok());
     }
 }

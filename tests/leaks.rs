@@ -7,9 +7,9 @@
 mod common;
 
 use common::peer::{Peer, answer, order, wait_for_parent};
-use common::{TEST_TIMEOUT, create, fresh_name, message, segments_named};
+use common::{TEST_TIMEOUT, create, fresh_name, inherited_descriptors, message, segments_named};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
-use seqring::{Config, Ring, Start, TryWriteError};
+use seqring::{Config, Observer, Ring, Start, TryWriteError};
 
 const SLOT_BYTES: usize = 64;
 
@@ -80,6 +80,25 @@ fn a_thousand_killed_participants_leave_descriptors_locks_and_entries_as_they_we
     }
     drop((ring, readers, writer));
     assert_eq!(segments_named(&name), [""; 0]);
+}
+
+/// Fails if a program that a user of a ring executes gets a descriptor of it: it would keep the
+/// ring's memory, and the locks of dead participants.
+#[test]
+fn no_descriptor_survives_an_exec() {
+    let (name, ring) = create("exec", &Config::new(4, SLOT_BYTES).observers(true));
+    let opened = Ring::open(&name).unwrap();
+    let observer = Observer::open(&name, Start::Next).unwrap();
+    let anonymous = Ring::anonymous(&Config::new(4, SLOT_BYTES)).unwrap();
+    let received = Ring::from_descriptor(anonymous.descriptor().unwrap()).unwrap();
+    let given = (anonymous.descriptor().unwrap(), anonymous.read_only_descriptor().unwrap());
+    let mut reader = ring.reader(Start::Next).unwrap();
+    let notifier = reader.notifier().unwrap();
+    // The file of a ring that this process made is shown without its name.
+    for part in ["/dev/shm/", "memfd:seqring", "eventfd"] {
+        assert_eq!(inherited_descriptors(part), [""; 0]);
+    }
+    drop((opened, observer, received, given, notifier));
 }
 
 /// Fails if the ring of a killed creator cannot be opened, or stays when the next user leaves.

@@ -72,6 +72,7 @@ fn a_gated_ring_of_many_writers_holds_exactly_its_slots() {
             for n in 0..slots as u64 {
                 let writer = if n % 2 == 0 { &mut one } else { &mut other };
                 assert_eq!(writer.try_write(b"x"), Ok(lap * slots as u64 + n));
+                assert_eq!(writer.next_sequence(), lap * slots as u64 + n + 1);
             }
             assert_eq!(one.try_write(b"x"), Err(TryWriteError::Full));
             assert_eq!(other.try_write(b"x"), Err(TryWriteError::Full));

@@ -32,6 +32,13 @@ fn child() {
             answer("written");
             wait_for_parent();
         }
+        "take-1" => {
+            let mut taker = ring.taker().unwrap();
+            let taken = taker.take().unwrap();
+            answer("taken");
+            wait_for_parent();
+            drop(taken);
+        }
         "read-1" => {
             let mut reader = ring.reader(Start::Oldest).unwrap();
             reader.read(&mut [0; SLOT_BYTES]).unwrap();
@@ -115,6 +122,20 @@ fn takers_get_the_death_of_the_last_writer_only() {
     other.kill();
     assert_eq!(taker.take_timeout(TEST_TIMEOUT).unwrap_err(), ReadError::WriterDied { pid: last });
     assert_eq!(taker.take_timeout(TEST_TIMEOUT).unwrap_err(), ReadError::Closed);
+}
+
+/// Fails if the entry of a dead taker names the dead process when another taker has its message.
+#[test]
+fn the_table_names_the_taker_that_adopted_a_message() {
+    let (name, ring) = create("adopted", &Config::new(8, SLOT_BYTES).delivery(Delivery::Queue));
+    let mut writer = ring.writer().unwrap();
+    writer.write(&message(0, SLOT_BYTES)).unwrap();
+    let victim = Peer::ready("take-1", &name);
+    victim.kill();
+    let mut taker = ring.taker().unwrap();
+    let taken = taker.take_timeout(TEST_TIMEOUT).unwrap();
+    assert!(taken.is_redelivered());
+    assert!(ring.participants().iter().all(|one| one.pid == std::process::id()));
 }
 
 /// Fails if a successor in another entry hides a death that is detected later.

@@ -126,6 +126,8 @@ fn takers_and_writers_can_register_and_deregister_without_limit() {
             assert_eq!((taken.received().sequence, numbers(&taken)), (expected, (round, n)));
             expected += 1;
         }
+        drop((writers, takers));
+        assert_eq!(ring.participants(), []);
     }
 }
 
@@ -180,6 +182,39 @@ fn the_unfinished_message_of_a_taker_is_redelivered_exactly_once() {
         };
         assert_eq!(got, expected);
     }
+}
+
+/// Fails if a taker does not acknowledge a message that it has finished.
+#[test]
+fn a_finished_message_is_not_redelivered() {
+    let ring = queue(4);
+    ring.writer().unwrap().try_write(&message(0, 0)).unwrap();
+    let mut leaving = ring.taker().unwrap();
+    drop(leaving.try_take().unwrap());
+    drop(leaving);
+    assert_eq!(ring.taker().unwrap().try_take().unwrap_err(), TryReadError::Closed);
+}
+
+/// Fails if the entry of a dead taker names another buffer when the slot of its message is used
+/// again.
+#[test]
+fn the_message_of_a_dead_taker_is_whole_after_laps() {
+    let ring = queue(2);
+    let (mut writer, mut living, mut dying) =
+        (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
+    assert_eq!(living.try_take().unwrap_err(), TryReadError::Empty);
+    for n in 0..8 {
+        writer.try_write(&message(0, n)).unwrap();
+        if n == 0 {
+            std::mem::forget(dying.try_take().unwrap());
+        } else {
+            assert_eq!(numbers(&living.try_take().unwrap()), (0, n));
+        }
+    }
+    drop(dying);
+    let mut heir = ring.taker().unwrap();
+    let taken = heir.try_take().unwrap();
+    assert_eq!((numbers(&taken), taken.is_redelivered()), ((0, 0), true));
 }
 
 /// Fails if a dead taker keeps the last entry, and with it its message, for ever.

@@ -105,6 +105,18 @@ fn concurrent_creators_openers_and_leavers_share_one_ring_and_leave_none() {
     assert!(segments_named(&name).is_empty());
 }
 
+/// Fails if the last user removes a name that leads to another ring by now.
+#[test]
+fn the_last_user_removes_only_its_own_name() {
+    let (name, removed) = create("own-name", &config());
+    Ring::unlink(&name).unwrap();
+    let present = Ring::create(&name, &config()).unwrap();
+    drop(removed);
+    assert!(path_of(&name).exists());
+    drop(present);
+    assert!(!path_of(&name).exists());
+}
+
 /// Fails if `open_or_create` accepts a ring of another configuration.
 #[test]
 fn open_or_create_opens_only_a_ring_of_the_requested_configuration() {
@@ -201,6 +213,8 @@ fn the_ring_of_another_user_is_opened_only_if_its_mode_allows_it() {
     let error = Ring::open(&name).unwrap_err();
     assert!(matches!(error, RingError::ForeignOwner { owner: 65534, user: 0, mode: 0o600, .. }), "{error:?}");
     assert!(Segment::inspect(&name).is_ok(), "inspection is safe");
+    give(65534, 0o644);
+    assert!(matches!(Ring::open(&name), Err(RingError::ForeignOwner { mode: 0o644, .. })));
     give(65534, 0o606);
     drop(Ring::open(&name).unwrap());
     give(0, 0o660);

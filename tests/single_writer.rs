@@ -30,6 +30,19 @@ fn a_gated_ring_holds_exactly_its_slots_and_refuses_the_next_message() {
                 }
                 assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
             }
+            // Room for some messages, which is not room for the rest of the lap.
+            for _ in 0..slots {
+                writer.try_write(b"x").unwrap();
+            }
+            for room in 1..slots {
+                for _ in 0..room {
+                    reader.try_read(&mut out).unwrap();
+                }
+                for _ in 0..room {
+                    writer.try_write(b"y").unwrap();
+                }
+                assert_eq!(writer.try_write(b"z"), Err(TryWriteError::Full), "{class:?} {slots} {room}");
+            }
         }
     }
 }
@@ -127,4 +140,28 @@ fn a_blocked_read_wakes_for_a_message() {
     }
     drop(writer);
     assert_eq!(thread.join().unwrap(), 10_000);
+}
+
+/// Fails if a form of reading goes on with the messages that its reader was moved beyond.
+#[test]
+fn each_form_of_a_read_reports_that_its_reader_was_moved() {
+    let reads: [fn(&mut Reader) -> Option<TryReadError>; 4] = [
+        |reader| reader.try_read(&mut [0; 8]).err(),
+        |reader| reader.try_read_with(|_| ()).err(),
+        |reader| reader.try_read_batch(1, &mut [0; 8]).err(),
+        |reader| reader.try_view().err(),
+    ];
+    for (read, (class, delivery)) in
+        reads.iter().flat_map(|read| common::kinds().map(move |kind| (read, kind)))
+    {
+        let ring = common::ring(delivery, class, 8, 8);
+        let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+        for _ in 0..4 {
+            writer.try_write(b"a").unwrap();
+        }
+        reader.try_read(&mut [0; 8]).unwrap();
+        ring.skip_readers_to_newest();
+        let moved = TryReadError::Lagged(Lagged { missed: 3 });
+        assert_eq!(read(&mut reader), Some(moved), "{class:?} {delivery:?}");
+    }
 }

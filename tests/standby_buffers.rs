@@ -66,25 +66,35 @@ fn a_writer_continues_over_the_view_of_a_moved_reader() {
     }
 }
 
+/// In either order of the readers' entries, and with a successor of the writer.
 #[test]
 fn a_second_view_blocks_the_writer_and_is_named() {
-    let ring = Ring::heap(&arena(2)).unwrap();
-    let mut writer = ring.writer().unwrap();
-    let (mut one, mut two) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
-    for n in 0..2 {
-        writer.try_write(&message(n)).unwrap();
+    for (second_first, succeeded) in [(false, false), (true, false), (false, true)] {
+        let ring = Ring::heap(&arena(2)).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let (mut one, mut two) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
+        if second_first {
+            std::mem::swap(&mut one, &mut two);
+        }
+        for n in 0..2 {
+            writer.try_write(&message(n)).unwrap();
+        }
+        let first = one.try_view().unwrap();
+        drop(two.try_view().unwrap());
+        let second = two.try_view().unwrap();
+        ring.skip_readers_to_newest();
+        writer.try_write(&message(2)).unwrap();
+        if succeeded {
+            drop(writer);
+            writer = ring.writer().unwrap();
+        }
+        let holder = blocked_on(&mut writer, 3);
+        assert_eq!(holder.lag, 3 - second.received().sequence, "{holder:?}");
+        assert_eq!((&*first, &*second), (&*message(0), &*message(1)));
+        drop(first);
+        writer.try_write(&message(3)).unwrap();
+        assert_eq!(*second, *message(1));
     }
-    let first = one.try_view().unwrap();
-    drop(two.try_view().unwrap());
-    let second = two.try_view().unwrap();
-    ring.skip_readers_to_newest();
-    writer.try_write(&message(2)).unwrap();
-    let holder = blocked_on(&mut writer, 3);
-    assert_eq!(holder.lag, 3 - second.received().sequence, "{holder:?}");
-    assert_eq!((&*first, &*second), (&*message(0), &*message(1)));
-    drop(first);
-    writer.try_write(&message(3)).unwrap();
-    assert_eq!(*second, *message(1));
 }
 
 /// Fails if one of many writers overwrites the view of a moved reader, or does not name that
@@ -127,19 +137,24 @@ fn a_successor_does_not_touch_the_standby_buffer_of_its_predecessor() {
     }
 }
 
-/// Fails if the coldest buffer is filled although a hotter one is free.
+/// Fails if the coldest buffer is filled although a hotter one is free, or one whose lines are in
+/// the readers' private caches.
 #[test]
 fn large_messages_go_through_few_buffers_while_readers_keep_up() {
     let ring = Ring::heap(&Config::new(64, 1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut readers = [ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap()];
-    let mut buffers = BTreeSet::new();
+    let (mut buffers, mut last) = (BTreeSet::new(), [0; 2]);
     for n in 0..500_u64 {
         let mut claim = writer.try_claim(8).unwrap();
         let bytes = &mut claim[..];
-        buffers.insert(bytes.as_ptr().addr());
+        let buffer = bytes.as_ptr().addr();
+        assert!(!last.contains(&buffer), "message {n}");
+        last = [buffer, last[0]];
+        buffers.insert(buffer);
         bytes.copy_from_slice(&n.to_le_bytes());
         claim.publish().unwrap();
+        assert_eq!(ring.next_sequence(), n + 1);
         for reader in &mut readers {
             assert_eq!(*reader.try_view().unwrap(), n.to_le_bytes());
         }

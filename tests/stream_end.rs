@@ -4,36 +4,10 @@
 
 mod common;
 
-use common::{CLASSES, DELIVERIES, TEST_TIMEOUT, kinds, message, read_to_the_end, read_until_closed, ring};
-use seqring::{Delivery, ReadError, Ring, Role, SlotClass, Start, WriteError};
+use common::{CLASSES, DELIVERIES, kinds, message, read_to_the_end, read_until_closed, ring};
+use seqring::{Config, Delivery, MessageHeader, Ring, Start, TryWriteError, WriteError, Writer, Writers};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::mpsc::channel;
 use std::thread;
-
-/// Fails if `close` notifies only one of the two event counts. The threads are not scoped: a thread
-/// that is not woken stays asleep, and the test fails by its timeout.
-#[test]
-fn closing_wakes_a_writer_that_waits_for_room_and_a_reader_that_waits_for_messages() {
-    let ring = || ring(Delivery::Gated, SlotClass::Lines, 2, 64);
-    let (full, empty) = (ring(), ring());
-    let _idle = full.reader(Start::Next).unwrap();
-    let (mut writer, mut reader) = (full.writer().unwrap(), empty.reader(Start::Next).unwrap());
-    let (written, writing) = channel();
-    thread::spawn(move || written.send((0..).find_map(|n| writer.write(&message(n, 64)).err())));
-    let (read, reading) = channel();
-    thread::spawn(move || read.send(reader.read(&mut [0; 64])));
-    // The participant table counts sleeps.
-    let sleeps = |ring: &Ring, role| {
-        ring.participants().iter().any(|participant| participant.role == role && participant.sleeps > 0)
-    };
-    while !(sleeps(&full, Role::Writer) && sleeps(&empty, Role::Reader)) {
-        thread::yield_now();
-    }
-    full.close();
-    empty.close();
-    assert_eq!(writing.recv_timeout(TEST_TIMEOUT), Ok(Some(WriteError::Closed)));
-    assert_eq!(reading.recv_timeout(TEST_TIMEOUT), Ok(Err(ReadError::Closed)));
-}
 
 /// Fails if the end is reported from the shared hint of the next sequence. A reader checks its slot
 /// once more before it reports the end; the window for that is too rare here, and the model of
@@ -70,6 +44,29 @@ fn a_ring_closed_under_load_ends_in_order_for_all_participants() {
                 assert!(received <= ring.next_sequence());
             }
         });
+    }
+}
+
+/// Fails if a form of writing does not check whether the ring is closed: on the fast path, which
+/// only a later message takes, or on another one.
+#[test]
+fn each_form_of_a_write_is_refused_once_the_ring_is_closed() {
+    type Write = fn(&mut Writer) -> Result<u64, TryWriteError>;
+    let writes: [Write; 4] = [
+        |writer| writer.try_write(b"a"),
+        |writer| writer.try_claim(1)?.try_publish().map_err(|unpublished| unpublished.error),
+        |writer| writer.try_write_each(&[b"a"]).map(|written| written as u64),
+        |writer| writer.try_write_with(b"a", &MessageHeader::default()),
+    ];
+    let many = |delivery| Ring::heap(&Config::new(4, 64).delivery(delivery).writers(Writers::Many)).unwrap();
+    for write in writes {
+        let one = kinds().map(|(class, delivery)| ring(delivery, class, 4, 64));
+        for ring in one.chain([Delivery::Lossy, Delivery::Gated, Delivery::Queue].map(many)) {
+            let mut writer = ring.writer().unwrap();
+            write(&mut writer).unwrap();
+            ring.close();
+            assert_eq!(write(&mut writer), Err(TryWriteError::Closed), "{ring:?}");
+        }
     }
 }
 

@@ -117,13 +117,15 @@ fn views_show_values_where_they_lie() {
 
 #[test]
 fn claims_are_values_where_a_reader_may_be_copying_from_the_ring() {
-    let ring = ring(Delivery::Lossy, SlotClass::Arena, 8, 64);
-    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
-    let mut claim = writer.claim(size_of::<Quote>()).unwrap();
-    assert!(!claim.is_in_place());
-    *claim.value_mut::<Quote>().unwrap() = quote(4);
-    claim.publish().unwrap();
-    assert_eq!(reader.typed::<Quote>().unwrap().read(), Ok(quote(4)));
+    let observed = Config::new(8, 64).slot_class(SlotClass::Arena).observers(true);
+    for ring in [ring(Delivery::Lossy, SlotClass::Arena, 8, 64), Ring::heap(&observed).unwrap()] {
+        let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+        let mut claim = writer.claim(size_of::<Quote>()).unwrap();
+        assert!(!claim.is_in_place());
+        *claim.value_mut::<Quote>().unwrap() = quote(4);
+        claim.publish().unwrap();
+        assert_eq!(reader.typed::<Quote>().unwrap().read(), Ok(quote(4)));
+    }
 }
 
 #[test]

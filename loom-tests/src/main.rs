@@ -1,19 +1,19 @@
-//! Models of seqring's protocols, and the table of the orderings and recovery steps that they need.
+//! Models of seqring's protocols, and the table of the recovery steps that they need.
 //!
-//! `cargo run --release` runs every model on the unchanged product; then each model once per
-//! ordering that it covers, with that ordering weakened; then a model per step of recovery, without
-//! that step; and prints the table. It fails in these cases: a model fails; a model runs fewer
-//! executions than its floor (a model that stopped exploring proves nothing); no model fails
-//! without some ordering or step; an ordering or a step is covered by no model.
+//! `cargo run --release` runs every model on the unchanged product; then a model per step of
+//! recovery, without that step; and prints the table. It fails in these cases: a model fails; a
+//! model runs fewer executions than its floor (a model that stopped exploring proves nothing); no
+//! model fails without some step.
 //!
-//! `cargo run --release -- NAME` runs one model. `-- NAME Publish Acquire` runs it with that end
-//! weakened, and `-- NAME RecordDeath` without that step; both show the failure.
+//! `cargo run --release -- NAME` runs one model. `-- NAME FILE:LINE Acquire` runs it with that end
+//! of the memory ordering in that line weakened, and `-- NAME RecordDeath` without that step; both
+//! show the failure. `scripts/mutants --sites` weakens every ordering.
 
 mod models;
 mod table;
 
 use models::all;
-use seqring::model::{End, Mutation, Pair, activate, weaken};
+use seqring::model::{End, Mutation, activate, weaken};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -28,9 +28,9 @@ fn main() -> ExitCode {
             }
             None => usage(),
         },
-        [name, pair, end] => match end_named(pair, end) {
-            Some(weakened) => {
-                weaken(Some(weakened));
+        [name, site, end] => match site_named(site, end) {
+            Some((file, line, end)) => {
+                weaken(file, line, end);
                 run(name)
             }
             None => usage(),
@@ -47,14 +47,14 @@ fn run(name: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn end_named(pair: &str, end: &str) -> Option<(Pair, End)> {
-    let pair = Pair::ALL.into_iter().find(|known| format!("{known:?}") == pair)?;
+fn site_named(site: &str, end: &str) -> Option<(String, u32, End)> {
+    let (file, line) = site.rsplit_once(':')?;
     let end = [End::Release, End::Acquire].into_iter().find(|known| format!("{known:?}") == end)?;
-    Some((pair, end))
+    Some((file.to_owned(), line.parse().ok()?, end))
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: loom-tests [MODEL [PAIR Release|Acquire | STEP]]");
+    eprintln!("usage: loom-tests [MODEL [FILE:LINE Release|Acquire | STEP]]");
     eprintln!("models: {}", all().map(|model| model.name).collect::<Vec<_>>().join(" "));
     ExitCode::from(2)
 }

@@ -67,6 +67,8 @@ def test_words_are_shared_and_bounded():
         ring.words.write(1, b"0123456789")
         assert other.words.read(1, 10) == b"0123456789"
         assert ring.words.add(3, -1) == 0 and other.words.load(3) == 2**64 - 1
+        assert not ring.words.exchange(3, 5, 6) and ring.words.exchange(3, 2**64 - 1, 7)
+        assert other.words.load(3) == 7
         for bad in (lambda: ring.words.load(4), lambda: ring.words.read(3, 9), lambda: ring.words.write(4, b"x")):
             with pytest.raises(IndexError):
                 bad()

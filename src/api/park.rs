@@ -126,7 +126,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Config, ReadError, RegisterError, Ring, Start, TryReadError, TryWriteError};
+    use crate::{Config, ParkTicket, ReadError, RegisterError, Ring, Start, TryReadError, TryWriteError};
 
     fn ring() -> Ring {
         Ring::heap(&Config::new(2, 8)).unwrap()
@@ -171,6 +171,21 @@ mod tests {
         assert!(ring.resume(ticket).is_err());
         assert_eq!(ring.position_of(ticket), None);
         assert!(ring.participants().len() == 1, "the writer alone");
+    }
+
+    /// Fails if a ticket resumes the parked reader that has its entry now, or names any entry.
+    #[test]
+    fn a_ticket_resumes_its_own_reader_only() {
+        let ring = ring();
+        let parked = ring.reader(Start::Next).unwrap().park().unwrap();
+        let before = parked.ticket();
+        drop(parked);
+        let parked = ring.reader(Start::Next).unwrap().park().unwrap();
+        let beyond = ParkTicket { entry: ring.config().participants, ..parked.ticket() };
+        for ticket in [before, beyond] {
+            assert_eq!(ring.resume(ticket).err(), Some(RegisterError::NotParked { entry: ticket.entry }));
+        }
+        assert!(ring.resume(parked.ticket()).is_ok());
     }
 
     /// Fails if a joiner takes an entry that is parked.

@@ -233,3 +233,30 @@ fn random_id() -> [u8; 16] {
 }
 
 const _: () = assert!(size_of::<Superblock>() == 192);
+
+#[cfg(test)]
+mod tests {
+    use super::Superblock;
+    use crate::memory::layout::Layout;
+    use crate::types::config::Config;
+
+    /// Fails if a value that this build does not know is ignored, or taken for another.
+    #[test]
+    fn what_is_unknown_to_this_build_is_refused() {
+        let layout = Layout::new(&Config::new(2, 8)).unwrap();
+        let changes: [fn(&mut Superblock); 4] = [
+            |block| block.flags |= 1 << 31,
+            |block| block.slot_class = 9,
+            |block| block.delivery = 9,
+            |block| block.writers = 9,
+        ];
+        for change in changes {
+            let mut block = Superblock::new(&layout, [0; 16], 1, 0);
+            assert!(block.layout(u64::MAX).is_ok());
+            change(&mut block);
+            block.checksum = block.checksum();
+            let refused = block.layout(u64::MAX).unwrap_err();
+            assert!(refused.contains("unknown to this build"), "{refused}");
+        }
+    }
+}

@@ -266,3 +266,72 @@ impl Drop for Mapping {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::{Mapping, PAGE};
+    use crate::sync::futex::{FutexWord, Scope};
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+    use rustix::thread::{Pid, gettid};
+    use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    /// Returns when the thread that stores its number there sleeps.
+    fn await_sleep(thread: &AtomicI32) {
+        let sleeps = || {
+            let stat = format!("/proc/self/task/{}/stat", thread.load(SeqCst));
+            std::fs::read_to_string(stat).is_ok_and(|stat| stat.contains(") S "))
+        };
+        while !sleeps() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Fails if one sleeper is woken only, or none at another address of the same file, or none
+    /// whose sleep has a time limit.
+    #[test]
+    fn each_sleeper_is_woken_wherever_it_maps_the_word() {
+        const LONG: Duration = Duration::from_mins(5);
+        let cases = [(Scope::Processes, None), (Scope::Threads, None), (Scope::Threads, Some(LONG))];
+        for (scope, limit) in cases {
+            let file = memfd_create("seqring-futex", MemfdFlags::CLOEXEC).unwrap();
+            ftruncate(&file, PAGE as u64).unwrap();
+            #[allow(clippy::cast_ptr_alignment, reason = "mappings start on pages")]
+            // SAFETY: a word fits at the start of a page, and each access to it is atomic.
+            let word = |mapping: &Mapping| unsafe { &*mapping.base().cast::<FutexWord>() };
+            let map = || {
+                let mapping = Mapping::file(&file, 0, PAGE).unwrap();
+                mapping.allow_access().unwrap();
+                Arc::new(mapping)
+            };
+            let (here, (done, woken)) = (map(), mpsc::channel());
+            for _ in 0..3 {
+                let there = if scope == Scope::Processes { map() } else { Arc::clone(&here) };
+                let (sleeper, done) = (Arc::new(AtomicI32::new(0)), done.clone());
+                let number = Arc::clone(&sleeper);
+                std::thread::spawn(move || {
+                    number.store(Pid::as_raw(Some(gettid())), SeqCst);
+                    word(&there).wait(0, limit, scope);
+                    done.send(())
+                });
+                await_sleep(&sleeper);
+            }
+            word(&here).wake_all(scope);
+            for _ in 0..3 {
+                woken.recv_timeout(Duration::from_secs(20)).expect("no wake came");
+            }
+        }
+    }
+
+    /// Fails if a sleep waits for a wake on a system that has none between processes.
+    #[test]
+    fn a_timed_sleep_ends_without_a_wake() {
+        let (done, woken) = mpsc::channel();
+        std::thread::spawn(move || {
+            FutexWord::default().wait(0, None, Scope::Timed);
+            done.send(())
+        });
+        woken.recv_timeout(Duration::from_secs(20)).expect("it sleeps on");
+    }
+}

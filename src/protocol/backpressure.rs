@@ -345,8 +345,36 @@ mod tests {
     use crate::api::ring::Ring;
     use crate::protocol::reader_entry::Cursor;
     use crate::sync::Relaxed;
-    use crate::types::config::Config;
+    use crate::types::config::{Config, Writers};
     use crate::types::message::Start;
+
+    /// Fails if a process that the writer does not wait for copies from a slot that is not marked.
+    #[test]
+    fn slots_are_marked_where_an_observer_or_a_moved_reader_may_be_copying() {
+        let marks = |ring: &Ring, next| {
+            let (memory, mut backpressure) =
+                (&ring.attachment.memory, Backpressure::gated(&ring.attachment.memory));
+            assert!(backpressure.refresh(memory, next, None));
+            backpressure.must_mark(next)
+        };
+        assert!(marks(&Ring::heap(&Config::new(1, 8).observers(true)).unwrap(), 0));
+        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        let _reader = ring.reader(Start::Next).unwrap();
+        assert!(!marks(&ring, 0));
+        ring.writer().unwrap().try_write(b"0").unwrap();
+        ring.skip_readers_to_newest();
+        assert!(marks(&ring, 1));
+    }
+
+    /// Fails if a writer that is late takes back what another one may be admitted to already.
+    #[test]
+    fn one_of_many_writers_takes_back_no_announcement() {
+        let ring = Ring::heap(&Config::new(1, 8).writers(Writers::Many)).unwrap();
+        let memory = &ring.attachment.memory;
+        let (mut early, mut late) = (Backpressure::gated(memory), Backpressure::gated(memory));
+        assert!(early.refresh(memory, 5, None) && late.refresh(memory, 4, None));
+        assert_eq!(memory.control().limit.load(Relaxed), 6);
+    }
 
     /// Fails if sums of what others store overflow.
     #[test]

@@ -83,9 +83,10 @@ pub(crate) fn evict_blocking_readers(attachment: &Attachment) {
 
 #[cfg(all(test, not(seqring_model)))]
 mod tests {
-    use super::{Stalls, backpressure};
+    use super::{Stalls, backpressure, evict};
     use crate::api::ring::Ring;
     use crate::types::config::Config;
+    use crate::types::error::TryWriteError;
     use crate::types::message::Start;
     use std::time::Duration;
 
@@ -108,5 +109,21 @@ mod tests {
         std::thread::sleep(EVICT_AFTER);
         stalls.evict_stalled(&ring.attachment, EVICT_AFTER);
         assert_eq!(successor.try_read(&mut [0; 8]).map(|got| got.sequence), Ok(0), "evicted at once");
+    }
+
+    /// Fails if a reader inherits the eviction, or the floor, of the reader that had its entry
+    /// before.
+    #[test]
+    fn the_successor_of_an_evicted_reader_is_not_moved() {
+        let ring = Ring::heap(&Config::new(1, 8).evict_after(EVICT_AFTER)).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let reader = ring.reader(Start::Next).unwrap();
+        writer.try_write(b"0").unwrap();
+        let (entry, cursor) = backpressure::blocking_readers(&ring.attachment.memory, 1).next().unwrap();
+        evict(&ring.attachment, entry, cursor, 1);
+        drop(reader);
+        let mut successor = ring.reader(Start::Oldest).unwrap();
+        assert_eq!(writer.try_write(b"1"), Err(TryWriteError::Full));
+        assert_eq!(successor.try_read(&mut [0; 8]).map(|got| got.sequence), Ok(0));
     }
 }

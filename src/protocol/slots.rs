@@ -115,3 +115,54 @@ impl Slots {
         slot_index.sequence
     }
 }
+
+#[cfg(all(test, not(any(seqring_model, seqring_fuzz))))]
+mod tests {
+    use super::{Class, Slots};
+    use crate::api::ring::Ring;
+    use crate::memory::slot_index::SlotIndex;
+    use crate::sync::Relaxed;
+    use crate::types::config::{Config, Delivery, SlotClass};
+    use crate::types::error::{TryReadError, TryWriteError};
+    use crate::types::message::Start;
+
+    const SLOT_BYTES: usize = 9;
+
+    fn ring(class: SlotClass, delivery: Delivery) -> Ring {
+        Ring::heap(&Config::new(2, SLOT_BYTES).slot_class(class).delivery(delivery)).unwrap()
+    }
+
+    /// Fails if a length from shared memory is cut to the slot, or used as it is.
+    #[test]
+    fn a_length_beyond_the_slot_is_corrupt() {
+        for class in [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena] {
+            let ring = ring(class, Delivery::Gated);
+            let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+            writer.try_write(b"a").unwrap();
+            let (memory, first) = (&ring.attachment.memory, SlotIndex::new(0, 2));
+            match Slots::new(memory.clone()).class {
+                Class::Inline(stamps) => {
+                    memory.inline_slot(&first).stamp.store(stamps.of(0).published(SLOT_BYTES + 1), Relaxed);
+                }
+                Class::Arena(stamps) => {
+                    let buffer = stamps.any_buffer(memory.slot_word(&first).load(Relaxed));
+                    memory.buffer(buffer).unwrap().0.len.store(SLOT_BYTES as u64 + 1, Relaxed);
+                }
+            }
+            let refused = reader.try_read(&mut [0; 2 * SLOT_BYTES]);
+            assert!(matches!(refused, Err(TryReadError::Corrupt(_))), "{class:?}: {refused:?}");
+        }
+    }
+
+    /// Fails if the writer takes over a buffer that the ring does not have.
+    #[test]
+    fn a_slot_that_names_no_buffer_is_corrupt() {
+        let ring = ring(SlotClass::Arena, Delivery::Lossy);
+        let mut writer = ring.writer().unwrap();
+        let word = ring.attachment.memory.slot_word(&SlotIndex::new(0, 2));
+        word.store(word.load(Relaxed) | 3, Relaxed); // There are three buffers.
+        let refused = writer.try_write(b"a");
+        assert!(matches!(refused, Err(TryWriteError::Corrupt(_))), "{refused:?}");
+        assert_eq!(ring.next_sequence(), 0);
+    }
+}

@@ -346,8 +346,8 @@ pub(crate) const FORKED_WORD: u64 = Phase::Forked.code();
 #[cfg(all(test, not(seqring_model)))]
 mod tests {
     use super::{
-        DEATHS_KEPT, Exit, Phase, StateWord, StreamObserver, StreamStatus, Transition, changes_between,
-        close, end_if_last, open,
+        DEATHS_KEPT, Death, Exit, Phase, StateWord, StreamObserver, StreamStatus, Transition,
+        changes_between, close, end_if_last, keep_death, open,
     };
     use crate::api::ring::Ring;
     use crate::memory::Memory;
@@ -415,6 +415,8 @@ mod tests {
             die(&memory, pid);
         }
         assert!(open(&memory));
+        // By a process that found the first death long ago.
+        keep_death(&memory, 0, Death { change: 1, pid: 1 });
         let kept = DEATHS_KEPT as u32;
         assert_eq!(reports(&mut observer, &memory), ((21 - kept..=20).collect(), StreamStatus::Live));
     }

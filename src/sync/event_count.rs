@@ -247,3 +247,21 @@ fn prepare_wait(event_count: &FutexWord, previous: Option<WaitKey>) -> WaitKey {
     full_fence(Pair::Notify, End::Acquire);
     WaitKey { word, fenced }
 }
+
+#[cfg(all(test, not(seqring_model)))]
+mod tests {
+    use super::{EventCounts, FutexWord, Relaxed, SLEEPING, Scope, prepare_wait};
+
+    /// Fails if a waiter does not announce its sleep, or if a notification leaves the announcement,
+    /// or a word that a waiter announced.
+    #[test]
+    fn a_notification_ends_an_announcement() {
+        let (word, event_counts) = (FutexWord::default(), EventCounts::new(Scope::Threads));
+        let first = prepare_wait(&word, None);
+        assert_eq!((word.load(Relaxed), first.word & SLEEPING), (first.word, SLEEPING));
+        assert_eq!(prepare_wait(&word, Some(first)).word, first.word);
+        event_counts.notify(&word);
+        assert_eq!(word.load(Relaxed) & SLEEPING, 0);
+        assert_ne!(prepare_wait(&word, Some(first)).word, first.word);
+    }
+}

@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** no other module names `loom` or `shuttle`, and no other module writes an
 //! `Acquire` or `Release`. Code asks for an ordering by the name of the [`Pair`] it belongs to.
-//! That documents the pairing at both of its ends, and the models can weaken exactly one end and
+//! That documents the pairing at both of its ends, and the models can weaken exactly one site and
 //! must then fail.
 
 pub(crate) mod backoff;
@@ -51,11 +51,11 @@ pub(crate) use checker::{
     thread::yield_now,
 };
 
+#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
+pub use pair::End;
 #[cfg(seqring_model)]
 pub use pair::weaken;
-#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
-pub use pair::{End, Pair};
-pub(crate) use pair::{acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
+pub(crate) use pair::{Pair, acq_rel, acquire, acquire_fence, full_fence, release, release_fence};
 
 /// True where models or tests stop at every step: there small messages take the path of large ones,
 /// too.

@@ -2,18 +2,16 @@
 //!
 //! An acquire means something only together with the release it pairs with. So the code never asks
 //! for "`Acquire`" but for `acquire(Pair::Publish)`, and a search for that name finds the other
-//! end. In the product these functions are the plain orderings. Under the model cfg each [`End`]
-//! can be weakened to `Relaxed` (a fence: to nothing), and the model table in `loom-tests` shows
-//! which model then fails.
+//! end. In the product these functions are the plain orderings. Under the model cfg each call of
+//! them, a *site*, can be weakened to `Relaxed` (a fence: to nothing). `scripts/sites.toml` lists
+//! the sites, each with the model that then fails.
 
 use std::sync::atomic::Ordering;
 
 /// A pairing: what is ordered, where the release and the acquire are, and what goes wrong without
 /// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-#[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
-pub enum Pair {
+pub(crate) enum Pair {
     /// Releases: the store of a slot's stamp or word. Acquires: the reader's load of it.
     /// Without it a reader sees the stamp but not yet the payload.
     Publish,
@@ -55,30 +53,12 @@ pub enum Pair {
 
 /// Which end of a [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 #[cfg_attr(not(seqring_model), expect(unreachable_pub, reason = "public in the model build"))]
 pub enum End {
     /// Makes earlier accesses visible.
     Release,
     /// Sees them.
     Acquire,
-}
-
-#[cfg(seqring_model)]
-impl Pair {
-    /// All pairs, for the table of the models.
-    pub const ALL: [Pair; 10] = [
-        Pair::Publish,
-        Pair::Tear,
-        Pair::Free,
-        Pair::Join,
-        Pair::Pin,
-        Pair::Floor,
-        Pair::Notify,
-        Pair::Next,
-        Pair::Leave,
-        Pair::End,
-    ];
 }
 
 #[cfg(seqring_model)]
@@ -126,35 +106,41 @@ mod imp {
 mod imp {
     use super::{End, Ordering, Pair};
     use crate::sync::checker::sync::atomic::fence;
-    use std::sync::atomic::AtomicU8;
+    use std::panic::Location;
+    use std::sync::OnceLock;
 
-    /// The weakened end, as `pair * 2 + end`; `NONE` for the orderings of the product.
-    static WEAKENED: AtomicU8 = AtomicU8::new(NONE);
-    const NONE: u8 = u8::MAX;
+    /// The weakened site: the end of its file's path, its line, and the end that is weakened there.
+    static WEAKENED: OnceLock<(String, u32, End)> = OnceLock::new();
 
-    const fn code(pair: Pair, end: End) -> u8 {
-        pair as u8 * 2 + end as u8
+    /// Weakens one site in every model that this process runs from now on. Once a process.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn weaken(file: String, line: u32, end: End) {
+        WEAKENED.set((file, line, end)).expect("one site a process");
     }
 
-    fn is_strong(pair: Pair, end: End) -> bool {
-        WEAKENED.load(Ordering::Relaxed) != code(pair, end)
+    #[track_caller]
+    fn is_strong(end: End) -> bool {
+        let site = Location::caller();
+        WEAKENED.get().is_none_or(|(file, line, weakened)| {
+            (end, site.line()) != (*weakened, *line) || !site.file().ends_with(&**file)
+        })
     }
 
-    /// Weakens one end in every model that this process runs from now on.
-    pub fn weaken(what: Option<(Pair, End)>) {
-        WEAKENED.store(what.map_or(NONE, |(pair, end)| code(pair, end)), Ordering::Relaxed);
+    #[track_caller]
+    pub(crate) fn acquire(_: Pair) -> Ordering {
+        if is_strong(End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
     }
 
-    pub(crate) fn acquire(pair: Pair) -> Ordering {
-        if is_strong(pair, End::Acquire) { Ordering::Acquire } else { Ordering::Relaxed }
+    #[track_caller]
+    pub(crate) fn release(_: Pair) -> Ordering {
+        if is_strong(End::Release) { Ordering::Release } else { Ordering::Relaxed }
     }
 
-    pub(crate) fn release(pair: Pair) -> Ordering {
-        if is_strong(pair, End::Release) { Ordering::Release } else { Ordering::Relaxed }
-    }
-
-    pub(crate) fn acq_rel(acquired: Pair, released: Pair) -> Ordering {
-        match (is_strong(acquired, End::Acquire), is_strong(released, End::Release)) {
+    #[track_caller]
+    pub(crate) fn acq_rel(_: Pair, _: Pair) -> Ordering {
+        match (is_strong(End::Acquire), is_strong(End::Release)) {
             (true, true) => Ordering::AcqRel,
             (true, false) => Ordering::Acquire,
             (false, true) => Ordering::Release,
@@ -162,20 +148,23 @@ mod imp {
         }
     }
 
-    pub(crate) fn acquire_fence(pair: Pair) {
-        if is_strong(pair, End::Acquire) {
+    #[track_caller]
+    pub(crate) fn acquire_fence(_: Pair) {
+        if is_strong(End::Acquire) {
             fence(Ordering::Acquire);
         }
     }
 
-    pub(crate) fn release_fence(pair: Pair) {
-        if is_strong(pair, End::Release) {
+    #[track_caller]
+    pub(crate) fn release_fence(_: Pair) {
+        if is_strong(End::Release) {
             fence(Ordering::Release);
         }
     }
 
-    pub(crate) fn full_fence(pair: Pair, end: End) {
-        if is_strong(pair, end) {
+    #[track_caller]
+    pub(crate) fn full_fence(_: Pair, end: End) {
+        if is_strong(end) {
             fence(Ordering::SeqCst);
         }
     }

@@ -4,7 +4,7 @@ pub use crate::memory::exclusive_payloads;
 pub use crate::sync::failpoint::{Failpoint, dies_at};
 pub use crate::sync::membarrier::imp::set_heavy_barrier;
 pub use crate::sync::mutation::{Mutation, activate};
-pub use crate::sync::{End, Pair, weaken};
+pub use crate::sync::{End, weaken};
 
 use crate::api::reader::Reader;
 use crate::api::ring::Ring;

@@ -125,6 +125,24 @@ pub(crate) fn path_of(name: &str) -> std::path::PathBuf {
     format!("/dev/shm/{name}.seqring").into()
 }
 
+/// The descriptors of this process that programs inherit which it executes, and whose target
+/// contains `part`.
+#[cfg(target_os = "linux")]
+pub(crate) fn inherited_descriptors(part: &str) -> Vec<String> {
+    const CLOSE_ON_EXEC: u32 = 0o2_000_000;
+    let open = std::fs::read_dir("/proc/self/fd").expect("Linux has it").filter_map(Result::ok);
+    let inherited = open.filter_map(|entry| {
+        // Another test may close a descriptor meanwhile.
+        let target = std::fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", entry.file_name().display()));
+        let info = info.ok()?;
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        let flags = u32::from_str_radix(flags.trim(), 8).expect("flags are octal");
+        (flags & CLOSE_ON_EXEC == 0 && target.contains(part)).then_some(target)
+    });
+    inherited.collect()
+}
+
 /// The files in /dev/shm whose names contain `part`.
 pub(crate) fn segments_named(part: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/dev/shm").expect("tests of named rings need /dev/shm");

@@ -362,11 +362,13 @@ impl Case {
             Ok(())
         };
         victim::await_stop(&mut victim)?;
+        let named = ring.participants().iter().any(|one| one.pid == victim.id());
+        let named = named || self.point != Failpoint::EntryTaken || !writes;
         let afterwards = afterwards(progress);
         let meanwhile = if self.fate == Fate::Killed { afterwards } else { progress };
         let passed = if self.role.is_dispensable() { meanwhile } else { 0 };
         move_messages(passed)?;
-        match self.fate {
+        let ended = match self.fate {
             Fate::Continued => {
                 victim::resume(&victim)?;
                 if let Role::Reader(..) = self.role {
@@ -374,7 +376,7 @@ impl Case {
                     over.store(true, Ordering::Relaxed);
                 }
                 victim::ends_well(&mut victim)?;
-                Ok(Ended { moved: passed, least: VICTIM_MESSAGES, log: log()? })
+                Ended { moved: passed, least: VICTIM_MESSAGES, log: log()? }
             }
             Fate::Killed => {
                 victim::kill(&mut victim)?;
@@ -384,9 +386,10 @@ impl Case {
                 if writes {
                     victim::succeed(ring, u64::MAX, afterwards)?;
                 }
-                Ok(Ended { moved: passed + afterwards, least: 0, log: log()? })
+                Ended { moved: passed + afterwards, least: 0, log: log()? }
             }
-        }
+        };
+        named.then_some(ended).ok_or("the table does not name the process of a registered writer".into())
     }
 
     /// Adds the messages of the victim to those of the others: together, each message came once. A

@@ -17,12 +17,13 @@ pub(super) fn ring(slots: usize, participants: usize) -> Ring {
 /// One writer and one taker: each buffer goes there and back.
 pub(super) fn one_to_one() {
     let ring = ring(1, 2);
-    let (writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
-    let writing = write_in_thread(writer, 0..3);
+    let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+    writer.try_write(&message(0)).unwrap();
+    let writing = write_in_thread(writer, 1..4);
     let mut taken = take(&mut taker, 2);
     let (writer, written) = writing.join().unwrap();
     taken.extend(take(&mut taker, 2));
-    assert_eq!(taken.len() as u64, written, "{taken:?}");
+    assert_eq!(taken.len() as u64, 1 + written, "{taken:?}");
     assert!(taken.is_sorted());
     assert_owned_once(&ring);
     drop(writer);

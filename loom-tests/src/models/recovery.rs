@@ -5,9 +5,8 @@ mod eviction;
 mod park;
 mod successors;
 
-use super::Ends::{Acquire, Both, Release};
 use super::{Model, model};
-use seqring::model::{Mutation, Pair};
+use seqring::model::Mutation;
 
 /// Each step of recovery, and a model that fails without it.
 pub(crate) const NEEDED: [(Mutation, &str); 9] = [
@@ -23,41 +22,30 @@ pub(crate) const NEEDED: [(Mutation, &str); 9] = [
 ];
 
 pub(crate) const MODELS: &[Model] = &[
-    model("death_once", &[Both(Pair::Publish), Both(Pair::End)], 1_651, Some(3), deaths::one_death),
-    model("death_twice", &[Both(Pair::End)], 3_328, Some(2), deaths::two_deaths),
-    model("death_two_finders", &[], 298, Some(3), deaths::two_finders),
-    model("death_finder_died", &[], 194, None, deaths::finder_died),
-    model("dead_reader", &[], 7, None, deaths::reader_copying),
-    model("dead_pinned_reader", &[], 56, None, deaths::reader_pinning),
-    model("dead_reader_finder_died", &[], 411, Some(3), deaths::reader_finder_died),
-    model("successor_marked", &[Both(Pair::Publish), Both(Pair::Tear)], 7_812, Some(2), successors::marked),
-    model("successor_stored", &[Both(Pair::Tear)], 7_812, Some(2), successors::stored),
-    model("successor_filled", &[Release(Pair::Publish)], 700, None, successors::filled),
-    model("successor_withdrawn", &[Both(Pair::Free)], 354, Some(3), successors::withdrawn),
-    model("successor_intent", &[], 1_279, Some(3), successors::with_intent),
-    // Not the release end: as for `writer_died_helped`.
-    model("successor_exchanged", &[Acquire(Pair::Publish)], 7_631, Some(3), successors::exchanged),
-    model("successor_owner", &[], 4_280, Some(3), successors::owner),
-    model("successor_take_intent", &[], 674, Some(2), successors::take_with_intent),
-    // Not the release end: as for `writer_died_helped`.
-    model("successor_take_exchanged", &[Acquire(Pair::Publish)], 624, Some(3), successors::take_exchanged),
-    model("successor_take_owner", &[], 193, Some(3), successors::take_owner),
-    model("redelivery_before_end", &[], 3_870, Some(3), successors::redelivery_before_the_end),
-    model(
-        "evicted_copy",
-        &[Both(Pair::Publish), Both(Pair::Tear), Release(Pair::Pin), Acquire(Pair::Floor)],
-        16_221,
-        Some(2),
-        eviction::during_copy,
-    ),
-    model(
-        "evicted_view",
-        &[Both(Pair::Publish), Release(Pair::Free), Acquire(Pair::Pin)],
-        2_429,
-        Some(2),
-        eviction::during_view,
-    ),
-    model("park_resume", &[Both(Pair::Free)], 4_828, Some(4), park::resume),
-    model("resume_once", &[], 1_919, Some(3), park::resume_once),
-    model("parker_died", &[], 88, None, park::parker_died),
+    model("death_once", 1_651, Some(3), deaths::one_death),
+    model("death_twice", 3_328, Some(2), deaths::two_deaths),
+    model("death_two_finders", 298, Some(3), deaths::two_finders),
+    model("death_finder_died", 194, None, deaths::finder_died),
+    model("death_of_a_leaver", 1, None, deaths::leaver),
+    model("dead_reader", 7, None, deaths::reader_copying),
+    model("dead_pinned_reader", 56, None, deaths::reader_pinning),
+    model("dead_reader_finder_died", 411, Some(3), deaths::reader_finder_died),
+    model("successor_marked", 7_812, Some(2), successors::marked),
+    model("successor_stored", 7_812, Some(2), successors::stored),
+    model("successor_filled", 700, None, successors::filled),
+    model("successor_withdrawn", 354, Some(3), successors::withdrawn),
+    model("successor_intent", 1_279, Some(3), successors::with_intent),
+    model("successor_exchanged", 7_631, Some(3), successors::exchanged),
+    model("successor_owner", 4_280, Some(3), successors::owner),
+    model("successor_take_intent", 674, Some(2), successors::take_with_intent),
+    model("successor_take_exchanged", 624, Some(3), successors::take_exchanged),
+    model("successor_take_owner", 193, Some(3), successors::take_owner),
+    model("redelivery_before_end", 3_870, Some(3), successors::redelivery_before_the_end),
+    model("evicted_copy", 16_221, Some(2), eviction::during_copy),
+    model("evicted_view", 2_429, Some(2), eviction::during_view),
+    model("park_resume", 4_828, Some(4), park::resume),
+    model("park_join", 28, Some(3), park::join),
+    model("park_outlived", 1, None, park::outlived),
+    model("resume_once", 1_919, Some(3), park::resume_once),
+    model("parker_died", 88, None, park::parker_died),
 ];

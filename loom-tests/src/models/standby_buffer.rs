@@ -2,7 +2,7 @@
 //! it. Withdrawn buffers of read messages are reused at once.
 
 use super::messages::{empty, gated, message, number, try_write, view_in_order, write_in_thread};
-use seqring::model::{Failpoint, dies_at, exclusive_payloads};
+use seqring::model::{Failpoint, abandon, bury, dies_at, exclusive_payloads};
 use seqring::{Config, Ring, SlotClass, Start, TryReadError};
 
 /// Messages long enough for withdrawal.
@@ -66,6 +66,75 @@ pub(super) fn successor() {
     let _ = successor.try_write(&message(3));
     assert_eq!(number(&view), 0);
     drop((view, successor, stopping.join().unwrap()));
+}
+
+/// Two readers were skipped. One views the buffer in the writer's standby position, the other the
+/// message that the writer overwrites next. When the first view is dropped, the writer fills that
+/// buffer without another check of the readers.
+pub(super) fn second_view() {
+    let ring = gated(2, 3, SlotClass::Arena);
+    let mut writer = ring.writer().unwrap();
+    let (mut one, mut other) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
+    for n in 0..2 {
+        writer.try_write(&message(n)).unwrap();
+    }
+    let first = one.try_view().unwrap();
+    ring.skip_readers_to_newest();
+    writer.try_write(&message(2)).unwrap();
+    assert!(matches!(other.try_view(), Err(TryReadError::Lagged(_))));
+    let second = other.try_view().unwrap();
+    writer.try_write(&message(3)).unwrap();
+    ring.skip_readers_to_newest();
+    let writing = write_in_thread(writer, 4..6);
+    assert_eq!(number(&first), 0);
+    drop(first);
+    let (writer, _) = writing.join().unwrap();
+    assert_eq!(number(&second), 2);
+    drop((second, writer));
+}
+
+/// As [`second_view`]; the first reader pins another message when it has dropped its view.
+pub(super) fn pinned_again() {
+    let ring = gated(3, 3, SlotClass::Arena);
+    let mut writer = ring.writer().unwrap();
+    let (mut one, mut other) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
+    for n in 0..3 {
+        writer.try_write(&message(n)).unwrap();
+    }
+    let first = one.try_view().unwrap();
+    ring.skip_readers_to_newest();
+    writer.try_write(&message(3)).unwrap();
+    assert!(matches!(other.try_view(), Err(TryReadError::Lagged(_))));
+    let second = other.try_view().unwrap();
+    writer.try_write(&message(4)).unwrap();
+    ring.skip_readers_to_newest();
+    writer.try_write(&message(5)).unwrap();
+    let writing = write_in_thread(writer, 6..8);
+    assert_eq!(number(&first), 0);
+    drop(first);
+    assert!(matches!(one.try_view(), Err(TryReadError::Lagged(_))));
+    drop(one.try_view());
+    let (writer, _) = writing.join().unwrap();
+    assert_eq!(number(&second), 3);
+    drop((second, writer));
+}
+
+/// The writer dies when it has published over the view of a skipped reader. Its successor fills the
+/// other buffer.
+pub(super) fn dead_writer() {
+    let ring = gated(1, 2, SlotClass::Arena);
+    let mut writer = ring.writer().unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    writer.try_write(&message(0)).unwrap();
+    let view = reader.try_view().unwrap();
+    ring.skip_readers_to_newest();
+    assert!(dies_at(Failpoint::PublishDone, || _ = writer.try_write(&message(1))));
+    bury(&ring, abandon(writer));
+    let mut successor = ring.writer().unwrap();
+    ring.skip_readers_to_newest();
+    successor.try_write(&message(2)).unwrap();
+    assert_eq!(number(&view), 0);
+    drop((view, successor));
 }
 
 /// The writer withdraws read messages while the reader continues.

@@ -77,6 +77,21 @@ pub(in super::super) fn two_deaths() {
     deaths(2);
 }
 
+/// A writer dies after it has marked that it leaves: the finder completes that, and reports no
+/// death.
+pub(in super::super) fn leaver() {
+    let ring = ring(2);
+    let mut writer = ring.writer().unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    writer.try_write(&message(0)).unwrap();
+    assert!(dies_at(Failpoint::LeaveMarked, || drop(writer)), "the point was not reached");
+    bury(&ring, 0); // The one writer's entry.
+    look_for_the_dead(&ring, Role::Writer);
+    let mut log = Log::default();
+    log.read(&mut reader, 3);
+    assert_eq!((log.messages, log.deaths, log.closed), (vec![0], 0, true));
+}
+
 /// Two readers check for a writer while it dies: one of them finds it dead, and both get its death.
 pub(in super::super) fn two_finders() {
     let ring = ring(3);

@@ -3,8 +3,10 @@
 
 use super::super::messages::{empty, gated, message, read_in_order, write_next};
 use loom::thread::{self, JoinHandle};
-use seqring::model::bury_parker;
-use seqring::{Parked, RegisterError, Ring, SlotClass, Start, Writer};
+use seqring::model::{abandon, bury, bury_parker, exclusive_payloads, look_for_the_dead};
+use seqring::{
+    Config, Delivery, Parked, RegisterError, Ring, Role, SlotClass, Start, TryReadError, Writer, Writers,
+};
 
 /// A ring with a writer, and a reader that is parked at the published message 0.
 fn parked() -> (Ring, Writer, Parked) {
@@ -36,6 +38,39 @@ pub(in super::super) fn resume() {
     let (writer, written) = writing.join().unwrap();
     assert_eq!(read_in_order(&mut reader, next, 2, empty), 1 + written, "a message is lost");
     drop((writer, again));
+}
+
+/// A reader is parked while another one tries to register, in a table without a further entry.
+pub(in super::super) fn join() {
+    let ring = gated(1, 2, SlotClass::Packed);
+    let mut writer = ring.writer().unwrap();
+    let reader = ring.reader(Start::Next).unwrap();
+    writer.try_write(&message(0)).unwrap();
+    let other = ring.clone();
+    let joining = thread::spawn(move || other.reader(Start::Next).map(drop));
+    let parked = reader.park().unwrap();
+    assert!(joining.join().unwrap().is_err(), "the entry has a reader");
+    let mut reader = ring.resume(parked.ticket()).unwrap();
+    assert_eq!(read_in_order(&mut reader, 0, 1, empty), 1);
+    drop((writer, parked));
+}
+
+/// A reader was resumed and has left. A writer that died has its entry when the parker releases the
+/// reader: its death is reported.
+pub(in super::super) fn outlived() {
+    exclusive_payloads(true);
+    let config = Config::new(1, 16).delivery(Delivery::Gated).writers(Writers::Many).participants(2);
+    let ring = Ring::heap(&config).unwrap();
+    let (mut other, reader) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
+    let parked = reader.park().unwrap();
+    drop(ring.resume(parked.ticket()).unwrap());
+    let mut victim = ring.writer().unwrap();
+    victim.try_write(&message(0)).unwrap();
+    bury(&ring, abandon(victim));
+    drop(parked);
+    look_for_the_dead(&ring, Role::Writer);
+    assert_eq!(read_in_order(&mut other, 0, 1, empty), 1);
+    assert!(matches!(other.try_read(&mut [0; 16]), Err(TryReadError::WriterDied { .. })));
 }
 
 /// Two threads resume it, and its parker releases it, concurrently.
