@@ -141,8 +141,8 @@ impl Ring {
     /// cannot be opened or sent.
     /// `observers`: permits `Observer.open`; then claims are private memory. `keep`: the ring stays
     /// when the last process releases it, until `Ring.unlink`.
-    /// `await_readers`: in a gated ring, how many readers it awaits: until they have joined, nothing
-    /// is overwritten, and each of them gets every message; 1 if `None`.
+    /// `await_readers`: in a gated ring, how many readers it awaits; 1 if `None`. Until they have
+    /// joined, nothing is overwritten, and each of them gets every message.
     /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then
     /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
     /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
