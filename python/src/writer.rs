@@ -112,20 +112,24 @@ impl Writer {
 
 /// Metadata that are no `bytes`: other bytes, or a value as JSON.
 ///
-/// Runs no Python code: see [`crate::living`].
+/// Runs no Python code, if Python has an encoder in C: see [`crate::living`].
 fn json(meta: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let py = meta.py();
     if meta.cast::<PyByteArray>().is_ok() || meta.cast::<PyMemoryView>().is_ok() {
         return Ok(PyByteArray::from(meta)?.to_vec());
     }
     let module = py.import(intern!(py, "seqring._meta"))?;
+    let make_encoder = module.getattr(intern!(py, "make_encoder"))?;
+    if make_encoder.is_none() {
+        return module.getattr(intern!(py, "encode"))?.call1((meta,))?.extract();
+    }
     let settings = module.getattr(intern!(py, "SETTINGS"))?.cast_into::<PyTuple>()?;
     let arguments = PyList::new(py, settings.iter())?;
     arguments.insert(0, PyDict::new(py))?; // For references in circles.
-    let encode = module.getattr(intern!(py, "make_encoder"))?.call1(arguments.to_tuple())?;
-    let chunks = encode.call1((meta, 0))?.cast_into::<PyTuple>()?;
-    chunks.iter().try_fold(Vec::new(), |mut json, chunk| {
-        json.extend_from_slice(chunk.cast::<PyString>()?.to_cow()?.as_bytes());
+    // A list or a tuple of texts, by the version of Python.
+    let chunks = make_encoder.call1(arguments.to_tuple())?.call1((meta, 0))?;
+    chunks.try_iter()?.try_fold(Vec::new(), |mut json, chunk| {
+        json.extend_from_slice(chunk?.cast::<PyString>()?.to_cow()?.as_bytes());
         Ok(json)
     })
 }

@@ -11,7 +11,7 @@ import process_targets
 
 @pytest.fixture(params=["gated", "lossy"])
 def ring(request):
-    with seqring.Ring.create(4, 4096, delivery=request.param, observers=True, meta_bytes=32) as ring:
+    with seqring.Ring.create(4, 4096, delivery=request.param, observers=True, meta_bytes=32, await_readers=0) as ring:
         yield ring
 
 

@@ -53,6 +53,7 @@ class RingBuffer(_lifetime.Attached, RingBufferBase):
             writers="many",
             participants=_PARTICIPANTS,
             words=_word_layout.WORDS,
+            await_readers=0,
         )
         self._attach(ring, [])
 
