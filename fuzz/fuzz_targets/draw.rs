@@ -30,6 +30,7 @@ pub(crate) fn shape(source: Source<'_, '_>) -> Result<Shape> {
         writers,
         options: if source.arbitrary()? { options } else { Options::default() },
         first_sequence: (1_u64 << source.int_in_range(0..=61)?).saturating_sub(source.int_in_range(1..=100)?),
+        await_readers: if delivery == Delivery::Gated { source.int_in_range(0..=2)? } else { 0 },
     })
 }
 
@@ -59,7 +60,6 @@ fn op(source: Source<'_, '_>, depth: usize) -> Result<Op> {
             len: len(source)?,
             call: call(source)?,
             keep: source.int_in_range(0..=1000)?,
-            in_place: source.arbitrary()?,
             publish: source.arbitrary()?,
             meanwhile: meanwhile(source, depth)?,
         },

@@ -48,6 +48,11 @@ impl AtomicU64 {
         self.0.fetch_max(value, order)
     }
 
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        turn();
+        self.0.fetch_add(value, order)
+    }
+
     pub(crate) fn compare_exchange(
         &self,
         old: u64,
