@@ -369,7 +369,7 @@ mod tests {
     /// Fails if a writer that is late takes back what another one may be admitted to already.
     #[test]
     fn one_of_many_writers_takes_back_no_announcement() {
-        let ring = Ring::heap(&Config::new(1, 8).writers(Writers::Many)).unwrap();
+        let ring = Ring::heap(&Config::new(1, 8).writers(Writers::Many).await_readers(0)).unwrap();
         let memory = &ring.attachment.memory;
         let (mut early, mut late) = (Backpressure::gated(memory), Backpressure::gated(memory));
         assert!(early.refresh(memory, 5, None) && late.refresh(memory, 4, None));
