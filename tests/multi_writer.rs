@@ -152,8 +152,9 @@ fn claims_of_many_writers_are_filled_in_place_and_published_in_any_order() {
 /// Fails if a claim is lost because another writer published first.
 #[test]
 fn a_claim_whose_room_another_writer_took_is_returned_or_waits() {
-    for delivery in [Delivery::Gated, Delivery::Queue] {
-        let ring = Ring::heap(&config(delivery, 1)).unwrap();
+    let gated = config(Delivery::Gated, 1);
+    for config in [gated.clone().observers(true), gated, config(Delivery::Queue, 1)] {
+        let ring = Ring::heap(&config).unwrap();
         let (mut one, mut two) = (ring.writer().unwrap(), ring.writer().unwrap());
         let mut claim = one.claim(3).unwrap();
         claim.copy_from_slice(b"one");
@@ -162,7 +163,7 @@ fn a_claim_whose_room_another_writer_took_is_returned_or_waits() {
         assert_eq!(unpublished.error, TryWriteError::Full);
         thread::scope(|scope| {
             let publishing = scope.spawn(|| unpublished.claim.publish());
-            let next = |expected: &[u8]| match delivery {
+            let next = |expected: &[u8]| match ring.delivery() {
                 Delivery::Queue => assert_eq!(&*ring.taker().unwrap().take().unwrap(), expected),
                 _ => assert_eq!(&*ring.reader(Start::Oldest).unwrap().view().unwrap(), expected),
             };

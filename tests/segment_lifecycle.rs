@@ -143,11 +143,12 @@ fn a_process_that_leaves_at_its_exit_has_left_also_what_is_in_use() {
 
     let weak = ring.downgrade();
     let other = Ring::open(&name).unwrap();
+    let parked = ring.reader(Start::Next).unwrap().park().unwrap();
     weak.leave_at_exit();
     assert!(weak.is_open() && path_of(&name).exists(), "another user keeps the name");
     drop(other);
     assert!(!path_of(&name).exists(), "the last user does not include the one that left");
-    drop((ring, reader));
+    drop((ring, reader, parked));
     assert!(!weak.is_open());
 }
 

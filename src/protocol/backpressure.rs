@@ -341,7 +341,7 @@ fn hold_of(memory: &Memory, index: usize) -> Option<ReaderHold> {
 
 #[cfg(all(test, not(seqring_model)))]
 mod tests {
-    use super::{Backpressure, blocking_readers};
+    use super::{Backpressure, blocking_readers, missing_readers};
     use crate::api::ring::Ring;
     use crate::protocol::reader_entry::Cursor;
     use crate::sync::Relaxed;
@@ -374,6 +374,31 @@ mod tests {
         let (mut early, mut late) = (Backpressure::gated(memory), Backpressure::gated(memory));
         assert!(early.refresh(memory, 5, None) && late.refresh(memory, 4, None));
         assert_eq!(memory.control().limit.load(Relaxed), 6);
+    }
+
+    /// Fails if the buffer of a message is filled again that an awaited reader has yet to read.
+    #[test]
+    fn nothing_is_withdrawn_while_a_reader_is_missing() {
+        let ring = Ring::heap(&Config::new(2, 8).await_readers(2)).unwrap();
+        let memory = &ring.attachment.memory;
+        let mut backpressure = Backpressure::gated(memory);
+        let _one = ring.reader(Start::Next).unwrap();
+        backpressure.refresh(memory, 0, None);
+        assert_eq!(backpressure.read_by_all(), None);
+        let _two = ring.reader(Start::Next).unwrap();
+        backpressure.refresh(memory, 0, None);
+        assert_eq!(backpressure.read_by_all(), Some(0));
+    }
+
+    /// Two readers may register for one missing place; a hostile peer may store any count.
+    #[test]
+    fn a_reader_too_many_makes_none_missing() {
+        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        let memory = &ring.attachment.memory;
+        for (joined, missing) in [(0, 1), (1, 0), (2, 0), (u64::MAX, 0)] {
+            memory.control().table.readers_joined.store(joined, Relaxed);
+            assert_eq!(missing_readers(memory), missing);
+        }
     }
 
     /// Fails if sums of what others store overflow.

@@ -7,6 +7,15 @@ use crate::protocol::slots::Slots;
 use crate::sync::Relaxed;
 use crate::types::participant::{BlockedOn, Peer, Role};
 
+/// An entry's word for its owner: `pid << 32 | tid`.
+pub(crate) fn owner_word(pid: u32) -> u64 {
+    #[cfg(target_os = "linux")]
+    let thread = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
+    #[cfg(not(target_os = "linux"))]
+    let thread = 0_u32;
+    u64::from(pid) << 32 | u64::from(thread)
+}
+
 /// The process in an entry's word for its owner.
 pub(crate) fn pid(owner: u64) -> u32 {
     (owner >> 32) as u32

@@ -41,6 +41,9 @@
 //! Registering: a system call for each entry tried. Recovery: a system call for each registered
 //! participant of the awaited role.
 
+#[cfg(all(test, not(seqring_model)))]
+mod tests;
+
 use crate::memory::Memory;
 use crate::memory::format::Entry;
 use crate::memory::stamp::ArenaStamp;
@@ -195,7 +198,7 @@ impl Registration {
 
     fn store_owner(&self) {
         let (entry, owner) = (self.entry(), self.attachment.liveness.owner());
-        entry.owner.store(owner_word(owner.pid), Relaxed); // Relaxed: for diagnostics, as the next one.
+        entry.owner.store(diagnostics::owner_word(owner.pid), Relaxed); // Relaxed: for diagnostics, as the next one.
         entry.started.store(owner.started, Relaxed);
     }
 
@@ -438,13 +441,4 @@ pub(crate) fn no_entry(attachment: &Attachment, mut entries: Range<usize>) -> Re
         return RegisterError::Obstructed;
     }
     RegisterError::TableFull { holders: diagnostics::participants(&attachment.memory) }
-}
-
-/// `pid << 32 | tid`; [`diagnostics::pid`] reads it.
-fn owner_word(pid: u32) -> u64 {
-    #[cfg(target_os = "linux")]
-    let thread = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
-    #[cfg(not(target_os = "linux"))]
-    let thread = 0_u32;
-    u64::from(pid) << 32 | u64::from(thread)
 }

@@ -97,6 +97,11 @@ fn sleep_as(verb: &str, ring: &Ring, say: &dyn Fn(String)) {
             ready();
             format!("{:?}", writer.ready_within(FOREVER))
         }
+        "wait for readers" => {
+            let mut writer = sleeping_writer(ring);
+            ready();
+            format!("{:?}", writer.wait_for_readers(1, FOREVER))
+        }
         "hold a writer" => {
             let _writer = ring.writer().unwrap();
             ready();
@@ -126,10 +131,15 @@ fn sleeping_reader(ring: &Ring) -> Reader {
     reader
 }
 
-/// A writer in a full ring.
-fn full(ring: &Ring) -> Writer {
+fn sleeping_writer(ring: &Ring) -> Writer {
     let mut writer = ring.writer().unwrap();
     writer.set_wait_strategy(WaitStrategy::SLEEPING);
+    writer
+}
+
+/// A writer in a full ring.
+fn full(ring: &Ring) -> Writer {
+    let mut writer = sleeping_writer(ring);
     while writer.try_write(b"message").is_ok() {}
     writer
 }

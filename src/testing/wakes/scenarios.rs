@@ -153,6 +153,12 @@ fn room_wakes_a_writer() {
 }
 
 #[test]
+fn a_reader_that_joins_wakes_a_writer() {
+    let join = |ring: &Ring, ()| ring.reader(Start::Next).unwrap();
+    check("a reader joins", broadcast(), ("wait for readers", 1), |_| (), join, "true");
+}
+
+#[test]
 fn room_wakes_every_one_of_many_writers() {
     let many: Vec<_> = gated().into_iter().filter(has_many_writers).collect();
     let reader = |ring: &Ring| ring.reader(Start::Next).unwrap();
