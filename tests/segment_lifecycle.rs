@@ -128,7 +128,6 @@ fn open_or_create_opens_only_a_ring_of_the_requested_configuration() {
     assert!(matches!(error, RingError::Unusable { .. }) && error.to_string().contains("slots: 4"), "{error}");
 }
 
-/// Fails if the umask affects the mode, or if the requested mode is ignored.
 /// Fails if the end of a process is its death for what its threads still use.
 #[test]
 fn a_process_that_leaves_at_its_exit_has_left_also_what_is_in_use() {
@@ -174,6 +173,7 @@ fn a_hold_keeps_the_name_and_opens_the_ring_after_it_was_removed() {
     assert!(matches!(Ring::heap(&config()).unwrap().hold(), Err(RingError::Unsupported { .. })));
 }
 
+/// Fails if the umask affects the mode, or if the requested mode is ignored.
 #[test]
 fn access_rights_are_the_requested_ones_under_every_umask() {
     for mask in [0o000, 0o077, 0o777] {

@@ -428,26 +428,3 @@ def test_others_run_while_one_waits(ring):
         assert reader.read(timeout=60) == b"from another thread"
         timer.join()
         thread.join()
-
-
-def test_readers_and_writers_start_in_any_order():
-    """Fails if messages that come before the first readers are lost, or if a ring cannot be awaited."""
-    name = f"order-{os.getpid()}"
-    with pytest.raises(seqring.RingNotFound):
-        seqring.Ring.open(name, timeout=0.01)
-    opened = []
-    opening = threading.Thread(target=lambda: opened.append(seqring.Ring.open(name, timeout=60)))
-    opening.start()
-    with seqring.Ring.create(2, 8, name=name, await_readers=2) as ring, ring.writer() as writer:
-        opening.join()
-        assert [writer.try_write(b"0"), writer.try_write(b"1"), writer.try_write(b"2")] == [0, 1, None]
-        with pytest.raises(seqring.TimedOut):
-            writer.write(b"2", timeout=0.01)
-        first = opened[0].reader()
-        assert writer.wait_for_readers(1, timeout=60) and not writer.wait_for_readers(2, timeout=0.01)
-        assert first.read_batch(10) == [b"0", b"1"]
-        assert writer.try_write(b"2") is None
-        second = ring.reader()
-        assert second.read_batch(10) == [b"0", b"1"]
-        assert writer.try_write(b"2") == 2
-        first.close(), second.close(), opened[0].close()

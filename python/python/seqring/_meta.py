@@ -8,8 +8,8 @@ from typing import Any
 
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
-# What makes the encoder in C, if there is one, and its arguments after the first one, a dictionary for
-# the call. The writer calls it without Python code.
+# What makes the encoder in C, if there is one, and its arguments after the first one, a dictionary
+# for the call. The writer calls it without Python code.
 make_encoder: Any = getattr(encoder, "c_make_encoder", None)
 SETTINGS = (_encoder.default, encoder.encode_basestring, None, ":", ",", False, False, False)
 
