@@ -20,9 +20,10 @@
 //! heavy one, which runs on all cores ([`crate::sync::membarrier`]).
 //!
 //! # Sleeps that time out
-//! Between processes every sleep ends by itself: the first after 20 ms, later ones after 40. No
-//! wake depends on that while all processes live. It bounds the delay after a process is killed
-//! between 3 and 4, after a word is damaged, and where the kernel refuses `membarrier` to a waiter.
+//! Between processes every sleep ends by itself: the first after 20 ms, later ones after 40. That
+//! bounds the delay after a process is killed between 3 and 4, after a word is damaged, where the
+//! kernel refuses `membarrier` to a waiter, and where that misses a processor
+//! ([`crate::sync::membarrier`]).
 //! Sleeps may be longer where a supervisor detects deaths and then calls [`EventCounts::wake_all`].
 //! Between threads, only the sleeps of a waiter that may have to evict a reader time out
 //! ([`crate::protocol::eviction`]), because a reader that does not move notifies no one. A thread
@@ -76,7 +77,7 @@ pub(crate) struct EventCounts {
 
 impl EventCounts {
     pub(crate) fn new(scope: Scope) -> Self {
-        let fence = if membarrier::register() { NotifyFence::Light } else { NotifyFence::Full };
+        let fence = if membarrier::register(scope) { NotifyFence::Light } else { NotifyFence::Full };
         EventCounts { scope, fence, longest_sleep: LONGEST_SLEEP, timed_sleeps: false }
     }
 
@@ -172,7 +173,7 @@ impl EventCounts {
         let mut previous = None;
         let mut timeout = FIRST_SLEEP;
         loop {
-            let key = prepare_wait(event_count, previous);
+            let key = prepare_wait(event_count, previous, self.scope);
             previous = Some(key);
             failpoint::hit(Failpoint::SleepAnnounced);
             if ready() {
@@ -235,14 +236,14 @@ struct WaitKey {
 ///
 /// If the word is still that of `previous`, no notifier cleared the bit since: that announcement,
 /// with its fence, holds.
-fn prepare_wait(event_count: &FutexWord, previous: Option<WaitKey>) -> WaitKey {
+fn prepare_wait(event_count: &FutexWord, previous: Option<WaitKey>, scope: Scope) -> WaitKey {
     let word = event_count.fetch_or(SLEEPING, Relaxed) | SLEEPING; // Relaxed: the fence below orders it.
     if let Some(previous) = previous
         && previous.word == word
     {
         return previous;
     }
-    let fenced = membarrier::heavy_barrier();
+    let fenced = membarrier::heavy_barrier(scope);
     // PAIRS(Notify): the change of a notifier that did not see the bit is seen from here on.
     full_fence(Pair::Notify, End::Acquire);
     WaitKey { word, fenced }
@@ -257,11 +258,11 @@ mod tests {
     #[test]
     fn a_notification_ends_an_announcement() {
         let (word, event_counts) = (FutexWord::default(), EventCounts::new(Scope::Threads));
-        let first = prepare_wait(&word, None);
+        let first = prepare_wait(&word, None, Scope::Threads);
         assert_eq!((word.load(Relaxed), first.word & SLEEPING), (first.word, SLEEPING));
-        assert_eq!(prepare_wait(&word, Some(first)).word, first.word);
+        assert_eq!(prepare_wait(&word, Some(first), Scope::Threads).word, first.word);
         event_counts.notify(&word);
         assert_eq!(word.load(Relaxed) & SLEEPING, 0);
-        assert_ne!(prepare_wait(&word, Some(first)).word, first.word);
+        assert_ne!(prepare_wait(&word, Some(first), Scope::Threads).word, first.word);
     }
 }

@@ -112,14 +112,6 @@ fn sleep_as(verb: &str, ring: &Ring, say: &dyn Fn(String)) {
             ready();
             wait_to_be_killed()
         }
-        "answer" => {
-            let name = ring.path().unwrap().file_stem().unwrap().to_str().unwrap();
-            let answers = Ring::open(format!("{name}-answers")).unwrap();
-            let (mut reader, mut writer) = (ring.reader(Start::Next).unwrap(), answers.writer().unwrap());
-            ready();
-            litmus::answer_all(&mut reader, &mut writer, std::process::id().into());
-            "answered all".into()
-        }
         other => panic!("{other}"),
     };
     say(result);
