@@ -12,7 +12,7 @@
 //!
 //! // 64 messages of at most 1 KiB. Between processes, instead: `Ring::create("name", …)` in one,
 //! // `Ring::open("name")` in the others.
-//! let ring = Ring::heap(&Config::new(64, 1024))?;
+//! let ring = Ring::heap(&Config::slots(64).of_bytes(1024))?;
 //! let mut reader = ring.reader(Start::Next)?;
 //! let mut writer = ring.writer()?;
 //!
@@ -144,7 +144,7 @@ pub use endpoint::notifier::Notifier;
 pub use memory::RacyBytes;
 pub use protocol::stats::{Participant, Stats, Stream};
 pub use types::backend::{Backend, Capabilities};
-pub use types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
+pub use types::config::{Config, Delivery, Redelivery, SlotClass, Slots, Writers};
 pub use types::error::{
     Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };

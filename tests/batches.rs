@@ -102,7 +102,7 @@ fn batches_are_whole_and_complete_for_every_combination_of_calls() {
 
 #[test]
 fn many_writers_write_batches_into_one_ring() {
-    let config = Config::new(8, EACH).writers(Writers::Many);
+    let config = Config::slots(8).of_bytes(EACH).writers(Writers::Many);
     let ring = Ring::heap(&config).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writers = [ring.writer().unwrap(), ring.writer().unwrap()];

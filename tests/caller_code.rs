@@ -17,7 +17,7 @@ const SLOTS: usize = 4;
 /// Rings of each class and delivery, with one writer and, where that is possible, with many.
 fn rings() -> impl Iterator<Item = Ring> {
     kinds().flat_map(|(class, delivery)| {
-        let config = Config::new(SLOTS, SLOT_BYTES).slot_class(class).delivery(delivery);
+        let config = Config::slots(SLOTS).of_bytes(SLOT_BYTES).slot_class(class).delivery(delivery);
         let many = (class == SlotClass::Arena).then(|| config.clone().writers(Writers::Many));
         [Some(config), many].into_iter().flatten().map(|config| Ring::heap(&config).unwrap())
     })
@@ -75,7 +75,7 @@ fn code_inside_a_read_may_publish() {
             bytes.copy_to_slice(&mut out);
             out
         });
-        match (ring.delivery(), read) {
+        match (ring.config().delivery, read) {
             (Delivery::Gated, Ok((received, bytes))) => {
                 assert_eq!((received.sequence, bytes), (0, message(0, SLOT_BYTES)));
                 assert_eq!(next, SLOTS as u64, "{ring:?}");
@@ -91,7 +91,8 @@ fn code_inside_a_read_may_publish() {
 #[cfg(target_os = "linux")]
 fn a_panic_inside_an_observers_read_leaves_the_message_unread() {
     for class in common::CLASSES {
-        let (name, ring) = common::create("caller", &Config::new(4, 8).slot_class(class).observers(true));
+        let (name, ring) =
+            common::create("caller", &Config::slots(4).of_bytes(8).slot_class(class).observers(true));
         let mut writer = ring.writer().unwrap();
         writer.write(b"message").unwrap();
         let mut observer = Observer::open(&name, Start::Oldest).unwrap();

@@ -15,7 +15,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
 fn config() -> Config {
-    Config::new(4, 64).user_words(1)
+    Config::slots(4).of_bytes(64).user_words(1)
 }
 
 #[test]

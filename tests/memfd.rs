@@ -15,7 +15,7 @@ use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 fn config() -> Config {
-    Config::new(4, 64).delivery(Delivery::Gated).observers(true)
+    Config::slots(4).of_bytes(64).delivery(Delivery::Gated).observers(true)
 }
 
 /// Fails without the seals: a peer could then shrink the memory, and every access would be a

@@ -17,7 +17,8 @@ const SLOTS: u64 = 4;
 const FIRST: u64 = 100;
 
 fn config(class: SlotClass, delivery: Delivery) -> Config {
-    Config::new(SLOTS as usize, 32)
+    Config::slots(SLOTS as usize)
+        .of_bytes(32)
         .slot_class(class)
         .delivery(delivery)
         .first_sequence(FIRST)
@@ -120,8 +121,8 @@ fn a_message_with_tag_timestamp_and_metadata_comes_whole_or_stays() {
 fn a_ring_can_be_observed_only_if_its_configuration_allows_it() {
     let name = fresh_name("observer-refused");
     for (config, says) in [
-        (Config::new(2, 32), "Config::observers"),
-        (Config::new(2, 32).delivery(Delivery::Queue).observers(true), "queue"),
+        (Config::slots(2).of_bytes(32), "Config::observers"),
+        (Config::slots(2).of_bytes(32).delivery(Delivery::Queue).observers(true), "queue"),
     ] {
         let _ring = Ring::create(&name, &config).unwrap();
         let error = Observer::open(&name, Start::Next).unwrap_err();

@@ -177,8 +177,8 @@ impl Users {
 
     fn assert_fits(&self, claimed: usize, has: usize, metadata: &[u8]) {
         assert_eq!(claimed, has, "a message has another length than reported");
-        assert!(has <= self.ring.config().slot_bytes(), "a message is longer than a slot");
-        assert!(metadata.len() <= self.ring.config().meta_bytes_max(), "metadata is longer than the ring's");
+        assert!(has <= self.ring.config().slot_bytes, "a message is longer than a slot");
+        assert!(metadata.len() <= self.ring.config().meta_bytes, "metadata is longer than the ring's");
     }
 }
 

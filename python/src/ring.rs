@@ -293,7 +293,7 @@ impl Ring {
     /// The shape of the frames, if the ring declares one.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        self.ring(py)?.frame().map(|frame| PyTuple::new(py, array_layout::shape(&frame))).transpose()
+        self.ring(py)?.config().frame.map(|frame| PyTuple::new(py, array_layout::shape(&frame))).transpose()
     }
 
     /// The application's own words.
@@ -311,7 +311,7 @@ impl Ring {
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;
-        make.call1((&self.name, ring.next_sequence(), ring.config().slots(), participants))
+        make.call1((&self.name, ring.next_sequence(), ring.config().slots, participants))
     }
 
     /// Moves every reader to the newest message. Each raises `Lagged`.
@@ -384,17 +384,17 @@ getters! {
     /// The file that holds the ring; `None` for a ring on the heap.
     path: Option<String> = |ring| ring.path().map(|path| path.display().to_string());
     /// How many messages fit.
-    slots: usize = |ring| ring.config().slots();
+    slots: usize = |ring| ring.config().slots;
     /// Largest message, in bytes.
-    slot_bytes: usize = |ring| ring.config().slot_bytes();
+    slot_bytes: usize = |ring| ring.config().slot_bytes;
     /// Longest metadata, in bytes.
-    meta_bytes: usize = |ring| ring.config().meta_bytes_max();
+    meta_bytes: usize = |ring| ring.config().meta_bytes;
     /// What happens when a reader is slow.
-    delivery: &'static str = |ring| options::word(ring.delivery(), options::DELIVERIES);
+    delivery: &'static str = |ring| options::word(ring.config().delivery, options::DELIVERIES);
     /// How messages are stored.
-    slot_class: &'static str = |ring| options::word(ring.slot_class(), options::SLOT_CLASSES);
+    slot_class: &'static str = |ring| options::word(ring.config().slot_class, options::SLOT_CLASSES);
     /// The element type of the frames, if the ring declares one.
-    dtype: Option<&'static str> = |ring| ring.frame().as_ref().and_then(array_layout::element_name);
+    dtype: Option<&'static str> = |ring| ring.config().frame.as_ref().and_then(array_layout::element_name);
     /// Memory of the ring, in bytes, at most.
     total_bytes: usize = |ring| ring.total_bytes();
     /// The sequence of the next message.

@@ -11,7 +11,7 @@ use std::cell::Cell;
 ///
 /// ```
 /// use seqring::{Batch, Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(64, 32))?;
+/// let ring = Ring::heap(&Config::slots(64).of_bytes(32))?;
 /// let mut reader = ring.reader(Start::Next)?;
 /// let mut writer = ring.writer()?;
 /// writer.write_each(&["one", "two", "three", "four"])?;

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 /// ```
 /// use seqring::{Config, Ring, Segment};
 /// # let name = format!("doc-segment-{}", std::process::id());
-/// let ring = Ring::create(&name, &Config::new(8, 64))?;
+/// let ring = Ring::create(&name, &Config::slots(8).of_bytes(64))?;
 /// ring.writer()?.write(b"hello").unwrap();
 /// let segment = Segment::inspect(&name)?;
 /// assert!(segment.is_in_use());

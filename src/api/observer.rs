@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 /// ```
 /// use seqring::{Config, Observer, Ring, Start};
 /// # let name = format!("doc-observer-{}", std::process::id());
-/// let ring = Ring::create(&name, &Config::new(8, 64).observers(true))?;
+/// let ring = Ring::create(&name, &Config::slots(8).of_bytes(64).observers(true))?;
 /// ring.writer()?.write(b"hello")?;
 /// let mut observer = Observer::open(&name, Start::Oldest)?;
 /// let mut buffer = [0; 64];

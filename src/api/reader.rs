@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// use seqring::{Config, Ring, Start, TryReadError};
-/// let ring = Ring::heap(&Config::new(8, 64))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(64))?;
 /// let (mut reader, mut writer) = (ring.reader(Start::Next)?, ring.writer()?);
 /// writer.write(b"hello")?;
 /// let mut buffer = [0; 64];

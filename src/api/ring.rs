@@ -18,9 +18,8 @@ use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
 use crate::sync::yield_now;
 use crate::types::backend::{Backend, Capabilities};
-use crate::types::config::{Config, Delivery, SlotClass, Writers};
+use crate::types::config::{Config, Delivery, Writers};
 use crate::types::error::{RegisterError, RingError, Warning};
-use crate::types::frame::Frame;
 use crate::types::location::Location;
 use crate::types::message::Start;
 use crate::types::open_options::OpenOptions;
@@ -48,7 +47,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(64, 256))?;
+/// let ring = Ring::heap(&Config::slots(64).of_bytes(256))?;
 /// let mut writer = ring.writer()?;
 /// let mut reader = ring.reader(Start::Next)?;
 /// writer.write(b"hello")?;
@@ -206,21 +205,6 @@ impl Ring {
     /// The configuration that the ring was created with.
     pub fn config(&self) -> &Config {
         &self.attachment.memory.layout().config
-    }
-
-    /// What happens when a reader is slower than the writers.
-    pub fn delivery(&self) -> Delivery {
-        self.config().delivery
-    }
-
-    /// Where payloads lie.
-    pub fn slot_class(&self) -> SlotClass {
-        self.config().class
-    }
-
-    /// The frame that every payload is, if the creator described one.
-    pub fn frame(&self) -> Option<Frame> {
-        self.config().described_frame()
     }
 
     /// The most memory that the ring takes, in bytes: with many writers, with a writer in each

@@ -38,7 +38,7 @@ use std::{fmt, ops};
 ///
 /// ```
 /// use seqring::{Config, Delivery, Ring};
-/// let ring = Ring::heap(&Config::new(8, 64).delivery(Delivery::Queue))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(64).delivery(Delivery::Queue))?;
 /// let (mut writer, mut one, mut other) = (ring.writer()?, ring.taker()?, ring.taker()?);
 /// writer.write_each(&["first", "second"])?;
 /// let (first, second) = (one.take()?, other.take()?);
@@ -415,7 +415,7 @@ impl Taken<'_> {
     /// # Errors
     /// As [`View::frame`](crate::View::frame).
     pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
-        let frame = &self.receiver.memory.layout().config.frame;
+        let frame = self.receiver.memory.layout().config.frame.as_ref().ok_or(ShapeError::Undescribed)?;
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))
     }

@@ -19,7 +19,7 @@ use std::{fmt, ops};
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(8, 4096))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(4096))?;
 /// let mut reader = ring.reader(Start::Next)?;
 /// ring.writer()?.typed::<[f32]>()?.write(&[1.5, 2.5])?;
 /// let view = reader.view()?;
@@ -77,7 +77,7 @@ impl<'r> View<'r> {
     /// [`ShapeError::Undescribed`] if the ring describes none; [`ShapeError::Alignment`] as for
     /// [`Self::value`].
     pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
-        let frame = self.cursor.frame();
+        let frame = self.cursor.frame().ok_or(ShapeError::Undescribed)?;
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))
     }

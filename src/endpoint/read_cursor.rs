@@ -145,8 +145,8 @@ impl ReadCursor {
     }
 
     /// The declared type of each payload.
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.slots.config().frame
+    pub(crate) fn frame(&self) -> Option<&Frame> {
+        self.slots.config().frame.as_ref()
     }
 
     /// The ends of the stream that this reader has reported.

@@ -93,8 +93,7 @@ impl Attachment {
     /// After how long a call that waits for `event` evicts a participant that does not move, if
     /// ever.
     pub(crate) fn evicts_after(&self, event: WaitFor) -> Option<Duration> {
-        let ms = self.memory.layout().config.evict_after_ms;
-        (event == WaitFor::Room && ms > 0).then(|| Duration::from_millis(ms.into()))
+        self.memory.layout().config.evict_after.filter(|_| event == WaitFor::Room)
     }
 
     /// The ring's name for diagnostics: its file, if it has one.
