@@ -4,7 +4,8 @@
 //!
 //! `cargo run --release --example memfd`
 
-use seqring::{Config, Ring, Start, receive_descriptor, send_descriptor};
+use seqring::process::{receive_descriptor, send_descriptor};
+use seqring::{Config, Ring, Start};
 use std::error::Error;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;

@@ -26,7 +26,7 @@ fn rings() -> impl Iterator<Item = Ring> {
 /// Reads with code that panics.
 fn panic_inside(reader: &mut Reader) {
     let panicked =
-        catch_unwind(AssertUnwindSafe(|| reader.try_read_with(|_| -> () { panic!("inside a read") })));
+        catch_unwind(AssertUnwindSafe(|| reader.try_read_in_place(|_| -> () { panic!("inside a read") })));
     assert!(panicked.is_err());
 }
 
@@ -43,7 +43,7 @@ fn a_panic_inside_a_read_leaves_the_message_unread_and_unpinned() {
         for reader in &mut readers {
             panic_inside(reader);
             assert_eq!(reader.position(), 0, "{ring:?}");
-            let received = reader.try_read_with(|bytes| bytes.len()).unwrap();
+            let received = reader.try_read_in_place(|bytes| bytes.len()).unwrap();
             assert_eq!((received.0.sequence, received.1), (0, message(0, SLOT_BYTES).len()));
             panic_inside(reader);
         }
@@ -67,7 +67,7 @@ fn code_inside_a_read_may_publish() {
         let mut writer = ring.writer().unwrap();
         writer.write(&message(0, SLOT_BYTES)).unwrap();
         let mut next = 1;
-        let read = reader.try_read_with(|bytes| {
+        let read = reader.try_read_in_place(|bytes| {
             while next < 3 * SLOTS as u64 && writer.try_write(&message(next, SLOT_BYTES)).is_ok() {
                 next += 1;
             }
@@ -96,7 +96,7 @@ fn a_panic_inside_an_observers_read_leaves_the_message_unread() {
         let mut writer = ring.writer().unwrap();
         writer.write(b"message").unwrap();
         let mut observer = Observer::open(&name, Start::Oldest).unwrap();
-        let read = AssertUnwindSafe(|| observer.try_read_with(|_| -> () { panic!("inside a read") }));
+        let read = AssertUnwindSafe(|| observer.try_read_in_place(|_| -> () { panic!("inside a read") }));
         assert!(catch_unwind(read).is_err());
         assert_eq!(observer.read_timeout(&mut [0; 8], TEST_TIMEOUT).unwrap().sequence, 0);
     }

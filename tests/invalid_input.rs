@@ -7,7 +7,8 @@ mod common;
 
 use common::peer::{Peer, answer, child_command, order};
 use common::{CLASSES, TEST_TIMEOUT, create, fresh_name, path_of, segments_named};
-use seqring::{Config, Frame, RegisterError, Ring, RingError, Segment, SlotClass, Start};
+use seqring::inspect::Segment;
+use seqring::{Config, Frame, RegisterError, Ring, RingError, SlotClass, Start};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;

@@ -9,9 +9,10 @@ mod common;
 
 use common::peer::{CHILD_ARGUMENTS, Peer, answer, child_command, order, wait_for_parent};
 use common::{TEST_TIMEOUT, create, fresh_name, path_of, segments_named};
+use seqring::inspect::{Participant, Segment};
 use seqring::{
-    Config, Delivery, Location, OpenOptions, Participant, ReadError, RegisterError, Ring, RingError, Segment,
-    SlotClass, Start, TryWriteError, Warning, Writers,
+    Config, Delivery, Location, OpenOptions, ReadError, RegisterError, Ring, RingError, SlotClass, Start,
+    TryWriteError, Warning, Writers,
 };
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -127,7 +127,7 @@ fn a_blocked_read_wakes_for_a_message() {
     let mut writer = ring.writer().unwrap();
     let mut out = [0; 64];
     let late = reader.read_timeout(&mut out, Duration::from_millis(1)).unwrap_err();
-    let ReadError::TimedOut { writers } = late else { panic!("{late}") };
+    let ReadError::TimedOut { writers, .. } = late else { panic!("{late}") };
     assert_eq!(writers.pids(), [std::process::id()]);
     let thread = std::thread::spawn(move || {
         let mut out = [0; 64];
@@ -150,7 +150,7 @@ fn a_blocked_read_wakes_for_a_message() {
 fn each_form_of_a_read_reports_that_its_reader_was_moved() {
     let reads: [fn(&mut Reader) -> Option<TryReadError>; 4] = [
         |reader| reader.try_read(&mut [0; 8]).err(),
-        |reader| reader.try_read_with(|_| ()).err(),
+        |reader| reader.try_read_in_place(|_| ()).err(),
         |reader| reader.try_read_batch(1, &mut [0; 8]).err(),
         |reader| reader.try_view().err(),
     ];

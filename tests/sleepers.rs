@@ -98,7 +98,7 @@ fn each_form_of_a_write_wakes_a_taker() {
 fn each_form_of_a_read_wakes_a_writer() {
     let reads: [fn(&Ring, Reader) -> Option<Reader>; 6] = [
         |_, mut reader| reader.try_read(&mut [0; SLOT_BYTES]).is_ok().then_some(reader),
-        |_, mut reader| reader.try_read_with(|_| ()).is_ok().then_some(reader),
+        |_, mut reader| reader.try_read_in_place(|_| ()).is_ok().then_some(reader),
         |_, mut reader| reader.try_read_batch(1, &mut [0]).is_ok().then_some(reader),
         |_, mut reader| {
             drop(reader.try_view().unwrap());

@@ -8,10 +8,9 @@ mod common;
 use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{TEST_TIMEOUT, create, fresh_name, path_of};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use seqring::{
-    Config, Delivery, ReadError, RegisterError, Ring, RingError, Segment, Start, TryWriteError, Writers,
-    receive_descriptor, send_descriptor,
-};
+use seqring::inspect::Segment;
+use seqring::process::{receive_descriptor, send_descriptor};
+use seqring::{Config, Delivery, ReadError, RegisterError, Ring, RingError, Start, TryWriteError, Writers};
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;

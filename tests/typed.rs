@@ -199,7 +199,7 @@ fn types_that_no_message_can_have_are_refused() {
     #[repr(C)]
     struct Nothing;
 
-    impl seqring::Element for Nothing {
+    impl seqring::typed::Element for Nothing {
         const KIND: u8 = 0;
     }
 

@@ -114,7 +114,7 @@ impl Users {
             Act::Read { id, room } => self.read(*id, (*room).into()),
             Act::ReadWith(id) => {
                 let Some(reader) = &mut self.readers[usize::from(*id)] else { return };
-                let _ = reader.try_read_with(|racy| {
+                let _ = reader.try_read_in_place(|racy| {
                     let mut out = vec![0; racy.len()];
                     racy.copy_to_slice(&mut out);
                     (out, (0..racy.len() / 8).map(|word| racy.word(word)[0]).max())
@@ -164,7 +164,7 @@ impl Users {
 
     fn inspect(&self) {
         for one in self.ring.participants() {
-            std::hint::black_box((one.lag, one.position, one.missed, one.sleeps, one.pid));
+            std::hint::black_box((one.lag, one.position, one.lost, one.refused, one.sleeps, one.pid));
         }
         for reader in self.readers.iter().flatten() {
             std::hint::black_box((reader.lag(), reader.lost(), reader.position(), reader.metadata().len()));

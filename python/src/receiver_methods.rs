@@ -160,10 +160,10 @@ macro_rules! receiver_methods {
             /// The sequence of the last message; `None` before the first. Sequences have no gaps.
             sequence: Option<u64> = |inbox| inbox.received.map(|received| received.sequence);
             /// The tag of the last message; `None` before the first.
-            tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag);
+            tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag.unwrap_or(0));
             /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring
             /// without timestamps, `None` before the first message.
-            timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns);
+            timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns.unwrap_or(0));
         }
     };
 }
@@ -207,7 +207,7 @@ macro_rules! reading_methods {
 
             #[inline]
             fn receive<R>(&mut self, meta: &mut Vec<u8>, mut copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R> {
-                let received = self.try_read_with(|bytes| copy(Payload::RacyBytes(bytes)))?;
+                let received = self.try_read_in_place(|bytes| copy(Payload::RacyBytes(bytes)))?;
                 replace(meta, self.metadata());
                 Ok(received)
             }

@@ -17,7 +17,8 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use seqring::{RegisterError, RingError, RingHold};
+use seqring::process::RingHold;
+use seqring::{RegisterError, RingError};
 use std::time::Duration;
 
 /// How often `open` looks for a ring that is not created yet.
@@ -264,7 +265,7 @@ impl Ring {
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
-        let ticket = seqring::ParkTicket { entry: ticket.0, state: ticket.1 };
+        let ticket = seqring::process::ParkTicket { entry: ticket.0, state: ticket.1 };
         let mut reader = joined(py, || ring.resume(ticket))?;
         reader.set_wait_strategy(waiting);
         registered(py, Reader::new(reader, &ring, skip_lost))
@@ -272,7 +273,7 @@ impl Ring {
 
     /// The sequence that the reader of that ticket reads next, in any process; `None` once it left.
     fn position_of(&self, py: Python<'_>, ticket: (usize, u64)) -> PyResult<Option<u64>> {
-        Ok(self.ring(py)?.position_of(seqring::ParkTicket { entry: ticket.0, state: ticket.1 }))
+        Ok(self.ring(py)?.position_of(seqring::process::ParkTicket { entry: ticket.0, state: ticket.1 }))
     }
 
     /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
@@ -307,7 +308,7 @@ impl Ring {
         let ring = self.ring(py)?;
         let participants = ring.participants().into_iter().map(|one| {
             let role = options::word(one.role, options::ROLES);
-            (one.entry, role, one.pid, one.alive, one.position, one.lag, one.missed, one.sleeps)
+            (one.entry, role, one.pid, one.alive, one.position, one.lag, one.lost + one.refused, one.sleeps)
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;

@@ -5,8 +5,9 @@ use crate::memory::RacyBytes;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 use std::cell::Cell;
+use std::fmt;
 
-/// Room for a number of messages, which [`Reader::read_into`](crate::Reader::read_into) fills again
+/// Room for a number of messages, which [`Reader::read_each`](crate::Reader::read_each) fills again
 /// and again.
 ///
 /// ```
@@ -17,13 +18,13 @@ use std::cell::Cell;
 /// writer.write_each(&["one", "two", "three", "four"])?;
 ///
 /// let mut batch = Batch::new(3, 1024); // At most three messages, and 1024 bytes.
-/// reader.read_into(&mut batch)?;
+/// reader.read_each(&mut batch)?;
 /// assert!(batch.iter().map(|(_, bytes)| bytes).eq([&b"one"[..], b"two", b"three"]));
-/// reader.read_into(&mut batch)?;
+/// reader.read_each(&mut batch)?;
 /// assert_eq!(batch.iter().next().unwrap().0.sequence, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Batch {
     messages: Vec<Received>,
     most: usize,
@@ -76,5 +77,11 @@ impl Batch {
             filled.set(filled.get() + received.len);
             messages.push(received);
         })
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} of {} messages)", self.len(), self.most)
     }
 }

@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 /// removed and no dead participant from being detected. It needs only the right to read.
 ///
 /// ```
-/// use seqring::{Config, Ring, Segment};
+/// use seqring::inspect::Segment;
+/// use seqring::{Config, Ring};
 /// # let name = format!("doc-segment-{}", std::process::id());
 /// let ring = Ring::create(&name, &Config::slots(8).of_bytes(64))?;
 /// ring.writer()?.write(b"hello").unwrap();
@@ -140,6 +141,7 @@ impl Segment {
 
 /// A file with the name of a segment.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SegmentEntry {
     /// The path of the file.
     pub path: PathBuf,

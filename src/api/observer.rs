@@ -143,11 +143,11 @@ impl Observer {
 
     forms! {
         /// Reads the next message in place, waiting for it. See
-        /// [`Reader::read_with`](crate::Reader::read_with).
+        /// [`Reader::read_in_place`](crate::Reader::read_in_place).
         ///
         /// # Errors
         /// As [`Self::read`], without `TooSmall`.
-        pub fn read_with, try_read_with, read_with_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
+        pub fn read_in_place, try_read_in_place, read_in_place_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
             -> Result<(Received, T), ReadError, TryReadError::Empty>
             = |form| {
                 let mut read = read;

@@ -365,22 +365,7 @@ impl Ring {
 
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Summary(&self.attachment).fmt(f)
-    }
-}
-
-/// A ring in one line, for the `Debug` of its handles.
-pub(crate) struct Summary<'a>(pub(crate) &'a Attachment);
-
-impl fmt::Debug for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = &self.0.memory.layout().config;
-        let slots = format_args!("{} x {} bytes", config.slots, config.slot_bytes);
-        let mut ring = f.debug_struct("Ring");
-        if let Some(path) = self.0.liveness.backing.path() {
-            ring.field("path", &path);
-        }
-        ring.field("slots", &slots).field("delivery", &config.delivery).finish()
+        self.attachment.fmt(f)
     }
 }
 

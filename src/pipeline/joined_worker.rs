@@ -10,6 +10,7 @@ use super::ticket::{WorkerRole, WorkerTicket};
 use crate::segment::start_time;
 use crate::types::error::RegisterError;
 use crate::types::open_options::OpenOptions;
+use std::fmt;
 use std::os::fd::OwnedFd;
 
 impl WorkerTicket {
@@ -66,7 +67,6 @@ impl WorkerTicket {
 }
 
 /// A worker that has joined the pipeline of another process: see [`WorkerTicket::join`].
-#[derive(Debug)]
 pub struct JoinedWorker {
     role: WorkerRole,
     channels: Channels,
@@ -83,7 +83,7 @@ impl JoinedWorker {
     /// Runs the commander, until there are no more commands or the pipeline stops.
     ///
     /// # Errors
-    /// [`PipelineError::Join`]; [`PipelineError::Config`] for a ticket of another role.
+    /// [`PipelineError::Register`]; [`PipelineError::Config`] for a ticket of another role.
     pub fn run_commander(self, commander: impl Commander) -> Result<(), PipelineError> {
         match self.role {
             WorkerRole::Commander => {
@@ -110,7 +110,7 @@ impl JoinedWorker {
     /// `build`.
     ///
     /// # Errors
-    /// [`PipelineError::Join`].
+    /// [`PipelineError::Register`].
     pub fn fail_build(self, error: WorkerError) -> Result<(), PipelineError> {
         match self.role {
             WorkerRole::Commander => self.run_commander(FailedBuild(Some(error))),
@@ -122,7 +122,7 @@ impl JoinedWorker {
 /// The pipeline may have stopped before the worker was registered: that is no error.
 fn unless_closed(outcome: Result<(), PipelineError>) -> Result<(), PipelineError> {
     match outcome {
-        Err(PipelineError::Join(RegisterError::Closed)) => Ok(()),
+        Err(PipelineError::Register(RegisterError::Closed)) => Ok(()),
         other => other,
     }
 }
@@ -157,5 +157,11 @@ impl Producer for FailedBuild {
 
     fn produce(&mut self, _: &[u8], _: &mut Filling<'_>) -> Result<(), WorkerError> {
         self.fail()
+    }
+}
+
+impl fmt::Debug for JoinedWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinedWorker({:?})", self.role)
     }
 }

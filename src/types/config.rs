@@ -80,6 +80,7 @@ impl SlotClass {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent options")]
+#[non_exhaustive]
 pub struct Config {
     /// The number of [slots](Self::slots): messages that the ring holds.
     pub slots: usize,

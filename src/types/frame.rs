@@ -92,6 +92,7 @@ elements!(2: f32 f64);
 
 /// Why bytes are not a value, or not a frame, of the type that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ShapeError {
     /// No value of the type has so many bytes.
     #[error("{len} bytes are no {of}")]

@@ -33,6 +33,7 @@
 /// ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent options")]
+#[non_exhaustive]
 pub struct OpenOptions {
     /// The access rights of a segment that is created.
     pub mode: u32,

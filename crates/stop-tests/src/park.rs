@@ -8,9 +8,8 @@ use crate::case::afterwards;
 use crate::message::{SLOT_BYTES, message, numbers};
 use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
-use seqring::{
-    Config, ParkTicket, ReadError, Reader, RegisterError, Ring, SlotClass, Start, TryWriteError, Writer,
-};
+use seqring::process::ParkTicket;
+use seqring::{Config, ReadError, Reader, RegisterError, Ring, SlotClass, Start, TryWriteError, Writer};
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;

@@ -128,7 +128,7 @@ fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> 
     reader.read_timeout(&mut out, TIMEOUT).map_err(text)?;
     if point == Failpoint::DeadFound {
         match reader.read_timeout(&mut out, A_WHILE) {
-            Err(ReadError::TimedOut { writers }) if writers.pids() == [pid] => {}
+            Err(ReadError::TimedOut { writers, .. }) if writers.pids() == [pid] => {}
             other => return Err(format!("while the finder was stopped, the reader got {other:?}")),
         }
     }

@@ -4,9 +4,8 @@
 use super::super::messages::{empty, gated, message, read_in_order, write_next};
 use loom::thread::{self, JoinHandle};
 use seqring::model::{abandon, bury, bury_parker, exclusive_payloads, look_for_the_dead};
-use seqring::{
-    Config, Delivery, Parked, RegisterError, Ring, Role, SlotClass, Start, TryReadError, Writer, Writers,
-};
+use seqring::process::Parked;
+use seqring::{Config, Delivery, RegisterError, Ring, Role, SlotClass, Start, TryReadError, Writer, Writers};
 
 /// A ring with a writer, and a reader that is parked at the published message 0.
 fn parked() -> (Ring, Writer, Parked) {
