@@ -31,6 +31,7 @@ pub(crate) struct Attachment {
 }
 
 /// The ring in one line, for its handles and participants.
+#[expect(clippy::missing_fields_in_debug, reason = "a line for a log")]
 impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = &self.memory.layout().config;
