@@ -17,6 +17,7 @@
 
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
+use std::time::Duration;
 
 pub(crate) const PAGE: usize = 4096;
 pub(crate) const CONTROL_OFFSET: usize = PAGE;
@@ -210,7 +211,11 @@ fn check(config: &Config) -> Result<(), String> {
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
     within("user_words", config.user_words, 0, 1 << 27)?;
     if let Some(blocked) = config.evict_after {
-        within("evict_after in ms", blocked.as_millis() as usize, 1, u32::MAX as usize)?;
+        let ms = usize::try_from(blocked.as_millis()).unwrap_or(usize::MAX);
+        within("evict_after in ms", ms, 1, u32::MAX as usize)?;
+        if blocked != Duration::from_millis(ms as u64) {
+            return Err(format!("evict_after must be whole ms, not {blocked:?}"));
+        }
     }
     let frame = config.frame.unwrap_or_default();
     within("dimensions of the frame", usize::from(frame.dimensions), 0, 8)?;
