@@ -43,7 +43,8 @@ fn view(name: &str) -> Result<(), Box<dyn Error>> {
         match reader.read(&mut frame) {
             Ok(received) => {
                 // The copy is whole, although the camera may have overwritten the slot since.
-                assert!(frame.iter().all(|pixel| *pixel == received.tag as u8));
+                let n = received.tag.ok_or("a frame has a tag")? as u8;
+                assert!(frame.iter().all(|pixel| *pixel == n));
                 shown += 1;
                 skipped += reader.skip_to_newest();
             }

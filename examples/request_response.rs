@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 writer.write_with(&n.to_le_bytes(), &header).expect("the queue is open");
                 let mut out = [0; 8];
                 let response = reader.read(&mut out)?;
-                assert_eq!((response.tag, u64::from_le_bytes(out)), (header.tag, n * n));
+                assert_eq!((response.tag, u64::from_le_bytes(out)), (Some(header.tag), n * n));
             }
             Ok(())
         }))
@@ -62,7 +62,10 @@ fn serve(id: &str) -> Result<(), Box<dyn Error>> {
     loop {
         match taker.take() {
             Ok(request) => {
-                let (n, tag) = (u64::from_le_bytes(request[..].try_into()?), request.received().tag);
+                let (n, tag) = (
+                    u64::from_le_bytes(request[..].try_into()?),
+                    request.received().tag.ok_or("a request has a tag")?,
+                );
                 let client = usize::try_from(tag >> 32)?;
                 writers[client].write_with(&(n * n).to_le_bytes(), &MessageHeader { tag, metadata: &[] })?;
             }

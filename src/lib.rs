@@ -50,13 +50,13 @@
 //!
 //! # Verbs
 //! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at
-//! most a duration.
+//! most a duration. [`Writer`] and [`Reader`] have lists of all their verbs.
 //!
 //! | to                          | write                   | read                               |
 //! |-----------------------------|-------------------------|------------------------------------|
 //! | copy a message              | [`Writer::write`]       | [`Reader::read`]                   |
 //! | use large messages in place | [`Writer::claim`]       | [`Reader::view`], [`Taker::take`]  |
-//! | read in place, validated    |                         | [`Reader::read_in_place`]              |
+//! | read in place, validated    |                         | [`Reader::read_in_place`]          |
 //! | copy many, of one length    | [`Writer::write_batch`] | [`Reader::read_batch`]             |
 //! | copy many, of any length    | [`Writer::write_each`]  | [`Reader::read_each`]              |
 //! | add a tag or metadata       | [`Writer::write_with`]  | [`Received`], [`Reader::metadata`] |
@@ -64,8 +64,9 @@
 //! | use numbers assigned before | [`Writer::assigned`]    | [`Taker::take`]                    |
 //!
 //! # More
+//! - [`recipes`]: which mode, which wait, and small programs for common tasks.
 //! - Named rings: [`Ring::create`], [`Ring::open`], [`Location`], [`OpenOptions`]. Rings without a
-//!   name, sent as descriptors: [`Ring::anonymous`], [`send_descriptor`].
+//!   name, sent as descriptors: [`Ring::anonymous`], [`process::send_descriptor`].
 //! - [`WaitStrategy`]: whether a wait spins (sees a change after 0.07 µs; costs a core) or sleeps
 //!   (20–30 µs).
 //! - [`Config::evict_after`]: how long writers of a gated ring wait for a living reader that does
@@ -75,7 +76,7 @@
 //! - [`Reader::notifier`]: a descriptor that becomes readable when there is something to read, for
 //!   event loops.
 //! - [`Reader::park`], [`Ring::resume`]: a reader handed over to another process.
-//! - [`Ring::stats`], [`Segment`], [`Observer`]: figures, inspection, and reading without being
+//! - [`Ring::stats`], [`inspect`], [`Observer`]: figures, inspection, and reading without being
 //!   registered.
 //! - [`Ring::unlink_unused`]: removes what killed processes left.
 //! - [`pipeline`]: work of several producers on numbered commands, in threads or processes.
@@ -118,42 +119,62 @@ mod sync;
 mod testing;
 mod types;
 
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+#[doc = include_str!("../docs/RECIPES.md")]
+pub mod recipes {}
+
 pub use api::assigned::{Assigned, AssignedClaim};
 pub use api::batch::Batch;
 pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]
-pub use api::descriptors::{receive_descriptor, send_descriptor};
-#[cfg(target_os = "linux")]
-pub use api::inspect::{Segment, SegmentEntry, remove_drafts_in, segments, segments_in};
-#[cfg(target_os = "linux")]
-pub use api::membership::RingHold;
-pub use api::membership::WeakRing;
-#[cfg(target_os = "linux")]
 pub use api::observer::Observer;
-pub use api::park::Parked;
-pub use api::reader::typed::TypedReader;
 pub use api::reader::{Messages, Reader};
 pub use api::ring::Ring;
 pub use api::taker::{Taken, Taker};
-pub use api::typed::MessageType;
 pub use api::view::View;
 pub use api::writer::Writer;
-pub use api::writer::typed::TypedWriter;
 #[cfg(all(target_os = "linux", not(seqring_model)))]
 pub use endpoint::notifier::Notifier;
 pub use memory::RacyBytes;
-pub use protocol::stats::{Participant, Stats, Stream};
 pub use types::backend::{Backend, Capabilities};
-pub use types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
+pub use types::config::{Config, Delivery, Redelivery, SlotClass, Slots, Writers};
 pub use types::error::{
     Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
 };
-pub use types::frame::{Element, Frame, ShapeError};
-pub use types::location::{Location, printable};
+pub use types::frame::{Frame, ShapeError};
+pub use types::location::Location;
 pub use types::message::{MessageHeader, PublishOutcome, Received, Start};
 pub use types::open_options::OpenOptions;
-pub use types::participant::{BlockedOn, ParkTicket, Peer, Role};
+pub use types::participant::{BlockedOn, Peer, Role};
 pub use types::waiting::WaitStrategy;
+
+/// Messages as values and slices: [`Writer::typed`] and [`Reader::typed`].
+pub mod typed {
+    pub use crate::api::reader::typed::TypedReader;
+    pub use crate::api::typed::MessageType;
+    pub use crate::api::writer::typed::TypedWriter;
+    pub use crate::types::frame::Element;
+}
+
+/// Figures of a ring and its participants, and rings seen from outside.
+pub mod inspect {
+    #[cfg(target_os = "linux")]
+    pub use crate::api::inspect::{Segment, SegmentEntry, remove_drafts_in, segments, segments_in};
+    pub use crate::protocol::stats::{Participant, Stats, Stream};
+    pub use crate::types::location::printable;
+}
+
+/// Handing rings and readers to other processes: descriptors, parked readers, forked children.
+pub mod process {
+    #[cfg(target_os = "linux")]
+    pub use crate::api::descriptors::{receive_descriptor, send_descriptor};
+    #[cfg(target_os = "linux")]
+    pub use crate::api::membership::RingHold;
+    pub use crate::api::membership::WeakRing;
+    pub use crate::api::park::Parked;
+    pub use crate::types::participant::ParkTicket;
+}
+
 /// The crate whose traits decide which types can be messages.
 pub use zerocopy;
 

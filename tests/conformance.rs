@@ -36,7 +36,7 @@ impl Subject {
         let location = match backend {
             Backend::File => Some(Location::named(name)),
             Backend::Portable => Some(Location::portable(name)),
-            Backend::Heap | Backend::Memfd => None,
+            _ => None,
         };
         let ring = match (&location, backend) {
             (Some(location), _) => Ring::create(location, config),

@@ -188,7 +188,7 @@ fn a_committed_ring_opens_and_its_messages_are_read() {
             );
             let metadata = bytes_of(!sequence, golden.config.meta_bytes);
             assert_eq!(reader.metadata(), metadata);
-            assert_eq!(received.tag, if metadata.is_empty() { 0 } else { !sequence });
+            assert_eq!(received.tag, golden.config.tag.then_some(!sequence));
         }
         assert_eq!(reader.try_read(&mut out), Err(TryReadError::Empty));
         let mut writer = ring.writer().unwrap();

@@ -16,6 +16,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 /// The text is in lower case, has no full stop, and contains all `parts`.
 fn assert_says(error: &impl std::fmt::Display, parts: &[&str]) {
@@ -34,9 +35,14 @@ fn unusable(name: &str) -> RingError {
 #[test]
 fn an_invalid_configuration_is_refused_with_its_number() {
     let frame = Frame { dimensions: 9, ..Frame::default() };
+    let evicting = |after| {
+        let mut config = Config::slots(8).of_bytes(8);
+        config.evict_after = Some(after);
+        config
+    };
     let wrong: &[(Config, &[&str])] = &[
         (Config::slots(0).of_bytes(8), &["slots", "not 0"]),
-        (Config::slots(8).of_bytes(0), &["slot_bytes", "not 0"]),
+        (Config::slots(8).of_bytes(0), &["slot_bytes", "1 to 1099511627776", "not 0"]),
         (Config::slots(usize::MAX).of_bytes(8), &["slots", "18446744073709551615"]),
         (Config::slots(8).of_bytes(usize::MAX), &["slot_bytes", "18446744073709551615"]),
         (Config::slots((1 << 30) + 1).of_bytes(8), &["slots", "1073741825"]),
@@ -48,6 +54,10 @@ fn an_invalid_configuration_is_refused_with_its_number() {
         (Config::slots(8).of_bytes(8).first_sequence(1 << 61), &["first_sequence", "2305843009213693952"]),
         (Config::slots(8).of_bytes(8).first_sequence(u64::MAX), &["first_sequence", "18446744073709551615"]),
         (Config::slots(8).of_bytes(8).frame(frame), &["dimensions", "not 9"]),
+        (Config::slots(8).of_bytes(8).frame(Frame::default()), &["elements", "bits"]),
+        (evicting(Duration::ZERO), &["evict_after", "not 0"]),
+        (evicting(Duration::MAX), &["evict_after", "not 18446744073709551615"]),
+        (evicting(Duration::from_micros(1500)), &["evict_after", "whole ms", "not 1.5ms"]),
     ];
     for (config, says) in wrong {
         for class in CLASSES {

@@ -74,7 +74,7 @@ fn the_descriptor_becomes_readable_after_each_call_that_found_nothing() {
         ("ready_within", |reader| !reader.ready_within(SHORT)),
         ("read", |reader| timed_out(reader.read_timeout(&mut [0; 8], SHORT).map(drop))),
         ("view", |reader| timed_out(reader.view_timeout(SHORT).map(drop))),
-        ("read_with", |reader| timed_out(reader.read_in_place_timeout(|_| (), SHORT).map(drop))),
+        ("read_in_place", |reader| timed_out(reader.read_in_place_timeout(|_| (), SHORT).map(drop))),
         ("read_batch", |reader| timed_out(reader.read_batch_timeout(8, &mut [0; 8], SHORT).map(drop))),
         ("typed", |reader| timed_out(reader.typed::<u64>().unwrap().read_timeout(SHORT).map(drop))),
         ("try_view", |reader| matches!(reader.try_view(), Err(TryReadError::Empty))),

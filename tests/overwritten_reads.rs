@@ -1,5 +1,5 @@
-//! Reads of a message that is overwritten meanwhile. The closure of `try_read_in_place` runs between
-//! the two checks of the slot's stamp, so one thread can run the writer's steps there
+//! Reads of a message that is overwritten meanwhile. The closure of `try_read_in_place` runs
+//! between the two checks of the slot's stamp, so one thread can run the writer's steps there
 //! deterministically.
 #![allow(missing_docs)]
 

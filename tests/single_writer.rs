@@ -168,3 +168,19 @@ fn each_form_of_a_read_reports_that_its_reader_was_moved() {
         assert_eq!(read(&mut reader), Some(moved), "{class:?} {delivery:?}");
     }
 }
+
+#[test]
+fn a_writer_counts_refusals_and_a_reader_losses() {
+    let counts =
+        |ring: &Ring| ring.participants().iter().map(|one| (one.refused, one.lost)).collect::<Vec<_>>();
+    let full = Ring::heap(&Config::slots(1).of_bytes(64)).unwrap();
+    let (mut writer, _reader) = (full.writer().unwrap(), full.reader(Start::Next).unwrap());
+    writer.write(b"message").unwrap();
+    assert_eq!(writer.try_write(b"more"), Err(TryWriteError::Full));
+    assert_eq!(counts(&full), [(1, 0), (0, 0)]);
+    let lossy = Ring::heap(&Config::slots(1).of_bytes(64).delivery(Delivery::Lossy)).unwrap();
+    let (mut writer, mut reader) = (lossy.writer().unwrap(), lossy.reader(Start::Next).unwrap());
+    writer.write_each(&["lost", "read"]).unwrap();
+    assert_eq!(reader.try_read(&mut [0; 64]), Err(TryReadError::Lagged(Lagged { missed: 1 })));
+    assert_eq!(counts(&lossy), [(0, 0), (0, 1)]);
+}

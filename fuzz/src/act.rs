@@ -164,7 +164,7 @@ impl Users {
 
     fn inspect(&self) {
         for one in self.ring.participants() {
-            std::hint::black_box((one.lag, one.position, one.missed, one.sleeps, one.pid));
+            std::hint::black_box((one.lag, one.position, one.lost, one.refused, one.sleeps, one.pid));
         }
         for reader in self.readers.iter().flatten() {
             std::hint::black_box((reader.lag(), reader.lost(), reader.position(), reader.metadata().len()));

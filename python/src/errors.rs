@@ -90,6 +90,7 @@ pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
             frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
         }
         TryReadError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
+        other => make(py, "Error", (other.to_string(),)),
     }
 }
 
@@ -118,6 +119,7 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
         TryWriteError::Closed => make(py, "Closed", (error.to_string(),)),
         TryWriteError::Forked => forked(py, "handle"),
         TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
+        other => make(py, "Error", (other.to_string(),)),
     }
 }
 
@@ -131,9 +133,7 @@ pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {
         RegisterError::Closed => make(py, "Closed", (text,)),
         RegisterError::Corrupt(_) => make(py, "Corrupt", (text,)),
         RegisterError::Obstructed => make(py, "NotPermitted", (libc::EACCES, text)),
-        RegisterError::Delivery { .. } | RegisterError::NotParked { .. } => {
-            make(py, "RegisterError", (text,))
-        }
+        _ => make(py, "RegisterError", (text,)),
     }
 }
 
@@ -154,5 +154,6 @@ pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
             Some(code) => PyOSError::new_err((code, text)),
             None => PyOSError::new_err(text),
         },
+        _ => make(py, "Error", (text,)),
     }
 }

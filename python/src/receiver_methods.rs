@@ -160,10 +160,10 @@ macro_rules! receiver_methods {
             /// The sequence of the last message; `None` before the first. Sequences have no gaps.
             sequence: Option<u64> = |inbox| inbox.received.map(|received| received.sequence);
             /// The tag of the last message; `None` before the first.
-            tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag);
+            tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag.unwrap_or(0));
             /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring
             /// without timestamps, `None` before the first message.
-            timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns);
+            timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns.unwrap_or(0));
         }
     };
 }

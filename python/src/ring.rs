@@ -308,7 +308,7 @@ impl Ring {
         let ring = self.ring(py)?;
         let participants = ring.participants().into_iter().map(|one| {
             let role = options::word(one.role, options::ROLES);
-            (one.entry, role, one.pid, one.alive, one.position, one.lag, one.missed, one.sleeps)
+            (one.entry, role, one.pid, one.alive, one.position, one.lag, one.lost + one.refused, one.sleeps)
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;

@@ -5,6 +5,7 @@ use crate::memory::RacyBytes;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 use std::cell::Cell;
+use std::fmt;
 
 /// Room for a number of messages, which [`Reader::read_each`](crate::Reader::read_each) fills again
 /// and again.
@@ -23,7 +24,7 @@ use std::cell::Cell;
 /// assert_eq!(batch.iter().next().unwrap().0.sequence, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Batch {
     messages: Vec<Received>,
     most: usize,
@@ -76,5 +77,11 @@ impl Batch {
             filled.set(filled.get() + received.len);
             messages.push(received);
         })
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} of {} messages)", self.len(), self.most)
     }
 }

@@ -200,6 +200,7 @@ impl fmt::Debug for Claim<'_> {
 /// A claim that was not published.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
+#[non_exhaustive]
 pub struct Unpublished<'w> {
     /// Why.
     pub error: TryWriteError,

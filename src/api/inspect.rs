@@ -141,6 +141,7 @@ impl Segment {
 
 /// A file with the name of a segment.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SegmentEntry {
     /// The path of the file.
     pub path: PathBuf,

@@ -3,6 +3,16 @@
 //! **Invariant:** no protocol step is written here: an API function checks its arguments, calls an
 //! endpoint and maps the result. [`form`] has the rule that every blocking call follows.
 
+// First, what is first in the documentation: rustdoc shows the `impl` blocks of a type in the order
+// of the modules.
+pub(crate) mod ring;
+
+pub(crate) mod reader;
+
+pub(crate) mod writer;
+
+pub(crate) mod taker;
+
 pub(crate) mod assigned;
 pub(crate) mod batch;
 pub(crate) mod claim;
@@ -17,9 +27,5 @@ mod name;
 pub(crate) mod observer;
 pub(crate) mod open;
 pub(crate) mod park;
-pub(crate) mod reader;
-pub(crate) mod ring;
-pub(crate) mod taker;
 pub(crate) mod typed;
 pub(crate) mod view;
-pub(crate) mod writer;

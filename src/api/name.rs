@@ -32,14 +32,22 @@ impl Ring {
     }
 
     /// Removes a ring that killed processes left: one that no living process has open, and that was
-    /// not [made to be kept](crate::Config::keep), unless `kept_too`. Returns whether it did.
+    /// not [made to be kept](crate::Config::keep). Returns whether it did.
     ///
     /// A process that opens the ring at the same time either finds it and keeps it from being
     /// removed, or does not find it.
     ///
     /// # Errors
     /// As [`Self::open`], without `ForeignOwner`.
-    pub fn unlink_unused(location: impl Into<Location>, kept_too: bool) -> Result<bool, RingError> {
-        segment::remove_unused(&location.into(), kept_too)
+    pub fn unlink_unused(location: impl Into<Location>) -> Result<bool, RingError> {
+        segment::remove_unused(&location.into(), false)
+    }
+
+    /// As [`Self::unlink_unused`], also if the ring was made to be kept.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unlink_unused_even_kept(location: impl Into<Location>) -> Result<bool, RingError> {
+        segment::remove_unused(&location.into(), true)
     }
 }

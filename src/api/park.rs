@@ -55,7 +55,7 @@ impl Reader {
     /// let ring = Ring::heap(&Config::slots(8).of_bytes(64))?;
     /// let parked = ring.reader(Start::Next)?.park().map_err(|_| "parked before")?;
     /// ring.writer()?.write(b"hello")?;
-    /// // RunPosition, or in another process that has the ticket:
+    /// // Here, or in another process that has the ticket:
     /// let mut reader = ring.resume(parked.ticket())?;
     /// assert_eq!(&*reader.view()?, b"hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

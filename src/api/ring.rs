@@ -18,9 +18,8 @@ use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
 use crate::sync::yield_now;
 use crate::types::backend::{Backend, Capabilities};
-use crate::types::config::{Config, Delivery, SlotClass, Writers};
+use crate::types::config::{Config, Delivery, Writers};
 use crate::types::error::{RegisterError, RingError, Warning};
-use crate::types::frame::Frame;
 use crate::types::location::Location;
 use crate::types::message::Start;
 use crate::types::open_options::OpenOptions;
@@ -208,21 +207,6 @@ impl Ring {
         &self.attachment.memory.layout().config
     }
 
-    /// What happens when a reader is slower than the writers.
-    pub fn delivery(&self) -> Delivery {
-        self.config().delivery
-    }
-
-    /// Where payloads lie.
-    pub fn slot_class(&self) -> SlotClass {
-        self.config().slot_class
-    }
-
-    /// The frame that every payload is, if the creator described one.
-    pub fn frame(&self) -> Option<Frame> {
-        self.config().frame
-    }
-
     /// The most memory that the ring takes, in bytes: with many writers, with a writer in each
     /// entry.
     pub fn total_bytes(&self) -> usize {
@@ -381,22 +365,7 @@ impl Ring {
 
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Summary(&self.attachment).fmt(f)
-    }
-}
-
-/// A ring in one line, for the `Debug` of its handles.
-pub(crate) struct Summary<'a>(pub(crate) &'a Attachment);
-
-impl fmt::Debug for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = &self.0.memory.layout().config;
-        let slots = format_args!("{} x {} bytes", config.slots, config.slot_bytes);
-        let mut ring = f.debug_struct("Ring");
-        if let Some(path) = self.0.liveness.backing.path() {
-            ring.field("path", &path);
-        }
-        ring.field("slots", &slots).field("delivery", &config.delivery).finish()
+        self.attachment.fmt(f)
     }
 }
 

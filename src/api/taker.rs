@@ -7,7 +7,6 @@ mod held;
 pub(crate) use held::Held;
 
 use crate::api::form::{Form, Until, forms};
-use crate::api::ring::Summary;
 use crate::endpoint::wait::Endpoint;
 use crate::memory::message_header::HeaderFormat;
 use crate::memory::stamp::ArenaStamp;
@@ -415,7 +414,7 @@ impl Taken<'_> {
     /// # Errors
     /// As [`View::frame`](crate::View::frame).
     pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
-        let frame = &self.receiver.memory.layout().config.frame;
+        let frame = self.receiver.memory.layout().config.frame.as_ref().ok_or(ShapeError::Undescribed)?;
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))
     }
@@ -443,7 +442,7 @@ impl fmt::Debug for Taken<'_> {
 
 impl fmt::Debug for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ring = Summary(self.endpoint.registration.attachment());
+        let ring = self.endpoint.registration.attachment();
         write!(f, "Taker(next {}, {ring:?})", take::next_sequence(&self.receiver.memory))
     }
 }

@@ -19,7 +19,7 @@ pub trait MessageType {
 impl<T> MessageType for T {
     fn message_bytes(config: &Config) -> Result<Option<usize>, ShapeError> {
         let bytes = size_of_message::<T>(config)?;
-        match config.frame.bytes().filter(|_| config.frame.bits > 0) {
+        match config.frame.map(|frame| frame.bytes().unwrap_or(u64::MAX)) {
             Some(expected) if expected != bytes as u64 => {
                 Err(ShapeError::FrameLength { len: bytes, expected })
             }
@@ -31,12 +31,12 @@ impl<T> MessageType for T {
 impl<E: Element> MessageType for [E] {
     fn message_bytes(config: &Config) -> Result<Option<usize>, ShapeError> {
         size_of_message::<E>(config)?;
-        if config.frame.bits == 0 {
+        let Some(frame) = config.frame else {
             return Ok(None);
-        }
+        };
         // The frame fits a slot: a ring is not created otherwise.
-        let bytes = config.frame.bytes().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        config.frame.check::<E>(bytes)?;
+        let bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        frame.check::<E>(bytes)?;
         Ok(Some(bytes))
     }
 }

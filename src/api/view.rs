@@ -77,7 +77,7 @@ impl<'r> View<'r> {
     /// [`ShapeError::Undescribed`] if the ring describes none; [`ShapeError::Alignment`] as for
     /// [`Self::value`].
     pub fn frame<T: Element>(&self) -> Result<(&[T], &[u64]), ShapeError> {
-        let frame = self.cursor.frame();
+        let frame = self.cursor.frame().ok_or(ShapeError::Undescribed)?;
         frame.check::<T>(self.len())?;
         Ok((self.value()?, frame.extents()))
     }

@@ -145,8 +145,8 @@ impl ReadCursor {
     }
 
     /// The declared type of each payload.
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.slots.config().frame
+    pub(crate) fn frame(&self) -> Option<&Frame> {
+        self.slots.config().frame.as_ref()
     }
 
     /// The ends of the stream that this reader has reported.
@@ -260,7 +260,7 @@ impl ReadCursor {
         let sequence = here.sequence;
         self.run.advance(here);
         self.release();
-        Received { sequence, len, tag: 0, timestamp_ns: 0 }
+        Received { sequence, len, tag: None, timestamp_ns: None }
     }
 
     /// Reads the next message with `copy`, validates it, and advances; or returns why not.

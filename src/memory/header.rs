@@ -4,6 +4,7 @@
 use crate::memory::layout::Layout;
 use crate::types::config::{Config, Delivery, Redelivery, SlotClass, Writers};
 use crate::types::frame::Frame;
+use std::time::Duration;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `"seqring\n"` as a number in the byte order of the creator: in another byte order it is another
@@ -71,6 +72,7 @@ impl Superblock {
 
     pub(crate) fn new(layout: &Layout, id: [u8; 16], creator_pid: u32, created_ns: u64) -> Self {
         let config = &layout.config;
+        let frame = config.frame.unwrap_or_default();
         let flag = |on: bool, bit: u32| if on { bit } else { 0 };
         let mut block = Superblock {
             magic: MAGIC,
@@ -102,11 +104,11 @@ impl Superblock {
                 | flag(config.keep, FLAG_KEEP)
                 | flag(config.redelivery == Redelivery::Drop, FLAG_DROP_UNFINISHED),
             meta_bytes: config.meta_bytes as u32,
-            frame_kind: config.frame.kind,
-            frame_dimensions: config.frame.dimensions,
-            frame_bits: config.frame.bits,
-            evict_after_ms: config.evict_after_ms,
-            frame_shape: config.frame.shape,
+            frame_kind: frame.kind,
+            frame_dimensions: frame.dimensions,
+            frame_bits: frame.bits,
+            evict_after_ms: config.evict_after.map_or(0, |blocked| blocked.as_millis() as u32),
+            frame_shape: frame.shape,
             user_words: config.user_words as u32,
             await_readers: config.await_readers,
             id,
@@ -172,7 +174,7 @@ impl Superblock {
         Ok(Config {
             slots: size("slots", self.slots)?,
             slot_bytes: size("slot_bytes", self.slot_bytes)?,
-            class: match self.slot_class {
+            slot_class: match self.slot_class {
                 1 => SlotClass::Packed,
                 2 => SlotClass::Lines,
                 3 => SlotClass::Arena,
@@ -200,13 +202,13 @@ impl Superblock {
             observers: self.flags & FLAG_OBSERVERS != 0,
             keep: self.flags & FLAG_KEEP != 0,
             meta_bytes: self.meta_bytes as usize,
-            evict_after_ms: self.evict_after_ms,
-            frame: Frame {
+            evict_after: (self.evict_after_ms > 0).then(|| Duration::from_millis(self.evict_after_ms.into())),
+            frame: (self.frame_bits > 0).then_some(Frame {
                 kind: self.frame_kind,
                 bits: self.frame_bits,
                 dimensions: self.frame_dimensions,
                 shape: self.frame_shape,
-            },
+            }),
             user_words: self.user_words as usize,
             await_readers: self.await_readers,
         })

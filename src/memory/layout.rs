@@ -17,6 +17,7 @@
 
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
+use std::time::Duration;
 
 pub(crate) const PAGE: usize = 4096;
 pub(crate) const CONTROL_OFFSET: usize = PAGE;
@@ -197,19 +198,31 @@ fn check(config: &Config) -> Result<(), String> {
     if config.writers == Writers::Many && config.slot_class != SlotClass::Arena {
         return Err(format!("many writers need arena slots, not {:?}", config.slot_class));
     }
-    if config.evict_after_ms > 0 && config.delivery != Delivery::Gated {
+    if config.evict_after.is_some() && config.delivery != Delivery::Gated {
         return Err("evict_after is for gated rings: in others no writer waits for a reader".into());
     }
     if config.await_readers > 0 && config.delivery != Delivery::Gated {
         return Err("await_readers is for gated rings: in others no writer waits for a reader".into());
     }
-    within("slot_bytes", config.slot_bytes, 1, slot_bytes_limit)?;
+    within("slot_bytes", config.slot_bytes, 1, SLOT_BYTES_LIMIT)?;
+    within("slot_bytes without arena slots", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;
     within("await_readers", config.await_readers as usize, 0, config.participants - 1)?;
     within("meta_bytes", config.meta_bytes, 0, 1 << 20)?;
     within("user_words", config.user_words, 0, 1 << 27)?;
-    within("dimensions of the frame", usize::from(config.frame.dimensions), 0, 8)?;
-    let frame_bytes = config.frame.bytes().unwrap_or(u64::MAX);
+    if let Some(blocked) = config.evict_after {
+        let ms = usize::try_from(blocked.as_millis()).unwrap_or(usize::MAX);
+        within("evict_after in ms", ms, 1, u32::MAX as usize)?;
+        if blocked != Duration::from_millis(ms as u64) {
+            return Err(format!("evict_after must be whole ms, not {blocked:?}"));
+        }
+    }
+    let frame = config.frame.unwrap_or_default();
+    within("dimensions of the frame", usize::from(frame.dimensions), 0, 8)?;
+    if config.frame.is_some() && frame.bits == 0 {
+        return Err("elements of the frame must have bits".into());
+    }
+    let frame_bytes = frame.bytes().unwrap_or(u64::MAX);
     if frame_bytes > config.slot_bytes as u64 {
         return Err(format!(
             "a frame of {frame_bytes} bytes does not fit into slots of {}",

@@ -14,8 +14,8 @@ const WORD: usize = size_of::<u64>();
 /// The header of one received message, without the metadata.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LoadedHeader {
-    pub(crate) tag: u64,
-    pub(crate) timestamp_ns: u64,
+    pub(crate) tag: Option<u64>,
+    pub(crate) timestamp_ns: Option<u64>,
     pub(crate) meta_len: usize,
 }
 
@@ -82,10 +82,10 @@ impl HeaderFormat {
         let mut get = || words.next().expect("the layout has a word for each option").load(Relaxed);
         let mut loaded = LoadedHeader::default();
         if self.tag {
-            loaded.tag = get();
+            loaded.tag = Some(get());
         }
         if self.timestamp {
-            loaded.timestamp_ns = get();
+            loaded.timestamp_ns = Some(get());
         }
         if self.meta_bytes > 0 {
             loaded.meta_len = usize::try_from(get()).unwrap_or(usize::MAX).min(metadata.len());

@@ -11,6 +11,7 @@ pub type WorkerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no next item.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PipelineError {
     /// The configuration is invalid.
     #[error("bad pipeline: {0}")]
@@ -20,7 +21,7 @@ pub enum PipelineError {
     Ring(#[from] RingError),
     /// A worker or the host could not register with the rings.
     #[error(transparent)]
-    Join(#[from] RegisterError),
+    Register(#[from] RegisterError),
     /// A worker could not be started.
     #[error("{worker} could not be started: {source}")]
     Spawn {
@@ -139,6 +140,7 @@ pub enum PipelineError {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProcessExit {
     /// It exited with this code.
     Code(i32),
@@ -183,6 +185,7 @@ fn signal_name(signal: i32) -> Option<&'static str> {
 
 /// What a worker was doing when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Activity {
     /// It was in its `build`, or had not joined.
     Build,

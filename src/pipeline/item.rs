@@ -6,6 +6,7 @@ use crate::api::ring::Ring;
 use crate::api::taker::{Held, Taker};
 use crate::types::cast;
 use crate::types::frame::{Element, Frame, ShapeError};
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -71,7 +72,6 @@ impl Arrays {
 }
 
 /// An item that a producer is making. Its arrays start with the bytes of an earlier item.
-#[derive(Debug)]
 pub struct Filling<'f> {
     pub(crate) number: u64,
     pub(crate) tries: u32,
@@ -159,7 +159,6 @@ pub struct ItemMemory {
 }
 
 /// A finished item, in the buffer that its producer filled. Dropping it frees the buffer.
-#[derive(Debug)]
 pub struct Item {
     pub(crate) number: u64,
     /// `None` only during the drop.
@@ -239,5 +238,17 @@ impl Drop for Item {
             // The send fails if the pipeline has stopped; then the taker is not needed again.
             let _ = self.returns.send(held.release());
         }
+    }
+}
+
+impl fmt::Debug for Filling<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Filling(number {}, try {}, {} bytes)", self.number, self.tries, self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Item(number {})", self.number)
     }
 }

@@ -12,6 +12,7 @@ use super::tag::{ResultKind, Tag};
 use super::workers::Workers;
 use crate::api::taker::{Held, Taker};
 use crate::types::error::{Corrupt, ReadError};
+use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,6 @@ use std::time::{Duration, Instant};
 /// As an iterator it ends after the last item, and after the first error, with two exceptions: it
 /// continues after the error of an item that is [skipped](OnFailure::Skip), and, once an item was
 /// dropped, after [`PipelineError::AllHeld`].
-#[derive(Debug)]
 pub struct Items {
     channels: Channels,
     supervisor: Supervisor,
@@ -197,7 +197,7 @@ impl Items {
     }
 
     fn outcome(&mut self, held: Held) -> Result<Outcome, Corrupt> {
-        let tag = Tag::from_word(held.received().tag);
+        let tag = Tag::from_word(held.received().tag.unwrap_or_default());
         let kind = ResultKind::of(tag);
         // These have no command: their number may be that of another result.
         let of_no_command =
@@ -285,5 +285,11 @@ impl Iterator for Items {
 impl Drop for Items {
     fn drop(&mut self) {
         let _ = self.end(); // Only `stop` reports stuck workers.
+    }
+}
+
+impl fmt::Debug for Items {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Items({} delivered, {:?})", self.done, self.channels.results)
     }
 }

@@ -10,6 +10,7 @@ use super::ticket::{WorkerRole, WorkerTicket};
 use crate::segment::start_time;
 use crate::types::error::RegisterError;
 use crate::types::open_options::OpenOptions;
+use std::fmt;
 use std::os::fd::OwnedFd;
 
 impl WorkerTicket {
@@ -66,7 +67,6 @@ impl WorkerTicket {
 }
 
 /// A worker that has joined the pipeline of another process: see [`WorkerTicket::join`].
-#[derive(Debug)]
 pub struct JoinedWorker {
     role: WorkerRole,
     channels: Channels,
@@ -157,5 +157,11 @@ impl Producer for FailedBuild {
 
     fn produce(&mut self, _: &[u8], _: &mut Filling<'_>) -> Result<(), WorkerError> {
         self.fail()
+    }
+}
+
+impl fmt::Debug for JoinedWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinedWorker({:?})", self.role)
     }
 }

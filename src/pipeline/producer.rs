@@ -115,7 +115,7 @@ impl<P: Producer> ProducerLoop<P> {
         // one.
         context.transition(WorkerState::Building, WorkerState::Idle);
         while let Ok(command) = self.commands.take() {
-            let tag = Tag::from_word(command.received().tag);
+            let tag = Tag::from_word(command.received().tag.unwrap_or_default());
             let outcome = match &built {
                 Ok(()) if context.is_for_another(&command) => context.return_command(tag, command),
                 Ok(()) => match context.produce(&mut self.producer, tag, &command) {
@@ -292,9 +292,12 @@ mod tests {
             channels.producer_loop(0, produce, None).unwrap();
         let mut taker = channels.result_taker().unwrap();
         let consumer = std::thread::spawn(move || {
-            assert_eq!(taker.take().unwrap().received().tag, ResultKind::Item.tag(9).word());
+            assert_eq!(taker.take().unwrap().received().tag, Some(ResultKind::Item.tag(9).word()));
             let taken = taker.take().unwrap();
-            assert_eq!((taken.received().tag, &taken[..8]), (ResultKind::Item.tag(0).word(), &[7; 8][..]));
+            assert_eq!(
+                (taken.received().tag, &taken[..8]),
+                (Some(ResultKind::Item.tag(0).word()), &[7; 8][..])
+            );
         });
         assert!(context.produce(&mut producer, Tag::first_try(0), &[]).unwrap());
         consumer.join().unwrap();

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 /// How far a pipeline is. The values are read one after the other, not at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Commands issued.
     pub issued: u64,
@@ -30,6 +31,7 @@ pub struct Progress {
 
 /// The counters of a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProducerStats {
     /// Items that it published.
     pub made: u64,

@@ -308,7 +308,7 @@ impl Supervisor {
     /// Takes over the commands that dead producers had taken.
     fn take_over_orphans(&mut self) {
         while let Some((producer, command)) = self.orphan_taker.as_mut().and_then(Taker::take_over) {
-            let tag = Tag::from_word(command.received().tag);
+            let tag = Tag::from_word(command.received().tag.unwrap_or_default());
             if let Some(orphan) = self.orphans.get_mut(producer) {
                 *orphan = Some((tag, command.to_vec()));
             }
@@ -359,7 +359,7 @@ mod tests {
         let tag = Tag::first_try(0);
         supervisor.decide(0, tag, &[], supervisor.hung(0, tag)).unwrap();
         for kind in [ResultKind::Item, ResultKind::FailedAtHost] {
-            assert_eq!(taker.try_take().unwrap().received().tag, kind.tag(0).word());
+            assert_eq!(taker.try_take().unwrap().received().tag, Some(kind.tag(0).word()));
             supervisor.publish_failures().unwrap();
         }
         assert!(supervisor.take_failure(0).is_some() && supervisor.unpublished.is_empty());
@@ -383,10 +383,10 @@ mod tests {
         assert!(matches!(fill(), Err(TryWriteError::Full)));
         let tag = Tag::first_try(99);
         supervisor.decide(0, tag, &[7], supervisor.hung(0, tag)).unwrap();
-        assert_eq!(taker.try_take().unwrap().received().tag, Tag::first_try(0).word());
+        assert_eq!(taker.try_take().unwrap().received().tag, Some(Tag::first_try(0).word()));
         supervisor.check(&mut Workers::Threads(Threads::new())).unwrap(); // There is room now.
         let last =
             std::iter::from_fn(|| taker.try_take().ok().map(|it| (it.received().tag, it.to_vec()))).last();
-        assert_eq!(last, Some((Tag { detail: 1, number: 99 }.word(), vec![7])));
+        assert_eq!(last, Some((Some(Tag { detail: 1, number: 99 }.word()), vec![7])));
     }
 }

@@ -16,11 +16,11 @@ use crate::types::error::RingError;
 use crate::types::error::{RegisterError, Warning};
 use crate::types::location::printable;
 use crate::types::participant::Role;
+use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
 /// What all handles, writers and readers of one attachment share.
-#[derive(Debug)]
 pub(crate) struct Attachment {
     /// Before the memory, so that closing the file does not free its pages: forks wait for that.
     pub(crate) liveness: Liveness,
@@ -28,6 +28,20 @@ pub(crate) struct Attachment {
     pub(crate) event_counts: EventCounts,
     /// What the system refused; the ring works without it.
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// The ring in one line, for its handles and participants.
+#[expect(clippy::missing_fields_in_debug, reason = "a line for a log")]
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = &self.memory.layout().config;
+        let slots = format_args!("{} x {} bytes", config.slots, config.slot_bytes);
+        let mut ring = f.debug_struct("Ring");
+        if let Some(path) = self.liveness.backing.path() {
+            ring.field("path", &path);
+        }
+        ring.field("slots", &slots).field("delivery", &config.delivery).finish()
+    }
 }
 
 /// From now on, forked children get memory of their own in the place of a ring's.
@@ -93,8 +107,7 @@ impl Attachment {
     /// After how long a call that waits for `event` evicts a participant that does not move, if
     /// ever.
     pub(crate) fn evicts_after(&self, event: WaitFor) -> Option<Duration> {
-        let ms = self.memory.layout().config.evict_after_ms;
-        (event == WaitFor::Room && ms > 0).then(|| Duration::from_millis(ms.into()))
+        self.memory.layout().config.evict_after.filter(|_| event == WaitFor::Room)
     }
 
     /// The ring's name for diagnostics: its file, if it has one.

@@ -101,7 +101,7 @@ impl Backpressure {
             // Relaxed: our predecessor released its entry, or died, before we acquired it.
             announced: memory.control().limit.load(Relaxed),
             many_writers: memory.layout().config.writers == Writers::Many,
-            evicts: memory.layout().config.evict_after_ms > 0,
+            evicts: memory.layout().config.evict_after.is_some(),
             first_lap: Some(first_lap(memory)),
             ..Self::default()
         }

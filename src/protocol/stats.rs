@@ -16,6 +16,7 @@ pub use crate::protocol::stream_state::Phase as Stream;
 
 /// A registered writer, reader or taker, according to the participant table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Participant {
     /// Its entry in the table.
     pub entry: usize,
@@ -24,8 +25,8 @@ pub struct Participant {
     /// Its process, numbered as in that process's own pid namespace.
     pub pid: u32,
     /// When that process started, in clock ticks since boot, which distinguishes it
-    /// from a later process of the same number; 0 if unknown.
-    pub started: u64,
+    /// from a later process of the same number; `None` if unknown.
+    pub started: Option<u64>,
     /// Whether it holds its entry's lock. If not, it was killed, and its entry is not recovered
     /// yet.
     pub alive: bool,
@@ -35,14 +36,28 @@ pub struct Participant {
     pub position: u64,
     /// Messages published that it has not read yet; 0 for writers.
     pub lag: u64,
-    /// Messages that a reader lost, or that a writer could not write because the ring was full.
-    pub missed: u64,
+    /// Messages that a reader lost; 0 for others.
+    pub lost: u64,
+    /// Calls of a writer that found the ring full, whether or not they then waited; 0 for others.
+    pub refused: u64,
     /// How often it slept while it waited.
     pub sleeps: u64,
 }
 
 /// Statistics of a ring. The numbers of different participants are not from the same instant.
+///
+/// ```
+/// use seqring::{Config, Ring, Start};
+/// let ring = Ring::heap(&Config::slots(4).of_bytes(8))?;
+/// let (mut writer, _reader) = (ring.writer()?, ring.reader(Start::Next)?);
+/// writer.write(b"hello")?;
+/// let stats = ring.stats();
+/// assert_eq!(stats.next_sequence, 1);
+/// assert_eq!(stats.participants.iter().map(|one| one.lag).max(), Some(1)); // The slowest reader.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Stats {
     /// When they were collected.
     pub taken_at: Instant,
@@ -95,16 +110,18 @@ fn participant(
     let entry = memory.entry(index);
     let (role, position) = diagnostics::role_and_position(memory, index, next)?;
     // Relaxed, all of them: statistics, which order nothing.
+    let missed = entry.missed.load(Relaxed);
     Some(Participant {
         entry: index,
         role,
         pid: diagnostics::pid(entry.owner.load(Relaxed)),
-        started: entry.started.load(Relaxed),
+        started: Some(entry.started.load(Relaxed)).filter(|started| *started > 0),
         alive: is_alive(index),
         joined: entry.joined.load(Relaxed),
         position,
         lag: next - position,
-        missed: entry.missed.load(Relaxed),
+        lost: if role == Role::Reader { missed } else { 0 },
+        refused: if role == Role::Writer { missed } else { 0 },
         sleeps: entry.sleeps.load(Relaxed),
     })
 }

@@ -102,7 +102,7 @@ pub(super) mod pages {
         let reason = || "this system has no such option".to_string();
         let small = options.huge_pages.then(|| Warning::SmallPages { reason: reason() });
         let unlocked = options.lock_memory.then(|| Warning::NotLocked { reason: reason() });
-        let any_node = options.node.map(|node| Warning::AnyNode { node, reason: reason() });
+        let any_node = options.numa_node.map(|node| Warning::AnyNode { node, reason: reason() });
         small.into_iter().chain(unlocked).chain(any_node).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 /// Where a ring's memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Backend {
     /// The allocator: for the threads of one process.
     Heap,
@@ -24,6 +25,7 @@ pub enum Backend {
 /// | portable | yes       | yes   | no    | yes      | no          | no        | no      |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of the table above")]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Where the memory comes from.
     pub backend: Backend,

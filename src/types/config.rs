@@ -80,37 +80,57 @@ impl SlotClass {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent options")]
+#[non_exhaustive]
 pub struct Config {
-    pub(crate) slots: usize,
-    pub(crate) slot_bytes: usize,
-    pub(crate) class: SlotClass,
-    pub(crate) delivery: Delivery,
-    pub(crate) writers: Writers,
-    pub(crate) redelivery: Redelivery,
-    pub(crate) participants: usize,
-    pub(crate) first_sequence: u64,
-    pub(crate) tag: bool,
-    pub(crate) timestamp: bool,
-    pub(crate) meta_bytes: usize,
-    pub(crate) observers: bool,
-    /// 0: never.
-    pub(crate) evict_after_ms: u32,
-    pub(crate) await_readers: u32,
-    pub(crate) keep: bool,
-    pub(crate) frame: Frame,
-    pub(crate) user_words: usize,
+    /// The number of [slots](Self::slots): messages that the ring holds.
+    pub slots: usize,
+    /// The largest payload, in bytes.
+    pub slot_bytes: usize,
+    /// Where payloads lie.
+    pub slot_class: SlotClass,
+    /// What happens when readers are slower than the writers.
+    pub delivery: Delivery,
+    /// How many writers the ring may have at a time.
+    pub writers: Writers,
+    /// In a queue: what happens to a message whose taker died.
+    pub redelivery: Redelivery,
+    /// The most participants that are registered at a time.
+    pub participants: usize,
+    /// The number of the first message.
+    pub first_sequence: u64,
+    /// Whether messages carry tags.
+    pub tag: bool,
+    /// Whether messages carry the time of their publication.
+    pub timestamp: bool,
+    /// The longest metadata of a message, in bytes; 0 if the ring carries none.
+    pub meta_bytes: usize,
+    /// Whether the ring may be [observed](crate::Observer).
+    pub observers: bool,
+    /// How long a reader may block writers; `None`: as long as it lives.
+    pub evict_after: Option<Duration>,
+    /// The readers that the ring awaits.
+    pub await_readers: u32,
+    /// Whether the ring stays when the last process leaves.
+    pub keep: bool,
+    /// The frame that every payload is, if the creator described one.
+    pub frame: Option<Frame>,
+    /// The application's own words in the segment.
+    pub user_words: usize,
 }
 
-impl Config {
-    /// A gated ring for one writer, of `slots` messages of at most `slot_bytes` bytes each, for 128
-    /// participants, that awaits one reader, without options.
-    ///
-    /// `slots` is 1 to 2³⁰. `slot_bytes` is 1 to 2⁴⁰, without [`SlotClass::Arena`] at most 2¹⁶.
-    pub fn new(slots: usize, slot_bytes: usize) -> Self {
+/// A number of slots, by [`Config::slots`]: becomes a [`Config`] with the size of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Slots(usize);
+
+impl Slots {
+    /// A ring of messages of at most `slot_bytes` bytes each: 1 to 2⁴⁰, without
+    /// [`SlotClass::Arena`] at most 2¹⁶.
+    pub fn of_bytes(self, slot_bytes: usize) -> Config {
         Config {
-            slots,
+            slots: self.0,
             slot_bytes,
-            class: SlotClass::for_slot_bytes(slot_bytes),
+            slot_class: SlotClass::for_slot_bytes(slot_bytes),
             delivery: Delivery::Gated,
             writers: Writers::One,
             redelivery: Redelivery::Redeliver,
@@ -120,21 +140,20 @@ impl Config {
             timestamp: false,
             meta_bytes: 0,
             observers: false,
-            evict_after_ms: 0,
+            evict_after: None,
             await_readers: 1,
             keep: false,
-            frame: Frame::default(),
+            frame: None,
             user_words: 0,
         }
     }
 
-    /// As [`Self::new`], for messages that are values of type `T`.
-    pub fn of<T>(slots: usize) -> Self {
-        Self::new(slots, size_of::<T>())
+    /// A ring of messages that are values of type `T`.
+    pub fn of<T>(self) -> Config {
+        self.of_bytes(size_of::<T>())
     }
 
-    /// As [`Self::new`], for messages that are frames, as the ring then [describes](Self::frame)
-    /// them.
+    /// A ring of messages that are frames, as the ring then [describes](Config::frame) them.
     ///
     /// ```
     /// use seqring::{Config, Frame};
@@ -142,10 +161,25 @@ impl Config {
     /// assert_eq!(config.slot_bytes, 1080 * 1920 * 3);
     /// # Ok::<(), seqring::ShapeError>(())
     /// ```
-    pub fn of_frames(slots: usize, frame: Frame) -> Self {
+    pub fn of_frames(self, frame: Frame) -> Config {
         let slot_bytes = frame.bytes().and_then(|bytes| usize::try_from(bytes).ok());
         // A frame that no slot can hold is refused when the ring is created.
-        Self::new(slots, slot_bytes.unwrap_or(usize::MAX)).frame(frame)
+        self.of_bytes(slot_bytes.unwrap_or(usize::MAX)).frame(frame)
+    }
+}
+
+impl Config {
+    /// A gated ring for one writer, for 128 participants, that awaits one reader, without options.
+    /// It has so many slots, 1 to 2³⁰: messages that it holds. [`Slots`] says how large each is:
+    ///
+    /// ```
+    /// use seqring::Config;
+    /// let bytes = Config::slots(1024).of_bytes(64);
+    /// let values = Config::slots(1024).of::<[f32; 16]>();
+    /// assert_eq!(bytes, values);
+    /// ```
+    pub fn slots(slots: usize) -> Slots {
+        Slots(slots)
     }
 
     /// The fields that differ from the `wanted` ones, for a message; empty if none does.
@@ -166,7 +200,7 @@ impl Config {
         compare!(
             slots,
             slot_bytes,
-            class,
+            slot_class,
             delivery,
             writers,
             redelivery,
@@ -176,63 +210,13 @@ impl Config {
             timestamp,
             meta_bytes,
             observers,
-            evict_after_ms,
+            evict_after,
             await_readers,
             keep,
             frame,
             user_words
         );
         different.join("; ")
-    }
-
-    /// The number of slots: messages that the ring holds.
-    pub fn slots(&self) -> usize {
-        self.slots
-    }
-
-    /// The largest payload, in bytes.
-    pub fn slot_bytes(&self) -> usize {
-        self.slot_bytes
-    }
-
-    /// The longest metadata of a message, in bytes; 0 if the ring carries none.
-    pub fn meta_bytes_max(&self) -> usize {
-        self.meta_bytes
-    }
-
-    /// The value of [`Self::delivery`].
-    pub fn delivery_mode(&self) -> Delivery {
-        self.delivery
-    }
-
-    /// The value of [`Self::writers`].
-    pub fn writers_mode(&self) -> Writers {
-        self.writers
-    }
-
-    /// Where payloads lie.
-    pub fn class(&self) -> SlotClass {
-        self.class
-    }
-
-    /// The frame that every payload is, if the creator [described](Self::frame) one.
-    pub fn described_frame(&self) -> Option<Frame> {
-        Some(self.frame).filter(|frame| frame.bits > 0)
-    }
-
-    /// Whether messages carry [tags](Self::tag).
-    pub fn has_tags(&self) -> bool {
-        self.tag
-    }
-
-    /// Whether the ring may be [observed](crate::Observer).
-    pub fn allows_observers(&self) -> bool {
-        self.observers
-    }
-
-    /// Whether the ring [stays](Self::keep) when the last process leaves.
-    pub fn is_kept(&self) -> bool {
-        self.keep
     }
 
     /// What happens when readers are slower than the writers.
@@ -259,7 +243,7 @@ impl Config {
     pub fn writers(mut self, writers: Writers) -> Self {
         self.writers = writers;
         if writers == Writers::Many {
-            self.class = SlotClass::Arena;
+            self.slot_class = SlotClass::Arena;
         }
         self
     }
@@ -275,7 +259,7 @@ impl Config {
     /// [`SlotClass::Arena`].
     #[must_use]
     pub fn slot_class(mut self, class: SlotClass) -> Self {
-        self.class = class;
+        self.slot_class = class;
         self
     }
 
@@ -360,8 +344,8 @@ impl Config {
     /// it.
     #[must_use]
     pub fn evict_after(mut self, blocked: Duration) -> Self {
-        let ms = blocked.as_nanos().div_ceil(1_000_000).max(1);
-        self.evict_after_ms = u32::try_from(ms).unwrap_or(u32::MAX);
+        let ms = blocked.as_nanos().div_ceil(1_000_000).clamp(1, u32::MAX.into());
+        self.evict_after = Some(Duration::from_millis(ms as u64));
         self
     }
 
@@ -375,9 +359,9 @@ impl Config {
     }
 
     /// Whether the ring, with its messages, stays when the last process that has it open leaves.
-    /// Then only [`Ring::unlink`](crate::Ring::unlink) removes it, or
-    /// [`Ring::unlink_unused`](crate::Ring::unlink_unused) and `seqring gc --remove` with their
-    /// option `kept`.
+    /// Then [`Ring::unlink`](crate::Ring::unlink) removes it, or
+    /// [`Ring::unlink_unused_even_kept`](crate::Ring::unlink_unused_even_kept), or `seqring gc
+    /// --remove --kept`.
     #[must_use]
     pub fn keep(mut self, on: bool) -> Self {
         self.keep = on;
@@ -389,7 +373,7 @@ impl Config {
     /// check it.
     #[must_use]
     pub fn frame(mut self, frame: Frame) -> Self {
-        self.frame = frame;
+        self.frame = Some(frame);
         self
     }
 }

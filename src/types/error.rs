@@ -1,11 +1,11 @@
 //! Every error of the ring. An error says the case, the number, and what to do next.
 
-use crate::types::backend::Backend;
+mod ring;
+
 use crate::types::config::Delivery;
-use crate::types::location::printable;
 use crate::types::participant::{self, BlockedOn, Peer};
-use std::io;
-use std::path::PathBuf;
+
+pub use ring::{RingError, Warning};
 
 /// A reader was overtaken by a writer, or moved forward by others, and lost this many messages.
 ///
@@ -21,13 +21,15 @@ pub struct Lagged {
 /// A value in shared memory that no correct peer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the segment is damaged: {what}; recreate the ring")]
+#[non_exhaustive]
 pub struct Corrupt {
     /// Which value, and what is wrong with it.
     pub what: &'static str,
 }
 
-/// Why nothing was read, from a call that does not wait.
+/// Why nothing was read, from a call that does not wait. See the example of [`ReadError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TryReadError {
     /// No message yet.
     #[error("no message yet")]
@@ -68,7 +70,28 @@ pub enum TryReadError {
 }
 
 /// Why nothing was read, from a call that waits.
+///
+/// ```
+/// use seqring::{Config, Delivery, ReadError, Ring, Start};
+/// let ring = Ring::heap(&Config::slots(2).of_bytes(8).delivery(Delivery::Lossy))?;
+/// let mut reader = ring.reader(Start::Next)?;
+/// ring.writer()?.write_each(&["1", "2", "3", "4"])?; // The writer leaves at the end.
+///
+/// let (mut read, mut lost, mut message) = (0, 0, [0; 8]);
+/// loop {
+///     match reader.read(&mut message) {
+///         Ok(_) => read += 1,
+///         Err(ReadError::Lagged(lagged)) => lost += lagged.missed, // Read on.
+///         Err(ReadError::WriterDied { pid }) => eprintln!("process {pid} died"), // Read on.
+///         Err(ReadError::Closed) => break,
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// assert_eq!(read + lost, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Messages were overwritten, or skipped for this reader; the next call goes on after them.
     #[error(transparent)]
@@ -101,6 +124,7 @@ pub enum ReadError {
         expected: usize,
     },
     /// No message came within the timeout.
+    #[non_exhaustive]
     #[error("no message came within the timeout; {writers}")]
     TimedOut {
         /// The writers that the reader waits for.
@@ -127,8 +151,9 @@ impl ReadError {
     }
 }
 
-/// Why nothing was written, from a call that does not wait.
+/// Why nothing was written, from a call that does not wait. See the example of [`WriteError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TryWriteError {
     /// A gated ring holds as many unread messages as it has slots, or a queue as many messages that
     /// are not taken. In a gated ring also for a moment while a joining reader has not found its
@@ -163,7 +188,21 @@ pub enum TryWriteError {
 }
 
 /// Why nothing was written, from a call that waits.
+///
+/// ```
+/// use seqring::{Config, Ring, Start, WriteError};
+/// use std::time::Duration;
+/// let ring = Ring::heap(&Config::slots(1).of_bytes(8))?;
+/// let (mut writer, _reader) = (ring.writer()?, ring.reader(Start::Next)?);
+/// writer.write(b"one")?;
+/// match writer.write_timeout(b"two", Duration::from_millis(1)) {
+///     Err(WriteError::TimedOut { slowest: Some(reader), .. }) => assert_eq!(reader.lag, 1),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WriteError {
     /// The payload or its metadata is longer than the ring's slots have room for.
     #[error("{len} bytes do not fit into {max}")]
@@ -188,6 +227,7 @@ pub enum WriteError {
     #[error("this handle belongs to the parent process; open the ring again in the child")]
     Forked,
     /// No slot was freed within the timeout.
+    #[non_exhaustive]
     #[error("no slot was freed within the timeout{}", blocked_by(.slowest.as_ref(), *.awaited_readers))]
     TimedOut {
         /// In a gated ring, the reader that the writer waits for, if it is still registered.
@@ -224,7 +264,17 @@ fn blocked_by(slowest: Option<&Peer>, awaited_readers: u32) -> String {
 }
 
 /// Why a writer, reader or taker could not join.
+///
+/// ```
+/// use seqring::{Config, RegisterError, Ring};
+/// let ring = Ring::heap(&Config::slots(4).of_bytes(8))?;
+/// let _writer = ring.writer()?;
+/// let Err(RegisterError::WriterTaken { pid }) = ring.writer() else { panic!("two writers") };
+/// assert_eq!(pid, std::process::id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RegisterError {
     /// The ring has one writer at a time, and that one lives.
     #[error("the ring already has its one writer, in {}; wait for it to leave", participant::process(*.pid))]
@@ -283,137 +333,4 @@ pub enum RegisterError {
     /// See [`Corrupt`].
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
-}
-
-/// Why a ring could not be created or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum RingError {
-    /// The configuration is out of range or contradictory.
-    #[error("bad configuration: {0}")]
-    Config(String),
-    /// No segment can have that name.
-    #[error("bad ring name {name:?}: {reason}")]
-    Name {
-        /// The name asked for.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A ring of this name exists.
-    #[error(
-        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it open",
-        printable(path)
-    )]
-    AlreadyExists {
-        /// Where it is.
-        path: PathBuf,
-    },
-    /// No ring of this name exists; or, where one was to be created, no such directory.
-    #[error("{} does not exist; a ring exists from its creation until its last user leaves", printable(path))]
-    NotFound {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// The file may not be used by this user.
-    #[error("{} belongs to another user or is closed to this one", printable(path))]
-    PermissionDenied {
-        /// Where it is.
-        path: PathBuf,
-    },
-    /// The file belongs to another user, and its mode lets no other user write. Only root can get
-    /// this error.
-    #[error(
-        "{} belongs to user {owner}, is for that user alone (mode {mode:o}), and this is user {user}",
-        printable(path)
-    )]
-    ForeignOwner {
-        /// Where it is.
-        path: PathBuf,
-        /// Its user.
-        owner: u32,
-        /// This process's user.
-        user: u32,
-        /// Its access rights.
-        mode: u32,
-    },
-    /// This build has no such backend on this system, or the backend cannot do that.
-    #[error("the backend {backend:?} cannot do that here; see Ring::capabilities")]
-    Unsupported {
-        /// The backend asked for.
-        backend: Backend,
-    },
-    /// The file system has no room for the ring.
-    #[error(
-        "{} needs {wanted} bytes and {available} are free there; enlarge it or use fewer or smaller slots",
-        printable(path)
-    )]
-    NoSpace {
-        /// The file system.
-        path: PathBuf,
-        /// Bytes that the ring needs.
-        wanted: u64,
-        /// Bytes that were free.
-        available: u64,
-    },
-    /// A limit of this process leaves no room for the ring.
-    #[error(
-        "the ring needs {wanted} bytes and {limit} leaves {available}; raise it or use fewer or smaller slots"
-    )]
-    Limit {
-        /// `RLIMIT_AS`, `RLIMIT_DATA`, `RLIMIT_FSIZE`, or the memory limit of a cgroup.
-        limit: String,
-        /// Bytes that the ring needs.
-        wanted: u64,
-        /// Bytes that the limit leaves.
-        available: u64,
-    },
-    /// The file is not a ring that this build understands.
-    #[error("{} cannot be used: {reason}", printable(path))]
-    Unusable {
-        /// Where it is.
-        path: PathBuf,
-        /// What was found, and what was expected.
-        reason: String,
-    },
-    /// Any other failure of the operating system.
-    #[error("{doing} {}: {source}", printable(path))]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-}
-
-/// An option that the system refused. The ring works without it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Warning {
-    /// Huge pages were asked for.
-    #[error("the ring lies on pages of the usual size: {reason}")]
-    SmallPages {
-        /// Why.
-        reason: String,
-    },
-    /// The memory was to be locked against swapping.
-    #[error("the ring's memory is not locked: {reason}")]
-    NotLocked {
-        /// Why.
-        reason: String,
-    },
-    /// Memory of one node was asked for.
-    #[error("the ring's memory may lie on any node, not on node {node}: {reason}")]
-    AnyNode {
-        /// The node.
-        node: u32,
-        /// Why.
-        reason: String,
-    },
-    /// The file system keeps its files on a disk.
-    #[error("{} is written to a disk now and then; put it on tmpfs", printable(path))]
-    OnDisk {
-        /// The file.
-        path: PathBuf,
-    },
 }

@@ -16,7 +16,7 @@ use crate::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Frame {
     /// Element kind: `DLDataTypeCode` (0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool).
     pub kind: u8,
-    /// Bits of an element; 0 where the ring describes nothing.
+    /// Bits of an element.
     pub bits: u16,
     /// How many of `shape`'s extents are used: 0–8.
     pub dimensions: u8,
@@ -62,9 +62,6 @@ impl Frame {
 
     /// Whether `len` bytes are such an array of `T`.
     pub(crate) fn check<T: Element>(&self, len: usize) -> Result<(), ShapeError> {
-        if self.bits == 0 {
-            return Err(ShapeError::Undescribed);
-        }
         if !self.is_of::<T>() {
             return Err(ShapeError::Element {
                 kind: self.kind,
@@ -95,6 +92,7 @@ elements!(2: f32 f64);
 
 /// Why bytes are not a value, or not a frame, of the type that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ShapeError {
     /// No value of the type has so many bytes.
     #[error("{len} bytes are no {of}")]

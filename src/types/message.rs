@@ -2,6 +2,7 @@
 
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Start {
     /// With the next message to be published. A reader that the ring
     /// [awaits](crate::Config::await_readers) starts with the first message of the ring.
@@ -21,16 +22,17 @@ pub enum Start {
 
 /// A message that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Received {
     /// Its number: messages of a ring are numbered without gaps.
     pub sequence: u64,
     /// Bytes of its payload.
     pub len: usize,
-    /// Its tag, in a ring with [`Config::tag`](crate::Config::tag); else 0.
-    pub tag: u64,
+    /// Its tag, in a ring with [`Config::tag`](crate::Config::tag).
+    pub tag: Option<u64>,
     /// When it was published, in ns of `CLOCK_MONOTONIC`, in a ring with
-    /// [`Config::timestamp`](crate::Config::timestamp); else 0.
-    pub timestamp_ns: u64,
+    /// [`Config::timestamp`](crate::Config::timestamp).
+    pub timestamp_ns: Option<u64>,
 }
 
 /// What a message carries beside its payload. Fields that the ring does not carry are ignored,

@@ -33,14 +33,22 @@
 /// ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent options")]
+#[non_exhaustive]
 pub struct OpenOptions {
-    pub(crate) mode: u32,
-    pub(crate) group: Option<u32>,
-    pub(crate) huge_pages: bool,
-    pub(crate) lock_memory: bool,
-    pub(crate) node: Option<u32>,
-    pub(crate) replace_unused: bool,
-    pub(crate) core_dump: bool,
+    /// The access rights of a segment that is created.
+    pub mode: u32,
+    /// The group of a segment that is created.
+    pub group: Option<u32>,
+    /// Whether to ask for huge pages.
+    pub huge_pages: bool,
+    /// Whether to keep the memory from being swapped out.
+    pub lock_memory: bool,
+    /// The NUMA node to prefer.
+    pub numa_node: Option<u32>,
+    /// Whether to replace a ring whose users were all killed.
+    pub replace_unused: bool,
+    /// Whether core dumps include the memory.
+    pub core_dump: bool,
 }
 
 impl Default for OpenOptions {
@@ -57,7 +65,7 @@ impl OpenOptions {
             group: None,
             huge_pages: false,
             lock_memory: false,
-            node: None,
+            numa_node: None,
             replace_unused: false,
             core_dump: false,
         }
@@ -99,7 +107,7 @@ impl OpenOptions {
     /// Prefers memory of one NUMA node: best the node of the cores that read most.
     #[must_use]
     pub fn numa_node(mut self, node: u32) -> Self {
-        self.node = Some(node);
+        self.numa_node = Some(node);
         self
     }
 

@@ -15,6 +15,7 @@ pub enum Role {
 
 /// A participant that others wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Peer {
     /// Its process.
     pub pid: u32,
@@ -37,7 +38,7 @@ impl fmt::Display for Peer {
 }
 
 /// The writers that a reader waits for: how many, and the processes of the first few.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct BlockedOn {
     count: u32,
     pids: [u32; BlockedOn::NAMED],
@@ -69,6 +70,12 @@ impl FromIterator<u32> for BlockedOn {
             writers.count += 1;
         }
         writers
+    }
+}
+
+impl fmt::Debug for BlockedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockedOn").field("count", &self.count).field("pids", &self.pids()).finish()
     }
 }
 

@@ -5,6 +5,13 @@
 /// A spinning wait sees a change one cache-line transfer (about 0.07 µs) after it; a sleep and its
 /// wake take 20–30 µs across cores. Spinning costs a core. On a machine with fewer cores than
 /// spinners it also delays the other threads.
+///
+/// ```
+/// use seqring::{Config, Ring, Start, WaitStrategy};
+/// let mut reader = Ring::heap(&Config::slots(4).of_bytes(8))?.reader(Start::Next)?;
+/// reader.set_wait_strategy(WaitStrategy::SLEEPING);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitStrategy {
     /// Polls before the first yield.

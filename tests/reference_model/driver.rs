@@ -21,7 +21,7 @@ pub(crate) struct Driver {
     pub(crate) readers: Vec<Option<Reader>>,
     pub(crate) takers: Vec<Option<Taker>>,
     /// The time stamp of each message, as the readers got it.
-    pub(crate) times: BTreeMap<u64, u64>,
+    pub(crate) times: BTreeMap<u64, Option<u64>>,
 }
 
 impl Driver {
@@ -131,7 +131,7 @@ impl Driver {
         }
         let lost: u64 = self.model.readers.iter().flatten().map(|reader| reader.lost).sum();
         let readers = self.ring.participants().into_iter().filter(|one| one.role == Role::Reader);
-        assert_eq!(readers.map(|reader| reader.missed).sum::<u64>(), lost);
+        assert_eq!(readers.map(|reader| reader.lost).sum::<u64>(), lost);
     }
 
     fn write(&mut self, writer: usize, call: Call, len: Len, tag: u64, meta: Option<Len>) {
@@ -253,7 +253,7 @@ pub(crate) fn tried<T>(result: Result<T, WriteError>) -> Result<T, TryWriteError
         WriteError::OtherLength { len, expected } => TryWriteError::OtherLength { len, expected },
         WriteError::Closed => TryWriteError::Closed,
         WriteError::Forked => TryWriteError::Forked,
-        WriteError::TimedOut { .. } => panic!("a call without a timeout timed out"),
         WriteError::Corrupt(corrupt) => TryWriteError::Corrupt(corrupt),
+        error => panic!("not from a call without a timeout: {error}"),
     })
 }

@@ -179,6 +179,7 @@ impl Model {
                 let nearest = sequence.clamp(oldest, next);
                 nearest..=latest(nearest)
             }
+            other => unreachable!("{other:?}"),
         }
     }
 

@@ -79,8 +79,11 @@ impl Driver {
             (Ok((received, payload)), Ok(message)) => {
                 assert!(payload == message.payload, "message {} has other bytes", message.sequence);
                 if let Some(received) = received {
-                    let Received { sequence, len, tag, timestamp_ns } = received;
-                    assert_eq!((sequence, len, tag), (message.sequence, payload.len(), message.tag));
+                    let Received { sequence, len, tag, timestamp_ns, .. } = received;
+                    assert_eq!(
+                        (sequence, len, tag),
+                        (message.sequence, payload.len(), self.shape.options.tag.then_some(message.tag))
+                    );
                     self.agree_on_time(sequence, timestamp_ns);
                 }
             }
@@ -89,8 +92,8 @@ impl Driver {
     }
 
     /// All readers get the same time stamp of a message, and no later message has an earlier one.
-    fn agree_on_time(&mut self, sequence: u64, timestamp_ns: u64) {
-        assert_eq!(timestamp_ns != 0, self.shape.options.timestamp);
+    fn agree_on_time(&mut self, sequence: u64, timestamp_ns: Option<u64>) {
+        assert_eq!(timestamp_ns.is_some(), self.shape.options.timestamp);
         assert_eq!(*self.times.entry(sequence).or_insert(timestamp_ns), timestamp_ns);
         assert!(self.times.range(..sequence).next_back().is_none_or(|(_, earlier)| *earlier <= timestamp_ns));
     }
@@ -117,10 +120,9 @@ pub(crate) fn without_waiting(error: ReadError) -> TryReadError {
     match error {
         ReadError::Lagged(lagged) => TryReadError::Lagged(lagged),
         ReadError::Closed => TryReadError::Closed,
-        ReadError::WriterDied { .. } | ReadError::Forked => panic!("no process dies or forks here: {error}"),
         ReadError::TooSmall { needed } => TryReadError::TooSmall { needed },
         ReadError::OtherLength { len, expected } => TryReadError::OtherLength { len, expected },
-        ReadError::TimedOut { .. } => panic!("a call without a timeout timed out"),
         ReadError::Corrupt(corrupt) => TryReadError::Corrupt(corrupt),
+        error => panic!("no process dies or forks here, and no call has a timeout: {error}"),
     }
 }

@@ -63,9 +63,6 @@ pub(crate) fn exception(py: Python<'_>, error: PipelineError) -> PyErr {
         PipelineError::TimedOut { .. } => errors::timed_out(py, "item", None),
         PipelineError::Stuck { workers } => make(py, "Stuck", (workers.join(", "),)),
         PipelineError::Read(ReadError::Forked) => errors::forked(py, "pipeline"),
-        PipelineError::BadTicket { .. }
-        | PipelineError::AllHung { .. }
-        | PipelineError::AllHeld { .. }
-        | PipelineError::Read(_) => make(py, "PipelineError", (text,)),
+        _ => make(py, "PipelineError", (text,)),
     }
 }

@@ -2,10 +2,9 @@
 
 use super::Reader;
 use crate::api::form::{Form, forms};
-use crate::api::typed::MessageType;
 use crate::endpoint::wait::ColdResult;
 use crate::types::error::{ReadError, TryReadError};
-use crate::types::frame::{Element, ShapeError};
+use crate::types::frame::Element;
 use crate::types::message::Received;
 use crate::zerocopy::{FromBytes, IntoBytes};
 use std::marker::PhantomData;
@@ -29,26 +28,9 @@ use std::ops::Deref;
 /// ```
 #[derive(Debug)]
 pub struct TypedReader<'r, T: ?Sized> {
-    reader: &'r mut Reader,
-    bytes: Option<usize>,
-    of: PhantomData<fn() -> Box<T>>,
-}
-
-impl Reader {
-    /// This reader, to read values `T`, or slices `[E]`: in a ring that describes a frame, slices
-    /// of that frame.
-    ///
-    /// # Errors
-    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame
-    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] for another one.
-    ///
-    /// # Cost
-    /// A few comparisons.
-    #[inline]
-    pub fn typed<T: MessageType + ?Sized>(&mut self) -> Result<TypedReader<'_, T>, ShapeError> {
-        let bytes = T::message_bytes(self.config())?;
-        Ok(TypedReader { reader: self, bytes, of: PhantomData })
-    }
+    pub(super) reader: &'r mut Reader,
+    pub(super) bytes: Option<usize>,
+    pub(super) of: PhantomData<fn() -> Box<T>>,
 }
 
 impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {

@@ -3,9 +3,8 @@
 use super::Writer;
 use crate::api::claim::Claim;
 use crate::api::form::{Form, forms};
-use crate::api::typed::MessageType;
 use crate::types::error::{TryWriteError, WriteError};
-use crate::types::frame::{Element, ShapeError};
+use crate::types::frame::Element;
 use crate::zerocopy::{Immutable, IntoBytes};
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -31,26 +30,9 @@ use std::ops::Deref;
 /// ```
 #[derive(Debug)]
 pub struct TypedWriter<'w, T: ?Sized> {
-    writer: &'w mut Writer,
-    bytes: Option<usize>,
-    of: PhantomData<fn(&T)>,
-}
-
-impl Writer {
-    /// This writer, to publish values `T`, or slices `[E]`: in a ring that describes a frame,
-    /// slices of that frame.
-    ///
-    /// # Errors
-    /// [`ShapeError::ZeroSized`]; [`ShapeError::SlotTooSmall`]; in a ring that describes a frame
-    /// [`ShapeError::Element`] and [`ShapeError::FrameLength`] for another one.
-    ///
-    /// # Cost
-    /// A few comparisons; no message is checked again, except for the length of a slice.
-    #[inline]
-    pub fn typed<T: MessageType + ?Sized>(&mut self) -> Result<TypedWriter<'_, T>, ShapeError> {
-        let bytes = T::message_bytes(self.config())?;
-        Ok(TypedWriter { writer: self, bytes, of: PhantomData })
-    }
+    pub(super) writer: &'w mut Writer,
+    pub(super) bytes: Option<usize>,
+    pub(super) of: PhantomData<fn(&T)>,
 }
 
 impl<T: IntoBytes + Immutable> TypedWriter<'_, T> {

@@ -118,7 +118,7 @@ impl ReadCursor {
             if read.validate() {
                 copied.map_err(Refusal::TooSmall)?;
                 self.run.advance(here);
-                return Ok(Received { sequence: here.sequence, len, tag: 0, timestamp_ns: 0 });
+                return Ok(Received { sequence: here.sequence, len, tag: None, timestamp_ns: None });
             }
         }
         let (received, ()) = self.attempt(copy)?;

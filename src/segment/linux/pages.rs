@@ -11,7 +11,7 @@ use crate::types::open_options::OpenOptions;
 /// Before a mapping's pages are allocated.
 pub(super) fn prepare(mapping: &Mapping, layout: &Layout, options: &OpenOptions) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    if let Some(node) = options.node
+    if let Some(node) = options.numa_node
         && let Err(error) = mapping.prefer_node(node)
     {
         warnings.push(Warning::AnyNode { node, reason: error.to_string() });

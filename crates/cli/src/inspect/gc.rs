@@ -92,7 +92,10 @@ fn verdict(segment: &Segment, options: &GcOptions) -> Result<Verdict, RingError>
         return Ok(Verdict::Unused);
     };
     let directory = segment.path().parent().unwrap_or(segment.path());
-    match Ring::unlink_unused(Location::in_directory(directory, name), options.kept) {
+    let location = Location::in_directory(directory, name);
+    let removed =
+        if options.kept { Ring::unlink_unused_even_kept(location) } else { Ring::unlink_unused(location) };
+    match removed {
         Ok(true) | Err(RingError::NotFound { .. }) => Ok(Verdict::Removed), // By this process, or by another one.
         Ok(false) => Ok(Verdict::InUse),                                    // A process opened it meanwhile.
         Err(error) => Err(error),

@@ -50,7 +50,8 @@ pub(crate) struct ParticipantRecord {
     pub(crate) joined: u64,
     pub(crate) position: u64,
     pub(crate) lag: u64,
-    pub(crate) missed: u64,
+    pub(crate) lost: u64,
+    pub(crate) refused: u64,
     pub(crate) sleeps: u64,
     pub(crate) passed_per_second: Option<f64>,
 }
@@ -126,7 +127,8 @@ fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord
         joined: one.joined,
         position: one.position,
         lag: one.lag,
-        missed: one.missed,
+        lost: one.lost,
+        refused: one.refused,
         sleeps: one.sleeps,
         passed_per_second: earlier.and_then(|earlier| stats.passed_per_second(one, earlier)),
     };

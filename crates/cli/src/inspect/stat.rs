@@ -134,7 +134,8 @@ fn table(participants: &[ParticipantRecord]) -> Table {
         "state",
         "position",
         "lag",
-        "missed",
+        "lost",
+        "refused",
         "sleeps",
         "per second",
     ]);
@@ -146,7 +147,8 @@ fn table(participants: &[ParticipantRecord]) -> Table {
             if one.alive { "alive" } else { "dead" }.into(),
             one.position.to_string(),
             one.lag.to_string(),
-            one.missed.to_string(),
+            one.lost.to_string(),
+            one.refused.to_string(),
             one.sleeps.to_string(),
             rate(one.passed_per_second, "", ""),
         ]);
