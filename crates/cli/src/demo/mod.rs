@@ -43,7 +43,7 @@ pub(crate) struct DemoOptions {
     #[arg(short, long, value_name = "TIME", value_parser = units::interval)]
     duration: Option<Duration>,
 
-    /// The writer waits for readers: nothing is lost. Otherwise it overwrites what they have not read
+    /// Let the writer wait for readers: nothing is lost. Otherwise it overwrites unread messages
     #[arg(short, long)]
     gated: bool,
 }

@@ -101,7 +101,7 @@ pub struct Plan {
     #[arg(default_value_ifs([("scenario", "1", "5"), ("scenario", "2", "100"), ("scenario", "5", "4")]))]
     pub readers: usize,
 
-    /// Readers poll instead of waiting: the time between two polls that found nothing, as 10us, or 0
+    /// Readers poll instead of waiting, with this pause after a poll that found nothing (10us, 0)
     #[arg(long = "reader-polls-every", alias = "reader-polls-every-microseconds", value_name = "TIME")]
     #[arg(value_parser = units::microseconds)]
     pub reader_polls_every_microseconds: Option<u64>,
