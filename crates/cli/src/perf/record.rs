@@ -176,17 +176,15 @@ impl RunRecord<'_> {
             "the first 8 bytes of each were"
         };
         let written: u64 = self.writers.iter().map(|writer| writer.result.messages).sum();
-        let share = |lost: u64| scaled(100.0 * lost as f64 / written.max(1) as f64, "%");
         let lost = || self.readers.iter().map(|reader| reader.lost);
         match (lost().min(), lost().max()) {
             (None, _) | (_, None) => "no reader checked the messages".into(),
             _ if !self.ok => format!("FAILED: {} above", plural(self.failures.len(), "fault")),
             (_, Some(0)) => format!("nothing was lost; {checked} checked"),
             (Some(least), Some(most)) => {
-                let range =
-                    if least == most { share(most) } else { format!("{} to {}", share(least), share(most)) };
+                let least = if least == most { String::new() } else { format!("{least} to ") };
                 format!(
-                    "readers lost {range} of the messages, as the ring reported; of the others {checked} checked"
+                    "readers lost {least}{most} of {written} messages, as the ring reported; of the others {checked} checked"
                 )
             }
         }
@@ -222,36 +220,26 @@ impl RunRecord<'_> {
     fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header([
-            "worker",
-            "process",
-            "messages",
-            "messages/s",
-            "bytes/s",
-            "lost",
-            "p50",
-            "p99",
-            "p99.9",
-            "max",
-            "CPU s",
-        ]);
+        table
+            .set_header("worker process messages messages/s bytes/s lost p50 p99 p99.9 max CPU-s".split(' '));
         let roles = [("writer", self.of_writers()), ("reader", self.of_readers())];
-        let all: usize =
-            roles.iter().map(|(_, workers)| workers.len() + usize::from(workers.len() > 1)).sum();
+        let rows = |(_, workers): &(_, Vec<_>)| workers.len() + usize::from(workers.len() > 1);
+        let all_fit = roles.iter().map(rows).sum::<usize>() <= 10;
         for (role, mut workers) in roles {
-            if workers.len() > 1 {
-                table.add_row(self.total(role, &workers));
+            let count = workers.len();
+            if count > 1 {
+                table.add_row(self.row(plural(count, role), &workers));
             }
-            if all <= 10 || workers.len() <= 3 {
-                table.add_rows(workers.iter().map(|worker| self.row(role, "", worker)));
-                continue;
-            }
-            workers.sort_by_key(|(result, _)| {
-                (Reverse(result.messages), result.latency_ns.map(|latency| latency.p99))
-            });
-            let last = workers.len() - 1;
-            for (index, rank) in [(0, ", best"), (last / 2, ", median"), (last, ", worst")] {
-                table.add_row(self.row(role, rank, &workers[index]));
+            let shown = if all_fit || count <= 3 {
+                (0..count).map(|index| (index, "")).collect()
+            } else {
+                let p99 = |result: &WorkerResult| result.latency_ns.map(|latency| latency.p99);
+                workers.sort_by_key(|(result, _)| (Reverse(result.messages), p99(result)));
+                vec![(0, ", best"), ((count - 1) / 2, ", median"), (count - 1, ", worst")]
+            };
+            for (index, rank) in shown {
+                let name = format!("{role} {}{rank}", workers[index].0.number);
+                table.add_row(self.row(name, &workers[index..=index]));
             }
         }
         for column in table.column_iter_mut().skip(1) {
@@ -260,16 +248,23 @@ impl RunRecord<'_> {
         table
     }
 
-    fn row(&self, role: &str, rank: &str, (result, lost): &Worker<'_>) -> Vec<String> {
+    /// One worker, or the sums of several, which have neither a process nor quantiles.
+    fn row(&self, name: String, workers: &[Worker<'_>]) -> Vec<String> {
+        let results = || workers.iter().map(|(result, _)| *result);
+        let one = results().next().filter(|_| workers.len() == 1);
         let latency = |needed: u64, of: fn(&Quantiles) -> u64| {
-            let enough = result.latency_ns.filter(|latency| latency.count >= needed);
-            enough.map_or("–".into(), |latency| nanos(of(&latency)))
+            let of_one = |one: &WorkerResult| {
+                let enough = one.latency_ns.filter(|latency| latency.count >= needed);
+                enough.map_or("–".into(), |latency| nanos(of(&latency)))
+            };
+            one.map_or_else(String::new, of_one)
         };
-        let rate = result.messages as f64 / result.seconds;
+        let rate: f64 = results().map(|result| result.messages as f64 / result.seconds).sum();
+        let lost: Option<u64> = workers.iter().map(|(_, lost)| *lost).sum();
         vec![
-            format!("{role} {}{rank}", result.number),
-            result.pid.to_string(),
-            result.messages.to_string(),
+            name,
+            one.map_or_else(String::new, |one| one.pid.to_string()),
+            results().map(|result| result.messages).sum::<u64>().to_string(),
             scaled(rate, ""),
             scaled(rate * self.options.slot_bytes as f64, "B/s"),
             lost.map_or_else(String::new, |lost| lost.to_string()),
@@ -277,25 +272,8 @@ impl RunRecord<'_> {
             latency(100, |all| all.p99),
             latency(1000, |all| all.p999),
             latency(1, |all| all.max),
-            format!("{:.2}", result.cpu_seconds),
+            format!("{:.2}", results().map(|result| result.cpu_seconds).sum::<f64>()),
         ]
-    }
-
-    fn total(&self, role: &str, workers: &[Worker<'_>]) -> Vec<String> {
-        let results = || workers.iter().map(|(result, _)| result);
-        let rate: f64 = results().map(|result| result.messages as f64 / result.seconds).sum();
-        let lost: Option<u64> = workers.iter().map(|(_, lost)| *lost).sum();
-        let mut row = vec![
-            plural(workers.len(), role),
-            String::new(),
-            results().map(|result| result.messages).sum::<u64>().to_string(),
-            scaled(rate, ""),
-            scaled(rate * self.options.slot_bytes as f64, "B/s"),
-            lost.map_or_else(String::new, |lost| lost.to_string()),
-        ];
-        row.resize(10, String::new());
-        row.push(format!("{:.2}", results().map(|result| result.cpu_seconds).sum::<f64>()));
-        row
     }
 }
 
@@ -365,7 +343,7 @@ mod tests {
             (
                 "-r 3 -b 64 --delivery lossy --no-verify-writes --writes-per-second 1k",
                 250,
-                "1.00 k messages/s (100.0 % of the target), 64.0 kB/s from 1 writer to each of 3 readers; latency p50 at most 3.0µs, p99 at most 6.0µs; readers lost 0 % to 25 % of the messages, as the ring reported; of the others the first 8 bytes of each were checked",
+                "1.00 k messages/s (100.0 % of the target), 64.0 kB/s from 1 writer to each of 3 readers; latency p50 at most 3.0µs, p99 at most 6.0µs; readers lost 0 to 250 of 1000 messages, as the ring reported; of the others the first 8 bytes of each were checked",
             ),
             (
                 "-b 64",
