@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 struct Demo {
     child: Child,
@@ -123,9 +124,10 @@ fn a_killed_demo_takes_its_processes_along() {
     let ring = demo.ring();
     demo.child.kill().unwrap();
     demo.child.wait().unwrap();
-    // The readers of the ring hold its lock: `unlink_unused` succeeds once all have ended.
-    let location = format!("demo-{}", demo.child.id());
-    while !seqring::Ring::unlink_unused(location.as_str(), false).unwrap() {
+    // The workers hold the ring's lock until they end.
+    let (name, begin) = (format!("demo-{}", demo.child.id()), Instant::now());
+    while !seqring::Ring::unlink_unused(name.as_str(), false).unwrap() {
+        assert!(begin.elapsed() < Duration::from_mins(1), "a worker is left: {:#?}", demo.seen);
         std::thread::yield_now();
     }
     assert!(!ring.exists());

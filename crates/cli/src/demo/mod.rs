@@ -129,11 +129,13 @@ impl Demo {
             b'r' => return self.start_missing(),
             _ => return Ok(()),
         };
-        let Some(child) = &self.workers[index] else { return Ok(()) };
+        let Some(child) = &mut self.workers[index] else { return Ok(()) };
         kill_process(Pid::from_child(child), signal)?;
         if signal == Signal::STOP {
             self.log.push(format!("reader 3 (process {}): stopped with SIGSTOP", child.id()));
             self.stopped = Some(Instant::now());
+        } else {
+            child.wait()?;
         }
         Ok(())
     }
