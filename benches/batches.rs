@@ -56,7 +56,7 @@ fn print_table(program: &str) -> Result<(), String> {
 
 /// Writes `messages` messages that have no reader, or reads so many of a full ring.
 fn work(class: SlotClass, bytes: usize, side: &str, in_batches: bool, messages: usize) {
-    let config = Config::new(2 * MESSAGES, bytes).slot_class(class);
+    let config = Config::slots(2 * MESSAGES).of_bytes(bytes).slot_class(class);
     let ring = Ring::heap(&config).expect("a valid configuration");
     let mut writer = ring.writer().expect("no other writer");
     let mut message = vec![7; bytes * BATCH];

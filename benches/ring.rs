@@ -39,7 +39,8 @@ fn write_and_read(criterion: &mut Criterion) {
         for (class, bytes) in
             SIZES.into_iter().flat_map(|(class, sizes)| sizes.iter().map(move |&b| (class, b)))
         {
-            let (mut writer, mut reader) = ends(&Config::new(64, bytes).slot_class(class).delivery(delivery));
+            let (mut writer, mut reader) =
+                ends(&Config::slots(64).of_bytes(bytes).slot_class(class).delivery(delivery));
             let (mut message, mut out, mut number) = (vec![0; bytes], vec![0; bytes], 0_u64);
             group.throughput(Throughput::Bytes(bytes as u64));
             group.bench_function(BenchmarkId::new(format!("{class:?}"), bytes), |bencher| {
@@ -66,7 +67,7 @@ fn make_and_use(criterion: &mut Criterion) {
 
 /// Made in a private buffer, written, read into another, added up there.
 fn copied(group: &mut BenchmarkGroup<'_, WallTime>, bytes: usize) {
-    let (mut writer, mut reader) = ends(&Config::new(4, bytes).slot_class(SlotClass::Arena));
+    let (mut writer, mut reader) = ends(&Config::slots(4).of_bytes(bytes).slot_class(SlotClass::Arena));
     let (mut message, mut out, mut number) = (vec![0; bytes], vec![0; bytes], 0_u8);
     group.bench_function(BenchmarkId::new("copied", bytes), |bencher| {
         bencher.iter(|| {
@@ -81,7 +82,7 @@ fn copied(group: &mut BenchmarkGroup<'_, WallTime>, bytes: usize) {
 
 /// Made in the claimed buffer of the ring, added up in the view.
 fn in_place(group: &mut BenchmarkGroup<'_, WallTime>, bytes: usize) {
-    let (mut writer, mut reader) = ends(&Config::new(4, bytes).slot_class(SlotClass::Arena));
+    let (mut writer, mut reader) = ends(&Config::slots(4).of_bytes(bytes).slot_class(SlotClass::Arena));
     let mut number = 0_u8;
     group.bench_function(BenchmarkId::new("in place", bytes), |bencher| {
         bencher.iter(|| {

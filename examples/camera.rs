@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn film(name: &str) -> Result<(), Box<dyn Error>> {
-    let config = Config::new(8, PIXELS).delivery(Delivery::Lossy).tag(true);
+    let config = Config::slots(8).of_bytes(PIXELS).delivery(Delivery::Lossy).tag(true);
     let ring = Ring::create(name, &config)?;
     let mut camera = ring.writer()?;
     // For the example only: a camera films whether or not a viewer is there.

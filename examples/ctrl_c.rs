@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let ring = Ring::create(format!("ctrl-c-{}", std::process::id()), &Config::new(16, 256))?;
+    let ring = Ring::create(format!("ctrl-c-{}", std::process::id()), &Config::slots(16).of_bytes(256))?;
     let mut writer = ring.writer()?;
     let mut reader = ring.reader(Start::Next)?;
 

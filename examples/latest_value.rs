@@ -32,7 +32,7 @@ fn newest(reader: &mut Reader) -> Result<Option<Pose>, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Two slots would do; with more, a reader is rarely overtaken while it copies.
-    let ring = Ring::heap(&Config::of::<Pose>(8).delivery(Delivery::Lossy))?;
+    let ring = Ring::heap(&Config::slots(8).of::<Pose>().delivery(Delivery::Lossy))?;
     let (mut sensor, mut reader) = (ring.writer()?, ring.reader(Start::Newest)?);
     let sampling = thread::spawn(move || {
         for step in 1..=1000 {

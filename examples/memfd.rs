@@ -4,7 +4,8 @@
 //!
 //! `cargo run --release --example memfd`
 
-use seqring::{Config, Ring, Start, receive_descriptor, send_descriptor};
+use seqring::process::{receive_descriptor, send_descriptor};
+use seqring::{Config, Ring, Start};
 use std::error::Error;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
@@ -21,7 +22,7 @@ fn write() -> Result<(), Box<dyn Error>> {
     let listener = UnixListener::bind(&path)?;
     let mut child = Command::new(std::env::current_exe()?).arg(&path).spawn()?;
 
-    let ring = Ring::anonymous(&Config::new(8, 64))?;
+    let ring = Ring::anonymous(&Config::slots(8).of_bytes(64))?;
     let (socket, _) = listener.accept()?;
     send_descriptor(&socket, ring.descriptor()?)?;
     std::fs::remove_file(&path)?;

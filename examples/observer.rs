@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = format!("observer-{}", std::process::id());
     // The writer waits for readers, so they miss nothing. Observers must be allowed when the ring
     // is created.
-    let ring = Ring::create(&name, &Config::new(16, 64).observers(true))?;
+    let ring = Ring::create(&name, &Config::slots(16).of_bytes(64).observers(true))?;
     let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
 
     let mut observer = Observer::open(&name, Start::Next)?;

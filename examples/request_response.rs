@@ -17,10 +17,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return serve(&id);
     }
     let id = std::process::id().to_string();
-    let requests =
-        Ring::create(format!("requests-{id}"), &Config::new(64, 8).delivery(Delivery::Queue).tag(true))?;
+    let requests = Ring::create(
+        format!("requests-{id}"),
+        &Config::slots(64).of_bytes(8).delivery(Delivery::Queue).tag(true),
+    )?;
     // Servers write to each ring of responses: many writers.
-    let config = Config::new(64, 8).writers(seqring::Writers::Many).tag(true);
+    let config = Config::slots(64).of_bytes(8).writers(seqring::Writers::Many).tag(true);
     let responses = (0..CLIENTS).map(|client| Ring::create(format!("responses-{client}-{id}"), &config));
     let responses = responses.collect::<Result<Vec<_>, _>>()?;
     // All clients have a writer before the first leaves: a queue without a writer is closed.

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn config() -> Config {
-    Config::new(64, 8)
+    Config::slots(64).of_bytes(8)
 }
 
 fn write(name: &str) -> Result<(), Box<dyn Error>> {

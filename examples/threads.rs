@@ -10,7 +10,7 @@ const MESSAGES: u64 = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Gated, the default: the writer waits for the slowest reader, so no reader misses a message.
-    let ring = Ring::heap(&Config::new(1024, 8))?;
+    let ring = Ring::heap(&Config::slots(1024).of_bytes(8))?;
     let mut writer = ring.writer()?;
 
     // Readers are registered before the first message, so each gets all of them.

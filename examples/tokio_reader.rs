@@ -48,7 +48,7 @@ async fn sum_up(mut reader: AsyncReader) -> Result<u64, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let ring = Ring::heap(&Config::new(16, 8))?;
+    let ring = Ring::heap(&Config::slots(16).of_bytes(8))?;
     let mut writer = ring.writer()?;
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let _inside = runtime.enter();

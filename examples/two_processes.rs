@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn write() -> Result<(), Box<dyn Error>> {
     let name = format!("two-processes-{}", std::process::id());
     // The ring awaits one reader: it keeps the first frames until the child has registered.
-    let ring = Ring::create(&name, &Config::new(4, FRAME_BYTES))?;
+    let ring = Ring::create(&name, &Config::slots(4).of_bytes(FRAME_BYTES))?;
     let mut child = Command::new(std::env::current_exe()?).arg(&name).spawn()?;
 
     let mut writer = ring.writer()?;

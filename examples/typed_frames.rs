@@ -11,7 +11,7 @@ const FRAMES: usize = 100;
 fn main() -> Result<(), Box<dyn Error>> {
     // Four frames of 120 rows, 160 columns, three colours. The ring's header contains this
     // description.
-    let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[120, 160, 3])?))?;
+    let ring = Ring::heap(&Config::slots(4).of_frames(Frame::of::<f32>(&[120, 160, 3])?))?;
     let mut reader = ring.reader(Start::Next)?;
     let mut writer = ring.writer()?;
 

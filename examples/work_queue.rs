@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let id = std::process::id().to_string();
     let [tasks, results] = names(&id);
     // With 64 tasks in the queue the feeder waits for the workers.
-    let config = Config::new(64, 8).delivery(Delivery::Queue);
+    let config = Config::slots(64).of_bytes(8).delivery(Delivery::Queue);
     let (tasks, results) = (Ring::create(tasks, &config)?, Ring::create(results, &config)?);
     let mut collector = results.taker()?;
     let start = |_| Command::new(std::env::current_exe()?).arg(&id).spawn();

@@ -12,7 +12,7 @@
 //!
 //! // 64 messages of at most 1 KiB. Between processes, instead: `Ring::create("name", …)` in one,
 //! // `Ring::open("name")` in the others.
-//! let ring = Ring::heap(&Config::new(64, 1024))?;
+//! let ring = Ring::heap(&Config::slots(64).of_bytes(1024))?;
 //! let mut reader = ring.reader(Start::Next)?;
 //! let mut writer = ring.writer()?;
 //!
@@ -56,9 +56,9 @@
 //! |-----------------------------|-------------------------|------------------------------------|
 //! | copy a message              | [`Writer::write`]       | [`Reader::read`]                   |
 //! | use large messages in place | [`Writer::claim`]       | [`Reader::view`], [`Taker::take`]  |
-//! | read in place, validated    |                         | [`Reader::read_with`]              |
+//! | read in place, validated    |                         | [`Reader::read_in_place`]              |
 //! | copy many, of one length    | [`Writer::write_batch`] | [`Reader::read_batch`]             |
-//! | copy many, of any length    | [`Writer::write_each`]  | [`Reader::read_into`]              |
+//! | copy many, of any length    | [`Writer::write_each`]  | [`Reader::read_each`]              |
 //! | add a tag or metadata       | [`Writer::write_with`]  | [`Received`], [`Reader::metadata`] |
 //! | pass values, slices, frames | [`Writer::typed`]       | [`Reader::typed`], [`View::value`] |
 //! | use numbers assigned before | [`Writer::assigned`]    | [`Taker::take`]                    |

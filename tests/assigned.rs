@@ -13,7 +13,7 @@ use std::time::Duration;
 const NONE: MessageHeader<'static> = MessageHeader { tag: 0, metadata: &[] };
 
 fn queue(slots: usize, first: u64) -> Ring {
-    let config = Config::new(slots, 64).delivery(Delivery::Queue).participants(8);
+    let config = Config::slots(slots).of_bytes(64).delivery(Delivery::Queue).participants(8);
     Ring::heap(&config.first_sequence(first)).unwrap()
 }
 
@@ -97,7 +97,7 @@ fn an_abandoned_claim_leaves_its_number_to_others() {
 
 #[test]
 fn only_a_queue_has_assigned_numbers() {
-    let ring = Ring::heap(&Config::new(2, 64).writers(Writers::Many)).unwrap();
+    let ring = Ring::heap(&Config::slots(2).of_bytes(64).writers(Writers::Many)).unwrap();
     let refused = ring.writer().unwrap().assigned().map(drop);
     assert_eq!(refused, Err(RegisterError::Delivery { delivery: Delivery::Gated }));
 }

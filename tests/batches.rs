@@ -47,7 +47,7 @@ fn read(reader: &mut Reader, by: By) -> (u64, u64) {
         let read = match by {
             By::Ones => reader.read(&mut out).map(|_| 1),
             By::EndToEnd(_) => reader.read_batch(EACH, &mut out),
-            By::Each(_) => reader.read_into(&mut batch).map(|()| batch.len()),
+            By::Each(_) => reader.read_each(&mut batch).map(|()| batch.len()),
         };
         match read {
             Ok(count) => {
@@ -102,7 +102,7 @@ fn batches_are_whole_and_complete_for_every_combination_of_calls() {
 
 #[test]
 fn many_writers_write_batches_into_one_ring() {
-    let config = Config::new(8, EACH).writers(Writers::Many);
+    let config = Config::slots(8).of_bytes(EACH).writers(Writers::Many);
     let ring = Ring::heap(&config).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writers = [ring.writer().unwrap(), ring.writer().unwrap()];
@@ -117,7 +117,7 @@ fn many_writers_write_batches_into_one_ring() {
         }
         let (mut next, mut batch) = ([0, 1 << 32], Batch::new(16, 1 << 12));
         while next != [3000, (1 << 32) + 3000] {
-            reader.read_into(&mut batch).unwrap();
+            reader.read_each(&mut batch).unwrap();
             for (_, bytes) in batch.iter() {
                 let number = u64::from_le_bytes(bytes[..8].try_into().unwrap());
                 let of = &mut next[usize::from(number >> 32 != 0)];

@@ -17,7 +17,7 @@ const SLOTS: usize = 4;
 /// Rings of each class and delivery, with one writer and, where that is possible, with many.
 fn rings() -> impl Iterator<Item = Ring> {
     kinds().flat_map(|(class, delivery)| {
-        let config = Config::new(SLOTS, SLOT_BYTES).slot_class(class).delivery(delivery);
+        let config = Config::slots(SLOTS).of_bytes(SLOT_BYTES).slot_class(class).delivery(delivery);
         let many = (class == SlotClass::Arena).then(|| config.clone().writers(Writers::Many));
         [Some(config), many].into_iter().flatten().map(|config| Ring::heap(&config).unwrap())
     })
@@ -26,7 +26,7 @@ fn rings() -> impl Iterator<Item = Ring> {
 /// Reads with code that panics.
 fn panic_inside(reader: &mut Reader) {
     let panicked =
-        catch_unwind(AssertUnwindSafe(|| reader.try_read_with(|_| -> () { panic!("inside a read") })));
+        catch_unwind(AssertUnwindSafe(|| reader.try_read_in_place(|_| -> () { panic!("inside a read") })));
     assert!(panicked.is_err());
 }
 
@@ -43,7 +43,7 @@ fn a_panic_inside_a_read_leaves_the_message_unread_and_unpinned() {
         for reader in &mut readers {
             panic_inside(reader);
             assert_eq!(reader.position(), 0, "{ring:?}");
-            let received = reader.try_read_with(|bytes| bytes.len()).unwrap();
+            let received = reader.try_read_in_place(|bytes| bytes.len()).unwrap();
             assert_eq!((received.0.sequence, received.1), (0, message(0, SLOT_BYTES).len()));
             panic_inside(reader);
         }
@@ -67,7 +67,7 @@ fn code_inside_a_read_may_publish() {
         let mut writer = ring.writer().unwrap();
         writer.write(&message(0, SLOT_BYTES)).unwrap();
         let mut next = 1;
-        let read = reader.try_read_with(|bytes| {
+        let read = reader.try_read_in_place(|bytes| {
             while next < 3 * SLOTS as u64 && writer.try_write(&message(next, SLOT_BYTES)).is_ok() {
                 next += 1;
             }
@@ -75,7 +75,7 @@ fn code_inside_a_read_may_publish() {
             bytes.copy_to_slice(&mut out);
             out
         });
-        match (ring.delivery(), read) {
+        match (ring.config().delivery, read) {
             (Delivery::Gated, Ok((received, bytes))) => {
                 assert_eq!((received.sequence, bytes), (0, message(0, SLOT_BYTES)));
                 assert_eq!(next, SLOTS as u64, "{ring:?}");
@@ -91,11 +91,12 @@ fn code_inside_a_read_may_publish() {
 #[cfg(target_os = "linux")]
 fn a_panic_inside_an_observers_read_leaves_the_message_unread() {
     for class in common::CLASSES {
-        let (name, ring) = common::create("caller", &Config::new(4, 8).slot_class(class).observers(true));
+        let (name, ring) =
+            common::create("caller", &Config::slots(4).of_bytes(8).slot_class(class).observers(true));
         let mut writer = ring.writer().unwrap();
         writer.write(b"message").unwrap();
         let mut observer = Observer::open(&name, Start::Oldest).unwrap();
-        let read = AssertUnwindSafe(|| observer.try_read_with(|_| -> () { panic!("inside a read") }));
+        let read = AssertUnwindSafe(|| observer.try_read_in_place(|_| -> () { panic!("inside a read") }));
         assert!(catch_unwind(read).is_err());
         assert_eq!(observer.read_timeout(&mut [0; 8], TEST_TIMEOUT).unwrap().sequence, 0);
     }

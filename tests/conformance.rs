@@ -112,7 +112,7 @@ fn offering(what: &str, offers: impl Fn(Capabilities) -> bool) -> Vec<Backend> {
 }
 
 fn config(delivery: Delivery, class: SlotClass) -> Config {
-    Config::new(SLOTS, SLOT_BYTES).slot_class(class).delivery(delivery)
+    Config::slots(SLOTS).of_bytes(SLOT_BYTES).slot_class(class).delivery(delivery)
 }
 
 /// Fails if a backend has state that works within one mapping only.
@@ -173,8 +173,11 @@ fn many_writers_and_takers_work_on_every_backend() {
     const EACH: u64 = 200;
     for backend in backends() {
         for delivery in [Delivery::Gated, Delivery::Queue] {
-            let config =
-                Config::new(SLOTS, SLOT_BYTES).writers(Writers::Many).delivery(delivery).participants(6);
+            let config = Config::slots(SLOTS)
+                .of_bytes(SLOT_BYTES)
+                .writers(Writers::Many)
+                .delivery(delivery)
+                .participants(6);
             let subject = Subject::new(backend, &config);
             let got = Mutex::new(BTreeSet::new());
             let others = [subject.other(), subject.other()];
@@ -302,7 +305,7 @@ fn only_an_unused_ring_can_be_removed_or_replaced() {
             subject.ring.writer().unwrap().write(b"x").unwrap();
             let victim = subject.peer("read");
             drop(subject);
-            assert!(!Ring::unlink_unused(&location, true).unwrap(), "{backend:?}: it is in use");
+            assert!(!Ring::unlink_unused_even_kept(&location).unwrap(), "{backend:?}: it is in use");
             let refused = replace.create(&location, config);
             assert!(matches!(refused, Err(RingError::AlreadyExists { .. })), "{backend:?}: {refused:?}");
             victim.kill();
@@ -325,11 +328,11 @@ fn only_an_unused_ring_can_be_removed_or_replaced() {
         assert_eq!(same.next_sequence(), 1, "{backend:?}: not the ring that is in use");
         drop((ring, same));
         let location = orphan(&config);
-        assert!(Ring::unlink_unused(&location, false).unwrap() && !location.path().unwrap().exists());
+        assert!(Ring::unlink_unused(&location).unwrap() && !location.path().unwrap().exists());
         let location = orphan(&config.clone().keep(true));
-        assert!(!Ring::unlink_unused(&location, false).unwrap(), "{backend:?}: it was to be kept");
+        assert!(!Ring::unlink_unused(&location).unwrap(), "{backend:?}: it was to be kept");
         assert!(replace.create(&location, &config).is_err() && Ring::open(&location).is_ok(), "{backend:?}");
-        assert!(Ring::unlink_unused(&location, true).unwrap() && !location.path().unwrap().exists());
+        assert!(Ring::unlink_unused_even_kept(&location).unwrap() && !location.path().unwrap().exists());
     }
 }
 

@@ -46,7 +46,7 @@ impl Subscriber for Panics {
 /// Fails if the entry of a dead participant stays locked when its recovery is reported.
 #[test]
 fn a_panic_of_a_subscriber_keeps_no_entry_locked() {
-    let (name, ring) = create("events", &Config::new(1, 8).participants(2));
+    let (name, ring) = create("events", &Config::slots(1).of_bytes(8).participants(2));
     Peer::ready("join", &name).kill();
     let mut writer = ring.writer().unwrap();
     writer.write(b"message").unwrap();

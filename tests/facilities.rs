@@ -9,13 +9,14 @@ mod common;
 use common::peer::{CHILD_ARGUMENTS, Peer, answer, order};
 use common::{create, fresh_name, path_of, segments_named};
 use rustix::fs::{FileType, Mode, mknodat};
-use seqring::{Config, Location, OpenOptions, Ring, RingError, Segment, Start, remove_drafts_in};
+use seqring::inspect::{Segment, remove_drafts_in};
+use seqring::{Config, Location, OpenOptions, Ring, RingError, Start};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
 fn config() -> Config {
-    Config::new(4, 64).user_words(1)
+    Config::slots(4).of_bytes(64).user_words(1)
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn errors_escape_what_a_terminal_obeys() {
             assert!(text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()), "{text:?}");
         }
     }
-    assert_eq!(seqring::printable("/a b/Grüße'\"\\"), "/a b/Grüße'\"\\");
+    assert_eq!(seqring::inspect::printable("/a b/Grüße'\"\\"), "/a b/Grüße'\"\\");
 }
 
 /// Whether core dumps have the mapping that an address is in: `None` if it is in none.

@@ -26,7 +26,7 @@ use std::time::Instant;
 const SLOT_BYTES: usize = 64;
 
 fn kinds() -> [Config; 6] {
-    let config = Config::new(4, SLOT_BYTES);
+    let config = Config::slots(4).of_bytes(SLOT_BYTES);
     [
         config.clone().slot_class(SlotClass::Packed).delivery(Delivery::Lossy),
         config.clone().slot_class(SlotClass::Lines),
@@ -88,7 +88,7 @@ fn in_child(part: impl FnOnce()) -> ! {
 
 /// A registered reader or taker.
 fn join(ring: &Ring) -> Box<dyn Any> {
-    match ring.delivery() {
+    match ring.config().delivery {
         Delivery::Queue => Box::new(ring.taker().unwrap()),
         _ => Box::new(ring.reader(Start::Next).unwrap()),
     }
@@ -96,12 +96,13 @@ fn join(ring: &Ring) -> Box<dyn Any> {
 
 fn use_what_was_inherited(ring: &Ring, name: &str) {
     let (mut writer, mut reader) = (ring.writer().unwrap(), join(ring));
-    let shows_in_place = ring.delivery() == Delivery::Gated && ring.slot_class() == SlotClass::Arena;
+    let shows_in_place =
+        ring.config().delivery == Delivery::Gated && ring.config().slot_class == SlotClass::Arena;
     let mut viewer = shows_in_place.then(|| ring.reader(Start::Next).unwrap());
     writer.write(&message(0, SLOT_BYTES)).unwrap();
     let view = viewer.as_mut().map(|viewer| viewer.view().unwrap());
-    let parked =
-        (ring.delivery() != Delivery::Queue).then(|| ring.reader(Start::Next).unwrap().park().unwrap());
+    let parked = (ring.config().delivery != Delivery::Queue)
+        .then(|| ring.reader(Start::Next).unwrap().park().unwrap());
     let table = |ring: &Ring| -> Vec<_> {
         let participants = ring.participants();
         participants.iter().map(|one| (one.entry, one.role, one.pid, one.position, one.alive)).collect()
@@ -203,7 +204,7 @@ fn take_what_came_after(ring: &Ring) {
     };
     here.read_exact(&mut [0; 1]).unwrap();
     // A child that continues a few laps above the message that was next finds this one there.
-    let last = 4 * ring.config().slots() as u64;
+    let last = 4 * ring.config().slots as u64;
     for sequence in 0..=last {
         writer.write(&message(sequence, SLOT_BYTES)).unwrap();
         if sequence < last {
@@ -299,7 +300,7 @@ fn a_process_forks_while_a_ring_is_allocated() {
     unsafe { libc::signal(libc::SIGUSR1, wait_for_fork as *const () as libc::sighandler_t) };
     let creator = std::thread::spawn(|| {
         // The signal may interrupt the allocation, and creation fail.
-        let _ring = Ring::anonymous(&Config::new(256, 1 << 20));
+        let _ring = Ring::anonymous(&Config::slots(256).of_bytes(1 << 20));
         while !IN_HANDLER.load(Ordering::SeqCst) {
             std::thread::yield_now();
         }

@@ -37,7 +37,8 @@ struct Golden {
 
 fn goldens() -> Vec<Golden> {
     let config = |slot_bytes, class, delivery| {
-        Config::new(5, slot_bytes)
+        Config::slots(5)
+            .of_bytes(slot_bytes)
             .slot_class(class)
             .delivery(delivery)
             .participants(PARTICIPANTS)
@@ -79,9 +80,9 @@ fn populate(config: &Config) -> Populated {
     drop(ring.reader(Start::Next).unwrap());
     let mut out = [0; 100];
     for sequence in FIRST..NEXT {
-        let metadata = bytes_of(!sequence, config.meta_bytes_max());
+        let metadata = bytes_of(!sequence, config.meta_bytes);
         let header = MessageHeader { tag: !sequence, metadata: &metadata };
-        let len = sequence as usize % (config.slot_bytes() + 1);
+        let len = sequence as usize % (config.slot_bytes + 1);
         assert_eq!(writer.try_write_with(&bytes_of(sequence, len), &header), Ok(sequence));
         readers[0].try_read(&mut out).unwrap();
         if sequence < FIRST + READ {
@@ -183,10 +184,9 @@ fn a_committed_ring_opens_and_its_messages_are_read() {
             let received = reader.try_read(&mut out).unwrap();
             assert_eq!(received.sequence, sequence);
             assert!(
-                out[..received.len]
-                    == bytes_of(sequence, sequence as usize % (golden.config.slot_bytes() + 1))
+                out[..received.len] == bytes_of(sequence, sequence as usize % (golden.config.slot_bytes + 1))
             );
-            let metadata = bytes_of(!sequence, golden.config.meta_bytes_max());
+            let metadata = bytes_of(!sequence, golden.config.meta_bytes);
             assert_eq!(reader.metadata(), metadata);
             assert_eq!(received.tag, if metadata.is_empty() { 0 } else { !sequence });
         }

@@ -138,9 +138,11 @@ impl Used {
 
 /// A ring of each kind.
 fn configs() -> Vec<Config> {
-    let one = kinds().map(|(class, delivery)| Config::new(4, 40).slot_class(class).delivery(delivery));
-    let many = DELIVERIES.map(|delivery| Config::new(4, 40).delivery(delivery).writers(Writers::Many));
-    one.chain(many).chain([Config::new(4, 40).delivery(Delivery::Queue)]).collect()
+    let one =
+        kinds().map(|(class, delivery)| Config::slots(4).of_bytes(40).slot_class(class).delivery(delivery));
+    let many =
+        DELIVERIES.map(|delivery| Config::slots(4).of_bytes(40).delivery(delivery).writers(Writers::Many));
+    one.chain(many).chain([Config::slots(4).of_bytes(40).delivery(Delivery::Queue)]).collect()
 }
 
 fn survive(config: &Config, steps: &[Step]) {

@@ -7,7 +7,8 @@ mod common;
 
 use common::peer::{Peer, answer, child_command, order};
 use common::{CLASSES, TEST_TIMEOUT, create, fresh_name, path_of, segments_named};
-use seqring::{Config, Frame, RegisterError, Ring, RingError, Segment, SlotClass, Start};
+use seqring::inspect::Segment;
+use seqring::{Config, Frame, RegisterError, Ring, RingError, SlotClass, Start};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -34,30 +35,30 @@ fn unusable(name: &str) -> RingError {
 fn an_invalid_configuration_is_refused_with_its_number() {
     let frame = Frame { dimensions: 9, ..Frame::default() };
     let wrong: &[(Config, &[&str])] = &[
-        (Config::new(0, 8), &["slots", "not 0"]),
-        (Config::new(8, 0), &["slot_bytes", "not 0"]),
-        (Config::new(usize::MAX, 8), &["slots", "18446744073709551615"]),
-        (Config::new(8, usize::MAX), &["slot_bytes", "18446744073709551615"]),
-        (Config::new((1 << 30) + 1, 8), &["slots", "1073741825"]),
-        (Config::new(8, 8).participants(0), &["participants", "not 0"]),
-        (Config::new(8, 8).participants(1), &["participants", "not 1"]),
-        (Config::new(8, 8).participants(usize::MAX), &["participants", "18446744073709551615"]),
-        (Config::new(8, 8).meta_bytes(usize::MAX), &["meta_bytes", "18446744073709551615"]),
-        (Config::new(8, 8).meta_bytes((1 << 20) + 1), &["meta_bytes", "1048577"]),
-        (Config::new(8, 8).first_sequence(1 << 61), &["first_sequence", "2305843009213693952"]),
-        (Config::new(8, 8).first_sequence(u64::MAX), &["first_sequence", "18446744073709551615"]),
-        (Config::new(8, 8).frame(frame), &["dimensions", "not 9"]),
+        (Config::slots(0).of_bytes(8), &["slots", "not 0"]),
+        (Config::slots(8).of_bytes(0), &["slot_bytes", "not 0"]),
+        (Config::slots(usize::MAX).of_bytes(8), &["slots", "18446744073709551615"]),
+        (Config::slots(8).of_bytes(usize::MAX), &["slot_bytes", "18446744073709551615"]),
+        (Config::slots((1 << 30) + 1).of_bytes(8), &["slots", "1073741825"]),
+        (Config::slots(8).of_bytes(8).participants(0), &["participants", "not 0"]),
+        (Config::slots(8).of_bytes(8).participants(1), &["participants", "not 1"]),
+        (Config::slots(8).of_bytes(8).participants(usize::MAX), &["participants", "18446744073709551615"]),
+        (Config::slots(8).of_bytes(8).meta_bytes(usize::MAX), &["meta_bytes", "18446744073709551615"]),
+        (Config::slots(8).of_bytes(8).meta_bytes((1 << 20) + 1), &["meta_bytes", "1048577"]),
+        (Config::slots(8).of_bytes(8).first_sequence(1 << 61), &["first_sequence", "2305843009213693952"]),
+        (Config::slots(8).of_bytes(8).first_sequence(u64::MAX), &["first_sequence", "18446744073709551615"]),
+        (Config::slots(8).of_bytes(8).frame(frame), &["dimensions", "not 9"]),
     ];
     for (config, says) in wrong {
         for class in CLASSES {
             assert_refused(&config.clone().slot_class(class), says);
         }
     }
-    let beyond_all = Config::new(1 << 30, 1 << 40).slot_class(SlotClass::Arena);
+    let beyond_all = Config::slots(1 << 30).of_bytes(1 << 40).slot_class(SlotClass::Arena);
     assert_refused(&beyond_all, &["1073741824 slots", "1099511627776 bytes"]);
     for inline in [SlotClass::Packed, SlotClass::Lines] {
         assert_refused(
-            &Config::new(8, (1 << 16) + 1).slot_class(inline),
+            &Config::slots(8).of_bytes((1 << 16) + 1).slot_class(inline),
             &["slot_bytes", "65536", "not 65537"],
         );
     }
@@ -75,7 +76,7 @@ fn assert_refused(config: &Config, says: &[&str]) {
 /// Fails if a failed allocation is not checked.
 #[test]
 fn a_ring_larger_than_the_address_space_is_refused() {
-    let error = Ring::heap(&Config::new(1 << 20, 1 << 40)).unwrap_err();
+    let error = Ring::heap(&Config::slots(1 << 20).of_bytes(1 << 40)).unwrap_err();
     assert_says(&error, &["bad configuration", "bytes"]);
 }
 
@@ -84,7 +85,7 @@ fn a_ring_larger_than_the_address_space_is_refused() {
 fn an_invalid_name_is_refused() {
     let long = "n".repeat(201);
     for name in ["", "a/b", "/a", "..", ".", ".hidden", "../../tmp/a", "a\0b", "a\nb", "a\u{7f}", &long] {
-        let config = Config::new(2, 8);
+        let config = Config::slots(2).of_bytes(8);
         for error in [
             Ring::create(name, &config).unwrap_err(),
             Ring::open(name).unwrap_err(),
@@ -95,15 +96,15 @@ fn an_invalid_name_is_refused() {
         }
     }
     let longest = format!("{}{}", fresh_name("long"), "n".repeat(200))[..200].to_owned();
-    drop(Ring::create(&longest, &Config::new(2, 8)).unwrap());
+    drop(Ring::create(&longest, &Config::slots(2).of_bytes(8)).unwrap());
     assert!(!path_of(&longest).exists());
 }
 
 /// Fails if a second creator takes the name over, or removes it when it is refused.
 #[test]
 fn a_name_in_use_stays_with_its_ring() {
-    let (name, ring) = create("taken", &Config::new(2, 8));
-    let error = Ring::create(&name, &Config::new(3, 8)).unwrap_err();
+    let (name, ring) = create("taken", &Config::slots(2).of_bytes(8));
+    let error = Ring::create(&name, &Config::slots(3).of_bytes(8)).unwrap_err();
     assert!(matches!(error, RingError::AlreadyExists { .. }), "{error:?}");
     assert_says(&error, &[&name, "open it"]);
     assert_eq!(Ring::open(&name).unwrap().config(), ring.config());
@@ -129,7 +130,7 @@ impl Drop for Placed {
 #[test]
 fn a_file_that_is_not_regular_is_refused_and_stays() {
     type Create<'a> = &'a dyn Fn(&Path);
-    let (target, _ring) = create("strange-target", &Config::new(2, 8));
+    let (target, _ring) = create("strange-target", &Config::slots(2).of_bytes(8));
     let cases: [(&str, Create<'_>); 4] = [
         ("symbolic link", &|path| symlink(path_of(&target), path).unwrap()),
         ("not a regular file", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
@@ -145,7 +146,7 @@ fn a_file_that_is_not_regular_is_refused_and_stays() {
         let (done, refused) = channel();
         std::thread::spawn(move || {
             let inspected = Segment::inspect(&name).map(drop);
-            let removed = Ring::unlink_unused(&name, true).map(drop);
+            let removed = Ring::unlink_unused_even_kept(&name).map(drop);
             let _ = done.send([inspected, Ring::unlink(&name), removed]);
         });
         for refused in refused.recv_timeout(TEST_TIMEOUT).expect("the calls return") {
@@ -159,7 +160,9 @@ fn a_file_that_is_not_regular_is_refused_and_stays() {
 #[test]
 fn a_file_system_that_is_too_small_is_reported_with_needed_and_available_bytes() {
     let name = fresh_name("large");
-    match Ring::create(&name, &Config::new(1 << 20, 1 << 30).slot_class(SlotClass::Arena)).unwrap_err() {
+    match Ring::create(&name, &Config::slots(1 << 20).of_bytes(1 << 30).slot_class(SlotClass::Arena))
+        .unwrap_err()
+    {
         RingError::NoSpace { path, wanted, available } => {
             assert_eq!(path, Path::new("/dev/shm"));
             assert!(wanted > 1 << 50 && available < wanted);
@@ -188,7 +191,7 @@ fn the_ring_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return println!("not checked: only root can run a process of another user");
     }
-    let (name, _ring) = create("foreign", &Config::new(2, 8));
+    let (name, _ring) = create("foreign", &Config::slots(2).of_bytes(8));
     let mut child = Peer::spawn(child_command().uid(65534), "open", &name);
     assert_eq!(child.answer(), "refused");
     child.finish();
@@ -197,7 +200,7 @@ fn the_ring_of_another_user_is_refused() {
 /// Fails if a limit of the participant table is off by one.
 #[test]
 fn registering_beyond_the_table_s_capacity_names_the_holders() {
-    let ring = Ring::heap(&Config::new(2, 8).participants(3)).unwrap();
+    let ring = Ring::heap(&Config::slots(2).of_bytes(8).participants(3)).unwrap();
     let (writer, _readers) = (ring.writer().unwrap(), [ring.reader(Start::Next), ring.reader(Start::Next)]);
     let error = ring.reader(Start::Next).unwrap_err();
     let pid = std::process::id();

@@ -23,7 +23,7 @@ const ID: usize = 160;
 
 /// The bytes of an unused ring.
 fn segment(class: SlotClass) -> Vec<u8> {
-    let (name, _ring) = create("segment", &Config::new(2, 40).slot_class(class).meta_bytes(8));
+    let (name, _ring) = create("segment", &Config::slots(2).of_bytes(40).slot_class(class).meta_bytes(8));
     fs::read(path_of(&name)).unwrap()
 }
 

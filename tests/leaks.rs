@@ -21,7 +21,7 @@ fn child() {
         (0..1000).for_each(|_| register_and_die(&name));
         return;
     }
-    let ring = Ring::create(&name, &Config::new(4, SLOT_BYTES)).unwrap();
+    let ring = Ring::create(&name, &Config::slots(4).of_bytes(SLOT_BYTES)).unwrap();
     let _registered = (ring.reader(Start::Next), ring.writer());
     answer("registered");
     wait_for_parent();
@@ -63,7 +63,7 @@ fn locks_on(ring: &Ring) -> usize {
 /// Fails if the entry of a killed process is not reused, or if its detection leaks a descriptor.
 #[test]
 fn a_thousand_killed_participants_leave_descriptors_locks_and_entries_as_they_were() {
-    let (name, ring) = create("leaks", &Config::new(4, SLOT_BYTES).participants(4));
+    let (name, ring) = create("leaks", &Config::slots(4).of_bytes(SLOT_BYTES).participants(4));
     let (descriptors_before, locks_before) = (descriptors_of(&name), locks_on(&ring));
     Peer::start("register-and-die", &name).finish();
     assert_eq!((descriptors_of(&name), locks_on(&ring)), (descriptors_before, locks_before));
@@ -86,10 +86,10 @@ fn a_thousand_killed_participants_leave_descriptors_locks_and_entries_as_they_we
 /// ring's memory, and the locks of dead participants.
 #[test]
 fn no_descriptor_survives_an_exec() {
-    let (name, ring) = create("exec", &Config::new(4, SLOT_BYTES).observers(true));
+    let (name, ring) = create("exec", &Config::slots(4).of_bytes(SLOT_BYTES).observers(true));
     let opened = Ring::open(&name).unwrap();
     let observer = Observer::open(&name, Start::Next).unwrap();
-    let anonymous = Ring::anonymous(&Config::new(4, SLOT_BYTES)).unwrap();
+    let anonymous = Ring::anonymous(&Config::slots(4).of_bytes(SLOT_BYTES)).unwrap();
     let received = Ring::from_descriptor(anonymous.descriptor().unwrap()).unwrap();
     let given = (anonymous.descriptor().unwrap(), anonymous.read_only_descriptor().unwrap());
     let mut reader = ring.reader(Start::Next).unwrap();

@@ -20,7 +20,7 @@ const USED: [&str; 2] = ["memory.current", "memory/memory.usage_in_bytes"];
 
 /// Of a ring of 16 MiB.
 fn config() -> Config {
-    Config::new(16, 1 << 20)
+    Config::slots(16).of_bytes(1 << 20)
 }
 
 /// Creates rings of each backend, and describes what came of it.
@@ -30,7 +30,7 @@ fn create_all(name: &str) -> String {
         options.create(name, &config()),
         options.create(Location::portable(name), &config()),
         options.anonymous(&config()),
-        Ring::heap(&Config::new(80, 1 << 20)), // Not from memory that the allocator has already.
+        Ring::heap(&Config::slots(80).of_bytes(1 << 20)), // Not from memory that the allocator has already.
     ];
     let texts = results.map(|result| match result {
         Ok(_) => "created".to_owned(),
@@ -55,7 +55,7 @@ fn child() {
         "data" => limit(Resource::Data),
         "cgroup" => {}
         "cgroup-buffers" => {
-            let many = Config::new(2, 12 << 20).writers(Writers::Many).participants(8);
+            let many = Config::slots(2).of_bytes(12 << 20).writers(Writers::Many).participants(8);
             let ring = Ring::create(&name, &many).unwrap();
             for used in USED.map(|used| Path::new("/sys/fs/cgroup").join(used)) {
                 drop(

@@ -7,15 +7,14 @@ mod common;
 use common::TEST_TIMEOUT;
 use common::peer::{Peer, answer, order, wait_for_parent};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate};
-use seqring::{
-    Config, Delivery, Observer, Ring, RingError, Segment, Start, TryWriteError, receive_descriptor,
-    send_descriptor,
-};
+use seqring::inspect::Segment;
+use seqring::process::{receive_descriptor, send_descriptor};
+use seqring::{Config, Delivery, Observer, Ring, RingError, Start, TryWriteError};
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 fn config() -> Config {
-    Config::new(4, 64).delivery(Delivery::Gated).observers(true)
+    Config::slots(4).of_bytes(64).delivery(Delivery::Gated).observers(true)
 }
 
 /// Fails without the seals: a peer could then shrink the memory, and every access would be a

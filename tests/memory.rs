@@ -25,7 +25,7 @@ fn bound(slots: usize, slot_bytes: usize, meta_bytes: usize, participants: usize
 
 /// Bytes of the standby buffer, which may be without memory until it is used.
 fn standby_bytes(config: &Config, class: SlotClass) -> usize {
-    let pages = config.slot_bytes().next_multiple_of(64) + 128 + config.meta_bytes_max() + 4096;
+    let pages = config.slot_bytes.next_multiple_of(64) + 128 + config.meta_bytes + 4096;
     if class == SlotClass::Arena { pages } else { 0 }
 }
 
@@ -41,7 +41,7 @@ fn grid() -> impl Iterator<Item = (Config, usize)> {
         PARTICIPANTS.map(|participants| (slots, slot_bytes, meta, participants))
     });
     sizes.flat_map(|(slots, slot_bytes, meta, participants)| {
-        let config = Config::new(slots, slot_bytes).meta_bytes(meta).participants(participants);
+        let config = Config::slots(slots).of_bytes(slot_bytes).meta_bytes(meta).participants(participants);
         let config = config.tag(meta > 0).timestamp(meta > 0);
         CLASSES.map(|class| (config.clone().slot_class(class), bound(slots, slot_bytes, meta, participants)))
     })
@@ -53,7 +53,7 @@ fn a_ring_takes_no_more_memory_than_promised() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (config, bound) in grid() {
         let ring = Ring::heap(&config).unwrap();
-        let reserved = standby_bytes(&config, ring.slot_class());
+        let reserved = standby_bytes(&config, ring.config().slot_class);
         assert!(ring.total_bytes() <= bound + reserved, "{} > {bound}: {config:?}", ring.total_bytes());
     }
 }
@@ -68,7 +68,7 @@ fn a_named_ring_is_backed_by_exactly_its_bytes_from_the_start() {
         let file = fs::metadata(path_of(&name)).unwrap();
         assert_eq!(file.len(), ring.total_bytes() as u64);
         // Except for a gated ring's standby buffer, less the page that it may share.
-        let unbacked = standby_bytes(&config, ring.slot_class()) as u64;
+        let unbacked = standby_bytes(&config, ring.config().slot_class) as u64;
         let backed = file.blocks() * 512;
         assert!(
             backed <= file.len() && backed + unbacked >= file.len(),
@@ -108,7 +108,8 @@ fn a_thousand_rings_leave_nothing_behind() {
     let before = held(&inodes);
     let mut out = [0; 100];
     for cycle in 0..1000 {
-        let config = Config::new(2, 100).slot_class(CLASSES[cycle % 3]).delivery(DELIVERIES[cycle % 2]);
+        let config =
+            Config::slots(2).of_bytes(100).slot_class(CLASSES[cycle % 3]).delivery(DELIVERIES[cycle % 2]);
         let (name, ring) = create("cycle", &config);
         inodes.insert(fs::metadata(path_of(&name)).unwrap().ino());
         let other = Ring::open(&name).unwrap();
@@ -135,7 +136,7 @@ fn a_thousand_rings_leave_nothing_behind() {
 #[test]
 fn entries_can_be_reused_without_limit() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (name, created) = create("entries", &Config::new(2, 8).participants(3));
+    let (name, created) = create("entries", &Config::slots(2).of_bytes(8).participants(3));
     let opened = Ring::open(&name).unwrap();
     for ring in [&created, &opened].into_iter().cycle().take(1000) {
         let _writer = ring.writer().unwrap();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 
 fn config(delivery: Delivery, slots: usize) -> Config {
-    Config::new(slots, SLOT_BYTES).delivery(delivery).writers(Writers::Many).participants(16)
+    Config::slots(slots).of_bytes(SLOT_BYTES).delivery(delivery).writers(Writers::Many).participants(16)
 }
 
 fn publish(ring: &Ring, name: u64, count: u64) {
@@ -163,7 +163,7 @@ fn a_claim_whose_room_another_writer_took_is_returned_or_waits() {
         assert_eq!(unpublished.error, TryWriteError::Full);
         thread::scope(|scope| {
             let publishing = scope.spawn(|| unpublished.claim.publish());
-            let next = |expected: &[u8]| match ring.delivery() {
+            let next = |expected: &[u8]| match ring.config().delivery {
                 Delivery::Queue => assert_eq!(&*ring.taker().unwrap().take().unwrap(), expected),
                 _ => assert_eq!(&*ring.reader(Start::Oldest).unwrap().view().unwrap(), expected),
             };

@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 fn config() -> Config {
-    Config::new(8, 1 << 20).delivery(Delivery::Lossy)
+    Config::slots(8).of_bytes(1 << 20).delivery(Delivery::Lossy)
 }
 
 /// The ring of that name, or of that name in portable memory.
@@ -57,7 +57,7 @@ fn child() {
             answer("left");
         }
         "remove" => {
-            let error = Ring::unlink_unused(&name, true).unwrap_err();
+            let error = Ring::unlink_unused_even_kept(&name).unwrap_err();
             answer(if matches!(error, RingError::PermissionDenied { .. }) { "refused" } else { "other" });
         }
         other => panic!("{other}"),
@@ -71,11 +71,11 @@ fn a_refused_opener_leaves_a_ring_without_users_as_it_was() {
     for prefix in ["", "portable:"] {
         let name = prefix.to_owned() + &fresh_name("refused");
         Peer::ready("create", &name).kill();
-        let other = Config::new(9, 1 << 20).delivery(Delivery::Lossy).tag(true);
+        let other = Config::slots(9).of_bytes(1 << 20).delivery(Delivery::Lossy).tag(true);
         let error = Ring::open_or_create(location(&name), &other).unwrap_err();
         let says = "slots: 8, not 9; tag: false, not true";
         assert!(matches!(&error, RingError::Unusable { reason, .. } if reason.ends_with(says)), "{error}");
-        let invalid = Config::new(0, 0);
+        let invalid = Config::slots(0).of_bytes(0);
         let options = OpenOptions::new().replace_unused(true);
         let error = options.open_or_create(location(&name), &invalid).unwrap_err();
         assert!(matches!(error, RingError::Config(_)), "{error:?}");
@@ -154,8 +154,8 @@ fn a_ring_knows_whether_it_has_its_name() {
         drop(ring);
         assert!(next.is_named());
     }
-    assert!(!Ring::heap(&Config::new(2, 8)).unwrap().is_named());
-    assert!(!Ring::anonymous(&Config::new(2, 8)).unwrap().is_named());
+    assert!(!Ring::heap(&Config::slots(2).of_bytes(8)).unwrap().is_named());
+    assert!(!Ring::anonymous(&Config::slots(2).of_bytes(8)).unwrap().is_named());
 }
 
 /// Fails if the error claims more than that the name is taken.

@@ -32,7 +32,7 @@ fn try_read(reader: &mut Reader) -> Result<u64, TryReadError> {
 
 #[test]
 fn the_descriptor_is_readable_from_a_message_to_the_next_empty() {
-    let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+    let ring = Ring::heap(&Config::slots(4).of_bytes(8)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let notifier = reader.notifier().unwrap();
@@ -49,7 +49,7 @@ fn the_descriptor_is_readable_from_a_message_to_the_next_empty() {
 /// Fails if an event loop that waits first never hears of what was there before.
 #[test]
 fn the_descriptor_is_readable_at_first() {
-    let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+    let ring = Ring::heap(&Config::slots(4).of_bytes(8)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     writer.typed::<u64>().unwrap().write(&7).unwrap();
@@ -74,7 +74,7 @@ fn the_descriptor_becomes_readable_after_each_call_that_found_nothing() {
         ("ready_within", |reader| !reader.ready_within(SHORT)),
         ("read", |reader| timed_out(reader.read_timeout(&mut [0; 8], SHORT).map(drop))),
         ("view", |reader| timed_out(reader.view_timeout(SHORT).map(drop))),
-        ("read_with", |reader| timed_out(reader.read_with_timeout(|_| (), SHORT).map(drop))),
+        ("read_with", |reader| timed_out(reader.read_in_place_timeout(|_| (), SHORT).map(drop))),
         ("read_batch", |reader| timed_out(reader.read_batch_timeout(8, &mut [0; 8], SHORT).map(drop))),
         ("typed", |reader| timed_out(reader.typed::<u64>().unwrap().read_timeout(SHORT).map(drop))),
         ("try_view", |reader| matches!(reader.try_view(), Err(TryReadError::Empty))),
@@ -82,7 +82,7 @@ fn the_descriptor_becomes_readable_after_each_call_that_found_nothing() {
     for (delivery, (name, found_nothing)) in
         common::DELIVERIES.into_iter().flat_map(|delivery| calls.map(|call| (delivery, call)))
     {
-        let ring = Ring::heap(&Config::new(4, 8).delivery(delivery)).unwrap();
+        let ring = Ring::heap(&Config::slots(4).of_bytes(8).delivery(delivery)).unwrap();
         let mut reader = ring.reader(Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
         let notifier = reader.notifier().unwrap();
@@ -114,7 +114,7 @@ fn a_future_that_is_dropped_while_it_waits_loses_nothing() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     for delivery in common::DELIVERIES {
-        let ring = Ring::heap(&Config::new(2 * COUNT as usize, 8).delivery(delivery)).unwrap();
+        let ring = Ring::heap(&Config::slots(2 * COUNT as usize).of_bytes(8).delivery(delivery)).unwrap();
         let mut reader = ring.reader(Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
         let writing = thread::spawn(move || {
@@ -168,7 +168,7 @@ fn a_future_that_is_dropped_while_it_waits_loses_nothing() {
 fn no_wake_is_lost() {
     const COUNT: u64 = 20_000;
     for delivery in common::DELIVERIES {
-        let ring = Ring::heap(&Config::new(8, 8).delivery(delivery)).unwrap();
+        let ring = Ring::heap(&Config::slots(8).of_bytes(8).delivery(delivery)).unwrap();
         let mut readers = [(); 2].map(|()| ring.reader(Start::Next).unwrap());
         let mut writer = ring.writer().unwrap();
         writer.set_wait_strategy(WaitStrategy::SLEEPING);
@@ -205,7 +205,7 @@ fn no_wake_is_lost() {
 
 #[test]
 fn the_descriptor_is_readable_after_the_end_and_after_the_closing_of_a_stream() {
-    let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+    let ring = Ring::heap(&Config::slots(4).of_bytes(8)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let notifier = reader.notifier().unwrap();
     let writer = ring.writer().unwrap();
@@ -224,7 +224,7 @@ fn the_descriptor_is_readable_after_the_end_and_after_the_closing_of_a_stream() 
 /// Fails if the notifier thread outlives its reader: it holds the attachment, and so the name.
 #[test]
 fn a_dropped_reader_ends_its_notifier_thread_and_leaves_the_descriptor_readable() {
-    let (name, ring) = create("notifier", &Config::new(4, 8));
+    let (name, ring) = create("notifier", &Config::slots(4).of_bytes(8));
     let mut writer = Ring::open(&name).unwrap().writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let notifier = reader.notifier().unwrap();

@@ -17,7 +17,8 @@ const SLOTS: u64 = 4;
 const FIRST: u64 = 100;
 
 fn config(class: SlotClass, delivery: Delivery) -> Config {
-    Config::new(SLOTS as usize, 32)
+    Config::slots(SLOTS as usize)
+        .of_bytes(32)
         .slot_class(class)
         .delivery(delivery)
         .first_sequence(FIRST)
@@ -105,7 +106,7 @@ fn a_message_with_tag_timestamp_and_metadata_comes_whole_or_stays() {
         writer.write_with(b"payload", &MessageHeader { tag: 7, metadata: b"about it" }).unwrap();
         assert_eq!(observer.try_read(&mut [0; 6]), Err(TryReadError::TooSmall { needed: 7 }));
         assert_eq!(observer.metadata(), b"");
-        let (received, len) = observer.try_read_with(|message| message.len()).unwrap();
+        let (received, len) = observer.try_read_in_place(|message| message.len()).unwrap();
         assert_eq!((received.sequence, received.len, received.tag, len), (FIRST, 7, 7, 7));
         assert!(received.timestamp_ns > 0);
         assert_eq!(observer.metadata(), b"about it");
@@ -120,8 +121,8 @@ fn a_message_with_tag_timestamp_and_metadata_comes_whole_or_stays() {
 fn a_ring_can_be_observed_only_if_its_configuration_allows_it() {
     let name = fresh_name("observer-refused");
     for (config, says) in [
-        (Config::new(2, 32), "Config::observers"),
-        (Config::new(2, 32).delivery(Delivery::Queue).observers(true), "queue"),
+        (Config::slots(2).of_bytes(32), "Config::observers"),
+        (Config::slots(2).of_bytes(32).delivery(Delivery::Queue).observers(true), "queue"),
     ] {
         let _ring = Ring::create(&name, &config).unwrap();
         let error = Observer::open(&name, Start::Next).unwrap_err();

@@ -1,4 +1,4 @@
-//! Reads of a message that is overwritten meanwhile. The closure of `try_read_with` runs between
+//! Reads of a message that is overwritten meanwhile. The closure of `try_read_in_place` runs between
 //! the two checks of the slot's stamp, so one thread can run the writer's steps there
 //! deterministically.
 #![allow(missing_docs)]
@@ -18,7 +18,7 @@ fn write(writer: &mut Writer) -> Result<u64, TryWriteError> {
 /// Copies the next message twice, before and after `meanwhile`.
 fn read(reader: &mut Reader, meanwhile: impl FnOnce()) -> Result<[Vec<u8>; 2], TryReadError> {
     let mut meanwhile = Some(meanwhile);
-    let read = reader.try_read_with(|message| {
+    let read = reader.try_read_in_place(|message| {
         let copy = || {
             let mut bytes = vec![0; message.len()];
             message.copy_to_slice(&mut bytes);

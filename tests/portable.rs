@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn config() -> Config {
-    Config::new(4, 64)
+    Config::slots(4).of_bytes(64)
 }
 
 /// Fails if the content of a file in the temporary directory, where any user can create one, is
@@ -96,12 +96,12 @@ fn a_file_that_another_user_made_or_can_write_is_no_ring() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(matches!(Ring::open(&location), Err(RingError::Unusable { .. })));
     assert!(Ring::unlink(&location).is_err());
-    assert!(Ring::unlink_unused(&location, true).is_err());
+    assert!(Ring::unlink_unused_even_kept(&location).is_err());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     if std::os::unix::fs::chown(&path, Some(65534), None).is_ok() {
         assert!(matches!(Ring::open(&location), Err(RingError::ForeignOwner { owner: 65534, .. })));
         assert!(Ring::unlink(&location).is_err());
-        assert!(Ring::unlink_unused(&location, true).is_err());
+        assert!(Ring::unlink_unused_even_kept(&location).is_err());
     }
     fs::remove_file(&path).unwrap();
     assert!(Path::new(&format!("/dev/shm{id}")).exists());

@@ -9,9 +9,10 @@ mod common;
 use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{CLASSES, TEST_TIMEOUT, create, message};
 use rustix::process::{Pid, Signal, kill_process};
+use seqring::inspect::Participant;
 use seqring::{
-    Config, Delivery, Lagged, Participant, ReadError, Reader, RegisterError, Ring, Role, SlotClass, Start,
-    TryReadError, WriteError, Writers,
+    Config, Delivery, Lagged, ReadError, Reader, RegisterError, Ring, Role, SlotClass, Start, TryReadError,
+    WriteError, Writers,
 };
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,7 @@ fn error_after(reader: &mut Reader, count: u64) -> ReadError {
 #[test]
 fn each_reader_gets_each_death_of_a_writer_once_after_its_messages() {
     for class in CLASSES {
-        let (name, ring) = create("died", &Config::new(8, SLOT_BYTES).slot_class(class));
+        let (name, ring) = create("died", &Config::slots(8).of_bytes(SLOT_BYTES).slot_class(class));
         let mut early = ring.reader(Start::Next).unwrap();
         let mut late = ring.reader(Start::Next).unwrap();
         let first = writer_dies("write-3", &name);
@@ -108,7 +109,7 @@ fn each_reader_gets_each_death_of_a_writer_once_after_its_messages() {
 /// writers alive.
 #[test]
 fn takers_get_the_death_of_the_last_writer_only() {
-    let (name, ring) = create("died-queue", &Config::new(8, SLOT_BYTES).delivery(Delivery::Queue));
+    let (name, ring) = create("died-queue", &Config::slots(8).of_bytes(SLOT_BYTES).delivery(Delivery::Queue));
     let mut taker = ring.taker().unwrap();
     let (one, other) = (Peer::ready("write-3", &name), Peer::ready("write-3", &name));
     let last = other.pid();
@@ -117,7 +118,7 @@ fn takers_get_the_death_of_the_last_writer_only() {
         taker.take_timeout(TEST_TIMEOUT).unwrap();
     }
     let error = taker.take_timeout(Duration::from_millis(60)).unwrap_err();
-    let ReadError::TimedOut { writers } = error else { panic!("{error}") };
+    let ReadError::TimedOut { writers, .. } = error else { panic!("{error}") };
     assert_eq!(writers.pids(), [last], "the dead writer is cleared, the other is named");
     other.kill();
     assert_eq!(taker.take_timeout(TEST_TIMEOUT).unwrap_err(), ReadError::WriterDied { pid: last });
@@ -127,7 +128,7 @@ fn takers_get_the_death_of_the_last_writer_only() {
 /// Fails if the entry of a dead taker names the dead process when another taker has its message.
 #[test]
 fn the_table_names_the_taker_that_adopted_a_message() {
-    let (name, ring) = create("adopted", &Config::new(8, SLOT_BYTES).delivery(Delivery::Queue));
+    let (name, ring) = create("adopted", &Config::slots(8).of_bytes(SLOT_BYTES).delivery(Delivery::Queue));
     let mut writer = ring.writer().unwrap();
     writer.write(&message(0, SLOT_BYTES)).unwrap();
     let victim = Peer::ready("take-1", &name);
@@ -141,7 +142,7 @@ fn the_table_names_the_taker_that_adopted_a_message() {
 /// Fails if a successor in another entry hides a death that is detected later.
 #[test]
 fn the_death_of_the_last_of_many_writers_is_reported_even_if_its_successor_registers_first() {
-    let config = Config::new(8, SLOT_BYTES).writers(Writers::Many).participants(4);
+    let config = Config::slots(8).of_bytes(SLOT_BYTES).writers(Writers::Many).participants(4);
     let (name, ring) = create("died-many", &config);
     let first = ring.reader(Start::Next).unwrap(); // Holds the entry that the successor will take.
     let mut reader = ring.reader(Start::Next).unwrap();
@@ -157,7 +158,7 @@ fn the_death_of_the_last_of_many_writers_is_reported_even_if_its_successor_regis
 /// Fails if repeated waits with a timeout of zero never detect a dead process.
 #[test]
 fn waits_with_a_zero_timeout_detect_the_dead_too() {
-    let (name, ring) = create("died-moment", &Config::new(2, SLOT_BYTES));
+    let (name, ring) = create("died-moment", &Config::slots(2).of_bytes(SLOT_BYTES));
     let mut writer = ring.writer().unwrap();
     writer.write(&message(0, SLOT_BYTES)).unwrap();
     Peer::ready("read-1", &name).kill();
@@ -184,7 +185,7 @@ fn waits_with_a_zero_timeout_detect_the_dead_too() {
 /// that happened meanwhile.
 #[test]
 fn a_parked_reader_gets_each_death_once_across_park_and_resume() {
-    let (name, ring) = create("died-parked", &Config::new(8, SLOT_BYTES));
+    let (name, ring) = create("died-parked", &Config::slots(8).of_bytes(SLOT_BYTES));
     let mut reader = ring.reader(Start::Next).unwrap();
     let dies = || ReadError::WriterDied { pid: writer_dies("write-2", &name) };
     let first = dies();
@@ -204,7 +205,7 @@ fn a_parked_reader_gets_each_death_once_across_park_and_resume() {
 /// Fails if the table lists a dead participant as alive or a live one as dead.
 #[test]
 fn the_table_lists_liveness_and_the_start_time_of_each_process() {
-    let (name, ring) = create("table", &Config::new(8, SLOT_BYTES));
+    let (name, ring) = create("table", &Config::slots(8).of_bytes(SLOT_BYTES));
     let _reader = ring.reader(Start::Next).unwrap();
     let writer = Peer::ready("write-3", &name);
     let of = |role| -> Participant {
@@ -220,7 +221,8 @@ fn the_table_lists_liveness_and_the_start_time_of_each_process() {
 /// Fails if an error names no participant, or a wrong one.
 #[test]
 fn errors_of_blocked_calls_name_the_participants_that_block_them() {
-    let (name, ring) = create("named", &Config::new(4, SLOT_BYTES).writers(Writers::Many).participants(2));
+    let (name, ring) =
+        create("named", &Config::slots(4).of_bytes(SLOT_BYTES).writers(Writers::Many).participants(2));
     let mut reader = ring.reader(Start::Next).unwrap();
     let writer = Peer::ready("write-2", &name);
     let Err(RegisterError::TableFull { holders }) = ring.writer() else { panic!("there are two entries") };
@@ -240,7 +242,7 @@ fn errors_of_blocked_calls_name_the_participants_that_block_them() {
 #[test]
 fn a_stopped_reader_is_evicted_if_the_ring_has_an_eviction_time() {
     for class in CLASSES {
-        let config = Config::new(4, SLOT_BYTES).slot_class(class);
+        let config = Config::slots(4).of_bytes(SLOT_BYTES).slot_class(class);
         let (name, ring) = create("evict", &config.evict_after(EVICT_AFTER));
         let mut writer = ring.writer().unwrap();
         writer.write(&message(0, SLOT_BYTES)).unwrap();
@@ -265,7 +267,7 @@ fn a_stopped_reader_is_evicted_if_the_ring_has_an_eviction_time() {
 /// Fails if a reader is evicted although the ring has no eviction time.
 #[test]
 fn without_an_eviction_time_the_writer_waits_for_a_stopped_reader_and_names_it() {
-    let (name, ring) = create("wait", &Config::new(2, SLOT_BYTES).slot_class(SlotClass::Lines));
+    let (name, ring) = create("wait", &Config::slots(2).of_bytes(SLOT_BYTES).slot_class(SlotClass::Lines));
     let mut writer = ring.writer().unwrap();
     writer.write(&message(0, SLOT_BYTES)).unwrap();
     let reader = Peer::ready("read-1", &name);
@@ -281,7 +283,7 @@ fn without_an_eviction_time_the_writer_waits_for_a_stopped_reader_and_names_it()
 fn a_sleeping_writer_evicts_a_reader_that_does_not_move() {
     for class in CLASSES {
         for writers in [Writers::One, Writers::Many] {
-            let config = Config::new(1, 8).slot_class(class).writers(writers);
+            let config = Config::slots(1).of_bytes(8).slot_class(class).writers(writers);
             let ring = Ring::heap(&config.evict_after(EVICT_AFTER)).unwrap();
             let mut writer = ring.writer().unwrap();
             let mut reader = ring.reader(Start::Next).unwrap();

@@ -50,7 +50,7 @@ fn child() {
 }
 
 fn create(what: &str, delivery: Delivery, class: SlotClass) -> (String, Ring) {
-    common::create(what, &Config::new(5, SLOT_BYTES).delivery(delivery).slot_class(class))
+    common::create(what, &Config::slots(5).of_bytes(SLOT_BYTES).delivery(delivery).slot_class(class))
 }
 
 /// Reads one message or gap and checks it. `None` at the end.

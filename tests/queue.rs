@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 fn queue(slots: usize) -> Ring {
-    Ring::heap(&Config::new(slots, SLOT_BYTES).delivery(Delivery::Queue).participants(16)).unwrap()
+    Ring::heap(&Config::slots(slots).of_bytes(SLOT_BYTES).delivery(Delivery::Queue).participants(16)).unwrap()
 }
 
 fn numbers(bytes: &[u8]) -> (u64, u64) {
@@ -149,7 +149,7 @@ fn a_queue_ends_when_all_messages_are_taken_and_no_writer_is_left() {
 fn a_queue_refuses_readers_and_other_rings_refuse_takers() {
     let ring = queue(2);
     assert_eq!(ring.reader(Start::Next).unwrap_err(), RegisterError::Delivery { delivery: Delivery::Queue });
-    let gated = Ring::heap(&Config::new(2, 8)).unwrap();
+    let gated = Ring::heap(&Config::slots(2).of_bytes(8)).unwrap();
     assert_eq!(gated.taker().unwrap_err(), RegisterError::Delivery { delivery: Delivery::Gated });
 }
 
@@ -157,7 +157,7 @@ fn a_queue_refuses_readers_and_other_rings_refuse_takers() {
 #[test]
 fn the_unfinished_message_of_a_taker_is_redelivered_exactly_once() {
     for redelivery in [Redelivery::Redeliver, Redelivery::Drop] {
-        let config = Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(5);
+        let config = Config::slots(4).of_bytes(SLOT_BYTES).delivery(Delivery::Queue).participants(5);
         let ring = Ring::heap(&config.redelivery(redelivery)).unwrap();
         let mut writer = ring.writer().unwrap();
         for n in 0..3 {
@@ -220,7 +220,8 @@ fn the_message_of_a_dead_taker_is_whole_after_laps() {
 /// Fails if a dead taker keeps the last entry, and with it its message, for ever.
 #[test]
 fn a_taker_that_reuses_the_entry_of_a_dead_taker_gets_its_message() {
-    let ring = Ring::heap(&Config::new(4, SLOT_BYTES).delivery(Delivery::Queue).participants(2)).unwrap();
+    let ring =
+        Ring::heap(&Config::slots(4).of_bytes(SLOT_BYTES).delivery(Delivery::Queue).participants(2)).unwrap();
     let mut writer = ring.writer().unwrap();
     for n in 0..2 {
         writer.try_write(&message(0, n)).unwrap();
@@ -246,7 +247,7 @@ fn a_taker_that_reuses_the_entry_of_a_dead_taker_gets_its_message() {
 /// Fails if a writer that joined counts as a message.
 #[test]
 fn a_taker_is_not_ready_because_a_writer_joined() {
-    let ring = Ring::heap(&Config::new(4, 8).delivery(Delivery::Queue)).unwrap();
+    let ring = Ring::heap(&Config::slots(4).of_bytes(8).delivery(Delivery::Queue)).unwrap();
     let mut taker = ring.taker().unwrap();
     let mut writer = ring.writer().unwrap();
     assert!(!taker.ready_within(Duration::ZERO));

@@ -9,9 +9,10 @@ mod common;
 
 use common::peer::{CHILD_ARGUMENTS, Peer, answer, child_command, order, wait_for_parent};
 use common::{TEST_TIMEOUT, create, fresh_name, path_of, segments_named};
+use seqring::inspect::{Participant, Segment};
 use seqring::{
-    Config, Delivery, Location, OpenOptions, Participant, ReadError, RegisterError, Ring, RingError, Segment,
-    SlotClass, Start, TryWriteError, Warning, Writers,
+    Config, Delivery, Location, OpenOptions, ReadError, RegisterError, Ring, RingError, SlotClass, Start,
+    TryWriteError, Warning, Writers,
 };
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -20,7 +21,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 fn config() -> Config {
-    Config::new(4, 64).delivery(Delivery::Lossy)
+    Config::slots(4).of_bytes(64).delivery(Delivery::Lossy)
 }
 
 #[test]
@@ -32,7 +33,7 @@ fn child() {
             answer("started");
             loop {
                 // Several MiB, so that a kill can hit the creation.
-                drop(Ring::create(&name, &Config::new(4, 1 << 20)));
+                drop(Ring::create(&name, &Config::slots(4).of_bytes(1 << 20)));
             }
         }
         "open-and-leave" => {
@@ -79,7 +80,10 @@ fn a_creator_killed_at_any_moment_leaves_a_whole_ring_or_nothing() {
         while attempts.next().is_some() || round % 2 == 0 {
             match Ring::open(&name) {
                 Ok(ring) => {
-                    assert_eq!((ring.config(), ring.next_sequence()), (&Config::new(4, 1 << 20), 0));
+                    assert_eq!(
+                        (ring.config(), ring.next_sequence()),
+                        (&Config::slots(4).of_bytes(1 << 20), 0)
+                    );
                     break;
                 }
                 Err(error) => assert!(matches!(error, RingError::NotFound { .. }), "{error:?}"),
@@ -124,7 +128,7 @@ fn open_or_create_opens_only_a_ring_of_the_requested_configuration() {
     let ring = Ring::open_or_create(&name, &config()).unwrap();
     ring.writer().unwrap().write(b"x").unwrap();
     assert_eq!(Ring::open_or_create(&name, &config()).unwrap().next_sequence(), 1);
-    let error = Ring::open_or_create(&name, &Config::new(5, 64)).unwrap_err();
+    let error = Ring::open_or_create(&name, &Config::slots(5).of_bytes(64)).unwrap_err();
     assert!(matches!(error, RingError::Unusable { .. }) && error.to_string().contains("slots: 4"), "{error}");
 }
 
@@ -132,7 +136,7 @@ fn open_or_create_opens_only_a_ring_of_the_requested_configuration() {
 #[test]
 fn a_process_that_leaves_at_its_exit_has_left_also_what_is_in_use() {
     let name = fresh_name("exit");
-    let ring = Ring::create(&name, &Config::new(4, 64).slot_class(SlotClass::Arena)).unwrap();
+    let ring = Ring::create(&name, &Config::slots(4).of_bytes(64).slot_class(SlotClass::Arena)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut peer = Peer::start("write-and-exit", &name);
     assert_eq!(peer.answer(), "left");
@@ -305,7 +309,7 @@ fn a_full_file_system_is_an_error_and_earlier_rings_still_work() {
 
 /// Fills a file system of 1 MiB, in the child.
 fn fill_a_small_file_system(at: &dyn Fn(usize) -> Location) {
-    let many = Config::new(2, 65_536).writers(Writers::Many).participants(32);
+    let many = Config::slots(2).of_bytes(65_536).writers(Writers::Many).participants(32);
     let ring = Ring::create(at(0), &many).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writers = Vec::new();
@@ -340,7 +344,7 @@ fn fill_a_small_file_system(at: &dyn Fn(usize) -> Location) {
 /// here.
 #[test]
 fn the_liveness_of_a_process_in_another_pid_namespace_is_known() {
-    let (name, ring) = create("namespace", &Config::new(2, 64));
+    let (name, ring) = create("namespace", &Config::slots(2).of_bytes(64));
     let namespaces = ["--pid", "--fork", "--kill-child"];
     let Some(mut peer) = unshared(&namespaces, "", "read", &name) else { return };
     assert_eq!(peer.answer(), "registered as 1", "the first process of a namespace is number 1 there");
@@ -363,7 +367,7 @@ fn a_ring_uses_huge_pages_where_available() {
         return println!("not checked: no hugetlbfs is mounted");
     };
     let location = Location::in_directory(directory, fresh_name("huge"));
-    let config = Config::new(4, 3000).observers(true).writers(Writers::Many).participants(8);
+    let config = Config::slots(4).of_bytes(3000).observers(true).writers(Writers::Many).participants(8);
     let ring = match OpenOptions::new().huge_pages(true).create(&location, &config) {
         Err(RingError::NoSpace { .. }) => return println!("not checked: no huge pages are free"),
         ring => ring.unwrap(),
@@ -383,7 +387,10 @@ fn a_ring_uses_huge_pages_where_available() {
     let free =
         all.lines().find_map(|line| line.strip_prefix("HugePages_Free:")?.trim().parse::<usize>().ok());
     let create_with = |slots: usize| {
-        Ring::create(Location::in_directory(directory, fresh_name("huge")), &Config::new(slots, 2 << 20))
+        Ring::create(
+            Location::in_directory(directory, fresh_name("huge")),
+            &Config::slots(slots).of_bytes(2 << 20),
+        )
     };
     drop(create_with(free.unwrap() - 4).unwrap());
     let error = create_with(free.unwrap() + 1).unwrap_err();
@@ -395,7 +402,7 @@ fn a_ring_uses_huge_pages_where_available() {
 fn a_refused_page_option_is_a_warning() {
     let name = fresh_name("pages");
     let options = OpenOptions::new().huge_pages(true).lock_memory(true).numa_node(0);
-    let ring = options.create(&name, &Config::new(4, 1 << 20)).unwrap();
+    let ring = options.create(&name, &Config::slots(4).of_bytes(1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     writer.write(b"works").unwrap();
     let status = fs::read_to_string("/proc/self/status").unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 fn a_gated_ring_holds_exactly_its_slots_and_refuses_the_next_message() {
     for class in CLASSES {
         for slots in [1, 2, 3, 10, 50] {
-            let ring = Ring::heap(&Config::new(slots, 100).slot_class(class)).unwrap();
+            let ring = Ring::heap(&Config::slots(slots).of_bytes(100).slot_class(class)).unwrap();
             let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
             let mut out = [0; 100];
             for lap in 0..3 {
@@ -80,7 +80,7 @@ fn a_lossy_reader_gets_the_exact_count_of_missed_messages() {
 
 #[test]
 fn the_end_comes_after_the_last_message_and_a_later_writer_continues_the_stream() {
-    let (name, ring) = create("end", &Config::new(4, 16));
+    let (name, ring) = create("end", &Config::slots(4).of_bytes(16));
     let other = Ring::open(&name).unwrap();
     let mut reader = other.reader(Start::Next).unwrap();
     let mut out = [0; 16];
@@ -96,14 +96,17 @@ fn the_end_comes_after_the_last_message_and_a_later_writer_continues_the_stream(
     }
     ring.close();
     assert!(matches!(ring.writer(), Err(RegisterError::Closed)));
-    assert!(matches!(Ring::create(&name, &Config::new(4, 16)), Err(RingError::AlreadyExists { .. })));
+    assert!(matches!(
+        Ring::create(&name, &Config::slots(4).of_bytes(16)),
+        Err(RingError::AlreadyExists { .. })
+    ));
     drop((ring, reader, other));
     assert!(matches!(Ring::open(&name), Err(RingError::NotFound { .. })));
 }
 
 #[test]
 fn views_and_claims_of_a_gated_arena_ring_are_in_place() {
-    let ring = Ring::heap(&Config::new(3, 4096)).unwrap();
+    let ring = Ring::heap(&Config::slots(3).of_bytes(4096)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     for n in 0..10u8 {
         let mut claim = writer.claim(4000).unwrap();
@@ -119,12 +122,12 @@ fn views_and_claims_of_a_gated_arena_ring_are_in_place() {
 
 #[test]
 fn a_blocked_read_wakes_for_a_message() {
-    let ring = Ring::heap(&Config::new(3, 64)).unwrap();
+    let ring = Ring::heap(&Config::slots(3).of_bytes(64)).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut out = [0; 64];
     let late = reader.read_timeout(&mut out, Duration::from_millis(1)).unwrap_err();
-    let ReadError::TimedOut { writers } = late else { panic!("{late}") };
+    let ReadError::TimedOut { writers, .. } = late else { panic!("{late}") };
     assert_eq!(writers.pids(), [std::process::id()]);
     let thread = std::thread::spawn(move || {
         let mut out = [0; 64];
@@ -147,7 +150,7 @@ fn a_blocked_read_wakes_for_a_message() {
 fn each_form_of_a_read_reports_that_its_reader_was_moved() {
     let reads: [fn(&mut Reader) -> Option<TryReadError>; 4] = [
         |reader| reader.try_read(&mut [0; 8]).err(),
-        |reader| reader.try_read_with(|_| ()).err(),
+        |reader| reader.try_read_in_place(|_| ()).err(),
         |reader| reader.try_read_batch(1, &mut [0; 8]).err(),
         |reader| reader.try_view().err(),
     ];

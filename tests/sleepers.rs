@@ -46,9 +46,9 @@ fn writer(ring: &Ring) -> Writer {
 
 /// With each publisher, and with a message header, which the fast path does not write.
 fn gated(slots: usize) -> impl Iterator<Item = Ring> {
-    let one = CLASSES.map(|class| Config::new(slots, SLOT_BYTES).slot_class(class));
-    let many = Config::new(slots, SLOT_BYTES).writers(Writers::Many);
-    let tagged = Config::new(slots, SLOT_BYTES).slot_class(SlotClass::Packed).tag(true);
+    let one = CLASSES.map(|class| Config::slots(slots).of_bytes(SLOT_BYTES).slot_class(class));
+    let many = Config::slots(slots).of_bytes(SLOT_BYTES).writers(Writers::Many);
+    let tagged = Config::slots(slots).of_bytes(SLOT_BYTES).slot_class(SlotClass::Packed).tag(true);
     one.into_iter().chain([many, tagged]).map(|config| Ring::heap(&config).unwrap())
 }
 
@@ -85,7 +85,7 @@ fn each_form_of_a_write_wakes_a_taker() {
         },
     ];
     for write in WRITES.into_iter().chain(assigned) {
-        let ring = Ring::heap(&Config::new(1, SLOT_BYTES).delivery(Delivery::Queue)).unwrap();
+        let ring = Ring::heap(&Config::slots(1).of_bytes(SLOT_BYTES).delivery(Delivery::Queue)).unwrap();
         let (mut taker, mut writer) = (ring.taker().unwrap(), ring.writer().unwrap());
         taker.set_wait_strategy(WaitStrategy::SLEEPING);
         let wait = move || taker.take().map(|taken| taken.len());
@@ -98,7 +98,7 @@ fn each_form_of_a_write_wakes_a_taker() {
 fn each_form_of_a_read_wakes_a_writer() {
     let reads: [fn(&Ring, Reader) -> Option<Reader>; 6] = [
         |_, mut reader| reader.try_read(&mut [0; SLOT_BYTES]).is_ok().then_some(reader),
-        |_, mut reader| reader.try_read_with(|_| ()).is_ok().then_some(reader),
+        |_, mut reader| reader.try_read_in_place(|_| ()).is_ok().then_some(reader),
         |_, mut reader| reader.try_read_batch(1, &mut [0]).is_ok().then_some(reader),
         |_, mut reader| {
             drop(reader.try_view().unwrap());
@@ -125,7 +125,7 @@ fn each_form_of_a_read_wakes_a_writer() {
 /// Fails if a take does not notify writers.
 #[test]
 fn a_take_wakes_a_writer() {
-    let ring = Ring::heap(&Config::new(1, SLOT_BYTES).delivery(Delivery::Queue)).unwrap();
+    let ring = Ring::heap(&Config::slots(1).of_bytes(SLOT_BYTES).delivery(Delivery::Queue)).unwrap();
     let (mut taker, mut writer) = (ring.taker().unwrap(), writer(&ring));
     writer.try_write(b"a").unwrap();
     let wait = move || writer.write(b"b");
@@ -145,7 +145,7 @@ fn a_writer_that_leaves_wakes_a_reader() {
 /// Fails if closing notifies only one of the two event counts.
 #[test]
 fn closing_wakes_a_reader_and_a_writer() {
-    let ring = || Ring::heap(&Config::new(1, SLOT_BYTES)).unwrap();
+    let ring = || Ring::heap(&Config::slots(1).of_bytes(SLOT_BYTES)).unwrap();
     let (full, empty) = (ring(), ring());
     let (_idle, mut writer, mut reader) = (full.reader(Start::Next).unwrap(), writer(&full), reader(&empty));
     writer.try_write(b"a").unwrap();

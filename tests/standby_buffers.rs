@@ -12,7 +12,7 @@ use std::time::Duration;
 const SLOT_BYTES: usize = 256;
 
 fn arena(slots: usize) -> Config {
-    Config::new(slots, SLOT_BYTES).slot_class(SlotClass::Arena)
+    Config::slots(slots).of_bytes(SLOT_BYTES).slot_class(SlotClass::Arena)
 }
 
 fn message(n: u64) -> Vec<u8> {
@@ -141,7 +141,7 @@ fn a_successor_does_not_touch_the_standby_buffer_of_its_predecessor() {
 /// the readers' private caches.
 #[test]
 fn large_messages_go_through_few_buffers_while_readers_keep_up() {
-    let ring = Ring::heap(&Config::new(64, 1 << 20)).unwrap();
+    let ring = Ring::heap(&Config::slots(64).of_bytes(1 << 20)).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut readers = [ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap()];
     let (mut buffers, mut last) = (BTreeSet::new(), [0; 2]);
@@ -183,7 +183,7 @@ fn large_messages_go_through_few_buffers_while_readers_keep_up() {
 /// although another buffer is as warm in the shared cache.
 #[test]
 fn a_short_ring_fills_the_least_recently_used_buffer() {
-    let ring = Ring::heap(&Config::new(8, 64 << 10)).unwrap();
+    let ring = Ring::heap(&Config::slots(8).of_bytes(64 << 10)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     let mut recent = Vec::new();
     for n in 0..100_u64 {
@@ -203,7 +203,7 @@ fn a_short_ring_fills_the_least_recently_used_buffer() {
 #[test]
 #[cfg(target_os = "linux")]
 fn an_observer_counts_a_withdrawn_message_as_missed() {
-    let (name, ring) = common::create("withdrawn", &Config::new(8, 1 << 20).observers(true));
+    let (name, ring) = common::create("withdrawn", &Config::slots(8).of_bytes(1 << 20).observers(true));
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     let mut observer = Observer::open(name, Start::Oldest).unwrap();
     let (mut out, mut next, mut lost) = (vec![0; 1 << 20], 0, 0);

@@ -29,8 +29,8 @@ fn numbers(reader: &mut seqring::Reader) -> Vec<u64> {
 /// Every kind of gated ring.
 fn kinds() -> impl Iterator<Item = Config> {
     let classes = [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena];
-    let one = classes.into_iter().map(|class| Config::new(SLOTS, 8).slot_class(class));
-    one.chain([Config::new(SLOTS, 8).writers(Writers::Many)])
+    let one = classes.into_iter().map(|class| Config::slots(SLOTS).of_bytes(8).slot_class(class));
+    one.chain([Config::slots(SLOTS).of_bytes(8).writers(Writers::Many)])
 }
 
 /// Fails if the writer overwrites messages before the first reader has joined, or if that reader
@@ -79,7 +79,7 @@ fn each_awaited_reader_gets_every_message() {
 /// Fails if the error leaves out why the ring is full.
 #[test]
 fn a_write_that_times_out_counts_the_readers_that_are_missing() {
-    let (_name, ring) = create("awaits", &Config::new(1, 8).await_readers(2));
+    let (_name, ring) = create("awaits", &Config::slots(1).of_bytes(8).await_readers(2));
     let mut writer = ring.writer().unwrap();
     writer.write(&[1; 8]).unwrap();
     let _reader = ring.reader(Start::Next).unwrap();
@@ -91,7 +91,7 @@ fn a_write_that_times_out_counts_the_readers_that_are_missing() {
 /// Fails if the writer waits, or keeps messages for a reader to come.
 #[test]
 fn a_ring_that_awaits_no_reader_overwrites() {
-    let ring = Ring::heap(&Config::new(1, 8).await_readers(0)).unwrap();
+    let ring = Ring::heap(&Config::slots(1).of_bytes(8).await_readers(0)).unwrap();
     let mut writer = ring.writer().unwrap();
     (0..3_u64).for_each(|n| _ = writer.try_write(&n.to_le_bytes()).unwrap());
     assert_eq!(ring.reader(Start::Next).unwrap().position(), 3);
@@ -100,7 +100,7 @@ fn a_ring_that_awaits_no_reader_overwrites() {
 /// Fails if a second writer does not know what the first one waited for.
 #[test]
 fn a_successor_of_the_writer_awaits_the_readers_too() {
-    let (name, ring) = create("awaits-heir", &Config::new(2, 8));
+    let (name, ring) = create("awaits-heir", &Config::slots(2).of_bytes(8));
     ring.writer().unwrap().write(&[0; 8]).unwrap();
     let mut heir = Ring::open(&name).unwrap().writer().unwrap();
     heir.try_write(&[1; 8]).unwrap();
@@ -114,20 +114,20 @@ fn a_successor_of_the_writer_awaits_the_readers_too() {
 #[test]
 fn a_ring_awaits_only_readers_that_can_come() {
     for delivery in [Delivery::Lossy, Delivery::Queue] {
-        let config = Config::new(1, 8).delivery(delivery);
+        let config = Config::slots(1).of_bytes(8).delivery(delivery);
         Ring::heap(&config).unwrap();
         let refused = Ring::heap(&config.await_readers(1)).unwrap_err();
         assert!(refused.to_string().contains("await_readers"), "{refused}");
     }
-    assert!(Ring::heap(&Config::new(1, 8).participants(3).await_readers(2)).is_ok());
-    assert!(Ring::heap(&Config::new(1, 8).participants(3).await_readers(3)).is_err());
+    assert!(Ring::heap(&Config::slots(1).of_bytes(8).participants(3).await_readers(2)).is_ok());
+    assert!(Ring::heap(&Config::slots(1).of_bytes(8).participants(3).await_readers(3)).is_err());
 }
 
 /// Fails if the writer goes on before the readers have their positions, or does not wake.
 #[test]
 fn a_writer_waits_for_readers() {
     for delivery in [Delivery::Lossy, Delivery::Gated] {
-        let ring = Ring::heap(&Config::new(SLOTS, 8).delivery(delivery)).unwrap();
+        let ring = Ring::heap(&Config::slots(SLOTS).of_bytes(8).delivery(delivery)).unwrap();
         let mut writer = ring.writer().unwrap();
         let first = ring.reader(Start::Next).unwrap();
         assert!(writer.wait_for_readers(1, Duration::ZERO));
@@ -151,7 +151,7 @@ fn a_reader_may_open_the_ring_before_it_is_created() {
         let name = name.clone();
         move || numbers(&mut Ring::open_timeout(&name, LONG).unwrap().reader(Start::Next).unwrap())
     });
-    let ring = Ring::create(&name, &Config::new(1, 8)).unwrap();
+    let ring = Ring::create(&name, &Config::slots(1).of_bytes(8)).unwrap();
     let mut writer = ring.writer().unwrap();
     (0..3_u64).for_each(|n| _ = writer.write(&n.to_le_bytes()).unwrap());
     drop(writer);

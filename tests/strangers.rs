@@ -8,10 +8,9 @@ mod common;
 use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{TEST_TIMEOUT, create, fresh_name, path_of};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use seqring::{
-    Config, Delivery, ReadError, RegisterError, Ring, RingError, Segment, Start, TryWriteError, Writers,
-    receive_descriptor, send_descriptor,
-};
+use seqring::inspect::Segment;
+use seqring::process::{receive_descriptor, send_descriptor};
+use seqring::{Config, Delivery, ReadError, RegisterError, Ring, RingError, Start, TryWriteError, Writers};
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -115,7 +114,7 @@ fn ring_with_child(config: &Config, named: bool, verb: &str) -> (Ring, Peer) {
 #[test]
 fn a_gated_writer_does_not_wait_for_a_dead_reader_while_a_stranger_holds_its_lock() {
     for (writers, named) in [(Writers::One, true), (Writers::Many, true), (Writers::One, false)] {
-        let config = Config::new(2, 64).writers(writers).participants(4);
+        let config = Config::slots(2).of_bytes(64).writers(writers).participants(4);
         let (ring, child) = ring_with_child(&config, named, "read");
         let mut writer = ring.writer().unwrap();
         let mut survivor = ring.reader(Start::Next).unwrap();
@@ -137,13 +136,13 @@ fn a_gated_writer_does_not_wait_for_a_dead_reader_while_a_stranger_holds_its_loc
 #[test]
 fn the_death_of_a_writer_is_reported_once_while_a_stranger_holds_its_lock() {
     for (config, named) in [
-        (Config::new(4, 64), true),
-        (Config::new(4, 64).delivery(Delivery::Lossy), false),
-        (Config::new(4, 64).writers(Writers::Many), true),
-        (Config::new(4, 64).delivery(Delivery::Queue), true),
+        (Config::slots(4).of_bytes(64), true),
+        (Config::slots(4).of_bytes(64).delivery(Delivery::Lossy), false),
+        (Config::slots(4).of_bytes(64).writers(Writers::Many), true),
+        (Config::slots(4).of_bytes(64).delivery(Delivery::Queue), true),
     ] {
         let (ring, child) = ring_with_child(&config, named, "write");
-        let queue = config.delivery_mode() == Delivery::Queue;
+        let queue = config.delivery == Delivery::Queue;
         let mut reader = (!queue).then(|| ring.reader(Start::Oldest).unwrap());
         let mut taker = queue.then(|| ring.taker().unwrap());
         let pid = child.pid();
@@ -164,19 +163,19 @@ fn the_death_of_a_writer_is_reported_once_while_a_stranger_holds_its_lock() {
 /// Fails if a stranger keeps the name of a ring that no member has open.
 #[test]
 fn a_stranger_keeps_no_name_and_counts_as_no_user() {
-    let (name, ring) = create("stranger-name", &Config::new(2, 64));
+    let (name, ring) = create("stranger-name", &Config::slots(2).of_bytes(64));
     let _stranger = Stranger::at(&name);
     assert!(Segment::inspect(&name).unwrap().is_in_use());
-    assert!(!Ring::unlink_unused(&name, true).unwrap(), "a member has it open");
+    assert!(!Ring::unlink_unused_even_kept(&name).unwrap(), "a member has it open");
     drop(ring);
     assert!(!path_of(&name).exists(), "the last member left");
 
-    let (name, ring) = create("stranger-kept", &Config::new(2, 64).keep(true));
+    let (name, ring) = create("stranger-kept", &Config::slots(2).of_bytes(64).keep(true));
     let _stranger = Stranger::at(&name);
     drop(ring);
     assert!(!Segment::inspect(&name).unwrap().is_in_use());
-    assert!(Ring::unlink_unused(&name, true).unwrap());
-    let (name, _ring) = create("stranger-unlinked", &Config::new(2, 64));
+    assert!(Ring::unlink_unused_even_kept(&name).unwrap());
+    let (name, _ring) = create("stranger-unlinked", &Config::slots(2).of_bytes(64));
     let _stranger = Stranger::at(&name);
     Ring::unlink(&name).unwrap();
     assert!(!path_of(&name).exists());
@@ -186,10 +185,10 @@ fn a_stranger_keeps_no_name_and_counts_as_no_user() {
 /// that are registered go on, and everything works when the stranger is gone.
 #[test]
 fn a_stranger_can_refuse_registrations_which_the_errors_say() {
-    for config in [Config::new(2, 64), Config::new(2, 64).delivery(Delivery::Queue)] {
+    for config in [Config::slots(2).of_bytes(64), Config::slots(2).of_bytes(64).delivery(Delivery::Queue)] {
         let (name, ring) = create("stranger-refused", &config);
         let mut writer = ring.writer().unwrap();
-        let queue = config.delivery_mode() == Delivery::Queue;
+        let queue = config.delivery == Delivery::Queue;
         let mut reader = (!queue).then(|| ring.reader(Start::Next).unwrap());
         let parked = (!queue).then(|| ring.reader(Start::Next).unwrap().park().unwrap());
         let stranger = Stranger::at(&name);
@@ -222,7 +221,7 @@ fn a_stranger_can_refuse_registrations_which_the_errors_say() {
 #[test]
 fn sleepers_that_a_stranger_moves_to_another_futex_wake_by_themselves() {
     const PUBLISHED: usize = 4096 + 384; // The event count of readers: see FORMAT.md.
-    let (name, ring) = create("stranger-futex", &Config::new(4, 64));
+    let (name, ring) = create("stranger-futex", &Config::slots(4).of_bytes(64));
     let file = File::open(path_of(&name)).unwrap();
     let (start, flags) = (std::ptr::null_mut(), MapFlags::SHARED);
     // SAFETY: the kernel chooses a free range.

@@ -58,7 +58,9 @@ fn each_form_of_a_write_is_refused_once_the_ring_is_closed() {
         |writer| writer.try_write_each(&[b"a"]).map(|written| written as u64),
         |writer| writer.try_write_with(b"a", &MessageHeader::default()),
     ];
-    let many = |delivery| Ring::heap(&Config::new(4, 64).delivery(delivery).writers(Writers::Many)).unwrap();
+    let many = |delivery| {
+        Ring::heap(&Config::slots(4).of_bytes(64).delivery(delivery).writers(Writers::Many)).unwrap()
+    };
     for write in writes {
         let one = kinds().map(|(class, delivery)| ring(delivery, class, 4, 64));
         for ring in one.chain([Delivery::Lossy, Delivery::Gated, Delivery::Queue].map(many)) {

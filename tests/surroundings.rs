@@ -123,7 +123,7 @@ fn write_all(ring: &Ring) -> Outcome {
 }
 
 fn in_threads() -> Outcome {
-    let ring = Ring::heap(&Config::new(8, 8))?;
+    let ring = Ring::heap(&Config::slots(8).of_bytes(8))?;
     let other = ring.clone();
     let reading =
         thread::Builder::new().spawn(move || read_all(&other).map_err(|error| error.to_string()))?;
@@ -132,7 +132,7 @@ fn in_threads() -> Outcome {
 }
 
 fn by_name(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(8, 8))?;
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8))?;
     let other = Ring::open(name)?;
     ring.writer()?.write(&[7; 8])?;
     other.reader(Start::Next)?.read_timeout(&mut [0; 8], LONG)?;
@@ -144,14 +144,14 @@ fn by_name(name: &str) -> Outcome {
 }
 
 fn two_processes(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(8, 8))?;
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8))?;
     let reader = child("read", name)?;
     write_all(&ring)?;
     succeeded(reader)
 }
 
 fn killed_writer(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(8, 8))?;
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8))?;
     let mut reader = ring.reader(Start::Next)?;
     let mut writer = child("write", name)?;
     reader.read_timeout(&mut [0; 8], LONG)?;
@@ -164,14 +164,14 @@ fn killed_writer(name: &str) -> Outcome {
 }
 
 fn queue(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(8, 8).delivery(Delivery::Queue))?;
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8).delivery(Delivery::Queue))?;
     let taker = child("take", name)?;
     write_all(&ring)?;
     succeeded(taker)
 }
 
 fn memfd() -> Outcome {
-    let ring = Ring::anonymous(&Config::new(8, 8))?;
+    let ring = Ring::anonymous(&Config::slots(8).of_bytes(8))?;
     let other = Ring::from_descriptor(ring.descriptor()?)?;
     ring.writer()?.write(&[7; 8])?;
     other.reader(Start::Next)?.read_timeout(&mut [0; 8], LONG)?;
@@ -179,7 +179,7 @@ fn memfd() -> Outcome {
 }
 
 fn notifier(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(8, 8))?;
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8))?;
     let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
     let notifier = reader.notifier()?;
     while reader.try_read(&mut [0; 8]).is_ok() {}
@@ -192,7 +192,7 @@ fn notifier(name: &str) -> Outcome {
 }
 
 fn observer(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(8, 8).observers(true))?;
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8).observers(true))?;
     let mut observer = Observer::open(name, Start::Next)?;
     ring.writer()?.write(&[7; 8])?;
     observer.read_timeout(&mut [0; 8], LONG)?;
@@ -201,7 +201,7 @@ fn observer(name: &str) -> Outcome {
 
 /// A child that executes a program, through the fork handlers: with `pre_exec`, `Command` forks.
 fn child_process(name: &str) -> Outcome {
-    let _ring = Ring::create(name, &Config::new(8, 8))?;
+    let _ring = Ring::create(name, &Config::slots(8).of_bytes(8))?;
     let mut command = Command::new("/bin/true");
     // SAFETY: the function does nothing.
     unsafe { command.pre_exec(|| Ok(())) };
@@ -209,7 +209,7 @@ fn child_process(name: &str) -> Outcome {
 }
 
 fn large(name: &str) -> Outcome {
-    let ring = Ring::create(name, &Config::new(1, LARGE))?;
+    let ring = Ring::create(name, &Config::slots(1).of_bytes(LARGE))?;
     let mut writer = ring.writer()?;
     let mut claim = writer.claim(LARGE)?;
     claim.fill(7);

@@ -26,7 +26,7 @@ fn quote(n: u64) -> Quote {
 #[test]
 fn values_pass_one_by_one_and_in_batches() {
     for class in CLASSES {
-        let ring = Ring::heap(&Config::of::<Quote>(8).slot_class(class)).unwrap();
+        let ring = Ring::heap(&Config::slots(8).of::<Quote>().slot_class(class)).unwrap();
         let mut reader = ring.reader(Start::Next).unwrap();
         let mut writer = ring.writer().unwrap();
         let (mut reader, mut writer) = (reader.typed::<Quote>().unwrap(), writer.typed::<Quote>().unwrap());
@@ -117,7 +117,7 @@ fn views_show_values_where_they_lie() {
 
 #[test]
 fn claims_are_values_where_a_reader_may_be_copying_from_the_ring() {
-    let observed = Config::new(8, 64).slot_class(SlotClass::Arena).observers(true);
+    let observed = Config::slots(8).of_bytes(64).slot_class(SlotClass::Arena).observers(true);
     for ring in [ring(Delivery::Lossy, SlotClass::Arena, 8, 64), Ring::heap(&observed).unwrap()] {
         let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
         let mut claim = writer.claim(size_of::<Quote>()).unwrap();
@@ -130,15 +130,15 @@ fn claims_are_values_where_a_reader_may_be_copying_from_the_ring() {
 
 #[test]
 fn takers_get_values() {
-    let ring = Ring::heap(&Config::of::<Quote>(8).delivery(Delivery::Queue)).unwrap();
+    let ring = Ring::heap(&Config::slots(8).of::<Quote>().delivery(Delivery::Queue)).unwrap();
     ring.writer().unwrap().typed::<Quote>().unwrap().write(&quote(3)).unwrap();
     assert_eq!(ring.taker().unwrap().take().unwrap().value::<Quote>(), Ok(&quote(3)));
 }
 
 #[test]
 fn a_frame_has_the_element_and_shape_that_the_ring_says() {
-    let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
-    assert_eq!(ring.frame().unwrap().extents(), [2, 3]);
+    let ring = Ring::heap(&Config::slots(4).of_frames(Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
+    assert_eq!(ring.config().frame.unwrap().extents(), [2, 3]);
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let pixels = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5_f32];
@@ -161,7 +161,7 @@ fn a_frame_has_the_element_and_shape_that_the_ring_says() {
 /// Nothing is written, nothing is lost.
 #[test]
 fn what_is_no_frame_of_the_ring_is_refused_by_name() {
-    let ring = Ring::heap(&Config::of_frames(4, Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
+    let ring = Ring::heap(&Config::slots(4).of_frames(Frame::of::<f32>(&[2, 3]).unwrap())).unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
     let mut writer = ring.writer().unwrap();
     let short = TryWriteError::OtherLength { len: 20, expected: 24 };
@@ -185,7 +185,7 @@ fn what_is_no_frame_of_the_ring_is_refused_by_name() {
     assert_eq!(reader.typed::<[f32]>().unwrap().try_read(&mut [0.0; 6]), Err(other));
     assert_eq!(reader.lag(), 1, "it is still there");
 
-    let plain = Ring::heap(&Config::new(4, 24)).unwrap();
+    let plain = Ring::heap(&Config::slots(4).of_bytes(24)).unwrap();
     let mut reader = plain.reader(Start::Next).unwrap();
     plain.writer().unwrap().write(&[0; 24]).unwrap();
     assert_eq!(reader.view().unwrap().frame::<f32>(), Err(ShapeError::Undescribed));
@@ -199,11 +199,11 @@ fn types_that_no_message_can_have_are_refused() {
     #[repr(C)]
     struct Nothing;
 
-    impl seqring::Element for Nothing {
+    impl seqring::typed::Element for Nothing {
         const KIND: u8 = 0;
     }
 
-    let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+    let ring = Ring::heap(&Config::slots(4).of_bytes(8)).unwrap();
     let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
     writer.write(b"message").unwrap();
     let empty = Err(ShapeError::ZeroSized { of: std::any::type_name::<Nothing>() });
@@ -220,10 +220,10 @@ fn frames_that_cannot_be_are_refused_with_their_figures() {
     assert_eq!(Frame::of::<u8>(&[1; 9]), Err(ShapeError::Shape { dimensions: 9 }));
     assert_eq!(Frame::of::<f64>(&[1 << 40, 1 << 40]), Err(ShapeError::Shape { dimensions: 2 }));
     let frame = Frame::of::<f64>(&[3, 5]).unwrap();
-    let refused = Ring::heap(&Config::new(4, 119).frame(frame)).unwrap_err();
+    let refused = Ring::heap(&Config::slots(4).of_bytes(119).frame(frame)).unwrap_err();
     assert!(matches!(&refused, RingError::Config(text) if text.contains("120") && text.contains("119")));
     let huge = Frame { kind: 1, bits: 8, dimensions: 2, shape: [1 << 40; 8] };
-    assert!(matches!(Ring::heap(&Config::of_frames(4, huge)), Err(RingError::Config(_))));
+    assert!(matches!(Ring::heap(&Config::slots(4).of_frames(huge)), Err(RingError::Config(_))));
     let empty = Frame::of::<f32>(&[0, 3]).unwrap();
     assert_eq!(empty.bytes(), Some(0));
 }

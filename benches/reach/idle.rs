@@ -36,7 +36,7 @@ fn row(name: &'static str, peers: Peers, reader: &str) -> Row {
 }
 
 fn measure(session: &Session, row: &str, peers: Peers) -> Result<Finding, String> {
-    let config = Config::new(64, BYTES).delivery(Delivery::Lossy);
+    let config = Config::slots(64).of_bytes(BYTES).delivery(Delivery::Lossy);
     let wait = session.effort.idle;
     let cost = match peers {
         Peers::Threads => {

@@ -62,7 +62,7 @@ fn measure(session: &Session) -> Result<Finding, String> {
 }
 
 fn ring() -> Result<Ring, String> {
-    let config = Config::new(SLOTS, BYTES).slot_class(SlotClass::Lines).delivery(Delivery::Lossy);
+    let config = Config::slots(SLOTS).of_bytes(BYTES).slot_class(SlotClass::Lines).delivery(Delivery::Lossy);
     Ring::heap(&config).map_err(text)
 }
 

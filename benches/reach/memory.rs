@@ -45,8 +45,8 @@ struct Case(Config, String, usize);
 impl Case {
     fn bound(&self) -> usize {
         let Self(config, _, participants) = self;
-        let buffer = config.slot_bytes().next_multiple_of(64);
-        let slots = config.slots() * (buffer + 128 + config.meta_bytes_max());
+        let buffer = config.slot_bytes.next_multiple_of(64);
+        let slots = config.slots * (buffer + 128 + config.meta_bytes);
         slots + buffer + (64 << 10) + 128 * participants
     }
 }
@@ -61,7 +61,7 @@ fn configurations() -> impl Iterator<Item = Case> {
         [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena].into_iter().flat_map(move |class| {
             [0, 5, 64].into_iter().flat_map(move |meta| {
                 [2, 128].map(|participants| {
-                    let config = Config::new(slots, bytes).slot_class(class).meta_bytes(meta);
+                    let config = Config::slots(slots).of_bytes(bytes).slot_class(class).meta_bytes(meta);
                     let config = config.participants(participants).tag(meta > 0).timestamp(meta > 0);
                     let name = format!(
                         "{class:?}, {slots} x {bytes} B, {meta} B metadata, {participants} participants"

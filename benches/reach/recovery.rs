@@ -108,15 +108,15 @@ const CASES: [Case; 8] = [
 ];
 
 fn gated() -> Config {
-    Config::new(SLOTS, BYTES)
+    Config::slots(SLOTS).of_bytes(BYTES)
 }
 
 fn lossy() -> Config {
-    Config::new(SLOTS, BYTES).delivery(Delivery::Lossy)
+    Config::slots(SLOTS).of_bytes(BYTES).delivery(Delivery::Lossy)
 }
 
 fn queue() -> Config {
-    Config::new(SLOTS, BYTES).delivery(Delivery::Queue)
+    Config::slots(SLOTS).of_bytes(BYTES).delivery(Delivery::Queue)
 }
 
 pub(crate) fn rows() -> impl Iterator<Item = Row> {

@@ -46,7 +46,7 @@ fn measure() -> Result<Finding, String> {
 
 /// The program under strace.
 fn write_to_sleepers() -> Result<(), String> {
-    let config = Config::new(64, BYTES).slot_class(SlotClass::Lines).delivery(Delivery::Lossy);
+    let config = Config::slots(64).of_bytes(BYTES).slot_class(SlotClass::Lines).delivery(Delivery::Lossy);
     let ring = Ring::heap(&config).map_err(text)?;
     let mut writer = ring.writer().map_err(text)?;
     thread::scope(|scope| {

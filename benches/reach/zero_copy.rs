@@ -47,7 +47,8 @@ fn first_word<const BYTES: usize>(name: &'static str) -> Candidate {
 }
 
 fn compare_addresses() -> Result<(), String> {
-    let ring = Ring::heap(&Config::new(SLOTS, LARGE).slot_class(SlotClass::Arena)).map_err(text)?;
+    let ring =
+        Ring::heap(&Config::slots(SLOTS).of_bytes(LARGE).slot_class(SlotClass::Arena)).map_err(text)?;
     let (mut reader, mut writer) = (ring.reader(Start::Next).map_err(text)?, ring.writer().map_err(text)?);
     for number in 0..COMPARED {
         let mut claim = writer.try_claim(LARGE).map_err(text)?;

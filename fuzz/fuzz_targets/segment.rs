@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use seqring::fuzzing::attach;
-use seqring::{Observer, Ring, RingError, Segment, Start};
+use seqring::inspect::Segment;
+use seqring::{Observer, Ring, RingError, Start};
 use seqring_fuzz::{Act, Change, Place, Shape, Users};
 use std::fs;
 use std::path::PathBuf;

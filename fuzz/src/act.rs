@@ -114,7 +114,7 @@ impl Users {
             Act::Read { id, room } => self.read(*id, (*room).into()),
             Act::ReadWith(id) => {
                 let Some(reader) = &mut self.readers[usize::from(*id)] else { return };
-                let _ = reader.try_read_with(|racy| {
+                let _ = reader.try_read_in_place(|racy| {
                     let mut out = vec![0; racy.len()];
                     racy.copy_to_slice(&mut out);
                     (out, (0..racy.len() / 8).map(|word| racy.word(word)[0]).max())
@@ -177,8 +177,8 @@ impl Users {
 
     fn assert_fits(&self, claimed: usize, has: usize, metadata: &[u8]) {
         assert_eq!(claimed, has, "a message has another length than reported");
-        assert!(has <= self.ring.config().slot_bytes(), "a message is longer than a slot");
-        assert!(metadata.len() <= self.ring.config().meta_bytes_max(), "metadata is longer than the ring's");
+        assert!(has <= self.ring.config().slot_bytes, "a message is longer than a slot");
+        assert!(metadata.len() <= self.ring.config().meta_bytes, "metadata is longer than the ring's");
     }
 }
 

@@ -141,7 +141,7 @@ impl Claim {
             (Phase::InRing(claimed), ClaimMemory::InRing { _ring: ring })
         } else {
             let mut guard = cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?;
-            let max = guard.get().ring.config().slot_bytes();
+            let max = guard.get().ring.config().slot_bytes;
             drop(guard);
             if len > max {
                 return Err(errors::too_large(py, len, max, "a message"));

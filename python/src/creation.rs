@@ -48,7 +48,7 @@ pub(crate) fn creation(
     let readers = keywords.take("readers")?.unwrap_or(16_usize);
     let participants = keywords.take("participants")?.unwrap_or(readers.saturating_add(for_writers));
     let flag = |name| keywords.take::<bool>(name).map(Option::unwrap_or_default);
-    let mut config = Config::new(slots, slot_bytes)
+    let mut config = Config::slots(slots).of_bytes(slot_bytes)
         .delivery(delivery)
         .writers(writers)
         .participants(participants)

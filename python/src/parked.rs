@@ -8,13 +8,13 @@ use pyo3::prelude::*;
 /// resumed, the reader ends with this object.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Parked {
-    content: Mutex<Option<seqring::Parked>>,
-    ticket: seqring::ParkTicket,
+    content: Mutex<Option<seqring::process::Parked>>,
+    ticket: seqring::process::ParkTicket,
     born: Generation,
 }
 
 impl Parked {
-    pub(crate) fn new(parked: seqring::Parked) -> Self {
+    pub(crate) fn new(parked: seqring::process::Parked) -> Self {
         Parked { ticket: parked.ticket(), content: Mutex::new(Some(parked)), born: Generation::now() }
     }
 }

@@ -83,9 +83,9 @@ impl<E: Endpoint> Receiver<E> {
         Receiver {
             cell: Arc::new(EndpointCell::new(E::KIND, inbox)),
             skips_lost,
-            slot_bytes: config.slot_bytes(),
-            frame: config.described_frame(),
-            views_in_place: config.class() == SlotClass::Arena && config.delivery_mode() != Delivery::Lossy,
+            slot_bytes: config.slot_bytes,
+            frame: config.frame,
+            views_in_place: config.slot_class == SlotClass::Arena && config.delivery != Delivery::Lossy,
         }
     }
 

@@ -207,7 +207,7 @@ macro_rules! reading_methods {
 
             #[inline]
             fn receive<R>(&mut self, meta: &mut Vec<u8>, mut copy: impl FnMut(Payload<'_>) -> R) -> Receipt<R> {
-                let received = self.try_read_with(|bytes| copy(Payload::RacyBytes(bytes)))?;
+                let received = self.try_read_in_place(|bytes| copy(Payload::RacyBytes(bytes)))?;
                 replace(meta, self.metadata());
                 Ok(received)
             }

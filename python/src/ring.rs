@@ -17,7 +17,8 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use seqring::{RegisterError, RingError, RingHold};
+use seqring::process::RingHold;
+use seqring::{RegisterError, RingError};
 use std::time::Duration;
 
 /// How often `open` looks for a ring that is not created yet.
@@ -264,7 +265,7 @@ impl Ring {
         skip_lost: bool,
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
-        let ticket = seqring::ParkTicket { entry: ticket.0, state: ticket.1 };
+        let ticket = seqring::process::ParkTicket { entry: ticket.0, state: ticket.1 };
         let mut reader = joined(py, || ring.resume(ticket))?;
         reader.set_wait_strategy(waiting);
         registered(py, Reader::new(reader, &ring, skip_lost))
@@ -272,7 +273,7 @@ impl Ring {
 
     /// The sequence that the reader of that ticket reads next, in any process; `None` once it left.
     fn position_of(&self, py: Python<'_>, ticket: (usize, u64)) -> PyResult<Option<u64>> {
-        Ok(self.ring(py)?.position_of(seqring::ParkTicket { entry: ticket.0, state: ticket.1 }))
+        Ok(self.ring(py)?.position_of(seqring::process::ParkTicket { entry: ticket.0, state: ticket.1 }))
     }
 
     /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
@@ -293,7 +294,7 @@ impl Ring {
     /// The shape of the frames, if the ring declares one.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        self.ring(py)?.frame().map(|frame| PyTuple::new(py, array_layout::shape(&frame))).transpose()
+        self.ring(py)?.config().frame.map(|frame| PyTuple::new(py, array_layout::shape(&frame))).transpose()
     }
 
     /// The application's own words.
@@ -311,7 +312,7 @@ impl Ring {
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;
-        make.call1((&self.name, ring.next_sequence(), ring.config().slots(), participants))
+        make.call1((&self.name, ring.next_sequence(), ring.config().slots, participants))
     }
 
     /// Moves every reader to the newest message. Each raises `Lagged`.
@@ -384,17 +385,17 @@ getters! {
     /// The file that holds the ring; `None` for a ring on the heap.
     path: Option<String> = |ring| ring.path().map(|path| path.display().to_string());
     /// How many messages fit.
-    slots: usize = |ring| ring.config().slots();
+    slots: usize = |ring| ring.config().slots;
     /// Largest message, in bytes.
-    slot_bytes: usize = |ring| ring.config().slot_bytes();
+    slot_bytes: usize = |ring| ring.config().slot_bytes;
     /// Longest metadata, in bytes.
-    meta_bytes: usize = |ring| ring.config().meta_bytes_max();
+    meta_bytes: usize = |ring| ring.config().meta_bytes;
     /// What happens when a reader is slow.
-    delivery: &'static str = |ring| options::word(ring.delivery(), options::DELIVERIES);
+    delivery: &'static str = |ring| options::word(ring.config().delivery, options::DELIVERIES);
     /// How messages are stored.
-    slot_class: &'static str = |ring| options::word(ring.slot_class(), options::SLOT_CLASSES);
+    slot_class: &'static str = |ring| options::word(ring.config().slot_class, options::SLOT_CLASSES);
     /// The element type of the frames, if the ring declares one.
-    dtype: Option<&'static str> = |ring| ring.frame().as_ref().and_then(array_layout::element_name);
+    dtype: Option<&'static str> = |ring| ring.config().frame.as_ref().and_then(array_layout::element_name);
     /// Memory of the ring, in bytes, at most.
     total_bytes: usize = |ring| ring.total_bytes();
     /// The sequence of the next message.

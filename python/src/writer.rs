@@ -66,12 +66,12 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(writer: seqring::Writer, ring: Ring) -> Self {
         Writer {
-            frame: ring.frame(),
-            has_tags: ring.config().has_tags(),
-            meta_bytes: ring.config().meta_bytes_max(),
-            claims_in_place: ring.slot_class() == SlotClass::Arena
-                && ring.delivery() != Delivery::Lossy
-                && !ring.config().allows_observers(),
+            frame: ring.config().frame,
+            has_tags: ring.config().tag,
+            meta_bytes: ring.config().meta_bytes,
+            claims_in_place: ring.config().slot_class == SlotClass::Arena
+                && ring.config().delivery != Delivery::Lossy
+                && !ring.config().observers,
             cell: Arc::new(EndpointCell::new("writer", Outbox { writer, ring })),
         }
     }

@@ -27,7 +27,7 @@ use std::ops::{Deref, DerefMut};
 ///
 /// ```
 /// use seqring::{Config, Delivery, MessageHeader, PublishOutcome::*, Ring};
-/// let ring = Ring::heap(&Config::new(8, 64).delivery(Delivery::Queue))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(64).delivery(Delivery::Queue))?;
 /// let header = MessageHeader::default();
 /// let (mut fast, mut slow, mut taker) = (ring.writer()?, ring.writer()?, ring.taker()?);
 /// assert_eq!(fast.assigned()?.write(1, b"second", &header)?, Published);

@@ -6,20 +6,20 @@ use crate::types::error::TryReadError;
 use crate::types::message::Received;
 use std::cell::Cell;
 
-/// Room for a number of messages, which [`Reader::read_into`](crate::Reader::read_into) fills again
+/// Room for a number of messages, which [`Reader::read_each`](crate::Reader::read_each) fills again
 /// and again.
 ///
 /// ```
 /// use seqring::{Batch, Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(64, 32))?;
+/// let ring = Ring::heap(&Config::slots(64).of_bytes(32))?;
 /// let mut reader = ring.reader(Start::Next)?;
 /// let mut writer = ring.writer()?;
 /// writer.write_each(&["one", "two", "three", "four"])?;
 ///
 /// let mut batch = Batch::new(3, 1024); // At most three messages, and 1024 bytes.
-/// reader.read_into(&mut batch)?;
+/// reader.read_each(&mut batch)?;
 /// assert!(batch.iter().map(|(_, bytes)| bytes).eq([&b"one"[..], b"two", b"three"]));
-/// reader.read_into(&mut batch)?;
+/// reader.read_each(&mut batch)?;
 /// assert_eq!(batch.iter().next().unwrap().0.sequence, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -26,7 +26,7 @@ use std::{fmt, mem};
 ///
 /// ```
 /// use seqring::{Config, Ring};
-/// let mut writer = Ring::heap(&Config::new(4, 1 << 20))?.writer()?;
+/// let mut writer = Ring::heap(&Config::slots(4).of_bytes(1 << 20))?.writer()?;
 /// let mut claim = writer.claim(1 << 20)?;
 /// claim[..8].copy_from_slice(b"8 bytes.");
 /// claim[8..].fill(7);

@@ -20,9 +20,10 @@ use std::time::{Duration, SystemTime};
 /// removed and no dead participant from being detected. It needs only the right to read.
 ///
 /// ```
-/// use seqring::{Config, Ring, Segment};
+/// use seqring::inspect::Segment;
+/// use seqring::{Config, Ring};
 /// # let name = format!("doc-segment-{}", std::process::id());
-/// let ring = Ring::create(&name, &Config::new(8, 64))?;
+/// let ring = Ring::create(&name, &Config::slots(8).of_bytes(64))?;
 /// ring.writer()?.write(b"hello").unwrap();
 /// let segment = Segment::inspect(&name)?;
 /// assert!(segment.is_in_use());

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 /// ```
 /// use seqring::{Config, Observer, Ring, Start};
 /// # let name = format!("doc-observer-{}", std::process::id());
-/// let ring = Ring::create(&name, &Config::new(8, 64).observers(true))?;
+/// let ring = Ring::create(&name, &Config::slots(8).of_bytes(64).observers(true))?;
 /// ring.writer()?.write(b"hello")?;
 /// let mut observer = Observer::open(&name, Start::Oldest)?;
 /// let mut buffer = [0; 64];
@@ -143,11 +143,11 @@ impl Observer {
 
     forms! {
         /// Reads the next message in place, waiting for it. See
-        /// [`Reader::read_with`](crate::Reader::read_with).
+        /// [`Reader::read_in_place`](crate::Reader::read_in_place).
         ///
         /// # Errors
         /// As [`Self::read`], without `TooSmall`.
-        pub fn read_with, try_read_with, read_with_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
+        pub fn read_in_place, try_read_in_place, read_in_place_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
             -> Result<(Received, T), ReadError, TryReadError::Empty>
             = |form| {
                 let mut read = read;

@@ -52,7 +52,7 @@ impl Reader {
     ///
     /// ```
     /// use seqring::{Config, Ring, Start};
-    /// let ring = Ring::heap(&Config::new(8, 64))?;
+    /// let ring = Ring::heap(&Config::slots(8).of_bytes(64))?;
     /// let parked = ring.reader(Start::Next)?.park().map_err(|_| "parked before")?;
     /// ring.writer()?.write(b"hello")?;
     /// // RunPosition, or in another process that has the ticket:
@@ -126,10 +126,11 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Config, ParkTicket, ReadError, RegisterError, Ring, Start, TryReadError, TryWriteError};
+    use crate::process::ParkTicket;
+    use crate::{Config, ReadError, RegisterError, Ring, Start, TryReadError, TryWriteError};
 
     fn ring() -> Ring {
-        Ring::heap(&Config::new(2, 8)).unwrap()
+        Ring::heap(&Config::slots(2).of_bytes(8)).unwrap()
     }
 
     /// Fails if parking vacates the cursor, or if resuming joins anew.

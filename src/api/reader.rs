@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// use seqring::{Config, Ring, Start, TryReadError};
-/// let ring = Ring::heap(&Config::new(8, 64))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(64))?;
 /// let (mut reader, mut writer) = (ring.reader(Start::Next)?, ring.writer()?);
 /// writer.write(b"hello")?;
 /// let mut buffer = [0; 64];
@@ -107,7 +107,7 @@ impl Reader {
         ///
         /// # Cost
         /// As [`Self::read`], less the copy.
-        pub fn read_with, try_read_with, read_with_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
+        pub fn read_in_place, try_read_in_place, read_in_place_timeout[T, R: FnMut(RacyBytes<'_>) -> T](&mut self)(read: R)
             -> Result<(Received, T), ReadError, TryReadError::Empty>
             = |form| {
                 let mut read = read;

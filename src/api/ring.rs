@@ -48,7 +48,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(64, 256))?;
+/// let ring = Ring::heap(&Config::slots(64).of_bytes(256))?;
 /// let mut writer = ring.writer()?;
 /// let mut reader = ring.reader(Start::Next)?;
 /// writer.write(b"hello")?;
@@ -215,12 +215,12 @@ impl Ring {
 
     /// Where payloads lie.
     pub fn slot_class(&self) -> SlotClass {
-        self.config().class
+        self.config().slot_class
     }
 
     /// The frame that every payload is, if the creator described one.
     pub fn frame(&self) -> Option<Frame> {
-        self.config().described_frame()
+        self.config().frame
     }
 
     /// The most memory that the ring takes, in bytes: with many writers, with a writer in each

@@ -38,7 +38,7 @@ use std::{fmt, ops};
 ///
 /// ```
 /// use seqring::{Config, Delivery, Ring};
-/// let ring = Ring::heap(&Config::new(8, 64).delivery(Delivery::Queue))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(64).delivery(Delivery::Queue))?;
 /// let (mut writer, mut one, mut other) = (ring.writer()?, ring.taker()?, ring.taker()?);
 /// writer.write_each(&["first", "second"])?;
 /// let (first, second) = (one.take()?, other.take()?);

@@ -19,7 +19,7 @@ use std::{fmt, ops};
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(8, 4096))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(4096))?;
 /// let mut reader = ring.reader(Start::Next)?;
 /// ring.writer()?.typed::<[f32]>()?.write(&[1.5, 2.5])?;
 /// let view = reader.view()?;

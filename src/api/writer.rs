@@ -27,7 +27,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use seqring::{Config, Ring, Start, TryWriteError};
-/// let ring = Ring::heap(&Config::new(2, 64))?;
+/// let ring = Ring::heap(&Config::slots(2).of_bytes(64))?;
 /// let _reader = ring.reader(Start::Next)?;
 /// let mut writer = ring.writer()?;
 /// assert_eq!(writer.write(b"one")?, 0);

@@ -82,7 +82,7 @@ impl Superblock {
             slot_bytes: config.slot_bytes as u64,
             first_sequence: config.first_sequence,
             participants: config.participants as u32,
-            slot_class: match config.class {
+            slot_class: match config.slot_class {
                 SlotClass::Packed => 1,
                 SlotClass::Lines => 2,
                 SlotClass::Arena => 3,
@@ -243,7 +243,7 @@ mod tests {
     /// Fails if a value that this build does not know is ignored, or taken for another.
     #[test]
     fn what_is_unknown_to_this_build_is_refused() {
-        let layout = Layout::new(&Config::new(2, 8)).unwrap();
+        let layout = Layout::new(&Config::slots(2).of_bytes(8)).unwrap();
         let changes: [fn(&mut Superblock); 4] = [
             |block| block.flags |= 1 << 31,
             |block| block.slot_class = 9,

@@ -72,7 +72,7 @@ impl Layout {
         let entries_end = size_of::<Entry>().checked_mul(config.participants)?.checked_add(ENTRIES_OFFSET)?;
         let user_words_end = WORD.checked_mul(config.user_words)?.checked_add(entries_end)?;
         let slots_offset = round_up(user_words_end, PAGE)?;
-        match config.class {
+        match config.slot_class {
             SlotClass::Packed | SlotClass::Lines => Self::inline(config, entries_end, slots_offset),
             SlotClass::Arena => Self::arena(config, entries_end, slots_offset),
         }
@@ -81,7 +81,7 @@ impl Layout {
     fn inline(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
         let head = WORD + WORD * message_header_words(config);
         let payload_bytes = round_up(config.slot_bytes, WORD)?;
-        let (payload_offset, granule) = match config.class {
+        let (payload_offset, granule) = match config.slot_class {
             SlotClass::Packed => (head, 16),
             // A payload that fills lines starts on one: its copies then never split a line.
             _ if config.slot_bytes >= LINE => (round_up(head, LINE)?, LINE),
@@ -187,15 +187,15 @@ fn check(config: &Config) -> Result<(), String> {
         }
     };
     within("slots", config.slots, 1, COUNT_LIMIT)?;
-    let slot_bytes_limit = match config.class {
+    let slot_bytes_limit = match config.slot_class {
         SlotClass::Packed | SlotClass::Lines => INLINE_BYTES_LIMIT,
         SlotClass::Arena => SLOT_BYTES_LIMIT,
     };
     if config.delivery == Delivery::Queue && config.writers != Writers::Many {
         return Err("a queue has many writers".into());
     }
-    if config.writers == Writers::Many && config.class != SlotClass::Arena {
-        return Err(format!("many writers need arena slots, not {:?}", config.class));
+    if config.writers == Writers::Many && config.slot_class != SlotClass::Arena {
+        return Err(format!("many writers need arena slots, not {:?}", config.slot_class));
     }
     if config.evict_after_ms > 0 && config.delivery != Delivery::Gated {
         return Err("evict_after is for gated rings: in others no writer waits for a reader".into());

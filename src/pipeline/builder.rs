@@ -176,7 +176,7 @@ impl Pipeline {
     /// counted from 0.
     ///
     /// # Errors
-    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`],
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Register`],
     /// [`PipelineError::Spawn`].
     pub fn start<C, P>(
         &self,
@@ -209,7 +209,7 @@ impl Pipeline {
     /// [`Programs`](super::Programs), or another one.
     ///
     /// # Errors
-    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Join`],
+    /// [`PipelineError::Config`], [`PipelineError::Ring`], [`PipelineError::Register`],
     /// [`PipelineError::Spawn`]. Errors of a process that was started come from the items.
     #[cfg(target_os = "linux")]
     pub fn start_with(&self, spawner: impl Spawner + 'static) -> Result<Items, PipelineError> {

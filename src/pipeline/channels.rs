@@ -59,7 +59,11 @@ impl Channels {
         create: impl FnOnce([&Config; 2]) -> Result<[Ring; 2], RingError>,
     ) -> Result<Self, RingError> {
         let config = |slots, bytes: usize, participants: usize| {
-            Config::new(slots, bytes).delivery(Delivery::Queue).participants(participants).tag(true)
+            Config::slots(slots)
+                .of_bytes(bytes)
+                .delivery(Delivery::Queue)
+                .participants(participants)
+                .tag(true)
         };
         let producers = plan.producers;
         // One more for each participant that may return a command: so a return never waits for
@@ -109,7 +113,7 @@ impl Channels {
             status: self.status.clone(),
             command_copy,
             metadata: Vec::new(),
-            command_slots: self.commands.config().slots() as u64,
+            command_slots: self.commands.config().slots as u64,
             returned_last: false,
         };
         Ok(ProducerLoop { producer, commands, context })
@@ -168,7 +172,7 @@ impl Channels {
 
     fn result_writer(&self, entry: usize) -> Result<ResultWriter, RegisterError> {
         let writer = writer(&self.results, entry)?;
-        Ok(ResultWriter { writer, order: self.plan.order, slot_bytes: self.results.config().slot_bytes() })
+        Ok(ResultWriter { writer, order: self.plan.order, slot_bytes: self.results.config().slot_bytes })
     }
 }
 

@@ -60,7 +60,7 @@ enum Outcome {
 impl Items {
     pub(crate) fn new(channels: Channels, supervisor: Supervisor, workers: Workers, max_held: usize) -> Self {
         // At most: all slots of the commands ring, and one command at each producer.
-        let in_flight = channels.commands.config().slots() + channels.plan.producers;
+        let in_flight = channels.commands.config().slots + channels.plan.producers;
         let any_order = channels.plan.order == ItemOrder::Unordered;
         Items {
             delivered: any_order.then(|| Delivered::new(in_flight)),

@@ -83,7 +83,7 @@ impl JoinedWorker {
     /// Runs the commander, until there are no more commands or the pipeline stops.
     ///
     /// # Errors
-    /// [`PipelineError::Join`]; [`PipelineError::Config`] for a ticket of another role.
+    /// [`PipelineError::Register`]; [`PipelineError::Config`] for a ticket of another role.
     pub fn run_commander(self, commander: impl Commander) -> Result<(), PipelineError> {
         match self.role {
             WorkerRole::Commander => {
@@ -110,7 +110,7 @@ impl JoinedWorker {
     /// `build`.
     ///
     /// # Errors
-    /// [`PipelineError::Join`].
+    /// [`PipelineError::Register`].
     pub fn fail_build(self, error: WorkerError) -> Result<(), PipelineError> {
         match self.role {
             WorkerRole::Commander => self.run_commander(FailedBuild(Some(error))),
@@ -122,7 +122,7 @@ impl JoinedWorker {
 /// The pipeline may have stopped before the worker was registered: that is no error.
 fn unless_closed(outcome: Result<(), PipelineError>) -> Result<(), PipelineError> {
     match outcome {
-        Err(PipelineError::Join(RegisterError::Closed)) => Ok(()),
+        Err(PipelineError::Register(RegisterError::Closed)) => Ok(()),
         other => other,
     }
 }

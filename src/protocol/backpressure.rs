@@ -357,8 +357,8 @@ mod tests {
             assert!(backpressure.refresh(memory, next, None));
             backpressure.must_mark(next)
         };
-        assert!(marks(&Ring::heap(&Config::new(1, 8).observers(true)).unwrap(), 0));
-        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        assert!(marks(&Ring::heap(&Config::slots(1).of_bytes(8).observers(true)).unwrap(), 0));
+        let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
         let _reader = ring.reader(Start::Next).unwrap();
         assert!(!marks(&ring, 0));
         ring.writer().unwrap().try_write(b"0").unwrap();
@@ -369,7 +369,7 @@ mod tests {
     /// Fails if a writer that is late takes back what another one may be admitted to already.
     #[test]
     fn one_of_many_writers_takes_back_no_announcement() {
-        let ring = Ring::heap(&Config::new(1, 8).writers(Writers::Many).await_readers(0)).unwrap();
+        let ring = Ring::heap(&Config::slots(1).of_bytes(8).writers(Writers::Many).await_readers(0)).unwrap();
         let memory = &ring.attachment.memory;
         let (mut early, mut late) = (Backpressure::gated(memory), Backpressure::gated(memory));
         assert!(early.refresh(memory, 5, None) && late.refresh(memory, 4, None));
@@ -379,7 +379,7 @@ mod tests {
     /// Fails if the buffer of a message is filled again that an awaited reader has yet to read.
     #[test]
     fn nothing_is_withdrawn_while_a_reader_is_missing() {
-        let ring = Ring::heap(&Config::new(2, 8).await_readers(2)).unwrap();
+        let ring = Ring::heap(&Config::slots(2).of_bytes(8).await_readers(2)).unwrap();
         let memory = &ring.attachment.memory;
         let mut backpressure = Backpressure::gated(memory);
         let _one = ring.reader(Start::Next).unwrap();
@@ -393,7 +393,7 @@ mod tests {
     /// Two readers may register for one missing place; a hostile peer may store any count.
     #[test]
     fn a_reader_too_many_makes_none_missing() {
-        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
         let memory = &ring.attachment.memory;
         for (joined, missing) in [(0, 1), (1, 0), (2, 0), (u64::MAX, 0)] {
             memory.control().table.readers_joined.store(joined, Relaxed);
@@ -404,7 +404,7 @@ mod tests {
     /// Fails if sums of what others store overflow.
     #[test]
     fn a_reader_that_was_moved_beyond_everything_blocks_no_writer() {
-        let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+        let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
         let _reader = ring.reader(Start::Next).unwrap();
         let memory = &ring.attachment.memory;
         assert_eq!(blocking_readers(memory, 1).count(), 1);
@@ -417,7 +417,7 @@ mod tests {
     /// at a message that its killed predecessor was overwriting.
     #[test]
     fn a_writer_never_announces_less_than_its_predecessor_was_given() {
-        let ring = Ring::heap(&Config::new(4, 8).await_readers(0)).unwrap();
+        let ring = Ring::heap(&Config::slots(4).of_bytes(8).await_readers(0)).unwrap();
         let mut writer = ring.writer().unwrap();
         for n in 0..4_u64 {
             writer.write(&n.to_le_bytes()).unwrap();

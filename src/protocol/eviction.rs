@@ -95,7 +95,7 @@ mod tests {
     /// Fails if a reader inherits the time of the reader that had its entry and its cursor before.
     #[test]
     fn a_successor_at_the_same_cursor_has_its_own_time() {
-        let ring = Ring::heap(&Config::new(1, 8).evict_after(EVICT_AFTER)).unwrap();
+        let ring = Ring::heap(&Config::slots(1).of_bytes(8).evict_after(EVICT_AFTER)).unwrap();
         let mut writer = ring.writer().unwrap();
         let reader = ring.reader(Start::Next).unwrap();
         writer.try_write(b"0").unwrap();
@@ -115,7 +115,7 @@ mod tests {
     /// before.
     #[test]
     fn the_successor_of_an_evicted_reader_is_not_moved() {
-        let ring = Ring::heap(&Config::new(1, 8).evict_after(EVICT_AFTER)).unwrap();
+        let ring = Ring::heap(&Config::slots(1).of_bytes(8).evict_after(EVICT_AFTER)).unwrap();
         let mut writer = ring.writer().unwrap();
         let reader = ring.reader(Start::Next).unwrap();
         writer.try_write(b"0").unwrap();

@@ -129,7 +129,7 @@ mod tests {
     const SLOT_BYTES: usize = 9;
 
     fn ring(class: SlotClass, delivery: Delivery) -> Ring {
-        Ring::heap(&Config::new(2, SLOT_BYTES).slot_class(class).delivery(delivery)).unwrap()
+        Ring::heap(&Config::slots(2).of_bytes(SLOT_BYTES).slot_class(class).delivery(delivery)).unwrap()
     }
 
     /// Fails if a length from shared memory is cut to the slot, or used as it is.

@@ -355,7 +355,7 @@ mod tests {
     use crate::types::config::Config;
 
     fn memory() -> Memory {
-        Ring::heap(&Config::new(2, 8)).unwrap().attachment.memory.clone()
+        Ring::heap(&Config::slots(2).of_bytes(8)).unwrap().attachment.memory.clone()
     }
 
     fn die(memory: &Memory, pid: u32) {

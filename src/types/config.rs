@@ -75,8 +75,8 @@ impl SlotClass {
 ///
 /// ```
 /// use seqring::{Config, Delivery};
-/// let config = Config::new(50, 1 << 20).delivery(Delivery::Lossy).meta_bytes(64);
-/// assert_eq!(config.slots(), 50);
+/// let config = Config::slots(50).of_bytes(1 << 20).delivery(Delivery::Lossy).meta_bytes(64);
+/// assert_eq!(config.slots, 50);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent options")]
@@ -138,8 +138,8 @@ impl Config {
     ///
     /// ```
     /// use seqring::{Config, Frame};
-    /// let config = Config::of_frames(4, Frame::of::<u8>(&[1080, 1920, 3])?);
-    /// assert_eq!(config.slot_bytes(), 1080 * 1920 * 3);
+    /// let config = Config::slots(4).of_frames(Frame::of::<u8>(&[1080, 1920, 3])?);
+    /// assert_eq!(config.slot_bytes, 1080 * 1920 * 3);
     /// # Ok::<(), seqring::ShapeError>(())
     /// ```
     pub fn of_frames(slots: usize, frame: Frame) -> Self {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// ```no_run
 /// use seqring::{Config, Location, Ring};
-/// let config = Config::new(8, 1 << 20);
+/// let config = Config::slots(8).of_bytes(1 << 20);
 /// let ring = Ring::create("camera", &config)?; // On Linux in /dev/shm.
 /// let huge = Ring::create(Location::in_directory("/mnt/huge", "camera"), &config)?;
 /// # Ok::<(), seqring::RingError>(())

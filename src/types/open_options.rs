@@ -9,7 +9,7 @@
 /// use seqring::{Config, OpenOptions};
 /// # let name = format!("doc-options-{}", std::process::id());
 /// let options = OpenOptions::new().mode(0o660).lock_memory(true);
-/// let ring = options.create(&name, &Config::new(8, 4096))?;
+/// let ring = options.create(&name, &Config::slots(8).of_bytes(4096))?;
 /// for warning in ring.warnings() {
 ///     eprintln!("{warning}"); // What the system refused; the ring works without.
 /// }

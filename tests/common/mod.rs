@@ -104,7 +104,7 @@ pub(crate) fn read_until_closed(reader: &mut Reader, slot_bytes: usize) -> Count
 
 /// A ring for threads.
 pub(crate) fn ring(delivery: Delivery, class: SlotClass, slots: usize, slot_bytes: usize) -> Ring {
-    Ring::heap(&Config::new(slots, slot_bytes).slot_class(class).delivery(delivery)).unwrap()
+    Ring::heap(&Config::slots(slots).of_bytes(slot_bytes).slot_class(class).delivery(delivery)).unwrap()
 }
 
 /// A named ring for processes.

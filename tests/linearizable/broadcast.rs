@@ -94,7 +94,7 @@ pub(crate) fn cast(
     readers: &[usize],
 ) -> (Writer, Broadcast, Vec<Actor<Call>>) {
     let delivery = if gated { Delivery::Gated } else { Delivery::Lossy };
-    let config = Config::new(slots, 16).delivery(delivery).writers(Writers::Many).participants(8);
+    let config = Config::slots(slots).of_bytes(16).delivery(delivery).writers(Writers::Many).participants(8);
     let ring = Ring::heap(&config).unwrap();
     let mut actors: Vec<Actor<Call>> = Vec::new();
     for (id, calls) in readers.iter().copied().enumerate() {

@@ -56,7 +56,8 @@ fn take(mut taker: Taker, calls: usize, clock: &Clock) -> Vec<Event<Call>> {
 /// Writers and takers that make so many calls each, and the initial state. The returned writer
 /// keeps the stream open: no taker gets an end.
 pub(crate) fn cast(slots: usize, writers: &[usize], takers: &[usize]) -> (Writer, Queue, Vec<Actor<Call>>) {
-    let ring = Ring::heap(&Config::new(slots, 16).delivery(Delivery::Queue).participants(8)).unwrap();
+    let ring =
+        Ring::heap(&Config::slots(slots).of_bytes(16).delivery(Delivery::Queue).participants(8)).unwrap();
     let mut actors: Vec<Actor<Call>> = Vec::new();
     for (id, calls) in writers.iter().copied().enumerate() {
         let writer = ring.writer().unwrap();

@@ -95,14 +95,14 @@ impl Driver {
         let mut batch = seqring::Batch::new(most, bytes);
         let read = match call {
             Call::Wait if expected != Err(TryReadError::Empty) => {
-                reader.read_into(&mut batch).map_err(without_waiting)
+                reader.read_each(&mut batch).map_err(without_waiting)
             }
             Call::Wait => {
-                let waited = reader.read_into_timeout(&mut batch, Duration::ZERO);
+                let waited = reader.read_each_timeout(&mut batch, Duration::ZERO);
                 assert!(matches!(waited, Err(ReadError::TimedOut { .. })), "{waited:?}");
                 return;
             }
-            Call::Try => reader.try_read_into(&mut batch),
+            Call::Try => reader.try_read_each(&mut batch),
         };
         match expected {
             Ok(messages) => {

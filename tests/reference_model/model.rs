@@ -137,7 +137,7 @@ impl Model {
     /// Checks the error of a write with a timeout of zero: outside queues it names the reader that
     /// blocks it, or counts the readers that are awaited.
     pub(crate) fn assert_timed_out(&self, error: WriteError) {
-        let WriteError::TimedOut { slowest, awaited_readers } = error else { panic!("{error}") };
+        let WriteError::TimedOut { slowest, awaited_readers, .. } = error else { panic!("{error}") };
         assert_eq!(awaited_readers, self.awaited);
         match self.delivery {
             Delivery::Queue => {}

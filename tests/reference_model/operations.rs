@@ -233,7 +233,7 @@ pub(crate) struct Options {
 
 impl Shape {
     pub(crate) fn config(&self) -> Config {
-        Config::new(self.slots, self.slot_bytes)
+        Config::slots(self.slots).of_bytes(self.slot_bytes)
             .participants(16) // Eight readers, four writers, four takers.
             .slot_class(self.class)
             .delivery(self.delivery)

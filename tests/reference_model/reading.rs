@@ -103,7 +103,7 @@ fn copy(room: usize, read: impl FnOnce(&mut [u8]) -> Result<Received, TryReadErr
 }
 
 fn copy_in_closure(reader: &mut Reader) -> ReadResult {
-    let (received, bytes) = reader.try_read_with(|racy| {
+    let (received, bytes) = reader.try_read_in_place(|racy| {
         let mut bytes = vec![0; racy.len()];
         racy.copy_to_slice(&mut bytes);
         let words = (0..racy.len() / 8).flat_map(|index| racy.word(index));

@@ -14,7 +14,7 @@ mod units;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use engines::seqring::Seqring;
-use seqring::printable;
+use seqring::inspect::printable;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -89,7 +89,7 @@ fn peer() {
 }
 
 fn config() -> Config {
-    Config::new(4, 100).delivery(Delivery::Lossy)
+    Config::slots(4).of_bytes(100).delivery(Delivery::Lossy)
 }
 
 /// Fails if `stat` joins the ring, if it counts as a user, or if a dead participant counts as
@@ -239,7 +239,7 @@ fn bad_input_is_named() {
 #[test]
 fn the_reader_of_the_output_may_leave() {
     let directory = Directory::new();
-    let _ring = Ring::create(directory.ring("here"), &Config::new(4, 64)).unwrap();
+    let _ring = Ring::create(directory.ring("here"), &Config::slots(4).of_bytes(64)).unwrap();
     let gone = || std::io::pipe().unwrap().1;
     for flags in ["ls", "ls --json", "stat here", "stat here --json", "gc", "gc --json"] {
         let output = directory.command(flags).stdout(gone()).output().unwrap();

@@ -78,7 +78,8 @@ impl<L: Layout> Engine for Shaped<L> {
         };
         let participants = spec.readers + spec.writers;
         // As the other engines, it awaits no reader.
-        let mut config = Config::new(spec.slots, spec.slot_bytes)
+        let mut config = Config::slots(spec.slots)
+            .of_bytes(spec.slot_bytes)
             .delivery(delivery)
             .participants(participants.max(2))
             .await_readers(0);
@@ -109,7 +110,7 @@ impl<L: Layout> Engine for Shaped<L> {
     }
 
     fn reader(&self) -> Result<RingReader, EngineError> {
-        let joined = match self.ring.delivery() {
+        let joined = match self.ring.config().delivery {
             seqring::Delivery::Queue => self.ring.taker().map(RingReader::Taker),
             _ => self.ring.reader(Start::Next).map(RingReader::Reader),
         };
@@ -131,10 +132,10 @@ fn touch(ring: &Ring, slot_bytes: usize) -> Result<Writer, EngineError> {
     let mut writer = ring.writer().map_err(|error| EngineError::failed("touch the ring", error))?;
     // Not zeros: their allocation leaves the pages of a large buffer to the first touch.
     let message = vec![0x5a; slot_bytes];
-    let mut taker = if ring.delivery() == seqring::Delivery::Queue { ring.taker().ok() } else { None };
+    let mut taker = if ring.config().delivery == seqring::Delivery::Queue { ring.taker().ok() } else { None };
     // There is no reader yet, so a gated ring takes them all too. There is one buffer more than
     // slots.
-    for _ in 0..=ring.config().slots() {
+    for _ in 0..=ring.config().slots {
         writer.try_write(&message).map_err(|error| EngineError::failed("touch the ring", error))?;
         if let Some(taker) = &mut taker {
             taker.try_take().map_err(|error| EngineError::failed("touch the ring", error))?;

@@ -62,7 +62,7 @@ impl Role {
     }
 
     fn config(self) -> Config {
-        let config = Config::new(4, SLOT_BYTES).delivery(self.delivery()).participants(PARTICIPANTS);
+        let config = Config::slots(4).of_bytes(SLOT_BYTES).delivery(self.delivery()).participants(PARTICIPANTS);
         match self {
             Role::OneOfMany(_) => config.writers(Writers::Many),
             Role::Writer(class, _) | Role::Reader(class, _) => config.slot_class(class),
@@ -212,7 +212,7 @@ enum Survivor {
 
 impl Survivor {
     fn join(ring: &Ring) -> Result<Self, String> {
-        if ring.delivery() == Delivery::Queue {
+        if ring.config().delivery == Delivery::Queue {
             let mut taker = ring.taker().map_err(text)?;
             taker.set_wait_strategy(WaitStrategy::SLEEPING);
             return Ok(Survivor::Taker(taker));

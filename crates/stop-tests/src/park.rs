@@ -8,9 +8,8 @@ use crate::case::afterwards;
 use crate::message::{SLOT_BYTES, message, numbers};
 use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
-use seqring::{
-    Config, ParkTicket, ReadError, Reader, RegisterError, Ring, SlotClass, Start, TryWriteError, Writer,
-};
+use seqring::process::ParkTicket;
+use seqring::{Config, ReadError, Reader, RegisterError, Ring, SlotClass, Start, TryWriteError, Writer};
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
@@ -58,7 +57,7 @@ pub(crate) fn be_resumer(point: Failpoint, name: &str, ticket: ParkTicket) {
 pub(crate) fn run(point: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
     let name = format!("stop-test-{}-park-{point:?}-{fate:?}", std::process::id());
     let messages = afterwards(messages);
-    let config = Config::new(SLOTS as usize, SLOT_BYTES).participants(8).slot_class(class);
+    let config = Config::slots(SLOTS as usize).of_bytes(SLOT_BYTES).participants(8).slot_class(class);
     let ring = Ring::create(&name, &config).map_err(text)?;
     let writer = ring.writer().map_err(text)?;
     match point {

@@ -41,7 +41,7 @@ impl Recovery {
 
     /// The configurations in which it happens.
     fn rings(self) -> Vec<Config> {
-        let config = Config::new(4, SLOT_BYTES).participants(8);
+        let config = Config::slots(4).of_bytes(SLOT_BYTES).participants(8);
         let one = [SlotClass::Packed, SlotClass::Lines, SlotClass::Arena];
         let one = one.map(|class| config.clone().slot_class(class));
         let gated: Vec<_> = one.into_iter().chain([config.writers(Writers::Many)]).collect();
@@ -118,7 +118,7 @@ fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> 
         // Without a reader here, the second process waits for the dead reader only.
         drop(reader);
         victim::await_stop(&mut second)?;
-        if point == Failpoint::DeadFound && config.writers_mode() == Writers::Many {
+        if point == Failpoint::DeadFound && config.writers == Writers::Many {
             waits_for_the_dead(&ring, pid)?;
         }
         victim::end(&mut second, fate)?;
@@ -128,7 +128,7 @@ fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> 
     reader.read_timeout(&mut out, TIMEOUT).map_err(text)?;
     if point == Failpoint::DeadFound {
         match reader.read_timeout(&mut out, A_WHILE) {
-            Err(ReadError::TimedOut { writers }) if writers.pids() == [pid] => {}
+            Err(ReadError::TimedOut { writers, .. }) if writers.pids() == [pid] => {}
             other => return Err(format!("while the finder was stopped, the reader got {other:?}")),
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn open_and_leave(point: Failpoint, backend: Backend, name: &str) {
 }
 
 fn config() -> Config {
-    Config::new(4, 8)
+    Config::slots(4).of_bytes(8)
 }
 
 /// Runs the case. Returns how many messages others moved through the ring of that name.

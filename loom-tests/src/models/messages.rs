@@ -24,14 +24,14 @@ pub(crate) fn number(bytes: &[u8]) -> u64 {
 /// A gated ring. Its payloads are cells in which loom detects every data race.
 pub(crate) fn gated(slots: usize, participants: usize, class: SlotClass) -> Ring {
     exclusive_payloads(true);
-    let config = Config::new(slots, 16).participants(participants).slot_class(class);
+    let config = Config::slots(slots).of_bytes(16).participants(participants).slot_class(class);
     Ring::heap(&config.await_readers(0)).unwrap()
 }
 
 /// A ring in which readers may copy bytes that the writer overwrites.
 pub(crate) fn shared(slots: usize, class: SlotClass, delivery: Delivery) -> Ring {
     exclusive_payloads(false);
-    let config = Config::new(slots, 16).participants(2).slot_class(class).delivery(delivery);
+    let config = Config::slots(slots).of_bytes(16).participants(2).slot_class(class).delivery(delivery);
     Ring::heap(&config.await_readers(0)).unwrap()
 }
 

@@ -8,7 +8,7 @@ use seqring::{Config, Delivery, Reader, Ring, Start, TryReadError, Writer, Write
 
 fn ring(delivery: Delivery, slots: usize, participants: usize) -> Ring {
     exclusive_payloads(delivery == Delivery::Gated);
-    let config = Config::new(slots, 16).delivery(delivery).writers(Writers::Many);
+    let config = Config::slots(slots).of_bytes(16).delivery(delivery).writers(Writers::Many);
     Ring::heap(&config.participants(participants).await_readers(0)).unwrap()
 }
 

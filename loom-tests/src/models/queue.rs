@@ -10,7 +10,7 @@ use seqring::{Config, Delivery, Ring, Taker, TryReadError};
 
 pub(super) fn ring(slots: usize, participants: usize) -> Ring {
     exclusive_payloads(true);
-    let config = Config::new(slots, 16).delivery(Delivery::Queue);
+    let config = Config::slots(slots).of_bytes(16).delivery(Delivery::Queue);
     Ring::heap(&config.participants(participants)).unwrap()
 }
 

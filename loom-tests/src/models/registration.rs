@@ -35,7 +35,7 @@ fn register_while_writing(start: Start) {
 /// A successor's first check of the readers is in the middle of the lap.
 pub(super) fn awaited() {
     exclusive_payloads(true);
-    let ring = Ring::heap(&Config::new(2, 16).participants(2).slot_class(SlotClass::Packed)).unwrap();
+    let ring = Ring::heap(&Config::slots(2).of_bytes(16).participants(2).slot_class(SlotClass::Packed)).unwrap();
     ring.writer().unwrap().try_write(&message(0)).unwrap();
     let writing = write_in_thread(ring.writer().unwrap(), 1..3);
     let mut reader = ring.reader(Start::Next).unwrap();
@@ -48,7 +48,7 @@ pub(super) fn awaited() {
 /// One writer may see the reader counted, and announce a higher limit, while the other does not.
 pub(super) fn awaited_by_many() {
     exclusive_payloads(true);
-    let config = Config::new(2, 16).writers(Writers::Many).participants(3);
+    let config = Config::slots(2).of_bytes(16).writers(Writers::Many).participants(3);
     let ring = Ring::heap(&config).unwrap();
     let (mut one, two) = (ring.writer().unwrap(), ring.writer().unwrap());
     one.try_write(&message(0)).unwrap();

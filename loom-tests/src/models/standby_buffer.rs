@@ -9,7 +9,7 @@ use seqring::{Config, Ring, SlotClass, Start, TryReadError};
 fn large(slots: usize, participants: usize) -> Ring {
     exclusive_payloads(true);
     let config =
-        Config::new(slots, 128).participants(participants).slot_class(SlotClass::Arena).await_readers(0);
+        Config::slots(slots).of_bytes(128).participants(participants).slot_class(SlotClass::Arena).await_readers(0);
     Ring::heap(&config).unwrap()
 }
 

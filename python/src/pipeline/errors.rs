@@ -27,7 +27,7 @@ pub(crate) fn exception(py: Python<'_>, error: PipelineError) -> PyErr {
     match error {
         PipelineError::Config(_) => PyValueError::new_err(text),
         PipelineError::Ring(error) => errors::ring(py, error),
-        PipelineError::Join(error) => errors::joining(py, error),
+        PipelineError::Register(error) => errors::joining(py, error),
         PipelineError::Spawn { worker, source } => {
             let source = source.to_string();
             let (message, traceback) = parts(&source);

@@ -50,7 +50,7 @@ impl Reader {
         /// As single reads, but one store of the cursor and one check for sleeping writers for all
         /// of them: writers get the slots when all are read. (Arena slots of gated rings: all but
         /// the last one earlier.)
-        pub fn read_into, try_read_into, read_into_timeout(&mut self)(batch: &mut Batch)
+        pub fn read_each, try_read_each, read_each_timeout(&mut self)(batch: &mut Batch)
             -> Result<(), ReadError, TryReadError::Empty> = |form| self.call(form, |cursor| batch.fill(cursor))
     }
 }

@@ -43,7 +43,7 @@ mod tests {
     /// Fails if a loop over messages that only notes errors runs for ever in a damaged ring.
     #[test]
     fn messages_end_with_what_every_read_would_say_again() {
-        let ring = Ring::heap(&Config::new(4, 8)).unwrap();
+        let ring = Ring::heap(&Config::slots(4).of_bytes(8)).unwrap();
         let mut writer = ring.writer().unwrap();
         let mut reader = ring.reader(Start::Next).unwrap();
         writer.write(b"one").unwrap();

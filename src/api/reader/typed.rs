@@ -19,7 +19,7 @@ use std::ops::Deref;
 ///
 /// ```
 /// use seqring::{Config, Ring, Start};
-/// let ring = Ring::heap(&Config::new(8, 64))?;
+/// let ring = Ring::heap(&Config::slots(8).of_bytes(64))?;
 /// let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
 /// writer.typed::<[f32]>()?.write(&[1.5, 2.5])?;
 /// let mut samples = [0.0; 16];

@@ -13,7 +13,7 @@ impl Writer {
         ///
         /// ```
         /// use seqring::{Config, Ring, Start};
-        /// let ring = Ring::heap(&Config::new(4, 8))?;
+        /// let ring = Ring::heap(&Config::slots(4).of_bytes(8))?;
         /// let mut reader = ring.reader(Start::Next)?;
         /// let mut writer = ring.writer()?;
         /// assert_eq!(writer.try_write_batch(2, b"a1b2c3d4e5")?, 4); // "e5" has no slot.
@@ -48,7 +48,7 @@ impl Writer {
         ///
         /// ```
         /// use seqring::{Config, Ring};
-        /// let mut writer = Ring::heap(&Config::new(4, 8))?.writer()?;
+        /// let mut writer = Ring::heap(&Config::slots(4).of_bytes(8))?.writer()?;
         /// assert_eq!(writer.write_each(&["one", "", "three"])?, 3);
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```

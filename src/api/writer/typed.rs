@@ -23,7 +23,7 @@ use std::ops::Deref;
 /// #[repr(C)]
 /// struct Quote { instrument: u32, price: i32, time_ns: u64 }
 ///
-/// let ring = Ring::heap(&Config::of::<Quote>(1024))?;
+/// let ring = Ring::heap(&Config::slots(1024).of::<Quote>())?;
 /// let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
 /// writer.typed::<Quote>()?.write(&Quote { instrument: 7, price: 99, time_ns: 1 })?;
 /// assert_eq!(reader.typed::<Quote>()?.read()?.price, 99);

@@ -8,7 +8,7 @@ use crate::types::participant::Role;
 /// reader.
 #[test]
 fn a_reader_without_a_position_has_not_joined() {
-    let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+    let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
     let joined = || joined_readers(&ring.attachment.memory);
     let reader = ring.reader(Start::Next).unwrap();
     assert_eq!(joined(), 1);
@@ -21,7 +21,7 @@ fn a_reader_without_a_position_has_not_joined() {
 /// Fails if two processes that share the entry of a dead writer both recover it.
 #[test]
 fn a_dead_writer_has_one_finder() {
-    let ring = Ring::heap(&Config::new(1, 8)).unwrap();
+    let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
     let writer = Registration::register(&ring.attachment, Role::Writer, 0..1).unwrap();
     assert!(is_first_to_find(&ring.attachment, writer.index()));
     assert!(!is_first_to_find(&ring.attachment, writer.index()), "another process has found it");

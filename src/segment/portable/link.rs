@@ -313,7 +313,7 @@ mod tests {
     fn of_two_that_remove_a_name_at_once_one_does() {
         let location = Location::portable(format!("test-unlink-{}", std::process::id()));
         let path = location.path().unwrap();
-        let create = || Ring::create(&location, &Config::new(4, 8)).unwrap();
+        let create = || Ring::create(&location, &Config::slots(4).of_bytes(8)).unwrap();
         let first = create();
         let [one, other] = [(); 2].map(|()| Link::entered(&path).unwrap());
         one.unlink().unwrap();

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 const SLOTS: usize = 4;
 
 fn config(class: SlotClass, delivery: Delivery) -> Config {
-    Config::new(SLOTS, 64).slot_class(class).delivery(delivery)
+    Config::slots(SLOTS).of_bytes(64).slot_class(class).delivery(delivery)
 }
 
 fn broadcast() -> Vec<Config> {
     let classes = [SlotClass::Packed, SlotClass::Arena];
     let of = |delivery| classes.map(|class| config(class, delivery));
     let one = [of(Delivery::Lossy), of(Delivery::Gated)].concat();
-    let many = one.iter().filter(|one| one.class == SlotClass::Arena).cloned();
+    let many = one.iter().filter(|one| one.slot_class == SlotClass::Arena).cloned();
     let many: Vec<_> = many.map(|config| config.writers(Writers::Many)).collect();
     [one, many].concat()
 }

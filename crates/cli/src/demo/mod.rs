@@ -75,7 +75,7 @@ pub(crate) fn run(options: &DemoOptions) -> Result<()> {
     let (sender, events) = mpsc::channel();
     let name = format!("demo-{}", std::process::id());
     let delivery = if options.gated { Delivery::Gated } else { Delivery::Lossy };
-    let ring = Ring::create(name.as_str(), &Config::new(SLOTS, 8).delivery(delivery))?;
+    let ring = Ring::create(name.as_str(), &Config::slots(SLOTS).of_bytes(8).delivery(delivery))?;
     let mut demo =
         Demo { ring, name, workers: [const { None }; 4], stopped: None, log: Vec::new(), events: sender };
     demo.start_missing()?;
@@ -169,7 +169,7 @@ impl Demo {
         for (index, worker) in self.workers.iter_mut().enumerate() {
             let Some(child) = worker else { continue };
             let Some(status) = child.try_wait()? else { continue };
-            let of_it = |one: &seqring::Participant| one.pid == child.id() && one.alive;
+            let of_it = |one: &seqring::inspect::Participant| one.pid == child.id() && one.alive;
             let counts = if self.ring.participants().iter().any(of_it) { "alive" } else { "dead" };
             self.log.push(format!(
                 "{} (process {}): {status}; the ring counts it as {counts}; message {} is next",

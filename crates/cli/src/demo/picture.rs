@@ -35,7 +35,7 @@ impl fmt::Display for Picture<'_> {
         const END: &str = "\x1b[K\n"; // Clears the rest of the line.
         let Picture(demo) = self;
         let stats = demo.ring.stats();
-        let (next, delivery, slots) = (stats.next_sequence, demo.ring.delivery(), SLOTS as u64);
+        let (next, delivery, slots) = (stats.next_sequence, demo.ring.config().delivery, SLOTS as u64);
         write!(f, "\x1b[H{SLOTS} slots, {delivery:?}; message {next} is next{END}{END}")?;
         for (index, worker) in demo.workers.iter().enumerate() {
             let id = worker.as_ref().map_or(0, std::process::Child::id);

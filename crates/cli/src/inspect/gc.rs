@@ -5,7 +5,8 @@ use super::{Common, bytes};
 use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
-use seqring::{Location, Ring, RingError, Segment, SegmentEntry, printable};
+use seqring::inspect::{Segment, SegmentEntry, printable};
+use seqring::{Location, Ring, RingError};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -52,9 +53,9 @@ enum Verdict {
 /// succeeded.
 pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     let directory = &options.common.directory;
-    let found =
-        seqring::segments_in(directory).with_context(|| format!("listing {}", printable(directory)))?;
-    let drafts = if options.remove { seqring::remove_drafts_in(directory).unwrap_or(0) } else { 0 };
+    let found = seqring::inspect::segments_in(directory)
+        .with_context(|| format!("listing {}", printable(directory)))?;
+    let drafts = if options.remove { seqring::inspect::remove_drafts_in(directory).unwrap_or(0) } else { 0 };
     let records: Vec<GcRecord> = found.iter().map(|found| judge(found, options)).collect();
     let mut output = output::stdout();
     if options.common.json {
@@ -84,7 +85,7 @@ fn verdict(segment: &Segment, options: &GcOptions) -> Result<Verdict, RingError>
     if segment.is_in_use() {
         return Ok(Verdict::InUse);
     }
-    if segment.config().is_kept() && !options.kept {
+    if segment.config().keep && !options.kept {
         return Ok(Verdict::Kept);
     }
     let Some(name) = segment.name().filter(|_| options.remove) else {

@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{Table, presets};
-use seqring::printable;
+use seqring::inspect::printable;
 use std::io::Write;
 
 /// Lists the rings in shared memory. It does not join them.
@@ -18,8 +18,8 @@ pub struct LsOptions {
 
 pub(crate) fn run(options: &LsOptions) -> Result<()> {
     let directory = &options.common.directory;
-    let found =
-        seqring::segments_in(directory).with_context(|| format!("listing {}", printable(directory)))?;
+    let found = seqring::inspect::segments_in(directory)
+        .with_context(|| format!("listing {}", printable(directory)))?;
     let records: Vec<SegmentRecord> = found.iter().map(SegmentRecord::of).collect();
     let mut output = output::stdout();
     if options.common.json {

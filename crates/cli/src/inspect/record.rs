@@ -1,6 +1,7 @@
 //! A segment in the JSON output.
 
-use seqring::{Delivery, Role, Segment, SegmentEntry, SlotClass, Stats, Stream, Writers};
+use seqring::inspect::{Segment, SegmentEntry, Stats, Stream};
+use seqring::{Delivery, Role, SlotClass, Writers};
 use serde::Serialize;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -73,21 +74,21 @@ impl RingRecord {
             name: segment.name().unwrap_or_default(),
             path: shown(segment.path()),
             in_use: segment.is_in_use(),
-            keep: config.is_kept(),
+            keep: config.keep,
             stream: stream(stats.stream),
-            delivery: delivery(config.delivery_mode()),
-            writers: match config.writers_mode() {
+            delivery: delivery(config.delivery),
+            writers: match config.writers {
                 Writers::One => "one",
                 Writers::Many => "many",
             },
-            slot_class: match config.class() {
+            slot_class: match config.slot_class {
                 SlotClass::Packed => "packed",
                 SlotClass::Lines => "lines",
                 SlotClass::Arena => "arena",
             },
-            slots: config.slots(),
-            slot_bytes: config.slot_bytes(),
-            observers: config.allows_observers(),
+            slots: config.slots,
+            slot_bytes: config.slot_bytes,
+            observers: config.observers,
             total_bytes: segment.total_bytes(),
             allocated_bytes: segment.allocated_bytes(),
             mode: format!("{:03o}", segment.mode()),
@@ -113,7 +114,7 @@ impl RingRecord {
 }
 
 fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord> {
-    let record = |one: &seqring::Participant| ParticipantRecord {
+    let record = |one: &seqring::inspect::Participant| ParticipantRecord {
         entry: one.entry,
         role: match one.role {
             Role::Writer => "writer",

@@ -7,7 +7,7 @@ use crate::units::{self, scaled};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use seqring::{Segment, Stats, printable};
+use seqring::inspect::{Segment, Stats, printable};
 use std::io::Write;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::support::{output, path_of, text, unique_name};
 #[test]
 fn what_cannot_be_is_refused_with_exit_code_2_and_leaves_nothing() {
     let taken = unique_name();
-    let held = seqring::Ring::create(&taken, &seqring::Config::new(1, 8)).unwrap();
+    let held = seqring::Ring::create(&taken, &seqring::Config::slots(1).of_bytes(8)).unwrap();
     let free = unique_name();
     let refused = [
         ("--slots 0", "--slots must be at least 1"),

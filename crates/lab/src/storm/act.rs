@@ -281,14 +281,14 @@ impl Act {
         let mut writer = ring.writer()?;
         if self.mode == Mode::Queue {
             let mut taker = ring.taker()?;
-            for _ in 0..3 * ring.config().slots() {
+            for _ in 0..3 * ring.config().slots {
                 writer.write_timeout(&message, NEVER)?;
                 taker.take_timeout(NEVER)?;
             }
             return Ok(());
         }
         let mut reader = ring.reader(Start::Next)?;
-        for _ in 0..3 * ring.config().slots() {
+        for _ in 0..3 * ring.config().slots {
             writer.write_timeout(&message, NEVER)?;
             reader.read_timeout(&mut vec![0; message.len()], NEVER)?;
         }

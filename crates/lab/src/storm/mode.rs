@@ -35,7 +35,7 @@ impl Mode {
     }
 
     pub(crate) fn config(self) -> Config {
-        let config = |slots| Config::new(slots, self.message_bytes()).participants(24);
+        let config = |slots| Config::slots(slots).of_bytes(self.message_bytes()).participants(24);
         match self {
             Mode::PackedLossy => config(64).slot_class(SlotClass::Packed).delivery(Delivery::Lossy),
             Mode::LinesGated => config(5).slot_class(SlotClass::Lines),

@@ -48,7 +48,7 @@ pub(crate) fn run(work: &Work<'_>, source: Result<Source, Breach>) -> Result<(),
             // Another writer will join.
             Err(ReadError::Closed) => std::thread::sleep(std::time::Duration::from_micros(200)),
             Err(ReadError::TimedOut { .. }) if !finishing => {}
-            Err(ReadError::TimedOut { writers }) => {
+            Err(ReadError::TimedOut { writers, .. }) => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
                 hold!(since.elapsed() < NEVER, "no writer is left, and the stream does not end: {writers}");
             }

@@ -31,7 +31,7 @@ pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
                 std::thread::sleep(Duration::from_micros(200)); // Another writer will join.
             }
             Err(ReadError::TimedOut { .. }) if !finishing => {}
-            Err(ReadError::TimedOut { writers }) => {
+            Err(ReadError::TimedOut { writers, .. }) => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
                 hold!(since.elapsed() < NEVER, "no writer is left, and the queue does not end: {writers}");
             }

@@ -40,7 +40,7 @@ fn run(deaths: usize) {
     let delivery = if one_in(2) { Delivery::Gated } else { Delivery::Lossy };
     exclusive_payloads(delivery == Delivery::Gated);
     let (writers, readers) = (1 + draw(3), 1 + draw(2));
-    let config = Config::new(1 + draw(3), 16).delivery(delivery).writers(Writers::Many);
+    let config = Config::slots(1 + draw(3)).of_bytes(16).delivery(delivery).writers(Writers::Many);
     let ring = Ring::heap(&config.participants(2 + writers + readers)).unwrap();
     let (writers_left, published) = (AtomicUsize::new(writers), AtomicUsize::new(0));
     let common = Arc::new(Common { ring, writers_left, published, deaths });

@@ -32,7 +32,7 @@ fn run(deaths: usize) {
     let class = [SlotClass::Packed, SlotClass::Arena][draw(2)];
     let delivery = [Delivery::Gated, Delivery::Lossy][draw(2)];
     exclusive_payloads(false); // A skipped reader may copy overwritten bytes: the read is refused afterwards.
-    let config = Config::new(1 + draw(4), 16).slot_class(class).delivery(delivery);
+    let config = Config::slots(1 + draw(4)).of_bytes(16).slot_class(class).delivery(delivery);
     let ring = Ring::heap(&config.participants(6)).unwrap();
     let (ended, published) = (AtomicBool::new(false), AtomicU64::new(0));
     let common = Arc::new(Common { ring, ended, published });

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) fn broadcast() {
     prepare();
     let writers = 1 + draw(3);
-    let mut config = Config::new(1 + draw(3), 16).participants(8);
+    let mut config = Config::slots(1 + draw(3)).of_bytes(16).participants(8);
     if writers > 1 || one_in(2) {
         config = config.writers(Writers::Many);
     }
@@ -48,7 +48,7 @@ pub(super) fn broadcast() {
 
 pub(super) fn queue() {
     prepare();
-    let config = Config::new(1 + draw(3), 16).delivery(Delivery::Queue).participants(8);
+    let config = Config::slots(1 + draw(3)).of_bytes(16).delivery(Delivery::Queue).participants(8);
     let ring = Ring::heap(&config).unwrap();
     let mut threads = write_in_threads(&ring, 1 + draw(3));
     let ledger = Arc::new(Ledger::default());

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// up to so many tries, from a number on. Time does not pass in models: only [`evict`] evicts.
 fn evict_while(class: SlotClass, read: fn(&mut Reader, u64, usize) -> u64) {
     let never = Duration::from_millis(u32::MAX.into());
-    let config = Config::new(1, 16).participants(2).slot_class(class).evict_after(never);
+    let config = Config::slots(1).of_bytes(16).participants(2).slot_class(class).evict_after(never);
     let ring = Ring::heap(&config).unwrap();
     let mut writer = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();

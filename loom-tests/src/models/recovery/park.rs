@@ -4,9 +4,8 @@
 use super::super::messages::{empty, gated, message, read_in_order, write_next};
 use loom::thread::{self, JoinHandle};
 use seqring::model::{abandon, bury, bury_parker, exclusive_payloads, look_for_the_dead};
-use seqring::{
-    Config, Delivery, Parked, RegisterError, Ring, Role, SlotClass, Start, TryReadError, Writer, Writers,
-};
+use seqring::process::Parked;
+use seqring::{Config, Delivery, RegisterError, Ring, Role, SlotClass, Start, TryReadError, Writer, Writers};
 
 /// A ring with a writer, and a reader that is parked at the published message 0.
 fn parked() -> (Ring, Writer, Parked) {
@@ -59,7 +58,7 @@ pub(in super::super) fn join() {
 /// reader: its death is reported.
 pub(in super::super) fn outlived() {
     exclusive_payloads(true);
-    let config = Config::new(1, 16).delivery(Delivery::Gated).writers(Writers::Many).participants(2);
+    let config = Config::slots(1).of_bytes(16).delivery(Delivery::Gated).writers(Writers::Many).participants(2);
     let ring = Ring::heap(&config).unwrap();
     let (mut other, reader) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
     let parked = reader.park().unwrap();
