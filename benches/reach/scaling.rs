@@ -108,6 +108,6 @@ fn rate(flags: &str, stalled: usize) -> Result<Figures, String> {
     let record = perf::run(flags)?;
     let writers = record["writers"].as_array().ok_or("no writers in the record")?;
     let active = &writers[..writers.len() - stalled];
-    let rates = active.iter().map(|writer| writer["slots_per_second"].as_f64().unwrap_or(f64::NAN));
+    let rates = active.iter().map(|writer| writer["messages_per_second"].as_f64().unwrap_or(f64::NAN));
     Ok(Figures::main(rates.sum::<f64>() / 1e6))
 }

@@ -1,17 +1,22 @@
-//! The command `seqring`: `perf` measures a ring of this library, `ls`, `stat` and `gc` show and
-//! remove named rings.
+//! The command `seqring`: `perf` measures a ring of this library, `demo` shows one at work, and
+//! `ls`, `stat` and `gc` show and remove named rings.
 //!
 //! The measurement itself ([`perf`]) is generic over the ring. The laboratory (`seqring-lab`) runs
 //! the same code over lock-based rings; this package does not depend on them.
 
+mod demo;
 pub mod inspect;
 pub mod output;
 pub mod perf;
 pub mod reenter;
+mod units;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser, Subcommand};
 use engines::seqring::Seqring;
+use seqring::inspect::printable;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Lock-free ring buffers in shared memory.
@@ -25,9 +30,22 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Perf(Box<perf::PerfOptions>),
+    Demo(demo::DemoOptions),
     Ls(inspect::LsOptions),
     Stat(inspect::StatOptions),
     Gc(inspect::GcOptions),
+    /// Print the completions of a shell: `source <(seqring completions bash)`
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages: `seqring man ~/.local/share/man/man1`
+    Man {
+        /// An existing directory
+        directory: PathBuf,
+    },
+    /// Take part in a demonstration (`seqring demo` starts such processes).
+    #[command(hide = true)]
+    DemoWorker(demo::DemoWorker),
     /// Take part in a measurement (`seqring perf` starts such processes).
     #[command(hide = true)]
     Worker {
@@ -42,9 +60,22 @@ enum Command {
 pub fn run(cli: &Cli) -> Result<bool> {
     match &cli.command {
         Command::Perf(options) => perf::run::<Seqring>(options),
+        Command::Demo(options) => demo::run(options).map(|()| true),
+        Command::DemoWorker(worker) => demo::serve(worker).map(|()| true),
         Command::Ls(options) => inspect::ls(options).map(|()| true),
         Command::Stat(options) => inspect::stat(options).map(|()| true),
         Command::Gc(options) => inspect::gc(options),
+        Command::Completions { shell } => {
+            let mut script = Vec::new(); // The generator panics if it cannot write.
+            clap_complete::generate(*shell, &mut Cli::command(), "seqring", &mut script);
+            output::stdout().write_all(&script)?;
+            Ok(true)
+        }
+        Command::Man { directory } => {
+            clap_mangen::generate_to(Cli::command(), directory)
+                .with_context(|| format!("writing manual pages to {}", printable(directory)))?;
+            Ok(true)
+        }
         Command::Worker { .. } => perf::serve::<Seqring>().map(|()| true),
     }
 }

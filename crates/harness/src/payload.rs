@@ -64,7 +64,7 @@ impl fmt::Display for Stamped {
     }
 }
 
-/// Why a message is not whole.
+/// What is wrong with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Torn {
     /// Too short to be checked.

@@ -7,6 +7,7 @@ mod ls;
 mod record;
 mod stat;
 
+use crate::units::scaled;
 use clap::Args;
 use seqring::Location;
 use std::path::{Path, PathBuf};
@@ -22,11 +23,11 @@ pub(crate) use stat::run as stat;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Common {
     /// Directory of the rings
-    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    #[arg(short, long, value_name = "DIR", default_value = "/dev/shm")]
     directory: PathBuf,
 
     /// Print JSON
-    #[arg(long)]
+    #[arg(short, long)]
     json: bool,
 }
 
@@ -45,14 +46,6 @@ impl Common {
     }
 }
 
-/// Bytes in the largest unit that leaves a digit before the point.
 fn bytes(bytes: u64) -> String {
-    let (mut amount, mut unit) = (bytes as f64, "B");
-    for larger in ["kB", "MB", "GB", "TB"] {
-        if amount < 1000.0 {
-            break;
-        }
-        (amount, unit) = (amount / 1000.0, larger);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{amount:.1} {unit}") }
+    scaled(bytes as f64, "B")
 }

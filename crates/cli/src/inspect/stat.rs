@@ -3,6 +3,7 @@
 use super::record::{ParticipantRecord, RingRecord};
 use super::{Common, bytes};
 use crate::output;
+use crate::units::{self, scaled};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
@@ -18,42 +19,46 @@ pub struct StatOptions {
     /// Name of the ring, or its file
     name: String,
 
-    /// Repeat every so many seconds, with rates, until the ring is gone
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
-    #[arg(value_parser = seconds)]
+    /// Repeat at this interval, with rates, until the ring is gone
+    #[arg(value_parser = units::interval)]
+    interval: Option<Duration>,
+
+    /// Repeat every second, or at this interval
+    #[arg(short, long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "1s", value_parser = units::interval)]
     watch: Option<Duration>,
 
-    /// With --watch: stop after so many times
-    #[arg(long, value_name = "COUNT", requires = "watch")]
+    /// Stop after so many times
+    #[arg(short = 'n', long, value_name = "COUNT")]
     times: Option<u64>,
 
     #[command(flatten)]
     common: Common,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|interval| *interval >= Duration::from_millis(1))
-        .ok_or_else(|| format!("{text} is not between 0.001 and what a clock can count"))
+impl StatOptions {
+    /// The time between two outputs, if there is more than one.
+    fn interval(&self) -> Option<Duration> {
+        self.interval.or(self.watch).or(self.times.map(|_| Duration::from_secs(1)))
+    }
 }
 
 pub(crate) fn run(options: &StatOptions) -> Result<()> {
     let segment = Segment::inspect(options.common.location(&options.name))?;
     let mut earlier = None;
-    let times = options.times.unwrap_or(if options.watch.is_some() { u64::MAX } else { 1 });
-    for time in 0..times {
-        if time > 0 {
-            std::thread::sleep(options.watch.expect("more than once only when watching"));
-        }
+    let (interval, mut left) = (options.interval(), options.times.unwrap_or(u64::MAX));
+    while left > 0 {
         let stats = segment.stats();
         print(&segment, &stats, earlier.as_ref(), options)?;
-        if options.watch.is_some() && !segment.is_named() {
+        let Some(interval) = interval else { break };
+        if !segment.is_named() {
             output::report("seqring stat: the ring is gone");
             break;
         }
-        earlier = Some(stats);
+        (earlier, left) = (Some(stats), left - 1);
+        if left > 0 {
+            std::thread::sleep(interval);
+        }
     }
     Ok(())
 }
@@ -62,14 +67,14 @@ fn print(segment: &Segment, stats: &Stats, earlier: Option<&Stats>, options: &St
     let record = RingRecord::new(segment, stats, earlier);
     let mut output = output::stdout();
     if options.common.json {
-        let json = match options.watch {
+        let json = match options.interval() {
             None => serde_json::to_string_pretty(&record)?,
             Some(_) => serde_json::to_string(&record)?, // A line each.
         };
         writeln!(output, "{json}")?;
         return Ok(());
     }
-    if options.watch.is_some() && output.is_terminal() {
+    if options.interval().is_some() && output.is_terminal() {
         write!(output, "\x1b[H\x1b[2J")?; // To the top of an empty screen.
     }
     write!(output, "{}", Text(&record))?;
@@ -111,17 +116,13 @@ impl std::fmt::Display for Text<'_> {
             f,
             "{} messages published{}",
             ring.next_sequence,
-            rate(ring.published_per_second, ", ", "/s")
+            ring.published_per_second.map_or_else(String::new, |rate| format!(", {}/s", scaled(rate, "")))
         )?;
         if ring.participants.is_empty() {
             return writeln!(f, "no participants");
         }
         writeln!(f, "\n{}", table(&ring.participants))
     }
-}
-
-fn rate(rate: Option<f64>, before: &str, after: &str) -> String {
-    rate.map_or_else(String::new, |rate| format!("{before}{rate:.1}{after}"))
 }
 
 fn table(participants: &[ParticipantRecord]) -> Table {
@@ -137,7 +138,7 @@ fn table(participants: &[ParticipantRecord]) -> Table {
         "lost",
         "refused",
         "sleeps",
-        "per second",
+        "messages/s",
     ]);
     for one in participants {
         table.add_row([
@@ -150,7 +151,7 @@ fn table(participants: &[ParticipantRecord]) -> Table {
             one.lost.to_string(),
             one.refused.to_string(),
             one.sleeps.to_string(),
-            rate(one.passed_per_second, "", ""),
+            one.passed_per_second.map_or_else(String::new, |rate| scaled(rate, "")),
         ]);
     }
     for column in table.column_iter_mut().skip(4) {

@@ -9,11 +9,13 @@ use super::plan::Plan;
 use super::protocol::{Assignment, Order, Reading, Reply, Role, WorkerResult, Writing};
 use super::workers::{Event, Workers};
 use crate::output;
+use crate::units::{plural, scaled};
 use anyhow::{Result, bail};
 use harness::clock::Moment;
 use harness::engine::Engine;
 use harness::line::LineProbe;
 use harness::pin::CorePair;
+use harness::refusal::EngineError;
 use harness::ring_spec::Place;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::sync::Arc;
@@ -67,7 +69,12 @@ pub fn measure<E: Engine + 'static>(
     let (sender, events) = mpsc::channel();
     interrupts.send_to(sender.clone());
     let place = plan.place(|| format!("perf-{}-{}", std::process::id(), Moment::now().as_nanos()));
-    let ring = E::create(&plan.ring(), &place).map_err(|error| BadInput(error.to_string()))?;
+    let ring = E::create(&plan.ring(), &place).map_err(|error| match error {
+        EngineError::Unsupported { what } => {
+            BadInput(format!("the engine {} does not support {what}", E::NAME))
+        }
+        failed @ EngineError::Failed { .. } => BadInput(failed.to_string()),
+    })?;
     let ring = Arc::new(ring);
     let mut run = Run { plan, verbosity, workers: Workers::new(sender), events, outcome: Outcome::default() };
     run.assemble(&ring, &place)?;
@@ -149,7 +156,14 @@ impl Run<'_> {
                     if let Some(bar) = &progress {
                         let elapsed = begin.elapsed();
                         bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-                        bar.set_message(if elapsed > self.plan.duration() { "readers drain" } else { "" });
+                        bar.set_message(match self.plan.duration().saturating_sub(elapsed) {
+                            Duration::ZERO => "readers drain the ring".into(),
+                            left => format!(
+                                "of {} s, {:.0} s left",
+                                self.plan.duration_seconds,
+                                left.as_secs_f64().ceil()
+                            ),
+                        });
                     }
                 }
                 Err(gone) => return Err(gone.into()),
@@ -203,14 +217,13 @@ impl Run<'_> {
 
 /// Prints that the clock starts, and returns a bar, which shows on a terminal only.
 fn start_progress(plan: &Plan) -> ProgressBar {
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     output::report(format_args!(
-        "perf: running for {} s, {} and {} over {} slots of {} bytes",
+        "perf: running for {} s, {} and {} over {} of {}",
         plan.duration_seconds,
         plural(plan.writers, "writer"),
         plural(plan.readers, "reader"),
-        plan.slots,
-        plan.slot_bytes
+        plural(plan.slots, "slot"),
+        scaled(plan.slot_bytes as f64, "B")
     ));
     let bar = ProgressBar::new(u64::try_from(plan.duration().as_millis()).unwrap_or(u64::MAX));
     let bar = bar.with_finish(ProgressFinish::AndClear);

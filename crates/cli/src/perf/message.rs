@@ -82,7 +82,7 @@ fn load_lines(bytes: &[u8]) {
 pub(crate) struct Incoming {
     /// Its arrival, in ns after its intended start; `None` if it is not timed.
     pub(crate) latency: Option<u64>,
-    /// Which message it is; or why it is not whole, in words.
+    /// Which message it is; or what is wrong with it, in words.
     pub(crate) stamped: Result<Stamped, String>,
 }
 

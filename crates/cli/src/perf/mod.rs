@@ -26,6 +26,7 @@ pub use interrupt::{Interrupted, Interrupts};
 pub use plan::{OnFull, PerfOptions, Pinning, Plan, Transport};
 pub use protocol::{Reading, WorkerResult, Writing};
 pub use verdict::failures;
+pub(crate) use worker::follow_parent;
 pub use worker::serve;
 
 use crate::output;

@@ -2,6 +2,7 @@
 
 use super::BadInput;
 use super::message::SHORTEST_BYTES;
+use crate::units;
 use clap::{ArgAction, Args, FromArgMatches, ValueEnum};
 use harness::ring_spec::{Delivery, Place, RingSpec};
 use serde::{Deserialize, Serialize};
@@ -16,16 +17,24 @@ use std::time::Duration;
 ///
 /// Latencies start at the intended start of a write. For writers they end with the return of the
 /// write (with --zero-copy this includes filling the message), for readers with the end of the read
-/// (without the check). MB are 10^6 bytes. Results go to standard output, everything else to
-/// standard error.
+/// (without the check). Without a rate the ring is full or empty all the time: latencies are then
+/// those of a saturated ring.
+///
+/// The last line of the output is the result; the table above it has at most ten rows. The best
+/// worker has most messages, and of equal ones the lowest p99. A cache line's round trip is the
+/// time in which a store on one core is answered by a store on another: no message between cores is
+/// faster, and if it differs before and after the run, the cores moved on their host.
+///
+/// Sizes, counts and times take units: 64KiB, 1MB, 10k, 500ms, 2min. MB are 10^6 bytes. Results go
+/// to standard output, everything else to standard error.
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
 pub struct PerfOptions {
     #[command(flatten)]
     pub(crate) plan: Plan,
 
-    /// Print one JSON object instead of text
-    #[arg(long)]
+    /// Print one JSON object instead of text, with the results of every worker
+    #[arg(short, long)]
     pub(crate) json: bool,
 
     /// Print the replies of the workers on standard error
@@ -57,48 +66,50 @@ pub struct Plan {
     pub on_full: OnFull,
 
     /// Bytes of a message
-    #[arg(long, alias = "slot_bytes", value_name = "BYTES", default_value = "1000000")]
-    #[arg(default_value_if("scenario", "4", "100000000"))]
+    #[arg(short = 'b', long, alias = "slot_bytes", value_name = "SIZE", default_value = "1MB")]
+    #[arg(value_parser = units::bytes, default_value_if("scenario", "4", "100MB"))]
     pub slot_bytes: usize,
 
     /// Messages that the ring holds
-    #[arg(long, value_name = "COUNT", default_value = "10")]
+    #[arg(short, long, value_name = "COUNT", default_value = "10")]
     #[arg(default_value_ifs([("scenario", "1", "50"), ("scenario", "4", "3")]))]
     pub slots: usize,
 
-    /// How long to write, in seconds; fractions are allowed
-    #[arg(long, alias = "duration_seconds", value_name = "SECONDS", default_value = "10")]
-    #[arg(default_value_if("scenario", "5", "3"))]
+    /// How long to write
+    #[arg(short, long = "duration", aliases = ["duration-seconds", "duration_seconds"])]
+    #[arg(value_name = "TIME", value_parser = units::seconds, default_value = "10s")]
+    #[arg(default_value_if("scenario", "5", "3s"))]
     pub duration_seconds: f64,
 
     /// Messages a second; 0 is as fast as it goes. Then one in 64 messages below 4 KiB is timed,
     /// because reading the clock twice takes longer than the message
     #[arg(long, alias = "writes_per_second", value_name = "COUNT", default_value = "0")]
-    #[arg(default_value_ifs([("scenario", "1", "24"), ("scenario", "2", "24"), ("scenario", "3", "2000"),
+    #[arg(value_parser = units::count, default_value_ifs([("scenario", "1", "24"), ("scenario", "2", "24"), ("scenario", "3", "2000"),
         ("scenario", "4", "24"), ("scenario", "5", "24")]))]
     pub writes_per_second: u64,
 
     /// Writers, each at its own rate; more than one publish in the order in which their writes end
-    #[arg(long, value_name = "COUNT", default_value = "1")]
+    #[arg(short, long, value_name = "COUNT", default_value = "1")]
     pub writers: usize,
 
     /// The last writer stays in the middle of its first write until the others are done
     #[arg(long)]
     pub stall_last_writer: bool,
 
-    /// Readers; each gets every message
-    #[arg(long, value_name = "COUNT", default_value = "1")]
+    /// Readers; each gets every message. Without one (0), no message is checked
+    #[arg(short, long, value_name = "COUNT", default_value = "1")]
     #[arg(default_value_ifs([("scenario", "1", "5"), ("scenario", "2", "100"), ("scenario", "5", "4")]))]
     pub readers: usize,
 
-    /// Readers poll instead of waiting: microseconds between two polls that found nothing; 0 is
-    /// without a pause
-    #[arg(long, value_name = "MICROSECONDS")]
+    /// Readers poll instead of waiting, with this pause after a poll that found nothing (10us, 0)
+    #[arg(long = "reader-polls-every", alias = "reader-polls-every-microseconds", value_name = "TIME")]
+    #[arg(value_parser = units::microseconds)]
     pub reader_polls_every_microseconds: Option<u64>,
 
-    /// How long each reader spins after each message, in milliseconds of wall time
-    #[arg(long, alias = "reader_burn_cpu_milliseconds", value_name = "MS", default_value = "0")]
-    #[arg(default_value_if("scenario", "5", "100"))]
+    /// How long each reader spins after each message, as 100ms of wall time
+    #[arg(long = "reader-burn-cpu", value_name = "TIME", default_value = "0")]
+    #[arg(aliases = ["reader-burn-cpu-milliseconds", "reader_burn_cpu_milliseconds"])]
+    #[arg(value_parser = units::milliseconds, default_value_if("scenario", "5", "100ms"))]
     pub reader_burn_cpu_milliseconds: u64,
 
     /// Fill each message, and check every byte of each (the default, except in scenario 4)
@@ -127,7 +138,7 @@ pub struct Plan {
 
     /// Name of the ring, so that `seqring stat` can show it meanwhile. Without it the ring has no
     /// name once all workers have opened it, so that not even `kill -9` leaves anything behind
-    #[arg(long)]
+    #[arg(short, long)]
     pub name: Option<String>,
 }
 
@@ -189,9 +200,7 @@ impl Plan {
             ),
             (
                 !(seconds > 0.0 && seconds <= LONGEST_SECONDS),
-                format!(
-                    "--duration-seconds must be more than 0 and at most {LONGEST_SECONDS}, not {seconds}"
-                ),
+                format!("--duration must be more than 0 s and at most {LONGEST_SECONDS} s, not {seconds} s"),
             ),
             (
                 !(1..=MOST_WRITERS).contains(&writers),
@@ -268,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_flag_overrides_the_value_of_its_scenario_and_nothing_else() {
-        let plan = Plan::of_flags("--scenario 4 --slots 7 --verify-writes");
+        let plan = Plan::of_flags("--scenario 4 -s 7 --verify-writes");
         assert_eq!((plan.slots, plan.slot_bytes, plan.writes_per_second), (7, 100_000_000, 24));
         assert!(plan.verify_writes && !Plan::of_flags("--scenario 4").verify_writes);
     }

@@ -71,7 +71,7 @@ pub struct WorkerResult {
     /// Its process.
     pub pid: u32,
     /// Messages written, or read.
-    pub slots: u64,
+    pub messages: u64,
     /// From its start to its end.
     pub seconds: f64,
     /// Time spent waiting for room, or for messages.
@@ -92,7 +92,7 @@ pub struct Writing {
     /// The common part.
     #[serde(flatten)]
     pub result: WorkerResult,
-    /// Writes that a full ring refused or delayed.
+    /// Writes that a full ring refused or delayed; without a rate, attempts that it refused.
     pub waited_for_readers: u64,
 }
 

@@ -119,7 +119,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
     }
 
     fn note(&mut self, incoming: &Incoming) {
-        self.meter.slots += 1;
+        self.meter.messages += 1;
         if let Some(nanos) = incoming.latency {
             self.meter.latencies.record(nanos);
         }

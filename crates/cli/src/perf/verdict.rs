@@ -73,8 +73,8 @@ fn damage(reading: &Reading) -> Vec<String> {
     let mut failures = Vec::new();
     if reading.torn > 0 {
         let first = reading.first_torn.as_deref().unwrap_or("not described");
-        let (torn, slots) = (reading.torn, reading.result.slots);
-        failures.push(format!("{torn} of {slots} messages are not whole; the first: {first}"));
+        let (torn, messages) = (reading.torn, reading.result.messages);
+        failures.push(format!("{torn} of {messages} messages were damaged; the first: {first}"));
     }
     let disordered: u64 = reading.accounts.iter().map(|account| account.disordered).sum();
     if disordered > 0 {
@@ -85,31 +85,36 @@ fn damage(reading: &Reading) -> Vec<String> {
 
 /// Queue: the failure, unless each message of a writer came to exactly one reader, exactly once.
 fn not_each_once(writing: &Writing, readings: &[Reading]) -> Option<String> {
-    let (number, slots) = (writing.result.number, writing.result.slots);
+    let (number, messages) = (writing.result.number, writing.result.messages);
     let came = readings.iter().filter_map(|reading| reading.accounts.get(number));
     let came = came.fold(0, |sum: u64, account| sum.wrapping_add(account.digest));
-    let written = (0..slots).fold(0, |sum: u64, number| sum.wrapping_add(digest(number)));
-    (came != written)
-        .then(|| format!("the {slots} messages of writer {number} did not come to the readers each once"))
+    let written = (0..messages).fold(0, |sum: u64, number| sum.wrapping_add(digest(number)));
+    (came != written).then(|| {
+        format!(
+            "writer {number} wrote {messages} messages, and the readers did not get each of them exactly once"
+        )
+    })
 }
 
 /// Broadcast: failures if the messages read and the losses reported are not the messages written.
 fn gaps(plan: &Plan, reading: &Reading, writings: &[Writing]) -> Vec<String> {
     let mut failures = Vec::new();
-    let (slots, lost) = (reading.result.slots, reading.lost);
-    let written: u64 = writings.iter().map(|writing| writing.result.slots).sum();
-    if slots + lost != written {
-        failures.push(format!("{slots} read and {lost} lost are not the {written} written"));
+    let (read, lost) = (reading.result.messages, reading.lost);
+    let written: u64 = writings.iter().map(|writing| writing.result.messages).sum();
+    if read + lost != written {
+        failures.push(format!(
+            "{read} messages were read and {lost} were reported lost, but {written} were written"
+        ));
     }
     match missing(reading, writings) {
-        None => failures.push("the numbers inside the messages go beyond what was written".into()),
+        None => failures.push("a message has a number that no writer gave it".into()),
         Some(missing) if missing != lost => failures.push(format!(
-            "the ring reported {lost} messages as lost, and by the numbers inside the messages {missing} are missing"
+            "the ring reported {lost} lost messages, but the numbers of {missing} messages are missing"
         )),
         Some(_) => {}
     }
     if plan.delivery == Delivery::Gated && lost > 0 {
-        failures.push(format!("{lost} messages were lost, in a gated ring"));
+        failures.push(format!("{lost} messages were lost, although a gated ring must not lose any"));
     }
     failures
 }
@@ -117,7 +122,8 @@ fn gaps(plan: &Plan, reading: &Reading, writings: &[Writing]) -> Vec<String> {
 /// Messages that `reading` lacks by the numbers inside those that it got; `None` if these go beyond
 /// what was written.
 pub(crate) fn missing(reading: &Reading, writings: &[Writing]) -> Option<u64> {
-    let of = |writing: &Writing| reading.accounts.get(writing.result.number)?.lost_of(writing.result.slots);
+    let of =
+        |writing: &Writing| reading.accounts.get(writing.result.number)?.lost_of(writing.result.messages);
     writings.iter().map(of).sum()
 }
 
@@ -129,7 +135,7 @@ mod tests {
     /// The failures of a run of 10 messages, of which a reader got 7 and lost 3, after `spoil`.
     fn failures_of(delivery: &str, spoil: impl FnOnce(&mut Reading)) -> Vec<String> {
         let plan = Plan::of_flags(&format!("--delivery {delivery}"));
-        let result = |slots| WorkerResult { slots, seconds: 1.0, ..WorkerResult::default() };
+        let result = |messages| WorkerResult { messages, seconds: 1.0, ..WorkerResult::default() };
         let mut reading = Reading {
             result: result(7),
             lost: 3,
@@ -169,10 +175,10 @@ mod tests {
     fn each_thing_that_does_not_add_up_is_named() {
         type Spoil = fn(&mut Reading);
         let spoilt: [(Spoil, &str); 5] = [
-            (|reading| reading.torn = 1, "not whole"),
-            (|reading| reading.result.slots = 6, "are not the 10 written"),
-            (|reading| reading.accounts[0].missing = 1, "2 are missing"),
-            (|reading| reading.accounts[0].expects = 11, "beyond"),
+            (|reading| reading.torn = 1, "damaged"),
+            (|reading| reading.result.messages = 6, "but 10 were written"),
+            (|reading| reading.accounts[0].missing = 1, "of 2 messages are missing"),
+            (|reading| reading.accounts[0].expects = 11, "no writer gave it"),
             (|reading| reading.accounts[0].disordered = 1, "late or twice"),
         ];
         assert_eq!(failures_of("lossy", |_| ()), [""; 0]);

@@ -27,13 +27,18 @@ pub(crate) const COMMAND: &str = "worker";
 /// # Errors
 /// The failure of the worker. The coordinator reads it from standard error.
 pub fn serve<E: Engine>() -> Result<()> {
-    // The coordinator starts workers from its main thread, and the kernel signals the death of that
-    // thread. If it died before this call, the orders end instead.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    interrupt::leave_to_coordinator()?;
+    // If the coordinator died before this call, the orders end instead.
+    follow_parent()?;
     let mut orders = BufReader::new(io::stdin());
     let assignment = assignment(&mut orders)?;
     work(&E::open(&assignment.ring)?, &assignment, orders, io::stdout())
+}
+
+/// This process ends with its parent, and leaves the signals of the terminal to it. The parent
+/// starts processes from its main thread: the kernel reports the death of that thread.
+pub(crate) fn follow_parent() -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    interrupt::leave_to_coordinator()
 }
 
 /// Serves the coordinator at the other end of two pipes, with its ring.
@@ -122,7 +127,7 @@ pub(crate) struct Meter {
     begin: Moment,
     usage: Usage,
     /// Messages written, or read.
-    pub(crate) slots: u64,
+    pub(crate) messages: u64,
     /// Time spent waiting for room, or for messages.
     pub(crate) waited: Duration,
     pub(crate) latencies: Latencies,
@@ -132,7 +137,7 @@ impl Meter {
     /// That of worker `number`, with its memory.
     pub(crate) fn new(number: usize) -> Self {
         let (begin, usage, latencies) = (Moment::now(), Usage::default(), Latencies::new());
-        Meter { number, begin, usage, slots: 0, waited: Duration::ZERO, latencies }
+        Meter { number, begin, usage, messages: 0, waited: Duration::ZERO, latencies }
     }
 
     /// Starts the clock; returns the moment.
@@ -148,7 +153,7 @@ impl Meter {
         WorkerResult {
             number: self.number,
             pid: std::process::id(),
-            slots: self.slots,
+            messages: self.messages,
             seconds,
             waited_seconds: self.waited.as_secs_f64(),
             latency_ns: self.latencies.quantiles(),

@@ -80,7 +80,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             stayed = inside().and_then(|()| Ok(wait_until(leave, until.stop).map(drop)?));
             sink.put(0, outgoing.bytes(None));
         })?;
-        self.meter.slots += 1;
+        self.meter.messages += 1;
         stayed
     }
 
@@ -127,8 +127,8 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
         if let Some(intended) = intended {
             self.meter.latencies.record_since(intended, Moment::now());
         }
-        self.meter.slots += 1;
-        self.outgoing.prepare(self.meter.slots); // Between two ticks there is time for it.
+        self.meter.messages += 1;
+        self.outgoing.prepare(self.meter.messages); // Between two ticks there is time for it.
         Ok(())
     }
 

@@ -24,7 +24,7 @@ fn ctrl_c_ends_a_run_with_its_results_also_when_workers_get_it() {
         assert_eq!(code, Some(0), "{errors}");
         let record: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!((&record["interrupted"], &record["ok"]), (&true.into(), &true.into()));
-        assert_eq!(record["readers"][1]["slots"], record["writers"][0]["slots"]);
+        assert_eq!(record["readers"][1]["messages"], record["writers"][0]["messages"]);
         assert!(!path_of(&name).exists());
     }
 }

@@ -4,8 +4,7 @@ use crate::support::{list, number, output, record, text};
 
 #[test]
 fn a_gated_run_between_processes_loses_nothing_and_its_record_is_complete() {
-    let record =
-        record("--slot-bytes 4096 --slots 4 --readers 3 --duration-seconds 0.2 --writes-per-second 500");
+    let record = record("-b 4096 -s 4 -r 3 -d 200ms --writes-per-second 0.5k");
     assert_eq!(record["engine"], "seqring");
     assert_eq!(record["delivery"], "gated");
     assert_eq!(record["transport"], "process");
@@ -13,15 +12,15 @@ fn a_gated_run_between_processes_loses_nothing_and_its_record_is_complete() {
     assert!(record["cpu_seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(record["ok"], true);
     let [writer] = &list(&record, "writers")[..] else { panic!("one writer") };
-    assert!(number(&writer["slots"]) > 0);
-    for key in ["seconds", "mbytes_per_second", "slots_per_second", "relative_to_target_percent"] {
+    assert!(number(&writer["messages"]) > 0);
+    for key in ["seconds", "mbytes_per_second", "messages_per_second", "relative_to_target_percent"] {
         assert!(writer[key].as_f64().unwrap() > 0.0, "{key}");
     }
     // At most 100 ticks lie in 0.2 s, each either written or refused.
-    assert_eq!(number(&writer["slots"]) + number(&writer["waited_for_readers"]), 100);
+    assert_eq!(number(&writer["messages"]) + number(&writer["waited_for_readers"]), 100);
     let mut pids = vec![number(&writer["pid"])];
     for reader in list(&record, "readers") {
-        assert_eq!(reader["slots"], writer["slots"]);
+        assert_eq!(reader["messages"], writer["messages"]);
         assert_eq!((number(&reader["lost"]), number(&reader["torn"])), (0, 0));
         for key in ["p50", "p99", "p999", "max"] {
             assert!(number(&reader["latency_ns"][key]) > 0, "{key}");
@@ -44,7 +43,7 @@ fn a_queue_gives_each_message_to_one_reader() {
         );
         let record = record(&flags);
         let slots =
-            |workers: &str| list(&record, workers).iter().map(|one| number(&one["slots"])).sum::<u64>();
+            |workers: &str| list(&record, workers).iter().map(|one| number(&one["messages"])).sum::<u64>();
         assert!(slots("writers") > 0, "{flags}");
         assert_eq!(slots("readers"), slots("writers"), "{flags}");
         assert_eq!(record["ok"], true, "{flags}");
@@ -65,12 +64,12 @@ fn every_way_to_move_messages_adds_up() {
                          --duration-seconds 0.03"
                     );
                     let record = record(&flags);
-                    let slots = list(&record, "writers").iter().map(|writer| number(&writer["slots"]));
-                    let written: u64 = slots.sum();
+                    let messages = list(&record, "writers").iter().map(|writer| number(&writer["messages"]));
+                    let written: u64 = messages.sum();
                     assert_eq!(list(&record, "writers").len(), writers, "{flags}");
                     assert!(written > 0, "{flags}");
                     for reader in list(&record, "readers") {
-                        let accounted = number(&reader["slots"]) + number(&reader["lost"]);
+                        let accounted = number(&reader["messages"]) + number(&reader["lost"]);
                         assert_eq!(accounted, written, "{flags}");
                     }
                 }
@@ -87,11 +86,11 @@ fn a_slow_reader_of_a_lossy_ring_learns_exactly_what_it_lost() {
     );
     let writer = &record["writers"][0];
     assert_eq!(number(&writer["waited_for_readers"]), 0);
-    assert_eq!(number(&writer["slots"]), 600, "a lossy writer does not wait");
+    assert_eq!(number(&writer["messages"]), 600, "a lossy writer does not wait");
     for reader in list(&record, "readers") {
         assert!(number(&reader["lost"]) > 0);
         assert_eq!(reader["lost"], reader["missing"]);
-        assert_eq!(number(&reader["slots"]) + number(&reader["lost"]), 600);
+        assert_eq!(number(&reader["messages"]) + number(&reader["lost"]), 600);
     }
 }
 
@@ -116,12 +115,13 @@ fn the_spellings_of_the_tool_of_ringbuffer_are_understood() {
 }
 
 #[test]
-fn without_json_there_is_a_line_for_each_worker() {
-    let output =
-        output("--slot-bytes 64 --slots 4 --readers 2 --writes-per-second 100 --duration-seconds 0.05");
+fn without_json_the_last_line_says_what_was_measured_and_what_was_checked() {
+    let output = output("-b 64 -s 4 -r 2 --writes-per-second 100 -d 50ms");
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(printed.matches("Wrote 5 slots").count(), 1, "{printed}");
-    assert_eq!(printed.matches("Read 5 slots").count(), 2, "{printed}");
-    assert!(printed.contains("% of target"), "{printed}");
+    let last = printed.lines().last().unwrap();
+    assert!(last.contains("from 1 writer to each of 2 readers; latency p50 at most "), "{printed}");
+    assert!(last.ends_with("; nothing was lost; every byte of each was checked"), "{printed}");
+    let unchecked = text(&crate::support::output("-b 1kB -r 0 -d 10ms").stdout);
+    assert!(unchecked.trim_end().ends_with("; no reader checked the messages"), "{unchecked}");
 }

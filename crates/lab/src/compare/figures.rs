@@ -35,11 +35,11 @@ impl Figures {
         let (writings, readings) = (&outcome.writings, &outcome.readings);
         let (writers, readers) =
             (|| writings.iter().map(|one| &one.result), || readings.iter().map(|one| &one.result));
-        let rate = |result: &WorkerResult| result.slots as f64 / result.seconds;
+        let rate = |result: &WorkerResult| result.messages as f64 / result.seconds;
         let writes_per_second: f64 =
             writers().filter(|result| !plan.is_stalled(result.number)).map(rate).sum();
-        let written: u64 = writers().map(|result| result.slots).sum();
-        let read: u64 = readers().map(|result| result.slots).sum();
+        let written: u64 = writers().map(|result| result.messages).sum();
+        let read: u64 = readers().map(|result| result.messages).sum();
         let lost: u64 = readings.iter().map(|reading| reading.lost).sum();
         let cpu: f64 = outcome.results().map(|result| result.cpu_seconds).sum();
         let sleeps: u64 = outcome.results().map(|result| result.voluntary_switches).sum();

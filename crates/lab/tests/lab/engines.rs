@@ -22,7 +22,8 @@ fn every_engine_adds_up_between_processes() {
         ));
         let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&record["engine"], &record["ok"]), (&engine.into(), &true.into()));
-        let written = record["writers"].as_array().unwrap().iter().map(|one| one["slots"].as_u64().unwrap());
+        let written =
+            record["writers"].as_array().unwrap().iter().map(|one| one["messages"].as_u64().unwrap());
         assert!(written.sum::<u64>() > 0, "{engine}");
     }
 }
@@ -30,7 +31,10 @@ fn every_engine_adds_up_between_processes() {
 #[test]
 fn an_engine_for_threads_only_and_one_that_does_not_exist_are_bad_input() {
     let directory = Directory::new();
-    for (engine, said) in [("std-rwlock", "between processes"), ("abacus", "invalid value")] {
+    for (engine, said) in [
+        ("std-rwlock", "the engine std-rwlock does not support use between processes"),
+        ("abacus", "invalid value"),
+    ] {
         let refused = directory.lab(&format!("perf --engine {engine} --duration-seconds 0.03"));
         assert_eq!(refused.status.code(), Some(2));
         assert!(text(&refused.stderr).contains(said), "{}", text(&refused.stderr));
