@@ -140,13 +140,14 @@ impl SlotRun {
 
     /// Fetches the cache lines of the rest of the run into this core, for writing.
     pub(crate) fn fetch_for_writing(&self) {
-        self.slots.fetch_for_writing(0, self.left as usize);
+        self.slots.fetch_for_writing(self.left as usize);
     }
 
-    /// Fetches the cache lines of the slot after the next one, for writing, if that is in this lap.
-    pub(crate) fn fetch_slot_after(&self) {
-        if self.sequence() + 1 < self.lap.end() {
-            self.slots.fetch_for_writing(1, 1);
+    /// Fetches the lines of the next message's payload, for writing. Not the line of its stamp, which
+    /// readers load meanwhile.
+    pub(crate) fn fetch_next_payload(&self) {
+        if self.sequence() < self.lap.end() {
+            self.slots.fetch_payload();
         }
     }
 

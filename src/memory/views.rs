@@ -5,7 +5,7 @@
 use super::{InlineSlot, Payload};
 use crate::memory::copy::Kernel;
 use crate::memory::format::{BufferHeader, Control, Entry};
-use crate::memory::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, Layout};
+use crate::memory::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, LINE, Layout};
 use crate::memory::mapping::Mapping;
 use crate::memory::prefetch::fetch_for_writing;
 use crate::memory::slot_index::SlotIndex;
@@ -278,9 +278,16 @@ impl RunSlots {
         }
     }
 
-    /// Fetches the lines of `count` slots, from the one `after` slots after the present one on.
-    pub(crate) fn fetch_for_writing(&self, after: usize, count: usize) {
-        fetch_for_writing(self.at.wrapping_add(after * self.stride), count * self.stride);
+    /// Fetches the lines of the present slot and those after it, `count` in all, for writing.
+    pub(crate) fn fetch_for_writing(&self, count: usize) {
+        fetch_for_writing(self.at, count * self.stride);
+    }
+
+    /// Fetches the lines of the present slot's payload, for writing, except one that the stamp lies
+    /// in, too.
+    pub(crate) fn fetch_payload(&self) {
+        let skipped = self.payload_offset.max(LINE);
+        fetch_for_writing(self.at.wrapping_add(skipped), self.stride - skipped);
     }
 }
 

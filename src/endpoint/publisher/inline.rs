@@ -17,8 +17,8 @@ use crate::types::message::MessageHeader;
 /// Bytes of slots in a run. The lines of a run are fetched for writing together.
 const RUN_BYTES: usize = 1024;
 
-/// From this slot size on, the lines of the next slot are fetched before a message is copied: they
-/// come while it is.
+/// From this slot size on, the lines of a slot are fetched together before a message is copied to
+/// it.
 const FETCHED_BYTES: usize = 512;
 
 /// The state of the fast path: the run, and what the publication of its messages needs.
@@ -92,8 +92,8 @@ impl Inline {
         let slot = core.memory.inline_slot(&index);
         let store_header = |words: &_| core.header_format.store(words, header);
         let marked = core.backpressure.must_mark(index.sequence);
-        if slot.payload.bytes() >= FETCHED_BYTES && core.backpressure.admits(index.sequence + 1) {
-            fast.run.fetch_slot_after();
+        if slot.payload.bytes() >= FETCHED_BYTES {
+            fast.run.fetch_next_payload();
         }
         inline_slot::publish(&slot, fast.run.stamp(), payload, marked, store_header);
         fast.run.advance_slow();

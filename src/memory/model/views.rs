@@ -154,7 +154,9 @@ impl RunSlots {
         (self.at..self.at + count).map(|index| self.memory.inline_slot_at(index))
     }
 
-    pub(crate) fn fetch_for_writing(&self, _: usize, _: usize) {}
+    pub(crate) fn fetch_for_writing(&self, _: usize) {}
+
+    pub(crate) fn fetch_payload(&self) {}
 }
 
 /// See `views::OwnEntry`.
