@@ -9,7 +9,8 @@
 //! but it is no time: it does not include what it costs to move cache lines from core to core.
 
 use harness::child::instructions;
-use seqring::{Config, Ring, SlotClass, Start};
+use seqring::typed::{TypedReader, TypedWriter};
+use seqring::{Config, Reader, Ring, SlotClass, Start, Writer};
 use std::hint::black_box;
 use std::process::Command;
 
@@ -27,6 +28,7 @@ fn main() {
             let (class, bytes) = RINGS[ring.parse::<usize>().expect("an index")];
             work(class, bytes, side, how == "batch", messages.parse().expect("a number"));
         }
+        [_, "call", what, calls] => call(what, calls.parse().expect("a number")),
         _ => {
             if let Err(why) = print_table(&arguments[0]) {
                 println!("not counted: {why}");
@@ -51,7 +53,64 @@ fn print_table(program: &str) -> Result<(), String> {
             println!("{:<22}{single:>14.1}{batch:>14.1}", format!("{side} {class:?} {bytes} B"));
         }
     }
+    println!("{:<22}{:>14}", "", "a call");
+    for what in ["write u64", "read u64", "empty read", "empty batch", "full write"] {
+        let counted = |calls: usize| {
+            let mut command = Command::new(program);
+            command.args(["call", what, &calls.to_string()]);
+            instructions(&command).map(|count| count as f64)
+        };
+        println!("{what:<22}{:>14.1}", (counted(2 * MESSAGES)? - counted(MESSAGES)?) / MESSAGES as f64);
+    }
     Ok(())
+}
+
+/// Calls on a ring of `u64`: their length is known to the compiler, or they find nothing to do.
+fn call(what: &str, calls: usize) {
+    let slots = if what == "full write" { 1 } else { 2 * MESSAGES };
+    let ring = Ring::heap(&Config::slots(slots).of::<u64>()).expect("a valid configuration");
+    let mut writer = ring.writer().expect("no other writer");
+    let mut reader = ring.reader(Start::Next).expect("room for a reader");
+    if matches!(what, "read u64" | "full write") {
+        (0..slots as u64).for_each(|n| assert_eq!(writer.write(&n.to_ne_bytes()), Ok(n)));
+    }
+    match what {
+        "write u64" => write_values(&mut writer.typed().expect("u64"), calls as u64),
+        "read u64" => read_values(&mut reader.typed().expect("u64"), calls),
+        "empty read" => (0..calls).for_each(|_| assert!(reader.try_read(&mut [0; 8]).is_err())),
+        "empty batch" => (0..calls).for_each(|_| assert!(reader.try_read_batch(8, &mut [0; 512]).is_err())),
+        _ => (0..calls).for_each(|_| assert!(writer.try_write(&[0; 8]).is_err())),
+    }
+}
+
+// Functions of their own, so that the registers of one loop are not used up by another.
+
+#[inline(never)]
+fn write_values(writer: &mut TypedWriter<'_, u64>, count: u64) {
+    for n in 0..count {
+        writer.try_write(black_box(&n)).expect("room");
+    }
+}
+
+#[inline(never)]
+fn read_values(reader: &mut TypedReader<'_, u64>, count: usize) {
+    for _ in 0..count {
+        black_box(reader.try_read().expect("a message"));
+    }
+}
+
+#[inline(never)]
+fn write_singly(writer: &mut Writer, messages: &[u8], bytes: usize) {
+    for message in messages.chunks_exact(bytes) {
+        writer.try_write(message).expect("room");
+    }
+}
+
+#[inline(never)]
+fn read_singly(reader: &mut Reader, out: &mut [u8], bytes: usize) {
+    for out in out.chunks_exact_mut(bytes) {
+        reader.try_read(out).expect("a message");
+    }
 }
 
 /// Writes `messages` messages that have no reader, or reads so many of a full ring.
@@ -65,9 +124,7 @@ fn work(class: SlotClass, bytes: usize, side: &str, in_batches: bool, messages: 
             if in_batches {
                 assert_eq!(writer.try_write_batch(bytes, black_box(&message)), Ok(BATCH));
             } else {
-                for message in black_box(&message).chunks_exact(bytes) {
-                    writer.try_write(message).expect("room");
-                }
+                write_singly(&mut writer, black_box(&message), bytes);
             }
         }
         return;
@@ -80,9 +137,7 @@ fn work(class: SlotClass, bytes: usize, side: &str, in_batches: bool, messages: 
         if in_batches {
             assert_eq!(reader.try_read_batch(bytes, black_box(&mut message)), Ok(BATCH));
         } else {
-            for out in black_box(&mut message).chunks_exact_mut(bytes) {
-                reader.try_read(out).expect("a message");
-            }
+            read_singly(&mut reader, black_box(&mut message), bytes);
         }
     }
 }

@@ -184,3 +184,36 @@ fn a_writer_counts_refusals_and_a_reader_losses() {
     assert_eq!(reader.try_read(&mut [0; 64]), Err(TryReadError::Lagged(Lagged { missed: 1 })));
     assert_eq!(counts(&lossy), [(0, 0), (0, 1)]);
 }
+
+/// Fails if a writer that was refused stays blocked by a reader that read on, was moved, or left.
+#[test]
+fn a_writer_that_was_refused_sees_each_way_in_which_its_reader_makes_room() {
+    let ways: [fn(&Ring, Reader) -> Option<Reader>; 3] = [
+        |_, mut reader| {
+            reader.try_read(&mut [0; 8]).unwrap();
+            Some(reader)
+        },
+        |ring, reader| {
+            ring.skip_readers_to_newest();
+            Some(reader)
+        },
+        |_, reader| {
+            drop(reader);
+            None
+        },
+    ];
+    for (way, class) in ways.iter().flat_map(|way| CLASSES.map(move |class| (way, class))) {
+        let ring = Ring::heap(&Config::slots(2).of_bytes(8).slot_class(class)).unwrap();
+        let (mut writer, reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+        let mut other = ring.reader(Start::Next).unwrap();
+        for _ in 0..2 {
+            writer.try_write(b"a").unwrap();
+            other.try_read(&mut [0; 8]).unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(writer.try_write(b"b"), Err(TryWriteError::Full), "{class:?}");
+        }
+        let _reader = way(&ring, reader);
+        assert_eq!(writer.try_write(b"b"), Ok(2), "{class:?}");
+    }
+}

@@ -42,8 +42,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
 
 const MODELS: &[Model] = &[
     model("torn_inline", 50_967, None, torn::inline),
-    model("torn_prefetch", 72_014, Some(3), torn::prefetch),
-    model("torn_rewritten", 506, None, torn::rewritten),
+    model("torn_laps", 72_014, Some(3), torn::laps),
     model("torn_arena", 110_285, None, torn::arena),
     model("batch_torn", 40_022, Some(2), batch::torn),
     model("batch_skipped", 13_778, Some(2), batch::skipped),

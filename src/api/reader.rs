@@ -64,13 +64,9 @@ use std::time::{Duration, Instant};
 pub struct Reader {
     endpoint: Endpoint,
     cursor: ReadCursor,
-    empty_reads: u32,
     /// The thread that makes this reader's descriptor readable, if it has one.
     notifier: Option<Box<NotifierThread>>,
 }
-
-/// Reading the clock takes as long as an empty read, so only some empty reads do.
-const EMPTY_READS_PER_CLOCK_READ: u32 = 64;
 
 impl Reader {
     forms! {
@@ -290,7 +286,7 @@ impl Reader {
     }
 
     pub(crate) fn from_parts(registration: Registration, cursor: ReadCursor) -> Self {
-        Reader { cursor, endpoint: Endpoint::new(registration), empty_reads: 0, notifier: None }
+        Reader { cursor, endpoint: Endpoint::new(registration), notifier: None }
     }
 
     #[cfg(seqring_model)]
@@ -344,6 +340,10 @@ impl Reader {
         mut form: F,
         mut attempt: impl FnMut(&mut ReadCursor) -> Result<T, TryReadError>,
     ) -> Result<T, F::ReadError> {
+        if !F::WAITS && self.cursor.finds_nothing() {
+            self.found_nothing(&mut form);
+            return Err(F::read_error(TryReadError::Empty, || unreachable!("it did not wait")));
+        }
         loop {
             match attempt(&mut self.cursor) {
                 Ok(read) => return Ok(read),
@@ -355,16 +355,13 @@ impl Reader {
 
     /// After an attempt that found nothing: waits for a message if the form does. Returns whether
     /// to try again.
-    #[cold]
+    #[inline(always)]
     fn found_nothing<F: Form>(&mut self, form: &mut F) -> bool {
         if F::WAITS {
             return self.wait(form.deadline());
         }
         self.arm_notifier();
-        self.empty_reads = self.empty_reads.wrapping_add(1);
-        if self.empty_reads.is_multiple_of(EMPTY_READS_PER_CLOCK_READ) {
-            self.endpoint.recover_dead(WaitFor::Message);
-        }
+        self.endpoint.recover_dead(WaitFor::Message);
         false
     }
 
@@ -379,6 +376,7 @@ impl Reader {
     }
 
     /// After a call that found nothing.
+    #[inline(always)]
     fn arm_notifier(&self) {
         if let Some(notifier) = &self.notifier {
             notifier.arm(self.cursor.sequence(), self.cursor.stream());

@@ -21,7 +21,7 @@ use refusal::Refusal;
 
 use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
-use crate::memory::stamp::{InlineStamp, Mismatch};
+use crate::memory::stamp::Mismatch;
 use crate::memory::{OwnEntry, RacyBytes, RunPosition, SlotRun};
 use crate::protocol::attachment::WaitFor;
 use crate::protocol::backpressure;
@@ -50,7 +50,6 @@ pub(crate) struct ReadCursor {
     slots: Slots,
     /// The next slots. Only in a plain ring is the run ever open.
     run: SlotRun,
-    stamps: InlineStamp,
     plain: bool,
     entry: OwnEntry,
     event_counts: EventCounts,
@@ -128,7 +127,6 @@ impl ReadCursor {
         let config = slots.config().clone();
         ReadCursor {
             run: SlotRun::new(&slots.memory, position),
-            stamps: InlineStamp::new(config.slot_bytes),
             plain: slots.are_plain(),
             entry: slots.memory.own_entry(registration.index()),
             event_counts: registration.attachment().event_counts,
@@ -193,7 +191,7 @@ impl ReadCursor {
     #[inline(never)]
     fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Option<usize> {
         let (here, slot) = self.run.next_slot()?;
-        let read = LoadedSlot::with_stamp(before, slot, self.stamps.of(here.sequence)).message().ok()?;
+        let read = LoadedSlot::with_stamp(before, slot, here.stamp).message().ok()?;
         let out = out.get_mut(..read.message.len())?;
         read.message.copy_to_slice(out);
         read.validate().then_some(out.len())
@@ -234,15 +232,14 @@ impl ReadCursor {
     /// [`Self::read_slow`] has the other cases.
     #[inline(always)]
     fn load_next(&mut self) -> Option<(RunPosition, LoadedSlot<'_>)> {
-        if !(self.run.is_open() || self.plain && self.extend_run()) {
+        if !self.run.is_open() && !self.extend_run() {
             return None;
         }
         let (here, slot) = self.run.next_slot()?;
         if self.cursors().moved_beyond(here.sequence).is_some() {
             return None;
         }
-        let stamp = self.stamps.of(here.sequence);
-        Some((here, LoadedSlot::load(slot, stamp)))
+        Some((here, LoadedSlot::load(slot, here.stamp)))
     }
 
     /// Opens the run again, if the ring is plain.
@@ -259,7 +256,7 @@ impl ReadCursor {
     fn finish_fast(&mut self, here: RunPosition, len: usize) -> Received {
         let sequence = here.sequence;
         self.run.advance(here);
-        self.release();
+        self.release_to(sequence + 1);
         Received { sequence, len, tag: None, timestamp_ns: None }
     }
 
@@ -341,7 +338,12 @@ impl ReadCursor {
     /// Stores this reader's position, unpinned, and wakes the writers that wait for it.
     #[inline(always)]
     fn release(&self) {
-        self.cursors().advance(self.run.sequence());
+        self.release_to(self.run.sequence());
+    }
+
+    #[inline(always)]
+    fn release_to(&self, position: u64) {
+        self.cursors().advance(position);
         if self.gated {
             self.event_counts.notify(&self.slots.memory.control().freed);
         }
@@ -369,6 +371,18 @@ impl ReadCursor {
         // Notes a writer that joined: that is news, and nothing to report.
         self.stream.must_report(&self.slots.memory);
         is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream)
+    }
+
+    /// Whether an attempt to read would return `Empty`. Reports nothing and changes nothing.
+    #[inline(always)]
+    pub(crate) fn finds_nothing(&self) -> bool {
+        let Some((here, slot)) = self.run.next_slot() else {
+            return !is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream);
+        };
+        // Relaxed: no message is read.
+        here.stamp.is_awaited_in(slot.stamp.load(Relaxed))
+            && self.cursors().moved_beyond(here.sequence).is_none()
+            && !self.stream.has_news(&self.slots.memory)
     }
 
     /// Skips to the newest message. Returns how many messages it skips.

@@ -8,6 +8,7 @@ use crate::protocol::eviction::Stalls;
 use crate::protocol::registry::{self, Registration};
 use crate::sync::MODELLED;
 use crate::sync::event_count::EventCounts;
+use crate::sync::ticks::Ticks;
 use crate::types::error::{ReadError, WriteError};
 use crate::types::participant::Peer;
 use crate::types::waiting::WaitStrategy;
@@ -21,6 +22,7 @@ pub(crate) struct Endpoint {
     pub(crate) waiting: WaitStrategy,
     event_counts: EventCounts,
     last_recovery: Option<Instant>,
+    since_recovery: Ticks,
     stalls: Stalls,
 }
 
@@ -30,7 +32,14 @@ const RECOVERY_INTERVAL: Duration = Duration::from_millis(20);
 impl Endpoint {
     pub(crate) fn new(registration: Registration) -> Self {
         let (event_counts, stalls) = (registration.attachment().event_counts, Stalls::default());
-        Endpoint { registration, waiting: WaitStrategy::default(), event_counts, last_recovery: None, stalls }
+        Endpoint {
+            registration,
+            waiting: WaitStrategy::default(),
+            event_counts,
+            last_recovery: None,
+            since_recovery: Ticks::default(),
+            stalls,
+        }
     }
 
     /// Lets a wait sleep up to `longest`: another thread looks for dead participants, and
@@ -43,15 +52,20 @@ impl Endpoint {
     /// Recovers the dead participants that can delay `event`, unless that was done less than
     /// [`RECOVERY_INTERVAL`] ago. For calls that do not wait: their caller may repeat them for
     /// ever. Returns whether it looked.
-    #[cold]
+    #[inline(always)]
     pub(crate) fn recover_dead(&mut self, event: WaitFor) -> bool {
+        self.since_recovery.may_have_passed() && self.recover_dead_if_due(event)
+    }
+
+    #[cold]
+    fn recover_dead_if_due(&mut self, event: WaitFor) -> bool {
         recover_dead(self.registration.attachment(), event, &mut self.last_recovery, &mut self.stalls)
     }
 
     /// Makes the next [`Self::recover_dead`] look for dead participants, however recent the last
     /// look.
     pub(crate) fn recover_soon(&mut self) {
-        self.last_recovery = None;
+        (self.last_recovery, self.since_recovery) = (None, Ticks::default());
     }
 
     /// Waits for `event` until `ready` returns true, or until `deadline`: then it returns false.
@@ -64,7 +78,7 @@ impl Endpoint {
         ready: impl FnMut() -> bool,
         mut also: impl FnMut(&Arc<Attachment>),
     ) -> bool {
-        let Endpoint { registration, waiting, event_counts, last_recovery: last, stalls } = self;
+        let Endpoint { registration, waiting, event_counts, last_recovery: last, stalls, .. } = self;
         let attachment = registration.attachment();
         let event_count = event.event_count(attachment.memory.control());
         let recover_dead = || {

@@ -13,6 +13,8 @@ pub(crate) mod mapping;
 pub(crate) mod message_header;
 #[cfg_attr(seqring_model, path = "model/payload.rs")]
 mod payload;
+#[cfg(not(seqring_model))]
+mod prefetch;
 pub(crate) mod slot_index;
 mod slot_run;
 pub(crate) mod stamp;

@@ -28,12 +28,6 @@ impl<'a> Payload<'a> {
         Payload { start, bytes, kernel, memory: PhantomData }
     }
 
-    /// The same, where all payloads are copied by words: here the compiler learns it.
-    #[inline(always)]
-    pub(super) fn in_words(self) -> Self {
-        Payload { kernel: Kernel::Words, ..self }
-    }
-
     /// The bytes that it has room for.
     #[inline(always)]
     pub(crate) fn bytes(self) -> usize {

@@ -1,9 +1,9 @@
 //! A cursor over the slots of a ring, with a fast path along runs of slots.
 
 use super::InlineSlot;
-use super::views::{LapSlots, Memory};
+use super::views::{Memory, RunSlots};
 use crate::memory::slot_index::{Lap, SlotIndex};
-use crate::sync::MODELLED;
+use crate::memory::stamp::{ExpectedStamp, InlineStamp};
 
 /// The next message of a reader or writer, and the run of slots from there on.
 ///
@@ -12,124 +12,151 @@ use crate::sync::MODELLED;
 /// the owner must do more: at its next backpressure limit or counter update. The owner sets that
 /// end by [`Self::extend_to`].
 ///
-/// Invariants: `lap.first <= sequence <= lap.end()`, `until <= lap.end()`.
+/// Invariants: the next message is `until - left`; `lap.first <= until - left`,
+/// `until <= lap.end()`. `slots` are at the next message's slot, `stamp` is its stamp.
 #[derive(Debug)]
 pub(crate) struct SlotRun {
-    sequence: u64,
     until: u64,
+    left: u64,
+    stamp: ExpectedStamp,
+    slots: RunSlots,
     lap: Lap,
-    slots: LapSlots,
 }
 
 /// The position of a message in the run, from [`SlotRun::next_slot`].
 #[derive(Clone, Copy)]
 pub(crate) struct RunPosition {
     pub(crate) sequence: u64,
+    pub(crate) stamp: ExpectedStamp,
+    left: u64,
 }
 
 impl SlotRun {
     /// An empty run, whose next message is `sequence`.
     pub(crate) fn new(memory: &Memory, sequence: u64) -> Self {
-        let lap = Lap::new(sequence, memory.layout().config.slots);
-        SlotRun { sequence, until: 0, slots: LapSlots::new(memory, &lap), lap }
+        let config = &memory.layout().config;
+        let lap = Lap::new(sequence, config.slots);
+        let slots = RunSlots::new(memory, lap.slot_index(sequence).index());
+        SlotRun {
+            until: sequence,
+            left: 0,
+            stamp: InlineStamp::new(config.slot_bytes).of(sequence),
+            slots,
+            lap,
+        }
     }
 
     /// The next message.
     #[inline(always)]
     pub(crate) fn sequence(&self) -> u64 {
-        self.sequence
+        self.until - self.left
+    }
+
+    /// The stamp of the next message.
+    #[inline(always)]
+    pub(crate) fn stamp(&self) -> ExpectedStamp {
+        self.stamp
     }
 
     /// Whether the run has a next slot.
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
-        self.sequence < self.until
+        self.left > 0
     }
 
     /// The next message's slot, if the run is open.
     #[inline(always)]
-    #[allow(unsafe_code, reason = "the lap's end is checked here, where it is kept")]
+    #[allow(unsafe_code, reason = "the end of the run is checked here, where it is kept")]
     pub(crate) fn next_slot(&self) -> Option<(RunPosition, InlineSlot<'_>)> {
-        if !self.is_open() {
+        let left = self.left;
+        if left == 0 {
             return None;
         }
-        // SAFETY: in a ring that is not plain, no run is ever open. `slots` are those of `lap`, in
-        // which `sequence` lies: not before its first message, and before its end because before
-        // `until`.
-        Some((RunPosition { sequence: self.sequence }, unsafe { self.slots.slot(self.sequence) }))
+        let here = RunPosition { sequence: self.until - left, stamp: self.stamp, left };
+        // SAFETY: in a ring that is not plain, no run is ever open. `slots` are at the slot of this
+        // message, which is before the end of the lap because before `until`.
+        Some((here, unsafe { self.slots.first() }))
     }
 
-    /// Advances past `position`, which must be the latest of [`Self::next_slot`]. Returns whether
-    /// the run is still open.
+    /// Advances past `here`, which must be the latest of [`Self::next_slot`]. Returns whether the
+    /// run is still open.
     #[inline(always)]
-    pub(crate) fn advance(&mut self, position: RunPosition) -> bool {
-        debug_assert_eq!(position.sequence, self.sequence);
-        self.sequence = position.sequence + 1;
-        position.sequence + 1 < self.until
+    pub(crate) fn advance(&mut self, here: RunPosition) -> bool {
+        debug_assert_eq!(here.left, self.left);
+        self.left = here.left - 1;
+        self.stamp.set_after(here.stamp, 1);
+        self.slots.advance(1);
+        here.left > 1
     }
 
-    /// The next message's sequence, and the slots of the run from there on: at most `most`.
+    /// The next message's stamp, and the slots of the run from there on: at most `most`.
     #[inline(always)]
     #[allow(unsafe_code, reason = "as in `next_slot`")]
-    pub(crate) fn next_slots(&self, most: usize) -> (u64, impl Iterator<Item = InlineSlot<'_>>) {
-        let run = self.until.saturating_sub(self.sequence);
-        let count = run.min(most as u64) as usize;
+    pub(crate) fn next_slots(&self, most: usize) -> (ExpectedStamp, impl Iterator<Item = InlineSlot<'_>>) {
+        let count = self.left.min(most as u64) as usize;
         // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
-        (self.sequence, unsafe { self.slots.slots(self.sequence, count) })
+        (self.stamp, unsafe { self.slots.iter(count) })
     }
 
     /// Advances by `count` messages of [`Self::next_slots`].
     #[inline(always)]
     pub(crate) fn advance_by(&mut self, count: usize) {
-        debug_assert!(count as u64 <= self.until - self.sequence);
-        self.sequence += count as u64;
+        debug_assert!(count as u64 <= self.left);
+        self.left -= count as u64;
+        self.stamp.set_after(self.stamp, count as u64);
+        self.slots.advance(count);
     }
 
     /// The slot of the next message, in the run or not.
     #[inline(always)]
     pub(crate) fn slot_index(&self) -> SlotIndex {
-        if self.sequence == self.lap.end() {
-            return self.lap.next().slot_index(self.sequence);
+        let sequence = self.sequence();
+        if sequence == self.lap.end() {
+            return self.lap.next().slot_index(sequence);
         }
-        self.lap.slot_index(self.sequence)
+        self.lap.slot_index(sequence)
     }
 
     /// Advances by one message, in the run or not.
     #[inline(always)]
     pub(crate) fn advance_slow(&mut self) {
         self.enter_lap();
-        self.sequence += 1;
+        if self.left == 0 {
+            self.until += 1;
+        } else {
+            self.left -= 1;
+        }
+        self.stamp.set_after(self.stamp, 1);
+        self.slots.advance(1);
     }
 
     /// Extends the run to before message `until`, or to the end of the lap if that is nearer.
     pub(crate) fn extend_to(&mut self, until: u64) {
         self.enter_lap();
-        self.until = until.min(self.lap.end());
+        let sequence = self.sequence();
+        self.until = until.clamp(sequence, self.lap.end());
+        self.left = self.until - sequence;
     }
 
-    /// Fetches the cache lines of the rest of the run into this core, for writing, if there are
-    /// many. Only the writer may call it, in a ring of one writer.
-    ///
-    /// Each line must come from the core that read it last. Stores to successive lines can be in
-    /// flight together. But a processor makes stores visible in program order, and a writer stores
-    /// its own count with each message. So the next line is not requested before the previous one
-    /// has arrived: 8-byte messages in a ring of 1024 slots then take 8 ns each. They take 3 ns if
-    /// the writer stores to all lines of a run first (two cores, round trip of a line: 65 ns).
-    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    /// Fetches the cache lines of the rest of the run into this core, for writing.
     pub(crate) fn fetch_for_writing(&self) {
-        const MANY: u64 = if MODELLED { 3 } else { 8 };
-        if self.until.saturating_sub(self.sequence) >= MANY {
-            // SAFETY: as in `next_slot`, for the first and the last slot; the rest lies between.
-            unsafe { self.slots.rewrite_lines(self.sequence, self.until) };
+        self.slots.fetch_for_writing(self.left as usize);
+    }
+
+    /// Fetches the lines of the next message's payload, for writing. Not the line of its stamp, which
+    /// readers load meanwhile.
+    pub(crate) fn fetch_next_payload(&self) {
+        if self.sequence() < self.lap.end() {
+            self.slots.fetch_payload();
         }
     }
 
     /// Enters the next lap, if the last slot of this one was passed.
     #[inline(always)]
     fn enter_lap(&mut self) {
-        if self.sequence == self.lap.end() {
+        if self.sequence() == self.lap.end() {
             self.lap = self.lap.next();
-            self.slots.set_lap(&self.lap);
+            self.slots.restart();
         }
     }
 }

@@ -53,11 +53,11 @@ pub(crate) enum Mismatch {
 }
 
 impl ExpectedStamp {
-    /// The stamp of the message after this one.
+    /// Becomes the stamp of the message `count` after that of `before`, in the same ring.
     #[inline(always)]
-    pub(crate) fn next(self) -> Self {
+    pub(crate) fn set_after(&mut self, before: Self, count: u64) {
         // The sequence begins above `full`.
-        ExpectedStamp { empty: self.empty.wrapping_add(self.full << 1), full: self.full }
+        self.empty = before.empty.wrapping_add((before.full << 1).wrapping_mul(count));
     }
 
     /// The stamp of the published message, of `len` bytes.
@@ -65,6 +65,12 @@ impl ExpectedStamp {
     pub(crate) fn published(self, len: usize) -> u64 {
         debug_assert!((len as u64) < self.full);
         self.empty | len as u64
+    }
+
+    /// Whether `stamp` is that of the published message, of `len` bytes, if a slot has so many.
+    #[inline(always)]
+    pub(crate) fn is_published_in(self, stamp: u64, len: usize) -> bool {
+        stamp == self.empty | len as u64
     }
 
     /// The stamp while the message is written.
@@ -81,10 +87,21 @@ impl ExpectedStamp {
         (rest < self.full).then_some(rest as usize)
     }
 
+    /// Whether `stamp` says that the message is not there yet.
+    #[inline(always)]
+    pub(crate) fn is_awaited_in(self, stamp: u64) -> bool {
+        self.ahead_in(stamp) < 0
+    }
+
+    #[inline(always)]
+    fn ahead_in(self, stamp: u64) -> i64 {
+        (stamp & !(self.full - 1)).wrapping_sub(self.empty).cast_signed()
+    }
+
     /// How a stamp differs in which [`Self::len_in`] finds no length.
     #[cold]
     pub(crate) fn mismatch(self, stamp: u64) -> Mismatch {
-        let ahead = (stamp & !(self.full - 1)).wrapping_sub(self.empty).cast_signed();
+        let ahead = self.ahead_in(stamp);
         if ahead < 0 {
             Mismatch::NotYet
         } else {
@@ -204,7 +221,9 @@ mod tests {
             let stamp = |sequence| InlineStamp::new(size).of(sequence);
             let len = size * percent / 100;
             let later = n + by;
-            prop_assert_eq!(stamp(n).next(), stamp(n + 1));
+            let mut after = stamp(n);
+            after.set_after(stamp(n), by);
+            prop_assert_eq!(after, stamp(later));
             prop_assert_eq!(stamp(n).len_in(stamp(n).published(len)), Some(len));
             prop_assert_eq!(stamp(n).len_in(stamp(n).writing()), None);
             prop_assert_eq!(stamp(n).mismatch(stamp(n).writing()), Mismatch::NotYet);
@@ -212,6 +231,8 @@ mod tests {
             prop_assert_eq!(stamp(n).mismatch(stamp(later).published(len)), Mismatch::Overtaken { by });
             prop_assert_eq!(stamp(n).mismatch(stamp(later).writing()), Mismatch::Overtaken { by });
             prop_assert_eq!(stamp(later).mismatch(stamp(n).published(len)), Mismatch::NotYet);
+            prop_assert!(stamp(n).is_awaited_in(stamp(n).writing()));
+            prop_assert!(!stamp(n).is_awaited_in(stamp(n).published(len)));
         }
 
         #[test]

@@ -7,8 +7,9 @@ use crate::memory::copy::Kernel;
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, LINE, Layout};
 use crate::memory::mapping::Mapping;
-use crate::memory::slot_index::{Lap, SlotIndex};
-use crate::sync::{AtomicU64, Pair, load_own, release};
+use crate::memory::prefetch::fetch_for_writing;
+use crate::memory::slot_index::SlotIndex;
+use crate::sync::AtomicU64;
 use crate::types::error::Corrupt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -207,80 +208,86 @@ impl Memory {
     }
 }
 
-/// The slots of an inline ring, by the sequence numbers of one lap.
+/// The slots of an inline ring from a present one on, which advances.
 #[derive(Debug)]
-pub(crate) struct LapSlots {
-    /// The first slot minus `stride` times the first message of the lap.
-    origin: *mut u8,
+pub(crate) struct RunSlots {
+    at: *mut u8,
     stride: usize,
+    payload_offset: usize,
+    slot_bytes: usize,
     memory: Memory,
 }
 
 // SAFETY: as for `Memory`.
-unsafe impl Send for LapSlots {}
+unsafe impl Send for RunSlots {}
 // SAFETY: as for `Memory`.
-unsafe impl Sync for LapSlots {}
+unsafe impl Sync for RunSlots {}
 
-impl LapSlots {
-    pub(crate) fn new(memory: &Memory, lap: &Lap) -> Self {
-        let mut slots = LapSlots { origin: memory.slots, stride: memory.slot_stride, memory: memory.clone() };
-        slots.set_lap(lap);
-        slots
+impl RunSlots {
+    /// From slot `index` on.
+    pub(crate) fn new(memory: &Memory, index: usize) -> Self {
+        let stride = memory.slot_stride;
+        RunSlots {
+            at: memory.slots.wrapping_add(index.wrapping_mul(stride)),
+            stride,
+            payload_offset: memory.payload_offset,
+            slot_bytes: memory.slot_bytes,
+            memory: memory.clone(),
+        }
     }
 
-    /// The same slots, in another lap.
+    /// Goes `count` slots on.
     #[inline(always)]
-    pub(crate) fn set_lap(&mut self, lap: &Lap) {
-        self.origin = self.memory.slots.wrapping_sub((lap.first as usize).wrapping_mul(self.stride));
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.at = self.at.wrapping_add(count.wrapping_mul(self.stride));
     }
 
-    /// # Safety
-    /// The ring's slots are inline, its payloads are copied by words, and message `sequence` is in
-    /// the lap of the last [`Self::set_lap`].
-    #[inline(always)]
-    pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
-        // SAFETY: less the lap's first message, the sequence is the index of a slot.
-        let slot = unsafe { self.memory.slot_at(self.address(sequence)) };
-        InlineSlot { payload: slot.payload.in_words(), ..slot }
+    /// Goes to the first slot of the ring.
+    pub(crate) fn restart(&mut self) {
+        self.at = self.memory.slots;
     }
 
-    /// The slots of `count` messages from `first` on.
+    /// The present slot.
     ///
     /// # Safety
-    /// As for [`Self::slot`], for each of them.
+    /// As for [`Self::iter`].
     #[inline(always)]
-    pub(crate) unsafe fn slots(&self, first: u64, count: usize) -> SlotIter<'_> {
+    pub(crate) unsafe fn first(&self) -> InlineSlot<'_> {
+        let start = self.at.wrapping_add(self.payload_offset);
+        // SAFETY: MAPPED and ALIGNED, for the stamp and for the payload of a slot of the ring.
+        unsafe {
+            let payload = Payload::new(start, self.slot_bytes, Kernel::Words);
+            InlineSlot { stamp: &*self.at.cast::<AtomicU64>(), header: &[], payload }
+        }
+    }
+
+    /// The present slot and those after it, `count` in all.
+    ///
+    /// # Safety
+    /// The ring's slots are inline, without message headers, its payloads are copied by words, and
+    /// it has `count` slots from the present one on.
+    #[inline(always)]
+    pub(crate) unsafe fn iter(&self, count: usize) -> SlotIter<'_> {
         SlotIter {
-            next: self.address(first),
+            next: self.at,
             left: count,
             stride: self.stride,
-            payload_offset: self.memory.payload_offset,
-            slot_bytes: self.memory.slot_bytes,
+            payload_offset: self.payload_offset,
+            slot_bytes: self.slot_bytes,
             memory: PhantomData,
         }
     }
 
-    #[inline(always)]
-    fn address(&self, sequence: u64) -> *mut u8 {
-        self.origin.wrapping_add((sequence as usize).wrapping_mul(self.stride))
+    /// Fetches the lines of the present slot and those after it, `count` in all, for writing.
+    pub(crate) fn fetch_for_writing(&self, count: usize) {
+        fetch_for_writing(self.at, count * self.stride);
     }
 
-    /// Stores one word of each line of the slots from `first` to before `end` again, unchanged.
-    ///
-    /// # Safety
-    /// As for [`Self::slot`], and no other thread or process stores to these slots.
-    pub(crate) unsafe fn rewrite_lines(&self, first: u64, end: u64) {
-        let (mut at, end) = (self.address(first), self.address(end));
-        while at < end {
-            // SAFETY: between the start of the first slot and the end of the last, and a multiple
-            // of 8, as slots and lines are. Whatever lies there (stamp, message header, payload or
-            // nothing) is accessed by words.
-            let word = unsafe { &*at.cast::<AtomicU64>() };
-            // PAIRS(Publish): if this is a stamp, a reader that loads it sees the payload, as with
-            // the store before.
-            word.store(load_own(word), release(Pair::Publish));
-            at = at.wrapping_add(LINE - at.addr() % LINE);
-        }
+    /// Fetches the lines of the present slot's payload, for writing, except one that the stamp lies
+    /// in, too.
+    pub(crate) fn fetch_payload(&self) {
+        let skipped = self.payload_offset.max(LINE);
+        fetch_for_writing(self.at.wrapping_add(skipped), self.stride - skipped);
     }
 }
 
@@ -305,7 +312,7 @@ impl<'a> Iterator for SlotIter<'a> {
         let slot = self.next;
         self.next = slot.wrapping_add(self.stride);
         let start = slot.wrapping_add(self.payload_offset);
-        // SAFETY: `slot` is the start of a slot (`LapSlots::slots`), which is a stamp, and `start`
+        // SAFETY: `slot` is the start of a slot (`RunSlots::iter`), which is a stamp, and `start`
         // its payload, which is copied by words; they live for `'a`.
         Some(unsafe {
             let payload = Payload::new(start, self.slot_bytes, Kernel::WordsInline);

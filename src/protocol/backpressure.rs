@@ -65,6 +65,7 @@
 //! reader. A read: one store of the cursor; with a pin two more stores and a full fence.
 
 use crate::memory::Memory;
+use crate::protocol::blocker::Blocker;
 use crate::protocol::diagnostics;
 use crate::protocol::reader_entry::{Cursor, entries};
 use crate::protocol::standby_buffer::StandbyBuffer;
@@ -92,6 +93,8 @@ pub(crate) struct Backpressure {
     evicts: bool,
     /// While the ring awaits readers: the end of the first lap.
     first_lap: Option<u64>,
+    /// The reader that blocked the last refresh.
+    blocker: Option<Blocker>,
 }
 
 impl Backpressure {
@@ -146,7 +149,8 @@ impl Backpressure {
     /// `standby` buffer is not held back by one pinned message of a moved reader.
     ///
     /// # Cost
-    /// A full fence and one line per registered reader.
+    /// A full fence and one line per registered reader. While the reader that blocked the last call
+    /// stays where it was, the line of that one.
     #[cold]
     pub(crate) fn refresh(
         &mut self,
@@ -155,6 +159,10 @@ impl Backpressure {
         standby: Option<&mut StandbyBuffer>,
     ) -> bool {
         let slots = memory.layout().config.slots as u64;
+        if self.blocker.is_some_and(|blocker| blocker.still_blocks(memory)) {
+            return false;
+        }
+        self.blocker = None;
         self.first_lap = self.first_lap.filter(|_| missing_readers(memory) > 0);
         if self.first_lap.is_some_and(|end| next >= end) {
             return false;
@@ -190,6 +198,9 @@ impl Backpressure {
             // withdrawn.
             self.announced = self.limit.max(self.announced.min(most));
             announced.store(self.announced, Relaxed);
+        }
+        if !self.admits(next) && !self.evicts && !any_moved {
+            self.blocker = Blocker::find(memory, next);
         }
         self.admits(next)
     }

@@ -112,14 +112,12 @@ impl<'a> LoadedSlot<'a> {
     /// As [`Self::message`], if the message has `len` bytes: that takes one comparison.
     #[inline(always)]
     pub(crate) fn message_of(&self, len: usize) -> Option<OptimisticRead<'a>> {
+        if !self.expected.is_published_in(self.stamp, len) {
+            return None;
+        }
         let message = self.slot.payload.message(len)?;
         let InlineSlot { stamp, header, .. } = self.slot;
-        (self.stamp == self.expected.published(len)).then_some(OptimisticRead {
-            stamp,
-            before: self.stamp,
-            message,
-            header,
-        })
+        Some(OptimisticRead { stamp, before: self.stamp, message, header })
     }
 }
 

@@ -29,7 +29,7 @@
 //! A write loads the state once. A read loads it only if it finds no message.
 
 use crate::memory::Memory;
-use crate::memory::format::DEATHS_KEPT;
+use crate::memory::format::{Control, DEATHS_KEPT};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exchange};
@@ -153,12 +153,9 @@ pub(crate) enum Exit {
 /// Whether no message may be published: the ring is closed, or a forked child's. Checked before
 /// each message.
 #[inline(always)]
-pub(crate) fn is_closed(memory: &Memory) -> bool {
+pub(crate) fn is_closed(control: &Control) -> bool {
     // Relaxed: orders nothing. A message that races `close` may still be published.
-    matches!(
-        StateWord(memory.control().table.stream_state.load(Relaxed)).phase(),
-        Phase::Closed | Phase::Forked
-    )
+    matches!(StateWord(control.table.stream_state.load(Relaxed)).phase(), Phase::Closed | Phase::Forked)
 }
 
 /// The state, for a call that cannot proceed.

@@ -19,6 +19,7 @@ pub(crate) mod hostile;
 pub(crate) mod membarrier;
 pub(crate) mod mutation;
 mod pair;
+pub(crate) mod ticks;
 
 #[cfg(seqring_fuzz)]
 pub(crate) use hostile::AtomicU64;

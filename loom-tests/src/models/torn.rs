@@ -8,22 +8,9 @@ pub(super) fn inline() {
     read_while(shared(1, SlotClass::Packed, Delivery::Lossy), 0, 1, |_, writer| write(writer, 0..2));
 }
 
-/// Three slots: before each lap the writer stores to the next slots (a prefetch for writing) while
-/// the reader reads their messages.
-pub(super) fn prefetch() {
+/// Three slots: the writer enters the next lap while the reader reads.
+pub(super) fn laps() {
     read_while(shared(3, SlotClass::Packed, Delivery::Lossy), 0, 2, |_, writer| write(writer, 0..4));
-}
-
-/// As [`prefetch`]: the writer has stored the stamp of message 2 again, with no fence in between,
-/// when the reader loads it.
-pub(super) fn rewritten() {
-    let ring = shared(3, SlotClass::Packed, Delivery::Lossy);
-    let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
-    write(&mut writer, 0..2);
-    read_in_order(&mut reader, 0, 2, gap_or_closed);
-    let writing = loom::thread::spawn(move || write(&mut writer, 2..3));
-    read_in_order(&mut reader, 2, 1, gap_or_closed);
-    writing.join().unwrap();
 }
 
 /// One slot, two buffers: the third message goes into the buffer of the first.

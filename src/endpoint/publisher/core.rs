@@ -54,7 +54,7 @@ impl Core {
 
     #[inline(always)]
     pub(super) fn is_closed(&self) -> bool {
-        stream_state::is_closed(&self.memory)
+        stream_state::is_closed(self.memory.control())
     }
 
     /// Refuses lengths that the ring does not carry, and everything once the ring is closed.

@@ -8,7 +8,6 @@
 
 use super::batch::Messages;
 use super::core::{Core, SequenceHint};
-use crate::memory::stamp::InlineStamp;
 use crate::memory::{Memory, SlotRun};
 use crate::protocol::inline_slot;
 use crate::protocol::slots::Slots;
@@ -16,7 +15,11 @@ use crate::types::error::TryWriteError;
 use crate::types::message::MessageHeader;
 
 /// Bytes of slots in a run. The lines of a run are fetched for writing together.
-const RUN_BYTES: usize = 2048;
+const RUN_BYTES: usize = 1024;
+
+/// From this slot size on, the lines of a slot are fetched together before a message is copied to
+/// it.
+const FETCHED_BYTES: usize = 512;
 
 /// The state of the fast path: the run, and what the publication of its messages needs.
 ///
@@ -25,7 +28,6 @@ const RUN_BYTES: usize = 2048;
 #[derive(Debug)]
 pub(super) struct FastPath {
     pub(super) run: SlotRun,
-    pub(super) stamp: InlineStamp,
     /// Whether the slots of the run are marked before they are overwritten.
     pub(super) marked: bool,
     /// A message is a stamp and a payload, copied by words. Without this, no run is ever opened.
@@ -35,9 +37,8 @@ pub(super) struct FastPath {
 impl FastPath {
     /// A path that is closed until a run is opened.
     pub(super) fn new(slots: &Slots, next: u64) -> Self {
-        let stamp = InlineStamp::new(slots.config().slot_bytes);
         let plain = slots.are_plain();
-        FastPath { run: SlotRun::new(&slots.memory, next), stamp, marked: true, plain }
+        FastPath { run: SlotRun::new(&slots.memory, next), marked: true, plain }
     }
 }
 
@@ -91,7 +92,10 @@ impl Inline {
         let slot = core.memory.inline_slot(&index);
         let store_header = |words: &_| core.header_format.store(words, header);
         let marked = core.backpressure.must_mark(index.sequence);
-        inline_slot::publish(&slot, fast.stamp.of(index.sequence), payload, marked, store_header);
+        if slot.payload.bytes() >= FETCHED_BYTES {
+            fast.run.fetch_next_payload();
+        }
+        inline_slot::publish(&slot, fast.run.stamp(), payload, marked, store_header);
         fast.run.advance_slow();
         self.hint.update(&core.memory, index.sequence + 1);
         Ok(index.sequence)
@@ -133,14 +137,14 @@ impl Inline {
             return 0;
         }
         let marked = fast.marked;
-        let (sequence, slots) = fast.run.next_slots(most);
-        let (mut published, mut stamp) = (0, fast.stamp.of(sequence));
+        let (mut stamp, slots) = fast.run.next_slots(most);
+        let mut published = 0;
         for (slot, message) in slots.zip(messages) {
             if message.len() > slot.payload.bytes() {
                 break;
             }
             inline_slot::publish(&slot, stamp, message, marked, |_| ());
-            stamp = stamp.next();
+            stamp.set_after(stamp, 1);
             published += 1;
         }
         fast.run.advance_by(published);

@@ -105,21 +105,21 @@ impl Publisher {
     /// it.
     #[inline(always)]
     pub(crate) fn write_fast(&mut self, payload: &[u8]) -> Option<u64> {
-        if !(self.fast.run.is_open() || self.fast.plain && self.extend_run()) {
+        if !self.fast.run.is_open() && !self.extend_run() {
             return None;
         }
         let (here, slot) = self.fast.run.next_slot()?;
-        if payload.len() > slot.payload.bytes() || stream_state::is_closed(&self.core.memory) {
+        let control = self.core.memory.control();
+        if payload.len() > slot.payload.bytes() || stream_state::is_closed(control) {
             return None;
         }
-        let sequence = here.sequence;
-        inline_slot::publish(&slot, self.fast.stamp.of(sequence), payload, self.fast.marked, |_| ());
+        inline_slot::publish(&slot, here.stamp, payload, self.fast.marked, |_| ());
         let open = self.fast.run.advance(here);
-        self.core.event_counts.notify(&self.core.memory.control().published);
+        self.core.event_counts.notify(&control.published);
         if !open {
             self.extend_run(); // Now, while no caller waits for it.
         }
-        Some(sequence)
+        Some(here.sequence)
     }
 
     /// Opens the fast path, if the next message may be published on it.

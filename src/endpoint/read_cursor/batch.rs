@@ -148,13 +148,13 @@ impl ReadCursor {
     /// Copies messages until `out` is full, and validates them together. Returns how many.
     #[inline(always)]
     fn copy_chunk(&self, each: usize, out: &mut [u8]) -> usize {
-        let (sequence, slots) = self.run.next_slots(CHUNK);
-        let (mut copied, mut stamp, mut first) = (0, self.stamps.of(sequence), None);
+        let (mut stamp, slots) = self.run.next_slots(CHUNK);
+        let (mut copied, mut first) = (0, None);
         for (room, slot) in out.chunks_exact_mut(each).zip(slots) {
             let Some(read) = LoadedSlot::load(slot, stamp).message_of(each) else { break };
             read.message.copy_to_slice(room);
             first.get_or_insert(read);
-            stamp = stamp.next();
+            stamp.set_after(stamp, 1);
             copied += 1;
         }
         match first {

@@ -6,8 +6,8 @@ use super::{InlineSlot, Payload};
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
-use crate::memory::slot_index::{Lap, SlotIndex};
-use crate::sync::{AtomicU64, Pair, load_own, release};
+use crate::memory::slot_index::SlotIndex;
+use crate::sync::AtomicU64;
 use crate::types::error::Corrupt;
 use std::sync::Arc;
 
@@ -99,7 +99,11 @@ impl Memory {
     }
 
     pub(crate) fn inline_slot(&self, slot: &SlotIndex) -> InlineSlot<'_> {
-        let slot = &self.parts.slots[slot.index()];
+        self.inline_slot_at(slot.index())
+    }
+
+    fn inline_slot_at(&self, index: usize) -> InlineSlot<'_> {
+        let slot = &self.parts.slots[index];
         InlineSlot { stamp: &slot.stamp, header: &slot.header, payload: Payload { cells: &slot.payload } }
     }
 
@@ -118,43 +122,41 @@ impl Memory {
     }
 }
 
-/// See `views::LapSlots`.
+/// See `views::RunSlots`.
 #[derive(Debug)]
-pub(crate) struct LapSlots {
+pub(crate) struct RunSlots {
     memory: Memory,
-    lap: Lap,
+    at: usize,
 }
 
-impl LapSlots {
-    pub(crate) fn new(memory: &Memory, lap: &Lap) -> Self {
-        LapSlots { memory: memory.clone(), lap: *lap }
+impl RunSlots {
+    pub(crate) fn new(memory: &Memory, index: usize) -> Self {
+        RunSlots { memory: memory.clone(), at: index }
     }
 
-    pub(crate) fn set_lap(&mut self, lap: &Lap) {
-        self.lap = *lap;
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.at += count;
     }
 
-    /// # Safety
-    /// None needed; the product's has.
-    pub(crate) unsafe fn slot(&self, sequence: u64) -> InlineSlot<'_> {
-        self.memory.inline_slot(&self.lap.slot_index(sequence))
+    pub(crate) fn restart(&mut self) {
+        self.at = 0;
     }
 
     /// # Safety
     /// None needed; the product's has.
-    pub(crate) unsafe fn slots(&self, first: u64, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
-        (first..first + count as u64).map(|sequence| self.memory.inline_slot(&self.lap.slot_index(sequence)))
+    pub(crate) unsafe fn first(&self) -> InlineSlot<'_> {
+        self.memory.inline_slot_at(self.at)
     }
 
     /// # Safety
-    /// As in `views`; of each slot the stamp stands for all its lines.
-    pub(crate) unsafe fn rewrite_lines(&self, first: u64, end: u64) {
-        for sequence in first..end {
-            let stamp = self.memory.inline_slot(&self.lap.slot_index(sequence)).stamp;
-            // PAIRS(Publish): as in `views`.
-            stamp.store(load_own(stamp), release(Pair::Publish));
-        }
+    /// None needed; the product's has.
+    pub(crate) unsafe fn iter(&self, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
+        (self.at..self.at + count).map(|index| self.memory.inline_slot_at(index))
     }
+
+    pub(crate) fn fetch_for_writing(&self, _: usize) {}
+
+    pub(crate) fn fetch_payload(&self) {}
 }
 
 /// See `views::OwnEntry`.

@@ -50,7 +50,7 @@ impl fmt::Display for Picture<'_> {
                 state(id),
                 one.position,
                 one.lag,
-                if index == 0 { 0 } else { one.missed }
+                if index == 0 { 0 } else { one.lost }
             )?;
             for slot in 0..slots {
                 let after = (slot + slots - one.position % slots) % slots;
