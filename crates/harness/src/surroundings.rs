@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
 
+use crate::class::pause_nanos;
 use crate::line::LineProbe;
 use crate::usage::{Usage, Who};
 
@@ -35,6 +36,9 @@ pub trait Surroundings {
     /// # Errors
     /// What the probe reports.
     fn line_nanos(&mut self) -> io::Result<f64>;
+
+    /// How long a PAUSE takes, in ns: the unit of [`Bounds`](crate::class::Bounds).
+    fn pause_nanos(&mut self) -> f64;
 
     /// A repetition is about to begin.
     ///
@@ -66,6 +70,10 @@ impl ThisMachine {
 impl Surroundings for ThisMachine {
     fn line_nanos(&mut self) -> io::Result<f64> {
         self.probe.measure()
+    }
+
+    fn pause_nanos(&mut self) -> f64 {
+        pause_nanos()
     }
 
     fn begin(&mut self) -> io::Result<()> {

@@ -8,7 +8,7 @@ use crate::rings::{
 };
 use engines::seqring::{Arena, Packed, Seqring, Shaped};
 use harness::content::{Content, Large, Small};
-use harness::drive::{Candidate, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
+use harness::drive::{Candidate, DITHERED, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
 use harness::engine::Engine;
 use harness::floor::Bare;
 use harness::ring_spec::{Delivery, RingSpec};
@@ -163,7 +163,7 @@ fn broadcast() -> Comparison {
 fn trip<A: Message, B: Message + Pod, C: Content + 'static>(name: &'static str, aim: Aim) -> Comparison {
     let trip = RoundTrip { spec: spec(1024, C::BYTES, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
     let candidates = one_to_one::<A, B, C>((trip, TRIPPING));
-    let what = format!("{} B there and back, two rings of 1024, heap, a core for each side", C::BYTES);
+    let what = format!("{} B there and back, two rings of 1024, heap, a core for each side; {DITHERED}", C::BYTES);
     Comparison { name, what, unit: "ns", better: Better::Less, aim, candidates }
 }
 
@@ -177,8 +177,9 @@ fn between_64() -> Comparison {
     candidates.extend(candidates![(trip, KERNEL), Small<8>; Beside: Fifo, Socket, PosixQueue;]);
     Comparison {
         name: "processes-64",
-        what: "64 B between processes, one way: half a round trip; two rings of 1024; the rival is iceoryx2"
-            .into(),
+        what: format!(
+            "64 B between processes, one way: half a round trip; two rings of 1024; the rival is iceoryx2; {DITHERED}"
+        ),
         unit: "ns",
         better: Better::Less,
         aim: Aim { reach: 0.5, goal: 0.4 },

@@ -23,7 +23,8 @@ use crate::engines::EngineName;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use conclusions::{Conclusion, Sign, conclusions};
-use harness::class::FAR_ABOVE_NANOS;
+use harness::class::Bounds;
+use harness::latency::Quantiles;
 use seqring_cli::output;
 use std::fs;
 use std::io::Write;
@@ -130,14 +131,15 @@ struct Answers {
 
 impl Data {
     /// Sorts a record. With disturbed ones all repetitions count as comparable.
-    fn of(record: Record, with_disturbed: bool) -> Self {
-        let Record { header, mut runs, deaths, calls } = record;
+    fn of(mut record: Record, with_disturbed: bool) -> Self {
         if with_disturbed {
-            for run in &mut runs {
-                (run.line_ns, run.others_seconds) = ([FAR_ABOVE_NANOS; 2], 0.0);
+            for run in &mut record.runs {
+                (run.line_ns, run.others_seconds) = ([4.0 * record.header.pause_ns; 2], 0.0);
             }
         }
-        let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs));
+        let bounds = record.bounds();
+        let Record { header, runs, deaths, calls } = record;
+        let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs, bounds));
         let sweeps = sweeps.filter(|answers| !answers.points.is_empty()).collect();
         Self { header, sweeps, deaths, calls, with_disturbed }
     }
@@ -152,9 +154,9 @@ impl Data {
 }
 
 impl Answers {
-    fn of(sweep: &'static Sweep, runs: &[Run]) -> Self {
+    fn of(sweep: &'static Sweep, runs: &[Run], bounds: Bounds) -> Self {
         let runs: Vec<&Run> = runs.iter().filter(|run| run.sweep == sweep.name).collect();
-        let mut points = Repetitions::of_sweep(&runs);
+        let mut points = Repetitions::of_sweep(&runs, bounds);
         // The rate 0 means "as fast as possible", the fastest of all.
         let key = |x: f64| if sweep.name == "rate" && x == 0.0 { f64::INFINITY } else { x };
         points.sort_by(|one, other| key(one.x).total_cmp(&key(other.x)));
@@ -186,14 +188,23 @@ fn rate(figures: &Figures) -> f64 {
     figures.writes_per_second
 }
 
-/// The 99.9th percentile of the writer, in ns; not a number if it was not timed.
-fn writer_p999(figures: &Figures) -> f64 {
-    figures.writer_ns.map_or(f64::NAN, |latency| latency.p999 as f64)
+/// A quantile in ns; not a number if too few latencies were timed.
+type Quantile = fn(&Quantiles) -> Option<u64>;
+
+fn p999(latency: &Quantiles) -> Option<u64> {
+    latency.p999
 }
 
-/// The 99.9th percentile of the worst reader, in ns; not a number if it was not timed.
+fn known(latency: Option<Quantiles>, quantile: Quantile) -> f64 {
+    latency.as_ref().and_then(quantile).map_or(f64::NAN, |nanos| nanos as f64)
+}
+
+fn writer_p999(figures: &Figures) -> f64 {
+    known(figures.writer_latency_ns, p999)
+}
+
 fn reader_p999(figures: &Figures) -> f64 {
-    figures.reader_ns.map_or(f64::NAN, |latency| latency.p999 as f64)
+    known(figures.reader_latency_ns, p999)
 }
 
 fn lost_percent(figures: &Figures) -> f64 {
