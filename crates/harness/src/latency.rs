@@ -10,9 +10,9 @@
 //! intended start: its latencies describe a saturated ring, not a user's wait.
 //!
 //! # Stretches
-//! Reading the clock takes as long as a fast message, so a sender without a pace times one message of
-//! a [`Stretch`], and the others together. A stretch is as long as it may be to last
-//! [`STRETCH`]: of slow messages, each is timed. A message counts as often as it stands for others,
+//! Reading the clock takes as long as a fast message, so a sender without a pace times one message
+//! of a [`Stretch`], and the others together. A stretch lasts about 8 µs: of slow messages, each is
+//! timed. A message counts as often as it stands for others,
 //! and a call that blocked among the others counts once, so that the histogram accounts for all of
 //! the sender's time. Timing one message in so many by count alone would miss the calls that block.
 
@@ -125,7 +125,7 @@ impl Stretch {
     }
 
     /// Records a stretch whose timed message took `timed`, and the others `others` together, in ns.
-    /// The next one lasts about [`STRETCH`].
+    /// The next one is chosen to last about 8 µs.
     pub fn record(&mut self, latencies: &mut Latencies, timed: u64, others: u64) {
         match self.others() {
             0 => latencies.record(timed),

@@ -40,8 +40,8 @@ pub struct Machine {
     /// What governs the clock rate; `unknown` in most virtual machines.
     #[serde(default)]
     pub governor: String,
-    /// What the kernel does against flaws of the processor, by flaw; those that it does not have are
-    /// left out.
+    /// What the kernel does against flaws of the processor, by flaw; without those that it does not
+    /// have.
     #[serde(default)]
     pub mitigations: BTreeMap<String, String>,
     /// The C library, and its version.

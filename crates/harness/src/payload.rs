@@ -109,11 +109,15 @@ pub fn fill(message: &mut [u8], writer: u32, sequence: u64) {
 ///
 /// # Panics
 /// As [`fill`].
+#[inline]
 pub fn restamp(message: &mut [u8], writer: u32, sequence: u64) {
     let word = Stamped { writer, sequence }.word();
+    if let Ok(stamp) = <&mut [u8; SHORTEST_BYTES]>::try_from(&mut *message) {
+        *stamp = word.to_le_bytes();
+        return;
+    }
     let change = (mix(word) ^ mix(word_at(message, 0))).to_le_bytes();
     let last = last_word(message.len());
-    // The stamp of a message of one word is overwritten below.
     for offset in (LINE_BYTES..last).step_by(LINE_BYTES).chain([last]) {
         message[offset..].iter_mut().zip(change).for_each(|(byte, change)| *byte ^= change);
     }
@@ -136,6 +140,9 @@ pub fn check(message: &[u8]) -> Result<Stamped, Torn> {
     let stamped = Stamped::of_word(word);
     if stamped.word() != word {
         return Err(Torn::Stamp { word });
+    }
+    if message.len() == SHORTEST_BYTES {
+        return Ok(stamped);
     }
     let (last, mark) = (last_word(message.len()), mix(word));
     let find_wrong = |places: Range<usize>| {

@@ -89,7 +89,7 @@ impl Surroundings for ThisMachine {
 }
 
 /// Whether `others` in a repetition of `elapsed` is too much for it to be comparable.
-pub(crate) fn is_disturbed(others: Duration, elapsed: Duration) -> bool {
+pub fn is_disturbed(others: Duration, elapsed: Duration) -> bool {
     others > UNSEEN && others.as_secs_f64() > DISTURBED_SHARE * elapsed.as_secs_f64()
 }
 

@@ -71,8 +71,8 @@ pub struct Plan {
     #[arg(default_value_if("scenario", "5", "3"))]
     pub duration_seconds: f64,
 
-    /// Messages a second; 0 is as fast as it goes. Then a message is timed every 8 µs, because reading
-    /// the clock takes longer than a fast message
+    /// Messages a second; 0 is as fast as it goes. Then a message is timed every 8 µs, because
+    /// reading the clock takes longer than a fast message
     #[arg(long, alias = "writes_per_second", value_name = "COUNT", default_value = "0")]
     #[arg(default_value_ifs([("scenario", "1", "24"), ("scenario", "2", "24"), ("scenario", "3", "2000"),
         ("scenario", "4", "24"), ("scenario", "5", "24")]))]

@@ -60,7 +60,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         loop {
             match self.read() {
                 Ok(incoming) => {
-                    self.note(&incoming);
+                    self.note(incoming);
                     spin_for(burn);
                 }
                 Err(Refusal::Lagged { missed }) => self.reading.lost += missed,
@@ -72,24 +72,28 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         Ok(Reading { result: self.meter.result(), ..self.reading })
     }
 
+    #[inline(always)]
     fn read(&mut self) -> Result<Incoming, Refusal> {
         match self.attempt(None) {
             // Only now: a wait with a timeout reads the clock first.
-            Err(Refusal::Empty) => {
-                let begin = Moment::now();
-                let read = match self.plan.poll_interval() {
-                    None => self.attempt(Some(TIMEOUT)),
-                    Some(interval) => self.poll(interval),
-                };
-                self.meter.waited += begin.elapsed();
-                read
-            }
+            Err(Refusal::Empty) => self.wait(),
             read => read,
         }
     }
 
+    #[cold]
+    fn wait(&mut self) -> Result<Incoming, Refusal> {
+        let begin = Moment::now();
+        let read = match self.plan.poll_interval() {
+            None => self.attempt(Some(TIMEOUT)),
+            Some(interval) => self.poll(interval),
+        };
+        self.meter.waited += begin.elapsed();
+        read
+    }
+
     /// The next message. In a lossy ring a writer may overwrite it at any time: there it is copied.
-    #[inline]
+    #[inline(always)]
     fn attempt(&mut self, timeout: Option<Duration>) -> Result<Incoming, Refusal> {
         let MessageReader { plan, reader, buffer, .. } = self;
         if plan.zero_copy && plan.delivery != Delivery::Lossy {
@@ -118,18 +122,23 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
     }
 
-    fn note(&mut self, incoming: &Incoming) {
+    #[inline(always)]
+    fn note(&mut self, incoming: Incoming) {
         self.meter.slots += 1;
         if let Some(nanos) = incoming.latency {
             self.meter.latencies.record(nanos);
         }
-        let problem = match &incoming.stamped {
+        match incoming.stamped {
             Ok(stamped) => match self.reading.accounts.get_mut(stamped.writer as usize) {
-                Some(account) => return account.enter(stamped.sequence),
-                None => format!("{stamped}: there is no such writer in this run"),
+                Some(account) => account.enter(stamped.sequence, self.plan.delivery),
+                None => self.torn(format!("{stamped}: there is no such writer in this run")),
             },
-            Err(fault) => fault.clone(),
-        };
+            Err(fault) => self.torn(fault),
+        }
+    }
+
+    #[cold]
+    fn torn(&mut self, problem: String) {
         self.reading.torn += 1;
         self.reading.first_torn.get_or_insert(problem);
     }

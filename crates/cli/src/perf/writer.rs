@@ -121,15 +121,12 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
     }
 
     /// Writes one message. Returns whether the ring accepted it.
+    #[inline(always)]
     fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
         match self.attempt(intended, None) {
             Ok(()) => {}
             Err(Refusal::Full) => {
-                self.refused += 1;
-                let begin = Moment::now();
-                let is_written = self.refused(intended, until)?;
-                self.meter.waited += begin.elapsed();
-                if !is_written {
+                if !self.refused(intended, until)? {
                     return Ok(false);
                 }
             }
@@ -140,7 +137,7 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
         Ok(true)
     }
 
-    #[inline]
+    #[inline(always)]
     fn attempt(&mut self, intended: Option<Moment>, timeout: Option<Duration>) -> Result<(), Refusal> {
         let MessageWriter { plan, writer, outgoing, .. } = self;
         if plan.zero_copy {
@@ -151,7 +148,16 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
     }
 
     /// The ring is full. Returns whether the message was written after all.
+    #[cold]
     fn refused(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
+        self.refused += 1;
+        let begin = Moment::now();
+        let is_written = self.write_later(intended, until);
+        self.meter.waited += begin.elapsed();
+        is_written
+    }
+
+    fn write_later(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
         if self.plan.on_full == OnFull::Skip {
             if self.plan.target().is_none() {
                 thread::yield_now(); // There is no next tick to wait for.

@@ -99,8 +99,8 @@ impl Session {
         drive::Repetition { row, cores: self.cores, duration: self.effort.repetition }
     }
 
-    /// Runs the contestants in turn until enough rounds can be compared, of `class` or of each class
-    /// that the cores are in. `unit` is that of the main figure.
+    /// Runs the contestants in turn until enough rounds can be compared, of `class` or of each
+    /// class that the cores are in. `unit` is that of the main figure.
     ///
     /// # Errors
     /// What probing the machine reports.

@@ -28,6 +28,9 @@ pub(crate) struct Figures {
     /// Time that writers waited for room, and readers for messages, as a share of their time.
     pub(crate) writers_waited_share: f64,
     pub(crate) readers_waited_share: f64,
+    /// What the measurement itself costs for each write and read, in ns; none where that is a part
+    /// of the work.
+    pub(crate) harness_ns: Option<[f64; 2]>,
 }
 
 impl Figures {
@@ -58,6 +61,7 @@ impl Figures {
             sleeps_per_message: a_message(sleeps as f64),
             writers_waited_share: waited(writers()),
             readers_waited_share: waited(readers()),
+            harness_ns: None,
         }
     }
 

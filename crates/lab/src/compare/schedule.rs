@@ -38,7 +38,7 @@ pub(crate) struct Schedule {
     with_calls: bool,
     quick: bool,
     /// The number of rounds is fixed: none is repeated.
-    is_exact: bool,
+    pub(crate) is_exact: bool,
 }
 
 #[derive(Clone, Copy)]
