@@ -73,6 +73,14 @@ pub enum Torn {
         /// Its length.
         bytes: usize,
     },
+    /// Of another length than all messages of its run.
+    #[error("it has {bytes} bytes, not {expected}")]
+    OtherLength {
+        /// Its length.
+        bytes: usize,
+        /// That of the others.
+        expected: usize,
+    },
     /// It does not start with a stamp.
     #[error("torn or foreign: {word:#x} is no stamp")]
     Stamp {

@@ -84,8 +84,8 @@ fn load_lines(bytes: &[u8]) {
 pub(crate) struct Incoming {
     /// Its arrival, in ns after its intended start; `None` if it is not timed.
     pub(crate) latency: Option<u64>,
-    /// Which message it is; or why it is not whole, in words.
-    pub(crate) stamped: Result<Stamped, String>,
+    /// Which message it is; or why it is not whole.
+    pub(crate) stamped: Result<Stamped, Torn>,
 }
 
 impl Incoming {
@@ -93,7 +93,8 @@ impl Incoming {
     #[inline(always)]
     pub(crate) fn check(plan: &Plan, message: &[u8]) -> Self {
         if message.len() != plan.slot_bytes {
-            return Self::of_other_length(plan, message);
+            let torn = Torn::OtherLength { bytes: message.len(), expected: plan.slot_bytes };
+            return Incoming { latency: None, stamped: Err(torn) };
         }
         let (checked, moment) = message.split_at(message.len() - MOMENT_BYTES);
         let intended = u64::from_le_bytes(*moment.first_chunk().expect("split off as 8 bytes"));
@@ -107,18 +108,7 @@ impl Incoming {
             }
             payload::check(&checked[..STAMP_BYTES])
         };
-        Incoming { latency, stamped: stamped.map_err(Self::describe) }
-    }
-
-    #[cold]
-    fn of_other_length(plan: &Plan, message: &[u8]) -> Self {
-        let fault = format!("it has {} bytes, not {}", message.len(), plan.slot_bytes);
-        Incoming { latency: None, stamped: Err(fault) }
-    }
-
-    #[cold]
-    fn describe(torn: Torn) -> String {
-        torn.to_string()
+        Incoming { latency, stamped }
     }
 }
 

@@ -11,6 +11,7 @@ use harness::engine::EngineReader;
 use harness::refusal::Refusal;
 use harness::ring_spec::Delivery;
 use rustix::thread::set_current_timer_slack;
+use std::fmt::Display;
 use std::hint::spin_loop;
 use std::num::NonZeroU64;
 use std::thread;
@@ -59,10 +60,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         let burn = Duration::from_millis(self.plan.reader_burn_cpu_milliseconds);
         loop {
             match self.read() {
-                Ok(incoming) => {
-                    self.note(incoming);
-                    spin_for(burn);
-                }
+                Ok(()) => spin_for(burn),
                 Err(Refusal::Lagged { missed }) => self.reading.lost += missed,
                 Err(Refusal::TimedOut { .. }) => {}
                 Err(Refusal::Closed) => break,
@@ -73,7 +71,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
     }
 
     #[inline(always)]
-    fn read(&mut self) -> Result<Incoming, Refusal> {
+    fn read(&mut self) -> Result<(), Refusal> {
         match self.attempt(None) {
             // Only now: a wait with a timeout reads the clock first.
             Err(Refusal::Empty) => self.wait(),
@@ -82,7 +80,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
     }
 
     #[cold]
-    fn wait(&mut self) -> Result<Incoming, Refusal> {
+    fn wait(&mut self) -> Result<(), Refusal> {
         let begin = Moment::now();
         let read = match self.plan.poll_interval() {
             None => self.attempt(Some(TIMEOUT)),
@@ -92,20 +90,24 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         read
     }
 
-    /// The next message. In a lossy ring a writer may overwrite it at any time: there it is copied.
+    /// Reads, checks and counts the next message. In a lossy ring a writer may overwrite it at any
+    /// time: there it is copied.
     #[inline(always)]
-    fn attempt(&mut self, timeout: Option<Duration>) -> Result<Incoming, Refusal> {
+    fn attempt(&mut self, timeout: Option<Duration>) -> Result<(), Refusal> {
         let MessageReader { plan, reader, buffer, .. } = self;
-        if plan.zero_copy && plan.delivery != Delivery::Lossy {
-            return reader.get_with(timeout, |message| Incoming::check(plan, message));
-        }
-        let bytes = reader.get(buffer, timeout)?;
-        Ok(Incoming::check(plan, &buffer[..bytes]))
+        let incoming = if plan.zero_copy && plan.delivery != Delivery::Lossy {
+            reader.get_with(timeout, |message| Incoming::check(plan, message))?
+        } else {
+            let bytes = reader.get(buffer, timeout)?;
+            Incoming::check(plan, &buffer[..bytes])
+        };
+        self.note(&incoming);
+        Ok(())
     }
 
     /// Polls every `interval`; and after the end less often: readers that poll without a pause keep
     /// writers out of some locks for ever, and the run would not end.
-    fn poll(&mut self, interval: Duration) -> Result<Incoming, Refusal> {
+    fn poll(&mut self, interval: Duration) -> Result<(), Refusal> {
         let quiet = interval.max(QUIET * self.plan.readers as u32);
         for polls in 1_u32.. {
             // Without a pause, a clock read for each poll would be measurable.
@@ -123,24 +125,24 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
     }
 
     #[inline(always)]
-    fn note(&mut self, incoming: Incoming) {
+    fn note(&mut self, incoming: &Incoming) {
         self.meter.slots += 1;
         if let Some(nanos) = incoming.latency {
             self.meter.latencies.record(nanos);
         }
-        match incoming.stamped {
+        match &incoming.stamped {
             Ok(stamped) => match self.reading.accounts.get_mut(stamped.writer as usize) {
                 Some(account) => account.enter(stamped.sequence, self.plan.delivery),
-                None => self.torn(format!("{stamped}: there is no such writer in this run")),
+                None => self.torn(format_args!("{stamped}: there is no such writer in this run")),
             },
-            Err(fault) => self.torn(fault),
+            Err(torn) => self.torn(torn),
         }
     }
 
     #[cold]
-    fn torn(&mut self, problem: String) {
+    fn torn(&mut self, problem: impl Display) {
         self.reading.torn += 1;
-        self.reading.first_torn.get_or_insert(problem);
+        self.reading.first_torn.get_or_insert_with(|| problem.to_string());
     }
 }
 
