@@ -25,7 +25,7 @@ const STAMPS: usize = 64;
 /// How long messages are written.
 const DURATION: f64 = 0.001;
 /// The least of so many is the cost; the others were disturbed.
-const TRIES: usize = 5;
+const TRIES: usize = 9;
 
 /// The cost of a write and of a read, in ns. `None` if the run has a pace, or generates and checks
 /// whole messages: then it is meant to take that time.
