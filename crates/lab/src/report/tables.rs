@@ -102,12 +102,18 @@ fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, unit): Column)
     Table {
         name: format!("{}{suffix}", sweep.name),
         title: format!("{}: {what}", sweep.title),
-        note: format!("{}. Median (lowest to highest).", sweep.fixed),
+        note: format!(
+            "{}. Median (lowest to highest){}.",
+            sweep.fixed,
+            if ["-p999", "-reader"].contains(&suffix) { TAILS } else { "" }
+        ),
         chart: Chart { sweep, y: what, unit, xs, lines }.svg(),
         head: head(sweep.axis, labels.into_iter()),
         rows: rows(answers, |engine| answers.points.iter().map(|point| cell(point, engine)).collect()),
     }
 }
+
+const TAILS: &str = ", of at least 1,000 latencies in each run; – where a run timed fewer";
 
 fn cell(point: &Repetitions, engine: EngineName, found: Option<Spread>, unit: Unit) -> Cell {
     match (found, point.failure(engine)) {
