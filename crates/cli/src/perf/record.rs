@@ -148,10 +148,11 @@ impl RunRecord<'_> {
         let writers = self.writers.iter().map(|writer| ("writer", &writer.result));
         for (role, result) in writers.chain(self.readers.iter().map(|reader| ("reader", &reader.result))) {
             let latency = result.latency_ns;
-            let quantiles = latency.map(|latency| [latency.p50, latency.p99, latency.p999, latency.max]);
             let mut row = vec![format!("{role} {}", result.number)];
-            row.extend(quantiles.map_or([const { String::new() }; 4], |all| {
-                all.map(|nanos| format!("{:.1?}", Duration::from_nanos(nanos)))
+            let known = |nanos| format!("{:.1?}", Duration::from_nanos(nanos));
+            row.extend(latency.map_or([const { String::new() }; 4], |latency| {
+                [Some(latency.p50), latency.p99, latency.p999, Some(latency.max)]
+                    .map(|nanos| nanos.map_or_else(|| "–".into(), known))
             }));
             row.push(latency.map_or(0, |latency| latency.count).to_string());
             row.push(format!("{:.2}", result.cpu_seconds));
