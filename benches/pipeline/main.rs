@@ -24,5 +24,5 @@ fn main() -> ExitCode {
     rows.extend(latency::rows());
     rows.extend(idle::rows());
     rows.push(resources::row());
-    table::bench_main(rows)
+    table::bench_main(rows, harness::commit!())
 }

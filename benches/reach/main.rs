@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     rows.extend(idle::rows());
     rows.extend(recovery::rows());
     rows.push(memory::row());
-    table::bench_main(rows)
+    table::bench_main(rows, harness::commit!())
 }
 
 fn text(error: impl fmt::Display) -> String {

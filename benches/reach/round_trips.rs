@@ -3,7 +3,7 @@
 use crate::streams::{POLLING, interleave, spec};
 use engines::seqring::{Lines, Packed, Shaped};
 use harness::content::Small;
-use harness::drive::{Candidate, Peers, RoundTrip, Transfer, Wait, contestants};
+use harness::drive::{Candidate, DITHERED, Peers, RoundTrip, Transfer, Wait, contestants};
 use harness::floor::Bare;
 use harness::line::LineProbe;
 use harness::repeat::Contestant;
@@ -25,8 +25,9 @@ pub(crate) fn rows() -> [Row; 2] {
 fn words() -> Row {
     let trip = RoundTrip { spec: spec(SLOTS, 8, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
     let candidates = vec![Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS)];
-    let what =
-        format!("8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned");
+    let what = format!(
+        "8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned; {DITHERED}"
+    );
     let required = "<= 1.7 x the round trip of one cache line";
     Row::of_candidates("round-trip-8", what, required, candidates, |session, candidates| {
         let run = session.run_of("round-trip-8");
@@ -57,7 +58,7 @@ fn lines() -> Row {
     ];
     let what = format!(
         "64 B there and back, two processes, /dev/shm, 2 rings of {SLOTS} slots, packed and lines, gated, \
-         and of one slot, lines, lossy; pinned"
+         and of one slot, lines, lossy; pinned; {DITHERED}"
     );
     let required = "<= 1.4 x a bare exchange of 64 B and a stamp, two lines, shared memory, two processes";
     let name = "processes-round-trip-64";

@@ -36,7 +36,7 @@ fn measure(session: &Session, name: &str, arguments: &str, is_lossy: bool) -> Re
             Ok(figures) => runs.push(figures),
             Err(failure) => return Ok(Finding::new(false, format!("a run failed: {failure}"))),
         }
-        disturbed += usize::from(run.standing() == Standing::Disturbed);
+        disturbed += usize::from(run.standing(record.bounds) == Standing::Disturbed);
     }
     let rate = Spread::of(runs.iter().map(|run| run.main).collect()).ok_or("stopped on request")?;
     let most = |name| runs.iter().map(|run| run.also(name)).fold(0.0, f64::max);

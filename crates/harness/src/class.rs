@@ -5,25 +5,81 @@
 //! So a repetition carries the line round trip from before and after it, and only repetitions of
 //! one class are compared.
 //!
-//! | [`LineClass`] | line round trip | the two cores |
-//! |---|---|---|
-//! | `SameCore` | < 45 ns | threads of one physical core |
-//! | `Near` | 45 to 110 ns | share an L3 |
-//! | `Far` | > 110 ns | do not |
+//! | [`LineClass`] | the two cores |
+//! |---|---|
+//! | `SameCore` | threads of one physical core |
+//! | `Near` | share an L3 |
+//! | `Far` | do not |
+//!
+//! # Bounds
+//! The readings of a class lie close together, and those of two classes far apart; where, depends
+//! on the machine ([`Bounds`]). Both ends of the probe spin with PAUSE, so its length is the unit.
+//! Within a core a round trip takes little more than one. Each of two transfers between cores takes
+//! longer than one, and about ten where the line leaves the L3. So the classes part near
+//! 2 and 6 pauses: in the widest gap that the readings leave there.
 //!
 //! Before and after may agree although the cores moved away and back in between: nothing here
 //! notices that. The spread of the runs does, so every run is reported.
 
+use crate::spread::median_of;
 use std::fmt;
+use std::hint::spin_loop;
+use std::iter::once;
+use std::time::Instant;
 
-/// Below it both ends run on one physical core: that reads 29 ns on [the project's machine](crate),
-/// and the fastest reading of two cores that share an L3 is 60 ns. The bound is in the middle.
-pub const SAME_CORE_BELOW_NANOS: f64 = 45.0;
+/// Near so many pauses the classes part.
+const PARTINGS: [f64; 2] = [2.0, 6.0];
 
-/// Above it the line leaves the L3: cores that share one read 60 to 69 ns, others 325 ns. Nearer to
-/// the lower one, because a near pair that is disturbed (110 and not 65) is no fair member of its
-/// class either.
-pub const FAR_ABOVE_NANOS: f64 = 110.0;
+/// The bounds of the classes on a machine, in ns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    same_core_below: f64,
+    far_above: f64,
+}
+
+impl Bounds {
+    /// Those of a machine on which a PAUSE takes `pause` ns, by the line round trips read there.
+    pub fn of(pause: f64, readings: impl IntoIterator<Item = f64>) -> Self {
+        let mut readings: Vec<f64> = readings.into_iter().collect();
+        readings.sort_by(f64::total_cmp);
+        let [same_core_below, far_above] = PARTINGS.map(|pauses| widest_gap(pauses * pause, &readings));
+        Self { same_core_below, far_above }
+    }
+
+    /// The class of a line round trip of `nanos`.
+    pub fn class(self, nanos: f64) -> LineClass {
+        if nanos < self.same_core_below {
+            LineClass::SameCore
+        } else if nanos <= self.far_above {
+            LineClass::Near
+        } else {
+            LineClass::Far
+        }
+    }
+}
+
+/// The middle of the widest gap between sorted `readings`, from half of `centre` to its double.
+fn widest_gap(centre: f64, readings: &[f64]) -> f64 {
+    let (low, high) = (centre / 2.0, centre * 2.0);
+    let inside = readings.iter().copied().filter(|reading| (low..high).contains(reading));
+    let marks: Vec<f64> = once(low).chain(inside).chain(once(high)).collect();
+    let widest = marks.windows(2).max_by(|one, other| (one[1] / one[0]).total_cmp(&(other[1] / other[0])));
+    widest.map_or(centre, |gap| (gap[0] * gap[1]).sqrt())
+}
+
+/// How long a PAUSE takes on this core, in ns.
+///
+/// # Cost
+/// About 0.2 ms.
+pub fn pause_nanos() -> f64 {
+    const PAUSES: u32 = 1000;
+    let mean = || {
+        let begin = Instant::now();
+        (0..PAUSES).for_each(|_| spin_loop());
+        begin.elapsed().as_nanos() as f64 / f64::from(PAUSES)
+    };
+    median_of(&[(); 9].map(|()| mean())).unwrap_or(f64::NAN)
+}
 
 /// How far apart two cores are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,17 +95,6 @@ pub enum LineClass {
 impl LineClass {
     /// Every class, nearest first.
     pub const ALL: [Self; 3] = [Self::SameCore, Self::Near, Self::Far];
-
-    /// The class of a line round trip of `nanos`.
-    pub fn of(nanos: f64) -> Self {
-        if nanos < SAME_CORE_BELOW_NANOS {
-            Self::SameCore
-        } else if nanos <= FAR_ABOVE_NANOS {
-            Self::Near
-        } else {
-            Self::Far
-        }
-    }
 }
 
 impl fmt::Display for LineClass {
@@ -66,15 +111,28 @@ impl fmt::Display for LineClass {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_readings_of_the_project_machine_fall_into_three_classes() {
-        let classes = [29.0, 60.0, 69.0, 325.0].map(LineClass::of);
-        assert_eq!(classes, [LineClass::SameCore, LineClass::Near, LineClass::Near, LineClass::Far]);
+    fn classes(pause: f64, readings: [f64; 6]) -> [LineClass; 6] {
+        let bounds = Bounds::of(pause, readings);
+        readings.map(|nanos| bounds.class(nanos))
     }
 
     #[test]
-    fn the_bounds_themselves_are_near() {
-        assert_eq!(LineClass::of(SAME_CORE_BELOW_NANOS), LineClass::Near);
-        assert_eq!(LineClass::of(FAR_ABOVE_NANOS), LineClass::Near);
+    fn readings_of_each_machine_fall_into_its_own_classes() {
+        use LineClass::{Far, Near, SameCore};
+        let three_of_two = [SameCore, SameCore, Near, Near, Far, Far];
+        assert_eq!(classes(26.5, [29.0, 31.0, 60.0, 92.0, 368.0, 540.0]), three_of_two, "Zen 3");
+        assert_eq!(classes(15.0, [16.0, 18.0, 43.0, 56.0, 340.0, 440.0]), three_of_two, "Zen 5");
+        assert_eq!(classes(45.0, [50.0, 60.0, 110.0, 150.0, 300.0, 400.0]), three_of_two, "Skylake");
+        let near = [60.0, 61.0, 62.0, 63.0, 64.0, 65.0];
+        assert_eq!(classes(26.5, near), [Near; 6], "one class is not split");
+        assert_eq!(classes(26.5, near.map(|nanos| 6.0 * nanos)), [Far; 6]);
+    }
+
+    #[test]
+    fn a_bound_lies_between_readings() {
+        let bounds = Bounds::of(25.0, [28.0, 60.0, 90.0, 310.0]);
+        assert!(28.0 < bounds.same_core_below && bounds.same_core_below < 60.0);
+        assert!(90.0 < bounds.far_above && bounds.far_above < 310.0);
+        assert!(pause_nanos() > 0.0);
     }
 }

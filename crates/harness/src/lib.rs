@@ -36,7 +36,7 @@
 //! let (small, large) = (copy(1 << 10), copy(1 << 20));
 //! let mut contestants = [Contestant::new("1 KiB", small), Contestant::new("1 MiB", large)];
 //! let mut machine = ThisMachine::new(LineProbe::new(CorePair::first_allowed()?));
-//! let plan = Plan { rounds: 5, counted: Counted::OfOneClass, budget: Duration::from_secs(30) };
+//! let plan = Plan { rounds: 5, counted: Counted::OfEachClass, budget: Duration::from_secs(30) };
 //! let stop = AtomicBool::new(false); // What a Ctrl-C handler sets.
 //!
 //! let record = interleave(&mut contestants, &plan, &mut machine, &stop, |_| ())?;
@@ -54,6 +54,9 @@
 //! }
 //! # std::io::Result::Ok(())
 //! ```
+
+#[doc(hidden)]
+pub use git_version;
 
 pub mod child;
 pub mod class;

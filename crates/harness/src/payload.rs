@@ -73,6 +73,14 @@ pub enum Torn {
         /// Its length.
         bytes: usize,
     },
+    /// Of another length than all messages of its run.
+    #[error("it has {bytes} bytes, not {expected}")]
+    OtherLength {
+        /// Its length.
+        bytes: usize,
+        /// That of the others.
+        expected: usize,
+    },
     /// It does not start with a stamp.
     #[error("torn or foreign: {word:#x} is no stamp")]
     Stamp {
@@ -95,7 +103,7 @@ pub enum Torn {
 /// Below [`SHORTEST_BYTES`].
 pub fn fill(message: &mut [u8], writer: u32, sequence: u64) {
     let word = Stamped { writer, sequence }.word();
-    let (last, mark) = (last_word(message.len()), mark(word));
+    let (last, mark) = (last_word(message.len()), mix(word));
     let (words, cut) = message.as_chunks_mut();
     for (place, offset) in words.iter_mut().zip((0..).step_by(8)) {
         *place = body(offset, last, mark).to_le_bytes();
@@ -109,11 +117,15 @@ pub fn fill(message: &mut [u8], writer: u32, sequence: u64) {
 ///
 /// # Panics
 /// As [`fill`].
+#[inline]
 pub fn restamp(message: &mut [u8], writer: u32, sequence: u64) {
     let word = Stamped { writer, sequence }.word();
-    let change = (mark(word) ^ mark(word_at(message, 0))).to_le_bytes();
+    if let Ok(stamp) = <&mut [u8; SHORTEST_BYTES]>::try_from(&mut *message) {
+        *stamp = word.to_le_bytes();
+        return;
+    }
+    let change = (mix(word) ^ mix(word_at(message, 0))).to_le_bytes();
     let last = last_word(message.len());
-    // The stamp of a message of one word is overwritten below.
     for offset in (LINE_BYTES..last).step_by(LINE_BYTES).chain([last]) {
         message[offset..].iter_mut().zip(change).for_each(|(byte, change)| *byte ^= change);
     }
@@ -137,7 +149,10 @@ pub fn check(message: &[u8]) -> Result<Stamped, Torn> {
     if stamped.word() != word {
         return Err(Torn::Stamp { word });
     }
-    let (last, mark) = (last_word(message.len()), mark(word));
+    if message.len() == SHORTEST_BYTES {
+        return Ok(stamped);
+    }
+    let (last, mark) = (last_word(message.len()), mix(word));
     let find_wrong = |places: Range<usize>| {
         let is_wrong = |&at: &usize| {
             let place = &message[at..message.len().min(at + 8)];
@@ -177,7 +192,7 @@ const fn last_word(message_bytes: usize) -> usize {
 }
 
 /// A one-to-one mix of all bits of a stamp (the last steps of `SplitMix64`).
-const fn mark(stamp: u64) -> u64 {
+pub(crate) const fn mix(stamp: u64) -> u64 {
     let word = (stamp ^ (stamp >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)

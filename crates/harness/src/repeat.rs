@@ -13,7 +13,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::class::LineClass;
+use crate::class::{Bounds, LineClass};
 use crate::clock::Moment;
 use crate::surroundings::{Surroundings, is_disturbed};
 
@@ -67,13 +67,13 @@ pub enum Standing {
 
 impl<M> Run<M> {
     /// Whether it may be compared; the first reason that applies if not: failed, disturbed, moved.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self, bounds: Bounds) -> Standing {
         if self.outcome.is_err() {
             Standing::Failed
         } else if is_disturbed(self.others, self.elapsed) {
             Standing::Disturbed
         } else {
-            let [before, after] = [self.line_before, self.line_after].map(LineClass::of);
+            let [before, after] = [self.line_before, self.line_after].map(|nanos| bounds.class(nanos));
             if before == after { Standing::Comparable(before) } else { Standing::Moved }
         }
     }
@@ -96,8 +96,8 @@ pub struct Plan {
 pub enum Counted {
     /// Any, whatever they are like.
     All,
-    /// Comparable ones of any one class.
-    OfOneClass,
+    /// Comparable ones of each class in which a repetition was comparable.
+    OfEachClass,
     /// Comparable ones of this class.
     Of(LineClass),
 }
@@ -112,7 +112,9 @@ impl Plan {
     fn have<M>(&self, record: &Record<M>) -> usize {
         match self.counted {
             Counted::All => record.rounds(),
-            Counted::OfOneClass => record.shared_rounds(record.best_class()),
+            Counted::OfEachClass => {
+                record.classes().map(|class| record.shared_rounds(class)).min().unwrap_or(0)
+            }
             Counted::Of(class) => record.shared_rounds(class),
         }
     }
@@ -155,6 +157,8 @@ pub struct Record<M> {
     pub runs: Vec<Run<M>>,
     /// Why it ended.
     pub ending: Ending,
+    /// The bounds of the classes, by the readings so far.
+    pub bounds: Bounds,
 }
 
 /// The argument of a progress callback, after every repetition.
@@ -168,6 +172,8 @@ pub struct Progress<'a, M> {
     pub have: usize,
     /// How much the plan wants.
     pub want: usize,
+    /// The bounds of the classes, by the readings so far.
+    pub bounds: Bounds,
 }
 
 /// Runs the contestants in turn until the plan is fulfilled, its budget spent, or `stop` set.
@@ -189,7 +195,9 @@ pub fn interleave<M>(
     mut progress: impl FnMut(Progress<'_, M>),
 ) -> io::Result<Record<M>> {
     let names = contestants.iter().map(|contestant| contestant.name.clone()).collect();
-    let mut record = Record { names, runs: Vec::new(), ending: Ending::Fulfilled };
+    let (pause, mut readings) = (surroundings.pause_nanos(), Vec::new());
+    let bounds = Bounds::of(pause, []);
+    let mut record = Record { names, runs: Vec::new(), ending: Ending::Fulfilled, bounds };
     let begin = Moment::now();
     let mut line = surroundings.line_nanos()?;
     for round in 0.. {
@@ -221,12 +229,15 @@ pub fn interleave<M>(
                 others,
                 outcome,
             });
+            readings.push(line);
+            record.bounds = Bounds::of(pause, readings.iter().copied());
             let have = plan.have(&record);
             progress(Progress {
                 run: &record.runs[record.runs.len() - 1],
                 name: &contestant.name,
                 have,
                 want,
+                bounds: record.bounds,
             });
         }
     }

@@ -71,6 +71,11 @@ impl<M> Record<M> {
         pairs.map(|(a, b)| shared(a, b)).min().unwrap_or(0)
     }
 
+    /// The classes in which repetitions are comparable.
+    pub fn classes(&self) -> impl Iterator<Item = LineClass> {
+        LineClass::ALL.into_iter().filter(|class| self.of_class(*class).next().is_some())
+    }
+
     /// The class in which most rounds can be compared; of equal ones that with most comparable
     /// repetitions, and of those the nearest.
     pub fn best_class(&self) -> LineClass {
@@ -84,7 +89,7 @@ impl<M> Record<M> {
         let mut dropped = Dropped::default();
         let mut values = Vec::new();
         for run in self.runs.iter().filter(|run| run.contestant == contestant) {
-            match (run.standing(), &run.outcome) {
+            match (run.standing(self.bounds), &run.outcome) {
                 (Standing::Comparable(found), Ok(measured)) if found == class => values.push(value(measured)),
                 (standing, _) => dropped.count(standing),
             }
@@ -114,6 +119,6 @@ impl<M> Record<M> {
     }
 
     fn of_class(&self, class: LineClass) -> impl Iterator<Item = &Run<M>> {
-        self.runs.iter().filter(move |run| run.standing() == Standing::Comparable(class))
+        self.runs.iter().filter(move |run| run.standing(self.bounds) == Standing::Comparable(class))
     }
 }

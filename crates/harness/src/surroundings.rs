@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
 
+use crate::class::pause_nanos;
 use crate::line::LineProbe;
 use crate::usage::{Usage, Who};
 
@@ -35,6 +36,9 @@ pub trait Surroundings {
     /// # Errors
     /// What the probe reports.
     fn line_nanos(&mut self) -> io::Result<f64>;
+
+    /// How long a PAUSE takes, in ns: the unit of [`Bounds`](crate::class::Bounds).
+    fn pause_nanos(&mut self) -> f64;
 
     /// A repetition is about to begin.
     ///
@@ -68,6 +72,10 @@ impl Surroundings for ThisMachine {
         self.probe.measure()
     }
 
+    fn pause_nanos(&mut self) -> f64 {
+        pause_nanos()
+    }
+
     fn begin(&mut self) -> io::Result<()> {
         self.before = OthersCpu::now()?;
         Ok(())
@@ -81,7 +89,7 @@ impl Surroundings for ThisMachine {
 }
 
 /// Whether `others` in a repetition of `elapsed` is too much for it to be comparable.
-pub(crate) fn is_disturbed(others: Duration, elapsed: Duration) -> bool {
+pub fn is_disturbed(others: Duration, elapsed: Duration) -> bool {
     others > UNSEEN && others.as_secs_f64() > DISTURBED_SHARE * elapsed.as_secs_f64()
 }
 

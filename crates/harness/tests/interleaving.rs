@@ -34,6 +34,10 @@ impl Surroundings for Script {
         Ok(next(&mut self.lines))
     }
 
+    fn pause_nanos(&mut self) -> f64 {
+        25.0
+    }
+
     fn begin(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -115,7 +119,7 @@ fn a_disturbed_repetition_is_kept_and_not_compared() {
     let hour = Duration::from_hours(1);
     let script = Script { lines: vec![NEAR], others: vec![hour, Duration::ZERO] };
     let record = run(&mut [constant("a", 1.0)], Plan::rounds(2), script);
-    let standings: Vec<_> = record.runs.iter().map(harness::repeat::Run::standing).collect();
+    let standings: Vec<_> = record.runs.iter().map(|run| run.standing(record.bounds)).collect();
     assert_eq!(standings, [Standing::Disturbed, Standing::Comparable(LineClass::Near)]);
     assert_eq!(record.summary(0, LineClass::Near, |&value| value).dropped.0[2], 1);
 }
@@ -137,9 +141,14 @@ fn it_goes_on_until_enough_rounds_of_the_wanted_class_are_there() {
     let record = run(&mut [constant("a", 1.0)], plan, Script::of_lines(&lines));
     assert_eq!((record.rounds(), record.ending), (5, Ending::Fulfilled));
 
-    let any = Plan { counted: Counted::OfOneClass, ..Plan::rounds(2) };
-    let record = run(&mut [constant("a", 1.0)], any, Script::of_lines(&lines));
+    let each = Plan { counted: Counted::OfEachClass, ..Plan::rounds(2) };
+    let record = run(&mut [constant("a", 1.0)], each, Script::of_lines(&lines));
     assert_eq!((record.rounds(), record.best_class()), (2, LineClass::Far));
+    // The second repetition shows that the machine has another class.
+    let lines = [FAR, FAR, NEAR, NEAR, NEAR, FAR, FAR, FAR];
+    let record = run(&mut [constant("a", 1.0)], each, Script::of_lines(&lines));
+    let rounds = [LineClass::Near, LineClass::Far].map(|class| record.shared_rounds(class));
+    assert_eq!((record.rounds(), rounds), (6, [2, 2]));
 }
 
 #[test]

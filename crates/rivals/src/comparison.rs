@@ -10,6 +10,7 @@
 //!
 //! So no figure of the verdict is one that was chosen for being good: the final is measured anew.
 
+use harness::class::LineClass;
 use harness::drive::{Candidate, Mode, Repetition};
 use harness::repeat::{Contestant, Record};
 use harness::spread::Spread;
@@ -193,24 +194,30 @@ impl Comparison {
     ) -> Result<Finding, String> {
         let class = record.best_class();
         let main = |figures: &Figures| figures.main;
-        let spread = |contestant| record.summary(contestant, class, main).spread;
-        let best_of = |group| {
-            let indices = (0..finalists.len()).filter(move |&index| finalists[index].group == group);
-            best(indices, self.bound(self.aim.reach), spread)
+        let spread = |contestant, class| record.summary(contestant, class, main).spread;
+        let in_class = |class| {
+            let best_of = |group| {
+                let indices = (0..finalists.len()).filter(move |&index| finalists[index].group == group);
+                best(indices, self.bound(self.aim.reach), |contestant| spread(contestant, class))
+            };
+            let (ours, rival) = (best_of(Group::Ours)?, best_of(Group::Rival)?);
+            let ratio = record.ratio(ours.contestant, rival.contestant, class, main)?;
+            let (first, second) = (self.figures(record, class, &ours), self.figures(record, class, &rival));
+            let measured = format!("{ratio} x, {class}. {first}; {second}");
+            (ratio.runs.len() >= session.effort.enough).then_some((ratio, ours, rival, measured))
         };
         let few = || format!("{}{failures}", too_few(record, class, self.unit));
-        let (Some(ours), Some(rival)) = (best_of(Group::Ours), best_of(Group::Rival)) else {
-            return Err(few());
-        };
-        let ratio = record.ratio(ours.contestant, rival.contestant, class, main);
-        let ratio = ratio.filter(|ratio| ratio.runs.len() >= session.effort.enough).ok_or_else(few)?;
-        let (first, second) = (self.figures(record, &ours), self.figures(record, &rival));
-        let mut measured = format!("{ratio} x, {class}. {first}; {second}");
+        let (ratio, ours, rival, mut measured) = in_class(class).ok_or_else(few)?;
         for contestant in
             (0..finalists.len()).filter(|&index| index != ours.contestant && index != rival.contestant)
         {
-            let Some(spread) = spread(contestant) else { continue };
-            let _ = write!(measured, "; {}", self.figures(record, &Best { contestant, spread }));
+            let Some(spread) = spread(contestant, class) else { continue };
+            let _ = write!(measured, "; {}", self.figures(record, class, &Best { contestant, spread }));
+        }
+        for other in record.classes().filter(|other| *other != class) {
+            if let Some((.., in_other)) = in_class(other) {
+                let _ = write!(measured, "; and {in_other}");
+            }
         }
         for one in others {
             let _ = write!(measured, "; heats only: {} {:.1}", one.name(), one.median);
@@ -227,8 +234,13 @@ impl Comparison {
     }
 
     /// A contestant's figures, and what it lost if it lost any.
-    fn figures(&self, record: &Record<Figures>, Best { contestant, spread }: &Best) -> String {
-        let share = record.summary(*contestant, record.best_class(), |figures| figures.also("share")).spread;
+    fn figures(
+        &self,
+        record: &Record<Figures>,
+        class: LineClass,
+        Best { contestant, spread }: &Best,
+    ) -> String {
+        let share = record.summary(*contestant, class, |figures| figures.also("share")).spread;
         let lost = share.filter(|share| share.min < 1.0);
         let lost = lost.map_or_else(String::new, |share| format!(", {:.2} of it received", share.median));
         format!("{}: {spread:.1} {}{lost}", record.names[*contestant], self.unit)

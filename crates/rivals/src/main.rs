@@ -16,5 +16,6 @@ use harness::table;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    table::main(rows::comparisons().into_iter().map(comparison::Comparison::into_row).collect())
+    let rows = rows::comparisons().into_iter().map(comparison::Comparison::into_row).collect();
+    table::main(rows, harness::commit!())
 }

@@ -4,11 +4,11 @@ use crate::comparison::{Aim, Comparison, Group};
 use crate::message::{Kibibyte, Line, Message};
 use crate::rings::{
     Array, Broadcast, Crossbeam, Disruptor, DisruptorForTwo, Fifo, Iceoryx, Kanal, Photon, PosixQueue,
-    Ringbuf, Rtrb, Shared, Socket, Std, Tokio,
+    Ringbuf, Ringfire, Rtrb, Shared, Socket, Std, Tokio,
 };
 use engines::seqring::{Arena, Packed, Seqring, Shaped};
 use harness::content::{Content, Large, Small};
-use harness::drive::{Candidate, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
+use harness::drive::{Candidate, DITHERED, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
 use harness::engine::Engine;
 use harness::floor::Bare;
 use harness::ring_spec::{Delivery, RingSpec};
@@ -77,7 +77,7 @@ macro_rules! candidates {
 fn one_to_one<A: Message, B: Message + Pod, C: Content + 'static>(traffic: impl Traffic) -> Vec<Sided> {
     let mut candidates = candidates![traffic, C;
         Ours: Seqring;
-        Rival: Disruptor<A>, Rtrb<A>, Ringbuf<A>, Broadcast<B>, Photon<B>, Array<B>, Crossbeam<B>, Kanal<B>, Std<B>;
+        Rival: Disruptor<A>, Rtrb<A>, Ringbuf<A>, Broadcast<B>, Photon<B>, Ringfire<B>, Array<B>, Crossbeam<B>, Kanal<B>, Std<B>;
     ];
     if C::BYTES > 64 {
         candidates.push((Group::Ours, traffic.through::<Shaped<Arena>, C>()));
@@ -114,7 +114,7 @@ fn lossy() -> Comparison {
     let gated = Stream::new(spec(65_536, 8, Delivery::Gated));
     let mut candidates = candidates![(lossy, STREAMING), Small<1>;
         Ours: Seqring;
-        Rival: Photon<Word>, Tokio<Word>;
+        Rival: Photon<Word>, Ringfire<Word>, Tokio<Word>;
     ];
     candidates.extend(candidates![(gated, STREAMING), Small<1>;
         Rival: Rtrb<Word>, Ringbuf<Word>, Disruptor<Word>;
@@ -145,7 +145,7 @@ fn broadcast() -> Comparison {
     let to_two = |delivery| Stream::new(RingSpec { readers: 2, ..spec(1024, 64, delivery) });
     let mut candidates = candidates![(to_two(Delivery::Gated), CROWDED), Small<8>;
         Ours: Seqring, Shaped<Packed>;
-        Rival: DisruptorForTwo<Line>, Broadcast<[u64; 8]>, Photon<[u64; 8]>;
+        Rival: DisruptorForTwo<Line>, Broadcast<[u64; 8]>, Photon<[u64; 8]>, Ringfire<[u64; 8]>;
     ];
     candidates.extend(candidates![(to_two(Delivery::Lossy), CROWDED), Small<8>; Rival: Tokio<[u64; 8]>;]);
     let what =
@@ -163,7 +163,8 @@ fn broadcast() -> Comparison {
 fn trip<A: Message, B: Message + Pod, C: Content + 'static>(name: &'static str, aim: Aim) -> Comparison {
     let trip = RoundTrip { spec: spec(1024, C::BYTES, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
     let candidates = one_to_one::<A, B, C>((trip, TRIPPING));
-    let what = format!("{} B there and back, two rings of 1024, heap, a core for each side", C::BYTES);
+    let what =
+        format!("{} B there and back, two rings of 1024, heap, a core for each side; {DITHERED}", C::BYTES);
     Comparison { name, what, unit: "ns", better: Better::Less, aim, candidates }
 }
 
@@ -172,13 +173,14 @@ fn between_64() -> Comparison {
     let trip = RoundTrip { spec: spec(1024, 64, Delivery::Gated), peers: Peers::Processes, scale: 0.5 };
     let mut candidates = candidates![(trip, BETWEEN), Small<8>;
         Ours: Seqring, Shaped<Packed>;
-        Rival: Iceoryx<8>;
+        Rival: Iceoryx<8>, Ringfire<[u64; 8]>;
     ];
     candidates.extend(candidates![(trip, KERNEL), Small<8>; Beside: Fifo, Socket, PosixQueue;]);
     Comparison {
         name: "processes-64",
-        what: "64 B between processes, one way: half a round trip; two rings of 1024; the rival is iceoryx2"
-            .into(),
+        what: format!(
+            "64 B between processes, one way: half a round trip; two rings of 1024; the rivals are iceoryx2 and ringfire; {DITHERED}"
+        ),
         unit: "ns",
         better: Better::Less,
         aim: Aim { reach: 0.5, goal: 0.4 },

@@ -8,7 +8,7 @@
 use super::plan::Plan;
 use harness::clock::Moment;
 use harness::engine::Sink;
-use harness::payload::{self, SHORTEST_BYTES as STAMP_BYTES, Stamped};
+use harness::payload::{self, SHORTEST_BYTES as STAMP_BYTES, Stamped, Torn};
 use std::hint::black_box;
 
 const MOMENT_BYTES: usize = 8;
@@ -37,12 +37,14 @@ impl Outgoing {
     }
 
     /// Makes it message `sequence`, except for its moment.
+    #[inline]
     pub(crate) fn prepare(&mut self, sequence: u64) {
         self.sequence = sequence;
         payload::restamp(&mut self.image[..self.checked_bytes], self.writer, sequence);
     }
 
     /// The whole message, to be copied.
+    #[inline]
     pub(crate) fn bytes(&mut self, intended: Option<Moment>) -> &[u8] {
         let start = self.image.len() - MOMENT_BYTES;
         self.image[start..].copy_from_slice(&encode(intended));
@@ -82,16 +84,17 @@ fn load_lines(bytes: &[u8]) {
 pub(crate) struct Incoming {
     /// Its arrival, in ns after its intended start; `None` if it is not timed.
     pub(crate) latency: Option<u64>,
-    /// Which message it is; or what is wrong with it, in words.
-    pub(crate) stamped: Result<Stamped, String>,
+    /// Which message it is; or why it is not whole.
+    pub(crate) stamped: Result<Stamped, Torn>,
 }
 
 impl Incoming {
     /// Checks a message that has just arrived.
+    #[inline(always)]
     pub(crate) fn check(plan: &Plan, message: &[u8]) -> Self {
         if message.len() != plan.slot_bytes {
-            let fault = format!("it has {} bytes, not {}", message.len(), plan.slot_bytes);
-            return Incoming { latency: None, stamped: Err(fault) };
+            let torn = Torn::OtherLength { bytes: message.len(), expected: plan.slot_bytes };
+            return Incoming { latency: None, stamped: Err(torn) };
         }
         let (checked, moment) = message.split_at(message.len() - MOMENT_BYTES);
         let intended = u64::from_le_bytes(*moment.first_chunk().expect("split off as 8 bytes"));
@@ -105,7 +108,7 @@ impl Incoming {
             }
             payload::check(&checked[..STAMP_BYTES])
         };
-        Incoming { latency, stamped: stamped.map_err(|torn| torn.to_string()) }
+        Incoming { latency, stamped }
     }
 }
 

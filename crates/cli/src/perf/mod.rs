@@ -10,6 +10,7 @@
 //! Everything is generic over the engine; [`run`] and [`serve`] must be called with the same one.
 
 mod coordinator;
+mod cost;
 mod interrupt;
 mod message;
 mod plan;
@@ -22,6 +23,7 @@ mod workers;
 mod writer;
 
 pub use coordinator::{Outcome, Verbosity, measure};
+pub use cost::own_cost;
 pub use interrupt::{Interrupted, Interrupts};
 pub use plan::{OnFull, PerfOptions, Pinning, Plan, Transport};
 pub use protocol::{Reading, WorkerResult, Writing};

@@ -11,6 +11,7 @@ use harness::engine::EngineReader;
 use harness::refusal::Refusal;
 use harness::ring_spec::Delivery;
 use rustix::thread::set_current_timer_slack;
+use std::fmt::Display;
 use std::hint::spin_loop;
 use std::num::NonZeroU64;
 use std::thread;
@@ -59,10 +60,7 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         let burn = Duration::from_millis(self.plan.reader_burn_cpu_milliseconds);
         loop {
             match self.read() {
-                Ok(incoming) => {
-                    self.note(&incoming);
-                    spin_for(burn);
-                }
+                Ok(()) => spin_for(burn),
                 Err(Refusal::Lagged { missed }) => self.reading.lost += missed,
                 Err(Refusal::TimedOut { .. }) => {}
                 Err(Refusal::Closed) => break,
@@ -72,36 +70,44 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         Ok(Reading { result: self.meter.result(), ..self.reading })
     }
 
-    fn read(&mut self) -> Result<Incoming, Refusal> {
+    #[inline(always)]
+    fn read(&mut self) -> Result<(), Refusal> {
         match self.attempt(None) {
             // Only now: a wait with a timeout reads the clock first.
-            Err(Refusal::Empty) => {
-                let begin = Moment::now();
-                let read = match self.plan.poll_interval() {
-                    None => self.attempt(Some(TIMEOUT)),
-                    Some(interval) => self.poll(interval),
-                };
-                self.meter.waited += begin.elapsed();
-                read
-            }
+            Err(Refusal::Empty) => self.wait(),
             read => read,
         }
     }
 
-    /// The next message. In a lossy ring a writer may overwrite it at any time: there it is copied.
-    #[inline]
-    fn attempt(&mut self, timeout: Option<Duration>) -> Result<Incoming, Refusal> {
+    #[cold]
+    fn wait(&mut self) -> Result<(), Refusal> {
+        let begin = Moment::now();
+        let read = match self.plan.poll_interval() {
+            None => self.attempt(Some(TIMEOUT)),
+            Some(interval) => self.poll(interval),
+        };
+        self.meter.waited += begin.elapsed();
+        read
+    }
+
+    /// Reads, checks and counts the next message. In a lossy ring a writer may overwrite it at any
+    /// time: there it is copied.
+    #[inline(always)]
+    fn attempt(&mut self, timeout: Option<Duration>) -> Result<(), Refusal> {
         let MessageReader { plan, reader, buffer, .. } = self;
-        if plan.zero_copy && plan.delivery != Delivery::Lossy {
-            return reader.get_with(timeout, |message| Incoming::check(plan, message));
-        }
-        let bytes = reader.get(buffer, timeout)?;
-        Ok(Incoming::check(plan, &buffer[..bytes]))
+        let incoming = if plan.zero_copy && plan.delivery != Delivery::Lossy {
+            reader.get_with(timeout, |message| Incoming::check(plan, message))?
+        } else {
+            let bytes = reader.get(buffer, timeout)?;
+            Incoming::check(plan, &buffer[..bytes])
+        };
+        self.note(&incoming);
+        Ok(())
     }
 
     /// Polls every `interval`; and after the end less often: readers that poll without a pause keep
     /// writers out of some locks for ever, and the run would not end.
-    fn poll(&mut self, interval: Duration) -> Result<Incoming, Refusal> {
+    fn poll(&mut self, interval: Duration) -> Result<(), Refusal> {
         let quiet = interval.max(QUIET * self.plan.readers as u32);
         for polls in 1_u32.. {
             // Without a pause, a clock read for each poll would be measurable.
@@ -118,20 +124,25 @@ impl<'p, R: EngineReader> MessageReader<'p, R> {
         Err(Refusal::TimedOut { after: Duration::ZERO }) // 2^32 polls: the caller starts again.
     }
 
+    #[inline(always)]
     fn note(&mut self, incoming: &Incoming) {
         self.meter.messages += 1;
         if let Some(nanos) = incoming.latency {
             self.meter.latencies.record(nanos);
         }
-        let problem = match &incoming.stamped {
+        match &incoming.stamped {
             Ok(stamped) => match self.reading.accounts.get_mut(stamped.writer as usize) {
-                Some(account) => return account.enter(stamped.sequence),
-                None => format!("{stamped}: there is no such writer in this run"),
+                Some(account) => account.enter(stamped.sequence, self.plan.delivery),
+                None => self.torn(format_args!("{stamped}: there is no such writer in this run")),
             },
-            Err(fault) => fault.clone(),
-        };
+            Err(torn) => self.torn(torn),
+        }
+    }
+
+    #[cold]
+    fn torn(&mut self, problem: impl Display) {
         self.reading.torn += 1;
-        self.reading.first_torn.get_or_insert(problem);
+        self.reading.first_torn.get_or_insert_with(|| problem.to_string());
     }
 }
 

@@ -155,18 +155,19 @@ impl RunRecord<'_> {
     fn latency(&self) -> String {
         let ends = if self.readers.is_empty() { self.of_writers() } else { self.of_readers() };
         let timed: Vec<Quantiles> = ends.iter().filter_map(|(result, _)| result.latency_ns).collect();
-        let most = |of: fn(&Quantiles) -> u64| nanos(timed.iter().map(of).max().unwrap_or_default());
+        let most =
+            |of: fn(&Quantiles) -> Option<u64>| nanos(timed.iter().filter_map(of).max().unwrap_or_default());
         if timed.is_empty() {
             return "no latency was measured".into();
         }
         let what = if self.readers.is_empty() { "latency of a write" } else { "latency" };
         let at_most = if timed.len() == 1 { "" } else { "at most " };
-        let tail = if timed.iter().all(|one| one.count >= 100) {
+        let tail = if timed.iter().all(|one| one.p99.is_some()) {
             format!("p99 {at_most}{}", most(|one| one.p99))
         } else {
-            format!("maximum {}", most(|one| one.max))
+            format!("maximum {}", most(|one| Some(one.max)))
         };
-        format!("{what} p50 {at_most}{}, {tail}", most(|one| one.p50))
+        format!("{what} p50 {at_most}{}, {tail}", most(|one| Some(one.p50)))
     }
 
     fn loss(&self) -> String {
@@ -233,7 +234,7 @@ impl RunRecord<'_> {
             let shown = if all_fit || count <= 3 {
                 (0..count).map(|index| (index, "")).collect()
             } else {
-                let p99 = |result: &WorkerResult| result.latency_ns.map(|latency| latency.p99);
+                let p99 = |result: &WorkerResult| result.latency_ns.and_then(|latency| latency.p99);
                 workers.sort_by_key(|(result, _)| (Reverse(result.messages), p99(result)));
                 vec![(0, ", best"), ((count - 1) / 2, ", median"), (count - 1, ", worst")]
             };
@@ -252,11 +253,8 @@ impl RunRecord<'_> {
     fn row(&self, name: String, workers: &[Worker<'_>]) -> Vec<String> {
         let results = || workers.iter().map(|(result, _)| *result);
         let one = results().next().filter(|_| workers.len() == 1);
-        let latency = |needed: u64, of: fn(&Quantiles) -> u64| {
-            let of_one = |one: &WorkerResult| {
-                let enough = one.latency_ns.filter(|latency| latency.count >= needed);
-                enough.map_or("–".into(), |latency| nanos(of(&latency)))
-            };
+        let latency = |of: fn(Quantiles) -> Option<u64>| {
+            let of_one = |one: &WorkerResult| one.latency_ns.and_then(of).map_or("–".into(), nanos);
             one.map_or_else(String::new, of_one)
         };
         let rate: f64 = results().map(|result| result.messages as f64 / result.seconds).sum();
@@ -268,10 +266,10 @@ impl RunRecord<'_> {
             scaled(rate, ""),
             scaled(rate * self.options.slot_bytes as f64, "B/s"),
             lost.map_or_else(String::new, |lost| lost.to_string()),
-            latency(1, |all| all.p50),
-            latency(100, |all| all.p99),
-            latency(1000, |all| all.p999),
-            latency(1, |all| all.max),
+            latency(|all| Some(all.p50)),
+            latency(|all| all.p99),
+            latency(|all| all.p999),
+            latency(|all| Some(all.max)),
             format!("{:.2}", results().map(|result| result.cpu_seconds).sum::<f64>()),
         ]
     }
@@ -292,7 +290,8 @@ mod tests {
         let written = 1000 * plan.writers as u64;
         let result = |number: usize, messages| {
             let p50 = 1000 * (number as u64 + 1);
-            let latency_ns = Some(Quantiles { count: 999, p50, p99: 2 * p50, p999: 3 * p50, max: 4 * p50 });
+            let latency_ns =
+                Some(Quantiles { count: 999, p50, p99: Some(2 * p50), p999: None, max: 4 * p50 });
             WorkerResult {
                 number,
                 pid: 1,

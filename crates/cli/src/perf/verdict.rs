@@ -18,14 +18,17 @@ pub(crate) struct Account {
     pub(crate) missing: u64,
     /// Numbers that came late or twice.
     pub(crate) disordered: u64,
-    /// The sum of the [`digest`]s of all numbers that came.
+    /// The sum of the [`digest`]s of all numbers that came, in a queue.
     pub(crate) digest: u64,
 }
 
 impl Account {
     /// A whole message with this number came.
-    pub(crate) fn enter(&mut self, number: u64) {
-        self.digest = self.digest.wrapping_add(digest(number));
+    #[inline]
+    pub(crate) fn enter(&mut self, number: u64, delivery: Delivery) {
+        if delivery == Delivery::Queue {
+            self.digest = self.digest.wrapping_add(digest(number));
+        }
         if number < self.expects {
             self.disordered += 1;
         } else {
@@ -152,7 +155,7 @@ mod tests {
     fn gaps_are_missing_and_so_are_messages_that_never_came_at_the_end() {
         let mut account = Account::default();
         for number in [0, 1, 5, 6, 3] {
-            account.enter(number);
+            account.enter(number, Delivery::Gated);
         }
         assert_eq!((account.expects, account.missing, account.disordered), (7, 3, 1));
         assert_eq!([7, 10, 6].map(|written| account.lost_of(written)), [Some(3), Some(6), None]);

@@ -7,6 +7,7 @@ use super::worker::Meter;
 use anyhow::Result;
 use harness::clock::Moment;
 use harness::engine::EngineWriter;
+use harness::latency::Stretch;
 use harness::pace::{intended_start, wait_until};
 use harness::refusal::Refusal;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -91,7 +92,9 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
             if !wait_until(intended, until.stop)? {
                 return Ok(());
             }
-            self.write(Some(intended), until)?;
+            if self.write(Some(intended), until)? {
+                self.meter.latencies.record_since(intended, Moment::now());
+            }
         }
         // The last tick is as long as the others: without it 3 s at 24/s would be 72 messages in
         // 2.96 s.
@@ -100,39 +103,41 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
     }
 
     fn write_unpaced(&mut self, until: Until<'_>) -> Result<()> {
+        let mut stretch = Stretch::default();
         while !until.is_over() {
-            self.write(Some(Moment::now()), until)?;
-            for _ in 1..self.plan.timed_every() {
+            let begin = Moment::now();
+            let is_written = self.write(Some(begin), until)?;
+            let end = Moment::now();
+            for _ in 0..stretch.others() {
                 self.write(None, until)?;
+            }
+            let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+            if is_written {
+                let others = if stretch.others() > 0 { end.elapsed() } else { Duration::ZERO };
+                stretch.record(&mut self.meter.latencies, nanos(end.since(begin)), nanos(others));
             }
         }
         Ok(())
     }
 
-    /// Writes one message, unless the ring refuses it.
-    fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<()> {
+    /// Writes one message. Returns whether the ring accepted it.
+    #[inline(always)]
+    fn write(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
         match self.attempt(intended, None) {
             Ok(()) => {}
             Err(Refusal::Full) => {
-                self.refused += 1;
-                let begin = Moment::now();
-                let is_written = self.refused(intended, until)?;
-                self.meter.waited += begin.elapsed();
-                if !is_written {
-                    return Ok(());
+                if !self.refused(intended, until)? {
+                    return Ok(false);
                 }
             }
             Err(lasting) => return Err(lasting.into()),
         }
-        if let Some(intended) = intended {
-            self.meter.latencies.record_since(intended, Moment::now());
-        }
         self.meter.messages += 1;
         self.outgoing.prepare(self.meter.messages); // Between two ticks there is time for it.
-        Ok(())
+        Ok(true)
     }
 
-    #[inline]
+    #[inline(always)]
     fn attempt(&mut self, intended: Option<Moment>, timeout: Option<Duration>) -> Result<(), Refusal> {
         let MessageWriter { plan, writer, outgoing, .. } = self;
         if plan.zero_copy {
@@ -143,7 +148,16 @@ impl<'p, W: EngineWriter> MessageWriter<'p, W> {
     }
 
     /// The ring is full. Returns whether the message was written after all.
+    #[cold]
     fn refused(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
+        self.refused += 1;
+        let begin = Moment::now();
+        let is_written = self.write_later(intended, until);
+        self.meter.waited += begin.elapsed();
+        is_written
+    }
+
+    fn write_later(&mut self, intended: Option<Moment>, until: Until<'_>) -> Result<bool> {
         if self.plan.on_full == OnFull::Skip {
             if self.plan.target().is_none() {
                 thread::yield_now(); // There is no next tick to wait for.

@@ -14,7 +14,7 @@ mod receive;
 mod round_trip;
 mod stream;
 
-pub use round_trip::RoundTrip;
+pub use round_trip::{DITHERED, RoundTrip};
 pub use stream::{Pinning, Stream};
 
 use crate::content::Content;

@@ -6,10 +6,12 @@ use super::{Mode, Peers, Repetition, Transfer, Wait, joined, text};
 use crate::content::Content;
 use crate::engine::{Engine, EngineReader, EngineWriter};
 use crate::patience::Stop;
+use crate::payload::mix;
 use crate::pin::pin_to;
 use crate::ring_spec::{Place, RingSpec};
 use crate::spread::median_of;
 use crate::table::Figures;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -150,10 +152,12 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
 
     /// Asks for `duration`; nanoseconds there and back.
     fn ask(mut self, transfer: Transfer, end: End<'_>, duration: Duration) -> Result<f64, String> {
+        let pauses = if let Wait::Pauses(pauses) = end.wait { pauses } else { 1 };
+        let steps = STEPS_A_PAUSE * pauses.max(1);
         let nanos = match transfer {
-            Transfer::InPlace => nanos_a_trip(duration, |trip| self.ask_in_place(trip, end)),
+            Transfer::InPlace => nanos_a_trip(duration, steps, |trip| self.ask_in_place(trip, end)),
             Transfer::Copied | Transfer::Gathered => {
-                nanos_a_trip(duration, |trip| self.ask_with_copies(trip, end))
+                nanos_a_trip(duration, steps, |trip| self.ask_with_copies(trip, end))
             }
         };
         nanos.map_err(Stop::unexpected)
@@ -177,33 +181,63 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
     }
 }
 
+/// How rows describe the pauses of a round trip.
+pub const DITHERED: &str = "a random pause before each question, subtracted";
+
 /// Bursts of a repetition.
 const BURSTS: u32 = 9;
 
 /// Between two readings of the clock.
 const TRIPS: u64 = 1000;
 
+/// The longest [`dither`] for each PAUSE between two polls, in its steps: about twice as long.
+const STEPS_A_PAUSE: u32 = 24;
+
 /// Nanoseconds for each round trip: the median of [`BURSTS`] means, taken in `duration`. `trip`
 /// makes the trip of that number, from 0.
 ///
+/// Before each trip is a random pause of up to `steps`: without it the polls of the two ends fall
+/// into step, and the same code takes 82 or 125 ns by that alone. The same pauses are timed without
+/// trips, between any two thousand trips, and subtracted.
+///
 /// # Errors
 /// Why a trip failed.
-fn nanos_a_trip(duration: Duration, mut trip: impl FnMut(u64) -> Result<(), Stop>) -> Result<f64, Stop> {
+fn nanos_a_trip(
+    duration: Duration,
+    steps: u32,
+    mut trip: impl FnMut(u64) -> Result<(), Stop>,
+) -> Result<f64, Stop> {
     let mut trips = 0;
     let mut burst = |length: Duration| {
-        let (first, begin) = (trips, Instant::now());
+        let (first, mut spent, begin) = (trips, Duration::ZERO, Instant::now());
         while begin.elapsed() < length {
-            for _ in 0..TRIPS {
-                trip(trips)?;
-                trips += 1;
+            let numbers = trips..trips + TRIPS;
+            let asking = Instant::now();
+            for number in numbers.clone() {
+                dither(number, steps);
+                trip(number)?;
             }
+            let pausing = Instant::now();
+            numbers.for_each(|number| dither(number, steps));
+            spent += (pausing - asking).saturating_sub(pausing.elapsed());
+            trips += TRIPS;
         }
-        Ok(begin.elapsed().as_nanos() as f64 / (trips - first) as f64)
+        Ok(spent.as_nanos() as f64 / (trips - first) as f64)
     };
     let length = duration / BURSTS;
     burst(length / 10)?;
     let means: Result<Vec<f64>, Stop> = (0..BURSTS).map(|_| burst(length)).collect();
     median_of(&means?).ok_or_else(|| Stop::failed("no bursts"))
+}
+
+/// A pause of 0 to `steps` steps of some 2 ns, at random by `number`. Finer than a PAUSE, which is
+/// what the polls fall into step by.
+#[inline(always)]
+fn dither(number: u64, steps: u32) {
+    let random = mix(number) >> 32;
+    for step in 0..(random * u64::from(steps)) >> 32 {
+        black_box(step);
+    }
 }
 
 #[cold]
@@ -218,7 +252,7 @@ mod tests {
     #[test]
     fn a_trip_that_fails_ends_it() {
         let mut next = 0;
-        let end = nanos_a_trip(Duration::from_secs(1), |trip| {
+        let end = nanos_a_trip(Duration::from_secs(1), 24, |trip| {
             assert_eq!(trip, next);
             next += 1;
             if trip == TRIPS - 1 { Err(Stop::Closed) } else { Ok(()) }

@@ -108,20 +108,25 @@ pub fn by_ratio(
 ) -> Result<Finding, String> {
     let class = record.best_class();
     let main = |figures: &Figures| figures.main;
-    let ratio = |contestant| record.ratio(contestant, 0, class, main);
-    let found = best(1..record.names.len(), bound, ratio)
-        .filter(|found| found.spread.runs.len() >= session.effort.enough)
-        .ok_or_else(|| too_few(record, class, unit))?;
-    let Best { contestant, spread } = found;
+    let best_in = |class| {
+        best(1..record.names.len(), bound, |contestant| record.ratio(contestant, 0, class, main))
+            .filter(|found| found.spread.runs.len() >= session.effort.enough)
+    };
+    let Best { contestant, spread } = best_in(class).ok_or_else(|| too_few(record, class, unit))?;
+    let others = record.classes().filter(|other| *other != class).filter_map(|other| {
+        let Best { contestant, spread } = best_in(other)?;
+        Some(format!("; {other}: {spread} x, {}", record.names[contestant]))
+    });
     let figure =
         |contestant| record.summary(contestant, class, main).spread.map_or(f64::NAN, |all| all.median);
     let measured = format!(
-        "{spread} x, {class}, {}: {:.1} {unit}, {}: {:.1} {unit}; {}",
+        "{spread} x, {class}, {}: {:.1} {unit}, {}: {:.1} {unit}; {}{}",
         record.names[contestant],
         figure(contestant),
         record.names[0],
         figure(0),
         record.summary(contestant, class, main).dropped,
+        others.collect::<String>(),
     );
     Ok(Finding::new(bound.admits(spread.median), measured))
 }

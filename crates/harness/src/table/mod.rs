@@ -9,6 +9,7 @@ mod session;
 pub use session::{Effort, Figures, Session};
 
 use crate::child::OTHER_END;
+use crate::class::pause_nanos;
 use crate::drive::{self, Candidate};
 use crate::machine::Machine;
 use std::fmt;
@@ -30,21 +31,22 @@ struct Options {
 
 /// [`main`] of a bench: without cargo's `--bench` (`cargo test --all-targets`) there is nothing to
 /// measure.
-pub fn bench_main(rows: Vec<Row>) -> ExitCode {
+pub fn bench_main(rows: Vec<Row>, commit: &str) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_asked = arguments.iter().any(|argument| argument == "--bench" || argument == OTHER_END);
-    if is_asked { run(rows, arguments) } else { ExitCode::SUCCESS }
+    if is_asked { run(rows, commit, arguments) } else { ExitCode::SUCCESS }
 }
 
-/// Measures the rows that the command line names, or plays the other end of one.
-pub fn main(rows: Vec<Row>) -> ExitCode {
-    run(rows, std::env::args().skip(1).collect())
+/// Measures the rows that the command line names, or plays the other end of one. `commit` is that
+/// of the calling program ([`commit!`](crate::commit)).
+pub fn main(rows: Vec<Row>, commit: &str) -> ExitCode {
+    run(rows, commit, std::env::args().skip(1).collect())
 }
 
-fn run(rows: Vec<Row>, arguments: Vec<String>) -> ExitCode {
+fn run(rows: Vec<Row>, commit: &str, arguments: Vec<String>) -> ExitCode {
     let done = match arguments.split_first() {
         Some((first, rest)) if first == OTHER_END => other_end(&rows, rest),
-        _ => options(arguments).and_then(|options| print(rows, &options)),
+        _ => options(arguments).and_then(|options| print(rows, commit, &options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,7 +80,7 @@ fn options(arguments: Vec<String>) -> Result<Options, String> {
 }
 
 /// Prints a line for each row as soon as it is measured. Ends early on Ctrl-C.
-fn print(rows: Vec<Row>, options: &Options) -> Result<(), String> {
+fn print(rows: Vec<Row>, commit: &str, options: &Options) -> Result<(), String> {
     let is_wanted =
         |row: &Row| options.rows.is_empty() || options.rows.iter().any(|part| row.name.contains(part));
     let rows: Vec<Row> = rows.into_iter().filter(is_wanted).collect();
@@ -91,7 +93,8 @@ fn print(rows: Vec<Row>, options: &Options) -> Result<(), String> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(|error| error.to_string())?;
     let session = Session::new(options.quick, options.json, stop)?;
     let say = |line: &str| if options.json { eprintln!("{line}") } else { println!("{line}") };
-    say(&Machine::this().map_err(|error| error.to_string())?.to_string());
+    let machine = Machine::this().map_err(|error| error.to_string())?;
+    say(&format!("Commit {commit}. {machine}, PAUSE {:.0} ns", pause_nanos()));
     if options.quick {
         say("--quick: two rounds a row. No evidence, only a sign that everything runs.");
     }

@@ -5,7 +5,7 @@ use crate::class::LineClass;
 use crate::drive;
 use crate::line::LineProbe;
 use crate::pin::CorePair;
-use crate::repeat::{Contestant, Counted, Plan, Record, Run, Standing, interleave};
+use crate::repeat::{Contestant, Counted, Plan, Progress, Record, Standing, interleave};
 use crate::surroundings::ThisMachine;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -99,8 +99,8 @@ impl Session {
         drive::Repetition { row, cores: self.cores, duration: self.effort.repetition }
     }
 
-    /// Runs the contestants in turn until enough rounds can be compared, all of `class` or of any
-    /// one class. `unit` is that of the main figure.
+    /// Runs the contestants in turn until enough rounds can be compared, of `class` or of each
+    /// class that the cores are in. `unit` is that of the main figure.
     ///
     /// # Errors
     /// What probing the machine reports.
@@ -111,7 +111,7 @@ impl Session {
         class: Option<LineClass>,
         contestants: &mut [Contestant<'_, Figures>],
     ) -> Result<Record<Figures>, String> {
-        let counted = class.map_or(Counted::OfOneClass, Counted::Of);
+        let counted = class.map_or(Counted::OfEachClass, Counted::Of);
         let plan = Plan { rounds: self.effort.rounds, counted, budget: self.effort.budget };
         self.run(&plan, row, unit, contestants)
     }
@@ -141,7 +141,7 @@ impl Session {
         let record = interleave(contestants, plan, &mut machine, &self.stop, |progress| {
             eprint!("\r\x1b[K{row}: {} of {} rounds, {}", progress.have, progress.want, progress.name);
             if self.journal {
-                println!("{}", line(row, unit, progress.name, progress.run));
+                println!("{}", line(row, unit, &progress));
             }
         });
         eprint!("\r\x1b[K");
@@ -150,14 +150,15 @@ impl Session {
 }
 
 /// A repetition as a line of JSON, whether it can be compared or not.
-fn line(row: &str, unit: &str, contestant: &str, run: &Run<Figures>) -> Value {
-    let standing = match run.standing() {
+fn line(row: &str, unit: &str, progress: &Progress<'_, Figures>) -> Value {
+    let Progress { run, name, bounds, .. } = *progress;
+    let standing = match run.standing(bounds) {
         Standing::Comparable(class) => class.to_string(),
         other => format!("{other:?}").to_lowercase(),
     };
     let mut line = json!({
         "row": row,
-        "contestant": contestant,
+        "contestant": name,
         "round": run.round,
         "standing": standing,
         "line_round_trip_ns": [run.line_before, run.line_after],

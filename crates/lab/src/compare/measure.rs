@@ -13,7 +13,7 @@ use harness::pin::{CorePair, pin_to};
 use harness::repeat::{self, Contestant, interleave};
 use harness::ring_spec::{Delivery, Place, RingSpec};
 use harness::surroundings::ThisMachine;
-use seqring_cli::perf::{Interrupts, Plan, Verbosity, failures, measure};
+use seqring_cli::perf::{Interrupts, Plan, Verbosity, failures, measure, own_cost};
 use std::error::Error;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -88,7 +88,10 @@ impl Task for Repetition<'_> {
         let outcome = outcome.map_err(|error| format!("{error:#}"))?;
         match &failures(self.plan, &outcome)[..] {
             [] if outcome.interrupted => Err("cut short".into()),
-            [] => Ok(Figures::of(self.plan, &outcome)),
+            [] => {
+                let harness_ns = own_cost(self.plan).map_err(|error| error.to_string())?;
+                Ok(Figures { harness_ns, ..Figures::of(self.plan, &outcome) })
+            }
             [first, ..] => Err(first.clone()),
         }
     }

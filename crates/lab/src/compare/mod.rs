@@ -25,6 +25,9 @@ pub(crate) use death::{VictimOptions, serve as serve_victim};
 use crate::engines::EngineName;
 use anyhow::{Context, Result};
 use clap::Args;
+use harness::line::LineProbe;
+use harness::pin::CorePair;
+use harness::surroundings::{Surroundings, ThisMachine, is_disturbed};
 use indicatif::{ProgressBar, ProgressStyle};
 use record::{Journal, Line};
 use schedule::Schedule;
@@ -33,7 +36,8 @@ use seqring_cli::perf::{Interrupted, Interrupts};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Compares the ring of this library with ten lock-based rings.
 ///
@@ -79,6 +83,9 @@ struct Comparison {
 /// or write the record. An engine that fails is no error: it is in the record.
 pub(crate) fn run(options: &CompareOptions) -> Result<()> {
     let schedule = Schedule::of(options)?;
+    if !schedule.is_exact && !schedule.points.is_empty() {
+        warn_of_others()?;
+    }
     let end = Instant::now() + schedule.limit;
     let journal = Journal::open(&options.record, &schedule.header()?)?;
     let bar = progress(&schedule, &journal);
@@ -102,6 +109,23 @@ pub(crate) fn run(options: &CompareOptions) -> Result<()> {
         )),
     }
     output::report(format_args!("compare: `seqring-lab report {record}` makes pages of it"));
+    Ok(())
+}
+
+/// Measures for 2 s what other processes take, and says if that leaves nothing comparable.
+fn warn_of_others() -> Result<()> {
+    const SPAN: Duration = Duration::from_secs(2);
+    let mut machine = ThisMachine::new(LineProbe::new(CorePair::first_allowed()?));
+    machine.begin()?;
+    thread::sleep(SPAN);
+    let others = machine.others()?;
+    if is_disturbed(others, SPAN) {
+        output::report(format_args!(
+            "compare: other processes use {:.0} % of a core. If they go on, few repetitions can be compared, or none: end \
+             them, or see what there is, without evidence, by `seqring-lab report --with-disturbed`",
+            100.0 * others.as_secs_f64() / SPAN.as_secs_f64()
+        ));
+    }
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use super::schedule::Point;
 use super::sweep::Sweep;
 use crate::engines::EngineName;
 use anyhow::{Context, Result};
+use harness::class::Bounds;
 use harness::machine::Machine;
 use seqring_cli::perf::BadInput;
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,9 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-/// The version of the format. A reader refuses another.
-pub(crate) const VERSION: u32 = 1;
+/// The version of the format. A reader refuses later ones. Records of version 1 have no
+/// latencies: they timed one message in 64, which misses the calls that block.
+pub(crate) const VERSION: u32 = 2;
 /// How the first line begins.
 const BEGINNING: &str = r#"{"header":"#;
 
@@ -48,6 +50,14 @@ pub(crate) struct Header {
     pub(crate) began_unix_seconds: u64,
     pub(crate) quick: bool,
     pub(crate) machine: Machine,
+    /// How long a PAUSE takes: the unit of the classes of repetitions.
+    #[serde(default = "pause_of_version_1")]
+    pub(crate) pause_ns: f64,
+}
+
+/// Of the machines of the project then.
+fn pause_of_version_1() -> f64 {
+    25.0
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,8 +106,9 @@ impl Record {
         let Some(Line::Header(header)) = lines.next().map(parse).transpose()? else {
             return Err(BadInput("not a record of `compare`: no header".into()).into());
         };
-        if header.version != VERSION {
-            let what = format!("a record of version {}, and this program reads {VERSION}", header.version);
+        if header.version > VERSION {
+            let what =
+                format!("a record of version {}, and this program reads up to {VERSION}", header.version);
             return Err(BadInput(what).into());
         }
         let mut record = Self::new(header);
@@ -110,6 +121,11 @@ impl Record {
             }
         }
         Ok(record)
+    }
+
+    /// The bounds of the classes of its repetitions.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds::of(self.header.pause_ns, self.runs.iter().flat_map(|run| run.line_ns))
     }
 
     fn add(&mut self, line: Line) {
@@ -180,6 +196,10 @@ impl Journal {
 
     pub(crate) fn runs_of(&self, sweep: &Sweep) -> Vec<&Run> {
         self.record.runs.iter().filter(|run| run.sweep == sweep.name).collect()
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.record.bounds()
     }
 
     /// Complete rounds of `point`, with every one of `engines`; numbered from 0 without a gap.

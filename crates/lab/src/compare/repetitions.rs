@@ -7,7 +7,7 @@
 use super::figures::Figures;
 use super::record::Run;
 use crate::engines::EngineName;
-use harness::class::LineClass;
+use harness::class::{Bounds, LineClass};
 use harness::repeat::{self, Ending};
 use harness::spread::Spread;
 use harness::summary::Dropped;
@@ -26,11 +26,11 @@ pub(crate) struct Repetitions {
 
 impl Repetitions {
     /// Sorts `runs` of one sweep by their points, and chooses the class of the sweep.
-    pub(crate) fn of_sweep(runs: &[&Run]) -> Vec<Self> {
+    pub(crate) fn of_sweep(runs: &[&Run], bounds: Bounds) -> Vec<Self> {
         let mut xs: Vec<f64> = runs.iter().map(|run| run.x).collect();
         xs.sort_by(f64::total_cmp);
         xs.dedup();
-        let mut points: Vec<Self> = xs.into_iter().map(|x| Self::at(x, runs)).collect();
+        let mut points: Vec<Self> = xs.into_iter().map(|x| Self::at(x, runs, bounds)).collect();
         let class = class_of(&points);
         for point in &mut points {
             point.class = class;
@@ -38,7 +38,7 @@ impl Repetitions {
         points
     }
 
-    fn at(x: f64, runs: &[&Run]) -> Self {
+    fn at(x: f64, runs: &[&Run], bounds: Bounds) -> Self {
         let runs = runs.iter().filter(|run| run.x.total_cmp(&x).is_eq());
         let mut engines: Vec<EngineName> = runs.clone().map(|run| run.engine).collect();
         engines.sort_unstable();
@@ -46,7 +46,7 @@ impl Repetitions {
         let index = |engine| engines.iter().position(|found| *found == engine).expect("it is from this list");
         let runs = runs.map(|run| repetition(run, index(run.engine))).collect();
         let names = engines.iter().map(ToString::to_string).collect();
-        let record = repeat::Record { names, runs, ending: Ending::Fulfilled };
+        let record = repeat::Record { names, runs, ending: Ending::Fulfilled, bounds };
         Self { x, engines, class: LineClass::Near, record }
     }
 
@@ -86,8 +86,7 @@ impl Repetitions {
 
     /// The figures of an engine that may be compared, by the number that `value` takes from them.
     pub(crate) fn spread(&self, engine: EngineName, value: impl Fn(&Figures) -> f64) -> Option<Spread> {
-        let spread = self.record.summary(self.index(engine)?, self.class, value).spread?;
-        spread.median.is_finite().then_some(spread)
+        self.record.summary(self.index(engine)?, self.class, value).spread.filter(is_known)
     }
 
     /// How many times the figure of `over` that of `engine` is, round by round.
@@ -97,8 +96,7 @@ impl Repetitions {
         over: EngineName,
         value: impl Fn(&Figures) -> f64,
     ) -> Option<Spread> {
-        let ratio = self.record.ratio(self.index(engine)?, self.index(over)?, self.class, value)?;
-        ratio.median.is_finite().then_some(ratio)
+        self.record.ratio(self.index(engine)?, self.index(over)?, self.class, value).filter(is_known)
     }
 
     /// Whether any repetition has such a figure, comparable or not.
@@ -127,6 +125,11 @@ impl Repetitions {
         let mut outcomes = self.outcomes(self.index(engine)?);
         outcomes.find_map(Result::err).map(String::as_str)
     }
+}
+
+/// Whether every run has the figure: those that lack a quantile are the slow ones.
+fn is_known(spread: &Spread) -> bool {
+    spread.runs.iter().all(|value| value.is_finite())
 }
 
 /// The class in which most rounds of a sweep can be compared, more than [`ENOUGH`] at one point not
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn points(runs: &[Run]) -> Vec<Repetitions> {
-        Repetitions::of_sweep(&runs.iter().collect::<Vec<_>>())
+        Repetitions::of_sweep(&runs.iter().collect::<Vec<_>>(), Bounds::of(25.0, [NEAR, FAR]))
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::repetitions::{ENOUGH, Repetitions};
 use super::sweep::{SWEEPS, Sweep, Work};
 use crate::engines::EngineName;
 use anyhow::{Context, Result};
+use harness::class::pause_nanos;
 use harness::machine::Machine;
 use seqring_cli::perf::{BadInput, Plan, Transport};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// The longest duration of a comparison, full and quick.
@@ -38,7 +38,7 @@ pub(crate) struct Schedule {
     with_calls: bool,
     quick: bool,
     /// The number of rounds is fixed: none is repeated.
-    is_exact: bool,
+    pub(crate) is_exact: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -160,10 +160,11 @@ impl Schedule {
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").into(),
             command: format!("seqring-lab {}", arguments.join(" ")),
-            commit: commit(),
+            commit: harness::commit!().into(),
             began_unix_seconds: since_epoch.as_secs(),
             quick: self.quick,
             machine: Machine::this().context("describing the machine")?,
+            pause_ns: pause_nanos(),
         })
     }
 }
@@ -171,20 +172,7 @@ impl Schedule {
 /// The engines with too few comparable rounds in the class of the sweep, and ours, with which they
 /// are compared.
 fn short(point: &Point, journal: &Journal) -> Vec<EngineName> {
-    let points = Repetitions::of_sweep(&journal.runs_of(point.sweep));
+    let points = Repetitions::of_sweep(&journal.runs_of(point.sweep), journal.bounds());
     let here = points.iter().find(|here| here.x.total_cmp(&point.x).is_eq());
     here.map_or_else(Vec::new, |here| here.short(ENOUGH.min(point.rounds as usize)))
-}
-
-/// The commit that is checked out, marked if anything but documents was changed since.
-fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
-    let is_changed =
-        git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs"])
-            .is_none_or(|list| !list.is_empty());
-    if is_changed { format!("{commit}, with changes") } else { commit }
 }

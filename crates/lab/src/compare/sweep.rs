@@ -20,6 +20,16 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
+    /// Where `x` stands among the points: the rate 0 means "as fast as possible".
+    pub(crate) fn place(&self, x: f64) -> f64 {
+        if self.name == "rate" && x == 0.0 { f64::INFINITY } else { x }
+    }
+
+    /// Whether its rates are those of one writer.
+    pub(crate) fn has_one_writer(&self) -> bool {
+        !matches!(self.name, "writers" | "stalled-writer")
+    }
+
     /// Whether a table of that name is about this sweep: its own, or one of another figure.
     pub(crate) fn has_table(&self, name: &str) -> bool {
         name.strip_prefix(self.name).is_some_and(|figure| figure.is_empty() || figure.starts_with('-'))
@@ -202,7 +212,8 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         }),
         full: &[1.0, 2.0, 3.0, 4.0, 5.0],
         quick: &[1.0, 2.0, 3.0, 4.0, 5.0],
-        seconds: [1.2, 0.75],
+        // A whole number of messages at 24 a second.
+        seconds: [1.25, 0.75],
         rounds: [3, 1],
     },
     Sweep {

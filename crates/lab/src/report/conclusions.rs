@@ -3,10 +3,11 @@
 //! A difference is *stated* only if the whole spread of the ratio, round by round, lies on one side
 //! of 1. A better median within the spread of the runs is no conclusion.
 
-use super::number::{self, times};
-use super::tables::is_met;
-use super::{Answers, Data, OURS, rate, target_percent, writer_p999};
+use super::number::{self, Unit, times};
+use super::tables::{Cell, Table, is_met};
+use super::{Answers, Data, OURS, Quantile, known, net_rate, p999, rate, target_percent};
 use crate::compare::death::Role;
+use crate::compare::figures::Figures;
 use crate::compare::repetitions::{ENOUGH, Repetitions};
 use crate::engines::EngineName;
 use harness::spread::Spread;
@@ -40,6 +41,8 @@ pub(crate) struct Conclusion {
     /// Conclusions of the same topic stand together.
     pub(crate) topic: String,
     pub(crate) text: String,
+    /// The engine that ours is compared with, of a topic that has one conclusion for each.
+    pub(crate) engine: Option<EngineName>,
 }
 
 /// The lock that the ring replaces.
@@ -66,9 +69,43 @@ pub(crate) fn conclusions(data: &Data) -> Vec<Conclusion> {
     all
 }
 
-/// Conclusions on one topic, which stand together.
+/// Conclusions on one topic, which stand together; without those that are rows of [`ratios`].
 pub(crate) fn by_topic(conclusions: &[Conclusion]) -> impl Iterator<Item = &[Conclusion]> {
-    conclusions.chunk_by(|one, next| one.topic == next.topic)
+    let topics = conclusions.chunk_by(|one, next| one.topic == next.topic);
+    topics.filter(|topic| topic[0].engine.is_none())
+}
+
+/// The conclusions of topics with one for each engine: a row for each, a column for each topic.
+pub(crate) fn ratios(conclusions: &[Conclusion]) -> Option<Table> {
+    let mut topics: Vec<&str> = Vec::new();
+    for one in conclusions.iter().filter(|one| one.engine.is_some()) {
+        if !topics.contains(&&*one.topic) {
+            topics.push(&one.topic);
+        }
+    }
+    let cell = |engine, topic: &str| {
+        let of = |one: &&Conclusion| one.engine == Some(engine) && one.topic == topic;
+        let Some(Conclusion { text, sign, .. }) = conclusions.iter().find(of) else { return "–".into() };
+        let is_met = (*sign != Sign::Open).then_some(*sign == Sign::Better);
+        Cell { text: format!("{text}, {sign}"), is_met }
+    };
+    let has_any = |engine: &&EngineName| conclusions.iter().any(|one| one.engine == Some(**engine));
+    let row = |engine: &EngineName| {
+        std::iter::once((*engine).into()).chain(topics.iter().map(|topic| cell(*engine, topic))).collect()
+    };
+    (!topics.is_empty()).then(|| Table {
+        name: "ratios".into(),
+        title: "Ours over each engine".into(),
+        note: format!(
+            "The rate of seqring, divided by that of each engine in the same round: median (lowest to highest). At the \
+             smallest size also from which size on copying hides the difference (below {NEARLY} ×). Expected over \
+             {REPLACED} at 8 readers: at least 20 ×. Net: without what the measurement itself costs, where that changes \
+             the ratio by more than 5 %; ahead and behind follow from the ratio with it."
+        ),
+        head: std::iter::once("seqring over").chain(topics.iter().copied()).map(Into::into).collect(),
+        rows: EngineName::ALL.iter().filter(has_any).map(row).collect(),
+        chart: None,
+    })
 }
 
 fn sign(ratio: &Spread) -> Sign {
@@ -115,6 +152,7 @@ fn falls(answers: &Answers) -> Option<Conclusion> {
         },
         topic: answers.sweep.title.to_owned(),
         text: format!("{ours}; {theirs}."),
+        engine: None,
     })
 }
 
@@ -123,28 +161,35 @@ fn against_all(answers: &Answers, x: f64) -> Vec<Conclusion> {
     let Some(point) = answers.at(x) else { return Vec::new() };
     let one = |engine| {
         let ratio = point.ratio(OURS, engine, rate)?;
-        let expected = if engine == REPLACED { "; expected: at least 20 ×" } else { "" };
+        let net = point.ratio(OURS, engine, net_rate);
+        let net = net.filter(|net| net.median > 1.05 * ratio.median);
+        let net = net.map_or_else(String::new, |net| format!("; net {}", times(net.median)));
         Some(Conclusion {
             key: format!("{} at {x} against {engine}", answers.sweep.name),
             sign: sign(&ratio),
-            topic: format!("{}: rate of the writer of seqring at {x} readers, over", answers.sweep.title),
-            text: format!("{engine}: {}{expected}", number::spread(&ratio, times)),
+            topic: format!("{x} {}, {}", answers.sweep.axis, answers.sweep.name),
+            text: Unit::Times.spread(&ratio) + &net,
+            engine: Some(engine),
         })
     };
     answers.others().filter_map(one).collect()
 }
 
-/// The 99.9th percentile of the writer against the replaced one, at one point.
+/// The tail of the writer against the replaced one, at one point: the highest quantile that is
+/// known of both.
 fn tail(answers: &Answers, x: f64) -> Option<Conclusion> {
-    let ratio = answers.at(x)?.ratio(REPLACED, OURS, writer_p999)?;
+    let point = answers.at(x)?;
+    let quantiles: [(&str, Quantile); 2] = [("p99.9", p999), ("p99", |latency| latency.p99)];
+    let (name, ratio) = quantiles.into_iter().find_map(|(name, quantile)| {
+        let latency = |figures: &Figures| known(figures.writer_latency_ns, quantile);
+        Some((name, point.ratio(REPLACED, OURS, latency)?))
+    })?;
     Some(Conclusion {
-        key: format!("{} at {x}: the writer's p99.9", answers.sweep.name),
+        key: format!("{} at {x}: the writer's tail", answers.sweep.name),
         sign: sign(&ratio),
-        topic: format!(
-            "{}: p99.9 of a write with {REPLACED} at {x} readers, over that of seqring",
-            answers.sweep.title
-        ),
-        text: format!("{}; expected: at least 50 ×", number::spread(&ratio, times)),
+        topic: format!("{}: {name} of a write at {x} readers, theirs over ours", answers.sweep.title),
+        text: format!("{REPLACED}: {}; expected: at least 50 ×", Unit::Times.spread(&ratio)),
+        engine: None,
     })
 }
 
@@ -159,7 +204,8 @@ fn against(answers: &Answers, engine: EngineName) -> Vec<Conclusion> {
                 "{}: rate of seqring over {engine}, by {}",
                 answers.sweep.title, answers.sweep.axis
             ),
-            text: format!("{}: {}", point.x, number::spread(&ratio, times)),
+            text: format!("{}: {}", point.x, Unit::Times.spread(&ratio)),
+            engine: None,
         })
     };
     answers.points.iter().filter_map(at).collect()
@@ -188,6 +234,7 @@ fn stalled(answers: &Answers) -> Option<Conclusion> {
             list(stopped.iter().map(|(engine, _)| engine)),
             list(going.iter().map(|(engine, left)| format!("{engine} ({:.0} %)", 100.0 * left)))
         ),
+        engine: None,
     })
 }
 
@@ -209,12 +256,9 @@ fn crossover(answers: &Answers) -> Vec<Conclusion> {
         Some(Conclusion {
             key: format!("crossover against {engine}"),
             sign: sign(first),
-            topic: format!(
-                "Larger messages: rate of seqring at {} over others, and the size from which on copying hides the \
-                 difference (below {NEARLY} ×)",
-                number::bytes(*smallest)
-            ),
-            text: format!("{engine}: {}; {from}", number::spread(first, times)),
+            topic: format!("{}, bytes", number::bytes(*smallest)),
+            text: format!("{}; {from}", Unit::Times.spread(first)),
+            engine: Some(engine),
         })
     };
     answers.others().filter_map(one).collect()
@@ -238,6 +282,7 @@ fn uncontended(answers: &Answers) -> Option<Conclusion> {
         sign: if cheaper.is_empty() { Sign::Better } else { Sign::Worse },
         topic: format!("Without contention, writing and reading {}", number::bytes(point.x)),
         text: format!("costs less than with seqring in: {}; more in: {}.", list(&cheaper), list(&dearer)),
+        engine: None,
     })
 }
 
@@ -263,6 +308,7 @@ fn scenarios(answers: &Answers) -> Conclusion {
             list(&missed),
             list(&unknown)
         ),
+        engine: None,
     }
 }
 
@@ -280,6 +326,7 @@ fn dead(data: &Data, role: Role) -> Option<Conclusion> {
             Role::Reader => "A reader killed in the middle of a read".into(),
         },
         text: format!("the others go on in: {}; they stop in: {}.", names(true), names(false)),
+        engine: None,
     })
 }
 
@@ -303,10 +350,8 @@ pub(crate) fn limits(data: &Data) -> Vec<String> {
          cost of another."
             .into(),
     ];
-    let points = data.sweeps.iter().flat_map(|answers| &answers.points);
-    let (used, dropped) = points
-        .map(Repetitions::counts)
-        .fold((0, 0), |(used, dropped), (here, not)| (used + here, dropped + not.0.iter().sum::<usize>()));
+    let (used, dropped) = data.counts();
+    let dropped: usize = dropped.0.iter().sum();
     limits.push(format!("{used} repetitions are used, {dropped} are not (last table)."));
     if data.header.quick {
         limits.push("A quick run: few rounds, so spreads are rough.".into());

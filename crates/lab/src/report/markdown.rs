@@ -5,7 +5,7 @@
 //! says so.
 
 use super::Data;
-use super::conclusions::{Conclusion, by_topic, conclusions, limits};
+use super::conclusions::{Conclusion, by_topic, conclusions, limits, ratios};
 use super::tables::{Table, WITHOUT_SWEEP, tables};
 use crate::compare::record::Header;
 use crate::compare::sweep::SWEEPS;
@@ -38,7 +38,7 @@ fn blocks(data: &Data) -> Vec<(String, String, String)> {
         ),
         ("limits".into(), "What does not follow".into(), list(limits(data))),
     ];
-    for table in tables(data) {
+    for table in ratios(&conclusions(data)).into_iter().chain(tables(data)) {
         let text = format!("{}\n\n{}", table.note, rows(&table));
         blocks.push((table.name, table.title, text));
     }
@@ -56,6 +56,9 @@ pub(crate) fn about(data: &Data) -> String {
         if machine.virtual_machine { ", a virtual machine" } else { "" },
         machine.kernel
     );
+    if let Some(why) = data.nothing_comparable() {
+        let _ = writeln!(text, "\n**{why}**"); // As below.
+    }
     if data.with_disturbed {
         text.push_str(
             "\n**With repetitions that are not comparable: other processes used the machine meanwhile. No evidence.**\n",

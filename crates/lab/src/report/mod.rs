@@ -8,9 +8,11 @@
 
 mod chart;
 mod conclusions;
+mod csv;
 mod markdown;
 mod number;
 mod page;
+mod rivals;
 mod tables;
 
 use crate::compare::calls::Calls;
@@ -20,14 +22,17 @@ use crate::compare::record::{Header, Record, Run};
 use crate::compare::repetitions::Repetitions;
 use crate::compare::sweep::{SWEEPS, Sweep};
 use crate::engines::EngineName;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use conclusions::{Conclusion, Sign, conclusions};
-use harness::class::FAR_ABOVE_NANOS;
+use harness::class::Bounds;
+use harness::latency::Quantiles;
+use harness::summary::Dropped;
 use seqring_cli::output;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use tables::Table;
 
 const OURS: EngineName = EngineName::Seqring;
 
@@ -47,6 +52,10 @@ pub(crate) struct ReportOptions {
     #[arg(long)]
     with_disturbed: bool,
 
+    /// On the pages also the runs of crates/rivals: the output of its --json
+    #[arg(long, value_name = "FILE")]
+    rivals: Option<PathBuf>,
+
     /// Instead of pages: replace the blocks of this document by the tables of the record
     #[arg(long, value_name = "DOCUMENT")]
     splice: Option<PathBuf>,
@@ -54,6 +63,10 @@ pub(crate) struct ReportOptions {
     /// With --splice: change nothing, and fail if anything would change
     #[arg(long, requires = "splice")]
     check: bool,
+
+    /// Instead of pages: every repetition as comma-separated values (docs/records/DATA.md)
+    #[arg(long, conflicts_with = "splice")]
+    csv: bool,
 
     /// Instead of pages: compare the conclusions with those of this record, and fail if two
     /// contradict each other
@@ -66,8 +79,12 @@ pub(crate) struct ReportOptions {
 /// # Errors
 /// A record that cannot be read, a page that cannot be written, blocks that differ from the record.
 pub(crate) fn run(options: &ReportOptions) -> Result<()> {
+    if options.csv {
+        return Ok(output::stdout().write_all(csv::lines(&Record::read(&options.record)?).as_bytes())?);
+    }
     let read = |path| Ok::<_, anyhow::Error>(Data::of(Record::read(path)?, options.with_disturbed));
-    let data = read(&options.record)?;
+    let mut data = read(&options.record)?;
+    data.rivals = options.rivals.as_deref().map(rivals::table).transpose()?;
     if let Some(document) = &options.splice {
         return markdown::splice(document, &data, options.check);
     }
@@ -80,7 +97,7 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
         fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
         writeln!(output::stdout(), "{}", path.display())?;
     }
-    Ok(())
+    data.nothing_comparable().map_or(Ok(()), |why| bail!("{why}"))
 }
 
 /// Prints how the conclusions of two records compare.
@@ -118,6 +135,8 @@ struct Data {
     sweeps: Vec<Answers>,
     deaths: Vec<Death>,
     calls: Vec<Calls>,
+    /// The runs of another program.
+    rivals: Option<Table>,
     /// Repetitions are in use that are not comparable.
     with_disturbed: bool,
 }
@@ -130,16 +149,38 @@ struct Answers {
 
 impl Data {
     /// Sorts a record. With disturbed ones all repetitions count as comparable.
-    fn of(record: Record, with_disturbed: bool) -> Self {
-        let Record { header, mut runs, deaths, calls } = record;
+    fn of(mut record: Record, with_disturbed: bool) -> Self {
         if with_disturbed {
-            for run in &mut runs {
-                (run.line_ns, run.others_seconds) = ([FAR_ABOVE_NANOS; 2], 0.0);
+            for run in &mut record.runs {
+                (run.line_ns, run.others_seconds) = ([4.0 * record.header.pause_ns; 2], 0.0);
             }
         }
-        let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs));
+        let bounds = record.bounds();
+        let Record { header, runs, deaths, calls } = record;
+        let sweeps = SWEEPS.iter().map(|sweep| Answers::of(sweep, &runs, bounds));
         let sweeps = sweeps.filter(|answers| !answers.points.is_empty()).collect();
-        Self { header, sweeps, deaths, calls, with_disturbed }
+        Self { header, sweeps, deaths, calls, rivals: None, with_disturbed }
+    }
+
+    /// How many repetitions are used, and how many are left out.
+    fn counts(&self) -> (usize, Dropped) {
+        let points = self.sweeps.iter().flat_map(|answers| &answers.points);
+        points.map(Repetitions::counts).fold((0, Dropped::default()), |(used, mut dropped), (here, not)| {
+            dropped += not;
+            (used + here, dropped)
+        })
+    }
+
+    /// Why there is nothing to show, and what to do; `None` if there is something.
+    fn nothing_comparable(&self) -> Option<String> {
+        let (used, dropped) = self.counts();
+        let runs: usize = dropped.0.iter().sum();
+        (used == 0 && runs > 0).then(|| {
+            format!(
+                "Nothing to show: none of {runs} repetitions can be compared ({dropped}). Continue the record while nothing \
+                 else runs, or see what there is, without evidence, by `report --with-disturbed`."
+            )
+        })
     }
 
     fn sweep(&self, name: &str) -> Option<&Answers> {
@@ -152,12 +193,10 @@ impl Data {
 }
 
 impl Answers {
-    fn of(sweep: &'static Sweep, runs: &[Run]) -> Self {
+    fn of(sweep: &'static Sweep, runs: &[Run], bounds: Bounds) -> Self {
         let runs: Vec<&Run> = runs.iter().filter(|run| run.sweep == sweep.name).collect();
-        let mut points = Repetitions::of_sweep(&runs);
-        // The rate 0 means "as fast as possible", the fastest of all.
-        let key = |x: f64| if sweep.name == "rate" && x == 0.0 { f64::INFINITY } else { x };
-        points.sort_by(|one, other| key(one.x).total_cmp(&key(other.x)));
+        let mut points = Repetitions::of_sweep(&runs, bounds);
+        points.sort_by(|one, other| sweep.place(one.x).total_cmp(&sweep.place(other.x)));
         Self { sweep, points }
     }
 
@@ -186,14 +225,29 @@ fn rate(figures: &Figures) -> f64 {
     figures.writes_per_second
 }
 
-/// The 99.9th percentile of the writer, in ns; not a number if it was not timed.
-fn writer_p999(figures: &Figures) -> f64 {
-    figures.writer_ns.map_or(f64::NAN, |latency| latency.p999 as f64)
+/// The rate without what the measurement itself costs, at most.
+fn net_rate(figures: &Figures) -> f64 {
+    let [write, _] = figures.harness_ns.unwrap_or([f64::NAN; 2]);
+    1e9 / (1e9 / rate(figures) - write)
 }
 
-/// The 99.9th percentile of the worst reader, in ns; not a number if it was not timed.
+/// A quantile in ns; not a number if too few latencies were timed.
+type Quantile = fn(&Quantiles) -> Option<u64>;
+
+fn p999(latency: &Quantiles) -> Option<u64> {
+    latency.p999
+}
+
+fn known(latency: Option<Quantiles>, quantile: Quantile) -> f64 {
+    latency.as_ref().and_then(quantile).map_or(f64::NAN, |nanos| nanos as f64)
+}
+
+fn writer_p999(figures: &Figures) -> f64 {
+    known(figures.writer_latency_ns, p999)
+}
+
 fn reader_p999(figures: &Figures) -> f64 {
-    figures.reader_ns.map_or(f64::NAN, |latency| latency.p999 as f64)
+    known(figures.reader_latency_ns, p999)
 }
 
 fn lost_percent(figures: &Figures) -> f64 {

@@ -1,12 +1,10 @@
 //! The report as one HTML page: no script, no other file, light or dark as the system of the reader
 //! is.
 
-use super::chart::{Mark, style};
-use super::conclusions::{Conclusion, Sign, by_topic, conclusions, limits};
+use super::conclusions::{Conclusion, Sign, by_topic, conclusions, limits, ratios};
 use super::markdown::about;
 use super::tables::{Table, tables};
 use super::{Data, OURS};
-use crate::engines::EngineName;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) fn page(data: &Data) -> String {
@@ -41,9 +39,13 @@ pub(crate) fn page(data: &Data) -> String {
                         }
                     }
                 }
+                @if let Some(table) = ratios(&conclusions(data)) {
+                    h3 { (table.title) }
+                    p.note { (table.note) }
+                    (rows(&table))
+                }
                 h2 { "What does not follow" }
                 ul { @for limit in limits(data) { li { (limit) } } }
-                (legend())
                 @for table in tables(data) {
                     h2 { (table.title) }
                     p.note { (table.note) }
@@ -66,22 +68,6 @@ fn stated(conclusion: &Conclusion) -> Markup {
     };
     // No line begins with "×".
     html! { b class=(class) { (conclusion.sign) } " " (conclusion.text.replace(" ×", "\u{a0}×")) }
-}
-
-fn legend() -> Markup {
-    html! {
-        ul.legend {
-            @for &engine in EngineName::ALL {
-                @let (colour, mark) = style(engine);
-                li {
-                    i style=(format!("color: rgb({}, {}, {})", colour.0, colour.1, colour.2)) {
-                        (match mark { Mark::Circle => "●", Mark::Triangle => "▲", Mark::Cross => "✕" })
-                    }
-                    @if engine == OURS { b { (engine) } } @else { (engine) }
-                }
-            }
-        }
-    }
 }
 
 fn rows(table: &Table) -> Markup {

@@ -1,8 +1,8 @@
 //! The tables of a record, without their form.
 
 use super::chart::Chart;
-use super::number::{Unit, count, nanos, spread};
-use super::{Answers, Data, lost_percent, number, rate, reader_p999, target_percent, writer_p999};
+use super::number::{Unit, count, nanos};
+use super::{Answers, Data, known, lost_percent, number, rate, reader_p999, target_percent, writer_p999};
 use crate::compare::calls::Calls;
 use crate::compare::death::Role;
 use crate::compare::figures::Figures;
@@ -12,6 +12,7 @@ use harness::spread::Spread;
 use harness::summary::Dropped;
 use std::collections::BTreeMap;
 
+#[derive(Clone)]
 pub(crate) struct Table {
     /// Its name in documents.
     pub(crate) name: String,
@@ -46,7 +47,7 @@ const NOTHING: &str = "–";
 const TOLERANCE_PERCENT: f64 = 1.5;
 
 /// Tables that are not of one sweep and may be missing.
-pub(crate) const WITHOUT_SWEEP: [&str; 3] = ["costs", "calls", "deaths"];
+pub(crate) const WITHOUT_SWEEP: [&str; 5] = ["ratios", "costs", "harness", "calls", "deaths"];
 
 pub(crate) fn tables(data: &Data) -> Vec<Table> {
     let mut tables = Vec::new();
@@ -70,8 +71,12 @@ pub(crate) fn tables(data: &Data) -> Vec<Table> {
         }
     }
     tables.extend(costs(data));
+    let is_known = |row: &Vec<Cell>| row.iter().skip(1).any(|cell| cell.text != NOTHING);
+    tables.retain(|table: &Table| table.rows.iter().any(is_known));
+    tables.extend(harness(data));
     tables.extend(calls(data));
     tables.extend(deaths(data));
+    tables.extend(data.rivals.clone());
     tables.push(repetitions(data));
     tables
 }
@@ -89,30 +94,30 @@ fn rows(answers: &Answers, cells: impl Fn(EngineName) -> Vec<Cell>) -> Vec<Vec<C
 /// A row for each engine, a column for each point; and a chart of the same.
 fn by_engine(answers: &Answers, suffix: &str, what: &str, (value, unit): Column) -> Table {
     let sweep = answers.sweep;
-    let cell = |point: &Repetitions, engine| {
-        cell(point, engine, point.spread(engine, value), |value| unit.format(value))
-    };
+    let cell = |point: &Repetitions, engine| cell(point, engine, point.spread(engine, value), unit);
     let labels: Vec<_> = answers.points.iter().map(|point| x_label(sweep.name, point.x)).collect();
     let line = |engine| (engine, answers.points.iter().map(|point| point.spread(engine, value)).collect());
     let lines = answers.engines().into_iter().map(line).collect();
+    let xs = answers.points.iter().map(|point| answers.sweep.place(point.x)).collect();
     Table {
         name: format!("{}{suffix}", sweep.name),
         title: format!("{}: {what}", sweep.title),
-        note: format!("{}. Median (lowest to highest).", sweep.fixed),
-        chart: Chart { x: sweep.axis, y: what, unit, labels: &labels, lines }.svg(),
+        note: format!(
+            "{}. Median (lowest to highest){}.",
+            sweep.fixed,
+            if ["-p999", "-reader"].contains(&suffix) { TAILS } else { "" }
+        ),
+        chart: Chart { sweep, y: what, unit, xs, lines }.svg(),
         head: head(sweep.axis, labels.into_iter()),
         rows: rows(answers, |engine| answers.points.iter().map(|point| cell(point, engine)).collect()),
     }
 }
 
-fn cell(
-    point: &Repetitions,
-    engine: EngineName,
-    found: Option<Spread>,
-    format: impl Fn(f64) -> String,
-) -> Cell {
+const TAILS: &str = ", of at least 1,000 latencies in each run; – where a run timed fewer";
+
+fn cell(point: &Repetitions, engine: EngineName, found: Option<Spread>, unit: Unit) -> Cell {
     match (found, point.failure(engine)) {
-        (Some(found), _) => spread(&found, format).into(),
+        (Some(found), _) => unit.spread(&found).into(),
         (None, Some(_)) => Cell { text: "failed".into(), is_met: Some(false) },
         (None, None) => NOTHING.into(),
     }
@@ -122,7 +127,7 @@ fn cell(
 pub(crate) fn x_label(sweep: &str, x: f64) -> String {
     match sweep {
         "bytes" | "alone" => number::bytes(x),
-        "rate" if x == 0.0 => "unlimited".into(),
+        "rate" if x == 0.0 || x.is_infinite() => "unlimited".into(),
         "scenario" => x.to_string(),
         _ => count(x),
     }
@@ -134,9 +139,12 @@ fn scenarios(answers: &Answers) -> Table {
         let cell = |point: &Repetitions| {
             let reached = point.spread(engine, target_percent);
             let is_met = reached.as_ref().map(is_met);
-            let late = point.spread(engine, reader_p999);
-            let late = late.map_or_else(String::new, |late| format!(", {}", nanos(late.median)));
-            let rate = cell(point, engine, reached, |value| format!("{value:.1} %"));
+            let late = |quantile| {
+                let late = point.spread(engine, |figures| known(figures.reader_latency_ns, quantile));
+                late.map_or_else(String::new, |late| format!(", {}", nanos(late.median)))
+            };
+            let late = late(|latency| Some(latency.p50)) + &late(|latency| Some(latency.max));
+            let rate = cell(point, engine, reached, Unit::Percent);
             Cell { text: format!("{}{late}", rate.text), is_met: rate.is_met.or(is_met) }
         };
         answers.points.iter().map(cell).collect()
@@ -145,7 +153,7 @@ fn scenarios(answers: &Answers) -> Table {
         name: sweep.name.into(),
         title: format!("{}: the rate, in percent of the target", sweep.title),
         note: format!(
-            "Behind the comma: the worst reader's p99.9, from the intended start of the write. (1) 1 MB × 50 slots, \
+            "Behind the comma: the worst reader's median and longest latency, from the intended start of the write. (1) 1 MB × 50 slots, \
              24 writes/s, 5 readers; (2) × 10, 24/s, 100 readers; (3) × 10, 2000/s, 1 reader; (4) 100 MB × 3, 24/s, 1 \
              reader; (5) 1 MB × 10, 24/s, 4 readers busy 100 ms a message. Met: within {TOLERANCE_PERCENT} %.",
         ),
@@ -172,9 +180,8 @@ fn costs(data: &Data) -> Option<Table> {
     let answers = data.sweep("readers-blocking")?;
     let point = answers.at(8.0)?;
     let cells = |engine| {
-        let cell = |(_, (value, unit)): &(&str, Column)| {
-            cell(point, engine, point.spread(engine, *value), |value| unit.format(value))
-        };
+        let cell =
+            |(_, (value, unit)): &(&str, Column)| cell(point, engine, point.spread(engine, *value), *unit);
         columns.iter().map(cell).collect()
     };
     Some(Table {
@@ -183,6 +190,48 @@ fn costs(data: &Data) -> Option<Table> {
         note: format!("{}. For each message that was written.", answers.sweep.fixed),
         head: head("engine", columns.iter().map(|column| column.0.into())),
         rows: rows(answers, cells),
+        chart: None,
+    })
+}
+
+/// What the measurement itself costs, beside the fastest engine of each sweep.
+fn harness(data: &Data) -> Option<Table> {
+    let row = |answers: &Answers| {
+        let engines = || answers.engines().into_iter();
+        let all = answers.points.iter().flat_map(|point| engines().map(move |engine| (point, engine)));
+        // Rates of several writers are those of all of them.
+        let of_writer = all.filter(|_| answers.sweep.has_one_writer());
+        let (point, engine, fastest) = of_writer
+            .filter_map(|(point, engine)| Some((point, engine, point.spread(engine, rate)?.median)))
+            .max_by(|one, other| one.2.total_cmp(&other.2))?;
+        let part = |index: usize| {
+            let of = |figures: &Figures| figures.harness_ns.map_or(f64::NAN, |nanos| nanos[index]);
+            point.spread(engine, of)
+        };
+        let (write, read) = (part(0)?, part(1)?);
+        let share = 100.0 * write.median * fastest / 1e9;
+        let engine = format!("{engine}, {} ({})", nanos(1e9 / fastest), x_label(answers.sweep.name, point.x));
+        let [write, read] = [write, read].map(|part| Unit::Nanos.spread(&part));
+        Some(vec![
+            answers.sweep.name.into(),
+            write.into(),
+            read.into(),
+            engine.into(),
+            Unit::Percent.format(share).into(),
+        ])
+    };
+    let rows: Vec<_> = data.sweeps.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| Table {
+        name: "harness".into(),
+        title: "What the measurement itself costs".into(),
+        note: "For each message: stamps, checks, counts and clock readings, measured by the same loops over a ring that does \
+               nothing, after each repetition. A processor does a part of it while it waits for the ring, so it is the most \
+               that a measurement adds. Beside it the fastest engine of each sweep with one writer, at its point."
+            .into(),
+        head: ["sweep", "a write", "a read", "fastest engine, a write", "share of the measurement, at most"]
+            .map(Into::into)
+            .into(),
+        rows,
         chart: None,
     })
 }

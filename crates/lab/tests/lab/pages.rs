@@ -43,6 +43,54 @@ fn markdown_has_every_table_and_what_follows() {
     assert!(page.contains("| ticket | not recovered | the others go on |"));
 }
 
+/// Which repetitions are comparable depends on the machine of the test: here none is.
+#[test]
+fn a_record_without_comparable_repetitions_is_an_error_with_its_reasons() {
+    let directory = reported();
+    let record = directory.read("compare.jsonl").replace("\"others_seconds\":", "\"others_seconds\":9");
+    fs::write(directory.path("disturbed.jsonl"), record).unwrap();
+    let output = directory.lab("report disturbed.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    let (page, errors) = (directory.read("report.html"), text(&output.stderr));
+    for said in ["Nothing to show", "9 disturbed by others", "--with-disturbed"] {
+        assert!(page.contains(said) && errors.contains(said), "{said}: {errors}");
+    }
+    assert!(!page.contains("<svg") && !page.contains("One writer stays"), "empty sections are hidden");
+    directory.run("report disturbed.jsonl --with-disturbed");
+}
+
+#[test]
+fn every_repetition_is_a_line_of_comma_separated_values() {
+    let directory = reported();
+    let csv = text(&directory.run("report --csv").stdout);
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let at = |name: &str| head.iter().position(|column| *column == name).unwrap_or_else(|| panic!("{name}"));
+    let stalled: Vec<_> = lines.clone().filter(|line| line[at("sweep")] == "stalled-writer").collect();
+    assert_eq!((lines.count(), stalled.len()), (9, 6));
+    for line in stalled {
+        assert_eq!(line.len(), head.len());
+        assert!(line[at("writer_latency_ns_samples")].parse::<u64>().is_ok(), "{line:?}");
+        assert!(line[at("harness_ns_write")].parse::<f64>().unwrap() > 0.0, "{line:?}");
+    }
+}
+
+#[test]
+fn the_runs_of_rivals_are_on_the_same_page_in_each_class() {
+    let directory = reported();
+    let line = |standing: &str, value: f64| {
+        format!(
+            "{{\"row\":\"trip-8\",\"contestant\":\"rtrb\",\"standing\":\"{standing}\",\"unit\":\"ns\",\"value\":{value}}}\n"
+        )
+    };
+    let runs = line("near", 120.0) + &line("near", 124.0) + &line("far", 900.0) + &line("moved", 1.0);
+    fs::write(directory.path("rivals.jsonl"), runs).unwrap();
+    directory.run("report --with-disturbed --rivals rivals.jsonl");
+    assert!(
+        directory.read("report.md").contains("| trip-8 | rtrb | ns | – | 122 (120 to 124) | 900 (1 run) |")
+    );
+}
+
 #[test]
 fn a_spliced_document_is_what_its_record_says_to_the_last_digit() {
     let directory = reported();

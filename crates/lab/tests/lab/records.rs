@@ -1,6 +1,6 @@
 //! What stands in a record, and how it is continued.
 
-use crate::support::{Directory, lines, text};
+use crate::support::{Directory, lines, repository, text};
 use std::fs;
 
 const FEW: &str = "compare --quick --rounds 2 --only alone,stalled-writer --engines seqring,semaphore,ticket --record r.jsonl";
@@ -11,7 +11,12 @@ fn every_repetition_is_a_line_with_what_was_around_it() {
     directory.run(FEW);
     let record = directory.read("r.jsonl");
     let [header] = &lines(&record, "header")[..] else { panic!("one header") };
-    assert_eq!(header["version"], 1);
+    assert_eq!(header["version"], 2);
+    // The commit of the build: the directory of this run is in no repository.
+    let is_hash = |commit: &str| commit.len() >= 12 && commit[..12].bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(!repository(".git").exists() || is_hash(header["commit"].as_str().unwrap()), "{header}");
+    assert!(header["pause_ns"].as_f64().unwrap() > 0.0);
+    assert!(header["machine"]["built"].as_str().unwrap().starts_with("rustc "), "{header}");
     assert!(header["command"].as_str().unwrap().contains("--only alone,stalled-writer"));
     assert!(header["machine"]["kernel"].as_str().unwrap().starts_with("Linux"));
     let runs = lines(&record, "run");

@@ -7,12 +7,14 @@
 mod channels;
 mod iceoryx;
 mod kernel;
+mod ringfire;
 mod single;
 mod stamped;
 
 pub(crate) use channels::{Array, Crossbeam, Kanal, Shared, Std};
 pub(crate) use iceoryx::Iceoryx;
 pub(crate) use kernel::{Fifo, PosixQueue, Socket};
+pub(crate) use ringfire::Ringfire;
 pub(crate) use single::{Disruptor, DisruptorForTwo, Ringbuf, Rtrb};
 pub(crate) use stamped::{Broadcast, Photon, Tokio};
 
