@@ -23,6 +23,7 @@ use crate::memory::format::Entry;
 use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
+use crate::segment::apart_from_streams;
 use crate::segment::error::{self, LINK, NOT_REGULAR, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
@@ -363,7 +364,7 @@ impl Drop for SegmentFile {
 
 /// Opens a file, and again if a signal interrupts that, as on the file system of a server.
 pub(super) fn open(path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-    retry_on_intr(|| fs::open(path, flags | OFlags::CLOEXEC, mode))
+    apart_from_streams(|| retry_on_intr(|| fs::open(path, flags | OFlags::CLOEXEC, mode)))
 }
 
 /// Opens the file behind a descriptor again, which is at `path`.
