@@ -1,8 +1,9 @@
-//! A system without `/proc`, umasks, core dumps, and what else may lie under a ring's name.
+//! A process without `/proc` or standard streams, umasks, core dumps, and what else may lie under a
+//! ring's name.
 //!
 //! The peer processes are this test binary, run again for its one test `child`.
 #![cfg(target_os = "linux")]
-#![allow(missing_docs)]
+#![allow(missing_docs, unsafe_code)]
 
 mod common;
 
@@ -12,6 +13,7 @@ use rustix::fs::{FileType, Mode, mknodat};
 use seqring::inspect::{Segment, remove_drafts_in};
 use seqring::{Config, Location, OpenOptions, Ring, RingError, Start};
 use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
@@ -23,6 +25,9 @@ fn config() -> Config {
 #[ignore = "the child processes of the other tests run this"]
 fn child() {
     let Some((verb, name)) = order() else { return };
+    if verb == "without-streams" {
+        return use_without_streams(&name);
+    }
     assert_eq!(verb, "without-proc");
     assert!(!std::path::Path::new("/proc/self").exists());
     let ring = Ring::create(&name, &config()).unwrap();
@@ -37,6 +42,35 @@ fn child() {
     drop((ring, reader));
     assert!(!path_of(&name).exists());
     answer("works");
+}
+
+/// The standard streams are closed while rings are made, opened and held; then the program prints.
+fn use_without_streams(name: &str) {
+    // SAFETY: the call takes an integer. Nothing owns these numbers.
+    let close = |stream| unsafe { libc::close(stream) };
+    // SAFETY: the text has so many bytes.
+    let print = |stream| unsafe { libc::write(stream, c"a line".as_ptr().cast(), 6) };
+    let answers = std::io::stderr().as_fd().try_clone_to_owned().unwrap();
+    (0..3).for_each(|stream| assert_eq!(close(stream), 0));
+    let places = [Location::named(name), Location::portable(name)];
+    let rings = places.each_ref().map(|at| [Ring::create(at, &config()).unwrap(), Ring::open(at).unwrap()]);
+    let nameless = Ring::anonymous(&config()).unwrap();
+    let descriptor = nameless.descriptor().unwrap();
+    let received = Ring::from_descriptor(descriptor.try_clone().unwrap()).unwrap();
+    let hold = rings[0][0].hold().unwrap();
+    let printed = [0, 1, 2].map(print);
+    let opened = places.each_ref().map(|at| Ring::open(at).is_ok());
+    drop((hold, received, rings));
+    // SAFETY: the call takes integers.
+    (0..3).for_each(|stream| assert_eq!(unsafe { libc::dup2(answers.as_raw_fd(), stream) }, stream));
+    answer(&format!("{printed:?} {opened:?}"));
+}
+
+/// Fails if what a program prints while its standard streams are closed goes into a ring.
+#[test]
+fn no_file_of_a_ring_gets_the_number_of_a_standard_stream() {
+    let mut child = Peer::start("without-streams", &fresh_name("no-streams"));
+    assert_eq!(child.answer(), "[-1, -1, -1] [true, true]");
 }
 
 /// Fails if a ring needs `/proc`, or if the file in which it is made stays.

@@ -2,9 +2,10 @@
 //! elements.
 #![allow(unsafe_code, reason = "buffers of other objects")]
 
+use crate::python_code;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 use pyo3::{ffi, intern};
 use std::ffi::{CStr, c_int};
 
@@ -69,7 +70,7 @@ impl<'py> ImportedBuffer<'py> {
                 Some(true) => Err(refused()),
                 // A view whose elements have no format is an array too.
                 None => match object.getattr_opt(intern!(object.py(), "__array__"))? {
-                    Some(array) => Self::of(&array.call0()?, flags),
+                    Some(array) => Self::of(&python_code::call(&array, PyTuple::empty(object.py()))?, flags),
                     None => Err(error),
                 },
             },

@@ -11,9 +11,11 @@
 use crate::deadline::Deadline;
 use crate::errors;
 use crate::fork::Generation;
+use crate::python_code;
 use parking_lot::lock_api::GetThreadId;
 use parking_lot::{Mutex, MutexGuard, RawThreadId};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use std::mem::replace;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -183,7 +185,7 @@ impl<T: Waits> EndpointCell<T> {
         attempt: impl FnOnce(&mut EndpointGuard<'_, 'py, T>) -> Attempt<R>,
     ) -> Attempt<R> {
         let mut guard = self.try_hold(py)?;
-        while guard.is_none() && !gives_up.call0()?.is_truthy()? {
+        while guard.is_none() && !python_code::call(gives_up, PyTuple::empty(py))?.is_truthy()? {
             guard = self.hold(py, Deadline::within(RECHECK))?;
         }
         guard.map_or(Ok(None), |mut guard| attempt(&mut guard))

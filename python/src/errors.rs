@@ -1,5 +1,6 @@
 //! The library's errors as the exceptions of `seqring.errors`, with their attributes.
 
+use crate::python_code;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -22,7 +23,7 @@ pub(crate) fn make_in<'py>(
     name: &str,
     args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 ) -> PyErr {
-    let exception = || module.getattr(name)?.call1(args.into_pyobject(module.py())?);
+    let exception = || python_code::call(&module.getattr(name)?, args);
     exception().map_or_else(|error| error, PyErr::from_value)
 }
 

@@ -28,6 +28,7 @@ mod options;
 mod parked;
 mod payload;
 mod pipeline;
+mod python_code;
 mod reader;
 mod receiver;
 mod receiver_methods;

@@ -6,10 +6,12 @@
 //! and in a child of multiprocessing, which ends without one, at the end of its work.
 #![allow(unsafe_code, reason = "a lock across a fork, and a function at the interpreter's end")]
 
+use crate::python_code;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use seqring::RingError;
 use seqring::process::WeakRing;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -93,7 +95,7 @@ pub(crate) fn joining<R: Send>(py: Python<'_>, join: impl FnOnce() -> R + Send) 
 }
 
 fn is_daemon(py: Python<'_>) -> PyResult<bool> {
-    py.import("threading")?.getattr("current_thread")?.call0()?.getattr("daemon")?.is_truthy()
+    python_code::call(&py.import("seqring._lifetime")?.getattr("is_daemon")?, PyTuple::empty(py))?.is_truthy()
 }
 
 /// Leaves all rings, for a process that is about to end.

@@ -104,7 +104,7 @@ macro_rules! receiver_methods {
 
             /// The messages for `async for`. Ends when the stream does.
             fn aio<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-                slf.py().import("seqring._aio")?.getattr("Messages")?.call1((slf,))
+                $crate::python_code::call(&slf.py().import("seqring._aio")?.getattr("Messages")?, (slf,))
             }
 
             /// Whether this object is closed.

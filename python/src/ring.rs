@@ -9,6 +9,7 @@ use crate::getters::getters;
 use crate::living::registered;
 use crate::membership;
 use crate::options::{self, Keywords, Start};
+use crate::python_code;
 use crate::reader::Reader;
 use crate::taker::Taker;
 use crate::user_words::Words;
@@ -312,7 +313,7 @@ impl Ring {
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;
-        make.call1((&self.name, ring.next_sequence(), ring.config().slots, participants))
+        python_code::call(&make, (&self.name, ring.next_sequence(), ring.config().slots, participants))
     }
 
     /// Moves every reader to the newest message. Each raises `Lagged`.

@@ -7,6 +7,7 @@
 use crate::deadline::Deadline;
 use crate::endpoint_cell::Attempt;
 use crate::errors;
+use crate::python_code;
 use crate::reader::Reader;
 use crate::receiver::{Message, Receiver};
 use crate::ring::Ring;
@@ -202,7 +203,7 @@ impl RingBufferBase {
         if let FastPath::Done(()) = slf.get().write_fast(slf.py(), data)? {
             return Ok(());
         }
-        slf.call_method1(intern!(slf.py(), "_try_write"), (data,)).map(drop)
+        python_code::call_method(slf, intern!(slf.py(), "_try_write"), (data,)).map(drop)
     }
 
     /// Writes any object with a buffer, waiting for the slowest reader for at most `timeout`
@@ -215,7 +216,7 @@ impl RingBufferBase {
         if let FastPath::Done(()) = slf.get().write_fast(slf.py(), data)? {
             return Ok(());
         }
-        slf.call_method1(intern!(slf.py(), "_blocking_write"), (data, timeout)).map(drop)
+        python_code::call_method(slf, intern!(slf.py(), "_blocking_write"), (data, timeout)).map(drop)
     }
 
     /// The next message for `pointer`, as a `bytearray` of the length that was written, without
@@ -236,7 +237,7 @@ impl RingBufferBase {
                 FastPath::Nothing | FastPath::Unknown => {}
             }
         }
-        slf.call_method1(intern!(py, "_try_read"), (pointer,))
+        python_code::call_method(slf, intern!(py, "_try_read"), (pointer,))
     }
 
     /// The next message for `pointer`, as a `bytearray` of the length that was written. Waits for
@@ -273,6 +274,6 @@ impl RingBufferBase {
                 return Ok(message.into_any());
             }
         }
-        slf.call_method1(intern!(py, "_blocking_read"), (pointer, left))
+        python_code::call_method(slf, intern!(py, "_blocking_read"), (pointer, left))
     }
 }

@@ -9,6 +9,7 @@ use crate::errors;
 use crate::getters::getters;
 use crate::options::{self, named};
 use crate::payload::LARGE;
+use crate::python_code;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -121,13 +122,14 @@ fn json(meta: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let module = py.import(intern!(py, "seqring._meta"))?;
     let make_encoder = module.getattr(intern!(py, "make_encoder"))?;
     if make_encoder.is_none() {
-        return module.getattr(intern!(py, "encode"))?.call1((meta,))?.extract();
+        return python_code::call(&module.getattr(intern!(py, "encode"))?, (meta,))?.extract();
     }
     let settings = module.getattr(intern!(py, "SETTINGS"))?.cast_into::<PyTuple>()?;
     let arguments = PyList::new(py, settings.iter())?;
     arguments.insert(0, PyDict::new(py))?; // For references in circles.
     // A list or a tuple of texts, by the version of Python.
-    let chunks = make_encoder.call1(arguments.to_tuple())?.call1((meta, 0))?;
+    let encoder = make_encoder.call1(arguments.to_tuple())?;
+    let chunks = python_code::call(&encoder, (meta, 0))?;
     chunks.try_iter()?.try_fold(Vec::new(), |mut json, chunk| {
         json.extend_from_slice(chunk?.cast::<PyString>()?.to_cow()?.as_bytes());
         Ok(json)
@@ -233,6 +235,8 @@ impl Writer {
             return Err(PyTypeError::new_err("a batch is a sequence of messages, not one"));
         }
         let deadline = Deadline::after(timeout)?;
+        // An iterator may be of Python code.
+        let messages = python_code::call(py.get_type::<PyTuple>().as_any(), (messages,))?;
         let messages = messages.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         let messages = messages.iter().map(|data| self.import(data)).collect::<PyResult<Vec<_>>>()?;
         let mut written = 0;

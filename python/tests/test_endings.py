@@ -85,6 +85,33 @@ def test_what_a_daemon_thread_uses_at_the_end_is_left_too(what):
     assert names(name, f"py-{pid.strip()}-") == []
 
 
+PYTHON_CODE = {
+    "an exception": "try: reader.read(timeout=0)\n    except seqring.TimedOut: pass",
+    "an exception of an empty queue": "try: queue.get(timeout=0)\n    except seqring.Empty: pass",
+    "statistics": "ring.stats()",
+    "a generator": "lossy.write_batch(b'x' for _ in range(1000))",
+    "an old ring": "try: old.try_read(pointer)\n    except ringbuffer.WaitingForWriterError: pass",
+}
+
+USES_OF_PYTHON_CODE = """
+old.new_writer(); pointer = old.new_reader()
+def use():
+    for n in range(1 << 60):
+        if n == 300: began()
+        exec(code)
+code = compile("if True:\\n    " + sys.argv[2], "use", "exec")
+for _ in range(3): threading.Thread(target=use, daemon=True).start()
+is_in_use.wait()
+"""
+
+
+@pytest.mark.parametrize("what", PYTHON_CODE)
+def test_the_end_may_stop_a_daemon_thread_in_python_code_of_a_call(what):
+    """Fails if the stop, which unwinds the thread's stack before Python 3.14, aborts the process."""
+    for _ in range(6):
+        run(DAEMON + USES_OF_PYTHON_CODE, f"py-test-{os.getpid()}-stopped", PYTHON_CODE[what])
+
+
 @pytest.mark.parametrize("how", ["raise SystemExit(3)", "raise KeyboardInterrupt", "1 / 0"])
 def test_every_end_of_the_interpreter_is_one(how):
     name = f"py-test-{os.getpid()}-how"

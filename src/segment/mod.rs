@@ -51,7 +51,7 @@ impl Draft {
             Backend::Portable => {
                 limits::check_file(layout.total_bytes as u64)?;
                 limits::check_memory(layout.resident_bytes as u64)?;
-                portable::draft(path, &superblock, layout, options)
+                apart_from_streams(|| portable::draft(path, &superblock, layout, options))
             }
             backend => Err(RingError::Unsupported { backend }),
         }
@@ -68,10 +68,23 @@ impl Opened {
         let path = path_of(location)?;
         match location.backend() {
             Backend::File => named::open(&path, wanted, options),
-            Backend::Portable => portable::open(&path, wanted, options),
+            Backend::Portable => apart_from_streams(|| portable::open(&path, wanted, options)),
             backend => Err(RingError::Unsupported { backend }),
         }
     }
+}
+
+/// Calls `open`, which opens files of a ring. None gets the number of a standard stream that is
+/// closed: what the program prints would overwrite the ring.
+fn apart_from_streams<T>(open: impl FnOnce() -> T) -> T {
+    #[cfg(unix)]
+    let _held = {
+        use rustix::fs::{Mode, OFlags, open};
+        use std::os::fd::AsRawFd;
+        let any = || open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        std::iter::from_fn(|| any().ok().filter(|file| file.as_raw_fd() <= 2)).collect::<Vec<_>>()
+    };
+    open()
 }
 
 /// The path of a location. Absolute: the last user finds the name wherever it has moved to.

@@ -80,6 +80,11 @@ class Attached:
         return type(self)._attached, self._arguments(), added or None
 
 
+def is_daemon() -> bool:
+    """Whether this thread ends with the process."""
+    return threading.current_thread().daemon
+
+
 def register_exit() -> None:
     """Called for the first object of a process."""
     global _follows_forks

@@ -2,10 +2,11 @@
 #![allow(unsafe_code, reason = "the state of a foreign thread")]
 
 use crate::pipeline::item_buffer::ItemBuffer;
+use crate::python_code;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 use seqring::pipeline::{Commander, Producer, WorkerError};
 
 /// A task of `seqring.pipeline._worker`, with `build`, and `next` or `make`.
@@ -22,7 +23,9 @@ impl PythonRole {
 
     fn build(&mut self) -> Result<(), WorkerError> {
         self.thread = Some(Attached::new());
-        self.call(|role| role.call_method0(intern!(role.py(), "build")).map(drop))
+        self.call(|role| {
+            python_code::call_method(role, intern!(role.py(), "build"), PyTuple::empty(role.py())).map(drop)
+        })
     }
 
     /// Runs `call` with the interpreter attached, and describes an exception.
@@ -38,7 +41,8 @@ impl Commander for PythonRole {
 
     fn next(&mut self, command: &mut Vec<u8>) -> Result<bool, WorkerError> {
         self.call(|role| {
-            let message = role.call_method0(intern!(role.py(), "next"))?;
+            let message =
+                python_code::call_method(role, intern!(role.py(), "next"), PyTuple::empty(role.py()))?;
             if message.is_none() {
                 return Ok(false);
             }
@@ -61,7 +65,8 @@ impl Producer for PythonRole {
         self.call(|role| {
             let py = role.py();
             let filling = Bound::new(py, ItemBuffer::filling(item))?;
-            let made = role.call_method1(intern!(py, "make"), (PyBytes::new(py, command), &filling));
+            let made =
+                python_code::call_method(role, intern!(py, "make"), (PyBytes::new(py, command), &filling));
             filling.get().close();
             let made = made?;
             let meta = made.cast::<PyBytes>()?.as_bytes();
@@ -75,7 +80,9 @@ impl Producer for PythonRole {
 
 /// The message of an exception and, after a zero, its traceback.
 pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
-    let describe = || py.import("seqring.pipeline._worker")?.getattr("describe")?.call1((error.value(py),));
+    let describe = || {
+        python_code::call(&py.import("seqring.pipeline._worker")?.getattr("describe")?, (error.value(py),))
+    };
     describe().and_then(|text| text.extract()).unwrap_or_else(|_| error.to_string())
 }
 

@@ -23,13 +23,14 @@ use crate::memory::format::Entry;
 use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
+use crate::segment::apart_from_streams;
 use crate::segment::error::{self, LINK, NOT_REGULAR, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
 use crate::types::open_options::OpenOptions;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::Range;
@@ -95,7 +96,8 @@ impl SegmentFile {
         let file_bytes = self.file_bytes(layout);
         let resident = 0..layout.resident_bytes as u64;
         self.check_space(file_bytes, &resident)?;
-        fs::ftruncate(fd, self.start + file_bytes as u64).map_err(failure("sizing", path))?;
+        retry_on_intr(|| fs::ftruncate(fd, self.start + file_bytes as u64))
+            .map_err(failure("sizing", path))?;
         let mapping =
             self.map_shared(file_bytes).map_err(|error| self.map_failure(error, file_bytes, &resident))?;
         let mut warnings = pages::prepare(&mapping, layout, options);
@@ -159,7 +161,8 @@ impl SegmentFile {
         }
         let file_bytes = stat.st_size.cast_unsigned().saturating_sub(*start);
         let mut header = [0; size_of::<Superblock>()];
-        let read = rustix::io::pread(fd, &mut header[..], *start).map_err(failure("reading", path))?;
+        let read = retry_on_intr(|| rustix::io::pread(fd, &mut header[..], *start));
+        let read = read.map_err(failure("reading", path))?;
         if read < header.len() {
             return Err(unusable(path, format!("it has {file_bytes} bytes, less than a header")));
         }
@@ -359,9 +362,14 @@ impl Drop for SegmentFile {
     }
 }
 
+/// Opens a file, and again if a signal interrupts that, as on the file system of a server.
+pub(super) fn open(path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    apart_from_streams(|| retry_on_intr(|| fs::open(path, flags | OFlags::CLOEXEC, mode)))
+}
+
 /// Opens the file behind a descriptor again, which is at `path`.
 pub(in crate::segment) fn reopen(fd: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, RingError> {
-    let opened = fs::open(through_proc(fd), flags | OFlags::CLOEXEC, Mode::empty());
+    let opened = open(Path::new(&through_proc(fd)), flags, Mode::empty());
     opened.map_err(|error| match error {
         Errno::NOENT => io_error("opening again, through /proc/self/fd, which is not there,", path)(error),
         error => failure("opening again", path)(error),

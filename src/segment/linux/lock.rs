@@ -7,7 +7,7 @@
 #![allow(unsafe_code, reason = "rustix has no OFD locks")]
 
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::ops::Range;
 
 /// The lock on a byte.
@@ -24,12 +24,14 @@ pub(crate) enum Kind {
 /// One system call, about 0.5 µs.
 pub(crate) fn set(fd: &OwnedFd, bytes: Range<u64>, kind: Kind) -> Result<(), Errno> {
     let request = request(bytes, kind);
-    // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that the call
-    // only reads.
-    if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) } == 0 {
-        return Ok(());
-    }
-    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+    retry_on_intr(|| {
+        // SAFETY: `fd` is open, as it is owned and borrowed; `request` is a whole `flock` that the
+        // call only reads.
+        if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) } == 0 {
+            return Ok(());
+        }
+        Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+    })
 }
 
 /// A lock of another description that a lock of this kind would conflict with. Takes no lock, and

@@ -8,6 +8,7 @@
 use super::file::{Contents, SegmentFile, failure, reopen, through_proc};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
+use crate::segment::apart_from_streams;
 use crate::segment::backing::{Backing, Draft, Opened};
 use crate::segment::error::unusable;
 use crate::types::error::RingError;
@@ -49,7 +50,8 @@ pub(crate) fn draft_behind(
 fn create() -> Result<SegmentFile, RingError> {
     let path = Path::new(NAMELESS);
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let open = || fs::memfd_create("seqring", flags).map_err(failure("creating", path));
+    let open =
+        || apart_from_streams(|| fs::memfd_create("seqring", flags)).map_err(failure("creating", path));
     SegmentFile::of(open, path, 0)
 }
 

@@ -11,7 +11,7 @@
 //! it checks that the name still leads there. If not, the last user just removed it, and the opener
 //! tries again.
 
-use super::file::{Contents, Hold, SegmentFile, failure};
+use super::file::{self, Contents, Hold, SegmentFile, failure};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
@@ -52,11 +52,11 @@ pub(in crate::segment) fn draft(
 /// A file that no process opens as a ring yet, locked as by a user.
 fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
     let directory = path.parent().expect("a location's path has a directory").to_owned();
-    let (access, mode) = (OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+    let (access, mode) = (OFlags::RDWR, Mode::RUSR | Mode::WUSR);
     if fs::access("/proc/self/fd", Access::EXISTS).is_ok() {
         let mut refused = None;
         let open = || {
-            fs::open(&directory, OFlags::TMPFILE | access, mode).map_err(|error| {
+            file::open(&directory, OFlags::TMPFILE | access, mode).map_err(|error| {
                 refused = Some(error);
                 failure("creating a file in", &directory)(error)
             })
@@ -71,7 +71,7 @@ fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
         let draft = directory.join(format!(".{:016x}{DRAFT}", RandomState::new().hash_one(())));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | access;
-        let open = || fs::open(&draft, flags, mode).map_err(failure("creating", &draft));
+        let open = || file::open(&draft, flags, mode).map_err(failure("creating", &draft));
         let mut file = SegmentFile::of(open, &draft, 0)?;
         file.enter()?;
         // Another process may have found it before it was locked, and removed it.
@@ -156,8 +156,8 @@ pub(in crate::segment) fn unlink(path: &Path) -> Result<(), RingError> {
 
 /// Opens a regular file: follows no symbolic link, and does not wait for the other end of a pipe.
 fn open_regular(path: &Path, access: OFlags) -> Result<rustix::fd::OwnedFd, RingError> {
-    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let fd = fs::open(path, flags, Mode::empty()).map_err(failure("opening", path))?;
+    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let fd = file::open(path, flags, Mode::empty()).map_err(failure("opening", path))?;
     let stat = fs::fstat(&fd).map_err(failure("examining", path))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(unusable(path, NOT_REGULAR));

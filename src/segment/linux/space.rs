@@ -14,6 +14,8 @@ use std::ops::Range;
 const TMPFS: u32 = 0x0102_1994;
 const HUGETLBFS: u32 = 0x9584_58f6;
 const RAMFS: u32 = 0x8584_58f6;
+/// The least that is allocated by one call after signals interrupted longer ones: a page.
+const SMALLEST_STEP: u64 = 4096;
 
 impl SegmentFile {
     /// Backs a range of the segment with pages.
@@ -33,12 +35,19 @@ impl SegmentFile {
     pub(in crate::segment) fn back(&self, range: Range<u64>) -> Result<(), RingError> {
         let available = self.available(); // Before: a failed call leaves pages allocated.
         let bytes = range.end - range.start;
-        fs::fallocate(&self.fd, FallocateFlags::empty(), self.start + range.start, bytes).map_err(|error| {
-            match error {
-                Errno::NOSPC | Errno::FBIG => self.no_space(bytes, available),
-                error => failure("allocating", &self.path)(error),
+        let (mut start, mut step) = (range.start, bytes);
+        while start < range.end {
+            let part = step.min(range.end - start);
+            match fs::fallocate(&self.fd, FallocateFlags::empty(), self.start + start, part) {
+                Ok(()) => start += part,
+                // tmpfs has freed what the interrupted call allocated. A shorter call fits between
+                // two signals.
+                Err(Errno::INTR) => step = (part / 2).max(SMALLEST_STEP),
+                Err(Errno::NOSPC | Errno::FBIG) => return Err(self.no_space(bytes, available)),
+                Err(error) => return Err(failure("allocating", &self.path)(error)),
             }
-        })
+        }
+        Ok(())
     }
 
     /// Pages of files on tmpfs are memory of a cgroup, and none of it can be dropped.

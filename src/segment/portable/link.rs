@@ -10,7 +10,7 @@ use crate::types::location::SUFFIX;
 use shared_memory::ShmemConf;
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zerocopy::FromBytes;
@@ -45,7 +45,12 @@ impl Link {
         let file = private().create_new(true).open(path_beside(&path, &id, DRAFT));
         let file = file.map_err(failure("creating a link for", &path))?;
         let link = Link { file, path, id, keep: false, is_draft: true, entries: Mutex::default() };
-        let written = link.file.lock_shared().and_then(|()| (&link.file).write_all(link.id.as_bytes()));
+        // A process that looks for drafts of the dead may hold the lock for a moment.
+        let mut locked = link.file.lock_shared();
+        while locked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            locked = link.file.lock_shared();
+        }
+        let written = locked.and_then(|()| (&link.file).write_all(link.id.as_bytes()));
         written.map_err(failure("linking to", &link.path))?;
         Ok(link)
     }
@@ -56,14 +61,23 @@ impl Link {
         Ok(Link { file, path: path.into(), id, keep: true, is_draft: false, entries: Mutex::default() })
     }
 
-    /// The one at that path, locked as by a user: no other user is the last one meanwhile.
-    pub(super) fn entered(path: &Path) -> Result<Self, RingError> {
+    /// The one at that path, which `accept` found right, locked as by a user: no other user is the
+    /// last one meanwhile. Locked last: an opener that is refused has not taken part, so the last
+    /// user removes the ring also while `accept` runs.
+    pub(super) fn entered<T>(
+        path: &Path,
+        accept: impl Fn(&Self) -> Result<T, RingError>,
+    ) -> Result<(Self, T), RingError> {
         for _ in 0..OPEN_TRIES {
             let link = Link::at(path)?;
+            let accepted = match accept(&link) {
+                Err(_) if !link.is_named() => continue, // Its memory may be gone.
+                accepted => accepted?,
+            };
             let entered = link.file.try_lock_shared();
             failpoint::hit(Failpoint::SegmentEntered);
             match entered {
-                Ok(()) if leads_to(path, &link.id) => return Ok(link),
+                Ok(()) if link.is_named() => return Ok((link, accepted)),
                 // The last user is removing the name, or just did: try again.
                 Ok(()) | Err(TryLockError::WouldBlock) => std::thread::yield_now(),
                 Err(TryLockError::Error(error)) => return Err(failure("locking", path)(error)),
@@ -306,6 +320,7 @@ fn private() -> fs::OpenOptions {
 mod tests {
     use super::{Link, RingError};
     use crate::{Config, Location, Ring};
+    use std::cell::Cell;
 
     /// Fails if the second of two processes that remove a name removes the name of the next
     /// segment.
@@ -315,13 +330,28 @@ mod tests {
         let path = location.path().unwrap();
         let create = || Ring::create(&location, &Config::slots(4).of_bytes(8)).unwrap();
         let first = create();
-        let [one, other] = [(); 2].map(|()| Link::entered(&path).unwrap());
+        let [one, other] = [(); 2].map(|()| Link::entered(&path, |_| Ok(())).unwrap().0);
         one.unlink().unwrap();
         let second = create();
         assert!(matches!(other.unlink(), Err(RingError::NotFound { .. })));
         drop((first, one, other));
         drop(Ring::open(&location).unwrap());
         drop(second);
+        assert!(!path.exists());
+    }
+
+    /// Fails if an opener that is refused was a user meanwhile: the last user would leave the name
+    /// and the memory to it.
+    #[test]
+    fn a_refused_opener_keeps_no_last_user_from_removing_the_ring() {
+        let location = Location::portable(format!("test-refused-{}", std::process::id()));
+        let path = location.path().unwrap();
+        let last = Cell::new(Some(Ring::create(&location, &Config::slots(4).of_bytes(8)).unwrap()));
+        let refused = Link::entered(&path, |_| {
+            drop(last.take());
+            Err::<(), _>(RingError::Config("another one".into()))
+        });
+        assert!(matches!(refused, Err(RingError::NotFound { .. })), "{refused:?}");
         assert!(!path.exists());
     }
 }

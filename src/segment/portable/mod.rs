@@ -67,9 +67,10 @@ pub(super) fn draft(
 
 /// Opens the segment whose link is at that path.
 pub(super) fn open(path: &Path, wanted: Option<&Config>, options: &OpenOptions) -> Result<Opened, RingError> {
-    let mut link = Link::entered(path)?;
-    let (mapping, layout) = link.map()?;
-    check_config(path, &layout.config, wanted)?;
+    let (mut link, (mapping, layout)) = Link::entered(path, |link| {
+        let (mapping, layout) = link.map()?;
+        check_config(path, &layout.config, wanted).map(|()| (mapping, layout))
+    })?;
     link.keep = layout.config.keep;
     let warnings = pages::settle(&mapping, &layout, options);
     Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })
@@ -90,7 +91,7 @@ pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingErr
 pub(super) fn unlink(path: &Path) -> Result<(), RingError> {
     // Entered as a user, so that no last user removes the name meanwhile: then this would remove
     // the next segment's. If no other process has it open, dropping the link removes the rest.
-    Link::entered(path)?.unlink()
+    Link::entered(path, |_| Ok(()))?.0.unlink()
 }
 
 fn not_created(path: &Path) -> impl Fn(ShmemError) -> RingError {
