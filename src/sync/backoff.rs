@@ -1,14 +1,14 @@
 //! How often a call retries a lost CAS, and how long it backs off before each retry.
 //!
-//! Of several writers (or takers) that want the same sequence one wins, and with it a counter
-//! rises. So a call that keeps losing sees the counter rise. A counter that stands still or falls
-//! belongs to a damaged ring, and the call ends soon. A hostile peer that raises the counter for
-//! ever makes the call end late.
+//! Of several writers (or takers) that want the same sequence one wins, and the others pass its
+//! message. So a call that keeps losing sees the sequence that it wants rise. Where that stands
+//! still, the ring is damaged, and the call ends soon. A hostile peer that makes it rise for ever
+//! makes the call end late.
 //!
 //! A writer that lost backs off for up to 6 µs ([`Backoff`]). The winner can then publish many
-//! messages while the lines of the counter and the slots stay in its cache; without the pause each
-//! line would move between the two cores for each message. A call that backs off does not wait for
-//! the progress of others.
+//! messages while the lines of the slots stay in its cache; without the pause each line would move
+//! between the two cores for each message. A call that backs off does not wait for the progress of
+//! others.
 
 use crate::sync::MODELLED;
 
@@ -22,7 +22,7 @@ pub(crate) struct RetryBudget {
 }
 
 /// A correct ring needs two: another participant's exchange wins, and the next try finds it and
-/// moves the counter.
+/// passes its message.
 const MAX_WITHOUT_PROGRESS: u32 = 64;
 const MAX_TRIES: u32 = 1 << 18;
 
