@@ -118,6 +118,7 @@ class Pipeline:
         message_bytes: int = 16 << 10,
         progress: Any = None,
     ) -> None:
+        """See the class: `help(seqring.Pipeline)`."""
         if on_failure not in ("fail", "skip", "retry"):
             raise ValueError(f'on_failure must be "fail", "skip" or "retry", not {on_failure!r}')
         _lifetime.end_of(timeout)
@@ -126,6 +127,7 @@ class Pipeline:
         self.number: int | None = None
         """The number of the last item. Messages are numbered from 0."""
         self._report = report or _log
+        self._producers = producers
         self._skips = on_failure == "skip"
         self._arrays = Arrays(shapes, dtypes)
         producer_task = ProducerTask(producer if isinstance(producer, Producer) else FunctionProducer(producer), self._arrays)
@@ -151,6 +153,11 @@ class Pipeline:
             message_bytes=message_bytes,
         )
         _lifetime.register(self)
+
+    def __repr__(self) -> str:
+        producers, following = self._producers, 0 if self.number is None else self.number + 1
+        many = "producer" if producers == 1 else "producers"
+        return f"<seqring.Pipeline of {producers} {many}, next is {following}>"
 
     def __iter__(self) -> Iterator[Item]:
         return self
