@@ -26,6 +26,7 @@ mod getters;
 mod living;
 mod membership;
 mod observer;
+mod opening;
 mod options;
 mod parked;
 mod payload;

@@ -130,7 +130,7 @@ class Queue(_lifetime.Attached):
                 spilled = _spill.write(self._ring.path, data)
                 data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
         try:
-            # During the wait the item is not counted: a process killed here leaves no unfinished task.
+            # During the wait the item is not counted: a process killed here leaves no task.
             while not self._put_now(writer, data):
                 left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
                 if left == 0.0 or writer is None or not writer.wait(left):
