@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import queue
 import sys
+from typing import Any
 
 
 class Error(Exception):
@@ -29,7 +30,7 @@ class Lagged(Error):
     def __init__(self, missed: int) -> None:
         super().__init__(missed)
         self.missed = missed
-        self.batch: list[bytearray] = []
+        self.batch: list[Any] = []
 
     def __str__(self) -> str:
         return f"{self.missed} messages were overwritten or skipped before they were read; the next read continues after them"
@@ -118,7 +119,7 @@ class TooSmall(Error, ValueError):
         self.needed = needed
 
     def __str__(self) -> str:
-        return f"the buffer must have {self.needed} bytes; no message was lost"
+        return f"out: the buffer must have {self.needed} bytes; no message was lost"
 
 
 class FrameMismatch(Error, ValueError):

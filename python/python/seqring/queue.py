@@ -41,16 +41,9 @@ class Queue(_lifetime.Attached):
 
     `put` writes the item before it returns: there is no thread that could still have it. An item of a
     process that was killed after the `put` stays.
-
-    `maxsize`: how many items fit. A queue always has a limit: 4096 if `maxsize` is 0 or less.
-    `item_bytes`: larger items take a file of their own in the directory of the ring, and some 20 µs more.
-    `items="bytes"`: items are bytes or other objects with a buffer, of at most `item_bytes` bytes, and
-    `get` returns a `bytearray`. Nothing is pickled: a process that can write pickles to a queue can run
-    code in a process that reads from it.
-    `processes`: how many processes can use the queue at a time. `name`: for `Queue.open`.
     """
 
-    _OWN: tuple[str, ...] = ("_ring", "_items", "_words", "_ends")
+    _OWN: tuple[str, ...] = ("_ring", "_path", "_slot_bytes", "_items", "_words", "_ends")
 
     def __init__(
         self,
@@ -61,7 +54,13 @@ class Queue(_lifetime.Attached):
         items: Items = "pickle",
         processes: int = 64,
     ) -> None:
-        """See the class: `help(seqring.Queue)`."""
+        """`maxsize`: how many items fit. A queue always has a limit: 4096 if `maxsize` is 0 or less.
+        `item_bytes`: larger items lie in files of their own in the directory of the ring, and take longer.
+        `items="bytes"`: items are bytes or other objects with a buffer, of at most `item_bytes` bytes, and
+        `get` returns a `bytearray`. Nothing is pickled: a process that can write pickles to a queue can run
+        code in a process that reads from it.
+        `processes`: how many processes can use the queue at a time. `name`: for `Queue.open`.
+        """
         for what, value in (("item_bytes", item_bytes), ("processes", processes)):
             if value < 1:
                 raise ValueError(f"{what} must be at least 1, not {value}")
@@ -80,7 +79,7 @@ class Queue(_lifetime.Attached):
     def _attach(self, ring: Ring, items: Items) -> None:
         if items not in ("bytes", "pickle"):
             raise ValueError(f'items must be "bytes" or "pickle", not {items!r}')
-        self._ring = ring
+        self._ring, self._path, self._slot_bytes = ring, ring.path, ring.slot_bytes
         self._items: Items = items
         self._words = ring.words if len(ring.words) >= _WORDS else None
         self._ends: tuple[int, Writer | None, Taker] | None = None
@@ -126,8 +125,8 @@ class Queue(_lifetime.Attached):
         data, spilled = item, None
         if self._items == "pickle":
             data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
-            if len(data) > self._ring.slot_bytes and self._ring.path is not None:
-                spilled = _spill.write(self._ring.path, data)
+            if len(data) > self._slot_bytes and self._path is not None:
+                spilled = _spill.write(self._path, data)
                 data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
         try:
             # During the wait the item is not counted: a process killed here leaves no task.
@@ -260,15 +259,16 @@ class Queue(_lifetime.Attached):
 
     def close(self) -> None:
         """Releases the queue in this process. The last process that does removes it."""
-        path = None if self._ring.closed else self._ring.path
+        if self._ring.closed:
+            return
         if self._ends is not None and self._ends[0] == os.getpid():
             for end in self._ends[1:]:
                 if end is not None:
                     end.close()
         self._ends = None
         self._ring.close()
-        if path is not None and not os.path.exists(path):
-            _spill.sweep(*os.path.split(path))
+        if self._path is not None and not os.path.exists(self._path):
+            _spill.sweep(*os.path.split(self._path))
 
     def _forget(self) -> None:
         """In a forked child, the queue stays usable."""
