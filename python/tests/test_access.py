@@ -17,16 +17,6 @@ import seqring
 from conftest import wait_until_asleep
 
 
-@pytest.fixture
-def place(tmp_path_factory):
-    """A directory on tmpfs."""
-    path = f"/dev/shm/py-test-{os.getpid()}"
-    os.mkdir(path)
-    yield path
-    assert os.listdir(path) == []
-    os.rmdir(path)
-
-
 def test_a_ring_lies_in_the_directory_that_was_asked_for(context, place):
     with seqring.Ring.create(4, 64, name="here", directory=place, observers=True) as ring:
         assert ring.path == f"{place}/here.seqring" and ring.is_named

@@ -39,7 +39,7 @@ RECIPES = {
     "latest_value": r"the last position is \[9999.0, 19998.0, 29997.0\], of \d+ that were read\n",
     "two_rings": "{'fast': 1000, 'slow': 10}\n",
     "request_response": "3 squared is 9\n12 squared is 144\n",
-    "restart": r"(the writer was killed after number \d+\nall 1000 numbers, each once, in order\n){2}left behind: \['restart-\d+'\]\n",
+    "restart": r"(the writer was killed after number \d+\nall 1000 numbers, each once, in order\n){2}left behind: \[\]\n",
     "frames": r"(reader \d: 200 frames, the brightest 199.0\s*){2}",
     "video": r"(?s).*recorder: 120 frames, 746 MB, none lost\n.*",
 }

@@ -315,15 +315,20 @@ def test_a_large_item_outlives_the_process_that_put_it_and_not_the_queue(how):
         assert some.get() == bytes(1 << 20)
 
 
-@pytest.mark.parametrize("remove", [lambda: seqring.gc(), lambda: subprocess.run([sys.executable, "-m", "seqring", "gc", "--remove"])])
-def test_gc_removes_the_large_items_of_killed_processes(remove):
-    name = f"py-{os.getpid()}-large"
-    program = f"import os, seqring\nsome = seqring.Queue(4, name={name!r})\nsome.put(bytes(1 << 20))\nos.kill(os.getpid(), 9)"
+@pytest.mark.parametrize("how", ["call", "--directory DIR", "--directory=DIR"])
+def test_gc_removes_the_large_items_of_killed_processes(how, place):
+    program = f"import os, seqring\nsome = seqring.Queue(4, directory={place!r})\nsome.put(bytes(1 << 20))\nos.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", program], timeout=120)
-    left = [item for item in os.listdir("/dev/shm") if name in item]
-    assert len(left) == 2
-    remove()
-    assert [item for item in os.listdir("/dev/shm") if name in item] == []
+    with seqring.Queue(4, directory=place) as other:
+        other.put(bytes(1 << 20))
+        assert len(os.listdir(place)) == 4
+        if how == "call":
+            seqring.gc(directory=place)
+        else:
+            command = [sys.executable, "-m", "seqring", "gc", "--remove", *how.replace("DIR", place).split()]
+            subprocess.run(command, check=True, timeout=120)
+        assert len(os.listdir(place)) == 2
+        assert other.get() == bytes(1 << 20)
 
 
 def test_items_of_bytes_have_the_size_that_was_said():

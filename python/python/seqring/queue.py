@@ -53,6 +53,7 @@ class Queue(_lifetime.Attached):
         name: str | None = None,
         items: Items = "pickle",
         processes: int = 64,
+        directory: str | None = None,
     ) -> None:
         """`maxsize`: how many items fit. A queue always has a limit: 4096 if `maxsize` is 0 or less.
         `item_bytes`: larger items lie in files of their own in the directory of the ring, and take longer.
@@ -60,6 +61,7 @@ class Queue(_lifetime.Attached):
         `get` returns a `bytearray`. Nothing is pickled: a process that can write pickles to a queue can run
         code in a process that reads from it.
         `processes`: how many processes can use the queue at a time. `name`: for `Queue.open`.
+        `directory`: where it lies, on tmpfs; `/dev/shm` if `None`.
         """
         for what, value in (("item_bytes", item_bytes), ("processes", processes)):
             if value < 1:
@@ -67,14 +69,20 @@ class Queue(_lifetime.Attached):
         if items == "pickle":
             item_bytes = max(item_bytes, _SMALLEST)
         ring = Ring.create(
-            maxsize if maxsize > 0 else _MANY, item_bytes, name=name, delivery="queue", participants=2 * processes, words=_WORDS
+            maxsize if maxsize > 0 else _MANY,
+            item_bytes,
+            name=name,
+            directory=directory,
+            delivery="queue",
+            participants=2 * processes,
+            words=_WORDS,
         )
         self._attach(ring, items)
 
     @classmethod
-    def open(cls, name: str, *, items: Items = "pickle") -> Self:
+    def open(cls, name: str, *, items: Items = "pickle", directory: str | None = None) -> Self:
         """The queue of that name, created with the same `items`."""
-        return cls._attached(Ring.open(name), items)
+        return cls._attached(Ring.open(name, directory=directory), items)
 
     def _attach(self, ring: Ring, items: Items) -> None:
         if items not in ("bytes", "pickle"):
