@@ -187,13 +187,12 @@ impl Ring {
     /// A ring with `anonymous=True` has no other way to other processes: it pickles to its
     /// descriptor, for processes that multiprocessing starts.
     pub(crate) fn descriptor(&self, py: Python<'_>) -> PyResult<i32> {
-        let made = self.with(py, seqring::Ring::descriptor)?.map_err(|error| errors::ring(py, error));
-        let mut descriptor = self.descriptor.lock();
-        let descriptor = match &mut *descriptor {
-            Some(descriptor) => descriptor,
-            none => none.insert(made?),
-        };
-        Ok(descriptor.as_raw_fd())
+        if let Some(descriptor) = &*self.descriptor.lock() {
+            return Ok(descriptor.as_raw_fd());
+        }
+        let made = self.with(py, seqring::Ring::descriptor)?.map_err(|error| errors::ring(py, error))?;
+        // The first one stays, if another thread made one too.
+        Ok(self.descriptor.lock().get_or_insert(made).as_raw_fd())
     }
 
     /// Removes the name. Processes that have the ring open keep it.

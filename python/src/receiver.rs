@@ -12,13 +12,9 @@ use crate::ring;
 use crate::view::View;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyByteArray;
 use seqring::{Config, Delivery, Frame, Lagged, Received, SlotClass, TryReadError};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The bytes of a copied message.
-pub(crate) type CopiedBytes<'py> = Bound<'py, PyByteArray>;
 
 /// A copied message: a `bytearray`, or a numpy array in a ring of frames.
 pub(crate) type Message<'py> = Bound<'py, PyAny>;
@@ -116,12 +112,14 @@ impl<E: Endpoint> Receiver<E> {
         self.arrays.as_ref().map_or(Ok(()), |layout| layout.numpy(py).map(drop))
     }
 
-    #[inline]
-    fn message<'py>(&self, bytes: CopiedBytes<'py>) -> PyResult<Message<'py>> {
-        match &self.arrays {
-            None => Ok(bytes.into_any()),
-            Some(layout) if bytes.len().cast_signed() == layout.nbytes => layout.array(bytes.as_any()),
-            Some(_) => ArrayLayout::of(None, bytes.len()).array(bytes.as_any()),
+    /// A copied message, in the form in which it is returned.
+    fn message<'py>(&self, bytes: Message<'py>) -> PyResult<Message<'py>> {
+        let Some(layout) = &self.arrays else { return Ok(bytes) };
+        let len = bytes.len()?;
+        if len.cast_signed() == layout.nbytes {
+            layout.array(&bytes)
+        } else {
+            ArrayLayout::of(None, len).array(&bytes)
         }
     }
 
@@ -159,21 +157,29 @@ impl<E: Endpoint> Receiver<E> {
 
     /// Copies the next message.
     #[inline]
-    pub(crate) fn copy<'py>(&self, guard: &mut Guard<'_, 'py, E>) -> Attempt<CopiedBytes<'py>> {
+    pub(crate) fn copy<'py>(&self, guard: &mut Guard<'_, 'py, E>) -> Attempt<Message<'py>> {
         let py = guard.py;
         self.attempt(guard, |endpoint, meta| endpoint.receive(meta, |bytes| bytes.to_bytearray(py)))?
             .transpose()
     }
 
     /// Receives the next message, without waiting.
+    #[inline]
     pub(crate) fn try_receive<'py>(&self, py: Python<'py>) -> Attempt<Message<'py>> {
+        if self.arrays.is_none() {
+            return self.cell.try_once(py, |guard| self.copy(guard));
+        }
         self.check_arrays(py)?;
         let bytes = self.cell.try_once(py, |guard| self.copy(guard))?;
         bytes.map(|bytes| self.message(bytes)).transpose()
     }
 
     /// Receives the next message.
+    #[inline]
     pub(crate) fn receive<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Message<'py>> {
+        if self.arrays.is_none() {
+            return self.wait(py, timeout, |guard| self.copy(guard));
+        }
         self.check_arrays(py)?;
         self.message(self.wait(py, timeout, |guard| self.copy(guard))?)
     }
@@ -245,7 +251,8 @@ impl<E: Endpoint + Borrows> Receiver<E> {
             let Some(bytes) = self.copy(guard)? else { return Ok(None) };
             let inbox = guard.get();
             let received = inbox.received.expect("a message was received");
-            let copied = CopiedMessage { bytes: bytes.unbind(), received, meta: inbox.meta.clone() };
+            let copied =
+                CopiedMessage { bytes: bytes.cast_into()?.unbind(), received, meta: inbox.meta.clone() };
             return Ok(Some(View::new(Box::new(copied), frame)));
         }
         guard.get().check_died(py)?;

@@ -274,8 +274,7 @@ macro_rules! viewing_methods {
             /// Receives without waiting for a message, but waits while another thread uses this
             /// object, until `is_empty()` returns true.
             fn $in_turn<'py>(&self, py: Python<'py>, is_empty: &Bound<'_, PyAny>) -> Attempt<Message<'py>> {
-                let bytes = self.receiver.cell.once_in_turn(py, is_empty, |guard| self.receiver.copy(guard));
-                Ok(bytes?.map(Bound::into_any))
+                self.receiver.cell.once_in_turn(py, is_empty, |guard| self.receiver.copy(guard))
             }
         }
     };

@@ -8,7 +8,7 @@ use crate::deadline::Deadline;
 use crate::endpoint_cell::Attempt;
 use crate::errors;
 use crate::reader::Reader;
-use crate::receiver::{CopiedBytes, Receiver};
+use crate::receiver::{Message, Receiver};
 use crate::ring::Ring;
 use crate::writer::Writer;
 use parking_lot::Mutex;
@@ -120,13 +120,13 @@ impl RingBufferBase {
     fn read_with<'py>(
         py: Python<'py>,
         reader: &Reader,
-        read: impl FnOnce(&Receiver<seqring::Reader>) -> Attempt<CopiedBytes<'py>>,
-    ) -> PyResult<FastPath<CopiedBytes<'py>>> {
+        read: impl FnOnce(&Receiver<seqring::Reader>) -> Attempt<Message<'py>>,
+    ) -> PyResult<FastPath<Message<'py>>> {
         FastPath::of(py, read(&reader.receiver), || reader.closed())
     }
 
     /// The next message; `Unknown` as well while another thread has the reader.
-    fn read_fast<'py>(py: Python<'py>, reader: &Reader) -> PyResult<FastPath<CopiedBytes<'py>>> {
+    fn read_fast<'py>(py: Python<'py>, reader: &Reader) -> PyResult<FastPath<Message<'py>>> {
         match reader.receiver.cell.try_hold(py) {
             Ok(Some(mut guard)) => Self::read_with(py, reader, |receiver| receiver.copy(&mut guard)),
             Ok(None) => Ok(FastPath::Unknown),

@@ -307,6 +307,14 @@ def test_large_items_go_with_the_last_process_that_has_the_queue():
     assert not os.path.exists(os.path.join(directory, item))
 
 
+def test_large_items_stay_where_a_name_was_removed():
+    with seqring.Queue(4) as some, seqring.Queue.open(some.name) as other:
+        some.put(bytes(1 << 20))
+        seqring.Ring.unlink(some.name)
+        some.close()
+        assert other.get() == bytes(1 << 20)
+
+
 @pytest.mark.parametrize("how", ["", "import os; os._exit(0)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_large_item_outlives_the_process_that_put_it_and_not_the_queue(how):
     program = f"import seqring, sys\nseqring.Queue.open(sys.argv[1]).put(bytes(1 << 20))\n{how}"

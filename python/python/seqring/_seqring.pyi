@@ -522,8 +522,8 @@ class Reader(_Reads):
 
         It is readable at first, and stays so until a call finds no message: call `try_read` at each
         event, once or until it returns `None`. At the end of the stream it is readable, and reads
-        raise `Closed`. The first call starts a thread, which ends with the reader. The descriptor is
-        open while the reader is: unregister it before `close`.
+        raise `Closed`. The first call starts a thread, which ends with the reader. Unregister the
+        descriptor before `close`.
         """
     def park(self) -> Parked:
         """Parks this reader: `Ring.resume` with the result's `ticket`, in any process, continues where

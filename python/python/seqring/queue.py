@@ -269,13 +269,15 @@ class Queue(_lifetime.Attached):
         """Releases the queue in this process. The last process that does removes it."""
         if self._ring.closed:
             return
+        # Without its name, other processes can still have the queue, and its large items.
+        was_named = self._path is not None and os.path.exists(self._path)
         if self._ends is not None and self._ends[0] == os.getpid():
             for end in self._ends[1:]:
                 if end is not None:
                     end.close()
         self._ends = None
         self._ring.close()
-        if self._path is not None and not os.path.exists(self._path):
+        if self._path is not None and was_named and not os.path.exists(self._path):
             _spill.sweep(*os.path.split(self._path))
 
     def _forget(self) -> None:
