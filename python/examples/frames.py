@@ -12,15 +12,9 @@ FRAMES = 200
 
 def look(ring: seqring.Ring, name: str) -> None:
     with ring.reader("oldest") as reader:
-        count, brightest = 0, 0.0
-        try:
-            while True:
-                with reader.view() as view:
-                    frame = numpy.asarray(view)
-                    count, brightest = count + 1, max(brightest, float(frame.mean()))
-                    del frame  # The message goes with the last array that shows it.
-        except seqring.Closed:
-            print(f"{name}: {count} frames, the brightest {brightest:.1f}")
+        # Each view is released before the next one: no array over it may be left.
+        means = [float(numpy.asarray(view).mean()) for view in reader.views()]
+        print(f"{name}: {len(means)} frames, the brightest {max(means):.1f}")
 
 
 def main() -> None:
@@ -29,10 +23,9 @@ def main() -> None:
         for process in readers:
             process.start()
         with ring.writer() as writer:
-            while len(ring.stats().of("reader")) < len(readers):
-                writer.wait(0.01)
+            writer.wait_for_readers(len(readers))
             for n in range(FRAMES):
-                with writer.claim((480, 640, 3)) as frame:
+                with writer.claim() as frame:
                     frame[...] = n
         for process in readers:
             process.join()

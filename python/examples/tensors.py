@@ -66,7 +66,7 @@ def main() -> None:
         ring.reader() as reader,
     ):
         for n in range(8):
-            with writer.claim(shape) as array:
+            with writer.claim() as array:
                 array[...] = numpy.full(shape, n, "float32")
             with reader.view() as view:
                 show(view, pins)

@@ -43,8 +43,8 @@ def filmed(source: str) -> Iterator[Frame]:
 
 def camera(rings: list[seqring.Ring], source: str | None) -> None:
     writers = [ring.writer() for ring in rings]
-    while any(not ring.stats().of("reader") for ring in rings):
-        time.sleep(0.01)
+    for writer in writers:
+        writer.wait_for_readers(1)
     due = time.monotonic()
     for frame in filmed(source) if source else synthetic():
         for writer in writers:
@@ -69,13 +69,8 @@ def detect(ring: seqring.Ring) -> None:
 
 def record(ring: seqring.Ring) -> None:
     with ring.reader("oldest") as reader:
-        frames = nbytes = 0
-        try:
-            while True:
-                with reader.view() as view:
-                    frames, nbytes = frames + 1, nbytes + view.nbytes
-        except seqring.Closed:
-            print(f"recorder: {frames} frames, {nbytes / 1e6:.0f} MB, none lost")
+        sizes = [view.nbytes for view in reader.views()]
+        print(f"recorder: {len(sizes)} frames, {sum(sizes) / 1e6:.0f} MB, none lost")
 
 
 def main() -> None:

@@ -6,9 +6,11 @@ use pyo3::buffer::ElementType;
 use pyo3::exceptions::{PyImportError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyTuple};
 use seqring::Frame;
 use std::ffi::CStr;
+use std::fmt::Display;
 
 /// `DLDataTypeCode`s. Those of the 8-bit floating-point types are in [`ELEMENTS`].
 const INT: u8 = 0;
@@ -56,14 +58,20 @@ pub(crate) fn frame_of(dtype: &Bound<'_, PyAny>, shape: &[u64]) -> PyResult<Fram
     let name = dtype_name(dtype)?;
     let Some(&(_, kind, bits, _)) = known(&name) else {
         let known = ELEMENTS.map(|(name, ..)| name).join(", ");
-        return Err(PyValueError::new_err(format!("dtype must be one of {known}, not {name:?}")));
+        let mut text = format!("dtype must be one of {known}, not {name:?}");
+        if name.starts_with("void") {
+            text += "; for structures use dtype=\"uint8\", a last extent of dtype.itemsize, and array.view(dtype)";
+        }
+        return Err(PyValueError::new_err(text));
     };
     if shape.len() > 8 {
         return Err(PyValueError::new_err(format!("a shape has up to 8 dimensions, not {}", shape.len())));
     }
     let mut frame = Frame { kind, bits, dimensions: shape.len() as u8, shape: [0; 8] };
     frame.shape[..shape.len()].copy_from_slice(shape);
-    bytes(&frame).map(|_| frame).ok_or_else(|| PyValueError::new_err(format!("shape {shape:?} is too large")))
+    bytes(&frame)
+        .map(|_| frame)
+        .ok_or_else(|| PyValueError::new_err(format!("shape {} is too large", tuple(shape))))
 }
 
 /// The name of an element type: a name, `torch.uint8`, or what numpy understands.
@@ -104,9 +112,15 @@ pub(crate) fn bytes(frame: &Frame) -> Option<usize> {
     isize::try_from(total).ok().map(isize::cast_unsigned)
 }
 
-/// A frame in an error text.
+/// A frame in a text.
 pub(crate) fn text(frame: &Frame) -> String {
-    format!("{:?} of {}", shape(frame), element_name(frame).unwrap_or("unknown elements"))
+    format!("{} of {}", tuple(shape(frame)), element_name(frame).unwrap_or("unknown elements"))
+}
+
+/// Extents as Python writes them.
+fn tuple(extents: &[impl Display]) -> String {
+    let extents = extents.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if let [one] = &*extents { format!("({one},)") } else { format!("({})", extents.join(", ")) }
 }
 
 /// A payload as an array: what a buffer or a `DLPack` tensor says of it.
@@ -145,20 +159,46 @@ impl ArrayLayout {
         (self.bits / 8).cast_signed().into()
     }
 
+    /// numpy's function for an array over a buffer, and the element type as numpy knows it.
+    pub(crate) fn numpy<'py>(&self, py: Python<'py>) -> PyResult<(&Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        static FROMBUFFER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let missing = |package| {
+            let name = self.name;
+            let text =
+                format!("arrays of {name} need {package}: install it, or receive bytes (as_bytes=True)");
+            move |_| PyImportError::new_err(text)
+        };
+        let dtype = match self.format {
+            Some(_) => PyString::intern(py, self.name).into_any(),
+            None => py.import("ml_dtypes").map_err(missing("ml_dtypes"))?.getattr(self.name)?,
+        };
+        Ok((FROMBUFFER.import(py, "numpy", "frombuffer").map_err(missing("numpy"))?, dtype))
+    }
+
     /// A numpy array over `memory`, an object with a buffer.
     pub(crate) fn array<'py>(&self, memory: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = memory.py();
-        let import = |package| {
-            py.import(package)
-                .map_err(|_| PyImportError::new_err(format!("arrays of {} need {package}", self.name)))
-        };
-        let numpy = import("numpy")?;
-        let dtype = match self.format {
-            Some(_) => self.name.into_pyobject(py)?.into_any(),
-            None => import("ml_dtypes")?.getattr(self.name)?,
-        };
-        let flat = numpy.getattr(intern!(py, "frombuffer"))?.call1((memory, dtype))?;
+        let (frombuffer, dtype) = self.numpy(py)?;
+        let flat = frombuffer.call1((memory, dtype))?;
+        if self.is_plain() {
+            return Ok(flat);
+        }
         flat.call_method1(intern!(py, "reshape"), (PyTuple::new(py, self.shape.iter())?,))
+    }
+
+    /// One row of bytes.
+    pub(crate) fn is_plain(&self) -> bool {
+        (self.kind, self.bits, self.shape.len()) == (UINT, 8, 1)
+    }
+
+    /// The shape as Python writes it.
+    pub(crate) fn shape_text(&self) -> String {
+        tuple(&self.shape)
+    }
+
+    /// The name of the element type.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 }
 
@@ -186,14 +226,14 @@ fn element_of_format(format: &CStr) -> Option<(u8, u16)> {
 
 /// Refuses data of another size than the ring's frame, and arrays of another shape or element type.
 pub(crate) fn check(object: &Bound<'_, PyAny>, frame: &Frame, data: &ImportedBytes<'_, '_>) -> PyResult<()> {
-    let mismatch = |found: String| Err(errors::frame_mismatch(object.py(), text(frame), found));
-    if bytes(frame) != Some(data.bytes().len()) {
-        return mismatch(format!("{} bytes", data.bytes().len()));
-    }
-    let Some(buffer) = data.buffer() else { return Ok(()) };
+    let mismatch = |found: String| Err(errors::frame_mismatch(object.py(), "data", text(frame), found));
+    let fits = bytes(frame) == Some(data.bytes().len());
+    let Some(buffer) = data.buffer() else {
+        return if fits { Ok(()) } else { mismatch(format!("{} bytes", data.bytes().len())) };
+    };
     let (found, item, format) = (buffer.shape(), buffer.item_bytes(), buffer.format());
     let element = format.map(element_of_format);
-    if item == 1 && found.len() == 1 && matches!(element, None | Some(Some((UINT, 8)))) {
+    if fits && item == 1 && found.len() == 1 && matches!(element, None | Some(Some((UINT, 8)))) {
         return Ok(()); // Plain bytes, of the right number.
     }
     let is_same_element = match element {
@@ -203,17 +243,24 @@ pub(crate) fn check(object: &Bound<'_, PyAny>, frame: &Frame, data: &ImportedByt
     if is_same_element && item * 8 == usize::from(frame.bits) && found == shape(frame) {
         return Ok(());
     }
-    let of = match format {
-        Some(format) => format!("format {format:?}"),
-        None => element_of_array(object)?.map_or_else(|| "unknown elements".into(), |(_, name)| name),
+    let name = element
+        .flatten()
+        .and_then(|element| element_name(&Frame { kind: element.0, bits: element.1, ..*frame }));
+    let of = match (name, format) {
+        (Some(name), _) => name.into(),
+        (None, Some(format)) => format!("format {format:?}, {item} bytes each"),
+        (None, None) => element_of_array(object)?.map_or_else(|| "unknown elements".into(), |(_, name)| name),
     };
-    mismatch(format!("{found:?} of {of}, {item} bytes each"))
+    mismatch(format!("{} of {of}", tuple(&found)))
 }
 
-/// Kind and name of the elements of a numpy array.
+/// Kind and name of the elements of a numpy array, a view or a claim.
 fn element_of_array(object: &Bound<'_, PyAny>) -> PyResult<Option<(String, String)>> {
     let py = object.py();
     let Some(dtype) = object.getattr_opt(intern!(py, "dtype"))? else { return Ok(None) };
+    if let Ok(name) = dtype.extract::<String>() {
+        return Ok(Some((String::new(), name))); // A view or claim.
+    }
     let kind = dtype.getattr(intern!(py, "kind"))?.extract()?;
     Ok(Some((kind, dtype.getattr(intern!(py, "name"))?.extract()?)))
 }

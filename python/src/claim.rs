@@ -15,7 +15,7 @@ use crate::errors;
 use crate::fork::Generation;
 use crate::writer::{Outbox, OwnedHeader, no_room, write};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyBufferError, PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -82,12 +82,19 @@ impl ClaimShape {
     /// An array of that shape, of the ring's frame if there is no `dtype`; a number alone is so
     /// many bytes.
     pub(crate) fn of(
-        shape: &Bound<'_, PyAny>,
+        py: Python<'_>,
+        shape: Option<&Bound<'_, PyAny>>,
         dtype: Option<Bound<'_, PyAny>>,
         of_ring: Option<&Frame>,
     ) -> PyResult<Self> {
-        let py = shape.py();
-        let (is_number, extents) = extents(shape)?;
+        let (is_number, extents) = match (shape, of_ring) {
+            (Some(shape), _) => extents(shape)?,
+            (None, Some(frame)) => (false, array_layout::shape(frame).to_vec()),
+            (None, None) => {
+                let text = "shape: this ring has no frames; pass a number of bytes, or a shape and a dtype";
+                return Err(PyTypeError::new_err(text));
+            }
+        };
         let plain = dtype.is_none() && is_number;
         let dtype = match (dtype, of_ring.and_then(array_layout::element_name)) {
             (Some(dtype), _) => dtype,
@@ -99,7 +106,12 @@ impl ClaimShape {
         if let Some(wanted) = of_ring
             && (array_layout::bytes(wanted) != Some(len) || !(plain || *wanted == frame))
         {
-            return Err(errors::frame_mismatch(py, array_layout::text(wanted), array_layout::text(&frame)));
+            return Err(errors::frame_mismatch(
+                py,
+                "shape and dtype",
+                array_layout::text(wanted),
+                array_layout::text(&frame),
+            ));
         }
         Ok(ClaimShape { layout: ArrayLayout::of(Some(&frame), len), plain })
     }
@@ -110,8 +122,9 @@ impl ClaimShape {
 }
 
 /// The extents of a shape or the number of elements, and whether `shape` is a number.
-fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
-    let refusal = || PyValueError::new_err(format!("a claim has extents from 0 on that fit, not {shape}"));
+pub(crate) fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
+    let refusal =
+        || PyValueError::new_err(format!("shape must have extents from 0 on that fit, not {shape}"));
     let is_overflow = |error: &PyErr| error.is_instance_of::<PyOverflowError>(shape.py());
     let number = shape.extract::<i64>();
     let is_number = number.is_ok();
@@ -120,7 +133,8 @@ fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
         Err(error) if is_overflow(&error) => Err(error),
         Err(_) => shape.extract::<Vec<i64>>(),
     };
-    let extents = extents.map_err(|error| if is_overflow(&error) { refusal() } else { error })?;
+    let not_a_shape = || PyTypeError::new_err(format!("shape must be a number or several, not {shape}"));
+    let extents = extents.map_err(|error| if is_overflow(&error) { refusal() } else { not_a_shape() })?;
     let extents = extents.into_iter().map(u64::try_from).collect::<Result<_, _>>();
     extents.map(|extents| (is_number, extents)).map_err(|_| refusal())
 }
@@ -261,6 +275,28 @@ impl Claim {
     #[getter]
     fn nbytes(&self) -> usize {
         self.shape.nbytes()
+    }
+
+    /// The extents of the array.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.shape.layout.shape.iter())
+    }
+
+    /// The name of the element type.
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        self.shape.layout.name()
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match self.state.lock().phase {
+            Phase::InRing(_) => "open, in the ring",
+            Phase::Private => "open, in private memory",
+            Phase::InUse(_) | Phase::Done => "published or abandoned",
+        };
+        let layout = &self.shape.layout;
+        format!("<seqring.Claim {} of {}: {state}>", layout.shape_text(), layout.name())
     }
 
     /// Publishes the message. Returns its sequence.

@@ -1,11 +1,13 @@
-//! The arguments of `Ring.create` and `Ring.open_or_create`.
+//! The arguments of the calls that create and open rings.
 
 use crate::array_layout::{self, frame_of};
+use crate::claim::extents;
 use crate::options::{self, Keywords, argument};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use seqring::{Config, Delivery, OpenOptions, Writers};
+use seqring::{Config, Delivery, Location, OpenOptions, Writers};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Entries reserved for writers in a ring with many.
@@ -19,16 +21,34 @@ pub(crate) fn unused_name() -> String {
     format!("py-{}-{number}-{random:08x}", std::process::id())
 }
 
-/// The properties of a new ring, and how its file is made.
+/// Where a ring of that name is.
+pub(crate) fn location(name: &str, directory: Option<&PathBuf>) -> Location {
+    directory.map_or_else(|| Location::named(name), |directory| Location::in_directory(directory, name))
+}
+
+/// How the ring is mapped.
+pub(crate) fn mapping(keywords: &Keywords<'_>) -> PyResult<OpenOptions> {
+    let mut options = OpenOptions::new()
+        .huge_pages(keywords.flag("huge_pages")?)
+        .lock_memory(keywords.flag("lock_memory")?)
+        .core_dump(keywords.flag("core_dump")?);
+    if let Some(node) = keywords.take("numa_node")? {
+        options = options.numa_node(node);
+    }
+    Ok(options)
+}
+
+/// The properties of a new ring, and how its file is made and mapped.
 pub(crate) fn creation(
     slots: &Bound<'_, PyAny>,
     slot_bytes: Option<&Bound<'_, PyAny>>,
     keywords: Keywords<'_>,
     function: &str,
 ) -> PyResult<(Config, OpenOptions)> {
-    let frame = match (keywords.take::<Vec<u64>>("shape")?, keywords.take::<Bound<'_, PyAny>>("dtype")?) {
+    let shape = keywords.take::<Bound<'_, PyAny>>("shape")?.map(|shape| extents(&shape)).transpose()?;
+    let frame = match (shape, keywords.take::<Bound<'_, PyAny>>("dtype")?) {
         (None, None) => None,
-        (Some(shape), Some(dtype)) => Some(frame_of(&dtype, &shape)?),
+        (Some((_, shape)), Some(dtype)) => Some(frame_of(&dtype, &shape)?),
         _ => return Err(PyValueError::new_err("shape and dtype go together")),
     };
     let slots = argument("slots", slots)?;
@@ -47,19 +67,18 @@ pub(crate) fn creation(
     let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
     let readers = keywords.take("readers")?.unwrap_or(16_usize);
     let participants = keywords.take("participants")?.unwrap_or(readers.saturating_add(for_writers));
-    let flag = |name| keywords.take::<bool>(name).map(Option::unwrap_or_default);
     let mut config = Config::slots(slots)
         .of_bytes(slot_bytes)
         .delivery(delivery)
         .writers(writers)
         .participants(participants)
         .meta_bytes(keywords.take("meta_bytes")?.unwrap_or(0))
-        .tag(flag("tag")?)
-        .timestamp(flag("timestamps")?)
+        .tag(keywords.flag("tag")?)
+        .timestamp(keywords.flag("timestamps")?)
         .user_words(keywords.take("words")?.unwrap_or(0))
         .first_sequence(keywords.take("first_sequence")?.unwrap_or(0))
-        .observers(flag("observers")?)
-        .keep(flag("keep")?);
+        .observers(keywords.flag("observers")?)
+        .keep(keywords.flag("keep")?);
     if let Some(frame) = frame {
         config = config.frame(frame);
     }
@@ -75,7 +94,7 @@ pub(crate) fn creation(
     if let Some(redelivery) = keywords.choice("unfinished", options::UNFINISHED)? {
         config = config.redelivery(redelivery);
     }
-    let mut file = OpenOptions::new().replace_unused(flag("replace_unused")?);
+    let mut file = mapping(&keywords)?.replace_unused(keywords.flag("replace_unused")?);
     if let Some(mode) = keywords.take("mode")? {
         file = file.mode(mode);
     }

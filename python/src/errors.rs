@@ -70,8 +70,9 @@ pub(crate) fn timed_out(py: Python<'_>, what: &str, peer: Option<(&str, u32, u64
     }
 }
 
-pub(crate) fn frame_mismatch(py: Python<'_>, wanted: String, found: String) -> PyErr {
-    make(py, "FrameMismatch", (wanted, found))
+/// An argument that is no frame of the ring.
+pub(crate) fn frame_mismatch(py: Python<'_>, argument: &str, wanted: String, found: String) -> PyErr {
+    make(py, "FrameMismatch", (wanted, found, argument))
 }
 
 pub(crate) fn too_large(py: Python<'_>, len: usize, max: usize, what: &str) -> PyErr {
@@ -88,7 +89,7 @@ pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
         TryReadError::Forked => forked(py, "handle"),
         TryReadError::TooSmall { needed } => make(py, "TooSmall", (needed,)),
         TryReadError::OtherLength { len, expected } => {
-            frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
+            frame_mismatch(py, "data", format!("{expected} bytes"), format!("{len} bytes"))
         }
         TryReadError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
         other => make(py, "Error", (other.to_string(),)),
@@ -115,7 +116,7 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
         TryWriteError::Full => unreachable!("callers wait or return None"),
         TryWriteError::TooLarge { len, max } => too_large(py, len, max, "a message"),
         TryWriteError::OtherLength { len, expected } => {
-            frame_mismatch(py, format!("{expected} bytes"), format!("{len} bytes"))
+            frame_mismatch(py, "data", format!("{expected} bytes"), format!("{len} bytes"))
         }
         TryWriteError::Closed => make(py, "Closed", (error.to_string(),)),
         TryWriteError::Forked => forked(py, "handle"),

@@ -13,9 +13,11 @@ mod borrowed_endpoint;
 mod buffer_export;
 mod buffer_import;
 mod claim;
+mod collection;
 mod command;
 mod creation;
 mod deadline;
+mod descriptor;
 mod dlpack;
 mod endpoint_cell;
 mod errors;
@@ -24,6 +26,7 @@ mod getters;
 mod living;
 mod membership;
 mod observer;
+mod opening;
 mod options;
 mod parked;
 mod payload;
@@ -46,6 +49,8 @@ use pyo3::prelude::*;
 mod _seqring {
     #[pymodule_export]
     use super::claim::Claim;
+    #[pymodule_export]
+    use super::collection::gc;
     #[pymodule_export]
     use super::command::command;
     #[pymodule_export]

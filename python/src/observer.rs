@@ -1,11 +1,13 @@
 //! The class `Observer`.
 
+use crate::creation::location;
 use crate::errors;
 use crate::living::registered;
 use crate::options::Start;
-use crate::receiver::Receiver;
+use crate::receiver::{Copies, Receiver};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use std::path::PathBuf;
 
 /// Reads a ring without registering: through a read-only mapping, which needs only the right to
 /// read. Participants do not see it.
@@ -34,18 +36,27 @@ impl Observer {
     /// Raises `RingNotFound`, `NotPermitted`, and `Unusable` for a ring that was made without
     /// `observers=True` or is a queue.
     #[classmethod]
-    #[pyo3(signature = (name, start=Start(seqring::Start::Next), *, skip_lost=false),
-           text_signature = "($cls, name, start='next', *, skip_lost=False)")]
+    #[pyo3(signature = (name, start=Start(seqring::Start::Next), *, skip_lost=false, as_bytes=false, directory=None),
+           text_signature = "($cls, name, start='next', *, skip_lost=False, as_bytes=False, directory=None)")]
     fn open<'py>(
         cls: &Bound<'py, PyType>,
         name: &str,
         start: Start,
         skip_lost: bool,
+        as_bytes: bool,
+        directory: Option<PathBuf>,
     ) -> PyResult<Bound<'py, Observer>> {
         let py = cls.py();
-        let opened = py.detach(|| seqring::Observer::open(name, start.0));
+        let opened = py.detach(|| seqring::Observer::open(location(name, directory.as_ref()), start.0));
         let observer = opened.map_err(|error| errors::ring(py, error))?;
         let config = observer.segment().config().clone();
-        registered(py, Observer { receiver: Receiver::new(observer, &config, skip_lost) })
+        registered(
+            py,
+            Observer { receiver: Receiver::new(observer, name, &config, Copies { skip_lost, as_bytes }) },
+        )
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.receiver.repr(py, "Observer", |one| format!("next is {}, {} behind", one.position(), one.lag()))
     }
 }

@@ -114,6 +114,11 @@ impl<'py> Keywords<'py> {
         if value.is_none() { Ok(None) } else { argument(name, &value).map(Some) }
     }
 
+    /// The value of a keyword that is false by default.
+    pub(crate) fn flag(&self, name: &str) -> PyResult<bool> {
+        self.take(name).map(Option::unwrap_or_default)
+    }
+
     /// The option that the word of a keyword names.
     pub(crate) fn choice<T: Copy>(&self, name: &str, choices: &Choices<T>) -> PyResult<Option<T>> {
         self.take::<String>(name)?.map(|word| parse(name, &word, choices)).transpose()

@@ -54,7 +54,7 @@ impl Payload<'_> {
 
     /// A copy as a `bytearray`.
     #[inline]
-    pub(crate) fn to_bytearray(self, py: Python<'_>) -> PyResult<Bound<'_, PyByteArray>> {
+    pub(crate) fn to_bytearray(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         let len = isize::try_from(self.len())?;
         // SAFETY:
         // - a null source requests a new `bytearray` of that length with uninitialized bytes;
@@ -71,7 +71,7 @@ impl Payload<'_> {
             let out = unsafe { std::slice::from_raw_parts_mut(array.data(), self.len()) };
             self.copy_to(py, out);
         }
-        Ok(array)
+        Ok(array.into_any())
     }
 }
 

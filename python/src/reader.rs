@@ -3,8 +3,9 @@
 use crate::deadline::Deadline;
 use crate::errors;
 use crate::parked::Parked;
-use crate::receiver::Receiver;
+use crate::receiver::{Copies, Receiver};
 use pyo3::prelude::*;
+use std::os::fd::AsRawFd;
 
 /// A registered reader: it sees every message from its start on, at its own pace. Made by
 /// `Ring.reader`.
@@ -24,13 +25,30 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(reader: seqring::Reader, ring: &seqring::Ring, skips_lost: bool) -> Self {
-        Reader { receiver: Receiver::new(reader, ring.config(), skips_lost) }
+    pub(crate) fn new(reader: seqring::Reader, name: &str, ring: &seqring::Ring, how: Copies) -> Self {
+        Reader { receiver: Receiver::new(reader, name, ring.config(), how) }
     }
 }
 
 #[pymethods]
 impl Reader {
+    /// A descriptor that becomes readable when there is a message, for `selectors` and
+    /// `loop.add_reader`.
+    ///
+    /// It is readable at first, and stays so until a call finds no message: call `try_read` at each
+    /// event, once or until it returns `None`. At the end of the stream it is readable, and reads
+    /// raise `Closed`. The first call starts a thread, which ends with the reader. Unregister the
+    /// descriptor before `close`.
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        let descriptor = self.receiver.cell.with(py, |inbox| inbox.endpoint.notifier());
+        Ok(descriptor??.as_raw_fd())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.receiver
+            .repr(py, "Reader", |reader| format!("next is {}, {} behind", reader.position(), reader.lag()))
+    }
+
     /// Parks this reader: `Ring.resume` with the result's `ticket`, in any process, continues where
     /// it stopped.
     ///

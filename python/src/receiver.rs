@@ -1,23 +1,23 @@
 //! The common part of readers, takers and observers: a message is copied, copied into a buffer, or
 //! viewed.
 
-use crate::array_layout::ArrayLayout;
+use crate::array_layout::{self, ArrayLayout};
 use crate::borrowed_endpoint::{Borrows, CopiedMessage, Home};
 use crate::buffer_import::ImportedBuffer;
 use crate::deadline::Deadline;
 use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::payload::{LARGE, Payload};
+use crate::ring;
 use crate::view::View;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyByteArray;
 use seqring::{Config, Delivery, Frame, Lagged, Received, SlotClass, TryReadError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A copied message.
-pub(crate) type Message<'py> = Bound<'py, PyByteArray>;
+/// A copied message: a `bytearray`, or a numpy array in a ring of frames.
+pub(crate) type Message<'py> = Bound<'py, PyAny>;
 
 /// A received message: its header, and the result of copying it.
 pub(crate) type Receipt<R> = Result<(Received, R), TryReadError>;
@@ -62,6 +62,15 @@ impl<E: Endpoint> Waits for Inbox<E> {
     }
 }
 
+/// How an endpoint receives.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Copies {
+    /// Lost messages are counted and raise no error.
+    pub(crate) skip_lost: bool,
+    /// Frames are copied as bytes too.
+    pub(crate) as_bytes: bool,
+}
+
 type Guard<'c, 'py, E> = EndpointGuard<'c, 'py, Inbox<E>>;
 
 /// The receiving part of a Python object.
@@ -73,25 +82,55 @@ pub(crate) struct Receiver<E> {
     slot_bytes: usize,
     /// The frame that the ring declares.
     frame: Option<Frame>,
+    /// The layout of copies that are arrays.
+    arrays: Option<ArrayLayout>,
+    /// The ring, in a text.
+    ring: String,
     /// A view shows the memory in the ring, and not a copy.
     views_in_place: bool,
 }
 
 impl<E: Endpoint> Receiver<E> {
-    pub(crate) fn new(endpoint: E, config: &Config, skips_lost: bool) -> Self {
+    pub(crate) fn new(endpoint: E, name: &str, config: &Config, how: Copies) -> Self {
         let inbox = Inbox { endpoint, received: None, meta: Vec::new(), died: None };
+        let frame = config.frame;
+        let arrays = frame.as_ref().filter(|_| !how.as_bytes);
         Receiver {
             cell: Arc::new(EndpointCell::new(E::KIND, inbox)),
-            skips_lost,
+            skips_lost: how.skip_lost,
             slot_bytes: config.slot_bytes,
-            frame: config.frame,
+            arrays: arrays.and_then(|frame| Some(ArrayLayout::of(Some(frame), array_layout::bytes(frame)?))),
+            frame,
+            ring: ring::text(name, config),
             views_in_place: config.slot_class == SlotClass::Arena && config.delivery != Delivery::Lossy,
         }
     }
 
-    /// A copied message as a numpy array.
-    pub(crate) fn array<'py>(&self, message: &Message<'py>) -> PyResult<Bound<'py, PyAny>> {
-        ArrayLayout::of(self.frame.as_ref(), message.len()).array(message.as_any())
+    /// Before a message is read: fails if arrays cannot be made of it. It would be lost.
+    #[inline]
+    pub(crate) fn check_arrays(&self, py: Python<'_>) -> PyResult<()> {
+        self.arrays.as_ref().map_or(Ok(()), |layout| layout.numpy(py).map(drop))
+    }
+
+    /// A copied message, in the form in which it is returned.
+    fn message<'py>(&self, bytes: Message<'py>) -> PyResult<Message<'py>> {
+        let Some(layout) = &self.arrays else { return Ok(bytes) };
+        let len = bytes.len()?;
+        if len.cast_signed() == layout.nbytes {
+            layout.array(&bytes)
+        } else {
+            ArrayLayout::of(None, len).array(&bytes)
+        }
+    }
+
+    /// The text of an object: its class, its ring, and what `state` says of it.
+    pub(crate) fn repr(&self, py: Python<'_>, class: &str, state: impl FnOnce(&mut E) -> String) -> String {
+        let state = match self.cell.try_hold(py) {
+            Ok(Some(mut guard)) => state(&mut guard.get().endpoint),
+            _ if self.cell.is_closed() => "closed".into(),
+            _ => "in use".into(),
+        };
+        format!("<seqring.{class} of {}: {state}>", self.ring)
     }
 
     #[inline]
@@ -124,6 +163,27 @@ impl<E: Endpoint> Receiver<E> {
             .transpose()
     }
 
+    /// Receives the next message, without waiting.
+    #[inline]
+    pub(crate) fn try_receive<'py>(&self, py: Python<'py>) -> Attempt<Message<'py>> {
+        if self.arrays.is_none() {
+            return self.cell.try_once(py, |guard| self.copy(guard));
+        }
+        self.check_arrays(py)?;
+        let bytes = self.cell.try_once(py, |guard| self.copy(guard))?;
+        bytes.map(|bytes| self.message(bytes)).transpose()
+    }
+
+    /// Receives the next message.
+    #[inline]
+    pub(crate) fn receive<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Message<'py>> {
+        if self.arrays.is_none() {
+            return self.wait(py, timeout, |guard| self.copy(guard));
+        }
+        self.check_arrays(py)?;
+        self.message(self.wait(py, timeout, |guard| self.copy(guard))?)
+    }
+
     /// Copies the next message to the front of `out`; returns its length.
     pub(crate) fn copy_into(&self, guard: &mut Guard<'_, '_, E>, out: &mut [u8]) -> Attempt<usize> {
         let py = guard.py;
@@ -149,13 +209,13 @@ impl<E: Endpoint> Receiver<E> {
             return Err(PyValueError::new_err("a batch has at least one message"));
         }
         let Some(first) = self.copy(guard)? else { return Ok(None) };
-        let mut batch = vec![first];
+        let mut batch = vec![self.message(first)?];
         while batch.len() < max {
             let inbox = guard.get();
             match inbox.endpoint.receive(&mut inbox.meta, |bytes| bytes.to_bytearray(py)) {
                 Ok((received, message)) => {
                     inbox.received = Some(received);
-                    batch.push(message?);
+                    batch.push(self.message(message?)?);
                 }
                 Err(TryReadError::Lagged(_)) if self.skips_lost => {}
                 // The reader has moved on: without the batch, the error would lose its messages.
@@ -191,7 +251,8 @@ impl<E: Endpoint + Borrows> Receiver<E> {
             let Some(bytes) = self.copy(guard)? else { return Ok(None) };
             let inbox = guard.get();
             let received = inbox.received.expect("a message was received");
-            let copied = CopiedMessage { bytes: bytes.unbind(), received, meta: inbox.meta.clone() };
+            let copied =
+                CopiedMessage { bytes: bytes.cast_into()?.unbind(), received, meta: inbox.meta.clone() };
             return Ok(Some(View::new(Box::new(copied), frame)));
         }
         guard.get().check_died(py)?;

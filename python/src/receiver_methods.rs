@@ -23,31 +23,20 @@ macro_rules! receiver_methods {
         $class:ident,
         $endpoint:ty,
         $buffer:expr,
-        $try_one:ident $one:ident $try_array:ident $array:ident $try_into:ident $into:ident $try_batch:ident $batch:ident
+        $try_one:ident $one:ident $try_into:ident $into:ident $try_batch:ident $batch:ident
     ) => {
         #[pymethods]
         impl $class {
-            /// The next message as a `bytearray`, or `None` if there is none.
+            /// The next message, or `None` if there is none.
             fn $try_one<'py>(&self, py: Python<'py>) -> Attempt<Message<'py>> {
-                self.receiver.cell.try_once(py, |guard| self.receiver.copy(guard))
+                self.receiver.try_receive(py)
             }
 
-            /// The next message as a `bytearray`. Waits for at most `timeout` seconds.
+            /// The next message: a `bytearray`, or in a ring of frames a numpy array of its own.
+            /// Waits for at most `timeout` seconds.
             #[pyo3(signature = (timeout=None))]
             fn $one<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Message<'py>> {
-                self.receiver.wait(py, timeout, |guard| self.receiver.copy(guard))
-            }
-
-            /// The next message as a numpy array, or `None` if there is none.
-            fn $try_array<'py>(&self, py: Python<'py>) -> Attempt<Bound<'py, PyAny>> {
-                self.$try_one(py)?.map(|message| self.receiver.array(&message)).transpose()
-            }
-
-            /// The next message as a numpy array of its own, in the shape and element type of the
-            /// ring's frames, else of bytes. Waits for at most `timeout` seconds.
-            #[pyo3(signature = (timeout=None))]
-            fn $array<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-                self.receiver.array(&self.$one(py, timeout)?)
+                self.receiver.receive(py, timeout)
             }
 
             /// Copies the next message to the front of `out`, as the call that waits. `None` if
@@ -75,6 +64,7 @@ macro_rules! receiver_methods {
                 py: Python<'py>,
                 #[pyo3(from_py_with = named::max)] max: usize,
             ) -> PyResult<Vec<Message<'py>>> {
+                self.receiver.check_arrays(py)?;
                 let batch = self.receiver.cell.try_once(py, |guard| self.receiver.copy_batch(guard, max));
                 batch.map(Option::unwrap_or_default)
             }
@@ -90,6 +80,7 @@ macro_rules! receiver_methods {
                 #[pyo3(from_py_with = named::max)] max: usize,
                 timeout: Option<f64>,
             ) -> PyResult<Vec<Message<'py>>> {
+                self.receiver.check_arrays(py)?;
                 self.receiver.wait(py, timeout, |guard| self.receiver.copy_batch(guard, max))
             }
 
@@ -102,7 +93,7 @@ macro_rules! receiver_methods {
                 self.receiver.cell.wait_ready(py, timeout)
             }
 
-            /// The messages for `async for`. Ends when the stream does.
+            /// The messages for `async for`, as `read` returns them. Ends when the stream does.
             fn aio<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                 $crate::python_code::call(&slf.py().import("seqring._aio")?.getattr("Messages")?, (slf,))
             }
@@ -180,7 +171,7 @@ macro_rules! reading_methods {
             $class,
             $endpoint,
             |_: &Self, out| ImportedBuffer::writable(out),
-            try_read read try_read_array read_array try_read_into read_into try_read_batch read_batch
+            try_read read try_read_into read_into try_read_batch read_batch
         );
 
         #[pymethods]
@@ -232,7 +223,7 @@ receiver_methods!(
     Taker,
     seqring::Taker,
     |taker: &Self, out| taker.receiver.buffer_for_any(out),
-    try_take take try_take_array take_array try_take_into take_into try_take_batch take_batch
+    try_take take try_take_into take_into try_take_batch take_batch
 );
 
 impl Endpoint for seqring::Taker {
@@ -272,6 +263,12 @@ macro_rules! viewing_methods {
             #[pyo3(signature = (timeout=None))]
             fn view(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<View> {
                 self.receiver.wait(py, timeout, |guard| self.receiver.view(guard))
+            }
+
+            /// The views of all messages, for `for` and `async for`, until the stream ends. Each is
+            /// released when the next one is asked for.
+            fn views<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+                slf.py().import("seqring._aio")?.getattr("Views")?.call1((slf,))
             }
 
             /// Receives without waiting for a message, but waits while another thread uses this

@@ -1,29 +1,27 @@
 //! The class `Ring`.
 
 use crate::array_layout;
-use crate::creation::{creation, unused_name};
-use crate::deadline::Deadline;
+use crate::creation::location;
 use crate::errors;
 use crate::fork::Generation;
 use crate::getters::getters;
 use crate::living::registered;
 use crate::membership;
-use crate::options::{self, Keywords, Start};
+use crate::options::{self, Start};
 use crate::python_code;
 use crate::reader::Reader;
+use crate::receiver::Copies;
 use crate::taker::Taker;
 use crate::user_words::Words;
 use crate::writer::Writer;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyString, PyTuple};
 use seqring::process::RingHold;
-use seqring::{RegisterError, RingError};
-use std::time::Duration;
-
-/// How often `open` looks for a ring that is not created yet.
-const OPEN_EVERY: Duration = Duration::from_millis(1);
+use seqring::{Config, RegisterError, RingError};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 /// A ring of `slots` messages in shared memory, made by `Ring.create` and opened by its name in any
 /// process.
@@ -34,15 +32,26 @@ const OPEN_EVERY: Duration = Duration::from_millis(1);
 /// processes left.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Ring {
-    name: String,
-    /// On the heap of the process that made it, not in shared memory.
-    on_heap: bool,
-    state: Mutex<RingState>,
+    pub(crate) name: String,
+    pub(crate) home: Home,
+    /// What `descriptor` returned; of an anonymous ring from the beginning.
+    pub(crate) descriptor: Mutex<Option<OwnedFd>>,
+    pub(crate) state: Mutex<RingState>,
     /// Keeps the ring for a forked child, from before the fork until the child opens it.
-    hold: Mutex<Option<RingHold>>,
+    pub(crate) hold: Mutex<Option<RingHold>>,
 }
 
-enum RingState {
+/// Where a ring is.
+pub(crate) enum Home {
+    /// On the heap of the process that made it, not in shared memory.
+    Heap,
+    /// In the directory, or the usual one.
+    Named(Option<PathBuf>),
+    /// In a file that its descriptors lead to.
+    Anonymous,
+}
+
+pub(crate) enum RingState {
     Open(seqring::Ring, Generation),
     /// In a forked child: opened at its first use.
     Forked,
@@ -50,11 +59,6 @@ enum RingState {
 }
 
 impl Ring {
-    fn new(name: String, ring: seqring::Ring, on_heap: bool) -> Self {
-        let state = Mutex::new(RingState::Open(ring, Generation::now()));
-        Ring { name, on_heap, state, hold: Mutex::new(None) }
-    }
-
     /// The ring, as this process has it open.
     pub(crate) fn ring(&self, py: Python<'_>) -> PyResult<seqring::Ring> {
         self.with(py, Clone::clone)
@@ -69,7 +73,7 @@ impl Ring {
             match &*state {
                 RingState::Closed => return Err(errors::closed_object("ring")),
                 RingState::Open(ring, born) if born.is_now() => return Ok(use_ring(ring)),
-                RingState::Open(..) | RingState::Forked if self.on_heap => {
+                RingState::Open(..) | RingState::Forked if matches!(self.home, Home::Heap) => {
                     drop(state);
                     return Err(errors::forked(py, "ring"));
                 }
@@ -86,9 +90,12 @@ impl Ring {
     /// Opens the ring in a forked child: what the parent held for it, or else by the name.
     fn open_again(&self) -> Result<seqring::Ring, RingError> {
         let hold = self.hold.lock().take();
-        membership::open(|| match hold {
-            Some(hold) => hold.open(),
-            None => seqring::Ring::open(&self.name),
+        let directory = if let Home::Named(directory) = &self.home { directory.as_ref() } else { None };
+        let inherited = self.descriptor.lock().as_ref().and_then(|descriptor| descriptor.try_clone().ok());
+        membership::open(|| match (hold, inherited) {
+            (Some(hold), _) => hold.open(),
+            (None, Some(descriptor)) => seqring::Ring::from_descriptor(descriptor),
+            (None, None) => seqring::Ring::open(location(&self.name, directory)),
         })
     }
 
@@ -96,7 +103,7 @@ impl Ring {
     fn release(&self) {
         let state = std::mem::replace(&mut *self.state.lock(), RingState::Closed);
         let hold = self.hold.lock().take();
-        drop(state);
+        drop((state, self.descriptor.lock().take()));
         drop(hold.map(RingHold::open));
     }
 }
@@ -107,16 +114,6 @@ impl Drop for Ring {
     }
 }
 
-/// A new object for a ring of that name.
-fn opened(
-    py: Python<'_>,
-    name: String,
-    open: impl FnOnce(&str) -> Result<seqring::Ring, RingError> + Send,
-) -> PyResult<Bound<'_, Ring>> {
-    let ring = membership::joining(py, || membership::open(|| open(&name)))?;
-    registered(py, Ring::new(name, ring.map_err(|error| errors::ring(py, error))?, false))
-}
-
 /// A reader, writer or taker.
 fn joined<T: Send>(py: Python<'_>, join: impl FnOnce() -> Result<T, RegisterError> + Send) -> PyResult<T> {
     membership::joining(py, join)?.map_err(|error| errors::joining(py, error))
@@ -124,105 +121,6 @@ fn joined<T: Send>(py: Python<'_>, join: impl FnOnce() -> Result<T, RegisterErro
 
 #[pymethods]
 impl Ring {
-    /// Creates a ring of `slots` messages of at most `slot_bytes` bytes each.
-    ///
-    /// `name`: for `Ring.open`; an unused one if `None`.
-    /// `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`:
-    /// writers never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes
-    /// to one taker.
-    /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
-    /// queue);
-    /// `participants`: how many readers and writers together.
-    /// `shape`, `dtype`: of every message; an element type of numpy, `ml_dtypes` or torch, or its
-    /// name. Then `slot_bytes` is optional.
-    /// `meta_bytes`: room for metadata with each message. `tag`, `timestamps`: each message carries
-    /// a number, its time.
-    /// `words`: 64-bit words for the application's own use.
-    /// `slot_class`: how messages are stored: `"packed"`, `"lines"`, `"arena"`; by size if `None`.
-    /// `shared=False`: a ring on the heap, for the threads of this process. It has no file, and
-    /// cannot be opened or sent.
-    /// `observers`: permits `Observer.open`; then claims are private memory. `keep`: the ring stays
-    /// when the last process releases it, until `Ring.unlink`.
-    /// `await_readers`: in a gated ring, how many readers it awaits; 1 if `None`. Until they have
-    /// joined, nothing is overwritten, and each of them gets every message.
-    /// `evict_after`: in a gated ring, how many seconds a live reader may hold back writers; then
-    /// it skips to the newest message and raises `Lagged`. `unfinished`: in a queue, whether a
-    /// message that a dead taker had not finished goes to another taker (`"redeliver"`, the
-    /// default) or is dropped (`"drop"`).
-    /// `replace_unused`: replaces a ring of that name whose processes were all killed. `mode`,
-    /// `group`: access rights of the file, whatever the umask, and the number of its group.
-    ///
-    /// Raises `RingExists`, `NoSpace`, `ValueError`.
-    #[classmethod]
-    #[pyo3(signature = (slots, slot_bytes=None, **options), text_signature = "($cls, slots, slot_bytes=None, *, \
-        name=None, delivery='gated', writers='one', readers=16, participants=None, shape=None, dtype=None, \
-        meta_bytes=0, tag=False, timestamps=False, words=0, slot_class=None, first_sequence=0, shared=True, \
-        observers=False, keep=False, await_readers=None, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, \
-        group=None)")]
-    fn create<'py>(
-        cls: &Bound<'py, PyType>,
-        slots: &Bound<'py, PyAny>,
-        slot_bytes: Option<&Bound<'py, PyAny>>,
-        options: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, Ring>> {
-        let py = cls.py();
-        let keywords = Keywords::new(py, options)?;
-        let (name, shared) = (keywords.take("name")?, keywords.take("shared")?.unwrap_or(true));
-        let (config, options) = creation(slots, slot_bytes, keywords, "create")?;
-        let name = name.unwrap_or_else(unused_name);
-        if shared {
-            return opened(py, name, |name| options.create(name, &config));
-        }
-        let ring = seqring::Ring::heap(&config).map_err(|error| errors::ring(py, error))?;
-        registered(py, Ring::new(name, ring, true))
-    }
-
-    /// Opens the ring of that name, waiting for at most `timeout` seconds until it is created.
-    /// Raises `RingNotFound`, `NotPermitted`, `Unusable`.
-    #[classmethod]
-    #[pyo3(signature = (name, *, timeout=0.0))]
-    fn open<'py>(cls: &Bound<'py, PyType>, name: String, timeout: Option<f64>) -> PyResult<Bound<'py, Ring>> {
-        let (py, deadline) = (cls.py(), Deadline::after(timeout)?);
-        loop {
-            let result = opened(py, name.clone(), |name| seqring::Ring::open(name));
-            match (result, deadline.slice()) {
-                (Err(error), Some(slice)) if errors::is(py, &error, "RingNotFound")? => {
-                    py.detach(|| std::thread::sleep(slice.min(OPEN_EVERY)));
-                    py.check_signals()?;
-                }
-                (result, _) => return result,
-            }
-        }
-    }
-
-    /// Opens the ring of that name, or creates it as `create` does. If several processes call this
-    /// at once, one creates the ring.
-    ///
-    /// Raises `Unusable` if there is a ring with other properties, and what `create` and `open`
-    /// raise.
-    #[classmethod]
-    #[pyo3(signature = (name, slots, slot_bytes=None, **options), text_signature = "($cls, name, slots, \
-        slot_bytes=None, *, delivery='gated', writers='one', readers=16, participants=None, shape=None, dtype=None, \
-        meta_bytes=0, tag=False, timestamps=False, words=0, slot_class=None, first_sequence=0, observers=False, \
-        keep=False, await_readers=None, evict_after=None, unfinished=None, replace_unused=False, mode=0o600, group=None)")]
-    fn open_or_create<'py>(
-        cls: &Bound<'py, PyType>,
-        name: String,
-        slots: &Bound<'py, PyAny>,
-        slot_bytes: Option<&Bound<'py, PyAny>>,
-        options: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, Ring>> {
-        let keywords = Keywords::new(cls.py(), options)?;
-        let (config, options) = creation(slots, slot_bytes, keywords, "open_or_create")?;
-        opened(cls.py(), name, |name| options.open_or_create(name, &config))
-    }
-
-    /// Removes the name. Processes that have the ring open keep it.
-    #[staticmethod]
-    fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
-        seqring::Ring::unlink(name).map_err(|error| errors::ring(py, error))
-    }
-
     /// Registers a writer. Raises `WriterTaken`, `TableFull`, `NoSpace`, `Closed`.
     ///
     /// `waiting`: `"balanced"` spins for some µs and then sleeps; `"spinning"` and `"streaming"`
@@ -232,44 +130,46 @@ impl Ring {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut writer = joined(py, || ring.writer())?;
         writer.set_wait_strategy(waiting);
-        registered(py, Writer::new(writer, ring))
+        registered(py, Writer::new(writer, &self.name, ring))
     }
 
     /// Registers a reader, from the `"next"` message on, from the `"oldest"` or `"latest"` that is
     /// there, or from a sequence.
     ///
-    /// `skip_lost`: lost messages are counted in `lost` and raise no error. `waiting`: as for
-    /// `writer`. Raises `TableFull`.
-    #[pyo3(signature = (start=Start(seqring::Start::Next), *, waiting="balanced", skip_lost=false),
-           text_signature = "($self, start='next', *, waiting='balanced', skip_lost=False)")]
+    /// `skip_lost`: lost messages are counted in `lost` and raise no error. `as_bytes`: copies of
+    /// frames are `bytearray`s, not arrays. `waiting`: as for `writer`. Raises `TableFull`.
+    #[pyo3(signature = (start=Start(seqring::Start::Next), *, waiting="balanced", skip_lost=false, as_bytes=false),
+           text_signature = "($self, start='next', *, waiting='balanced', skip_lost=False, as_bytes=False)")]
     fn reader<'py>(
         &self,
         py: Python<'py>,
         start: Start,
         waiting: &str,
         skip_lost: bool,
+        as_bytes: bool,
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut reader = joined(py, || ring.reader(start.0))?;
         reader.set_wait_strategy(waiting);
-        registered(py, Reader::new(reader, &ring, skip_lost))
+        registered(py, Reader::new(reader, &self.name, &ring, Copies { skip_lost, as_bytes }))
     }
 
     /// Resumes a parked reader: see `Reader.park`. Raises `RegisterError` if it is not parked any
     /// more.
-    #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false))]
+    #[pyo3(signature = (ticket, *, waiting="balanced", skip_lost=false, as_bytes=false))]
     fn resume<'py>(
         &self,
         py: Python<'py>,
         ticket: (usize, u64),
         waiting: &str,
         skip_lost: bool,
+        as_bytes: bool,
     ) -> PyResult<Bound<'py, Reader>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let ticket = seqring::process::ParkTicket { entry: ticket.0, state: ticket.1 };
         let mut reader = joined(py, || ring.resume(ticket))?;
         reader.set_wait_strategy(waiting);
-        registered(py, Reader::new(reader, &ring, skip_lost))
+        registered(py, Reader::new(reader, &self.name, &ring, Copies { skip_lost, as_bytes }))
     }
 
     /// The sequence that the reader of that ticket reads next, in any process; `None` once it left.
@@ -277,13 +177,14 @@ impl Ring {
         Ok(self.ring(py)?.position_of(seqring::process::ParkTicket { entry: ticket.0, state: ticket.1 }))
     }
 
-    /// Registers a taker of a queue. Raises `TableFull`, `NoSpace`.
-    #[pyo3(signature = (*, waiting="balanced"))]
-    fn taker<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Taker>> {
+    /// Registers a taker of a queue. `waiting`, `as_bytes`: as for `reader`. Raises `TableFull`,
+    /// `NoSpace`.
+    #[pyo3(signature = (*, waiting="balanced", as_bytes=false))]
+    fn taker<'py>(&self, py: Python<'py>, waiting: &str, as_bytes: bool) -> PyResult<Bound<'py, Taker>> {
         let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
         let mut taker = joined(py, || ring.taker())?;
         taker.set_wait_strategy(waiting);
-        registered(py, Taker::new(taker, &ring))
+        registered(py, Taker::new(taker, &self.name, &ring, as_bytes))
     }
 
     /// The name.
@@ -296,6 +197,16 @@ impl Ring {
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
         self.ring(py)?.config().frame.map(|frame| PyTuple::new(py, array_layout::shape(&frame))).transpose()
+    }
+
+    /// What the ring's memory offers here: see `Capabilities`.
+    #[getter]
+    fn capabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let it = self.ring(py)?.capabilities();
+        let backend = format!("{:?}", it.backend).to_lowercase();
+        let make = py.import("seqring._stats")?.getattr("Capabilities")?;
+        let flags = (it.processes, it.named, it.wakes, it.liveness, it.descriptors, it.observers, it.sealing);
+        make.call1((backend, flags.0, flags.1, flags.2, flags.3, flags.4, flags.5, flags.6))
     }
 
     /// The application's own words.
@@ -368,16 +279,43 @@ impl Ring {
         self.close(py);
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
-        if slf.get().on_heap {
-            let text = "a ring made with shared=False belongs to its process and cannot be sent";
-            return Err(PyTypeError::new_err(text));
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let (py, this) = (slf.py(), slf.get());
+        let open = slf.get_type().getattr("open")?;
+        let name = PyString::new(py, &this.name).into_any();
+        match &this.home {
+            Home::Heap => {
+                let text = "a ring made with shared=False belongs to its process and cannot be sent";
+                Err(PyTypeError::new_err(text))
+            }
+            Home::Named(None) => Ok((open, (name,))),
+            Home::Named(directory) => {
+                let options = [("directory", directory)].into_py_dict(py)?;
+                let open = py.import("functools")?.getattr("partial")?.call((open,), Some(&options))?;
+                Ok((open, (name,)))
+            }
+            Home::Anonymous => {
+                let duplicate = py.import("multiprocessing.reduction")?.getattr("DupFd")?;
+                let open = py.import("seqring._lifetime")?.getattr("open_duplicate")?;
+                Ok((open, (duplicate.call1((this.descriptor(py)?,))?,)))
+            }
         }
-        Ok((slf.get_type().getattr("open")?, (slf.get().name.clone(),)))
     }
 
-    fn __repr__(&self) -> String {
-        format!("<seqring.Ring {:?}>", self.name)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        match self.with(py, |ring| (text(&self.name, ring.config()), ring.next_sequence())) {
+            Ok((ring, next)) => format!("<seqring.Ring {ring}: next is {next}>"),
+            Err(_) => format!("<seqring.Ring {:?}: closed>", self.name),
+        }
+    }
+}
+
+/// A ring in a text: its name, and its geometry.
+pub(crate) fn text(name: &str, config: &Config) -> String {
+    let (slots, delivery) = (config.slots, options::word(config.delivery, options::DELIVERIES));
+    match config.frame {
+        Some(frame) => format!("{name:?}, {slots} frames {}, {delivery}", array_layout::text(&frame)),
+        None => format!("{name:?}, {slots} slots of {} bytes, {delivery}", config.slot_bytes),
     }
 }
 
@@ -385,6 +323,11 @@ getters! {
     Ring;
     /// The file that holds the ring; `None` for a ring on the heap.
     path: Option<String> = |ring| ring.path().map(|path| path.display().to_string());
+    /// Whether the name still leads to this ring, so that other processes can open it: any process
+    /// that may write to the directory can remove it.
+    is_named: bool = |ring| ring.is_named();
+    /// What the system refused, and the ring works without.
+    warnings: Vec<String> = |ring| ring.warnings().iter().map(ToString::to_string).collect();
     /// How many messages fit.
     slots: usize = |ring| ring.config().slots;
     /// Largest message, in bytes.

@@ -1,11 +1,12 @@
 //! The class `Taker`.
 
-use crate::receiver::Receiver;
+use crate::receiver::{Copies, Receiver};
 use pyo3::prelude::*;
 
 /// A registered taker of a queue: each message goes to exactly one taker. Made by `Ring.taker`.
 ///
-/// Any thread may use it, one at a time. Iterating yields copies and ends with the stream. Errors
+/// Any thread may use it, one at a time. Iterating yields copies, as `take`
+/// returns them, and ends with the stream. Errors
 /// are those of `Reader`, without `Lagged`.
 #[pyclass(frozen, weakref, module = "seqring")]
 pub(crate) struct Taker {
@@ -13,7 +14,15 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    pub(crate) fn new(taker: seqring::Taker, ring: &seqring::Ring) -> Self {
-        Taker { receiver: Receiver::new(taker, ring.config(), false) }
+    pub(crate) fn new(taker: seqring::Taker, name: &str, ring: &seqring::Ring, as_bytes: bool) -> Self {
+        let how = Copies { as_bytes, ..Copies::default() };
+        Taker { receiver: Receiver::new(taker, name, ring.config(), how) }
+    }
+}
+
+#[pymethods]
+impl Taker {
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.receiver.repr(py, "Taker", |_| "open".into())
     }
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyMemoryView, PyTuple};
 use seqring::Frame;
 use std::ffi::c_int;
 
@@ -146,6 +146,12 @@ impl View {
         PyTuple::new(py, self.layout.shape.iter())
     }
 
+    /// The name of the element type.
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        self.layout.name()
+    }
+
     /// The message's metadata, as bytes.
     #[getter]
     fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
@@ -175,6 +181,30 @@ impl View {
 
     fn __len__(&self) -> usize {
         self.layout.shape.first().map_or(1, |extent| extent.cast_unsigned())
+    }
+
+    /// As `numpy.asarray(view)[key]` for a frame, and `memoryview(view)[key]` for bytes. A slice
+    /// keeps the message.
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let layout = &slf.get().layout;
+        if layout.is_plain() {
+            return PyMemoryView::from(slf.as_any())?.get_item(key);
+        }
+        buffer_export::array(slf.as_any(), layout)?.get_item(key)
+    }
+
+    fn __repr__(&self) -> String {
+        let what = match &*self.state.lock() {
+            ViewState { released: true, .. } => "released",
+            _ if self.in_place => "in the ring",
+            _ => "a copy",
+        };
+        format!(
+            "<seqring.View {} of {}, sequence {}: {what}>",
+            self.layout.shape_text(),
+            self.dtype(),
+            self.sequence
+        )
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -10,6 +10,7 @@ use crate::getters::getters;
 use crate::options::{self, named};
 use crate::payload::LARGE;
 use crate::python_code;
+use crate::ring;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -62,11 +63,14 @@ pub(crate) struct Writer {
     claims_in_place: bool,
     has_tags: bool,
     meta_bytes: usize,
+    /// The ring, in a text.
+    ring: String,
 }
 
 impl Writer {
-    pub(crate) fn new(writer: seqring::Writer, ring: Ring) -> Self {
+    pub(crate) fn new(writer: seqring::Writer, name: &str, ring: Ring) -> Self {
         Writer {
+            ring: ring::text(name, ring.config()),
             frame: ring.config().frame,
             has_tags: ring.config().tag,
             meta_bytes: ring.config().meta_bytes,
@@ -255,23 +259,23 @@ impl Writer {
     /// Claims room for a message that is filled in place: a context that gives a numpy array and
     /// publishes it at the end.
     ///
-    /// `claim(shape, dtype)` gives an array, of the ring's frame if `dtype` is missing;
+    /// `claim(shape, dtype)` gives an array; in a ring of frames both may be missing.
     /// `claim(nbytes)` gives a `memoryview`. `timeout` limits the wait for room, in seconds; and
     /// the wait at the end, if other writers took the room meanwhile. After an exception nothing is
     /// published. In lossy or observed rings, where a reader may be reading, and for small
     /// messages, the array is private memory, which is copied once.
-    #[pyo3(signature = (shape, dtype=None, *, meta=None, tag=0, timeout=None))]
+    #[pyo3(signature = (shape=None, dtype=None, *, meta=None, tag=0, timeout=None))]
     fn claim(
         &self,
         py: Python<'_>,
-        shape: &Bound<'_, PyAny>,
+        shape: Option<&Bound<'_, PyAny>>,
         dtype: Option<Bound<'_, PyAny>>,
         meta: Option<&Bound<'_, PyAny>>,
         #[pyo3(from_py_with = named::tag)] tag: u64,
         timeout: Option<f64>,
     ) -> PyResult<Claim> {
         let header = self.header(py, meta, tag)?;
-        let shape = crate::claim::ClaimShape::of(shape, dtype, self.frame.as_ref())?;
+        let shape = crate::claim::ClaimShape::of(py, shape, dtype, self.frame.as_ref())?;
         Claim::begin(py, shape, header, &self.cell, self.claims_in_place, Deadline::after(timeout)?)
     }
 
@@ -309,6 +313,15 @@ impl Writer {
     /// Leaves the ring. While a claim is open, leaving is deferred until the claim ends.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.cell.close(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let state = match self.cell.try_hold(py) {
+            Ok(Some(mut guard)) => format!("next is {}", guard.get().writer.next_sequence()),
+            _ if self.cell.is_closed() => "closed".into(),
+            _ => "in use".into(),
+        };
+        format!("<seqring.Writer of {}: {state}>", self.ring)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

@@ -57,3 +57,13 @@ def nothing_is_left():
 
         seqring._lifetime._close_all()
         pytest.fail(f"left behind: {left}")
+
+
+@pytest.fixture
+def place():
+    """A directory on tmpfs."""
+    path = f"/dev/shm/py-test-{os.getpid()}"
+    os.mkdir(path)
+    yield path
+    assert os.listdir(path) == []
+    os.rmdir(path)

@@ -258,3 +258,15 @@ def hold_taken(ring, ready):
 def notify(ring):
     ring.words.store(1, 5)
     ring.words.notify(0)
+
+
+def write_once(ring, message):
+    with ring.writer() as writer:
+        writer.write(message)
+
+
+def put_objects(queue, objects):
+    for thing in objects:
+        queue.put(thing)
+    queue.close()
+    queue.join_thread()

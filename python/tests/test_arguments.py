@@ -28,7 +28,6 @@ def waits():
         queue.put(b"x"), queue.get(), queue.task_done()
         yield [
             lambda timeout: reader.read(timeout),
-            lambda timeout: reader.read_array(timeout),
             lambda timeout: reader.read_into(bytearray(64), timeout),
             lambda timeout: reader.read_batch(3, timeout),
             lambda timeout: reader.view(timeout),
@@ -131,7 +130,7 @@ def test_a_ring_without_observers_is_not_damaged(options):
     assert not isinstance(caught.value, seqring.Corrupt)
 
 
-@pytest.mark.parametrize("name", ["maxsize", "item_bytes", "processes"])
+@pytest.mark.parametrize("name", ["item_bytes", "processes"])
 def test_a_queues_errors_use_its_words(name):
     arguments = {"maxsize": 4, "item_bytes": 64, "processes": 2, name: 0}
     with pytest.raises(ValueError, match=f"^{name} must be at least 1"):

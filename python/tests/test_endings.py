@@ -424,7 +424,7 @@ def test_a_child_that_ends_inside_what_its_parent_has_keeps_its_own_exit_code(wa
             frame[...] = 3
         view.release()
         resumed = ring.resume(parked.ticket)
-        assert [resumed.read(), resumed.read()] == [bytes(100), bytes([3] * 100)]
+        assert [int(resumed.read().max()), int(resumed.read().min())] == [0, 3]
         reader.close(), resumed.close(), parked.close()
 
 

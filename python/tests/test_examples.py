@@ -31,3 +31,20 @@ def test_a_program_for_concurrentbuffer_runs_with_its_imports_changed(arguments)
 
 def test_tiles_are_decoded_and_put_together():
     assert run("tiles.py") == "64 tiles, mean 0.0000, standard deviation 1.0000\n"
+
+
+RECIPES = {
+    "viewer_first": "the viewer saw every frame, the brightest 99.0\n",
+    "work_queue": "100 tasks were done, worker 0 ended with -9\n",
+    "latest_value": r"the last position is \[9999.0, 19998.0, 29997.0\], of \d+ that were read\n",
+    "two_rings": "{'fast': 1000, 'slow': 10}\n",
+    "request_response": "3 squared is 9\n12 squared is 144\n",
+    "restart": r"(the writer was killed after number \d+\nall 1000 numbers, each once, in order\n){2}left behind: \[\]\n",
+    "frames": r"(reader \d: 200 frames, the brightest 199.0\s*){2}",
+    "video": r"(?s).*recorder: 120 frames, 746 MB, none lost\n.*",
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_does_what_it_says(name):
+    assert re.fullmatch(RECIPES[name], run(f"{name}.py"))

@@ -1,7 +1,10 @@
 """The package as a whole: what it imports, its types, its documentation, its command, its end."""
 
+import ast
+import dataclasses
 import doctest
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import seqring
+import stub_docs
 from conftest import segments_of
 
 ROOT = Path(__file__).parents[1]
@@ -55,10 +59,34 @@ def test_examples_in_the_guides(name):
 
 def test_stubs_say_what_is_there():
     pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy.stubtest", "seqring._seqring", "--ignore-missing-stub"]
+    command = [sys.executable, "-m", "mypy.stubtest", "seqring._seqring"]
     command += ["--allowlist", str(ROOT / "tests" / "stubtest.txt"), "--ignore-unused-allowlist"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_stubs_have_the_docstrings_of_the_module():
+    text = stub_docs.STUB.read_text()
+    assert stub_docs.written(text) == text, "python tests/stub_docs.py copies them into the stub"
+    without = [node.name for _, node in stub_docs.documented(ast.parse(text)) if not ast.get_docstring(node)]
+    internal = {"PointerBase", "RingBufferBase", "Host", "ItemBuffer"}
+    assert not [name for name in without if name[0].isupper() and name not in internal]
+
+
+@pytest.mark.parametrize("name", seqring.__all__)
+def test_every_public_object_has_a_docstring(name):
+    thing = getattr(seqring, name)
+    if name == "__version__":
+        return
+    assert inspect.getdoc(thing), name
+    if not inspect.isclass(thing):
+        return
+    for attribute, value in vars(thing).items():
+        has_text = callable(value) or isinstance(value, (property, classmethod, staticmethod))
+        if has_text and not attribute.startswith("_"):
+            assert inspect.getdoc(value), f"{name}.{attribute}"
+    if thing.__module__ not in ("seqring", "seqring.errors"):
+        assert thing.__init__.__doc__ != object.__init__.__doc__ or dataclasses.is_dataclass(thing), name
 
 
 def test_types_are_strict():

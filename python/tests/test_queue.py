@@ -5,9 +5,11 @@ import os
 import pickle
 import queue
 import signal
+import subprocess
 import sys
 import threading
 
+import numpy
 import pytest
 import seqring
 import process_targets
@@ -42,12 +44,12 @@ def test_it_raises_what_the_standard_librarys_raises(small):
         small.get(False, -1)
 
 
-def test_objects_are_unpickled_only_if_asked():
+def test_bytes_are_not_unpickled():
     with pytest.raises(ValueError, match="items"):
         seqring.Queue(2, 64, items="anything")
-    with seqring.Queue(2, 256, items="pickle") as objects:
+    with seqring.Queue(2, 256) as objects:
         objects.put({"a": [1, 2]})
-        with seqring.Queue.open(objects.name) as plain:
+        with seqring.Queue.open(objects.name, items="bytes") as plain:
             assert pickle.loads(plain.get()) == {"a": [1, 2]}
         objects.put((None, 3.5))
         assert objects.get() == (None, 3.5)
@@ -238,8 +240,6 @@ def test_a_put_waits_for_room_as_long_as_it_may(small):
     wait_until_asleep(small._ring, "writer")
     assert [small.get(timeout=60) for _ in range(3)] == [b"1", b"2", b"3"]
     thread.join()
-    with pytest.raises(seqring.TooLarge):
-        small.put(bytes(65))
     for _ in range(3):
         small.task_done()
     small.join(timeout=60)
@@ -264,3 +264,132 @@ def test_a_ring_without_a_count_of_tasks_says_so():
         assert bare.get() == b"x"
         with pytest.raises(seqring.Error, match="counts no tasks"):
             bare.task_done()
+
+
+def test_without_arguments_it_takes_any_objects(context):
+    """As `multiprocessing.Queue()`: nothing is said of sizes or kinds."""
+    things = [{"a": [1, 2]}, None, "text", b"bytes", 3.5, numpy.arange(6).reshape(2, 3), bytes(5_000_000)]
+    with seqring.Queue() as some:
+        process = context.Process(target=process_targets.put_objects, args=(some, things))
+        process.start()
+        got = [some.get(timeout=60) for _ in things]
+        process.join(60)
+        assert process.exitcode == 0
+        assert got[:5] == things[:5] and (got[5] == things[5]).all() and got[6] == things[6]
+        assert spilled(some) == []
+
+
+def spilled(some):
+    directory, name = os.path.split(some._ring.path)
+    return [item for item in os.listdir(directory) if item.startswith(f".{name}-")]
+
+
+def test_a_large_item_takes_room_only_until_it_is_taken(small):
+    large = bytes(1 << 20)
+    small.put(large), small.put(b"x")
+    with pytest.raises(queue.Full):
+        small.put_nowait(large)
+    assert len(spilled(small)) == 1, "what was not put leaves no file"
+    assert small.get() == large and small.get() == b"x"
+    assert spilled(small) == []
+    small.task_done(), small.task_done()
+    small.join()
+
+
+def test_large_items_go_with_the_last_process_that_has_the_queue():
+    some = seqring.Queue(4)
+    some.put(bytes(1 << 20))
+    with seqring.Queue.open(some.name):
+        pass
+    assert len(spilled(some)) == 1, "the queue is open here"
+    directory, (item,) = os.path.dirname(some._ring.path), spilled(some)
+    some.close()
+    assert not os.path.exists(os.path.join(directory, item))
+
+
+def test_large_items_stay_where_a_name_was_removed():
+    with seqring.Queue(4) as some, seqring.Queue.open(some.name) as other:
+        some.put(bytes(1 << 20))
+        seqring.Ring.unlink(some.name)
+        some.close()
+        assert other.get() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("how", ["", "import os; os._exit(0)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_large_item_outlives_the_process_that_put_it_and_not_the_queue(how):
+    program = f"import seqring, sys\nseqring.Queue.open(sys.argv[1]).put(bytes(1 << 20))\n{how}"
+    with seqring.Queue(4) as some:
+        subprocess.run([sys.executable, "-c", program, some.name], timeout=120)
+        assert some.get() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("how", ["call", "--directory DIR", "--directory=DIR"])
+def test_gc_removes_the_large_items_of_killed_processes(how, place):
+    program = f"import os, seqring\nsome = seqring.Queue(4, directory={place!r})\nsome.put(bytes(1 << 20))\nos.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", program], timeout=120)
+    with seqring.Queue(4, directory=place) as other:
+        other.put(bytes(1 << 20))
+        assert len(os.listdir(place)) == 4
+        if how == "call":
+            seqring.gc(directory=place)
+        else:
+            command = [sys.executable, "-m", "seqring", "gc", "--remove", *how.replace("DIR", place).split()]
+            subprocess.run(command, check=True, timeout=120)
+        assert len(os.listdir(place)) == 2
+        assert other.get() == bytes(1 << 20)
+
+
+def test_items_of_bytes_have_the_size_that_was_said():
+    with seqring.Queue(2, 64, items="bytes") as plain:
+        plain.put(bytes(64))
+        with pytest.raises(seqring.TooLarge, match="^an item of 65 bytes .* item_bytes=64"):
+            plain.put(bytes(65))
+        assert type(plain.get()) is bytearray
+        plain.task_done()
+        plain.join(timeout=60)
+
+
+@pytest.mark.parametrize("maxsize", [0, -1])
+def test_a_queue_without_a_size_has_room_for_many(maxsize):
+    with seqring.Queue(maxsize) as many:
+        for n in range(many.maxsize):
+            many.put_nowait(n)
+        with pytest.raises(queue.Full):
+            many.put_nowait("one more")
+        assert [many.get() for _ in range(many.maxsize)] == list(range(4096))
+
+
+def test_shutdown_raises_what_the_standard_library_raises(small):
+    small.put(1), small.put(2)
+    waiting = threading.Thread(target=pytest.raises, args=(seqring.ShutDown, small.put, 3))
+    waiting.start()
+    wait_until_asleep(small._ring, "writer")
+    small.shutdown()
+    waiting.join()
+    with seqring.Queue.open(small.name) as late:
+        assert late.get() == 1, "a process that comes later takes what is left"
+        for call in (lambda: late.put(3), lambda: small.put(3)):
+            with pytest.raises(getattr(queue, "ShutDown", seqring.ShutDown)):
+                call()
+    assert small.get() == 2
+    with pytest.raises(seqring.ShutDown):
+        small.get(timeout=60)
+
+
+def test_an_immediate_shutdown_drops_what_is_there(small):
+    small.put(1), small.put(bytes(1 << 20))
+    small.shutdown(immediate=True)
+    small.join(timeout=60)
+    assert spilled(small) == []
+    with pytest.raises(seqring.ShutDown):
+        small.get_nowait()
+
+
+def test_it_ends_as_a_queue_of_multiprocessing_does(small):
+    small.put("x")
+    small.cancel_join_thread()
+    small.close()
+    small.join_thread()
+    for call in (small.get, lambda: small.put("y")):
+        with pytest.raises(ValueError, match="closed"):
+            call()

@@ -14,9 +14,10 @@ publishes messages. Each `Reader` sees all of them; in a ring with `delivery="qu
 them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered items.
 """
 
-from seqring._lifetime import close_at_signal
+from seqring._aio import Messages, Views
+from seqring._lifetime import close_at_signal, gc
 from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer, __version__
-from seqring._stats import Participant, Stats
+from seqring._stats import Capabilities, Participant, Stats
 from seqring.errors import (
     Busy,
     Closed,
@@ -33,6 +34,7 @@ from seqring.errors import (
     NotPermitted,
     RingExists,
     RingNotFound,
+    ShutDown,
     TableFull,
     TimedOut,
     TooLarge,
@@ -45,6 +47,7 @@ from seqring.queue import Queue
 
 __all__ = [
     "Busy",
+    "Capabilities",
     "Claim",
     "Closed",
     "Corrupt",
@@ -55,6 +58,7 @@ __all__ = [
     "Full",
     "RegisterError",
     "Lagged",
+    "Messages",
     "PeerDied",
     "NoSpace",
     "NotPermitted",
@@ -67,6 +71,7 @@ __all__ = [
     "Ring",
     "RingExists",
     "RingNotFound",
+    "ShutDown",
     "Stats",
     "TableFull",
     "Taker",
@@ -75,9 +80,11 @@ __all__ = [
     "TooSmall",
     "Unusable",
     "View",
+    "Views",
     "Words",
     "Writer",
     "WriterTaken",
     "__version__",
     "close_at_signal",
+    "gc",
 ]

@@ -1,5 +1,5 @@
-"""Messages for asyncio. One thread for each stream waits for the ring, only while no message is
-there."""
+"""Messages for asyncio, and views for loops. One thread for each stream waits for the ring, only while no
+message is there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol, Self
 
-from seqring._seqring import Observer, Reader, Taker
+from seqring._seqring import Observer, Reader, Taker, View
 from seqring.errors import Closed, PeerDied
 
 _SLICE_SECONDS = 0.1
@@ -30,16 +30,16 @@ class Messages:
     and the message that it then reads is lost.
     """
 
-    def __init__(self, endpoint: Reader | Observer | Taker) -> None:
+    def __init__(self, endpoint: Reader | Observer | Taker, receive: Callable[[], Any] | None = None) -> None:
         self._endpoint = endpoint
-        self._try = endpoint.try_take if isinstance(endpoint, Taker) else endpoint.try_read
+        self._try = receive or (endpoint.try_take if isinstance(endpoint, Taker) else endpoint.try_read)
         self._waiter: Waiter | None = None
         self._in_a_row = 0
 
-    def __aiter__(self) -> AsyncIterator[bytearray]:
+    def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
-    async def __anext__(self) -> bytearray:
+    async def __anext__(self) -> Any:
         self._in_a_row = (self._in_a_row + 1) % TURN
         if self._in_a_row == 0:
             await asyncio.sleep(0)
@@ -64,6 +64,56 @@ class Messages:
     def __del__(self) -> None:
         if self._waiter is not None:
             self._waiter.stop()
+
+
+class Views:
+    """The views of the messages of a reader or taker, for `for` and `async for`.
+
+    Each view is released when the next one is asked for, and the last one at the end of the loop. Arrays
+    made of it must be gone by then (`del` them, or copy them): otherwise the next step raises `Busy`. The
+    loop ends when the stream does, and raises `PeerDied` as the reader does.
+    """
+
+    def __init__(self, endpoint: Reader | Taker) -> None:
+        self._endpoint = endpoint
+        self._messages = Messages(endpoint, endpoint.try_view)
+        self._view: View | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __next__(self) -> View:
+        self.close()
+        try:
+            self._view = self._endpoint.view()
+        except Closed as error:
+            if isinstance(error, PeerDied):
+                raise
+            raise StopIteration from None
+        return self._view
+
+    async def __anext__(self) -> View:
+        self.close()
+        view: View = await self._messages.__anext__()
+        self._view = view
+        return view
+
+    def close(self) -> None:
+        """Releases the current view."""
+        if self._view is not None:
+            self._view.release()
+            self._view = None
+
+    async def aclose(self) -> None:
+        """As `close`; ends the thread, if one was started."""
+        self.close()
+        await self._messages.aclose()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Waits(Protocol):

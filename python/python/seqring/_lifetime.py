@@ -11,6 +11,7 @@ import time
 from types import FrameType
 from typing import Any, Self
 
+from seqring import _seqring, _spill
 from seqring._seqring import Ring, leave_rings, living
 from seqring._seqring import register as register
 
@@ -139,6 +140,28 @@ def close_at_signal(number: int = signal.SIGTERM) -> None:
                 os.kill(os.getpid(), number)
 
     signal.signal(number, close)
+
+
+def gc(*, remove: bool = True, kept: bool = False, directory: str | None = None) -> list[str]:
+    """Removes the rings that killed processes left, and returns their names.
+
+    A ring that a living process has open stays, and so does one that was created with `keep=True`, unless
+    `kept`. With `remove=False` it only returns the names. `directory` is `/dev/shm` if `None`. It does what
+    `python -m seqring gc --remove` does.
+    """
+    names = _seqring.gc(remove=remove, kept=kept, directory=directory)
+    if remove:
+        _spill.sweep(directory or "/dev/shm")
+    return names
+
+
+def open_duplicate(duplicate: Any) -> Ring:
+    """A ring without a name, sent by multiprocessing."""
+    descriptor = duplicate.detach()
+    try:
+        return Ring.from_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _rings() -> list[Ring]:

@@ -42,5 +42,25 @@ class Stats:
         return [one for one in self.participants if one.role == role]
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the memory of a ring offers.
+
+    `backend` is `"heap"`, `"file"`, `"memfd"` or `"portable"`. `processes`: other processes can use the
+    ring; `named`: by a name; `descriptors`: by a descriptor; `observers`: through a read-only mapping.
+    `wakes`: a change wakes a process that waits for it. `liveness`: the death of a participant is detected.
+    `sealing`: further writable mappings can be forbidden.
+    """
+
+    backend: str
+    processes: bool
+    named: bool
+    wakes: bool
+    liveness: bool
+    descriptors: bool
+    observers: bool
+    sealing: bool
+
+
 def make(name: str, next_sequence: int, slots: int, participants: list[tuple[Any, ...]]) -> Stats:
     return Stats(name, next_sequence, slots, tuple(Participant(*fields) for fields in participants))

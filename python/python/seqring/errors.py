@@ -12,6 +12,8 @@ They pickle with their attributes.
 from __future__ import annotations
 
 import queue
+import sys
+from typing import Any
 
 
 class Error(Exception):
@@ -28,7 +30,7 @@ class Lagged(Error):
     def __init__(self, missed: int) -> None:
         super().__init__(missed)
         self.missed = missed
-        self.batch: list[bytearray] = []
+        self.batch: list[Any] = []
 
     def __str__(self) -> str:
         return f"{self.missed} messages were overwritten or skipped before they were read; the next read continues after them"
@@ -37,6 +39,19 @@ class Lagged(Error):
 class Closed(Error):
     """For readers: every message was read and no writer is registered. For writers: the ring was
     shut down."""
+
+
+if sys.version_info >= (3, 13):
+
+    class ShutDown(Closed, queue.ShutDown):
+        """`Queue.put`, or `Queue.get` of an empty queue, after `Queue.shutdown`. From Python 3.13 on a
+        `queue.ShutDown`."""
+
+else:
+
+    class ShutDown(Closed):
+        """`Queue.put`, or `Queue.get` of an empty queue, after `Queue.shutdown`. From Python 3.13 on a
+        `queue.ShutDown`."""
 
 
 class PeerDied(Closed):
@@ -92,8 +107,8 @@ class TooLarge(Error, ValueError):
         self.what = what
 
     def __str__(self) -> str:
-        room = "meta_bytes" if self.what == "metadata" else "slot_bytes"
-        return f"{self.what} of {self.size} bytes does not fit into {self.limit}: the ring was created with {room}={self.limit}"
+        ring, room = {"metadata": ("ring", "meta_bytes"), "an item": ("queue", "item_bytes")}.get(self.what, ("ring", "slot_bytes"))
+        return f"{self.what} of {self.size} bytes does not fit into {self.limit}: the {ring} was created with {room}={self.limit}"
 
 
 class TooSmall(Error, ValueError):
@@ -104,19 +119,20 @@ class TooSmall(Error, ValueError):
         self.needed = needed
 
     def __str__(self) -> str:
-        return f"the buffer must have {self.needed} bytes; no message was lost"
+        return f"out: the buffer must have {self.needed} bytes; no message was lost"
 
 
 class FrameMismatch(Error, ValueError):
-    """The data are not a frame of the ring. `wanted` and `found` describe shape and elements."""
+    """An argument is not a frame of the ring. `wanted` and `found` describe shape and elements."""
 
-    def __init__(self, wanted: str, found: str) -> None:
-        super().__init__(wanted, found)
+    def __init__(self, wanted: str, found: str, argument: str = "data") -> None:
+        super().__init__(wanted, found, argument)
         self.wanted = wanted
         self.found = found
+        self.argument = argument
 
     def __str__(self) -> str:
-        return f"the ring's frames are {self.wanted}, not {self.found}"
+        return f"{self.argument}: the ring's frames are {self.wanted}, not {self.found}"
 
 
 class Unusable(Error):

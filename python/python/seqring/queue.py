@@ -1,4 +1,4 @@
-"""A queue between threads and processes, with the methods of `queue.Queue`."""
+"""A queue between threads and processes, with the methods of the standard library's."""
 
 from __future__ import annotations
 
@@ -11,68 +11,87 @@ from operator import call
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from seqring import _lifetime
+from seqring import _lifetime, _spill
 from seqring._seqring import Ring, Taker, Words, Writer
-from seqring.errors import Empty, Error, Full, TableFull, TimedOut
+from seqring.errors import Closed, Empty, Error, Full, ShutDown, TableFull, TimedOut, TooLarge
 
 Items = Literal["bytes", "pickle"]
 
 # Indices of the ring's words: the number of unfinished items, and the word that `join` waits on.
 _UNFINISHED, _ALL_DONE = 0, 1
 _WORDS = 2
+# `maxsize` of a queue that is made without one.
+_MANY = 4096
+# The message that names the file of an item must fit.
+_SMALLEST = 512
 
 
 class Queue(_lifetime.Attached):
     """A first-in-first-out queue: each item goes to exactly one `get`.
 
-    `maxsize` items fit, each of at most `item_bytes` bytes. Items are bytes or other objects with a
-    buffer; `get` returns a `bytearray`. With `items="pickle"` they are any objects. A process that can
-    write pickles to the queue can run code in a process that reads from it, so this is not the default.
+    It takes the place of `multiprocessing.Queue`, `JoinableQueue` and `queue.Queue`: items are any objects
+    that pickle, the methods do the same, and errors are `queue.Full`, `queue.Empty` and, from Python 3.13
+    on, `queue.ShutDown`. Any thread and process may call them. A queue pickles to its name.
 
-    The methods do the same as those of `queue.Queue` and raise `queue.Full` and `queue.Empty`. Any
-    thread and process may call them. A queue pickles to its name. `processes` is how many processes can
-    use it at a time.
-
-    >>> queue = Queue(2, 64)
-    >>> queue.put(b"first"); queue.put(b"second")
-    >>> queue.full()
-    True
-    >>> queue.get()
-    bytearray(b'first')
+    >>> queue = Queue()
+    >>> queue.put({"task": 1}); queue.put("anything")
+    >>> queue.get(), queue.get(timeout=1)
+    ({'task': 1}, 'anything')
     >>> queue.close()
+
+    `put` writes the item before it returns: there is no thread that could still have it. An item of a
+    process that was killed after the `put` stays.
     """
 
-    _OWN: tuple[str, ...] = ("_ring", "_items", "_words", "_ends")
+    _OWN: tuple[str, ...] = ("_ring", "_path", "_slot_bytes", "_items", "_words", "_ends")
 
     def __init__(
         self,
-        maxsize: int,
-        item_bytes: int,
+        maxsize: int = 0,
+        item_bytes: int = 2048,
         *,
         name: str | None = None,
-        items: Items = "bytes",
-        processes: int = 16,
+        items: Items = "pickle",
+        processes: int = 64,
+        directory: str | None = None,
     ) -> None:
-        for what, value in (("maxsize", maxsize), ("item_bytes", item_bytes), ("processes", processes)):
+        """`maxsize`: how many items fit. A queue always has a limit: 4096 if `maxsize` is 0 or less.
+        `item_bytes`: larger items lie in files of their own in the directory of the ring, and take longer.
+        `items="bytes"`: items are bytes or other objects with a buffer, of at most `item_bytes` bytes, and
+        `get` returns a `bytearray`. Nothing is pickled: a process that can write pickles to a queue can run
+        code in a process that reads from it.
+        `processes`: how many processes can use the queue at a time. `name`: for `Queue.open`.
+        `directory`: where it lies, on tmpfs; `/dev/shm` if `None`.
+        """
+        for what, value in (("item_bytes", item_bytes), ("processes", processes)):
             if value < 1:
                 raise ValueError(f"{what} must be at least 1, not {value}")
+        if items == "pickle":
+            item_bytes = max(item_bytes, _SMALLEST)
         ring = Ring.create(
-            maxsize, item_bytes, name=name, delivery="queue", participants=2 * processes, words=_WORDS
+            maxsize if maxsize > 0 else _MANY,
+            item_bytes,
+            name=name,
+            directory=directory,
+            delivery="queue",
+            participants=2 * processes,
+            words=_WORDS,
         )
         self._attach(ring, items)
 
     @classmethod
-    def open(cls, name: str, *, items: Items = "bytes") -> Self:
-        """The queue of that name."""
-        return cls._attached(Ring.open(name), items)
+    def open(cls, name: str, *, items: Items = "pickle", directory: str | None = None) -> Self:
+        """The queue of that name, created with the same `items`."""
+        return cls._attached(Ring.open(name, directory=directory), items)
 
     def _attach(self, ring: Ring, items: Items) -> None:
         if items not in ("bytes", "pickle"):
             raise ValueError(f'items must be "bytes" or "pickle", not {items!r}')
-        self._ring = ring
+        self._ring, self._path, self._slot_bytes = ring, ring.path, ring.slot_bytes
         self._items: Items = items
         self._words = ring.words if len(ring.words) >= _WORDS else None
-        self._ends: tuple[int, Writer, Taker] | None = None
+        self._ends: tuple[int, Writer | None, Taker] | None = None
+        _lifetime.register(self)
 
     @property
     def name(self) -> str:
@@ -84,7 +103,7 @@ class Queue(_lifetime.Attached):
         """How many items fit."""
         return self._ring.slots
 
-    def _joined(self) -> tuple[Writer, Taker]:
+    def _joined(self) -> tuple[Writer | None, Taker]:
         # Every process has a writer: otherwise the stream would end with the last process that
         # puts.
         ends = self._ends
@@ -95,24 +114,46 @@ class Queue(_lifetime.Attached):
                     # A signal handler that runs here joins as well; its writer and taker go when
                     # they are replaced.
                     try:
-                        ends = self._ends = os.getpid(), self._ring.writer(), self._ring.taker()
+                        ends = self._ends = os.getpid(), self._writer(), self._ring.taker()
                     except TableFull as error:
                         text = f"the queue is in use by all its processes; create it with more processes: {error}"
                         raise TableFull(text, error.participants) from None
         return ends[1], ends[2]
 
+    def _writer(self) -> Writer | None:
+        try:
+            return self._ring.writer()
+        except Closed:
+            return None  # After `shutdown` the items that are left can still be taken.
+
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Puts an item into the queue. Waits for room if `block`, for at most `timeout` seconds."""
-        data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) if self._items == "pickle" else item
         end = _lifetime.end_of(timeout if block else None)
         writer, _ = self._joined()
-        # During the wait the item is not counted: a process killed here leaves no unfinished task.
-        while not self._put_now(writer, data):
-            left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
-            if left == 0.0 or not writer.wait(left):
-                raise Full(f"the queue holds {self.maxsize} items")
+        data, spilled = item, None
+        if self._items == "pickle":
+            data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
+            if len(data) > self._slot_bytes and self._path is not None:
+                spilled = _spill.write(self._path, data)
+                data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
+        try:
+            # During the wait the item is not counted: a process killed here leaves no task.
+            while not self._put_now(writer, data):
+                left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
+                if left == 0.0 or writer is None or not writer.wait(left):
+                    raise Full(f"the queue holds {self.maxsize} items")
+            spilled = None
+        except TooLarge as error:
+            raise TooLarge(error.size, error.limit, "an item") from None
+        except Closed:
+            raise ShutDown(f"the queue {self.name!r} was shut down") from None
+        finally:
+            if spilled is not None:
+                os.unlink(spilled)
 
-    def _put_now(self, writer: Writer, data: Any) -> bool:
+    def _put_now(self, writer: Writer | None, data: Any) -> bool:
+        if writer is None:
+            raise Closed
         steps: list[Callable[[], int | None]] = [partial(writer._write_in_turn, data, self.full)]
         # Counted first: another process can get the item and call `task_done` at once.
         if self._words is not None:
@@ -132,16 +173,19 @@ class Queue(_lifetime.Attached):
         """Takes an item out of the queue. Waits for one if `block`, for at most `timeout`
         seconds."""
         _, taker = self._joined()
-        if not block:
-            data = taker._take_in_turn(self.empty)
-            if data is None:
-                raise Empty("the queue is empty")
-            return self._item(data)
-        _lifetime.end_of(timeout)
         try:
-            return self._item(taker.take(timeout))
+            if not block:
+                data = taker._take_in_turn(self.empty)
+                if data is None:
+                    raise Empty("the queue is empty")
+            else:
+                _lifetime.end_of(timeout)
+                data = taker.take(timeout)
         except TimedOut as error:
             raise Empty(str(error)) from None
+        except Closed:
+            raise ShutDown(f"the queue {self.name!r} was shut down, and is empty") from None
+        return self._item(data)
 
     def _item(self, data: bytearray) -> Any:
         return pickle.loads(data) if self._items == "pickle" else data
@@ -201,17 +245,51 @@ class Queue(_lifetime.Attached):
         """Whether the queue was full, at one moment."""
         return self.qsize() >= self.maxsize
 
-    def shutdown(self) -> None:
-        """`put` raises `Closed` from now on; `get` does once the queue is empty."""
+    def shutdown(self, immediate: bool = False) -> None:
+        """`put` raises `ShutDown` from now on; `get` does once the queue is empty.
+
+        With `immediate` the items that are there are dropped, and count as done.
+        """
         self._ring.shutdown()
+        while immediate:
+            try:
+                self.get_nowait()
+            except (Empty, ShutDown):
+                return
+            if self._words is not None:
+                self._finish()
+
+    def join_thread(self) -> None:
+        """Returns at once, as for `multiprocessing.Queue`: no thread writes items."""
+
+    def cancel_join_thread(self) -> None:
+        """Does nothing, as for `multiprocessing.Queue`: no thread writes items, and none are lost."""
 
     def close(self) -> None:
         """Releases the queue in this process. The last process that does removes it."""
+        if self._ring.closed:
+            return
+        # Without its name, other processes can still have the queue, and its large items.
+        was_named = self._path is not None and os.path.exists(self._path)
         if self._ends is not None and self._ends[0] == os.getpid():
             for end in self._ends[1:]:
-                end.close()
+                if end is not None:
+                    end.close()
         self._ends = None
         self._ring.close()
+        if self._path is not None and was_named and not os.path.exists(self._path):
+            _spill.sweep(*os.path.split(self._path))
+
+    def _forget(self) -> None:
+        """In a forked child, the queue stays usable."""
+
+    def __del__(self) -> None:
+        if hasattr(self, "_ends"):
+            self.close()
+
+    def __repr__(self) -> str:
+        state = " (closed)" if self._ring.closed else f", {self.maxsize} items, {self._items}"
+        return f"<seqring.Queue {self.name!r}{state}>"
 
     def __enter__(self) -> Self:
         return self

@@ -72,27 +72,6 @@ class Pipeline:
     16 {'of': 2}
     36 {'of': 3}
 
-    `commander`: a `Commander`, which runs in a process of its own; or any iterable of messages, which a
-    thread of this process iterates over. Messages are objects that pickle. `producer`: a `Producer`, or a
-    function of a message. With a parameter `out` it fills the arrays in place, in the memory that the
-    consumer will read; a returned value is checked and copied.
-
-    `shapes`, `dtypes`: of the arrays of an item: one, as a tuple of numbers, or a list of them.
-    `producers`: how many work in parallel. `ordered`: items in the order of the messages, or as they
-    are done.
-    `start_method`: `"fork"`, `"spawn"`, `"forkserver"`, a context of multiprocessing, or `"threads"` of
-    this process.
-    `in_flight`: how many messages may be issued whose items were not taken. If `None`: a megabyte of
-    items, at most 64, at least two for each producer.
-    `on_failure`: for a producer that raises, takes longer than `produce_timeout` seconds, or dies.
-    `"fail"`: the consumer gets the error, and the pipeline ends. `"skip"`: the item is left out, and
-    `report` is called with the error; without `report` the error is logged. `"retry"`: other producers
-    try the message up to `retries` more times.
-    `timeout`: how many seconds to wait for an item before `TimedOut`; the next call can succeed.
-    `held_items`: how many items the consumer may hold before further ones are copies.
-    `meta_bytes`, `message_bytes`: room for metadata and messages. `progress`: `tqdm.tqdm`, an instance of
-    it, or any object with `update`.
-
     The consumer may change and keep the arrays of an item, which are in the memory where they were made.
     That memory is reused when the last of them is gone.
     """
@@ -118,6 +97,27 @@ class Pipeline:
         message_bytes: int = 16 << 10,
         progress: Any = None,
     ) -> None:
+        """`commander`: a `Commander`, which runs in a process of its own; or any iterable of messages, which a
+        thread of this process iterates over. Messages are objects that pickle. `producer`: a `Producer`, or a
+        function of a message. With a parameter `out` it fills the arrays in place, in the memory that the
+        consumer will read; a returned value is checked and copied.
+
+        `shapes`, `dtypes`: of the arrays of an item: one, as a tuple of numbers, or a list of them.
+        `producers`: how many work in parallel. `ordered`: items in the order of the messages, or as they
+        are done.
+        `start_method`: `"fork"`, `"spawn"`, `"forkserver"`, a context of multiprocessing, or `"threads"` of
+        this process.
+        `in_flight`: how many messages may be issued whose items were not taken. If `None`: a megabyte of
+        items, at most 64, at least two for each producer.
+        `on_failure`: for a producer that raises, takes longer than `produce_timeout` seconds, or dies.
+        `"fail"`: the consumer gets the error, and the pipeline ends. `"skip"`: the item is left out, and
+        `report` is called with the error; without `report` the error is logged. `"retry"`: other producers
+        try the message up to `retries` more times.
+        `timeout`: how many seconds to wait for an item before `TimedOut`; the next call can succeed.
+        `held_items`: how many items the consumer may hold before further ones are copies.
+        `meta_bytes`, `message_bytes`: room for metadata and messages. `progress`: `tqdm.tqdm`, an instance of
+        it, or any object with `update`.
+        """
         if on_failure not in ("fail", "skip", "retry"):
             raise ValueError(f'on_failure must be "fail", "skip" or "retry", not {on_failure!r}')
         _lifetime.end_of(timeout)
@@ -126,6 +126,7 @@ class Pipeline:
         self.number: int | None = None
         """The number of the last item. Messages are numbered from 0."""
         self._report = report or _log
+        self._producers = producers
         self._skips = on_failure == "skip"
         self._arrays = Arrays(shapes, dtypes)
         producer_task = ProducerTask(producer if isinstance(producer, Producer) else FunctionProducer(producer), self._arrays)
@@ -151,6 +152,11 @@ class Pipeline:
             message_bytes=message_bytes,
         )
         _lifetime.register(self)
+
+    def __repr__(self) -> str:
+        producers, following = self._producers, 0 if self.number is None else self.number + 1
+        many = "producer" if producers == 1 else "producers"
+        return f"<seqring.Pipeline of {producers} {many}, next is {following}>"
 
     def __iter__(self) -> Iterator[Item]:
         return self
