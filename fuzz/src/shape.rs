@@ -38,7 +38,8 @@ pub struct Shape {
 impl Shape {
     /// Slots of up to 400 bytes: lengths above 256 are copied by assembly, others by words.
     pub fn config(&self) -> Config {
-        let config = Config::slots(1 + usize::from(self.slots % 8)).of_bytes(1 + usize::from(self.slot_bytes % 400))
+        let config = Config::slots(1 + usize::from(self.slots % 8))
+            .of_bytes(1 + usize::from(self.slot_bytes % 400))
             .participants(2 + usize::from(self.participants % 5))
             .first_sequence((1_u64 << (self.first_bits % 61)) - 1)
             .tag(self.tag)

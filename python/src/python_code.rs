@@ -1,9 +1,9 @@
 //! Calls of Python code, which the end of the interpreter may stop.
 //!
-//! Before Python 3.14 that end stops a daemon thread inside Python code by unwinding its stack. `PyO3`
-//! catches what unwinds, which aborts the process. So a thread that is stopped in a call of this
-//! module sleeps until the process ends, as each such thread does from Python 3.14 on. The process
-//! [leaves](crate::membership) what the thread uses.
+//! Before Python 3.14 that end stops a daemon thread inside Python code by unwinding its stack.
+//! `PyO3` catches what unwinds, which aborts the process. So a thread that is stopped in a call of
+//! this module sleeps until the process ends, as each such thread does from Python 3.14 on. The
+//! process [leaves](crate::membership) what the thread uses.
 #![allow(unsafe_code, reason = "a call that may unwind")]
 
 use pyo3::ffi::{self, PyObject};

@@ -143,8 +143,8 @@ impl SlotRun {
         self.slots.fetch_for_writing(self.left as usize);
     }
 
-    /// Fetches the lines of the next message's payload, for writing. Not the line of its stamp, which
-    /// readers load meanwhile.
+    /// Fetches the lines of the next message's payload, for writing. Not the line of its stamp,
+    /// which readers load meanwhile.
     pub(crate) fn fetch_next_payload(&self) {
         if self.sequence() < self.lap.end() {
             self.slots.fetch_payload();

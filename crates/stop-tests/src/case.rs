@@ -62,7 +62,8 @@ impl Role {
     }
 
     fn config(self) -> Config {
-        let config = Config::slots(4).of_bytes(SLOT_BYTES).delivery(self.delivery()).participants(PARTICIPANTS);
+        let config =
+            Config::slots(4).of_bytes(SLOT_BYTES).delivery(self.delivery()).participants(PARTICIPANTS);
         match self {
             Role::OneOfMany(_) => config.writers(Writers::Many),
             Role::Writer(class, _) | Role::Reader(class, _) => config.slot_class(class),
@@ -194,10 +195,7 @@ fn is_rare(point: Failpoint) -> bool {
 
 /// Points that a victim passes when another participant is in the middle of an operation.
 fn needs_others(point: Failpoint) -> bool {
-    matches!(
-        point,
-        Failpoint::SleepAnnounced | Failpoint::SleepCleared | Failpoint::MessageAdopted
-    )
+    matches!(point, Failpoint::SleepAnnounced | Failpoint::SleepCleared | Failpoint::MessageAdopted)
 }
 
 /// Receives the messages of a case, and checks them.

@@ -43,7 +43,8 @@ pub(crate) fn be_victim(point: Failpoint, name: &str) {
 pub(crate) fn run(point: Failpoint, class: SlotClass, fate: Fate, messages: u64) -> Result<u64, String> {
     let messages = afterwards(messages);
     let name = format!("stop-test-{}-eviction-{point:?}-{fate:?}", std::process::id());
-    let config = Config::slots(SLOTS).of_bytes(SLOT_BYTES).participants(8).slot_class(class).evict_after(EVICT_AFTER);
+    let config =
+        Config::slots(SLOTS).of_bytes(SLOT_BYTES).participants(8).slot_class(class).evict_after(EVICT_AFTER);
     let ring = Ring::create(&name, &config).map_err(text)?;
     let mut slow = ring.reader(Start::Next).map_err(text)?;
     let mut other = ring.reader(Start::Next).map_err(text)?;

@@ -35,7 +35,8 @@ fn register_while_writing(start: Start) {
 /// A successor's first check of the readers is in the middle of the lap.
 pub(super) fn awaited() {
     exclusive_payloads(true);
-    let ring = Ring::heap(&Config::slots(2).of_bytes(16).participants(2).slot_class(SlotClass::Packed)).unwrap();
+    let ring =
+        Ring::heap(&Config::slots(2).of_bytes(16).participants(2).slot_class(SlotClass::Packed)).unwrap();
     ring.writer().unwrap().try_write(&message(0)).unwrap();
     let writing = write_in_thread(ring.writer().unwrap(), 1..3);
     let mut reader = ring.reader(Start::Next).unwrap();

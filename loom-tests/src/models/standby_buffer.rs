@@ -8,8 +8,11 @@ use seqring::{Config, Ring, SlotClass, Start, TryReadError};
 /// Messages long enough for withdrawal.
 fn large(slots: usize, participants: usize) -> Ring {
     exclusive_payloads(true);
-    let config =
-        Config::slots(slots).of_bytes(128).participants(participants).slot_class(SlotClass::Arena).await_readers(0);
+    let config = Config::slots(slots)
+        .of_bytes(128)
+        .participants(participants)
+        .slot_class(SlotClass::Arena)
+        .await_readers(0);
     Ring::heap(&config).unwrap()
 }
 

@@ -47,7 +47,8 @@ pub(super) fn with_deaths() {
 fn run(deaths: usize) {
     exclusive_payloads(true);
     let (writers, takers) = (1 + draw(3), 1 + draw(3));
-    let config = Config::slots(1 + draw(3)).of_bytes(16).delivery(Delivery::Queue).participants(2 + writers + takers);
+    let config =
+        Config::slots(1 + draw(3)).of_bytes(16).delivery(Delivery::Queue).participants(2 + writers + takers);
     let common = Arc::new(Common {
         ring: Ring::heap(&config).unwrap(),
         ledger: Ledger::default(),

@@ -174,8 +174,12 @@ pub(in super::super) fn reader_pinning() {
 /// its entry is not free.
 pub(in super::super) fn reader_finder_died() {
     exclusive_payloads(true);
-    let config =
-        Config::slots(1).of_bytes(16).delivery(Delivery::Gated).writers(Writers::Many).participants(3).await_readers(0);
+    let config = Config::slots(1)
+        .of_bytes(16)
+        .delivery(Delivery::Gated)
+        .writers(Writers::Many)
+        .participants(3)
+        .await_readers(0);
     let ring = Ring::heap(&config).unwrap();
     let (mut finder, mut writer) = (ring.writer().unwrap(), ring.writer().unwrap());
     let dead = abandon_reader(ring.reader(Start::Next).unwrap());

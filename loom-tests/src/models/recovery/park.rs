@@ -58,7 +58,8 @@ pub(in super::super) fn join() {
 /// reader: its death is reported.
 pub(in super::super) fn outlived() {
     exclusive_payloads(true);
-    let config = Config::slots(1).of_bytes(16).delivery(Delivery::Gated).writers(Writers::Many).participants(2);
+    let config =
+        Config::slots(1).of_bytes(16).delivery(Delivery::Gated).writers(Writers::Many).participants(2);
     let ring = Ring::heap(&config).unwrap();
     let (mut other, reader) = (ring.reader(Start::Next).unwrap(), ring.reader(Start::Next).unwrap());
     let parked = reader.park().unwrap();

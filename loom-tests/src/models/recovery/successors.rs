@@ -62,7 +62,8 @@ pub(in super::super) fn withdrawn() {
 
 fn arena(slot_bytes: usize, before: u64, point: Failpoint) {
     exclusive_payloads(true);
-    let config = Config::slots(2).of_bytes(slot_bytes).participants(2).slot_class(SlotClass::Arena).await_readers(0);
+    let config =
+        Config::slots(2).of_bytes(slot_bytes).participants(2).slot_class(SlotClass::Arena).await_readers(0);
     let ring = Ring::heap(&config).unwrap();
     let mut victim = ring.writer().unwrap();
     let mut reader = ring.reader(Start::Next).unwrap();
@@ -87,7 +88,8 @@ fn arena(slot_bytes: usize, before: u64, point: Failpoint) {
 /// while another writer does.
 fn one_of_many(point: Failpoint) {
     exclusive_payloads(false);
-    let config = Config::slots(1).of_bytes(16).delivery(Delivery::Lossy).writers(Writers::Many).participants(2);
+    let config =
+        Config::slots(1).of_bytes(16).delivery(Delivery::Lossy).writers(Writers::Many).participants(2);
     let ring = Ring::heap(&config).unwrap();
     let (victim, mut other) = (ring.writer().unwrap(), ring.writer().unwrap());
     bury(&ring, writer_dies(victim, point, 7));
