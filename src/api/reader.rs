@@ -11,7 +11,7 @@ use crate::api::form::{Form, Until, forms};
 use crate::api::typed::MessageType;
 use crate::api::view::View;
 use crate::endpoint::notifier::NotifierThread;
-use crate::endpoint::read_cursor::ReadCursor;
+use crate::endpoint::read_cursor::{NotRead, ReadCursor};
 use crate::endpoint::wait::{ColdResult, Endpoint};
 use crate::memory::RacyBytes;
 use crate::protocol::attachment::WaitFor;
@@ -314,15 +314,16 @@ impl Reader {
     #[inline(always)]
     fn get<F: Form>(&mut self, out: &mut [u8], form: F) -> Result<Received, F::ReadError> {
         match self.cursor.read_fast(out) {
-            Some(received) => Ok(received),
-            None => self.get_slow(out, form).into_result(),
+            Ok(received) => Ok(received),
+            Err(NotRead::Empty) if !F::WAITS => Err(self.nothing::<F>()),
+            Err(_) => self.get_slow(out, form).into_result(),
         }
     }
 
     #[inline(never)]
     fn get_slow<F: Form>(&mut self, out: &mut [u8], form: F) -> ColdResult<Received, F::ReadError> {
         ColdResult::from_result(self.call(form, |cursor| {
-            let fast = if F::WAITS { cursor.read_fast(out) } else { None };
+            let fast = if F::WAITS { cursor.read_fast(out).ok() } else { None };
             fast.map_or_else(|| cursor.read_into(out), Ok)
         }))
     }
@@ -340,10 +341,6 @@ impl Reader {
         mut form: F,
         mut attempt: impl FnMut(&mut ReadCursor) -> Result<T, TryReadError>,
     ) -> Result<T, F::ReadError> {
-        if !F::WAITS && self.cursor.finds_nothing() {
-            self.found_nothing(&mut form);
-            return Err(F::read_error(TryReadError::Empty, || unreachable!("it did not wait")));
-        }
         loop {
             match attempt(&mut self.cursor) {
                 Ok(read) => return Ok(read),
@@ -353,6 +350,13 @@ impl Reader {
         }
     }
 
+    /// The error of a call that does not wait and found nothing.
+    #[inline(never)]
+    fn nothing<F: Form>(&mut self) -> F::ReadError {
+        self.found_nothing_now();
+        F::read_error(TryReadError::Empty, || unreachable!("it did not wait"))
+    }
+
     /// After an attempt that found nothing: waits for a message if the form does. Returns whether
     /// to try again.
     #[inline(always)]
@@ -360,9 +364,14 @@ impl Reader {
         if F::WAITS {
             return self.wait(form.deadline());
         }
+        self.found_nothing_now();
+        false
+    }
+
+    #[inline(always)]
+    fn found_nothing_now(&mut self) {
         self.arm_notifier();
         self.endpoint.recover_dead(WaitFor::Message);
-        false
     }
 
     /// Waits until an attempt would not find the ring empty. Returns false if the deadline passed.

@@ -67,6 +67,14 @@ pub(crate) struct ReadCursor {
     scratch: Vec<u8>,
 }
 
+/// Why the fast path read nothing.
+pub(crate) enum NotRead {
+    /// A read returns `Empty`.
+    Empty,
+    /// The slow path finds out.
+    Unknown,
+}
+
 /// The message does not fit into the destination of a copy.
 pub(crate) struct TooSmall {
     pub(crate) needed: usize,
@@ -171,30 +179,40 @@ impl ReadCursor {
         &self.metadata[..self.meta_len]
     }
 
-    /// Copies the next message to the front of `out`, if the fast path can read it. If not,
-    /// [`Self::read_into`] reads it.
+    /// Copies the next message to the front of `out`, if the fast path can read it.
     #[inline(always)]
-    pub(crate) fn read_fast(&mut self, out: &mut [u8]) -> Option<Received> {
-        let (here, loaded) = self.load_next()?;
+    pub(crate) fn read_fast(&mut self, out: &mut [u8]) -> Result<Received, NotRead> {
+        let (here, loaded) = self.load_next().ok_or(NotRead::Unknown)?;
         let len = if let Some(read) = loaded.message_of(out.len()) {
             read.message.copy_to_slice(out);
-            read.validate().then_some(out.len())?
+            read.validate().then_some(out.len()).ok_or(NotRead::Unknown)?
         } else {
             let before = loaded.stamp();
             self.copy_shorter(before, out)?
         };
-        Some(self.finish_fast(here, len))
+        Ok(self.finish_fast(here, len))
     }
 
     /// Copies the next message, which may be shorter than `out`, from a slot whose loaded stamp is
     /// `before`. Returns its length.
     #[inline(never)]
-    fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Option<usize> {
-        let (here, slot) = self.run.next_slot()?;
-        let read = LoadedSlot::with_stamp(before, slot, here.stamp).message().ok()?;
-        let out = out.get_mut(..read.message.len())?;
+    fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Result<usize, NotRead> {
+        let (here, slot) = self.run.next_slot().ok_or(NotRead::Unknown)?;
+        if self.is_awaited(here, before) {
+            return Err(NotRead::Empty);
+        }
+        let read = LoadedSlot::with_stamp(before, slot, here.stamp).message();
+        let read = read.map_err(|_| NotRead::Unknown)?;
+        let out = out.get_mut(..read.message.len()).ok_or(NotRead::Unknown)?;
         read.message.copy_to_slice(out);
-        read.validate().then_some(out.len())
+        read.validate().then_some(out.len()).ok_or(NotRead::Unknown)
+    }
+
+    /// Whether a read returns `Empty`: by its loaded stamp the next message is not there yet, and
+    /// the stream has no news to report.
+    #[inline(always)]
+    fn is_awaited(&self, here: RunPosition, stamp: u64) -> bool {
+        here.stamp.is_awaited_in(stamp) && !self.stream.has_news(&self.slots.memory)
     }
 
     /// Copies the next message to the front of `out`.
@@ -371,18 +389,6 @@ impl ReadCursor {
         // Notes a writer that joined: that is news, and nothing to report.
         self.stream.must_report(&self.slots.memory);
         is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream)
-    }
-
-    /// Whether an attempt to read would return `Empty`. Reports nothing and changes nothing.
-    #[inline(always)]
-    pub(crate) fn finds_nothing(&self) -> bool {
-        let Some((here, slot)) = self.run.next_slot() else {
-            return !is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream);
-        };
-        // Relaxed: no message is read.
-        here.stamp.is_awaited_in(slot.stamp.load(Relaxed))
-            && self.cursors().moved_beyond(here.sequence).is_none()
-            && !self.stream.has_news(&self.slots.memory)
     }
 
     /// Skips to the newest message. Returns how many messages it skips.

@@ -200,7 +200,7 @@ impl Backpressure {
             announced.store(self.announced, Relaxed);
         }
         if !self.admits(next) && !self.evicts && !any_moved {
-            self.blocker = Blocker::find(memory, next);
+            self.blocker = all.blocker;
         }
         self.admits(next)
     }
@@ -240,16 +240,22 @@ struct ReaderSummary {
     any_moved: bool,
     /// The lowest two messages that moved readers still have pinned; `next` for none.
     pinned: [u64; 2],
+    /// A reader that blocks `next`, if others have not moved it.
+    blocker: Option<Blocker>,
 }
 
 /// Loads all readers' cursors and floors. Readers beyond `next` count as if they were at `next`.
 fn summarize_readers(memory: &Memory, next: u64) -> ReaderSummary {
     let slots = memory.layout().config.slots as u64;
-    let mut all = ReaderSummary { slowest: next, any: false, any_moved: false, pinned: [next; 2] };
+    let mut all =
+        ReaderSummary { slowest: next, any: false, any_moved: false, pinned: [next; 2], blocker: None };
     for hold in entries(memory).filter_map(|entry| hold_of(memory, entry)) {
         all.any = true;
         all.any_moved |= hold.moved;
         all.slowest = all.slowest.min(hold.position);
+        if !hold.moved && hold.position.saturating_add(slots) <= next {
+            all.blocker = Some(hold.seen);
+        }
         if let Some(pin) = hold.blocking_pin(next, slots) {
             let [first, second] = all.pinned;
             all.pinned = match pin.cmp(&first) {
@@ -284,6 +290,8 @@ struct ReaderHold {
     moved: bool,
     /// The message below the floor that it has pinned.
     pinned: Option<u64>,
+    /// Its entry, and the words that say so.
+    seen: Blocker,
 }
 
 impl ReaderHold {
@@ -338,8 +346,9 @@ fn hold_of(memory: &Memory, index: usize) -> Option<ReaderHold> {
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
     let floor = entry.floor.load(Relaxed); // Relaxed: the fence below orders it where it counts.
+    let seen = Blocker { index, cursor: cursor.word(), floor };
     if floor <= position {
-        return Some(ReaderHold { position, moved: false, pinned: None });
+        return Some(ReaderHold { position, moved: false, pinned: None, seen });
     }
     // PAIRS(Pin): if a reader pinned without seeing this floor, the load below sees the pin.
     full_fence(Pair::Pin, End::Release);
@@ -347,7 +356,7 @@ fn hold_of(memory: &Memory, index: usize) -> Option<ReaderHold> {
     let cursor = Cursor::from_word(entry.cursor.load(acquire(Pair::Free)));
     let position = cursor.position()?;
     let pinned = cursor.is_pinned().then_some(position).filter(|pin| *pin < floor);
-    Some(ReaderHold { position: position.max(floor), moved: true, pinned })
+    Some(ReaderHold { position: position.max(floor), moved: true, pinned, seen })
 }
 
 #[cfg(all(test, not(seqring_model)))]

@@ -2,6 +2,7 @@
 
 use super::Reader;
 use crate::api::form::{Form, forms};
+use crate::endpoint::read_cursor::NotRead;
 use crate::endpoint::wait::ColdResult;
 use crate::types::error::{ReadError, TryReadError};
 use crate::types::frame::Element;
@@ -59,9 +60,10 @@ impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {
     #[inline(always)]
     fn get<F: Form>(&mut self, form: F) -> Result<T, F::ReadError> {
         let mut value = T::new_zeroed();
-        match self.reader.cursor.read_exact_now(value.as_mut_bytes()) {
-            Some(_) => Ok(value),
-            None => self.reader.get_exact(value.as_mut_bytes(), form).into_result().map(|_| value),
+        match self.reader.cursor.read_exact_fast(value.as_mut_bytes()) {
+            Ok(_) => Ok(value),
+            Err(NotRead::Empty) if !F::WAITS => Err(self.reader.nothing::<F>()),
+            Err(_) => self.reader.get_exact(value.as_mut_bytes(), form).into_result().map(|_| value),
         }
     }
 }

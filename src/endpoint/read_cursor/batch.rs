@@ -111,14 +111,17 @@ impl ReadCursor {
         &mut self,
         copy: &mut impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
     ) -> Result<Received, Refusal> {
-        if let Some((here, loaded)) = self.load_next()
-            && let Ok(read) = loaded.message()
-        {
-            let (copied, len) = (copy(read.message), read.message.len());
-            if read.validate() {
-                copied.map_err(Refusal::TooSmall)?;
-                self.run.advance(here);
-                return Ok(Received { sequence: here.sequence, len, tag: None, timestamp_ns: None });
+        if let Some((here, loaded)) = self.load_next() {
+            let stamp = loaded.stamp();
+            if let Ok(read) = loaded.message() {
+                let (copied, len) = (copy(read.message), read.message.len());
+                if read.validate() {
+                    copied.map_err(Refusal::TooSmall)?;
+                    self.run.advance(here);
+                    return Ok(Received { sequence: here.sequence, len, tag: None, timestamp_ns: None });
+                }
+            } else if self.is_awaited(here, stamp) {
+                return Err(Refusal::Empty);
             }
         }
         let (received, ()) = self.attempt(copy)?;

@@ -1,20 +1,22 @@
 //! Reads of messages whose length the caller knows.
 
-use super::{ReadCursor, TooSmall};
+use super::{NotRead, ReadCursor, TooSmall};
 use crate::memory::RacyBytes;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
 impl ReadCursor {
-    /// Copies the next message to `out`, if it has that length and the fast path can read it. If
-    /// not, [`Self::read_exact`] reads or refuses it.
+    /// Copies the next message to `out`, if it has that length and the fast path can read it.
     #[inline(always)]
-    pub(crate) fn read_exact_now(&mut self, out: &mut [u8]) -> Option<Received> {
-        let (here, loaded) = self.load_next()?;
-        let read = loaded.message_of(out.len())?;
+    pub(crate) fn read_exact_fast(&mut self, out: &mut [u8]) -> Result<Received, NotRead> {
+        let (here, loaded) = self.load_next().ok_or(NotRead::Unknown)?;
+        let Some(read) = loaded.message_of(out.len()) else {
+            let stamp = loaded.stamp();
+            return Err(if self.is_awaited(here, stamp) { NotRead::Empty } else { NotRead::Unknown });
+        };
         read.message.copy_to_slice(out);
-        read.validate().then_some(())?;
-        Some(self.finish_fast(here, out.len()))
+        read.validate().then_some(()).ok_or(NotRead::Unknown)?;
+        Ok(self.finish_fast(here, out.len()))
     }
 
     /// Copies the next message to `out`, if it has that length. If not, it stays the next one.

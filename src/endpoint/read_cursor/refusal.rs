@@ -10,8 +10,12 @@ use crate::types::error::{Corrupt, TryReadError};
 /// Why an attempt to read the next message failed.
 pub(super) enum Refusal {
     Slot(Refused),
-    Moved { floor: u64 },
+    Moved {
+        floor: u64,
+    },
     TooSmall(TooSmall),
+    /// The next message is not there yet, and the stream has no news.
+    Empty,
 }
 
 impl ReadCursor {
@@ -21,6 +25,7 @@ impl ReadCursor {
     pub(super) fn refused(&mut self, refusal: Refusal) -> Result<(), TryReadError> {
         match refusal {
             Refusal::TooSmall(TooSmall { needed }) => Err(TryReadError::TooSmall { needed }),
+            Refusal::Empty => Err(TryReadError::Empty),
             Refusal::Moved { floor } => self.moved(floor),
             Refusal::Slot(Refused::Corrupt(corrupt)) => Err(corrupt.into()),
             // In a gated ring only a reader that was moved is overtaken. The next attempt finds a
