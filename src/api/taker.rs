@@ -1,28 +1,28 @@
 //! Taking: each message of a queue goes to exactly one taker.
-#![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 mod held;
+mod receiver;
+
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub(crate) use held::Held;
+use receiver::{Receiver, TakenBuffer};
 
 use crate::api::form::{Form, Until, forms};
 use crate::api::ring::Summary;
 use crate::endpoint::wait::Endpoint;
 use crate::memory::message_header::HeaderFormat;
 use crate::memory::stamp::ArenaStamp;
-use crate::memory::{Memory, frozen_bytes};
 use crate::protocol::attachment::WaitFor;
-use crate::protocol::intent_log::{self, Recovered};
+use crate::protocol::intent_log::Recovered;
 use crate::protocol::multi_writer;
 use crate::protocol::registry::{Adoption, Registration};
-use crate::protocol::stream_state::{StreamObserver, StreamStatus};
-use crate::protocol::take::{self, TakeCursor, TakeOutcome};
-use crate::sync::backoff::{Backoff, RetryBudget};
-use crate::sync::event_count::EventCounts;
+use crate::protocol::stream_state::StreamObserver;
+use crate::protocol::take::TakeCursor;
+use crate::sync::backoff::Backoff;
 use crate::sync::yield_now;
 use crate::types::cast;
-use crate::types::error::{Corrupt, ReadError, RegisterError, TryReadError};
+use crate::types::error::{ReadError, RegisterError, TryReadError};
 use crate::types::frame::{Element, ShapeError};
 use crate::types::message::Received;
 use crate::types::waiting::WaitStrategy;
@@ -65,30 +65,6 @@ pub struct Taker {
     inherited: Option<Recovered>,
 }
 
-/// Taking state. Separate from `Endpoint` so that a wait can borrow both.
-struct Receiver {
-    memory: Memory,
-    takes: TakeCursor,
-    backoff: Backoff,
-    event_counts: EventCounts,
-    header_format: HeaderFormat,
-    /// Which ends of the stream were reported.
-    stream: StreamObserver,
-    metadata: Box<[u8]>,
-    meta_len: usize,
-}
-
-/// A message that was taken, and where it is.
-#[derive(Debug)]
-struct TakenBuffer {
-    received: Received,
-    buffer: usize,
-    /// Another taker took the message first, and died.
-    redelivered: bool,
-    /// The entry of the dead taker, unless this taker took it over.
-    adopted: Option<Box<Registration>>,
-}
-
 /// A search for messages that dead takers left costs 0.5 µs for each living taker.
 const TAKES_PER_SEARCH: u32 = 1024;
 
@@ -105,10 +81,10 @@ impl Taker {
         /// - [`ReadError::Forked`]; [`ReadError::Corrupt`].
         ///
         /// # Cost
-        /// One exchange of a word that writers and takers share, three stores to this taker's own
-        /// line, one exchange of the counter of takes. System calls only if a writer sleeps, every
-        /// 1024 messages, and every 20 ms while the queue is empty, to detect writers and takers
-        /// that died.
+        /// One exchange of a word that writers and takers share, four stores to this taker's own
+        /// line, one to the message's buffer; one time in 16 a second read-modify-write. System
+        /// calls only if a writer sleeps, every 1024 messages, and every 20 ms while the queue is
+        /// empty, to detect writers and takers that died.
         pub fn take, try_take, take_timeout(&mut self)() -> Result<Taken<'_>, ReadError, TryReadError::Empty> = |form| {
             let taken = self.call(form)?;
             Ok(Taken { taken, receiver: &mut self.receiver })
@@ -195,7 +171,20 @@ impl Taker {
         Some((entry, Taken { taken, receiver: &mut self.receiver }))
     }
 
-    fn call<F: Form>(&mut self, mut form: F) -> Result<TakenBuffer, F::ReadError> {
+    #[inline(always)]
+    fn call<F: Form>(&mut self, form: F) -> Result<TakenBuffer, F::ReadError> {
+        // Mostly there is a message, and no search is due.
+        if self.until_search > 0
+            && let Some(taken) = self.receiver.take_next()
+        {
+            self.until_search -= 1;
+            return taken.map_err(|error| F::read_error(error, || self.endpoint.reader_timed_out()));
+        }
+        self.call_slow(form)
+    }
+
+    #[inline(never)]
+    fn call_slow<F: Form>(&mut self, mut form: F) -> Result<TakenBuffer, F::ReadError> {
         let result = loop {
             match self.attempt() {
                 Err(TryReadError::Empty) if F::WAITS => {}
@@ -270,114 +259,6 @@ impl Taker {
     }
 }
 
-impl Receiver {
-    fn try_take(&mut self) -> Result<TakenBuffer, TryReadError> {
-        let mut budget = RetryBudget::default();
-        loop {
-            match self.takes.try_take(&self.memory)? {
-                TakeOutcome::Taken(sequence) => {
-                    self.event_counts.notify(&self.memory.control().freed);
-                    let buffer = self.takes.own();
-                    let received = self.receive(sequence, buffer);
-                    let received = received.inspect_err(|_| self.takes.acknowledge(&self.memory))?;
-                    return Ok(TakenBuffer { received, buffer, redelivered: false, adopted: None });
-                }
-                TakeOutcome::Contended => {}
-                TakeOutcome::Empty => self.why_empty()?,
-            }
-            if !budget.may_retry(take::next_sequence(&self.memory), &mut self.backoff) {
-                let what = "the counter of takes stands still, or the slots keep changing";
-                return Err(Corrupt { what }.into());
-            }
-        }
-    }
-
-    /// Decides why there is nothing to take; `Ok` to try again.
-    #[cold]
-    fn why_empty(&mut self) -> Result<(), TryReadError> {
-        let status = self.stream.status(&self.memory);
-        // The stream has ended: what was published before its end is visible now.
-        if status != StreamStatus::Live && self.takes.is_ready(&self.memory) {
-            return Ok(());
-        }
-        Err(match status {
-            StreamStatus::Live => TryReadError::Empty,
-            StreamStatus::Died(death) => {
-                self.stream.set_reported(death);
-                TryReadError::WriterDied { pid: death.pid }
-            }
-            StreamStatus::Ended | StreamStatus::Closed => TryReadError::Closed,
-            StreamStatus::Forked => TryReadError::Forked,
-        })
-    }
-
-    /// The message that a dead taker left in the entry that this taker adopted.
-    fn receive_adopted(
-        &mut self,
-        registration: Registration,
-        recovered: Recovered,
-    ) -> Result<TakenBuffer, TryReadError> {
-        self.receive_recovered(recovered, registration.index(), Some(Box::new(registration)))
-    }
-
-    /// The message that a dead taker left in `entry`. A damaged one is finished at once.
-    fn receive_recovered(
-        &mut self,
-        recovered: Recovered,
-        entry: usize,
-        adopted: Option<Box<Registration>>,
-    ) -> Result<TakenBuffer, TryReadError> {
-        let Recovered { buffer, redelivery } = recovered;
-        let received = self.receive(redelivery.unwrap_or_default(), buffer);
-        let received = received.inspect_err(|_| intent_log::record_idle(&self.memory, entry, buffer))?;
-        Ok(TakenBuffer { received, buffer, redelivered: true, adopted })
-    }
-
-    /// Length and header of the message in a buffer that this taker owns.
-    fn receive(&mut self, sequence: u64, buffer: usize) -> Result<Received, TryReadError> {
-        let (header, payload) = self.memory.buffer(buffer)?;
-        // Relaxed: this taker owns the buffer since its exchange.
-        let len = usize::try_from(header.len.load(crate::sync::Relaxed)).unwrap_or(usize::MAX);
-        if len > payload.bytes() {
-            return Err(Corrupt { what: "a buffer claims more bytes than it has" }.into());
-        }
-        let extras = self.memory.message_header(buffer);
-        let loaded = self.header_format.load(extras, &mut self.metadata);
-        self.meta_len = loaded.meta_len;
-        Ok(Received { sequence, len, tag: loaded.tag, timestamp_ns: loaded.timestamp_ns })
-    }
-
-    /// The bytes of a message that this taker took last and has not finished, or adopted.
-    fn bytes(&self, taken: &TakenBuffer) -> &[u8] {
-        let Ok((_, payload)) = self.memory.buffer(taken.buffer) else { return &[] };
-        // SAFETY:
-        // - valid and aligned: the start of a buffer, and the length was checked against it when
-        //   the message was taken;
-        // - alive: `self` holds the memory, and the slice borrows `self`;
-        // - frozen: this taker owns the buffer, by its exchange or by the entry that it took over,
-        //   until its next exchange, which needs the taker that `Taken` borrows or `Held` owns. Or
-        //   the buffer belongs to the dead taker's entry, which `taken` holds. The writer gave it
-        //   up by its own exchange; no other process has its index.
-        unsafe { frozen_bytes(payload.as_ptr(), taken.received.len) }
-    }
-
-    /// Finishes the message.
-    fn finish(&self, taken: &TakenBuffer) {
-        match &taken.adopted {
-            None => self.takes.acknowledge(&self.memory),
-            Some(registration) => intent_log::record_idle(&self.memory, registration.index(), taken.buffer),
-        }
-    }
-
-    fn metadata(&self) -> &[u8] {
-        &self.metadata[..self.meta_len]
-    }
-
-    fn is_ready(&mut self) -> bool {
-        self.takes.is_ready(&self.memory) || self.stream.must_report(&self.memory)
-    }
-}
-
 /// A message that was taken, in its buffer. Dropping it finishes the message; until then it goes to
 /// another taker if this one dies.
 pub struct Taken<'t> {
@@ -444,6 +325,6 @@ impl fmt::Debug for Taken<'_> {
 impl fmt::Debug for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ring = Summary(self.endpoint.registration.attachment());
-        write!(f, "Taker(next {}, {ring:?})", take::next_sequence(&self.receiver.memory))
+        write!(f, "Taker(next {}, {ring:?})", self.receiver.takes.next())
     }
 }

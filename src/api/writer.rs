@@ -58,9 +58,9 @@ impl Writer {
         /// One copy, and one or two stores beside it. The only writer of a gated ring reads all
         /// readers' cursors once in up to `slots` messages; in a ring with slots of 32 KiB or more,
         /// and enough of them, after each. One of many writers executes one exchange of the slot's
-        /// word, one of the counter, stores to its own line, and in a gated ring now and then a
-        /// read of all cursors. System calls only if a reader or taker sleeps, or every 20 ms while
-        /// the ring is full, to detect readers that died.
+        /// word, one time in 16 a second read-modify-write, stores to its own line, and in a gated
+        /// ring now and then a read of all cursors. System calls only if a reader or taker sleeps,
+        /// or every 20 ms while the ring is full, to detect readers that died.
         #[inline(always)]
         pub fn write, try_write, write_timeout(&mut self)(payload: &[u8])
             -> Result<u64, WriteError, TryWriteError::Full> = |form| self.put(payload, form)

@@ -12,10 +12,10 @@ pub(crate) const DEATHS_KEPT: usize = 8;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Control {
-    /// The sequence that is published next. Stored by the writer; read by joiners and for
-    /// statistics only.
+    /// The sequence that is published next, or a lower one: a hint. With many writers
+    /// [`crate::protocol::lazy_counter`] says how far it may be behind.
     pub(crate) next: Line<AtomicU64>,
-    /// Queue delivery: the sequence that is taken next.
+    /// Queue delivery: the sequence that is taken next, or a lower one.
     pub(crate) taken: Line<AtomicU64>,
     /// Gated: the limit up to which a writer may have been admitted, for joining readers
     /// ([`crate::protocol::backpressure`]).
@@ -55,7 +55,7 @@ pub(crate) struct Entry {
     pub(crate) cursor: AtomicU64,
     /// Writers and takers on arena slots: the intent record ([`crate::protocol::intent_log`]).
     pub(crate) intent: AtomicU64,
-    /// The sequence that `intent` is about.
+    /// The aim of `intent`: `[kind:2 | sequence:62]`.
     pub(crate) intent_sequence: AtomicU64,
     /// A reader that pins: the buffer that its pinned message is in. The one writer:
     /// [`crate::protocol::standby_buffer`].
@@ -94,9 +94,8 @@ pub(crate) struct BufferHeader {
     /// Bytes of the payload.
     pub(crate) len: AtomicU64,
     pub(crate) reserved_front: AtomicU64,
-    /// For recovery: one more than the last sequence at which a helper confirmed this buffer as
-    /// published, or as left by a taker.
-    pub(crate) confirmed: AtomicU64,
+    /// For recovery, with many writers: the entry that got this buffer last.
+    pub(crate) owner: AtomicU64,
     pub(crate) reserved: [AtomicU64; 5],
 }
 

@@ -32,8 +32,9 @@ impl HeaderFormat {
         HeaderFormat { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
     }
 
+    /// Whether messages have a header.
     #[inline(always)]
-    fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.tag || self.timestamp || self.meta_bytes > 0
     }
 

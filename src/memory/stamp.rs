@@ -175,14 +175,20 @@ impl ArenaStamp {
     /// The state of a word, relative to `lap`.
     #[inline(always)]
     pub(crate) fn state(self, word: u64, lap: u64) -> SlotState {
-        // Modulo: the sign decides. A lap has four states.
-        let ahead = (word & !self.buffer_mask).wrapping_sub(self.awaiting(lap, 0)).cast_signed();
-        match ahead >> self.buffer_bits {
+        match self.ahead(word, lap) {
             1 => SlotState::Published,
             2 => SlotState::Taken,
             ..=3 => SlotState::Awaited,
             _ => SlotState::Lapped,
         }
+    }
+
+    /// By how many states a word is ahead of one that awaits the message of `lap`. A lap has four
+    /// states: 1 means that its message is published, -2 that the message before was taken.
+    #[inline(always)]
+    pub(crate) fn ahead(self, word: u64, lap: u64) -> i64 {
+        // Modulo: the sign decides.
+        (word & !self.buffer_mask).wrapping_sub(self.awaiting(lap, 0)).cast_signed() >> self.buffer_bits
     }
 }
 

@@ -66,7 +66,7 @@ use crate::memory::{Memory, Payload};
 use crate::protocol::seqlock::{OptimisticRead, Refused};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{AtomicU64, Pair, Relaxed, acquire, load_own, release, release_fence};
+use crate::sync::{Pair, Relaxed, acquire, load_own, release, release_fence};
 use crate::types::error::Corrupt;
 
 /// A buffer that its owner fills. The only way to its bytes for a writer, so that step 1 precedes
@@ -74,7 +74,6 @@ use crate::types::error::Corrupt;
 pub(crate) struct FillingBuffer<'a> {
     buffer_header: &'a BufferHeader,
     payload: Payload<'a>,
-    message_header: &'a [AtomicU64],
 }
 
 impl<'a> FillingBuffer<'a> {
@@ -85,7 +84,7 @@ impl<'a> FillingBuffer<'a> {
         // it validates.
         release_fence(Pair::Tear);
         let (buffer_header, payload) = memory.buffer(own)?;
-        Ok(FillingBuffer { buffer_header, payload, message_header: memory.message_header(own) })
+        Ok(FillingBuffer { buffer_header, payload })
     }
 
     #[inline(always)]
@@ -93,10 +92,9 @@ impl<'a> FillingBuffer<'a> {
         self.payload
     }
 
-    /// Completes the message, whose payload has `len` bytes: it can be published now.
+    /// Stores the length of the payload.
     #[inline(always)]
-    pub(crate) fn finish(self, len: usize, store_header: impl FnOnce(&[AtomicU64])) {
-        store_header(self.message_header);
+    pub(crate) fn finish(self, len: usize) {
         self.buffer_header.len.store(len as u64, Relaxed); // Relaxed: ordered like the payload.
     }
 }

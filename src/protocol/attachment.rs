@@ -2,12 +2,8 @@
 
 use crate::memory::Memory;
 use crate::memory::format::Control;
-#[cfg(target_os = "linux")]
-use crate::memory::layout::SEQUENCE_LIMIT;
-#[cfg(target_os = "linux")]
 use crate::protocol::stream_state;
 use crate::segment::{Backing, Liveness};
-#[cfg(target_os = "linux")]
 use crate::sync::Relaxed;
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::FutexWord;
@@ -42,18 +38,20 @@ pub(crate) fn keep_from_children(backing: &Backing, memory: &Memory) {
 /// Makes a forked child's own memory, in the place of an inherited ring's, that of a forked ring.
 #[cfg(target_os = "linux")]
 pub(crate) fn disown(memory: &Memory) {
-    let (control, config) = (memory.control(), &memory.layout().config);
+    let table = &memory.control().table;
     // Relaxed, all of them: this process has one thread.
-    control.table.stream_state.store(stream_state::FORKED_WORD, Relaxed);
-    control.table.high_water.store(0, Relaxed);
-    // Takers find nothing published there: a slot that the child does not change may still show
-    // what the parent's peers publish, but not for so many laps. Bounded: a peer may have stored
-    // anything.
-    let next = control.next.load(Relaxed).min(SEQUENCE_LIMIT);
-    control.taken.store(next + ((config.slots as u64) << 24), Relaxed);
-    for index in 0..config.participants {
+    table.stream_state.store(stream_state::FORKED_WORD, Relaxed);
+    table.high_water.store(0, Relaxed);
+    for index in 0..memory.layout().config.participants {
         memory.entry(index).floor.store(u64::MAX, Relaxed);
     }
+}
+
+/// Whether the ring is a forked child's.
+#[inline(always)]
+pub(crate) fn is_forked(memory: &Memory) -> bool {
+    // Relaxed: stored before the child runs.
+    memory.control().table.stream_state.load(Relaxed) == stream_state::FORKED_WORD
 }
 
 /// The event that a blocked call waits for.

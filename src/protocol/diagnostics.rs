@@ -36,7 +36,7 @@ pub(crate) fn role_and_position(memory: &Memory, entry: usize, next: u64) -> Opt
     let role = EntryState::of(entry).role()?;
     let position = match role {
         Role::Writer => next,
-        Role::Taker => memory.control().taken.load(Relaxed).min(next),
+        Role::Taker => Slots::new(memory.clone()).taken_sequence().min(next),
         Role::Reader => {
             let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;
             cursor.max(entry.floor.load(Relaxed)).min(next)

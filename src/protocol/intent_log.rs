@@ -13,36 +13,64 @@
 //! | taking `n`, `own`, `displaced`     | `displaced` if `own` was left for `n`, else `own`     |
 //! | taking `n`, `own` twice            | `own`, with message `n` in it, unacknowledged         |
 //!
+//! A buffer's header names its *owner*: the entry that got the buffer last. Only that entry stores
+//! it.
+//!
 //! # Steps
 //! 1. The owner records the intent ([`record_intent`]).
-//! 2. It exchanges the slot's word.
-//! 3. It records what it owns now ([`record_idle`], [`record_taken`]).
-//! 4. It moves the counter, of messages or of takes, beyond `n`; or another participant does, which
-//!    first *confirms* in the buffer's header that it saw the buffer in the slot of `n`
-//!    ([`confirm`]).
+//! 2. It exchanges the slot's word. If that fails, it records that it is idle again.
+//! 3. It stores itself as owner of the buffer that it got ([`record_owner`]).
+//! 4. It records what it owns now ([`record_idle`], [`record_taken`]).
 //!
 //! # Recovery
-//! Whether the exchange (2) happened is decided by the slot of `n`:
+//! Whether the exchange (2) of dead participant Y, which leaves `own` in the slot of `n`, happened
+//! is decided by that slot:
 //! - Its word is one from before the exchange: no.
 //! - Its word is the one that the exchange stores: yes if it names `own`.
-//! - Its word is a later one: the counter moved beyond `n` before. If the owner moved it, it had
-//!   recorded step 3. If another participant did, it confirmed `own` for `n`; so the exchange
-//!   happened if and only if `own` is confirmed for `n` or a later message. A buffer that was not
-//!   exchanged stays with its owner and is in no slot: what was confirmed of it is below `n`.
+//! - Its word is a later one. If the exchange happened, one participant T displaced `own` from the
+//!   slot, and is Y's witness:
+//!
+//! | step | T did                                | `own` names Y | T's intent names `own` |
+//! |------|--------------------------------------|---------------|------------------------|
+//! | a    | record its intent, exchange the word | yes           | yes, with its aim      |
+//! | b    | store itself as owner                | no            | yes                    |
+//! | c    | record what it owns now              | no            | perhaps not            |
+//!
+//! So the survivor asks three times ([`was_displaced`]): does `own` name another owner than Y? Does
+//! an intent name `own` as displaced, by the aim that displaces what Y left? Does `own` name
+//! another owner now? If T was in step a or b at the second question, the survivor sees T's intent:
+//! T recorded it before the word that the survivor loaded. If T went on meanwhile, the survivor
+//! sees what T stored before, and the third question finds the owner.
+//!
+//! If the exchange did not happen, Y owns `own` since before it recorded its intent, and no answer
+//! is yes. An intent may name `own` as displaced from an earlier time, when `own` was in a slot,
+//! but not by that aim: that would be the slot and the round in which Y itself left `own`.
+//!
+//! An intent is two words. The aim is stored first, while the intent is idle, and loaded before and
+//! after the intent. The exchange of that aim is over when the survivor asks, because the slot is
+//! in a later state; so no entry begins to record that aim then. If both loads find the aim, the
+//! intent between them is therefore that of the aim, or idle.
 //!
 //! # Pairings
-//! None of its own. The kernel's release of a dead owner's lock makes all its stores visible. They
-//! were made in program order, as those of a thread that stops between two instructions are.
+//! | name    | releases      | acquires            | without it                        |
+//! |---------|---------------|---------------------|-----------------------------------|
+//! | `Owner` | steps 1 and 4 | the second question | neither intent nor owner is found |
+//!
+//! The kernel's release of a dead owner's lock makes all its stores visible. They were made in
+//! program order, as those of a thread that stops between two instructions are.
 //!
 //! # Costs
-//! Recording is two stores to the owner's line; a confirmation is one read-modify-write of the
-//! buffer's header, by a helper only.
+//! Recording is three stores to the owner's line, and one to the header of the buffer that it gets.
+//! A recovery may load two lines of each entry that was ever used.
 
 use crate::memory::Memory;
+use crate::memory::format::{BufferHeader, Entry};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, SlotState};
+use crate::protocol::reader_entry::entries;
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Pair, Relaxed, acquire, compiler_barrier};
+use crate::sync::{Pair, Relaxed, acquire, compiler_barrier, release};
+use crate::types::config::Delivery;
 use crate::types::error::Corrupt;
 
 /// The intent word of an entry: `[kind:2 | own:31 | displaced:31]`.
@@ -65,11 +93,13 @@ pub(crate) enum Intent {
 
 impl Intent {
     const INDEX_BITS: u32 = 31;
+    /// The position of the kind, in the intent and in its aim.
+    const KIND: u32 = 2 * Self::INDEX_BITS;
 
     fn from_word(word: u64) -> Self {
         let index = |shift: u32| (word >> shift) as usize & ((1 << Self::INDEX_BITS) - 1);
         let (own, displaced) = (index(Self::INDEX_BITS), index(0));
-        match word >> (2 * Self::INDEX_BITS) {
+        match word >> Self::KIND {
             0 => Intent::Fresh,
             1 => Intent::Idle { own },
             2 => Intent::Publishing { own, displaced },
@@ -79,7 +109,7 @@ impl Intent {
 
     fn word(self) -> u64 {
         let word = |kind: u64, own: usize, displaced: usize| {
-            kind << (2 * Self::INDEX_BITS) | (own as u64) << Self::INDEX_BITS | displaced as u64
+            kind << Self::KIND | (own as u64) << Self::INDEX_BITS | displaced as u64
         };
         match self {
             Intent::Fresh => 0,
@@ -88,48 +118,70 @@ impl Intent {
             Intent::Taking { own, displaced } => word(3, own, displaced),
         }
     }
+
+    /// The word for the aim of this intent: its kind, and the message in whose slot it exchanges.
+    fn aim(self, sequence: u64) -> u64 {
+        self.word() >> Self::KIND << Self::KIND | sequence
+    }
+
+    /// The buffer that an exchange under way, or one of an unacknowledged message, displaces.
+    fn displaced_by(word: u64) -> Option<usize> {
+        match Intent::from_word(word) {
+            Intent::Publishing { displaced, .. } | Intent::Taking { displaced, .. } => Some(displaced),
+            Intent::Fresh | Intent::Idle { .. } => None,
+        }
+    }
+
+    /// The message of an aim.
+    fn sequence(aim: u64) -> u64 {
+        aim & ((1 << Self::KIND) - 1)
+    }
 }
 
-/// Step 1: the owner of entry `index` is about to execute the exchange of `intent`, in the slot of
-/// message `sequence`.
+/// Step 1: the owner of `entry`, which is idle, is about to execute the exchange of `intent`, in
+/// the slot of message `sequence`.
 #[inline(always)]
-pub(crate) fn record_intent(memory: &Memory, index: usize, sequence: u64, intent: Intent) {
-    memory.entry(index).intent_sequence.store(sequence, Relaxed); // Relaxed: as in `record`.
-    record(memory, index, intent);
+pub(crate) fn record_intent(entry: &Entry, sequence: u64, intent: Intent) {
+    // PAIRS(Owner): as in `record`, for a survivor that sees this aim.
+    entry.intent_sequence.store(intent.aim(sequence), release(Pair::Owner));
+    record(entry, intent);
 }
 
-/// Step 3: the owner of entry `index` owns `own`, with the message in it that it took and has not
+/// After step 2 failed.
+#[inline(always)]
+pub(crate) fn record_loss(entry: &Entry, own: usize) {
+    if !is_active(Mutation::RecordLoss) {
+        record_idle(entry, own);
+    }
+}
+
+/// Step 3: entry `index` got the buffer of `header`.
+#[inline(always)]
+pub(crate) fn record_owner(header: &BufferHeader, index: usize) {
+    if !is_active(Mutation::RecordOwner) {
+        header.owner.store(index as u64, Relaxed); // Relaxed: `record`, which follows, releases it.
+    }
+}
+
+/// Step 4: the owner of `entry` owns `own`, with the message in it that it took and has not
 /// acknowledged.
 #[inline(always)]
-pub(crate) fn record_taken(memory: &Memory, index: usize, own: usize) {
-    record(memory, index, Intent::Taking { own, displaced: own });
+pub(crate) fn record_taken(entry: &Entry, own: usize) {
+    record(entry, Intent::Taking { own, displaced: own });
 }
 
-/// Step 3: the owner of entry `index` owns `own`, without an exchange or a message.
+/// Step 4: the owner of `entry` owns `own`, without an exchange or a message.
 #[inline(always)]
-pub(crate) fn record_idle(memory: &Memory, index: usize, own: usize) {
-    record(memory, index, Intent::Idle { own });
+pub(crate) fn record_idle(entry: &Entry, own: usize) {
+    record(entry, Intent::Idle { own });
 }
 
 #[inline(always)]
-fn record(memory: &Memory, index: usize, intent: Intent) {
+fn record(entry: &Entry, intent: Intent) {
     compiler_barrier();
-    // Relaxed: loaded only by the process that recovers the entry; see the module's pairings.
-    memory.entry(index).intent.store(intent.word(), Relaxed);
+    // PAIRS(Owner): a survivor that sees this intent sees the owner that was stored before.
+    entry.intent.store(intent.word(), release(Pair::Owner));
     compiler_barrier();
-}
-
-/// Stores that `buffer` was seen in the slot of message `sequence`, before a counter moves beyond
-/// that message.
-#[inline(always)]
-pub(crate) fn confirm(memory: &Memory, buffer: usize, sequence: u64) -> Result<(), Corrupt> {
-    let (header, _) = memory.buffer(buffer)?;
-    if is_active(Mutation::ConfirmFirst) {
-        return Ok(());
-    }
-    // Relaxed: the counter, which moves afterwards, releases it.
-    header.confirmed.fetch_max(sequence + 1, Relaxed);
-    Ok(())
 }
 
 /// What an entry owned when its last owner left or died.
@@ -154,10 +206,10 @@ pub(crate) fn recover(
         Intent::Idle { own } => (own, own),
         Intent::Publishing { own, displaced } | Intent::Taking { own, displaced } => (own, displaced),
     };
-    let sequence = entry.intent_sequence.load(Relaxed);
+    let sequence = Intent::sequence(entry.intent_sequence.load(Relaxed));
     let exchanged = own != displaced
         && !is_active(Mutation::SettleExchange)
-        && was_exchanged(memory, stamps, intent, own, sequence)?;
+        && was_exchanged(memory, stamps, index, intent, own, sequence)?;
     let buffer = if exchanged { displaced } else { own };
     memory.buffer(buffer)?;
     let took = matches!(intent, Intent::Taking { .. }) && (exchanged || own == displaced);
@@ -169,20 +221,56 @@ pub(crate) fn recover(
 fn was_exchanged(
     memory: &Memory,
     stamps: ArenaStamp,
+    index: usize,
     intent: Intent,
     own: usize,
     sequence: u64,
 ) -> Result<bool, Corrupt> {
     let slot_index = SlotIndex::new(sequence, memory.layout().config.slots);
-    // PAIRS(Publish): if the word is a later one, what was confirmed before it is visible.
+    // PAIRS(Publish): if the word is a later one, the intent of the displacer is visible.
     let word = memory.slot_word(&slot_index).load(acquire(Pair::Publish));
-    Ok(match (stamps.state(word, slot_index.lap()), intent) {
+    match (stamps.state(word, slot_index.lap()), intent) {
         (SlotState::Published, Intent::Publishing { .. }) | (SlotState::Taken, Intent::Taking { .. }) => {
-            stamps.any_buffer(word) == own
+            Ok(stamps.any_buffer(word) == own)
         }
-        (SlotState::Awaited | SlotState::Published, _) => false,
-        (SlotState::Taken | SlotState::Lapped, _) => memory.buffer(own)?.0.confirmed.load(Relaxed) > sequence,
-    })
+        (SlotState::Awaited | SlotState::Published, _) => Ok(false),
+        (SlotState::Taken | SlotState::Lapped, _) => was_displaced(memory, index, intent, own, sequence),
+    }
+}
+
+/// Whether `own`, which entry `index` was about to leave in the slot of message `sequence`, was
+/// displaced from there.
+///
+/// # Cost
+/// A line of each entry that was ever used.
+fn was_displaced(
+    memory: &Memory,
+    index: usize,
+    intent: Intent,
+    own: usize,
+    sequence: u64,
+) -> Result<bool, Corrupt> {
+    let (header, _) = memory.buffer(own)?;
+    // Relaxed: while entry `index` owns it, only its dead owner stored it.
+    let has_other_owner = || header.owner.load(Relaxed) != index as u64;
+    let config = &memory.layout().config;
+    let witness = Intent::Taking { own: 0, displaced: own };
+    let (witness, sequence) = match intent {
+        Intent::Publishing { .. } if config.delivery == Delivery::Queue => (witness, sequence),
+        _ => (Intent::Publishing { own: 0, displaced: own }, sequence.wrapping_add(config.slots as u64)),
+    };
+    let aim = witness.aim(sequence);
+    let is_witness = |other: usize| {
+        let entry = memory.entry(other);
+        // PAIRS(Owner): what this participant stored before it recorded this is visible.
+        let aim_of = || entry.intent_sequence.load(acquire(Pair::Owner));
+        // PAIRS(Owner): the same.
+        let displaced = || Intent::displaced_by(entry.intent.load(acquire(Pair::Owner))) == Some(own);
+        let is_aim = || aim_of() == aim || is_active(Mutation::CompareAim);
+        is_aim() && displaced() && is_aim()
+    };
+    let found = || !is_active(Mutation::FindDisplacer) && entries(memory).any(is_witness);
+    Ok(has_other_owner() || found() || has_other_owner())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) mod events;
 pub(crate) mod eviction;
 pub(crate) mod inline_slot;
 pub(crate) mod intent_log;
+pub(crate) mod lazy_counter;
 pub(crate) mod multi_writer;
 pub(crate) mod reader_entry;
 pub(crate) mod registry;

@@ -10,23 +10,24 @@
 //!
 //! | step |                                                                                     |
 //! |------|-------------------------------------------------------------------------------------|
-//! | 1    | `n` := the counter; gated: below this writer's limit?                               |
+//! | 1    | `n` := the writer's [lower bound](crate::protocol::lazy_counter); gated: below this |
+//! |      | writer's limit?                                                                     |
 //! | 2    | `w` := the slot's word                                                              |
-//! |      | if it holds message `n`: help: 2a confirm it, 2b the counter := `n + 1`; back to 1  |
+//! |      | if message `n` was published: catch up; back to 1                                   |
 //! | 3    | record the intent ([`crate::protocol::intent_log`])                                 |
-//! | 4    | the slot's word: `w` → holds `n`, our buffer; back to 1 if another writer was first |
-//! | 5    | record that the displaced buffer is ours                                            |
-//! | 6    | the counter: `n` → `n + 1`, unless another participant helped                       |
+//! | 4    | the slot's word: `w` → holds `n`, our buffer                                        |
+//! |      | if another writer was first: the intent is idle again; back to 1                    |
+//! | 5    | record that the displaced buffer is ours: in the buffer, then in the intent         |
+//! | 6    | pass `n`; one time in 16, raise the counter                                         |
 //!
 //! Words never repeat, because they count laps: a successful exchange replaced the word that step 2
-//! loaded. If a writer stops between 4 and 6, the next writer completes its publication in step 2.
+//! loaded. No writer needs another one's steps 5 and 6: it passes message `n` by its slot.
 //!
 //! # Assigned sequences
-//! In a queue a writer may publish under an assigned sequence `n` and skip step 1. The counter then
-//! moves only with the lowest missing message, and takers, which go in order, move it on (step 3 of
-//! [`crate::protocol::take`]): so each message below it is confirmed, or its owner recorded it, as
-//! always. If two writers publish the same `n`, one succeeds in step 4. The other finds in step 2
-//! or 4 that `n` is published, and keeps its buffer.
+//! In a queue a writer may publish under an assigned sequence `n`, and skip steps 1 and 6: it does
+//! not know whether the messages below are published. Takers go in order, so their counter is a
+//! lower bound for writers, too. If two writers publish the same `n`, one succeeds in step 4. The
+//! other finds in step 2 or 4 that `n` is published, and keeps its buffer.
 //!
 //! # Pairings
 //! | name      | releases       | acquires      | without it                                     |
@@ -34,24 +35,21 @@
 //! | `Publish` | 4              | reader's load | it sees the word but not yet the payload       |
 //! | `Publish` | 4              | 2             | a buffer's next owner stores into it too early |
 //! | `Tear`    | before filling | after a copy  | a reader accepts later bytes                   |
-//! | `Next`    | 2b, 6          | 1             | a recovery misses the confirmation             |
 //!
 //! # Progress
 //! Lock-free: a writer returns to step 1 only because another writer's message was published.
 //!
 //! # Costs
-//! A publication is two exchanges, of the slot's word and of the counter, and stores to the
-//! writer's own entry.
+//! A publication is one exchange, of the slot's word, and stores to the writer's own entry and to
+//! the header of the buffer that it gets; one time in 16, a second read-modify-write.
 
-use crate::memory::Memory;
-use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::{Lap, SlotIndex};
-use crate::memory::stamp::{ArenaStamp, SlotState};
+use crate::memory::stamp::ArenaStamp;
+use crate::memory::{Memory, OwnEntry};
 use crate::protocol::intent_log::{self, Intent};
+use crate::protocol::lazy_counter::{self, LazyCounter};
 use crate::protocol::registry::Registration;
-use crate::protocol::take;
 use crate::sync::failpoint::{self, Failpoint};
-use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
 use crate::types::config::Delivery;
 use crate::types::error::{Corrupt, RegisterError};
@@ -60,14 +58,17 @@ use crate::types::error::{Corrupt, RegisterError};
 #[derive(Debug)]
 pub(crate) struct SharedPublisher {
     stamps: ArenaStamp,
-    entry: usize,
+    index: usize,
+    entry: OwnEntry,
     /// The buffer that this writer owns.
     own: usize,
     /// The lap of the last slot that was checked.
     lap: Lap,
-    queue: bool,
-    /// Queue: the counter of takes when it was last loaded.
-    taken: u64,
+    /// The message that this writer publishes next.
+    next: LazyCounter,
+    /// How many [states](ArenaStamp::ahead) a free slot may be behind the awaited message: in a
+    /// queue, the message before must be taken.
+    free_from: i64,
     /// For how many more messages this writer checks for room before it fills its buffer.
     check_first_for: u32,
 }
@@ -92,8 +93,8 @@ impl Target {
 
 /// Whether a message's slot accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Vacancy<T = ()> {
-    Free(T),
+pub(crate) enum Vacancy {
+    Free(Target),
     /// Queue: the slot's previous message is not taken yet.
     Full,
     /// Another writer published this message.
@@ -111,7 +112,8 @@ pub(crate) fn own_buffer(registration: &Registration, stamps: ArenaStamp) -> Res
         slots + entry
     };
     memory.make_buffer_resident(own);
-    intent_log::record_idle(memory, entry, own);
+    intent_log::record_owner(memory.buffer(own)?.0, entry);
+    intent_log::record_idle(memory.entry(entry), own);
     Ok(own)
 }
 
@@ -123,11 +125,12 @@ impl SharedPublisher {
         let config = &memory.layout().config;
         Ok(SharedPublisher {
             stamps,
-            entry: registration.index(),
+            index: registration.index(),
+            entry: memory.own_entry(registration.index()),
             own,
-            lap: Lap::new(next_sequence(memory), config.slots),
-            queue: config.delivery == Delivery::Queue,
-            taken: 0,
+            lap: Lap::new(lazy_counter::published(memory), config.slots),
+            next: LazyCounter::new(lazy_counter::published(memory)),
+            free_from: if config.delivery == Delivery::Queue { -2 } else { i64::MIN },
             check_first_for: 0,
         })
     }
@@ -150,98 +153,73 @@ impl SharedPublisher {
         check
     }
 
-    /// Step 2, for message `n`, which is the counter's value or [has room](Self::vacancy).
+    /// The message that this writer publishes next: never above the one that is published next.
     #[inline(always)]
-    pub(crate) fn find_target(&mut self, memory: &Memory, n: u64) -> Result<Vacancy<Target>, Corrupt> {
+    pub(crate) fn next(&self) -> u64 {
+        self.next.next()
+    }
+
+    /// Passes messages that other writers published.
+    pub(crate) fn catch_up(&mut self, memory: &Memory) {
+        let SharedPublisher { next, lap, stamps, .. } = self;
+        let slots = memory.layout().config.slots;
+        next.catch_up(lazy_counter::published(memory), slots, |n| {
+            let slot_index = lap.locate(n);
+            // PAIRS(Publish): this writer's messages come after those that it passed.
+            let word = memory.slot_word(&slot_index).load(acquire(Pair::Publish));
+            stamps.ahead(word, slot_index.lap()) > 0
+        });
+    }
+
+    /// Step 2, for message `n`: an assigned one, or the [next](Self::next).
+    #[inline(always)]
+    pub(crate) fn find_target(&mut self, memory: &Memory, n: u64) -> Result<Vacancy, Corrupt> {
         let slot_index = self.lap.locate(n);
         // PAIRS(Publish): the previous owner of the buffer that we get has finished with it.
         let word = load_to_exchange(memory.slot_word(&slot_index), acquire(Pair::Publish));
-        match self.stamps.state(word, slot_index.lap()) {
-            SlotState::Awaited if self.queue => {
-                match self.stamps.state(word, slot_index.lap().wrapping_sub(1)) {
-                    SlotState::Published => return Ok(Vacancy::Full),
-                    SlotState::Taken => {
-                        take::finish_take(memory, self.stamps, &slot_index, word, &mut self.taken)?;
-                    }
-                    SlotState::Awaited | SlotState::Lapped => {} // The slot never held a message.
-                }
-            }
-            SlotState::Awaited => {}
-            SlotState::Published if is_active(Mutation::HelpCounter) => return Ok(Vacancy::Published),
-            SlotState::Published => {
-                help(memory, self.stamps.any_buffer(word), n)?;
-                return Ok(Vacancy::Published);
-            }
-            // Taken: the taker moved the counter beyond `n` before.
-            SlotState::Taken | SlotState::Lapped => return Ok(Vacancy::Published),
+        let ahead = self.stamps.ahead(word, slot_index.lap());
+        if ahead > 0 {
+            return Ok(Vacancy::Published);
+        }
+        if ahead < self.free_from {
+            return Ok(Vacancy::Full);
         }
         memory.buffer(self.stamps.any_buffer(word))?;
-        failpoint::hit(Failpoint::ExchangeLoaded);
         Ok(Vacancy::Free(Target { slot_index, word }))
     }
 
-    /// Steps 3 to 6: publishes the own buffer at `target` and takes over the buffer from the slot.
+    /// Steps 3 to 6 for the [next](Self::next) message.
+    #[inline(always)]
+    pub(crate) fn exchange_next(&mut self, memory: &Memory, target: &Target) -> Result<bool, Corrupt> {
+        let published = self.exchange(memory, target)?;
+        if published {
+            self.next.advance(&memory.control().next);
+        }
+        Ok(published)
+    }
+
+    /// Steps 3 to 5: publishes the own buffer at `target` and takes over the buffer from the slot.
     /// False if another writer published that message meanwhile.
     #[inline(always)]
-    pub(crate) fn exchange(&mut self, memory: &Memory, target: &Target) -> bool {
+    pub(crate) fn exchange(&mut self, memory: &Memory, target: &Target) -> Result<bool, Corrupt> {
+        failpoint::hit(Failpoint::ExchangeLoaded);
         let Target { slot_index, word } = target;
         let displaced = self.stamps.any_buffer(*word);
         let intent = Intent::Publishing { own: self.own, displaced };
-        intent_log::record_intent(memory, self.entry, slot_index.sequence, intent);
+        intent_log::record_intent(&self.entry, slot_index.sequence, intent);
         failpoint::hit(Failpoint::ExchangeIntended);
         // PAIRS(Publish): a reader that sees this word sees what we stored into the buffer.
         let (slot, holds) = (memory.slot_word(slot_index), self.stamps.published(slot_index.lap(), self.own));
         if slot.compare_exchange(*word, holds, release(Pair::Publish), Relaxed).is_err() {
-            return false;
+            intent_log::record_loss(&self.entry, self.own);
+            return Ok(false);
         }
         failpoint::hit(Failpoint::ExchangeDone);
-        intent_log::record_idle(memory, self.entry, displaced);
+        intent_log::record_owner(memory.buffer(displaced)?.0, self.index);
+        failpoint::hit(Failpoint::ExchangeOwned);
+        intent_log::record_idle(&self.entry, displaced);
         failpoint::hit(Failpoint::ExchangeSettled);
         self.own = displaced;
-        advance(memory, slot_index.sequence);
-        true
+        Ok(true)
     }
-
-    /// What the slot of message `n` says about it, whatever the counter is. Always free in a gated
-    /// ring, where the readers' cursors decide.
-    pub(crate) fn vacancy(&mut self, memory: &Memory, n: u64) -> Vacancy {
-        if !self.queue {
-            return Vacancy::Free(());
-        }
-        let slot_index = self.lap.locate(n);
-        // Relaxed: `find_target` loads it again, and room once seen stays.
-        let word = memory.slot_word(&slot_index).load(Relaxed);
-        match self.stamps.state(word, slot_index.lap()) {
-            SlotState::Awaited => match self.stamps.state(word, slot_index.lap().wrapping_sub(1)) {
-                SlotState::Awaited | SlotState::Published => Vacancy::Full,
-                // Taken; or the slot never held a message.
-                SlotState::Taken | SlotState::Lapped => Vacancy::Free(()),
-            },
-            SlotState::Published | SlotState::Taken | SlotState::Lapped => Vacancy::Published,
-        }
-    }
-}
-
-/// Step 2 of a helper: confirms that `buffer` was published as message `n`, and moves the counter
-/// beyond it.
-pub(crate) fn help(memory: &Memory, buffer: usize, n: u64) -> Result<(), Corrupt> {
-    intent_log::confirm(memory, buffer, n)?;
-    failpoint::hit(Failpoint::HelpConfirmed);
-    advance(memory, n);
-    Ok(())
-}
-
-/// The counter: the sequence that is published next.
-#[inline(always)]
-pub(crate) fn next_sequence(memory: &Memory) -> u64 {
-    // PAIRS(Next): confirmations of the messages below are visible. Bounded: a peer may have stored
-    // anything.
-    load_to_exchange(&memory.control().next, acquire(Pair::Next)).min(SEQUENCE_LIMIT)
-}
-
-/// Moves the counter beyond message `n`, unless another participant did.
-#[inline(always)]
-fn advance(memory: &Memory, n: u64) {
-    // PAIRS(Next): message `n` is published, and confirmed if we are not its writer.
-    let _ = memory.control().next.compare_exchange(n, n + 1, release(Pair::Next), Relaxed);
 }

@@ -6,10 +6,10 @@ use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
 use crate::protocol::inline_slot::{self, LoadedSlot};
+use crate::protocol::lazy_counter;
 use crate::protocol::seqlock::{OptimisticRead, Refused};
-use crate::sync::Relaxed;
 use crate::sync::mutation::{Mutation, is_active};
-use crate::types::config::Config;
+use crate::types::config::{Config, Delivery};
 
 /// The class of a ring's slots, with the format of its stamps.
 #[derive(Clone, Copy, Debug)]
@@ -91,23 +91,39 @@ impl Slots {
     /// The sequence that is published next, according to the slots. While a writer publishes, the
     /// result may be out of date on return.
     ///
-    /// The search starts at the shared counter, which is behind the slots if a writer was killed
-    /// before it stored the counter.
+    /// The search starts at the shared counter, which may be behind the slots.
     pub(crate) fn next_sequence(&self) -> u64 {
+        self.first_not(lazy_counter::published(&self.memory), |slot_index| self.check(slot_index))
+    }
+
+    /// Queue: the sequence that is taken next, according to the slots.
+    pub(crate) fn taken_sequence(&self) -> u64 {
+        self.first_not(lazy_counter::taken(&self.memory), |slot_index| match self.check(slot_index) {
+            // Published, and not taken yet.
+            Ok(()) if self.buffer_of(slot_index).is_ok() => Err(Mismatch::NotYet),
+            other => other,
+        })
+    }
+
+    /// The first sequence from `start` on for whose slot `passed` is not `Ok`.
+    fn first_not(&self, start: u64, passed: impl Fn(&SlotIndex) -> Result<(), Mismatch>) -> u64 {
         let config = self.config();
-        // Relaxed: a start; the slots decide. Bounded: a peer may have stored anything.
-        let start = self.memory.control().next.load(Relaxed).clamp(config.first_sequence, SEQUENCE_LIMIT);
-        let mut slot_index = SlotIndex::new(start, config.slots);
+        let (slots, queue) = (config.slots as u64, config.delivery == Delivery::Queue);
+        let mut slot_index = SlotIndex::new(start.max(config.first_sequence), config.slots);
         if is_active(Mutation::ScanSlots) {
             return slot_index.sequence;
         }
         // One jump at most to where the writer is, then at most as many steps as it publishes
-        // meanwhile.
-        for _ in 0..2 * config.slots + 2 {
-            match self.check(&slot_index) {
+        // meanwhile. A queue has no such jumps: the counter is not far behind.
+        let steps = 2 * config.slots + 2 + if queue { config.participants + 64 } else { 0 };
+        for _ in 0..steps {
+            match passed(&slot_index) {
                 Ok(()) => slot_index.advance(),
                 Err(Mismatch::NotYet) => break,
+                // The message one lap before the one that is there was taken, and so were all
+                // messages below. Later ones may be missing, if numbers are assigned.
                 Err(Mismatch::Overtaken { by }) => {
+                    let by = if queue { by.saturating_sub(slots) + 1 } else { by };
                     slot_index.seek(slot_index.sequence.saturating_add(by).min(SEQUENCE_LIMIT));
                 }
             }

@@ -340,7 +340,6 @@ impl StreamObserver {
 }
 
 /// The state word of a forked child's copy of a ring.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "forks are handled on Linux only"))]
 pub(crate) const FORKED_WORD: u64 = Phase::Forked.code();
 
 #[cfg(all(test, not(seqring_model)))]

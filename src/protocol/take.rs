@@ -7,22 +7,19 @@
 //! # Steps
 //! | step |                                                                                      |
 //! |------|--------------------------------------------------------------------------------------|
-//! | 1    | `h` := the counter of takes                                                          |
+//! | 1    | `h` := the taker's [lower bound](crate::protocol::lazy_counter)                      |
 //! | 2    | `w` := the slot's word                                                               |
 //! |      | message `h` is not there: the queue is empty                                         |
-//! |      | taken: help: 2a confirm the buffer left there, 2b the counter := `h + 1`; back to 1  |
-//! | 3    | if the counter of messages is not beyond `h`: confirm message `h`, move that counter |
-//! | 4    | record the intent ([`crate::protocol::intent_log`])                                  |
-//! | 5    | the slot's word: `w` → taken, our buffer; back to 1 if another taker was first       |
-//! | 6    | record that the full buffer is ours, unacknowledged                                  |
-//! | 7    | the counter of takes: `h` → `h + 1`, unless another participant helped               |
+//! |      | it was taken: catch up; back to 1                                                    |
+//! | 3    | record the intent ([`crate::protocol::intent_log`])                                  |
+//! | 4    | the slot's word: `w` → taken, our buffer                                             |
+//! |      | if another taker was first: the intent is idle again; back to 1                      |
+//! | 5    | record that the full buffer is ours: in the buffer, then in the intent, as           |
+//! |      | unacknowledged                                                                       |
+//! | 6    | pass `h`; one time in 16, raise the counter of takes                                 |
 //!
-//! A writer that is about to reuse a slot helps first, as in step 2, if the counter of takes is not
-//! beyond the slot's last message. Otherwise a taker that is suspended after step 5 would block all
-//! other takers: the slot's word would neither hold message `h` nor say that it was taken.
-//!
-//! `Empty` and `Full` are exact at the load of the slot's word: no counter passes a message before
-//! the word of that message's slot has changed.
+//! `Empty` and `Full` are exact at the load of the slot's word: no participant passes a message
+//! before the word of that message's slot has changed.
 //!
 //! # Pairings
 //! Those of [`crate::protocol::multi_writer`]. `Publish` also orders a taker's exchange before the
@@ -33,15 +30,15 @@
 //! published or taken a message.
 //!
 //! # Costs
-//! A take is two exchanges, of the slot's word and of the counter of takes, and stores to the
-//! taker's own entry.
+//! A take is one exchange, of the slot's word, and stores to the taker's own entry and to the
+//! header of the buffer that it gets; one time in 16, a second read-modify-write.
 
-use crate::memory::Memory;
-use crate::memory::layout::SEQUENCE_LIMIT;
-use crate::memory::slot_index::{Lap, SlotIndex};
-use crate::memory::stamp::{ArenaStamp, SlotState};
+use crate::memory::slot_index::Lap;
+use crate::memory::stamp::ArenaStamp;
+use crate::memory::{Memory, OwnEntry};
+use crate::protocol::attachment::is_forked;
 use crate::protocol::intent_log::{self, Intent};
-use crate::protocol::multi_writer;
+use crate::protocol::lazy_counter::{self, LazyCounter};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
 use crate::types::error::Corrupt;
@@ -52,7 +49,9 @@ pub(crate) enum TakeOutcome {
     /// The taker took the message of this sequence, and now owns its buffer.
     Taken(u64),
     Empty,
-    /// Another taker was first: try again.
+    /// Others took this message before: catch up and try again.
+    Passed,
+    /// Another taker was first: catch up and try again.
     Contended,
 }
 
@@ -60,18 +59,20 @@ pub(crate) enum TakeOutcome {
 #[derive(Debug)]
 pub(crate) struct TakeCursor {
     stamps: ArenaStamp,
-    entry: usize,
+    index: usize,
+    entry: OwnEntry,
     own: usize,
     lap: Lap,
-    /// The counter of messages when it was last loaded: each message below is published, and
-    /// confirmed or recorded by its writer.
-    published: u64,
+    /// The message that this taker takes next.
+    next: LazyCounter,
 }
 
 impl TakeCursor {
-    pub(crate) fn new(memory: &Memory, stamps: ArenaStamp, entry: usize, own: usize) -> Self {
-        let lap = Lap::new(next_sequence(memory), memory.layout().config.slots);
-        TakeCursor { stamps, entry, own, lap, published: 0 }
+    pub(crate) fn new(memory: &Memory, stamps: ArenaStamp, index: usize, own: usize) -> Self {
+        let next = lazy_counter::taken(memory);
+        let lap = Lap::new(next, memory.layout().config.slots);
+        let entry = memory.own_entry(index);
+        TakeCursor { stamps, index, entry, own, lap, next: LazyCounter::new(next) }
     }
 
     /// The buffer that this taker owns.
@@ -79,99 +80,82 @@ impl TakeCursor {
         self.own
     }
 
+    /// The message that this taker takes next: never above the one that is taken next.
+    pub(crate) fn next(&self) -> u64 {
+        self.next.next()
+    }
+
+    /// Passes messages that other takers took.
+    pub(crate) fn catch_up(&mut self, memory: &Memory) {
+        let TakeCursor { next, lap, stamps, .. } = self;
+        let slots = memory.layout().config.slots;
+        next.catch_up(lazy_counter::taken(memory), slots, |h| {
+            let slot_index = lap.locate(h);
+            // PAIRS(Publish): what this taker takes comes after what it passed.
+            let word = memory.slot_word(&slot_index).load(acquire(Pair::Publish));
+            stamps.ahead(word, slot_index.lap()) > 1
+        });
+    }
+
+    #[inline(always)]
     pub(crate) fn try_take(&mut self, memory: &Memory) -> Result<TakeOutcome, Corrupt> {
-        let h = next_sequence(memory);
+        let h = self.next.next();
         let slot_index = self.lap.locate(h);
         let slot = memory.slot_word(&slot_index);
         // PAIRS(Publish): what the writer stored into the buffer is visible.
         let word = load_to_exchange(slot, acquire(Pair::Publish));
+        let ahead = self.stamps.ahead(word, slot_index.lap());
+        // In a forked child a slot that the child does not change may still show what the parent's
+        // peers publish.
+        if ahead <= 0 || is_forked(memory) {
+            return Ok(TakeOutcome::Empty);
+        }
+        if ahead > 1 {
+            return Ok(TakeOutcome::Passed);
+        }
         let full = self.stamps.any_buffer(word);
-        match self.stamps.state(word, slot_index.lap()) {
-            SlotState::Published => {}
-            SlotState::Awaited => return Ok(TakeOutcome::Empty),
-            SlotState::Taken => {
-                help(memory, full, h)?;
-                return Ok(TakeOutcome::Contended);
-            }
-            SlotState::Lapped => return Ok(TakeOutcome::Contended),
-        }
-        memory.buffer(full)?;
-        if self.published <= h {
-            // Loaded seldom: writers store to that line.
-            self.published = multi_writer::next_sequence(memory);
-            if self.published <= h {
-                multi_writer::help(memory, full, h)?;
-            }
-        }
+        let (header, _) = memory.buffer(full)?;
         let intent = Intent::Taking { own: self.own, displaced: full };
-        intent_log::record_intent(memory, self.entry, h, intent);
+        intent_log::record_intent(&self.entry, h, intent);
         failpoint::hit(Failpoint::TakeIntended);
         // PAIRS(Publish): we have finished with the buffer that we leave.
         let taken = self.stamps.taken(slot_index.lap(), self.own);
         if slot.compare_exchange(word, taken, release(Pair::Publish), Relaxed).is_err() {
+            intent_log::record_loss(&self.entry, self.own);
             return Ok(TakeOutcome::Contended);
         }
         failpoint::hit(Failpoint::TakeDone);
-        intent_log::record_taken(memory, self.entry, full);
+        intent_log::record_owner(header, self.index);
+        failpoint::hit(Failpoint::TakeOwned);
+        intent_log::record_taken(&self.entry, full);
         failpoint::hit(Failpoint::TakeSettled);
         self.own = full;
-        advance(memory, h);
+        self.next.advance(&memory.control().taken);
         Ok(TakeOutcome::Taken(h))
     }
 
     /// Acknowledges the message that was taken last.
-    pub(crate) fn acknowledge(&self, memory: &Memory) {
-        intent_log::record_idle(memory, self.entry, self.own);
+    #[inline(always)]
+    pub(crate) fn acknowledge(&self) {
+        intent_log::record_idle(&self.entry, self.own);
     }
 
-    /// Whether an attempt would find a message, or a take to be completed.
+    /// Whether an attempt would find a message. Passes messages that other takers took.
     pub(crate) fn is_ready(&mut self, memory: &Memory) -> bool {
-        let slot_index = self.lap.locate(next_sequence(memory));
-        // Relaxed: the attempt that follows loads it again.
-        let word = memory.slot_word(&slot_index).load(Relaxed);
-        self.stamps.state(word, slot_index.lap()) != SlotState::Awaited
-    }
-}
-
-/// Completes the take of a slot's previous message, before a writer reuses the slot of
-/// `slot_index`, whose `word` says that the message was taken. `taken` is the counter of takes when
-/// this writer last loaded it.
-pub(crate) fn finish_take(
-    memory: &Memory,
-    stamps: ArenaStamp,
-    slot_index: &SlotIndex,
-    word: u64,
-    taken: &mut u64,
-) -> Result<(), Corrupt> {
-    let previous = slot_index.sequence.wrapping_sub(memory.layout().config.slots as u64);
-    if *taken <= previous {
-        // Loaded seldom: takers store to that line.
-        *taken = next_sequence(memory);
-        if *taken == previous {
-            help(memory, stamps.any_buffer(word), previous)?;
+        // In a correct ring two rounds, unless others take meanwhile. Bounded: a hostile peer may
+        // let it go on for ever.
+        for _ in 0..MAX_ROUNDS {
+            let slot_index = self.lap.locate(self.next.next());
+            // Relaxed: the attempt that follows loads it again.
+            let word = memory.slot_word(&slot_index).load(Relaxed);
+            match self.stamps.ahead(word, slot_index.lap()) {
+                ..=0 => return false,
+                1 => break,
+                _ => self.catch_up(memory),
+            }
         }
+        !is_forked(memory)
     }
-    Ok(())
 }
 
-/// Confirms that a taker left `buffer` in the slot of message `h`, and moves the counter of takes
-/// beyond it.
-fn help(memory: &Memory, buffer: usize, h: u64) -> Result<(), Corrupt> {
-    intent_log::confirm(memory, buffer, h)?;
-    failpoint::hit(Failpoint::HelpTakeConfirmed);
-    advance(memory, h);
-    Ok(())
-}
-
-/// The counter of takes: the sequence that is taken next.
-pub(crate) fn next_sequence(memory: &Memory) -> u64 {
-    // PAIRS(Next): confirmations of the takes below are visible. Bounded: a peer may have stored
-    // anything.
-    load_to_exchange(&memory.control().taken, acquire(Pair::Next)).min(SEQUENCE_LIMIT)
-}
-
-/// Moves the counter of takes beyond message `h`, unless another participant did.
-fn advance(memory: &Memory, h: u64) {
-    // PAIRS(Next): message `h` is taken, and that is confirmed if we are not its taker.
-    let _ = memory.control().taken.compare_exchange(h, h + 1, release(Pair::Next), Relaxed);
-}
+const MAX_ROUNDS: u32 = 64;

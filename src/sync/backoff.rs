@@ -1,14 +1,14 @@
 //! How often a call retries a lost CAS, and how long it backs off before each retry.
 //!
-//! Of several writers (or takers) that want the same sequence one wins, and with it a counter
-//! rises. So a call that keeps losing sees the counter rise. A counter that stands still or falls
-//! belongs to a damaged ring, and the call ends soon. A hostile peer that raises the counter for
-//! ever makes the call end late.
+//! Of several writers (or takers) that want the same sequence one wins, and the others pass its
+//! message. So a call that keeps losing sees the sequence that it wants rise. Where that stands
+//! still, the ring is damaged, and the call ends soon. A hostile peer that makes it rise for ever
+//! makes the call end late.
 //!
 //! A writer that lost backs off for up to 6 µs ([`Backoff`]). The winner can then publish many
-//! messages while the lines of the counter and the slots stay in its cache; without the pause each
-//! line would move between the two cores for each message. A call that backs off does not wait for
-//! the progress of others.
+//! messages while the lines of the slots stay in its cache; without the pause each line would move
+//! between the two cores for each message. A call that backs off does not wait for the progress of
+//! others.
 
 use crate::sync::MODELLED;
 
@@ -22,7 +22,7 @@ pub(crate) struct RetryBudget {
 }
 
 /// A correct ring needs two: another participant's exchange wins, and the next try finds it and
-/// moves the counter.
+/// passes its message.
 const MAX_WITHOUT_PROGRESS: u32 = 64;
 const MAX_TRIES: u32 = 1 << 18;
 
@@ -34,7 +34,7 @@ impl RetryBudget {
         }
         self.without_progress += 1;
         self.tries += 1;
-        backoff.back_off(counter);
+        backoff.back_off();
         self.without_progress < MAX_WITHOUT_PROGRESS && self.tries < MAX_TRIES
     }
 }
@@ -46,8 +46,9 @@ impl RetryBudget {
 pub(crate) struct Backoff {
     /// Of crossbeam's `Backoff`: each twice as long as the one before, up to 64 pauses.
     spins: u32,
-    /// The counter at the last lost try.
+    /// The counter at the last lost exchange.
     last: u64,
+    lost: bool,
 }
 
 const MORE_SPINS: u32 = 3;
@@ -56,11 +57,20 @@ const MOST_SPINS: u32 = 9;
 const CALM: u64 = 4096;
 
 impl Backoff {
-    fn back_off(&mut self, counter: u64) {
+    /// Notes a lost exchange, for message `counter`.
+    pub(crate) fn note_loss(&mut self, counter: u64) {
         if counter.abs_diff(self.last) > CALM {
             self.spins = 0;
         }
-        self.last = counter;
+        (self.last, self.lost) = (counter, true);
+    }
+
+    /// Whether an exchange was lost lately: then others are at work at this moment.
+    pub(crate) fn lost_lately(&self, counter: u64) -> bool {
+        self.lost && counter.abs_diff(self.last) <= CALM / 4
+    }
+
+    fn back_off(&mut self) {
         self.spins = (self.spins + MORE_SPINS).min(MOST_SPINS);
         if !MODELLED {
             let backoff = crossbeam_utils::Backoff::new();

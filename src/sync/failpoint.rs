@@ -67,18 +67,19 @@ failpoints! {
     ExchangeIntended,
     /// `multi_writer`: the buffers are exchanged.
     ExchangeDone,
-    /// `multi_writer`: the entry names the buffer that its owner got; the counter is not moved.
+    /// `multi_writer`: the buffer that the writer got names it; the writer's entry does not name
+    /// the buffer.
+    ExchangeOwned,
+    /// `multi_writer`: the entry names the buffer that its owner got; the counter is not raised.
     ExchangeSettled,
-    /// `multi_writer`: a helper confirmed another writer's publication; the counter is not moved.
-    HelpConfirmed,
     /// `take`: the intent is recorded.
     TakeIntended,
     /// `take`: the buffers are exchanged.
     TakeDone,
-    /// `take`: the entry names the buffer that the taker got; the counter is not moved.
+    /// `take`: the buffer that the taker got names it; the taker's entry does not name the buffer.
+    TakeOwned,
+    /// `take`: the entry names the buffer that the taker got; the counter is not raised.
     TakeSettled,
-    /// `take`: a helper confirmed another taker's take; the counter is not moved.
-    HelpTakeConfirmed,
     /// `registry`: a dead taker's entry is taken over, with the message in it.
     MessageAdopted,
     /// `backpressure`: the limit is announced; the readers' cursors are not loaded.

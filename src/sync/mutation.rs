@@ -23,16 +23,20 @@ pub enum Mutation {
     FindMissingBuffer,
     /// Multi-writer: the survivor finds out which buffer a dead owner's entry owns.
     SettleExchange,
-    /// A helper confirms a publication before it moves the counter beyond it.
-    ConfirmFirst,
-    /// A helper moves the counter of a writer that does not.
-    HelpCounter,
+    /// A participant stores itself as owner of the buffer that it got.
+    RecordOwner,
+    /// A participant that lost an exchange records that it is idle again.
+    RecordLoss,
+    /// The survivor searches the intents for one that displaces a dead owner's buffer.
+    FindDisplacer,
+    /// It compares the aim of such an intent.
+    CompareAim,
 }
 
 #[cfg(seqring_model)]
 impl Mutation {
     /// All of them, for the table of the models.
-    pub const ALL: [Mutation; 9] = [
+    pub const ALL: [Mutation; 11] = [
         Mutation::DetectDeaths,
         Mutation::VacateReader,
         Mutation::EndStream,
@@ -40,8 +44,10 @@ impl Mutation {
         Mutation::ScanSlots,
         Mutation::FindMissingBuffer,
         Mutation::SettleExchange,
-        Mutation::ConfirmFirst,
-        Mutation::HelpCounter,
+        Mutation::RecordOwner,
+        Mutation::RecordLoss,
+        Mutation::FindDisplacer,
+        Mutation::CompareAim,
     ];
 }
 

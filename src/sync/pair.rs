@@ -38,10 +38,14 @@ pub(crate) enum Pair {
     /// (`release` end), and between a waiter's store of its sleeping bit and its check for the
     /// change (`acquire` end). Without it a waiter sleeps although the change is there.
     Notify,
-    /// Releases: the store that moves the counter of many writers beyond a message. Acquires: a
-    /// writer's load of it. Without it the survivor that recovers a dead writer's buffer misses a
-    /// helper's confirmation of its publication.
+    /// Releases: the step that raises a counter of many writers, or of takers. Acquires: the load
+    /// of a participant that jumps there. Without it the participant does not see all that was
+    /// published (taken) below.
     Next,
+    /// Releases: the store of an entry's intent, or of its aim. Acquires: the survivor's load of
+    /// it. Without it the survivor that recovers a dead participant's buffer sees neither the
+    /// intent of the participant that displaced that buffer, nor the buffer's new owner.
+    Owner,
     /// Fences, sequentially consistent, between a writer's mark that it leaves and its check
     /// whether others are left: the same step at both ends (`release` in the models). Without it
     /// two writers that leave at once each see the other as present, and neither ends the stream.

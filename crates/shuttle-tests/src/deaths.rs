@@ -35,7 +35,8 @@ pub(crate) fn call<T>(fate: Option<Failpoint>, call: impl FnOnce() -> T) -> Ende
 }
 
 /// At these points the message of a writer is published.
-const PUBLISHED: [Failpoint; 2] = [Failpoint::ExchangeDone, Failpoint::ExchangeSettled];
+const PUBLISHED: [Failpoint; 3] =
+    [Failpoint::ExchangeDone, Failpoint::ExchangeOwned, Failpoint::ExchangeSettled];
 
 /// A writer writes `count` messages. It may die in a call, and then a successor continues. Calls
 /// `published` once per message, with its sequence if the writer got it.

@@ -89,13 +89,13 @@ impl Role {
             Failpoint::ExchangeLoaded
             | Failpoint::ExchangeIntended
             | Failpoint::ExchangeDone
-            | Failpoint::ExchangeSettled
-            | Failpoint::HelpConfirmed => matches!(self, Role::OneOfMany(_)),
+            | Failpoint::ExchangeOwned
+            | Failpoint::ExchangeSettled => matches!(self, Role::OneOfMany(_)),
             Failpoint::TakeIntended
             | Failpoint::TakeDone
+            | Failpoint::TakeOwned
             | Failpoint::TakeSettled
             | Failpoint::MessageAdopted => takes,
-            Failpoint::HelpTakeConfirmed => takes || self == Role::OneOfMany(Delivery::Queue),
             Failpoint::LimitAnnounced => !reads && gated,
             Failpoint::JoinCursorStored | Failpoint::ReadCopied => reads,
             Failpoint::SleepAnnounced => reads || takes,
@@ -196,11 +196,7 @@ fn is_rare(point: Failpoint) -> bool {
 fn needs_others(point: Failpoint) -> bool {
     matches!(
         point,
-        Failpoint::HelpConfirmed
-            | Failpoint::SleepAnnounced
-            | Failpoint::SleepCleared
-            | Failpoint::HelpTakeConfirmed
-            | Failpoint::MessageAdopted
+        Failpoint::SleepAnnounced | Failpoint::SleepCleared | Failpoint::MessageAdopted
     )
 }
 

@@ -27,9 +27,11 @@ pub(crate) fn reaches(point: Failpoint) -> bool {
             | Failpoint::ExchangeLoaded
             | Failpoint::ExchangeIntended
             | Failpoint::ExchangeDone
+            | Failpoint::ExchangeOwned
             | Failpoint::ExchangeSettled
             | Failpoint::TakeIntended
             | Failpoint::TakeDone
+            | Failpoint::TakeOwned
             | Failpoint::TakeSettled
             | Failpoint::SleepCleared
     )
@@ -41,7 +43,9 @@ fn issued_at(point: Failpoint) -> Option<u64> {
     match point {
         Failpoint::EntryTaken => Some(0),
         Failpoint::ExchangeLoaded | Failpoint::ExchangeIntended => Some(PASSES_BEFORE),
-        Failpoint::ExchangeDone | Failpoint::ExchangeSettled => Some(PASSES_BEFORE + 1),
+        Failpoint::ExchangeDone | Failpoint::ExchangeOwned | Failpoint::ExchangeSettled => {
+            Some(PASSES_BEFORE + 1)
+        }
         _ => None,
     }
 }

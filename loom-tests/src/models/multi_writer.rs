@@ -6,7 +6,7 @@ use loom::thread::{self, JoinHandle};
 use seqring::model::{Failpoint, abandon, dies_at, exclusive_payloads, settle};
 use seqring::{Config, Delivery, Reader, Ring, Start, TryReadError, Writer, Writers};
 
-fn ring(delivery: Delivery, slots: usize, participants: usize) -> Ring {
+pub(super) fn ring(delivery: Delivery, slots: usize, participants: usize) -> Ring {
     exclusive_payloads(delivery == Delivery::Gated);
     let config = Config::slots(slots).of_bytes(16).delivery(delivery).writers(Writers::Many);
     Ring::heap(&config.participants(participants).await_readers(0)).unwrap()

@@ -1,5 +1,6 @@
 //! A message together with the taker that took it. A taker owns one buffer, so several messages at
 //! a time need several takers.
+#![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
 use super::{TakenBuffer, Taker};
 use crate::api::form::Until;

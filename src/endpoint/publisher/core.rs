@@ -113,16 +113,23 @@ impl Core {
     pub(super) fn fill(&self, own: usize, payload: &[u8], header: &MessageHeader<'_>) -> Result<(), Corrupt> {
         let filling = FillingBuffer::begin(&self.memory, own)?;
         filling.payload().store(payload);
-        filling.finish(payload.len(), |words| self.header_format.store(words, header));
+        self.finish(filling, own, payload.len(), header);
         Ok(())
     }
 
     /// Stores header and length of a message whose `len` bytes are in `own` already.
     #[inline(always)]
     pub(super) fn complete(&self, own: usize, len: usize, header: &MessageHeader<'_>) -> Result<(), Corrupt> {
-        let filling = FillingBuffer::begin(&self.memory, own)?;
-        filling.finish(len, |words| self.header_format.store(words, header));
+        self.finish(FillingBuffer::begin(&self.memory, own)?, own, len, header);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn finish(&self, filling: FillingBuffer<'_>, own: usize, len: usize, header: &MessageHeader<'_>) {
+        if self.header_format.is_any() {
+            self.header_format.store(self.memory.message_header(own), header);
+        }
+        filling.finish(len);
     }
 }
 

@@ -81,7 +81,7 @@ impl Publisher {
         match &self.kind {
             Kind::Inline(_) => Inline::sequence(&self.fast),
             Kind::Arena(arena) => arena.sequence(),
-            Kind::Shared(_) => Shared::sequence(&self.core),
+            Kind::Shared(_) => Slots::new(self.core.memory.clone()).next_sequence(),
         }
     }
 

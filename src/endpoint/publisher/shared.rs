@@ -3,7 +3,7 @@
 use super::core::Core;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::arena_slot::FillingBuffer;
-use crate::protocol::multi_writer::{self, SharedPublisher, Target, Vacancy};
+use crate::protocol::multi_writer::{SharedPublisher, Target, Vacancy};
 use crate::protocol::registry::Registration;
 use crate::sync::backoff::{Backoff, RetryBudget};
 use crate::types::error::{Corrupt, RegisterError, TryWriteError};
@@ -20,21 +20,13 @@ impl Shared {
         Ok(Shared { exchanger: SharedPublisher::new(registration, stamp)?, backoff: Backoff::default() })
     }
 
-    pub(super) fn sequence(core: &Core) -> u64 {
-        multi_writer::next_sequence(&core.memory)
-    }
-
     pub(super) fn own(&self) -> usize {
         self.exchanger.own()
     }
 
     /// Admits the next message, if its slot is free and no reader blocks it.
     pub(super) fn admit(&mut self, core: &mut Core) -> Result<(), TryWriteError> {
-        let next = Self::sequence(core);
-        match self.exchanger.vacancy(&core.memory, next) {
-            Vacancy::Full => Err(TryWriteError::Full),
-            Vacancy::Free(()) | Vacancy::Published => core.pass_backpressure(next, None),
-        }
+        self.aim(core).map(drop)
     }
 
     /// Publishes `payload`. The caller then notifies.
@@ -71,7 +63,7 @@ impl Shared {
     /// first.
     #[inline(always)]
     fn exchange_at(&mut self, core: &mut Core, aim: Target) -> Result<u64, TryWriteError> {
-        if self.exchanger.exchange(&core.memory, &aim) {
+        if self.exchanger.exchange_next(&core.memory, &aim)? {
             Ok(aim.sequence())
         } else {
             self.exchange_again(core)
@@ -82,8 +74,9 @@ impl Shared {
     fn exchange_again(&mut self, core: &mut Core) -> Result<u64, TryWriteError> {
         let mut budget = RetryBudget::default();
         loop {
+            self.backoff.note_loss(self.exchanger.next());
             let aim = self.aim_again(core, &mut budget)?;
-            if self.exchanger.exchange(&core.memory, &aim) {
+            if self.exchanger.exchange_next(&core.memory, &aim)? {
                 return Ok(aim.sequence());
             }
         }
@@ -94,14 +87,28 @@ impl Shared {
     fn aim(&mut self, core: &mut Core) -> Result<Target, TryWriteError> {
         match self.look(core)? {
             Some(aim) => Ok(aim),
-            None => self.aim_again(core, &mut RetryBudget::default()),
+            None => self.aim_beyond(core),
         }
+    }
+
+    /// As [`Self::aim`], after others published since this writer's last message: it lost no
+    /// exchange, so it does not back off.
+    #[inline(never)]
+    fn aim_beyond(&mut self, core: &mut Core) -> Result<Target, TryWriteError> {
+        if !self.backoff.lost_lately(self.exchanger.next()) {
+            self.exchanger.catch_up(&core.memory);
+            if let Some(aim) = self.look(core)? {
+                return Ok(aim);
+            }
+        }
+        self.aim_again(core, &mut RetryBudget::default())
     }
 
     /// As [`Self::aim`], after another writer was first.
     #[inline(never)]
     fn aim_again(&mut self, core: &mut Core, budget: &mut RetryBudget) -> Result<Target, TryWriteError> {
-        while budget.may_retry(Self::sequence(core), &mut self.backoff) {
+        while budget.may_retry(self.exchanger.next(), &mut self.backoff) {
+            self.exchanger.catch_up(&core.memory);
             if let Some(aim) = self.look(core)? {
                 return Ok(aim);
             }
@@ -112,7 +119,7 @@ impl Shared {
     /// As [`Self::aim`]. `None` if another writer is first.
     #[inline(always)]
     fn look(&mut self, core: &mut Core) -> Result<Option<Target>, TryWriteError> {
-        let next = Self::sequence(core);
+        let next = self.exchanger.next();
         let look = match core.pass_backpressure(next, None) {
             Ok(()) => self.exchanger.find_target(&core.memory, next)?,
             Err(_) => Vacancy::Full,
@@ -138,15 +145,15 @@ impl Shared {
         meta_len: usize,
     ) -> Result<PublishOutcome, TryWriteError> {
         core.admit_lengths(len, meta_len)?;
-        match self.exchanger.vacancy(&core.memory, sequence) {
+        match self.exchanger.find_target(&core.memory, sequence)? {
             Vacancy::Full => Err(TryWriteError::Full),
-            Vacancy::Free(()) => Ok(PublishOutcome::Published),
+            Vacancy::Free(_) => Ok(PublishOutcome::Published),
             Vacancy::Published => Ok(PublishOutcome::Already),
         }
     }
 
     pub(super) fn is_ready_at(&mut self, core: &Core, sequence: u64) -> bool {
-        self.exchanger.vacancy(&core.memory, sequence) != Vacancy::Full || core.is_closed()
+        self.exchanger.find_target(&core.memory, sequence) != Ok(Vacancy::Full) || core.is_closed()
     }
 
     pub(super) fn write_at(
@@ -178,7 +185,7 @@ impl Shared {
         core.complete(self.own(), len, header)?;
         let memory = &core.memory;
         match self.exchanger.find_target(memory, sequence)? {
-            Vacancy::Free(aim) if self.exchanger.exchange(memory, &aim) => {
+            Vacancy::Free(aim) if self.exchanger.exchange(memory, &aim)? => {
                 core.notify();
                 Ok(PublishOutcome::Published)
             }

@@ -14,9 +14,9 @@ use std::sync::Arc;
 const WRITERS_DIE: [Failpoint; 6] = [
     Failpoint::ExchangeLoaded,
     Failpoint::ExchangeIntended,
-    Failpoint::HelpConfirmed,
     Failpoint::LimitAnnounced,
     Failpoint::ExchangeDone,
+    Failpoint::ExchangeOwned,
     Failpoint::ExchangeSettled,
 ];
 const READERS_DIE: [Failpoint; 2] = [Failpoint::ReadPinned, Failpoint::ReadCopied];

@@ -11,21 +11,19 @@ use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
 
-/// Before the exchange, and while helping, the message is not published; after the exchange, it is.
-const WRITERS_DIE: [Failpoint; 7] = [
+/// Before the exchange the message is not published; after the exchange, it is.
+const WRITERS_DIE: [Failpoint; 6] = [
     Failpoint::ExchangeLoaded,
     Failpoint::ExchangeIntended,
-    Failpoint::HelpConfirmed,
-    Failpoint::HelpTakeConfirmed,
     Failpoint::LimitAnnounced,
     Failpoint::ExchangeDone,
+    Failpoint::ExchangeOwned,
     Failpoint::ExchangeSettled,
 ];
-const TAKERS_DIE: [Failpoint; 6] = [
+const TAKERS_DIE: [Failpoint; 5] = [
     Failpoint::TakeIntended,
-    Failpoint::HelpConfirmed,
-    Failpoint::HelpTakeConfirmed,
     Failpoint::TakeDone,
+    Failpoint::TakeOwned,
     Failpoint::TakeSettled,
     Failpoint::MessageAdopted,
 ];
