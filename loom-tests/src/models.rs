@@ -6,6 +6,7 @@ mod backpressure;
 mod batch;
 mod displaced;
 mod entry_reuse;
+mod exact;
 mod messages;
 mod multi_writer;
 mod pin;
@@ -106,6 +107,8 @@ const MODELS: &[Model] = &[
     model("displaced_busy_taker", 1_487, None, displaced::by_a_busy_taker),
     model("displaced_busy_writer", 22_904, None, displaced::by_a_busy_writer),
     model("displaced_stale", 8_782, Some(3), displaced::stale_intent),
+    model("exact_empty", 1, Some(3), exact::empty),
+    model("exact_full", 1, Some(3), exact::full),
     model("both_leave", 596, None, multi_writer::both_leave),
     model("end", 596, None, stream_end::last_message_before_the_end),
     model("queue_end", 1_102, Some(3), stream_end::last_message_of_a_queue),

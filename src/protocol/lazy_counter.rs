@@ -70,10 +70,10 @@ impl LazyCounter {
     /// Passes messages that others published (took): those below `hint`, and then those that
     /// `is_passed` finds in their slots, a limited number.
     #[inline(never)]
-    pub(crate) fn catch_up(&mut self, hint: u64, mut is_passed: impl FnMut(u64) -> bool) {
+    pub(crate) fn catch_up(&mut self, hint: u64, slots: usize, mut is_passed: impl FnMut(u64) -> bool) {
         self.next = self.next.max(hint);
         self.raise_at = hint + EVERY;
-        let end = (self.next + 2 * EVERY).min(hint + MOST_BEHIND);
+        let end = (self.next + 2 * EVERY).min(hint + slots as u64 + MOST_BEHIND);
         while self.next < end && is_passed(self.next) {
             self.next += 1;
         }

@@ -162,7 +162,8 @@ impl SharedPublisher {
     /// Passes messages that other writers published.
     pub(crate) fn catch_up(&mut self, memory: &Memory) {
         let SharedPublisher { next, lap, stamps, .. } = self;
-        next.catch_up(lazy_counter::published(memory), |n| {
+        let slots = memory.layout().config.slots;
+        next.catch_up(lazy_counter::published(memory), slots, |n| {
             let slot_index = lap.locate(n);
             // PAIRS(Publish): this writer's messages come after those that it passed.
             let word = memory.slot_word(&slot_index).load(acquire(Pair::Publish));

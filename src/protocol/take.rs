@@ -49,6 +49,8 @@ pub(crate) enum TakeOutcome {
     /// The taker took the message of this sequence, and now owns its buffer.
     Taken(u64),
     Empty,
+    /// Others took this message before: catch up and try again.
+    Passed,
     /// Another taker was first: catch up and try again.
     Contended,
 }
@@ -86,7 +88,8 @@ impl TakeCursor {
     /// Passes messages that other takers took.
     pub(crate) fn catch_up(&mut self, memory: &Memory) {
         let TakeCursor { next, lap, stamps, .. } = self;
-        next.catch_up(lazy_counter::taken(memory), |h| {
+        let slots = memory.layout().config.slots;
+        next.catch_up(lazy_counter::taken(memory), slots, |h| {
             let slot_index = lap.locate(h);
             // PAIRS(Publish): what this taker takes comes after what it passed.
             let word = memory.slot_word(&slot_index).load(acquire(Pair::Publish));
@@ -108,7 +111,7 @@ impl TakeCursor {
             return Ok(TakeOutcome::Empty);
         }
         if ahead > 1 {
-            return Ok(TakeOutcome::Contended);
+            return Ok(TakeOutcome::Passed);
         }
         let full = self.stamps.any_buffer(word);
         let (header, _) = memory.buffer(full)?;
@@ -137,11 +140,22 @@ impl TakeCursor {
         intent_log::record_idle(&self.entry, self.own);
     }
 
-    /// Whether an attempt would find a message, or messages to pass.
+    /// Whether an attempt would find a message. Passes messages that other takers took.
     pub(crate) fn is_ready(&mut self, memory: &Memory) -> bool {
-        let slot_index = self.lap.locate(self.next.next());
-        // Relaxed: the attempt that follows loads it again.
-        let word = memory.slot_word(&slot_index).load(Relaxed);
-        self.stamps.ahead(word, slot_index.lap()) > 0 && !is_forked(memory)
+        // In a correct ring two rounds, unless others take meanwhile. Bounded: a hostile peer may
+        // let it go on for ever.
+        for _ in 0..MAX_ROUNDS {
+            let slot_index = self.lap.locate(self.next.next());
+            // Relaxed: the attempt that follows loads it again.
+            let word = memory.slot_word(&slot_index).load(Relaxed);
+            match self.stamps.ahead(word, slot_index.lap()) {
+                ..=0 => return false,
+                1 => break,
+                _ => self.catch_up(memory),
+            }
+        }
+        !is_forked(memory)
     }
 }
+
+const MAX_ROUNDS: u32 = 64;

@@ -34,7 +34,7 @@ impl RetryBudget {
         }
         self.without_progress += 1;
         self.tries += 1;
-        backoff.back_off(counter);
+        backoff.back_off();
         self.without_progress < MAX_WITHOUT_PROGRESS && self.tries < MAX_TRIES
     }
 }
@@ -46,8 +46,9 @@ impl RetryBudget {
 pub(crate) struct Backoff {
     /// Of crossbeam's `Backoff`: each twice as long as the one before, up to 64 pauses.
     spins: u32,
-    /// The counter at the last lost try.
+    /// The counter at the last lost exchange.
     last: u64,
+    lost: bool,
 }
 
 const MORE_SPINS: u32 = 3;
@@ -56,11 +57,20 @@ const MOST_SPINS: u32 = 9;
 const CALM: u64 = 4096;
 
 impl Backoff {
-    fn back_off(&mut self, counter: u64) {
+    /// Notes a lost exchange, for message `counter`.
+    pub(crate) fn note_loss(&mut self, counter: u64) {
         if counter.abs_diff(self.last) > CALM {
             self.spins = 0;
         }
-        self.last = counter;
+        (self.last, self.lost) = (counter, true);
+    }
+
+    /// Whether an exchange was lost lately: then others are at work at this moment.
+    pub(crate) fn lost_lately(&self, counter: u64) -> bool {
+        self.lost && counter.abs_diff(self.last) <= CALM / 4
+    }
+
+    fn back_off(&mut self) {
         self.spins = (self.spins + MORE_SPINS).min(MOST_SPINS);
         if !MODELLED {
             let backoff = crossbeam_utils::Backoff::new();

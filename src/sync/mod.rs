@@ -96,7 +96,21 @@ pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Order
 
 #[cfg(seqring_loom)]
 pub(crate) fn load_to_exchange(word: &AtomicU64, order: std::sync::atomic::Ordering) -> u64 {
-    word.fetch_add(0, order)
+    if LOADS_MAY_BE_OLD.load(std::sync::atomic::Ordering::Relaxed) {
+        word.load(order)
+    } else {
+        word.fetch_add(0, order)
+    }
+}
+
+/// Whether [`load_to_exchange`] is a load in this model.
+#[cfg(seqring_loom)]
+static LOADS_MAY_BE_OLD: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// For a model of what a call returns that finds no message, or no room.
+#[cfg(seqring_loom)]
+pub fn loads_may_be_old(may: bool) {
+    LOADS_MAY_BE_OLD.store(may, std::sync::atomic::Ordering::Relaxed);
 }
 
 /// Keeps the compiler from reordering accesses across this point.

@@ -2,6 +2,8 @@
 
 pub use crate::memory::exclusive_payloads;
 pub use crate::sync::failpoint::{Failpoint, dies_at};
+#[cfg(seqring_loom)]
+pub use crate::sync::loads_may_be_old;
 pub use crate::sync::membarrier::imp::set_heavy_barrier;
 pub use crate::sync::mutation::{Mutation, activate};
 pub use crate::sync::{End, weaken};

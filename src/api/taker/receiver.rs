@@ -42,6 +42,10 @@ impl Receiver {
     pub(super) fn take_next(&mut self) -> Option<Result<TakenBuffer, TryReadError>> {
         match self.takes.try_take(&self.memory) {
             Ok(TakeOutcome::Taken(sequence)) => Some(self.receive_taken(sequence)),
+            Ok(TakeOutcome::Contended) => {
+                self.backoff.note_loss(self.takes.next());
+                None
+            }
             _ => None,
         }
     }
@@ -58,10 +62,18 @@ impl Receiver {
     #[inline(never)]
     pub(super) fn try_take(&mut self) -> Result<TakenBuffer, TryReadError> {
         let mut budget = RetryBudget::default();
+        let mut behind = self.backoff.lost_lately(self.takes.next());
         loop {
             match self.takes.try_take(&self.memory)? {
                 TakeOutcome::Taken(sequence) => return self.receive_taken(sequence),
-                TakeOutcome::Contended => {}
+                // Others took since this taker's last message. It lost no exchange, so it does not
+                // back off.
+                TakeOutcome::Passed if !std::mem::replace(&mut behind, true) => {
+                    self.takes.catch_up(&self.memory);
+                    continue;
+                }
+                TakeOutcome::Contended => self.backoff.note_loss(self.takes.next()),
+                TakeOutcome::Passed => {}
                 TakeOutcome::Empty => self.why_empty()?,
             }
             if !budget.may_retry(self.takes.next(), &mut self.backoff) {

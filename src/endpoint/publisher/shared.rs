@@ -74,6 +74,7 @@ impl Shared {
     fn exchange_again(&mut self, core: &mut Core) -> Result<u64, TryWriteError> {
         let mut budget = RetryBudget::default();
         loop {
+            self.backoff.note_loss(self.exchanger.next());
             let aim = self.aim_again(core, &mut budget)?;
             if self.exchanger.exchange_next(&core.memory, &aim)? {
                 return Ok(aim.sequence());
@@ -86,8 +87,21 @@ impl Shared {
     fn aim(&mut self, core: &mut Core) -> Result<Target, TryWriteError> {
         match self.look(core)? {
             Some(aim) => Ok(aim),
-            None => self.aim_again(core, &mut RetryBudget::default()),
+            None => self.aim_beyond(core),
         }
+    }
+
+    /// As [`Self::aim`], after others published since this writer's last message: it lost no
+    /// exchange, so it does not back off.
+    #[inline(never)]
+    fn aim_beyond(&mut self, core: &mut Core) -> Result<Target, TryWriteError> {
+        if !self.backoff.lost_lately(self.exchanger.next()) {
+            self.exchanger.catch_up(&core.memory);
+            if let Some(aim) = self.look(core)? {
+                return Ok(aim);
+            }
+        }
+        self.aim_again(core, &mut RetryBudget::default())
     }
 
     /// As [`Self::aim`], after another writer was first.
