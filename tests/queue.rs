@@ -7,7 +7,8 @@ mod numbered;
 
 use numbered::{SLOT_BYTES, message};
 use seqring::{
-    Config, Delivery, ReadError, Redelivery, RegisterError, Ring, Start, TryReadError, TryWriteError,
+    Config, Delivery, MessageHeader, ReadError, Redelivery, RegisterError, Ring, Start, TryReadError,
+    TryWriteError,
 };
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -253,4 +254,28 @@ fn a_taker_is_not_ready_because_a_writer_joined() {
     assert!(!taker.ready_within(Duration::ZERO));
     writer.write(b"message").unwrap();
     assert!(taker.ready_within(Duration::from_secs(20)));
+}
+
+/// Fails if a taker counts messages as there that another one took.
+#[test]
+fn ready_within_is_false_while_the_queue_is_empty() {
+    let ring = Ring::heap(&Config::slots(8).of_bytes(16).delivery(Delivery::Queue)).unwrap();
+    let (mut writer, mut one, mut other) =
+        (ring.writer().unwrap(), ring.taker().unwrap(), ring.taker().unwrap());
+    writer.write(b"0").unwrap();
+    drop(other.take().unwrap());
+    assert!(!one.ready_within(Duration::from_millis(50)), "the queue is empty");
+}
+
+/// Assigned messages raise no counter, so the writer passes all of them by their slots.
+#[test]
+fn a_plain_write_comes_after_any_number_of_assigned_ones() {
+    let slots = 140_000;
+    let ring = Ring::heap(&Config::slots(slots).of_bytes(8).delivery(Delivery::Queue)).unwrap();
+    let mut writer = ring.writer().unwrap();
+    for n in 0..135_000 {
+        writer.assigned().unwrap().write(n, b"a", &MessageHeader::default()).unwrap();
+    }
+    assert_eq!(ring.next_sequence(), 135_000);
+    assert_eq!(writer.try_write(b"b"), Ok(135_000));
 }

@@ -43,21 +43,21 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Model> {
 }
 
 const MODELS: &[Model] = &[
-    model("torn_inline", 50_967, None, torn::inline),
-    model("torn_laps", 72_014, Some(3), torn::laps),
+    model("torn_inline", 18_380, None, torn::inline),
+    model("torn_laps", 11_908, Some(3), torn::laps),
     model("torn_arena", 110_285, None, torn::arena),
     model("batch_torn", 40_022, Some(2), batch::torn),
     model("batch_skipped", 13_778, Some(2), batch::skipped),
     model("batch_acknowledged", 268, Some(3), batch::acknowledged),
-    model("batch_notify", 820, None, batch::notify),
+    model("batch_notify", 476, None, batch::notify),
     model("skip", 65_389, Some(4), torn::skipped),
     model("skip_third_thread", 389, None, skip::by_a_third_thread),
     model("entry_reuse", 61_470, Some(4), entry_reuse::reads),
     model("entry_reuse_view", 199_134, Some(3), entry_reuse::views),
     model("gated_inline", 614, None, backpressure::inline),
     model("gated_arena", 702, None, backpressure::arena),
-    model("register", 5_796, Some(3), registration::next),
-    model("register_oldest", 5_608, Some(3), registration::oldest),
+    model("register", 4_496, Some(3), registration::next),
+    model("register_oldest", 4_404, Some(3), registration::oldest),
     // These two need no ordering: the count of readers is ordered twice, by its own ends and by the
     // fences of `Join`. They fail if a writer announces `next + slots` while a reader is missing.
     model("register_awaited", 1_919, Some(3), registration::awaited),
@@ -107,8 +107,8 @@ const MODELS: &[Model] = &[
     model("displaced_busy_taker", 1_487, None, displaced::by_a_busy_taker),
     model("displaced_busy_writer", 22_904, None, displaced::by_a_busy_writer),
     model("displaced_stale", 8_782, Some(3), displaced::stale_intent),
-    model("exact_empty", 1, Some(3), exact::empty),
-    model("exact_full", 1, Some(3), exact::full),
+    model("exact_empty", 239, Some(3), exact::empty),
+    model("exact_full", 148, Some(3), exact::full),
     model("both_leave", 596, None, multi_writer::both_leave),
     model("end", 596, None, stream_end::last_message_before_the_end),
     model("queue_end", 1_102, Some(3), stream_end::last_message_of_a_queue),

@@ -100,12 +100,13 @@ pub(crate) struct Backpressure {
 impl Backpressure {
     /// Of a gated ring: admits no message before the first [refresh](Self::refresh).
     pub(crate) fn gated(memory: &Memory) -> Self {
+        let config = &memory.layout().config;
         Backpressure {
             // Relaxed: our predecessor released its entry, or died, before we acquired it.
             announced: memory.control().limit.load(Relaxed),
-            many_writers: memory.layout().config.writers == Writers::Many,
+            many_writers: config.writers == Writers::Many,
             evicts: memory.layout().config.evict_after.is_some(),
-            first_lap: Some(first_lap(memory)),
+            first_lap: Some(config.first_sequence + config.slots as u64),
             ..Self::default()
         }
     }
@@ -213,12 +214,6 @@ pub(crate) fn missing_readers(memory: &Memory) -> u32 {
     let joined = memory.control().table.readers_joined.load(acquire(Pair::Join));
     // Saturating: a hostile peer may have stored any count.
     memory.layout().config.await_readers.saturating_sub(u32::try_from(joined).unwrap_or(u32::MAX))
-}
-
-/// The end of the first lap: without its readers the ring overwrites nothing.
-fn first_lap(memory: &Memory) -> u64 {
-    let config = &memory.layout().config;
-    config.first_sequence + config.slots as u64
 }
 
 /// The reader that holds the writers back most, for diagnostics.

@@ -43,7 +43,7 @@ pub(crate) const MODELS: &[Model] = &[
     model("successor_take_exchanged", 1_856, Some(3), successors::take_exchanged),
     model("successor_take_owner", 221, Some(3), successors::take_owner),
     model("redelivery_before_end", 2_460, Some(3), successors::redelivery_before_the_end),
-    model("evicted_copy", 16_221, Some(2), eviction::during_copy),
+    model("evicted_copy", 9_417, Some(2), eviction::during_copy),
     model("evicted_view", 2_429, Some(2), eviction::during_view),
     model("park_resume", 4_828, Some(4), park::resume),
     model("park_join", 28, Some(3), park::join),

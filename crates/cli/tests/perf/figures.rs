@@ -107,7 +107,7 @@ fn no_quantile_of_a_writer_lies_below_what_its_rate_allows() {
         let writer = &record["writers"][0];
         let quantiles: Quantiles = serde_json::from_value(writer["latency_ns"].clone()).unwrap();
         assert_eq!(quantiles.p999.is_some(), quantiles.count >= 1_000, "{quantiles:?}");
-        let mean = 1e9 / writer["slots_per_second"].as_f64().unwrap();
+        let mean = 1e9 / writer["messages_per_second"].as_f64().unwrap();
         assert!(mean <= 1.05 * quantiles.highest_mean() + 100.0, "{flags}: {mean} ns, {quantiles:?}");
     }
 }
