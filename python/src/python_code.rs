@@ -9,15 +9,12 @@
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
+use std::hint::black_box;
+use std::mem::transmute;
 use std::ptr::null_mut;
 
-unsafe extern "C-unwind" {
-    fn PyObject_Call(
-        callable: *mut PyObject,
-        arguments: *mut PyObject,
-        keywords: *mut PyObject,
-    ) -> *mut PyObject;
-}
+/// `PyObject_Call`, which may unwind.
+type Call = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
 
 /// Calls an object that may run Python code.
 pub(crate) fn call<'py, A>(callable: &Bound<'py, PyAny>, arguments: A) -> PyResult<Bound<'py, PyAny>>
@@ -61,9 +58,14 @@ unsafe fn call_or_sleep(callable: *mut PyObject, arguments: *mut PyObject) -> *m
         }
     }
 
+    // Through a pointer that the compiler knows nothing about: `pyo3` declares that the function
+    // never unwinds, and the optimiser would drop the guard.
+    let declared: unsafe extern "C" fn(_, _, _) -> _ = black_box(ffi::PyObject_Call);
+    // SAFETY: two types of pointers to one function. This one promises less.
+    let call = unsafe { transmute::<unsafe extern "C" fn(_, _, _) -> _, Call>(declared) };
     let guard = SleepsIfUnwound;
     // SAFETY: says the caller.
-    let result = unsafe { PyObject_Call(callable, arguments, null_mut()) };
+    let result = unsafe { call(callable, arguments, null_mut()) };
     std::mem::forget(guard);
     result
 }
