@@ -5,7 +5,10 @@
 mod common;
 
 use common::{CLASSES, DELIVERIES, kinds, message, read_to_the_end, read_until_closed, ring};
-use seqring::{Config, Delivery, MessageHeader, Ring, Start, TryWriteError, WriteError, Writer, Writers};
+use seqring::{
+    Config, Delivery, MessageHeader, Reader, Ring, Start, TryReadError, TryWriteError, WriteError, Writer,
+    Writers,
+};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 
@@ -100,5 +103,24 @@ fn successive_writers_make_one_stream() {
             }
             assert_eq!((total, reader.position()), (COUNT, COUNT));
         });
+    }
+}
+
+/// Fails if a form of reading that finds nothing does not look at the state of the stream.
+#[test]
+fn each_form_of_a_read_that_does_not_wait_reports_the_end() {
+    let reads: [fn(&mut Reader) -> Option<TryReadError>; 5] = [
+        |reader| reader.try_read(&mut [0; 8]).err(),
+        |reader| reader.try_read(&mut [0; 4]).err(),
+        |reader| reader.typed::<u64>().unwrap().try_read().err(),
+        |reader| reader.try_read_batch(8, &mut [0; 16]).err(),
+        |reader| reader.try_view().err(),
+    ];
+    for (read, class) in reads.iter().flat_map(|read| CLASSES.map(move |class| (read, class))) {
+        let ring = Ring::heap(&Config::slots(4).of_bytes(8).slot_class(class)).unwrap();
+        let (writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
+        assert_eq!(read(&mut reader), Some(TryReadError::Empty), "{class:?}");
+        drop(writer);
+        assert_eq!(read(&mut reader), Some(TryReadError::Closed), "{class:?}");
     }
 }
