@@ -28,7 +28,8 @@ fn numbers_are_delivered_in_order_and_each_waits_for_its_slot() {
             assert_eq!(outcome, Ok(PublishOutcome::Published));
         }
         let beyond = first + slots as u64;
-        for n in [beyond, beyond + 1, beyond + slots as u64, beyond + 100] {
+        let far = [1 << 41, 1 << 57, 1 << 60, (1 << 62) - 1];
+        for n in [beyond, beyond + 1, beyond + slots as u64, beyond + 100].into_iter().chain(far) {
             assert_eq!(writer.assigned().unwrap().try_write(n, b"x", &NONE), Err(TryWriteError::Full), "{n}");
         }
         for n in first..beyond {

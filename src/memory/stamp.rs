@@ -144,6 +144,12 @@ impl ArenaStamp {
         ArenaStamp { buffer_bits, buffer_mask: (1 << buffer_bits) - 1 }
     }
 
+    /// Words of so many laps apart compare as earlier and later. That is half of what they could,
+    /// so a caller may be wrong about the present lap by as much.
+    pub(crate) fn laps_apart(self) -> u64 {
+        1 << (60 - self.buffer_bits)
+    }
+
     /// The message of `lap` is published, in `buffer`.
     #[inline(always)]
     pub(crate) fn published(self, lap: u64, buffer: usize) -> u64 {

@@ -69,6 +69,8 @@ pub(crate) struct SharedPublisher {
     /// How many [states](ArenaStamp::ahead) a free slot may be behind the awaited message: in a
     /// queue, the message before must be taken.
     free_from: i64,
+    /// How far ahead an assigned number may be: so many laps the words of slots can distinguish.
+    reach: u64,
     /// For how many more messages this writer checks for room before it fills its buffer.
     check_first_for: u32,
 }
@@ -130,6 +132,7 @@ impl SharedPublisher {
             own,
             lap: Lap::new(lazy_counter::published(memory), config.slots),
             next: LazyCounter::new(lazy_counter::published(memory)),
+            reach: (config.slots as u64).saturating_mul(stamps.laps_apart()),
             free_from: if config.delivery == Delivery::Queue { -2 } else { i64::MIN },
             check_first_for: 0,
         })
@@ -171,7 +174,15 @@ impl SharedPublisher {
         });
     }
 
-    /// Step 2, for message `n`: an assigned one, or the [next](Self::next).
+    /// Step 2, for the assigned number `n`.
+    pub(crate) fn find_assigned(&mut self, memory: &Memory, n: u64) -> Result<Vacancy, Corrupt> {
+        if n.saturating_sub(self.next.next()) > self.reach {
+            return Ok(Vacancy::Full);
+        }
+        self.find_target(memory, n)
+    }
+
+    /// Step 2, for message `n`: an assigned one within reach, or the [next](Self::next).
     #[inline(always)]
     pub(crate) fn find_target(&mut self, memory: &Memory, n: u64) -> Result<Vacancy, Corrupt> {
         let slot_index = self.lap.locate(n);

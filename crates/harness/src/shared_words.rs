@@ -52,7 +52,7 @@ impl SharedWords {
         // - valid: all bytes are mapped, readable and writable, and any bits are an `AtomicU64`;
         // - aligned: a mapping starts on a page;
         // - shared: the slice holds atomics only; a process that copies bytes of it keeps others
-        // from   them meanwhile;
+        //   from them meanwhile;
         // - alive: the slice borrows `self`, which unmaps on drop only.
         unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / size_of::<AtomicU64>()) }
     }

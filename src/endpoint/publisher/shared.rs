@@ -145,7 +145,7 @@ impl Shared {
         meta_len: usize,
     ) -> Result<PublishOutcome, TryWriteError> {
         core.admit_lengths(len, meta_len)?;
-        match self.exchanger.find_target(&core.memory, sequence)? {
+        match self.exchanger.find_assigned(&core.memory, sequence)? {
             Vacancy::Full => Err(TryWriteError::Full),
             Vacancy::Free(_) => Ok(PublishOutcome::Published),
             Vacancy::Published => Ok(PublishOutcome::Already),
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     pub(super) fn is_ready_at(&mut self, core: &Core, sequence: u64) -> bool {
-        self.exchanger.find_target(&core.memory, sequence) != Ok(Vacancy::Full) || core.is_closed()
+        self.exchanger.find_assigned(&core.memory, sequence) != Ok(Vacancy::Full) || core.is_closed()
     }
 
     pub(super) fn write_at(
@@ -184,7 +184,7 @@ impl Shared {
         }
         core.complete(self.own(), len, header)?;
         let memory = &core.memory;
-        match self.exchanger.find_target(memory, sequence)? {
+        match self.exchanger.find_assigned(memory, sequence)? {
             Vacancy::Free(aim) if self.exchanger.exchange(memory, &aim)? => {
                 core.notify();
                 Ok(PublishOutcome::Published)
