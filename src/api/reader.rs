@@ -147,8 +147,8 @@ impl Reader {
         /// # Cost
         /// One store of the cursor and one check for sleeping writers: writers get the slots when
         /// all are read. In a ring of small messages without headers nothing for a message but its
-        /// copy and one load of its stamp, and for 16 of them one load more: 21 instructions for 8
-        /// bytes in packed slots where a single read takes 54, 37 where it takes 70 for 64 bytes on
+        /// copy and one load of its stamp, and for 16 of them one load more: 20 instructions for 8
+        /// bytes in packed slots where a single read takes 52, 36 where it takes 68 for 64 bytes on
         /// lines of their own (x86-64; `cargo bench --bench batches` counts them). In a lossy ring
         /// all 16 are lost if the writer overtakes this reader meanwhile.
         #[inline]

@@ -131,7 +131,7 @@ impl Writer {
         /// # Cost
         /// One check for sleepers, and in a ring of small messages without headers nothing for a
         /// message but its slot: 18 instructions for 8 bytes in packed slots where a single write
-        /// takes 44, and 51 where it takes 73 for 64 bytes on lines of their own (x86-64; `cargo
+        /// takes 45, and 51 where it takes 74 for 64 bytes on lines of their own (x86-64; `cargo
         /// bench --bench batches` counts them). Readers get each message as soon as it is
         /// published: a batch is invisible to them.
         #[inline]

@@ -12,12 +12,12 @@ use crate::memory::stamp::{ExpectedStamp, InlineStamp};
 /// the owner must do more: at its next backpressure limit or counter update. The owner sets that
 /// end by [`Self::extend_to`].
 ///
-/// Invariants: the next message is `until - left`; `lap.first <= until - left`,
-/// `until <= lap.end()`. `slots` are at the next message's slot, `stamp` is its stamp.
+/// Invariants: `lap.first <= sequence <= until <= lap.end()`. `slots` are at the slot of message
+/// `sequence`, `stamp` is its stamp.
 #[derive(Debug)]
 pub(crate) struct SlotRun {
+    sequence: u64,
     until: u64,
-    left: u64,
     stamp: ExpectedStamp,
     slots: RunSlots,
     lap: Lap,
@@ -28,7 +28,6 @@ pub(crate) struct SlotRun {
 pub(crate) struct RunPosition {
     pub(crate) sequence: u64,
     pub(crate) stamp: ExpectedStamp,
-    left: u64,
 }
 
 impl SlotRun {
@@ -38,8 +37,8 @@ impl SlotRun {
         let lap = Lap::new(sequence, config.slots);
         let slots = RunSlots::new(memory, lap.slot_index(sequence).index());
         SlotRun {
+            sequence,
             until: sequence,
-            left: 0,
             stamp: InlineStamp::new(config.slot_bytes).of(sequence),
             slots,
             lap,
@@ -49,7 +48,7 @@ impl SlotRun {
     /// The next message.
     #[inline(always)]
     pub(crate) fn sequence(&self) -> u64 {
-        self.until - self.left
+        self.sequence
     }
 
     /// The stamp of the next message.
@@ -61,18 +60,17 @@ impl SlotRun {
     /// Whether the run has a next slot.
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
-        self.left > 0
+        self.sequence < self.until
     }
 
     /// The next message's slot, if the run is open.
     #[inline(always)]
     #[allow(unsafe_code, reason = "the end of the run is checked here, where it is kept")]
     pub(crate) fn next_slot(&self) -> Option<(RunPosition, InlineSlot<'_>)> {
-        let left = self.left;
-        if left == 0 {
+        if !self.is_open() {
             return None;
         }
-        let here = RunPosition { sequence: self.until - left, stamp: self.stamp, left };
+        let here = RunPosition { sequence: self.sequence, stamp: self.stamp };
         // SAFETY: in a ring that is not plain, no run is ever open. `slots` are at the slot of this
         // message, which is before the end of the lap because before `until`.
         Some((here, unsafe { self.slots.first() }))
@@ -82,18 +80,18 @@ impl SlotRun {
     /// run is still open.
     #[inline(always)]
     pub(crate) fn advance(&mut self, here: RunPosition) -> bool {
-        debug_assert_eq!(here.left, self.left);
-        self.left = here.left - 1;
+        debug_assert_eq!(here.sequence, self.sequence);
+        self.sequence = here.sequence + 1;
         self.stamp.set_after(here.stamp, 1);
         self.slots.advance(1);
-        here.left > 1
+        here.sequence + 1 < self.until
     }
 
     /// The next message's stamp, and the slots of the run from there on: at most `most`.
     #[inline(always)]
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn next_slots(&self, most: usize) -> (ExpectedStamp, impl Iterator<Item = InlineSlot<'_>>) {
-        let count = self.left.min(most as u64) as usize;
+        let count = (self.until - self.sequence).min(most as u64) as usize;
         // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
         (self.stamp, unsafe { self.slots.iter(count) })
     }
@@ -101,8 +99,8 @@ impl SlotRun {
     /// Advances by `count` messages of [`Self::next_slots`].
     #[inline(always)]
     pub(crate) fn advance_by(&mut self, count: usize) {
-        debug_assert!(count as u64 <= self.left);
-        self.left -= count as u64;
+        debug_assert!(count as u64 <= self.until - self.sequence);
+        self.sequence += count as u64;
         self.stamp.set_after(self.stamp, count as u64);
         self.slots.advance(count);
     }
@@ -110,22 +108,18 @@ impl SlotRun {
     /// The slot of the next message, in the run or not.
     #[inline(always)]
     pub(crate) fn slot_index(&self) -> SlotIndex {
-        let sequence = self.sequence();
-        if sequence == self.lap.end() {
-            return self.lap.next().slot_index(sequence);
+        if self.sequence == self.lap.end() {
+            return self.lap.next().slot_index(self.sequence);
         }
-        self.lap.slot_index(sequence)
+        self.lap.slot_index(self.sequence)
     }
 
     /// Advances by one message, in the run or not.
     #[inline(always)]
     pub(crate) fn advance_slow(&mut self) {
         self.enter_lap();
-        if self.left == 0 {
-            self.until += 1;
-        } else {
-            self.left -= 1;
-        }
+        self.sequence += 1;
+        self.until = self.until.max(self.sequence);
         self.stamp.set_after(self.stamp, 1);
         self.slots.advance(1);
     }
@@ -133,20 +127,18 @@ impl SlotRun {
     /// Extends the run to before message `until`, or to the end of the lap if that is nearer.
     pub(crate) fn extend_to(&mut self, until: u64) {
         self.enter_lap();
-        let sequence = self.sequence();
-        self.until = until.clamp(sequence, self.lap.end());
-        self.left = self.until - sequence;
+        self.until = until.clamp(self.sequence, self.lap.end());
     }
 
     /// Fetches the cache lines of the rest of the run into this core, for writing.
     pub(crate) fn fetch_for_writing(&self) {
-        self.slots.fetch_for_writing(self.left as usize);
+        self.slots.fetch_for_writing((self.until - self.sequence) as usize);
     }
 
     /// Fetches the lines of the next message's payload, for writing. Not the line of its stamp,
     /// which readers load meanwhile.
     pub(crate) fn fetch_next_payload(&self) {
-        if self.sequence() < self.lap.end() {
+        if self.sequence < self.lap.end() {
             self.slots.fetch_payload();
         }
     }
@@ -154,7 +146,7 @@ impl SlotRun {
     /// Enters the next lap, if the last slot of this one was passed.
     #[inline(always)]
     fn enter_lap(&mut self) {
-        if self.sequence() == self.lap.end() {
+        if self.sequence == self.lap.end() {
             self.lap = self.lap.next();
             self.slots.restart();
         }
