@@ -156,9 +156,9 @@ fn only_sync_writes_orderings() {
 
 /// The memory orderings, without the ends of a `Pair`, which share their names.
 fn orderings<'a>(tokens: &'a [Token<'static>]) -> impl Iterator<Item = &'a Token<'static>> {
-    let found = tokens.windows(3).filter(|run| {
-        ORDERINGS.contains(&run[2].text) && (run[0].text, run[1].text) != ("End", "::")
-    });
+    let found = tokens
+        .windows(3)
+        .filter(|run| ORDERINGS.contains(&run[2].text) && (run[0].text, run[1].text) != ("End", "::"));
     found.map(|run| &run[2])
 }
 
