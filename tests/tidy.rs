@@ -36,7 +36,7 @@ const LONG_FILES: &[(&str, &str)] = &[];
 /// What a link to a file of the repository begins with where the page is read elsewhere, too.
 const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
 
-/// The page that pypi.org shows, which resolves no relative link. crates.io does, by the repository.
+/// What pypi.org shows, which resolves no relative link. crates.io does, by the repository.
 const PYPI_PAGE: &str = "python/README.md";
 
 /// Files that the rules on text skip: records are outputs.
