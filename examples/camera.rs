@@ -27,7 +27,7 @@ fn film(name: &str) -> Result<(), Box<dyn Error>> {
     let ring = Ring::create(name, &config)?;
     let mut camera = ring.writer()?;
     // For the example only: a camera films whether or not a viewer is there.
-    camera.wait_for_readers(1, Duration::from_mins(1));
+    camera.wait_for_readers(1, Duration::from_secs(60));
     for n in 0..FRAMES {
         let mut frame = camera.claim(PIXELS)?;
         frame.fill(n as u8);
@@ -37,7 +37,7 @@ fn film(name: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn view(name: &str) -> Result<(), Box<dyn Error>> {
-    let mut reader = Ring::open_timeout(name, Duration::from_mins(1))?.reader(Start::Next)?;
+    let mut reader = Ring::open_timeout(name, Duration::from_secs(60))?.reader(Start::Next)?;
     let (mut frame, mut shown, mut skipped) = (vec![0; PIXELS], 0, 0);
     loop {
         match reader.read(&mut frame) {

@@ -98,6 +98,8 @@
 //! - For rare messages: a pipe does as well, because a sleep and its wake cost more than either.
 //!
 //! # Features
+//! None is on by default. The oldest Rust is 1.89 (`File::lock`, of 1.89, is the newest call used).
+//!
 //! - `portable`: rings in memory of the crate `shared_memory`
 //!   ([`Backend::Portable`]); outside Linux the only ones for processes.
 //! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.

@@ -156,10 +156,10 @@ fn only_sync_writes_orderings() {
 
 /// The memory orderings, without the ends of a `Pair`, which share their names.
 fn orderings<'a>(tokens: &'a [Token<'static>]) -> impl Iterator<Item = &'a Token<'static>> {
-    let found = tokens.array_windows().filter(|[before, colons, ordering]| {
-        ORDERINGS.contains(&ordering.text) && (before.text, colons.text) != ("End", "::")
-    });
-    found.map(|[_, _, ordering]| ordering)
+    let found = tokens
+        .windows(3)
+        .filter(|run| ORDERINGS.contains(&run[2].text) && (run[0].text, run[1].text) != ("End", "::"));
+    found.map(|run| &run[2])
 }
 
 /// The imports up of a crate of these modules.

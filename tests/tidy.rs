@@ -33,6 +33,12 @@ const FILE_LINES: usize = 450;
 /// Files that may be longer than [`FILE_LINES`], and why.
 const LONG_FILES: &[(&str, &str)] = &[];
 
+/// What a link to a file of the repository begins with where the page is read elsewhere, too.
+const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
+
+/// What pypi.org shows, which resolves no relative link. crates.io does, by the repository.
+const PYPI_PAGE: &str = "python/README.md";
+
 /// Files that the rules on text skip: records are outputs.
 const UNREAD: &[&str] = &["docs/records/", "LICENSE-"];
 
@@ -120,10 +126,16 @@ fn links(path: &str, text: &str) -> Findings {
     for (n, line) in text.lines().enumerate().filter(|_| kind(path) == "md") {
         for target in line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let to = if file.is_empty() { path.into() } else { Path::new(path).with_file_name(file) };
+            let to = match file.strip_prefix(REPOSITORY) {
+                Some(file) => file.into(),
+                None if file.is_empty() => path.into(),
+                None => Path::new(path).with_file_name(file),
+            };
             let headings =
                 || if file.is_empty() { text.into() } else { read_to_string(&to).unwrap_or_default() };
-            if target.contains("://") || target.starts_with("mailto:") {
+            if !target.starts_with(REPOSITORY) && (target.contains("://") || target.starts_with("mailto:")) {
+            } else if path == PYPI_PAGE && !target.contains("://") && !file.is_empty() {
+                found.push((n + 1, target.into(), "PyPI shows this page: write the whole address"));
             } else if !to.exists() && !file.is_empty() {
                 found.push((n + 1, target.into(), "the link leads nowhere"));
             } else if !anchor.is_empty() && !headings().lines().any(|line| slug(line) == anchor) {
@@ -270,6 +282,8 @@ fn links_lead_somewhere() {
     let text =
         "# It, is `here`\n[a](README.md) [b](https://a.b/c#d) [c](#it-is-here)\n[d](../x/y.md) [e](#f)";
     assert_eq!(lines(links, "a.md", text), [3, 3]);
+    let text = format!("[a]({REPOSITORY}README.md)\n[b]({REPOSITORY}none.md)\n[c](MIGRATION.md)");
+    assert_eq!(lines(links, PYPI_PAGE, &text), [2, 3]);
     check(links);
 }
 

@@ -292,7 +292,7 @@ mod tests {
     /// whose sleep has a time limit.
     #[test]
     fn each_sleeper_is_woken_wherever_it_maps_the_word() {
-        const LONG: Duration = Duration::from_mins(5);
+        const LONG: Duration = Duration::from_secs(300);
         let cases = [(Scope::Processes, None), (Scope::Threads, None), (Scope::Threads, Some(LONG))];
         for (scope, limit) in cases {
             let file = memfd_create("seqring-futex", MemfdFlags::CLOEXEC).unwrap();

@@ -46,7 +46,7 @@ const IN_FLIGHT_BYTES: usize = 1 << 20;
 /// and, where two a producer are not more, at most this many items.
 const MAX_DEFAULT_IN_FLIGHT: usize = 64;
 /// Default time for a process to join: some processes load large libraries first.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Default for Pipeline {
     fn default() -> Self {

@@ -66,6 +66,6 @@ fn stay_with<T>(_held: &T) -> Result<(), String> {
     let mut output = std::io::stdout();
     writeln!(output, "{READY}").and_then(|()| output.flush()).map_err(text)?;
     loop {
-        thread::sleep(Duration::from_mins(1));
+        thread::sleep(Duration::from_secs(60));
     }
 }

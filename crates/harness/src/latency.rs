@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 
 /// The longest latency that is distinguished from longer ones: one minute.
-pub const LONGEST: Duration = Duration::from_mins(1);
+pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// Values are kept to three digits: quantiles are off by less than 0.1 %.
 const DIGITS: u8 = 3;

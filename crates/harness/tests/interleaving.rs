@@ -116,7 +116,7 @@ fn a_ratio_pairs_the_two_values_of_a_round() {
 
 #[test]
 fn a_disturbed_repetition_is_kept_and_not_compared() {
-    let hour = Duration::from_hours(1);
+    let hour = Duration::from_secs(3600);
     let script = Script { lines: vec![NEAR], others: vec![hour, Duration::ZERO] };
     let record = run(&mut [constant("a", 1.0)], Plan::rounds(2), script);
     let standings: Vec<_> = record.runs.iter().map(|run| run.standing(record.bounds)).collect();

@@ -70,7 +70,7 @@ impl Effort {
             rounds: 9,
             repeats: 3,
             enough: 5,
-            budget: Duration::from_mins(3),
+            budget: Duration::from_secs(180),
             idle: Duration::from_secs(10),
             kills: 200,
         };
