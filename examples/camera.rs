@@ -1,5 +1,5 @@
 //! A camera and a viewer in two processes, the viewer first. The camera never waits. The viewer is
-//! too slow for it: it shows the newest frame, whole, and gets the exact count of what it missed.
+//! too slow for it: it shows the newest frame, whole, and gets the exact count of what it lost.
 //!
 //! `cargo run --release --example camera`
 

@@ -1,5 +1,5 @@
 //! An observer reads a ring through a read-only mapping. It does not affect the writer or the
-//! readers, and it gets the exact count of the messages that it missed.
+//! readers, and it gets the exact count of the messages that it lost.
 //!
 //! `cargo run --release --example observer`
 

@@ -62,7 +62,7 @@ fn read(reader: &mut Reader, by: By) -> (u64, u64) {
                 }
                 got += count as u64;
             }
-            Err(ReadError::Lagged(Lagged { missed })) => expected += missed,
+            Err(ReadError::Lagged(Lagged { lost })) => expected += lost,
             Err(ReadError::Closed) => break,
             Err(error) => panic!("{error}"),
         }

@@ -134,7 +134,7 @@ fn a_stream_reaches_readers_of_other_handles_whole() {
                 drop(writer);
                 for counts in reading.map(|reading| reading.join().unwrap()) {
                     assert_eq!(counts.total(), COUNT, "{backend:?} {class:?} {delivery:?}");
-                    assert!(delivery == Delivery::Lossy || counts.missed == 0, "{backend:?} {class:?}");
+                    assert!(delivery == Delivery::Lossy || counts.lost == 0, "{backend:?} {class:?}");
                 }
             });
         }

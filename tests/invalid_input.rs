@@ -55,6 +55,7 @@ fn an_invalid_configuration_is_refused_with_its_number() {
         (Config::slots(8).of_bytes(8).first_sequence(u64::MAX), &["first_sequence", "18446744073709551615"]),
         (Config::slots(8).of_bytes(8).frame(frame), &["dimensions", "not 9"]),
         (Config::slots(8).of_bytes(8).frame(Frame::default()), &["elements", "bits"]),
+        (Config::slots(8).of_frames(Frame::of::<u8>(&[4, 0]).unwrap()), &["[4, 0]", "at least 1"]),
         (evicting(Duration::ZERO), &["evict_after", "not 0"]),
         (evicting(Duration::MAX), &["evict_after", "not 18446744073709551615"]),
         (evicting(Duration::from_micros(1500)), &["evict_after", "whole ms", "not 1.5ms"]),

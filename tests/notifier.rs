@@ -184,7 +184,7 @@ fn no_wake_is_lost() {
                                 next += 1;
                             }
                             Err(TryReadError::Empty) => wait_readable(&notifier),
-                            Err(TryReadError::Lagged(lagged)) => next += lagged.missed,
+                            Err(TryReadError::Lagged(lagged)) => next += lagged.lost,
                             Err(TryReadError::Closed) => break,
                             Err(error) => panic!("{error}"),
                         }

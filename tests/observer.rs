@@ -78,8 +78,8 @@ fn an_observer_gets_the_exact_count_of_its_losses() {
                         assert_eq!(sequence, before);
                         seen += 1;
                     }
-                    Err(TryReadError::Lagged(Lagged { missed })) => {
-                        assert_eq!((observer.position(), observer.lost()), (before + missed, lost + missed));
+                    Err(TryReadError::Lagged(Lagged { lost: more })) => {
+                        assert_eq!((observer.position(), observer.lost()), (before + more, lost + more));
                     }
                     Err(TryReadError::Empty) => break,
                     Err(other) => panic!("{other}"),

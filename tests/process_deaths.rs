@@ -48,7 +48,7 @@ fn child() {
             // The eviction moved it to message 5. The writer has overwritten that one: the reader
             // continues at 9.
             let lagged = reader.read(&mut [0; SLOT_BYTES]);
-            assert_eq!(lagged, Err(ReadError::Lagged(Lagged { missed: 8 })));
+            assert_eq!(lagged, Err(ReadError::Lagged(Lagged { lost: 8 })));
             assert_eq!(reader.read(&mut [0; SLOT_BYTES]).unwrap().sequence, 9);
             assert_eq!(reader.read(&mut [0; SLOT_BYTES]), Err(ReadError::Closed));
         }
@@ -291,7 +291,7 @@ fn a_sleeping_writer_evicts_a_reader_that_does_not_move() {
             let begin = Instant::now();
             assert_eq!(writer.write_timeout(b"1", TEST_TIMEOUT), Ok(1), "{class:?} {writers:?}");
             assert!(begin.elapsed() >= EVICT_AFTER, "the writer did not wait for it");
-            assert_eq!(reader.try_read(&mut [0; 8]), Err(TryReadError::Lagged(Lagged { missed: 1 })));
+            assert_eq!(reader.try_read(&mut [0; 8]), Err(TryReadError::Lagged(Lagged { lost: 1 })));
         }
     }
 }

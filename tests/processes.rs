@@ -27,8 +27,8 @@ fn child() {
         "read" => {
             let mut reader = ring.reader(Start::Next).unwrap();
             answer("joined");
-            let Counts { read, missed } = read_until_closed(&mut reader);
-            return answer(&format!("read {read} missed {missed}"));
+            let Counts { read, lost } = read_until_closed(&mut reader);
+            return answer(&format!("read {read} lost {lost}"));
         }
         "view" => {
             let mut reader = ring.reader(Start::Oldest).unwrap();
@@ -60,9 +60,9 @@ fn read_one(reader: &mut Reader) -> Option<Counts> {
         Ok(received) => {
             assert_eq!(received.sequence, expected);
             assert_whole(received, &out[..received.len], SLOT_BYTES);
-            Some(Counts { read: 1, missed: 0 })
+            Some(Counts { read: 1, lost: 0 })
         }
-        Err(ReadError::Lagged(Lagged { missed })) => Some(Counts { read: 0, missed }),
+        Err(ReadError::Lagged(Lagged { lost })) => Some(Counts { read: 0, lost }),
         Err(ReadError::Closed) => None,
         Err(ReadError::WriterDied { .. }) => Some(Counts::default()),
         Err(other) => panic!("{other}"),
@@ -70,10 +70,8 @@ fn read_one(reader: &mut Reader) -> Option<Counts> {
 }
 
 fn read_until_closed(reader: &mut Reader) -> Counts {
-    std::iter::from_fn(|| read_one(reader)).fold(Counts::default(), |sum, one| Counts {
-        read: sum.read + one.read,
-        missed: sum.missed + one.missed,
-    })
+    std::iter::from_fn(|| read_one(reader))
+        .fold(Counts::default(), |sum, one| Counts { read: sum.read + one.read, lost: sum.lost + one.lost })
 }
 
 /// Fails if the name stays, or if any state works within one mapping only.
@@ -155,7 +153,7 @@ fn a_killed_writer_leaves_a_stream_that_ends_and_that_a_successor_continues() {
             let mut writer = ring.writer().unwrap();
             assert_eq!(writer.next_sequence(), reader.position(), "{class:?} {delivery:?}");
             writer.write(&message(writer.next_sequence(), SLOT_BYTES)).unwrap();
-            assert_eq!(read_one(&mut reader), Some(Counts { read: 1, missed: 0 }));
+            assert_eq!(read_one(&mut reader), Some(Counts { read: 1, lost: 0 }));
         }
     }
 }

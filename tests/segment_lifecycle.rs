@@ -256,9 +256,10 @@ fn a_ring_lies_in_the_requested_directory() {
     drop(ring);
     let missing = Ring::create(Location::in_directory("/nowhere/at/all", &name), &config()).unwrap_err();
     assert!(
-        matches!(&missing, RingError::NotFound { path } if path == Path::new("/nowhere/at/all")),
+        matches!(&missing, RingError::NoDirectory { path } if path == Path::new("/nowhere/at/all")),
         "{missing:?}"
     );
+    assert!(missing.to_string().contains("/nowhere/at/all does not exist; create it"), "{missing}");
 
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let on_disk = Ring::create(Location::in_directory(directory, &name), &config());

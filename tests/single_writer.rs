@@ -66,7 +66,7 @@ fn a_lossy_reader_gets_the_exact_count_of_missed_messages() {
                             assert_eq!(received.sequence, expected);
                             (got, expected) = (got + 1, expected + 1);
                         }
-                        Err(TryReadError::Lagged(Lagged { missed })) => expected += missed,
+                        Err(TryReadError::Lagged(Lagged { lost })) => expected += lost,
                         Err(TryReadError::Empty) => break,
                         Err(other) => panic!("{other}"),
                     }
@@ -164,7 +164,7 @@ fn each_form_of_a_read_reports_that_its_reader_was_moved() {
         }
         reader.try_read(&mut [0; 8]).unwrap();
         ring.skip_readers_to_newest();
-        let moved = TryReadError::Lagged(Lagged { missed: 3 });
+        let moved = TryReadError::Lagged(Lagged { lost: 3 });
         assert_eq!(read(&mut reader), Some(moved), "{class:?} {delivery:?}");
     }
 }
@@ -181,7 +181,7 @@ fn a_writer_counts_refusals_and_a_reader_losses() {
     let lossy = Ring::heap(&Config::slots(1).of_bytes(64).delivery(Delivery::Lossy)).unwrap();
     let (mut writer, mut reader) = (lossy.writer().unwrap(), lossy.reader(Start::Next).unwrap());
     writer.write_each(&["lost", "read"]).unwrap();
-    assert_eq!(reader.try_read(&mut [0; 64]), Err(TryReadError::Lagged(Lagged { missed: 1 })));
+    assert_eq!(reader.try_read(&mut [0; 64]), Err(TryReadError::Lagged(Lagged { lost: 1 })));
     assert_eq!(counts(&lossy), [(0, 0), (0, 1)]);
 }
 

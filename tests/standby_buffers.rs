@@ -57,8 +57,8 @@ fn a_writer_continues_over_the_view_of_a_moved_reader() {
             }
             assert_eq!(*view, *shown, "{slots} {round}");
             drop(view);
-            let missed = 2 * slots as u64 - 1;
-            assert_eq!(reader.try_view().unwrap_err(), TryReadError::Lagged(Lagged { missed }));
+            let lost = 2 * slots as u64 - 1;
+            assert_eq!(reader.try_view().unwrap_err(), TryReadError::Lagged(Lagged { lost }));
             for _ in 0..slots {
                 reader.try_view().unwrap();
             }
@@ -220,9 +220,9 @@ fn an_observer_counts_a_withdrawn_message_as_missed() {
                     assert_eq!(out[..received.len], next.to_le_bytes().repeat(5000));
                     next += 1;
                 }
-                Err(TryReadError::Lagged(Lagged { missed })) => {
-                    next += missed;
-                    lost += missed;
+                Err(TryReadError::Lagged(lagged)) => {
+                    next += lagged.lost;
+                    lost += lagged.lost;
                 }
                 Err(TryReadError::Empty) => break,
                 Err(error) => panic!("{error}"),

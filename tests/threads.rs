@@ -62,7 +62,7 @@ fn read_in_threads(delivery: Delivery, slots: usize, count: u64, check: impl Fn(
 /// Fails if a writer's limit is one too high. The models check the memory orderings.
 #[test]
 fn every_reader_of_a_gated_ring_gets_every_message_whole() {
-    read_in_threads(Delivery::Gated, 7, 3000, |counts| counts == Counts { read: 3000, missed: 0 });
+    read_in_threads(Delivery::Gated, 7, 3000, |counts| counts == Counts { read: 3000, lost: 0 });
 }
 
 /// Fails if a reader accepts a copy without a second check of the stamp, if a writer does not mark
@@ -126,8 +126,8 @@ fn a_view_keeps_its_bytes_while_its_reader_is_skipped_and_the_writer_laps_it() {
         loop {
             let view = match reader.view() {
                 Ok(view) => view,
-                Err(ReadError::Lagged(Lagged { missed })) => {
-                    expected += missed;
+                Err(ReadError::Lagged(Lagged { lost })) => {
+                    expected += lost;
                     continue;
                 }
                 Err(ReadError::Closed) => break,

@@ -130,7 +130,7 @@ fn accounted(reader: &mut Reader) -> Result<u64, String> {
     loop {
         match reader.try_read(&mut out) {
             Ok(_) => accounted += 1,
-            Err(TryReadError::Lagged(lagged)) => accounted += lagged.missed,
+            Err(TryReadError::Lagged(lagged)) => accounted += lagged.lost,
             Err(TryReadError::Empty | TryReadError::Closed) => return Ok(accounted),
             Err(other) => return Err(other.to_string()),
         }

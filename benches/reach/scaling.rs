@@ -61,7 +61,7 @@ fn polled(session: &Session) -> Result<Finding, String> {
     let runs = [1, 8].map(|readers| {
         let flags = "--delivery gated --on-full wait --slots 1024 --slot-bytes 64 --pin=apart \
                      --writes-per-second 100000";
-        let polls = format!("--reader-polls-every-microseconds 10 --readers {readers}");
+        let polls = format!("--reader-polls-every 10 --readers {readers}");
         (format!("{readers} polling"), format!("{flags} {polls}"), 0)
     });
     by_ratio(session, &measure(session, "polled-gated", &runs)?, Bound::at_least(0.9), UNIT)
@@ -96,7 +96,7 @@ fn measure(
 ) -> Result<Record<Figures>, String> {
     let seconds = session.effort.repetition.as_secs_f64();
     let contestant = |(name, flags, stalled): &(String, String, usize)| {
-        let (flags, stalled) = (format!("{COMMON} --duration-seconds {seconds} {flags}"), *stalled);
+        let (flags, stalled) = (format!("{COMMON} --duration {seconds} {flags}"), *stalled);
         Contestant::new(name.clone(), move || rate(&flags, stalled))
     };
     let mut contestants: Vec<_> = runs.iter().map(contestant).collect();

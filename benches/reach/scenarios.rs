@@ -28,7 +28,7 @@ pub(crate) fn rows() -> impl Iterator<Item = Row> {
 
 fn measure(session: &Session, name: &str, arguments: &str, is_lossy: bool) -> Result<Finding, String> {
     let seconds = if session.effort.enough == 1 { "1" } else { "3" };
-    let contestant = Contestant::new(name, || run(&format!("{arguments} --duration-seconds {seconds}")));
+    let contestant = Contestant::new(name, || run(&format!("{arguments} --duration {seconds}")));
     let record = session.repeat(name, "% of the target rate", contestant)?;
     let (mut runs, mut disturbed) = (Vec::new(), 0);
     for run in &record.runs {

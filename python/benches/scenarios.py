@@ -1,7 +1,7 @@
 """The five scenarios and the performance tool of `ringbuffer`, through `seqring.compat.ringbuffer`.
 
 `python benches/scenarios.py` runs all five, `--scenario N` runs one; other options change it. Messages are
-numbered, and every reader compares every byte unless `--no-verify_writes`. A scenario passes if the writer
+numbered, and every reader compares every byte unless `--no-verify-writes`. A scenario passes if the writer
 kept its rate within 1.5 %, no message was torn, and each reader got or counted as lost every message.
 """
 
@@ -158,7 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--writes-per-second", type=float)
     parser.add_argument("--readers", type=int)
     parser.add_argument("--reader-burn-cpu-milliseconds", type=float)
-    parser.add_argument("--verify_writes", action=argparse.BooleanOptionalAction)
+    parser.add_argument("--verify-writes", action=argparse.BooleanOptionalAction)
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods(), default="fork")
     parser.add_argument("--debug", action="store_true", help="also print the counts of each reader")
     return parser.parse_args()

@@ -5,22 +5,22 @@
 //! the array is private memory, copied once when it is published.
 #![allow(unsafe_code, reason = "the buffer protocol")]
 
-use crate::array_layout::{self, ArrayLayout};
 use crate::borrowed_endpoint::ClaimedWriter;
 use crate::buffer_export::{self, Access};
 use crate::buffer_import::ImportedBytes;
+use crate::claim_shape::ClaimShape;
 use crate::deadline::Deadline;
 use crate::endpoint_cell::{EndpointCell, EndpointGuard};
 use crate::errors;
 use crate::fork::Generation;
-use crate::writer::{Outbox, OwnedHeader, no_room, write};
+use crate::writer::{Outbox, OwnedHeader, attempt, no_room};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyTuple};
-use seqring::{Frame, Ring, TryWriteError};
+use seqring::{Ring, TryWriteError};
 use std::ffi::c_int;
 use std::sync::Arc;
 
@@ -51,15 +51,8 @@ pub(crate) struct Claim {
     born: Generation,
 }
 
-/// The requested array, or number of bytes.
-pub(crate) struct ClaimShape {
-    layout: ArrayLayout,
-    /// A number of bytes was requested, not an array.
-    plain: bool,
-}
-
 enum ClaimMemory {
-    InRing { _ring: Ring },
+    InRing { ring: Ring },
     Private(Py<PyByteArray>),
 }
 
@@ -78,67 +71,6 @@ enum Phase {
     Done,
 }
 
-impl ClaimShape {
-    /// An array of that shape, of the ring's frame if there is no `dtype`; a number alone is so
-    /// many bytes.
-    pub(crate) fn of(
-        py: Python<'_>,
-        shape: Option<&Bound<'_, PyAny>>,
-        dtype: Option<Bound<'_, PyAny>>,
-        of_ring: Option<&Frame>,
-    ) -> PyResult<Self> {
-        let (is_number, extents) = match (shape, of_ring) {
-            (Some(shape), _) => extents(shape)?,
-            (None, Some(frame)) => (false, array_layout::shape(frame).to_vec()),
-            (None, None) => {
-                let text = "shape: this ring has no frames; pass a number of bytes, or a shape and a dtype";
-                return Err(PyTypeError::new_err(text));
-            }
-        };
-        let plain = dtype.is_none() && is_number;
-        let dtype = match (dtype, of_ring.and_then(array_layout::element_name)) {
-            (Some(dtype), _) => dtype,
-            (None, Some(name)) if !plain => name.into_pyobject(py)?.into_any(),
-            (None, _) => "uint8".into_pyobject(py)?.into_any(),
-        };
-        let frame = array_layout::frame_of(&dtype, &extents)?;
-        let len = array_layout::bytes(&frame).expect("`frame_of` checked the size");
-        if let Some(wanted) = of_ring
-            && (array_layout::bytes(wanted) != Some(len) || !(plain || *wanted == frame))
-        {
-            return Err(errors::frame_mismatch(
-                py,
-                "shape and dtype",
-                array_layout::text(wanted),
-                array_layout::text(&frame),
-            ));
-        }
-        Ok(ClaimShape { layout: ArrayLayout::of(Some(&frame), len), plain })
-    }
-
-    fn nbytes(&self) -> usize {
-        self.layout.nbytes.cast_unsigned()
-    }
-}
-
-/// The extents of a shape or the number of elements, and whether `shape` is a number.
-pub(crate) fn extents(shape: &Bound<'_, PyAny>) -> PyResult<(bool, Vec<u64>)> {
-    let refusal =
-        || PyValueError::new_err(format!("shape must have extents from 0 on that fit, not {shape}"));
-    let is_overflow = |error: &PyErr| error.is_instance_of::<PyOverflowError>(shape.py());
-    let number = shape.extract::<i64>();
-    let is_number = number.is_ok();
-    let extents = match number {
-        Ok(number) => Ok(vec![number]),
-        Err(error) if is_overflow(&error) => Err(error),
-        Err(_) => shape.extract::<Vec<i64>>(),
-    };
-    let not_a_shape = || PyTypeError::new_err(format!("shape must be a number or several, not {shape}"));
-    let extents = extents.map_err(|error| if is_overflow(&error) { refusal() } else { not_a_shape() })?;
-    let extents = extents.into_iter().map(u64::try_from).collect::<Result<_, _>>();
-    extents.map(|extents| (is_number, extents)).map_err(|_| refusal())
-}
-
 impl Claim {
     /// Starts a claim. In the ring it waits for room.
     pub(crate) fn begin(
@@ -152,7 +84,7 @@ impl Claim {
         let len = shape.nbytes();
         let (phase, memory) = if in_place {
             let (claimed, ring) = claim_room(py, cell, len, deadline)?;
-            (Phase::InRing(claimed), ClaimMemory::InRing { _ring: ring })
+            (Phase::InRing(claimed), ClaimMemory::InRing { ring })
         } else {
             let mut guard = cell.hold(py, deadline)?.ok_or_else(|| no_room(py, cell))?;
             let max = guard.get().ring.config().slot_bytes;
@@ -219,7 +151,12 @@ impl Claim {
     /// Publishes, waiting if other writers took the room; `None` if the deadline passed. The writer
     /// stays lent during the wait: the bytes are in its only buffer, and a message of another
     /// thread would overwrite them.
-    fn publish_claimed(&self, py: Python<'_>, mut claimed: ClaimedWriter) -> (Outbox, PyResult<Option<u64>>) {
+    fn publish_claimed(
+        &self,
+        py: Python<'_>,
+        claimed: &mut ClaimedWriter,
+        deadline: Deadline,
+    ) -> PyResult<Option<u64>> {
         loop {
             let published = claimed.with_dependent_mut(|_, claim| {
                 let unpublished = match claim.take()?.try_publish_with(&self.header.borrowed()) {
@@ -230,22 +167,24 @@ impl Claim {
                 Some(Err(unpublished.error))
             });
             match published.expect("a claim is published once") {
-                Ok(sequence) => return (claimed.end(), Ok(Some(sequence))),
+                Ok(sequence) => return Ok(Some(sequence)),
                 Err(TryWriteError::Full) => {}
-                Err(error) => return (claimed.end(), Err(errors::writing(py, error))),
+                Err(error) => return Err(errors::writing(py, error)),
             }
-            let Some(slice) = self.deadline.slice() else { return (claimed.end(), Ok(None)) };
+            let Some(slice) = deadline.slice() else { return Ok(None) };
             py.detach(|| {
                 claimed.with_dependent_mut(|_, claim| claim.as_mut().map(|claim| claim.ready_within(slice)))
             });
-            if let Err(error) = py.check_signals() {
-                return (claimed.end(), Err(error));
-            }
+            py.check_signals()?;
             if self.cell.is_closed() {
-                return (claimed.end(), Err(errors::closed_object("writer")));
+                return Err(errors::closed_object(py, "writer"));
             }
         }
     }
+}
+
+fn weak(given: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    given.py().import("weakref")?.getattr("ref")?.call1((given,)).map(Bound::unbind)
 }
 
 /// Claims room in the ring, waiting until `deadline`.
@@ -300,7 +239,13 @@ impl Claim {
     }
 
     /// Publishes the message. Returns its sequence.
-    fn publish(&self, py: Python<'_>) -> PyResult<u64> {
+    ///
+    /// If other writers took the room meanwhile, it waits for at most `timeout` seconds; without
+    /// it, for the rest of the time that `Writer.claim` had. After `TimedOut` the claim is still
+    /// open, and its array read-only.
+    #[pyo3(signature = (timeout=None))]
+    fn publish(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<u64> {
+        let deadline = if timeout.is_some() { Deadline::after(timeout)? } else { self.deadline };
         let withdrawn = match self.withdraw(py) {
             Ok(withdrawn) => withdrawn,
             Err(error) => {
@@ -308,21 +253,27 @@ impl Claim {
                 return Err(error);
             }
         };
-        match (self.finish(py, withdrawn.as_ref())?, &self.memory) {
-            (Some(Phase::InRing(claimed)), _) => {
-                let (outbox, published) = self.publish_claimed(py, claimed);
-                self.cell.give_back(outbox);
-                published?.ok_or_else(|| no_room(py, &self.cell))
-            }
-            (Some(_), ClaimMemory::Private(bytes)) => {
+        let Some(mut phase) = self.finish(py, withdrawn.as_ref())? else {
+            return Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published"));
+        };
+        let published = match (&mut phase, &self.memory) {
+            (Phase::InRing(claimed), _) => self.publish_claimed(py, claimed, deadline),
+            (_, ClaimMemory::Private(bytes)) => {
                 let data = ImportedBytes::of(bytes.bind(py).as_any())?;
-                write(py, &self.cell, data.bytes(), &self.header, self.deadline)
+                self.cell.wait(py, deadline, |guard| attempt(guard, data.bytes(), &self.header))
             }
-            (Some(_), ClaimMemory::InRing { .. }) => unreachable!("`finish` returns only these phases"),
-            (None, _) => {
-                Err(PyBufferError::new_err("the claimed bytes are still in use: nothing was published"))
-            }
-        }
+            (_, ClaimMemory::InRing { .. }) => unreachable!("`finish` returns only these phases"),
+        };
+        let Ok(None) = published else {
+            self.give_back(phase);
+            return published.map(|sequence| sequence.expect("the message is published"));
+        };
+        self.state.lock().phase = phase;
+        *self.given.lock() = withdrawn.map(|array| weak(array.bind(py))).transpose()?;
+        Err(match &self.memory {
+            ClaimMemory::InRing { ring } => errors::no_room(py, ring),
+            ClaimMemory::Private(_) => no_room(py, &self.cell),
+        })
     }
 
     /// Gives up the room. Nothing is published.
@@ -338,15 +289,13 @@ impl Claim {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        let py = slf.py();
         let this = slf.get();
         let given = if this.shape.plain {
             PyMemoryView::from(slf.as_any())?.into_any()
         } else {
             buffer_export::array(slf.as_any(), &this.shape.layout)?
         };
-        let weak = py.import("weakref")?.getattr("ref")?.call1((&given,))?;
-        *this.given.lock() = Some(weak.unbind());
+        *this.given.lock() = Some(weak(&given)?);
         Ok(given)
     }
 
@@ -370,7 +319,14 @@ impl Claim {
         if !self.born.is_now() || matches!(self.state.lock().phase, Phase::InUse(_) | Phase::Done) {
             return Ok(()); // A forked copy, or published or abandoned inside the block.
         }
-        if error_type.is_none() { self.publish(py).map(drop) } else { self.abandon(py) }
+        if !error_type.is_none() {
+            return self.abandon(py);
+        }
+        let published = self.publish(py, None);
+        if published.is_err() {
+            let _ = self.abandon(py); // It is over, except after `TimedOut`.
+        }
+        published.map(drop)
     }
 
     /// # Safety

@@ -1,7 +1,7 @@
 //! The arguments of the calls that create and open rings.
 
 use crate::array_layout::{self, frame_of};
-use crate::claim::extents;
+use crate::claim_shape::extents;
 use crate::options::{self, Keywords, argument};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

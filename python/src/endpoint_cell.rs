@@ -141,7 +141,7 @@ impl<T: Waits> EndpointCell<T> {
         let is_lent = matches!(*content, Content::Lent);
         // Unlock first: making an exception can switch threads, and `give_back` needs the lock.
         drop(content);
-        Err(if is_lent { errors::busy(py, self.kind) } else { errors::closed_object(self.kind) })
+        Err(if is_lent { errors::busy(py, self.kind) } else { errors::closed_object(py, self.kind) })
     }
 
     /// Takes the guard, waiting until `deadline` for another thread that holds it.
@@ -209,7 +209,7 @@ impl<T: Waits> EndpointCell<T> {
             drop(guard);
             py.check_signals()?;
             if self.closing.load(Relaxed) {
-                return Err(errors::closed_object(self.kind));
+                return Err(errors::closed_object(py, self.kind));
             }
         }
     }

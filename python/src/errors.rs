@@ -1,12 +1,14 @@
 //! The library's errors as the exceptions of `seqring.errors`, with their attributes.
 
+use crate::membership;
+use crate::options;
 use crate::python_code;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
-use seqring::{RegisterError, RingError, TryReadError, TryWriteError};
+use seqring::{RegisterError, Ring, RingError, Role, TryReadError, TryWriteError};
 
 /// The exception of that name in `seqring.errors`, made with `args`.
 fn make<'py>(
@@ -14,7 +16,8 @@ fn make<'py>(
     name: &str,
     args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 ) -> PyErr {
-    module(py).map_or_else(|error| error, |module| make_in(module, name, args))
+    membership::instead_of_errors(py)
+        .unwrap_or_else(|| module(py).map_or_else(|error| error, |module| make_in(module, name, args)))
 }
 
 /// The exception of that name in `module`, made with `args`.
@@ -58,8 +61,9 @@ pub(crate) fn busy(py: Python<'_>, what: &str) -> PyErr {
 }
 
 /// A call on a closed object.
-pub(crate) fn closed_object(what: &str) -> PyErr {
-    PyValueError::new_err(format!("this {what} is closed"))
+pub(crate) fn closed_object(py: Python<'_>, what: &str) -> PyErr {
+    membership::instead_of_errors(py)
+        .unwrap_or_else(|| PyValueError::new_err(format!("this {what} is closed")))
 }
 
 /// A wait that ended without a result; `peer` is the role, pid and lag of the process waited for.
@@ -68,6 +72,14 @@ pub(crate) fn timed_out(py: Python<'_>, what: &str, peer: Option<(&str, u32, u64
         Some((role, pid, lag)) => make(py, "TimedOut", (what, role, pid, lag)),
         None => make(py, "TimedOut", (what,)),
     }
+}
+
+/// The error of a wait for room in `ring`, which names the participant that is farthest behind.
+pub(crate) fn no_room(py: Python<'_>, ring: &Ring) -> PyErr {
+    let participants = ring.participants();
+    let slowest = participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
+    let slowest = slowest.map(|one| (options::word(one.role, options::ROLES), one.pid, one.lag));
+    timed_out(py, "room", slowest)
 }
 
 /// An argument that is no frame of the ring.
@@ -83,7 +95,7 @@ pub(crate) fn too_large(py: Python<'_>, len: usize, max: usize, what: &str) -> P
 pub(crate) fn reading(py: Python<'_>, error: TryReadError) -> PyErr {
     match error {
         TryReadError::Empty => unreachable!("callers wait or return None"),
-        TryReadError::Lagged(lagged) => make(py, "Lagged", (lagged.missed,)),
+        TryReadError::Lagged(lagged) => make(py, "Lagged", (lagged.lost,)),
         TryReadError::Closed => make(py, "Closed", (error.to_string(),)),
         TryReadError::WriterDied { pid } => make(py, "PeerDied", (pid, "writer")),
         TryReadError::Forked => forked(py, "handle"),
@@ -146,7 +158,9 @@ pub(crate) fn ring(py: Python<'_>, error: RingError) -> PyErr {
             PyValueError::new_err(text)
         }
         RingError::AlreadyExists { .. } => make(py, "RingExists", (libc::EEXIST, text)),
-        RingError::NotFound { .. } => make(py, "RingNotFound", (libc::ENOENT, text)),
+        RingError::NotFound { .. } | RingError::NoDirectory { .. } => {
+            make(py, "RingNotFound", (libc::ENOENT, text))
+        }
         RingError::PermissionDenied { .. } | RingError::ForeignOwner { .. } => {
             make(py, "NotPermitted", (libc::EACCES, text))
         }

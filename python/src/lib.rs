@@ -13,6 +13,7 @@ mod borrowed_endpoint;
 mod buffer_export;
 mod buffer_import;
 mod claim;
+mod claim_shape;
 mod collection;
 mod command;
 mod creation;
@@ -56,7 +57,7 @@ mod _seqring {
     #[pymodule_export]
     use super::living::{living, register};
     #[pymodule_export]
-    use super::membership::leave_rings;
+    use super::membership::{end_daemon_threads, leave_rings};
     #[pymodule_export]
     use super::observer::Observer;
     #[pymodule_export]

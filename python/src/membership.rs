@@ -8,7 +8,7 @@
 
 use crate::python_code;
 use parking_lot::Mutex;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 static RINGS: Mutex<Vec<WeakRing>> = Mutex::new(Vec::new());
 /// [`leave`] was called: daemon threads join no more.
 static ENDED: AtomicBool = AtomicBool::new(false);
+/// [`end_daemon_threads`] was called.
+static ENDING: AtomicBool = AtomicBool::new(false);
 /// Threads that are opening or joining a ring.
 static JOINING: AtomicUsize = AtomicUsize::new(0);
 
@@ -55,6 +57,7 @@ pub(crate) fn after_fork() {
 pub(crate) fn after_fork_in_child() {
     after_fork();
     ENDED.store(false, SeqCst);
+    ENDING.store(false, SeqCst);
     JOINING.store(0, SeqCst);
 }
 
@@ -91,7 +94,20 @@ pub(crate) fn joining<R: Send>(py: Python<'_>, join: impl FnOnce() -> R + Send) 
             None => {} // It has ended just now.
         }
     }
-    Err(PyRuntimeError::new_err("this process is ending: its daemon threads join no more rings"))
+    Err(PySystemExit::new_err("this process is ending: its daemon threads join no more rings"))
+}
+
+/// In a process that is about to end: an error of a call in a daemon thread becomes `SystemExit`,
+/// which ends the thread without a traceback. Its rings are closed while it uses them.
+#[pyfunction]
+pub(crate) fn end_daemon_threads() {
+    ENDING.store(true, SeqCst);
+}
+
+/// What a call raises instead of an error, in a daemon thread of a process that is about to end.
+pub(crate) fn instead_of_errors(py: Python<'_>) -> Option<PyErr> {
+    let ends = ENDING.load(SeqCst) && is_daemon(py).unwrap_or(false);
+    ends.then(|| PySystemExit::new_err("this process is ending"))
 }
 
 fn is_daemon(py: Python<'_>) -> PyResult<bool> {

@@ -121,7 +121,8 @@ impl<'py> Keywords<'py> {
 
     /// The option that the word of a keyword names.
     pub(crate) fn choice<T: Copy>(&self, name: &str, choices: &Choices<T>) -> PyResult<Option<T>> {
-        self.take::<String>(name)?.map(|word| parse(name, &word, choices)).transpose()
+        let word = self.take::<Bound<'_, PyAny>>(name)?;
+        word.map(|word| parse(name, &word.str()?.to_string(), choices)).transpose()
     }
 
     /// Refuses the keywords that are left.

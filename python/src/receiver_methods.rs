@@ -150,11 +150,11 @@ macro_rules! receiver_methods {
             meta: Cow<'static, [u8]> = |inbox| Cow::Owned(inbox.meta.clone());
             /// The sequence of the last message; `None` before the first. Sequences have no gaps.
             sequence: Option<u64> = |inbox| inbox.received.map(|received| received.sequence);
-            /// The tag of the last message; `None` before the first.
-            tag: Option<u64> = |inbox| inbox.received.map(|received| received.tag.unwrap_or(0));
-            /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring
-            /// without timestamps, `None` before the first message.
-            timestamp_ns: Option<u64> = |inbox| inbox.received.map(|received| received.timestamp_ns.unwrap_or(0));
+            /// The tag of the last message; `None` before the first, and in a ring without tags.
+            tag: Option<u64> = |inbox| inbox.received.and_then(|received| received.tag);
+            /// When the last message was published, in ns of `time.CLOCK_MONOTONIC`; `None` before
+            /// the first, and in a ring without timestamps.
+            timestamp_ns: Option<u64> = |inbox| inbox.received.and_then(|received| received.timestamp_ns);
         }
     };
 }
@@ -189,7 +189,7 @@ macro_rules! reading_methods {
             position: u64 = |inbox| inbox.endpoint.position();
             /// How many published messages this object has not read yet.
             lag: u64 = |inbox| inbox.endpoint.lag();
-            /// How many messages were lost: the sum of all `Lagged.missed`.
+            /// How many messages were lost: the sum of all `Lagged.lost`.
             lost: u64 = |inbox| inbox.endpoint.lost();
         }
 

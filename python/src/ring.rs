@@ -71,7 +71,7 @@ impl Ring {
             // Making an exception can switch threads: never while the state is locked.
             let mut state = self.state.lock();
             match &*state {
-                RingState::Closed => return Err(errors::closed_object("ring")),
+                RingState::Closed => return Err(errors::closed_object(py, "ring")),
                 RingState::Open(ring, born) if born.is_now() => return Ok(use_ring(ring)),
                 RingState::Open(..) | RingState::Forked if matches!(self.home, Home::Heap) => {
                     drop(state);
@@ -220,7 +220,7 @@ impl Ring {
         let ring = self.ring(py)?;
         let participants = ring.participants().into_iter().map(|one| {
             let role = options::word(one.role, options::ROLES);
-            (one.entry, role, one.pid, one.alive, one.position, one.lag, one.lost + one.refused, one.sleeps)
+            (one.entry, role, one.pid, one.alive, one.position, one.lag, one.lost, one.refused, one.sleeps)
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;

@@ -43,13 +43,13 @@ pub(crate) struct View {
     /// The message's sequence.
     #[pyo3(get)]
     sequence: u64,
-    /// The message's tag.
+    /// The message's tag; `None` in a ring without tags.
     #[pyo3(get)]
-    tag: u64,
-    /// When the message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without
+    tag: Option<u64>,
+    /// When the message was published, in ns of `time.CLOCK_MONOTONIC`; `None` in a ring without
     /// timestamps.
     #[pyo3(get)]
-    timestamp_ns: u64,
+    timestamp_ns: Option<u64>,
     /// Whether the view shows the bytes in the ring, not a copy.
     #[pyo3(get)]
     in_place: bool,
@@ -83,8 +83,8 @@ impl View {
             layout: ArrayLayout::of(frame, received.len),
             nbytes: received.len,
             sequence: received.sequence,
-            tag: received.tag.unwrap_or(0),
-            timestamp_ns: received.timestamp_ns.unwrap_or(0),
+            tag: received.tag,
+            timestamp_ns: received.timestamp_ns,
             in_place: message.is_in_place(),
             state: Mutex::new(ViewState { message: Some(message), exports: 0, released: false }),
             born: Generation::now(),

@@ -3,11 +3,12 @@
 use crate::array_layout;
 use crate::buffer_import::ImportedBytes;
 use crate::claim::Claim;
+use crate::claim_shape::ClaimShape;
 use crate::deadline::Deadline;
 use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::getters::getters;
-use crate::options::{self, named};
+use crate::options::named;
 use crate::payload::LARGE;
 use crate::python_code;
 use crate::ring;
@@ -15,7 +16,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
-use seqring::{Delivery, MessageHeader, Ring, Role, SlotClass, TryWriteError};
+use seqring::{Delivery, MessageHeader, Ring, SlotClass, TryWriteError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,7 +143,11 @@ fn json(meta: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 /// One attempt; `None` if the ring is full.
 #[inline]
-fn attempt(guard: &mut EndpointGuard<'_, '_, Outbox>, payload: &[u8], header: &OwnedHeader) -> Attempt<u64> {
+pub(crate) fn attempt(
+    guard: &mut EndpointGuard<'_, '_, Outbox>,
+    payload: &[u8],
+    header: &OwnedHeader,
+) -> Attempt<u64> {
     let py = guard.py;
     let writer = &mut guard.get().writer;
     let result = if payload.len() >= LARGE {
@@ -160,7 +165,7 @@ fn attempt(guard: &mut EndpointGuard<'_, '_, Outbox>, payload: &[u8], header: &O
 }
 
 /// Writes, waiting for room.
-pub(crate) fn write(
+fn write(
     py: Python<'_>,
     cell: &EndpointCell<Outbox>,
     payload: &[u8],
@@ -171,14 +176,12 @@ pub(crate) fn write(
     written.ok_or_else(|| no_room(py, cell))
 }
 
-/// The error of a wait for room, which names the participant that is farthest behind.
+/// The error of a wait for room.
 pub(crate) fn no_room(py: Python<'_>, cell: &EndpointCell<Outbox>) -> PyErr {
     let Ok(Some(mut guard)) = cell.try_hold(py) else { return errors::timed_out(py, "room", None) };
-    let participants = guard.get().ring.participants();
+    let ring = guard.get().ring.clone();
     drop(guard);
-    let slowest = participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
-    let slowest = slowest.map(|one| (options::word(one.role, options::ROLES), one.pid, one.lag));
-    errors::timed_out(py, "room", slowest)
+    errors::no_room(py, &ring)
 }
 
 #[pymethods]
@@ -275,7 +278,7 @@ impl Writer {
         timeout: Option<f64>,
     ) -> PyResult<Claim> {
         let header = self.header(py, meta, tag)?;
-        let shape = crate::claim::ClaimShape::of(py, shape, dtype, self.frame.as_ref())?;
+        let shape = ClaimShape::of(py, shape, dtype, self.frame.as_ref())?;
         Claim::begin(py, shape, header, &self.cell, self.claims_in_place, Deadline::after(timeout)?)
     }
 

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,19 @@ def context(request):
 
 def segments_of(pid):
     return sorted(path.name for path in Path("/dev/shm").glob(f"py-{pid}-*"))
+
+
+def names(*prefixes):
+    return sorted(name for name in os.listdir("/dev/shm") if name.startswith(prefixes))
+
+
+def run(program, *arguments, code=0):
+    """Runs a program, which prints its name of a ring or its pid. Returns what it printed."""
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stderr
+    assert code or done.stderr == ""
+    return done.stdout
 
 
 def descriptors():

@@ -17,7 +17,7 @@ def runtime_doc(owner, node):
     if isinstance(owner, ast.ClassDef):
         # A class of the stub that several classes of the module share.
         classes = [getattr(_seqring, owner.name, None)] if hasattr(_seqring, owner.name) else heirs(owner.name)
-        docs = [inspect.getdoc(vars(kind)[node.name]) for kind in classes if node.name in vars(kind)]
+        docs = [inspect.getdoc(getattr(kind, node.name)) for kind in classes if node.name in vars(kind)]
         return docs[0] if docs else None
     thing = getattr(_seqring, node.name, None)
     return inspect.getdoc(thing) if thing is not None else None

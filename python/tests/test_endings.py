@@ -1,6 +1,5 @@
-"""The end of a process, a fork, and a signal, in the middle of any use."""
+"""The end of a process, and a signal, in the middle of any use."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,23 +8,8 @@ import threading
 
 import pytest
 import seqring
-from conftest import segments_of
-from seqring import _lifetime, _seqring
-
-SHM = "/dev/shm"
-
-
-def names(*prefixes):
-    return sorted(name for name in os.listdir(SHM) if name.startswith(prefixes))
-
-
-def run(program, *arguments, code=0):
-    """Runs a program, which prints its name of a ring or its pid. Returns what it printed."""
-    command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, done.stderr
-    return done.stdout
-
+from conftest import names, run, segments_of
+from seqring import _seqring
 
 IN_USE = {
     "a claim": "with writer.claim(ring.shape) as frame: began(); time.sleep(3600)",
@@ -40,6 +24,22 @@ while True:
     "an array of a view": "writer.write(frame)\narray = numpy.asarray(reader.view()); began(); time.sleep(3600)",
     "a taken message": "queue.put(b'x')\nview = taker.view(); began(); time.sleep(3600)",
     "a read": "began(); reader.read()",
+    "a loop": "began()\nfor message in reader: pass",
+    "a loop that handles errors": """
+while True:
+    try: began(); reader.read()
+    except Exception as error: print(error, file=sys.stderr)""",
+    "a loop of views": "began()\nfor view in reader.views(): pass",
+    "an asynchronous loop": """
+import asyncio
+async def loop():
+    began()
+    async for message in reader.aio(): pass
+asyncio.run(loop())""",
+    "items of a pipeline": """
+def make(message, out): out[0][...] = message
+with seqring.Pipeline(iter(int, 1), make, shapes=3, start_method="threads") as pipeline:
+    for item in pipeline: began()""",
     "a write": "full.write(b'x'); began(); full.write(b'x')",
     "a wait for words": "began(); ring.words.wait(0, 0)",
     "a join": "queue.put(b'x'); began(); queue.join()",
@@ -78,7 +78,8 @@ thread = threading.Thread(target=use, daemon=True)
 
 @pytest.mark.parametrize("what", IN_USE)
 def test_what_a_daemon_thread_uses_at_the_end_is_left_too(what):
-    """Fails if the end of a process closes only the objects that no thread uses."""
+    """Fails if the end of a process closes only the objects that no thread uses, or if a thread prints that
+    they are closed."""
     name = f"py-test-{os.getpid()}-ending"
     program = DAEMON + "thread.start(); is_in_use.wait(); print(os.getpid())"
     pid = run(program, name, IN_USE[what])
@@ -309,142 +310,3 @@ INTERRUPTED = {
 def test_a_call_in_the_middle_of_the_same_call_is_no_deadlock(what):
     """Fails if a lock that is not reentrant is held while Python code can run."""
     run(REENTRANT, *INTERRUPTED[what])
-
-
-# Forks.
-
-
-def test_after_a_fork_the_lock_is_free_except_for_the_thread_that_holds_it():
-    lock = _lifetime.lock
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        with lock:
-            held.set()
-            done.wait()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait()
-    pid = os.fork()
-    if pid == 0:
-        with lock:
-            os._exit(7)
-    done.set()
-    thread.join()
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-    with lock:
-        pid = os.fork()
-        if pid == 0:
-            with lock:
-                pass
-            lock.__exit__()
-            os._exit(8)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 8
-
-
-DAEMONIZED = """
-import os, select, sys
-import seqring
-ring = seqring.Ring.create(8, 64, name=sys.argv[1])
-if "unlink" in sys.argv:
-    seqring.Ring.unlink(sys.argv[1])
-parent = os.pidfd_open(os.getpid())
-for _ in range(int(sys.argv[2])):
-    if os.fork():
-        sys.exit(0)
-    select.select([parent], [], [])  # Until the parent has ended, in the regular way.
-    parent = os.pidfd_open(os.getpid())
-if "unused" not in sys.argv:
-    writer = ring.writer()
-    writer.write(b"here")
-    print(os.path.exists(f"/dev/shm/{sys.argv[1]}.seqring"), flush=True)
-    ring.reader("oldest").read()
-"""
-
-
-@pytest.mark.parametrize("forks", ["1", "2"])
-@pytest.mark.parametrize("option", ["named", "unlink", "unused"])
-def test_a_child_has_its_parents_ring_also_after_the_parents_end(forks, option):
-    """Fails if a child has no hold on an inherited ring before its first use."""
-    name = f"py-test-{os.getpid()}-daemon"
-    said = run(DAEMONIZED, name, forks, option)  # Ends with the last process that has its output.
-    assert said == {"named": "True\n", "unlink": "False\n", "unused": ""}[option]
-    assert names(name) == []
-
-
-def test_a_process_of_multiprocessing_that_ends_last_removes_an_unused_ring():
-    context = multiprocessing.get_context("fork")
-    ring = seqring.Ring.create(2, 64)
-    go_on, name = context.Event(), ring.name
-    process = context.Process(target=go_on.wait)
-    process.start()
-    ring.close()
-    assert name in "".join(names(name)), "the child has it"
-    go_on.set()
-    process.join(60)
-    assert process.exitcode == 0 and names(name) == []
-
-
-def test_a_fork_leaves_no_descriptor_with_the_parent():
-    with seqring.Ring.create(2, 64):
-        before = len(os.listdir("/proc/self/fd"))
-        pid = os.fork()
-        if pid == 0:
-            os._exit(0)
-        os.waitpid(pid, 0)
-        assert len(os.listdir("/proc/self/fd")) == before
-
-
-@pytest.mark.parametrize("way", ["a claim", "an abandoned claim", "a view", "a parked reader", "all of them"])
-def test_a_child_that_ends_inside_what_its_parent_has_keeps_its_own_exit_code(way):
-    """Fails if leaving what the parent has raises in the child."""
-    with seqring.Ring.create(4, shape=(10, 10), dtype="uint8") as ring, ring.writer() as writer:
-        reader, other = ring.reader(), ring.reader()
-        writer.write(bytes(100))
-        claim, view, parked = writer.claim(ring.shape), reader.view(), other.park()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                if way in ("a claim", "all of them"):
-                    claim.__exit__(SystemExit)
-                    claim.__exit__(None)
-                if way in ("an abandoned claim", "all of them"):
-                    claim.abandon()
-                if way in ("a view", "all of them"):
-                    view.__exit__()
-                if way in ("a parked reader", "all of them"):
-                    parked.close()
-                code = 7
-            finally:
-                os._exit(code)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-        with claim as frame:
-            frame[...] = 3
-        view.release()
-        resumed = ring.resume(parked.ticket)
-        assert [int(resumed.read().max()), int(resumed.read().min())] == [0, 3]
-        reader.close(), resumed.close(), parked.close()
-
-
-@pytest.mark.parametrize("place", ["a claim", "a view", "a queue", "a lock"])
-def test_a_process_may_fork_inside_any_block(place):
-    blocks = {
-        "a claim": "writer.claim(ring.shape)",
-        "a view": "reader.view()",
-        "a queue": "seqring.Queue(2, 64)",
-        "a lock": "ringbuffer.ReadersWriterLock().for_write()",
-    }
-    run(f"""
-import os, sys, seqring
-from seqring.compat import ringbuffer
-ring = seqring.Ring.create(4, shape=(10, 10), dtype="uint8")
-writer, reader = ring.writer(), ring.reader()
-writer.write(bytes(100))
-with {blocks[place]}:
-    if os.fork() == 0:
-        sys.exit(7)
-    code = os.waitstatus_to_exitcode(os.wait()[1])
-sys.exit(0 if code == 7 else 1)
-""")

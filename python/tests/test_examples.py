@@ -40,6 +40,13 @@ RECIPES = {
     "two_rings": "{'fast': 1000, 'slow': 10}\n",
     "request_response": "3 squared is 9\n12 squared is 144\n",
     "restart": r"(the writer was killed after number \d+\nall 1000 numbers, each once, in order\n){2}left behind: \[\]\n",
+    "many_writers": r"300 frames, \[100, 100, 100\] of each source\n",
+    "tracing": (
+        r"INFO a writer joined in process (\d+)\nINFO a reader joined in process (\d+)\n"
+        r"WARNING the reader of process \2 was killed, 0 messages behind\n"
+        r"INFO a reader joined in process \1\nWARNING the reader of process \1 lost \d+ messages\n"
+        r"INFO the reader of process \2 left\nINFO the reader of process \1 left\n"
+    ),
     "frames": r"(reader \d: 200 frames, the brightest 199.0\s*){2}",
     "video": r"(?s).*recorder: 120 frames, 746 MB, none lost\n.*",
 }

@@ -307,6 +307,18 @@ def test_metadata_and_tags_go_with_their_message():
                 writer.write(b"d", meta=object())
 
 
+def test_a_message_without_a_tag_or_a_time_has_none():
+    for delivery, slot_bytes in [("gated", 8), ("gated", 1 << 16), ("lossy", 8), ("queue", 8)]:
+        with seqring.Ring.create(4, slot_bytes, delivery=delivery) as ring, ring.writer() as writer:
+            with ring.taker() if delivery == "queue" else ring.reader() as receiver:
+                assert (receiver.tag, receiver.timestamp_ns) == (None, None)
+                writer.write_batch([b"a", b"b"])
+                next(receiver)
+                assert (receiver.tag, receiver.timestamp_ns) == (None, None)
+                with receiver.view() as view:
+                    assert (view.tag, view.timestamp_ns) == (None, None)
+
+
 def test_a_slow_reader_of_a_lossy_ring_learns_exactly_what_it_lost():
     with seqring.Ring.create(4, 8, delivery="lossy") as ring:
         with ring.reader() as reader, ring.reader(skip_lost=True) as careless, ring.writer() as writer:
@@ -314,10 +326,18 @@ def test_a_slow_reader_of_a_lossy_ring_learns_exactly_what_it_lost():
                 writer.write(bytes([n]))
             with pytest.raises(seqring.Lagged) as caught:
                 reader.read()
-            assert reader.read() == bytes([caught.value.missed])
-            assert reader.lost == caught.value.missed
+            assert reader.read() == bytes([caught.value.lost])
+            assert reader.lost == caught.value.lost
             careless.read()
-            assert careless.lost == caught.value.missed
+            assert careless.lost == caught.value.lost
+            assert [one.lost for one in ring.stats().of("reader")] == [reader.lost, careless.lost]
+
+
+def test_statistics_count_a_writers_refusals_apart_from_what_readers_lost(ring):
+    with ring.reader(), ring.writer() as writer:
+        while writer.try_write(b"x") is not None:
+            pass
+        assert [(one.lost, one.refused) for one in ring.stats().of("writer")] == [(0, 1)]
 
 
 def test_a_reader_that_skips_to_the_latest_message_reads_that_and_lost_none(ring):

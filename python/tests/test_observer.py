@@ -40,7 +40,7 @@ def test_it_is_unseen_and_learns_what_it_lost(ring):
         assert ring.stats().of("reader") == []
         with pytest.raises(seqring.Lagged) as lagged:
             observer.read()
-        assert lagged.value.missed == observer.position == observer.lost > 0
+        assert lagged.value.lost == observer.position == observer.lost > 0
         assert observer.read() == bytes([observer.sequence])
         position = observer.position
         assert (observer.skip_to_latest(), observer.read()) == (19 - position, bytes([19]))

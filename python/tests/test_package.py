@@ -96,7 +96,7 @@ def test_types_are_strict():
 
 
 def test_the_command_measures_by_processes_of_this_interpreter():
-    command = [sys.executable, "-m", "seqring", "perf", "--readers", "2", "--duration-seconds", "0.5", "--json"]
+    command = [sys.executable, "-m", "seqring", "perf", "--readers", "2", "--duration", "0.5", "--json"]
     command += ["--slots", "10", "--slot-bytes", "1000", "--writes-per-second", "200"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

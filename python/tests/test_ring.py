@@ -59,7 +59,7 @@ def test_a_ring_that_does_not_fit_is_refused_with_the_sizes():
 def test_errors_pickle_with_what_they_carry():
     error = pickle.loads(pickle.dumps(seqring.TimedOut("room", "reader", 5, 9)))
     assert (error.role, error.pid, error.lag) == ("reader", 5, 9)
-    assert pickle.loads(pickle.dumps(seqring.Lagged(3))).missed == 3
+    assert pickle.loads(pickle.dumps(seqring.Lagged(3))).lost == 3
 
 
 def test_words_are_shared_and_bounded():

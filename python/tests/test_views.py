@@ -199,6 +199,29 @@ def test_a_message_is_not_changed_through_a_buffer_of_a_claim_before(way):
         assert reader.read() == b"next!"
 
 
+@pytest.mark.parametrize("options", [{}, {"observers": True}, {"delivery": "queue"}])
+@pytest.mark.parametrize("shape", [3, (3,)])
+def test_a_claim_whose_room_another_writer_took_stays_open_after_a_timeout(options, shape):
+    with seqring.Ring.create(1, 4096, **{"writers": "many", **options}) as ring, ring.writer() as one, ring.writer() as two:
+        with ring.taker() if "delivery" in options else ring.reader() as receiver:
+            claim = one.claim(shape, timeout=60)
+            claim.__enter__()[:] = memoryview(b"one")
+            two.write(b"two")
+            for _ in range(2):
+                with pytest.raises(seqring.TimedOut, match="waiting for the (reader|taker)"):
+                    claim.publish(timeout=0)
+            assert "open" in repr(claim) and next(receiver) == b"two"
+            assert (claim.publish(timeout=60), next(receiver)) == (1, b"one")
+
+            with pytest.raises(seqring.TimedOut):
+                with one.claim(shape, timeout=0) as room:
+                    room[:] = memoryview(b"new")
+                    two.write(b"two")
+            assert next(receiver) == b"two", "the end of the block abandons the claim"
+            one.write(b"one")
+            assert next(receiver) == b"one"
+
+
 def test_a_writer_closed_while_a_claim_is_in_use_leaves_with_its_last_buffer():
     with seqring.Ring.create(2, 4096) as ring:
         writer = ring.writer()

@@ -101,12 +101,41 @@ impl<'w> Claim<'w> {
         self.try_publish_with(&MessageHeader::default())
     }
 
-    /// Publishes the message with a tag or metadata without waiting, or returns the claim.
+    /// As [`Self::publish_with`], without waiting.
     ///
     /// # Errors
     /// As [`Self::try_publish`].
-    pub fn try_publish_with(mut self, header: &MessageHeader<'_>) -> Result<u64, Unpublished<'w>> {
-        self.publish_in(Now, header).map_err(|error| Unpublished { error, claim: self })
+    pub fn try_publish_with(self, header: &MessageHeader<'_>) -> Result<u64, Unpublished<'w>> {
+        self.publish_or_return(Now, header)
+    }
+
+    /// Publishes the message, waiting for at most `timeout`, or returns the claim.
+    ///
+    /// # Errors
+    /// [`Unpublished`], with the claim and the error: [`WriteError::TimedOut`], or an error of
+    /// [`Self::publish`].
+    pub fn publish_timeout(self, timeout: Duration) -> Result<u64, Unpublished<'w, WriteError>> {
+        self.publish_with_timeout(&MessageHeader::default(), timeout)
+    }
+
+    /// As [`Self::publish_with`], waiting for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Self::publish_timeout`].
+    pub fn publish_with_timeout(
+        self,
+        header: &MessageHeader<'_>,
+        timeout: Duration,
+    ) -> Result<u64, Unpublished<'w, WriteError>> {
+        self.publish_or_return(Until::within(timeout), header)
+    }
+
+    fn publish_or_return<F: Form>(
+        mut self,
+        form: F,
+        header: &MessageHeader<'_>,
+    ) -> Result<u64, Unpublished<'w, F::WriteError>> {
+        self.publish_in(form, header).map_err(|error| Unpublished { error, claim: self })
     }
 
     fn publish_in<F: Form>(&mut self, form: F, header: &MessageHeader<'_>) -> Result<u64, F::WriteError> {
@@ -201,9 +230,9 @@ impl fmt::Debug for Claim<'_> {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 #[non_exhaustive]
-pub struct Unpublished<'w> {
+pub struct Unpublished<'w, E = TryWriteError> {
     /// Why.
-    pub error: TryWriteError,
+    pub error: E,
     /// The claim, with its bytes.
     pub claim: Claim<'w>,
 }

@@ -318,10 +318,10 @@ impl Observer {
     }
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
-        let missed = sequence - self.position();
+        let lost = sequence - self.position();
         self.index.seek(sequence);
-        self.lost += missed;
-        Lagged { missed }
+        self.lost += lost;
+        Lagged { lost }
     }
 
     /// Whether the stream is open, but no writer lives: there may be no participant that would mark

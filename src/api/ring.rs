@@ -76,7 +76,7 @@ impl Ring {
     /// - [`RingError::NoSpace`] if `/dev/shm` is too small (in containers it often has 64 MB);
     ///   [`RingError::Limit`] if a limit of this process is.
     /// - [`RingError::Config`] and [`RingError::Name`] for invalid arguments.
-    /// - In another directory [`RingError::NotFound`] if there is none, and
+    /// - In another directory [`RingError::NoDirectory`] if there is none, and
     ///   [`RingError::PermissionDenied`].
     /// - [`RingError::Unsupported`]; [`RingError::Io`].
     pub fn create(location: impl Into<Location>, config: &Config) -> Result<Self, RingError> {

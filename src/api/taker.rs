@@ -260,6 +260,10 @@ impl Taker {
 
 /// A message that was taken, in its buffer. Dropping it finishes the message; until then it goes to
 /// another taker if this one dies.
+///
+/// A message that is never dropped ([`std::mem::forget`]) is finished by the taker's next take. If
+/// the taker is killed at the start of that take, the message may go to another taker with the
+/// [sequence](Received::sequence) of the next one.
 pub struct Taken<'t> {
     receiver: &'t mut Receiver,
     taken: TakenBuffer,

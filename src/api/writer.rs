@@ -304,7 +304,7 @@ impl Writer {
         let all = EndToEnd::new(each, bytes);
         // A copy of a length known at compile time is a few moves.
         match each {
-            8 => self.put_all(&bytes.as_chunks::<8>().0, form),
+            8 => self.put_all(&EndToEnd::new(8, bytes), form),
             64 => self.put_all(&bytes.as_chunks::<64>().0, form),
             _ => self.put_all(&all, form),
         }

@@ -402,11 +402,11 @@ impl ReadCursor {
     }
 
     fn skip_to(&mut self, sequence: u64) -> Lagged {
-        let missed = sequence - self.run.sequence();
+        let lost = sequence - self.run.sequence();
         self.jump(sequence);
-        self.lost = self.lost.saturating_add(missed); // A resumed count may be any value.
+        self.lost = self.lost.saturating_add(lost); // A resumed count may be any value.
         self.entry.missed.store(self.lost, Relaxed); // Relaxed: a count, orders nothing.
-        Lagged { missed }
+        Lagged { lost }
     }
 
     fn jump(&mut self, sequence: u64) {

@@ -204,6 +204,13 @@ fn check(config: &Config) -> Result<(), String> {
     if config.await_readers > 0 && config.delivery != Delivery::Gated {
         return Err("await_readers is for gated rings: in others no writer waits for a reader".into());
     }
+    if let Some(frame) = config.frame
+        && frame.extents().contains(&0)
+        && config.slot_bytes == 0
+    {
+        let extents = frame.extents();
+        return Err(format!("a frame of extents {extents:?} has no bytes; each must be at least 1"));
+    }
     within("slot_bytes", config.slot_bytes, 1, SLOT_BYTES_LIMIT)?;
     within("slot_bytes without arena slots", config.slot_bytes, 1, slot_bytes_limit)?;
     within("participants", config.participants, 2, 1 << 16)?;

@@ -20,6 +20,9 @@ mod slot_run;
 pub(crate) mod stamp;
 #[cfg_attr(seqring_model, path = "model/views.rs")]
 mod views;
+#[cfg(not(seqring_model))]
+#[cfg_attr(any(not(target_arch = "x86_64"), seqring_failpoints, seqring_fuzz), path = "word_slots/none.rs")]
+mod word_slots;
 
 pub use payload::RacyBytes;
 #[cfg(seqring_model)]

@@ -96,6 +96,31 @@ impl SlotRun {
         (self.stamp, unsafe { self.slots.iter(count) })
     }
 
+    /// Publishes as many of the words of `messages` as the run has slots for, each by one access to
+    /// its slot, and advances. Returns how many, or `None` if these slots do not offer that.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    pub(crate) fn store_words(&mut self, messages: &[u8]) -> Option<usize> {
+        let count = (self.until - self.sequence).min(messages.len() as u64 / 8) as usize;
+        // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
+        let stored = unsafe { self.slots.store_words(self.stamp, &messages[..8 * count]) };
+        stored.then(|| self.advance_by(count))?;
+        Some(count)
+    }
+
+    /// Copies messages of one word into `out`, each by one access to its slot, as far as they are
+    /// published and the run goes, and advances. Returns how many, or `None` if these slots do not
+    /// offer that.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    pub(crate) fn load_words(&mut self, out: &mut [u8]) -> Option<usize> {
+        let count = (self.until - self.sequence).min(out.len() as u64 / 8) as usize;
+        // SAFETY: as in `store_words`.
+        let loaded = unsafe { self.slots.load_words(self.stamp, &mut out[..8 * count]) }?;
+        self.advance_by(loaded);
+        Some(loaded)
+    }
+
     /// Advances by `count` messages of [`Self::next_slots`].
     #[inline(always)]
     pub(crate) fn advance_by(&mut self, count: usize) {

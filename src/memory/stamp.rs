@@ -53,11 +53,17 @@ pub(crate) enum Mismatch {
 }
 
 impl ExpectedStamp {
+    /// What is added from message to message.
+    #[inline(always)]
+    pub(crate) fn step(self) -> u64 {
+        // The sequence begins above `full`.
+        self.full << 1
+    }
+
     /// Becomes the stamp of the message `count` after that of `before`, in the same ring.
     #[inline(always)]
     pub(crate) fn set_after(&mut self, before: Self, count: u64) {
-        // The sequence begins above `full`.
-        self.empty = before.empty.wrapping_add((before.full << 1).wrapping_mul(count));
+        self.empty = before.empty.wrapping_add(before.step().wrapping_mul(count));
     }
 
     /// The stamp of the published message, of `len` bytes.

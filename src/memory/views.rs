@@ -2,13 +2,14 @@
 #![allow(unsafe_code, reason = "the one place where offsets become references")]
 #![allow(clippy::cast_ptr_alignment, reason = "invariant ALIGNED")]
 
-use super::{InlineSlot, Payload};
+use super::{InlineSlot, Payload, word_slots};
 use crate::memory::copy::Kernel;
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, LINE, Layout};
 use crate::memory::mapping::Mapping;
 use crate::memory::prefetch::fetch_for_writing;
 use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::ExpectedStamp;
 use crate::sync::AtomicU64;
 use crate::types::error::Corrupt;
 use std::marker::PhantomData;
@@ -215,6 +216,8 @@ pub(crate) struct RunSlots {
     stride: usize,
     payload_offset: usize,
     slot_bytes: usize,
+    /// Slots are accessed by [`word_slots`].
+    whole: bool,
     memory: Memory,
 }
 
@@ -232,6 +235,7 @@ impl RunSlots {
             stride,
             payload_offset: memory.payload_offset,
             slot_bytes: memory.slot_bytes,
+            whole: memory.slot_bytes == 8 && stride == word_slots::SLOT && word_slots::are_indivisible(),
             memory: memory.clone(),
         }
     }
@@ -276,6 +280,32 @@ impl RunSlots {
             slot_bytes: self.slot_bytes,
             memory: PhantomData,
         }
+    }
+
+    /// Publishes words in the present slot and those after it, without a step between the accesses
+    /// to a slot: see [`word_slots`]. Returns whether these slots offer that.
+    ///
+    /// # Safety
+    /// As for [`Self::iter`], with as many slots as `messages` has words.
+    #[inline(always)]
+    pub(crate) unsafe fn store_words(&self, stamp: ExpectedStamp, messages: &[u8]) -> bool {
+        if self.whole {
+            // SAFETY: MAPPED, ALIGNED and ATOMIC-ONLY; the slots are of that kind, and the caller
+            // promises their number.
+            unsafe { word_slots::store_all(self.at, stamp.published(8), stamp.step(), messages) };
+        }
+        self.whole
+    }
+
+    /// Copies the words of the present slot and of those after it, as long as they hold the stamps
+    /// from `stamp` on. Returns how many, or `None` if these slots do not offer that.
+    ///
+    /// # Safety
+    /// As for [`Self::store_words`].
+    #[inline(always)]
+    pub(crate) unsafe fn load_words(&self, stamp: ExpectedStamp, out: &mut [u8]) -> Option<usize> {
+        // SAFETY: as in `store_words`.
+        self.whole.then(|| unsafe { word_slots::load_all(self.at, stamp.published(8), stamp.step(), out) })
     }
 
     /// Fetches the lines of the present slot and those after it, `count` in all, for writing.

@@ -9,7 +9,7 @@
 //!
 //! While the cursor stays the same the reader has not noticed, and a writer that it blocks again
 //! raises the floor at once ([`crate::protocol::backpressure`]). The reader's next read returns the
-//! number of messages it missed. A pinned message, of a view or of a read in progress, stays valid;
+//! number of messages it lost. A pinned message, of a view or of a read in progress, stays valid;
 //! [`crate::protocol::standby_buffer`] says when writers can go on all the same.
 
 use crate::protocol::attachment::{Attachment, WaitFor};

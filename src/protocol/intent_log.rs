@@ -46,10 +46,26 @@
 //! is yes. An intent may name `own` as displaced from an earlier time, when `own` was in a slot,
 //! but not by that aim: that would be the slot and the round in which Y itself left `own`.
 //!
+//! The witness need not be T. Participant P may have loaded the slot's word before T's exchange,
+//! and record that aim after it, even while the survivor asks; P's exchange then fails. P is a true
+//! witness, too: words never repeat, so the word that P loaded is the one that Y's exchange leaves,
+//! and it names `own` only if that exchange happened.
+//!
 //! An intent is two words. The aim is stored first, while the intent is idle, and loaded before and
-//! after the intent. The exchange of that aim is over when the survivor asks, because the slot is
-//! in a later state; so no entry begins to record that aim then. If both loads find the aim, the
-//! intent between them is therefore that of the aim, or idle.
+//! after the intent. If both loads find the aim, the intent between them is that of the aim, or
+//! idle. An earlier intent was replaced by idle before the aim was stored, and the first load
+//! acquires that. A later intent follows a later aim, and the second load finds that one, because
+//! an owner of an entry records an aim once: after its exchange, failed or not, the slot never has
+//! that word again. The entry's next owner may record the aim again, from the same word. If it
+//! recorded others before (numbers are assigned), it loaded that word after those and before T's
+//! exchange, which the survivor saw first: so both loads come after those.
+//!
+//! # Forgotten messages
+//! A taker's intent is not idle at its next take if its message was never finished
+//! (`std::mem::forget` of a `Taken`). From the new aim to the new intent, the entry then says that
+//! it owns the buffer of the old message, with the number of the next. It is no false witness: the
+//! buffer's header names this taker since it took the old message, and the first question finds
+//! that. If the taker dies there, the old message is redelivered under the wrong number.
 //!
 //! # Pairings
 //! | name    | releases      | acquires            | without it                        |
@@ -273,9 +289,13 @@ fn was_displaced(
     Ok(has_other_owner() || found() || has_other_owner())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(seqring_model, seqring_fuzz))))]
 mod tests {
-    use super::Intent;
+    use super::{Intent, Recovered, recover};
+    use crate::api::ring::Ring;
+    use crate::memory::stamp::ArenaStamp;
+    use crate::sync::Relaxed;
+    use crate::types::config::{Config, Delivery};
 
     #[test]
     fn intents_survive_their_words() {
@@ -286,5 +306,29 @@ mod tests {
                 assert_eq!(Intent::from_word(intent.word()), intent);
             }
         }
+    }
+
+    /// A death between the two stores of `record_intent`, beside an intent that is not idle.
+    #[test]
+    fn a_forgotten_message_is_redelivered_if_the_next_take_dies_at_its_start() {
+        let ring = Ring::heap(&Config::slots(4).of_bytes(8).delivery(Delivery::Queue)).unwrap();
+        let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+        writer.write_each(&["first", "second", "third"]).unwrap();
+        drop(taker.try_take().unwrap());
+        std::mem::forget(taker.try_take().unwrap());
+        let memory = &ring.attachment.memory;
+        let index = ring.participants().last().unwrap().entry;
+        let (entry, stamps) = (memory.entry(index), ArenaStamp::new(memory.layout().buffers));
+        let of_second = recover(memory, stamps, index).unwrap().unwrap();
+        assert_eq!(of_second.redelivery, Some(1));
+
+        let next = Intent::Taking { own: of_second.buffer, displaced: 0 };
+        entry.intent_sequence.store(next.aim(2), Relaxed);
+        let recovered = recover(memory, stamps, index).unwrap().unwrap();
+        assert_eq!(
+            recovered,
+            Recovered { redelivery: Some(2), ..of_second },
+            "the second message is not lost"
+        );
     }
 }

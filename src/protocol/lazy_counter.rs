@@ -29,6 +29,10 @@ const EVERY: u64 = if MODELLED { 2 } else { 16 };
 /// In an undamaged ring no counter is so far behind: there are fewer participants.
 const MOST_BEHIND: u64 = 1 << 17;
 
+/// The highest lower bound. A counter is as high only if a hostile peer stored it. An
+/// [intent](crate::protocol::intent_log) has no bits for higher numbers.
+const HIGHEST: u64 = SEQUENCE_LIMIT - 1;
+
 /// A participant's lower bound of a counter.
 #[derive(Debug)]
 pub(crate) struct LazyCounter {
@@ -62,9 +66,10 @@ impl LazyCounter {
 
     #[inline(never)]
     fn raise(&mut self, counter: &AtomicU64) {
+        self.next = self.next.min(HIGHEST);
         // PAIRS(Next): the messages below are published (taken) for all that jump here.
         counter.fetch_max(self.next, release(Pair::Next));
-        self.raise_at = self.next + EVERY;
+        self.raise_at = (self.next + EVERY).min(HIGHEST);
     }
 
     /// Passes messages that others published (took): those below `hint`, and then those that
@@ -72,8 +77,8 @@ impl LazyCounter {
     #[inline(never)]
     pub(crate) fn catch_up(&mut self, hint: u64, slots: usize, mut is_passed: impl FnMut(u64) -> bool) {
         self.next = self.next.max(hint);
-        self.raise_at = hint + EVERY;
-        let end = (self.next + 2 * EVERY).min(hint + slots as u64 + MOST_BEHIND);
+        self.raise_at = (hint + EVERY).min(HIGHEST);
+        let end = (self.next + 2 * EVERY).min(hint + slots as u64 + MOST_BEHIND).min(HIGHEST);
         while self.next < end && is_passed(self.next) {
             self.next += 1;
         }
@@ -94,13 +99,15 @@ pub(crate) fn taken(memory: &Memory) -> u64 {
 fn load(counter: &AtomicU64) -> u64 {
     // PAIRS(Next): what was published (taken) below is visible. Bounded: a peer may have stored
     // anything.
-    load_to_exchange(counter, acquire(Pair::Next)).min(SEQUENCE_LIMIT)
+    load_to_exchange(counter, acquire(Pair::Next)).min(HIGHEST)
 }
 
 #[cfg(all(test, not(any(seqring_model, seqring_fuzz))))]
 mod tests {
-    use super::{EVERY, published, taken};
+    use super::{EVERY, LazyCounter, published, taken};
     use crate::api::ring::Ring;
+    use crate::memory::layout::SEQUENCE_LIMIT;
+    use crate::sync::{AtomicU64, Relaxed};
     use crate::types::config::{Config, Delivery, Writers};
 
     /// Two participants in turn, and others that sleep for long: each passes what the others did.
@@ -140,6 +147,35 @@ mod tests {
                 assert_eq!(other.write(&[0; 8]), Ok(next + more));
             }
             assert_eq!(sleeper.write(&[0; 8]), Ok(next + n));
+        }
+    }
+
+    /// Fails if a number runs into the bits of an intent that say what kind it is.
+    #[test]
+    fn no_participant_counts_beyond_the_limit() {
+        let ring = Ring::heap(&Config::slots(4).of_bytes(8).delivery(Delivery::Queue)).unwrap();
+        let memory = &ring.attachment.memory;
+        let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+        for hostile in [SEQUENCE_LIMIT - 1, SEQUENCE_LIMIT, u64::MAX] {
+            memory.control().next.store(hostile, Relaxed);
+            memory.control().taken.store(hostile, Relaxed);
+            assert_eq!((published(memory), taken(memory)), (SEQUENCE_LIMIT - 1, SEQUENCE_LIMIT - 1));
+            if let Ok(sequence) = writer.try_write(b"a") {
+                assert!(sequence < SEQUENCE_LIMIT);
+            }
+            if let Ok(taken) = taker.try_take() {
+                assert!(taken.received().sequence < SEQUENCE_LIMIT);
+            }
+        }
+        for start in SEQUENCE_LIMIT - 40..SEQUENCE_LIMIT {
+            let (mut counter, shared) = (LazyCounter::new(start), AtomicU64::new(start));
+            for _ in 0..50 {
+                counter.advance(&shared);
+                assert!(counter.next() < SEQUENCE_LIMIT, "from {start} on");
+            }
+            let mut counter = LazyCounter::new(start);
+            counter.catch_up(start, 100, |_| true);
+            assert!(counter.next() < SEQUENCE_LIMIT, "from {start} on");
         }
     }
 }

@@ -40,6 +40,14 @@ pub(super) fn taken(path: &Path) -> RingError {
     }
 }
 
+/// The error of a file that could not be created in `directory`.
+pub(super) fn not_created(directory: &Path, error: RingError) -> RingError {
+    match error {
+        RingError::NotFound { .. } => RingError::NoDirectory { path: directory.into() },
+        error => error,
+    }
+}
+
 /// The error of an operation on a file, by its kind.
 pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> RingError {
     move |source| {

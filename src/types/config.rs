@@ -333,7 +333,7 @@ impl Config {
     /// Gated rings only: how long a living registered reader may block writers without reading
     /// anything. Then a waiting writer evicts it: the reader skips to the newest message, the
     /// writer goes on, and the reader's next read fails with [`Lagged`](crate::Lagged), with the
-    /// number of messages it missed. Without this option writers wait for a reader as long as it
+    /// number of messages it lost. Without this option writers wait for a reader as long as it
     /// lives.
     ///
     /// The time is in ms, rounded up. Eviction may come up to 60 ms later: a waiting writer checks

@@ -12,10 +12,10 @@ pub use ring::{RingError, Warning};
 /// Its next call goes on after them. A reader that was overtaken goes on a quarter of the ring
 /// above the oldest message that is left: at the oldest it would be overtaken again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{missed} messages were overwritten or skipped before they were read; the reader goes on after them")]
+#[error("{lost} messages were overwritten or skipped before they were read; the reader goes on after them")]
 pub struct Lagged {
     /// Messages that this reader will never see, between the last one it got and its new position.
-    pub missed: u64,
+    pub lost: u64,
 }
 
 /// A value in shared memory that no correct peer writes.
@@ -81,7 +81,7 @@ pub enum TryReadError {
 /// loop {
 ///     match reader.read(&mut message) {
 ///         Ok(_) => read += 1,
-///         Err(ReadError::Lagged(lagged)) => lost += lagged.missed, // Read on.
+///         Err(ReadError::Lagged(lagged)) => lost += lagged.lost, // Read on.
 ///         Err(ReadError::WriterDied { pid }) => eprintln!("process {pid} died"), // Read on.
 ///         Err(ReadError::Closed) => break,
 ///         Err(error) => return Err(error.into()),

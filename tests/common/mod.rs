@@ -57,16 +57,16 @@ fn mix(word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-/// Counts of one reader: messages read (whole and in order), and messages reported as missed.
+/// Counts of one reader: messages read (whole and in order), and messages reported as lost.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) read: u64,
-    pub(crate) missed: u64,
+    pub(crate) lost: u64,
 }
 
 impl Counts {
     pub(crate) fn total(&self) -> u64 {
-        self.read + self.missed
+        self.read + self.lost
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn read_to_the_end(reader: &mut Reader, slot_bytes: usize) -> Counts 
     let counts = read_until_closed(reader, slot_bytes);
     let again = reader.read(&mut vec![0; slot_bytes]);
     assert_eq!(again, Err(ReadError::Closed), "the end is not reported again");
-    assert_eq!(reader.lost(), counts.missed);
+    assert_eq!(reader.lost(), counts.lost);
     counts
 }
 
@@ -91,9 +91,9 @@ pub(crate) fn read_until_closed(reader: &mut Reader, slot_bytes: usize) -> Count
                 assert_whole(received, &out[..received.len], slot_bytes);
                 (counts.read, expected) = (counts.read + 1, expected + 1);
             }
-            Err(ReadError::Lagged(Lagged { missed })) => {
-                assert!(missed > 0);
-                (counts.missed, expected) = (counts.missed + missed, expected + missed);
+            Err(ReadError::Lagged(Lagged { lost })) => {
+                assert!(lost > 0);
+                (counts.lost, expected) = (counts.lost + lost, expected + lost);
             }
             Err(ReadError::Closed) => return counts,
             Err(other) => panic!("{other}"),

@@ -29,7 +29,7 @@ pub(crate) struct Deliveries {
     /// Of each writer, the number after its last message.
     pub(crate) next: BTreeMap<u64, u64>,
     pub(crate) read: u64,
-    pub(crate) missed: u64,
+    pub(crate) lost: u64,
     /// Reports of dead writers.
     pub(crate) deaths: u64,
     /// Queue: messages, by writer and number, that did not come although later ones of their
@@ -85,7 +85,7 @@ fn read(reader: &mut Reader, out: &mut [u8], in_place: bool) -> Result<Received,
 }
 
 /// Reads until the stream has ended and it is `over`; counts in `progress`. Each message must be
-/// whole, and the messages of each writer in order; where nothing was missed, without gaps and
+/// whole, and the messages of each writer in order; where nothing was lost, without gaps and
 /// repetitions.
 pub(crate) fn read_all(
     reader: &mut Reader,
@@ -103,15 +103,15 @@ pub(crate) fn read_all(
                     return Err(format!("{received:?} came where message {expected} was next"));
                 }
                 let next = read_so_far.next.entry(writer).or_insert(if from_the_start { 0 } else { n });
-                if n < *next || (n > *next && read_so_far.missed == 0) {
+                if n < *next || (n > *next && read_so_far.lost == 0) {
                     return Err(format!("message {n} of writer {writer} came where {next} was next"));
                 }
                 *next = n + 1;
                 (read_so_far.read, expected) = (read_so_far.read + 1, expected + 1);
             }
-            Err(ReadError::Lagged(Lagged { missed })) => {
-                read_so_far.missed += missed;
-                expected += missed;
+            Err(ReadError::Lagged(Lagged { lost })) => {
+                read_so_far.lost += lost;
+                expected += lost;
             }
             Err(ReadError::Closed) if over.load(Ordering::Relaxed) => return Ok(read_so_far),
             Err(ReadError::Closed) => std::thread::yield_now(), // Another writer may continue it.

@@ -12,7 +12,7 @@ pub(crate) enum Call {
     Full,
     Read { reader: usize, message: Message, sequence: u64 },
     Empty { reader: usize },
-    Lagged { reader: usize, missed: u64 },
+    Lagged { reader: usize, lost: u64 },
     Left { reader: usize },
 }
 
@@ -55,9 +55,9 @@ impl Sequential for Broadcast {
             Call::Empty { reader } => self.positions[*reader] == Some(next),
             // A reader lags when its message is overwritten. The ring chooses where the reader
             // continues.
-            Call::Lagged { reader, missed } => {
+            Call::Lagged { reader, lost } => {
                 let position = self.positions[*reader]?;
-                let resumed = position + *missed as usize;
+                let resumed = position + *lost as usize;
                 after.positions[*reader] = Some(resumed);
                 !self.gated && next - position > self.slots && (position + 1..=next).contains(&resumed)
             }
@@ -74,7 +74,7 @@ fn read(mut reader: Reader, id: usize, calls: usize, clock: &Clock) -> Vec<Event
             Call::Read { reader: id, message: Message::from_bytes(&out), sequence: received.sequence }
         }
         Err(TryReadError::Empty) => Call::Empty { reader: id },
-        Err(TryReadError::Lagged(Lagged { missed })) => Call::Lagged { reader: id, missed },
+        Err(TryReadError::Lagged(Lagged { lost })) => Call::Lagged { reader: id, lost },
         Err(error) => panic!("{error}"),
     };
     let mut history: Vec<_> = (0..calls).map(|_| clock.time(&mut one)).collect();

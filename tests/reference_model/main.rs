@@ -22,7 +22,7 @@ use proptest::test_runner::Config;
 proptest! {
     #![proptest_config(Config { cases: Config::default().cases.max(1500), failure_persistence: None, ..Config::default() })]
 
-    /// Edits that make it fail, for example: a writer's limit one higher, `missed` one higher, a
+    /// Edits that make it fail, for example: a writer's limit one higher, `lost` one higher, a
     /// stamp with one bit less for the length, `SlotIndex::step` without its carry, a second view
     /// in standby.
     #[test]

@@ -296,10 +296,10 @@ impl Model {
     }
 
     fn skip(reader: &mut Reader, to: u64) -> TryReadError {
-        let missed = to - reader.position;
+        let lost = to - reader.position;
         reader.position = to;
-        reader.lost += missed;
-        Lagged { missed }.into()
+        reader.lost += lost;
+        Lagged { lost }.into()
     }
 
     /// Moves the reader forward to the newest message. Returns how many it skips.

@@ -280,3 +280,35 @@ fn gc_removes_unfinished_files_only_with_its_flag() {
     assert!(!directory.text("gc").contains("unfinished") && draft.exists());
     assert!(directory.text("gc --remove").contains("removed: 1 unfinished") && !draft.exists());
 }
+
+/// Fails if `gc` leaves the large items of a queue that is gone, or removes those of one in use.
+#[test]
+fn gc_removes_the_items_of_queues_that_are_gone() {
+    let directory = Directory::new();
+    let _used = Ring::create(directory.ring("used"), &config()).unwrap();
+    let orphan = Ring::create(directory.ring("orphan"), &config()).unwrap();
+    let peer = directory.peer("orphan");
+    drop(orphan);
+    kill(peer);
+    let item = |name: &str| {
+        let path = directory.0.join(name);
+        std::fs::write(&path, "an item").unwrap();
+        path
+    };
+    let gone = ["gone", "orphan"].map(|queue| item(&format!(".{queue}.seqring-0123456789abcdef.item")));
+    let stay = [
+        ".used.seqring-0123456789abcdef.item",
+        ".gone.seqring-0123456789abcde.item",
+        ".gone.seqring-0123456789abcdeg.item",
+        ".gone-0123456789abcdef.item",
+        "gone.seqring-0123456789abcdef.item",
+    ]
+    .map(item);
+    let listed = directory.text("gc");
+    assert!(gone.iter().all(|item| listed.contains(&format!("unused: {}", item.display()))), "{listed}");
+    assert!(listed.contains("3 unused"), "{listed}");
+    assert!(gone.iter().chain(&stay).all(|item| item.exists()), "`gc` alone removes nothing");
+    let removed = directory.text("gc --remove");
+    assert!(removed.contains("3 removed"), "{removed}");
+    assert!(!gone.iter().any(|item| item.exists()) && stay.iter().all(|item| item.exists()));
+}

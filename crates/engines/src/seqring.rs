@@ -165,7 +165,7 @@ fn not_written_in(after: Duration, error: WriteError) -> Refusal {
 fn not_read(error: TryReadError, room: usize) -> Refusal {
     match error {
         TryReadError::Empty => Refusal::Empty,
-        TryReadError::Lagged(Lagged { missed }) => Refusal::Lagged { missed },
+        TryReadError::Lagged(Lagged { lost }) => Refusal::Lagged { missed: lost },
         TryReadError::Closed => Refusal::Closed,
         TryReadError::TooSmall { needed } => Refusal::OtherLength { bytes: needed, expected: room },
         TryReadError::OtherLength { len, expected } => Refusal::OtherLength { bytes: len, expected },
@@ -175,7 +175,7 @@ fn not_read(error: TryReadError, room: usize) -> Refusal {
 
 fn not_read_in(after: Duration, error: ReadError, room: usize) -> Refusal {
     match error {
-        ReadError::Lagged(Lagged { missed }) => Refusal::Lagged { missed },
+        ReadError::Lagged(Lagged { lost }) => Refusal::Lagged { missed: lost },
         ReadError::Closed => Refusal::Closed,
         ReadError::TooSmall { needed } => Refusal::OtherLength { bytes: needed, expected: room },
         ReadError::OtherLength { len, expected } => Refusal::OtherLength { bytes: len, expected },
@@ -220,17 +220,19 @@ impl EngineWriter for RingWriter {
         timeout: Option<Duration>,
         fill: impl FnOnce(&mut dyn Sink),
     ) -> Result<(), Refusal> {
-        let mut claim = match timeout {
-            None => self.0.try_claim(bytes).map_err(not_written)?,
-            Some(after) => {
-                self.0.claim_timeout(bytes, after).map_err(|error| not_written_in(after, error))?
+        match timeout {
+            None => {
+                let mut claim = self.0.try_claim(bytes).map_err(not_written)?;
+                fill(&mut Filling(&mut claim));
+                claim.try_publish().map(drop).map_err(|unpublished| not_written(unpublished.error))
             }
-        };
-        fill(&mut Filling(&mut claim));
-        claim.try_publish().map(drop).map_err(|unpublished| match (not_written(unpublished.error), timeout) {
-            (Refusal::Full, Some(after)) => Refusal::TimedOut { after }, // Other writers took the room.
-            (refused, _) => refused,
-        })
+            Some(after) => {
+                let refused = |error| not_written_in(after, error);
+                let mut claim = self.0.claim_timeout(bytes, after).map_err(refused)?;
+                fill(&mut Filling(&mut claim));
+                claim.publish_timeout(after).map(drop).map_err(|unpublished| refused(unpublished.error))
+            }
+        }
     }
 
     #[inline]
@@ -294,7 +296,7 @@ impl EngineReader for RingReader {
         loop {
             match reader.try_read_batch(message_bytes, buffer) {
                 Ok(messages) => return Ok(Batch { messages, missed }),
-                Err(TryReadError::Lagged(lagged)) => missed += lagged.missed,
+                Err(TryReadError::Lagged(lagged)) => missed += lagged.lost,
                 Err(_) if missed > 0 => return Ok(Batch { messages: 0, missed }),
                 Err(error) => return Err(not_read(error, message_bytes)),
             }

@@ -15,7 +15,7 @@ use harness::drive::{Candidate, Mode, Repetition};
 use harness::repeat::{Contestant, Record};
 use harness::spread::Spread;
 use harness::table::judge::{Best, Better, Bound, best, too_few};
-use harness::table::{Figures, Finding, Row, Session, Verdict};
+use harness::table::{Figures, Finding, Row, Session, Verdict, show};
 use std::fmt::Write as _;
 use std::mem::take;
 use std::time::Duration;
@@ -133,14 +133,14 @@ impl Comparison {
                 if session.is_stopped() {
                     break;
                 }
-                eprint!("\r\x1b[K{}: heats, {} ({mode})", self.name, candidate.name);
+                show(format_args!("{}: heats, {} ({mode})", self.name, candidate.name));
                 match candidate.measure(&run, *mode) {
                     Ok(figures) => medians.push(figures.main),
                     Err(error) => *runs = Err(error),
                 }
             }
         }
-        eprint!("\r\x1b[K");
+        show("");
         let mut results = pairs.into_iter().zip(runs);
         let (mut qualified, mut failures) = (Vec::new(), String::new());
         for (candidate, group) in candidates.iter().zip(groups) {

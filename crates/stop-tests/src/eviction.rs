@@ -90,7 +90,7 @@ fn evict(
     Ok(if fate == Fate::Killed { messages } else { VICTIM_MESSAGES })
 }
 
-/// The messages that the slow reader gets from `next` on, and those that it missed, are all that
+/// The messages that the slow reader gets from `next` on, and those that it lost, are all that
 /// were published.
 fn check_total(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), String> {
     let mut out = [0; SLOT_BYTES];
@@ -101,7 +101,7 @@ fn check_total(ring: &Ring, slow: &mut Reader, mut next: u64) -> Result<(), Stri
                 next += 1;
             }
             Ok(received) => return Err(format!("{received:?} came where message {next} was next")),
-            Err(ReadError::Lagged(Lagged { missed })) => next += missed,
+            Err(ReadError::Lagged(Lagged { lost })) => next += lost,
             Err(ReadError::WriterDied { .. }) => {}
             Err(ReadError::Closed) if next == ring.next_sequence() => return Ok(()),
             Err(error) => return Err(format!("at {next} of {}: {error}", ring.next_sequence())),

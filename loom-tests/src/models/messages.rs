@@ -79,7 +79,7 @@ pub(crate) fn empty_or_death(error: &TryReadError) -> Option<u64> {
 }
 
 pub(crate) fn empty_or_gap(error: &TryReadError) -> Option<u64> {
-    if let TryReadError::Lagged(Lagged { missed }) = error { Some(*missed) } else { empty(error) }
+    if let TryReadError::Lagged(Lagged { lost }) = error { Some(*lost) } else { empty(error) }
 }
 
 pub(crate) fn gap_or_closed(error: &TryReadError) -> Option<u64> {
@@ -123,15 +123,15 @@ pub(crate) fn view_in_order(reader: &mut Reader, mut next: u64, tries: usize, al
 /// Reads up to `tries` times: whole messages, in any order. Returns them, and how many were
 /// skipped.
 pub(crate) fn read_any(reader: &mut Reader, tries: usize, allowed: Allowed) -> (Vec<u64>, u64) {
-    let (mut read, mut missed) = (Vec::new(), 0);
+    let (mut read, mut lost) = (Vec::new(), 0);
     for _ in 0..tries {
         let mut out = [0; 16];
         match reader.try_read(&mut out) {
             Ok(_) => read.push(number(&out)),
-            Err(error) => missed += skipped(&error, allowed),
+            Err(error) => lost += skipped(&error, allowed),
         }
     }
-    (read, missed)
+    (read, lost)
 }
 
 /// Takes up to `tries` times. Returns the messages.

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Self
 
 from seqring import _seqring, _spill
-from seqring._seqring import Ring, leave_rings, living
+from seqring._seqring import Ring, end_daemon_threads, leave_rings, living
 from seqring._seqring import register as register
 
 _follows_forks = False
@@ -82,25 +82,32 @@ class Attached:
 
 
 def is_daemon() -> bool:
-    """Whether this thread ends with the process."""
-    return threading.current_thread().daemon
+    """Whether this thread ends with the process. In a child that a daemon thread forked, that thread is the
+    main one."""
+    thread = threading.current_thread()
+    return thread.daemon and thread is not threading.main_thread()
 
 
 def register_exit() -> None:
     """Called for the first object of a process."""
     global _follows_forks
-    atexit.unregister(_close_all)
-    atexit.register(_close_all)
+    atexit.unregister(_end)
+    atexit.register(_end)
     # A process of multiprocessing ends without the end of the interpreter, and in some versions
     # without calling atexit functions, but calls these; the second one after its children ended.
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        util.Finalize(None, _close_all, exitpriority=0)
+        util.Finalize(None, _end, exitpriority=0)
         util.Finalize(None, leave_rings, exitpriority=-1000)
         if not _follows_forks:
             _follows_forks = True
             # A child begins without finalizers.
             util.register_after_fork(lock, lambda _lock: register_exit())
+
+
+def _end() -> None:
+    end_daemon_threads()
+    _close_all()
 
 
 def _close_all() -> None:
@@ -129,6 +136,8 @@ def close_at_signal(number: int = signal.SIGTERM) -> None:
     earlier = signal.getsignal(number)
 
     def close(number: int, frame: FrameType | None) -> None:
+        if earlier == signal.SIG_DFL:
+            end_daemon_threads()
         try:
             _close_all()
         finally:

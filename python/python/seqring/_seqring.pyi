@@ -177,25 +177,7 @@ class Ring:
         """
     @staticmethod
     def unlink(name: str, *, directory: str | None = None) -> None:
-        """staticmethod(function) -> method
-
-        Convert a function to be a static method.
-
-        A static method does not receive an implicit first argument.
-        To declare a static method, use this idiom:
-
-             class C:
-                 @staticmethod
-                 def f(arg1, arg2, argN):
-                     ...
-
-        It can be called either on the class (e.g. C.f()) or on an instance
-        (e.g. C().f()). Both the class and the instance are ignored, and
-        neither is passed implicitly as the first argument to the method.
-
-        Static methods in Python are similar to those found in Java or C++.
-        For a more advanced concept, see the classmethod builtin.
-        """
+        """Removes the name. Processes that have the ring open keep it."""
     def writer(self, *, waiting: Waiting = "balanced") -> Writer:
         """Registers a writer. Raises `WriterTaken`, `TableFull`, `NoSpace`, `Closed`.
 
@@ -393,8 +375,13 @@ class Claim:
     @property
     def dtype(self) -> str:
         """The name of the element type."""
-    def publish(self) -> int:
-        """Publishes the message. Returns its sequence."""
+    def publish(self, timeout: float | None = None) -> int:
+        """Publishes the message. Returns its sequence.
+
+        If other writers took the room meanwhile, it waits for at most `timeout` seconds; without
+        it, for the rest of the time that `Writer.claim` had. After `TimedOut` the claim is still
+        open, and its array read-only.
+        """
     def abandon(self) -> None:
         """Gives up the room. Nothing is published."""
     # A numpy array, or a memoryview if a number of bytes was claimed.
@@ -423,11 +410,11 @@ class _Receives:
         """The sequence of the last message; `None` before the first. Sequences have no gaps."""
     @property
     def tag(self) -> int | None:
-        """The tag of the last message; `None` before the first."""
+        """The tag of the last message; `None` before the first, and in a ring without tags."""
     @property
     def timestamp_ns(self) -> int | None:
-        """When the last message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring
-        without timestamps, `None` before the first message.
+        """When the last message was published, in ns of `time.CLOCK_MONOTONIC`; `None` before
+        the first, and in a ring without timestamps.
         """
     @property
     def closed(self) -> bool:
@@ -486,7 +473,7 @@ class _Reads(_Receives):
         """How many published messages this object has not read yet."""
     @property
     def lost(self) -> int:
-        """How many messages were lost: the sum of all `Lagged.missed`."""
+        """How many messages were lost: the sum of all `Lagged.lost`."""
 
 @final
 class Reader(_Reads):
@@ -640,11 +627,11 @@ class View:
     def sequence(self) -> int:
         """The message's sequence."""
     @property
-    def tag(self) -> int:
-        """The message's tag."""
+    def tag(self) -> int | None:
+        """The message's tag; `None` in a ring without tags."""
     @property
-    def timestamp_ns(self) -> int:
-        """When the message was published, in ns of `time.CLOCK_MONOTONIC`; 0 in a ring without
+    def timestamp_ns(self) -> int | None:
+        """When the message was published, in ns of `time.CLOCK_MONOTONIC`; `None` in a ring without
         timestamps.
         """
     @property
@@ -878,6 +865,10 @@ def register(thing: _Closable) -> None:
     """
 def living() -> list[_Closable]:
     """The registered objects that live."""
+def end_daemon_threads() -> None:
+    """In a process that is about to end: an error of a call in a daemon thread becomes `SystemExit`,
+    which ends the thread without a traceback. Its rings are closed while it uses them.
+    """
 def leave_rings() -> None:
     """Leaves all rings, in a process that is about to end."""
 def gc(*, remove: bool = True, kept: bool = False, directory: str | None = None) -> list[str]:

@@ -14,8 +14,8 @@ class Participant:
 
     If it is not `alive`, its process was killed, and its entry has not been reused. `position` is the
     sequence that it reads or writes next. `lag` is the number of published messages that it has not
-    read. `missed` is the number of messages that a reader lost, or for which a writer found no room.
-    `sleeps` is how often it went to sleep.
+    read. `lost` is how many messages a reader lost; `refused` is how many calls of a writer found the
+    ring full. `sleeps` is how often it went to sleep.
     """
 
     entry: int
@@ -24,7 +24,8 @@ class Participant:
     alive: bool
     position: int
     lag: int
-    missed: int
+    lost: int
+    refused: int
     sleeps: int
 
 

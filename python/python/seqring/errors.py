@@ -1,7 +1,7 @@
 """The exceptions. All derive from `Error`, and from the standard library's class for the case, if
 it has one.
 
->>> Lagged(3).missed
+>>> Lagged(3).lost
 3
 >>> str(TimedOut("room", "reader", 4711, 8))
 'no room within the timeout; waiting for the reader of process 4711, 8 messages behind'
@@ -21,19 +21,19 @@ class Error(Exception):
 
 
 class Lagged(Error):
-    """A reader lost `missed` messages: they were overwritten, or skipped. Its next call reads the
-    message after them.
+    """Messages were overwritten or skipped before they were read: `lost` is how many. The reader's next
+    call reads the message after them.
 
     `batch` holds the messages that a batch had read before the gap; empty otherwise.
     """
 
-    def __init__(self, missed: int) -> None:
-        super().__init__(missed)
-        self.missed = missed
+    def __init__(self, lost: int) -> None:
+        super().__init__(lost)
+        self.lost = lost
         self.batch: list[Any] = []
 
     def __str__(self) -> str:
-        return f"{self.missed} messages were overwritten or skipped before they were read; the next read continues after them"
+        return f"{self.lost} messages were overwritten or skipped before they were read; the next read continues after them"
 
 
 class Closed(Error):
@@ -197,7 +197,7 @@ class RingExists(Error, FileExistsError):
 
 
 class RingNotFound(Error, FileNotFoundError):
-    """No ring of this name exists."""
+    """No ring of this name exists; or the directory for a new one does not."""
 
 
 class NotPermitted(Error, PermissionError):

@@ -15,6 +15,9 @@ pub(crate) trait Messages {
 
     /// Those from `first` on.
     fn from(&self, first: usize) -> impl Iterator<Item = &[u8]>;
+
+    /// Those from `first` on, end to end, if each is a word.
+    fn words(&self, first: usize) -> Option<&[u8]>;
 }
 
 impl<M: AsRef<[u8]>> Messages for &[M] {
@@ -26,6 +29,11 @@ impl<M: AsRef<[u8]>> Messages for &[M] {
     #[inline(always)]
     fn from(&self, first: usize) -> impl Iterator<Item = &[u8]> {
         self[first..].iter().map(AsRef::as_ref)
+    }
+
+    #[inline(always)]
+    fn words(&self, _: usize) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -58,6 +66,11 @@ impl Messages for EndToEnd<'_> {
     #[inline(always)]
     fn from(&self, first: usize) -> impl Iterator<Item = &[u8]> {
         self.bytes[first * self.each..].chunks_exact(self.each)
+    }
+
+    #[inline(always)]
+    fn words(&self, first: usize) -> Option<&[u8]> {
+        (self.each == 8).then(|| &self.bytes[first * 8..])
     }
 }
 

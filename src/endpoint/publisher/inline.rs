@@ -112,7 +112,7 @@ impl Inline {
         done: &mut usize,
     ) -> Result<(), TryWriteError> {
         while *done < messages.count() {
-            let published = self.publish_run(fast, core, messages.count() - *done, messages.from(*done));
+            let published = self.publish_run(fast, core, messages, *done);
             *done += published;
             if published == 0 {
                 let message = messages.from(*done).next().expect("counted");
@@ -123,23 +123,26 @@ impl Inline {
         Ok(())
     }
 
-    /// Publishes at most `most` messages, as far as the run goes. Returns how many. The caller then
-    /// notifies.
+    /// Publishes `messages` from number `done` on, as far as the run goes. Returns how many. The
+    /// caller then notifies.
     #[inline(always)]
-    fn publish_run<'m>(
+    fn publish_run(
         &mut self,
         fast: &mut FastPath,
         core: &Core,
-        most: usize,
-        messages: impl Iterator<Item = &'m [u8]>,
+        messages: &impl Messages,
+        done: usize,
     ) -> usize {
         if !fast.run.is_open() && !self.extend_run(fast, core) || core.is_closed() {
             return 0;
         }
+        if let Some(stored) = messages.words(done).and_then(|words| fast.run.store_words(words)) {
+            return stored;
+        }
         let marked = fast.marked;
-        let (mut stamp, slots) = fast.run.next_slots(most);
+        let (mut stamp, slots) = fast.run.next_slots(messages.count() - done);
         let mut published = 0;
-        for (slot, message) in slots.zip(messages) {
+        for (slot, message) in slots.zip(messages.from(done)) {
             if message.len() > slot.payload.bytes() {
                 break;
             }

@@ -11,6 +11,9 @@
 //! | b acquire fence                                 | 2 release fence, before each slot's bytes  |
 //! | c load stamp `n` again: unchanged, all are valid | 3 bytes of the slots after it             |
 //!
+//! Where slots are [loaded at once](crate::memory::word_slots), the stamp alone validates each
+//! message.
+//!
 //! The fences are the pair `Tear` of [`crate::protocol::inline_slot`]; the stamps are its
 //! `Publish`.
 
@@ -33,7 +36,8 @@ impl ReadCursor {
             let rest = &mut out[read * each..room * each];
             // For a constant length, the compiler copies with a few instructions.
             let copied = match each {
-                8 => self.copy_run(8, rest),
+                _ if self.cursors().moved_beyond(self.run.sequence()).is_some() => 0,
+                8 => self.copy_words(rest),
                 64 => self.copy_run(64, rest),
                 _ => self.copy_run(each, rest),
             };
@@ -129,12 +133,26 @@ impl ReadCursor {
         Ok(received)
     }
 
+    /// As [`Self::copy_run`], for messages of one word: whole slots, if the ring's are
+    /// [loaded at once](crate::memory::word_slots).
+    #[inline(always)]
+    fn copy_words(&mut self, out: &mut [u8]) -> usize {
+        let mut read = 0;
+        while 8 * read < out.len() && (self.run.is_open() || self.extend_run()) {
+            let Some(loaded) = self.run.load_words(&mut out[8 * read..]) else {
+                return self.copy_run(8, out);
+            };
+            read += loaded;
+            if self.run.is_open() {
+                break; // The next slot does not hold the next message, or there is no room.
+            }
+        }
+        read
+    }
+
     /// Copies messages of `each` bytes as far as the fast path can read them. Returns how many.
     #[inline(always)]
     fn copy_run(&mut self, each: usize, out: &mut [u8]) -> usize {
-        if self.cursors().moved_beyond(self.run.sequence()).is_some() {
-            return 0;
-        }
         let (mut read, room) = (0, out.len() / each);
         while read < room && (self.run.is_open() || self.extend_run()) {
             let most = CHUNK.min(room - read);

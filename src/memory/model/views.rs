@@ -7,6 +7,7 @@ use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
 use crate::memory::slot_index::SlotIndex;
+use crate::memory::stamp::ExpectedStamp;
 use crate::sync::AtomicU64;
 use crate::types::error::Corrupt;
 use std::sync::Arc;
@@ -152,6 +153,18 @@ impl RunSlots {
     /// None needed; the product's has.
     pub(crate) unsafe fn iter(&self, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
         (self.at..self.at + count).map(|index| self.memory.inline_slot_at(index))
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn store_words(&self, _: ExpectedStamp, _: &[u8]) -> bool {
+        false
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn load_words(&self, _: ExpectedStamp, _: &mut [u8]) -> Option<usize> {
+        None
     }
 
     pub(crate) fn fetch_for_writing(&self, _: usize) {}

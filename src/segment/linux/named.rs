@@ -15,7 +15,7 @@ use super::file::{self, Contents, Hold, SegmentFile, failure};
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::segment::backing::{Backing, Draft, Opened};
-use crate::segment::error::{NOT_REGULAR, check_config, stuck_leaver, taken, unusable};
+use crate::segment::error::{NOT_REGULAR, check_config, not_created, stuck_leaver, taken, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::config::Config;
 use crate::types::error::RingError;
@@ -58,7 +58,7 @@ fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
         let open = || {
             file::open(&directory, OFlags::TMPFILE | access, mode).map_err(|error| {
                 refused = Some(error);
-                failure("creating a file in", &directory)(error)
+                not_created(&directory, failure("creating a file in", &directory)(error))
             })
         };
         match SegmentFile::of(open, &path, 0) {
@@ -71,7 +71,8 @@ fn new_file(path: PathBuf) -> Result<SegmentFile, RingError> {
     for _ in 0..OPEN_TRIES {
         let draft = directory.join(format!(".{:016x}{DRAFT}", RandomState::new().hash_one(())));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | access;
-        let open = || file::open(&draft, flags, mode).map_err(failure("creating", &draft));
+        let failed = |error| not_created(&directory, failure("creating", &draft)(error));
+        let open = || file::open(&draft, flags, mode).map_err(failed);
         let mut file = SegmentFile::of(open, &draft, 0)?;
         file.enter()?;
         // Another process may have found it before it was locked, and removed it.

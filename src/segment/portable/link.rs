@@ -3,7 +3,7 @@
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
-use crate::segment::error::{NOT_REGULAR, failure, stuck_leaver, unusable};
+use crate::segment::error::{NOT_REGULAR, failure, not_created, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::RingError;
 use crate::types::location::SUFFIX;
@@ -43,7 +43,9 @@ impl Link {
     pub(super) fn draft(path: PathBuf, number: u64) -> Result<Self, RingError> {
         let id = format!("{MEMORY}{number:X}");
         let file = private().create_new(true).open(path_beside(&path, &id, DRAFT));
-        let file = file.map_err(failure("creating a link for", &path))?;
+        let directory = path.parent().expect("a location's path has a directory");
+        let file =
+            file.map_err(|error| not_created(directory, failure("creating a link for", &path)(error)))?;
         let link = Link { file, path, id, keep: false, is_draft: true, entries: Mutex::default() };
         // A process that looks for drafts of the dead may hold the lock for a moment.
         let mut locked = link.file.lock_shared();

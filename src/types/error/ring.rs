@@ -37,7 +37,16 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
-    /// No ring of this name exists; or, where one was to be created, no such directory.
+    /// The directory in which a ring was to be created does not exist.
+    #[error(
+        "the directory {} does not exist; create it, or choose one on tmpfs, such as /dev/shm",
+        printable(path)
+    )]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No ring of this name exists.
     #[error("{} does not exist; a ring exists from its creation until its last user leaves", printable(path))]
     NotFound {
         /// Where it was looked for.

@@ -58,7 +58,7 @@ fn read(ring: &Ring, mut output: impl Write) -> Result<()> {
                     writeln!(output, "reads on with message {}", received.sequence)?;
                 }
             }
-            Err(ReadError::Lagged(lagged)) => writeln!(output, "lost {} messages", lagged.missed)?,
+            Err(ReadError::Lagged(lagged)) => writeln!(output, "lost {} messages", lagged.lost)?,
             Err(ReadError::WriterDied { pid }) => {
                 is_without_writer = true;
                 writeln!(output, "the writer, process {pid}, died")?;

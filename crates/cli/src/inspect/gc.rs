@@ -1,4 +1,4 @@
-//! `seqring gc`: removes rings that have no live user.
+//! `seqring gc`: removes rings that have no live user, and what belongs to them.
 
 use super::record::shown;
 use super::{Common, bytes};
@@ -8,12 +8,14 @@ use clap::Args;
 use seqring::inspect::{Segment, SegmentEntry, printable};
 use seqring::{Location, Ring, RingError};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 /// Removes rings whose users were all killed before they could remove them.
 ///
 /// Without --remove it only lists them. A ring that a live process has open stays, and so does one
-/// that was created to be kept.
+/// that was created to be kept. Files of large items of Python's queues go with their queue.
 #[derive(Args, Clone, Debug)]
 pub struct GcOptions {
     /// Remove them
@@ -56,7 +58,8 @@ pub(crate) fn run(options: &GcOptions) -> Result<bool> {
     let found = seqring::inspect::segments_in(directory)
         .with_context(|| format!("listing {}", printable(directory)))?;
     let drafts = if options.remove { seqring::inspect::remove_drafts_in(directory).unwrap_or(0) } else { 0 };
-    let records: Vec<GcRecord> = found.iter().map(|found| judge(found, options)).collect();
+    let mut records: Vec<GcRecord> = found.iter().map(|found| judge(found, options)).collect();
+    records.extend(left_items(directory, &records, options)?);
     let mut output = output::stdout();
     if options.common.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&records)?)?;
@@ -100,6 +103,42 @@ fn verdict(segment: &Segment, options: &GcOptions) -> Result<Verdict, RingError>
         Ok(false) => Ok(Verdict::InUse),                                    // A process opened it meanwhile.
         Err(error) => Err(error),
     }
+}
+
+/// The files of items whose queue is gone, or is one of `rings` that is unused.
+fn left_items(directory: &Path, rings: &[GcRecord], options: &GcOptions) -> io::Result<Vec<GcRecord>> {
+    let mut records = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let Some(queue) = name.to_str().and_then(queue_of).map(|queue| directory.join(queue)) else {
+            continue;
+        };
+        let is_unused = |ring: &GcRecord| ring.verdict == Verdict::Unused && ring.path == shown(&queue);
+        let is_gone = queue.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        if !is_gone && !rings.iter().any(is_unused) {
+            continue;
+        }
+        let allocated_bytes = entry.metadata().map_or(0, |file| file.len());
+        let (verdict, why) = match options.remove.then(|| fs::remove_file(&path)) {
+            None => (Verdict::Unused, None),
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
+                (Verdict::Failed, Some(format!("{}: {error}", printable(&path))))
+            }
+            Some(_) => (Verdict::Removed, None),
+        };
+        records.push(GcRecord { path: shown(&path), allocated_bytes, verdict, why });
+    }
+    records.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(records)
+}
+
+/// The file of the queue whose item has this file: `.NAME.seqring-0123456789abcdef.item`, as the
+/// Python package names them.
+fn queue_of(item: &str) -> Option<&str> {
+    let (queue, number) = item.strip_prefix('.')?.strip_suffix(".item")?.rsplit_once('-')?;
+    let is_number = number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit());
+    (is_number && queue.ends_with(".seqring")).then_some(queue)
 }
 
 fn write_text(output: &mut impl Write, records: &[GcRecord], options: &GcOptions) -> io::Result<()> {

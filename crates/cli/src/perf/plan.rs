@@ -62,11 +62,11 @@ pub struct Plan {
     pub transport: Transport,
 
     /// What the writer of a gated ring does when it is full
-    #[arg(long, alias = "on_full", value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t)]
     pub on_full: OnFull,
 
     /// Bytes of a message
-    #[arg(short = 'b', long, alias = "slot_bytes", value_name = "SIZE", default_value = "1MB")]
+    #[arg(short = 'b', long, value_name = "SIZE", default_value = "1MB")]
     #[arg(value_parser = units::bytes, default_value_if("scenario", "4", "100MB"))]
     pub slot_bytes: usize,
 
@@ -76,14 +76,13 @@ pub struct Plan {
     pub slots: usize,
 
     /// How long to write
-    #[arg(short, long = "duration", aliases = ["duration-seconds", "duration_seconds"])]
-    #[arg(value_name = "TIME", value_parser = units::seconds, default_value = "10s")]
+    #[arg(short, long = "duration", value_name = "TIME", value_parser = units::seconds, default_value = "10s")]
     #[arg(default_value_if("scenario", "5", "3s"))]
     pub duration_seconds: f64,
 
     /// Messages a second; 0 is as fast as it goes. Then a message is timed every 8 µs, because
     /// reading the clock takes longer than a fast message
-    #[arg(long, alias = "writes_per_second", value_name = "COUNT", default_value = "0")]
+    #[arg(long, value_name = "COUNT", default_value = "0")]
     #[arg(value_parser = units::count, default_value_ifs([("scenario", "1", "24"), ("scenario", "2", "24"), ("scenario", "3", "2000"),
         ("scenario", "4", "24"), ("scenario", "5", "24")]))]
     pub writes_per_second: u64,
@@ -102,18 +101,16 @@ pub struct Plan {
     pub readers: usize,
 
     /// Readers poll instead of waiting, with this pause after a poll that found nothing (10us, 0)
-    #[arg(long = "reader-polls-every", alias = "reader-polls-every-microseconds", value_name = "TIME")]
-    #[arg(value_parser = units::microseconds)]
+    #[arg(long = "reader-polls-every", value_name = "TIME", value_parser = units::microseconds)]
     pub reader_polls_every_microseconds: Option<u64>,
 
     /// How long each reader spins after each message, as 100ms of wall time
     #[arg(long = "reader-burn-cpu", value_name = "TIME", default_value = "0")]
-    #[arg(aliases = ["reader-burn-cpu-milliseconds", "reader_burn_cpu_milliseconds"])]
     #[arg(value_parser = units::milliseconds, default_value_if("scenario", "5", "100ms"))]
     pub reader_burn_cpu_milliseconds: u64,
 
     /// Fill each message, and check every byte of each (the default, except in scenario 4)
-    #[arg(long, alias = "verify_writes", overrides_with = "no_verify_writes")]
+    #[arg(long, overrides_with = "no_verify_writes")]
     #[arg(action = ArgAction::SetTrue, default_value = "true")]
     #[arg(default_value_ifs([("no_verify_writes", "true", "false"), ("scenario", "4", "false")]))]
     pub verify_writes: bool,
@@ -121,7 +118,7 @@ pub struct Plan {
     /// Stamp and check the first 8 bytes of a message only. The rest is copied in and out
     /// unchecked; with --zero-copy one word of each cache line is stored and loaded, so that the
     /// bytes do change cores
-    #[arg(long, aliases = ["no-verify_writes", "no_verify_writes"], overrides_with = "verify_writes")]
+    #[arg(long, overrides_with = "verify_writes")]
     #[serde(skip)]
     no_verify_writes: bool,
 
@@ -129,7 +126,7 @@ pub struct Plan {
     /// there is no copy at all. In a lossy ring bytes may be overwritten during a read: there the
     /// writer copies in and the reader copies out all the same. Up to 1 KiB messages lie inside
     /// their slots and are copied too
-    #[arg(long, alias = "zero_copy")]
+    #[arg(long)]
     pub zero_copy: bool,
 
     /// Tie each worker to a core: all in turn, or the writers apart, on cores that no reader is on

@@ -9,7 +9,7 @@ fn ctrl_c_ends_a_run_with_its_results_also_when_workers_get_it() {
     for transport in ["process", "thread"] {
         let name = unique_name();
         let mut run = Running::start(&format!(
-            "--slot-bytes 1000 --slots 4 --readers 2 --writes-per-second 1000 --duration-seconds 100000 --json \
+            "--slot-bytes 1000 --slots 4 --readers 2 --writes-per-second 1000 --duration 100000 --json \
              --debug --name {name} --transport {transport}"
         ));
         run.await_line("running");
@@ -34,7 +34,7 @@ fn a_second_ctrl_c_ends_a_run_that_does_not_end() {
     let name = unique_name();
     // The reader would take days for its two messages.
     let mut run = Running::start(&format!(
-        "--slot-bytes 64 --slots 2 --reader-burn-cpu-milliseconds 100000000 --duration-seconds 100000 \
+        "--slot-bytes 64 --slots 2 --reader-burn-cpu 100000000 --duration 100000 \
          --writes-per-second 10 --debug --name {name}"
     ));
     run.await_line("running");
@@ -54,7 +54,7 @@ fn a_killed_worker_is_named_and_ends_the_run() {
     for role in ["writer 0", "reader 1"] {
         let name = unique_name();
         let mut run = Running::start(&format!(
-            "--slot-bytes 1000 --slots 4 --readers 2 --writes-per-second 100 --duration-seconds 100000 --debug \
+            "--slot-bytes 1000 --slots 4 --readers 2 --writes-per-second 100 --duration 100000 --debug \
              --on-full wait --name {name}"
         ));
         run.await_line("running");
@@ -72,7 +72,7 @@ fn a_killed_worker_is_named_and_ends_the_run() {
 
 #[test]
 fn a_killed_coordinator_takes_its_workers_along_and_leaves_nothing() {
-    let mut run = Running::start("--slot-bytes 1000 --slots 4 --duration-seconds 100000 --debug");
+    let mut run = Running::start("--slot-bytes 1000 --slots 4 --duration 100000 --debug");
     run.await_line("running");
     let coordinator = run.coordinator();
     let left = || {

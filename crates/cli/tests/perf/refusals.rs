@@ -27,7 +27,7 @@ fn what_cannot_be_is_refused_with_exit_code_2_and_leaves_nothing() {
     ];
     for (flags, said) in refused {
         let name = if flags.contains("--name") { String::new() } else { format!("--name {free}") };
-        let output = output(&format!("--duration-seconds 0.01 {flags} {name}"));
+        let output = output(&format!("--duration 0.01 {flags} {name}"));
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{flags}: {errors}");
         assert!(errors.contains(said), "{flags}: {errors}");
@@ -36,4 +36,28 @@ fn what_cannot_be_is_refused_with_exit_code_2_and_leaves_nothing() {
     }
     assert!(path_of(&taken).exists(), "what was there before stays");
     drop(held);
+}
+
+/// Fails if a spelling of the tool of `ringbuffer`, or an earlier one, is not answered with the
+/// flag's name.
+#[test]
+fn another_spelling_of_a_flag_is_answered_with_its_name() {
+    let spellings = [
+        ("--duration_seconds", "--duration"),
+        ("--duration-seconds", "--duration"),
+        ("--slot_bytes", "--slot-bytes"),
+        ("--writes_per_second", "--writes-per-second"),
+        ("--on_full", "--on-full"),
+        ("--reader_burn_cpu_milliseconds", "--reader-burn-cpu"),
+        ("--reader-polls-every-microseconds", "--reader-polls-every"),
+        ("--verify_writes", "--verify-writes"),
+        ("--no_verify_writes", "--no-verify-writes"),
+        ("--zero_copy", "--zero-copy"),
+    ];
+    for (spelling, flag) in spellings {
+        let output = output(&format!("{spelling} 1"));
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{spelling}: {errors}");
+        assert!(errors.contains(&format!("'{flag}'")), "{spelling}: {errors}");
+    }
 }

@@ -6,7 +6,7 @@
 pub mod judge;
 mod session;
 
-pub use session::{Effort, Figures, Session};
+pub use session::{Effort, Figures, Session, show};
 
 use crate::child::OTHER_END;
 use crate::class::pause_nanos;

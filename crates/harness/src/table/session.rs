@@ -8,6 +8,8 @@ use crate::pin::CorePair;
 use crate::repeat::{Contestant, Counted, Plan, Progress, Record, Standing, interleave};
 use crate::surroundings::ThisMachine;
 use serde_json::{Map, Value, json};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,6 +32,15 @@ impl Figures {
     /// The figure of that name; not a number if there is none.
     pub fn also(&self, name: &str) -> f64 {
         self.also.iter().find(|(found, _)| *found == name).map_or(f64::NAN, |(_, value)| *value)
+    }
+}
+
+/// Shows what the program does, on a line that the next text replaces. Only a terminal has such a
+/// line: elsewhere nothing is printed.
+pub fn show(doing: impl Display) {
+    let mut errors = io::stderr().lock();
+    if errors.is_terminal() {
+        let _ = write!(errors, "\r\x1b[K{doing}");
     }
 }
 
@@ -139,12 +150,12 @@ impl Session {
     ) -> Result<Record<Figures>, String> {
         let mut machine = ThisMachine::new(LineProbe::new(self.cores));
         let record = interleave(contestants, plan, &mut machine, &self.stop, |progress| {
-            eprint!("\r\x1b[K{row}: {} of {} rounds, {}", progress.have, progress.want, progress.name);
+            show(format_args!("{row}: {} of {} rounds, {}", progress.have, progress.want, progress.name));
             if self.journal {
                 println!("{}", line(row, unit, &progress));
             }
         });
-        eprint!("\r\x1b[K");
+        show("");
         record.map_err(|error| error.to_string())
     }
 }

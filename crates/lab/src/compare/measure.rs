@@ -68,7 +68,7 @@ fn contestant<'i>(
             measured.map(Figures::alone).map_err(|error| error.to_string())
         }),
         Work::Perf(flags) => {
-            let plan = Plan::of_flags(&format!("{} --duration-seconds {}", flags(x), duration.as_secs_f64()));
+            let plan = Plan::of_flags(&format!("{} --duration {}", flags(x), duration.as_secs_f64()));
             plan.check()?;
             Contestant::new(engine.name(), move || engine.run(Repetition { plan: &plan, interrupts }))
         }

@@ -83,7 +83,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More readers that poll without a pause",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core, all readers on the other",
-        work: Work::Perf(|x| readers(x) + " --reader-polls-every-microseconds 0"),
+        work: Work::Perf(|x| readers(x) + " --reader-polls-every 0"),
         full: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 100.0],
         quick: &[1.0, 8.0, 32.0],
         rounds: [5, 3],
@@ -105,7 +105,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "More reader processes that poll every 10 µs",
         axis: "readers",
         fixed: "64-byte messages, 1024 slots, lossy, processes; the writer alone on its core",
-        work: Work::Perf(|x| readers(x) + " --transport process --reader-polls-every-microseconds 10"),
+        work: Work::Perf(|x| readers(x) + " --transport process --reader-polls-every 10"),
         full: &[1.0, 8.0, 32.0, 100.0],
         quick: &[1.0, 8.0],
         ..COMMON
@@ -115,7 +115,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         title: "Eight readers that poll less and less often",
         axis: "µs between two polls",
         fixed: "64-byte messages, 1024 slots, lossy, threads; the writer alone on its core",
-        work: Work::Perf(|x| format!("{} --reader-polls-every-microseconds {x}", readers(8.0))),
+        work: Work::Perf(|x| format!("{} --reader-polls-every {x}", readers(8.0))),
         full: &[10.0, 100.0, 1000.0, 10_000.0],
         quick: &[],
         ..COMMON
@@ -196,7 +196,7 @@ pub(crate) static SWEEPS: &[Sweep] = &[
         fixed: "2 readers, 64-KiB messages, 10 slots, lossy, 2000 writes/s, processes",
         work: Work::Perf(|x| {
             let shape = "--slot-bytes 65536 --slots 10 --readers 2 --writes-per-second 2000";
-            small(&format!("{shape} --transport process --reader-burn-cpu-milliseconds {x}"))
+            small(&format!("{shape} --transport process --reader-burn-cpu {x}"))
         }),
         full: &[0.0, 1.0, 10.0],
         quick: &[],

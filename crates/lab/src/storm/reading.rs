@@ -35,9 +35,9 @@ pub(crate) fn run(work: &Work<'_>, source: Result<Source, Breach>) -> Result<(),
         let finishing = work.ledger.stage() == Stage::ReadersFinish;
         match source.read(&mut out, got.read.is_multiple_of(2)) {
             Ok(received) => got.enter(work, received, &out)?,
-            Err(ReadError::Lagged(Lagged { missed })) => {
-                hold!(!loses_nothing, "{missed} messages were lost");
-                (got.missed, got.next) = (got.missed + missed, got.next + missed);
+            Err(ReadError::Lagged(Lagged { lost })) => {
+                hold!(!loses_nothing, "{lost} messages were lost");
+                (got.missed, got.next) = (got.missed + lost, got.next + lost);
                 work.account().missed().set(got.missed);
             }
             Err(ReadError::WriterDied { pid }) => {

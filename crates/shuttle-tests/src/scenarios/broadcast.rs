@@ -1,5 +1,5 @@
 //! Many writers, and readers that register at any time: a reader gets each message in order, or it
-//! is counted as missed.
+//! is counted as lost.
 
 use super::assert_owned_once;
 use crate::deaths::{Ended, call, draw, fate, one_in, write};
@@ -85,7 +85,7 @@ fn read(common: &Common, delivery: Delivery) {
                 order.check_next(sequence, message);
                 expected += 1;
             }
-            Ended::With(Err(TryReadError::Lagged(Lagged { missed }))) => expected += missed,
+            Ended::With(Err(TryReadError::Lagged(Lagged { lost }))) => expected += lost,
             Ended::With(Err(TryReadError::Empty | TryReadError::Closed)) if last => break,
             Ended::With(Err(
                 TryReadError::Empty | TryReadError::Closed | TryReadError::WriterDied { .. },

@@ -1,5 +1,5 @@
 //! One writer and its successors, in every slot class: a reader gets each message, or it is counted
-//! as missed.
+//! as lost.
 
 use crate::deaths::{draw, write};
 use crate::ledger::Order;
@@ -74,7 +74,7 @@ fn read(common: &Common) {
                 order.check_next(received.sequence, message);
                 expected += 1;
             }
-            Err(TryReadError::Lagged(Lagged { missed })) => expected += missed,
+            Err(TryReadError::Lagged(Lagged { lost })) => expected += lost,
             Err(TryReadError::Empty | TryReadError::Closed) if last => break,
             Err(TryReadError::Empty | TryReadError::Closed | TryReadError::WriterDied { .. }) => {
                 thread::yield_now()

@@ -22,7 +22,7 @@ fn evict_while(class: SlotClass, read: fn(&mut Reader, u64, usize) -> u64) {
     });
     let next = read(&mut reader, 0, 2);
     let (writer, written) = writing.join().unwrap();
-    assert_eq!(read(&mut reader, next, 3), 1 + written, "read and missed messages do not add up");
+    assert_eq!(read(&mut reader, next, 3), 1 + written, "read and lost messages do not add up");
     drop(writer);
 }
 
@@ -56,7 +56,7 @@ pub(in super::super) fn during_view() {
                     assert_eq!(number(&view), next);
                     next += 1;
                 }
-                Err(TryReadError::Lagged(Lagged { missed })) => next += missed,
+                Err(TryReadError::Lagged(Lagged { lost })) => next += lost,
                 Err(TryReadError::Empty) => {}
                 Err(error) => panic!("{error}"),
             }

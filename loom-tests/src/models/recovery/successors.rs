@@ -32,11 +32,11 @@ fn inline(point: Failpoint) {
     for n in 1..3 {
         successor.try_write(&message(n)).unwrap();
     }
-    let ((mut messages, missed), mut reader) = reading.join().unwrap();
+    let ((mut messages, lost), mut reader) = reading.join().unwrap();
     let (rest, more) = read_any(&mut reader, 4, EMPTY_GAP_OR_DEATH);
     messages.extend(rest);
     assert!(messages.is_sorted() && messages.last() == Some(&2), "{messages:?}");
-    assert_eq!(messages.len() as u64 + missed + more, 3, "{messages:?}: lost or duplicated");
+    assert_eq!(messages.len() as u64 + lost + more, 3, "{messages:?}: lost or duplicated");
     drop(successor);
 }
 
