@@ -9,6 +9,7 @@ import sys
 import seqring
 
 log = logging.getLogger("rings")
+Known = dict[tuple[str, int, int], seqring.Participant]
 
 
 class Trace:
@@ -16,11 +17,11 @@ class Trace:
 
     def __init__(self, ring: seqring.Ring) -> None:
         self._ring = ring
-        self._known: dict[tuple[str, int, int], seqring.Participant] = {}
+        self._known: Known = {}
 
     def look(self) -> None:
         """Logs what changed. Call it now and then."""
-        now = {(one.role, one.entry, one.pid): one for one in self._ring.stats().participants}
+        now: Known = {(one.role, one.entry, one.pid): one for one in self._ring.stats().participants}
         for key, one in now.items():
             before = self._known.get(key)
             if before is None:
