@@ -37,6 +37,7 @@ pub(crate) struct Memory {
     slot_bytes: usize,
     buffers: usize,
     buffer_headers: *mut u8,
+    header_stride: usize,
     payloads: *mut u8,
     buffer_stride: usize,
     participants: usize,
@@ -73,6 +74,7 @@ impl Memory {
             slot_bytes: layout.config.slot_bytes,
             buffers: layout.buffers,
             buffer_headers: base.wrapping_add(layout.headers_offset),
+            header_stride: layout.header_stride,
             payloads: base.wrapping_add(layout.payloads_offset),
             buffer_stride: layout.buffer_stride,
             participants: layout.config.participants,
@@ -191,10 +193,10 @@ impl Memory {
         if index >= self.buffers {
             return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
         }
-        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a
-        // stride of at least `slot_bytes` for each buffer.
+        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header, and
+        // beside it room for `slot_bytes`, for each buffer.
         unsafe {
-            let header = self.buffer_headers.cast::<BufferHeader>().add(index);
+            let header = self.buffer_headers.add(index * self.header_stride).cast::<BufferHeader>();
             let payload = self.payloads.add(index * self.buffer_stride);
             Ok((&*header, self.payload(payload)))
         }
@@ -204,7 +206,7 @@ impl Memory {
     /// they are then under way together with the slot's line, which the owner is about to exchange.
     #[inline(always)]
     pub(crate) fn fetch_buffer(&self, index: usize) {
-        fetch_line_for_writing(self.buffer_headers.wrapping_add(index * size_of::<BufferHeader>()));
+        fetch_line_for_writing(self.buffer_headers.wrapping_add(index * self.header_stride));
         fetch_line_for_writing(self.payloads.wrapping_add(index * self.buffer_stride));
     }
 

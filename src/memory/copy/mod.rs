@@ -93,7 +93,7 @@ use crate::sync::AtomicU64;
 /// Up to this slot size a ring uses [`Kernel::Words`].
 ///
 /// Part of the segment format: all processes that map a ring must use the same kernel.
-const WORDS_UP_TO: usize = 256;
+pub(crate) const WORDS_UP_TO: usize = 256;
 
 /// How the payloads of one ring are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
