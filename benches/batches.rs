@@ -10,13 +10,25 @@
 
 use harness::child::instructions;
 use seqring::typed::{TypedReader, TypedWriter};
-use seqring::{Config, Reader, Ring, SlotClass, Start, Writer};
+use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, Writer};
 use std::hint::black_box;
 use std::process::Command;
 
 /// Messages of the shorter run; the longer one has twice as many. All fit into the ring.
 const MESSAGES: usize = 64 * 400;
 const BATCH: usize = 64;
+
+/// Single calls, whose lengths the compiler knows, or which find nothing to do.
+const CALLS: [&str; 8] = [
+    "write u64",
+    "read u64",
+    "empty read",
+    "empty batch",
+    "full write",
+    "queue write 64 B",
+    "queue take 64 B",
+    "empty take",
+];
 
 const RINGS: [(SlotClass, usize); 3] =
     [(SlotClass::Packed, 8), (SlotClass::Lines, 64), (SlotClass::Lines, 24)];
@@ -54,7 +66,7 @@ fn print_table(program: &str) -> Result<(), String> {
         }
     }
     println!("{:<22}{:>14}", "", "a call");
-    for what in ["write u64", "read u64", "empty read", "empty batch", "full write"] {
+    for what in CALLS {
         let counted = |calls: usize| {
             let mut command = Command::new(program);
             command.args(["call", what, &calls.to_string()]);
@@ -65,8 +77,30 @@ fn print_table(program: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Calls on a ring of `u64`: their length is known to the compiler, or they find nothing to do.
 fn call(what: &str, calls: usize) {
+    match what.strip_prefix("queue ").or((what == "empty take").then_some(what)) {
+        Some(what) => call_on_queue(what, calls),
+        None => call_on_ring(what, calls),
+    }
+}
+
+fn call_on_queue(what: &str, calls: usize) {
+    let config = Config::slots(2 * MESSAGES).of_bytes(64).delivery(Delivery::Queue);
+    let ring = Ring::heap(&config).expect("a valid configuration");
+    let mut writer = ring.writer().expect("room for a writer");
+    let mut taker = ring.taker().expect("room for a taker");
+    if what == "take 64 B" {
+        (0..2 * MESSAGES as u64).for_each(|n| assert_eq!(writer.write(&[1; 64]), Ok(n)));
+    }
+    match what {
+        "write 64 B" => write_to_queue(&mut writer, calls),
+        "take 64 B" => take_from_queue(&mut taker, calls),
+        _ => (0..calls).for_each(|_| assert!(taker.try_take().is_err())),
+    }
+}
+
+/// Calls on a ring of `u64`.
+fn call_on_ring(what: &str, calls: usize) {
     let slots = if what == "full write" { 1 } else { 2 * MESSAGES };
     let ring = Ring::heap(&Config::slots(slots).of::<u64>()).expect("a valid configuration");
     let mut writer = ring.writer().expect("no other writer");
@@ -96,6 +130,21 @@ fn write_values(writer: &mut TypedWriter<'_, u64>, count: u64) {
 fn read_values(reader: &mut TypedReader<'_, u64>, count: usize) {
     for _ in 0..count {
         black_box(reader.try_read().expect("a message"));
+    }
+}
+
+#[inline(never)]
+fn write_to_queue(writer: &mut Writer, count: usize) {
+    let message = [1; 64];
+    for _ in 0..count {
+        writer.try_write(black_box(&message)).expect("room");
+    }
+}
+
+#[inline(never)]
+fn take_from_queue(taker: &mut Taker, count: usize) {
+    for _ in 0..count {
+        black_box(&*taker.try_take().expect("a message"));
     }
 }
 

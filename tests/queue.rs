@@ -196,6 +196,32 @@ fn a_finished_message_is_not_redelivered() {
     assert_eq!(ring.taker().unwrap().try_take().unwrap_err(), TryReadError::Closed);
 }
 
+/// Fails if a message that a dead taker left, and whose `Taken` was forgotten, is mistaken for a
+/// later one, or is lost with its taker.
+#[test]
+fn a_forgotten_redelivery_is_finished_by_the_next_take() {
+    for takes in [0, 1] {
+        let ring = queue(4);
+        let mut writer = ring.writer().unwrap();
+        (0..3).for_each(|n| _ = writer.try_write(&message(0, n)).unwrap());
+        let mut dying = ring.taker().unwrap();
+        std::mem::forget(dying.try_take().unwrap());
+        let mut heir = ring.taker().unwrap();
+        drop(dying);
+        let redelivered = heir.try_take().unwrap();
+        assert_eq!((numbers(&redelivered), redelivered.is_redelivered()), ((0, 0), true));
+        std::mem::forget(redelivered);
+        for n in 1..=takes {
+            let next = heir.try_take().unwrap();
+            assert_eq!((numbers(&next), next.is_redelivered()), ((0, n), false));
+        }
+        drop(heir);
+        let mut last = ring.taker().unwrap();
+        let left = std::iter::from_fn(|| last.try_take().ok().map(|taken| numbers(&taken).1));
+        assert_eq!(left.collect::<Vec<_>>(), if takes == 0 { vec![0, 1, 2] } else { vec![2] });
+    }
+}
+
 /// Fails if the entry of a dead taker names another buffer when the slot of its message is used
 /// again.
 #[test]

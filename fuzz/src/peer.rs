@@ -22,7 +22,7 @@ pub enum Place {
 impl Place {
     fn word(self, ring: &Ring) -> usize {
         const CONTROL: usize = 4096 / 8;
-        let [entries, slots, headers, payloads, end] = landmarks(ring);
+        let [entries, slots, headers, stride, end] = landmarks(ring);
         let within = |start: usize, end: usize, offset: usize| start + offset % (end - start).max(1);
         match self {
             Place::Control(line, second) => CONTROL + usize::from(line % 6) * 16 + usize::from(second),
@@ -31,7 +31,7 @@ impl Place {
             }
             Place::Slots(word) => within(slots, end, word.into()),
             Place::Header(buffer, word) if headers > 0 => {
-                within(headers, payloads, usize::from(buffer) * 8 + usize::from(word % 3))
+                within(headers, end, usize::from(buffer) * stride + usize::from(word % 3))
             }
             Place::Header(_, word) => within(slots, end, word.into()),
             Place::Any(word) => within(0, end, word.into()),

@@ -83,7 +83,7 @@ const MODELS: &[Model] = &[
     model("writer_died_exchanged", 239, Some(3), multi_writer::died_after_exchange),
     model("writer_died_helped", 16_068, Some(3), multi_writer::died_helped),
     model("writer_died_owner", 50, Some(3), multi_writer::died_as_owner),
-    model("queue", 161, None, queue::one_to_one),
+    model("queue", 113, None, queue::one_to_one),
     model("queue_2x2", 322, Some(2), queue::two_to_two_on_one_slot),
     model("queue_2x2x2", 452, Some(2), queue::two_to_two_on_two_slots),
     model("taker_died_intent", 153, Some(2), queue::taker_died_with_intent),

@@ -1,4 +1,4 @@
-"""Who joins a ring, leaves it, loses messages or is killed, as records of `logging`."""
+"""Joins, departures, losses and deaths in a ring, as records of `logging`."""
 
 from __future__ import annotations
 

@@ -115,8 +115,8 @@ pub struct AssignedClaim<'w> {
 }
 
 impl AssignedClaim<'_> {
-    /// Publishes the message with a tag or metadata, without a wait: the room that was claimed stays
-    /// free for it.
+    /// Publishes the message with a tag or metadata. It does not wait: the room that was claimed
+    /// stays free for it.
     ///
     /// # Errors
     /// [`WriteError::Closed`]; [`WriteError::Forked`]; [`WriteError::Corrupt`]; metadata longer

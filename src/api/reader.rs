@@ -147,15 +147,15 @@ impl Reader {
         /// # Cost
         /// One store of the cursor and one check for sleeping writers: writers get the slots when
         /// all are read. In a ring of small messages without headers nothing for a message but its
-        /// copy and one load of its stamp, and for 16 of them one load more: 20 instructions for 8
-        /// bytes in packed slots where a single read takes 52, 36 where it takes 68 for 64 bytes on
+        /// copy and one load of its stamp, and for 16 of them one load more: 19 instructions for 8
+        /// bytes in packed slots where a single read takes 46, 33 where it takes 62 for 64 bytes on
         /// lines of their own (x86-64; `cargo bench --bench batches` counts them). In a lossy ring
         /// all 16 are lost if the writer overtakes this reader meanwhile.
         #[inline]
         pub fn read_batch, try_read_batch, read_batch_timeout(&mut self)(message_bytes: usize, out: &mut [u8])
             -> Result<usize, ReadError, TryReadError::Empty> = |form| {
                 assert!(message_bytes > 0, "messages without bytes fill no buffer: read them into a `Batch`");
-                self.call(form, |cursor| cursor.read_all(message_bytes, out))
+                self.get_batch(message_bytes, out, form)
             }
     }
 
@@ -326,6 +326,14 @@ impl Reader {
             let fast = if F::WAITS { cursor.read_fast(out).ok() } else { None };
             fast.map_or_else(|| cursor.read_into(out), Ok)
         }))
+    }
+
+    #[inline]
+    fn get_batch<F: Form>(&mut self, each: usize, out: &mut [u8], form: F) -> Result<usize, F::ReadError> {
+        if !F::WAITS && self.cursor.finds_nothing() {
+            return Err(self.nothing::<F>());
+        }
+        self.call(form, |cursor| cursor.read_all(each, out))
     }
 
     fn show<F: Form>(&mut self, form: F) -> Result<View<'_>, F::ReadError> {

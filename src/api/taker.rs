@@ -6,10 +6,10 @@ mod receiver;
 
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub(crate) use held::Held;
-use receiver::{Receiver, TakenBuffer};
+use receiver::{Origin, Receiver, TakeNext, TakenBuffer};
 
 use crate::api::form::{Form, Until, forms};
-use crate::endpoint::wait::Endpoint;
+use crate::endpoint::wait::{ColdResult, Endpoint};
 use crate::memory::message_header::HeaderFormat;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::attachment::WaitFor;
@@ -84,9 +84,10 @@ impl Taker {
         /// line, one to the message's buffer; one time in 16 a second read-modify-write. System
         /// calls only if a writer sleeps, every 1024 messages, and every 20 ms while the queue is
         /// empty, to detect writers and takers that died.
+        #[inline(always)]
         pub fn take, try_take, take_timeout(&mut self)() -> Result<Taken<'_>, ReadError, TryReadError::Empty> = |form| {
-            let taken = self.call(form)?;
-            Ok(Taken { taken, receiver: &mut self.receiver })
+            self.call(form)?;
+            Ok(Taken { receiver: &mut self.receiver })
         }
     }
 
@@ -137,7 +138,9 @@ impl Taker {
             header_format: HeaderFormat::of(config),
             stream: StreamObserver::new(&memory),
             metadata: vec![0; config.meta_bytes].into(),
-            meta_len: 0,
+            taken: TakenBuffer::default(),
+            origin: Origin::default(),
+            damaged: None,
             memory,
         };
         Taker {
@@ -165,26 +168,54 @@ impl Taker {
     /// Takes a message that a dead taker left, if there is one. Returns that taker's entry with it.
     #[cfg(not(any(seqring_model, seqring_fuzz)))]
     pub(crate) fn take_over(&mut self) -> Option<(usize, Taken<'_>)> {
-        let taken = self.adopt(TryReadError::Empty).ok()?;
-        let entry = taken.adopted.as_ref()?.index();
-        Some((entry, Taken { taken, receiver: &mut self.receiver }))
+        self.adopt(TryReadError::Empty).ok()?;
+        let Origin::Adopted(entry) = &self.receiver.origin else { return None };
+        Some((entry.index(), Taken { receiver: &mut self.receiver }))
     }
 
     #[inline(always)]
-    fn call<F: Form>(&mut self, form: F) -> Result<TakenBuffer, F::ReadError> {
+    fn call<F: Form>(&mut self, form: F) -> Result<(), F::ReadError> {
         // Mostly there is a message, and no search is due.
-        if self.until_search > 0
-            && let Some(taken) = self.receiver.take_next()
-        {
-            self.until_search -= 1;
-            return taken.map_err(|error| F::read_error(error, || self.endpoint.reader_timed_out()));
+        match self.take_fast() {
+            TakeNext::Taken => Ok(()),
+            TakeNext::Empty if !F::WAITS => self.nothing::<F>().into_result(),
+            _ => self.call_slow(form).into_result(),
         }
-        self.call_slow(form)
+    }
+
+    /// Takes the next message.
+    #[inline(never)]
+    fn take_fast(&mut self) -> TakeNext {
+        if self.until_search == 0 || self.receiver.is_redelivered() {
+            return TakeNext::Unknown;
+        }
+        self.until_search -= 1;
+        self.receiver.take_next()
+    }
+
+    /// After a call that does not wait found nothing.
+    #[inline(never)]
+    fn nothing<F: Form>(&mut self) -> ColdResult<(), F::ReadError> {
+        let found = if self.endpoint.recover_dead(WaitFor::Message) {
+            self.adopt(TryReadError::Empty)
+        } else {
+            Err(TryReadError::Empty)
+        };
+        ColdResult::from_result(
+            found.map_err(|error| F::read_error(error, || unreachable!("it did not wait"))),
+        )
     }
 
     #[inline(never)]
-    fn call_slow<F: Form>(&mut self, mut form: F) -> Result<TakenBuffer, F::ReadError> {
+    fn call_slow<F: Form>(&mut self, mut form: F) -> ColdResult<(), F::ReadError> {
+        // It is one of a dead taker, and its `Taken` was forgotten.
+        if self.receiver.is_redelivered() {
+            self.receiver.finish();
+        }
         let result = loop {
+            if let Some(error) = self.receiver.damaged.take() {
+                break Err(error);
+            }
             match self.attempt() {
                 Err(TryReadError::Empty) if F::WAITS => {}
                 Err(TryReadError::Empty) if self.endpoint.recover_dead(WaitFor::Message) => {
@@ -197,12 +228,14 @@ impl Taker {
                 Some(result) => break result,
             }
         };
-        result.map_err(|error| F::read_error(error, || self.endpoint.reader_timed_out()))
+        ColdResult::from_result(
+            result.map_err(|error| F::read_error(error, || self.endpoint.reader_timed_out())),
+        )
     }
 
     /// Waits for a message. `Some` is one that a dead taker left; `Empty` means that the deadline
     /// passed.
-    fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<TakenBuffer>, TryReadError> {
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<()>, TryReadError> {
         let Taker { endpoint, receiver, leaves_recovery, .. } = self;
         let left = RefCell::new(Adoption::None);
         let ready = || matches!(*left.borrow(), Adoption::Message(..)) || receiver.is_ready();
@@ -222,12 +255,13 @@ impl Taker {
 
     /// Takes the next message. Every [`TAKES_PER_SEARCH`] calls, and before it reports the end, it
     /// takes one that a dead taker left, if there is one.
-    fn attempt(&mut self) -> Result<TakenBuffer, TryReadError> {
+    fn attempt(&mut self) -> Result<(), TryReadError> {
         if self.until_search == 0 {
             self.until_search = TAKES_PER_SEARCH;
             // Checked here, off the common path: the first call enters this branch.
             if let Some(recovered) = self.inherited.take() {
-                return self.receiver.receive_recovered(recovered, self.endpoint.registration.index(), None);
+                let index = self.endpoint.registration.index();
+                return self.receiver.receive_recovered(recovered, index, Origin::Inherited);
             }
             match self.adopt(TryReadError::Empty) {
                 Err(TryReadError::Empty) => {}
@@ -243,7 +277,7 @@ impl Taker {
 
     /// Takes a message that a dead taker left. Returns `error` if there is none.
     #[cold]
-    fn adopt(&mut self, error: TryReadError) -> Result<TakenBuffer, TryReadError> {
+    fn adopt(&mut self, error: TryReadError) -> Result<(), TryReadError> {
         if self.leaves_recovery {
             return Err(error);
         }
@@ -266,18 +300,17 @@ impl Taker {
 /// [sequence](Received::sequence) of the next one.
 pub struct Taken<'t> {
     receiver: &'t mut Receiver,
-    taken: TakenBuffer,
 }
 
 impl Taken<'_> {
     /// The message's sequence, length, tag and time stamp.
     pub fn received(&self) -> Received {
-        self.taken.received
+        self.receiver.received()
     }
 
     /// Whether another taker took the message first, and died before it finished it.
     pub fn is_redelivered(&self) -> bool {
-        self.taken.redelivered
+        self.receiver.is_redelivered()
     }
 
     /// The metadata of the message; empty if it had none.
@@ -308,20 +341,22 @@ impl Taken<'_> {
 impl ops::Deref for Taken<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        self.receiver.bytes(&self.taken)
+        self.receiver.bytes()
     }
 }
 
 impl Drop for Taken<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.receiver.finish(&self.taken);
+        self.receiver.finish();
     }
 }
 
 impl fmt::Debug for Taken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Taken").field(&self.taken.received).finish()
+        f.debug_tuple("Taken").field(&self.received()).finish()
     }
 }
 
@@ -329,5 +364,32 @@ impl fmt::Debug for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ring = self.endpoint.registration.attachment();
         write!(f, "Taker(next {}, {ring:?})", self.receiver.takes.next())
+    }
+}
+
+#[cfg(all(test, not(any(seqring_model, seqring_fuzz))))]
+mod tests {
+    use crate::api::ring::Ring;
+    use crate::sync::Relaxed;
+    use crate::types::config::{Config, Delivery};
+    use crate::types::error::TryReadError;
+
+    /// Fails if a length from shared memory is used as it is, or if a damaged message stays.
+    #[test]
+    fn a_damaged_message_is_reported_once() {
+        let ring = Ring::heap(&Config::slots(4).of_bytes(9).delivery(Delivery::Queue)).unwrap();
+        let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+        for n in 0..3_u8 {
+            let buffer = 4; // The first one that a writer owns; then it gets those of the slots.
+            let buffer = if n == 0 { buffer } else { usize::from(n) - 1 };
+            writer.try_write(&[n]).unwrap();
+            if n == 1 {
+                ring.attachment.memory.buffer(buffer).unwrap().0.len.store(10, Relaxed);
+            }
+        }
+        assert_eq!(*taker.try_take().unwrap(), [0]);
+        assert!(matches!(taker.try_take(), Err(TryReadError::Corrupt(_))));
+        assert_eq!(*taker.try_take().unwrap(), [2]);
+        assert!(matches!(taker.try_take(), Err(TryReadError::Empty)));
     }
 }

@@ -130,8 +130,8 @@ impl Writer {
         ///
         /// # Cost
         /// One check for sleepers, and in a ring of small messages without headers nothing for a
-        /// message but its slot: 18 instructions for 8 bytes in packed slots where a single write
-        /// takes 45, and 51 where it takes 74 for 64 bytes on lines of their own (x86-64; `cargo
+        /// message but its slot: 17 instructions for 8 bytes in packed slots where a single write
+        /// takes 39, and 50 where it takes 68 for 64 bytes on lines of their own (x86-64; `cargo
         /// bench --bench batches` counts them). Readers get each message as soon as it is
         /// published: a batch is invisible to them.
         #[inline]
@@ -296,6 +296,13 @@ impl Writer {
     #[inline(never)]
     fn put_slow<F: Form>(&mut self, payload: &[u8], form: F) -> ColdResult<u64, F::WriteError> {
         let header = MessageHeader::default();
+        if !F::WAITS && self.publisher.still_blocked(payload.len()) {
+            self.publisher.count_refusal();
+            self.endpoint.recover_dead(WaitFor::Room);
+            return ColdResult::Failed(F::write_error(TryWriteError::Full, || {
+                unreachable!("it did not wait")
+            }));
+        }
         ColdResult::from_result(self.call(form, |publisher| publisher.write(payload, &header)))
     }
 

@@ -13,19 +13,20 @@
 
 mod batch;
 mod exact;
+mod fast;
 mod in_place;
 mod refusal;
 
+pub(crate) use fast::NotRead;
+use fast::load_next;
 pub(crate) use in_place::Shown;
 use refusal::Refusal;
 
 use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::Mismatch;
-use crate::memory::{OwnEntry, RacyBytes, RunPosition, SlotRun};
+use crate::memory::{OwnEntry, RacyBytes, SlotRun};
 use crate::protocol::attachment::WaitFor;
-use crate::protocol::backpressure;
-use crate::protocol::inline_slot::LoadedSlot;
 use crate::protocol::reader_entry::{self, Cursor, ReaderEntry};
 use crate::protocol::registry::Registration;
 use crate::protocol::seqlock::Refused;
@@ -67,14 +68,6 @@ pub(crate) struct ReadCursor {
     scratch: Vec<u8>,
 }
 
-/// Why the fast path read nothing.
-pub(crate) enum NotRead {
-    /// A read returns `Empty`.
-    Empty,
-    /// The slow path finds out.
-    Unknown,
-}
-
 /// The message does not fit into the destination of a copy.
 pub(crate) struct TooSmall {
     pub(crate) needed: usize,
@@ -86,7 +79,7 @@ impl ReadCursor {
         let slots = Slots::new(registration.attachment().memory.clone());
         let config = slots.config().clone();
         let gated = config.delivery == Delivery::Gated;
-        let awaited = backpressure::missing_readers(&slots.memory) > 0;
+        let awaited = reader_entry::missing_readers(&slots.memory) > 0;
         let mut oldest = reader_entry::register(&slots.memory, registration.index());
         let next = slots.next_sequence().max(oldest);
         if !gated {
@@ -179,42 +172,6 @@ impl ReadCursor {
         &self.metadata[..self.meta_len]
     }
 
-    /// Copies the next message to the front of `out`, if the fast path can read it.
-    #[inline(always)]
-    pub(crate) fn read_fast(&mut self, out: &mut [u8]) -> Result<Received, NotRead> {
-        let (here, loaded) = self.load_next().ok_or(NotRead::Unknown)?;
-        let len = if let Some(read) = loaded.message_of(out.len()) {
-            read.message.copy_to_slice(out);
-            read.validate().then_some(out.len()).ok_or(NotRead::Unknown)?
-        } else {
-            let before = loaded.stamp();
-            self.copy_shorter(before, out)?
-        };
-        Ok(self.finish_fast(here, len))
-    }
-
-    /// Copies the next message, which may be shorter than `out`, from a slot whose loaded stamp is
-    /// `before`. Returns its length.
-    #[inline(never)]
-    fn copy_shorter(&self, before: u64, out: &mut [u8]) -> Result<usize, NotRead> {
-        let (here, slot) = self.run.next_slot().ok_or(NotRead::Unknown)?;
-        if self.is_awaited(here, before) {
-            return Err(NotRead::Empty);
-        }
-        let read = LoadedSlot::with_stamp(before, slot, here.stamp).message();
-        let read = read.map_err(|_| NotRead::Unknown)?;
-        let out = out.get_mut(..read.message.len()).ok_or(NotRead::Unknown)?;
-        read.message.copy_to_slice(out);
-        read.validate().then_some(out.len()).ok_or(NotRead::Unknown)
-    }
-
-    /// Whether a read returns `Empty`: by its loaded stamp the next message is not there yet, and
-    /// the stream has no news to report.
-    #[inline(always)]
-    fn is_awaited(&self, here: RunPosition, stamp: u64) -> bool {
-        here.stamp.is_awaited_in(stamp) && !self.stream.has_news(&self.slots.memory)
-    }
-
     /// Copies the next message to the front of `out`.
     #[inline(always)]
     pub(crate) fn read_into(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
@@ -234,48 +191,21 @@ impl ReadCursor {
         &mut self,
         mut read: impl FnMut(RacyBytes<'_>) -> T,
     ) -> Result<(Received, T), TryReadError> {
-        if let Some((here, loaded)) = self.load_next()
+        let open = self.open_run().is_some();
+        let cursors = ReaderEntry(&self.entry);
+        if open
+            && let Some((here, loaded)) = load_next(&self.run, cursors)
             && let Ok(message) = loaded.message()
         {
             let len = message.message.len();
             let result = read(message.message);
             if message.validate() {
+                self.run.advance(here);
+                cursors.advance(here.sequence + 1);
                 return Ok((self.finish_fast(here, len), result));
             }
         }
         self.read_slow(|message| Ok(read(message)))
-    }
-
-    /// Loads the next message's slot, if it is in an open run and no process has moved this reader.
-    /// [`Self::read_slow`] has the other cases.
-    #[inline(always)]
-    fn load_next(&mut self) -> Option<(RunPosition, LoadedSlot<'_>)> {
-        if !self.run.is_open() && !self.extend_run() {
-            return None;
-        }
-        let (here, slot) = self.run.next_slot()?;
-        if self.cursors().moved_beyond(here.sequence).is_some() {
-            return None;
-        }
-        Some((here, LoadedSlot::load(slot, here.stamp)))
-    }
-
-    /// Opens the run again, if the ring is plain.
-    #[inline(never)]
-    fn extend_run(&mut self) -> bool {
-        if self.plain {
-            self.run.extend_to(u64::MAX);
-        }
-        self.plain
-    }
-
-    /// Advances past the message of [`Self::load_next`], once it is read and validated.
-    #[inline(always)]
-    fn finish_fast(&mut self, here: RunPosition, len: usize) -> Received {
-        let sequence = here.sequence;
-        self.run.advance(here);
-        self.release_to(sequence + 1);
-        Received { sequence, len, tag: None, timestamp_ns: None }
     }
 
     /// Reads the next message with `copy`, validates it, and advances; or returns why not.
@@ -356,12 +286,12 @@ impl ReadCursor {
     /// Stores this reader's position, unpinned, and wakes the writers that wait for it.
     #[inline(always)]
     fn release(&self) {
-        self.release_to(self.run.sequence());
+        self.cursors().advance(self.run.sequence());
+        self.notify();
     }
 
     #[inline(always)]
-    fn release_to(&self, position: u64) {
-        self.cursors().advance(position);
+    fn notify(&self) {
         if self.gated {
             self.event_counts.notify(&self.slots.memory.control().freed);
         }

@@ -1,10 +1,10 @@
 //! The state that writers and readers share: a registered entry, and a strategy of waiting.
 
 use crate::protocol::attachment::{Attachment, WaitFor};
-use crate::protocol::backpressure;
 use crate::protocol::diagnostics;
 use crate::protocol::events;
 use crate::protocol::eviction::Stalls;
+use crate::protocol::reader_entry;
 use crate::protocol::registry::{self, Registration};
 use crate::sync::MODELLED;
 use crate::sync::event_count::EventCounts;
@@ -104,7 +104,7 @@ impl Endpoint {
     pub(crate) fn writer_timed_out(&self, slowest: Option<Peer>) -> WriteError {
         let attachment = self.registration.attachment();
         events::writer_timed_out(attachment, slowest);
-        WriteError::TimedOut { slowest, awaited_readers: backpressure::missing_readers(&attachment.memory) }
+        WriteError::TimedOut { slowest, awaited_readers: reader_entry::missing_readers(&attachment.memory) }
     }
 }
 

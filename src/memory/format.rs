@@ -86,22 +86,21 @@ pub(crate) struct Entry {
     pub(crate) reported: AtomicU64,
 }
 
-/// What goes with one buffer of the arena. While the buffer is filled, only its owner writes to
-/// this line.
+/// What goes with one buffer of the arena: behind a small payload, else on a line of its own. While
+/// the buffer is filled, only its owner writes to it.
 #[derive(Debug, Default)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct BufferHeader {
     /// Bytes of the payload.
     pub(crate) len: AtomicU64,
-    pub(crate) reserved_front: AtomicU64,
+    pub(crate) reserved: AtomicU64,
     /// For recovery, with many writers: the entry that got this buffer last.
     pub(crate) owner: AtomicU64,
-    pub(crate) reserved: [AtomicU64; 5],
 }
 
 #[cfg(not(seqring_model))]
 const _: () = {
     assert!(size_of::<Control>() == 6 * 128);
-    assert!(size_of::<Entry>() == 128 && size_of::<BufferHeader>() == 64);
+    assert!(size_of::<Entry>() == 128 && size_of::<BufferHeader>() == 24);
     assert!(std::mem::offset_of!(Entry, state) == 64);
 };

@@ -11,9 +11,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// number.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"seqring\n");
 /// The version that this build writes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// The oldest version that this build still opens.
-const OLDEST_VERSION: u32 = 1;
+const OLDEST_VERSION: u32 = 2;
 
 /// The header: written once before the segment has a name, copied once by every opener, never read
 /// again.

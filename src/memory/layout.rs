@@ -6,15 +6,16 @@
 //! 8192   Entry × participants
 //!        user words   the application's own, if the ring has any
 //!        slots        inline: stamp | message header | payload, × slots; arena: one word × slots
-//!        buffer headers    arena only: one line a buffer
+//!        buffer headers    arena only, if payloads are large: one line a buffer
 //!        message headers   arena only: one a buffer, if the ring has any
-//!        payloads          arena only: the buffers
+//!        payloads          arena only: the buffers, each with its header behind it if it is small
 //! ```
 //!
 //! Each process computes the layout from the configuration in the segment's header and follows no
 //! offset that a peer wrote. All arithmetic is checked: a configuration that does not fit is an
 //! error.
 
+use crate::memory::copy::WORDS_UP_TO;
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::types::config::{Config, Delivery, SlotClass, Writers};
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub(crate) struct Layout {
     /// Arena: `slots` buffers that slots hold at first, then those of [`owned_buffers`]. Inline: 0.
     pub(crate) buffers: usize,
     pub(crate) headers_offset: usize,
+    pub(crate) header_stride: usize,
     pub(crate) message_headers_offset: usize,
     pub(crate) message_header_stride: usize,
     pub(crate) payloads_offset: usize,
@@ -99,6 +101,7 @@ impl Layout {
             payload_bytes,
             buffers: 0,
             headers_offset: 0,
+            header_stride: 0,
             message_headers_offset: 0,
             message_header_stride: 0,
             payloads_offset: 0,
@@ -110,14 +113,19 @@ impl Layout {
 
     fn arena(config: &Config, user_words_offset: usize, slots_offset: usize) -> Option<Self> {
         let buffers = config.slots.checked_add(owned_buffers(config))?;
-        let headers_offset = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
-        let message_headers_offset =
-            size_of::<BufferHeader>().checked_mul(buffers)?.checked_add(headers_offset)?;
+        let slots_end = round_up(WORD.checked_mul(config.slots)?.checked_add(slots_offset)?, LINE)?;
+        // A header behind a small payload mostly costs no further line. A large payload keeps its
+        // alignment, and its header is not looked for at its far end.
+        let beside = config.slot_bytes <= WORDS_UP_TO;
+        let header_lines = if beside { 0 } else { LINE.checked_mul(buffers)? };
+        let message_headers_offset = header_lines.checked_add(slots_end)?;
         let message_header_stride = WORD * message_header_words(config);
         let message_headers_end =
             message_header_stride.checked_mul(buffers)?.checked_add(message_headers_offset)?;
         let payloads_offset = round_up(message_headers_end, PAGE)?;
-        let buffer_stride = round_up(config.slot_bytes.max(1), LINE)?;
+        let payload_bytes = round_up(config.slot_bytes, if beside { WORD } else { LINE })?;
+        let header_bytes = if beside { size_of::<BufferHeader>() } else { 0 };
+        let buffer_stride = round_up(payload_bytes.checked_add(header_bytes)?, LINE)?;
         let up_to =
             |buffer: usize| round_up(buffer_stride.checked_mul(buffer)?.checked_add(payloads_offset)?, PAGE);
         Some(Layout {
@@ -126,9 +134,10 @@ impl Layout {
             slots_offset,
             slot_stride: WORD,
             payload_offset: 0,
-            payload_bytes: buffer_stride,
+            payload_bytes,
             buffers,
-            headers_offset,
+            headers_offset: if beside { payloads_offset.checked_add(payload_bytes)? } else { slots_end },
+            header_stride: if beside { buffer_stride } else { LINE },
             message_headers_offset,
             message_header_stride,
             payloads_offset,

@@ -22,6 +22,7 @@ pub(crate) struct LoadedHeader {
 /// Which header the messages of a ring have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeaderFormat {
+    any: bool,
     tag: bool,
     timestamp: bool,
     meta_bytes: usize,
@@ -29,13 +30,14 @@ pub(crate) struct HeaderFormat {
 
 impl HeaderFormat {
     pub(crate) fn of(config: &Config) -> Self {
-        HeaderFormat { tag: config.tag, timestamp: config.timestamp, meta_bytes: config.meta_bytes }
+        let Config { tag, timestamp, meta_bytes, .. } = *config;
+        HeaderFormat { any: tag || timestamp || meta_bytes > 0, tag, timestamp, meta_bytes }
     }
 
     /// Whether messages have a header.
     #[inline(always)]
     pub(crate) fn is_any(&self) -> bool {
-        self.tag || self.timestamp || self.meta_bytes > 0
+        self.any
     }
 
     /// Stores `header` into `words`. The metadata must fit.

@@ -14,17 +14,24 @@ pub(crate) fn fetch_for_writing(start: *const u8, bytes: usize) {
     let mut line = start.wrapping_sub(start.addr() % LINE);
     let end = start.wrapping_add(bytes);
     while line < end {
-        // SAFETY: a prefetch of any address is a hint, and faults nowhere.
-        #[cfg(target_arch = "x86_64")]
-        unsafe {
-            // A processor without the instruction executes it as a no-op.
-            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
-        }
-        // SAFETY: as above.
-        #[cfg(target_arch = "aarch64")]
-        unsafe {
-            std::arch::asm!("prfm pstl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
-        }
+        fetch_line_for_writing(line);
         line = line.wrapping_add(LINE);
     }
+}
+
+/// As [`fetch_for_writing`], the line that `address` is in.
+#[inline(always)]
+pub(crate) fn fetch_line_for_writing(address: *const u8) {
+    // SAFETY: a prefetch of any address is a hint, and faults nowhere.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        // A processor without the instruction executes it as a no-op.
+        std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("prfm pstl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    }
+    let _ = address; // Elsewhere there is no such hint.
 }

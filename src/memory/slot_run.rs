@@ -12,13 +12,18 @@ use crate::memory::stamp::{ExpectedStamp, InlineStamp};
 /// the owner must do more: at its next backpressure limit or counter update. The owner sets that
 /// end by [`Self::extend_to`].
 ///
-/// Invariants: `lap.first <= sequence <= until <= lap.end()`. `slots` are at the slot of message
-/// `sequence`, `stamp` is its stamp.
+/// A run is *lean* if its owner has nothing to do but the common case. The owner checks that when
+/// it extends the run, and not for each message.
+///
+/// Invariants: `lap.first <= sequence <= until <= lap.end()`, and `lean_until <= until`. `slots`
+/// are at the slot of message `sequence`.
 #[derive(Debug)]
 pub(crate) struct SlotRun {
     sequence: u64,
     until: u64,
-    stamp: ExpectedStamp,
+    /// `until` if the run is lean, else 0.
+    lean_until: u64,
+    stamps: InlineStamp,
     slots: RunSlots,
     lap: Lap,
 }
@@ -39,7 +44,8 @@ impl SlotRun {
         SlotRun {
             sequence,
             until: sequence,
-            stamp: InlineStamp::new(config.slot_bytes).of(sequence),
+            lean_until: 0,
+            stamps: InlineStamp::new(config.slot_bytes),
             slots,
             lap,
         }
@@ -54,7 +60,7 @@ impl SlotRun {
     /// The stamp of the next message.
     #[inline(always)]
     pub(crate) fn stamp(&self) -> ExpectedStamp {
-        self.stamp
+        self.stamps.of(self.sequence)
     }
 
     /// Whether the run has a next slot.
@@ -63,14 +69,33 @@ impl SlotRun {
         self.sequence < self.until
     }
 
+    /// Whether the run was extended as a lean one.
+    #[inline(always)]
+    pub(crate) fn is_lean(&self) -> bool {
+        self.lean_until > 0
+    }
+
     /// The next message's slot, if the run is open.
     #[inline(always)]
-    #[allow(unsafe_code, reason = "the end of the run is checked here, where it is kept")]
     pub(crate) fn next_slot(&self) -> Option<(RunPosition, InlineSlot<'_>)> {
-        if !self.is_open() {
+        self.next_slot_before(self.until)
+    }
+
+    /// The next message's slot, if the run is open and lean.
+    #[inline(always)]
+    pub(crate) fn next_lean_slot(&self) -> Option<(RunPosition, InlineSlot<'_>)> {
+        self.next_slot_before(self.lean_until)
+    }
+
+    /// The next message's slot, if it is before `end`: one of the ends of the run.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "the end of the run is checked here, where it is kept")]
+    fn next_slot_before(&self, end: u64) -> Option<(RunPosition, InlineSlot<'_>)> {
+        debug_assert!(end <= self.until);
+        if self.sequence >= end {
             return None;
         }
-        let here = RunPosition { sequence: self.sequence, stamp: self.stamp };
+        let here = RunPosition { sequence: self.sequence, stamp: self.stamp() };
         // SAFETY: in a ring that is not plain, no run is ever open. `slots` are at the slot of this
         // message, which is before the end of the lap because before `until`.
         Some((here, unsafe { self.slots.first() }))
@@ -82,7 +107,6 @@ impl SlotRun {
     pub(crate) fn advance(&mut self, here: RunPosition) -> bool {
         debug_assert_eq!(here.sequence, self.sequence);
         self.sequence = here.sequence + 1;
-        self.stamp.set_after(here.stamp, 1);
         self.slots.advance(1);
         here.sequence + 1 < self.until
     }
@@ -91,9 +115,29 @@ impl SlotRun {
     #[inline(always)]
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn next_slots(&self, most: usize) -> (ExpectedStamp, impl Iterator<Item = InlineSlot<'_>>) {
-        let count = (self.until - self.sequence).min(most as u64) as usize;
         // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
-        (self.stamp, unsafe { self.slots.iter(count) })
+        (self.stamp(), unsafe { self.slots.iter() }.take(self.room(most)))
+    }
+
+    /// The next message's stamp, and the slots of the run from there on, each with its part of
+    /// `out`, of `each` bytes: as many as both have.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    pub(crate) fn next_slots_into<'r>(
+        &'r self,
+        each: usize,
+        out: &'r mut [u8],
+    ) -> (ExpectedStamp, impl Iterator<Item = (&'r mut [u8], InlineSlot<'r>)>) {
+        let count = self.room(out.len() / each);
+        let rooms = out[..count * each].chunks_exact_mut(each);
+        // SAFETY: as in `next_slots`: there are `count` rooms, and `zip` asks for a room first.
+        (self.stamp(), rooms.zip(unsafe { self.slots.iter() }))
+    }
+
+    /// How many slots the run has, at most `most`.
+    #[inline(always)]
+    fn room(&self, most: usize) -> usize {
+        (self.until - self.sequence).min(most as u64) as usize
     }
 
     /// Publishes as many of the words of `messages` as the run has slots for, each by one access to
@@ -101,9 +145,9 @@ impl SlotRun {
     #[inline(always)]
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn store_words(&mut self, messages: &[u8]) -> Option<usize> {
-        let count = (self.until - self.sequence).min(messages.len() as u64 / 8) as usize;
+        let count = self.room(messages.len() / 8);
         // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
-        let stored = unsafe { self.slots.store_words(self.stamp, &messages[..8 * count]) };
+        let stored = unsafe { self.slots.store_words(self.stamp(), &messages[..8 * count]) };
         stored.then(|| self.advance_by(count))?;
         Some(count)
     }
@@ -114,9 +158,9 @@ impl SlotRun {
     #[inline(always)]
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn load_words(&mut self, out: &mut [u8]) -> Option<usize> {
-        let count = (self.until - self.sequence).min(out.len() as u64 / 8) as usize;
+        let count = self.room(out.len() / 8);
         // SAFETY: as in `store_words`.
-        let loaded = unsafe { self.slots.load_words(self.stamp, &mut out[..8 * count]) }?;
+        let loaded = unsafe { self.slots.load_words(self.stamp(), &mut out[..8 * count]) }?;
         self.advance_by(loaded);
         Some(loaded)
     }
@@ -126,7 +170,6 @@ impl SlotRun {
     pub(crate) fn advance_by(&mut self, count: usize) {
         debug_assert!(count as u64 <= self.until - self.sequence);
         self.sequence += count as u64;
-        self.stamp.set_after(self.stamp, count as u64);
         self.slots.advance(count);
     }
 
@@ -145,14 +188,14 @@ impl SlotRun {
         self.enter_lap();
         self.sequence += 1;
         self.until = self.until.max(self.sequence);
-        self.stamp.set_after(self.stamp, 1);
         self.slots.advance(1);
     }
 
     /// Extends the run to before message `until`, or to the end of the lap if that is nearer.
-    pub(crate) fn extend_to(&mut self, until: u64) {
+    pub(crate) fn extend_to(&mut self, until: u64, lean: bool) {
         self.enter_lap();
         self.until = until.clamp(self.sequence, self.lap.end());
+        self.lean_until = if lean { self.until } else { 0 };
     }
 
     /// Fetches the cache lines of the rest of the run into this core, for writing.

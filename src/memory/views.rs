@@ -7,7 +7,7 @@ use crate::memory::copy::Kernel;
 use crate::memory::format::{BufferHeader, Control, Entry};
 use crate::memory::layout::{CONTROL_OFFSET, ENTRIES_OFFSET, LINE, Layout};
 use crate::memory::mapping::Mapping;
-use crate::memory::prefetch::fetch_for_writing;
+use crate::memory::prefetch::{fetch_for_writing, fetch_line_for_writing};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::ExpectedStamp;
 use crate::sync::AtomicU64;
@@ -36,6 +36,11 @@ pub(crate) struct Memory {
     payload_offset: usize,
     header_words: usize,
     slot_bytes: usize,
+    buffers: usize,
+    buffer_headers: *mut u8,
+    header_stride: usize,
+    payloads: *mut u8,
+    buffer_stride: usize,
     participants: usize,
     kernel: Kernel,
 }
@@ -68,6 +73,11 @@ impl Memory {
             payload_offset: layout.payload_offset,
             header_words: layout.message_header_words(),
             slot_bytes: layout.config.slot_bytes,
+            buffers: layout.buffers,
+            buffer_headers: base.wrapping_add(layout.headers_offset),
+            header_stride: layout.header_stride,
+            payloads: base.wrapping_add(layout.payloads_offset),
+            buffer_stride: layout.buffer_stride,
             participants: layout.config.participants,
             kernel: Kernel::for_slot_bytes(layout.config.slot_bytes),
             mapping,
@@ -94,6 +104,12 @@ impl Memory {
     /// Whether all payloads are copied by words.
     pub(crate) fn copies_words(&self) -> bool {
         self.kernel == Kernel::Words
+    }
+
+    /// The bytes that a payload has room for.
+    #[inline(always)]
+    pub(crate) fn slot_bytes(&self) -> usize {
+        self.slot_bytes
     }
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {
@@ -175,16 +191,24 @@ impl Memory {
     /// Header and payload of a buffer, if there is such a buffer.
     #[inline(always)]
     pub(crate) fn buffer(&self, index: usize) -> Result<(&BufferHeader, Payload<'_>), Corrupt> {
-        if index >= self.layout.buffers {
+        if index >= self.buffers {
             return Err(Corrupt { what: "a slot names a buffer that the ring does not have" });
         }
-        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header and a
-        // stride of at least `slot_bytes` for each buffer.
+        // SAFETY: MAPPED and ALIGNED; the index was just checked, and the layout has a header, and
+        // beside it room for `slot_bytes`, for each buffer.
         unsafe {
-            let header = self.base.add(self.layout.headers_offset).cast::<BufferHeader>().add(index);
-            let payload = self.base.add(self.layout.payloads_offset + index * self.layout.buffer_stride);
+            let header = self.buffer_headers.add(index * self.header_stride).cast::<BufferHeader>();
+            let payload = self.payloads.add(index * self.buffer_stride);
             Ok((&*header, self.payload(payload)))
         }
+    }
+
+    /// Fetches the header and the first line of buffer `index` for writing, for its next owner:
+    /// they are then under way together with the slot's line, which the owner is about to exchange.
+    #[inline(always)]
+    pub(crate) fn fetch_buffer(&self, index: usize) {
+        fetch_line_for_writing(self.buffer_headers.wrapping_add(index * self.header_stride));
+        fetch_line_for_writing(self.payloads.wrapping_add(index * self.buffer_stride));
     }
 
     /// The words for the message header of a buffer that [`Self::buffer`] accepted.
@@ -265,16 +289,15 @@ impl RunSlots {
         }
     }
 
-    /// The present slot and those after it, `count` in all.
+    /// The present slot and those after it.
     ///
     /// # Safety
     /// The ring's slots are inline, without message headers, its payloads are copied by words, and
-    /// it has `count` slots from the present one on.
+    /// the caller takes no more slots than it has from the present one on.
     #[inline(always)]
-    pub(crate) unsafe fn iter(&self, count: usize) -> SlotIter<'_> {
+    pub(crate) unsafe fn iter(&self) -> SlotIter<'_> {
         SlotIter {
             next: self.at,
-            left: count,
             stride: self.stride,
             payload_offset: self.payload_offset,
             slot_bytes: self.slot_bytes,
@@ -326,7 +349,6 @@ impl RunSlots {
 /// after each acquire.
 pub(crate) struct SlotIter<'a> {
     next: *mut u8,
-    left: usize,
     stride: usize,
     payload_offset: usize,
     slot_bytes: usize,
@@ -338,7 +360,6 @@ impl<'a> Iterator for SlotIter<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<InlineSlot<'a>> {
-        self.left = self.left.checked_sub(1)?;
         let slot = self.next;
         self.next = slot.wrapping_add(self.stride);
         let start = slot.wrapping_add(self.payload_offset);

@@ -67,7 +67,7 @@
 use crate::memory::Memory;
 use crate::protocol::blocker::Blocker;
 use crate::protocol::diagnostics;
-use crate::protocol::reader_entry::{Cursor, entries};
+use crate::protocol::reader_entry::{Cursor, entries, missing_readers};
 use crate::protocol::standby_buffer::StandbyBuffer;
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
@@ -119,6 +119,12 @@ impl Backpressure {
     #[inline(always)]
     pub(crate) fn admits(&self, sequence: u64) -> bool {
         sequence < self.limit
+    }
+
+    /// Whether the reader that blocked the last refresh blocks message `next`, too.
+    #[inline(always)]
+    pub(crate) fn still_blocked(&self, memory: &Memory, next: u64) -> bool {
+        !self.admits(next) && self.blocker.is_some_and(|blocker| blocker.still_blocks(memory))
     }
 
     /// Whether the slot must be marked before `sequence` is written: a reader may still be copying
@@ -205,15 +211,6 @@ impl Backpressure {
         }
         self.admits(next)
     }
-}
-
-/// The readers that the ring still awaits.
-pub(crate) fn missing_readers(memory: &Memory) -> u32 {
-    // PAIRS(Join): a writer that sees a reader counted announces its limit after that reader
-    // loaded the announcement.
-    let joined = memory.control().table.readers_joined.load(acquire(Pair::Join));
-    // Saturating: a hostile peer may have stored any count.
-    memory.layout().config.await_readers.saturating_sub(u32::try_from(joined).unwrap_or(u32::MAX))
 }
 
 /// The reader that holds the writers back most, for diagnostics.

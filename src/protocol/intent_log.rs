@@ -123,21 +123,30 @@ impl Intent {
         }
     }
 
+    #[inline(always)]
     fn word(self) -> u64 {
-        let word = |kind: u64, own: usize, displaced: usize| {
-            kind << Self::KIND | (own as u64) << Self::INDEX_BITS | displaced as u64
+        let (own, displaced) = match self {
+            Intent::Fresh => (0, 0),
+            Intent::Idle { own } => (own, 0),
+            Intent::Publishing { own, displaced } | Intent::Taking { own, displaced } => (own, displaced),
         };
+        self.kind() << Self::KIND | (own as u64) << Self::INDEX_BITS | displaced as u64
+    }
+
+    #[inline(always)]
+    fn kind(self) -> u64 {
         match self {
             Intent::Fresh => 0,
-            Intent::Idle { own } => word(1, own, 0),
-            Intent::Publishing { own, displaced } => word(2, own, displaced),
-            Intent::Taking { own, displaced } => word(3, own, displaced),
+            Intent::Idle { .. } => 1,
+            Intent::Publishing { .. } => 2,
+            Intent::Taking { .. } => 3,
         }
     }
 
     /// The word for the aim of this intent: its kind, and the message in whose slot it exchanges.
+    #[inline(always)]
     fn aim(self, sequence: u64) -> u64 {
-        self.word() >> Self::KIND << Self::KIND | sequence
+        self.kind() << Self::KIND | sequence
     }
 
     /// The buffer that an exchange under way, or one of an unacknowledged message, displaces.

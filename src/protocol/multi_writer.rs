@@ -148,6 +148,12 @@ impl SharedPublisher {
         self.check_first_for = CHECK_FIRST_FOR;
     }
 
+    /// Whether the ring was not full lately.
+    #[inline(always)]
+    pub(crate) fn copies_first(&self) -> bool {
+        self.check_first_for == 0
+    }
+
     /// Whether to check for room before the next message is filled in, because the ring was full
     /// lately.
     pub(crate) fn checks_first(&mut self) -> bool {
@@ -175,28 +181,27 @@ impl SharedPublisher {
     }
 
     /// Step 2, for the assigned number `n`.
-    pub(crate) fn find_assigned(&mut self, memory: &Memory, n: u64) -> Result<Vacancy, Corrupt> {
+    pub(crate) fn find_assigned(&mut self, memory: &Memory, n: u64) -> Vacancy {
         if n.saturating_sub(self.next.next()) > self.reach {
-            return Ok(Vacancy::Full);
+            return Vacancy::Full;
         }
         self.find_target(memory, n)
     }
 
     /// Step 2, for message `n`: an assigned one within reach, or the [next](Self::next).
     #[inline(always)]
-    pub(crate) fn find_target(&mut self, memory: &Memory, n: u64) -> Result<Vacancy, Corrupt> {
+    pub(crate) fn find_target(&mut self, memory: &Memory, n: u64) -> Vacancy {
         let slot_index = self.lap.locate(n);
         // PAIRS(Publish): the previous owner of the buffer that we get has finished with it.
         let word = load_to_exchange(memory.slot_word(&slot_index), acquire(Pair::Publish));
         let ahead = self.stamps.ahead(word, slot_index.lap());
         if ahead > 0 {
-            return Ok(Vacancy::Published);
+            return Vacancy::Published;
         }
         if ahead < self.free_from {
-            return Ok(Vacancy::Full);
+            return Vacancy::Full;
         }
-        memory.buffer(self.stamps.any_buffer(word))?;
-        Ok(Vacancy::Free(Target { slot_index, word }))
+        Vacancy::Free(Target { slot_index, word })
     }
 
     /// Steps 3 to 6 for the [next](Self::next) message.
@@ -216,6 +221,8 @@ impl SharedPublisher {
         failpoint::hit(Failpoint::ExchangeLoaded);
         let Target { slot_index, word } = target;
         let displaced = self.stamps.any_buffer(*word);
+        let (header, _) = memory.buffer(displaced)?;
+        memory.fetch_buffer(displaced);
         let intent = Intent::Publishing { own: self.own, displaced };
         intent_log::record_intent(&self.entry, slot_index.sequence, intent);
         failpoint::hit(Failpoint::ExchangeIntended);
@@ -226,7 +233,7 @@ impl SharedPublisher {
             return Ok(false);
         }
         failpoint::hit(Failpoint::ExchangeDone);
-        intent_log::record_owner(memory.buffer(displaced)?.0, self.index);
+        intent_log::record_owner(header, self.index);
         failpoint::hit(Failpoint::ExchangeOwned);
         intent_log::record_idle(&self.entry, displaced);
         failpoint::hit(Failpoint::ExchangeSettled);

@@ -6,7 +6,7 @@ use crate::memory::Memory;
 use crate::memory::format::Entry;
 use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::sync::failpoint::{self, Failpoint};
-use crate::sync::{End, Pair, Relaxed, full_fence, release};
+use crate::sync::{End, Pair, Relaxed, acquire, full_fence, release};
 
 /// A reader's cursor as its entry holds it: `[position | pinned:1]`, or vacant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,15 @@ pub(crate) fn register(memory: &Memory, index: usize) -> u64 {
 pub(crate) fn count_joined(memory: &Memory) {
     // PAIRS(Join): a writer that sees this count announces its limit after `register` loaded it.
     memory.control().table.readers_joined.fetch_add(1, release(Pair::Join));
+}
+
+/// The readers that the ring still awaits.
+pub(crate) fn missing_readers(memory: &Memory) -> u32 {
+    // PAIRS(Join): a writer that sees a reader counted announces its limit after that reader
+    // loaded the announcement.
+    let joined = memory.control().table.readers_joined.load(acquire(Pair::Join));
+    // Saturating: a hostile peer may have stored any count.
+    memory.layout().config.await_readers.saturating_sub(u32::try_from(joined).unwrap_or(u32::MAX))
 }
 
 /// Moves every registered reader to `position` or beyond. A read in progress completes or is

@@ -46,8 +46,12 @@ use crate::types::error::Corrupt;
 /// The result of one attempt to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TakeOutcome {
-    /// The taker took the message of this sequence, and now owns its buffer.
-    Taken(u64),
+    /// The taker took a message, and now owns its buffer.
+    Taken {
+        sequence: u64,
+        /// The length that the buffer claims.
+        len: u64,
+    },
     Empty,
     /// Others took this message before: catch up and try again.
     Passed,
@@ -104,17 +108,17 @@ impl TakeCursor {
         let slot = memory.slot_word(&slot_index);
         // PAIRS(Publish): what the writer stored into the buffer is visible.
         let word = load_to_exchange(slot, acquire(Pair::Publish));
-        let ahead = self.stamps.ahead(word, slot_index.lap());
         // In a forked child a slot that the child does not change may still show what the parent's
         // peers publish.
-        if ahead <= 0 || is_forked(memory) {
+        if is_forked(memory) {
             return Ok(TakeOutcome::Empty);
         }
-        if ahead > 1 {
-            return Ok(TakeOutcome::Passed);
-        }
-        let full = self.stamps.any_buffer(word);
+        let Some(full) = self.stamps.buffer_of(word, slot_index.lap()) else {
+            let passed = self.stamps.ahead(word, slot_index.lap()) > 1;
+            return Ok(if passed { TakeOutcome::Passed } else { TakeOutcome::Empty });
+        };
         let (header, _) = memory.buffer(full)?;
+        memory.fetch_buffer(full);
         let intent = Intent::Taking { own: self.own, displaced: full };
         intent_log::record_intent(&self.entry, h, intent);
         failpoint::hit(Failpoint::TakeIntended);
@@ -131,7 +135,8 @@ impl TakeCursor {
         failpoint::hit(Failpoint::TakeSettled);
         self.own = full;
         self.next.advance(&memory.control().taken);
-        Ok(TakeOutcome::Taken(h))
+        // Relaxed: this taker owns the buffer since its exchange.
+        Ok(TakeOutcome::Taken { sequence: h, len: header.len.load(Relaxed) })
     }
 
     /// Acknowledges the message that was taken last.

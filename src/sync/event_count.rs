@@ -107,12 +107,24 @@ impl EventCounts {
     /// system call more.
     #[inline(always)]
     pub(crate) fn notify(&self, event_count: &FutexWord) {
+        if !self.are_light() {
+            full_notify_fence();
+        }
+        self.notify_light(event_count);
+    }
+
+    /// Whether [`Self::notify_light`] is all that a notifier needs.
+    #[inline(always)]
+    pub(crate) fn are_light(&self) -> bool {
+        self.fence == NotifyFence::Light
+    }
+
+    /// As [`Self::notify`], if event counts [are light](Self::are_light), or after a full fence.
+    #[inline(always)]
+    pub(crate) fn notify_light(&self, event_count: &FutexWord) {
         // PAIRS(Notify): a waiter that prepared to sleep without seeing the change is seen by the
         // load below.
         membarrier::light_barrier();
-        if self.fence == NotifyFence::Full {
-            full_notify_fence();
-        }
         let word = event_count.load(Relaxed); // Relaxed: the fence orders it.
         if word & SLEEPING != 0 {
             self.wake(event_count, word);

@@ -33,14 +33,15 @@ pub fn poke(ring: &Ring, word: usize, change: impl FnOnce(u64) -> u64) {
     word.store(change(word.load(Relaxed)), Relaxed);
 }
 
-/// The offsets of a ring's entries, slots, buffer headers, payloads and end, in words.
+/// The offsets of a ring's entries, slots and buffer headers, the stride of the headers, and the
+/// offset of the end, in words.
 pub fn landmarks(ring: &Ring) -> [usize; 5] {
     let layout = ring.attachment.memory.layout();
     let offsets = [
         crate::memory::layout::ENTRIES_OFFSET,
         layout.slots_offset,
         layout.headers_offset,
-        layout.payloads_offset,
+        layout.header_stride,
         layout.total_bytes,
     ];
     offsets.map(|offset| offset / 8)

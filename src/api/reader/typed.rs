@@ -54,7 +54,7 @@ impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {
         #[inline]
         pub fn read_batch, try_read_batch, read_batch_timeout(&mut self)(out: &mut [T])
             -> Result<usize, ReadError, TryReadError::Empty>
-            = |form| self.reader.call(form, |cursor| cursor.read_all(size_of::<T>(), out.as_mut_bytes()))
+            = |form| self.reader.get_batch(size_of::<T>(), out.as_mut_bytes(), form)
     }
 
     #[inline(always)]
@@ -63,7 +63,12 @@ impl<T: FromBytes + IntoBytes> TypedReader<'_, T> {
         match self.reader.cursor.read_exact_fast(value.as_mut_bytes()) {
             Ok(_) => Ok(value),
             Err(NotRead::Empty) if !F::WAITS => Err(self.reader.nothing::<F>()),
-            Err(_) => self.reader.get_exact(value.as_mut_bytes(), form).into_result().map(|_| value),
+            Err(_) => {
+                // Another one: only this one's address leaves this function, so the first may be
+                // in registers.
+                let mut value = T::new_zeroed();
+                self.reader.get_exact(value.as_mut_bytes(), form).into_result().map(|_| value)
+            }
         }
     }
 }

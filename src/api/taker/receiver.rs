@@ -1,12 +1,13 @@
 //! The taking side of a taker, without its endpoint: so that a wait can borrow both.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
-use crate::memory::message_header::HeaderFormat;
+use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::{Memory, frozen_bytes};
 use crate::protocol::intent_log::{self, Recovered};
 use crate::protocol::registry::Registration;
 use crate::protocol::stream_state::{StreamObserver, StreamStatus};
 use crate::protocol::take::{TakeCursor, TakeOutcome};
+use crate::sync::Relaxed;
 use crate::sync::backoff::{Backoff, RetryBudget};
 use crate::sync::event_count::EventCounts;
 use crate::types::error::{Corrupt, TryReadError};
@@ -22,50 +23,79 @@ pub(super) struct Receiver {
     /// Which ends of the stream were reported.
     pub(super) stream: StreamObserver,
     pub(super) metadata: Box<[u8]>,
-    pub(super) meta_len: usize,
+    /// The message that was taken last. It is here, and not in a `Taken`, so that a take stores it
+    /// once.
+    pub(super) taken: TakenBuffer,
+    pub(super) origin: Origin,
+    /// A damaged message was taken, and is not reported yet.
+    pub(super) damaged: Option<TryReadError>,
+}
+
+/// The result of one attempt, without an error to return.
+pub(super) enum TakeNext {
+    Taken,
+    /// A take returns `Empty`.
+    Empty,
+    /// [`Receiver::try_take`] finds out.
+    Unknown,
 }
 
 /// A message that was taken, and where it is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct TakenBuffer {
-    pub(super) received: Received,
+    sequence: u64,
+    pub(super) len: usize,
     pub(super) buffer: usize,
-    /// Another taker took the message first, and died.
-    pub(super) redelivered: bool,
-    /// The entry of the dead taker, unless this taker took it over.
-    pub(super) adopted: Option<Box<Registration>>,
+    header: LoadedHeader,
+}
+
+/// Where the message that was taken last came from.
+#[derive(Debug, Default)]
+pub(super) enum Origin {
+    /// The queue. Also if there is no such message.
+    #[default]
+    Queue,
+    /// A dead taker, whose entry this taker took over.
+    Inherited,
+    /// A dead taker, whose entry this is.
+    Adopted(Box<Registration>),
 }
 
 impl Receiver {
-    /// The next message, if there is one and no other taker is first. `None` decides nothing.
+    /// Takes the next message, if there is one and no other taker is first.
     #[inline(always)]
-    pub(super) fn take_next(&mut self) -> Option<Result<TakenBuffer, TryReadError>> {
+    pub(super) fn take_next(&mut self) -> TakeNext {
         match self.takes.try_take(&self.memory) {
-            Ok(TakeOutcome::Taken(sequence)) => Some(self.receive_taken(sequence)),
+            Ok(TakeOutcome::Taken { sequence, len }) => match self.receive_taken(sequence, len) {
+                Ok(()) => TakeNext::Taken,
+                Err(error) => {
+                    self.damaged = Some(error);
+                    TakeNext::Unknown
+                }
+            },
             Ok(TakeOutcome::Contended) => {
                 self.backoff.note_loss(self.takes.next());
-                None
+                TakeNext::Unknown
             }
-            _ => None,
+            Ok(TakeOutcome::Empty) if !self.stream.has_news(&self.memory) => TakeNext::Empty,
+            _ => TakeNext::Unknown,
         }
     }
 
     /// Message `sequence`, which this taker has taken. A damaged one is finished at once.
     #[inline(always)]
-    pub(super) fn receive_taken(&mut self, sequence: u64) -> Result<TakenBuffer, TryReadError> {
+    fn receive_taken(&mut self, sequence: u64, len: u64) -> Result<(), TryReadError> {
         self.event_counts.notify(&self.memory.control().freed);
-        let buffer = self.takes.own();
-        let received = self.receive(sequence, buffer).inspect_err(|_| self.takes.acknowledge())?;
-        Ok(TakenBuffer { received, buffer, redelivered: false, adopted: None })
+        self.receive(sequence, len, self.takes.own()).inspect_err(|_| self.takes.acknowledge())
     }
 
     #[inline(never)]
-    pub(super) fn try_take(&mut self) -> Result<TakenBuffer, TryReadError> {
+    pub(super) fn try_take(&mut self) -> Result<(), TryReadError> {
         let mut budget = RetryBudget::default();
         let mut behind = self.backoff.lost_lately(self.takes.next());
         loop {
             match self.takes.try_take(&self.memory)? {
-                TakeOutcome::Taken(sequence) => return self.receive_taken(sequence),
+                TakeOutcome::Taken { sequence, len } => return self.receive_taken(sequence, len),
                 // Others took since this taker's last message. It lost no exchange, so it does not
                 // back off.
                 TakeOutcome::Passed if !std::mem::replace(&mut behind, true) => {
@@ -108,8 +138,9 @@ impl Receiver {
         &mut self,
         registration: Registration,
         recovered: Recovered,
-    ) -> Result<TakenBuffer, TryReadError> {
-        self.receive_recovered(recovered, registration.index(), Some(Box::new(registration)))
+    ) -> Result<(), TryReadError> {
+        let index = registration.index();
+        self.receive_recovered(recovered, index, Origin::Adopted(Box::new(registration)))
     }
 
     /// The message that a dead taker left in entry `index`. A damaged one is finished at once.
@@ -117,58 +148,81 @@ impl Receiver {
         &mut self,
         recovered: Recovered,
         index: usize,
-        adopted: Option<Box<Registration>>,
-    ) -> Result<TakenBuffer, TryReadError> {
+        origin: Origin,
+    ) -> Result<(), TryReadError> {
         let Recovered { buffer, redelivery } = recovered;
+        let (header, _) = self.memory.buffer(buffer)?;
         // The dead taker may have exchanged the buffer, and done nothing more.
-        intent_log::record_owner(self.memory.buffer(buffer)?.0, index);
+        intent_log::record_owner(header, index);
         intent_log::record_taken(self.memory.entry(index), buffer);
-        let received = self.receive(redelivery.unwrap_or_default(), buffer);
-        let received = received.inspect_err(|_| intent_log::record_idle(self.memory.entry(index), buffer))?;
-        Ok(TakenBuffer { received, buffer, redelivered: true, adopted })
+        let len = header.len.load(Relaxed); // Relaxed: the lock of the entry orders it.
+        let received = self.receive(redelivery.unwrap_or_default(), len, buffer);
+        received.inspect_err(|_| intent_log::record_idle(self.memory.entry(index), buffer))?;
+        self.origin = origin;
+        Ok(())
     }
 
-    /// Length and header of the message in a buffer that this taker owns.
+    /// Keeps where message `sequence` is, and its header: in `buffer`, which this taker owns, and
+    /// which claims `len` bytes.
     #[inline(always)]
-    pub(super) fn receive(&mut self, sequence: u64, buffer: usize) -> Result<Received, TryReadError> {
-        let (header, payload) = self.memory.buffer(buffer)?;
-        // Relaxed: this taker owns the buffer since its exchange.
-        let len = usize::try_from(header.len.load(crate::sync::Relaxed)).unwrap_or(usize::MAX);
-        if len > payload.bytes() {
+    fn receive(&mut self, sequence: u64, len: u64, buffer: usize) -> Result<(), TryReadError> {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if len > self.memory.slot_bytes() {
             return Err(Corrupt { what: "a buffer claims more bytes than it has" }.into());
         }
-        if !self.header_format.is_any() {
-            return Ok(Received { sequence, len, tag: None, timestamp_ns: None });
+        (self.taken.sequence, self.taken.len, self.taken.buffer) = (sequence, len, buffer);
+        if self.header_format.is_any() {
+            let words = self.memory.message_header(buffer);
+            self.taken.header = self.header_format.load(words, &mut self.metadata);
         }
-        let loaded = self.header_format.load(self.memory.message_header(buffer), &mut self.metadata);
-        self.meta_len = loaded.meta_len;
-        Ok(Received { sequence, len, tag: loaded.tag, timestamp_ns: loaded.timestamp_ns })
+        Ok(())
     }
 
-    /// The bytes of a message that this taker took last and has not finished, or adopted.
-    pub(super) fn bytes(&self, taken: &TakenBuffer) -> &[u8] {
-        let Ok((_, payload)) = self.memory.buffer(taken.buffer) else { return &[] };
+    /// Whether the message that was taken last, and is not finished, was left by a dead taker.
+    #[inline(always)]
+    pub(super) fn is_redelivered(&self) -> bool {
+        !matches!(self.origin, Origin::Queue)
+    }
+
+    /// What came with the message that was taken last.
+    pub(super) fn received(&self) -> Received {
+        let TakenBuffer { sequence, len, ref header, .. } = self.taken;
+        Received { sequence, len, tag: header.tag, timestamp_ns: header.timestamp_ns }
+    }
+
+    /// The bytes of the message that was taken last, and is not finished.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        let Ok((_, payload)) = self.memory.buffer(self.taken.buffer) else { return &[] };
         // SAFETY:
         // - valid and aligned: the start of a buffer, and the length was checked against it when
         //   the message was taken;
         // - alive: `self` holds the memory, and the slice borrows `self`;
         // - frozen: this taker owns the buffer, by its exchange or by the entry that it took over,
         //   until its next exchange, which needs the taker that `Taken` borrows or `Held` owns. Or
-        //   the buffer belongs to the dead taker's entry, which `taken` holds. The writer gave it
+        //   the buffer belongs to the dead taker's entry, which `origin` holds. The writer gave it
         //   up by its own exchange; no other process has its index.
-        unsafe { frozen_bytes(payload.as_ptr(), taken.received.len) }
+        unsafe { frozen_bytes(payload.as_ptr(), self.taken.len) }
     }
 
-    /// Finishes the message.
-    pub(super) fn finish(&self, taken: &TakenBuffer) {
-        match &taken.adopted {
-            None => self.takes.acknowledge(),
-            Some(registration) => intent_log::record_idle(registration.entry(), taken.buffer),
+    /// Finishes the message that was taken last. If it was adopted, this taker has none of its own.
+    #[inline(always)]
+    pub(super) fn finish(&mut self) {
+        self.takes.acknowledge();
+        if self.is_redelivered() {
+            self.finish_redelivered();
+        }
+    }
+
+    #[cold]
+    fn finish_redelivered(&mut self) {
+        if let Origin::Adopted(registration) = std::mem::take(&mut self.origin) {
+            intent_log::record_idle(registration.entry(), self.taken.buffer);
         }
     }
 
     pub(super) fn metadata(&self) -> &[u8] {
-        &self.metadata[..self.meta_len]
+        &self.metadata[..self.taken.header.meta_len]
     }
 
     pub(super) fn is_ready(&mut self) -> bool {

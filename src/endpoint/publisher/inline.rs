@@ -28,8 +28,6 @@ const FETCHED_BYTES: usize = 512;
 #[derive(Debug)]
 pub(super) struct FastPath {
     pub(super) run: SlotRun,
-    /// Whether the slots of the run are marked before they are overwritten.
-    pub(super) marked: bool,
     /// A message is a stamp and a payload, copied by words. Without this, no run is ever opened.
     pub(super) plain: bool,
 }
@@ -38,7 +36,7 @@ impl FastPath {
     /// A path that is closed until a run is opened.
     pub(super) fn new(slots: &Slots, next: u64) -> Self {
         let plain = slots.are_plain();
-        FastPath { run: SlotRun::new(&slots.memory, next), marked: true, plain }
+        FastPath { run: SlotRun::new(&slots.memory, next), plain }
     }
 }
 
@@ -67,8 +65,8 @@ impl Inline {
             return false;
         }
         self.hint.update(&core.memory, next);
-        fast.marked = core.backpressure.must_mark(next);
-        fast.run.extend_to(core.backpressure.stable_until(next).min(next + self.run_length));
+        let lean = !core.backpressure.must_mark(next) && core.event_counts.are_light();
+        fast.run.extend_to(core.backpressure.stable_until(next).min(next + self.run_length), lean);
         fast.run.fetch_for_writing();
         true
     }
@@ -139,7 +137,7 @@ impl Inline {
         if let Some(stored) = messages.words(done).and_then(|words| fast.run.store_words(words)) {
             return stored;
         }
-        let marked = fast.marked;
+        let marked = !fast.run.is_lean();
         let (mut stamp, slots) = fast.run.next_slots(messages.count() - done);
         let mut published = 0;
         for (slot, message) in slots.zip(messages.from(done)) {
@@ -147,7 +145,7 @@ impl Inline {
                 break;
             }
             inline_slot::publish(&slot, stamp, message, marked, |_| ());
-            stamp.set_after(stamp, 1);
+            stamp.advance();
             published += 1;
         }
         fast.run.advance_by(published);

@@ -105,21 +105,52 @@ impl Publisher {
     /// it.
     #[inline(always)]
     pub(crate) fn write_fast(&mut self, payload: &[u8]) -> Option<u64> {
-        if !self.fast.run.is_open() && !self.extend_run() {
-            return None;
+        let Publisher { core, fast, .. } = self;
+        let control = core.memory.control();
+        let refused = |room: usize| payload.len() > room || stream_state::is_closed(control);
+        // Two branches, so that each message of a lean run finds out by one comparison that it
+        // needs neither a mark nor a fence.
+        let (here, open);
+        if let Some((lean, slot)) = fast.run.next_lean_slot() {
+            if refused(slot.payload.bytes()) {
+                return None;
+            }
+            inline_slot::publish(&slot, lean.stamp, payload, false, |_| ());
+            (here, open) = (lean, fast.run.advance(lean));
+            core.event_counts.notify_light(&control.published);
+        } else if let Some((marked, slot)) = fast.run.next_slot() {
+            if refused(slot.payload.bytes()) {
+                return None;
+            }
+            inline_slot::publish(&slot, marked.stamp, payload, true, |_| ());
+            (here, open) = (marked, fast.run.advance(marked));
+            core.event_counts.notify(&control.published);
+        } else {
+            return self.write_off_run(payload);
         }
-        let (here, slot) = self.fast.run.next_slot()?;
-        let control = self.core.memory.control();
-        if payload.len() > slot.payload.bytes() || stream_state::is_closed(control) {
-            return None;
-        }
-        inline_slot::publish(&slot, here.stamp, payload, self.fast.marked, |_| ());
-        let open = self.fast.run.advance(here);
-        self.core.event_counts.notify(&control.published);
         if !open {
             self.extend_run(); // Now, while no caller waits for it.
         }
         Some(here.sequence)
+    }
+
+    /// As [`Self::write_fast`], where no run is open.
+    #[inline(never)]
+    fn write_off_run(&mut self, payload: &[u8]) -> Option<u64> {
+        if let Kind::Shared(shared) = &mut self.kind {
+            return shared.publish_fast(&mut self.core, payload);
+        }
+        if self.extend_run() { self.write_fast(payload) } else { None }
+    }
+
+    /// Whether a message of `len` bytes is refused with `Full`, as the last one was. False decides
+    /// nothing.
+    #[inline(always)]
+    pub(crate) fn still_blocked(&self, len: usize) -> bool {
+        let Publisher { core, fast, kind } = self;
+        matches!(kind, Kind::Inline(_))
+            && core.backpressure.still_blocked(&core.memory, fast.run.sequence())
+            && core.admit_lengths(len, 0).is_ok()
     }
 
     /// Opens the fast path, if the next message may be published on it.

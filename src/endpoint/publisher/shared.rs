@@ -29,8 +29,26 @@ impl Shared {
         self.aim(core).map(drop)
     }
 
-    /// Publishes `payload`. The caller then notifies.
+    /// Publishes `payload`, which has no header, and wakes sleeping readers. If it cannot, `None`:
+    /// [`Self::publish`] finds out why.
     #[inline(always)]
+    pub(super) fn publish_fast(&mut self, core: &mut Core, payload: &[u8]) -> Option<u64> {
+        if core.header_format.is_any() || core.is_closed() || !self.exchanger.copies_first() {
+            return None;
+        }
+        let filling = FillingBuffer::begin(&core.memory, self.own()).ok()?;
+        if payload.len() > filling.payload().bytes() {
+            return None;
+        }
+        filling.payload().store(payload);
+        filling.finish(payload.len());
+        let aim = self.aim(core).ok()?;
+        let sequence = self.exchange_at(core, aim).ok()?;
+        core.notify();
+        Some(sequence)
+    }
+
+    /// Publishes `payload`. The caller then notifies.
     pub(super) fn publish(
         &mut self,
         core: &mut Core,
@@ -121,7 +139,7 @@ impl Shared {
     fn look(&mut self, core: &mut Core) -> Result<Option<Target>, TryWriteError> {
         let next = self.exchanger.next();
         let look = match core.pass_backpressure(next, None) {
-            Ok(()) => self.exchanger.find_target(&core.memory, next)?,
+            Ok(()) => self.exchanger.find_target(&core.memory, next),
             Err(_) => Vacancy::Full,
         };
         match look {
@@ -145,7 +163,7 @@ impl Shared {
         meta_len: usize,
     ) -> Result<PublishOutcome, TryWriteError> {
         core.admit_lengths(len, meta_len)?;
-        match self.exchanger.find_assigned(&core.memory, sequence)? {
+        match self.exchanger.find_assigned(&core.memory, sequence) {
             Vacancy::Full => Err(TryWriteError::Full),
             Vacancy::Free(_) => Ok(PublishOutcome::Published),
             Vacancy::Published => Ok(PublishOutcome::Already),
@@ -153,7 +171,7 @@ impl Shared {
     }
 
     pub(super) fn is_ready_at(&mut self, core: &Core, sequence: u64) -> bool {
-        self.exchanger.find_assigned(&core.memory, sequence) != Ok(Vacancy::Full) || core.is_closed()
+        self.exchanger.find_assigned(&core.memory, sequence) != Vacancy::Full || core.is_closed()
     }
 
     pub(super) fn write_at(
@@ -184,7 +202,7 @@ impl Shared {
         }
         core.complete(self.own(), len, header)?;
         let memory = &core.memory;
-        match self.exchanger.find_assigned(memory, sequence)? {
+        match self.exchanger.find_assigned(memory, sequence) {
             Vacancy::Free(aim) if self.exchanger.exchange(memory, &aim)? => {
                 core.notify();
                 Ok(PublishOutcome::Published)

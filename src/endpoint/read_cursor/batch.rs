@@ -17,7 +17,7 @@
 //! The fences are the pair `Tear` of [`crate::protocol::inline_slot`]; the stamps are its
 //! `Publish`.
 
-use super::{MAX_TRIES, ReadCursor, Refusal, TooSmall, UNSTABLE};
+use super::{MAX_TRIES, ReadCursor, Refusal, TooSmall, UNSTABLE, load_next};
 use crate::memory::RacyBytes;
 use crate::protocol::inline_slot::LoadedSlot;
 use crate::types::error::TryReadError;
@@ -115,7 +115,9 @@ impl ReadCursor {
         &mut self,
         copy: &mut impl FnMut(RacyBytes<'_>) -> Result<(), TooSmall>,
     ) -> Result<Received, Refusal> {
-        if let Some((here, loaded)) = self.load_next() {
+        if self.open_run().is_some()
+            && let Some((here, loaded)) = load_next(&self.run, self.cursors())
+        {
             let stamp = loaded.stamp();
             if let Ok(read) = loaded.message() {
                 let (copied, len) = (copy(read.message), read.message.len());
@@ -169,13 +171,13 @@ impl ReadCursor {
     /// Copies messages until `out` is full, and validates them together. Returns how many.
     #[inline(always)]
     fn copy_chunk(&self, each: usize, out: &mut [u8]) -> usize {
-        let (mut stamp, slots) = self.run.next_slots(CHUNK);
+        let (mut stamp, slots) = self.run.next_slots_into(each, out);
         let (mut copied, mut first) = (0, None);
-        for (room, slot) in out.chunks_exact_mut(each).zip(slots) {
+        for (room, slot) in slots {
             let Some(read) = LoadedSlot::load(slot, stamp).message_of(each) else { break };
             read.message.copy_to_slice(room);
             first.get_or_insert(read);
-            stamp.set_after(stamp, 1);
+            stamp.advance();
             copied += 1;
         }
         match first {

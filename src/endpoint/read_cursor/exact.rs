@@ -1,24 +1,11 @@
 //! Reads of messages whose length the caller knows.
 
-use super::{NotRead, ReadCursor, TooSmall};
+use super::{ReadCursor, TooSmall};
 use crate::memory::RacyBytes;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 
 impl ReadCursor {
-    /// Copies the next message to `out`, if it has that length and the fast path can read it.
-    #[inline(always)]
-    pub(crate) fn read_exact_fast(&mut self, out: &mut [u8]) -> Result<Received, NotRead> {
-        let (here, loaded) = self.load_next().ok_or(NotRead::Unknown)?;
-        let Some(read) = loaded.message_of(out.len()) else {
-            let stamp = loaded.stamp();
-            return Err(if self.is_awaited(here, stamp) { NotRead::Empty } else { NotRead::Unknown });
-        };
-        read.message.copy_to_slice(out);
-        read.validate().then_some(()).ok_or(NotRead::Unknown)?;
-        Ok(self.finish_fast(here, out.len()))
-    }
-
     /// Copies the next message to `out`, if it has that length. If not, it stays the next one.
     pub(crate) fn read_exact(&mut self, out: &mut [u8]) -> Result<Received, TryReadError> {
         let expected = out.len();

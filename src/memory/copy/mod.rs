@@ -93,7 +93,7 @@ use crate::sync::AtomicU64;
 /// Up to this slot size a ring uses [`Kernel::Words`].
 ///
 /// Part of the segment format: all processes that map a ring must use the same kernel.
-const WORDS_UP_TO: usize = 256;
+pub(crate) const WORDS_UP_TO: usize = 256;
 
 /// How the payloads of one ring are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +132,14 @@ impl Kernel {
     /// - all concurrent accesses to these words go through the same kernel.
     #[inline(always)]
     pub(crate) unsafe fn store(self, shared: *const AtomicU64, src: &[u8]) {
-        match self {
+        if self == Kernel::Words {
+            // Apart from the others: one comparison.
             // SAFETY: the caller's promise is that of `words::store`.
-            Kernel::Words => unsafe { words::store(shared, src) },
+            return unsafe { words::store(shared, src) };
+        }
+        match self {
             // SAFETY: as above.
-            Kernel::WordsInline => unsafe { words::store_inline(shared, src) },
+            Kernel::Words | Kernel::WordsInline => unsafe { words::store_inline(shared, src) },
             // SAFETY: `src` is a slice, and distinct from memory that others may store to; the
             // caller promises the shared side; a `ByteCopy` names what `detect` found.
             #[cfg(target_arch = "x86_64")]

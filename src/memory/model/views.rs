@@ -45,11 +45,16 @@ fn made<T>(count: usize, make: impl Fn() -> T) -> Vec<T> {
     (0..count).map(|_| make()).collect()
 }
 
+/// So few that models stay small.
+fn payload_bytes(layout: &Layout) -> usize {
+    layout.payload_bytes.min(16)
+}
+
 impl Memory {
     pub(crate) fn heap(layout: Arc<Layout>, _core_dump: bool) -> Result<Self, String> {
         let config = &layout.config;
         let header = || made(layout.message_header_words(), || AtomicU64::new(0));
-        let payload = || Cells::new(layout.payload_bytes.min(16) / 8);
+        let payload = || Cells::new(payload_bytes(&layout) / 8);
         let (inline, arena) = if layout.is_arena() { (0, config.slots) } else { (config.slots, 0) };
         let slot = || Slot { stamp: AtomicU64::new(0), header: header(), payload: payload() };
         let buffer =
@@ -81,6 +86,10 @@ impl Memory {
 
     pub(crate) fn copies_words(&self) -> bool {
         true
+    }
+
+    pub(crate) fn slot_bytes(&self) -> usize {
+        payload_bytes(&self.layout)
     }
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {
@@ -118,6 +127,8 @@ impl Memory {
         Ok((&buffer.header, Payload { cells: &buffer.payload }))
     }
 
+    pub(crate) fn fetch_buffer(&self, _: usize) {}
+
     pub(crate) fn message_header(&self, buffer: usize) -> &[AtomicU64] {
         &self.parts.buffers[buffer].message_header
     }
@@ -151,8 +162,8 @@ impl RunSlots {
 
     /// # Safety
     /// None needed; the product's has.
-    pub(crate) unsafe fn iter(&self, count: usize) -> impl Iterator<Item = InlineSlot<'_>> {
-        (self.at..self.at + count).map(|index| self.memory.inline_slot_at(index))
+    pub(crate) unsafe fn iter(&self) -> impl Iterator<Item = InlineSlot<'_>> {
+        (self.at..).map(|index| self.memory.inline_slot_at(index))
     }
 
     /// # Safety
