@@ -73,8 +73,12 @@
 //!   not move.
 //! - [`Config::frame`], [`Config::timestamp`]: an array description for all payloads; the time of
 //!   each message.
+//! - [`table`]: a table of latest values by key; readers never block, and see the age of each value
+//!   and whether its writer lives.
+//! - [`wait`]: one thread waits for several rings, and for descriptors; it reads several rings as
+//!   one, as messages come or in the order of their time stamps.
 //! - [`Reader::notifier`]: a descriptor that becomes readable when there is something to read, for
-//!   event loops.
+//!   event loops; takers, writers and readers of tables have one, too.
 //! - [`Reader::park`], [`Ring::resume`]: a reader handed over to another process.
 //! - [`Ring::stats`], [`inspect`], [`Observer`]: figures, inspection, and reading without being
 //!   registered.
@@ -102,6 +106,7 @@
 //!
 //! - `portable`: rings in memory of the crate `shared_memory`
 //!   ([`Backend::Portable`]); outside Linux the only ones for processes.
+//! - `async` (Linux): reads, takes and writes as futures, messages as streams, for any executor.
 //! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.
 
 #![cfg_attr(seqring_model, allow(dead_code, reason = "segments and raw copies are not modelled"))]
@@ -128,6 +133,8 @@ pub mod recipes {}
 pub use api::assigned::{Assigned, AssignedClaim};
 pub use api::batch::Batch;
 pub use api::claim::{Claim, Unpublished};
+#[cfg(all(feature = "async", target_os = "linux", not(seqring_model)))]
+pub use api::futures::MessageStream;
 #[cfg(target_os = "linux")]
 pub use api::observer::Observer;
 pub use api::reader::{Messages, Reader};
@@ -156,6 +163,23 @@ pub mod typed {
     pub use crate::api::typed::MessageType;
     pub use crate::api::writer::typed::TypedWriter;
     pub use crate::types::frame::Element;
+}
+
+/// Tables of latest values: rings of [`Delivery::Latest`], by [`Ring::table_writer`] and
+/// [`Ring::table_reader`].
+pub mod table {
+    pub use crate::api::table::{Latest, TableReader, TableWriter};
+    pub use crate::types::error::TableError;
+}
+
+/// A wait for several rings and descriptors; several rings read as one.
+pub mod wait {
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
+    pub use crate::api::merge::{Merge, Merged};
+    #[cfg(all(target_os = "linux", not(seqring_model)))]
+    pub use crate::api::wait_set::Descriptor;
+    pub use crate::api::wait_set::{Source, Token, WaitSet};
+    pub use crate::types::error::WaitError;
 }
 
 /// Figures of a ring and its participants, and rings seen from outside.

@@ -151,20 +151,58 @@ fn committed(golden: &Golden) -> PathBuf {
 #[test]
 fn a_ring_made_by_fixed_steps_has_the_committed_bytes() {
     for golden in goldens() {
-        let mut bytes = populate(&golden.config).bytes;
-        for range in varying(&golden) {
-            bytes[range].fill(0);
-        }
-        let dump = dump(&bytes);
-        if std::env::var_os("SEQRING_BLESS").is_some() {
-            std::fs::write(committed(&golden), &dump).unwrap();
-        }
-        let expected = std::fs::read_to_string(committed(&golden)).unwrap();
-        let changed: Vec<_> =
-            dump.lines().filter(|line| !expected.lines().any(|known| known == *line)).collect();
-        let changed = changed.join("\n");
-        assert!(dump == expected, "{} differs from its golden file:\n{changed}", golden.name);
+        compare(&golden, populate(&golden.config).bytes);
     }
+    let golden = golden_table();
+    let (name, table) = create("golden", &golden.config);
+    let (mut writer, _reader) = (table.table_writer().unwrap(), table.table_reader().unwrap());
+    for version in 1..=VERSIONS {
+        assert_eq!(writer.set(KEY, &bytes_of(version, 5 + version as usize)), Ok(version));
+    }
+    compare(&golden, std::fs::read(path_of(&name)).unwrap());
+}
+
+/// Of a table of two keys: one has several versions, the other none.
+fn golden_table() -> Golden {
+    Golden {
+        name: "table",
+        config: Config::slots(2).of_bytes(20).delivery(Delivery::Latest).participants(PARTICIPANTS),
+        // In each slot: stamp, time, payload. The key has the third and the fourth.
+        timestamps: (2..4).map(|slot| SLOTS + slot * 64 + WORD).collect(),
+    }
+}
+
+const KEY: usize = 1;
+const VERSIONS: u64 = 3;
+
+fn compare(golden: &Golden, mut bytes: Vec<u8>) {
+    for range in varying(golden) {
+        bytes[range].fill(0);
+    }
+    let dump = dump(&bytes);
+    if std::env::var_os("SEQRING_BLESS").is_some() {
+        std::fs::write(committed(golden), &dump).unwrap();
+    }
+    let expected = std::fs::read_to_string(committed(golden)).unwrap();
+    let changed: Vec<_> = dump.lines().filter(|line| !expected.lines().any(|known| known == *line)).collect();
+    let changed = changed.join("\n");
+    assert!(dump == expected, "{} differs from its golden file:\n{changed}", golden.name);
+}
+
+#[test]
+fn a_committed_table_opens_and_its_values_are_got() {
+    let (golden, name) = (golden_table(), fresh_name("golden-old"));
+    let bytes = undump(&std::fs::read_to_string(committed(&golden)).unwrap());
+    std::fs::write(path_of(&name), bytes).unwrap();
+    let table = Ring::open(&name).unwrap();
+    assert_eq!(table.config(), &golden.config);
+    let mut reader = table.table_reader().unwrap();
+    assert_eq!(reader.changed(), [KEY]);
+    let mut out = [0; 20];
+    let latest = reader.get(KEY, &mut out).unwrap().unwrap();
+    assert_eq!(latest.version, VERSIONS);
+    assert_eq!(out[..latest.len], bytes_of(VERSIONS, 5 + VERSIONS as usize));
+    assert_eq!(table.table_writer().unwrap().set(KEY, b"new"), Ok(VERSIONS + 1));
 }
 
 /// Fails if this build cannot read a ring that an earlier build of the same format version wrote.

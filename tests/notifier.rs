@@ -1,5 +1,5 @@
-//! The descriptor of a reader becomes readable when a message arrives or the stream ends after a
-//! read found nothing. A lost wake fails these tests after a while.
+//! The descriptor of a reader, taker or writer becomes readable when a message or room comes, or
+//! the stream ends, after a call found nothing. A lost wake fails these tests after a while.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 #![allow(unsafe_code, reason = "registration of a descriptor with tokio")]
@@ -8,7 +8,9 @@ mod common;
 
 use common::{TEST_TIMEOUT, create, segments_named};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use seqring::{Config, Notifier, ReadError, Reader, Ring, Start, TryReadError, WaitStrategy};
+use seqring::{
+    Config, Delivery, Notifier, ReadError, Reader, Ring, Start, TryReadError, TryWriteError, WaitStrategy,
+};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -60,6 +62,93 @@ fn the_descriptor_is_readable_at_first() {
     wait_readable(&notifier);
     assert_eq!(try_read(&mut second), Err(TryReadError::Empty));
     assert!(!is_readable(&notifier), "a read found nothing");
+}
+
+#[test]
+fn the_descriptors_of_a_taker_and_a_writer_are_readable_from_a_change_to_the_next_call_that_finds_nothing() {
+    for config in [Config::slots(2).of_bytes(8).delivery(Delivery::Queue), Config::slots(2).of_bytes(8)] {
+        for ring in [Ring::heap(&config).unwrap(), Ring::anonymous(&config).unwrap()] {
+            let queue = config.delivery == Delivery::Queue;
+            let mut taker = queue.then(|| ring.taker().unwrap());
+            let mut reader = (!queue).then(|| ring.reader(Start::Next).unwrap());
+            let mut writer = ring.writer().unwrap();
+            let room = writer.notifier().unwrap();
+            let messages = match (&mut taker, &mut reader) {
+                (Some(taker), _) => taker.notifier().unwrap(),
+                (_, reader) => reader.as_mut().unwrap().notifier().unwrap(),
+            };
+            wait_readable(&room);
+            wait_readable(&messages);
+            let mut receive = || match (&mut taker, &mut reader) {
+                (Some(taker), _) => taker.try_take().map(drop),
+                (_, reader) => try_read(reader.as_mut().unwrap()).map(drop),
+            };
+            for round in 0..100 {
+                assert_eq!(receive(), Err(TryReadError::Empty));
+                assert!(!is_readable(&messages));
+                writer.try_write(&[0; 8]).unwrap();
+                wait_readable(&messages);
+                writer.try_write(&[0; 8]).unwrap();
+                let full = match round % 3 {
+                    0 => writer.try_write(&[0; 8]) == Err(TryWriteError::Full),
+                    1 => writer.try_claim(8).is_err(),
+                    _ => !writer.ready_within(Duration::ZERO),
+                };
+                assert!(full && !is_readable(&room));
+                receive().unwrap();
+                wait_readable(&room);
+                receive().unwrap();
+                assert!(is_readable(&messages), "until a call finds nothing");
+            }
+            assert_eq!(receive(), Err(TryReadError::Empty));
+            while writer.try_write(&[0; 8]).is_ok() {}
+            wait_readable(&messages);
+            assert!(!is_readable(&room));
+            ring.close();
+            wait_readable(&room);
+            assert_eq!(writer.try_write(&[0; 8]), Err(TryWriteError::Closed));
+        }
+    }
+}
+
+/// Fails if a call that finds the ring still full arms nothing.
+#[test]
+fn the_descriptor_of_a_writer_that_is_still_blocked_is_not_readable() {
+    let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
+    let (mut reader, mut writer) = (ring.reader(Start::Next).unwrap(), ring.writer().unwrap());
+    writer.try_write(b"x").unwrap();
+    for _ in 0..2 {
+        assert_eq!(writer.try_write(b"y"), Err(TryWriteError::Full));
+    }
+    let room = writer.notifier().unwrap();
+    assert_eq!(writer.try_write(b"y"), Err(TryWriteError::Full));
+    assert!(!is_readable(&room));
+    reader.try_read(&mut [0; 8]).unwrap();
+    wait_readable(&room);
+}
+
+/// Fails if each endpoint has a thread of its own, or if the thread outlives them.
+#[test]
+fn one_thread_of_the_process_serves_many_descriptors() {
+    fn watchers() -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        // A thread may end meanwhile.
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+        let names = tasks.filter_map(Result::ok).filter_map(name);
+        names.filter(|name| name.starts_with("seqring-watcher")).count()
+    }
+    let ring = Ring::heap(&Config::slots(4).of_bytes(8).participants(65)).unwrap();
+    let mut readers: Vec<_> = (0..64).map(|_| ring.reader(Start::Next).unwrap()).collect();
+    let notifiers: Vec<_> = readers.iter_mut().map(|reader| reader.notifier().unwrap()).collect();
+    for reader in &mut readers {
+        assert_eq!(try_read(reader), Err(TryReadError::Empty));
+    }
+    // Other tests of this process have a few; a thread that ends may still be there.
+    while watchers() != 1 {
+        thread::yield_now();
+    }
+    ring.writer().unwrap().typed::<u64>().unwrap().write(&7).unwrap();
+    notifiers.iter().for_each(wait_readable);
 }
 
 /// Fails if a call that waits and finds nothing leaves the descriptor as it was.

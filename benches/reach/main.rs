@@ -19,6 +19,8 @@ mod round_trips;
 mod scaling;
 mod scenarios;
 mod streams;
+mod tables;
+mod wait_sets;
 mod wakeups;
 mod zero_copy;
 
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
     rows.extend(many_readers::rows());
     rows.extend(scaling::rows());
     rows.push(wakeups::row());
+    rows.extend(wait_sets::rows());
+    rows.extend(tables::rows());
     rows.extend(idle::rows());
     rows.extend(recovery::rows());
     rows.push(memory::row());

@@ -1,10 +1,12 @@
 //! The segments of this machine, inspected without taking part.
 
+use crate::api::table::{self, Latest};
 use crate::memory::Memory;
+use crate::protocol::cells::Cells;
 use crate::protocol::stats::Stats;
 use crate::segment::{Contents, SegmentFile, memfd, named};
 use crate::types::backend::Backend;
-use crate::types::config::Config;
+use crate::types::config::{Config, Delivery};
 use crate::types::error::RingError;
 use crate::types::location::{Location, SHARED_MEMORY, SUFFIX};
 use std::fmt;
@@ -132,6 +134,17 @@ impl Segment {
     /// The participants, and how far each of them is.
     pub fn stats(&self) -> Stats {
         Stats::collect(&self.memory, |entry| self.file.is_locked_elsewhere(entry))
+    }
+
+    /// The keys of a table that have a value, and what is known about it. Empty if the ring is no
+    /// table.
+    pub fn values(&self) -> Vec<(usize, Latest)> {
+        if self.config().delivery != Delivery::Latest {
+            return Vec::new();
+        }
+        let cells = Cells::new(&self.memory);
+        let value = |key| Some((key, table::latest(&self.memory, &cells, key, |_| ()).ok()??.0));
+        (0..cells.keys()).filter_map(value).collect()
     }
 
     pub(crate) fn memory(&self) -> &Memory {

@@ -13,15 +13,22 @@ pub(crate) mod writer;
 
 pub(crate) mod taker;
 
+pub(crate) mod table;
+pub(crate) mod wait_set;
+
 pub(crate) mod assigned;
 pub(crate) mod batch;
 pub(crate) mod claim;
 #[cfg(target_os = "linux")]
 pub(crate) mod descriptors;
 mod form;
+#[cfg(all(feature = "async", target_os = "linux", not(seqring_model)))]
+pub(crate) mod futures;
 #[cfg(target_os = "linux")]
 pub(crate) mod inspect;
 pub(crate) mod membership;
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+pub(crate) mod merge;
 mod name;
 #[cfg(target_os = "linux")]
 pub(crate) mod observer;

@@ -293,7 +293,7 @@ impl Observer {
     }
 
     /// Whether a read would not return `Empty`.
-    fn is_ready(&mut self) -> bool {
+    pub(super) fn is_ready(&mut self) -> bool {
         self.slots.check(&self.index) != Err(Mismatch::NotYet)
             || self.stream.status(self.segment.memory()) != StreamStatus::Live
             || self.is_behind()

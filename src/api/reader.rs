@@ -10,7 +10,6 @@ use crate::api::batch::Batch;
 use crate::api::form::{Form, Until, forms};
 use crate::api::typed::MessageType;
 use crate::api::view::View;
-use crate::endpoint::notifier::NotifierThread;
 use crate::endpoint::read_cursor::{NotRead, ReadCursor};
 use crate::endpoint::wait::{ColdResult, Endpoint};
 use crate::memory::RacyBytes;
@@ -62,10 +61,8 @@ use std::time::{Duration, Instant};
 /// writers wait for it when the ring is full, so a suspended reader stops them; it never stops
 /// another reader.
 pub struct Reader {
-    endpoint: Endpoint,
-    cursor: ReadCursor,
-    /// The thread that makes this reader's descriptor readable, if it has one.
-    notifier: Option<Box<NotifierThread>>,
+    pub(super) endpoint: Endpoint,
+    pub(super) cursor: ReadCursor,
 }
 
 impl Reader {
@@ -240,16 +237,13 @@ impl Reader {
     /// The system's, if it cannot start a thread or create a descriptor.
     ///
     /// # Cost
-    /// The first call starts a thread, which sleeps on the ring's event count after an `Empty` and
-    /// ends with the reader. To writers this is one sleeping reader. A message after an `Empty`
-    /// takes two wakes to arrive: of the thread, and by the descriptor of the program.
+    /// The process has one thread for the notifiers of up to 127 endpoints. It sleeps on the event
+    /// counts of their rings, and ends with the last of these endpoints. To writers this is one
+    /// sleeping reader. An `Empty` makes five system calls. A message after an `Empty` takes two
+    /// wakes to arrive: of the thread, and by the descriptor of the program.
     #[cfg(all(target_os = "linux", not(seqring_model)))]
     pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
-        let notifier = match self.notifier.take() {
-            Some(notifier) => notifier,
-            None => Box::new(NotifierThread::start(&self.endpoint.registration)?),
-        };
-        Ok(self.notifier.insert(notifier).notifier())
+        self.endpoint.notifier()
     }
 
     /// The metadata of the message read last; empty if it had none, and after a read that failed.
@@ -286,7 +280,7 @@ impl Reader {
     }
 
     pub(crate) fn from_parts(registration: Registration, cursor: ReadCursor) -> Self {
-        Reader { cursor, endpoint: Endpoint::new(registration), notifier: None }
+        Reader { cursor, endpoint: Endpoint::new(registration) }
     }
 
     #[cfg(seqring_model)]
@@ -305,8 +299,8 @@ impl Reader {
     /// See [`Self::park`].
     #[expect(clippy::result_large_err, reason = "the caller gets the reader back")]
     pub(crate) fn try_into_parked(self) -> Result<ParkTicket, Self> {
-        let Reader { endpoint, cursor, notifier, .. } = self;
-        drop(notifier); // Its thread waits by the same entry.
+        let Reader { mut endpoint, cursor } = self;
+        endpoint.end_watch(); // Before the entry is another process's.
         cursor.park();
         endpoint.registration.park().map_err(|registration| Self::from_parts(registration, cursor))
     }
@@ -378,26 +372,18 @@ impl Reader {
 
     #[inline(always)]
     fn found_nothing_now(&mut self) {
-        self.arm_notifier();
+        self.endpoint.found_nothing(WaitFor::Message, || self.cursor.is_ready());
         self.endpoint.recover_dead(WaitFor::Message);
     }
 
     /// Waits until an attempt would not find the ring empty. Returns false if the deadline passed.
     fn wait(&mut self, deadline: Option<Instant>) -> bool {
-        let Reader { endpoint, cursor, .. } = self;
+        let Reader { endpoint, cursor } = self;
         let ready = endpoint.wait(WaitFor::Message, deadline, || cursor.is_ready(), |_| ());
         if !ready {
-            self.arm_notifier();
+            endpoint.found_nothing(WaitFor::Message, || cursor.is_ready());
         }
         ready
-    }
-
-    /// After a call that found nothing.
-    #[inline(always)]
-    fn arm_notifier(&self) {
-        if let Some(notifier) = &self.notifier {
-            notifier.arm(self.cursor.sequence(), self.cursor.stream());
-        }
     }
 }
 

@@ -147,9 +147,11 @@ impl Ring {
     ///   [`RegisterError::Obstructed`].
     /// - With one writer: [`RegisterError::WriterTaken`] while another one lives, or while a
     ///   process that recovers the entry of a dead one is suspended.
+    /// - [`RegisterError::Delivery`] if the ring is a table ([`Delivery::Latest`]).
     /// - With many: [`RegisterError::TableFull`].
     /// - [`RegisterError::NoSpace`] if there is no room for a buffer of its own.
     pub fn writer(&self) -> Result<Writer, RegisterError> {
+        self.check_no_table()?;
         if self.config().writers == Writers::Many {
             // The death of the last writer is reported only if it is detected before another writer
             // joins.
@@ -157,22 +159,16 @@ impl Ring {
             return Writer::join(self.registration(Role::Writer, 0..self.config().participants)?);
         }
         let registration = self.registration(Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1);
-        Writer::join(registration.map_err(|error| match error {
-            RegisterError::TableFull { .. } => {
-                let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
-                RegisterError::WriterTaken { pid: writer.map_or(0, |writer| writer.pid) }
-            }
-            other => other,
-        })?)
+        Writer::join(registration.map_err(|error| self.writer_taken(error))?)
     }
 
     /// Registers a reader. In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue;
+    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue or a table;
     /// [`RegisterError::Forked`]; [`RegisterError::Obstructed`].
     pub fn reader(&self, start: Start) -> Result<Reader, RegisterError> {
-        if let delivery @ Delivery::Queue = self.config().delivery {
+        if let delivery @ (Delivery::Queue | Delivery::Latest) = self.config().delivery {
             return Err(RegisterError::Delivery { delivery });
         }
         let first = match self.config().writers {
@@ -324,8 +320,30 @@ impl Ring {
         event_counts.wake_all(&memory.control().freed);
     }
 
+    /// The error of a registration as the one writer.
+    pub(super) fn writer_taken(&self, error: RegisterError) -> RegisterError {
+        match error {
+            RegisterError::TableFull { .. } => {
+                let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
+                RegisterError::WriterTaken { pid: writer.map_or(0, |writer| writer.pid) }
+            }
+            other => other,
+        }
+    }
+
+    fn check_no_table(&self) -> Result<(), RegisterError> {
+        match self.config().delivery {
+            delivery @ Delivery::Latest => Err(RegisterError::Delivery { delivery }),
+            Delivery::Gated | Delivery::Lossy | Delivery::Queue => Ok(()),
+        }
+    }
+
     /// Registers a participant of that role in one of these entries.
-    fn registration(&self, role: Role, entries: Range<usize>) -> Result<Registration, RegisterError> {
+    pub(super) fn registration(
+        &self,
+        role: Role,
+        entries: Range<usize>,
+    ) -> Result<Registration, RegisterError> {
         if self.is_inherited() {
             return Err(RegisterError::Forked);
         }

@@ -3,6 +3,7 @@
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 mod held;
 mod receiver;
+mod waiting;
 
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 pub(crate) use held::Held;
@@ -26,7 +27,8 @@ use crate::types::frame::{Element, ShapeError};
 use crate::types::message::Received;
 use crate::types::waiting::WaitStrategy;
 use crate::zerocopy::{FromBytes, Immutable, KnownLayout};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, ops};
 
@@ -54,7 +56,7 @@ use std::{fmt, ops};
 /// `try_` calls are lock-free. A suspended taker or writer blocks no other. Only the message that a
 /// suspended taker holds is delayed.
 pub struct Taker {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     receiver: Receiver,
     /// Takes until the next search for messages that dead takers left.
     until_search: u32,
@@ -62,6 +64,8 @@ pub struct Taker {
     leaves_recovery: bool,
     /// The message of the dead taker whose entry this taker took over, in this taker's own buffer.
     inherited: Option<Recovered>,
+    /// A wait saw a message that a dead taker left. The next take searches for it.
+    orphan_seen: bool,
 }
 
 /// A search for messages that dead takers left costs 0.5 µs for each living taker.
@@ -87,21 +91,40 @@ impl Taker {
         #[inline(always)]
         pub fn take, try_take, take_timeout(&mut self)() -> Result<Taken<'_>, ReadError, TryReadError::Empty> = |form| {
             self.call(form)?;
-            Ok(Taken { receiver: &mut self.receiver })
+            Ok(self.holding())
         }
     }
 
     /// Waits for at most `timeout`. Returns true if there is a message to take, or if none will
     /// come. Takes nothing: another taker may be first.
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
-        let Taker { endpoint, receiver, inherited, .. } = self;
         let deadline = Until::within(timeout).deadline();
-        let ready = inherited.is_some()
-            || receiver.is_ready()
-            || endpoint.wait(WaitFor::Message, deadline, || receiver.is_ready(), |_| ());
+        let mut ready = self.is_ready();
+        if !ready {
+            let Taker { endpoint, receiver, .. } = self;
+            let orphan = Cell::new(false);
+            let is_ready = || orphan.get() || receiver.is_ready();
+            let seen = |attachment: &Arc<_>| orphan.set(Registration::has_orphan(attachment));
+            ready = endpoint.wait(WaitFor::Message, deadline, is_ready, seen);
+            ready |= orphan.get() && self.search_soon();
+        }
         // The next call that takes searches for messages of dead takers.
-        endpoint.recover_soon();
+        self.endpoint.recover_soon();
+        if !ready {
+            self.endpoint.found_nothing(WaitFor::Message, || self.receiver.is_ready());
+        }
         ready
+    }
+
+    /// Returns a descriptor that becomes readable when there is something to take, for an event
+    /// loop. See [`Reader::notifier`](crate::Reader::notifier): of several takers, all descriptors
+    /// become readable for one message, and the next call of all but one finds nothing.
+    ///
+    /// # Errors
+    /// The system's, if it cannot start a thread or create a descriptor.
+    #[cfg(all(target_os = "linux", not(seqring_model)))]
+    pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
+        self.endpoint.notifier()
     }
 
     /// Sets how this taker waits.
@@ -149,6 +172,7 @@ impl Taker {
             until_search: 0,
             leaves_recovery: false,
             inherited,
+            orphan_seen: false,
         }
     }
 
@@ -174,7 +198,7 @@ impl Taker {
     }
 
     #[inline(always)]
-    fn call<F: Form>(&mut self, form: F) -> Result<(), F::ReadError> {
+    pub(super) fn call<F: Form>(&mut self, form: F) -> Result<(), F::ReadError> {
         // Mostly there is a message, and no search is due.
         match self.take_fast() {
             TakeNext::Taken => Ok(()),
@@ -201,6 +225,9 @@ impl Taker {
         } else {
             Err(TryReadError::Empty)
         };
+        if let Err(TryReadError::Empty) = found {
+            self.endpoint.found_nothing(WaitFor::Message, || self.receiver.is_ready());
+        }
         ColdResult::from_result(
             found.map_err(|error| F::read_error(error, || unreachable!("it did not wait"))),
         )
@@ -228,6 +255,9 @@ impl Taker {
                 Some(result) => break result,
             }
         };
+        if let Err(TryReadError::Empty) = result {
+            self.endpoint.found_nothing(WaitFor::Message, || self.receiver.is_ready());
+        }
         ColdResult::from_result(
             result.map_err(|error| F::read_error(error, || self.endpoint.reader_timed_out())),
         )
@@ -257,7 +287,7 @@ impl Taker {
     /// takes one that a dead taker left, if there is one.
     fn attempt(&mut self) -> Result<(), TryReadError> {
         if self.until_search == 0 {
-            self.until_search = TAKES_PER_SEARCH;
+            (self.until_search, self.orphan_seen) = (TAKES_PER_SEARCH, false);
             // Checked here, off the common path: the first call enters this branch.
             if let Some(recovered) = self.inherited.take() {
                 let index = self.endpoint.registration.index();

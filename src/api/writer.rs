@@ -54,7 +54,7 @@ use typed::TypedWriter;
 /// A `try_` call of the only writer is wait-free, and so is every call in a lossy ring. A `try_`
 /// call of one of many writers is lock-free: it tries again if another writer published first.
 pub struct Writer {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) publisher: Publisher,
     /// The private bytes of the last claim.
     pub(super) private: Vec<u8>,
@@ -185,7 +185,23 @@ impl Writer {
     pub fn ready_within(&mut self, timeout: Duration) -> bool {
         let Writer { endpoint, publisher, .. } = self;
         let deadline = Until::within(timeout).deadline();
-        publisher.is_ready() || endpoint.wait(WaitFor::Room, deadline, || publisher.is_ready(), |_| ())
+        let ready =
+            publisher.is_ready() || endpoint.wait(WaitFor::Room, deadline, || publisher.is_ready(), |_| ());
+        if !ready {
+            endpoint.found_nothing(WaitFor::Room, || publisher.is_ready());
+        }
+        ready
+    }
+
+    /// Returns a descriptor that becomes readable when there is room for a message, for an event
+    /// loop. See [`Reader::notifier`](crate::Reader::notifier); here a call that finds no room
+    /// (`Full`, `TimedOut`, or false from [`Self::ready_within`]) arms it.
+    ///
+    /// # Errors
+    /// The system's, if it cannot start a thread or create a descriptor.
+    #[cfg(all(target_os = "linux", not(seqring_model)))]
+    pub fn notifier(&mut self) -> std::io::Result<crate::Notifier> {
+        self.endpoint.notifier()
     }
 
     /// Waits for at most `timeout` until `readers` are registered. Returns whether they are: then
@@ -282,6 +298,9 @@ impl Writer {
             }
             result = attempt(publisher);
         }
+        if let Err(TryWriteError::Full) = result {
+            endpoint.found_nothing(WaitFor::Room, || ready(publisher));
+        }
         result.map_err(|error| F::write_error(error, || endpoint.writer_timed_out(publisher.slowest())))
     }
 
@@ -297,8 +316,10 @@ impl Writer {
     fn put_slow<F: Form>(&mut self, payload: &[u8], form: F) -> ColdResult<u64, F::WriteError> {
         let header = MessageHeader::default();
         if !F::WAITS && self.publisher.still_blocked(payload.len()) {
-            self.publisher.count_refusal();
-            self.endpoint.recover_dead(WaitFor::Room);
+            let Writer { endpoint, publisher, .. } = self;
+            publisher.count_refusal();
+            endpoint.recover_dead(WaitFor::Room);
+            endpoint.found_nothing(WaitFor::Room, || publisher.is_ready());
             return ColdResult::Failed(F::write_error(TryWriteError::Full, || {
                 unreachable!("it did not wait")
             }));

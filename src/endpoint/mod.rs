@@ -8,3 +8,5 @@ pub(crate) mod notifier;
 pub(crate) mod publisher;
 pub(crate) mod read_cursor;
 pub(crate) mod wait;
+#[cfg(all(target_os = "linux", not(seqring_model)))]
+pub(crate) mod watcher;

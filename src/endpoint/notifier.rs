@@ -1,196 +1,120 @@
-//! A descriptor that becomes readable when there is something to read.
+//! A descriptor that becomes readable when there is something for an endpoint to do.
 //!
-//! A thread, the watcher, sleeps on the ring's event count in the reader's place, and then makes an
-//! eventfd readable. For the writer it is one more sleeping participant.
+//! The process's [watcher](super::watcher) makes it readable. For the ring's other participants the
+//! endpoint is then one more that sleeps. The descriptor is readable from the start: what was there
+//! before it was made has armed nothing.
 //!
-//! # Steps
-//! | reader, after it found nothing | watcher                                                |
-//! |--------------------------------|--------------------------------------------------------|
-//! | 1 descriptor: not readable     | a wait for an order                                    |
-//! | 2 order: watch for message `n` | b sleep until `n` can be read, or the stream has ended |
-//! | 3 poll the descriptor          | c no order; descriptor: readable                       |
-//!
-//! No wake is lost. The descriptor is readable from the start: what was published before it was
-//! made has no order. A message published between the last look and 2 is found in b: the watcher
-//! checks before it sleeps ([`crate::sync::event_count`]). A lock makes 1 and 2 one step for c, so
-//! that 1 never undoes a c that answers this order. If the reader continues before c and finds
-//! nothing again, it changes the order; the watcher still answers the old one, with one spurious
-//! wake.
-//!
-//! # Ends
-//! The watcher ends with its reader, and the reader waits for that end: the watcher's use of the
-//! reader's attachment is then over. A forked child has no watcher. It must not use the notifier
-//! that it inherited, and dropping it there does nothing.
+//! Futures of an endpoint use the same watch: the watcher wakes their task.
 
-use crate::endpoint::read_cursor::is_ready;
-use crate::memory::slot_index::SlotIndex;
-use crate::protocol::attachment::Attachment;
-use crate::protocol::reader_entry::ReaderEntry;
-use crate::protocol::registry::{self, Registration};
-use crate::protocol::slots::Slots;
-use crate::protocol::stream_state;
-use crate::sync::AtomicU64;
-use crate::types::participant::Role;
-use crate::types::waiting::WaitStrategy;
-use rustix::event::{EventfdFlags, eventfd};
+use super::watcher::{Alarm, Awaited, Look, Watch};
+use crate::protocol::attachment::{Attachment, WaitFor};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
 
-/// Enough: the watcher's calls nest a few levels only.
-const STACK_BYTES: usize = 128 << 10;
-
-/// A descriptor that becomes readable when a reader has something to read: see
-/// [`Reader::notifier`](crate::Reader::notifier).
+/// A descriptor that becomes readable when an endpoint has something to read, to take, or room to
+/// write: see [`Reader::notifier`](crate::Reader::notifier).
 ///
-/// Once the reader is dropped, the descriptor stays readable. It is closed when the reader and the
-/// last handle are dropped.
+/// Once the endpoint is dropped, the descriptor stays readable. It is closed when the endpoint and
+/// the last handle are dropped.
 #[derive(Clone, Debug)]
-pub struct Notifier(Arc<NotifierState>);
+pub struct Notifier(Arc<Alarm>);
 
 impl AsFd for Notifier {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.descriptor.as_fd()
+        self.0.descriptor().expect("it was made with the notifier").as_fd()
     }
 }
 
 impl AsRawFd for Notifier {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.descriptor.as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 }
 
-/// The order of a reader to its watcher.
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Rest,
-    /// Watch until this message can be read, or the stream has an end that the reader has not
-    /// reported.
-    WatchFor(u64, stream_state::StreamObserver),
-    End,
-}
+/// An endpoint's watch.
+pub(crate) struct Watched(Watch);
 
-/// The state that the reader and the watcher share.
-#[derive(Debug)]
-struct NotifierState {
-    descriptor: OwnedFd,
-    order: Mutex<Order>,
-    ordered: Condvar,
-}
-
-impl NotifierState {
-    fn order(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+impl Watched {
+    /// # Errors
+    /// The system's, if it cannot start a thread.
+    pub(crate) fn new() -> io::Result<Self> {
+        Watch::new(Arc::default()).map(Watched)
     }
 
-    /// Steps 1 and 2.
-    fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
-        let mut order = self.order();
-        if let Order::Rest = *order {
-            // An error means that it was not readable.
-            let _ = rustix::io::read(&self.descriptor, &mut [0; 8]);
-            self.ordered.notify_one();
+    /// # Errors
+    /// The system's, if it cannot create a descriptor.
+    pub(crate) fn notifier(&self) -> io::Result<Notifier> {
+        self.0.alarm.descriptor()?;
+        Ok(Notifier(Arc::clone(&self.0.alarm)))
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn set_task(&self, task: &std::task::Waker) {
+        self.0.alarm.set_task(task);
+    }
+
+    /// Steps 1 to 4, after a call found nothing. `is_ready` says whether it would find something
+    /// now.
+    pub(crate) fn arm(&self, attachment: &Arc<Attachment>, event: WaitFor, is_ready: impl FnOnce() -> bool) {
+        let Watched(watch) = self;
+        if watch.is_inherited() {
+            return;
         }
-        *order = Order::WatchFor(sequence, stream);
-    }
-
-    /// Step a: the next order. `None` after `End`.
-    fn next_order(&self) -> Option<(u64, stream_state::StreamObserver)> {
-        let mut order = self.order();
-        loop {
-            match *order {
-                Order::WatchFor(sequence, stream) => return Some((sequence, stream)),
-                Order::End => return None,
-                Order::Rest => order = self.ordered.wait(order).unwrap_or_else(PoisonError::into_inner),
+        if watch.is_armed() {
+            // The watcher may have rung late, for a change that a call before this one has used up.
+            watch.alarm.reset();
+            // Still armed after the reset: a ring for the next change has not begun.
+            if watch.is_armed() {
+                return;
             }
         }
-    }
-
-    /// Step c.
-    fn answer(&self) {
-        let mut order = self.order();
-        if let Order::WatchFor(..) = *order {
-            *order = Order::Rest;
-        }
-        self.make_readable();
-    }
-
-    fn make_readable(&self) {
-        // The counter holds up to 2⁶⁴ - 2 and each order resets it: the write never blocks.
-        let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes());
-    }
-
-    /// The watcher's loop.
-    fn run(&self, attachment: &Attachment, entry: usize) {
-        let slots = Slots::new(attachment.memory.clone());
-        let own_entry = attachment.memory.own_entry(entry);
-        let (event_count, sleeps) = (&attachment.memory.control().published, AtomicU64::default());
-        while let Some((sequence, stream)) = self.next_order() {
-            let index = SlotIndex::new(sequence, slots.config().slots);
-            let ready = || {
-                matches!(*self.order(), Order::End)
-                    || is_ready(&slots, &index, ReaderEntry(&own_entry), &stream)
-            };
-            let recover_dead = || registry::recover_dead(attachment, Role::Writer);
-            attachment.event_counts.wait(
-                event_count,
-                WaitStrategy::SLEEPING,
-                None,
-                &sleeps,
-                recover_dead,
-                ready,
-            );
-            self.answer();
+        watch.disarm();
+        watch.alarm.reset();
+        let memory = attachment.memory.clone();
+        let (word, scope, fenced) = attachment.event_counts.announce(event.event_count(memory.control()));
+        let look = Look::new(attachment, event, scope, fenced);
+        if is_ready() {
+            watch.alarm.ring();
+        } else {
+            watch.arm(Awaited { memory, event, scope, word }, look);
         }
     }
 }
 
-/// The watcher of a reader. Dropping this ends the thread.
-#[derive(Debug)]
-pub(crate) struct NotifierThread {
-    state: Arc<NotifierState>,
-    attachment: Arc<Attachment>,
-    thread: Option<JoinHandle<()>>,
-    process: u32,
-}
-
-impl NotifierThread {
-    /// Starts a watcher for the reader in `registration`.
-    pub(crate) fn start(registration: &Registration) -> io::Result<Self> {
-        let descriptor = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let state =
-            Arc::new(NotifierState { descriptor, order: Mutex::new(Order::Rest), ordered: Condvar::new() });
-        let (attachment, entry) = (Arc::clone(registration.attachment()), registration.index());
-        let thread = Builder::new().name("seqring-watcher".into()).stack_size(STACK_BYTES).spawn({
-            let (state, attachment) = (Arc::clone(&state), Arc::clone(&attachment));
-            move || state.run(&attachment, entry)
-        })?;
-        Ok(NotifierThread { state, attachment, thread: Some(thread), process: std::process::id() })
-    }
-
-    /// Orders the watcher to watch for message `sequence`, after a read found nothing.
-    pub(crate) fn arm(&self, sequence: u64, stream: stream_state::StreamObserver) {
-        self.state.arm(sequence, stream);
-    }
-
-    pub(crate) fn notifier(&self) -> Notifier {
-        Notifier(Arc::clone(&self.state))
-    }
-}
-
-impl Drop for NotifierThread {
+impl Drop for Watched {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        if self.process != std::process::id() {
-            // A forked child has no watcher, and must not touch the parent's descriptor.
-            return std::mem::forget(thread);
+        if !self.0.is_inherited() {
+            self.0.disarm();
+            self.0.alarm.ring();
         }
-        *self.state.order() = Order::End;
-        self.state.ordered.notify_one();
-        self.attachment.event_counts.notify(&self.attachment.memory.control().published);
-        // The watcher does not panic. If it did, the panic hook has printed the message.
-        let _ = thread.join();
-        self.state.make_readable();
+    }
+}
+
+#[cfg(all(test, not(seqring_model)))]
+mod tests {
+    use super::{WaitFor, Watched};
+    use crate::{Config, Ring};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    /// Fails if an event loop then finds the descriptor readable again and again, and nothing to
+    /// read.
+    #[test]
+    fn a_ring_that_comes_late_leaves_the_descriptor_readable_until_the_next_call_only() {
+        let ring = Ring::heap(&Config::slots(1).of_bytes(1)).unwrap();
+        let watched = Watched::new().unwrap();
+        let notifier = watched.notifier().unwrap();
+        let is_readable =
+            || poll(&mut [PollFd::new(&notifier, PollFlags::IN)], Some(&Timespec::default())).unwrap() == 1;
+        for _ in 0..2 {
+            watched.arm(&ring.attachment, WaitFor::Message, || false);
+            assert!(!is_readable());
+            watched.0.alarm.ring(); // By a watcher that was suspended since the change before.
+            assert!(is_readable());
+        }
+        watched.arm(&ring.attachment, WaitFor::Message, || false);
+        let mut writer = ring.writer().unwrap();
+        writer.write(b"x").unwrap();
+        poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None).unwrap(); // Hangs if the wake is lost.
     }
 }

@@ -148,11 +148,6 @@ impl ReadCursor {
         self.slots.config().frame.as_ref()
     }
 
-    /// The ends of the stream that this reader has reported.
-    pub(crate) fn stream(&self) -> StreamObserver {
-        self.stream
-    }
-
     /// The sequence that is read next.
     pub(crate) fn sequence(&self) -> u64 {
         self.run.sequence()
@@ -318,7 +313,10 @@ impl ReadCursor {
     pub(crate) fn is_ready(&mut self) -> bool {
         // Notes a writer that joined: that is news, and nothing to report.
         self.stream.must_report(&self.slots.memory);
-        is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream)
+        let index = self.slot_index();
+        self.slots.check(&index) != Err(Mismatch::NotYet)
+            || self.cursors().moved_beyond(index.sequence).is_some()
+            || self.stream.has_news(&self.slots.memory)
     }
 
     /// Skips to the newest message. Returns how many messages it skips.
@@ -352,17 +350,4 @@ impl Drop for ReleaseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.release();
     }
-}
-
-/// Whether a read of message `index`, by the reader with these cursors and these reported ends of
-/// the stream, would return a message or an error other than `Empty`.
-pub(crate) fn is_ready(
-    slots: &Slots,
-    index: &SlotIndex,
-    cursors: ReaderEntry<'_>,
-    stream: &StreamObserver,
-) -> bool {
-    slots.check(index) != Err(Mismatch::NotYet)
-        || cursors.moved_beyond(index.sequence).is_some()
-        || stream.has_news(&slots.memory)
 }

@@ -1,14 +1,15 @@
 //! The state that writers and readers share: a registered entry, and a strategy of waiting.
 
+use super::notifier::Watched;
 use crate::protocol::attachment::{Attachment, WaitFor};
 use crate::protocol::diagnostics;
 use crate::protocol::events;
 use crate::protocol::eviction::Stalls;
 use crate::protocol::reader_entry;
 use crate::protocol::registry::{self, Registration};
-use crate::sync::MODELLED;
 use crate::sync::event_count::EventCounts;
 use crate::sync::ticks::Ticks;
+use crate::sync::{MODELLED, Relaxed};
 use crate::types::error::{ReadError, WriteError};
 use crate::types::participant::Peer;
 use crate::types::waiting::WaitStrategy;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A registered participant's entry and its wait strategy.
-#[derive(Debug)]
 pub(crate) struct Endpoint {
+    /// For its descriptor, or its futures. It ends before the registration.
+    watched: Option<Box<Watched>>,
     pub(crate) registration: Registration,
     pub(crate) waiting: WaitStrategy,
     event_counts: EventCounts,
@@ -33,6 +35,7 @@ impl Endpoint {
     pub(crate) fn new(registration: Registration) -> Self {
         let (event_counts, stalls) = (registration.attachment().event_counts, Stalls::default());
         Endpoint {
+            watched: None,
             registration,
             waiting: WaitStrategy::default(),
             event_counts,
@@ -57,8 +60,9 @@ impl Endpoint {
         self.since_recovery.may_have_passed() && self.recover_dead_if_due(event)
     }
 
+    /// As [`Self::recover_dead`], for a wait.
     #[cold]
-    fn recover_dead_if_due(&mut self, event: WaitFor) -> bool {
+    pub(crate) fn recover_dead_if_due(&mut self, event: WaitFor) -> bool {
         recover_dead(self.registration.attachment(), event, &mut self.last_recovery, &mut self.stalls)
     }
 
@@ -81,13 +85,60 @@ impl Endpoint {
         let Endpoint { registration, waiting, event_counts, last_recovery: last, stalls, .. } = self;
         let attachment = registration.attachment();
         let event_count = event.event_count(attachment.memory.control());
+        let event_counts = event_counts.with_timed_sleeps(attachment.evicts_after(event).is_some());
         let recover_dead = || {
             if recover_dead(attachment, event, last, stalls) {
                 also(attachment);
             }
         };
-        let event_counts = event_counts.with_timed_sleeps(attachment.evicts_after(event).is_some());
         event_counts.wait(event_count, *waiting, deadline, &registration.entry().sleeps, recover_dead, ready)
+    }
+
+    /// The event counts of a wait for `event` and for others.
+    pub(crate) fn event_counts(&self, event: WaitFor) -> EventCounts {
+        let evicts = self.registration.attachment().evicts_after(event).is_some();
+        self.event_counts.with_timed_sleeps(evicts)
+    }
+
+    /// Counts a sleep.
+    pub(crate) fn count_sleep(&self) {
+        let sleeps = &self.registration.entry().sleeps;
+        sleeps.store(sleeps.load(Relaxed).wrapping_add(1), Relaxed); // Relaxed: a count of the owner's, orders nothing.
+    }
+
+    /// After a call that found nothing to do: the descriptor becomes readable, and the task is
+    /// woken, when a call would find something. `is_ready` says whether that is so now.
+    #[inline(always)]
+    pub(crate) fn found_nothing(&self, event: WaitFor, is_ready: impl FnOnce() -> bool) {
+        if let Some(watched) = &self.watched {
+            watched.arm(self.registration.attachment(), event, is_ready);
+        }
+    }
+
+    /// Ends what the descriptor and the futures need.
+    pub(crate) fn end_watch(&mut self) {
+        self.watched = None;
+    }
+
+    /// A descriptor that becomes readable when a call would find something.
+    #[cfg(all(target_os = "linux", not(seqring_model)))]
+    pub(crate) fn notifier(&mut self) -> std::io::Result<super::notifier::Notifier> {
+        self.watched()?.notifier()
+    }
+
+    /// The task to wake when a call would find something. False if the system refuses a thread.
+    #[cfg(all(feature = "async", target_os = "linux", not(seqring_model)))]
+    pub(crate) fn set_task(&mut self, task: &std::task::Waker) -> bool {
+        self.watched().map(|watched| watched.set_task(task)).is_ok()
+    }
+
+    #[cfg(all(target_os = "linux", not(seqring_model)))]
+    fn watched(&mut self) -> std::io::Result<&Watched> {
+        let watched = match self.watched.take() {
+            Some(watched) => watched,
+            None => Box::new(Watched::new()?),
+        };
+        Ok(self.watched.insert(watched))
     }
 
     /// The error of a reader or taker whose timeout passed.

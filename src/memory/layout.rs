@@ -5,7 +5,8 @@
 //! 4096   Control      counters, event counts, stream state (`format::Control`)
 //! 8192   Entry × participants
 //!        user words   the application's own, if the ring has any
-//!        slots        inline: stamp | message header | payload, × slots; arena: one word × slots
+//!        slots        inline: stamp | message header | payload, × slots; arena: one word × slots;
+//!                     a table has two inline slots a key
 //!        buffer headers    arena only, if payloads are large: one line a buffer
 //!        message headers   arena only: one a buffer, if the ring has any
 //!        payloads          arena only: the buffers, each with its header behind it if it is small
@@ -91,7 +92,7 @@ impl Layout {
             _ => (head, LINE),
         };
         let slot_stride = round_up(payload_offset.checked_add(payload_bytes)?, granule)?;
-        let total_bytes = slot_stride.checked_mul(config.slots)?.checked_add(slots_offset)?;
+        let total_bytes = slot_stride.checked_mul(inline_slots(config)?)?.checked_add(slots_offset)?;
         Some(Layout {
             config: config.clone(),
             user_words_offset,
@@ -156,6 +157,11 @@ impl Layout {
         start / PAGE * PAGE..(start + self.buffer_stride).next_multiple_of(PAGE)
     }
 
+    /// The slots of a ring whose slots name no buffers.
+    pub(crate) fn inline_slots(&self) -> usize {
+        inline_slots(&self.config).expect("a layout has room for them")
+    }
+
     /// Whether slots name buffers.
     pub(crate) fn is_arena(&self) -> bool {
         self.buffers > 0
@@ -165,6 +171,11 @@ impl Layout {
     pub(crate) fn message_header_words(&self) -> usize {
         message_header_words(&self.config)
     }
+}
+
+/// A table has two for each key.
+fn inline_slots(config: &Config) -> Option<usize> {
+    config.slots.checked_mul(if config.delivery == Delivery::Latest { 2 } else { 1 })
 }
 
 /// Buffers that belong to participants, not to slots: one for each entry of a ring for many
@@ -206,6 +217,15 @@ fn check(config: &Config) -> Result<(), String> {
     }
     if config.writers == Writers::Many && config.slot_class != SlotClass::Arena {
         return Err(format!("many writers need arena slots, not {:?}", config.slot_class));
+    }
+    if config.delivery == Delivery::Latest {
+        if config.writers == Writers::Many || config.slot_class == SlotClass::Arena {
+            return Err("a table has one writer, and no arena slots".into());
+        }
+        if config.tag || config.meta_bytes > 0 || config.observers || config.first_sequence > 0 {
+            let options = "tag, meta_bytes, observers and first_sequence";
+            return Err(format!("a table has none of the options {options}"));
+        }
     }
     if config.evict_after.is_some() && config.delivery != Delivery::Gated {
         return Err("evict_after is for gated rings: in others no writer waits for a reader".into());

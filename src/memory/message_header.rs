@@ -102,14 +102,14 @@ impl HeaderFormat {
 
 /// The monotonic clock, which all processes of a machine share.
 #[cfg(target_os = "linux")]
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 /// Elsewhere: ns since the first call in this process, comparable within the process only.
 #[cfg(not(target_os = "linux"))]
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     use std::{sync::OnceLock, time::Instant};
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64

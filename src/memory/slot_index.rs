@@ -20,6 +20,13 @@ impl SlotIndex {
         SlotIndex { sequence, index: (sequence % slots_u64) as usize, lap: sequence / slots_u64, slots }
     }
 
+    /// One of the slots of a table, which hold no sequence of messages.
+    #[inline(always)]
+    pub(crate) fn in_table(index: usize, slots: usize) -> Self {
+        assert!(index < slots, "a table has two slots for each key");
+        SlotIndex { sequence: 0, index, lap: 0, slots }
+    }
+
     /// Below the number of slots that this was made for.
     #[inline(always)]
     pub(crate) fn index(&self) -> usize {

@@ -38,6 +38,34 @@ impl InlineStamp {
         // The sequence begins above `full`. A product, because shifts by a variable cost more.
         ExpectedStamp { empty: (sequence << 1 | 1).wrapping_mul(self.full), full: self.full }
     }
+
+    /// Of the stamps of two slots whose sequences are at most one apart: the later one of a whole
+    /// message, with its sequence.
+    #[inline(always)]
+    pub(crate) fn later_whole(self, one: u64, other: u64) -> Option<(u64, u64)> {
+        let is_whole = |stamp: u64| stamp & self.full != 0;
+        // Modulo: the sign decides.
+        let is_later = other.wrapping_sub(one).cast_signed() > 0;
+        let stamp = match (is_whole(one), is_whole(other)) {
+            (true, true) if is_later => other,
+            (true, _) => one,
+            (false, true) => other,
+            (false, false) => return None,
+        };
+        Some((self.sequence_in(stamp), stamp))
+    }
+
+    /// The sequence of an expected stamp: modulo, as stamps have it.
+    #[inline(always)]
+    pub(crate) fn sequence_of(self, stamp: ExpectedStamp) -> u64 {
+        self.sequence_in(stamp.empty)
+    }
+
+    /// The sequence that a stamp names, whole or not.
+    #[inline(always)]
+    pub(crate) fn sequence_in(self, stamp: u64) -> u64 {
+        stamp >> (self.full.trailing_zeros() + 1)
+    }
 }
 
 /// Why a slot does not hold the expected message.

@@ -159,7 +159,7 @@ impl Memory {
     /// A slot of an inline ring.
     #[inline(always)]
     pub(crate) fn inline_slot(&self, slot: &SlotIndex) -> InlineSlot<'_> {
-        debug_assert!(slot.index() < self.layout.config.slots && !self.layout.is_arena());
+        debug_assert!(slot.index() < self.layout.inline_slots() && !self.layout.is_arena());
         // SAFETY: a `SlotIndex` is made with the ring's number of slots, and its index is below it.
         unsafe { self.slot_at(self.slots.add(slot.index() * self.slot_stride)) }
     }

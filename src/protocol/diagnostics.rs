@@ -5,6 +5,7 @@ use crate::protocol::entry_state::EntryState;
 use crate::protocol::reader_entry::{self, Cursor};
 use crate::protocol::slots::Slots;
 use crate::sync::Relaxed;
+use crate::types::config::Delivery;
 use crate::types::participant::{BlockedOn, Peer, Role};
 
 /// An entry's word for its owner: `pid << 32 | tid`.
@@ -36,6 +37,8 @@ pub(crate) fn role_and_position(memory: &Memory, entry: usize, next: u64) -> Opt
     let role = EntryState::of(entry).role()?;
     let position = match role {
         Role::Writer => next,
+        // It gets the latest value of a key, whatever was set before.
+        Role::Reader if memory.layout().config.delivery == Delivery::Latest => next,
         Role::Taker => Slots::new(memory.clone()).taken_sequence().min(next),
         Role::Reader => {
             let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;

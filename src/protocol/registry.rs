@@ -196,6 +196,12 @@ impl Registration {
         none
     }
 
+    /// Whether [`Self::adopt`] may find a message, at the same cost.
+    pub(crate) fn has_orphan(Attachment { memory, liveness, .. }: &Attachment) -> bool {
+        let is_left = |index: &usize| unacknowledged(memory, *index).is_some();
+        with_role(memory, Role::Taker).filter(is_left).any(|index| liveness.try_is_held(index) == Some(false))
+    }
+
     fn store_owner(&self) {
         let (entry, owner) = (self.entry(), self.attachment.liveness.owner());
         entry.owner.store(diagnostics::owner_word(owner.pid), Relaxed); // Relaxed: for diagnostics, as the next one.

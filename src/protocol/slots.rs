@@ -5,6 +5,7 @@ use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
+use crate::protocol::cells;
 use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::lazy_counter;
 use crate::protocol::seqlock::{OptimisticRead, Refused};
@@ -92,7 +93,11 @@ impl Slots {
     /// result may be out of date on return.
     ///
     /// The search starts at the shared counter, which may be behind the slots.
+    /// Of a table: how many values were set.
     pub(crate) fn next_sequence(&self) -> u64 {
+        if self.config().delivery == Delivery::Latest {
+            return cells::updates(&self.memory);
+        }
         self.first_not(lazy_counter::published(&self.memory), |slot_index| self.check(slot_index))
     }
 

@@ -161,6 +161,12 @@ pub(crate) fn is_closed(control: &Control) -> bool {
 /// The state, for a call that cannot proceed.
 #[cold]
 pub(crate) fn phase(memory: &Memory) -> Phase {
+    current_phase(memory)
+}
+
+/// The state, for a call that returns it each time.
+#[inline(always)]
+pub(crate) fn current_phase(memory: &Memory) -> Phase {
     // PAIRS(End): if the stream has ended, its last message is visible from here on.
     StateWord(memory.control().table.stream_state.load(acquire(Pair::End))).phase()
 }

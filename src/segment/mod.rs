@@ -35,6 +35,8 @@ pub(crate) use backing::{Backing, Draft, Opened};
 pub(crate) use liveness::Liveness;
 #[cfg(all(target_os = "linux", not(any(seqring_model, seqring_fuzz))))]
 pub(crate) use liveness::start_time;
+#[cfg(all(target_os = "linux", not(seqring_model)))]
+pub(crate) use platform::fork::hold_off;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
     file::{Contents, Hold, SegmentFile},

@@ -34,6 +34,8 @@
 //! |----------|----------|----------|---------------------------------------------|
 //! | `Notify` | fence 2  | fence b  | a waiter sleeps although the change is there |
 
+pub(crate) mod several;
+
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::futex::{FutexWord, Scope};
 use crate::sync::{AtomicU64, End, MODELLED, Pair, Relaxed, full_fence, membarrier, spin_loop, yield_now};
@@ -46,14 +48,24 @@ const NOTIFICATION: u32 = 2;
 /// The timeout of the first sleep between processes. Each later one is twice as long, up to the
 /// longest. A death is noticed at most so much later. At each timeout an idle reader process spends
 /// about 64 µs: with the longest, 0.2 % of a core.
-const FIRST_SLEEP: Duration = Duration::from_millis(20);
-const LONGEST_SLEEP: Duration = Duration::from_millis(40);
+pub(crate) const FIRST_SLEEP: Duration = Duration::from_millis(20);
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const POLLS_PER_CLOCK_READ: u32 = 128;
 
 /// Whether sleeps time out. In the processes of the tests of wakes they do not, so that a lost wake
 /// is found.
 #[cfg(all(test, not(seqring_model)))]
 pub(crate) static SLEEPS_TIME_OUT: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+
+#[cfg(all(test, not(seqring_model)))]
+pub(crate) fn sleeps_time_out() -> bool {
+    SLEEPS_TIME_OUT.load(Relaxed) // Relaxed: set once, at the start.
+}
+
+#[cfg(not(all(test, not(seqring_model))))]
+pub(crate) fn sleeps_time_out() -> bool {
+    true
+}
 
 /// What a notifier executes between its change and its load of the event count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,35 +164,8 @@ impl EventCounts {
         mut check_peers: impl FnMut(),
         mut ready: impl FnMut() -> bool,
     ) -> bool {
-        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        // Checked here, too: a caller that finds `ready` true but then fails calls again and again,
-        // and one that never waits long must detect deaths, too.
-        if is_late() {
-            check_peers();
-            return false;
-        }
-        let mut polls = 0;
-        while !MODELLED && polls < strategy.polls() {
-            if ready() {
-                return true;
-            }
-            if polls < strategy.spins {
-                for _ in 0..strategy.pauses {
-                    spin_loop();
-                }
-            } else {
-                yield_now();
-            }
-            polls += 1;
-            if polls % POLLS_PER_CLOCK_READ == 0 {
-                check_peers();
-                if is_late() {
-                    return false;
-                }
-                if strategy.spins == u32::MAX {
-                    polls = 0;
-                }
-            }
+        if let Some(polled) = poll(strategy, deadline, &mut check_peers, &mut ready) {
+            return polled;
         }
         let mut previous = None;
         let mut timeout = FIRST_SLEEP;
@@ -191,7 +176,7 @@ impl EventCounts {
             if ready() {
                 return true;
             }
-            if is_late() {
+            if is_late(deadline) {
                 check_peers();
                 return false;
             }
@@ -205,6 +190,14 @@ impl EventCounts {
         }
     }
 
+    /// Announces a sleep for the caller, whose word another thread sleeps on: see [`prepare_wait`].
+    /// Returns the word, its scope, and whether every notifier's light barrier was completed: if
+    /// not, the sleep must time out.
+    pub(crate) fn announce(self, event_count: &FutexWord) -> (u32, Scope, bool) {
+        let WaitKey { word, fenced } = prepare_wait(event_count, None, self.scope);
+        (word, self.scope, fenced)
+    }
+
     /// Sleeps while the word is that of `key`, until the deadline, and no longer than `timeout`
     /// where a wake may be lost.
     fn commit_wait(
@@ -214,16 +207,64 @@ impl EventCounts {
         timeout: Duration,
         deadline: Option<Instant>,
     ) {
-        let timeout = if key.fenced { timeout } else { timeout.min(LONGEST_SLEEP) };
         let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let timeout = match self.scope {
-            Scope::Threads if key.fenced && !self.timed_sleeps => remaining,
-            #[cfg(all(test, not(seqring_model)))]
-            _ if !SLEEPS_TIME_OUT.load(Relaxed) => remaining, // Relaxed: set once, at the start.
-            _ => Some(remaining.map_or(timeout, |left| left.min(timeout))),
-        };
+        let timeout = self.sleep_time(key.fenced, timeout, remaining);
         event_count.wait(key.word, timeout, self.scope);
     }
+
+    /// How long to sleep: `remaining`, and no longer than `timeout` where a wake may be lost.
+    fn sleep_time(self, fenced: bool, timeout: Duration, remaining: Option<Duration>) -> Option<Duration> {
+        let timeout = if fenced { timeout } else { timeout.min(LONGEST_SLEEP) };
+        match self.scope {
+            Scope::Threads if fenced && !self.timed_sleeps => remaining,
+            _ if !sleeps_time_out() => remaining,
+            _ => Some(remaining.map_or(timeout, |left| left.min(timeout))),
+        }
+    }
+}
+
+fn is_late(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+}
+
+/// The part of a wait before its first sleep. `None` means to sleep, else whether it is ready.
+#[inline(always)]
+fn poll(
+    strategy: WaitStrategy,
+    deadline: Option<Instant>,
+    check_peers: &mut impl FnMut(),
+    ready: &mut impl FnMut() -> bool,
+) -> Option<bool> {
+    // Checked here, too: a caller that finds `ready` true but then fails calls again and again, and
+    // one that never waits long must detect deaths, too.
+    if is_late(deadline) {
+        check_peers();
+        return Some(false);
+    }
+    let mut polls = 0;
+    while !MODELLED && polls < strategy.polls() {
+        if ready() {
+            return Some(true);
+        }
+        if polls < strategy.spins {
+            for _ in 0..strategy.pauses {
+                spin_loop();
+            }
+        } else {
+            yield_now();
+        }
+        polls += 1;
+        if polls % POLLS_PER_CLOCK_READ == 0 {
+            check_peers();
+            if is_late(deadline) {
+                return Some(false);
+            }
+            if strategy.spins == u32::MAX {
+                polls = 0;
+            }
+        }
+    }
+    None
 }
 
 /// Out of line: most notifiers have the light barrier.

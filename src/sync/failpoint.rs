@@ -92,6 +92,8 @@ failpoints! {
     ReadCopied,
     /// `event_count`: the sleep of a waiter is announced.
     SleepAnnounced,
+    /// `event_count`, a wait for several: the sleep is announced in one of them.
+    OneSleepAnnounced,
     /// `event_count`: the bit is cleared; no sleeper is woken yet.
     SleepCleared,
     /// `segment`: a new file is complete, and has no name.

@@ -17,6 +17,10 @@ pub enum Delivery {
     /// `slots` messages are not taken. Many writers and arena slots only: a message's buffer goes
     /// from writer to taker without a copy. Each registered taker adds the memory of one buffer.
     Queue,
+    /// A table of latest values: each slot is a cell that keeps the latest value of its key, 0 to
+    /// `slots` - 1 ([`Ring::table_writer`](crate::Ring::table_writer)). A later value replaces an
+    /// earlier one, and nothing waits. One writer only, and no arena slots.
+    Latest,
 }
 
 /// How many writers a ring may have at a time.
@@ -221,18 +225,21 @@ impl Config {
 
     /// What happens when readers are slower than the writers.
     ///
-    /// [`Delivery::Queue`] also sets [`Writers::Many`]. Setting another delivery later does not
-    /// undo that. Another delivery than before has its default of [`Self::await_readers`].
+    /// [`Delivery::Queue`] also sets [`Writers::Many`]; [`Delivery::Latest`] sets
+    /// [`SlotClass::Lines`], so that no two keys share a cache line, and [`Self::timestamp`].
+    /// Setting another delivery later does not undo that. Another delivery than before has its
+    /// default of [`Self::await_readers`].
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         if delivery != self.delivery {
             self.await_readers = (delivery == Delivery::Gated).into();
         }
         self.delivery = delivery;
-        if delivery == Delivery::Queue {
-            return self.writers(Writers::Many);
+        match delivery {
+            Delivery::Queue => self.writers(Writers::Many),
+            Delivery::Latest => self.slot_class(SlotClass::Lines).timestamp(true),
+            Delivery::Gated | Delivery::Lossy => self,
         }
-        self
     }
 
     /// How many writers the ring may have at a time.

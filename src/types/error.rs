@@ -1,11 +1,13 @@
 //! Every error of the ring. An error says the case, the number, and what to do next.
 
 mod ring;
+mod table;
 
 use crate::types::config::Delivery;
 use crate::types::participant::{self, BlockedOn, Peer};
 
 pub use ring::{RingError, Warning};
+pub use table::TableError;
 
 /// A reader was overtaken by a writer, or moved forward by others, and lost this many messages.
 ///
@@ -240,6 +242,30 @@ pub enum WriteError {
     Corrupt(#[from] Corrupt),
 }
 
+/// Why a wait for several sources reported none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The set has no source, and the wait no end.
+    #[error("the set has no source, so the wait would never end; add one, or wait with a timeout")]
+    NoSource,
+    /// No source became ready within the timeout.
+    #[non_exhaustive]
+    #[error("no source became ready within the timeout; waiting for {}", awaited(peers))]
+    TimedOut {
+        /// The writers that readers, takers and observers wait for, and the readers and takers that
+        /// writers wait for.
+        peers: Vec<Peer>,
+    },
+    /// The system has no thread or descriptor for the wait.
+    #[error("the system refused what a wait for descriptors, or for many rings, needs: {0}")]
+    System(#[from] std::io::Error),
+}
+
+fn awaited(peers: &[Peer]) -> String {
+    if peers.is_empty() { "no participant: none is there".into() } else { participant::list(peers) }
+}
+
 impl WriteError {
     /// The error of a waiting call for one of its attempts, which was not `Full`.
     pub(crate) fn from_try(error: TryWriteError) -> Self {
@@ -303,7 +329,8 @@ pub enum RegisterError {
     Forked,
     /// The ring has another [`Delivery`].
     #[error(
-        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, a table (Latest) has a \
+         table writer and table readers, the others have readers"
     )]
     Delivery {
         /// How the ring delivers.

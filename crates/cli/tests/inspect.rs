@@ -92,6 +92,24 @@ fn config() -> Config {
     Config::slots(4).of_bytes(100).delivery(Delivery::Lossy)
 }
 
+#[test]
+fn stat_shows_the_values_of_a_table() {
+    let directory = Directory::new();
+    let config = Config::slots(3).of_bytes(8).delivery(Delivery::Latest);
+    let table = Ring::create(directory.ring("table"), &config).unwrap();
+    let mut writer = table.table_writer().unwrap();
+    for value in ["a", "bc"] {
+        writer.set(2, value.as_bytes()).unwrap();
+    }
+    let stat = directory.json("stat table");
+    assert_eq!((&stat["delivery"], &stat["next_sequence"]), (&"latest".into(), &2.into()));
+    let [value] = &stat["values"].as_array().unwrap()[..] else { panic!("{stat}") };
+    assert_eq!((&value["key"], &value["version"], &value["bytes"]), (&2.into(), &2.into(), &2.into()));
+    assert!(value["age_seconds"].as_f64().unwrap() >= 0.0);
+    let text = directory.text("stat table");
+    assert!(text.contains("2 values set\n1 of 3 keys have a value: "), "{text}");
+}
+
 /// Fails if `stat` joins the ring, if it counts as a user, or if a dead participant counts as
 /// alive.
 #[test]

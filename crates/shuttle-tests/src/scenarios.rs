@@ -24,6 +24,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "single_deaths", body: single::with_deaths },
     Scenario { name: "waiting", body: waiting::broadcast },
     Scenario { name: "waiting_queue", body: waiting::queue },
+    Scenario { name: "waiting_set", body: waiting::set },
     Scenario { name: "linear", body: linearizable::broadcasts },
     Scenario { name: "linear_queue", body: linearizable::queues },
 ];

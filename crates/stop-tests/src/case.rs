@@ -3,7 +3,10 @@
 use crate::message::{Deliveries, SLOT_BYTES, message, numbers, read_all, take_all};
 use crate::victim::{self, Fate, TIMEOUT, text};
 use seqring::failpoints::Failpoint;
-use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, Taker, WaitStrategy, WriteError, Writers};
+use seqring::wait::WaitSet;
+use seqring::{
+    Config, Delivery, Reader, Ring, SlotClass, Start, Taker, TryReadError, WaitStrategy, WriteError, Writers,
+};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -100,6 +103,7 @@ impl Role {
             Failpoint::LimitAnnounced => !reads && gated,
             Failpoint::JoinCursorStored | Failpoint::ReadCopied => reads,
             Failpoint::SleepAnnounced => reads || takes,
+            Failpoint::OneSleepAnnounced => reads,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
             // In `recovery`, `park`, `eviction` and `segment`.
             Failpoint::DeathRecorded
@@ -159,6 +163,10 @@ pub(crate) fn be_victim(point: Failpoint, role: Role, name: &str) {
                 let _ = reader.read(&mut [0; SLOT_BYTES]); // A message or a gap.
                 return; // It leaves.
             }
+            if point == Failpoint::OneSleepAnnounced {
+                read_by_set(reader);
+                return;
+            }
             let read = read_all(&mut reader, &AtomicU64::new(0), &AtomicBool::new(true));
             read.expect("whole messages");
         }
@@ -180,6 +188,23 @@ pub(crate) fn be_victim(point: Failpoint, role: Role, name: &str) {
     }
 }
 
+/// Reads to the end, and waits for two rings: the other one, of this process, stays empty.
+fn read_by_set(reader: Reader) {
+    let other = Ring::heap(&Config::slots(1).of_bytes(1)).expect("a small ring");
+    let mut set = WaitSet::new();
+    set.set_wait_strategy(WaitStrategy::SLEEPING);
+    set.add(other.reader(Start::Next).expect("there is an entry"));
+    let token = set.add(reader);
+    loop {
+        assert_eq!(set.wait().expect("it has sources"), [token]);
+        match set[token].try_read(&mut [0; SLOT_BYTES]) {
+            Ok(_) | Err(TryReadError::Lagged(_)) => {}
+            Err(TryReadError::Closed) => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// Points that a victim passes once, or rarely.
 fn is_rare(point: Failpoint) -> bool {
     matches!(
@@ -195,7 +220,13 @@ fn is_rare(point: Failpoint) -> bool {
 
 /// Points that a victim passes when another participant is in the middle of an operation.
 fn needs_others(point: Failpoint) -> bool {
-    matches!(point, Failpoint::SleepAnnounced | Failpoint::SleepCleared | Failpoint::MessageAdopted)
+    matches!(
+        point,
+        Failpoint::SleepAnnounced
+            | Failpoint::OneSleepAnnounced
+            | Failpoint::SleepCleared
+            | Failpoint::MessageAdopted
+    )
 }
 
 /// Receives the messages of a case, and checks them.

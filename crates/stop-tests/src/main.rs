@@ -12,8 +12,8 @@
 //! victim does not reach its point.
 //!
 //! These have cases of their own: recovery of dead participants (`recovery`), parking of readers
-//! (`park`), eviction of readers (`eviction`), workers of a pipeline (`pipeline`), and the creation
-//! and removal of segments (`segment`).
+//! (`park`), eviction of readers (`eviction`), the writer of a table (`table`), workers of a
+//! pipeline (`pipeline`), and the creation and removal of segments (`segment`).
 
 mod case;
 mod eviction;
@@ -23,6 +23,7 @@ mod park;
 mod pipeline;
 mod recovery;
 mod segment;
+mod table;
 mod victim;
 
 use case::{Case, Role, be_victim};
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             park::be_resumer(point_of(point), name, park::ticket(entry, state).expect("a ticket"));
         }
         ["evicter", point, name] => eviction::be_victim(point_of(point), name),
+        ["table-writer", point, name] => table::be_victim(point_of(point), name),
         ["evicted", point, name] => eviction::be_evicted(point_of(point), name),
         ["pipeline-worker", "-", ticket] => pipeline::be_worker(None, ticket),
         ["pipeline-worker", point, ticket] => pipeline::be_worker(Some(point_of(point)), ticket),
@@ -146,6 +148,9 @@ fn outcome(point: Failpoint, messages: u64) -> Outcome {
         }
         for recovery in Recovery::ALL.into_iter().filter(|recovery| recovery.reaches(point)) {
             outcome.add(&format!("{recovery:?}"), fate, recovery::run(recovery, point, fate));
+        }
+        if table::reaches(point) {
+            outcome.add("a table's writer", fate, table::run(point, fate, messages));
         }
         if fate == Fate::Killed && pipeline::reaches(point) {
             outcome.add("a pipeline's producer", fate, pipeline::run(point));

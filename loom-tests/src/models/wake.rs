@@ -2,6 +2,7 @@
 
 use super::messages::{gated, message, number};
 use seqring::model::set_heavy_barrier;
+use seqring::wait::WaitSet;
 use seqring::{Ring, SlotClass, Start, WaitStrategy};
 
 pub(super) fn reader() {
@@ -51,4 +52,28 @@ pub(super) fn writer_by_a_new_reader() {
 fn ring() -> Ring {
     set_heavy_barrier(false);
     gated(1, 2, SlotClass::Packed)
+}
+
+/// One thread waits for two rings, and two threads write one message each: whichever is written
+/// first, and whenever, the waits end.
+pub(super) fn set_of_two() {
+    set_heavy_barrier(false);
+    let rings = [gated(1, 2, SlotClass::Packed), gated(1, 2, SlotClass::Packed)];
+    let mut set = WaitSet::new();
+    let mut writing = Vec::new();
+    for ring in &rings {
+        set.add(ring.reader(Start::Next).unwrap());
+        let mut writer = ring.writer().unwrap();
+        writing.push(loom::thread::spawn(move || {
+            writer.try_write(&message(7)).unwrap();
+            writer
+        }));
+    }
+    for left in [1, 0] {
+        let token = set.wait().unwrap()[0];
+        let mut out = [0; 16];
+        set.remove(token).unwrap().try_read(&mut out).unwrap();
+        assert_eq!((number(&out), set.len()), (7, left));
+    }
+    writing.into_iter().for_each(|writing| drop(writing.join().unwrap()));
 }

@@ -1,11 +1,15 @@
 //! No notifier: this target has no eventfd, or is a model.
 
 /// A type without values: no watcher is started.
-#[derive(Debug)]
-pub(crate) enum NotifierThread {}
+pub(crate) enum Watched {}
 
-impl NotifierThread {
-    pub(crate) fn arm(&self, _: u64, _: crate::protocol::stream_state::StreamObserver) {
+impl Watched {
+    pub(crate) fn arm(
+        &self,
+        _: &std::sync::Arc<crate::protocol::attachment::Attachment>,
+        _: crate::protocol::attachment::WaitFor,
+        _: impl FnOnce() -> bool,
+    ) {
         match *self {}
     }
 }

@@ -55,7 +55,7 @@ impl Memory {
         let config = &layout.config;
         let header = || made(layout.message_header_words(), || AtomicU64::new(0));
         let payload = || Cells::new(payload_bytes(&layout) / 8);
-        let (inline, arena) = if layout.is_arena() { (0, config.slots) } else { (config.slots, 0) };
+        let (inline, arena) = if layout.is_arena() { (0, config.slots) } else { (layout.inline_slots(), 0) };
         let slot = || Slot { stamp: AtomicU64::new(0), header: header(), payload: payload() };
         let buffer =
             || Buffer { header: BufferHeader::default(), message_header: header(), payload: payload() };

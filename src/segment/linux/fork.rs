@@ -90,9 +90,21 @@ fn lock() -> OpenFiles {
 }
 
 /// Makes a call that takes a bounded time, while no thread of this process forks.
-pub(super) fn hold_off<T>(call: impl FnOnce() -> T) -> T {
+pub(crate) fn hold_off<T>(call: impl FnOnce() -> T) -> T {
+    install_handlers();
     let _no_fork = lock();
     call()
+}
+
+fn install_handlers() {
+    static HANDLERS: Once = Once::new();
+    HANDLERS.call_once(|| {
+        // SAFETY: the handlers are functions without arguments that live as long as the program.
+        // They take one lock, which no thread holds when it forks. In the child they only make
+        // system calls and store.
+        let refused = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after_in_child)) };
+        assert_eq!(refused, 0, "no memory for three pointers");
+    });
 }
 
 /// The descriptor of a file with locks. A forked child has another file under its number.
@@ -108,15 +120,8 @@ impl WatchedFd {
         open: impl FnOnce() -> Result<OwnedFd, E>,
         failure: impl FnOnce(Errno) -> E,
     ) -> Result<Self, E> {
-        static HANDLERS: Once = Once::new();
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        HANDLERS.call_once(|| {
-            // SAFETY: the handlers are functions without arguments that live as long as the
-            // program. They take one lock, which no thread holds when it forks. In the child they
-            // only make system calls and store.
-            let refused = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after_in_child)) };
-            assert_eq!(refused, 0, "no memory for three pointers");
-        });
+        install_handlers();
         let mut files = lock();
         files.reserve(1); // Before the descriptor is open: from then on nothing fails.
         // Opening a path like this needs no permission.

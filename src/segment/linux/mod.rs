@@ -1,7 +1,7 @@
 //! Segments of Linux: files under a name, and memfds.
 
 pub(crate) mod file;
-mod fork;
+pub(crate) mod fork;
 pub(crate) mod limits;
 mod lock;
 pub(crate) mod memfd;

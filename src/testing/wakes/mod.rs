@@ -10,6 +10,7 @@ mod scenarios;
 
 use crate::sync::Relaxed;
 use crate::sync::event_count::SLEEPS_TIME_OUT;
+use crate::wait::WaitSet;
 use crate::{Config, Reader, Ring, Start, WaitStrategy, Writer};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{BufRead, BufReader};
@@ -65,6 +66,21 @@ fn sleep_as(verb: &str, ring: &Ring, say: &dyn Fn(String)) {
         }
         "ready to read" => {
             let mut reader = sleeping_reader(ring);
+            ready();
+            format!("{:?}", reader.ready_within(FOREVER))
+        }
+        "wait in a set" => {
+            let idle = Ring::heap(&Config::slots(1).of_bytes(1)).unwrap();
+            let mut set = WaitSet::new();
+            set.set_wait_strategy(WaitStrategy::SLEEPING);
+            set.add(idle.reader(Start::Next).unwrap());
+            let token = set.add(ring.reader(Start::Next).unwrap());
+            ready();
+            format!("{}", set.wait().unwrap() == [token])
+        }
+        "wait for a value" => {
+            let mut reader = ring.table_reader().unwrap();
+            reader.set_wait_strategy(WaitStrategy::SLEEPING);
             ready();
             format!("{:?}", reader.ready_within(FOREVER))
         }

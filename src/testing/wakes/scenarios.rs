@@ -64,9 +64,13 @@ fn check<A, B>(
 #[test]
 fn a_message_wakes_every_reader() {
     let writer = |ring: &Ring| ring.writer().unwrap();
-    for (verb, expected) in
-        [("read", "Ok(())"), ("view", "Ok(())"), ("ready to read", "true"), ("poll", "Ok(1) Ok(())")]
-    {
+    for (verb, expected) in [
+        ("read", "Ok(())"),
+        ("view", "Ok(())"),
+        ("ready to read", "true"),
+        ("wait in a set", "true"),
+        ("poll", "Ok(1) Ok(())"),
+    ] {
         check(
             "write",
             broadcast(),
@@ -103,10 +107,24 @@ fn a_message_wakes_every_reader() {
 #[test]
 fn the_end_of_the_stream_wakes_every_reader() {
     let writer = |ring: &Ring| ring.writer().unwrap();
-    for (verb, expected) in [("read", "Err(Closed)"), ("poll", "Ok(1) Err(Closed)")] {
+    for (verb, expected) in
+        [("read", "Err(Closed)"), ("wait in a set", "true"), ("poll", "Ok(1) Err(Closed)")]
+    {
         check("the last writer leaves", broadcast(), (verb, 2), writer, |_, writer| drop(writer), expected);
         check("close", broadcast(), (verb, 2), writer, |ring, writer| (ring.close(), writer), expected);
     }
+}
+
+#[test]
+fn a_value_and_the_end_wake_every_reader_of_a_table() {
+    let table = || vec![config(SlotClass::Lines, Delivery::Latest)];
+    let writer = |ring: &Ring| ring.table_writer().unwrap();
+    let set = |_: &Ring, mut writer: crate::table::TableWriter| {
+        writer.set(SLOTS - 1, b"x").unwrap();
+        writer
+    };
+    check("set", table(), ("wait for a value", 2), writer, set, "true");
+    check("the writer leaves", table(), ("wait for a value", 2), writer, |_, writer| drop(writer), "true");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A segment in the JSON output.
 
 use seqring::inspect::{Segment, SegmentEntry, Stats, Stream};
+use seqring::table::Latest;
 use seqring::{Delivery, Role, SlotClass, Writers};
 use serde::Serialize;
 use std::path::Path;
@@ -39,6 +40,17 @@ pub(crate) struct RingRecord {
     /// Since the previous stats; absent in the first.
     pub(crate) published_per_second: Option<f64>,
     pub(crate) participants: Vec<ParticipantRecord>,
+    /// Of a table: the keys that have a value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) values: Vec<ValueRecord>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ValueRecord {
+    pub(crate) key: usize,
+    pub(crate) version: u64,
+    pub(crate) bytes: usize,
+    pub(crate) age_seconds: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -101,6 +113,7 @@ impl RingRecord {
             next_sequence: stats.next_sequence,
             published_per_second: earlier.map(|earlier| stats.published_per_second(earlier)),
             participants: participants(stats, earlier),
+            values: segment.values().into_iter().map(value).collect(),
         }
     }
 
@@ -112,6 +125,11 @@ impl RingRecord {
     pub(crate) fn dead(&self) -> usize {
         self.participants.iter().filter(|one| !one.alive).count()
     }
+}
+
+fn value((key, latest): (usize, Latest)) -> ValueRecord {
+    let age_seconds = latest.age().map(|age| age.as_secs_f64());
+    ValueRecord { key, version: latest.version, bytes: latest.len, age_seconds }
 }
 
 fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord> {
@@ -151,6 +169,7 @@ fn delivery(delivery: Delivery) -> &'static str {
         Delivery::Gated => "gated",
         Delivery::Lossy => "lossy",
         Delivery::Queue => "queue",
+        Delivery::Latest => "latest",
     }
 }
 

@@ -114,15 +114,28 @@ impl std::fmt::Display for Text<'_> {
         )?;
         writeln!(
             f,
-            "{} messages published{}",
+            "{} {}{}",
             ring.next_sequence,
+            if ring.delivery == "latest" { "values set" } else { "messages published" },
             ring.published_per_second.map_or_else(String::new, |rate| format!(", {}/s", scaled(rate, "")))
         )?;
+        if ring.delivery == "latest" {
+            writeln!(f, "{}", values(ring))?;
+        }
         if ring.participants.is_empty() {
             return writeln!(f, "no participants");
         }
         writeln!(f, "\n{}", table(&ring.participants))
     }
+}
+
+/// How many keys of a table have a value, and how old these are.
+fn values(ring: &RingRecord) -> String {
+    let ages = || ring.values.iter().filter_map(|value| value.age_seconds);
+    let ms = |age: f64| format!("{:.1} ms", 1000.0 * age);
+    let ages = ages().reduce(f64::min).zip(ages().reduce(f64::max));
+    let ages = ages.map(|(newest, oldest)| format!(": {} to {} old", ms(newest), ms(oldest)));
+    format!("{} of {} keys have a value{}", ring.values.len(), ring.slots, ages.unwrap_or_default())
 }
 
 fn table(participants: &[ParticipantRecord]) -> Table {

@@ -33,7 +33,7 @@ pub(crate) fn run(work: &Work<'_>, source: Result<Source, Breach>) -> Result<(),
             return Ok(());
         }
         let finishing = work.ledger.stage() == Stage::ReadersFinish;
-        match source.read(&mut out, got.read.is_multiple_of(2)) {
+        match source.read(&mut out, got.read) {
             Ok(received) => got.enter(work, received, &out)?,
             Err(ReadError::Lagged(Lagged { lost })) => {
                 hold!(!loses_nothing, "{lost} messages were lost");

@@ -2,6 +2,7 @@
 
 use super::ledger::{Ledger, Stage};
 use super::reading::verify;
+use super::source::Idle;
 use super::worker::{Breach, NEVER, PATIENCE, Work, hold, insist};
 use seqring::{ReadError, Ring};
 use std::time::{Duration, Instant};
@@ -11,10 +12,14 @@ pub(crate) fn run(work: &Work<'_>, ring: &Ring) -> Result<(), Breach> {
     let account = work.account();
     let mut taker = insist("joining as a taker", || ring.taker())?;
     account.joined().set(1);
-    let (mut read, mut silent_since) = (0, None);
+    let (mut read, mut silent_since, mut idle) = (0_u64, None, Idle::new()?);
     while !work.is_dismissed() {
         let finishing = work.ledger.stage() == Stage::ReadersFinish;
-        match taker.take_timeout(PATIENCE) {
+        let in_set = read % 2 == 1;
+        if in_set {
+            idle.wait_with(&mut taker);
+        }
+        match taker.take_timeout(if in_set { Duration::ZERO } else { PATIENCE }) {
             Ok(taken) => {
                 let (writer, n) = verify(taken.received(), &taken)?;
                 let place = Ledger::place(writer, n);

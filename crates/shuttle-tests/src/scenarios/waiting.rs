@@ -5,8 +5,10 @@ use crate::deaths::{draw, one_in};
 use crate::ledger::{Ledger, Order};
 use crate::linearizable::message::Message;
 use seqring::model::{exclusive_payloads, set_heavy_barrier};
-use seqring::{Config, Delivery, Lagged, ReadError, Ring, Start, Writer, Writers};
+use seqring::wait::WaitSet;
+use seqring::{Config, Delivery, Lagged, ReadError, Ring, Start, TryReadError, Writer, Writers};
 use shuttle::thread;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) fn broadcast() {
@@ -73,6 +75,42 @@ pub(super) fn queue() {
         thread.join().unwrap();
     }
     assert_eq!(ledger.received() as u64, ring.next_sequence(), "messages are missing at the end");
+}
+
+/// One thread waits for three rings.
+pub(super) fn set() {
+    prepare();
+    let mut config = Config::slots(1 + draw(3)).of_bytes(16).participants(8);
+    if one_in(2) {
+        config = config.writers(Writers::Many);
+    }
+    let rings = [(); 3].map(|()| Ring::heap(&config).unwrap());
+    let mut set = WaitSet::new();
+    for ring in &rings {
+        set.add(ring.reader(Start::Next).unwrap());
+    }
+    let writers = if config.writers == Writers::Many { 1 + draw(2) } else { 1 };
+    let threads: Vec<_> = rings.iter().flat_map(|ring| write_in_threads(ring, writers)).collect();
+    let (mut left, mut out) = (rings.len(), [0; 16]);
+    let mut orders = HashMap::new();
+    while left > 0 {
+        for token in set.wait().unwrap() {
+            match set[token].try_read(&mut out) {
+                Ok(received) => {
+                    let order: &mut Order = orders.entry(token).or_default();
+                    order.check_next(received.sequence, Message::from_bytes(&out));
+                }
+                Err(TryReadError::Closed) => {
+                    assert_eq!(set.remove(token).unwrap().lag(), 0, "messages are missing at the end");
+                    left -= 1;
+                }
+                Err(error) => panic!("reported as ready: {error}"),
+            }
+        }
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 fn prepare() {
