@@ -1,9 +1,9 @@
-"""One loop that waits for two rings, with `selectors`. `loop.add_reader` of asyncio is the same."""
+"""One loop that waits for two rings. Sockets and pipes can be among them; `selectors` and
+`loop.add_reader` take a reader, too."""
 
 from __future__ import annotations
 
 import multiprocessing
-import selectors
 
 import seqring
 
@@ -21,22 +21,18 @@ def main() -> None:
         seqring.Ring.create(16, 8) as slow,
         fast.reader() as one,
         slow.reader() as two,
-        selectors.DefaultSelector() as selector,
     ):
-        selector.register(one, selectors.EVENT_READ, "fast")
-        selector.register(two, selectors.EVENT_READ, "slow")
         senders = [multiprocessing.Process(target=send, args=(ring, counts[name])) for ring, name in ((fast, "fast"), (slow, "slow"))]
         for sender in senders:
             sender.start()
-        got = dict.fromkeys(counts, 0)
-        while selector.get_map():
-            for key, _ in selector.select():
-                reader = one if key.data == "fast" else two
+        got, names = dict.fromkeys(counts, 0), {one: "fast", two: "slow"}
+        while names:
+            for reader in seqring.wait(names):
                 try:
-                    while reader.try_read() is not None:  # Then the descriptor sleeps again.
-                        got[key.data] += 1
+                    while reader.try_read() is not None:
+                        got[names[reader]] += 1
                 except seqring.Closed:
-                    selector.unregister(reader)
+                    del names[reader]
         for sender in senders:
             sender.join()
     print(got)

@@ -74,7 +74,7 @@ pub(crate) fn creation(
         .participants(participants)
         .meta_bytes(keywords.take("meta_bytes")?.unwrap_or(0))
         .tag(keywords.flag("tag")?)
-        .timestamp(keywords.flag("timestamps")?)
+        .timestamp(keywords.take("timestamps")?.unwrap_or(delivery == Delivery::Latest))
         .user_words(keywords.take("words")?.unwrap_or(0))
         .first_sequence(keywords.take("first_sequence")?.unwrap_or(0))
         .observers(keywords.flag("observers")?)

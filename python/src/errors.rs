@@ -3,11 +3,12 @@
 use crate::membership;
 use crate::options;
 use crate::python_code;
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyOSError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
+use seqring::table::TableError;
 use seqring::{RegisterError, Ring, RingError, Role, TryReadError, TryWriteError};
 
 /// The exception of that name in `seqring.errors`, made with `args`.
@@ -133,6 +134,18 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
         TryWriteError::Closed => make(py, "Closed", (error.to_string(),)),
         TryWriteError::Forked => forked(py, "handle"),
         TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
+        other => make(py, "Error", (other.to_string(),)),
+    }
+}
+
+/// Why a value of a table was not set, or not got.
+pub(crate) fn table(py: Python<'_>, error: TableError) -> PyErr {
+    match error {
+        TableError::NoKey { .. } => PyIndexError::new_err(error.to_string()),
+        TableError::TooLarge { len, max } => too_large(py, len, max, "a value"),
+        TableError::Closed => make(py, "Closed", (error.to_string(),)),
+        TableError::Forked => forked(py, "handle"),
+        TableError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
         other => make(py, "Error", (other.to_string(),)),
     }
 }

@@ -38,6 +38,7 @@ mod receiver;
 mod receiver_methods;
 mod ring;
 mod ringbuffer_base;
+mod table;
 mod taker;
 mod user_words;
 mod view;
@@ -70,6 +71,8 @@ mod _seqring {
     use super::ring::Ring;
     #[pymodule_export]
     use super::ringbuffer_base::{PointerBase, RingBufferBase};
+    #[pymodule_export]
+    use super::table::{TableReader, TableWriter};
     #[pymodule_export]
     use super::taker::Taker;
     #[pymodule_export]

@@ -9,8 +9,12 @@ use std::time::Duration;
 
 type Choices<T> = [(&'static str, T)];
 
-pub(crate) const DELIVERIES: &Choices<Delivery> =
-    &[("gated", Delivery::Gated), ("lossy", Delivery::Lossy), ("queue", Delivery::Queue)];
+pub(crate) const DELIVERIES: &Choices<Delivery> = &[
+    ("gated", Delivery::Gated),
+    ("lossy", Delivery::Lossy),
+    ("queue", Delivery::Queue),
+    ("latest", Delivery::Latest),
+];
 pub(crate) const WRITERS: &Choices<Writers> = &[("one", Writers::One), ("many", Writers::Many)];
 pub(crate) const SLOT_CLASSES: &Choices<SlotClass> =
     &[("packed", SlotClass::Packed), ("lines", SlotClass::Lines), ("arena", SlotClass::Arena)];
@@ -96,7 +100,7 @@ pub(crate) mod named {
         )*};
     }
 
-    arguments!(index max nbytes seen tag value);
+    arguments!(index key max nbytes seen tag value);
 }
 
 /// Keywords of a call. Each is taken once; those that are left are unknown.

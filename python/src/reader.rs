@@ -37,8 +37,8 @@ impl Reader {
     ///
     /// It is readable at first, and stays so until a call finds no message: call `try_read` at each
     /// event, once or until it returns `None`. At the end of the stream it is readable, and reads
-    /// raise `Closed`. The first call starts a thread, which ends with the reader. Unregister the
-    /// descriptor before `close`.
+    /// raise `Closed`. The process has one thread for the descriptors of up to 127 readers, takers
+    /// and writers, which ends with the last of them. Unregister the descriptor before `close`.
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
         let descriptor = self.receiver.cell.with(py, |inbox| inbox.endpoint.notifier());
         Ok(descriptor??.as_raw_fd())

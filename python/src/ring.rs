@@ -11,6 +11,7 @@ use crate::options::{self, Start};
 use crate::python_code;
 use crate::reader::Reader;
 use crate::receiver::Copies;
+use crate::table::{TableReader, TableWriter};
 use crate::taker::Taker;
 use crate::user_words::Words;
 use crate::writer::Writer;
@@ -185,6 +186,25 @@ impl Ring {
         let mut taker = joined(py, || ring.taker())?;
         taker.set_wait_strategy(waiting);
         registered(py, Taker::new(taker, &self.name, &ring, as_bytes))
+    }
+
+    /// Registers the writer of a table: a ring made with `delivery="latest"`. Raises `WriterTaken`,
+    /// `Closed`, and `RegisterError` if the ring is no table.
+    fn table_writer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, TableWriter>> {
+        let ring = self.ring(py)?;
+        let writer = joined(py, || ring.table_writer())?;
+        registered(py, TableWriter::new(writer, text(&self.name, ring.config())))
+    }
+
+    /// Registers a reader of a table: a ring made with `delivery="latest"`. `waiting`: as for
+    /// `writer`. Raises `TableFull`, and `RegisterError` if the ring is no table.
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn table_reader<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, TableReader>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut reader = joined(py, || ring.table_reader())?;
+        reader.set_wait_strategy(waiting);
+        let (config, ring) = (ring.config(), text(&self.name, ring.config()));
+        registered(py, TableReader::new(reader, config.slot_bytes, ring))
     }
 
     /// The name.

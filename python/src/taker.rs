@@ -2,6 +2,7 @@
 
 use crate::receiver::{Copies, Receiver};
 use pyo3::prelude::*;
+use std::os::fd::AsRawFd;
 
 /// A registered taker of a queue: each message goes to exactly one taker. Made by `Ring.taker`.
 ///
@@ -22,6 +23,13 @@ impl Taker {
 
 #[pymethods]
 impl Taker {
+    /// A descriptor that becomes readable when there is a message, as `Reader.fileno`. Another
+    /// taker may take the message first.
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        let descriptor = self.receiver.cell.with(py, |inbox| inbox.endpoint.notifier());
+        Ok(descriptor??.as_raw_fd())
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         self.receiver.repr(py, "Taker", |_| "open".into())
     }

@@ -17,6 +17,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 use seqring::{Delivery, MessageHeader, Ring, SlotClass, TryWriteError};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -280,6 +281,13 @@ impl Writer {
         let header = self.header(py, meta, tag)?;
         let shape = ClaimShape::of(py, shape, dtype, self.frame.as_ref())?;
         Claim::begin(py, shape, header, &self.cell, self.claims_in_place, Deadline::after(timeout)?)
+    }
+
+    /// A descriptor that becomes readable when there is room for a message, as `Reader.fileno`: it
+    /// stays so until a call finds no room.
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        let descriptor = self.with(py, |outbox| outbox.writer.notifier())?;
+        Ok(descriptor?.as_raw_fd())
     }
 
     /// Waits until there is room, for at most `timeout` seconds; returns whether there is.

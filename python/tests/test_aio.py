@@ -108,7 +108,7 @@ def test_other_tasks_get_their_turn_while_messages_keep_coming():
 
 
 def test_a_stream_goes_on_in_the_next_loop():
-    """Fails if the waiting thread ends with the event loop that requested the wait."""
+    """Fails if a wait leaves something in the event loop that ended."""
 
     async def give_up(messages):
         with pytest.raises(asyncio.TimeoutError):

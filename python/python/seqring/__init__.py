@@ -16,8 +16,22 @@ them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered item
 
 from seqring._aio import Messages, Views
 from seqring._lifetime import close_at_signal, gc
-from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer, __version__
-from seqring._stats import Capabilities, Participant, Stats
+from seqring._seqring import (
+    Claim,
+    Observer,
+    Parked,
+    Reader,
+    Ring,
+    TableReader,
+    TableWriter,
+    Taker,
+    View,
+    Words,
+    Writer,
+    __version__,
+)
+from seqring._stats import Capabilities, Latest, Participant, Stats
+from seqring._wait import merge, wait
 from seqring.errors import (
     Busy,
     Closed,
@@ -58,6 +72,7 @@ __all__ = [
     "Full",
     "RegisterError",
     "Lagged",
+    "Latest",
     "Messages",
     "PeerDied",
     "NoSpace",
@@ -74,6 +89,8 @@ __all__ = [
     "ShutDown",
     "Stats",
     "TableFull",
+    "TableReader",
+    "TableWriter",
     "Taker",
     "TimedOut",
     "TooLarge",
@@ -87,4 +104,6 @@ __all__ = [
     "__version__",
     "close_at_signal",
     "gc",
+    "merge",
+    "wait",
 ]

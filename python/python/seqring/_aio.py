@@ -1,21 +1,48 @@
-"""Messages for asyncio, and views for loops. One thread for each stream waits for the ring, only while no
-message is there."""
+"""Messages for asyncio, and views for loops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol, Self
 
-from seqring._seqring import Observer, Reader, Taker, View
+from seqring._seqring import Observer, Reader, Taker, View, Writer
 from seqring.errors import Closed, PeerDied
 
 _SLICE_SECONDS = 0.1
+# An observer is not notified: it is asked again after this time.
+NAP_SECONDS = 0.005
 # After so many messages in a row, the stream lets other tasks run.
 TURN = 16
+
+
+async def ready(*endpoints: Reader | Taker | Observer | Writer) -> None:
+    """Waits in the running event loop, after a call to each endpoint found nothing, until one of them may
+    find something."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    # Duplicates: another task may wait for the same endpoint.
+    descriptors = [os.dup(one.fileno()) for one in endpoints if not isinstance(one, Observer)]
+    timer = loop.call_later(NAP_SECONDS, wake) if len(descriptors) < len(endpoints) else None
+    try:
+        for descriptor in descriptors:
+            loop.add_reader(descriptor, wake)
+        await future
+    finally:
+        for descriptor in descriptors:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        if timer is not None:
+            timer.cancel()
 
 
 class Messages:
@@ -25,15 +52,13 @@ class Messages:
     without a wait.
 
     Cancelling a task loses no message: `anext` waits, takes the message without a wait, and returns it
-    at once, so a cancelled `anext` has taken none. `aclose` does not wait. Where a reader is called in a
-    thread instead, as by `asyncio.to_thread(reader.read)`, a cancelled task leaves the thread reading,
+    at once, so a cancelled `anext` has taken none. Where a reader is called in a thread instead, as by `asyncio.to_thread(reader.read)`, a cancelled task leaves the thread reading,
     and the message that it then reads is lost.
     """
 
     def __init__(self, endpoint: Reader | Observer | Taker, receive: Callable[[], Any] | None = None) -> None:
         self._endpoint = endpoint
         self._try = receive or (endpoint.try_take if isinstance(endpoint, Taker) else endpoint.try_read)
-        self._waiter: Waiter | None = None
         self._in_a_row = 0
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -45,25 +70,15 @@ class Messages:
             await asyncio.sleep(0)
         try:
             while (message := self._try()) is None:
-                if self._waiter is None:
-                    self._waiter = Waiter(self._endpoint)
-                await self._waiter.ready()
+                await ready(self._endpoint)
         except Closed as error:
-            await self.aclose()
             if isinstance(error, PeerDied):
                 raise
             raise StopAsyncIteration from None
         return message
 
     async def aclose(self) -> None:
-        """Ends the thread, if one was started. The reader stays open."""
-        if self._waiter is not None:
-            self._waiter.stop()
-            self._waiter = None
-
-    def __del__(self) -> None:
-        if self._waiter is not None:
-            self._waiter.stop()
+        """For `contextlib.aclosing`: it does nothing. The reader stays open."""
 
 
 class Views:
@@ -108,9 +123,8 @@ class Views:
             self._view = None
 
     async def aclose(self) -> None:
-        """As `close`; ends the thread, if one was started."""
+        """As `close`."""
         self.close()
-        await self._messages.aclose()
 
     def __del__(self) -> None:
         self.close()
@@ -124,7 +138,7 @@ _Request = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
 
 class Waiter:
-    """A thread that waits until a read is possible. Tasks of any event loop can request it."""
+    """A thread that waits for what has no descriptor. Tasks of any event loop can request it."""
 
     def __init__(self, endpoint: Waits) -> None:
         self._endpoint = endpoint

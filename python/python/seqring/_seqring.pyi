@@ -7,7 +7,7 @@ from _typeshed import ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
 
 from seqring._aio import Messages, Views
-from seqring._stats import Capabilities, Stats
+from seqring._stats import Capabilities, Latest, Stats
 
 # Before 3.12 an array's type does not declare a buffer.
 class _HasArrayInterface(Protocol):
@@ -17,7 +17,7 @@ class _HasArrayInterface(Protocol):
 _Data = ReadableBuffer | _HasArrayInterface
 _Out = WriteableBuffer | _HasArrayInterface
 
-Delivery = Literal["gated", "lossy", "queue"]
+Delivery = Literal["gated", "lossy", "queue", "latest"]
 Waiting = Literal["balanced", "spinning", "streaming", "sleeping"]
 SlotClass = Literal["packed", "lines", "arena"]
 
@@ -71,7 +71,8 @@ class Ring:
         `name`: for `Ring.open`; an unused one if `None`.
         `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`:
         writers never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes
-        to one taker.
+        to one taker. `"latest"`: a table of the latest value of each of `slots` keys
+        (`table_writer`, `table_reader`), with time stamps.
         `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
         queue);
         `participants`: how many readers and writers together.
@@ -215,6 +216,14 @@ class Ring:
         """Registers a taker of a queue. `waiting`, `as_bytes`: as for `reader`. Raises `TableFull`,
         `NoSpace`.
         """
+    def table_writer(self) -> TableWriter:
+        """Registers the writer of a table: a ring made with `delivery="latest"`. Raises `WriterTaken`,
+        `Closed`, and `RegisterError` if the ring is no table.
+        """
+    def table_reader(self, *, waiting: Waiting = "balanced") -> TableReader:
+        """Registers a reader of a table: a ring made with `delivery="latest"`. `waiting`: as for
+        `writer`. Raises `TableFull`, and `RegisterError` if the ring is no table.
+        """
     @property
     def name(self) -> str:
         """The name."""
@@ -326,6 +335,10 @@ class Writer:
         the wait at the end, if other writers took the room meanwhile. After an exception nothing is
         published. In lossy or observed rings, where a reader may be reading, and for small
         messages, the array is private memory, which is copied once.
+        """
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when there is room for a message, as `Reader.fileno`: it
+        stays so until a call finds no room.
         """
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until there is room, for at most `timeout` seconds; returns whether there is."""
@@ -509,8 +522,8 @@ class Reader(_Reads):
 
         It is readable at first, and stays so until a call finds no message: call `try_read` at each
         event, once or until it returns `None`. At the end of the stream it is readable, and reads
-        raise `Closed`. The first call starts a thread, which ends with the reader. Unregister the
-        descriptor before `close`.
+        raise `Closed`. The process has one thread for the descriptors of up to 127 readers, takers
+        and writers, which ends with the last of them. Unregister the descriptor before `close`.
         """
     def park(self) -> Parked:
         """Parks this reader: `Ring.resume` with the result's `ticket`, in any process, continues where
@@ -555,6 +568,70 @@ class Observer(_Reads):
         """
 
 @final
+class TableWriter:
+    """The writer of a table: a ring made with `delivery="latest"`. Made by `Ring.table_writer`; a
+    `with` statement closes it at its end. The values stay.
+
+    >>> import seqring
+    >>> with seqring.Ring.create(3, 64, delivery="latest") as table:
+    ...     with table.table_writer() as writer, table.table_reader() as reader:
+    ...         for value in (b"first", b"second"):
+    ...             version = writer.set(1, value)
+    ...         latest = reader.get(1)
+    ...         latest.data, latest.version, latest.stream, latest.age < 60
+    (bytearray(b'second'), 2, 'open', True)
+    """
+    def set(self, key: int, data: _Data) -> int:
+        """Sets the value of `key`, a number from 0 to `Ring.slots` - 1. Never waits for readers.
+        Returns the number of the value's version: from 1 on, for each key.
+
+        Raises `IndexError` if there is no such key, `TooLarge`, `Closed` after `Ring.shutdown`,
+        `Forked`, and `ValueError` once the writer is closed.
+        """
+    @property
+    def closed(self) -> bool:
+        """Whether this object is closed."""
+    def close(self) -> None:
+        """Leaves the table. The values stay."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_error: object) -> None: ...
+    def _forget(self) -> None: ...
+
+@final
+class TableReader:
+    """A reader of a table: a ring made with `delivery="latest"`. Made by `Ring.table_reader`.
+
+    It never waits for the writer, except in `wait`. `seqring.wait` takes it, too.
+    """
+    def get(self, key: int) -> Latest | None:
+        """The latest value of `key`, with its version, age and the state of the stream: a `Latest`.
+        `None` if the key was never set. Raises `IndexError` if there is no such key.
+        """
+    def changed(self) -> list[int]:
+        """The keys whose values have changed since this reader got them; at first, all that were set."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until a value has changed since this reader got it, or a writer has come or gone, for
+        at most `timeout` seconds. Returns whether that is so.
+        """
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when a wait would end, as `Reader.fileno`: it stays so
+        until `changed` finds no key.
+        """
+    @property
+    def stream(self) -> str:
+        """Whether the table has a living writer: `"open"`. Else `"fresh"` (none came yet), `"ended"`
+        (it left), `"died"` (it was killed) or `"closed"`.
+        """
+    @property
+    def closed(self) -> bool:
+        """Whether this object is closed."""
+    def close(self) -> None:
+        """Leaves the table. A call that waits in another thread raises `ValueError` within 0.1 s."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_error: object) -> None: ...
+    def _forget(self) -> None: ...
+
+@final
 class Taker(_Receives):
     """A registered taker of a queue: each message goes to exactly one taker. Made by `Ring.taker`.
 
@@ -562,6 +639,10 @@ class Taker(_Receives):
     returns them, and ends with the stream. Errors
     are those of `Reader`, without `Lagged`.
     """
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when there is a message, as `Reader.fileno`. Another
+        taker may take the message first.
+        """
     def try_take(self) -> Any:
         """The next message, or `None` if there is none."""
     def _take_in_turn(self, is_empty: Callable[[], bool]) -> bytearray | None: ...

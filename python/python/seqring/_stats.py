@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,6 +42,26 @@ class Stats:
     def of(self, role: Role) -> list[Participant]:
         """The participants of that role."""
         return [one for one in self.participants if one.role == role]
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest value of a key of a table.
+
+    `version` is how often the key was set. `timestamp_ns` is when (as `time.monotonic_ns`), or `None` in a
+    table without time stamps. `stream` is `"open"` while the table has a living writer: see
+    `TableReader.stream`.
+    """
+
+    data: bytearray
+    version: int
+    timestamp_ns: int | None
+    stream: str
+
+    @property
+    def age(self) -> float | None:
+        """How many seconds ago the value was set; `None` in a table without time stamps."""
+        return None if self.timestamp_ns is None else (time.monotonic_ns() - self.timestamp_ns) / 1e9
 
 
 @dataclass(frozen=True, slots=True)

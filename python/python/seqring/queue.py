@@ -11,7 +11,7 @@ from operator import call
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from seqring import _lifetime, _spill
+from seqring import _aio, _lifetime, _spill
 from seqring._seqring import Ring, Taker, Words, Writer
 from seqring.errors import Closed, Empty, Error, Full, ShutDown, TableFull, TimedOut, TooLarge
 
@@ -189,6 +189,32 @@ class Queue(_lifetime.Attached):
 
     def _item(self, data: bytearray) -> Any:
         return pickle.loads(data) if self._items == "pickle" else data
+
+    async def aget(self) -> Any:
+        """As `get`, in an event loop. A task that is cancelled has taken no item."""
+        while True:
+            try:
+                return self.get_nowait()
+            except Empty:
+                await _aio.ready(self._joined()[1])
+
+    async def aput(self, item: Any) -> None:
+        """As `put`, in an event loop. A task that is cancelled has put no item."""
+        while True:
+            try:
+                return self.put_nowait(item)
+            except Full:
+                writer, _ = self._joined()
+                assert writer is not None, "a queue that was shut down raises ShutDown"
+                await _aio.ready(writer)
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when there is an item, as `Reader.fileno`. Another process may
+        get the item first."""
+        return self._joined()[1].fileno()
+
+    def _wait_for(self) -> Taker:
+        return self._joined()[1]
 
     def put_nowait(self, item: Any) -> None:
         """`put(item, block=False)`."""
