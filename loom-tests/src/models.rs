@@ -76,7 +76,7 @@ const MODELS: &[Model] = &[
     model("wake_writer", 120, None, wake::writer),
     model("wake_by_new_reader", 9_024, None, wake::writer_by_a_new_reader),
     model("wait_set", 6_103, Some(3), wake::set_of_two),
-    model("table", 1, Some(3), table::latest),
+    model("table", 32_556, Some(3), table::latest),
     model("table_wait", 10_892, Some(3), table::wait),
     model("multi_torn", 3_120, Some(3), multi_writer::torn),
     model("multi_handover", 128, Some(3), multi_writer::buffer_handover),

@@ -31,7 +31,7 @@ use crate::memory::stamp::InlineStamp;
 use crate::memory::{InlineSlot, Memory};
 use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::seqlock::{OptimisticRead, Refused};
-use crate::sync::{Pair, acquire, release};
+use crate::sync::{Pair, acquire, release, release_fence};
 use crate::types::error::Corrupt;
 use crate::types::message::MessageHeader;
 
@@ -119,6 +119,9 @@ impl Cells {
         let stamp = self.stamps.of(self.latest(key).map_or(1, |latest| latest.number + 1));
         let number = self.stamps.sequence_of(stamp);
         let store_header = |words: &_| self.header_format.store(words, &MessageHeader::default());
+        // PAIRS(Publish): a reader that sees the mark below finds the version before, in the other
+        // slot, when it loads the stamps again.
+        release_fence(Pair::Publish);
         inline_slot::publish(&self.slot(key, number), stamp, value, true, store_header);
         number
     }
