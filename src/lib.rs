@@ -88,8 +88,8 @@
 //! the number and retry if it changed (a per-slot seqlock). So the only writer of a lossy ring
 //! executes no instruction for its readers; their cost to it is the cache lines that they fetch.
 //! `cargo doc --document-private-items` shows the steps of each protocol; `ARCHITECTURE.md` and
-//! `FORMAT.md` in the repository describe what spans modules, the two windows that are not
-//! lock-free (recovery after a death, and the last user leaving), and every byte of a segment.
+//! `FORMAT.md` in the repository describe what spans modules, the one window that is not lock-free
+//! (recovery after a death), and every byte of a segment.
 //!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
@@ -124,6 +124,11 @@ mod types;
 #[cfg(not(any(seqring_model, seqring_fuzz)))]
 #[doc = include_str!("../docs/RECIPES.md")]
 pub mod recipes {}
+
+/// The programs of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub use api::assigned::{Assigned, AssignedClaim};
 pub use api::batch::Batch;

@@ -337,11 +337,9 @@ impl Config {
     /// lives.
     ///
     /// The time is in ms, rounded up. Eviction may come up to 60 ms later: a waiting writer checks
-    /// after 20 ms, then every
-    /// 40. The bytes of a view in place stay as they are. So do those of a read of arena slots that
-    ///     is under way, because it
-    /// pins its message as a view does. [`View`](crate::View) says when a writer still waits for
-    /// it.
+    /// after 20 ms, then every 40 ms. The bytes of a view in place stay as they are. So do those of
+    /// a read of arena slots that is under way, because it pins its message as a view does.
+    /// [`View`](crate::View) says when a writer still waits for it.
     #[must_use]
     pub fn evict_after(mut self, blocked: Duration) -> Self {
         let ms = blocked.as_nanos().div_ceil(1_000_000).clamp(1, u32::MAX.into());
