@@ -161,7 +161,7 @@ pub enum TryWriteError {
     #[error("full: no slot has been freed yet")]
     Full,
     /// The payload or its metadata is longer than the ring's slots have room for.
-    #[error("{len} bytes do not fit into {max}")]
+    #[error("{len} bytes do not fit into {max}, the ring's slot_bytes (of metadata: its meta_bytes)")]
     TooLarge {
         /// Bytes offered.
         len: usize,
@@ -205,7 +205,7 @@ pub enum TryWriteError {
 #[non_exhaustive]
 pub enum WriteError {
     /// The payload or its metadata is longer than the ring's slots have room for.
-    #[error("{len} bytes do not fit into {max}")]
+    #[error("{len} bytes do not fit into {max}, the ring's slot_bytes (of metadata: its meta_bytes)")]
     TooLarge {
         /// Bytes offered.
         len: usize,

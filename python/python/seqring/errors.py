@@ -73,17 +73,28 @@ class PeerDied(Closed):
 
 class TimedOut(Error, TimeoutError):
     """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it
-    is known."""
+    is known. `awaited_readers` is how many readers must join first (`await_readers`)."""
 
-    def __init__(self, what: str = "message", role: str | None = None, pid: int | None = None, lag: int = 0) -> None:
-        super().__init__(what, role, pid, lag)
+    def __init__(
+        self,
+        what: str = "message",
+        role: str | None = None,
+        pid: int | None = None,
+        lag: int = 0,
+        awaited_readers: int = 0,
+    ) -> None:
+        super().__init__(what, role, pid, lag, awaited_readers)
         self.what = what
         self.role = role
         self.pid = pid
         self.lag = lag
+        self.awaited_readers = awaited_readers
 
     def __str__(self) -> str:
         text = f"no {self.what} within the timeout"
+        if self.awaited_readers > 0:
+            readers = "reader" if self.awaited_readers == 1 else "readers"
+            return f"{text}; the ring awaits {self.awaited_readers} more {readers}"
         if self.pid is None:
             return text
         return f"{text}; waiting for the {self.role} of process {self.pid}, {self.lag} messages behind"
