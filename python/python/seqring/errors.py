@@ -182,9 +182,10 @@ class RegisterError(Error):
 
 
 class WriterTaken(RegisterError):
-    """The ring has one writer at a time, and the writer of process `pid` is alive."""
+    """The ring has one writer at a time, and the writer of process `pid` is alive. `pid` is `None` while
+    it registers."""
 
-    def __init__(self, text: str, pid: int) -> None:
+    def __init__(self, text: str, pid: int | None) -> None:
         super().__init__(text, pid)
         self.pid = pid
 
