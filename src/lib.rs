@@ -46,7 +46,9 @@
 //!
 //! A gated ring awaits its first reader, or [as many](Config::await_readers) as its creator says:
 //! until they have registered, nothing is overwritten, and each of them gets every message. Later
-//! readers start with the next message.
+//! readers start with the next message. A named ring goes with the last process that has it open: a
+//! writer that may end before its reader has opened the ring calls [`Writer::wait_for_readers`]
+//! first, or the ring [is kept](Config::keep).
 //!
 //! # Verbs
 //! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at

@@ -323,6 +323,10 @@ impl Config {
     /// return `Full`. A reader counts once it has joined, also after it has left. Observers do not
     /// count. With 0 the ring awaits no reader: messages without a reader are overwritten.
     ///
+    /// The ring is not kept for them: if the last process that has it open ends before they have
+    /// opened it, its name and its messages are gone. [`Self::keep`] keeps them;
+    /// [`Writer::wait_for_readers`](crate::Writer::wait_for_readers) waits.
+    ///
     /// [`Start::Next`]: crate::Start::Next
     #[must_use]
     pub fn await_readers(mut self, readers: u32) -> Self {
