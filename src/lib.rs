@@ -133,7 +133,7 @@ pub mod recipes {}
 mod readme {}
 
 pub use api::assigned::{Assigned, AssignedClaim};
-pub use api::batch::Batch;
+pub use api::batch::{Batch, BatchIter};
 pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]
 pub use api::observer::Observer;
