@@ -121,6 +121,8 @@ fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord
             Role::Writer => "writer",
             Role::Reader => "reader",
             Role::Taker => "taker",
+            Role::Server => "server",
+            Role::Caller => "caller",
         },
         pid: one.pid,
         alive: one.alive,
@@ -151,6 +153,7 @@ fn delivery(delivery: Delivery) -> &'static str {
         Delivery::Gated => "gated",
         Delivery::Lossy => "lossy",
         Delivery::Queue => "queue",
+        Delivery::Call => "call",
     }
 }
 
