@@ -32,11 +32,11 @@
 //! stamp becomes `q + 1`, not whole, and the answer the process id of the server. A question that
 //! was not taken stays for the next server.
 //!
-//! | the server died | its question                        | the caller                                 |
-//! |-----------------|-------------------------------------|--------------------------------------------|
-//! | before c        | stays for the next server           | learns that no server is left, or waits on |
-//! | c to f          | is refused: no other server gets it | learns that this server died with it       |
-//! | after f         | is answered                         | gets the answer                            |
+//! | the server died | its question              | the caller learns                  |
+//! |-----------------|---------------------------|------------------------------------|
+//! | before c        | stays for the next server | that no server is left, if none is |
+//! | c to f          | is refused                | that this server died with it      |
+//! | after f         | is answered               | the answer                         |
 //!
 //! A caller that died after step 3 has asked: its question is answered, unless another caller gets
 //! its entry before and asks in its place. One that died before step 3 has not asked. The next

@@ -82,13 +82,16 @@ pub(super) fn given_up() {
 /// A server refuses a question.
 pub(super) fn refused() {
     let (_ring, mut server, mut caller) = pair(true);
-    caller.ask(&message(0)).unwrap();
-    let serving = thread::spawn(move || {
-        drop(server.try_take().unwrap());
-        server
+    let calling = thread::spawn(move || {
+        caller.ask(&message(0)).unwrap();
+        let early = try_answer(&mut caller, 0);
+        (caller, early)
     });
-    let early = try_answer(&mut caller, 0);
-    drop(serving.join().unwrap());
+    let taken = server.try_take().map(drop);
+    let (mut caller, early) = calling.join().unwrap();
+    if taken.is_err() {
+        drop(server.try_take().unwrap());
+    }
     let late = if early == Err(CallError::Pending) { try_answer(&mut caller, 0) } else { early };
     assert_eq!(late, Err(CallError::Refused));
 }

@@ -34,8 +34,8 @@ impl Server {
         /// Takes the next question, waiting for it.
         ///
         /// # Errors
-        /// [`CallError::Closed`], after all questions that were asked before; [`CallError::Forked`];
-        /// [`CallError::Corrupt`].
+        /// [`CallError::Closed`], after all questions that were asked before;
+        /// [`CallError::Forked`]; [`CallError::Corrupt`].
         ///
         /// # Cost
         /// Two loads for each caller's cell that has no question.
