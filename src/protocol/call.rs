@@ -56,7 +56,7 @@ use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::reader_entry;
 use crate::protocol::seqlock::Refused;
 use crate::sync::failpoint::{self, Failpoint};
-use crate::sync::{AtomicU64, Pair, Relaxed, compiler_barrier, release};
+use crate::sync::{AtomicU64, Pair, Relaxed, compiler_barrier, load_own, release};
 use crate::types::config::CELL_SLOTS;
 use crate::types::error::Corrupt;
 use std::iter;
@@ -157,12 +157,26 @@ impl Cells {
         inline_slot::publish(&slot, self.stamps.of(sequence), question, mark, |_| ());
     }
 
-    /// Whether there is an answer, or will be none.
+    /// Whether there is an answer, or will be none. For the caller.
     #[inline(always)]
     pub(crate) fn is_settled(&self, cell: &Cell, sequence: Sequence) -> bool {
-        // Relaxed: `reply` loads it again. For the server it is its own store, or that of a process
-        // that had the lock of its entry before.
-        let stamp = self.memory.inline_slot(&cell.answer).stamp.load(Relaxed);
+        self.names_reply(self.answer_stamp(cell).load(Relaxed), sequence) // Relaxed: `reply` loads it again.
+    }
+
+    /// The same for the server, or for the process that recovers its entry: only the holder of that
+    /// entry's lock stores the stamp.
+    #[inline(always)]
+    fn has_settled(&self, cell: &Cell, sequence: Sequence) -> bool {
+        self.names_reply(load_own(self.answer_stamp(cell)), sequence)
+    }
+
+    #[inline(always)]
+    fn answer_stamp(&self, cell: &Cell) -> &AtomicU64 {
+        self.memory.inline_slot(&cell.answer).stamp
+    }
+
+    #[inline(always)]
+    fn names_reply(&self, stamp: u64, sequence: Sequence) -> bool {
         self.stamps.of(sequence.wrapping_add(1)).is_named_in(stamp)
     }
 
@@ -193,7 +207,7 @@ impl Cells {
         self.used().any(|cell| {
             let stamp = self.memory.inline_slot(&cell.question).stamp.load(Relaxed); // Relaxed: as in `take`.
             let sequence = self.stamps.sequence_in(stamp);
-            self.stamps.of(sequence).len_in(stamp).is_some() && !self.is_settled(&cell, sequence)
+            self.stamps.of(sequence).len_in(stamp).is_some() && !self.has_settled(&cell, sequence)
         })
     }
 
@@ -203,7 +217,7 @@ impl Cells {
         let slot = self.memory.inline_slot(&cell.question);
         // Relaxed: it only says what to expect of the load that acquires.
         let sequence = self.stamps.sequence_in(slot.stamp.load(Relaxed));
-        if self.is_settled(cell, sequence) {
+        if self.has_settled(cell, sequence) {
             return Ok(None);
         }
         let read = match LoadedSlot::load(slot, self.stamps.of(sequence)).message() {
@@ -265,7 +279,7 @@ pub(crate) fn settle(memory: &Memory, pid: u32) {
     let word = serving(memory).load(Relaxed); // Relaxed, as the store below: the entry's lock orders it.
     for cell in cells.used() {
         let sequence = cells.last(&cell);
-        if serving_word(&cell, sequence) == word && !cells.is_settled(&cell, sequence) {
+        if serving_word(&cell, sequence) == word && !cells.has_settled(&cell, sequence) {
             cells.refuse(&cell, sequence, pid);
             failpoint::hit(Failpoint::QuestionRefused);
         }

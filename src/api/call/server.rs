@@ -17,7 +17,8 @@ use std::{fmt, ops};
 
 /// The registered server of a ring for calls. Dropping it leaves the ring.
 ///
-/// It takes the questions of all callers in turn, and each of them once. [`Caller`] has an example.
+/// It takes the questions of all callers in turn, and each of them once.
+/// [`Caller`](crate::Caller) has an example.
 pub struct Server {
     pub(super) endpoint: Endpoint,
     pub(super) cells: Cells,
