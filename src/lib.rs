@@ -48,7 +48,9 @@
 //!
 //! A gated ring awaits its first reader, or [as many](Config::await_readers) as its creator says:
 //! until they have registered, nothing is overwritten, and each of them gets every message. Later
-//! readers start with the next message.
+//! readers start with the next message. A named ring goes with the last process that has it open: a
+//! writer that may end before its reader has opened the ring calls [`Writer::wait_for_readers`]
+//! first, or the ring [is kept](Config::keep).
 //!
 //! # Verbs
 //! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at
@@ -90,8 +92,8 @@
 //! the number and retry if it changed (a per-slot seqlock). So the only writer of a lossy ring
 //! executes no instruction for its readers; their cost to it is the cache lines that they fetch.
 //! `cargo doc --document-private-items` shows the steps of each protocol; `ARCHITECTURE.md` and
-//! `FORMAT.md` in the repository describe what spans modules, the two windows that are not
-//! lock-free (recovery after a death, and the last user leaving), and every byte of a segment.
+//! `FORMAT.md` in the repository describe what spans modules, the one window that is not lock-free
+//! (recovery after a death), and every byte of a segment.
 //!
 //! # When not to use it
 //! - Between machines: shared memory ends at the machine.
@@ -130,8 +132,13 @@ mod types;
 #[doc = include_str!("../docs/RECIPES.md")]
 pub mod recipes {}
 
+/// The programs of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub use api::assigned::{Assigned, AssignedClaim};
-pub use api::batch::Batch;
+pub use api::batch::{Batch, BatchIter};
 pub use api::call::{Caller, Question, Server};
 pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]

@@ -3,8 +3,9 @@
 use crate::array_layout::{self, frame_of};
 use crate::claim_shape::extents;
 use crate::options::{self, Keywords, argument};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use seqring::{Config, Delivery, Location, OpenOptions, Writers};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -51,6 +52,10 @@ pub(crate) fn creation(
         (Some((_, shape)), Some(dtype)) => Some(frame_of(&dtype, &shape)?),
         _ => return Err(PyValueError::new_err("shape and dtype go together")),
     };
+    if function == "create" && slots.is_instance_of::<PyString>() {
+        let text = format!("slots must be a number, not {slots:?}; a name is a keyword: name={slots:?}");
+        return Err(PyTypeError::new_err(text));
+    }
     let slots = argument("slots", slots)?;
     let slot_bytes = slot_bytes.map(|bytes| argument("slot_bytes", bytes)).transpose()?;
     let framed = frame.as_ref().and_then(array_layout::bytes);

@@ -74,10 +74,15 @@ pub(crate) fn timed_out(py: Python<'_>, what: &str, peer: Option<(&str, u32, u64
     }
 }
 
-/// The error of a wait for room in `ring`, which names the participant that is farthest behind.
+/// The error of a wait for room in `ring`, which names the readers that the ring awaits, or the
+/// participant that is farthest behind.
 pub(crate) fn no_room(py: Python<'_>, ring: &Ring) -> PyErr {
-    let participants = ring.participants();
-    let slowest = participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
+    let stats = ring.stats();
+    if stats.awaited_readers > 0 {
+        let peer = None::<(&str, u32)>;
+        return make(py, "TimedOut", ("room", peer, peer, 0, stats.awaited_readers));
+    }
+    let slowest = stats.participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
     let slowest = slowest.map(|one| (options::word(one.role, options::ROLES), one.pid, one.lag));
     timed_out(py, "room", slowest)
 }

@@ -239,13 +239,15 @@ impl Ring {
     /// The participants: position and lag of each.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let ring = self.ring(py)?;
-        let participants = ring.participants().into_iter().map(|one| {
+        let stats = ring.stats();
+        let participants = stats.participants.into_iter().map(|one| {
             let role = options::word(one.role, options::ROLES);
             (one.entry, role, one.pid, one.alive, one.position, one.lag, one.lost, one.refused, one.sleeps)
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;
-        python_code::call(&make, (&self.name, ring.next_sequence(), ring.config().slots, participants))
+        let (slots, awaited) = (ring.config().slots, stats.awaited_readers);
+        python_code::call(&make, (&self.name, stats.next_sequence, slots, awaited, participants))
     }
 
     /// Moves every reader to the newest message. Each raises `Lagged`.

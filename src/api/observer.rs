@@ -391,7 +391,7 @@ impl Segment {
             return refuse("a queue cannot be observed: each message belongs to its taker");
         }
         if !self.config().observers {
-            return refuse("it was created without Config::observers");
+            return refuse("it was created without observers");
         }
         Ok(Observer::new(self, start))
     }

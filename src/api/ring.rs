@@ -326,7 +326,7 @@ impl Ring {
         self.registration(role, WRITER_ENTRY..WRITER_ENTRY + 1).map_err(|error| match error {
             RegisterError::TableFull { .. } => {
                 let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
-                RegisterError::WriterTaken { pid: writer.map_or(0, |writer| writer.pid) }
+                RegisterError::WriterTaken { pid: writer.map(|writer| writer.pid) }
             }
             other => other,
         })

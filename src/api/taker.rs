@@ -48,7 +48,9 @@ use std::{fmt, ops};
 /// # When a taker dies
 /// If a taker dies before it [finishes](Taken) a message, another taker gets it, unless the ring
 /// [drops it](crate::Config::redelivery). Between processes a waiting taker gets it within some
-/// 60 ms, and a taker that never waits within 1024 takes. It comes after later messages.
+/// 60 ms, and a taker that never waits within 1024 takes. It comes after later messages. `Closed`
+/// does not await the messages that other takers hold: if such a taker dies after the others left,
+/// its message stays for the next taker, and the ring stays as after every kill.
 ///
 /// # Progress
 /// `try_` calls are lock-free. A suspended taker or writer blocks no other. Only the message that a

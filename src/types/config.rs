@@ -363,6 +363,10 @@ impl Config {
     /// return `Full`. A reader counts once it has joined, also after it has left. Observers do not
     /// count. With 0 the ring awaits no reader: messages without a reader are overwritten.
     ///
+    /// The ring is not kept for them: if the last process that has it open ends before they have
+    /// opened it, its name and its messages are gone. [`Self::keep`] keeps them;
+    /// [`Writer::wait_for_readers`](crate::Writer::wait_for_readers) waits.
+    ///
     /// [`Start::Next`]: crate::Start::Next
     #[must_use]
     pub fn await_readers(mut self, readers: u32) -> Self {
@@ -377,11 +381,9 @@ impl Config {
     /// lives.
     ///
     /// The time is in ms, rounded up. Eviction may come up to 60 ms later: a waiting writer checks
-    /// after 20 ms, then every
-    /// 40. The bytes of a view in place stay as they are. So do those of a read of arena slots that
-    ///     is under way, because it
-    /// pins its message as a view does. [`View`](crate::View) says when a writer still waits for
-    /// it.
+    /// after 20 ms, then every 40 ms. The bytes of a view in place stay as they are. So do those of
+    /// a read of arena slots that is under way, because it pins its message as a view does.
+    /// [`View`](crate::View) says when a writer still waits for it.
     #[must_use]
     pub fn evict_after(mut self, blocked: Duration) -> Self {
         let ms = blocked.as_nanos().div_ceil(1_000_000).clamp(1, u32::MAX.into());

@@ -34,19 +34,19 @@ enum Command {
     Ls(inspect::LsOptions),
     Stat(inspect::StatOptions),
     Gc(inspect::GcOptions),
-    /// Print the completions of a shell: `source <(seqring completions bash)`
+    /// Prints the completions of a shell: `source <(seqring completions bash)`
     Completions {
         shell: clap_complete::Shell,
     },
-    /// Write the manual pages: `seqring man ~/.local/share/man/man1`
+    /// Writes the manual pages: `seqring man ~/.local/share/man/man1`
     Man {
         /// An existing directory
         directory: PathBuf,
     },
-    /// Take part in a demonstration (`seqring demo` starts such processes).
+    /// Takes part in a demonstration (`seqring demo` starts such processes).
     #[command(hide = true)]
     DemoWorker(demo::DemoWorker),
-    /// Take part in a measurement (`seqring perf` starts such processes).
+    /// Takes part in a measurement (`seqring perf` starts such processes).
     #[command(hide = true)]
     Worker {
         engine: String,

@@ -95,17 +95,28 @@ class NoServer(Unanswered):
 
 class TimedOut(Error, TimeoutError):
     """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it
-    is known."""
+    is known. `awaited_readers` is how many readers must join first (`await_readers`)."""
 
-    def __init__(self, what: str = "message", role: str | None = None, pid: int | None = None, lag: int = 0) -> None:
-        super().__init__(what, role, pid, lag)
+    def __init__(
+        self,
+        what: str = "message",
+        role: str | None = None,
+        pid: int | None = None,
+        lag: int = 0,
+        awaited_readers: int = 0,
+    ) -> None:
+        super().__init__(what, role, pid, lag, awaited_readers)
         self.what = what
         self.role = role
         self.pid = pid
         self.lag = lag
+        self.awaited_readers = awaited_readers
 
     def __str__(self) -> str:
         text = f"no {self.what} within the timeout"
+        if self.awaited_readers > 0:
+            readers = "reader" if self.awaited_readers == 1 else "readers"
+            return f"{text}; the ring awaits {self.awaited_readers} more {readers}"
         if self.pid is None:
             return text
         behind = "" if self.role == "server" else f", {self.lag} messages behind"
@@ -194,9 +205,10 @@ class RegisterError(Error):
 
 
 class WriterTaken(RegisterError):
-    """The ring has one writer at a time, and the writer of process `pid` is alive."""
+    """The ring has one writer at a time, and the writer of process `pid` is alive. `pid` is `None` while
+    it registers."""
 
-    def __init__(self, text: str, pid: int) -> None:
+    def __init__(self, text: str, pid: int | None) -> None:
         super().__init__(text, pid)
         self.pid = pid
 
