@@ -140,8 +140,8 @@ impl Caller {
     /// dropped, and it is taken or not.
     ///
     /// # Errors
-    /// [`CallError::TooLarge`]; [`CallError::Closed`]; [`CallError::Forked`]. The last question then
-    /// stays asked.
+    /// [`CallError::TooLarge`]; [`CallError::Closed`]; [`CallError::Forked`]. The last question
+    /// then stays asked.
     #[inline]
     pub fn ask(&mut self, question: &[u8]) -> Result<(), CallError> {
         let attachment = self.endpoint.registration.attachment();

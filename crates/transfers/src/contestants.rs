@@ -120,8 +120,8 @@ fn slots() -> Vec<Slot> {
 }
 
 /// Each writer draws the number of its message by a read-modify-write of one counter, waits until
-/// the message of the previous lap is complete, and writes. It waits for no reader: readers copy and
-/// check, and may lose messages.
+/// the message of the previous lap is complete, and writes. It waits for no reader. Readers copy
+/// and check, and may lose messages.
 pub(crate) fn ticket(writers: usize, readers: usize) -> Ends {
     let ring = Rc::new((Line::default(), slots()));
     let writing = |ring: Rc<(Line, Vec<Slot>)>| {

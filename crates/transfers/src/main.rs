@@ -2,8 +2,8 @@
 //! cores. It shows where contention of a lock goes away without a machine of so many cores, and
 //! the count repeats exactly.
 //!
-//! `cargo run --release` prints the table. `-- --check FILE` compares it with a file, and fails if a
-//! count differs: a change of a protocol that moves more lines, or fewer, is seen. README.md says
+//! `cargo run --release` prints the table. `-- --check FILE` compares it with a file, and fails if
+//! a count differs: a change of a protocol that moves more lines, or fewer, is seen. README.md says
 //! what is simulated.
 
 mod contestants;
