@@ -43,6 +43,8 @@
 //! - [`Delivery::Queue`]: each message goes to exactly one [`Taker`], and writers wait for takers.
 //! - [`Writers::Many`]: any number of writers, instead of one at a time. Messages are in the order
 //!   in which their writes end.
+//! - [`Config::calls`]: no stream, but questions. Each [`Caller`] asks the one [`Server`], and gets
+//!   its answer, in one cache line.
 //!
 //! A gated ring awaits its first reader, or [as many](Config::await_readers) as its creator says:
 //! until they have registered, nothing is overwritten, and each of them gets every message. Later
@@ -106,7 +108,10 @@
 //!   ([`Backend::Portable`]); outside Linux the only ones for processes.
 //! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.
 
-#![cfg_attr(seqring_model, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    any(seqring_model, seqring_transfers),
+    allow(dead_code, reason = "segments and raw copies are not modelled, and a simulation has no clock")
+)]
 #![cfg_attr(
     not(any(target_os = "linux", feature = "portable")),
     allow(unused, reason = "only the heap is left")
@@ -134,6 +139,7 @@ mod readme {}
 
 pub use api::assigned::{Assigned, AssignedClaim};
 pub use api::batch::{Batch, BatchIter};
+pub use api::call::{Caller, Question, Server};
 pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]
 pub use api::observer::Observer;
@@ -146,9 +152,10 @@ pub use api::writer::Writer;
 pub use endpoint::notifier::Notifier;
 pub use memory::RacyBytes;
 pub use types::backend::{Backend, Capabilities};
-pub use types::config::{Config, Delivery, Redelivery, SlotClass, Slots, Writers};
+pub use types::config::{Calls, Config, Delivery, Redelivery, SlotClass, Slots, Writers};
 pub use types::error::{
-    Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
+    CallError, Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning,
+    WriteError,
 };
 pub use types::frame::{Frame, ShapeError};
 pub use types::location::Location;
@@ -157,8 +164,10 @@ pub use types::open_options::OpenOptions;
 pub use types::participant::{BlockedOn, Peer, Role};
 pub use types::waiting::WaitStrategy;
 
-/// Messages as values and slices: [`Writer::typed`] and [`Reader::typed`].
+/// Messages as values and slices: [`Writer::typed`] and [`Reader::typed`]; questions and answers as
+/// values: [`Caller::typed`] and [`Server::typed`].
 pub mod typed {
+    pub use crate::api::call::typed::{TypedCaller, TypedQuestion, TypedServer};
     pub use crate::api::reader::typed::TypedReader;
     pub use crate::api::typed::MessageType;
     pub use crate::api::writer::typed::TypedWriter;
@@ -187,7 +196,7 @@ pub mod process {
 /// The crate whose traits decide which types can be messages.
 pub use zerocopy;
 
-/// For the targets in `fuzz`.
+/// For the targets in `fuzz`, and for `crates/transfers`.
 #[cfg(seqring_fuzz)]
 pub use testing::fuzzing;
 

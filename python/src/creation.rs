@@ -68,15 +68,19 @@ pub(crate) fn creation(
     }
     let delivery = keywords.choice("delivery", options::DELIVERIES)?.unwrap_or(Delivery::Gated);
     let writers = keywords.choice("writers", options::WRITERS)?.unwrap_or(Writers::One);
-    let writers = if delivery == Delivery::Queue { Writers::Many } else { writers };
-    let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
-    let readers = keywords.take("readers")?.unwrap_or(16_usize);
-    let participants = keywords.take("participants")?.unwrap_or(readers.saturating_add(for_writers));
-    let mut config = Config::slots(slots)
-        .of_bytes(slot_bytes)
-        .delivery(delivery)
-        .writers(writers)
-        .participants(participants)
+    let mut config = if delivery == Delivery::Call {
+        Config::calls(slots).of_bytes(slot_bytes).writers(writers)
+    } else {
+        let writers = if delivery == Delivery::Queue { Writers::Many } else { writers };
+        let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
+        let readers = keywords.take("readers")?.unwrap_or(16_usize);
+        let streams = Config::slots(slots).of_bytes(slot_bytes).delivery(delivery).writers(writers);
+        streams.participants(readers.saturating_add(for_writers))
+    };
+    if let Some(participants) = keywords.take("participants")? {
+        config = config.participants(participants);
+    }
+    config = config
         .meta_bytes(keywords.take("meta_bytes")?.unwrap_or(0))
         .tag(keywords.flag("tag")?)
         .timestamp(keywords.flag("timestamps")?)

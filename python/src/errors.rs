@@ -8,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
-use seqring::{RegisterError, Ring, RingError, Role, TryReadError, TryWriteError};
+use seqring::{CallError, RegisterError, Ring, RingError, Role, TryReadError, TryWriteError};
 
 /// The exception of that name in `seqring.errors`, made with `args`.
 fn make<'py>(
@@ -140,6 +140,30 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
         TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
         other => make(py, "Error", (other.to_string(),)),
     }
+}
+
+/// Why there is no answer, or no question. Not for `Pending`, which is no error in Python.
+pub(crate) fn calling(py: Python<'_>, error: CallError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        CallError::ServerDied { pid } => make(py, "Unanswered", (text, Some(pid))),
+        CallError::Refused => make(py, "Unanswered", (text, None::<u32>)),
+        CallError::NoServer { died } => make(py, "NoServer", (text, died)),
+        CallError::TimedOut { server } => {
+            timed_out(py, "answer", server.map(|server| ("server", server.pid, 0)))
+        }
+        CallError::NotAsked => PyValueError::new_err(text),
+        CallError::Closed => make(py, "Closed", (text,)),
+        CallError::Forked => forked(py, "handle"),
+        CallError::TooLarge { len, max } => too_large(py, len, max, "a payload"),
+        CallError::Corrupt(_) => make(py, "Corrupt", (text,)),
+        _ => make(py, "Error", (text,)),
+    }
+}
+
+/// The error of a call whose question was replaced.
+pub(crate) fn given_up(py: Python<'_>) -> PyErr {
+    make(py, "Unanswered", ("another thread asked this caller another question", None::<u32>))
 }
 
 pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {

@@ -1,6 +1,7 @@
 //! The class `Ring`.
 
 use crate::array_layout;
+use crate::call::{Caller, Server};
 use crate::creation::location;
 use crate::errors;
 use crate::fork::Generation;
@@ -185,6 +186,26 @@ impl Ring {
         let mut taker = joined(py, || ring.taker())?;
         taker.set_wait_strategy(waiting);
         registered(py, Taker::new(taker, &self.name, &ring, as_bytes))
+    }
+
+    /// Registers the server of a ring with `delivery="call"`. `waiting`: as for `writer`. Raises
+    /// `WriterTaken` while another one lives.
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn server<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Server>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut server = joined(py, || ring.server())?;
+        server.set_wait_strategy(waiting);
+        registered(py, Server::new(server, &self.name, &ring))
+    }
+
+    /// Registers a caller in a ring with `delivery="call"`. `waiting`: as for `writer`. Raises
+    /// `TableFull`.
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn caller<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Caller>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut caller = joined(py, || ring.caller())?;
+        caller.set_wait_strategy(waiting);
+        registered(py, Caller::new(caller, &self.name, &ring))
     }
 
     /// The name.

@@ -7,6 +7,7 @@ pub(crate) mod arena_slot;
 pub(crate) mod attachment;
 pub(crate) mod backpressure;
 pub(crate) mod blocker;
+pub(crate) mod call;
 pub(crate) mod diagnostics;
 pub(crate) mod entry_state;
 pub(crate) mod events;

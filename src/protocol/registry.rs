@@ -11,6 +11,7 @@
 //! # Steps
 //! | step | to deregister; to recover, after the entry's lock is acquired     |
 //! |------|-------------------------------------------------------------------|
+//! | 0    | server: refuse the question that it took and did not answer       |
 //! | 1    | writer: state := leaving or found dead; reader: vacate the cursor |
 //! | 2    | writer: end the stream if no other writer is registered           |
 //! | 3    | state := free                                                     |
@@ -48,6 +49,7 @@ use crate::memory::Memory;
 use crate::memory::format::Entry;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::attachment::{Attachment, WaitFor};
+use crate::protocol::call;
 use crate::protocol::diagnostics;
 use crate::protocol::entry_state::{EntryState, FOUND_DEAD, FREE, LEAVING, PARKED, READER, TAKER, WRITER};
 use crate::protocol::events;
@@ -57,7 +59,7 @@ use crate::protocol::stream_state::{self, Exit};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
 use crate::sync::{Pair, Relaxed, acquire, compiler_barrier, yield_now};
-use crate::types::config::Redelivery;
+use crate::types::config::{Delivery, Redelivery};
 use crate::types::error::RegisterError;
 use crate::types::participant::{ParkTicket, Role};
 use std::ops::Range;
@@ -336,6 +338,9 @@ fn deregister(attachment: &Attachment, index: usize, exit: Exit) -> bool {
     let event = match state.code() {
         WRITER | LEAVING | FOUND_DEAD => {
             let exit = state.exit_or(exit);
+            if memory.layout().config.delivery == Delivery::Call {
+                call::settle(memory, if let Exit::Died { pid } = exit { pid } else { 0 });
+            }
             entry.state.store(state.ending(exit).word(), Relaxed); // Relaxed: the fence in `end_if_last` orders it.
             failpoint::hit(Failpoint::LeaveMarked);
             if !(is_active(Mutation::EndStream) && exit != Exit::Left) {

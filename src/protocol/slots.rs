@@ -5,6 +5,7 @@ use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
+use crate::protocol::call::Cells;
 use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::lazy_counter;
 use crate::protocol::seqlock::{OptimisticRead, Refused};
@@ -91,8 +92,12 @@ impl Slots {
     /// The sequence that is published next, according to the slots. While a writer publishes, the
     /// result may be out of date on return.
     ///
-    /// The search starts at the shared counter, which may be behind the slots.
+    /// The search starts at the shared counter, which may be behind the slots. In a ring for calls:
+    /// how many questions were asked.
     pub(crate) fn next_sequence(&self) -> u64 {
+        if self.config().delivery == Delivery::Call {
+            return Cells::new(self.memory.clone()).asked();
+        }
         self.first_not(lazy_counter::published(&self.memory), |slot_index| self.check(slot_index))
     }
 

@@ -165,6 +165,13 @@ pub(crate) fn phase(memory: &Memory) -> Phase {
     StateWord(memory.control().table.stream_state.load(acquire(Pair::End))).phase()
 }
 
+/// The process of the last writer, if the stream ended by its death.
+#[cold]
+pub(crate) fn dead_writer(memory: &Memory) -> Option<u32> {
+    let state = StateWord(memory.control().table.stream_state.load(Relaxed)); // Relaxed: for an error text.
+    state.death().map(|death| death.pid)
+}
+
 /// Opens the stream for a writer that registered. False if the ring is closed permanently.
 pub(crate) fn open(memory: &Memory) -> bool {
     transition(memory, |phase| (phase != Phase::Closed).then_some(Transition::To(Phase::Open)))

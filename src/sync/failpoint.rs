@@ -82,6 +82,10 @@ failpoints! {
     TakeSettled,
     /// `registry`: a dead taker's entry is taken over, with the message in it.
     MessageAdopted,
+    /// `call`: the server's entry names the question that it took; the application has not got it.
+    QuestionTaken,
+    /// `call`: the question that a server left is refused; the server's entry still names it.
+    QuestionRefused,
     /// `backpressure`: the limit is announced; the readers' cursors are not loaded.
     LimitAnnounced,
     /// `backpressure`: a joining reader has stored its first cursor.

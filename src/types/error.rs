@@ -1,10 +1,12 @@
 //! Every error of the ring. An error says the case, the number, and what to do next.
 
+mod call;
 mod ring;
 
 use crate::types::config::Delivery;
 use crate::types::participant::{self, BlockedOn, Peer};
 
+pub use call::CallError;
 pub use ring::{RingError, Warning};
 
 /// A reader was overtaken by a writer, or moved forward by others, and lost this many messages.
@@ -276,13 +278,13 @@ fn blocked_by(slowest: Option<&Peer>, awaited_readers: u32) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// The ring has one writer at a time, and that one lives.
+    /// The ring has one writer at a time, a ring for calls one server, and that one lives.
     #[error(
-        "the ring already has its one writer, in {}; wait for it to leave",
+        "the ring already has its one writer or server, in {}; wait for it to leave",
         participant::process(.pid.unwrap_or_default())
     )]
     WriterTaken {
-        /// The process of the writer; `None` while it registers.
+        /// The process of the writer or server; `None` while it registers.
         pid: Option<u32>,
     },
     /// All entries are taken by living participants.
@@ -306,7 +308,8 @@ pub enum RegisterError {
     Forked,
     /// The ring has another [`Delivery`].
     #[error(
-        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, a ring for calls a server \
+         and callers, the others have readers"
     )]
     Delivery {
         /// How the ring delivers.

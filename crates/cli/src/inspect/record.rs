@@ -124,6 +124,8 @@ fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord
             Role::Writer => "writer",
             Role::Reader => "reader",
             Role::Taker => "taker",
+            Role::Server => "server",
+            Role::Caller => "caller",
         },
         pid: one.pid,
         alive: one.alive,
@@ -154,6 +156,7 @@ fn delivery(delivery: Delivery) -> &'static str {
         Delivery::Gated => "gated",
         Delivery::Lossy => "lossy",
         Delivery::Queue => "queue",
+        Delivery::Call => "call",
     }
 }
 
