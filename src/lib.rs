@@ -96,7 +96,8 @@
 //! (recovery after a death), and every byte of a segment.
 //!
 //! # When not to use it
-//! - Between machines: shared memory ends at the machine.
+//! - Between machines: shared memory ends at the machine. The program `seqring-mirror`
+//!   (`crates/mirror` in the repository) copies a ring to other machines over zenoh.
 //! - For one writer and one reader of tiny messages in one process: a plain queue of two indices is
 //!   smaller.
 //! - For rare messages: a pipe does as well, because a sleep and its wake cost more than either.

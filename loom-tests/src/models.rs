@@ -8,6 +8,7 @@ mod call;
 mod displaced;
 mod entry_reuse;
 mod exact;
+mod gap;
 mod messages;
 mod multi_writer;
 mod pin;
@@ -110,6 +111,8 @@ const MODELS: &[Model] = &[
     model("displaced_stale", 8_782, Some(3), displaced::stale_intent),
     model("exact_empty", 239, Some(3), exact::empty),
     model("exact_full", 148, Some(3), exact::full),
+    model("gap", 2_154, Some(3), gap::between_messages),
+    model("gap_writer_died", 1, None, gap::writer_died),
     model("both_leave", 596, None, multi_writer::both_leave),
     model("end", 596, None, stream_end::last_message_before_the_end),
     model("queue_end", 1_102, Some(3), stream_end::last_message_of_a_queue),

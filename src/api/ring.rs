@@ -13,6 +13,7 @@ use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
+use crate::protocol::take;
 use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
@@ -235,6 +236,20 @@ impl Ring {
     /// The sequence of the next message; in a ring for calls, how many questions were asked.
     pub fn next_sequence(&self) -> u64 {
         Slots::new(self.attachment.memory.clone()).next_sequence()
+    }
+
+    /// The messages of a queue that are not finished: those that a taker took and has not
+    /// finished, then those that are not taken; a dead taker's too, until another takes it.
+    /// Messages that are published, taken or finished meanwhile may or may not be among them.
+    /// Other rings have none.
+    ///
+    /// # Cost
+    /// A line for each message that is not taken, and for each entry that was ever taken.
+    pub fn unfinished(&self) -> Vec<u64> {
+        match self.config().delivery {
+            Delivery::Queue => take::unfinished(&Slots::new(self.attachment.memory.clone())),
+            _ => Vec::new(),
+        }
     }
 
     /// The registered participants, dead or alive.

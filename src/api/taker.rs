@@ -106,6 +106,13 @@ impl Taker {
         ready
     }
 
+    /// Finishes the message that was [put off](Taken::put_off), if there is one.
+    pub fn finish(&mut self) {
+        if self.inherited.is_none() {
+            self.receiver.finish();
+        }
+    }
+
     /// Sets how this taker waits.
     pub fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
         self.endpoint.waiting = strategy;
@@ -310,7 +317,27 @@ impl Taken<'_> {
         self.receiver.received()
     }
 
-    /// Whether another taker took the message first, and died before it finished it.
+    /// Leaves the message unfinished. It is this taker's still: [`Taker::finish`] or the taker's
+    /// next take finishes it, and if the taker is dropped, or dies, it goes to another taker. For
+    /// a taker that hands messages on, and waits for what becomes of them.
+    ///
+    /// ```
+    /// use seqring::{Config, Delivery, Ring};
+    /// let ring = Ring::heap(&Config::slots(8).of_bytes(8).delivery(Delivery::Queue))?;
+    /// let (mut writer, mut one, mut other) = (ring.writer()?, ring.taker()?, ring.taker()?);
+    /// writer.write(b"task")?;
+    /// one.take()?.put_off();
+    /// drop(one);
+    /// let again = other.take()?;
+    /// assert!(again.is_redelivered() && *again == *b"task");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_off(self) {
+        std::mem::forget(self);
+    }
+
+    /// Whether another taker took the message first, and did not finish it: it died, or
+    /// [put it off](Self::put_off) and left.
     pub fn is_redelivered(&self) -> bool {
         self.receiver.is_redelivered()
     }

@@ -12,6 +12,7 @@ pub(crate) mod diagnostics;
 pub(crate) mod entry_state;
 pub(crate) mod events;
 pub(crate) mod eviction;
+pub(crate) mod gap;
 pub(crate) mod inline_slot;
 pub(crate) mod intent_log;
 pub(crate) mod lazy_counter;

@@ -204,6 +204,12 @@ impl Registration {
         entry.started.store(owner.started, Relaxed);
     }
 
+    /// Deregisters the participant as if it had died, as process `pid`.
+    pub(crate) fn die_as(self, pid: u32) {
+        let is_own = !self.attachment.liveness.is_inherited();
+        let _ = is_own && deregister(&self.attachment, self.index, Exit::Died { pid });
+    }
+
     pub(crate) fn entry(&self) -> &Entry {
         self.attachment.memory.entry(self.index)
     }

@@ -101,6 +101,27 @@ impl Slots {
         self.first_not(lazy_counter::published(&self.memory), |slot_index| self.check(slot_index))
     }
 
+    /// The first message from `from` on that is in its slot, if that is below `end`; else `end`.
+    ///
+    /// # Cost
+    /// A line for each number between them, at most one for each slot.
+    pub(crate) fn first_published(&self, from: u64, end: u64) -> u64 {
+        let slots = self.config().slots;
+        let mut slot_index = SlotIndex::new(from, slots);
+        let mut first = end;
+        for _ in 0..end.saturating_sub(from).min(slots as u64) {
+            match self.check(&slot_index) {
+                Ok(()) => return slot_index.sequence, // A later one in another slot is a lap above.
+                Err(Mismatch::NotYet) => {}
+                Err(Mismatch::Overtaken { by }) => {
+                    first = first.min(slot_index.sequence.saturating_add(by));
+                }
+            }
+            slot_index.advance();
+        }
+        first
+    }
+
     /// Queue: the sequence that is taken next, according to the slots.
     pub(crate) fn taken_sequence(&self) -> u64 {
         self.first_not(lazy_counter::taken(&self.memory), |slot_index| match self.check(slot_index) {

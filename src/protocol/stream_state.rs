@@ -269,17 +269,21 @@ impl StreamObserver {
     pub(crate) fn new(memory: &Memory) -> Self {
         let last_seen = StateWord(memory.control().table.stream_state.load(Relaxed)); // Relaxed: reloaded before it is used.
         let reported = last_seen.changes().wrapping_sub(u32::from(last_seen.phase() == Phase::Died));
-        StreamObserver { reported, last_seen }
+        let mut new = StreamObserver { reported, last_seen };
+        new.expect_news(); // The reader may start below a gap.
+        new
+    }
+
+    /// The present state is news, until [`Self::status`] returns it.
+    pub(crate) fn expect_news(&mut self) {
+        self.last_seen = StateWord(!self.last_seen.0);
     }
 
     /// For a reader that resumes a parked one, which left `word`.
     pub(crate) fn resume(memory: &Memory, word: u64) -> Self {
         let new = Self::new(memory);
         match word.checked_sub(1) {
-            // Any state but the present one: that may have something to report.
-            Some(change) => {
-                StreamObserver { reported: change as u32, last_seen: StateWord(!new.last_seen.0) }
-            }
+            Some(change) => StreamObserver { reported: change as u32, ..new },
             None => new,
         }
     }

@@ -29,6 +29,8 @@ failpoints! {
     StreamOpened,
     /// `stream_state`: a death is recorded; the state that holds it is not replaced yet.
     DeathRecorded,
+    /// `gap`: the end of a gap is stored; the state of the stream does not announce it yet.
+    GapStored,
     /// `registry`: the entry of a dead participant is locked by its finder; nothing of it is
     /// cleared.
     DeadFound,

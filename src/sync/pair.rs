@@ -50,6 +50,9 @@ pub(crate) enum Pair {
     /// whether others are left: the same step at both ends (`release` in the models). Without it
     /// two writers that leave at once each see the other as present, and neither ends the stream.
     Leave,
+    /// Releases: the store of the number at which the stream continues after a gap. Acquires: a
+    /// drained reader's load of it. Without it a reader skips messages that precede the gap.
+    Gap,
     /// Releases: the store that ends a stream. Acquires: a drained reader's load of it.
     /// Without it a reader reports the end and misses the last message.
     End,

@@ -14,6 +14,7 @@ publishes messages. Each `Reader` sees all of them; in a ring with `delivery="qu
 them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered items.
 """
 
+from seqring import mirror
 from seqring._aio import Messages, Views
 from seqring._lifetime import close_at_signal, gc
 from seqring._seqring import Caller, Claim, Observer, Parked, Reader, Ring, Server, Taker, View, Words, Writer, __version__
@@ -93,4 +94,5 @@ __all__ = [
     "__version__",
     "close_at_signal",
     "gc",
+    "mirror",
 ]
