@@ -201,6 +201,10 @@ pub use zerocopy;
 #[cfg(seqring_fuzz)]
 pub use testing::fuzzing;
 
+/// For `scripts/litmus`.
+#[cfg(seqring_litmus)]
+pub use testing::litmus;
+
 /// For the tests in `crates/stop-tests`.
 #[cfg(all(seqring_failpoints, not(seqring_model)))]
 pub mod failpoints {

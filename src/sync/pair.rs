@@ -4,7 +4,8 @@
 //! for "`Acquire`" but for `acquire(Pair::Publish)`, and a search for that name finds the other
 //! end. In the product these functions are the plain orderings. Under the model cfg each call of
 //! them, a *site*, can be weakened to `Relaxed` (a fence: to nothing). `scripts/sites.toml` lists
-//! the sites, each with the model that then fails.
+//! the sites, each with the model that then fails. Each pair has a litmus test as well, for
+//! processors that reorder more than the models do (`crate::testing::litmus`).
 
 use std::sync::atomic::Ordering;
 

@@ -2,7 +2,7 @@
 
 /// Remembers when it last said that time may have passed.
 #[derive(Debug, Default)]
-pub(crate) struct Ticks(u64);
+pub(crate) struct Ticks(#[cfg(all(target_arch = "x86_64", not(seqring_model)))] u64);
 
 impl Ticks {
     /// Whether some milliseconds may have passed since it last returned true.
