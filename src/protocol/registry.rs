@@ -42,8 +42,11 @@
 //! Registering: a system call for each entry tried. Recovery: a system call for each registered
 //! participant of the awaited role.
 
+mod parked;
 #[cfg(all(test, not(seqring_model)))]
 mod tests;
+
+pub(crate) use parked::{belongs_to, is_parked, unpark};
 
 use crate::memory::Memory;
 use crate::memory::format::Entry;
@@ -58,7 +61,7 @@ use crate::protocol::reader_entry::{self, ReaderEntry};
 use crate::protocol::stream_state::{self, Exit};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Pair, Relaxed, acquire, compiler_barrier, yield_now};
+use crate::sync::{Pair, Relaxed, acquire, compiler_barrier};
 use crate::types::config::{Delivery, Redelivery};
 use crate::types::error::RegisterError;
 use crate::types::participant::{ParkTicket, Role};
@@ -276,40 +279,6 @@ pub(crate) fn mark_leaving(attachment: &Attachment) {
             let _ = entry.state.compare_exchange(state.word(), leaving.word(), Relaxed, Relaxed);
         }
     });
-}
-
-/// Ends the parking of a reader, and deregisters it if no process resumed it.
-pub(crate) fn unpark(attachment: &Attachment, ticket: ParkTicket) {
-    if attachment.liveness.is_inherited() {
-        return;
-    }
-    // First: a process that has the entry locked at this moment then deregisters the reader in our
-    // place.
-    attachment.liveness.release(park_lock(attachment, ticket.entry));
-    for _ in 0..REGISTER_TRIES {
-        if attachment.liveness.acquire(ticket.entry) {
-            if is_parked(attachment, ticket) {
-                deregister(attachment, ticket.entry, Exit::Left);
-            }
-            attachment.liveness.release(ticket.entry);
-            return;
-        }
-        if !is_parked(attachment, ticket) {
-            return;
-        }
-        yield_now();
-    }
-}
-
-/// Whether the ticket's reader is parked. Only resuming it decides.
-pub(crate) fn is_parked(attachment: &Attachment, ticket: ParkTicket) -> bool {
-    EntryState::of(attachment.memory.entry(ticket.entry)).word() == ticket.state
-}
-
-/// Whether an entry with this state word still belongs to the ticket's reader.
-pub(crate) fn belongs_to(ticket: ParkTicket, state: u64) -> bool {
-    let (state, parked) = (EntryState::from_word(state), EntryState::from_word(ticket.state));
-    state.generation() == parked.generation() && state.role() == Some(Role::Reader)
 }
 
 /// The number of an entry's park lock for [`crate::segment::Liveness`]: after the locks of all

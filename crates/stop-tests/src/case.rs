@@ -101,7 +101,7 @@ impl Role {
             Failpoint::JoinCursorStored | Failpoint::ReadCopied => reads,
             Failpoint::SleepAnnounced => reads || takes,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `recovery`, `park`, `eviction`, `call` and `segment`; `GapStored` in a model of loom.
+            // In `recovery`, `park`, `eviction`, `call` and `segment`; `GapStored` in a model.
             Failpoint::GapStored
             | Failpoint::DeathRecorded
             | Failpoint::QuestionTaken
