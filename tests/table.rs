@@ -122,7 +122,7 @@ fn bad_arguments_are_refused_and_change_nothing() {
     let pid = std::process::id();
     let table = Ring::heap(&config(2)).unwrap();
     let _writer = table.table_writer().unwrap();
-    assert_eq!(table.table_writer().unwrap_err(), RegisterError::WriterTaken { pid });
+    assert_eq!(table.table_writer().unwrap_err(), RegisterError::WriterTaken { pid: Some(pid) });
     for refused in [
         config(2).tag(true),
         config(2).meta_bytes(1),

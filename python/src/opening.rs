@@ -46,7 +46,8 @@ impl Ring {
     /// `name`: for `Ring.open`; an unused one if `None`.
     /// `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`:
     /// writers never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes
-    /// to one taker. `"latest"`: a table of the latest value of each of `slots` keys
+    /// to one taker. `"call"`: no messages, but questions of `slots` callers at most, and answers:
+    /// see `Caller`. `"latest"`: a table of the latest value of each of `slots` keys
     /// (`table_writer`, `table_reader`), with time stamps.
     /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
     /// queue);

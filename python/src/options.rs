@@ -13,6 +13,7 @@ pub(crate) const DELIVERIES: &Choices<Delivery> = &[
     ("gated", Delivery::Gated),
     ("lossy", Delivery::Lossy),
     ("queue", Delivery::Queue),
+    ("call", Delivery::Call),
     ("latest", Delivery::Latest),
 ];
 pub(crate) const WRITERS: &Choices<Writers> = &[("one", Writers::One), ("many", Writers::Many)];
@@ -20,8 +21,13 @@ pub(crate) const SLOT_CLASSES: &Choices<SlotClass> =
     &[("packed", SlotClass::Packed), ("lines", SlotClass::Lines), ("arena", SlotClass::Arena)];
 pub(crate) const UNFINISHED: &Choices<Redelivery> =
     &[("redeliver", Redelivery::Redeliver), ("drop", Redelivery::Drop)];
-pub(crate) const ROLES: &Choices<Role> =
-    &[("writer", Role::Writer), ("reader", Role::Reader), ("taker", Role::Taker)];
+pub(crate) const ROLES: &Choices<Role> = &[
+    ("writer", Role::Writer),
+    ("reader", Role::Reader),
+    ("taker", Role::Taker),
+    ("server", Role::Server),
+    ("caller", Role::Caller),
+];
 const STARTS: &Choices<seqring::Start> =
     &[("next", seqring::Start::Next), ("oldest", seqring::Start::Oldest), ("latest", seqring::Start::Newest)];
 const WAITINGS: &Choices<WaitStrategy> = &[

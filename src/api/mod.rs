@@ -18,6 +18,7 @@ pub(crate) mod wait_set;
 
 pub(crate) mod assigned;
 pub(crate) mod batch;
+pub(crate) mod call;
 pub(crate) mod claim;
 #[cfg(target_os = "linux")]
 pub(crate) mod descriptors;

@@ -32,8 +32,7 @@ impl Ring {
     /// As [`Self::writer`]; [`RegisterError::Delivery`] if the ring is no table.
     pub fn table_writer(&self) -> Result<TableWriter, RegisterError> {
         self.check_table()?;
-        let registration = self.registration(Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1);
-        TableWriter::join(registration.map_err(|error| self.writer_taken(error))?)
+        TableWriter::join(self.only_writer(Role::Writer)?)
     }
 
     /// Registers a reader of a table: a ring of [`Delivery::Latest`].

@@ -93,7 +93,8 @@ impl Superblock {
                 Delivery::Lossy => 1,
                 Delivery::Gated => 2,
                 Delivery::Queue => 3,
-                Delivery::Latest => 4,
+                Delivery::Call => 4,
+                Delivery::Latest => 5,
             },
             writers: match config.writers {
                 Writers::One => 1,
@@ -185,7 +186,8 @@ impl Superblock {
                 1 => Delivery::Lossy,
                 2 => Delivery::Gated,
                 3 => Delivery::Queue,
-                4 => Delivery::Latest,
+                4 => Delivery::Call,
+                5 => Delivery::Latest,
                 other => return Err(format!("its delivery {other} is unknown to this build")),
             },
             writers: match self.writers {

@@ -105,8 +105,11 @@ impl Role {
             Failpoint::SleepAnnounced => reads || takes,
             Failpoint::OneSleepAnnounced => reads,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `recovery`, `park`, `eviction` and `segment`.
-            Failpoint::DeathRecorded
+            // In `recovery`, `park`, `eviction`, `call` and `segment`; `GapStored` in a model.
+            Failpoint::GapStored
+            | Failpoint::DeathRecorded
+            | Failpoint::QuestionTaken
+            | Failpoint::QuestionRefused
             | Failpoint::DeadFound
             | Failpoint::ReaderParking
             | Failpoint::ReaderParked

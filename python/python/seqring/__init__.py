@@ -14,14 +14,17 @@ publishes messages. Each `Reader` sees all of them; in a ring with `delivery="qu
 them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered items.
 """
 
+from seqring import mirror
 from seqring._aio import Messages, Views
 from seqring._lifetime import close_at_signal, gc
 from seqring._seqring import (
+    Caller,
     Claim,
     Observer,
     Parked,
     Reader,
     Ring,
+    Server,
     TableReader,
     TableWriter,
     Taker,
@@ -44,6 +47,7 @@ from seqring.errors import (
     RegisterError,
     Lagged,
     PeerDied,
+    NoServer,
     NoSpace,
     NotPermitted,
     RingExists,
@@ -53,6 +57,7 @@ from seqring.errors import (
     TimedOut,
     TooLarge,
     TooSmall,
+    Unanswered,
     Unusable,
     WriterTaken,
 )
@@ -61,6 +66,7 @@ from seqring.queue import Queue
 
 __all__ = [
     "Busy",
+    "Caller",
     "Capabilities",
     "Claim",
     "Closed",
@@ -75,6 +81,7 @@ __all__ = [
     "Latest",
     "Messages",
     "PeerDied",
+    "NoServer",
     "NoSpace",
     "NotPermitted",
     "Observer",
@@ -86,6 +93,7 @@ __all__ = [
     "Ring",
     "RingExists",
     "RingNotFound",
+    "Server",
     "ShutDown",
     "Stats",
     "TableFull",
@@ -95,6 +103,7 @@ __all__ = [
     "TimedOut",
     "TooLarge",
     "TooSmall",
+    "Unanswered",
     "Unusable",
     "View",
     "Views",
@@ -105,5 +114,6 @@ __all__ = [
     "close_at_signal",
     "gc",
     "merge",
+    "mirror",
     "wait",
 ]

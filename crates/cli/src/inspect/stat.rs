@@ -3,7 +3,7 @@
 use super::record::{ParticipantRecord, RingRecord};
 use super::{Common, bytes};
 use crate::output;
-use crate::units::{self, scaled};
+use crate::units::{self, plural, scaled};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
@@ -112,13 +112,20 @@ impl std::fmt::Display for Text<'_> {
             ring.creator_pid,
             ring.id
         )?;
-        writeln!(
-            f,
-            "{} {}{}",
-            ring.next_sequence,
-            if ring.delivery == "latest" { "values set" } else { "messages published" },
-            ring.published_per_second.map_or_else(String::new, |rate| format!(", {}/s", scaled(rate, "")))
-        )?;
+        let published = if ring.delivery == "latest" {
+            plural(ring.next_sequence as usize, "value") + " set"
+        } else {
+            plural(ring.next_sequence as usize, "message") + " published"
+        };
+        write!(f, "{published}")?;
+        if let Some(rate) = ring.published_per_second {
+            write!(f, ", {}/s", scaled(rate, ""))?;
+        }
+        if ring.awaited_readers > 0 {
+            let readers = plural(ring.awaited_readers as usize, "reader");
+            write!(f, "; awaits {readers}, and overwrites nothing before")?;
+        }
+        writeln!(f)?;
         if ring.delivery == "latest" {
             writeln!(f, "{}", values(ring))?;
         }
