@@ -203,6 +203,19 @@ pub fn next_jump(slot: &AtomicU64, counter: &AtomicU64) -> Seen {
     (counter.load(acquire(Pair::Next)), slot.load(Relaxed))
 }
 
+// Gap: the one writer skips numbers after its latest message.
+
+#[inline(never)]
+pub fn gap_skip(slot: &AtomicU64, end: &AtomicU64) {
+    slot.store(1, Relaxed);
+    end.store(1, release(Pair::Gap));
+}
+
+#[inline(never)]
+pub fn gap_read(slot: &AtomicU64, end: &AtomicU64) -> Seen {
+    (end.load(acquire(Pair::Gap)), slot.load(Relaxed))
+}
+
 // Owner: a participant records the owner of a buffer, then its intent or its next aim.
 
 #[inline(never)]
