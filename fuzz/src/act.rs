@@ -59,7 +59,14 @@ impl Users {
     pub fn new(ring: Ring) -> Self {
         let (writer, reader, taker) = (ring.writer().ok(), ring.reader(Start::Next).ok(), ring.taker().ok());
         let (server, callers) = (ring.server().ok(), [ring.caller().ok(), None]);
-        Users { ring, writers: [writer, None], readers: [reader, None], takers: [taker, None], callers, server }
+        Users {
+            ring,
+            writers: [writer, None],
+            readers: [reader, None],
+            takers: [taker, None],
+            callers,
+            server,
+        }
     }
 
     /// Runs the operations, and calls `each` before every one.

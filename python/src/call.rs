@@ -89,12 +89,16 @@ impl Caller {
             }
             received(guard, receive)
         };
-        if let Some(answer) = self.cell.wait(py, deadline, |guard| attempt(guard, seqring::Caller::try_answer))? {
+        if let Some(answer) =
+            self.cell.wait(py, deadline, |guard| attempt(guard, seqring::Caller::try_answer))?
+        {
             return Ok(answer);
         }
         // The last attempt names the server.
         let last: Receive = |caller, out| caller.answer_timeout(out, Duration::ZERO);
-        self.cell.try_once(py, |guard| attempt(guard, last))?.ok_or_else(|| errors::timed_out(py, "answer", None))
+        self.cell
+            .try_once(py, |guard| attempt(guard, last))?
+            .ok_or_else(|| errors::timed_out(py, "answer", None))
     }
 }
 
@@ -149,7 +153,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(endpoint: seqring::Server, name: &str, ring: &Ring) -> Self {
-        let cell = EndpointCell::new("server", Buffered { endpoint, payload: vec![0; ring.config().slot_bytes] });
+        let cell =
+            EndpointCell::new("server", Buffered { endpoint, payload: vec![0; ring.config().slot_bytes] });
         Server { cell, ring: ring::text(name, ring.config()) }
     }
 }
