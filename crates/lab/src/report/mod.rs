@@ -9,8 +9,8 @@
 mod chart;
 mod conclusions;
 mod csv;
-mod markdown;
-mod number;
+pub(crate) mod markdown;
+pub(crate) mod number;
 mod page;
 mod rivals;
 mod tables;
@@ -86,7 +86,7 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
     let mut data = read(&options.record)?;
     data.rivals = options.rivals.as_deref().map(rivals::table).transpose()?;
     if let Some(document) = &options.splice {
-        return markdown::splice(document, &data, options.check);
+        return markdown::splice_data(document, &data, options.check);
     }
     if let Some(other) = &options.agrees_with {
         return agree(&conclusions(&data), &conclusions(&read(other)?));

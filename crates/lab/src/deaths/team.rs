@@ -1,0 +1,257 @@
+//! The participants of a run: their processes, accounts and reports.
+
+use super::analysis::Witness;
+use super::cell::Fault;
+use super::contestants::{Contestant, Kin, Programs};
+use super::ours;
+use anyhow::{Context, Result, ensure};
+use harness::clock::Moment;
+use harness::deaths::{Account, Order, Role, State};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long starting and leaving may take: no figure, only an end.
+const START: Duration = Duration::from_secs(15);
+/// A participant that has not left after it is killed.
+const LEAVING: Duration = Duration::from_millis(1500);
+const GLANCE: Duration = Duration::from_millis(1);
+
+pub(crate) struct Member {
+    pub(crate) role: Role,
+    pub(crate) account: Account,
+    /// Its process was killed, or ended with the fault.
+    pub(crate) gone: bool,
+}
+
+pub(crate) struct Team<'c> {
+    contestant: &'c Contestant,
+    directory: PathBuf,
+    pub(crate) members: Vec<Member>,
+    /// Of each member, or one for all.
+    processes: Vec<Child>,
+    /// A pid namespace for each.
+    apart: bool,
+    /// The ring, where it is made by this process.
+    _ring: Option<Box<dyn std::any::Any>>,
+}
+
+/// What its library reported to a member.
+pub(crate) struct Report {
+    pub(crate) member: usize,
+    pub(crate) nanos: u64,
+    pub(crate) text: String,
+}
+
+impl<'c> Team<'c> {
+    /// Starts members with these roles, which then wait for their orders, and exchange messages
+    /// under the name `ring`. `directory` is theirs, and their current one is its folder `place`.
+    ///
+    /// # Errors
+    /// A member that does not start.
+    pub(crate) fn start(
+        contestant: &'c Contestant,
+        programs: &Programs,
+        fault: Fault,
+        ring: &str,
+        directory: &Path,
+        roles: &[Role],
+    ) -> Result<Self> {
+        let member = |(index, role): (usize, &Role)| {
+            Ok(Member { role: *role, account: Account::create(directory, index)?, gone: false })
+        };
+        let members = roles.iter().enumerate().map(member).collect::<Result<_>>()?;
+        let (directory, apart) = (directory.to_owned(), fault == Fault::KillApart);
+        let made = ours::make(contestant, ring)?;
+        let mut team = Self { contestant, directory, members, processes: Vec::new(), apart, _ring: made };
+        let part = |index: usize| match roles[index] {
+            Role::Writer => format!("{index}:writer"),
+            Role::Reader => format!("{index}:reader"),
+        };
+        let parts: Vec<String> = (0..roles.len()).map(part).collect();
+        let groups = if contestant.kin == Kin::Named { parts.chunks(1) } else { parts.chunks(parts.len()) };
+        for group in groups {
+            let child = team.command(programs, ring)?.args(group).spawn();
+            team.processes.push(child.context("starting a participant")?);
+        }
+        let all: Vec<usize> = (0..roles.len()).collect();
+        let ready = team.wait(&all, START, |member| member.account.state() != State::Starting);
+        ensure!(ready, "a participant does not start: {}", team.errors());
+        Ok(team)
+    }
+
+    fn command(&self, programs: &Programs, ring: &str) -> Result<Command> {
+        let mut words = programs.command(self.contestant)?;
+        if self.apart {
+            let flags = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+            words.splice(0..0, flags.map(PathBuf::from));
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args([self.contestant.name, ring]).arg(&self.directory);
+        let file = |name: &str| File::options().create(true).append(true).open(self.directory.join(name));
+        command.current_dir(self.directory.join("place")).stdin(Stdio::null()).process_group(0);
+        command.stdout(file("reports")?).stderr(file("errors")?);
+        Ok(command)
+    }
+
+    /// What the members complained of.
+    pub(crate) fn errors(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.directory.join(name)).unwrap_or_default();
+        let text = read("errors") + &read("reports");
+        text.lines().last().unwrap_or("no word of why").to_owned()
+    }
+
+    /// The reports of all members so far.
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        let text = fs::read_to_string(self.directory.join("reports")).unwrap_or_default();
+        let report = |line: &str| {
+            let mut words = line.splitn(3, ' ');
+            let (member, nanos) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            Some(Report { member, nanos, text: words.next()?.to_owned() })
+        };
+        text.lines().filter_map(report).collect()
+    }
+
+    pub(crate) fn order(&self, members: &[usize], order: Order) {
+        members.iter().for_each(|index| self.members[*index].account.order(order));
+    }
+
+    /// Waits until all `members` are `there`; says whether they are.
+    pub(crate) fn wait(&self, members: &[usize], bound: Duration, there: impl Fn(&Member) -> bool) -> bool {
+        let begin = Instant::now();
+        loop {
+            if members.iter().all(|index| there(&self.members[*index])) {
+                return true;
+            }
+            if begin.elapsed() > bound {
+                return false;
+            }
+            thread::sleep(GLANCE);
+        }
+    }
+
+    /// Sends a signal to a member.
+    ///
+    /// # Errors
+    /// That it is not there.
+    pub(crate) fn signal(&self, member: usize, signal: Signal) -> Result<()> {
+        match self.contestant.kin {
+            Kin::Threads => {
+                let (pid, thread) = self.members[member].account.thread();
+                signal_thread(pid, thread, signal)
+            }
+            Kin::Forked => Ok(kill(Pid::from_raw(self.members[member].account.thread().0), signal)?),
+            Kin::Named => Ok(kill(Pid::from_raw(self.process(member)?), signal)?),
+        }
+    }
+
+    /// The process of a member that has one of its own.
+    fn process(&self, member: usize) -> Result<i32> {
+        let id = self.processes[member].id() as i32;
+        if !self.apart {
+            return Ok(id);
+        }
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let child = children.split_whitespace().next().context("the participant is gone")?;
+        Ok(child.parse()?)
+    }
+
+    /// Makes all members leave, writers first, and kills those that do not. Returns how many those
+    /// are, without the gone.
+    pub(crate) fn leave(&mut self) -> usize {
+        let mut stuck = 0;
+        for role in [Role::Writer, Role::Reader] {
+            let is_here = |index: &usize| {
+                let member = &self.members[*index];
+                member.role == role && !member.gone && member.account.state() == State::Joined
+            };
+            let here: Vec<usize> = (0..self.members.len()).filter(is_here).collect();
+            self.order(&here, Order::Stop);
+            if !self.wait(&here, LEAVING, |member| member.account.state() == State::Left) {
+                stuck += here.iter().filter(|index| self.members[**index].account.state() != State::Left).count();
+            }
+        }
+        // A participant that never joined ends now, and one whose account says that it has left may
+        // still be at its destructors.
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        let waiting: Vec<usize> =
+            all.iter().copied().filter(|index| self.members[*index].account.state() == State::Ready).collect();
+        self.end(&waiting);
+        let begin = Instant::now();
+        let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        while stuck == 0 && begin.elapsed() < LEAVING && self.processes.iter_mut().any(is_running) {
+            if (0..self.members.len()).all(|index| self.members[index].gone || self.is_done(index)) {
+                thread::sleep(GLANCE);
+            }
+            if begin.elapsed() > LEAVING / 3 && self.members.iter().any(|member| member.gone) {
+                break; // The rest is stopped.
+            }
+        }
+        self.kill();
+        stuck
+    }
+
+    fn is_done(&self, member: usize) -> bool {
+        matches!(self.members[member].account.state(), State::Left | State::Refused)
+    }
+
+    fn end(&mut self, members: &[usize]) {
+        for index in members {
+            let _ = self.signal(*index, Signal::SIGKILL); // It may be gone already.
+        }
+    }
+
+    fn kill(&mut self) {
+        if self.contestant.kin == Kin::Forked {
+            self.end(&(0..self.members.len()).collect::<Vec<_>>());
+        }
+        for child in &mut self.processes {
+            // Also what it started: its group.
+            let _ = kill(Pid::from_raw(-(child.id() as i32)), Signal::SIGKILL);
+            let _ = child.wait();
+        }
+    }
+
+    /// What each member's account says.
+    pub(crate) fn witnesses(&self) -> Vec<Witness> {
+        let witness = |member: &Member| {
+            Witness::of(&member.account, member.role, member.account.state() == State::Left)
+        };
+        self.members.iter().map(witness).collect()
+    }
+}
+
+impl Drop for Team<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Member {
+    /// When its last message was; 0 without one.
+    pub(crate) fn last(&self) -> u64 {
+        let index = self.account.len().checked_sub(1);
+        index.and_then(|index| self.account.event(index)).map_or(0, |event| event.nanos)
+    }
+
+    /// Whether it had a message within the last 40 ms, and after `nanos`.
+    pub(crate) fn works_since(&self, nanos: u64) -> bool {
+        const LATELY: u64 = 40_000_000;
+        let last = self.last();
+        last > nanos && last + LATELY > Moment::now().as_nanos()
+    }
+}
+
+/// The signals at which a thread stops: for a second, and for ever.
+#[allow(unsafe_code, reason = "tgkill has no safe wrapper")]
+fn signal_thread(pid: i32, thread: i32, signal: Signal) -> Result<()> {
+    // SAFETY: a system call without pointers.
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, pid, thread, signal as libc::c_int) };
+    ensure!(sent == 0, "no signal to thread {thread}: {}", std::io::Error::last_os_error());
+    Ok(())
+}
