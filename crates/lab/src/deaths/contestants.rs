@@ -10,7 +10,7 @@ use std::process::Command;
 pub(crate) enum Program {
     /// This one.
     Own,
-    /// `crates/rivals`, its binary `deaths`.
+    /// That of `crates/rivals`.
     Rivals,
     /// `participants.py`.
     Python,
@@ -44,6 +44,8 @@ pub(crate) struct Contestant {
     pub(crate) readers: usize,
     /// Of a message.
     pub(crate) bytes: usize,
+    /// Another participant can take the place of one that is gone.
+    pub(crate) is_replaced: bool,
 }
 
 const BYTES: usize = 8192;
@@ -56,7 +58,7 @@ const fn row(
     kin: Kin,
     what: &'static str,
 ) -> Contestant {
-    Contestant { name, package, what, program, kin, queue: false, lossy: false, writers: 2, readers: 2, bytes: BYTES }
+    Contestant { name, package, what, program, kin, queue: false, lossy: false, writers: 2, readers: 2, bytes: BYTES, is_replaced: true }
 }
 
 impl Contestant {
@@ -70,6 +72,10 @@ impl Contestant {
 
     const fn of(self, writers: usize, readers: usize) -> Self {
         Self { writers, readers, ..self }
+    }
+
+    const fn without_successor(self) -> Self {
+        Self { is_replaced: false, ..self }
     }
 
     const fn bytes(self, bytes: usize) -> Self {
@@ -86,16 +92,16 @@ pub(crate) const CONTESTANTS: &[Contestant] = &[
     row("seqring-single", "seqring", Own, Named, "`Delivery::Gated`, one writer").of(1, 2),
     row("seqring-evicting", "seqring", Own, Named, "`Delivery::Gated`, many writers, `evict_after` 200 ms"),
     row("seqring-queue", "seqring", Own, Named, "`Delivery::Queue`").queue(),
-    row("iceoryx2", "iceoryx2", Rivals, Named, "publish-subscribe, no overflow, `RetryUntilDelivered`, with cleanup of dead nodes"),
+    row("iceoryx2", "iceoryx2", Rivals, Named, "publish-subscribe, no overflow, `RetryUntilDelivered`, dead nodes are removed by the readers"),
     row("ringfire", "ringfire", Rivals, Named, "`LosslessBackpressure`, one producer").of(1, 2),
-    row("kickmsg", "kickmsg", Python, Named, "broadcast, blocking receive, `sweep` of its registry").lossy(),
+    row("kickmsg", "kickmsg", Python, Named, "broadcast, blocking receive, diagnosis and repair by idle ends").lossy(),
     row("cloudtoid", "cloudtoid-interprocess", Rivals, Named, "queue, `try_send`, `recv_timeout`").queue(),
     row("subetha", "subetha-ipc", Python, Named, "`Channel`, `send_for`, `recv_for`").queue().bytes(48),
     row("faster-fifo", "faster-fifo", Python, Forked, "`Queue`, `put`, `get` with time limits").queue(),
     row("mp-queue", "python", Python, Forked, "`multiprocessing.Queue`, `put`, `get` with time limits").queue(),
-    row("mp-pipe", "python", Python, Forked, "`multiprocessing.Pipe`, unused ends closed").queue().of(1, 1),
+    row("mp-pipe", "python", Python, Forked, "`multiprocessing.Pipe`, unused ends closed").queue().of(1, 1).without_successor(),
     row("zeromq", "pyzmq", Python, Named, "PUSH and PULL over `ipc://`, time limits, a monitor of each socket").queue().of(2, 1),
-    row("aeron", "pyaeron", Python, Named, "publications over `aeron:ipc`, the embedded media driver").of(2, 2),
+    row("aeron", "pyaeron", Python, Named, "publications over `aeron:ipc`"),
     row("vllm", "vllm", Python, Named, "`ShmRingBuffer`"),
     row("crossbeam", "crossbeam-channel", Rivals, Threads, "bounded channel").queue(),
     row("disruptor", "disruptor", Rivals, Threads, "one producer, event pollers").of(1, 2).bytes(1024),
@@ -131,7 +137,7 @@ impl Programs {
     pub(crate) fn command(&self, contestant: &Contestant) -> Result<Vec<PathBuf>> {
         Ok(match contestant.program {
             Own => vec![std::env::current_exe().context("this program has no path")?, super::WORKER.into()],
-            Rivals => vec![self.rivals.clone()],
+            Rivals => vec![self.rivals.clone(), "deaths".into()],
             Python => vec![self.python.clone(), source("crates/lab/src/deaths/participants.py")],
         })
     }

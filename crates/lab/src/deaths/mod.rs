@@ -63,7 +63,7 @@ pub(crate) struct DeathsOptions {
     seed: u64,
 
     /// The participants of crates/rivals
-    #[arg(long, value_name = "PROGRAM", default_value_os_t = source("crates/rivals/target/release/deaths"))]
+    #[arg(long, value_name = "PROGRAM", default_value_os_t = source("crates/rivals/target/release/rivals"))]
     rivals: PathBuf,
 
     /// A Python that has the packages of the contestants in Python
@@ -147,7 +147,7 @@ pub(crate) fn trial(directory: &Path, only: &[&str], runs: u64) -> Result<Record
     let record = directory.join("deaths.jsonl");
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let defaults = Programs {
-        rivals: source("crates/rivals/target/release/deaths"),
+        rivals: source("crates/rivals/target/release/rivals"),
         python: source("target/deaths/venv/bin/python"),
     };
     measure(&DeathsOptions {

@@ -31,6 +31,17 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self { contestant: "seqring-gated", cell: Cell { fault: Fault::Kill, victim: Victim::Writer }, runs: 1, went_on: 1 }
+    }
+
+    /// Whether both are about the same contestant and cell.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        (self.contestant, self.cell) == (other.contestant, other.cell)
+    }
+
+    /// The share of runs in which all survivors went on.
     pub(crate) fn share(&self) -> f64 {
         self.went_on as f64 / self.runs as f64
     }

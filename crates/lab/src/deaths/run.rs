@@ -150,7 +150,9 @@ impl<'c> Scene<'c> {
             Cell { victim: Victim::Reader, .. } => Some(writers + random.usize(0..readers)),
         };
         let successor = roles.len();
-        roles.push(victim.map_or(Role::Reader, |victim| roles[victim]));
+        if contestant.is_replaced {
+            roles.push(victim.map_or(Role::Reader, |victim| roles[victim]));
+        }
         Self { contestant, cell, roles, victim, successor }
     }
 
@@ -230,7 +232,7 @@ impl<'c> Scene<'c> {
         let struck = Moment::now().as_nanos().saturating_sub(WATCH.as_nanos() as u64);
         let mut went_on = team.wait(&first, BOUND, |member| member.works_since(struck));
         let replaced = Moment::now().as_nanos();
-        let successor = self.cell.is_replaced().then(|| self.replace(team));
+        let successor = (self.cell.is_replaced() && self.contestant.is_replaced).then(|| self.replace(team));
         let mut watched = first;
         if matches!(successor, Some(Successor::Works(_))) {
             // Now all can go on.

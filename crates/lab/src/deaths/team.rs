@@ -176,28 +176,22 @@ impl<'c> Team<'c> {
                 stuck += here.iter().filter(|index| self.members[**index].account.state() != State::Left).count();
             }
         }
-        // A participant that never joined ends now, and one whose account says that it has left may
-        // still be at its destructors.
-        let all: Vec<usize> = (0..self.members.len()).collect();
-        let waiting: Vec<usize> =
-            all.iter().copied().filter(|index| self.members[*index].account.state() == State::Ready).collect();
+        let is_waiting = |index: &usize| self.members[*index].account.state() == State::Ready;
+        let waiting: Vec<usize> = (0..self.members.len()).filter(is_waiting).collect();
         self.end(&waiting);
+        // What has left may still be at the end of its program.
+        let ends = |index: &usize| match self.contestant.kin {
+            Kin::Named => matches!(self.members[*index].account.state(), State::Left | State::Refused),
+            Kin::Forked | Kin::Threads => stuck == 0 && self.members.iter().all(|member| !member.gone),
+        };
+        let ending: Vec<usize> = (0..self.processes.len()).filter(ends).collect();
         let begin = Instant::now();
         let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
-        while stuck == 0 && begin.elapsed() < LEAVING && self.processes.iter_mut().any(is_running) {
-            if (0..self.members.len()).all(|index| self.members[index].gone || self.is_done(index)) {
-                thread::sleep(GLANCE);
-            }
-            if begin.elapsed() > LEAVING / 3 && self.members.iter().any(|member| member.gone) {
-                break; // The rest is stopped.
-            }
+        while begin.elapsed() < LEAVING && ending.iter().any(|index| is_running(&mut self.processes[*index])) {
+            thread::sleep(GLANCE);
         }
         self.kill();
         stuck
-    }
-
-    fn is_done(&self, member: usize) -> bool {
-        matches!(self.members[member].account.state(), State::Left | State::Refused)
     }
 
     fn end(&mut self, members: &[usize]) {

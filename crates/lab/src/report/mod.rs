@@ -24,14 +24,15 @@ use crate::compare::sweep::{SWEEPS, Sweep};
 use crate::engines::EngineName;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use conclusions::{Conclusion, Sign, conclusions};
+use conclusions::conclusions;
+pub(crate) use conclusions::{Conclusion, Sign};
 use harness::class::Bounds;
 use harness::latency::Quantiles;
 use harness::summary::Dropped;
 use seqring_cli::output;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tables::Table;
 
 const OURS: EngineName = EngineName::Seqring;
@@ -98,6 +99,14 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
         writeln!(output::stdout(), "{}", path.display())?;
     }
     data.nothing_comparable().map_or(Ok(()), |why| bail!("{why}"))
+}
+
+/// The conclusions of a record.
+///
+/// # Errors
+/// A record that cannot be read.
+pub(crate) fn stated(record: &Path) -> Result<Vec<Conclusion>> {
+    Ok(conclusions(&Data::of(Record::read(record)?, false)))
 }
 
 /// Prints how the conclusions of two records compare.
