@@ -80,7 +80,7 @@ impl Bench {
         thread::sleep(delay);
         let begin = scene.strike(&mut team, &places)?;
         let mut found = scene.watch(&mut team, begin)?;
-        found.stuck = team.leave();
+        found.stuck = team.leave(found.outcome != Outcome::WentOn);
         found.balance = balance(&team.witnesses(), contestant.queue, scene.victim);
         drop(team);
         found.left = places.names();
@@ -105,7 +105,7 @@ impl Bench {
                     team.wait(&[index], BOUND, |member| member.account.state() != State::Ready);
                 }
                 thread::sleep(WATCH);
-                team.leave();
+                team.leave(false);
             }
             if places.left().is_empty() {
                 return Ok(RemovedBy::NextUse);
@@ -232,7 +232,7 @@ impl<'c> Scene<'c> {
         let struck = Moment::now().as_nanos().saturating_sub(WATCH.as_nanos() as u64);
         let mut went_on = team.wait(&first, BOUND, |member| member.works_since(struck));
         let replaced = Moment::now().as_nanos();
-        let successor = (self.cell.is_replaced() && self.contestant.is_replaced).then(|| self.replace(team));
+        let successor = (self.cell.is_replaced() && self.contestant.is_replaced).then(|| self.replace(team, went_on));
         let mut watched = first;
         if matches!(successor, Some(Successor::Works(_))) {
             // Now all can go on.
@@ -273,17 +273,19 @@ impl<'c> Scene<'c> {
         })
     }
 
-    fn replace(&self, team: &mut Team) -> Successor {
+    /// Lets another participant take the victim's place. Where others hang, it gets less time.
+    fn replace(&self, team: &mut Team, went_on: bool) -> Successor {
         let (index, begin) = (self.successor, Moment::now().as_nanos());
+        let bound = if went_on { BOUND } else { BOUND / 2 };
         team.order(&[index], Order::Go);
-        if !team.wait(&[index], BOUND, |member| member.account.state() != State::Ready) {
+        if !team.wait(&[index], bound, |member| member.account.state() != State::Ready) {
             return Successor::Hung;
         }
         if team.members[index].account.state() == State::Refused {
             let report = team.reports().into_iter().find(|report| report.member == index);
             return Successor::Refused(report.map_or_else(String::new, |report| report.text));
         }
-        if !team.wait(&[index], BOUND, |member| !member.account.is_empty()) {
+        if !team.wait(&[index], bound, |member| !member.account.is_empty()) {
             return Successor::Silent;
         }
         let first = team.members[index].account.event(0).map_or(begin, |event| event.nanos);

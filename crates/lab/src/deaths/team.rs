@@ -161,9 +161,10 @@ impl<'c> Team<'c> {
         Ok(child.parse()?)
     }
 
-    /// Makes all members leave, writers first, and kills those that do not. Returns how many those
-    /// are, without the gone.
-    pub(crate) fn leave(&mut self) -> usize {
+    /// Makes all members leave, writers first, and kills those that do not: at once if they hang
+    /// anyway. Returns how many those are, without the gone.
+    pub(crate) fn leave(&mut self, hang: bool) -> usize {
+        let bound = if hang { LEAVING / 3 } else { LEAVING };
         let mut stuck = 0;
         for role in [Role::Writer, Role::Reader] {
             let is_here = |index: &usize| {
@@ -172,7 +173,7 @@ impl<'c> Team<'c> {
             };
             let here: Vec<usize> = (0..self.members.len()).filter(is_here).collect();
             self.order(&here, Order::Stop);
-            if !self.wait(&here, LEAVING, |member| member.account.state() == State::Left) {
+            if !self.wait(&here, bound, |member| member.account.state() == State::Left) {
                 stuck += here.iter().filter(|index| self.members[**index].account.state() != State::Left).count();
             }
         }
