@@ -240,12 +240,18 @@ impl From<Refusal> for Answer {
 /// most, if the library has a time limit.
 pub trait End {
     /// Writes a message; `inside` is called in the middle of the access, if there is one in place.
+    ///
+    /// # Errors
+    /// That it was not written, and may be written again.
     fn send(&mut self, message: &[u8], inside: &mut dyn FnMut()) -> Result<(), Answer> {
         let _ = (message, inside);
         Err(Answer::Report("this end does not write".into()))
     }
 
     /// Reads a message; `seen` gets its bytes, and whether it may have been read before.
+    ///
+    /// # Errors
+    /// That there was none.
     fn receive(&mut self, seen: &mut dyn FnMut(&[u8], bool)) -> Result<(), Answer> {
         let _ = seen;
         Err(Answer::Report("this end does not read".into()))
@@ -318,7 +324,7 @@ pub fn serve<E: End, J: Display>(
     let mut participant = Participant { account: &account, part, kin, reports: Vec::new() };
     if kin == Kin::Threads {
         account.set(3, u64::from(std::process::id()));
-        account.set(4, rustix::thread::gettid().as_raw_nonzero().get() as u64);
+        account.set(4, rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs().into());
     }
     account.set(0, State::Ready as u64);
     while account.ordered() == Order::Wait {

@@ -96,7 +96,12 @@ struct Finding {
 
 impl Finding {
     fn unmeasured(claim: impl Into<String>, recorded: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { claim: claim.into(), recorded: recorded.into(), here: why.into(), verdict: Verdict::Unmeasured }
+        Self {
+            claim: claim.into(),
+            recorded: recorded.into(),
+            here: why.into(),
+            verdict: Verdict::Unmeasured,
+        }
     }
 }
 
@@ -145,7 +150,10 @@ fn measure(part: Part, options: &ReproduceOptions) -> Result<Vec<Finding>> {
         Part::Deaths => {
             let recorded = deaths::claims(&Record::read(&records.join("deaths.jsonl"))?);
             let here = deaths::claims(&deaths::trial(&out.join("deaths"), &[], *runs)?);
-            Ok(recorded.iter().map(|claim| of_death(claim, here.iter().find(|one| claim.is_of(one)))).collect())
+            Ok(recorded
+                .iter()
+                .map(|claim| of_death(claim, here.iter().find(|one| claim.is_of(one))))
+                .collect())
         }
         Part::Compare => {
             let record = out.join("compare.jsonl");
@@ -173,10 +181,12 @@ fn measure(part: Part, options: &ReproduceOptions) -> Result<Vec<Finding>> {
 fn of_death(recorded: &Claim, here: Option<&Claim>) -> Finding {
     let shares = |claim: &Claim| format!("all survivors went on in {} of {} runs", claim.went_on, claim.runs);
     let (claim, said) = (format!("{}: {}", recorded.contestant, recorded.cell), shares(recorded));
-    let Some(here) = here.filter(|here| here.runs > 0) else { return Finding::unmeasured(claim, said, "–") };
+    let Some(here) = here.filter(|here| here.runs > 0) else {
+        return Finding::unmeasured(claim, said, "–");
+    };
     let (always, again) = (recorded.went_on == recorded.runs, here.went_on == here.runs);
     // How likely so many runs show no failure, if failures are as frequent as in the record.
-    let chance = recorded.share().powi(here.runs as i32);
+    let chance = recorded.share().powf(here.runs as f64);
     let verdict = match (always, again) {
         (true, true) | (false, false) => Verdict::Confirmed,
         (false, true) if chance > 0.05 => Verdict::Unmeasured,
@@ -192,22 +202,31 @@ fn of_conclusion(recorded: &Conclusion, here: Option<&Conclusion>) -> Finding {
         (one, other) if one == other => Verdict::Confirmed,
         _ => Verdict::NotConfirmed,
     };
-    Finding { claim: recorded.key.clone(), recorded: said(recorded), here: here.map_or("–".into(), said), verdict }
+    Finding {
+        claim: recorded.key.clone(),
+        recorded: said(recorded),
+        here: here.map_or("–".into(), said),
+        verdict,
+    }
 }
 
-/// Rows of a table of requirements: name, figures, and whether they are reached.
-fn reached(table: &str) -> Vec<(&str, &str, Option<bool>)> {
-    let row = |line: &'_ str| -> Option<(&str, &str, Option<bool>)> {
-        let cells: Vec<&str> = line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
-        let [name, _, _, measured, verdict] = cells[..] else { return None };
-        let reached = match verdict.trim_matches('*') {
-            "reached" | "goal reached" => Some(true),
-            "not reached" => Some(false),
-            "not measured" => None,
-            _ => return None,
-        };
-        Some((name, measured, reached))
+/// A row of a table of requirements: its name, its figures, and whether they are reached.
+type Row<'t> = (&'t str, &'t str, Option<bool>);
+
+fn row(line: &str) -> Option<Row<'_>> {
+    let cells: Vec<&str> =
+        line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
+    let [name, _, _, measured, verdict] = cells[..] else { return None };
+    let reached = match verdict.trim_matches('*') {
+        "reached" | "goal reached" => Some(true),
+        "not reached" => Some(false),
+        "not measured" => None,
+        _ => return None,
     };
+    Some((name, measured, reached))
+}
+
+fn reached(table: &str) -> Vec<Row<'_>> {
     table.lines().filter_map(row).collect()
 }
 
@@ -218,8 +237,8 @@ fn of_tables(record: &Path, mut command: Command) -> Result<Vec<Finding>> {
     Ok(of_rows(&reached(&recorded), &reached(&String::from_utf8_lossy(&output.stdout))))
 }
 
-fn of_rows(recorded: &[(&str, &str, Option<bool>)], here: &[(&str, &str, Option<bool>)]) -> Vec<Finding> {
-    let one = |&(name, measured, was): &(&str, &str, Option<bool>)| {
+fn of_rows(recorded: &[Row<'_>], here: &[Row<'_>]) -> Vec<Finding> {
+    let one = |&(name, measured, was): &Row<'_>| {
         let found = here.iter().find(|(other, ..)| *other == name);
         let verdict = match (was, found.and_then(|(.., is)| *is)) {
             (Some(was), Some(is)) if was == is => Verdict::Confirmed,
@@ -263,8 +282,10 @@ mod tests {
     fn a_row_is_compared_with_the_row_of_its_name() {
         let table = "commit x\n| row | what | required | measured | verdict |\n|---|---|---|---|---|\n";
         let row = |name: &str, verdict: &str| format!("| {name} | w | r | 1.0 x; more | **{verdict}** |\n");
-        let recorded = [table, &row("a", "goal reached"), &row("b", "reached"), &row("c", "not reached")].concat();
-        let here = [table, &row("a", "reached"), &row("b", "not reached"), &row("c", "not measured")].concat();
+        let recorded =
+            [table, &row("a", "goal reached"), &row("b", "reached"), &row("c", "not reached")].concat();
+        let here =
+            [table, &row("a", "reached"), &row("b", "not reached"), &row("c", "not measured")].concat();
         let found = of_rows(&reached(&recorded), &reached(&here));
         let verdicts: Vec<_> = found.iter().map(|one| (one.claim.as_str(), one.verdict)).collect();
         let expected = [("a", Verdict::Confirmed), ("b", Verdict::NotConfirmed), ("c", Verdict::Unmeasured)];

@@ -44,7 +44,9 @@ fn play(arguments: &[String]) -> Result<(), String> {
             let join = || OfEngine::join(made.insert(Ringfire::<[u64; BYTES / 8]>::open(ring)?), part.role);
             serve(directory, *part, BYTES, Kin::Processes, join)
         }
-        ("cloudtoid", [part]) => serve(directory, *part, BYTES, Kin::Processes, || Cloudtoid::join(ring, part.role)),
+        ("cloudtoid", [part]) => {
+            serve(directory, *part, BYTES, Kin::Processes, || Cloudtoid::join(ring, part.role))
+        }
         ("crossbeam", parts) => threads::crossbeam(directory, parts),
         ("disruptor", parts) => threads::disruptor(directory, parts),
         _ => return Err(format!("no contestant {contestant}")),
@@ -71,7 +73,9 @@ impl Cloudtoid {
 
 impl End for Cloudtoid {
     fn send(&mut self, message: &[u8], _: &mut dyn FnMut()) -> Result<(), Answer> {
-        let Self::Publisher(publisher) = self else { return Err(Answer::Report("this end does not write".into())) };
+        let Self::Publisher(publisher) = self else {
+            return Err(Answer::Report("this end does not write".into()));
+        };
         let begin = Instant::now();
         loop {
             match publisher.try_send(message) {
@@ -84,7 +88,9 @@ impl End for Cloudtoid {
     }
 
     fn receive(&mut self, seen: &mut dyn FnMut(&[u8], bool)) -> Result<(), Answer> {
-        let Self::Subscriber(subscriber) = self else { return Err(Answer::Report("this end does not read".into())) };
+        let Self::Subscriber(subscriber) = self else {
+            return Err(Answer::Report("this end does not read".into()));
+        };
         match subscriber.recv_timeout(PATIENCE) {
             Ok(Some(message)) => {
                 seen(&message, false);

@@ -62,7 +62,10 @@ pub(crate) struct Balance {
 /// index of a participant whose reads may lack from its account, and who need not have read all.
 pub(crate) fn balance(witnesses: &[Witness], is_queue: bool, victim: Option<usize>) -> Balance {
     let mut balance = Balance::default();
-    let sent: Vec<u64> = witnesses.iter().map(|one| one.events.iter().filter(|e| e.kind == Kind::Sent).count() as u64).collect();
+    let sent: Vec<u64> = witnesses
+        .iter()
+        .map(|one| one.events.iter().filter(|e| e.kind == Kind::Sent).count() as u64)
+        .collect();
     balance.sent = sent.iter().sum();
     let readers = witnesses.iter().enumerate().filter(|(_, one)| one.role == Role::Reader);
     let mut together = Copies::new(witnesses.len());
@@ -80,19 +83,22 @@ pub(crate) fn balance(witnesses: &[Witness], is_queue: bool, victim: Option<usiz
             let is_new = copies.add(writer, event.number);
             if event.kind == Kind::Got {
                 balance.doubled += u64::from(!is_new);
-                balance.disordered += u64::from(is_new && newest[writer].is_some_and(|newest| event.number < newest));
+                balance.disordered +=
+                    u64::from(is_new && newest[writer].is_some_and(|newest| event.number < newest));
                 newest[writer] = newest[writer].max(Some(event.number));
             }
         }
         balance.reported_lost += reader.reported_lost;
         if !is_queue && Some(index) != victim && reader.left {
             // From the first message on: a reader may have joined later.
-            let missing: u64 = sent.iter().enumerate().map(|(writer, sent)| alone.missing(writer, *sent, true)).sum();
+            let missing: u64 =
+                sent.iter().enumerate().map(|(writer, sent)| alone.missing(writer, *sent, true)).sum();
             balance.lost += missing.saturating_sub(reader.reported_lost);
         }
     }
     if is_queue && witnesses.iter().any(|one| one.role == Role::Reader && one.left) {
-        let missing: u64 = sent.iter().enumerate().map(|(writer, sent)| together.missing(writer, *sent, false)).sum();
+        let missing: u64 =
+            sent.iter().enumerate().map(|(writer, sent)| together.missing(writer, *sent, false)).sum();
         let taking = victim.is_some_and(|victim| witnesses[victim].role == Role::Reader);
         balance.in_hand = missing.min(u64::from(taking));
         balance.lost = missing - balance.in_hand;
@@ -134,7 +140,12 @@ mod tests {
     use super::*;
 
     fn witness(role: Role, events: &[(Kind, u64)]) -> Witness {
-        let event = |(index, &(kind, number)): (usize, &(Kind, u64))| Event { nanos: 10 * index as u64, kind, writer: 0, number };
+        let event = |(index, &(kind, number)): (usize, &(Kind, u64))| Event {
+            nanos: 10 * index as u64,
+            kind,
+            writer: 0,
+            number,
+        };
         Witness { role, events: events.iter().enumerate().map(event).collect(), reported_lost: 0, left: true }
     }
 

@@ -58,7 +58,19 @@ const fn row(
     kin: Kin,
     what: &'static str,
 ) -> Contestant {
-    Contestant { name, package, what, program, kin, queue: false, lossy: false, writers: 2, readers: 2, bytes: BYTES, is_replaced: true }
+    Contestant {
+        name,
+        package,
+        what,
+        program,
+        kin,
+        queue: false,
+        lossy: false,
+        writers: 2,
+        readers: 2,
+        bytes: BYTES,
+        is_replaced: true,
+    }
 }
 
 impl Contestant {
@@ -92,15 +104,40 @@ pub(crate) const CONTESTANTS: &[Contestant] = &[
     row("seqring-single", "seqring", Own, Named, "`Delivery::Gated`, one writer").of(1, 2),
     row("seqring-evicting", "seqring", Own, Named, "`Delivery::Gated`, many writers, `evict_after` 200 ms"),
     row("seqring-queue", "seqring", Own, Named, "`Delivery::Queue`").queue(),
-    row("iceoryx2", "iceoryx2", Rivals, Named, "publish-subscribe, no overflow, `RetryUntilDelivered`, dead nodes are removed by the readers"),
+    row(
+        "iceoryx2",
+        "iceoryx2",
+        Rivals,
+        Named,
+        "publish-subscribe, no overflow, `RetryUntilDelivered`, dead nodes are removed by the readers",
+    ),
     row("ringfire", "ringfire", Rivals, Named, "`LosslessBackpressure`, one producer").of(1, 2),
-    row("kickmsg", "kickmsg", Python, Named, "broadcast, blocking receive, diagnosis and repair by idle ends").lossy(),
+    row(
+        "kickmsg",
+        "kickmsg",
+        Python,
+        Named,
+        "broadcast, blocking receive, diagnosis and repair by idle ends",
+    )
+    .lossy(),
     row("cloudtoid", "cloudtoid-interprocess", Rivals, Named, "queue, `try_send`, `recv_timeout`").queue(),
     row("subetha", "subetha-ipc", Python, Named, "`Channel`, `send_for`, `recv_for`").queue().bytes(48),
     row("faster-fifo", "faster-fifo", Python, Forked, "`Queue`, `put`, `get` with time limits").queue(),
-    row("mp-queue", "python", Python, Forked, "`multiprocessing.Queue`, `put`, `get` with time limits").queue(),
-    row("mp-pipe", "python", Python, Forked, "`multiprocessing.Pipe`, unused ends closed").queue().of(1, 1).without_successor(),
-    row("zeromq", "pyzmq", Python, Named, "PUSH and PULL over `ipc://`, time limits, a monitor of each socket").queue().of(2, 1),
+    row("mp-queue", "python", Python, Forked, "`multiprocessing.Queue`, `put`, `get` with time limits")
+        .queue(),
+    row("mp-pipe", "python", Python, Forked, "`multiprocessing.Pipe`, unused ends closed")
+        .queue()
+        .of(1, 1)
+        .without_successor(),
+    row(
+        "zeromq",
+        "pyzmq",
+        Python,
+        Named,
+        "PUSH and PULL over `ipc://`, time limits, a monitor of each socket",
+    )
+    .queue()
+    .of(2, 1),
     row("aeron", "pyaeron", Python, Named, "publications over `aeron:ipc`"),
     row("vllm", "vllm", Python, Named, "`ShmRingBuffer`"),
     row("crossbeam", "crossbeam-channel", Rivals, Threads, "bounded channel").queue(),
@@ -153,7 +190,8 @@ impl Programs {
             Python if !self.python.exists() => Err(SETUP.into()),
             Python => {
                 let script = source("crates/lab/src/deaths/participants.py");
-                let command = Command::new(&self.python).arg(script).args([contestant.name, "--version"]).output();
+                let command =
+                    Command::new(&self.python).arg(script).args([contestant.name, "--version"]).output();
                 let output = command.map_err(|error| error.to_string())?;
                 let (said, error) = (lines(&output.stdout), lines(&output.stderr));
                 let last = |text: String| text.lines().last().unwrap_or("it fails without a word").to_owned();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const SHARED_MEMORY: &str = "/dev/shm";
 
-/// Where the participants of a run leave files: their current directories, and shared memory under
+/// Where the participants of a run leave files: their current directory, and shared memory under
 /// names with that of the ring. Files of other programs are neither seen nor removed.
 pub(crate) struct Places {
     ring: String,
@@ -20,9 +20,7 @@ impl Places {
     /// The files that are there.
     pub(crate) fn left(&self) -> Vec<PathBuf> {
         let mut left = Vec::new();
-        for folder in ["place", "again/place"] {
-            files(&self.directory.join(folder), &mut left);
-        }
+        files(&self.directory.join("place"), &mut left);
         let entries = fs::read_dir(SHARED_MEMORY).into_iter().flatten().flatten();
         let is_named = |path: &PathBuf| path.is_file() && path.to_string_lossy().contains(&self.ring);
         left.extend(entries.map(|entry| entry.path()).filter(is_named));

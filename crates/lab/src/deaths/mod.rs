@@ -92,7 +92,8 @@ pub(crate) fn run(options: &DeathsOptions) -> Result<()> {
 
 fn measure(options: &DeathsOptions) -> Result<()> {
     let programs = Programs { rivals: options.rivals.clone(), python: options.python.clone() };
-    let is_asked = |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(&**part));
+    let is_asked =
+        |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(&**part));
     let versions = CONTESTANTS.iter().map(|one| (one.name.into(), programs.version(one))).collect();
     let header = Header::new(BOUND.as_millis() as u64, versions)?;
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
@@ -102,12 +103,16 @@ fn measure(options: &DeathsOptions) -> Result<()> {
             Err(why) => absent.push(format!("{}: {why}", one.name)),
         }
     }
-    absent.iter().for_each(|line| output::report(format_args!("deaths: {line}")));
+    for line in &absent {
+        output::report(format_args!("deaths: {line}"));
+    }
     if asked.is_empty() {
         let names: Vec<&str> = CONTESTANTS.iter().map(|one| one.name).collect();
         return Err(BadInput(format!("nothing to run; there are {}", names.join(", "))).into());
     }
-    let cells = Cell::ALL.into_iter().filter(|cell| options.faults.is_empty() || options.faults.contains(&cell.fault));
+    let cells = Cell::ALL
+        .into_iter()
+        .filter(|cell| options.faults.is_empty() || options.faults.contains(&cell.fault));
     let cells: Vec<Cell> = cells.collect();
     let mut journal = Journal::open(&options.record, &header)?;
     let (bench, interrupts) = (Bench::new(programs)?, Interrupts::catch()?);
@@ -125,7 +130,14 @@ fn measure(options: &DeathsOptions) -> Result<()> {
                 bad += u64::from(found.as_ref().is_ok_and(|found| found.outcome != Outcome::WentOn));
                 failed += u64::from(found.is_err());
                 let result = found.map_err(|error| Failure { failure: format!("{error:#}") });
-                journal.add(Run { contestant: contestant.name.into(), cell, number, seed, delay_us, result })?;
+                journal.add(Run {
+                    contestant: contestant.name.into(),
+                    cell,
+                    number,
+                    seed,
+                    delay_us,
+                    result,
+                })?;
             }
             output::report(format_args!("deaths: {}: {cell}: {bad} hung, {failed} failed", contestant.name));
         }

@@ -30,7 +30,8 @@ pub(crate) struct WorkerOptions {
 /// # Errors
 /// Bad arguments. What befalls it later is in its account.
 pub(crate) fn work(options: &WorkerOptions) -> Result<()> {
-    let contestant = CONTESTANTS.iter().find(|one| one.name == options.contestant).context("no such contestant")?;
+    let contestant =
+        CONTESTANTS.iter().find(|one| one.name == options.contestant).context("no such contestant")?;
     let engine = EngineName::from_str(contestant.name, false).ok();
     let Some(part) = options.part else {
         if engine.is_none() {
@@ -42,9 +43,9 @@ pub(crate) fn work(options: &WorkerOptions) -> Result<()> {
     let (directory, bytes) = (options.directory.as_path(), contestant.bytes);
     match engine {
         Some(engine) => engine.run(Join { options, part, bytes }),
-        None => {
-            Ok(serve(directory, part, bytes, Kin::Processes, || Ours::join(contestant, &options.ring, part.role))?)
-        }
+        None => Ok(serve(directory, part, bytes, Kin::Processes, || {
+            Ours::join(contestant, &options.ring, part.role)
+        })?),
     }
 }
 
@@ -111,7 +112,8 @@ impl Ours {
             (_, true) => seqring::Delivery::Lossy,
             (_, false) => seqring::Delivery::Gated,
         };
-        let mut config = Config::slots(SLOTS).of_bytes(contestant.bytes).delivery(delivery).participants(PARTICIPANTS);
+        let mut config =
+            Config::slots(SLOTS).of_bytes(contestant.bytes).delivery(delivery).participants(PARTICIPANTS);
         if contestant.writers > 1 {
             config = config.writers(Writers::Many);
         }

@@ -33,7 +33,12 @@ pub(crate) struct Claim {
 impl Claim {
     #[cfg(test)]
     pub(crate) fn example() -> Self {
-        Self { contestant: "seqring-gated", cell: Cell { fault: Fault::Kill, victim: Victim::Writer }, runs: 1, went_on: 1 }
+        Self {
+            contestant: "seqring-gated",
+            cell: Cell { fault: Fault::Kill, victim: Victim::Writer },
+            runs: 1,
+            went_on: 1,
+        }
     }
 
     /// Whether both are about the same contestant and cell.
@@ -76,6 +81,9 @@ impl Summary<'_> {
     }
 }
 
+/// A count of messages.
+type Count = fn(&Balance) -> u64;
+
 /// The cells of a record, in the order of the contestants.
 pub(crate) fn summaries(record: &Record) -> Vec<Summary<'_>> {
     let mut found: BTreeMap<(&str, Cell), Vec<&Found>> = BTreeMap::new();
@@ -104,7 +112,8 @@ fn about(record: &Record) -> String {
     let failed = record.runs.iter().filter(|run| run.result.is_err()).count();
     let summaries = summaries(record);
     let counts = Spread::of(summaries.iter().map(|summary| summary.runs.len() as f64).collect());
-    let counts = counts.map_or_else(String::new, |spread| format!(", {} to {} in a cell", spread.min, spread.max));
+    let counts =
+        counts.map_or_else(String::new, |spread| format!(", {} to {} in a cell", spread.min, spread.max));
     format!(
         "{} runs{counts}; {failed} more could not be made. {}, {} cores{}, {}, commit {}. A survivor hangs when it is silent \
          for {} ms.\n",
@@ -141,7 +150,12 @@ fn sentences(summaries: &[Summary<'_>]) -> Vec<String> {
     }
     for victim in [Victim::Writer, Victim::Reader] {
         let cell = Cell { fault: Fault::Kill, victim };
-        let reports = |share: &str| of(cell).filter(|one| one.share(|f| f.reported_ms.is_some()) == share).map(|one| name(&one)).collect::<Vec<_>>();
+        let reports = |share: &str| {
+            of(cell)
+                .filter(|one| one.share(|f| f.reported_ms.is_some()) == share)
+                .map(|one| name(&one))
+                .collect::<Vec<_>>()
+        };
         if of(cell).next().is_some() {
             let (all, none) = (reports("all"), reports("none"));
             let some = of(cell).map(|one| name(&one)).filter(|one| !all.contains(one) && !none.contains(one));
@@ -154,7 +168,7 @@ fn sentences(summaries: &[Summary<'_>]) -> Vec<String> {
             ));
         }
     }
-    let kinds: [(&str, fn(&Balance) -> u64); 4] = [
+    let kinds: [(&str, Count); 4] = [
         ("lost without a report, although the write had returned", |balance| balance.lost),
         ("read twice without a mark", |balance| balance.doubled),
         ("torn", |balance| balance.torn),
@@ -165,7 +179,14 @@ fn sentences(summaries: &[Summary<'_>]) -> Vec<String> {
             let cells = summaries.iter().filter(|one| one.contestant.name == contestant.name);
             let faults: Vec<String> = cells
                 .filter(|one| one.total(count) > 0)
-                .map(|one| format!("{} {} in {} runs", one.cell, one.total(count), one.count(|found| count(&found.balance) > 0)))
+                .map(|one| {
+                    format!(
+                        "{} {} in {} runs",
+                        one.cell,
+                        one.total(count),
+                        one.count(|found| count(&found.balance) > 0)
+                    )
+                })
                 .collect();
             (!faults.is_empty()).then(|| format!("{} ({})", contestant.name, faults.join(", ")))
         });
@@ -179,9 +200,11 @@ fn sentences(summaries: &[Summary<'_>]) -> Vec<String> {
         ("the documented clean-up removes it", RemovedBy::CleanUp),
         ("a removal by hand", RemovedBy::Hand),
     ];
-    let worst = |name: &str| killed().filter(|one| one.contestant.name == name).fold(RemovedBy::Nothing, |worst, one| {
-        removed.iter().map(|(_, by)| *by).find(|by| all(&one, *by)).unwrap_or(RemovedBy::Hand).max(worst)
-    });
+    let worst = |name: &str| {
+        killed().filter(|one| one.contestant.name == name).fold(RemovedBy::Nothing, |worst, one| {
+            removed.iter().map(|(_, by)| *by).find(|by| all(&one, *by)).unwrap_or(RemovedBy::Hand).max(worst)
+        })
+    };
     let there = |contestant: &&Contestant| killed().any(|one| one.contestant.name == contestant.name);
     let parts = removed.map(|(what, by)| {
         let names = CONTESTANTS.iter().filter(there).map(|one| one.name).filter(|name| worst(name) == by);
@@ -200,11 +223,14 @@ fn capital(text: &str) -> String {
 
 /// The share of runs in which all survivors went on, by contestant and cell.
 fn matrix(summaries: &[Summary<'_>]) -> String {
-    let cells: Vec<Cell> = Cell::ALL.into_iter().filter(|cell| summaries.iter().any(|one| one.cell == *cell)).collect();
-    let head = std::iter::once("contestant".to_owned()).chain(cells.iter().map(ToString::to_string)).collect();
+    let cells: Vec<Cell> =
+        Cell::ALL.into_iter().filter(|cell| summaries.iter().any(|one| one.cell == *cell)).collect();
+    let head =
+        std::iter::once("contestant".to_owned()).chain(cells.iter().map(ToString::to_string)).collect();
     let row = |contestant: &Contestant| {
         let cell = |cell: &Cell| {
-            let summary = summaries.iter().find(|one| one.cell == *cell && one.contestant.name == contestant.name);
+            let summary =
+                summaries.iter().find(|one| one.cell == *cell && one.contestant.name == contestant.name);
             summary.map_or("–".into(), |one| one.share(|found| found.outcome == Outcome::WentOn))
         };
         std::iter::once(contestant.name.to_owned()).chain(cells.iter().map(cell)).collect()
@@ -216,14 +242,31 @@ fn matrix(summaries: &[Summary<'_>]) -> String {
 /// The figures of one cell, by contestant.
 fn figures(summaries: &[Summary<'_>], cell: Cell) -> String {
     let head = [
-        "contestant", "runs", "hung", "starved", "longest silence", "reported", "after", "successor", "lost", "reported lost",
-        "doubled", "torn", "out of order", "in hand", "stays", "removed by",
+        "contestant",
+        "runs",
+        "hung",
+        "starved",
+        "longest silence",
+        "reported",
+        "after",
+        "successor",
+        "lost",
+        "reported lost",
+        "doubled",
+        "torn",
+        "out of order",
+        "in hand",
+        "stays",
+        "removed by",
     ];
     let row = |one: &Summary<'_>| {
         let time = |spread: Option<Spread>| {
-            spread.map_or("–".into(), |spread| format!("{} (≤ {})", nanos(1e6 * spread.median), nanos(1e6 * spread.max)))
+            spread.map_or("–".into(), |spread| {
+                format!("{} (≤ {})", nanos(1e6 * spread.median), nanos(1e6 * spread.max))
+            })
         };
-        let successor = |works: bool| one.count(|found| matches!(found.successor, Some(Successor::Works(_))) == works);
+        let successor =
+            |works: bool| one.count(|found| matches!(found.successor, Some(Successor::Works(_))) == works);
         let left: Vec<&String> = one.runs.iter().flat_map(|found| &found.left).collect();
         let worst = one.runs.iter().map(|found| found.removed_by).max();
         vec![
@@ -297,7 +340,11 @@ fn words(record: &Record) -> String {
         vec![(*contestant).into(), cell.to_string(), text.replace('|', "\\|")]
     };
     let body: Vec<_> = seen.iter().map(row).collect();
-    if body.is_empty() { "No report.\n".into() } else { rows(["contestant", "fault", "first report"].map(Into::into).into(), body) }
+    if body.is_empty() {
+        "No report.\n".into()
+    } else {
+        rows(["contestant", "fault", "first report"].map(Into::into).into(), body)
+    }
 }
 
 /// Every block of the page: its name and its text.
@@ -368,8 +415,14 @@ mod tests {
     #[test]
     fn a_sentence_says_what_the_runs_say() {
         let all = |outcome| sentences(&summaries(&record(outcome))).join("\n");
-        assert!(all(Outcome::WentOn).contains("all survivors went on: seqring-gated. In some run one hung or starved: none"));
-        assert!(all(Outcome::Hung).contains("went on: none. In some run one hung or starved: seqring-gated (1 of 2)"));
+        assert!(
+            all(Outcome::WentOn)
+                .contains("all survivors went on: seqring-gated. In some run one hung or starved: none")
+        );
+        assert!(
+            all(Outcome::Hung)
+                .contains("went on: none. In some run one hung or starved: seqring-gated (1 of 2)")
+        );
         assert!(all(Outcome::Hung).contains("in every run: none; in some: seqring-gated; in none: none"));
         assert!(all(Outcome::Hung).contains("had returned: seqring-gated (writer killed 7 in 1 runs)"));
         assert!(all(Outcome::Hung).contains("removes what stays: seqring-gated"));

@@ -363,9 +363,6 @@ def main():
         for part in parts:
             child = os.fork()
             if not child:
-                # Ends by an exception as a program does, with its exit handlers.
-                process = multiprocessing.process.current_process()
-                process._identity = (int(part.split(":")[0]) + 1,)
                 play(contestant, ring, directory, part, made)
                 sys.exit()
             children.append(child)

@@ -1,5 +1,6 @@
 //! The picture of a record: a square for each contestant and cell, whose colour and number are the
 //! share of runs in which all survivors went on, in percent.
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "pixels and colours")]
 
 use super::cell::Cell;
 use super::contestants::CONTESTANTS;
@@ -21,7 +22,8 @@ pub(crate) fn svg(summaries: &[Summary<'_>]) -> Option<String> {
     if cells.is_empty() {
         return None;
     }
-    let (wide, high) = (MARGINS.0 + SQUARE.0 * cells.len() as i32 + 8, MARGINS.1 + SQUARE.1 * names.len() as i32 + 8);
+    let (wide, high) =
+        (MARGINS.0 + SQUARE.0 * cells.len() as i32 + 8, MARGINS.1 + SQUARE.1 * names.len() as i32 + 8);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (wide as u32, high as u32)).into_drawing_area();

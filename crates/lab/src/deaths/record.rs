@@ -162,7 +162,13 @@ pub(crate) struct Journal {
 
 impl Header {
     pub(crate) fn new(bound_ms: u64, contestants: BTreeMap<String, Result<String, String>>) -> Result<Self> {
-        Ok(Self { version: VERSION, commit: harness::commit!().into(), machine: Machine::this()?, bound_ms, contestants })
+        Ok(Self {
+            version: VERSION,
+            commit: harness::commit!().into(),
+            machine: Machine::this()?,
+            bound_ms,
+            contestants,
+        })
     }
 }
 
@@ -182,7 +188,10 @@ impl Journal {
         if !text.is_empty() {
             let record = Record::parse(&text[..whole]).with_context(|| path.display().to_string())?;
             if record.header != *header {
-                let what = format!("{} is of another machine, commit or contestants: give --record another name", path.display());
+                let what = format!(
+                    "{} is of another machine, commit or contestants: give --record another name",
+                    path.display()
+                );
                 return Err(BadInput(what).into());
             }
             for run in record.runs {

@@ -7,7 +7,7 @@
 //!      ─▶ writers leave, readers read the rest and leave ─▶ accounts, and what is left in the system
 //! ```
 
-use super::analysis::balance;
+use super::analysis::{Balance, balance};
 use super::cell::{Cell, Fault, Victim};
 use super::contestants::{Contestant, Kin, Programs};
 use super::left::Places;
@@ -19,6 +19,7 @@ use harness::clock::Moment;
 use harness::deaths::{Order, Role, State};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -79,7 +80,7 @@ impl Bench {
         scene.join(&team)?;
         thread::sleep(delay);
         let begin = scene.strike(&mut team, &places)?;
-        let mut found = scene.watch(&mut team, begin)?;
+        let mut found = scene.watch(&mut team, begin);
         found.stuck = team.leave(found.outcome != Outcome::WentOn);
         found.balance = balance(&team.witnesses(), contestant.queue, scene.victim);
         drop(team);
@@ -90,13 +91,21 @@ impl Bench {
 
     /// Removes what a run left: by the next use of the name, else by the documented clean-up, else
     /// by hand.
-    fn remove(&self, places: &Places, contestant: &Contestant, ring: &str, directory: &Path) -> Result<RemovedBy> {
+    fn remove(
+        &self,
+        places: &Places,
+        contestant: &Contestant,
+        ring: &str,
+        directory: &Path,
+    ) -> Result<RemovedBy> {
         if places.left().is_empty() {
             return Ok(RemovedBy::Nothing);
         }
         if contestant.kin == Kin::Named {
+            let place = directory.join("place");
             let directory = directory.join("again");
-            fs::create_dir_all(directory.join("place"))?;
+            fs::create_dir(&directory)?;
+            symlink(&place, directory.join("place"))?; // The same names.
             let roles = [Role::Reader, Role::Writer];
             let team = Team::start(contestant, &self.programs, Fault::Kill, ring, &directory, &roles);
             if let Ok(mut team) = team {
@@ -225,20 +234,21 @@ impl<'c> Scene<'c> {
     }
 
     /// Watches the survivors, lets another participant take the victim's place, and watches again.
-    fn watch(&self, team: &mut Team, begin: u64) -> Result<Found> {
+    fn watch(&self, team: &mut Team, begin: u64) -> Found {
         let survivors = self.survivors();
         let first: Vec<usize> = survivors.iter().copied().filter(|index| self.can_go_on(*index)).collect();
         thread::sleep(WATCH);
         let struck = Moment::now().as_nanos().saturating_sub(WATCH.as_nanos() as u64);
         let mut went_on = team.wait(&first, BOUND, |member| member.works_since(struck));
         let replaced = Moment::now().as_nanos();
-        let successor = (self.cell.is_replaced() && self.contestant.is_replaced).then(|| self.replace(team, went_on));
+        let successor =
+            (self.cell.is_replaced() && self.contestant.is_replaced).then(|| self.replace(team, went_on));
         let mut watched = first;
         if matches!(successor, Some(Successor::Works(_))) {
             // Now all can go on.
             let bound = if went_on { BOUND } else { Duration::ZERO };
             went_on &= team.wait(&survivors, bound, |member| member.works_since(replaced));
-            watched = survivors.clone();
+            watched.clone_from(&survivors);
         }
         let calls: Vec<u64> = watched.iter().map(|index| team.members[*index].account.calls()).collect();
         let mut outcome = Outcome::WentOn;
@@ -260,17 +270,17 @@ impl<'c> Scene<'c> {
         let reports = team.reports();
         let reports = reports.into_iter().filter(|one| one.nanos >= begin && survivors.contains(&one.member));
         let report = reports.min_by_key(|report| report.nanos);
-        Ok(Found {
+        Found {
             outcome,
             silent_ms: silent as f64 / 1e6,
             reported_ms: report.as_ref().map(|report| (report.nanos - begin) as f64 / 1e6),
             report: report.map_or_else(String::new, |report| report.text),
             successor,
-            balance: Default::default(),
+            balance: Balance::default(),
             stuck: 0,
             left: Vec::new(),
             removed_by: RemovedBy::Nothing,
-        })
+        }
     }
 
     /// Lets another participant take the victim's place. Where others hang, it gets less time.

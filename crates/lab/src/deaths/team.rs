@@ -118,7 +118,9 @@ impl<'c> Team<'c> {
     }
 
     pub(crate) fn order(&self, members: &[usize], order: Order) {
-        members.iter().for_each(|index| self.members[*index].account.order(order));
+        for index in members {
+            self.members[*index].account.order(order);
+        }
     }
 
     /// Waits until all `members` are `there`; says whether they are.
@@ -152,7 +154,7 @@ impl<'c> Team<'c> {
 
     /// The process of a member that has one of its own.
     fn process(&self, member: usize) -> Result<i32> {
-        let id = self.processes[member].id() as i32;
+        let id = self.processes[member].id().cast_signed();
         if !self.apart {
             return Ok(id);
         }
@@ -174,7 +176,8 @@ impl<'c> Team<'c> {
             let here: Vec<usize> = (0..self.members.len()).filter(is_here).collect();
             self.order(&here, Order::Stop);
             if !self.wait(&here, bound, |member| member.account.state() == State::Left) {
-                stuck += here.iter().filter(|index| self.members[**index].account.state() != State::Left).count();
+                stuck +=
+                    here.iter().filter(|index| self.members[**index].account.state() != State::Left).count();
             }
         }
         let is_waiting = |index: &usize| self.members[*index].account.state() == State::Ready;
@@ -188,7 +191,8 @@ impl<'c> Team<'c> {
         let ending: Vec<usize> = (0..self.processes.len()).filter(ends).collect();
         let begin = Instant::now();
         let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
-        while begin.elapsed() < LEAVING && ending.iter().any(|index| is_running(&mut self.processes[*index])) {
+        while begin.elapsed() < LEAVING && ending.iter().any(|index| is_running(&mut self.processes[*index]))
+        {
             thread::sleep(GLANCE);
         }
         self.kill();
@@ -207,7 +211,7 @@ impl<'c> Team<'c> {
         }
         for child in &mut self.processes {
             // Also what it started: its group.
-            let _ = kill(Pid::from_raw(-(child.id() as i32)), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(-child.id().cast_signed()), Signal::SIGKILL);
             let _ = child.wait();
         }
     }

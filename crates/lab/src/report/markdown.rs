@@ -17,7 +17,7 @@ use std::path::Path;
 const BEGIN: &str = "<!-- record: ";
 const END: &str = "<!-- end -->";
 
-pub(crate) fn page(data: &Data) -> String {
+pub(super) fn page(data: &Data) -> String {
     let mut page = String::from("# seqring beside the locks that it replaces\n\n");
     for (name, title, text) in blocks(data) {
         let heading = if name == "about" { String::new() } else { format!("## {title}\n\n") };
@@ -30,9 +30,10 @@ pub(crate) fn page(data: &Data) -> String {
 ///
 /// # Errors
 /// As [`splice`].
-pub(crate) fn splice_data(document: &Path, data: &Data, check: bool) -> Result<()> {
+pub(super) fn splice_data(document: &Path, data: &Data, check: bool) -> Result<()> {
     let blocks: Vec<_> = blocks(data).into_iter().map(|(name, _, text)| (name, text)).collect();
-    let could_be_there = |name: &str| WITHOUT_SWEEP.contains(&name) || SWEEPS.iter().any(|sweep| sweep.has_table(name));
+    let could_be_there =
+        |name: &str| WITHOUT_SWEEP.contains(&name) || SWEEPS.iter().any(|sweep| sweep.has_table(name));
     splice(document, &blocks, could_be_there, check)
 }
 
@@ -56,7 +57,7 @@ fn blocks(data: &Data) -> Vec<(String, String, String)> {
 }
 
 /// The origin of the figures, in sentences.
-pub(crate) fn about(data: &Data) -> String {
+pub(super) fn about(data: &Data) -> String {
     let Header { command, commit, program, machine, .. } = &data.header;
     let gibibytes = machine.memory_bytes as f64 / f64::from(1 << 30);
     let mut text = format!(

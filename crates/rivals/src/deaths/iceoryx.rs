@@ -4,7 +4,6 @@
 use super::{BYTES, SLOTS};
 use harness::deaths::{Answer, End, PATIENCE, Role};
 use iceoryx2::config::Config;
-use iceoryx2::node::{NodeState, NodeView};
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
@@ -24,8 +23,7 @@ enum Side {
 pub(super) struct Port {
     side: Side,
     _service: PortFactory<ipc::Service, [u8], ()>,
-    _node: Node<ipc::Service>,
-    config: Config,
+    node: Node<ipc::Service>,
 }
 
 /// The files of a run are apart from those of all others.
@@ -38,21 +36,11 @@ fn config(ring: &str) -> Result<Config> {
     Ok(config)
 }
 
-/// Removes the resources of dead nodes, and returns how many those were.
-fn bury(config: &Config) -> usize {
-    let mut dead = 0;
-    let _ = Node::<ipc::Service>::list(config, |state| {
-        if let NodeState::Dead(view) = state {
-            dead += usize::from(view.id().pid().value() > 0);
-            let _ = view.remove_stale_resources(); // Another process may be at it.
-        }
-        CallbackProgression::Continue
-    });
-    dead
-}
-
+/// A new node removes the resources of dead ones.
 pub(super) fn clean(ring: &str) -> std::result::Result<(), String> {
-    bury(&config(ring).map_err(|error| error.to_string())?);
+    let node =
+        config(ring).and_then(|config| Ok(NodeBuilder::new().config(&config).create::<ipc::Service>()?));
+    node.map_err(|error| error.to_string())?.try_cleanup_dead_nodes();
     Ok(())
 }
 
@@ -73,24 +61,30 @@ impl Port {
         let side = match role {
             Role::Writer => {
                 let publisher = service.publisher_builder().initial_max_slice_len(BYTES);
-                Side::Publisher(publisher.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered).create()?)
+                Side::Publisher(
+                    publisher.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered).create()?,
+                )
             }
             Role::Reader => Side::Subscriber(service.subscriber_builder().create()?),
         };
-        Ok(Self { side, _service: service, _node: node, config })
+        Ok(Self { side, _service: service, node })
     }
 }
 
 impl End for Port {
     fn send(&mut self, message: &[u8], _: &mut dyn FnMut()) -> std::result::Result<(), Answer> {
-        let Side::Publisher(publisher) = &self.side else { return Err(Answer::Report("this end does not write".into())) };
+        let Side::Publisher(publisher) = &self.side else {
+            return Err(Answer::Report("this end does not write".into()));
+        };
         let failed = |error: &dyn std::fmt::Display| Answer::Report(error.to_string());
         let sample = publisher.loan_slice_uninit(message.len()).map_err(|error| failed(&error))?;
         sample.write_from_slice(message).send().map(drop).map_err(|error| failed(&error))
     }
 
     fn receive(&mut self, seen: &mut dyn FnMut(&[u8], bool)) -> std::result::Result<(), Answer> {
-        let Side::Subscriber(subscriber) = &self.side else { return Err(Answer::Report("this end does not read".into())) };
+        let Side::Subscriber(subscriber) = &self.side else {
+            return Err(Answer::Report("this end does not read".into()));
+        };
         let begin = Instant::now();
         loop {
             match subscriber.receive() {
@@ -103,7 +97,7 @@ impl End for Port {
                 Err(error) => return Err(Answer::Report(error.to_string())),
             }
         }
-        match bury(&self.config) {
+        match self.node.try_cleanup_dead_nodes().cleanups {
             0 => Err(Answer::Nothing),
             dead => Err(Answer::Report(format!("{dead} dead nodes"))),
         }

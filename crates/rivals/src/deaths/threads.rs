@@ -4,8 +4,10 @@
 
 use super::{BYTES, SLOTS};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
-use disruptor::{BusySpin, EventPoller, MultiConsumerBarrier, Polling, Producer, SingleProducer, SingleProducerBarrier};
 use disruptor::build_single_producer;
+use disruptor::{
+    BusySpin, EventPoller, MultiConsumerBarrier, Polling, Producer, SingleProducer, SingleProducerBarrier,
+};
 use harness::deaths::{Answer, End, Kin, PATIENCE, Part, Role, serve};
 use std::io;
 use std::path::Path;
@@ -88,7 +90,9 @@ impl End for Channel {
     }
 
     fn receive(&mut self, seen: &mut dyn FnMut(&[u8], bool)) -> Result<(), Answer> {
-        let Self::Receiver(receiver) = self else { return Err(Answer::Report("this end does not read".into())) };
+        let Self::Receiver(receiver) = self else {
+            return Err(Answer::Report("this end does not read".into()));
+        };
         match receiver.recv_timeout(PATIENCE) {
             Ok(message) => {
                 seen(zerocopy::IntoBytes::as_bytes(&message), false);
@@ -136,7 +140,9 @@ fn patiently<T>(mut attempt: impl FnMut() -> Option<Result<T, Answer>>) -> Resul
 
 impl End for Disruptor {
     fn send(&mut self, message: &[u8], inside: &mut dyn FnMut()) -> Result<(), Answer> {
-        let Self::Producer(producer) = self else { return Err(Answer::Report("this end does not write".into())) };
+        let Self::Producer(producer) = self else {
+            return Err(Answer::Report("this end does not write".into()));
+        };
         patiently(|| {
             let published = producer.try_publish(|event| {
                 let bytes = zerocopy::IntoBytes::as_mut_bytes(event);
