@@ -138,7 +138,7 @@ pub(crate) const CONTESTANTS: &[Contestant] = &[
     )
     .queue()
     .of(2, 1),
-    row("aeron", "pyaeron", Python, Named, "publications over `aeron:ipc`"),
+    row("aeron", "pyaeron", Python, Forked, "`aeron:ipc`, media driver in a process of its own"),
     row("vllm", "vllm", Python, Named, "`ShmRingBuffer`"),
     row("crossbeam", "crossbeam-channel", Rivals, Threads, "bounded channel").queue(),
     row("disruptor", "disruptor", Rivals, Threads, "one producer, event pollers").of(1, 2).bytes(1024),

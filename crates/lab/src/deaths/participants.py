@@ -16,6 +16,7 @@ import mmap
 import multiprocessing
 import os
 import queue
+import signal
 import struct
 import sys
 import time
@@ -42,6 +43,10 @@ class Adapter:
     @classmethod
     def make(cls):
         """What forked participants inherit."""
+
+    @classmethod
+    def unmake(cls, made):
+        """Ends it."""
 
     def __init__(self, ring, role, made):
         self.ring, self.role, self.made = ring, role, made
@@ -152,6 +157,7 @@ class ZeroMq(Adapter):
 
     def close(self):
         self.socket.disable_monitor()
+        self.monitor.close()
         self.socket.close()
         self.context.term()
 
@@ -220,16 +226,78 @@ class Subetha(Adapter):
         self.channel.__exit__(None, None, None)
 
 
+class Aeron(Adapter):
+    package = module = "pyaeron"
+    forked = True
+
+    @classmethod
+    def make(cls):
+        """Starts a media driver in a process of its own."""
+        pyaeron, folder = importlib.import_module("pyaeron"), os.path.abspath("aeron")
+        driver = os.fork()
+        if not driver:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            made = pyaeron.MediaDriver(dir=folder)
+            signal.sigwait([signal.SIGTERM])
+            made.close()
+            os._exit(0)
+        while not os.path.exists(os.path.join(folder, "cnc.dat")):
+            time.sleep(0.001)
+        return folder, driver
+
+    @classmethod
+    def unmake(cls, made):
+        os.kill(made[1], signal.SIGTERM)
+        os.waitpid(made[1], 0)
+
+    def __init__(self, ring, role, made):
+        super().__init__(ring, role, made)
+        self.pyaeron = importlib.import_module("pyaeron")
+        self.client, channel = self.pyaeron.Aeron(dir=made[0]), "aeron:ipc?term-length=1m"
+        self.gone, self.messages = [], []
+        # One handler: fragments are assembled for each.
+        self.take = lambda view, _: self.messages.append(view.tobytes())
+        if role == "writer":
+            self.end = self.client.add_publication(channel, 1)
+        else:
+            self.end = self.client.add_subscription(channel, 1, unavailable_image=self.gone.append)
+
+    def send(self, message):
+        end = time.monotonic() + PATIENCE
+        while not (answer := self.end.offer(message)):
+            if answer is self.pyaeron.NOT_CONNECTED:
+                raise Report("NOT_CONNECTED")
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.00002)
+        return True
+
+    def receive(self):
+        end = time.monotonic() + PATIENCE
+        while not self.messages:
+            self.end.poll(self.take, 8)
+            if self.gone:
+                self.gone.clear()
+                raise Report("unavailable image")
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.00002)
+        return self.messages.pop(0)
+
+    def close(self):
+        self.end.close()
+        self.client.close()
+
+
 class Absent(Adapter):
-    """A contestant that is not compared."""
+    """A contestant that is not compared, and why."""
 
-
-class Aeron(Absent):
-    package, module = "pyaeron", "pyaeron"
+    why = ""
 
 
 class Vllm(Absent):
-    package = module = "vllm"
+    package = "vllm"
+    why = "needs PyTorch and CUDA libraries, several GB"
 
 
 CONTESTANTS = {
@@ -341,7 +409,7 @@ def version(contestant):
     if contestant.package == "multiprocessing":
         return sys.version.split()[0]
     if issubclass(contestant, Absent):
-        raise ImportError(f"{contestant.package}: {contestant.__doc__}")
+        raise ImportError(contestant.why)
     importlib.import_module(contestant.module)
     return importlib.metadata.version(contestant.package)
 
@@ -371,6 +439,7 @@ def main():
                 end.close()
         for child in children:
             os.waitpid(child, 0)
+        contestant.unmake(made)
 
 
 if __name__ == "__main__":

@@ -250,6 +250,11 @@ impl<'c> Scene<'c> {
             went_on &= team.wait(&survivors, bound, |member| member.works_since(replaced));
             watched.clone_from(&survivors);
         }
+        if watched.is_empty() {
+            // Nothing to go on with: then the survivors must learn that this is the end.
+            let informed = |one: &super::team::Report| one.nanos >= begin && survivors.contains(&one.member);
+            went_on = team.reports().iter().any(informed);
+        }
         let calls: Vec<u64> = watched.iter().map(|index| team.members[*index].account.calls()).collect();
         let mut outcome = Outcome::WentOn;
         if !went_on {

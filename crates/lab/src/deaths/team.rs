@@ -180,13 +180,16 @@ impl<'c> Team<'c> {
                     here.iter().filter(|index| self.members[**index].account.state() != State::Left).count();
             }
         }
-        let is_waiting = |index: &usize| self.members[*index].account.state() == State::Ready;
-        let waiting: Vec<usize> = (0..self.members.len()).filter(is_waiting).collect();
-        self.end(&waiting);
+        // A victim that is stopped ends now, and a member that never joined.
+        let is_over =
+            |index: &usize| self.members[*index].gone || self.members[*index].account.state() == State::Ready;
+        let over: Vec<usize> = (0..self.members.len()).filter(is_over).collect();
+        self.end(&over);
         // What has left may still be at the end of its program.
         let ends = |index: &usize| match self.contestant.kin {
             Kin::Named => matches!(self.members[*index].account.state(), State::Left | State::Refused),
-            Kin::Forked | Kin::Threads => stuck == 0 && self.members.iter().all(|member| !member.gone),
+            Kin::Forked => stuck == 0,
+            Kin::Threads => false,
         };
         let ending: Vec<usize> = (0..self.processes.len()).filter(ends).collect();
         let begin = Instant::now();
