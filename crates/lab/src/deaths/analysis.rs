@@ -59,13 +59,18 @@ pub(crate) struct Balance {
 }
 
 /// Balances the accounts of a run. In a queue each message goes to one reader. The `victim` is an
-/// index of a participant whose reads may lack from its account, and who need not have read all.
-pub(crate) fn balance(witnesses: &[Witness], is_queue: bool, victim: Option<usize>) -> Balance {
+/// index of a participant whose reads may lack from its account, and which need not have read all.
+/// Of messages written before `since`, readers may lack some: they may have joined meanwhile.
+pub(crate) fn balance(witnesses: &[Witness], is_queue: bool, victim: Option<usize>, since: u64) -> Balance {
     let mut balance = Balance::default();
-    let sent: Vec<u64> = witnesses
-        .iter()
-        .map(|one| one.events.iter().filter(|e| e.kind == Kind::Sent).count() as u64)
-        .collect();
+    let writes =
+        |one: &Witness| one.events.iter().filter(|event| event.kind == Kind::Sent).copied().collect();
+    let writes: Vec<Vec<Event>> = witnesses.iter().map(writes).collect();
+    let sent: Vec<u64> = writes.iter().map(|writes| writes.len() as u64).collect();
+    // A reader that reports losses is held to its count from its first message on.
+    let from = |writer: usize, reported: u64| {
+        if reported > 0 { 0 } else { writes[writer].partition_point(|write| write.nanos < since) }
+    };
     balance.sent = sent.iter().sum();
     let readers = witnesses.iter().enumerate().filter(|(_, one)| one.role == Role::Reader);
     let mut together = Copies::new(witnesses.len());
@@ -90,15 +95,17 @@ pub(crate) fn balance(witnesses: &[Witness], is_queue: bool, victim: Option<usiz
         }
         balance.reported_lost += reader.reported_lost;
         if !is_queue && Some(index) != victim && reader.left {
-            // From the first message on: a reader may have joined later.
-            let missing: u64 =
-                sent.iter().enumerate().map(|(writer, sent)| alone.missing(writer, *sent, true)).sum();
+            let missing = |(writer, sent): (usize, &u64)| {
+                let first = alone.first(writer)?.max(from(writer, reader.reported_lost));
+                Some(alone.missing(writer, *sent, first))
+            };
+            let missing: u64 = sent.iter().enumerate().filter_map(missing).sum();
             balance.lost += missing.saturating_sub(reader.reported_lost);
         }
     }
     if is_queue && witnesses.iter().any(|one| one.role == Role::Reader && one.left) {
-        let missing: u64 =
-            sent.iter().enumerate().map(|(writer, sent)| together.missing(writer, *sent, false)).sum();
+        let missing = sent.iter().enumerate().map(|(writer, sent)| together.missing(writer, *sent, 0));
+        let missing: u64 = missing.sum();
         let taking = victim.is_some_and(|victim| witnesses[victim].role == Role::Reader);
         balance.in_hand = missing.min(u64::from(taking));
         balance.lost = missing - balance.in_hand;
@@ -124,14 +131,15 @@ impl Copies {
         !std::mem::replace(&mut read[number], true)
     }
 
-    /// Messages of the first `sent` of a writer that were not read; or of those from the first read
-    /// one on.
-    fn missing(&self, writer: usize, sent: u64, from_first: bool) -> u64 {
-        let read = &self.0[writer];
-        let first = if from_first { read.iter().position(|read| *read) } else { Some(0) };
-        let Some(first) = first else { return 0 };
-        let there = read.iter().take(sent as usize).filter(|read| **read).count() as u64;
-        sent.saturating_sub(first as u64).saturating_sub(there)
+    /// The first number of a writer that was read.
+    fn first(&self, writer: usize) -> Option<usize> {
+        self.0[writer].iter().position(|read| *read)
+    }
+
+    /// Messages of a writer, from `first` to below `sent`, that were not read.
+    fn missing(&self, writer: usize, sent: u64, first: usize) -> u64 {
+        let there = self.0[writer].iter().take(sent as usize).skip(first).filter(|read| **read).count();
+        sent.saturating_sub((first + there) as u64)
     }
 }
 
@@ -159,54 +167,60 @@ mod tests {
 
     #[test]
     fn each_reader_gets_each_message_once_and_in_order() {
-        let balance = balance(&[writer(3), reader(&[0, 1, 2]), reader(&[0, 1, 2])], false, None);
+        let balance = balance(&[writer(3), reader(&[0, 1, 2]), reader(&[0, 1, 2])], false, None, 0);
         assert_eq!(balance, Balance { sent: 3, read: 6, ..Balance::default() });
     }
 
     #[test]
     fn a_message_that_one_reader_did_not_get_is_lost_unless_that_was_reported() {
         let mut accounts = [writer(3), reader(&[0, 1, 2]), reader(&[0, 2])];
-        assert_eq!(balance(&accounts, false, None).lost, 1);
+        assert_eq!(balance(&accounts, false, None, 0).lost, 1);
         accounts[2].reported_lost = 1;
-        assert_eq!(balance(&accounts, false, None).lost, 0);
-        assert_eq!(balance(&[writer(3), reader(&[0, 1])], false, None).lost, 1, "the last one");
-        assert_eq!(balance(&[writer(3), reader(&[2])], false, None).lost, 0, "it joined later");
-        assert_eq!(balance(&[writer(3), reader(&[0])], false, Some(1)).lost, 0, "it was killed");
+        assert_eq!(balance(&accounts, false, None, 0).lost, 0);
+        assert_eq!(balance(&[writer(3), reader(&[0, 1])], false, None, 0).lost, 1, "the last one");
+        assert_eq!(balance(&[writer(3), reader(&[2])], false, None, 0).lost, 0, "it joined later");
+        assert_eq!(balance(&[writer(3), reader(&[0])], false, Some(1), 0).lost, 0, "it was killed");
+    }
+
+    #[test]
+    fn what_a_reader_lacks_from_before_the_fault_is_not_counted() {
+        let accounts = [writer(4), reader(&[0, 3])]; // Written at 0, 10, 20 and 30.
+        assert_eq!([0, 15, 25].map(|since| balance(&accounts, false, None, since).lost), [2, 1, 0]);
     }
 
     #[test]
     fn a_queue_loses_what_no_taker_got_and_the_killed_one_may_have_had_one() {
         let accounts = [writer(4), reader(&[0, 3]), reader(&[1])];
-        assert_eq!(balance(&accounts, true, None).lost, 1);
-        let with_victim = balance(&accounts, true, Some(2));
+        assert_eq!(balance(&accounts, true, None, 0).lost, 1);
+        let with_victim = balance(&accounts, true, Some(2), 0);
         assert_eq!((with_victim.lost, with_victim.in_hand), (0, 1));
-        assert_eq!(balance(&[writer(4), reader(&[0]), reader(&[1])], true, Some(2)).lost, 1);
+        assert_eq!(balance(&[writer(4), reader(&[0]), reader(&[1])], true, Some(2), 0).lost, 1);
     }
 
     #[test]
     fn a_message_that_comes_twice_is_doubled_unless_it_is_marked() {
-        assert_eq!(balance(&[writer(2), reader(&[0, 0, 1])], false, None).doubled, 1);
-        assert_eq!(balance(&[writer(2), reader(&[0, 1]), reader(&[0])], true, None).doubled, 1);
-        assert_eq!(balance(&[writer(2), reader(&[0, 1]), reader(&[0, 1])], false, None).doubled, 0);
+        assert_eq!(balance(&[writer(2), reader(&[0, 0, 1])], false, None, 0).doubled, 1);
+        assert_eq!(balance(&[writer(2), reader(&[0, 1]), reader(&[0])], true, None, 0).doubled, 1);
+        assert_eq!(balance(&[writer(2), reader(&[0, 1]), reader(&[0, 1])], false, None, 0).doubled, 0);
         let again = witness(Role::Reader, &[(Kind::Got, 1), (Kind::Again, 0)]);
-        let marked = balance(&[writer(2), reader(&[0]), again], true, None);
+        let marked = balance(&[writer(2), reader(&[0]), again], true, None, 0);
         assert_eq!((marked.doubled, marked.disordered), (0, 0));
     }
 
     #[test]
     fn an_earlier_message_behind_a_later_one_is_out_of_order() {
-        assert_eq!(balance(&[writer(3), reader(&[0, 2, 1])], false, None).disordered, 1);
-        assert_eq!(balance(&[writer(3), reader(&[1, 0, 2])], true, None).disordered, 1);
-        assert_eq!(balance(&[writer(3), reader(&[1]), reader(&[0, 2])], true, None).disordered, 0);
+        assert_eq!(balance(&[writer(3), reader(&[0, 2, 1])], false, None, 0).disordered, 1);
+        assert_eq!(balance(&[writer(3), reader(&[1, 0, 2])], true, None, 0).disordered, 1);
+        assert_eq!(balance(&[writer(3), reader(&[1]), reader(&[0, 2])], true, None, 0).disordered, 0);
     }
 
     #[test]
     fn a_mixture_is_torn_and_so_is_a_message_of_no_writer() {
         let torn = witness(Role::Reader, &[(Kind::Torn, 0), (Kind::Got, 1)]);
-        assert_eq!(balance(&[writer(2), torn], true, None).torn, 1);
+        assert_eq!(balance(&[writer(2), torn], true, None, 0).torn, 1);
         let mut foreign = reader(&[0]);
         foreign.events[0].writer = 9;
-        assert_eq!(balance(&[writer(1), foreign], true, None).torn, 1);
+        assert_eq!(balance(&[writer(1), foreign], true, None, 0).torn, 1);
     }
 
     #[test]

@@ -437,8 +437,8 @@ def main():
         if contestant is MpPipe:
             for end in made:
                 end.close()
-        for child in children:
-            os.waitpid(child, 0)
+        for _ in children:
+            os.wait()  # In the order in which they end.
         contestant.unmake(made)
 
 

@@ -33,6 +33,8 @@ const STOP: Duration = Duration::from_secs(1);
 const WATCH: Duration = Duration::from_millis(150);
 /// The load before the fault is at most so much longer than the first messages.
 const LOAD: Duration = Duration::from_millis(50);
+/// Messages that are written so shortly before the fault can be lost by it.
+const IN_FLIGHT: Duration = Duration::from_millis(5);
 /// A call that did not return for so long does not return.
 const CALL: Duration = Duration::from_millis(500);
 
@@ -82,7 +84,8 @@ impl Bench {
         let begin = scene.strike(&mut team, &places)?;
         let mut found = scene.watch(&mut team, begin);
         found.stuck = team.leave(found.outcome != Outcome::WentOn);
-        found.balance = balance(&team.witnesses(), contestant.queue, scene.victim);
+        let since = begin.saturating_sub(IN_FLIGHT.as_nanos() as u64);
+        found.balance = balance(&team.witnesses(), contestant.queue, scene.victim, since);
         drop(team);
         found.left = places.names();
         found.removed_by = self.remove(&places, contestant, &ring, directory)?;
@@ -212,6 +215,11 @@ impl<'c> Scene<'c> {
             team.members[victim].gone = true;
         }
         match self.cell.fault {
+            Fault::Exit | Fault::Panic => {
+                let victim: Vec<usize> = self.victim.into_iter().collect();
+                let met = team.wait(&victim, BOUND, |_| victim.iter().all(|index| team.is_gone(*index)));
+                ensure!(met, "the victim does not end");
+            }
             Fault::Pause => {
                 thread::sleep(STOP);
                 if !is_thread {

@@ -9,6 +9,7 @@ use harness::clock::Moment;
 use harness::deaths::{Account, Order, Role, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub(crate) struct Team<'c> {
     directory: PathBuf,
     pub(crate) members: Vec<Member>,
     /// Of each member, or one for all.
-    processes: Vec<Child>,
+    processes: RefCell<Vec<Child>>,
     /// A pid namespace for each.
     apart: bool,
     /// The ring, where it is made by this process.
@@ -68,7 +69,8 @@ impl<'c> Team<'c> {
         let members = roles.iter().enumerate().map(member).collect::<Result<_>>()?;
         let (directory, apart) = (directory.to_owned(), fault == Fault::KillApart);
         let made = ours::make(contestant, ring)?;
-        let mut team = Self { contestant, directory, members, processes: Vec::new(), apart, _ring: made };
+        let mut team =
+            Self { contestant, directory, members, processes: RefCell::default(), apart, _ring: made };
         let part = |index: usize| match roles[index] {
             Role::Writer => format!("{index}:writer"),
             Role::Reader => format!("{index}:reader"),
@@ -77,7 +79,7 @@ impl<'c> Team<'c> {
         let groups = if contestant.kin == Kin::Named { parts.chunks(1) } else { parts.chunks(parts.len()) };
         for group in groups {
             let child = team.command(programs, ring)?.args(group).spawn();
-            team.processes.push(child.context("starting a participant")?);
+            team.processes.borrow_mut().push(child.context("starting a participant")?);
         }
         let all: Vec<usize> = (0..roles.len()).collect();
         let ready = team.wait(&all, START, |member| member.account.state() != State::Starting);
@@ -123,10 +125,12 @@ impl<'c> Team<'c> {
         }
     }
 
-    /// Waits until all `members` are `there`; says whether they are.
+    /// Waits until all `members` are `there`; says whether they are. Meanwhile processes that ended
+    /// are reaped, as their parents would do: a library may ask whether a process exists.
     pub(crate) fn wait(&self, members: &[usize], bound: Duration, there: impl Fn(&Member) -> bool) -> bool {
         let begin = Instant::now();
         loop {
+            self.reap();
             if members.iter().all(|index| there(&self.members[*index])) {
                 return true;
             }
@@ -135,6 +139,23 @@ impl<'c> Team<'c> {
             }
             thread::sleep(GLANCE);
         }
+    }
+
+    fn reap(&self) {
+        for child in self.processes.borrow_mut().iter_mut() {
+            let _ = child.try_wait(); // Asked again where it matters.
+        }
+    }
+
+    /// Whether a member ended, or said that it left.
+    pub(crate) fn is_gone(&self, member: usize) -> bool {
+        self.reap();
+        let process = match self.contestant.kin {
+            Kin::Named => self.process(member).unwrap_or(-1),
+            Kin::Forked | Kin::Threads => self.members[member].account.thread().0,
+        };
+        let exists = process > 0 && kill(Pid::from_raw(process), None).is_ok();
+        !exists || self.members[member].account.state() == State::Left
     }
 
     /// Sends a signal to a member.
@@ -154,7 +175,7 @@ impl<'c> Team<'c> {
 
     /// The process of a member that has one of its own.
     fn process(&self, member: usize) -> Result<i32> {
-        let id = self.processes[member].id().cast_signed();
+        let id = self.processes.borrow()[member].id().cast_signed();
         if !self.apart {
             return Ok(id);
         }
@@ -191,13 +212,14 @@ impl<'c> Team<'c> {
             Kin::Forked => stuck == 0,
             Kin::Threads => false,
         };
-        let ending: Vec<usize> = (0..self.processes.len()).filter(ends).collect();
+        let mut processes = self.processes.borrow_mut();
         let begin = Instant::now();
-        let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
-        while begin.elapsed() < LEAVING && ending.iter().any(|index| is_running(&mut self.processes[*index]))
-        {
-            thread::sleep(GLANCE);
+        for index in (0..processes.len()).filter(ends) {
+            while matches!(processes[index].try_wait(), Ok(None)) && begin.elapsed() < LEAVING {
+                thread::sleep(GLANCE);
+            }
         }
+        drop(processes);
         self.kill();
         stuck
     }
@@ -212,10 +234,12 @@ impl<'c> Team<'c> {
         if self.contestant.kin == Kin::Forked {
             self.end(&(0..self.members.len()).collect::<Vec<_>>());
         }
-        for child in &mut self.processes {
-            // Also what it started: its group.
-            let _ = kill(Pid::from_raw(-child.id().cast_signed()), Signal::SIGKILL);
-            let _ = child.wait();
+        for child in self.processes.borrow_mut().iter_mut() {
+            if matches!(child.try_wait(), Ok(None)) {
+                // Also what it started: its group.
+                let _ = kill(Pid::from_raw(-child.id().cast_signed()), Signal::SIGKILL);
+                let _ = child.wait();
+            }
         }
     }
 
