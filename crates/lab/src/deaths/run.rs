@@ -82,7 +82,7 @@ impl Bench {
         scene.join(&team)?;
         thread::sleep(delay);
         let begin = scene.strike(&mut team, &places)?;
-        let mut found = scene.watch(&mut team, begin);
+        let mut found = scene.watch(&team, begin);
         found.stuck = team.leave(found.outcome != Outcome::WentOn);
         let since = begin.saturating_sub(IN_FLIGHT.as_nanos() as u64);
         found.balance = balance(&team.witnesses(), contestant.queue, scene.victim, since);
@@ -111,7 +111,7 @@ impl Bench {
             symlink(&place, directory.join("place"))?; // The same names.
             let roles = [Role::Reader, Role::Writer];
             let team = Team::start(contestant, &self.programs, Fault::Kill, ring, &directory, &roles);
-            if let Ok(mut team) = team {
+            if let Ok(team) = team {
                 for index in [0, 1] {
                     team.order(&[index], Order::Go);
                     team.wait(&[index], BOUND, |member| member.account.state() != State::Ready);
@@ -242,7 +242,7 @@ impl<'c> Scene<'c> {
     }
 
     /// Watches the survivors, lets another participant take the victim's place, and watches again.
-    fn watch(&self, team: &mut Team, begin: u64) -> Found {
+    fn watch(&self, team: &Team, begin: u64) -> Found {
         let survivors = self.survivors();
         let first: Vec<usize> = survivors.iter().copied().filter(|index| self.can_go_on(*index)).collect();
         thread::sleep(WATCH);
@@ -297,7 +297,7 @@ impl<'c> Scene<'c> {
     }
 
     /// Lets another participant take the victim's place. Where others hang, it gets less time.
-    fn replace(&self, team: &mut Team, went_on: bool) -> Successor {
+    fn replace(&self, team: &Team, went_on: bool) -> Successor {
         let (index, begin) = (self.successor, Moment::now().as_nanos());
         let bound = if went_on { BOUND } else { BOUND / 2 };
         team.order(&[index], Order::Go);

@@ -149,13 +149,7 @@ impl<'c> Team<'c> {
 
     /// Whether a member ended, or said that it left.
     pub(crate) fn is_gone(&self, member: usize) -> bool {
-        self.reap();
-        let process = match self.contestant.kin {
-            Kin::Named => self.process(member).unwrap_or(-1),
-            Kin::Forked | Kin::Threads => self.members[member].account.thread().0,
-        };
-        let exists = process > 0 && kill(Pid::from_raw(process), None).is_ok();
-        !exists || self.members[member].account.state() == State::Left
+        self.process(member).is_err() || self.members[member].account.state() == State::Left
     }
 
     /// Sends a signal to a member.
@@ -163,30 +157,39 @@ impl<'c> Team<'c> {
     /// # Errors
     /// That it is not there.
     pub(crate) fn signal(&self, member: usize, signal: Signal) -> Result<()> {
+        let process = self.process(member)?;
         match self.contestant.kin {
-            Kin::Threads => {
-                let (pid, thread) = self.members[member].account.thread();
-                signal_thread(pid, thread, signal)
-            }
-            Kin::Forked => Ok(kill(Pid::from_raw(self.members[member].account.thread().0), signal)?),
-            Kin::Named => Ok(kill(Pid::from_raw(self.process(member)?), signal)?),
+            Kin::Threads => signal_thread(process, self.members[member].account.thread().1, signal),
+            Kin::Named | Kin::Forked => Ok(kill(Pid::from_raw(process), signal)?),
         }
     }
 
-    /// The process of a member that has one of its own.
+    /// The process of a member: its own, or that of all. An error if it is gone: another program may
+    /// have its number now.
     fn process(&self, member: usize) -> Result<i32> {
-        let id = self.processes.borrow()[member].id().cast_signed();
-        if !self.apart {
-            return Ok(id);
+        let is_named = self.contestant.kin == Kin::Named;
+        let mut processes = self.processes.borrow_mut();
+        let child = &mut processes[if is_named { member } else { 0 }];
+        ensure!(matches!(child.try_wait(), Ok(None)), "the process is gone");
+        let id = child.id().cast_signed();
+        let of = |process: i32| fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+        match self.contestant.kin {
+            Kin::Named if self.apart => {
+                of(id)?.split_whitespace().next().context("the process is gone")?.parse().map_err(Into::into)
+            }
+            Kin::Forked => {
+                let own = self.members[member].account.thread().0;
+                let is_there = of(id)?.split_whitespace().any(|child| child == own.to_string());
+                ensure!(is_there, "the process is gone");
+                Ok(own)
+            }
+            Kin::Named | Kin::Threads => Ok(id),
         }
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
-        let child = children.split_whitespace().next().context("the participant is gone")?;
-        Ok(child.parse()?)
     }
 
     /// Makes all members leave, writers first, and kills those that do not: at once if they hang
     /// anyway. Returns how many those are, without the gone.
-    pub(crate) fn leave(&mut self, hang: bool) -> usize {
+    pub(crate) fn leave(&self, hang: bool) -> usize {
         let bound = if hang { LEAVING / 3 } else { LEAVING };
         let mut stuck = 0;
         for role in [Role::Writer, Role::Reader] {
@@ -224,13 +227,14 @@ impl<'c> Team<'c> {
         stuck
     }
 
-    fn end(&mut self, members: &[usize]) {
-        for index in members {
+    /// Kills members that have a process of their own.
+    fn end(&self, members: &[usize]) {
+        for index in members.iter().filter(|_| self.contestant.kin != Kin::Threads) {
             let _ = self.signal(*index, Signal::SIGKILL); // It may be gone already.
         }
     }
 
-    fn kill(&mut self) {
+    fn kill(&self) {
         if self.contestant.kin == Kin::Forked {
             self.end(&(0..self.members.len()).collect::<Vec<_>>());
         }
