@@ -163,6 +163,19 @@ fn an_error_within_a_batch_is_returned_by_the_next_call() {
     }
 }
 
+#[test]
+fn a_batch_without_room_for_a_message_reads_none_whether_or_not_one_is_there() {
+    for class in CLASSES {
+        let ring = ring(Delivery::Gated, class, 8, 8);
+        let mut reader = ring.reader(Start::Next).unwrap();
+        let mut writer = ring.writer().unwrap();
+        let mut read = |room: usize| reader.try_read_batch(8, &mut [0; 8][..room]);
+        assert_eq!((read(0), read(7), read(8)), (Ok(0), Ok(0), Err(TryReadError::Empty)));
+        writer.write(b"12345678").unwrap();
+        assert_eq!((read(0), read(7), read(8)), (Ok(0), Ok(0), Ok(1)));
+    }
+}
+
 /// A message whose bytes cannot be had.
 struct Message(Option<[u8; 8]>);
 

@@ -330,7 +330,7 @@ impl Reader {
 
     #[inline]
     fn get_batch<F: Form>(&mut self, each: usize, out: &mut [u8], form: F) -> Result<usize, F::ReadError> {
-        if !F::WAITS && self.cursor.finds_nothing() {
+        if !F::WAITS && out.len() >= each && self.cursor.finds_nothing() {
             return Err(self.nothing::<F>());
         }
         self.call(form, |cursor| cursor.read_all(each, out))

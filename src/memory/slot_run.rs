@@ -152,6 +152,16 @@ impl SlotRun {
         Some(count)
     }
 
+    /// Publishes `message` in the next message's slot by one access, if it is a word and the slots
+    /// offer that; the run must be open. Returns whether it did.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    pub(crate) fn store_word(&self, message: &[u8]) -> bool {
+        debug_assert!(self.is_open());
+        // SAFETY: as in `next_slot`, for one slot.
+        message.len() == 8 && unsafe { self.slots.store_words(self.stamp(), message) }
+    }
+
     /// Copies messages of one word into `out`, each by one access to its slot, as far as they are
     /// published and the run goes, and advances. Returns how many, or `None` if these slots do not
     /// offer that.

@@ -122,7 +122,9 @@ impl Publisher {
             if refused(slot.payload.bytes()) {
                 return None;
             }
-            inline_slot::publish(&slot, marked.stamp, payload, true, |_| ());
+            if !fast.run.store_word(payload) {
+                inline_slot::publish(&slot, marked.stamp, payload, true, |_| ());
+            }
             (here, open) = (marked, fast.run.advance(marked));
             core.event_counts.notify(&control.published);
         } else {

@@ -18,7 +18,7 @@
 //! Rust has no atomic copy of many bytes, and a loop over atomics is not vectorised: hence the
 //! assembly. Atomics of two sizes may not race on the same bytes. Hence a ring keeps to one kernel,
 //! which follows from its slot size alone, never from a message's length, and that threshold is
-//! part of the segment format. Batches of words have [another way](super::word_slots).
+//! part of the segment format. Messages of a word have [another way](super::word_slots), too.
 //!
 //! # What the assembly means
 //! Each `asm!` block means the following Rust, and the compiler must assume no more about it:
