@@ -1,7 +1,7 @@
 //! The laboratory `seqring-lab`: `compare` measures the ring of this library beside lock-based
-//! ones, `report` makes pages of such a record, `storm` kills and stops processes at random, `deaths`
-//! compares what others see of that in rings of other authors, `reproduce` checks the records on the
-//! machine at hand, and `perf` is that of the command `seqring`, over any engine.
+//! ones, `report` makes pages of such a record, `storm` kills and stops processes at random,
+//! `deaths` compares what others see of that in rings of other authors, `reproduce` checks the
+//! records on the machine at hand, and `perf` is that of the command `seqring`, over any engine.
 
 mod compare;
 mod deaths;

@@ -1,4 +1,4 @@
-//! `seqring-lab reproduce`: every claim of the records, in a smaller version, on the machine at hand.
+//! `seqring-lab reproduce`: every claim of the records again, briefly, on the machine at hand.
 //!
 //! | claims | recorded in | measured by |
 //! |---|---|---|

@@ -4,7 +4,7 @@
 //! cargo run --release                        # the table
 //! cargo run --release -- --quick threads-8   # rows whose names contain this, as a trial
 //! cargo run --release -- --json              # every repetition; the table goes to standard error
-//! rivals deaths …                            # participants of `seqring-lab deaths`, which starts them
+//! rivals deaths …                            # participants, which `seqring-lab deaths` starts
 //! ```
 //! README.md says what each rival is given, and where it is favoured or not.
 

@@ -2,10 +2,10 @@
 //! this library and of other authors.
 //!
 //! ```text
-//! contestants × cells (fault, victim) ──▶ run, many times ──▶ record ──▶ page: claims, tables, picture
+//! contestants × cells (fault, victim) ──▶ run, many times ──▶ record ──▶ claims, tables, picture
 //! ```
-//! Participants are programs with one small interface ([`harness::deaths`]); what they cannot report
-//! themselves is in the accounts that they leave.
+//! Participants are programs with one small interface ([`harness::deaths`]). What they cannot
+//! report themselves is in the accounts that they leave.
 
 mod analysis;
 mod cell;

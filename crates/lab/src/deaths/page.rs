@@ -369,8 +369,8 @@ fn blocks(record: &Record) -> Vec<(String, String)> {
     .into()
 }
 
-/// Puts the blocks of a record into a document, and its picture beside it as `deaths.svg`; or checks
-/// that neither would change.
+/// Puts the blocks of a record into a document, and its picture beside it as `deaths.svg`; or
+/// checks that neither would change.
 ///
 /// # Errors
 /// As [`markdown::splice`], and a picture that differs.

@@ -4,7 +4,7 @@
 //! start ─▶ readers join, writers join ─▶ load, a random time ─▶ fault
 //!      ─▶ survivors are watched until all went on, or to the bound
 //!      ─▶ a participant takes the victim's place ─▶ watched again
-//!      ─▶ writers leave, readers read the rest and leave ─▶ accounts, and what is left in the system
+//!      ─▶ writers leave, readers read the rest and leave ─▶ accounts, and what is left
 //! ```
 
 use super::analysis::{Balance, balance};

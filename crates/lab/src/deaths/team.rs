@@ -164,8 +164,8 @@ impl<'c> Team<'c> {
         }
     }
 
-    /// The process of a member: its own, or that of all. An error if it is gone: another program may
-    /// have its number now.
+    /// The process of a member: its own, or that of all. An error if it is gone: another program
+    /// may have its number now.
     fn process(&self, member: usize) -> Result<i32> {
         let is_named = self.contestant.kin == Kin::Named;
         let mut processes = self.processes.borrow_mut();
