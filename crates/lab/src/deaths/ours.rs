@@ -101,7 +101,8 @@ enum Ours {
     Writer(Writer),
     /// Of a lossy ring, whose messages are copied.
     Copying(Reader, Vec<u8>),
-    Viewing(Reader),
+    /// And whether a wait can only be for the one writer, which its timeout then names.
+    Viewing(Reader, bool),
     Taker(Taker),
 }
 
@@ -127,7 +128,7 @@ impl Ours {
             Role::Reader if contestant.lossy => {
                 Self::Copying(ring.reader(Start::Next)?, vec![0; contestant.bytes])
             }
-            Role::Reader => Self::Viewing(ring.reader(Start::Next)?),
+            Role::Reader => Self::Viewing(ring.reader(Start::Next)?, contestant.writers == 1),
         })
     }
 }
@@ -139,10 +140,10 @@ fn unwritten(error: WriteError) -> Answer {
     }
 }
 
-fn unread(error: ReadError) -> Answer {
+fn unread(error: ReadError, names_writer: bool) -> Answer {
     match error {
         ReadError::Lagged(lagged) => Answer::Lost(lagged.lost),
-        ReadError::TimedOut { writers, .. } if writers.count() != 1 => Answer::Nothing,
+        ReadError::TimedOut { .. } if !names_writer => Answer::Nothing,
         error => Answer::Report(error.to_string()),
     }
 }
@@ -162,12 +163,15 @@ impl End for Ours {
         match self {
             Self::Writer(_) => return Err(Answer::Report("this end does not read".into())),
             Self::Copying(reader, room) => {
-                let received = reader.read_timeout(room, PATIENCE).map_err(unread)?;
+                let received = reader.read_timeout(room, PATIENCE).map_err(|error| unread(error, false))?;
                 seen(&room[..received.len], false);
             }
-            Self::Viewing(reader) => seen(&reader.view_timeout(PATIENCE).map_err(unread)?, false),
+            Self::Viewing(reader, names_writer) => {
+                let shown = reader.view_timeout(PATIENCE).map_err(|error| unread(error, *names_writer))?;
+                seen(&shown, false);
+            }
             Self::Taker(taker) => {
-                let taken = taker.take_timeout(PATIENCE).map_err(unread)?;
+                let taken = taker.take_timeout(PATIENCE).map_err(|error| unread(error, false))?;
                 seen(&taken, taken.is_redelivered());
             }
         }
