@@ -1,75 +1,86 @@
-//! Requests and responses between processes: one queue of requests for all servers, and one ring of
-//! responses for each client. A request's tag names the client and the request.
+//! Requests and responses between processes, with the time that a call takes. The server is killed
+//! once: its clients learn what became of their question, and its successor answers the next ones.
 //!
 //! `cargo run --release --example request_response`
 
-use seqring::{Config, Delivery, MessageHeader, ReadError, Ring, Start};
+use seqring::{CallError, Caller, Config, RegisterError, Ring};
 use std::error::Error;
 use std::process::{Child, Command};
 use std::thread;
+use std::time::{Duration, Instant};
 
-const CLIENTS: u64 = 2;
-const SERVERS: usize = 2;
-const REQUESTS: u64 = 5_000;
+const CLIENTS: usize = 2;
+const CALLS: u64 = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let Some(id) = std::env::args().nth(1) {
-        return serve(&id);
+    if let Some(name) = std::env::args().nth(1) {
+        return serve(&Ring::open(name)?);
     }
-    let id = std::process::id().to_string();
-    let requests = Ring::create(
-        format!("requests-{id}"),
-        &Config::slots(64).of_bytes(8).delivery(Delivery::Queue).tag(true),
-    )?;
-    // Servers write to each ring of responses: many writers.
-    let config = Config::slots(64).of_bytes(8).writers(seqring::Writers::Many).tag(true);
-    let responses = (0..CLIENTS).map(|client| Ring::create(format!("responses-{client}-{id}"), &config));
-    let responses = responses.collect::<Result<Vec<_>, _>>()?;
-    // All clients have a writer before the first leaves: a queue without a writer is closed.
-    let writers = responses.iter().map(|_| requests.writer()).collect::<Result<Vec<_>, _>>()?;
-    let start = |_| Command::new(std::env::current_exe()?).arg(&id).spawn();
-    let mut servers = (0..SERVERS).map(start).collect::<Result<Vec<Child>, _>>()?;
-
-    let clients = (0..).zip(responses.iter().zip(writers)).map(|(client, (responses, mut writer))| {
-        let mut reader = responses.reader(Start::Next)?;
-        Ok(thread::spawn(move || -> Result<(), ReadError> {
-            for n in 0..REQUESTS {
-                let header = MessageHeader { tag: client << 32 | n, metadata: &[] };
-                writer.write_with(&n.to_le_bytes(), &header).expect("the queue is open");
-                let mut out = [0; 8];
-                let response = reader.read(&mut out)?;
-                assert_eq!((response.tag, u64::from_le_bytes(out)), (Some(header.tag), n * n));
-            }
-            Ok(())
-        }))
+    let name = format!("squares-{}", std::process::id());
+    let ring = Ring::create(&name, &Config::calls(CLIENTS).of::<u64, u64>())?;
+    let mut server = start_server(&name)?;
+    let clients = (0..CLIENTS).map(|_| {
+        let mut caller = ring.caller()?;
+        Ok(thread::spawn(move || ask_all(&mut caller)))
     });
-    let clients = clients.collect::<Result<Vec<_>, seqring::RegisterError>>()?;
+    let clients = clients.collect::<Result<Vec<_>, RegisterError>>()?;
+    while ring.next_sequence() < CALLS / 2 {
+        thread::yield_now(); // Until so many questions were asked.
+    }
+    server.kill()?;
+    server.wait()?;
+    let mut successor = start_server(&name)?;
     for client in clients {
-        client.join().expect("no client panics")?;
+        let (time, again) = client.join().expect("no client panics")?;
+        println!("{CALLS} calls took {time:?}; {again} questions were asked again after the death");
     }
-    for server in &mut servers {
-        assert!(server.wait()?.success()); // The clients' writers have left: the queue is closed.
-    }
-    println!("{CLIENTS} clients got {REQUESTS} responses each from {SERVERS} servers");
+    ring.close();
+    assert!(successor.wait()?.success());
     Ok(())
 }
 
-fn serve(id: &str) -> Result<(), Box<dyn Error>> {
-    let responses = (0..CLIENTS).map(|client| Ring::open(format!("responses-{client}-{id}")));
-    let responses = responses.collect::<Result<Vec<_>, _>>()?;
-    let mut writers = responses.iter().map(Ring::writer).collect::<Result<Vec<_>, _>>()?;
-    let mut taker = Ring::open(format!("requests-{id}"))?.taker()?;
+/// Asks for squares. To ask twice for one changes nothing, so a client does that when the server
+/// has died.
+fn ask_all(caller: &mut Caller) -> Result<(Duration, u64), CallError> {
+    let mut squares = caller.typed::<u64, u64>().expect("it fits");
+    let (begin, mut again) = (Instant::now(), 0);
+    for n in 0..CALLS {
+        let mut answer = squares.call(&n);
+        loop {
+            answer = match answer {
+                Ok(square) => {
+                    assert_eq!(square, n * n);
+                    break;
+                }
+                Err(CallError::ServerDied { .. }) => {
+                    again += 1;
+                    squares.call(&n)
+                }
+                Err(CallError::NoServer { .. }) => {
+                    thread::sleep(Duration::from_millis(1)); // The successor is on its way.
+                    squares.answer()
+                }
+                Err(error) => return Err(error),
+            };
+        }
+    }
+    Ok((begin.elapsed(), again))
+}
+
+fn start_server(name: &str) -> std::io::Result<Child> {
+    Command::new(std::env::current_exe()?).arg(name).spawn()
+}
+
+fn serve(ring: &Ring) -> Result<(), Box<dyn Error>> {
+    let mut server = ring.server()?;
+    let mut squares = server.typed::<u64, u64>()?;
     loop {
-        match taker.take() {
-            Ok(request) => {
-                let (n, tag) = (
-                    u64::from_le_bytes(request[..].try_into()?),
-                    request.received().tag.ok_or("a request has a tag")?,
-                );
-                let client = usize::try_from(tag >> 32)?;
-                writers[client].write_with(&(n * n).to_le_bytes(), &MessageHeader { tag, metadata: &[] })?;
+        match squares.take() {
+            Ok(number) => {
+                let square = *number * *number;
+                number.answer(&square);
             }
-            Err(ReadError::Closed) => return Ok(()),
+            Err(CallError::Closed) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
     }

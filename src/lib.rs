@@ -43,10 +43,14 @@
 //! - [`Delivery::Queue`]: each message goes to exactly one [`Taker`], and writers wait for takers.
 //! - [`Writers::Many`]: any number of writers, instead of one at a time. Messages are in the order
 //!   in which their writes end.
+//! - [`Config::calls`]: no stream, but questions. Each [`Caller`] asks the one [`Server`], and gets
+//!   its answer, in one cache line.
 //!
 //! A gated ring awaits its first reader, or [as many](Config::await_readers) as its creator says:
 //! until they have registered, nothing is overwritten, and each of them gets every message. Later
-//! readers start with the next message.
+//! readers start with the next message. A named ring goes with the last process that has it open: a
+//! writer that may end before its reader has opened the ring calls [`Writer::wait_for_readers`]
+//! first, or the ring [is kept](Config::keep).
 //!
 //! # Verbs
 //! Every verb has three forms: `read` waits, `try_read` does not, and `read_timeout` waits for at
@@ -88,11 +92,12 @@
 //! the number and retry if it changed (a per-slot seqlock). So the only writer of a lossy ring
 //! executes no instruction for its readers; their cost to it is the cache lines that they fetch.
 //! `cargo doc --document-private-items` shows the steps of each protocol; `ARCHITECTURE.md` and
-//! `FORMAT.md` in the repository describe what spans modules, the two windows that are not
-//! lock-free (recovery after a death, and the last user leaving), and every byte of a segment.
+//! `FORMAT.md` in the repository describe what spans modules, the one window that is not lock-free
+//! (recovery after a death), and every byte of a segment.
 //!
 //! # When not to use it
-//! - Between machines: shared memory ends at the machine.
+//! - Between machines: shared memory ends at the machine. The program `seqring-mirror`
+//!   (`crates/mirror` in the repository) copies a ring to other machines over zenoh.
 //! - For one writer and one reader of tiny messages in one process: a plain queue of two indices is
 //!   smaller.
 //! - For rare messages: a pipe does as well, because a sleep and its wake cost more than either.
@@ -104,7 +109,10 @@
 //!   ([`Backend::Portable`]); outside Linux the only ones for processes.
 //! - `tracing`: joins, leaves, deaths, evictions and timeouts as events of the crate `tracing`.
 
-#![cfg_attr(seqring_model, allow(dead_code, reason = "segments and raw copies are not modelled"))]
+#![cfg_attr(
+    any(seqring_model, seqring_transfers),
+    allow(dead_code, reason = "segments and raw copies are not modelled, and a simulation has no clock")
+)]
 #![cfg_attr(
     not(any(target_os = "linux", feature = "portable")),
     allow(unused, reason = "only the heap is left")
@@ -125,8 +133,14 @@ mod types;
 #[doc = include_str!("../docs/RECIPES.md")]
 pub mod recipes {}
 
+/// The programs of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub use api::assigned::{Assigned, AssignedClaim};
-pub use api::batch::Batch;
+pub use api::batch::{Batch, BatchIter};
+pub use api::call::{Caller, Question, Server};
 pub use api::claim::{Claim, Unpublished};
 #[cfg(target_os = "linux")]
 pub use api::observer::Observer;
@@ -139,9 +153,10 @@ pub use api::writer::Writer;
 pub use endpoint::notifier::Notifier;
 pub use memory::RacyBytes;
 pub use types::backend::{Backend, Capabilities};
-pub use types::config::{Config, Delivery, Redelivery, SlotClass, Slots, Writers};
+pub use types::config::{Calls, Config, Delivery, Redelivery, SlotClass, Slots, Writers};
 pub use types::error::{
-    Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning, WriteError,
+    CallError, Corrupt, Lagged, ReadError, RegisterError, RingError, TryReadError, TryWriteError, Warning,
+    WriteError,
 };
 pub use types::frame::{Frame, ShapeError};
 pub use types::location::Location;
@@ -150,8 +165,10 @@ pub use types::open_options::OpenOptions;
 pub use types::participant::{BlockedOn, Peer, Role};
 pub use types::waiting::WaitStrategy;
 
-/// Messages as values and slices: [`Writer::typed`] and [`Reader::typed`].
+/// Messages as values and slices: [`Writer::typed`] and [`Reader::typed`]; questions and answers as
+/// values: [`Caller::typed`] and [`Server::typed`].
 pub mod typed {
+    pub use crate::api::call::typed::{TypedCaller, TypedQuestion, TypedServer};
     pub use crate::api::reader::typed::TypedReader;
     pub use crate::api::typed::MessageType;
     pub use crate::api::writer::typed::TypedWriter;
@@ -180,9 +197,13 @@ pub mod process {
 /// The crate whose traits decide which types can be messages.
 pub use zerocopy;
 
-/// For the targets in `fuzz`.
+/// For the targets in `fuzz`, and for `crates/transfers`.
 #[cfg(seqring_fuzz)]
 pub use testing::fuzzing;
+
+/// For `scripts/litmus`.
+#[cfg(seqring_litmus)]
+pub use testing::litmus;
 
 /// For the tests in `crates/stop-tests`.
 #[cfg(all(seqring_failpoints, not(seqring_model)))]

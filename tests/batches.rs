@@ -118,7 +118,7 @@ fn many_writers_write_batches_into_one_ring() {
         let (mut next, mut batch) = ([0, 1 << 32], Batch::new(16, 1 << 12));
         while next != [3000, (1 << 32) + 3000] {
             reader.read_each(&mut batch).unwrap();
-            for (_, bytes) in batch.iter() {
+            for (_, bytes) in &batch {
                 let number = u64::from_le_bytes(bytes[..8].try_into().unwrap());
                 let of = &mut next[usize::from(number >> 32 != 0)];
                 assert!(number == *of && bytes == bytes_of(number, EACH));

@@ -4,19 +4,20 @@
 //! Where a ring has a location or a descriptor, a test opens it a second time within this process:
 //! a handle with its own mapping, locks and waits, as in another process. The processes that die
 //! are this test binary, run again for its one test `child`.
-#![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
 mod common;
 
 use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{TEST_TIMEOUT, assert_whole, fresh_name, kinds, message, read_to_the_end};
+#[cfg(target_os = "linux")]
+use seqring::Observer;
 use seqring::{
-    Backend, Capabilities, Config, Delivery, Location, Observer, OpenOptions, ReadError, Ring, RingError,
-    SlotClass, Start, TryReadError, TryWriteError, Writers,
+    Backend, Capabilities, Config, Delivery, Location, OpenOptions, ReadError, Ring, RingError, SlotClass,
+    Start, TryReadError, TryWriteError, Writers,
 };
 use std::collections::BTreeSet;
-use std::fs::File;
+#[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -40,6 +41,7 @@ impl Subject {
         };
         let ring = match (&location, backend) {
             (Some(location), _) => Ring::create(location, config),
+            #[cfg(target_os = "linux")]
             (None, Backend::Memfd) => Ring::anonymous(config),
             (None, _) => Ring::heap(config),
         };
@@ -52,6 +54,7 @@ impl Subject {
     fn other(&self) -> Ring {
         match &self.location {
             Some(location) => Ring::open(location).unwrap(),
+            #[cfg(target_os = "linux")]
             None if self.ring.capabilities().descriptors => {
                 Ring::from_descriptor(self.ring.descriptor().unwrap()).unwrap()
             }
@@ -61,16 +64,22 @@ impl Subject {
 
     /// A child that registers with the ring: `verb` is `write` or `read`.
     fn peer(&self, verb: &str) -> Peer {
-        // Open until the child has registered.
-        let inherited = self.location.is_none().then(|| self.ring.descriptor().unwrap());
-        let address = if let Some(location) = &self.location {
-            format!("{} {}", location.backend() == Backend::Portable, location.name())
-        } else {
-            let descriptor = inherited.as_ref().unwrap();
-            rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty()).unwrap(); // Inheritable.
-            format!("descriptor {}", descriptor.as_raw_fd())
-        };
+        let Some(location) = &self.location else { return self.heir(verb) };
+        let address = format!("{} {}", location.backend() == Backend::Portable, location.name());
         Peer::ready(verb, &address)
+    }
+
+    /// The same, by a descriptor that the child inherits.
+    #[cfg(target_os = "linux")]
+    fn heir(&self, verb: &str) -> Peer {
+        let descriptor = self.ring.descriptor().unwrap(); // Open until the child has registered.
+        rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::empty()).unwrap(); // Inheritable.
+        Peer::ready(verb, &format!("descriptor {}", descriptor.as_raw_fd()))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn heir(&self, verb: &str) -> Peer {
+        panic!("{verb}: only a named ring has peers here")
     }
 }
 
@@ -79,9 +88,10 @@ impl Subject {
 fn child() {
     let Some((verb, address)) = order() else { return };
     let ring = match address.split_once(' ').unwrap() {
+        #[cfg(target_os = "linux")]
         ("descriptor", number) => {
             let inherited = format!("/proc/self/fd/{number}");
-            Ring::from_descriptor(File::options().read(true).write(true).open(inherited).unwrap())
+            Ring::from_descriptor(std::fs::File::options().read(true).write(true).open(inherited).unwrap())
         }
         ("true", name) => Ring::open(Location::portable(name)),
         (_, name) => Ring::open(name),
@@ -99,7 +109,11 @@ fn child() {
 const BACKENDS: [Backend; 4] = [Backend::Heap, Backend::File, Backend::Memfd, Backend::Portable];
 
 fn backends() -> impl Iterator<Item = Backend> {
-    BACKENDS.into_iter().filter(|backend| *backend != Backend::Portable || cfg!(feature = "portable"))
+    BACKENDS.into_iter().filter(|backend| match backend {
+        Backend::File | Backend::Memfd => cfg!(target_os = "linux"),
+        Backend::Portable => cfg!(feature = "portable"),
+        _ => true,
+    })
 }
 
 /// The backends with a capability. The output names the others.
@@ -282,7 +296,8 @@ fn a_name_exists_until_its_last_user_leaves_or_is_kept() {
         };
         Ring::unlink(&location).unwrap();
         let id = id.trim_start_matches('/');
-        for directory in [path.parent().unwrap(), std::path::Path::new("/dev/shm")] {
+        let memory = cfg!(target_os = "linux").then(|| std::path::Path::new("/dev/shm"));
+        for directory in path.parent().into_iter().chain(memory) {
             let mut left = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
             assert!(
                 !left.any(|name| name.to_string_lossy().contains(id)),
@@ -338,6 +353,7 @@ fn only_an_unused_ring_can_be_removed_or_replaced() {
 
 /// Fails if an observer appears among the participants, blocks the writer, accepts a torn message,
 /// or miscounts.
+#[cfg(target_os = "linux")]
 #[test]
 fn an_observer_sees_the_stream_and_does_not_affect_it() {
     for backend in offering("observers", |offers| offers.observers) {
@@ -375,6 +391,7 @@ fn an_observer_sees_the_stream_and_does_not_affect_it() {
 }
 
 /// Fails if an operation that a backend lacks does not return an error that names the backend.
+#[cfg(target_os = "linux")]
 #[test]
 fn an_operation_that_a_backend_lacks_is_refused() {
     for backend in backends() {

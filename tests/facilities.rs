@@ -99,16 +99,14 @@ fn only_own_drafts_without_a_living_creator_are_removed() {
     fs::write(path("dead"), "").unwrap();
     fs::write(path("foreign"), "").unwrap();
     symlink("/dev/shm", path("link")).unwrap();
-    let is_root = rustix::process::geteuid().is_root();
-    if is_root {
-        std::os::unix::fs::chown(path("foreign"), Some(65534), Some(65534)).unwrap();
-    }
+    // Only root can give files away, and only to users that its namespace has.
+    let given = std::os::unix::fs::chown(path("foreign"), Some(65534), Some(65534)).is_ok();
     // A ring that its creator linked to its name, and whose other name it had no time to remove.
     let ring = Ring::create(Location::in_directory(&directory, "living"), &config()).unwrap();
     fs::hard_link(ring.path().unwrap(), path("living")).unwrap();
-    assert_eq!(remove_drafts_in(&directory).unwrap(), if is_root { 1 } else { 2 });
+    assert_eq!(remove_drafts_in(&directory).unwrap(), if given { 1 } else { 2 });
     assert!(!path("dead").exists() && path("living").exists());
-    assert!(path("foreign").exists() == is_root && path("link").is_symlink());
+    assert!(path("foreign").exists() == given && path("link").is_symlink());
     drop(ring);
     assert_eq!(remove_drafts_in(&directory).unwrap(), 1);
     fs::remove_dir_all(&directory).unwrap();

@@ -160,7 +160,9 @@ const LIMITS: [(&str, fn()); 5] = [
     ("privileges", || {
         if rustix::process::geteuid().is_root() {
             // SAFETY: the call takes an integer.
-            assert_eq!(unsafe { libc::setuid(65534) }, 0);
+            let left = unsafe { libc::setuid(65534) };
+            let error = std::io::Error::last_os_error().raw_os_error();
+            assert!(left == 0 || error == Some(libc::EINVAL)); // The namespace may lack that user.
         }
     }),
 ];

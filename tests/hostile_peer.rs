@@ -10,7 +10,7 @@ use common::{DELIVERIES, fresh_name, kinds, path_of};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::Config as Runs;
-use seqring::{Claim, Config, Delivery, Reader, Ring, Start, Taker, Writer, Writers};
+use seqring::{Caller, Claim, Config, Delivery, Reader, Ring, Server, Start, Taker, Writer, Writers};
 use std::fs;
 use std::os::unix::fs::FileExt;
 
@@ -27,6 +27,10 @@ enum Step {
     Skip,
     NewWriter,
     NewTaker,
+    Ask,
+    Serve,
+    NewServer,
+    NewCaller,
     Inspect,
 }
 
@@ -76,6 +80,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Skip),
         1 => Just(Step::NewWriter),
         1 => Just(Step::NewTaker),
+        2 => Just(Step::Ask),
+        2 => Just(Step::Serve),
+        1 => Just(Step::NewServer),
+        1 => Just(Step::NewCaller),
         2 => Just(Step::Inspect),
     ];
     proptest::collection::vec(step, 1..40)
@@ -87,6 +95,8 @@ struct Used {
     writer: Option<Writer>,
     reader: Option<Reader>,
     taker: Option<Taker>,
+    server: Option<Server>,
+    caller: Option<Caller>,
 }
 
 impl Used {
@@ -100,6 +110,26 @@ impl Used {
             (Step::NewTaker, ..) => {
                 drop(self.taker.take());
                 self.taker = self.ring.taker().ok();
+            }
+            (Step::NewServer, ..) => {
+                drop(self.server.take());
+                self.server = self.ring.server().ok();
+            }
+            (Step::NewCaller, ..) => {
+                drop(self.caller.take());
+                self.caller = self.ring.caller().ok();
+            }
+            (Step::Ask, ..) => {
+                let Some(caller) = &mut self.caller else { return };
+                let _ = caller.ask(&[7; 33]);
+                let _ = caller.try_answer(&mut [0; 100]);
+            }
+            (Step::Serve, ..) => {
+                if let Some(Ok(question)) = self.server.as_mut().map(Server::try_take) {
+                    let (_, _) = (question.caller(), question.is_awaited());
+                    let _ = question.answer(&[8; 20]);
+                }
+                let _ = self.caller.as_mut().map(|caller| caller.try_answer(&mut [0; 100]));
             }
             (Step::Take, ..) => {
                 let taken = self.taker.as_mut().map(Taker::try_take);
@@ -142,7 +172,9 @@ fn configs() -> Vec<Config> {
         kinds().map(|(class, delivery)| Config::slots(4).of_bytes(40).slot_class(class).delivery(delivery));
     let many =
         DELIVERIES.map(|delivery| Config::slots(4).of_bytes(40).delivery(delivery).writers(Writers::Many));
-    one.chain(many).chain([Config::slots(4).of_bytes(40).delivery(Delivery::Queue)]).collect()
+    let streams = one.chain(many).chain([Config::slots(4).of_bytes(40).delivery(Delivery::Queue)]);
+    let calls = [24, 40].map(|bytes| Config::calls(3).of_bytes(bytes));
+    streams.map(|config| config.meta_bytes(8).participants(4)).chain(calls).collect()
 }
 
 fn survive(config: &Config, steps: &[Step]) {
@@ -150,7 +182,8 @@ fn survive(config: &Config, steps: &[Step]) {
     let ring = Ring::create(&name, config).unwrap();
     let peer = fs::File::options().write(true).open(path_of(&name)).unwrap();
     let (writer, reader, taker) = (ring.writer().ok(), ring.reader(Start::Next).ok(), ring.taker().ok());
-    let mut used = Used { ring, writer, reader, taker };
+    let (server, caller) = (ring.server().ok(), ring.caller().ok());
+    let mut used = Used { ring, writer, reader, taker, server, caller };
     for step in steps {
         match step {
             Step::Poke { word, value } => {
@@ -170,6 +203,6 @@ proptest! {
     fn no_store_of_a_peer_makes_a_user_panic_or_hang(
         config in select(configs()), steps in steps(),
     ) {
-        survive(&config.meta_bytes(8).participants(4), &steps);
+        survive(&config, &steps);
     }
 }

@@ -222,7 +222,7 @@ fn registering_beyond_the_table_s_capacity_names_the_holders() {
     let RegisterError::TableFull { holders } = error else { panic!("{error}") };
     assert_eq!(holders.iter().map(|peer| peer.pid).collect::<Vec<_>>(), [pid; 3]);
     let error = ring.writer().unwrap_err();
-    assert_eq!(error, RegisterError::WriterTaken { pid: std::process::id() });
+    assert_eq!(error, RegisterError::WriterTaken { pid: Some(std::process::id()) });
     assert_says(&error, &[&std::process::id().to_string()]);
     ring.close();
     drop(writer);

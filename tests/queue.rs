@@ -305,3 +305,94 @@ fn a_plain_write_comes_after_any_number_of_assigned_ones() {
     assert_eq!(ring.next_sequence(), 135_000);
     assert_eq!(writer.try_write(b"b"), Ok(135_000));
 }
+
+/// Fails if a message that was put off is finished too early, or stays with a taker that left.
+#[test]
+fn a_message_that_was_put_off_waits_for_its_taker_or_goes_to_another() {
+    let ring = queue(8);
+    let mut writer = ring.writer().unwrap();
+    writer.write_each(&["one", "two", "three"]).unwrap();
+    let (mut first, mut second) = (ring.taker().unwrap(), ring.taker().unwrap());
+    first.try_take().unwrap().put_off();
+    second.try_take().unwrap().put_off();
+    assert_eq!(ring.unfinished(), [0, 1, 2]);
+    first.finish();
+    first.finish(); // It has none.
+    assert_eq!(ring.unfinished(), [1, 2]);
+    drop(second);
+    assert_eq!(ring.unfinished(), [1, 2]);
+    let mut third = ring.taker().unwrap(); // Its first take searches for messages that were left.
+    let again = third.try_take().unwrap();
+    assert!(again.is_redelivered());
+    assert_eq!((&again[..], again.received().sequence), (&b"two"[..], 1));
+    again.put_off();
+    assert_eq!(ring.unfinished(), [1, 2]);
+    let last = third.try_take().unwrap(); // Finishes the one that was put off.
+    assert_eq!((&last[..], last.is_redelivered()), (&b"three"[..], false));
+    assert_eq!(ring.unfinished(), [2]);
+    drop(last);
+    assert_eq!(ring.unfinished(), []);
+}
+
+/// Fails if the mark of a message is lost, changes its length, or stays for the next one.
+#[test]
+fn a_writer_marks_messages_as_redelivered() {
+    for tag in [false, true] {
+        let config = Config::slots(4).of_bytes(SLOT_BYTES).delivery(Delivery::Queue).tag(tag);
+        let ring = Ring::heap(&config).unwrap();
+        let (mut writer, mut taker) = (ring.writer().unwrap(), ring.taker().unwrap());
+        for redelivered in [true, false, true] {
+            writer.set_redelivered(redelivered).unwrap();
+            writer.write_with(b"message", &MessageHeader { tag: 7, metadata: b"" }).unwrap();
+            writer.write(b"").unwrap();
+            let message = taker.try_take().unwrap();
+            assert_eq!((message.is_redelivered(), &message[..]), (redelivered, &b"message"[..]));
+            assert_eq!(message.received().tag, tag.then_some(7));
+            drop(message);
+            let empty = taker.try_take().unwrap();
+            assert_eq!((empty.is_redelivered(), empty.len()), (redelivered, 0));
+        }
+        writer.set_redelivered(true).unwrap();
+        writer.write(b"left").unwrap();
+        taker.try_take().unwrap().put_off();
+        drop(taker);
+        assert_eq!(*ring.taker().unwrap().try_take().unwrap(), *b"left");
+    }
+    let gated = Ring::heap(&Config::slots(4).of_bytes(8)).unwrap();
+    assert!(matches!(gated.writer().unwrap().set_redelivered(true), Err(RegisterError::Delivery { .. })));
+    assert_eq!(gated.unfinished(), []);
+}
+
+/// Fails if a message is missing among those that are not finished while takers take and finish.
+#[test]
+fn a_message_is_unfinished_until_its_taker_finishes_it() {
+    let ring = queue(16);
+    let messages = 20_000_u64;
+    let held = Mutex::new(BTreeSet::new());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut taker = ring.taker().unwrap();
+            let held = &held;
+            scope.spawn(move || {
+                while let Ok(message) = taker.take() {
+                    let number = message.received().sequence;
+                    held.lock().unwrap().insert(number);
+                    held.lock().unwrap().remove(&number);
+                }
+            });
+        }
+        let mut writer = ring.writer().unwrap();
+        let writing = scope.spawn(move || {
+            for n in 0..messages {
+                writer.write(&message(0, n)).unwrap();
+            }
+        });
+        while !writing.is_finished() {
+            // While the lock is held, no taker finishes a message that it has noted.
+            let held = held.lock().unwrap();
+            let unfinished = ring.unfinished();
+            assert!(held.iter().all(|number| unfinished.contains(number)), "{held:?}, not {unfinished:?}");
+        }
+    });
+    assert_eq!(ring.unfinished(), []);
+}

@@ -82,7 +82,9 @@ fn a_write_that_times_out_counts_the_readers_that_are_missing() {
     let (_name, ring) = create("awaits", &Config::slots(1).of_bytes(8).await_readers(2));
     let mut writer = ring.writer().unwrap();
     writer.write(&[1; 8]).unwrap();
+    assert_eq!(ring.stats().awaited_readers, 2);
     let _reader = ring.reader(Start::Next).unwrap();
+    assert_eq!(ring.stats().awaited_readers, 1);
     let late = writer.write_timeout(&[2; 8], Duration::ZERO).unwrap_err();
     assert!(matches!(late, WriteError::TimedOut { awaited_readers: 1, .. }), "{late:?}");
     assert!(late.to_string().ends_with("the ring awaits one more reader"), "{late}");

@@ -8,7 +8,8 @@
 #![allow(missing_docs, unsafe_code)]
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use seqring::{Config, Delivery, Observer, ReadError, Ring, Start};
+use rustix::process::{Pid, WaitOptions, waitpid};
+use seqring::{Config, Delivery, Observer, ReadError, Ring, Start, TryReadError, TryWriteError};
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -28,7 +29,7 @@ const LARGE: usize = 64 << 20;
 /// Ends a use that would hang.
 const LONG: Duration = Duration::from_secs(30);
 
-const USES: [(&str, Use); 10] = [
+const USES: [(&str, Use); 11] = [
     ("threads", |_| in_threads()),
     ("create, open, remove", by_name),
     ("two processes", two_processes),
@@ -38,6 +39,7 @@ const USES: [(&str, Use); 10] = [
     ("notifier", notifier),
     ("observer", observer),
     ("child process", child_process),
+    ("forked child", forked_child),
     ("64 MiB", large),
 ];
 
@@ -206,6 +208,23 @@ fn child_process(name: &str) -> Outcome {
     // SAFETY: the function does nothing.
     unsafe { command.pre_exec(|| Ok(())) };
     succeeded(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+}
+
+/// A child that uses what it inherited: it is refused, and its parent's ring stays as it was.
+fn forked_child(name: &str) -> Outcome {
+    let ring = Ring::create(name, &Config::slots(8).of_bytes(8))?;
+    let (mut writer, mut reader) = (ring.writer()?, ring.reader(Start::Next)?);
+    // SAFETY: the child makes one call that neither allocates nor locks, and ends.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let refused = writer.try_write(&[7; 8]) == Err(TryWriteError::Forked);
+        // SAFETY: ends the process at once.
+        unsafe { libc::_exit(i32::from(!refused)) }
+    }
+    let child = Pid::from_raw(pid).ok_or_else(std::io::Error::last_os_error)?;
+    let ended = waitpid(Some(child), WaitOptions::empty())?.and_then(|(_, status)| status.exit_status());
+    check(u64::from(ended == Some(0)), 1)?;
+    check(u64::from(reader.try_read(&mut [0; 8]) == Err(TryReadError::Empty)), 1)
 }
 
 fn large(name: &str) -> Outcome {

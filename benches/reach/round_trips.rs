@@ -1,44 +1,52 @@
 //! Rows: the round trip of a message, against what a cache line and a bare exchange need.
 
 use crate::streams::{POLLING, interleave, spec};
+use engines::calls::Calls;
 use engines::seqring::{Lines, Packed, Shaped};
 use harness::content::Small;
-use harness::drive::{Candidate, DITHERED, Peers, RoundTrip, Transfer, Wait, contestants};
+use harness::drive::{Candidate, DITHERED, Peers, RoundTrip, Transfer, Wait};
 use harness::floor::Bare;
-use harness::line::LineProbe;
-use harness::repeat::Contestant;
 use harness::ring_spec::Delivery;
+use harness::table::Row;
 use harness::table::judge::{Bound, by_ratio};
-use harness::table::{Figures, Row};
 
 const SLOTS: usize = 1024;
 
-/// Round trips of a burst of the line: 9 bursts of near cores take some 0.4 s.
-const LINE_TRIPS: u64 = 700_000;
-
 const WAITS: [Wait; 4] = [Wait::Pauses(1), Wait::Pauses(16), Wait::Pauses(64), Wait::Blocking];
 
-pub(crate) fn rows() -> [Row; 2] {
-    [words(), lines()]
+pub(crate) fn rows() -> [Row; 4] {
+    [words(), lines(), calls("call", Peers::Threads), calls("processes-call", Peers::Processes)]
 }
 
 fn words() -> Row {
     let trip = RoundTrip { spec: spec(SLOTS, 8, Delivery::Gated), peers: Peers::Threads, scale: 1.0 };
-    let candidates = vec![Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS)];
+    let candidates = vec![Candidate::line(), Candidate::round_trip::<Shaped<Packed>, Small<1>>(trip, &WAITS)];
     let what = format!(
         "8 B there and back, two threads, heap, 2 rings of {SLOTS} packed slots, gated, pinned; {DITHERED}"
     );
-    let required = "<= 1.7 x the round trip of one cache line";
-    Row::of_candidates("round-trip-8", what, required, candidates, |session, candidates| {
-        let run = session.run_of("round-trip-8");
-        let line = || match LineProbe::new(run.cores).with_trips(LINE_TRIPS).measure() {
-            Ok(nanos) => Ok(Figures::main(nanos)),
-            Err(error) => Err(error.to_string()),
-        };
-        let mut all = vec![Contestant::new("one line", line)];
-        all.extend(contestants(candidates, &run));
-        let record = session.interleave(run.row, "ns", None, &mut all)?;
-        by_ratio(session, &record, Bound::at_most(1.7), "ns")
+    against_line("round-trip-8", what, "<= 1.7 x the round trip of one cache line", 1.7, candidates)
+}
+
+fn calls(name: &'static str, peers: Peers) -> Row {
+    let call = Candidate::call::<Calls, Small<1>>(peers, &WAITS);
+    let longer = Candidate::call::<Calls, Small<3>>(peers, &WAITS).named("24 B");
+    let of = if peers == Peers::Threads { "threads, heap" } else { "processes, /dev/shm" };
+    let what = format!("a call of 8 B and its answer, and of 24 B, two {of}, pinned; {DITHERED}");
+    let required = "<= 1.3 x the round trip of one cache line between two threads";
+    against_line(name, what, required, 1.3, vec![Candidate::line(), call, longer])
+}
+
+/// A row of candidates, of which the first is the line.
+fn against_line(
+    name: &'static str,
+    what: String,
+    required: &'static str,
+    most: f64,
+    candidates: Vec<Candidate>,
+) -> Row {
+    Row::of_candidates(name, what, required, candidates, move |session, candidates| {
+        let record = interleave(session, (name, "ns"), None, candidates)?;
+        by_ratio(session, &record, Bound::at_most(most), "ns")
     })
 }
 

@@ -1,6 +1,6 @@
-//! A hostile peer stores any value between any two accesses of a writer, a reader and a taker: no
-//! access leaves the ring's memory, no call panics, and each call returns after a bounded number of
-//! accesses.
+//! A hostile peer stores any value between any two accesses of a writer, a reader, a taker, a
+//! server and a caller: no access leaves the ring's memory, no call panics, and each call returns
+//! after a bounded number of accesses.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -2,7 +2,7 @@
 //! ring's limits.
 
 use arbitrary::Arbitrary;
-use seqring::{Claim, MessageHeader, Reader, Ring, Start, Taker, Writer};
+use seqring::{Caller, Claim, MessageHeader, Reader, Ring, Server, Start, Taker, Writer};
 use std::time::Duration;
 
 /// One operation. There are two participants of each role, selected by a bit.
@@ -21,6 +21,11 @@ pub enum Act {
     ReadWith(bool),
     View { id: bool, meanwhile: Vec<Act> },
     Take { id: bool, meanwhile: Vec<Act> },
+    CallerJoins(bool),
+    ServerJoins,
+    Ask { id: bool, len: u16 },
+    Serve { len: u16, answers: bool, meanwhile: Vec<Act> },
+    Answer { id: bool, room: u16 },
     /// The blocking calls, with a timeout of zero.
     Wait(bool),
     Skip,
@@ -42,16 +47,19 @@ pub struct Users {
     writers: [Option<Writer>; 2],
     readers: [Option<Reader>; 2],
     takers: [Option<Taker>; 2],
+    callers: [Option<Caller>; 2],
+    server: Option<Server>,
 }
 
 /// The nesting depth of held views, claims and taken messages.
 const DEPTH: usize = 3;
 
 impl Users {
-    /// One writer, and a reader or a taker.
+    /// One writer, and a reader or a taker; or a server and a caller.
     pub fn new(ring: Ring) -> Self {
         let (writer, reader, taker) = (ring.writer().ok(), ring.reader(Start::Next).ok(), ring.taker().ok());
-        Users { ring, writers: [writer, None], readers: [reader, None], takers: [taker, None] }
+        let (server, callers) = (ring.server().ok(), [ring.caller().ok(), None]);
+        Users { ring, writers: [writer, None], readers: [reader, None], takers: [taker, None], callers, server }
     }
 
     /// Runs the operations, and calls `each` before every one.
@@ -95,6 +103,18 @@ impl Users {
                     }
                     self.takers[at].get_or_insert(taker);
                 }
+                Act::Serve { len, answers, meanwhile } if depth < DEPTH => {
+                    let Some(mut server) = self.server.take() else { continue };
+                    if let Ok(question) = server.try_take() {
+                        self.assert_fits(question.len(), question.len(), &[]);
+                        self.act_within(meanwhile, each, depth + 1);
+                        std::hint::black_box((question.to_vec(), question.caller(), question.is_awaited()));
+                        if *answers {
+                            let _ = question.answer(&vec![8; usize::from(*len) % 512]);
+                        }
+                    }
+                    self.server.get_or_insert(server);
+                }
                 other => self.act_at_once(other),
             }
         }
@@ -120,11 +140,27 @@ impl Users {
                     (out, (0..racy.len() / 8).map(|word| racy.word(word)[0]).max())
                 });
             }
+            Act::CallerJoins(id) => register(&mut self.callers, *id, || self.ring.caller().ok()),
+            Act::ServerJoins => {
+                self.server = None;
+                self.server = self.ring.server().ok();
+            }
+            Act::Ask { id, len } => {
+                let Some(caller) = &mut self.callers[usize::from(*id)] else { return };
+                let _ = caller.ask(&vec![7; usize::from(*len) % 512]);
+            }
+            Act::Answer { id, room } => {
+                let Some(caller) = &mut self.callers[usize::from(*id)] else { return };
+                let mut out = vec![0; usize::from(*room) % 512];
+                if let Ok(len) = caller.try_answer(&mut out) {
+                    self.assert_fits(len, len.min(out.len()), &[]);
+                }
+            }
             Act::Wait(id) => self.wait(*id),
             Act::Skip => self.ring.skip_readers_to_newest(),
             Act::Inspect => self.inspect(),
             Act::Close => self.ring.close(),
-            Act::Claim { .. } | Act::View { .. } | Act::Take { .. } => {} // Too deep.
+            Act::Claim { .. } | Act::View { .. } | Act::Take { .. } | Act::Serve { .. } => {} // Too deep.
         }
     }
 
@@ -159,6 +195,12 @@ impl Users {
         if let Some(writer) = &mut self.writers[at] {
             let _ = writer.write_timeout(&[3; 20], Duration::ZERO);
             let _ = writer.claim_timeout(20, Duration::ZERO).map(|claim| claim.len());
+        }
+        if let Some(caller) = &mut self.callers[at] {
+            let _ = caller.call_timeout(&[3; 20], &mut [0; 400], Duration::ZERO);
+        }
+        if let Some(server) = &mut self.server {
+            let _ = server.take_timeout(Duration::ZERO).map(|question| question.len());
         }
     }
 

@@ -11,6 +11,7 @@ enum Kind {
     Arena(Broadcast),
     Many(Broadcast),
     Queue,
+    Call,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -57,6 +58,7 @@ impl Shape {
             Kind::Arena(broadcast) => delivered(broadcast).slot_class(SlotClass::Arena),
             Kind::Many(broadcast) => delivered(broadcast).writers(Writers::Many),
             Kind::Queue => config.delivery(Delivery::Queue),
+            Kind::Call => Config::calls(1 + usize::from(self.slots % 4)).of_bytes(config.slot_bytes),
         }
     }
 }

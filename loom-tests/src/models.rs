@@ -4,9 +4,11 @@
 mod assigned;
 mod backpressure;
 mod batch;
+mod call;
 mod displaced;
 mod entry_reuse;
 mod exact;
+mod gap;
 mod messages;
 mod multi_writer;
 mod pin;
@@ -109,9 +111,24 @@ const MODELS: &[Model] = &[
     model("displaced_stale", 8_782, Some(3), displaced::stale_intent),
     model("exact_empty", 239, Some(3), exact::empty),
     model("exact_full", 148, Some(3), exact::full),
+    model("gap", 2_154, Some(3), gap::between_messages),
+    model("gap_writer_died", 1, None, gap::writer_died),
     model("both_leave", 596, None, multi_writer::both_leave),
     model("end", 596, None, stream_end::last_message_before_the_end),
     model("queue_end", 1_102, Some(3), stream_end::last_message_of_a_queue),
+    model("call_twice", 3_281, None, call::twice),
+    model("call_given_up", 88_650, None, call::given_up),
+    model("call_refused", 77, None, call::refused),
+    model("call_server_left", 2_027, None, call::server_left),
+    model("call_server_copying", 6, Some(3), call::server_died_copying),
+    model("call_server_taken", 6, Some(3), call::server_died_with_question),
+    model("call_server_answering", 6, Some(3), call::server_died_answering),
+    model("call_server_answered", 32, Some(3), call::server_died_after_answer),
+    model("call_finder_died", 96, Some(3), call::finder_died),
+    model("call_caller_marking", 61_559, Some(3), call::caller_died_marking),
+    model("call_caller_asking", 61_559, Some(3), call::caller_died_asking),
+    model("call_caller_asked", 52_695, Some(2), call::caller_died_after_asking),
+    model("call_wake", 47_395, None, call::wake),
     model("end_closed", 1_284, None, stream_end::last_message_before_closing),
 ];
 

@@ -3,8 +3,9 @@
 use crate::array_layout::{self, frame_of};
 use crate::claim_shape::extents;
 use crate::options::{self, Keywords, argument};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use seqring::{Config, Delivery, Location, OpenOptions, Writers};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
@@ -51,6 +52,10 @@ pub(crate) fn creation(
         (Some((_, shape)), Some(dtype)) => Some(frame_of(&dtype, &shape)?),
         _ => return Err(PyValueError::new_err("shape and dtype go together")),
     };
+    if function == "create" && slots.is_instance_of::<PyString>() {
+        let text = format!("slots must be a number, not {slots:?}; a name is a keyword: name={slots:?}");
+        return Err(PyTypeError::new_err(text));
+    }
     let slots = argument("slots", slots)?;
     let slot_bytes = slot_bytes.map(|bytes| argument("slot_bytes", bytes)).transpose()?;
     let framed = frame.as_ref().and_then(array_layout::bytes);
@@ -63,15 +68,19 @@ pub(crate) fn creation(
     }
     let delivery = keywords.choice("delivery", options::DELIVERIES)?.unwrap_or(Delivery::Gated);
     let writers = keywords.choice("writers", options::WRITERS)?.unwrap_or(Writers::One);
-    let writers = if delivery == Delivery::Queue { Writers::Many } else { writers };
-    let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
-    let readers = keywords.take("readers")?.unwrap_or(16_usize);
-    let participants = keywords.take("participants")?.unwrap_or(readers.saturating_add(for_writers));
-    let mut config = Config::slots(slots)
-        .of_bytes(slot_bytes)
-        .delivery(delivery)
-        .writers(writers)
-        .participants(participants)
+    let mut config = if delivery == Delivery::Call {
+        Config::calls(slots).of_bytes(slot_bytes).writers(writers)
+    } else {
+        let writers = if delivery == Delivery::Queue { Writers::Many } else { writers };
+        let for_writers = if writers == Writers::Many { RESERVED_WRITERS } else { 1 };
+        let readers = keywords.take("readers")?.unwrap_or(16_usize);
+        let streams = Config::slots(slots).of_bytes(slot_bytes).delivery(delivery).writers(writers);
+        streams.participants(readers.saturating_add(for_writers))
+    };
+    if let Some(participants) = keywords.take("participants")? {
+        config = config.participants(participants);
+    }
+    config = config
         .meta_bytes(keywords.take("meta_bytes")?.unwrap_or(0))
         .tag(keywords.flag("tag")?)
         .timestamp(keywords.flag("timestamps")?)

@@ -8,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
-use seqring::{RegisterError, Ring, RingError, Role, TryReadError, TryWriteError};
+use seqring::{CallError, RegisterError, Ring, RingError, Role, TryReadError, TryWriteError};
 
 /// The exception of that name in `seqring.errors`, made with `args`.
 fn make<'py>(
@@ -74,10 +74,15 @@ pub(crate) fn timed_out(py: Python<'_>, what: &str, peer: Option<(&str, u32, u64
     }
 }
 
-/// The error of a wait for room in `ring`, which names the participant that is farthest behind.
+/// The error of a wait for room in `ring`, which names the readers that the ring awaits, or the
+/// participant that is farthest behind.
 pub(crate) fn no_room(py: Python<'_>, ring: &Ring) -> PyErr {
-    let participants = ring.participants();
-    let slowest = participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
+    let stats = ring.stats();
+    if stats.awaited_readers > 0 {
+        let peer = None::<(&str, u32)>;
+        return make(py, "TimedOut", ("room", peer, peer, 0, stats.awaited_readers));
+    }
+    let slowest = stats.participants.iter().filter(|one| one.role != Role::Writer).max_by_key(|one| one.lag);
     let slowest = slowest.map(|one| (options::word(one.role, options::ROLES), one.pid, one.lag));
     timed_out(py, "room", slowest)
 }
@@ -135,6 +140,30 @@ pub(crate) fn writing(py: Python<'_>, error: TryWriteError) -> PyErr {
         TryWriteError::Corrupt(corrupt) => make(py, "Corrupt", (corrupt.to_string(),)),
         other => make(py, "Error", (other.to_string(),)),
     }
+}
+
+/// Why there is no answer, or no question. Not for `Pending`, which is no error in Python.
+pub(crate) fn calling(py: Python<'_>, error: CallError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        CallError::ServerDied { pid } => make(py, "Unanswered", (text, Some(pid))),
+        CallError::Refused => make(py, "Unanswered", (text, None::<u32>)),
+        CallError::NoServer { died } => make(py, "NoServer", (text, died)),
+        CallError::TimedOut { server } => {
+            timed_out(py, "answer", server.map(|server| ("server", server.pid, 0)))
+        }
+        CallError::NotAsked => PyValueError::new_err(text),
+        CallError::Closed => make(py, "Closed", (text,)),
+        CallError::Forked => forked(py, "handle"),
+        CallError::TooLarge { len, max } => too_large(py, len, max, "a payload"),
+        CallError::Corrupt(_) => make(py, "Corrupt", (text,)),
+        _ => make(py, "Error", (text,)),
+    }
+}
+
+/// The error of a call whose question was replaced.
+pub(crate) fn given_up(py: Python<'_>) -> PyErr {
+    make(py, "Unanswered", ("another thread asked this caller another question", None::<u32>))
 }
 
 pub(crate) fn joining(py: Python<'_>, error: RegisterError) -> PyErr {

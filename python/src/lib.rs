@@ -4,14 +4,15 @@
 //! Python files.
 //!
 //! # Threads and the interpreter's lock
-//! Any thread may use any object, with or without the lock. A reader, writer or taker is in an
-//! [`endpoint_cell`] that one thread holds at a time. A thread that waits for a cell or a message,
-//! or that copies much, releases the interpreter's lock first.
+//! Any thread may use any object, with or without the lock. A reader, writer, taker, caller or
+//! server is in an [`endpoint_cell`] that one thread holds at a time. A thread that waits for a
+//! cell or a message, or that copies much, releases the interpreter's lock first.
 
 mod array_layout;
 mod borrowed_endpoint;
 mod buffer_export;
 mod buffer_import;
+mod call;
 mod claim;
 mod claim_shape;
 mod collection;
@@ -48,6 +49,8 @@ use pyo3::prelude::*;
 /// The private module.
 #[pymodule(gil_used = false)]
 mod _seqring {
+    #[pymodule_export]
+    use super::call::{Caller, Server};
     #[pymodule_export]
     use super::claim::Claim;
     #[pymodule_export]

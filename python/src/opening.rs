@@ -46,7 +46,8 @@ impl Ring {
     /// `name`: for `Ring.open`; an unused one if `None`.
     /// `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`:
     /// writers never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes
-    /// to one taker.
+    /// to one taker. `"call"`: no messages, but questions of `slots` callers at most, and answers:
+    /// see `Caller`.
     /// `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
     /// queue);
     /// `participants`: how many readers and writers together.

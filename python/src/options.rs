@@ -9,15 +9,24 @@ use std::time::Duration;
 
 type Choices<T> = [(&'static str, T)];
 
-pub(crate) const DELIVERIES: &Choices<Delivery> =
-    &[("gated", Delivery::Gated), ("lossy", Delivery::Lossy), ("queue", Delivery::Queue)];
+pub(crate) const DELIVERIES: &Choices<Delivery> = &[
+    ("gated", Delivery::Gated),
+    ("lossy", Delivery::Lossy),
+    ("queue", Delivery::Queue),
+    ("call", Delivery::Call),
+];
 pub(crate) const WRITERS: &Choices<Writers> = &[("one", Writers::One), ("many", Writers::Many)];
 pub(crate) const SLOT_CLASSES: &Choices<SlotClass> =
     &[("packed", SlotClass::Packed), ("lines", SlotClass::Lines), ("arena", SlotClass::Arena)];
 pub(crate) const UNFINISHED: &Choices<Redelivery> =
     &[("redeliver", Redelivery::Redeliver), ("drop", Redelivery::Drop)];
-pub(crate) const ROLES: &Choices<Role> =
-    &[("writer", Role::Writer), ("reader", Role::Reader), ("taker", Role::Taker)];
+pub(crate) const ROLES: &Choices<Role> = &[
+    ("writer", Role::Writer),
+    ("reader", Role::Reader),
+    ("taker", Role::Taker),
+    ("server", Role::Server),
+    ("caller", Role::Caller),
+];
 const STARTS: &Choices<seqring::Start> =
     &[("next", seqring::Start::Next), ("oldest", seqring::Start::Oldest), ("latest", seqring::Start::Newest)];
 const WAITINGS: &Choices<WaitStrategy> = &[

@@ -1,6 +1,7 @@
 //! The class `Ring`.
 
 use crate::array_layout;
+use crate::call::{Caller, Server};
 use crate::creation::location;
 use crate::errors;
 use crate::fork::Generation;
@@ -187,6 +188,26 @@ impl Ring {
         registered(py, Taker::new(taker, &self.name, &ring, as_bytes))
     }
 
+    /// Registers the server of a ring with `delivery="call"`. `waiting`: as for `writer`. Raises
+    /// `WriterTaken` while another one lives.
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn server<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Server>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut server = joined(py, || ring.server())?;
+        server.set_wait_strategy(waiting);
+        registered(py, Server::new(server, &self.name, &ring))
+    }
+
+    /// Registers a caller in a ring with `delivery="call"`. `waiting`: as for `writer`. Raises
+    /// `TableFull`.
+    #[pyo3(signature = (*, waiting="balanced"))]
+    fn caller<'py>(&self, py: Python<'py>, waiting: &str) -> PyResult<Bound<'py, Caller>> {
+        let (ring, waiting) = (self.ring(py)?, options::waiting(waiting)?);
+        let mut caller = joined(py, || ring.caller())?;
+        caller.set_wait_strategy(waiting);
+        registered(py, Caller::new(caller, &self.name, &ring))
+    }
+
     /// The name.
     #[getter]
     fn name(&self) -> &str {
@@ -218,13 +239,15 @@ impl Ring {
     /// The participants: position and lag of each.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let ring = self.ring(py)?;
-        let participants = ring.participants().into_iter().map(|one| {
+        let stats = ring.stats();
+        let participants = stats.participants.into_iter().map(|one| {
             let role = options::word(one.role, options::ROLES);
             (one.entry, role, one.pid, one.alive, one.position, one.lag, one.lost, one.refused, one.sleeps)
         });
         let participants = participants.collect::<Vec<_>>();
         let make = py.import("seqring._stats")?.getattr("make")?;
-        python_code::call(&make, (&self.name, ring.next_sequence(), ring.config().slots, participants))
+        let (slots, awaited) = (ring.config().slots, stats.awaited_readers);
+        python_code::call(&make, (&self.name, stats.next_sequence, slots, awaited, participants))
     }
 
     /// Moves every reader to the newest message. Each raises `Lagged`.

@@ -82,6 +82,11 @@ def test_a_number_that_cannot_be_is_refused_by_its_name(name, bad, kind):
         seqring.Ring.open_or_create("py-never", **arguments)
 
 
+def test_a_name_in_the_place_of_the_slots_is_recognised():
+    with pytest.raises(TypeError, match="slots must be a number, not 'py-never'; a name is a keyword: name='py-never'"):
+        seqring.Ring.create("py-never", 4)
+
+
 def test_other_numbers_are_refused_by_their_names_too():
     with seqring.Ring.create(4, 64, words=2, tag=True) as ring, ring.reader() as reader, ring.writer() as writer:
         words = ring.words

@@ -52,7 +52,7 @@ def test_examples_in_the_documentation_of_classes(name):
             assert value.__doc__, f"{name}.{attribute} says nothing of itself"
 
 
-@pytest.mark.parametrize("name", ["README.md", "MIGRATION.md"])
+@pytest.mark.parametrize("name", ["README.md", "MIGRATION.md", "../README.md"])
 def test_examples_in_the_guides(name):
     assert doctest.testfile(str(ROOT / name), module_relative=False).failed == 0
 

@@ -18,13 +18,15 @@ def test_readers_and_writers_start_in_any_order():
     with seqring.Ring.create(2, 8, name=name, await_readers=2) as ring, ring.writer() as writer:
         opening.join()
         assert [writer.try_write(b"0"), writer.try_write(b"1"), writer.try_write(b"2")] == [0, 1, None]
-        with pytest.raises(seqring.TimedOut):
+        with pytest.raises(seqring.TimedOut, match="the ring awaits 2 more readers"):
             writer.write(b"2", timeout=0.01)
+        assert ring.stats().awaited_readers == 2
         first = opened[0].reader()
         assert writer.wait_for_readers(1, timeout=60) and not writer.wait_for_readers(2, timeout=0.01)
         assert first.read_batch(10) == [b"0", b"1"]
-        assert writer.try_write(b"2") is None
+        with pytest.raises(seqring.TimedOut, match="the ring awaits 1 more reader$"):
+            writer.write(b"2", timeout=0.01)
         second = ring.reader()
         assert second.read_batch(10) == [b"0", b"1"]
-        assert writer.try_write(b"2") == 2
+        assert writer.try_write(b"2") == 2 and ring.stats().awaited_readers == 0
         first.close(), second.close(), opened[0].close()

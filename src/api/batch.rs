@@ -5,7 +5,7 @@ use crate::memory::RacyBytes;
 use crate::types::error::TryReadError;
 use crate::types::message::Received;
 use std::cell::Cell;
-use std::fmt;
+use std::{fmt, slice};
 
 /// Room for a number of messages, which [`Reader::read_each`](crate::Reader::read_each) fills again
 /// and again.
@@ -21,7 +21,9 @@ use std::fmt;
 /// reader.read_each(&mut batch)?;
 /// assert!(batch.iter().map(|(_, bytes)| bytes).eq([&b"one"[..], b"two", b"three"]));
 /// reader.read_each(&mut batch)?;
-/// assert_eq!(batch.iter().next().unwrap().0.sequence, 3);
+/// for (received, bytes) in &batch {
+///     assert_eq!((received.sequence, bytes), (3, &b"four"[..]));
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -53,13 +55,8 @@ impl Batch {
     }
 
     /// The messages in order, each with its sequence, length, tag and time.
-    pub fn iter(&self) -> impl Iterator<Item = (Received, &[u8])> {
-        let mut rest = &self.bytes[..];
-        self.messages.iter().map(move |received| {
-            let (bytes, after) = rest.split_at(received.len);
-            rest = after;
-            (*received, bytes)
-        })
+    pub fn iter(&self) -> BatchIter<'_> {
+        BatchIter { messages: self.messages.iter(), bytes: &self.bytes }
     }
 
     /// Replaces the messages by the next ones of `cursor`.
@@ -77,6 +74,39 @@ impl Batch {
             filled.set(filled.get() + received.len);
             messages.push(received);
         })
+    }
+}
+
+/// The messages of a [`Batch`], in order.
+#[derive(Clone, Debug)]
+pub struct BatchIter<'b> {
+    messages: slice::Iter<'b, Received>,
+    bytes: &'b [u8],
+}
+
+impl<'b> Iterator for BatchIter<'b> {
+    type Item = (Received, &'b [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let received = *self.messages.next()?;
+        let (message, rest) = self.bytes.split_at(received.len);
+        self.bytes = rest;
+        Some((received, message))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.messages.size_hint()
+    }
+}
+
+impl ExactSizeIterator for BatchIter<'_> {}
+
+impl<'b> IntoIterator for &'b Batch {
+    type Item = (Received, &'b [u8]);
+    type IntoIter = BatchIter<'b>;
+
+    fn into_iter(self) -> BatchIter<'b> {
+        self.iter()
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod taker;
 
 pub(crate) mod assigned;
 pub(crate) mod batch;
+pub(crate) mod call;
 pub(crate) mod claim;
 #[cfg(target_os = "linux")]
 pub(crate) mod descriptors;

@@ -13,6 +13,7 @@ use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::Mismatch;
 use crate::protocol::diagnostics;
+use crate::protocol::gap;
 use crate::protocol::seqlock::Refused;
 use crate::protocol::slots::Slots;
 use crate::protocol::stats::Participant;
@@ -269,13 +270,17 @@ impl Observer {
     fn why_empty(&mut self) -> Result<(), TryReadError> {
         let status = self.stream.status(self.segment.memory());
         let over = status != StreamStatus::Live || self.is_deserted();
-        // The stream has ended, or a later message is there: what was published before is visible
-        // now, and what is not there now will not come.
-        if !over && !self.is_behind() {
+        let gap_end = self.gap_end();
+        // The stream has ended, or a later message or number is there: what was published before is
+        // visible now, and what is not there now will not come.
+        if !over && gap_end.is_none() && !self.is_behind() {
             return Err(TryReadError::Empty);
         }
         if self.slots.check(&self.index) != Err(Mismatch::NotYet) {
             return Ok(());
+        }
+        if let Some(end) = gap_end {
+            return Err(self.skip_to(self.slots.first_published(self.position(), end)).into());
         }
         let next = self.slots.next_sequence();
         if next > self.position() {
@@ -296,8 +301,15 @@ impl Observer {
     fn is_ready(&mut self) -> bool {
         self.slots.check(&self.index) != Err(Mismatch::NotYet)
             || self.stream.status(self.segment.memory()) != StreamStatus::Live
+            || self.gap_end().is_some()
             || self.is_behind()
             || self.is_deserted()
+    }
+
+    /// The end of a gap in the stream, if this observer is below it.
+    fn gap_end(&self) -> Option<u64> {
+        let end = gap::end(self.segment.memory());
+        (end > self.position()).then_some(end)
     }
 
     /// Whether a later message than the next is there: then the next one was overwritten.
@@ -391,7 +403,7 @@ impl Segment {
             return refuse("a queue cannot be observed: each message belongs to its taker");
         }
         if !self.config().observers {
-            return refuse("it was created without Config::observers");
+            return refuse("it was created without observers");
         }
         Ok(Observer::new(self, start))
     }

@@ -13,6 +13,7 @@ use crate::protocol::registry::{self, Adoption, REGISTER_TRIES, Registration};
 use crate::protocol::slots::{Class, Slots};
 use crate::protocol::stats::{Participant, Stats};
 use crate::protocol::stream_state;
+use crate::protocol::take;
 use crate::segment::{Backing, Liveness};
 use crate::sync::event_count::EventCounts;
 use crate::sync::futex::Scope;
@@ -149,6 +150,7 @@ impl Ring {
     ///   process that recovers the entry of a dead one is suspended.
     /// - With many: [`RegisterError::TableFull`].
     /// - [`RegisterError::NoSpace`] if there is no room for a buffer of its own.
+    /// - [`RegisterError::Delivery`] if the ring is for calls.
     pub fn writer(&self) -> Result<Writer, RegisterError> {
         if self.config().writers == Writers::Many {
             // The death of the last writer is reported only if it is detected before another writer
@@ -156,23 +158,19 @@ impl Ring {
             registry::recover_dead(&self.attachment, Role::Writer);
             return Writer::join(self.registration(Role::Writer, 0..self.config().participants)?);
         }
-        let registration = self.registration(Role::Writer, WRITER_ENTRY..WRITER_ENTRY + 1);
-        Writer::join(registration.map_err(|error| match error {
-            RegisterError::TableFull { .. } => {
-                let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
-                RegisterError::WriterTaken { pid: writer.map_or(0, |writer| writer.pid) }
-            }
-            other => other,
-        })?)
+        if let delivery @ Delivery::Call = self.config().delivery {
+            return Err(RegisterError::Delivery { delivery });
+        }
+        Writer::join(self.only_writer(Role::Writer)?)
     }
 
     /// Registers a reader. In a gated ring writers wait for it from now on.
     ///
     /// # Errors
-    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue;
-    /// [`RegisterError::Forked`]; [`RegisterError::Obstructed`].
+    /// [`RegisterError::TableFull`]; [`RegisterError::Delivery`] if the ring is a queue or for
+    /// calls; [`RegisterError::Forked`]; [`RegisterError::Obstructed`].
     pub fn reader(&self, start: Start) -> Result<Reader, RegisterError> {
-        if let delivery @ Delivery::Queue = self.config().delivery {
+        if let delivery @ (Delivery::Queue | Delivery::Call) = self.config().delivery {
             return Err(RegisterError::Delivery { delivery });
         }
         let first = match self.config().writers {
@@ -235,9 +233,23 @@ impl Ring {
         self.attachment.memory.user_words()
     }
 
-    /// The sequence of the next message.
+    /// The sequence of the next message; in a ring for calls, how many questions were asked.
     pub fn next_sequence(&self) -> u64 {
         Slots::new(self.attachment.memory.clone()).next_sequence()
+    }
+
+    /// The messages of a queue that are not finished: those that a taker took and has not
+    /// finished, then those that are not taken; a dead taker's too, until another takes it.
+    /// Messages that are published, taken or finished meanwhile may or may not be among them.
+    /// Other rings have none.
+    ///
+    /// # Cost
+    /// A line for each message that is not taken, and for each entry that was ever taken.
+    pub fn unfinished(&self) -> Vec<u64> {
+        match self.config().delivery {
+            Delivery::Queue => take::unfinished(&Slots::new(self.attachment.memory.clone())),
+            _ => Vec::new(),
+        }
     }
 
     /// The registered participants, dead or alive.
@@ -324,8 +336,23 @@ impl Ring {
         event_counts.wake_all(&memory.control().freed);
     }
 
+    /// Registers the participant of that role of which there is one at a time.
+    pub(super) fn only_writer(&self, role: Role) -> Result<Registration, RegisterError> {
+        self.registration(role, WRITER_ENTRY..WRITER_ENTRY + 1).map_err(|error| match error {
+            RegisterError::TableFull { .. } => {
+                let writer = diagnostics::peer(&self.attachment.memory, WRITER_ENTRY, u64::MAX);
+                RegisterError::WriterTaken { pid: writer.map(|writer| writer.pid) }
+            }
+            other => other,
+        })
+    }
+
     /// Registers a participant of that role in one of these entries.
-    fn registration(&self, role: Role, entries: Range<usize>) -> Result<Registration, RegisterError> {
+    pub(super) fn registration(
+        &self,
+        role: Role,
+        entries: Range<usize>,
+    ) -> Result<Registration, RegisterError> {
         if self.is_inherited() {
             return Err(RegisterError::Forked);
         }

@@ -48,7 +48,9 @@ use std::{fmt, ops};
 /// # When a taker dies
 /// If a taker dies before it [finishes](Taken) a message, another taker gets it, unless the ring
 /// [drops it](crate::Config::redelivery). Between processes a waiting taker gets it within some
-/// 60 ms, and a taker that never waits within 1024 takes. It comes after later messages.
+/// 60 ms, and a taker that never waits within 1024 takes. It comes after later messages. `Closed`
+/// does not await the messages that other takers hold: if such a taker dies after the others left,
+/// its message stays for the next taker, and the ring stays as after every kill.
 ///
 /// # Progress
 /// `try_` calls are lock-free. A suspended taker or writer blocks no other. Only the message that a
@@ -102,6 +104,13 @@ impl Taker {
         // The next call that takes searches for messages of dead takers.
         endpoint.recover_soon();
         ready
+    }
+
+    /// Finishes the message that was [put off](Taken::put_off), if there is one.
+    pub fn finish(&mut self) {
+        if self.inherited.is_none() {
+            self.receiver.finish();
+        }
     }
 
     /// Sets how this taker waits.
@@ -308,7 +317,27 @@ impl Taken<'_> {
         self.receiver.received()
     }
 
-    /// Whether another taker took the message first, and died before it finished it.
+    /// Leaves the message unfinished. It is this taker's still: [`Taker::finish`] or the taker's
+    /// next take finishes it, and if the taker is dropped, or dies, it goes to another taker. For
+    /// a taker that hands messages on, and waits for what becomes of them.
+    ///
+    /// ```
+    /// use seqring::{Config, Delivery, Ring};
+    /// let ring = Ring::heap(&Config::slots(8).of_bytes(8).delivery(Delivery::Queue))?;
+    /// let (mut writer, mut one, mut other) = (ring.writer()?, ring.taker()?, ring.taker()?);
+    /// writer.write(b"task")?;
+    /// one.take()?.put_off();
+    /// drop(one);
+    /// let again = other.take()?;
+    /// assert!(again.is_redelivered() && *again == *b"task");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_off(self) {
+        std::mem::forget(self);
+    }
+
+    /// Whether another taker took the message first, and did not finish it: it died, or
+    /// [put it off](Self::put_off) and left.
     pub fn is_redelivered(&self) -> bool {
         self.receiver.is_redelivered()
     }

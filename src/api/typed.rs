@@ -41,7 +41,7 @@ impl<E: Element> MessageType for [E] {
     }
 }
 
-fn size_of_message<T>(config: &Config) -> Result<usize, ShapeError> {
+pub(super) fn size_of_message<T>(config: &Config) -> Result<usize, ShapeError> {
     let (of, bytes, max) = (std::any::type_name::<T>(), size_of::<T>(), config.slot_bytes);
     match bytes {
         0 => Err(ShapeError::ZeroSized { of }),

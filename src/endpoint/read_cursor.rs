@@ -27,6 +27,7 @@ use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::Mismatch;
 use crate::memory::{OwnEntry, RacyBytes, SlotRun};
 use crate::protocol::attachment::WaitFor;
+use crate::protocol::gap;
 use crate::protocol::reader_entry::{self, Cursor, ReaderEntry};
 use crate::protocol::registry::Registration;
 use crate::protocol::seqlock::Refused;
@@ -318,7 +319,18 @@ impl ReadCursor {
     pub(crate) fn is_ready(&mut self) -> bool {
         // Notes a writer that joined: that is news, and nothing to report.
         self.stream.must_report(&self.slots.memory);
+        self.gap_end();
         is_ready(&self.slots, &self.slot_index(), self.cursors(), &self.stream)
+    }
+
+    /// The end of a gap in the stream, if this reader is below it. The state of the stream then
+    /// stays news to it: it has to come back to this check.
+    fn gap_end(&mut self) -> Option<u64> {
+        let end = gap::end(&self.slots.memory);
+        (end > self.run.sequence()).then(|| {
+            self.stream.expect_news();
+            end
+        })
     }
 
     /// Skips to the newest message. Returns how many messages it skips.

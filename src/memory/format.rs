@@ -42,6 +42,8 @@ pub(crate) struct Table {
     pub(crate) readers_joined: AtomicU64,
     /// Deaths of last writers, recorded before another state replaces them in `stream_state`.
     pub(crate) deaths: [AtomicU64; DEATHS_KEPT],
+    /// Where the one writer continued after its last gap ([`crate::protocol::gap`]).
+    pub(crate) skipped_to: AtomicU64,
 }
 
 /// The one writer's entry. A participant is the writer iff it holds this entry.
@@ -91,12 +93,16 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct BufferHeader {
-    /// Bytes of the payload.
+    /// Bytes of the payload; in a queue perhaps with [`REDELIVERED`].
     pub(crate) len: AtomicU64,
     pub(crate) reserved: AtomicU64,
     /// For recovery, with many writers: the entry that got this buffer last.
     pub(crate) owner: AtomicU64,
 }
+
+/// In the length of a buffer's message: a taker of another queue took the message first, and did
+/// not finish it.
+pub(crate) const REDELIVERED: u64 = 1 << 63;
 
 #[cfg(not(seqring_model))]
 const _: () = {

@@ -93,6 +93,7 @@ impl Superblock {
                 Delivery::Lossy => 1,
                 Delivery::Gated => 2,
                 Delivery::Queue => 3,
+                Delivery::Call => 4,
             },
             writers: match config.writers {
                 Writers::One => 1,
@@ -184,6 +185,7 @@ impl Superblock {
                 1 => Delivery::Lossy,
                 2 => Delivery::Gated,
                 3 => Delivery::Queue,
+                4 => Delivery::Call,
                 other => return Err(format!("its delivery {other} is unknown to this build")),
             },
             writers: match self.writers {

@@ -17,7 +17,7 @@
 
 use crate::memory::copy::WORDS_UP_TO;
 use crate::memory::format::{BufferHeader, Control, Entry};
-use crate::types::config::{Config, Delivery, SlotClass, Writers};
+use crate::types::config::{CELL_BYTES, CELL_SLOTS, Config, Delivery, SlotClass, Writers};
 use std::time::Duration;
 
 pub(crate) const PAGE: usize = 4096;
@@ -245,10 +245,27 @@ fn check(config: &Config) -> Result<(), String> {
             config.slot_bytes
         ));
     }
+    if config.delivery == Delivery::Call {
+        check_calls(config)?;
+    }
     if config.first_sequence >= SEQUENCE_LIMIT / 2 {
         return Err(format!("first_sequence must be below 2^61, not {}", config.first_sequence));
     }
     Ok(())
+}
+
+/// A ring for calls is as [`Config::calls`] makes it: nothing of a stream has a meaning there.
+fn check_calls(config: &Config) -> Result<(), String> {
+    let callers = config.participants - 1;
+    let made = Config::calls(callers).of_bytes(config.slot_bytes);
+    let wanted = Config { keep: config.keep, user_words: config.user_words, ..made };
+    match config.differences(&wanted).as_str() {
+        "" => Ok(()),
+        other => Err(format!(
+            "a ring for {callers} callers has cells of {CELL_SLOTS} slots with room for {CELL_BYTES} bytes or \
+             more, and no option of a stream: {other}"
+        )),
+    }
 }
 
 const _: () = assert!(size_of::<Control>() <= PAGE && CONTROL_OFFSET + PAGE == ENTRIES_OFFSET);

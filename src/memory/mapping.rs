@@ -16,9 +16,12 @@ pub(crate) struct Mapping {
 
 enum Source {
     Heap,
-    /// From this byte of a file on.
+    /// From a byte of a file on. A forked child has it, too, if the kernel refused to leave it out.
     #[cfg(target_os = "linux")]
-    File(u64),
+    File {
+        start: u64,
+        inherited: bool,
+    },
     #[cfg(feature = "portable")]
     Shmem(#[expect(dead_code, reason = "it keeps the memory")] shared_memory::Shmem),
 }
@@ -28,7 +31,7 @@ impl std::fmt::Debug for Source {
         f.write_str(match self {
             Source::Heap => "Heap",
             #[cfg(target_os = "linux")]
-            Source::File(_) => "File",
+            Source::File { .. } => "File",
             #[cfg(feature = "portable")]
             Source::Shmem(_) => "Shmem",
         })
@@ -111,13 +114,12 @@ impl Mapping {
 #[cfg(target_os = "linux")]
 impl Mapping {
     /// Maps `len` bytes of a file from `start` on, shared with all that map it, but not with forked
-    /// children: in these the range is unmapped. No access is possible yet, so no page is
-    /// allocated, even where all memory is locked.
+    /// children: in these the range is unmapped, by the kernel or in [`Self::become_private`]. No
+    /// access is possible yet, so no page is allocated, even where all memory is locked.
     pub(crate) fn file(file: &impl rustix::fd::AsFd, start: u64, len: usize) -> rustix::io::Result<Self> {
-        let mapping = Self::of_file(file, start, len, rustix::mm::ProtFlags::empty())?;
-        // SAFETY: the range is the mapping made above; the advice changes only what a child
-        // inherits.
-        unsafe { rustix::mm::madvise(mapping.base.cast(), len, rustix::mm::Advice::LinuxDontFork)? };
+        let mut mapping = Self::of_file(file, start, len, rustix::mm::ProtFlags::empty())?;
+        let inherited = mapping.advise(0..len, rustix::mm::Advice::LinuxDontFork).is_err();
+        mapping.source = Source::File { start, inherited };
         Ok(mapping)
     }
 
@@ -128,12 +130,17 @@ impl Mapping {
         unsafe { mprotect(self.base.cast(), self.len, MprotectFlags::READ | MprotectFlags::WRITE) }
     }
 
-    /// In a forked child, where the range is unmapped: maps memory of the child's own there, a
-    /// private copy of the file if the system allows one. False if it allows none.
+    /// In a forked child: maps memory of the child's own in the place of the range, a private copy
+    /// of the file if the system allows one. False if it allows none: then the range is unmapped.
     pub(crate) fn become_private(&self, file: &rustix::fd::OwnedFd) -> bool {
-        use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
-        let Source::File(start) = self.source else { return false };
+        use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+        let Source::File { start, inherited } = self.source else { return false };
         let (base, protection) = (self.base.cast(), ProtFlags::READ | ProtFlags::WRITE);
+        if inherited {
+            // SAFETY: the range is this mapping's. Its only user in the child is this thread, which
+            // maps other memory there before it returns from `fork`.
+            let _ = unsafe { munmap(base, self.len) };
+        }
         // Shared, though with no process: a private mapping counts as data, and may be refused.
         let flags = MapFlags::SHARED | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE;
         // SAFETY: `FIXED_NOREPLACE` maps into an unmapped range or not at all, so no memory of the
@@ -175,7 +182,7 @@ impl Mapping {
         // SAFETY: a null hint lets the kernel choose a free range, so no memory of ours is
         // replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, start)? };
-        Ok(Mapping { base: base.cast(), len, source: Source::File(start) })
+        Ok(Mapping { base: base.cast(), len, source: Source::File { start, inherited: true } })
     }
 
     /// Makes every page of a range resident in one call, at a fraction of a µs each. At its first
@@ -260,7 +267,7 @@ impl Drop for Mapping {
             #[cfg(target_os = "linux")]
             // SAFETY: `base` and `len` are those of the mapping made in `of_file`, unused now as
             // above.
-            Source::File(_) => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
+            Source::File { .. } => drop(unsafe { rustix::mm::munmap(self.base.cast(), self.len) }),
             #[cfg(feature = "portable")]
             Source::Shmem(_) => {} // It unmaps itself.
         }

@@ -5,6 +5,7 @@
 //! the metadata, metadata. They are stored and loaded between the same stamps as the payload, so
 //! they are whole exactly when it is.
 
+use crate::memory::format::REDELIVERED;
 use crate::sync::{AtomicU64, Relaxed};
 use crate::types::config::Config;
 use crate::types::message::MessageHeader;
@@ -26,12 +27,41 @@ pub(crate) struct HeaderFormat {
     tag: bool,
     timestamp: bool,
     meta_bytes: usize,
+    /// The time stamp of all messages that are stored; `None`: the time of the store.
+    time: Option<u64>,
+    /// What is added to the lengths of all messages that are stored: [`REDELIVERED`] or 0.
+    mark: u64,
 }
 
 impl HeaderFormat {
     pub(crate) fn of(config: &Config) -> Self {
         let Config { tag, timestamp, meta_bytes, .. } = *config;
-        HeaderFormat { any: tag || timestamp || meta_bytes > 0, tag, timestamp, meta_bytes }
+        HeaderFormat {
+            any: tag || timestamp || meta_bytes > 0,
+            tag,
+            timestamp,
+            meta_bytes,
+            time: None,
+            mark: 0,
+        }
+    }
+
+    /// Sets the time stamp of the messages that are stored from now on.
+    pub(crate) fn set_time(&mut self, time: Option<u64>) {
+        self.time = time;
+    }
+
+    /// Sets whether the messages that are stored from now on are marked as redelivered.
+    pub(crate) fn set_redelivered(&mut self, redelivered: bool) {
+        self.mark = if redelivered { REDELIVERED } else { 0 };
+        // Checked off the path of messages without a header.
+        self.any = redelivered || self.tag || self.timestamp || self.meta_bytes > 0;
+    }
+
+    /// What is added to the length of a message that has a header.
+    #[inline(always)]
+    pub(crate) fn mark(&self) -> u64 {
+        self.mark
     }
 
     /// Whether messages have a header.
@@ -59,7 +89,7 @@ impl HeaderFormat {
             put(header.tag);
         }
         if self.timestamp {
-            put(now_ns());
+            put(self.time.unwrap_or_else(now_ns));
         }
         if self.meta_bytes > 0 {
             put(header.metadata.len() as u64);

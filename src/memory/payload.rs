@@ -24,7 +24,7 @@ impl<'a> Payload<'a> {
     /// For `'a`, `start` is aligned to 8 and valid for `bytes` rounded up to 8, and all accesses to
     /// them go through `kernel` (ATOMIC-ONLY, [`Memory`](super::Memory)).
     #[inline(always)]
-    pub(super) unsafe fn new(start: *mut u8, bytes: usize, kernel: Kernel) -> Self {
+    pub(crate) unsafe fn new(start: *mut u8, bytes: usize, kernel: Kernel) -> Self {
         Payload { start, bytes, kernel, memory: PhantomData }
     }
 

@@ -38,6 +38,12 @@ impl InlineStamp {
         // The sequence begins above `full`. A product, because shifts by a variable cost more.
         ExpectedStamp { empty: (sequence << 1 | 1).wrapping_mul(self.full), full: self.full }
     }
+
+    /// The sequence in a stamp, modulo.
+    #[inline(always)]
+    pub(crate) fn sequence_in(self, stamp: u64) -> u64 {
+        stamp >> self.full.trailing_zeros() >> 1
+    }
 }
 
 /// Why a slot does not hold the expected message.
@@ -91,6 +97,12 @@ impl ExpectedStamp {
     pub(crate) fn len_in(self, stamp: u64) -> Option<usize> {
         let rest = stamp ^ self.empty;
         (rest < self.full).then_some(rest as usize)
+    }
+
+    /// Whether `stamp` is that of this message, published or being written.
+    #[inline(always)]
+    pub(crate) fn is_named_in(self, stamp: u64) -> bool {
+        (stamp ^ self.empty) < self.full << 1
     }
 
     /// Whether `stamp` says that the message is not there yet.
@@ -254,6 +266,9 @@ mod tests {
             prop_assert_eq!(stamp(n).mismatch(stamp(later).published(len)), Mismatch::Overtaken { by });
             prop_assert_eq!(stamp(n).mismatch(stamp(later).writing()), Mismatch::Overtaken { by });
             prop_assert_eq!(stamp(later).mismatch(stamp(n).published(len)), Mismatch::NotYet);
+            prop_assert!(stamp(n).is_named_in(stamp(n).published(len)));
+            prop_assert!(stamp(n).is_named_in(stamp(n).writing()));
+            prop_assert!(!stamp(n).is_named_in(stamp(later).writing()));
             prop_assert!(stamp(n).is_awaited_in(stamp(n).writing()));
             prop_assert!(!stamp(n).is_awaited_in(stamp(n).published(len)));
         }

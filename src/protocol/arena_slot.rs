@@ -92,10 +92,10 @@ impl<'a> FillingBuffer<'a> {
         self.payload
     }
 
-    /// Stores the length of the payload.
+    /// Stores the length of the payload, and the mark of a message that is redelivered.
     #[inline(always)]
-    pub(crate) fn finish(self, len: usize) {
-        self.buffer_header.len.store(len as u64, Relaxed); // Relaxed: ordered like the payload.
+    pub(crate) fn finish(self, len: usize, mark: u64) {
+        self.buffer_header.len.store(len as u64 | mark, Relaxed); // Relaxed: ordered like the payload.
     }
 }
 

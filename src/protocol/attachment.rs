@@ -71,9 +71,10 @@ pub(crate) fn is_forked(memory: &Memory) -> bool {
 /// The event that a blocked call waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitFor {
-    /// Readers and takers wait until a message is published.
+    /// Readers and takers wait until a message is published, callers until there is an answer.
     Message,
-    /// Writers wait until a slot is free: for readers in a gated ring, for takers in a queue.
+    /// Writers wait until a slot is free: for readers in a gated ring, for takers in a queue. A
+    /// server waits for a question.
     Room,
 }
 

@@ -61,8 +61,8 @@
 //! |         |              | after it was moved | and reports a damaged segment                 |
 //!
 //! # Costs
-//! A write: one comparison; a refresh once in up to `slots` messages: a full fence and a line per
-//! reader. A read: one store of the cursor; with a pin two more stores and a full fence.
+//! A write: one comparison, and in up to `slots` messages a full fence and a line per reader. A
+//! read: one store of the cursor; with a pin two more stores and a full fence.
 
 use crate::memory::Memory;
 use crate::protocol::blocker::Blocker;
@@ -79,7 +79,7 @@ use std::cmp::Ordering;
 #[derive(Debug, Default)]
 pub(crate) struct Backpressure {
     limit: u64,
-    /// Below this no reader may still be copying the message that the slot held before.
+    /// Below this no reader may still be copying the slot's previous message.
     mark_from: u64,
     /// The last limit that this writer or its predecessor announced: readers rely on it.
     announced: u64,
@@ -140,14 +140,14 @@ impl Backpressure {
         if self.must_mark(sequence) { self.limit } else { self.limit.min(self.mark_from) }
     }
 
-    /// Whether message `sequence` overwrites one that a moved reader still has pinned.
+    /// Whether message `sequence` overwrites one, also of laps ago, that a moved reader has pinned.
     #[inline(always)]
     pub(crate) fn displaces_pinned(&self, memory: &Memory, sequence: u64) -> bool {
-        self.overwritable_pin.is_some_and(|pin| pin + memory.layout().config.slots as u64 == sequence)
+        let slots = memory.layout().config.slots as u64;
+        self.overwritable_pin.is_some_and(|pin| sequence.abs_diff(pin).is_multiple_of(slots))
     }
 
-    /// All readers had read everything below this at the last refresh; `None` if there were no
-    /// readers, or moved ones.
+    /// All readers had read this far at the last refresh; `None` without or with moved readers.
     pub(crate) fn read_by_all(&self) -> Option<u64> {
         self.read_by_all
     }

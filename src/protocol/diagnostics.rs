@@ -33,9 +33,9 @@ pub(crate) fn peer(memory: &Memory, entry: usize, next: u64) -> Option<Peer> {
 pub(crate) fn role_and_position(memory: &Memory, entry: usize, next: u64) -> Option<(Role, u64)> {
     let entry = memory.entry(entry);
     // Relaxed, all of them: for diagnostics, orders nothing.
-    let role = EntryState::of(entry).role()?;
+    let role = EntryState::of(entry).role()?.in_ring(memory.layout().config.delivery);
     let position = match role {
-        Role::Writer => next,
+        Role::Writer | Role::Server | Role::Caller => next,
         Role::Taker => Slots::new(memory.clone()).taken_sequence().min(next),
         Role::Reader => {
             let cursor = Cursor::from_word(entry.cursor.load(Relaxed)).position()?;

@@ -42,8 +42,8 @@ impl EntryState {
         EntryState(self.0 & !0xff | code)
     }
 
-    /// `None` for a free entry, for a writer that is leaving or found dead, and in a damaged
-    /// segment.
+    /// A server is a writer here, and a caller a reader. `None` for a free entry, for a writer that
+    /// is leaving or found dead, and in a damaged segment.
     pub(crate) fn role(self) -> Option<Role> {
         match self.code() {
             WRITER => Some(Role::Writer),
@@ -55,8 +55,8 @@ impl EntryState {
 
     pub(super) fn registered(self, role: Role) -> Self {
         let code = match role {
-            Role::Writer => WRITER,
-            Role::Reader => READER,
+            Role::Writer | Role::Server => WRITER,
+            Role::Reader | Role::Caller => READER,
             Role::Taker => TAKER,
         };
         EntryState(self.generation().wrapping_add(1) << 8 | code)

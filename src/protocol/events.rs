@@ -25,11 +25,13 @@ pub(crate) fn registered(attachment: &Attachment, role: Role, entry: usize) {
 }
 
 pub(crate) fn deregistered(attachment: &Attachment, role: Option<Role>, entry: usize) {
+    let role = role.map(|role| role.in_ring(attachment.memory.layout().config.delivery));
     debug!(ring = attachment.name(), ?role, entry, "deregistered");
 }
 
 /// `role` is `None` for a dead writer whose recovery another process began and did not finish.
 pub(crate) fn recovered_dead(attachment: &Attachment, role: Option<Role>, pid: u32, entry: usize) {
+    let role = role.map(|role| role.in_ring(attachment.memory.layout().config.delivery));
     warn!(ring = attachment.name(), ?role, pid, entry, "recovered the entry of a dead participant");
 }
 
@@ -47,4 +49,10 @@ pub(crate) fn writer_timed_out(attachment: &Attachment, slowest: Option<Peer>) {
 
 pub(crate) fn reader_timed_out(attachment: &Attachment, writers: BlockedOn) {
     debug!(ring = attachment.name(), %writers, "timed out waiting for a message");
+}
+
+/// `server` is the one that a caller waits for.
+pub(crate) fn call_timed_out(attachment: &Attachment, server: Option<Peer>) {
+    let pid = server.map(|server| server.pid);
+    debug!(ring = attachment.name(), ?pid, "timed out waiting for a question or an answer");
 }

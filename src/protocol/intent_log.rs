@@ -209,6 +209,15 @@ fn record(entry: &Entry, intent: Intent) {
     compiler_barrier();
 }
 
+/// The message that the owner of `entry` takes, or has taken and not acknowledged.
+pub(crate) fn taking(entry: &Entry) -> Option<u64> {
+    // Relaxed, both: for a message that its taker keeps while this runs, the words stay as they
+    // are, and the slot's word ordered them before the caller.
+    let intent = Intent::from_word(entry.intent.load(Relaxed));
+    let sequence = Intent::sequence(entry.intent_sequence.load(Relaxed));
+    matches!(intent, Intent::Taking { .. }).then_some(sequence)
+}
+
 /// What an entry owned when its last owner left or died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recovered {

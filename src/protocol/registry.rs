@@ -11,6 +11,7 @@
 //! # Steps
 //! | step | to deregister; to recover, after the entry's lock is acquired     |
 //! |------|-------------------------------------------------------------------|
+//! | 0    | server: refuse the question that it took and did not answer       |
 //! | 1    | writer: state := leaving or found dead; reader: vacate the cursor |
 //! | 2    | writer: end the stream if no other writer is registered           |
 //! | 3    | state := free                                                     |
@@ -41,13 +42,17 @@
 //! Registering: a system call for each entry tried. Recovery: a system call for each registered
 //! participant of the awaited role.
 
+mod parked;
 #[cfg(all(test, not(seqring_model)))]
 mod tests;
+
+pub(crate) use parked::{belongs_to, is_parked, unpark};
 
 use crate::memory::Memory;
 use crate::memory::format::Entry;
 use crate::memory::stamp::ArenaStamp;
 use crate::protocol::attachment::{Attachment, WaitFor};
+use crate::protocol::call;
 use crate::protocol::diagnostics;
 use crate::protocol::entry_state::{EntryState, FOUND_DEAD, FREE, LEAVING, PARKED, READER, TAKER, WRITER};
 use crate::protocol::events;
@@ -56,8 +61,8 @@ use crate::protocol::reader_entry::{self, ReaderEntry};
 use crate::protocol::stream_state::{self, Exit};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::mutation::{Mutation, is_active};
-use crate::sync::{Pair, Relaxed, acquire, compiler_barrier, yield_now};
-use crate::types::config::Redelivery;
+use crate::sync::{Pair, Relaxed, acquire, compiler_barrier};
+use crate::types::config::{Delivery, Redelivery};
 use crate::types::error::RegisterError;
 use crate::types::participant::{ParkTicket, Role};
 use std::ops::Range;
@@ -202,6 +207,12 @@ impl Registration {
         entry.started.store(owner.started, Relaxed);
     }
 
+    /// Deregisters the participant as if it had died, as process `pid`.
+    pub(crate) fn die_as(self, pid: u32) {
+        let is_own = !self.attachment.liveness.is_inherited();
+        let _ = is_own && deregister(&self.attachment, self.index, Exit::Died { pid });
+    }
+
     pub(crate) fn entry(&self) -> &Entry {
         self.attachment.memory.entry(self.index)
     }
@@ -270,40 +281,6 @@ pub(crate) fn mark_leaving(attachment: &Attachment) {
     });
 }
 
-/// Ends the parking of a reader, and deregisters it if no process resumed it.
-pub(crate) fn unpark(attachment: &Attachment, ticket: ParkTicket) {
-    if attachment.liveness.is_inherited() {
-        return;
-    }
-    // First: a process that has the entry locked at this moment then deregisters the reader in our
-    // place.
-    attachment.liveness.release(park_lock(attachment, ticket.entry));
-    for _ in 0..REGISTER_TRIES {
-        if attachment.liveness.acquire(ticket.entry) {
-            if is_parked(attachment, ticket) {
-                deregister(attachment, ticket.entry, Exit::Left);
-            }
-            attachment.liveness.release(ticket.entry);
-            return;
-        }
-        if !is_parked(attachment, ticket) {
-            return;
-        }
-        yield_now();
-    }
-}
-
-/// Whether the ticket's reader is parked. Only resuming it decides.
-pub(crate) fn is_parked(attachment: &Attachment, ticket: ParkTicket) -> bool {
-    EntryState::of(attachment.memory.entry(ticket.entry)).word() == ticket.state
-}
-
-/// Whether an entry with this state word still belongs to the ticket's reader.
-pub(crate) fn belongs_to(ticket: ParkTicket, state: u64) -> bool {
-    let (state, parked) = (EntryState::from_word(state), EntryState::from_word(ticket.state));
-    state.generation() == parked.generation() && state.role() == Some(Role::Reader)
-}
-
 /// The number of an entry's park lock for [`crate::segment::Liveness`]: after the locks of all
 /// entries.
 fn park_lock(attachment: &Attachment, index: usize) -> usize {
@@ -336,6 +313,9 @@ fn deregister(attachment: &Attachment, index: usize, exit: Exit) -> bool {
     let event = match state.code() {
         WRITER | LEAVING | FOUND_DEAD => {
             let exit = state.exit_or(exit);
+            if memory.layout().config.delivery == Delivery::Call {
+                call::settle(memory, if let Exit::Died { pid } = exit { pid } else { 0 });
+            }
             entry.state.store(state.ending(exit).word(), Relaxed); // Relaxed: the fence in `end_if_last` orders it.
             failpoint::hit(Failpoint::LeaveMarked);
             if !(is_active(Mutation::EndStream) && exit != Exit::Left) {

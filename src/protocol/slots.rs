@@ -5,6 +5,7 @@ use crate::memory::layout::SEQUENCE_LIMIT;
 use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
+use crate::protocol::call::Cells;
 use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::lazy_counter;
 use crate::protocol::seqlock::{OptimisticRead, Refused};
@@ -91,9 +92,34 @@ impl Slots {
     /// The sequence that is published next, according to the slots. While a writer publishes, the
     /// result may be out of date on return.
     ///
-    /// The search starts at the shared counter, which may be behind the slots.
+    /// The search starts at the shared counter, which may be behind the slots. In a ring for calls:
+    /// how many questions were asked.
     pub(crate) fn next_sequence(&self) -> u64 {
+        if self.config().delivery == Delivery::Call {
+            return Cells::new(self.memory.clone()).asked();
+        }
         self.first_not(lazy_counter::published(&self.memory), |slot_index| self.check(slot_index))
+    }
+
+    /// The first message from `from` on that is in its slot, if that is below `end`; else `end`.
+    ///
+    /// # Cost
+    /// A line for each number between them, at most one for each slot.
+    pub(crate) fn first_published(&self, from: u64, end: u64) -> u64 {
+        let slots = self.config().slots;
+        let mut slot_index = SlotIndex::new(from, slots);
+        let mut first = end;
+        for _ in 0..end.saturating_sub(from).min(slots as u64) {
+            match self.check(&slot_index) {
+                Ok(()) => return slot_index.sequence, // A later one in another slot is a lap above.
+                Err(Mismatch::NotYet) => {}
+                Err(Mismatch::Overtaken { by }) => {
+                    first = first.min(slot_index.sequence.saturating_add(by));
+                }
+            }
+            slot_index.advance();
+        }
+        first
     }
 
     /// Queue: the sequence that is taken next, according to the slots.

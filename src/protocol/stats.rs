@@ -65,6 +65,9 @@ pub struct Stats {
     pub stream: Stream,
     /// The sequence that is published next.
     pub next_sequence: u64,
+    /// The readers that the ring still [awaits](crate::Config::await_readers). While there are any,
+    /// nothing is overwritten: writers wait once all slots are full.
+    pub awaited_readers: u32,
     /// The registered participants, dead ones included.
     pub participants: Vec<Participant>,
 }
@@ -78,7 +81,14 @@ impl Stats {
         let participants = reader_entry::entries(memory)
             .filter_map(|index| participant(memory, index, next, &is_alive))
             .collect();
-        Stats { taken_at, stream: stream_state::phase(memory), next_sequence: next, participants }
+        let awaited_readers = reader_entry::missing_readers(memory);
+        Stats {
+            taken_at,
+            stream: stream_state::phase(memory),
+            next_sequence: next,
+            awaited_readers,
+            participants,
+        }
     }
 
     /// Messages published per second since `earlier` statistics of the same ring.

@@ -37,11 +37,15 @@ use crate::memory::slot_index::Lap;
 use crate::memory::stamp::ArenaStamp;
 use crate::memory::{Memory, OwnEntry};
 use crate::protocol::attachment::is_forked;
+use crate::protocol::entry_state::EntryState;
 use crate::protocol::intent_log::{self, Intent};
 use crate::protocol::lazy_counter::{self, LazyCounter};
+use crate::protocol::reader_entry::entries;
+use crate::protocol::slots::Slots;
 use crate::sync::failpoint::{self, Failpoint};
 use crate::sync::{Pair, Relaxed, acquire, load_to_exchange, release};
 use crate::types::error::Corrupt;
+use crate::types::participant::Role;
 
 /// The result of one attempt to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,3 +168,20 @@ impl TakeCursor {
 }
 
 const MAX_ROUNDS: u32 = 64;
+
+/// The messages that are taken and not acknowledged, in ascending order, then those that are not
+/// taken.
+///
+/// The entries are searched after the messages that are taken were passed. So the intent of each of
+/// these is visible: its taker recorded it before the exchange, and until it acknowledges the
+/// message, the entry keeps it.
+pub(crate) fn unfinished(slots: &Slots) -> Vec<u64> {
+    let (taken, next) = (slots.taken_sequence(), slots.next_sequence());
+    let takers = entries(&slots.memory).map(|index| slots.memory.entry(index));
+    let takers = takers.filter(|entry| EntryState::of(entry).role() == Some(Role::Taker));
+    let held = takers.filter_map(intent_log::taking);
+    let mut unfinished: Vec<u64> = held.filter(|held| *held < taken).collect();
+    unfinished.sort_unstable();
+    unfinished.extend(taken..next);
+    unfinished
+}

@@ -72,7 +72,9 @@ impl Backoff {
 
     fn back_off(&mut self) {
         self.spins = (self.spins + MORE_SPINS).min(MOST_SPINS);
-        if !MODELLED {
+        #[cfg(seqring_transfers)]
+        crate::sync::hostile::pause((1 << self.spins) - 1);
+        if !MODELLED && !cfg!(seqring_transfers) {
             let backoff = crossbeam_utils::Backoff::new();
             (0..self.spins).for_each(|_| backoff.spin());
         }

@@ -29,6 +29,8 @@ failpoints! {
     StreamOpened,
     /// `stream_state`: a death is recorded; the state that holds it is not replaced yet.
     DeathRecorded,
+    /// `gap`: the end of a gap is stored; the state of the stream does not announce it yet.
+    GapStored,
     /// `registry`: the entry of a dead participant is locked by its finder; nothing of it is
     /// cleared.
     DeadFound,
@@ -82,6 +84,10 @@ failpoints! {
     TakeSettled,
     /// `registry`: a dead taker's entry is taken over, with the message in it.
     MessageAdopted,
+    /// `call`: the server's entry names the question that it took; the application has not got it.
+    QuestionTaken,
+    /// `call`: the question that a server left is refused; the server's entry still names it.
+    QuestionRefused,
     /// `backpressure`: the limit is announced; the readers' cursors are not loaded.
     LimitAnnounced,
     /// `backpressure`: a joining reader has stored its first cursor.

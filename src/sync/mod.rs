@@ -2,8 +2,8 @@
 //!
 //! Whatever another thread or process can observe goes through here. So one text of every protocol
 //! runs on the heap, in shared memory, under a checker (`--cfg seqring_model`: the model checker
-//! loom with `seqring_loom`, or random schedules with `seqring_shuttle`), and beside a hostile peer
-//! (`--cfg seqring_fuzz`).
+//! loom with `seqring_loom`, or random schedules with `seqring_shuttle`), beside a hostile peer
+//! (`--cfg seqring_fuzz`), and on simulated cores (`--cfg seqring_transfers` as well).
 //!
 //! **Invariant:** no other module names `loom` or `shuttle`, and no other module writes an
 //! `Acquire` or `Release`. Code asks for an ordering by the name of the [`Pair`] it belongs to.

@@ -4,7 +4,8 @@
 //! for "`Acquire`" but for `acquire(Pair::Publish)`, and a search for that name finds the other
 //! end. In the product these functions are the plain orderings. Under the model cfg each call of
 //! them, a *site*, can be weakened to `Relaxed` (a fence: to nothing). `scripts/sites.toml` lists
-//! the sites, each with the model that then fails.
+//! the sites, each with the model that then fails. Each pair has a litmus test as well, for
+//! processors that reorder more than the models do (`crate::testing::litmus`).
 
 use std::sync::atomic::Ordering;
 
@@ -50,6 +51,9 @@ pub(crate) enum Pair {
     /// whether others are left: the same step at both ends (`release` in the models). Without it
     /// two writers that leave at once each see the other as present, and neither ends the stream.
     Leave,
+    /// Releases: the store of the number at which the stream continues after a gap. Acquires: a
+    /// drained reader's load of it. Without it a reader skips messages that precede the gap.
+    Gap,
     /// Releases: the store that ends a stream. Acquires: a drained reader's load of it.
     /// Without it a reader reports the end and misses the last message.
     End,

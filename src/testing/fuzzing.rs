@@ -1,7 +1,7 @@
 //! What the targets in `fuzz` need beside the public API: rings made of any bytes, and a peer that
-//! stores anything.
+//! stores anything. What `crates/transfers` needs: to watch each access, also to words of its own.
 
-pub use crate::sync::hostile::before_each_access;
+pub use crate::sync::hostile::{Access, AtomicU64 as SharedWord, before_each_access, watch_each_access};
 
 use crate::api::ring::Ring;
 use crate::memory::Memory;

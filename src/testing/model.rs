@@ -8,6 +8,7 @@ pub use crate::sync::membarrier::imp::set_heavy_barrier;
 pub use crate::sync::mutation::{Mutation, activate};
 pub use crate::sync::{End, weaken};
 
+use crate::api::call::{Caller, Server};
 use crate::api::reader::Reader;
 use crate::api::ring::Ring;
 use crate::api::taker::Taker;
@@ -38,6 +39,20 @@ pub fn abandon_taker(taker: Taker) -> usize {
 pub fn abandon_reader(reader: Reader) -> usize {
     let entry = reader.entry();
     std::mem::forget(reader);
+    entry
+}
+
+/// As [`abandon`].
+pub fn abandon_server(server: Server) -> usize {
+    let entry = server.entry();
+    std::mem::forget(server);
+    entry
+}
+
+/// As [`abandon`].
+pub fn abandon_caller(caller: Caller) -> usize {
+    let entry = caller.entry();
+    std::mem::forget(caller);
     entry
 }
 

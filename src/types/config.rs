@@ -17,6 +17,9 @@ pub enum Delivery {
     /// `slots` messages are not taken. Many writers and arena slots only: a message's buffer goes
     /// from writer to taker without a copy. Each registered taker adds the memory of one buffer.
     Queue,
+    /// No stream, but questions: each caller asks the one server, and gets its answer in the same
+    /// place ([`Config::calls`]).
+    Call,
 }
 
 /// How many writers a ring may have at a time.
@@ -168,7 +171,44 @@ impl Slots {
     }
 }
 
+/// The slots of a caller's cell: that of the question, and that of the answer.
+pub(crate) const CELL_SLOTS: usize = 2;
+/// The payload with which the two slots of a cell fill a cache line.
+pub(crate) const CELL_BYTES: usize = 24;
+
+/// A number of callers, by [`Config::calls`]: becomes a [`Config`] with the size of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Calls(usize);
+
+impl Calls {
+    /// Questions and answers of at most `bytes` bytes each, up to 2¹⁶. There is always room for 24:
+    /// up to there a call moves one cache line, to the server and back.
+    pub fn of_bytes(self, bytes: usize) -> Config {
+        let bytes = bytes.max(CELL_BYTES);
+        let class = if bytes == CELL_BYTES { SlotClass::Packed } else { SlotClass::Lines };
+        Slots(self.0.saturating_mul(CELL_SLOTS))
+            .of_bytes(bytes)
+            .delivery(Delivery::Call)
+            .slot_class(class)
+            .participants(self.0.saturating_add(1))
+    }
+
+    /// Questions that are values `Q`, and answers that are values `A`.
+    pub fn of<Q, A>(self) -> Config {
+        self.of_bytes(size_of::<Q>().max(size_of::<A>()))
+    }
+}
+
 impl Config {
+    /// A ring for calls: one server, and up to so many callers at a time, 1 to 65535. [`Calls`]
+    /// says how large questions and answers are; [`Caller`](crate::Caller) has an example.
+    ///
+    /// Of the options, only [`Self::keep`] and [`Self::user_words`] are for such rings.
+    pub fn calls(callers: usize) -> Calls {
+        Calls(callers)
+    }
+
     /// A gated ring for one writer, for 128 participants, that awaits one reader, without options.
     /// It has so many slots, 1 to 2³⁰: messages that it holds. [`Slots`] says how large each is:
     ///
@@ -323,6 +363,10 @@ impl Config {
     /// return `Full`. A reader counts once it has joined, also after it has left. Observers do not
     /// count. With 0 the ring awaits no reader: messages without a reader are overwritten.
     ///
+    /// The ring is not kept for them: if the last process that has it open ends before they have
+    /// opened it, its name and its messages are gone. [`Self::keep`] keeps them;
+    /// [`Writer::wait_for_readers`](crate::Writer::wait_for_readers) waits.
+    ///
     /// [`Start::Next`]: crate::Start::Next
     #[must_use]
     pub fn await_readers(mut self, readers: u32) -> Self {
@@ -337,11 +381,9 @@ impl Config {
     /// lives.
     ///
     /// The time is in ms, rounded up. Eviction may come up to 60 ms later: a waiting writer checks
-    /// after 20 ms, then every
-    /// 40. The bytes of a view in place stay as they are. So do those of a read of arena slots that
-    ///     is under way, because it
-    /// pins its message as a view does. [`View`](crate::View) says when a writer still waits for
-    /// it.
+    /// after 20 ms, then every 40 ms. The bytes of a view in place stay as they are. So do those of
+    /// a read of arena slots that is under way, because it pins its message as a view does.
+    /// [`View`](crate::View) says when a writer still waits for it.
     #[must_use]
     pub fn evict_after(mut self, blocked: Duration) -> Self {
         let ms = blocked.as_nanos().div_ceil(1_000_000).clamp(1, u32::MAX.into());

@@ -1,10 +1,12 @@
 //! Every error of the ring. An error says the case, the number, and what to do next.
 
+mod call;
 mod ring;
 
 use crate::types::config::Delivery;
 use crate::types::participant::{self, BlockedOn, Peer};
 
+pub use call::CallError;
 pub use ring::{RingError, Warning};
 
 /// A reader was overtaken by a writer, or moved forward by others, and lost this many messages.
@@ -161,7 +163,7 @@ pub enum TryWriteError {
     #[error("full: no slot has been freed yet")]
     Full,
     /// The payload or its metadata is longer than the ring's slots have room for.
-    #[error("{len} bytes do not fit into {max}")]
+    #[error("{len} bytes do not fit into {max}, the ring's slot_bytes (of metadata: its meta_bytes)")]
     TooLarge {
         /// Bytes offered.
         len: usize,
@@ -205,7 +207,7 @@ pub enum TryWriteError {
 #[non_exhaustive]
 pub enum WriteError {
     /// The payload or its metadata is longer than the ring's slots have room for.
-    #[error("{len} bytes do not fit into {max}")]
+    #[error("{len} bytes do not fit into {max}, the ring's slot_bytes (of metadata: its meta_bytes)")]
     TooLarge {
         /// Bytes offered.
         len: usize,
@@ -270,17 +272,20 @@ fn blocked_by(slowest: Option<&Peer>, awaited_readers: u32) -> String {
 /// let ring = Ring::heap(&Config::slots(4).of_bytes(8))?;
 /// let _writer = ring.writer()?;
 /// let Err(RegisterError::WriterTaken { pid }) = ring.writer() else { panic!("two writers") };
-/// assert_eq!(pid, std::process::id());
+/// assert_eq!(pid, Some(std::process::id()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// The ring has one writer at a time, and that one lives.
-    #[error("the ring already has its one writer, in {}; wait for it to leave", participant::process(*.pid))]
+    /// The ring has one writer at a time, a ring for calls one server, and that one lives.
+    #[error(
+        "the ring already has its one writer or server, in {}; wait for it to leave",
+        participant::process(.pid.unwrap_or_default())
+    )]
     WriterTaken {
-        /// The process of the writer; 0 while it has not stored its number yet.
-        pid: u32,
+        /// The process of the writer or server; `None` while it registers.
+        pid: Option<u32>,
     },
     /// All entries are taken by living participants.
     #[error(
@@ -303,7 +308,8 @@ pub enum RegisterError {
     Forked,
     /// The ring has another [`Delivery`].
     #[error(
-        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, the others have readers"
+        "this ring's delivery is {delivery:?}: a queue has takers and assigned numbers, a ring for calls a server \
+         and callers, the others have readers"
     )]
     Delivery {
         /// How the ring delivers.

@@ -1,5 +1,6 @@
 //! Participants of a ring as values: their roles, and their names in error messages.
 
+use crate::types::config::Delivery;
 use std::fmt;
 
 /// What a participant does.
@@ -11,6 +12,22 @@ pub enum Role {
     Reader,
     /// Takes messages of a queue.
     Taker,
+    /// Answers the questions of a call ring.
+    Server,
+    /// Asks questions in a call ring.
+    Caller,
+}
+
+impl Role {
+    /// The role in a ring of that delivery. The table has the server of a call ring as its writer,
+    /// and the callers as readers: the protocols that detect ends and deaths are the same.
+    pub(crate) fn in_ring(self, delivery: Delivery) -> Role {
+        match (delivery, self) {
+            (Delivery::Call, Role::Writer) => Role::Server,
+            (Delivery::Call, Role::Reader) => Role::Caller,
+            (_, role) => role,
+        }
+    }
 }
 
 /// A participant that others wait for.
@@ -23,7 +40,7 @@ pub struct Peer {
     pub role: Role,
     /// Its entry in the participant table.
     pub entry: usize,
-    /// Messages published and not yet read by it; 0 for writers.
+    /// Messages published and not yet read by it; 0 for writers, servers and callers.
     pub lag: u64,
 }
 
@@ -33,6 +50,8 @@ impl fmt::Display for Peer {
             Role::Writer => write!(f, "the writer of {}", process(self.pid)),
             Role::Reader => write!(f, "the reader of {}, {} messages behind", process(self.pid), self.lag),
             Role::Taker => write!(f, "the taker of {}", process(self.pid)),
+            Role::Server => write!(f, "the server of {}", process(self.pid)),
+            Role::Caller => write!(f, "the caller of {}", process(self.pid)),
         }
     }
 }

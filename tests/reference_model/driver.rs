@@ -226,7 +226,7 @@ impl Driver {
                 self.model.phase = Phase::Open;
                 self.writers.push(Some(writer));
             }
-            Err(RegisterError::WriterTaken { pid }) => assert!(taken && pid == std::process::id()),
+            Err(RegisterError::WriterTaken { pid }) => assert!(taken && pid == Some(std::process::id())),
             Err(error) => assert!(error == RegisterError::Closed && self.model.phase == Phase::Closed),
         }
     }

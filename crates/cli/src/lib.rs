@@ -1,11 +1,13 @@
-//! The command `seqring`: `perf` measures a ring of this library, `demo` shows one at work, and
-//! `ls`, `stat` and `gc` show and remove named rings.
+//! The command `seqring`: `perf` measures a ring of this library, `demo` shows one at work, `ls`,
+//! `stat` and `gc` show and remove named rings, and `serve` and `mirror` start the program that
+//! brings rings to other hosts.
 //!
 //! The measurement itself ([`perf`]) is generic over the ring. The laboratory (`seqring-lab`) runs
 //! the same code over lock-based rings; this package does not depend on them.
 
 mod demo;
 pub mod inspect;
+mod mirror;
 pub mod output;
 pub mod perf;
 pub mod reenter;
@@ -34,19 +36,25 @@ enum Command {
     Ls(inspect::LsOptions),
     Stat(inspect::StatOptions),
     Gc(inspect::GcOptions),
-    /// Print the completions of a shell: `source <(seqring completions bash)`
+    /// Serves rings of this host to other hosts (by the program `seqring-mirror`)
+    #[command(disable_help_flag = true)]
+    Serve(mirror::Arguments),
+    /// Mirrors rings that another host serves (by the program `seqring-mirror`)
+    #[command(disable_help_flag = true)]
+    Mirror(mirror::Arguments),
+    /// Prints the completions of a shell: `source <(seqring completions bash)`
     Completions {
         shell: clap_complete::Shell,
     },
-    /// Write the manual pages: `seqring man ~/.local/share/man/man1`
+    /// Writes the manual pages: `seqring man ~/.local/share/man/man1`
     Man {
         /// An existing directory
         directory: PathBuf,
     },
-    /// Take part in a demonstration (`seqring demo` starts such processes).
+    /// Takes part in a demonstration (`seqring demo` starts such processes).
     #[command(hide = true)]
     DemoWorker(demo::DemoWorker),
-    /// Take part in a measurement (`seqring perf` starts such processes).
+    /// Takes part in a measurement (`seqring perf` starts such processes).
     #[command(hide = true)]
     Worker {
         engine: String,
@@ -65,6 +73,8 @@ pub fn run(cli: &Cli) -> Result<bool> {
         Command::Ls(options) => inspect::ls(options).map(|()| true),
         Command::Stat(options) => inspect::stat(options).map(|()| true),
         Command::Gc(options) => inspect::gc(options),
+        Command::Serve(arguments) => mirror::run("serve", arguments).map(|()| true),
+        Command::Mirror(arguments) => mirror::run("mirror", arguments).map(|()| true),
         Command::Completions { shell } => {
             let mut script = Vec::new(); // The generator panics if it cannot write.
             clap_complete::generate(*shell, &mut Cli::command(), "seqring", &mut script);

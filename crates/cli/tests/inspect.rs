@@ -132,6 +132,20 @@ fn stat_shows_which_participants_are_alive() {
     drop(reader);
 }
 
+/// Fails if a writer that waits for its first reader looks like one that waits for nothing.
+#[test]
+fn stat_counts_the_readers_that_are_awaited() {
+    let directory = Directory::new();
+    let config = Config::slots(4).of_bytes(8);
+    let ring = Ring::create(directory.ring("early"), &config).unwrap();
+    ring.writer().unwrap().write(b"first").unwrap();
+    assert_eq!(directory.json("stat early")["awaited_readers"], 1);
+    let text = directory.text("stat early");
+    assert!(text.contains("1 message published; awaits 1 reader, and overwrites nothing before"), "{text}");
+    let _reader = ring.reader(Start::Next).unwrap();
+    assert!(!directory.text("stat early").contains("awaits"));
+}
+
 /// Fails if rates are not those between two outputs, or if `stat` delays or misses the departure of
 /// the last user.
 #[test]

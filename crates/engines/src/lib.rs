@@ -22,6 +22,7 @@
 //! of a killed writer has ended, or removes the cursor of a killed reader from a gated ring.
 #![cfg_attr(not(feature = "locks"), allow(rustdoc::broken_intra_doc_links))]
 
+pub mod calls;
 #[cfg(feature = "locks")]
 pub mod locks;
 pub mod seqring;

@@ -6,6 +6,7 @@ use crate::rings::{
     Array, Broadcast, Crossbeam, Disruptor, DisruptorForTwo, Fifo, Iceoryx, Kanal, Photon, PosixQueue,
     Ringbuf, Ringfire, Rtrb, Shared, Socket, Std, Tokio,
 };
+use engines::calls::Calls;
 use engines::seqring::{Arena, Packed, Seqring, Shaped};
 use harness::content::{Content, Large, Small};
 use harness::drive::{Candidate, DITHERED, Peers, Pinning, RoundTrip, Stream, Transfer, Wait};
@@ -39,6 +40,10 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
         between_mebibyte(Transfer::InPlace),
         queue("queue-64-split", Pinning::Split),
         queue("queue-64-mixed", Pinning::Mixed),
+        call::<Small<1>>("call-8", Peers::Threads),
+        call::<Small<3>>("call-24", Peers::Threads),
+        call::<Small<1>>("call-8-processes", Peers::Processes),
+        call::<Small<3>>("call-24-processes", Peers::Processes),
     ]);
     rows
 }
@@ -166,6 +171,32 @@ fn trip<A: Message, B: Message + Pod, C: Content + 'static>(name: &'static str, 
     let what =
         format!("{} B there and back, two rings of 1024, heap, a core for each side; {DITHERED}", C::BYTES);
     Comparison { name, what, unit: "ns", better: Better::Less, aim, candidates }
+}
+
+/// No rival has calls: the floor is the one line that a call needs.
+fn call<C: Content + 'static>(name: &'static str, peers: Peers) -> Comparison {
+    let trip = RoundTrip { spec: spec(1024, C::BYTES, Delivery::Gated), peers, scale: 1.0 };
+    let (of, place) = match peers {
+        Peers::Threads => ("threads", "heap"),
+        Peers::Processes => ("processes", "/dev/shm"),
+    };
+    let candidates = vec![
+        (Group::Ours, Candidate::call::<Calls, C>(peers, TRIPPING)),
+        (Group::Rival, Candidate::line()),
+        (Group::Beside, Candidate::round_trip::<Seqring, C>(trip, &TRIPPING[..1]).named("two rings")),
+    ];
+    Comparison {
+        name,
+        what: format!(
+            "a call of {} B and its answer between two {of}, {place}, a core for each side; the rival is the \
+             round trip of one cache line between two threads; {DITHERED}",
+            C::BYTES
+        ),
+        unit: "ns",
+        better: Better::Less,
+        aim: Aim { reach: 1.3, goal: 1.15 },
+        candidates,
+    }
 }
 
 fn between_64() -> Comparison {

@@ -101,8 +101,11 @@ impl Role {
             Failpoint::JoinCursorStored | Failpoint::ReadCopied => reads,
             Failpoint::SleepAnnounced => reads || takes,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `recovery`, `park`, `eviction` and `segment`.
-            Failpoint::DeathRecorded
+            // In `recovery`, `park`, `eviction`, `call` and `segment`; `GapStored` in a model.
+            Failpoint::GapStored
+            | Failpoint::DeathRecorded
+            | Failpoint::QuestionTaken
+            | Failpoint::QuestionRefused
             | Failpoint::DeadFound
             | Failpoint::ReaderParking
             | Failpoint::ReaderParked

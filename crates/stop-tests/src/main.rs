@@ -12,9 +12,10 @@
 //! victim does not reach its point.
 //!
 //! These have cases of their own: recovery of dead participants (`recovery`), parking of readers
-//! (`park`), eviction of readers (`eviction`), workers of a pipeline (`pipeline`), and the creation
-//! and removal of segments (`segment`).
+//! (`park`), eviction of readers (`eviction`), servers and callers (`call`), workers of a pipeline
+//! (`pipeline`), and the creation and removal of segments (`segment`).
 
+mod call;
 mod case;
 mod eviction;
 #[path = "../../../tests/common/numbered.rs"]
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         ["resumer", point, name, entry, state] => {
             park::be_resumer(point_of(point), name, park::ticket(entry, state).expect("a ticket"));
         }
+        ["call", point, side, name] => call::be_victim(point_of(point), call::SIDES[index(side)], name),
         ["evicter", point, name] => eviction::be_victim(point_of(point), name),
         ["evicted", point, name] => eviction::be_evicted(point_of(point), name),
         ["pipeline-worker", "-", ticket] => pipeline::be_worker(None, ticket),
@@ -152,6 +154,9 @@ fn outcome(point: Failpoint, messages: u64) -> Outcome {
         }
         if fate == Fate::Killed && pipeline::commander_reaches(point) {
             outcome.add("a pipeline's commander", fate, pipeline::run_commander(point));
+        }
+        for side in call::SIDES.into_iter().filter(|side| call::reaches(point, *side)) {
+            outcome.add(&format!("{side:?}"), fate, call::run(point, side, fate, messages));
         }
         for class in park::CLASSES.into_iter().filter(|_| park::reaches(point)) {
             outcome.add(&format!("{class:?}"), fate, park::run(point, class, fate, messages));

@@ -14,9 +14,10 @@ publishes messages. Each `Reader` sees all of them; in a ring with `delivery="qu
 them. `Queue` has `put` and `get`. In a `Pipeline`, producers make numbered items.
 """
 
+from seqring import mirror
 from seqring._aio import Messages, Views
 from seqring._lifetime import close_at_signal, gc
-from seqring._seqring import Claim, Observer, Parked, Reader, Ring, Taker, View, Words, Writer, __version__
+from seqring._seqring import Caller, Claim, Observer, Parked, Reader, Ring, Server, Taker, View, Words, Writer, __version__
 from seqring._stats import Capabilities, Participant, Stats
 from seqring.errors import (
     Busy,
@@ -30,6 +31,7 @@ from seqring.errors import (
     RegisterError,
     Lagged,
     PeerDied,
+    NoServer,
     NoSpace,
     NotPermitted,
     RingExists,
@@ -39,6 +41,7 @@ from seqring.errors import (
     TimedOut,
     TooLarge,
     TooSmall,
+    Unanswered,
     Unusable,
     WriterTaken,
 )
@@ -47,6 +50,7 @@ from seqring.queue import Queue
 
 __all__ = [
     "Busy",
+    "Caller",
     "Capabilities",
     "Claim",
     "Closed",
@@ -60,6 +64,7 @@ __all__ = [
     "Lagged",
     "Messages",
     "PeerDied",
+    "NoServer",
     "NoSpace",
     "NotPermitted",
     "Observer",
@@ -71,6 +76,7 @@ __all__ = [
     "Ring",
     "RingExists",
     "RingNotFound",
+    "Server",
     "ShutDown",
     "Stats",
     "TableFull",
@@ -78,6 +84,7 @@ __all__ = [
     "TimedOut",
     "TooLarge",
     "TooSmall",
+    "Unanswered",
     "Unusable",
     "View",
     "Views",
@@ -87,4 +94,5 @@ __all__ = [
     "__version__",
     "close_at_signal",
     "gc",
+    "mirror",
 ]

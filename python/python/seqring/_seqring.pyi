@@ -17,7 +17,7 @@ class _HasArrayInterface(Protocol):
 _Data = ReadableBuffer | _HasArrayInterface
 _Out = WriteableBuffer | _HasArrayInterface
 
-Delivery = Literal["gated", "lossy", "queue"]
+Delivery = Literal["gated", "lossy", "queue", "call"]
 Waiting = Literal["balanced", "spinning", "streaming", "sleeping"]
 SlotClass = Literal["packed", "lines", "arena"]
 
@@ -71,7 +71,8 @@ class Ring:
         `name`: for `Ring.open`; an unused one if `None`.
         `delivery`: `"gated"`: nothing is lost, writers wait for the slowest reader. `"lossy"`:
         writers never wait, `Lagged` reports what a slow reader lost. `"queue"`: each message goes
-        to one taker.
+        to one taker. `"call"`: no messages, but questions of `slots` callers at most, and answers:
+        see `Caller`.
         `writers`: `"one"` at a time or `"many"`. `readers`: how many at a time (takers, in a
         queue);
         `participants`: how many readers and writers together.
@@ -214,6 +215,14 @@ class Ring:
     def taker(self, *, waiting: Waiting = "balanced", as_bytes: bool = False) -> Taker:
         """Registers a taker of a queue. `waiting`, `as_bytes`: as for `reader`. Raises `TableFull`,
         `NoSpace`.
+        """
+    def server(self, *, waiting: Waiting = "balanced") -> Server:
+        """Registers the server of a ring with `delivery="call"`. `waiting`: as for `writer`. Raises
+        `WriterTaken` while another one lives.
+        """
+    def caller(self, *, waiting: Waiting = "balanced") -> Caller:
+        """Registers a caller in a ring with `delivery="call"`. `waiting`: as for `writer`. Raises
+        `TableFull`.
         """
     @property
     def name(self) -> str:
@@ -601,6 +610,70 @@ class Taker(_Receives):
         """The views of all messages, for `for` and `async for`, until the stream ends. Each is
         released when the next one is asked for.
         """
+
+@final
+class Caller:
+    """A registered caller. Made by `Ring.caller`; a `with` statement closes it at its end.
+
+    Each question is taken by one server at most, and each answer goes to the question's caller.
+    Payloads are any object with a buffer, and come as `bytearray`s. Threads that ask at the same
+    time need a caller each.
+
+    Calls raise `Unanswered` if the server died with the question or refused it, or if another
+    thread asked meanwhile; `NoServer` if none is left (the question then waits for the next one),
+    `TimedOut`, which names the server, `Closed` after `Ring.shutdown`, `TooLarge`, `Forked`, and
+    `ValueError` once the caller is closed.
+    """
+    def call(self, question: _Data, timeout: float | None = None) -> bytearray:
+        """Asks, and returns the answer. Waits for at most `timeout` seconds; the question then stays
+        asked, and `answer` waits on.
+        """
+    def ask(self, question: _Data) -> None:
+        """Asks, without waiting. A question that has no answer yet is given up."""
+    def try_answer(self) -> bytearray | None:
+        """The answer to the last question, or `None` if it is not there yet."""
+    def answer(self, timeout: float | None = None) -> bytearray:
+        """The answer to the last question. Waits for at most `timeout` seconds."""
+    @property
+    def closed(self) -> bool:
+        """Whether this object is closed."""
+    def close(self) -> None:
+        """Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1
+        s.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_error: object) -> None: ...
+    def _forget(self) -> None: ...
+
+@final
+class Server:
+    """The registered server of a ring for calls. Made by `Ring.server`; a `with` statement closes it
+    at its end.
+
+    Iterating takes one question after the other, and ends with `Ring.shutdown`. A question that is
+    not answered when the next one is taken is refused.
+
+    Calls raise `Closed`, `TimedOut`, `TooLarge`, `Forked`, and `ValueError` once the server is
+    closed.
+    """
+    def try_take(self) -> bytearray | None:
+        """Takes the next question, or returns `None` if there is none."""
+    def take(self, timeout: float | None = None) -> bytearray:
+        """Takes the next question. Waits for at most `timeout` seconds."""
+    def answer(self, answer: _Data) -> None:
+        """Answers the question that was taken last. Raises `ValueError` if there is none."""
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> bytearray: ...
+    @property
+    def closed(self) -> bool:
+        """Whether this object is closed."""
+    def close(self) -> None:
+        """Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1
+        s.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_error: object) -> None: ...
+    def _forget(self) -> None: ...
 
 @final
 class View:

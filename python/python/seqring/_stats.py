@@ -31,11 +31,15 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """A snapshot of a ring. Its values are not all of the same instant."""
+    """A snapshot of a ring. Its values are not all of the same instant.
+
+    `awaited_readers` is how many readers must still join (`await_readers`) before anything is overwritten.
+    """
 
     name: str
     next_sequence: int
     slots: int
+    awaited_readers: int
     participants: tuple[Participant, ...]
 
     def of(self, role: Role) -> list[Participant]:
@@ -63,5 +67,5 @@ class Capabilities:
     sealing: bool
 
 
-def make(name: str, next_sequence: int, slots: int, participants: list[tuple[Any, ...]]) -> Stats:
-    return Stats(name, next_sequence, slots, tuple(Participant(*fields) for fields in participants))
+def make(name: str, next_sequence: int, slots: int, awaited: int, participants: list[tuple[Any, ...]]) -> Stats:
+    return Stats(name, next_sequence, slots, awaited, tuple(Participant(*fields) for fields in participants))

@@ -71,22 +71,56 @@ class PeerDied(Closed):
         return f"the {self.role} of process {self.pid} died; every message that it published was read, and another writer may continue"
 
 
+class Unanswered(Error):
+    """A question has no answer, and will have none.
+
+    The server of process `pid` died with it, and may have acted on it. With `None` a server refused it, or
+    another thread asked the same caller another question.
+    """
+
+    def __init__(self, text: str, pid: int | None) -> None:
+        super().__init__(text, pid)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NoServer(Unanswered):
+    """No server is left, and the last one did not take the question, which waits for the next one.
+
+    The last server was that of process `pid`, which died; with `None` it left.
+    """
+
+
 class TimedOut(Error, TimeoutError):
     """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it
-    is known."""
+    is known. `awaited_readers` is how many readers must join first (`await_readers`)."""
 
-    def __init__(self, what: str = "message", role: str | None = None, pid: int | None = None, lag: int = 0) -> None:
-        super().__init__(what, role, pid, lag)
+    def __init__(
+        self,
+        what: str = "message",
+        role: str | None = None,
+        pid: int | None = None,
+        lag: int = 0,
+        awaited_readers: int = 0,
+    ) -> None:
+        super().__init__(what, role, pid, lag, awaited_readers)
         self.what = what
         self.role = role
         self.pid = pid
         self.lag = lag
+        self.awaited_readers = awaited_readers
 
     def __str__(self) -> str:
         text = f"no {self.what} within the timeout"
+        if self.awaited_readers > 0:
+            readers = "reader" if self.awaited_readers == 1 else "readers"
+            return f"{text}; the ring awaits {self.awaited_readers} more {readers}"
         if self.pid is None:
             return text
-        return f"{text}; waiting for the {self.role} of process {self.pid}, {self.lag} messages behind"
+        behind = "" if self.role == "server" else f", {self.lag} messages behind"
+        return f"{text}; waiting for the {self.role} of process {self.pid}{behind}"
 
 
 class Empty(Error, queue.Empty):
@@ -171,9 +205,10 @@ class RegisterError(Error):
 
 
 class WriterTaken(RegisterError):
-    """The ring has one writer at a time, and the writer of process `pid` is alive."""
+    """The ring has one writer at a time, and the writer of process `pid` is alive. `pid` is `None` while
+    it registers."""
 
-    def __init__(self, text: str, pid: int) -> None:
+    def __init__(self, text: str, pid: int | None) -> None:
         super().__init__(text, pid)
         self.pid = pid
 

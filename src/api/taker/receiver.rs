@@ -1,6 +1,7 @@
 //! The taking side of a taker, without its endpoint: so that a wait can borrow both.
 #![allow(unsafe_code, reason = "a slice over a buffer that is the taker's alone")]
 
+use crate::memory::format::REDELIVERED;
 use crate::memory::message_header::{HeaderFormat, LoadedHeader};
 use crate::memory::{Memory, frozen_bytes};
 use crate::protocol::intent_log::{self, Recovered};
@@ -55,6 +56,8 @@ pub(super) enum Origin {
     /// The queue. Also if there is no such message.
     #[default]
     Queue,
+    /// The queue, where its writer marked it as redelivered.
+    Marked,
     /// A dead taker, whose entry this taker took over.
     Inherited,
     /// A dead taker, whose entry this is.
@@ -166,9 +169,9 @@ impl Receiver {
     /// which claims `len` bytes.
     #[inline(always)]
     fn receive(&mut self, sequence: u64, len: u64, buffer: usize) -> Result<(), TryReadError> {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let mut len = usize::try_from(len).unwrap_or(usize::MAX);
         if len > self.memory.slot_bytes() {
-            return Err(Corrupt { what: "a buffer claims more bytes than it has" }.into());
+            len = self.unmarked(len)?;
         }
         (self.taken.sequence, self.taken.len, self.taken.buffer) = (sequence, len, buffer);
         if self.header_format.is_any() {
@@ -178,7 +181,18 @@ impl Receiver {
         Ok(())
     }
 
-    /// Whether the message that was taken last, and is not finished, was left by a dead taker.
+    /// The length of a message that is marked as redelivered.
+    #[cold]
+    fn unmarked(&mut self, len: usize) -> Result<usize, TryReadError> {
+        let unmarked = len & !(REDELIVERED as usize);
+        if unmarked == len || unmarked > self.memory.slot_bytes() {
+            return Err(Corrupt { what: "a buffer claims more bytes than it has" }.into());
+        }
+        self.origin = Origin::Marked;
+        Ok(unmarked)
+    }
+
+    /// Whether the message that was taken last, and is not finished, was taken before.
     #[inline(always)]
     pub(super) fn is_redelivered(&self) -> bool {
         !matches!(self.origin, Origin::Queue)

@@ -65,6 +65,12 @@ impl Arena {
         self.next.sequence
     }
 
+    /// Continues at `next`, which the caller has stored as the shared counter.
+    pub(super) fn seek(&mut self, next: u64) {
+        self.next.seek(next);
+        self.hint = SequenceHint::new(next);
+    }
+
     pub(super) fn own(&self) -> usize {
         self.own
     }

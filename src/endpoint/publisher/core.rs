@@ -83,7 +83,7 @@ impl Core {
     }
 
     #[cold]
-    fn closed(&self) -> TryWriteError {
+    pub(super) fn closed(&self) -> TryWriteError {
         match stream_state::phase(&self.memory) {
             Phase::Forked => TryWriteError::Forked,
             _ => TryWriteError::Closed,
@@ -126,10 +126,12 @@ impl Core {
 
     #[inline(always)]
     fn finish(&self, filling: FillingBuffer<'_>, own: usize, len: usize, header: &MessageHeader<'_>) {
+        let mut mark = 0;
         if self.header_format.is_any() {
             self.header_format.store(self.memory.message_header(own), header);
+            mark = self.header_format.mark();
         }
-        filling.finish(len);
+        filling.finish(len, mark);
     }
 }
 

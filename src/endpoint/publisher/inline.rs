@@ -57,6 +57,11 @@ impl Inline {
         fast.run.sequence()
     }
 
+    /// Continues at `next`, which the caller has stored as the shared counter.
+    pub(super) fn seek(&mut self, fast: &mut FastPath, memory: &Memory, next: u64) {
+        (fast.run, self.hint) = (SlotRun::new(memory, next), SequenceHint::new(next));
+    }
+
     /// Opens a run, if the next message may be published on the fast path.
     #[inline(never)]
     pub(super) fn extend_run(&mut self, fast: &mut FastPath, core: &Core) -> bool {

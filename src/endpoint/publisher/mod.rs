@@ -26,6 +26,7 @@ use self::shared::Shared;
 use crate::memory::Payload;
 use crate::protocol::arena_slot::FillingBuffer;
 use crate::protocol::backpressure;
+use crate::protocol::gap;
 use crate::protocol::inline_slot;
 use crate::protocol::registry::Registration;
 use crate::protocol::slots::{Class, Slots};
@@ -59,7 +60,8 @@ impl Publisher {
     pub(crate) fn join(registration: &Registration) -> Result<Self, RegisterError> {
         let core = Core::new(registration);
         let slots = Slots::new(core.memory.clone());
-        let next = slots.next_sequence();
+        // A predecessor may have died while it skipped numbers.
+        let next = slots.next_sequence().max(gap::end(&core.memory));
         let kind = match (slots.class, slots.config().writers) {
             (Class::Inline(_), _) => Kind::Inline(Inline::new(&core.memory, next)),
             (Class::Arena(stamp), Writers::One) => Kind::Arena(Arena::new(&core, registration, stamp, next)?),
@@ -83,6 +85,35 @@ impl Publisher {
             Kind::Arena(arena) => arena.sequence(),
             Kind::Shared(_) => Slots::new(self.core.memory.clone()).next_sequence(),
         }
+    }
+
+    /// Skips the numbers below `sequence`, which is not below the next one. Returns how many.
+    pub(crate) fn skip_to(&mut self, sequence: u64) -> Result<u64, TryWriteError> {
+        let skipped = sequence - self.sequence();
+        if self.core.is_closed() {
+            return Err(self.core.closed());
+        }
+        if skipped > 0 {
+            let Publisher { core, fast, kind } = self;
+            gap::skip(&core.memory, sequence);
+            match kind {
+                Kind::Inline(inline) => inline.seek(fast, &core.memory, sequence),
+                Kind::Arena(arena) => arena.seek(sequence),
+                Kind::Shared(_) => unreachable!("one of many writers does not choose its numbers"),
+            }
+            core.notify();
+        }
+        Ok(skipped)
+    }
+
+    /// Sets the time stamp of the messages that are published from now on.
+    pub(crate) fn set_time(&mut self, time: Option<u64>) {
+        self.core.header_format.set_time(time);
+    }
+
+    /// Sets whether the messages that are published from now on are marked as redelivered.
+    pub(crate) fn set_redelivered(&mut self, redelivered: bool) {
+        self.core.header_format.set_redelivered(redelivered);
     }
 
     /// How many calls found the ring full.

@@ -41,7 +41,7 @@ impl Shared {
             return None;
         }
         filling.payload().store(payload);
-        filling.finish(payload.len());
+        filling.finish(payload.len(), 0);
         let aim = self.aim(core).ok()?;
         let sequence = self.exchange_at(core, aim).ok()?;
         core.notify();

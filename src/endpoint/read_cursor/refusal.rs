@@ -45,25 +45,30 @@ impl ReadCursor {
         }
     }
 
-    /// The next message is not published: returns `Empty`, or the end of the stream.
+    /// The next message is not published: returns `Empty`, a gap, or the end of the stream.
     fn not_published(&mut self) -> Result<(), TryReadError> {
         let status = self.stream.status(&self.slots.memory);
-        if status == StreamStatus::Live {
+        let gap_end = self.gap_end();
+        if status == StreamStatus::Live && gap_end.is_none() {
             return Err(TryReadError::Empty);
         }
-        // The messages published before the end are visible now. If the next one is among them, it
-        // is read first.
+        // The messages published before the end, or the gap, are visible now. If the next one is
+        // among them, it is read first.
         if self.slots.check(&self.slot_index()) != Err(Mismatch::NotYet) {
             return Ok(());
         }
-        Err(match status {
-            StreamStatus::Died(death) => {
+        Err(match (status, gap_end) {
+            (StreamStatus::Died(death), _) => {
                 self.stream.set_reported(death);
                 TryReadError::WriterDied { pid: death.pid }
             }
-            StreamStatus::Forked => TryReadError::Forked,
-            StreamStatus::Live | StreamStatus::Ended => TryReadError::Closed,
-            StreamStatus::Closed => {
+            (_, Some(end)) => {
+                let next = self.slots.first_published(self.run.sequence(), end);
+                self.skip_to(next).into()
+            }
+            (StreamStatus::Forked, None) => TryReadError::Forked,
+            (StreamStatus::Live | StreamStatus::Ended, None) => TryReadError::Closed,
+            (StreamStatus::Closed, None) => {
                 // A write that raced with `close` may still be published, but this reader has
                 // reported the end. Each read checks the floor first.
                 self.finished = true;

@@ -5,9 +5,10 @@
 //! the handlers below, a child would keep the entries of its dead parent locked, could unlock the
 //! entries of its living parent, and would write into the ring at its parent's position. Therefore:
 //!
-//! - The mapping is not copied by the kernel (`MADV_DONTFORK`). The child maps memory of its own in
-//!   its place: a private copy of the file, or if that is refused, zeros. The stream of that memory
-//!   is [forked](crate::protocol::stream_state), and its readers are moved beyond the end.
+//! - The mapping is not copied by the kernel (`MADV_DONTFORK`); where that advice is refused, the
+//!   child unmaps its copy. The child maps memory of its own in its place: a private copy of the
+//!   file, or if that is refused, zeros. The stream of that memory is
+//!   [forked](crate::protocol::stream_state), and its readers are moved beyond the end.
 //! - The descriptor is replaced, before `fork` returns, by one that only reads and locks nothing.
 //! - Held entries are not the child's: [`Liveness`](crate::segment::Liveness) compares process ids.
 //!
@@ -28,7 +29,8 @@
 //! a use of an inherited endpoint ends it by a signal.
 //!
 //! The handlers run in `fork(3)`. A child made by the bare system call has no mapping, so it cannot
-//! damage the ring, but it keeps the descriptor until it exits or executes a program.
+//! damage the ring, but it keeps the descriptor until it exits or executes a program. Where the
+//! advice is refused, it keeps the mapping, too.
 //!
 //! # What the lock covers
 //! A fork waits for the lock of the list. So the lock covers only calls that take a bounded time: a

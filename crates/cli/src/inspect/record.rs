@@ -36,6 +36,8 @@ pub(crate) struct RingRecord {
     pub(crate) created_unix_seconds: f64,
     pub(crate) id: String,
     pub(crate) next_sequence: u64,
+    /// Readers that must join before anything is overwritten.
+    pub(crate) awaited_readers: u32,
     /// Since the previous stats; absent in the first.
     pub(crate) published_per_second: Option<f64>,
     pub(crate) participants: Vec<ParticipantRecord>,
@@ -99,6 +101,7 @@ impl RingRecord {
             created_unix_seconds: created.as_secs_f64(),
             id: format!("{:032x}", u128::from_be_bytes(segment.id())),
             next_sequence: stats.next_sequence,
+            awaited_readers: stats.awaited_readers,
             published_per_second: earlier.map(|earlier| stats.published_per_second(earlier)),
             participants: participants(stats, earlier),
         }
@@ -121,6 +124,8 @@ fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord
             Role::Writer => "writer",
             Role::Reader => "reader",
             Role::Taker => "taker",
+            Role::Server => "server",
+            Role::Caller => "caller",
         },
         pid: one.pid,
         alive: one.alive,
@@ -151,6 +156,7 @@ fn delivery(delivery: Delivery) -> &'static str {
         Delivery::Gated => "gated",
         Delivery::Lossy => "lossy",
         Delivery::Queue => "queue",
+        Delivery::Call => "call",
     }
 }
 

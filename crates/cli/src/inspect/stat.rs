@@ -3,7 +3,7 @@
 use super::record::{ParticipantRecord, RingRecord};
 use super::{Common, bytes};
 use crate::output;
-use crate::units::{self, scaled};
+use crate::units::{self, plural, scaled};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
@@ -112,12 +112,15 @@ impl std::fmt::Display for Text<'_> {
             ring.creator_pid,
             ring.id
         )?;
-        writeln!(
-            f,
-            "{} messages published{}",
-            ring.next_sequence,
-            ring.published_per_second.map_or_else(String::new, |rate| format!(", {}/s", scaled(rate, "")))
-        )?;
+        write!(f, "{} published", plural(ring.next_sequence as usize, "message"))?;
+        if let Some(rate) = ring.published_per_second {
+            write!(f, ", {}/s", scaled(rate, ""))?;
+        }
+        if ring.awaited_readers > 0 {
+            let readers = plural(ring.awaited_readers as usize, "reader");
+            write!(f, "; awaits {readers}, and overwrites nothing before")?;
+        }
+        writeln!(f)?;
         if ring.participants.is_empty() {
             return writeln!(f, "no participants");
         }

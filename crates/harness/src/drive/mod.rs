@@ -8,12 +8,14 @@
 //! ([`crate::table`]), the row, the candidate, the mode and the names of the rings. It ends when
 //! its standard input ends, which its parent holds.
 
+mod call;
 mod end;
 mod other_end;
 mod receive;
 mod round_trip;
 mod stream;
 
+pub use call::CallEngine;
 pub use round_trip::{DITHERED, RoundTrip};
 pub use stream::{Pinning, Stream};
 

@@ -152,8 +152,7 @@ impl<W: EngineWriter, R: EngineReader, C: Content> Side<W, R, C> {
 
     /// Asks for `duration`; nanoseconds there and back.
     fn ask(mut self, transfer: Transfer, end: End<'_>, duration: Duration) -> Result<f64, String> {
-        let pauses = if let Wait::Pauses(pauses) = end.wait { pauses } else { 1 };
-        let steps = STEPS_A_PAUSE * pauses.max(1);
+        let steps = steps(end.wait);
         let nanos = match transfer {
             Transfer::InPlace => nanos_a_trip(duration, steps, |trip| self.ask_in_place(trip, end)),
             Transfer::Copied | Transfer::Gathered => {
@@ -202,7 +201,7 @@ const STEPS_A_PAUSE: u32 = 24;
 ///
 /// # Errors
 /// Why a trip failed.
-fn nanos_a_trip(
+pub(super) fn nanos_a_trip(
     duration: Duration,
     steps: u32,
     mut trip: impl FnMut(u64) -> Result<(), Stop>,
@@ -230,6 +229,12 @@ fn nanos_a_trip(
     median_of(&means?).ok_or_else(|| Stop::failed("no bursts"))
 }
 
+/// The longest [`dither`] for ends that wait so.
+pub(super) fn steps(wait: Wait) -> u32 {
+    let pauses = if let Wait::Pauses(pauses) = wait { pauses } else { 1 };
+    STEPS_A_PAUSE * pauses.max(1)
+}
+
 /// A pause of 0 to `steps` steps of some 2 ns, at random by `number`. Finer than a PAUSE, which is
 /// what the polls fall into step by.
 #[inline(always)]
@@ -241,7 +246,7 @@ fn dither(number: u64, steps: u32) {
 }
 
 #[cold]
-fn wrong(trip: u64) -> Stop {
+pub(super) fn wrong(trip: u64) -> Stop {
     Stop::Failed(format!("the answer to message {trip} is missing or torn"))
 }
 
