@@ -11,6 +11,7 @@ pub(super) const NEVER: Duration = LONGEST;
 
 const MESSAGE: [u8; BYTES] = [7; BYTES];
 
+#[allow(clippy::large_enum_variant, reason = "a run has one")]
 pub(super) enum Survivor {
     /// Writes behind a reader, which is in its way when the ring is full.
     Blocked(Writer),

@@ -63,6 +63,7 @@ pub mod class;
 pub mod clock;
 pub mod conformance;
 pub mod content;
+pub mod deaths;
 pub mod drive;
 pub mod engine;
 pub mod floor;

@@ -1,10 +1,13 @@
 //! The laboratory `seqring-lab`: `compare` measures the ring of this library beside lock-based
-//! ones, `report` makes pages of such a record, `storm` kills and stops processes at random, and
-//! `perf` is that of the command `seqring`, over any engine.
+//! ones, `report` makes pages of such a record, `storm` kills and stops processes at random,
+//! `deaths` compares what others see of that in rings of other authors, `reproduce` checks the
+//! records on the machine at hand, and `perf` is that of the command `seqring`, over any engine.
 
 mod compare;
+mod deaths;
 mod engines;
 mod report;
+mod reproduce;
 mod storm;
 
 use crate::engines::{EngineName, Task};
@@ -28,6 +31,11 @@ enum Command {
     Compare(compare::CompareOptions),
     Report(report::ReportOptions),
     Storm(storm::StormOptions),
+    Deaths(Box<deaths::DeathsOptions>),
+    Reproduce(reproduce::ReproduceOptions),
+    /// Take part in a run of deaths (`deaths` starts such processes).
+    #[command(hide = true, name = deaths::WORKER)]
+    DeathsWorker(deaths::WorkerOptions),
     /// Take part in a storm (`storm` starts such processes).
     #[command(hide = true)]
     StormWorker(storm::StormAssignment),
@@ -81,6 +89,9 @@ fn run(command: &Command) -> Result<bool> {
         Command::Compare(options) => compare::run(options).map(|()| true),
         Command::Report(options) => report::run(options).map(|()| true),
         Command::Storm(options) => storm::run(options),
+        Command::Deaths(options) => deaths::run(options).map(|()| true),
+        Command::Reproduce(options) => reproduce::run(options),
+        Command::DeathsWorker(options) => deaths::work(options).map(|()| true),
         Command::StormWorker(assignment) => storm::serve(assignment),
         Command::Worker { engine } => engine.run(Serve).map(|()| true),
         Command::Victim(options) => compare::serve_victim(options).map(|()| true),

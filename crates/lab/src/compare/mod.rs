@@ -69,6 +69,13 @@ pub(crate) struct CompareOptions {
     rounds: Option<u32>,
 }
 
+impl CompareOptions {
+    /// All sweeps, quickly, into this record.
+    pub(crate) fn quick(record: PathBuf) -> Self {
+        Self { record, quick: true, only: Vec::new(), engines: Vec::new(), rounds: None }
+    }
+}
+
 struct Comparison {
     schedule: Schedule,
     journal: Journal,

@@ -3,6 +3,7 @@
 //! A difference is *stated* only if the whole spread of the ratio, round by round, lies on one side
 //! of 1. A better median within the spread of the runs is no conclusion.
 
+use super::markdown::list;
 use super::number::{self, Unit, times};
 use super::tables::{Cell, Table, is_met};
 use super::{Answers, Data, OURS, Quantile, known, net_rate, p999, rate, target_percent};
@@ -115,12 +116,6 @@ fn sign(ratio: &Spread) -> Sign {
         (_, true) => Sign::Worse,
         _ => Sign::Open,
     }
-}
-
-/// Names, separated by commas; `none` if there are none.
-fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
-    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 /// Does a writer become slower with more readers? Ours, and the replaced one.

@@ -6,7 +6,7 @@
 
 use super::Data;
 use super::conclusions::{Conclusion, by_topic, conclusions, limits, ratios};
-use super::tables::{Table, WITHOUT_SWEEP, tables};
+use super::tables::{Cell, Table, WITHOUT_SWEEP, tables};
 use crate::compare::record::Header;
 use crate::compare::sweep::SWEEPS;
 use anyhow::{Context, Result, bail, ensure};
@@ -17,13 +17,24 @@ use std::path::Path;
 const BEGIN: &str = "<!-- record: ";
 const END: &str = "<!-- end -->";
 
-pub(crate) fn page(data: &Data) -> String {
+pub(super) fn page(data: &Data) -> String {
     let mut page = String::from("# seqring beside the locks that it replaces\n\n");
     for (name, title, text) in blocks(data) {
         let heading = if name == "about" { String::new() } else { format!("## {title}\n\n") };
         page.extend([heading, text, "\n".into()]);
     }
     page
+}
+
+/// Replaces the blocks of `document` by those of a record of `compare`, or checks them.
+///
+/// # Errors
+/// As [`splice`].
+pub(super) fn splice_data(document: &Path, data: &Data, check: bool) -> Result<()> {
+    let blocks: Vec<_> = blocks(data).into_iter().map(|(name, _, text)| (name, text)).collect();
+    let could_be_there =
+        |name: &str| WITHOUT_SWEEP.contains(&name) || SWEEPS.iter().any(|sweep| sweep.has_table(name));
+    splice(document, &blocks, could_be_there, check)
 }
 
 /// Every block: its name, its title, its text.
@@ -39,14 +50,14 @@ fn blocks(data: &Data) -> Vec<(String, String, String)> {
         ("limits".into(), "What does not follow".into(), list(limits(data))),
     ];
     for table in ratios(&conclusions(data)).into_iter().chain(tables(data)) {
-        let text = format!("{}\n\n{}", table.note, rows(&table));
+        let text = format!("{}\n\n{}", table.note, of_table(&table));
         blocks.push((table.name, table.title, text));
     }
     blocks
 }
 
 /// The origin of the figures, in sentences.
-pub(crate) fn about(data: &Data) -> String {
+pub(super) fn about(data: &Data) -> String {
     let Header { command, commit, program, machine, .. } = &data.header;
     let gibibytes = machine.memory_bytes as f64 / f64::from(1 << 30);
     let mut text = format!(
@@ -73,25 +84,38 @@ fn together(conclusions: &[Conclusion]) -> String {
     format!("{}: {}", conclusions[0].topic, texts.join("; "))
 }
 
-fn rows(table: &Table) -> String {
-    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(table.head.iter().map(String::as_str).collect());
-    let _ = writeln!(text, "|---|{}", "--:|".repeat(table.head.len() - 1)); // Writing to a string does not fail.
-    for row in &table.rows {
-        text.push_str(&line(row.iter().map(|cell| cell.text.as_str()).collect()));
-    }
-    text
+fn of_table(table: &Table) -> String {
+    let texts = |row: &Vec<Cell>| row.iter().map(|cell| cell.text.clone()).collect();
+    rows(table.head.clone(), table.rows.iter().map(texts).collect())
 }
 
-/// Replaces the blocks of `document`, or checks that none would change.
+/// A table.
+pub(crate) fn rows(head: Vec<String>, body: Vec<Vec<String>>) -> String {
+    let rule = format!("|---|{}\n", "--:|".repeat(head.len() - 1));
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    std::iter::once(line(head)).chain([rule]).chain(body.into_iter().map(line)).collect()
+}
+
+/// Names, separated by commas; `none` if there are none.
+pub(crate) fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// Replaces the blocks of `document`, by their names, or checks that none would change.
 ///
 /// # Errors
-/// A name that no record has a block for, a block without an end; with `check`, the first line that
-/// differs.
-pub(crate) fn splice(document: &Path, data: &Data, check: bool) -> Result<()> {
+/// A name that no record has a block for, unless it `could_be_there`; a block without an end; with
+/// `check`, the first line that differs.
+pub(crate) fn splice(
+    document: &Path,
+    blocks: &[(String, String)],
+    could_be_there: impl Fn(&str) -> bool,
+    check: bool,
+) -> Result<()> {
     let name = document.display();
     let text = fs::read_to_string(document).with_context(|| format!("reading {name}"))?;
-    let spliced = replace(&text, data).with_context(|| name.to_string())?;
+    let spliced = replace(&text, blocks, could_be_there).with_context(|| name.to_string())?;
     if !check {
         return fs::write(document, spliced).with_context(|| format!("writing {name}"));
     }
@@ -102,18 +126,15 @@ pub(crate) fn splice(document: &Path, data: &Data, check: bool) -> Result<()> {
     Ok(())
 }
 
-fn replace(text: &str, data: &Data) -> Result<String> {
-    let blocks = blocks(data);
+fn replace(text: &str, blocks: &[(String, String)], could_be_there: impl Fn(&str) -> bool) -> Result<String> {
     let mut spliced = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once(BEGIN) {
         let (name, behind) = behind.split_once(" -->").context("the name of a record without an end")?;
         let (_, after) = behind.split_once(END).with_context(|| format!("the block {name} without {END}"))?;
-        let could_be_there =
-            || WITHOUT_SWEEP.contains(&name) || SWEEPS.iter().any(|sweep| sweep.has_table(name));
         let block = match blocks.iter().find(|block| block.0 == name) {
-            Some((_, _, block)) => block,
-            None if could_be_there() => "Not measured in this record.\n",
+            Some((_, block)) => block,
+            None if could_be_there(name) => "Not measured in this record.\n",
             None => bail!("no record has a block {name}"),
         };
         spliced.extend([before, BEGIN, name, " -->\n", block, END]);

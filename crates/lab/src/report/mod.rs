@@ -9,8 +9,8 @@
 mod chart;
 mod conclusions;
 mod csv;
-mod markdown;
-mod number;
+pub(crate) mod markdown;
+pub(crate) mod number;
 mod page;
 mod rivals;
 mod tables;
@@ -24,14 +24,15 @@ use crate::compare::sweep::{SWEEPS, Sweep};
 use crate::engines::EngineName;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use conclusions::{Conclusion, Sign, conclusions};
+use conclusions::conclusions;
+pub(crate) use conclusions::{Conclusion, Sign};
 use harness::class::Bounds;
 use harness::latency::Quantiles;
 use harness::summary::Dropped;
 use seqring_cli::output;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tables::Table;
 
 const OURS: EngineName = EngineName::Seqring;
@@ -86,7 +87,7 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
     let mut data = read(&options.record)?;
     data.rivals = options.rivals.as_deref().map(rivals::table).transpose()?;
     if let Some(document) = &options.splice {
-        return markdown::splice(document, &data, options.check);
+        return markdown::splice_data(document, &data, options.check);
     }
     if let Some(other) = &options.agrees_with {
         return agree(&conclusions(&data), &conclusions(&read(other)?));
@@ -98,6 +99,14 @@ pub(crate) fn run(options: &ReportOptions) -> Result<()> {
         writeln!(output::stdout(), "{}", path.display())?;
     }
     data.nothing_comparable().map_or(Ok(()), |why| bail!("{why}"))
+}
+
+/// The conclusions of a record.
+///
+/// # Errors
+/// A record that cannot be read.
+pub(crate) fn stated(record: &Path) -> Result<Vec<Conclusion>> {
+    Ok(conclusions(&Data::of(Record::read(record)?, false)))
 }
 
 /// Prints how the conclusions of two records compare.
