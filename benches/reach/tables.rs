@@ -57,10 +57,9 @@ fn get_alone(session: &Session) -> Result<Figures, String> {
     }
     let mut reader = table.table_reader().map_err(text)?;
     pin_to(session.cores.ours()).map_err(text)?;
-    let mut number = 0;
+    let mut key = 0;
     per_call(session.effort.repetition, || {
-        let key = number as usize % KEYS;
-        number += 1;
+        key = (key + 1) % KEYS;
         let mut value = [0; BYTES];
         let latest = reader.get(key, &mut value).map_err(text)?;
         if latest.is_none_or(|latest| latest.len != BYTES) || black_box(value) != key.to_ne_bytes() {

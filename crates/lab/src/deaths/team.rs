@@ -69,8 +69,7 @@ impl<'c> Team<'c> {
         let members = roles.iter().enumerate().map(member).collect::<Result<_>>()?;
         let (directory, apart) = (directory.to_owned(), fault == Fault::KillApart);
         let made = ours::make(contestant, ring)?;
-        let team =
-            Self { contestant, directory, members, processes: RefCell::default(), apart, _ring: made };
+        let team = Self { contestant, directory, members, processes: RefCell::default(), apart, _ring: made };
         let part = |index: usize| match roles[index] {
             Role::Writer => format!("{index}:writer"),
             Role::Reader => format!("{index}:reader"),

@@ -42,7 +42,7 @@ impl Source {
     /// place where that is possible, copied, and copied after a wait in a set.
     pub(crate) fn read(&mut self, out: &mut [u8], number: u64) -> Result<Received, ReadError> {
         match self {
-            Source::Reader(reader, _) if number % 3 == 0 => {
+            Source::Reader(reader, _) if number.is_multiple_of(3) => {
                 let view = reader.view_timeout(PATIENCE)?;
                 out[..view.len()].copy_from_slice(&view);
                 Ok(view.received())
