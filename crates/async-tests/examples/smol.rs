@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = queue.writer()?;
     let takers = [queue.taker()?, queue.taker()?, queue.taker()?];
     smol::block_on(async {
-        let takes = takers.map(|mut taker| {
+        let workers = takers.map(|mut taker| {
             smol::spawn(async move {
                 let mut count = 0;
                 loop {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         drop(writer); // The stream ends.
         let mut taken = 0;
-        for take in takes {
+        for take in workers {
             taken += take.await?;
         }
         assert_eq!(taken, MESSAGES);

@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::slots(16).of_bytes(8);
     let (samples, requests) = (Ring::heap(&config)?, Ring::heap(&config)?);
-    let (mut sampled, mut requested) = (samples.reader(Start::Next)?, requests.reader(Start::Next)?);
+    let (mut numbers, mut inbox) = (samples.reader(Start::Next)?, requests.reader(Start::Next)?);
     let (mut sensor, mut client) = (samples.writer()?, requests.writer()?);
     let (stop, mut stopped) = oneshot::channel();
 
     let summing = tokio::spawn(async move {
-        let (mut stream, mut sum) = (sampled.stream(), 0);
+        let (mut stream, mut sum) = (numbers.stream(), 0);
         while let Some(sample) = stream.next().await {
             sum += u64::from_le_bytes(sample?.try_into().expect("8 bytes"));
         }
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         loop {
             // The branch that is not taken is dropped. It has read nothing.
             tokio::select! {
-                read = requested.read_async(&mut request) => answered += read.map(|_| 1)?,
+                read = inbox.read_async(&mut request) => answered += read.map(|_| 1)?,
                 _ = &mut stopped => return Ok::<_, seqring::ReadError>(answered),
             }
         }

@@ -105,7 +105,7 @@ fn a_dropped_take_has_taken_nothing() {
             let writing = scope.spawn(|| write_numbers(&ring, &over, Random::new(2)));
             let over: &AtomicBool = &over;
             let got = runtime.block_on(async {
-                let mut takes = takers.into_iter().zip(3..).map(|(mut taker, part)| {
+                let mut workers = takers.into_iter().zip(3..).map(|(mut taker, part)| {
                     Box::pin(async move {
                         let (mut got, mut cancelled, mut random) = (Vec::new(), 0, Random::new(part));
                         loop {
@@ -124,7 +124,7 @@ fn a_dropped_take_has_taken_nothing() {
                         }
                     })
                 });
-                let (one, two) = (takes.next().unwrap(), takes.next().unwrap());
+                let (one, two) = (workers.next().unwrap(), workers.next().unwrap());
                 let end = async {
                     while !over.load(Ordering::Relaxed) {
                         yield_now().await;
