@@ -44,8 +44,8 @@ impl Writer {
     }
 
     /// Sets the time stamp, in ns, of the messages that this writer publishes from now on, in a
-    /// ring with [`Config::timestamp`](crate::Config::timestamp). `None`, as at first: the time of each publication. For
-    /// messages that come from elsewhere with their times.
+    /// ring with [`Config::timestamp`](crate::Config::timestamp). `None`, as at first: the time of
+    /// each publication. For messages that come from elsewhere with their times.
     pub fn set_timestamp(&mut self, ns: Option<u64>) {
         self.publisher.set_time(ns);
     }
