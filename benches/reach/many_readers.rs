@@ -73,35 +73,42 @@ fn join(ring: &Ring, readers: usize) -> Result<(Writer, Vec<Reader>), String> {
 
 fn repetition(session: &Session, readers: usize) -> Result<Figures, String> {
     let (mut writer, readers) = join(&ring()?, readers)?;
+    let write = || write_for(&mut writer, session.effort.repetition);
+    let (rate, count, accounted) = beside_parked(session, readers, write, accounted)?;
+    match accounted.into_iter().find(|accounted| *accounted != count) {
+        Some(other) => Err(format!("{count} messages were written and a reader accounts for {other}")),
+        None => Ok(Figures::main(rate)),
+    }
+}
+
+/// What `write` returns, on a core of its own, beside readers that do nothing meanwhile; and what
+/// `look` then finds for each of these.
+pub(crate) fn beside_parked<R: Send>(
+    session: &Session,
+    readers: Vec<R>,
+    write: impl FnOnce() -> Result<(f64, u64), String> + Send,
+    look: impl Fn(&mut R) -> Result<u64, String> + Sync,
+) -> Result<(f64, u64, Vec<u64>), String> {
     let (parked, written) = (Barrier::new(readers.len() + 1), Barrier::new(readers.len() + 1));
+    let (parked, written, look) = (&parked, &written, &look);
     thread::scope(|scope| {
-        let readers: Vec<_> = readers
-            .into_iter()
-            .map(|mut reader| {
-                let (parked, written) = (&parked, &written);
-                scope.spawn(move || {
-                    parked.wait();
-                    written.wait();
-                    accounted(&mut reader)
-                })
+        let start = |mut reader: R| {
+            scope.spawn(move || {
+                parked.wait();
+                written.wait();
+                look(&mut reader)
             })
-            .collect();
-        let rate = scope.spawn(|| {
+        };
+        let readers: Vec<_> = readers.into_iter().map(start).collect();
+        let writing = scope.spawn(move || {
             parked.wait();
-            let rate = pin_to(session.cores.ours())
-                .map_err(text)
-                .and_then(|()| write_for(&mut writer, session.effort.repetition));
+            let figures = pin_to(session.cores.ours()).map_err(text).and_then(|()| write());
             written.wait();
-            rate
+            figures
         });
-        let (rate, count) = rate.join().map_err(|_| "the writer panicked")??;
-        for reader in readers {
-            let accounted = reader.join().map_err(|_| "a reader panicked")??;
-            if accounted != count {
-                return Err(format!("{count} messages were written and a reader accounts for {accounted}"));
-            }
-        }
-        Ok(Figures::main(rate))
+        let (figure, count) = writing.join().map_err(|_| "the writer panicked")??;
+        let found = readers.into_iter().map(|reader| reader.join().map_err(|_| "a reader panicked")?);
+        Ok((figure, count, found.collect::<Result<_, String>>()?))
     })
 }
 

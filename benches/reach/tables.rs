@@ -1,5 +1,6 @@
 //! Rows: a table of latest values.
 
+use crate::many_readers::beside_parked;
 use crate::text;
 use harness::pin::pin_to;
 use harness::repeat::Contestant;
@@ -8,8 +9,6 @@ use harness::table::{Figures, Finding, Row, Session};
 use seqring::table::{TableReader, TableWriter};
 use seqring::{Config, Delivery, Ring};
 use std::hint::black_box;
-use std::sync::Barrier;
-use std::thread;
 use std::time::{Duration, Instant};
 
 const KEYS: usize = 64;
@@ -91,37 +90,13 @@ fn set_beside(session: &Session, readers: usize) -> Result<Figures, String> {
     let readers: Vec<_> =
         (0..readers).map(|_| table.table_reader()).collect::<Result<_, _>>().map_err(text)?;
     let mut writer = table.table_writer().map_err(text)?;
-    let (parked, written) = (Barrier::new(readers.len() + 1), Barrier::new(readers.len() + 1));
-    thread::scope(|scope| {
-        let readers: Vec<_> = readers
-            .into_iter()
-            .map(|mut reader| {
-                let (parked, written) = (&parked, &written);
-                scope.spawn(move || {
-                    parked.wait();
-                    written.wait();
-                    values(&mut reader)
-                })
-            })
-            .collect();
-        let setting = scope.spawn(|| {
-            parked.wait();
-            let set = pin_to(session.cores.ours())
-                .map_err(text)
-                .and_then(|()| set_for(&mut writer, session.effort.repetition));
-            written.wait();
-            set
-        });
-        let (ns, count) = setting.join().map_err(|_| "the writer panicked")??;
-        for reader in readers {
-            let sum = reader.join().map_err(|_| "a reader panicked")??;
-            let expected: u64 = (count - KEYS as u64..count).sum();
-            if sum != expected {
-                return Err(format!("the last values have the sum {expected}, and a reader got {sum}"));
-            }
-        }
-        Ok(Figures::main(ns))
-    })
+    let set = || set_for(&mut writer, session.effort.repetition);
+    let (ns, count, sums) = beside_parked(session, readers, set, values)?;
+    let expected: u64 = (count - KEYS as u64..count).sum();
+    match sums.into_iter().find(|sum| *sum != expected) {
+        Some(sum) => Err(format!("the last values have the sum {expected}, and a reader got {sum}")),
+        None => Ok(Figures::main(ns)),
+    }
 }
 
 /// The sum of the values of all keys.
