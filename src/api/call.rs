@@ -11,7 +11,7 @@ use crate::endpoint::wait::Endpoint;
 use crate::memory::format::WRITER_ENTRY;
 use crate::memory::{Memory, RacyBytes};
 use crate::protocol::attachment::WaitFor;
-use crate::protocol::call::{Cell, Cells, FIRST_CALLER, Reply, Sequence};
+use crate::protocol::call::{CallCells, Cell, FIRST_CALLER, Reply, Sequence};
 use crate::protocol::stream_state::{self, Phase};
 use crate::protocol::{diagnostics, events};
 use crate::sync::Relaxed;
@@ -31,7 +31,7 @@ impl Ring {
     pub fn server(&self) -> Result<Server, RegisterError> {
         self.check_calls()?;
         let registration = self.only_writer(Role::Server)?;
-        let cells = Cells::new(registration.attachment().memory.clone());
+        let cells = CallCells::new(registration.attachment().memory.clone());
         if !stream_state::open(&cells.memory) {
             return Err(RegisterError::Closed);
         }
@@ -48,7 +48,7 @@ impl Ring {
     pub fn caller(&self) -> Result<Caller, RegisterError> {
         self.check_calls()?;
         let registration = self.registration(Role::Caller, FIRST_CALLER..self.config().participants)?;
-        let cells = Cells::new(registration.attachment().memory.clone());
+        let cells = CallCells::new(registration.attachment().memory.clone());
         registration.entry().joined.store(cells.asked(), Relaxed); // Relaxed: for statistics.
         let cell = Cell::of_entry(&cells.memory, registration.index());
         let sequence = cells.last(&cell);
@@ -95,7 +95,7 @@ impl Ring {
 /// If the caller then asks again, the same work may be done twice.
 pub struct Caller {
     endpoint: Endpoint,
-    cells: Cells,
+    cells: CallCells,
     cell: Cell,
     /// The last question.
     sequence: Sequence,
@@ -236,7 +236,7 @@ impl Caller {
 }
 
 /// Whether there is an answer, or will be none from the present server.
-fn is_ready(cells: &Cells, cell: &Cell, sequence: Sequence) -> bool {
+fn is_ready(cells: &CallCells, cell: &Cell, sequence: Sequence) -> bool {
     cells.is_settled(cell, sequence) || !stream_state::phase(&cells.memory).is_live()
 }
 

@@ -2,8 +2,8 @@
 
 use crate::api::table::{self, Latest};
 use crate::memory::Memory;
-use crate::protocol::cells::Cells;
 use crate::protocol::stats::Stats;
+use crate::protocol::table::TableCells;
 use crate::segment::{Contents, SegmentFile, memfd, named};
 use crate::types::backend::Backend;
 use crate::types::config::{Config, Delivery};
@@ -142,7 +142,7 @@ impl Segment {
         if self.config().delivery != Delivery::Latest {
             return Vec::new();
         }
-        let cells = Cells::new(&self.memory);
+        let cells = TableCells::new(&self.memory);
         let value = |key| Some((key, table::latest(&self.memory, &cells, key, |_| ()).ok()??.0));
         (0..cells.keys()).filter_map(value).collect()
     }

@@ -7,9 +7,9 @@ use crate::memory::format::WRITER_ENTRY;
 use crate::memory::message_header::now_ns;
 use crate::memory::{Memory, RacyBytes};
 use crate::protocol::attachment::WaitFor;
-use crate::protocol::cells::{self, Cells};
 use crate::protocol::registry::Registration;
 use crate::protocol::stream_state::{self, Phase};
+use crate::protocol::table::{self, TableCells};
 use crate::sync::Relaxed;
 use crate::types::config::Delivery;
 use crate::types::error::{Corrupt, RegisterError, TableError};
@@ -76,14 +76,14 @@ impl Ring {
 /// Wait-free, whatever the readers do.
 pub struct TableWriter {
     registration: Registration,
-    cells: Cells,
+    cells: TableCells,
     updates: u64,
 }
 
 impl TableWriter {
     fn join(registration: Registration) -> Result<Self, RegisterError> {
         let memory = &registration.attachment().memory;
-        let (cells, updates) = (Cells::new(memory), cells::updates(memory));
+        let (cells, updates) = (TableCells::new(memory), table::updates(memory));
         registration.entry().joined.store(updates, Relaxed); // Relaxed: a statistic, orders nothing.
         if !stream_state::open(memory) {
             return Err(RegisterError::Closed);
@@ -118,7 +118,7 @@ impl TableWriter {
         }
         let version = self.cells.store(key, value);
         self.updates += 1;
-        cells::count_updates(&attachment.memory, self.updates);
+        table::count_updates(&attachment.memory, self.updates);
         attachment.notify(WaitFor::Message);
         Ok(version)
     }
@@ -166,7 +166,7 @@ pub struct TableReader {
 /// What a reader has got. Separate from `Endpoint` so that a wait can borrow both.
 struct Values {
     memory: Memory,
-    cells: Cells,
+    cells: TableCells,
     /// Of each key, the version that was got last.
     got: Vec<u64>,
     /// No key had changed when so many values were set.
@@ -178,8 +178,8 @@ struct Values {
 impl TableReader {
     fn join(registration: Registration) -> Self {
         let memory = registration.attachment().memory.clone();
-        registration.entry().joined.store(cells::updates(&memory), Relaxed); // Relaxed: a statistic, orders nothing.
-        let cells = Cells::new(&memory);
+        registration.entry().joined.store(table::updates(&memory), Relaxed); // Relaxed: a statistic, orders nothing.
+        let cells = TableCells::new(&memory);
         let values = Values {
             got: vec![NEVER; cells.keys()],
             unchanged_at: None,
@@ -274,7 +274,7 @@ impl TableReader {
 #[inline(always)]
 pub(super) fn latest<T>(
     memory: &Memory,
-    cells: &Cells,
+    cells: &TableCells,
     key: usize,
     mut copy: impl FnMut(RacyBytes<'_>) -> T,
 ) -> Result<Option<(Latest, T)>, Corrupt> {
@@ -310,7 +310,7 @@ impl Values {
     }
 
     fn changed(&mut self) -> Vec<usize> {
-        let updates = cells::updates(&self.memory);
+        let updates = table::updates(&self.memory);
         if self.unchanged_at == Some(updates) {
             return Vec::new();
         }

@@ -117,17 +117,17 @@ pub(crate) enum Reply<'a> {
 
 /// The cells of a ring for calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Cells {
+pub(crate) struct CallCells {
     pub(crate) memory: Memory,
     stamps: InlineStamp,
     pub(crate) first: Cell,
 }
 
-impl Cells {
+impl CallCells {
     pub(crate) fn new(memory: Memory) -> Self {
         let stamps = InlineStamp::new(memory.layout().config.slot_bytes);
         let first = Cell::of_entry(&memory, FIRST_CALLER);
-        Cells { memory, stamps, first }
+        CallCells { memory, stamps, first }
     }
 
     /// The entries of the callers that were ever registered.
@@ -275,7 +275,7 @@ fn serving_word(cell: &Cell, sequence: Sequence) -> u64 {
 /// Refuses the question that the server took and did not answer before it left, or died as process
 /// `pid`. The caller holds the lock of the server's entry.
 pub(crate) fn settle(memory: &Memory, pid: u32) {
-    let cells = Cells::new(memory.clone());
+    let cells = CallCells::new(memory.clone());
     let word = serving(memory).load(Relaxed); // Relaxed, as the store below: the entry's lock orders it.
     for cell in cells.used() {
         let sequence = cells.last(&cell);

@@ -6,10 +6,10 @@ use crate::memory::slot_index::SlotIndex;
 use crate::memory::stamp::{ArenaStamp, InlineStamp, Mismatch};
 use crate::protocol::arena_slot;
 use crate::protocol::call;
-use crate::protocol::cells;
 use crate::protocol::inline_slot::{self, LoadedSlot};
 use crate::protocol::lazy_counter;
 use crate::protocol::seqlock::{OptimisticRead, Refused};
+use crate::protocol::table;
 use crate::sync::mutation::{Mutation, is_active};
 use crate::types::config::{Config, Delivery};
 
@@ -97,8 +97,8 @@ impl Slots {
     /// how many questions were asked. Of a table: how many values were set.
     pub(crate) fn next_sequence(&self) -> u64 {
         match self.config().delivery {
-            Delivery::Call => return call::Cells::new(self.memory.clone()).asked(),
-            Delivery::Latest => return cells::updates(&self.memory),
+            Delivery::Call => return call::CallCells::new(self.memory.clone()).asked(),
+            Delivery::Latest => return table::updates(&self.memory),
             Delivery::Lossy | Delivery::Gated | Delivery::Queue => {}
         }
         self.first_not(lazy_counter::published(&self.memory), |slot_index| self.check(slot_index))

@@ -4,7 +4,7 @@ use super::{check_length, end, ready_within, wait};
 use crate::api::form::{Form, forms};
 use crate::endpoint::wait::Endpoint;
 use crate::protocol::attachment::WaitFor;
-use crate::protocol::call::{Cell, Cells, Sequence};
+use crate::protocol::call::{CallCells, Cell, Sequence};
 use crate::protocol::{diagnostics, stream_state};
 use crate::types::cast;
 use crate::types::error::CallError;
@@ -21,7 +21,7 @@ use std::{fmt, ops};
 /// [`Caller`](crate::Caller) has an example.
 pub struct Server {
     pub(super) endpoint: Endpoint,
-    pub(super) cells: Cells,
+    pub(super) cells: CallCells,
     /// The cell to look into next.
     pub(super) next: Cell,
     /// Room for a question.
@@ -163,12 +163,12 @@ impl Question<'_> {
 }
 
 /// Whether a take finds a question, or the end.
-fn is_ready(cells: &Cells) -> bool {
+fn is_ready(cells: &CallCells) -> bool {
     cells.is_any_asked() || is_over(cells)
 }
 
 /// Whether no question comes that is not there now.
-fn is_over(cells: &Cells) -> bool {
+fn is_over(cells: &CallCells) -> bool {
     stream_state::is_closed(cells.memory.control())
 }
 

@@ -46,17 +46,17 @@ pub(crate) struct Version {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Cells {
+pub(crate) struct TableCells {
     memory: Memory,
     stamps: InlineStamp,
     header_format: HeaderFormat,
     keys: usize,
 }
 
-impl Cells {
+impl TableCells {
     pub(crate) fn new(memory: &Memory) -> Self {
         let config = &memory.layout().config;
-        Cells {
+        TableCells {
             stamps: InlineStamp::new(config.slot_bytes),
             header_format: HeaderFormat::of(config),
             keys: config.slots,
