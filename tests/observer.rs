@@ -121,7 +121,7 @@ fn a_message_with_tag_timestamp_and_metadata_comes_whole_or_stays() {
 fn a_ring_can_be_observed_only_if_its_configuration_allows_it() {
     let name = fresh_name("observer-refused");
     for (config, says) in [
-        (Config::slots(2).of_bytes(32), "Config::observers"),
+        (Config::slots(2).of_bytes(32), "without observers"),
         (Config::slots(2).of_bytes(32).delivery(Delivery::Queue).observers(true), "queue"),
     ] {
         let _ring = Ring::create(&name, &config).unwrap();

@@ -41,7 +41,7 @@ fn each_command_of_the_user_gets_a_manual_page() {
     pages.sort();
     let perf = std::fs::read_to_string(directory.join("seqring-perf.1")).unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
-    let due = ["-completions", "-demo", "-gc", "-ls", "-man", "-perf", "-stat", ""];
+    let due = ["-completions", "-demo", "-gc", "-ls", "-man", "-mirror", "-perf", "-serve", "-stat", ""];
     let due = due.map(|command| std::ffi::OsString::from(format!("seqring{command}.1")));
     assert_eq!(pages, due);
     assert!(perf.contains("slot\\-bytes") && perf.contains("round trip"), "{perf}");

@@ -13,8 +13,8 @@ impl Writer {
     /// [`Lagged`](crate::Lagged) with the length of the gap, also if no message follows.
     ///
     /// ```
-    /// use seqring::{Config, Lagged, Ring, Start, TryReadError};
-    /// let ring = Ring::heap(&Config::slots(8).of_bytes(8))?;
+    /// use seqring::{Config, Delivery, Lagged, Ring, Start, TryReadError};
+    /// let ring = Ring::heap(&Config::slots(8).of_bytes(8).delivery(Delivery::Lossy))?;
     /// let (mut reader, mut writer) = (ring.reader(Start::Next)?, ring.writer()?);
     /// writer.write(b"zero")?;
     /// assert_eq!(writer.skip_to(10)?, 9);
