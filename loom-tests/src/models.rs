@@ -100,7 +100,7 @@ const MODELS: &[Model] = &[
     model("queue_writer_died", 415, Some(2), queue::writer_died),
     model("assigned_twice", 372, None, assigned::published_twice),
     model("assigned_order", 21, None, assigned::out_of_order),
-    model("assigned_writer_died", 65, None, assigned::writer_died),
+    model("assigned_writer_died", 32, None, assigned::writer_died),
     model("displaced_taker_intent", 1_207, Some(3), displaced::by_taker_with_intent),
     model("displaced_taker_exchanged", 1_972, Some(3), displaced::by_taker_that_exchanged),
     model("displaced_taker_owner", 876, Some(3), displaced::by_taker_that_is_owner),

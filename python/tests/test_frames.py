@@ -177,7 +177,7 @@ def test_arguments_of_shape_and_dtype_are_named():
         seqring.Ring.create(2, shape=3, dtype=[("x", "f4"), ("y", "f4")])
     with pytest.raises(ValueError, match="byte order"):
         seqring.Ring.create(2, shape=3, dtype=">f4" if sys.byteorder == "little" else "<f4")
-    with pytest.raises(TypeError, match="writers"):
+    with pytest.raises(ValueError, match="writers must be .*one.* not .*4"):
         seqring.Ring.create(2, 64, writers=4)
 
 

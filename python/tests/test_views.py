@@ -327,6 +327,7 @@ def test_a_claims_timeout_bounds_its_publication_too():
                 claim.publish()
             relief.cancel()
             assert caught.value.role == "reader"
+            claim.abandon()
             assert reader.read() == b"quicker" and writer.write(b"next") == 1
 
 

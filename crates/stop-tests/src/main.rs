@@ -119,7 +119,9 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
     let mut all = Outcome::default();
     let (mut points, mut sound) = (0, true);
     println!("{:<17} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    for point in Failpoint::ALL.into_iter().filter(wanted) {
+    // A model of loom has the deaths in a gap.
+    let has_cases = |point: &Failpoint| *point != Failpoint::GapStored;
+    for point in Failpoint::ALL.into_iter().filter(wanted).filter(has_cases) {
         let outcome = outcome(point, messages);
         sound &= outcome.report(point);
         points += 1;
