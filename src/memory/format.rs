@@ -104,9 +104,12 @@ pub(crate) struct BufferHeader {
 /// not finish it.
 pub(crate) const REDELIVERED: u64 = 1 << 63;
 
+/// Bytes of a [`BufferHeader`]. In models its atomics are larger, and the layout is the same.
+pub(crate) const BUFFER_HEADER_BYTES: usize = 24;
+
 #[cfg(not(seqring_model))]
 const _: () = {
     assert!(size_of::<Control>() == 6 * 128);
-    assert!(size_of::<Entry>() == 128 && size_of::<BufferHeader>() == 24);
+    assert!(size_of::<Entry>() == 128 && size_of::<BufferHeader>() == BUFFER_HEADER_BYTES);
     assert!(std::mem::offset_of!(Entry, state) == 64);
 };

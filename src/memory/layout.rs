@@ -17,7 +17,7 @@
 //! error.
 
 use crate::memory::copy::WORDS_UP_TO;
-use crate::memory::format::{BufferHeader, Control, Entry};
+use crate::memory::format::{BUFFER_HEADER_BYTES, Control, Entry};
 use crate::types::config::{CELL_BYTES, CELL_SLOTS, Config, Delivery, SlotClass, Writers};
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ impl Layout {
             message_header_stride.checked_mul(buffers)?.checked_add(message_headers_offset)?;
         let payloads_offset = round_up(message_headers_end, PAGE)?;
         let payload_bytes = round_up(config.slot_bytes, if beside { WORD } else { LINE })?;
-        let header_bytes = if beside { size_of::<BufferHeader>() } else { 0 };
+        let header_bytes = if beside { BUFFER_HEADER_BYTES } else { 0 };
         let buffer_stride = round_up(payload_bytes.checked_add(header_bytes)?, LINE)?;
         let up_to =
             |buffer: usize| round_up(buffer_stride.checked_mul(buffer)?.checked_add(payloads_offset)?, PAGE);
