@@ -105,7 +105,7 @@ impl Role {
             Failpoint::SleepAnnounced => reads || takes,
             Failpoint::OneSleepAnnounced => reads,
             Failpoint::ReadPinned => self == Role::Reader(SlotClass::Arena, Delivery::Gated),
-            // In `recovery`, `park`, `eviction`, `call` and `segment`; `GapStored` in a model.
+            // In `recovery`, `park`, `eviction`, `gap`, `call` and `segment`.
             Failpoint::GapStored
             | Failpoint::DeathRecorded
             | Failpoint::QuestionTaken

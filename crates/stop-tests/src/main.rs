@@ -12,13 +12,14 @@
 //! victim does not reach its point.
 //!
 //! These have cases of their own: recovery of dead participants (`recovery`), parking of readers
-//! (`park`), eviction of readers (`eviction`), servers and callers (`call`), the writer of a table
-//! (`table`), workers of a pipeline (`pipeline`), and the creation and removal of segments
-//! (`segment`).
+//! (`park`), eviction of readers (`eviction`), a writer that skips numbers (`gap`), servers and
+//! callers (`call`), the writer of a table (`table`), workers of a pipeline (`pipeline`), and the
+//! creation and removal of segments (`segment`).
 
 mod call;
 mod case;
 mod eviction;
+mod gap;
 #[path = "../../../tests/common/numbered.rs"]
 mod message;
 mod park;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         }
         ["call", point, side, name] => call::be_victim(point_of(point), call::SIDES[index(side)], name),
         ["evicter", point, name] => eviction::be_victim(point_of(point), name),
+        ["gap-writer", point, name] => gap::be_victim(point_of(point), name),
         ["table-writer", point, name] => table::be_victim(point_of(point), name),
         ["evicted", point, name] => eviction::be_evicted(point_of(point), name),
         ["pipeline-worker", "-", ticket] => pipeline::be_worker(None, ticket),
@@ -119,9 +121,7 @@ fn run(messages: u64, names: &[&str]) -> ExitCode {
     let mut all = Outcome::default();
     let (mut points, mut sound) = (0, true);
     println!("{:<17} {:>6} {:>6} {:>12}  verdict", "point", "stops", "kills", "messages");
-    // A model of loom has the deaths in a gap.
-    let has_cases = |point: &Failpoint| *point != Failpoint::GapStored;
-    for point in Failpoint::ALL.into_iter().filter(wanted).filter(has_cases) {
+    for point in Failpoint::ALL.into_iter().filter(wanted) {
         let outcome = outcome(point, messages);
         sound &= outcome.report(point);
         points += 1;
@@ -153,6 +153,9 @@ fn outcome(point: Failpoint, messages: u64) -> Outcome {
         }
         for recovery in Recovery::ALL.into_iter().filter(|recovery| recovery.reaches(point)) {
             outcome.add(&format!("{recovery:?}"), fate, recovery::run(recovery, point, fate));
+        }
+        for class in gap::CLASSES.into_iter().filter(|_| gap::reaches(point)) {
+            outcome.add(&format!("{class:?}"), fate, gap::run(point, class, fate, messages));
         }
         if table::reaches(point) {
             outcome.add("a table's writer", fate, table::run(point, fate, messages));

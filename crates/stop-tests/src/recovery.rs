@@ -112,11 +112,12 @@ fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> 
     victim::await_output(&mut first)?;
     let pid = first.id();
     victim::kill(&mut first)?;
-    let mut second = victim::start("recovery-victim", point, &[&number, &name])?;
-    let mut out = [0; SLOT_BYTES];
     if recovery == Recovery::ReaderByWriter {
-        // Without a reader here, the second process waits for the dead reader only.
+        // Without a reader here, the second process waits for the dead reader only. It registers
+        // in the entry that this leaves. If it came first, it would register in the dead reader's
+        // entry, and recover that before it stops at any point.
         drop(reader);
+        let mut second = victim::start("recovery-victim", point, &[&number, &name])?;
         victim::await_stop(&mut second)?;
         if point == Failpoint::DeadFound && config.writers == Writers::Many {
             waits_for_the_dead(&ring, pid)?;
@@ -124,6 +125,8 @@ fn run_in(config: &Config, recovery: Recovery, point: Failpoint, fate: Fate) -> 
         victim::end(&mut second, fate)?;
         return victim::succeed(&ring, 2, 10);
     }
+    let mut out = [0; SLOT_BYTES];
+    let mut second = victim::start("recovery-victim", point, &[&number, &name])?;
     victim::await_stop(&mut second)?;
     reader.read_timeout(&mut out, TIMEOUT).map_err(text)?;
     if point == Failpoint::DeadFound {
