@@ -1,12 +1,13 @@
 //! The classes `Caller` and `Server`.
 
 use crate::buffer_import::ImportedBytes;
+use crate::closing_methods::closing_methods;
 use crate::deadline::Deadline;
 use crate::endpoint_cell::{Attempt, EndpointCell, EndpointGuard, Waits};
 use crate::errors;
 use crate::ring;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyTuple};
+use pyo3::types::PyByteArray;
 use seqring::{CallError, Ring};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -196,43 +197,6 @@ impl Server {
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyByteArray>>> {
         errors::until_closed(py, self.take(py, None))
     }
-}
-
-macro_rules! closing_methods {
-    ($class:ident) => {
-        #[pymethods]
-        impl $class {
-            /// Whether this object is closed.
-            #[getter]
-            fn closed(&self) -> bool {
-                self.cell.is_closed()
-            }
-
-            /// Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1
-            /// s.
-            fn close(&self, py: Python<'_>) -> PyResult<()> {
-                self.cell.close(py)
-            }
-
-            fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-                slf
-            }
-
-            #[pyo3(signature = (*_error))]
-            fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<()> {
-                self.close(py)
-            }
-
-            fn _forget(&self) {
-                self.cell.forget();
-            }
-
-            fn __repr__(&self) -> String {
-                let state = if self.cell.is_closed() { "closed" } else { "open" };
-                format!(concat!("<seqring.", stringify!($class), " of {}: {}>"), self.ring, state)
-            }
-        }
-    };
 }
 
 closing_methods!(Caller);

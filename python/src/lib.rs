@@ -15,6 +15,7 @@ mod buffer_import;
 mod call;
 mod claim;
 mod claim_shape;
+mod closing_methods;
 mod collection;
 mod command;
 mod creation;

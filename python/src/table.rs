@@ -1,13 +1,14 @@
 //! The classes `TableWriter` and `TableReader`.
 
 use crate::buffer_import::ImportedBytes;
+use crate::closing_methods::closing_methods;
 use crate::endpoint_cell::{EndpointCell, Waits};
 use crate::errors;
 use crate::options::named;
 use crate::python_code;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyTuple};
+use pyo3::types::PyByteArray;
 use seqring::inspect::Stream;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -59,35 +60,9 @@ impl TableWriter {
         let version = self.cell.with(py, |writer| writer.set(key, data.bytes()))?;
         version.map_err(|error| errors::table(py, error))
     }
-
-    /// Whether this object is closed.
-    #[getter]
-    pub(crate) fn closed(&self) -> bool {
-        self.cell.is_closed()
-    }
-
-    /// Leaves the table. The values stay.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.cell.close(py)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<seqring.TableWriter of {}: {}>", self.ring, if self.closed() { "closed" } else { "open" })
-    }
-
-    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py)
-    }
-
-    fn _forget(&self) {
-        self.cell.forget();
-    }
 }
+
+closing_methods!(TableWriter);
 
 /// A reader, and room for a value.
 pub(crate) struct Reading {
@@ -160,35 +135,9 @@ impl TableReader {
     fn stream(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.cell.with(py, |reading| stream_word(reading.reader.stream()))
     }
-
-    /// Whether this object is closed.
-    #[getter]
-    pub(crate) fn closed(&self) -> bool {
-        self.cell.is_closed()
-    }
-
-    /// Leaves the table. A call that waits in another thread raises `ValueError` within 0.1 s.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.cell.close(py)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<seqring.TableReader of {}: {}>", self.ring, if self.closed() { "closed" } else { "open" })
-    }
-
-    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py)
-    }
-
-    fn _forget(&self) {
-        self.cell.forget();
-    }
 }
+
+closing_methods!(TableReader);
 
 fn stream_word(stream: Stream) -> &'static str {
     match stream {

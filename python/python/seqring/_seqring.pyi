@@ -601,7 +601,9 @@ class TableWriter:
     def closed(self) -> bool:
         """Whether this object is closed."""
     def close(self) -> None:
-        """Leaves the table. The values stay."""
+        """Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1
+        s.
+        """
     def __enter__(self) -> Self: ...
     def __exit__(self, *_error: object) -> None: ...
     def _forget(self) -> None: ...
@@ -635,7 +637,9 @@ class TableReader:
     def closed(self) -> bool:
         """Whether this object is closed."""
     def close(self) -> None:
-        """Leaves the table. A call that waits in another thread raises `ValueError` within 0.1 s."""
+        """Leaves the ring. A call that waits in another thread raises `ValueError` within 0.1
+        s.
+        """
     def __enter__(self) -> Self: ...
     def __exit__(self, *_error: object) -> None: ...
     def _forget(self) -> None: ...
