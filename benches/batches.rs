@@ -108,11 +108,12 @@ fn call_on_ring(what: &str, calls: usize) {
     if matches!(what, "read u64" | "full write") {
         (0..slots as u64).for_each(|n| assert_eq!(writer.write(&n.to_ne_bytes()), Ok(n)));
     }
+    let mut out = [0; 8 * BATCH];
     match what {
         "write u64" => write_values(&mut writer.typed().expect("u64"), calls as u64),
         "read u64" => read_values(&mut reader.typed().expect("u64"), calls),
-        "empty read" => (0..calls).for_each(|_| assert!(reader.try_read(&mut [0; 8]).is_err())),
-        "empty batch" => (0..calls).for_each(|_| assert!(reader.try_read_batch(8, &mut [0; 512]).is_err())),
+        "empty read" => (0..calls).for_each(|_| assert!(reader.try_read(&mut out[..8]).is_err())),
+        "empty batch" => (0..calls).for_each(|_| assert!(reader.try_read_batch(8, &mut out).is_err())),
         _ => (0..calls).for_each(|_| assert!(writer.try_write(&[0; 8]).is_err())),
     }
 }

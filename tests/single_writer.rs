@@ -148,10 +148,11 @@ fn a_blocked_read_wakes_for_a_message() {
 /// Fails if a form of reading goes on with the messages that its reader was moved beyond.
 #[test]
 fn each_form_of_a_read_reports_that_its_reader_was_moved() {
-    let reads: [fn(&mut Reader) -> Option<TryReadError>; 4] = [
+    let reads: [fn(&mut Reader) -> Option<TryReadError>; 5] = [
         |reader| reader.try_read(&mut [0; 8]).err(),
+        |reader| reader.typed::<u64>().unwrap().try_read().err(),
         |reader| reader.try_read_in_place(|_| ()).err(),
-        |reader| reader.try_read_batch(1, &mut [0; 8]).err(),
+        |reader| reader.try_read_batch(8, &mut [0; 8]).err(),
         |reader| reader.try_view().err(),
     ];
     for (read, (class, delivery)) in
@@ -160,7 +161,7 @@ fn each_form_of_a_read_reports_that_its_reader_was_moved() {
         let ring = common::ring(delivery, class, 8, 8);
         let (mut writer, mut reader) = (ring.writer().unwrap(), ring.reader(Start::Next).unwrap());
         for _ in 0..4 {
-            writer.try_write(b"a").unwrap();
+            writer.try_write(&[7; 8]).unwrap();
         }
         reader.try_read(&mut [0; 8]).unwrap();
         ring.skip_readers_to_newest();

@@ -125,6 +125,24 @@ fn each_form_of_a_read_wakes_a_writer() {
     }
 }
 
+/// Fails if a reader within a run of word slots does not notify writers.
+#[test]
+fn a_read_of_a_word_wakes_a_writer() {
+    let ring = Ring::heap(&Config::slots(4).of::<u64>()).unwrap();
+    let (mut reader, mut writer) = (ring.reader(Start::Next).unwrap(), writer(&ring));
+    let mut read = move || reader.try_read(&mut [0; 8]).unwrap();
+    for _ in 0..4 {
+        writer.try_write(&[7; 8]).unwrap();
+    }
+    read(); // The run is open now.
+    writer.try_write(&[7; 8]).unwrap();
+    let wait = move || writer.write(&[7; 8]);
+    let read = || {
+        read();
+    };
+    assert_eq!(woken(&ring, Role::Writer, wait, read), Ok(5));
+}
+
 /// Fails if a take does not notify writers.
 #[test]
 fn a_take_wakes_a_writer() {

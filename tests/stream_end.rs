@@ -55,8 +55,9 @@ fn a_ring_closed_under_load_ends_in_order_for_all_participants() {
 #[test]
 fn each_form_of_a_write_is_refused_once_the_ring_is_closed() {
     type Write = fn(&mut Writer) -> Result<u64, TryWriteError>;
-    let writes: [Write; 4] = [
+    let writes: [Write; 5] = [
         |writer| writer.try_write(b"a"),
+        |writer| writer.try_write(&[7; 8]),
         |writer| writer.try_claim(1)?.try_publish().map_err(|unpublished| unpublished.error),
         |writer| writer.try_write_each(&[b"a"]).map(|written| written as u64),
         |writer| writer.try_write_with(b"a", &MessageHeader::default()),
@@ -65,7 +66,7 @@ fn each_form_of_a_write_is_refused_once_the_ring_is_closed() {
         Ring::heap(&Config::slots(4).of_bytes(64).delivery(delivery).writers(Writers::Many)).unwrap()
     };
     for write in writes {
-        let one = kinds().map(|(class, delivery)| ring(delivery, class, 4, 64));
+        let one = kinds().map(|(class, delivery)| ring(delivery, class, 4, 8));
         for ring in one.chain([Delivery::Lossy, Delivery::Gated, Delivery::Queue].map(many)) {
             let mut writer = ring.writer().unwrap();
             write(&mut writer).unwrap();

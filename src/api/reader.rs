@@ -144,8 +144,8 @@ impl Reader {
         /// # Cost
         /// One store of the cursor and one check for sleeping writers: writers get the slots when
         /// all are read. In a ring of small messages without headers nothing for a message but its
-        /// copy and one load of its stamp, and for 16 of them one load more: 19 instructions for 8
-        /// bytes in packed slots where a single read takes 46, 33 where it takes 62 for 64 bytes on
+        /// copy and one load of its stamp, and for 16 of them one load more: 9 instructions for 8
+        /// bytes in packed slots where a single read takes 36, 33 where it takes 63 for 64 bytes on
         /// lines of their own (x86-64; `cargo bench --bench batches` counts them). In a lossy ring
         /// all 16 are lost if the writer overtakes this reader meanwhile.
         #[inline]
@@ -327,6 +327,12 @@ impl Reader {
         if !F::WAITS && out.len() >= each && self.cursor.finds_nothing() {
             return Err(self.nothing::<F>());
         }
+        self.get_all(each, out, form)
+    }
+
+    /// Out of line, so that a call that finds nothing saves no registers.
+    #[inline(never)]
+    fn get_all<F: Form>(&mut self, each: usize, out: &mut [u8], form: F) -> Result<usize, F::ReadError> {
         self.call(form, |cursor| cursor.read_all(each, out))
     }
 
@@ -353,7 +359,7 @@ impl Reader {
     }
 
     /// The error of a call that does not wait and found nothing.
-    #[inline(never)]
+    #[inline(always)]
     fn nothing<F: Form>(&mut self) -> F::ReadError {
         self.found_nothing_now();
         F::read_error(TryReadError::Empty, || unreachable!("it did not wait"))

@@ -213,7 +213,7 @@ impl Taker {
         // Mostly there is a message, and no search is due.
         match self.take_fast() {
             TakeNext::Taken => Ok(()),
-            TakeNext::Empty if !F::WAITS => self.nothing::<F>().into_result(),
+            TakeNext::Empty if !F::WAITS => self.nothing::<F>(),
             _ => self.call_slow(form).into_result(),
         }
     }
@@ -221,21 +221,27 @@ impl Taker {
     /// Takes the next message.
     #[inline(never)]
     fn take_fast(&mut self) -> TakeNext {
-        if self.until_search == 0 || self.receiver.is_redelivered() {
-            return TakeNext::Unknown;
+        match self.until_search.checked_sub(1) {
+            Some(left) if !self.receiver.is_redelivered() => self.until_search = left,
+            _ => return TakeNext::Unknown,
         }
-        self.until_search -= 1;
         self.receiver.take_next()
     }
 
     /// After a call that does not wait found nothing.
+    #[inline(always)]
+    fn nothing<F: Form>(&mut self) -> Result<(), F::ReadError> {
+        if self.endpoint.recover_dead(WaitFor::Message) {
+            return self.search::<F>().into_result();
+        }
+        self.endpoint.found_nothing(WaitFor::Message, || self.receiver.is_ready());
+        Err(F::read_error(TryReadError::Empty, || unreachable!("it did not wait")))
+    }
+
+    /// The same, if dead participants were looked for.
     #[inline(never)]
-    fn nothing<F: Form>(&mut self) -> ColdResult<(), F::ReadError> {
-        let found = if self.endpoint.recover_dead(WaitFor::Message) {
-            self.adopt(TryReadError::Empty)
-        } else {
-            Err(TryReadError::Empty)
-        };
+    fn search<F: Form>(&mut self) -> ColdResult<(), F::ReadError> {
+        let found = self.adopt(TryReadError::Empty);
         if let Err(TryReadError::Empty) = found {
             self.endpoint.found_nothing(WaitFor::Message, || self.receiver.is_ready());
         }

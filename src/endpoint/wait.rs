@@ -111,7 +111,7 @@ impl Endpoint {
     #[inline(always)]
     pub(crate) fn found_nothing(&self, event: WaitFor, is_ready: impl FnOnce() -> bool) {
         if let Some(watched) = &self.watched {
-            watched.arm(self.registration.attachment(), event, is_ready);
+            arm(watched, self.registration.attachment(), event, is_ready);
         }
     }
 
@@ -157,6 +157,13 @@ impl Endpoint {
         events::writer_timed_out(attachment, slowest);
         WriteError::TimedOut { slowest, awaited_readers: reader_entry::missing_readers(&attachment.memory) }
     }
+}
+
+/// Out of line: most endpoints are not watched.
+#[cold]
+#[inline(never)]
+fn arm(watched: &Watched, attachment: &Arc<Attachment>, event: WaitFor, is_ready: impl FnOnce() -> bool) {
+    watched.arm(attachment, event, is_ready);
 }
 
 fn recover_dead(

@@ -12,17 +12,20 @@ use crate::memory::stamp::{ExpectedStamp, InlineStamp};
 /// the owner must do more: at its next backpressure limit or counter update. The owner sets that
 /// end by [`Self::extend_to`].
 ///
-/// A run is *lean* if its owner has nothing to do but the common case. The owner checks that when
-/// it extends the run, and not for each message.
+/// A run is *light* if its owner's notifications need no fence, and *lean* if its slots need no
+/// mark either. The owner checks that when it extends the run, and not for each message. In a light
+/// run of [word slots](Self::next_word) a message is one access to its slot.
 ///
-/// Invariants: `lap.first <= sequence <= until <= lap.end()`, and `lean_until <= until`. `slots`
-/// are at the slot of message `sequence`.
+/// Invariants: `lap.first <= sequence <= until <= lap.end()`, and the other ends are at most
+/// `until`. `slots` are those of `lap`.
 #[derive(Debug)]
 pub(crate) struct SlotRun {
     sequence: u64,
     until: u64,
     /// `until` if the run is lean, else 0.
     lean_until: u64,
+    /// `until` if the run is light and its slots are word slots, else 0.
+    word_until: u64,
     stamps: InlineStamp,
     slots: RunSlots,
     lap: Lap,
@@ -40,11 +43,12 @@ impl SlotRun {
     pub(crate) fn new(memory: &Memory, sequence: u64) -> Self {
         let config = &memory.layout().config;
         let lap = Lap::new(sequence, config.slots);
-        let slots = RunSlots::new(memory, lap.slot_index(sequence).index());
+        let slots = RunSlots::new(memory, lap.first);
         SlotRun {
             sequence,
             until: sequence,
             lean_until: 0,
+            word_until: 0,
             stamps: InlineStamp::new(config.slot_bytes),
             slots,
             lap,
@@ -87,6 +91,34 @@ impl SlotRun {
         self.next_slot_before(self.lean_until)
     }
 
+    /// The next message, if [`Self::store_word`] and [`Self::load_word`] may access its slot.
+    #[inline(always)]
+    pub(crate) fn next_word(&self) -> Option<RunPosition> {
+        // Of constants: the slots are known.
+        let stamp = const { InlineStamp::new(8) }.of(self.sequence);
+        (self.sequence < self.word_until).then_some(RunPosition { sequence: self.sequence, stamp })
+    }
+
+    /// Publishes `word` as message `next` of [`Self::next_word`], by one access to its slot.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "an instruction loads it from there")]
+    pub(crate) fn store_word(&self, next: RunPosition, word: &[u8; 8]) {
+        debug_assert_eq!(next.sequence, self.sequence);
+        // SAFETY: as in `next_slot`. Before `word_until` the slots are word slots.
+        unsafe { self.slots.store_word(next.sequence, next.stamp.published(8), word) };
+    }
+
+    /// Copies message `next` of [`Self::next_word`] to `word`, if its slot holds it, by one access.
+    /// Returns the stamp of the slot.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "as in `next_slot`")]
+    pub(crate) fn load_word(&self, next: RunPosition, word: &mut [u8; 8]) -> u64 {
+        debug_assert_eq!(next.sequence, self.sequence);
+        // SAFETY: as in `store_word`.
+        unsafe { self.slots.load_word(next.sequence, next.stamp.published(8), word) }
+    }
+
     /// The next message's slot, if it is before `end`: one of the ends of the run.
     #[inline(always)]
     #[allow(unsafe_code, reason = "the end of the run is checked here, where it is kept")]
@@ -96,18 +128,21 @@ impl SlotRun {
             return None;
         }
         let here = RunPosition { sequence: self.sequence, stamp: self.stamp() };
-        // SAFETY: in a ring that is not plain, no run is ever open. `slots` are at the slot of this
-        // message, which is before the end of the lap because before `until`.
-        Some((here, unsafe { self.slots.first() }))
+        // SAFETY: in a ring that is not plain, no run is ever open. The message is in the lap of
+        // `slots`, because before `until`.
+        Some((here, unsafe { self.slots.of(here.sequence) }))
     }
 
-    /// Advances past `here`, which must be the latest of [`Self::next_slot`]. Returns whether the
-    /// run is still open.
+    /// Advances past `here`, which must be the latest of [`Self::next_slot`].
     #[inline(always)]
-    pub(crate) fn advance(&mut self, here: RunPosition) -> bool {
+    pub(crate) fn advance(&mut self, here: RunPosition) {
         debug_assert_eq!(here.sequence, self.sequence);
         self.sequence = here.sequence + 1;
-        self.slots.advance(1);
+    }
+
+    /// Whether the run has a slot after that of `here`.
+    #[inline(always)]
+    pub(crate) fn goes_beyond(&self, here: RunPosition) -> bool {
         here.sequence + 1 < self.until
     }
 
@@ -116,7 +151,7 @@ impl SlotRun {
     #[allow(unsafe_code, reason = "as in `next_slot`")]
     pub(crate) fn next_slots(&self, most: usize) -> (ExpectedStamp, impl Iterator<Item = InlineSlot<'_>>) {
         // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
-        (self.stamp(), unsafe { self.slots.iter() }.take(self.room(most)))
+        (self.stamp(), unsafe { self.slots.from(self.sequence) }.take(self.room(most)))
     }
 
     /// The next message's stamp, and the slots of the run from there on, each with its part of
@@ -131,7 +166,7 @@ impl SlotRun {
         let count = self.room(out.len() / each);
         let rooms = out[..count * each].chunks_exact_mut(each);
         // SAFETY: as in `next_slots`: there are `count` rooms, and `zip` asks for a room first.
-        (self.stamp(), rooms.zip(unsafe { self.slots.iter() }))
+        (self.stamp(), rooms.zip(unsafe { self.slots.from(self.sequence) }))
     }
 
     /// How many slots the run has, at most `most`.
@@ -147,19 +182,9 @@ impl SlotRun {
     pub(crate) fn store_words(&mut self, messages: &[u8]) -> Option<usize> {
         let count = self.room(messages.len() / 8);
         // SAFETY: as in `next_slot`, for each of them: the last is before `until`.
-        let stored = unsafe { self.slots.store_words(self.stamp(), &messages[..8 * count]) };
+        let stored = unsafe { self.slots.store_words(self.sequence, self.stamp(), &messages[..8 * count]) };
         stored.then(|| self.advance_by(count))?;
         Some(count)
-    }
-
-    /// Publishes `message` in the next message's slot by one access, if it is a word and the slots
-    /// offer that; the run must be open. Returns whether it did.
-    #[inline(always)]
-    #[allow(unsafe_code, reason = "as in `next_slot`")]
-    pub(crate) fn store_word(&self, message: &[u8]) -> bool {
-        debug_assert!(self.is_open());
-        // SAFETY: as in `next_slot`, for one slot.
-        message.len() == 8 && unsafe { self.slots.store_words(self.stamp(), message) }
     }
 
     /// Copies messages of one word into `out`, each by one access to its slot, as far as they are
@@ -170,7 +195,7 @@ impl SlotRun {
     pub(crate) fn load_words(&mut self, out: &mut [u8]) -> Option<usize> {
         let count = self.room(out.len() / 8);
         // SAFETY: as in `store_words`.
-        let loaded = unsafe { self.slots.load_words(self.stamp(), &mut out[..8 * count]) }?;
+        let loaded = unsafe { self.slots.load_words(self.sequence, self.stamp(), &mut out[..8 * count]) }?;
         self.advance_by(loaded);
         Some(loaded)
     }
@@ -180,7 +205,6 @@ impl SlotRun {
     pub(crate) fn advance_by(&mut self, count: usize) {
         debug_assert!(count as u64 <= self.until - self.sequence);
         self.sequence += count as u64;
-        self.slots.advance(count);
     }
 
     /// The slot of the next message, in the run or not.
@@ -198,26 +222,27 @@ impl SlotRun {
         self.enter_lap();
         self.sequence += 1;
         self.until = self.until.max(self.sequence);
-        self.slots.advance(1);
     }
 
-    /// Extends the run to before message `until`, or to the end of the lap if that is nearer.
-    pub(crate) fn extend_to(&mut self, until: u64, lean: bool) {
+    /// Extends the run to before message `until`, or to the end of the lap if that is nearer. Its
+    /// notifications are `light`, its slots to be `marked`.
+    pub(crate) fn extend_to(&mut self, until: u64, light: bool, marked: bool) {
         self.enter_lap();
         self.until = until.clamp(self.sequence, self.lap.end());
-        self.lean_until = if lean { self.until } else { 0 };
+        self.lean_until = if light && !marked { self.until } else { 0 };
+        self.word_until = if light && self.slots.are_whole() { self.until } else { 0 };
     }
 
     /// Fetches the cache lines of the rest of the run into this core, for writing.
     pub(crate) fn fetch_for_writing(&self) {
-        self.slots.fetch_for_writing((self.until - self.sequence) as usize);
+        self.slots.fetch_for_writing(self.sequence, (self.until - self.sequence) as usize);
     }
 
     /// Fetches the lines of the next message's payload, for writing. Not the line of its stamp,
     /// which readers load meanwhile.
     pub(crate) fn fetch_next_payload(&self) {
         if self.sequence < self.lap.end() {
-            self.slots.fetch_payload();
+            self.slots.fetch_payload(self.sequence);
         }
     }
 
@@ -226,7 +251,7 @@ impl SlotRun {
     fn enter_lap(&mut self) {
         if self.sequence == self.lap.end() {
             self.lap = self.lap.next();
-            self.slots.restart();
+            self.slots.enter(self.lap.first);
         }
     }
 }

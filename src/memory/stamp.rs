@@ -27,7 +27,7 @@ pub(crate) struct InlineStamp {
 
 impl InlineStamp {
     /// For slots of at most `slot_bytes` bytes.
-    pub(crate) fn new(slot_bytes: usize) -> Self {
+    pub(crate) const fn new(slot_bytes: usize) -> Self {
         let len_bits = usize::BITS - slot_bytes.leading_zeros();
         InlineStamp { full: 1 << len_bits }
     }
@@ -98,13 +98,13 @@ impl ExpectedStamp {
     #[inline(always)]
     pub(crate) fn published(self, len: usize) -> u64 {
         debug_assert!((len as u64) < self.full);
-        self.empty | len as u64
+        self.empty.wrapping_add(len as u64)
     }
 
     /// Whether `stamp` is that of the published message, of `len` bytes, if a slot has so many.
     #[inline(always)]
     pub(crate) fn is_published_in(self, stamp: u64, len: usize) -> bool {
-        stamp == self.empty | len as u64
+        stamp == self.empty.wrapping_add(len as u64)
     }
 
     /// The stamp while the message is written.
@@ -130,7 +130,8 @@ impl ExpectedStamp {
     /// Whether `stamp` says that the message is not there yet.
     #[inline(always)]
     pub(crate) fn is_awaited_in(self, stamp: u64) -> bool {
-        self.ahead_in(stamp) < 0
+        // The length is below `full`, so it does not change the sign.
+        stamp.wrapping_sub(self.empty).cast_signed() < 0
     }
 
     #[inline(always)]
@@ -174,14 +175,15 @@ pub(crate) enum SlotState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArenaStamp {
     buffer_bits: u32,
-    buffer_mask: u64,
+    /// The lowest bit of the state.
+    unit: u64,
 }
 
 impl ArenaStamp {
     /// For a ring of `buffers` buffers.
     pub(crate) fn new(buffers: usize) -> Self {
         let buffer_bits = usize::BITS - buffers.saturating_sub(1).leading_zeros();
-        ArenaStamp { buffer_bits, buffer_mask: (1 << buffer_bits) - 1 }
+        ArenaStamp { buffer_bits, unit: 1 << buffer_bits }
     }
 
     /// Words of so many laps apart compare as earlier and later. That is half of what they could,
@@ -202,6 +204,12 @@ impl ArenaStamp {
         self.word(lap, 2, buffer)
     }
 
+    /// The message that `word` says is published in `buffer` was taken, and `left` left for it.
+    #[inline(always)]
+    pub(crate) fn taken_from(self, word: u64, buffer: usize, left: usize) -> u64 {
+        word - buffer as u64 + self.unit + left as u64
+    }
+
     /// The message of `lap` is not published yet; meanwhile the slot keeps `buffer`.
     #[inline(always)]
     pub(crate) fn awaiting(self, lap: u64, buffer: usize) -> u64 {
@@ -210,28 +218,29 @@ impl ArenaStamp {
 
     #[inline(always)]
     fn word(self, lap: u64, state: u64, buffer: usize) -> u64 {
-        (lap << 2 | state) << self.buffer_bits | buffer as u64
+        // A product, because shifts by a variable cost more.
+        (lap << 2).wrapping_mul(self.unit) + state * self.unit + buffer as u64
     }
 
     /// The buffer, if `word` says that the message of `lap` is published.
     #[inline(always)]
     pub(crate) fn buffer_of(self, word: u64, lap: u64) -> Option<usize> {
         let rest = word ^ self.published(lap, 0);
-        (rest <= self.buffer_mask).then_some(rest as usize)
+        (rest < self.unit).then_some(rest as usize)
     }
 
     /// The buffer that the slot keeps, whatever its state. May exceed the ring's: a peer may store
     /// anything.
     #[inline(always)]
     pub(crate) fn any_buffer(self, word: u64) -> usize {
-        (word & self.buffer_mask) as usize
+        (word & (self.unit - 1)) as usize
     }
 
     /// How a word differs in which [`Self::buffer_of`] finds no buffer, in laps: by 0 if the
     /// message was there and is taken.
     #[cold]
     pub(crate) fn mismatch(self, word: u64, lap: u64) -> Mismatch {
-        let ahead = (word & !self.buffer_mask).wrapping_sub(self.published(lap, 0)).cast_signed();
+        let ahead = (word & !(self.unit - 1)).wrapping_sub(self.published(lap, 0)).cast_signed();
         if ahead < 0 {
             Mismatch::NotYet
         } else {
@@ -255,8 +264,20 @@ impl ArenaStamp {
     /// states: 1 means that its message is published, -2 that the message before was taken.
     #[inline(always)]
     pub(crate) fn ahead(self, word: u64, lap: u64) -> i64 {
-        // Modulo: the sign decides.
-        (word & !self.buffer_mask).wrapping_sub(self.awaiting(lap, 0)).cast_signed() >> self.buffer_bits
+        self.distance(word, lap) >> self.buffer_bits // Drops the buffer.
+    }
+
+    /// As [`Self::ahead`], to be compared with [`Self::distance_of`]: at least as far is as many
+    /// states ahead.
+    #[inline(always)]
+    pub(crate) fn distance(self, word: u64, lap: u64) -> i64 {
+        word.wrapping_sub(self.awaiting(lap, 0)).cast_signed() // Modulo: the sign decides.
+    }
+
+    /// The distance of so many states.
+    #[inline(always)]
+    pub(crate) fn distance_of(self, states: i64) -> i64 {
+        states * self.unit.cast_signed()
     }
 }
 
@@ -305,6 +326,8 @@ mod tests {
             prop_assert_eq!(words.buffer_of(words.published(lap, buffer), lap), Some(buffer));
             prop_assert_eq!(words.any_buffer(words.awaiting(lap, buffer)), buffer);
             prop_assert_eq!(words.buffer_of(words.awaiting(lap, buffer), lap), None);
+            let taken = words.taken_from(words.published(lap, buffer), buffer, buffers - 1);
+            prop_assert_eq!(taken, words.taken(lap, buffers - 1));
             prop_assert_eq!(words.mismatch(words.awaiting(lap, buffer), lap), Mismatch::NotYet);
             prop_assert_eq!(words.mismatch(words.published(later, buffer), lap), Mismatch::Overtaken { by });
             prop_assert_eq!(words.mismatch(words.awaiting(later, buffer), lap), Mismatch::Overtaken { by });

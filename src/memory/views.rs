@@ -233,10 +233,11 @@ impl Memory {
     }
 }
 
-/// The slots of an inline ring from a present one on, which advances.
+/// The slots of an inline ring in one lap, by the numbers of their messages.
 #[derive(Debug)]
 pub(crate) struct RunSlots {
-    at: *mut u8,
+    /// Where message 0 would lie, if the lap went on before its first slot.
+    origin: *mut u8,
     stride: usize,
     payload_offset: usize,
     slot_bytes: usize,
@@ -251,53 +252,62 @@ unsafe impl Send for RunSlots {}
 unsafe impl Sync for RunSlots {}
 
 impl RunSlots {
-    /// From slot `index` on.
-    pub(crate) fn new(memory: &Memory, index: usize) -> Self {
+    /// In the lap whose first message is `first`.
+    pub(crate) fn new(memory: &Memory, first: u64) -> Self {
         let stride = memory.slot_stride;
-        RunSlots {
-            at: memory.slots.wrapping_add(index.wrapping_mul(stride)),
+        let mut slots = RunSlots {
+            origin: memory.slots,
             stride,
             payload_offset: memory.payload_offset,
             slot_bytes: memory.slot_bytes,
             whole: memory.slot_bytes == 8 && stride == word_slots::SLOT && word_slots::are_indivisible(),
             memory: memory.clone(),
-        }
+        };
+        slots.enter(first);
+        slots
     }
 
-    /// Goes `count` slots on.
+    /// Goes to the lap whose first message is `first`.
+    pub(crate) fn enter(&mut self, first: u64) {
+        self.origin = self.memory.slots.wrapping_sub((first as usize).wrapping_mul(self.stride));
+    }
+
+    /// Where the slot of message `sequence` starts.
     #[inline(always)]
-    pub(crate) fn advance(&mut self, count: usize) {
-        self.at = self.at.wrapping_add(count.wrapping_mul(self.stride));
+    fn at(&self, sequence: u64) -> *mut u8 {
+        self.origin.wrapping_add((sequence as usize).wrapping_mul(self.stride))
     }
 
-    /// Goes to the first slot of the ring.
-    pub(crate) fn restart(&mut self) {
-        self.at = self.memory.slots;
+    /// The same, in word slots.
+    #[inline(always)]
+    fn word_at(&self, sequence: u64) -> *mut u8 {
+        self.origin.wrapping_add((sequence as usize).wrapping_mul(word_slots::SLOT))
     }
 
-    /// The present slot.
+    /// The slot of message `sequence`.
     ///
     /// # Safety
-    /// As for [`Self::iter`].
+    /// As for [`Self::from`].
     #[inline(always)]
-    pub(crate) unsafe fn first(&self) -> InlineSlot<'_> {
-        let start = self.at.wrapping_add(self.payload_offset);
+    pub(crate) unsafe fn of(&self, sequence: u64) -> InlineSlot<'_> {
+        let slot = self.at(sequence);
+        let start = slot.wrapping_add(self.payload_offset);
         // SAFETY: MAPPED and ALIGNED, for the stamp and for the payload of a slot of the ring.
         unsafe {
             let payload = Payload::new(start, self.slot_bytes, Kernel::Words);
-            InlineSlot { stamp: &*self.at.cast::<AtomicU64>(), header: &[], payload }
+            InlineSlot { stamp: &*slot.cast::<AtomicU64>(), header: &[], payload }
         }
     }
 
-    /// The present slot and those after it.
+    /// The slots of message `sequence` and of those after it.
     ///
     /// # Safety
     /// The ring's slots are inline, without message headers, its payloads are copied by words, and
-    /// the caller takes no more slots than it has from the present one on.
+    /// `sequence` and the messages whose slots the caller takes are in this lap.
     #[inline(always)]
-    pub(crate) unsafe fn iter(&self) -> SlotIter<'_> {
+    pub(crate) unsafe fn from(&self, sequence: u64) -> SlotIter<'_> {
         SlotIter {
-            next: self.at,
+            next: self.at(sequence),
             stride: self.stride,
             payload_offset: self.payload_offset,
             slot_bytes: self.slot_bytes,
@@ -305,42 +315,78 @@ impl RunSlots {
         }
     }
 
-    /// Publishes words in the present slot and those after it, without a step between the accesses
-    /// to a slot: see [`word_slots`]. Returns whether these slots offer that.
+    /// Whether these slots offer accesses without a step between stamp and payload: see
+    /// [`word_slots`].
+    pub(crate) fn are_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Publishes `word` with `stamp` in the slot of message `sequence`, at once.
     ///
     /// # Safety
-    /// As for [`Self::iter`], with as many slots as `messages` has words.
+    /// As for [`Self::from`], for one slot; and [`Self::are_whole`].
     #[inline(always)]
-    pub(crate) unsafe fn store_words(&self, stamp: ExpectedStamp, messages: &[u8]) -> bool {
+    pub(crate) unsafe fn store_word(&self, sequence: u64, stamp: u64, word: &[u8; 8]) {
+        // SAFETY: as in `store_words`.
+        unsafe { word_slots::store_word(self.word_at(sequence), stamp, word) };
+    }
+
+    /// Copies the word of the slot of message `sequence` to `word`, if the slot has `stamp`.
+    /// Returns the stamp that it has.
+    ///
+    /// # Safety
+    /// As for [`Self::store_word`].
+    #[inline(always)]
+    pub(crate) unsafe fn load_word(&self, sequence: u64, stamp: u64, word: &mut [u8; 8]) -> u64 {
+        // SAFETY: as in `store_words`.
+        unsafe { word_slots::load_word(self.word_at(sequence), stamp, word) }
+    }
+
+    /// Publishes words in the slot of message `sequence` and those after it, each at once. Returns
+    /// whether these slots offer that.
+    ///
+    /// # Safety
+    /// As for [`Self::from`], with as many slots as `messages` has words.
+    #[inline(always)]
+    pub(crate) unsafe fn store_words(&self, sequence: u64, stamp: ExpectedStamp, messages: &[u8]) -> bool {
         if self.whole {
             // SAFETY: MAPPED, ALIGNED and ATOMIC-ONLY; the slots are of that kind, and the caller
             // promises their number.
-            unsafe { word_slots::store_all(self.at, stamp.published(8), stamp.step(), messages) };
+            unsafe {
+                word_slots::store_all(self.word_at(sequence), stamp.published(8), stamp.step(), messages);
+            };
         }
         self.whole
     }
 
-    /// Copies the words of the present slot and of those after it, as long as they hold the stamps
-    /// from `stamp` on. Returns how many, or `None` if these slots do not offer that.
+    /// Copies the words of message `sequence` and of those after it, as long as their slots hold
+    /// the stamps from `stamp` on. Returns how many, or `None` if these slots do not offer that.
     ///
     /// # Safety
     /// As for [`Self::store_words`].
     #[inline(always)]
-    pub(crate) unsafe fn load_words(&self, stamp: ExpectedStamp, out: &mut [u8]) -> Option<usize> {
+    pub(crate) unsafe fn load_words(
+        &self,
+        sequence: u64,
+        stamp: ExpectedStamp,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let at = self.word_at(sequence);
         // SAFETY: as in `store_words`.
-        self.whole.then(|| unsafe { word_slots::load_all(self.at, stamp.published(8), stamp.step(), out) })
+        self.whole.then(|| unsafe { word_slots::load_all(at, stamp.published(8), stamp.step(), out) })
     }
 
-    /// Fetches the lines of the present slot and those after it, `count` in all, for writing.
-    pub(crate) fn fetch_for_writing(&self, count: usize) {
-        fetch_for_writing(self.at, count * self.stride);
+    /// Fetches the lines of the slot of message `sequence` and of those after it, `count` in all,
+    /// for writing.
+    pub(crate) fn fetch_for_writing(&self, sequence: u64, count: usize) {
+        fetch_for_writing(self.at(sequence), count * self.stride);
     }
 
-    /// Fetches the lines of the present slot's payload, for writing, except one that the stamp lies
-    /// in, too.
-    pub(crate) fn fetch_payload(&self) {
+    /// Fetches the lines of the payload of message `sequence`, for writing, except one that the
+    /// stamp lies in, too.
+    pub(crate) fn fetch_payload(&self, sequence: u64) {
         let skipped = self.payload_offset.max(LINE);
-        fetch_for_writing(self.at.wrapping_add(skipped), self.stride - skipped);
+        fetch_for_writing(self.at(sequence).wrapping_add(skipped), self.stride - skipped);
     }
 }
 

@@ -4,8 +4,8 @@
 //! # What an access means
 //! | access | means ([`crate::protocol::inline_slot`]) |
 //! |---|---|
-//! | [`store_all`], each message | steps 1 to 4, with nothing between them |
-//! | [`load_all`], each message  | steps a to d, with nothing between them |
+//! | [`store_word`], [`store_all`] for each message | steps 1 to 4, with nothing between them |
+//! | [`load_word`], [`load_all`] for each message   | steps a to d, with nothing between them |
 //!
 //! The protocol permits an execution in which no other access comes between these steps. One access
 //! of 16 bytes is such an execution. Hence the two forms mix: a peer may take the steps one by one,
@@ -26,9 +26,9 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m128i, _mm_add_epi64, _mm_and_si128, _mm_cmpeq_epi32, _mm_cvtsi128_si64, _mm_loadu_si128,
-    _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi64x, _mm_storeu_si128, _mm_unpackhi_epi64,
-    _mm_unpacklo_epi64,
+    __m128i, _mm_add_epi64, _mm_and_si128, _mm_castsi128_pd, _mm_cmpeq_epi32, _mm_cvtsi64_si128,
+    _mm_cvtsi128_si64, _mm_loadu_si128, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi64x, _mm_storeh_pd,
+    _mm_storeu_si128, _mm_unpackhi_epi64, _mm_unpacklo_epi64,
 };
 
 /// Bytes of a slot.
@@ -49,22 +49,37 @@ pub(super) fn are_indivisible() -> bool {
 /// As for [`store_all`], for one slot.
 #[inline]
 #[target_feature(enable = "sse2")]
-unsafe fn store_word(at: *mut u8, stamp: u64, word: [u8; WORD]) {
-    // SAFETY: the caller's promise.
-    unsafe { store::<0>(at, pair(stamp, u64::from_ne_bytes(word))) };
+pub(super) unsafe fn store_word(at: *mut u8, stamp: u64, word: &[u8; WORD]) {
+    // SAFETY: the caller's promise. PAIRS(Publish): see the head of the file.
+    unsafe {
+        asm!(
+            "movhps {slot}, [{word}]",
+            "movdqa [{at}], {slot}",
+            at = in(reg) at,
+            word = in(reg) word,
+            slot = inout(xmm_reg) _mm_cvtsi64_si128(stamp.cast_signed()) => _,
+            options(nostack, preserves_flags),
+        );
+    }
 }
 
-/// The stamp of the slot at `at`, and the word that was published with it.
+/// Copies the word of the slot at `at` to `word`, if the slot has `stamp`. Returns the stamp that
+/// it has.
 ///
 /// # Safety
 /// As for [`store_all`], for one slot.
 #[inline]
 #[target_feature(enable = "sse2")]
-unsafe fn load_word(at: *const u8) -> (u64, [u8; WORD]) {
-    // SAFETY: the caller's promise.
-    let slot = unsafe { load::<0>(at) };
-    let word = _mm_cvtsi128_si64(_mm_unpackhi_epi64(slot, slot));
-    (_mm_cvtsi128_si64(slot).cast_unsigned(), word.to_ne_bytes())
+pub(super) unsafe fn load_word(at: *const u8, stamp: u64, word: &mut [u8; WORD]) -> u64 {
+    // SAFETY: the caller's promise; `word` is eight bytes.
+    unsafe {
+        let slot = load::<0>(at);
+        let seen = _mm_cvtsi128_si64(slot).cast_unsigned();
+        if seen == stamp {
+            _mm_storeh_pd(word.as_mut_ptr().cast(), _mm_castsi128_pd(slot));
+        }
+        seen
+    }
 }
 
 /// Publishes the words of `messages`, the first with `stamp` in the slot at `at`, each later one
@@ -96,7 +111,7 @@ pub(super) unsafe fn store_all(at: *mut u8, stamp: u64, step: u64, messages: &[u
     let mut stamp = slots.first();
     for word in fours.remainder().as_chunks().0 {
         // SAFETY: the slot is the caller's.
-        unsafe { store_word(at, stamp, *word) };
+        unsafe { store_word(at, stamp, word) };
         stamp = stamp.wrapping_add(step);
         at = at.wrapping_add(SLOT);
     }
@@ -132,11 +147,9 @@ pub(super) unsafe fn load_all(at: *const u8, stamp: u64, step: u64, out: &mut [u
     let mut stamp = slots.first();
     for room in out[copied * WORD..].as_chunks_mut().0 {
         // SAFETY: the slot is the caller's.
-        let (seen, word) = unsafe { load_word(at) };
-        if seen != stamp {
+        if unsafe { load_word(at, stamp, room) } != stamp {
             break;
         }
-        *room = word;
         copied += 1;
         stamp = stamp.wrapping_add(step);
         at = at.wrapping_add(SLOT);

@@ -63,9 +63,9 @@ pub(crate) fn disown(memory: &Memory) {
 
 /// Whether the ring is a forked child's.
 #[inline(always)]
-pub(crate) fn is_forked(memory: &Memory) -> bool {
+pub(crate) fn is_forked(control: &Control) -> bool {
     // Relaxed: stored before the child runs.
-    memory.control().table.stream_state.load(Relaxed) == stream_state::FORKED_WORD
+    control.table.stream_state.load(Relaxed) == stream_state::FORKED_WORD
 }
 
 /// The event that a blocked call waits for.

@@ -66,8 +66,8 @@ pub(crate) struct SharedPublisher {
     lap: Lap,
     /// The message that this writer publishes next.
     next: LazyCounter,
-    /// How many [states](ArenaStamp::ahead) a free slot may be behind the awaited message: in a
-    /// queue, the message before must be taken.
+    /// The least [distance](ArenaStamp::distance) of a free slot's word: in a queue, the message
+    /// before must be taken.
     free_from: i64,
     /// How far ahead an assigned number may be: so many laps the words of slots can distinguish.
     reach: u64,
@@ -133,7 +133,7 @@ impl SharedPublisher {
             lap: Lap::new(lazy_counter::published(memory), config.slots),
             next: LazyCounter::new(lazy_counter::published(memory)),
             reach: (config.slots as u64).saturating_mul(stamps.laps_apart()),
-            free_from: if config.delivery == Delivery::Queue { -2 } else { i64::MIN },
+            free_from: if config.delivery == Delivery::Queue { stamps.distance_of(-2) } else { i64::MIN },
             check_first_for: 0,
         })
     }
@@ -194,11 +194,11 @@ impl SharedPublisher {
         let slot_index = self.lap.locate(n);
         // PAIRS(Publish): the previous owner of the buffer that we get has finished with it.
         let word = load_to_exchange(memory.slot_word(&slot_index), acquire(Pair::Publish));
-        let ahead = self.stamps.ahead(word, slot_index.lap());
-        if ahead > 0 {
+        let distance = self.stamps.distance(word, slot_index.lap());
+        if distance >= self.stamps.distance_of(1) {
             return Vacancy::Published;
         }
-        if ahead < self.free_from {
+        if distance < self.free_from {
             return Vacancy::Full;
         }
         Vacancy::Free(Target { slot_index, word })
@@ -223,19 +223,20 @@ impl SharedPublisher {
         let displaced = self.stamps.any_buffer(*word);
         let (header, _) = memory.buffer(displaced)?;
         memory.fetch_buffer(displaced);
-        let intent = Intent::Publishing { own: self.own, displaced };
-        intent_log::record_intent(&self.entry, slot_index.sequence, intent);
+        // Once: after a store that others see, a field would be loaded again.
+        let (entry, own) = (&*self.entry, self.own);
+        intent_log::record_intent(entry, slot_index.sequence, Intent::Publishing { own, displaced });
         failpoint::hit(Failpoint::ExchangeIntended);
         // PAIRS(Publish): a reader that sees this word sees what we stored into the buffer.
-        let (slot, holds) = (memory.slot_word(slot_index), self.stamps.published(slot_index.lap(), self.own));
+        let (slot, holds) = (memory.slot_word(slot_index), self.stamps.published(slot_index.lap(), own));
         if slot.compare_exchange(*word, holds, release(Pair::Publish), Relaxed).is_err() {
-            intent_log::record_loss(&self.entry, self.own);
+            intent_log::record_loss(entry, own);
             return Ok(false);
         }
         failpoint::hit(Failpoint::ExchangeDone);
         intent_log::record_owner(header, self.index);
         failpoint::hit(Failpoint::ExchangeOwned);
-        intent_log::record_idle(&self.entry, displaced);
+        intent_log::record_idle(entry, displaced);
         failpoint::hit(Failpoint::ExchangeSettled);
         self.own = displaced;
         Ok(true)

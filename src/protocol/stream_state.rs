@@ -256,9 +256,12 @@ fn keep_death(memory: &Memory, place: usize, death: Death) {
 pub(crate) struct StreamObserver {
     /// The deaths up to this change are reported.
     reported: u32,
-    /// The last state seen in which there was nothing to report.
+    /// The last state seen in which there was nothing to report, or [`NEWS`].
     last_seen: StateWord,
 }
+
+/// No state of a correct ring, and no memory filled with one byte: the present state is news.
+const NEWS: StateWord = StateWord(0xff);
 
 /// What a reader that found no message has to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +288,7 @@ impl StreamObserver {
 
     /// The present state is news, until [`Self::status`] returns it.
     pub(crate) fn expect_news(&mut self) {
-        self.last_seen = StateWord(!self.last_seen.0);
+        self.last_seen = NEWS;
     }
 
     /// For a reader that resumes a parked one, which left `word`.
@@ -305,8 +308,7 @@ impl StreamObserver {
     /// Whether [`Self::status`] may return anything but [`StreamStatus::Live`].
     pub(crate) fn has_news(&self, memory: &Memory) -> bool {
         // Relaxed: `status`, which follows, loads it again.
-        let state = StateWord(memory.control().table.stream_state.load(Relaxed));
-        state != self.last_seen || !state.phase().is_live()
+        StateWord(memory.control().table.stream_state.load(Relaxed)) != self.last_seen
     }
 
     /// Whether [`Self::status`] returns anything but [`StreamStatus::Live`].

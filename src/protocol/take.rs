@@ -114,7 +114,7 @@ impl TakeCursor {
         let word = load_to_exchange(slot, acquire(Pair::Publish));
         // In a forked child a slot that the child does not change may still show what the parent's
         // peers publish.
-        if is_forked(memory) {
+        if is_forked(memory.control()) {
             return Ok(TakeOutcome::Empty);
         }
         let Some(full) = self.stamps.buffer_of(word, slot_index.lap()) else {
@@ -123,19 +123,20 @@ impl TakeCursor {
         };
         let (header, _) = memory.buffer(full)?;
         memory.fetch_buffer(full);
-        let intent = Intent::Taking { own: self.own, displaced: full };
-        intent_log::record_intent(&self.entry, h, intent);
+        // Once: after a store that others see, a field would be loaded again.
+        let (entry, own) = (&*self.entry, self.own);
+        intent_log::record_intent(entry, h, Intent::Taking { own, displaced: full });
         failpoint::hit(Failpoint::TakeIntended);
         // PAIRS(Publish): we have finished with the buffer that we leave.
-        let taken = self.stamps.taken(slot_index.lap(), self.own);
+        let taken = self.stamps.taken_from(word, full, own);
         if slot.compare_exchange(word, taken, release(Pair::Publish), Relaxed).is_err() {
-            intent_log::record_loss(&self.entry, self.own);
+            intent_log::record_loss(entry, own);
             return Ok(TakeOutcome::Contended);
         }
         failpoint::hit(Failpoint::TakeDone);
         intent_log::record_owner(header, self.index);
         failpoint::hit(Failpoint::TakeOwned);
-        intent_log::record_taken(&self.entry, full);
+        intent_log::record_taken(entry, full);
         failpoint::hit(Failpoint::TakeSettled);
         self.own = full;
         self.next.advance(&memory.control().taken);
@@ -163,7 +164,7 @@ impl TakeCursor {
                 _ => self.catch_up(memory),
             }
         }
-        !is_forked(memory)
+        !is_forked(memory.control())
     }
 }
 

@@ -119,10 +119,16 @@ impl EventCounts {
     /// system call more.
     #[inline(always)]
     pub(crate) fn notify(&self, event_count: &FutexWord) {
+        self.fence();
+        self.notify_light(event_count);
+    }
+
+    /// The full fence between a change and [`Self::notify_light`], if that needs one.
+    #[inline(always)]
+    pub(crate) fn fence(&self) {
         if !self.are_light() {
             full_notify_fence();
         }
-        self.notify_light(event_count);
     }
 
     /// Whether [`Self::notify_light`] is all that a notifier needs.

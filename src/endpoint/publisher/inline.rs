@@ -70,8 +70,8 @@ impl Inline {
             return false;
         }
         self.hint.update(&core.memory, next);
-        let lean = !core.backpressure.must_mark(next) && core.event_counts.are_light();
-        fast.run.extend_to(core.backpressure.stable_until(next).min(next + self.run_length), lean);
+        let until = core.backpressure.stable_until(next).min(next + self.run_length);
+        fast.run.extend_to(until, core.event_counts.are_light(), core.backpressure.must_mark(next));
         fast.run.fetch_for_writing();
         true
     }

@@ -139,29 +139,34 @@ impl Publisher {
         let Publisher { core, fast, .. } = self;
         let control = core.memory.control();
         let refused = |room: usize| payload.len() > room || stream_state::is_closed(control);
-        // Two branches, so that each message of a lean run finds out by one comparison that it
-        // needs neither a mark nor a fence.
-        let (here, open);
-        if let Some((lean, slot)) = fast.run.next_lean_slot() {
+        // Branches, so that a message finds out by one comparison that it is one access to its
+        // slot, or that it needs neither a mark nor a fence.
+        let here;
+        if let (Ok(word), Some(next)) = (payload.try_into(), fast.run.next_word()) {
+            if refused(8) {
+                return None;
+            }
+            fast.run.store_word(next, word);
+            here = next;
+        } else if let Some((lean, slot)) = fast.run.next_lean_slot() {
             if refused(slot.payload.bytes()) {
                 return None;
             }
             inline_slot::publish(&slot, lean.stamp, payload, false, |_| ());
-            (here, open) = (lean, fast.run.advance(lean));
-            core.event_counts.notify_light(&control.published);
+            here = lean;
         } else if let Some((marked, slot)) = fast.run.next_slot() {
             if refused(slot.payload.bytes()) {
                 return None;
             }
-            if !fast.run.store_word(payload) {
-                inline_slot::publish(&slot, marked.stamp, payload, true, |_| ());
-            }
-            (here, open) = (marked, fast.run.advance(marked));
-            core.event_counts.notify(&control.published);
+            inline_slot::publish(&slot, marked.stamp, payload, true, |_| ());
+            here = marked;
+            core.event_counts.fence();
         } else {
             return self.write_off_run(payload);
         }
-        if !open {
+        fast.run.advance(here);
+        core.event_counts.notify_light(&control.published);
+        if !fast.run.goes_beyond(here) {
             self.extend_run(); // Now, while no caller waits for it.
         }
         Some(here.sequence)
@@ -173,6 +178,12 @@ impl Publisher {
         if let Kind::Shared(shared) = &mut self.kind {
             return shared.publish_fast(&mut self.core, payload);
         }
+        let admitted = self.fast.plain && self.core.backpressure.admits(self.fast.run.sequence());
+        if admitted { self.write_new_run(payload) } else { None }
+    }
+
+    #[inline(never)]
+    fn write_new_run(&mut self, payload: &[u8]) -> Option<u64> {
         if self.extend_run() { self.write_fast(payload) } else { None }
     }
 

@@ -42,8 +42,26 @@ impl Shared {
         }
         filling.payload().store(payload);
         filling.finish(payload.len(), 0);
-        let aim = self.aim(core).ok()?;
-        let sequence = self.exchange_at(core, aim).ok()?;
+        let aim = self.look(core).ok()?;
+        if let Some(aim) = aim
+            && self.exchanger.exchange_next(&core.memory, &aim).ok()?
+        {
+            core.notify();
+            return Some(aim.sequence());
+        }
+        self.publish_contended(core, aim.is_some())
+    }
+
+    /// The rest of [`Self::publish_fast`], if another writer was first: in the exchange, which this
+    /// one lost, or before.
+    #[inline(never)]
+    fn publish_contended(&mut self, core: &mut Core, lost: bool) -> Option<u64> {
+        let sequence = if lost {
+            self.exchange_again(core)
+        } else {
+            self.aim_beyond(core).and_then(|aim| self.exchange_at(core, aim))
+        };
+        let sequence = sequence.ok()?;
         core.notify();
         Some(sequence)
     }

@@ -172,15 +172,17 @@ impl ReadCursor {
     #[inline(always)]
     fn copy_chunk(&self, each: usize, out: &mut [u8]) -> usize {
         let (mut stamp, slots) = self.run.next_slots_into(each, out);
-        let (mut copied, mut first) = (0, None);
+        let mut copied = 0;
         for (room, slot) in slots {
             let Some(read) = LoadedSlot::load(slot, stamp).message_of(each) else { break };
             read.message.copy_to_slice(room);
-            first.get_or_insert(read);
             stamp.advance();
             copied += 1;
         }
-        match first {
+        let Some((here, slot)) = self.run.next_slot().filter(|_| copied > 0) else { return 0 };
+        // With the stamp that it had.
+        let first = LoadedSlot::with_stamp(here.stamp.published(each), slot, here.stamp);
+        match first.message_of(each) {
             Some(first) if first.validate() => copied,
             _ => 0,
         }

@@ -104,7 +104,7 @@ pub(crate) enum Kernel {
     WordsInline,
     /// Assembly that means a relaxed atomic load and store of each byte.
     #[cfg(target_arch = "x86_64")]
-    Bytes(x86_64::ByteCopy),
+    Bytes(&'static x86_64::ByteCopy),
 }
 
 impl Kernel {
@@ -132,7 +132,7 @@ impl Kernel {
     /// - all concurrent accesses to these words go through the same kernel.
     #[inline(always)]
     pub(crate) unsafe fn store(self, shared: *const AtomicU64, src: &[u8]) {
-        if self == Kernel::Words {
+        if matches!(self, Kernel::Words) {
             // Apart from the others: one comparison.
             // SAFETY: the caller's promise is that of `words::store`.
             return unsafe { words::store(shared, src) };

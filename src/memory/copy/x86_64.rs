@@ -37,9 +37,9 @@ pub(super) enum Width {
 
 impl ByteCopy {
     /// Asks the processor, once a process.
-    pub(super) fn detect() -> Self {
+    pub(super) fn detect() -> &'static Self {
         static HERE: OnceLock<ByteCopy> = OnceLock::new();
-        *HERE.get_or_init(|| ByteCopy {
+        HERE.get_or_init(|| ByteCopy {
             width: if is_x86_feature_detected!("avx") { Width::Avx } else { Width::Sse2 },
             // From a third of the L3 on, source, slot and target of a message no longer fit into
             // it.

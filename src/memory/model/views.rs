@@ -138,49 +138,61 @@ impl Memory {
 #[derive(Debug)]
 pub(crate) struct RunSlots {
     memory: Memory,
-    at: usize,
+    first: u64,
 }
 
 impl RunSlots {
-    pub(crate) fn new(memory: &Memory, index: usize) -> Self {
-        RunSlots { memory: memory.clone(), at: index }
+    pub(crate) fn new(memory: &Memory, first: u64) -> Self {
+        RunSlots { memory: memory.clone(), first }
     }
 
-    pub(crate) fn advance(&mut self, count: usize) {
-        self.at += count;
-    }
-
-    pub(crate) fn restart(&mut self) {
-        self.at = 0;
+    pub(crate) fn enter(&mut self, first: u64) {
+        self.first = first;
     }
 
     /// # Safety
     /// None needed; the product's has.
-    pub(crate) unsafe fn first(&self) -> InlineSlot<'_> {
-        self.memory.inline_slot_at(self.at)
+    pub(crate) unsafe fn of(&self, sequence: u64) -> InlineSlot<'_> {
+        self.memory.inline_slot_at((sequence - self.first) as usize)
     }
 
     /// # Safety
     /// None needed; the product's has.
-    pub(crate) unsafe fn iter(&self) -> impl Iterator<Item = InlineSlot<'_>> {
-        (self.at..).map(|index| self.memory.inline_slot_at(index))
+    pub(crate) unsafe fn from(&self, sequence: u64) -> impl Iterator<Item = InlineSlot<'_>> {
+        ((sequence - self.first) as usize..).map(|index| self.memory.inline_slot_at(index))
     }
 
-    /// # Safety
-    /// None needed; the product's has.
-    pub(crate) unsafe fn store_words(&self, _: ExpectedStamp, _: &[u8]) -> bool {
+    pub(crate) fn are_whole(&self) -> bool {
         false
     }
 
     /// # Safety
     /// None needed; the product's has.
-    pub(crate) unsafe fn load_words(&self, _: ExpectedStamp, _: &mut [u8]) -> Option<usize> {
+    pub(crate) unsafe fn store_word(&self, _: u64, _: u64, _: &[u8; 8]) {
+        unreachable!("no slot is stored at once")
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn load_word(&self, _: u64, _: u64, _: &mut [u8; 8]) -> u64 {
+        unreachable!("no slot is loaded at once")
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn store_words(&self, _: u64, _: ExpectedStamp, _: &[u8]) -> bool {
+        false
+    }
+
+    /// # Safety
+    /// None needed; the product's has.
+    pub(crate) unsafe fn load_words(&self, _: u64, _: ExpectedStamp, _: &mut [u8]) -> Option<usize> {
         None
     }
 
-    pub(crate) fn fetch_for_writing(&self, _: usize) {}
+    pub(crate) fn fetch_for_writing(&self, _: u64, _: usize) {}
 
-    pub(crate) fn fetch_payload(&self) {}
+    pub(crate) fn fetch_payload(&self, _: u64) {}
 }
 
 /// See `views::OwnEntry`.

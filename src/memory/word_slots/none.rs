@@ -18,3 +18,15 @@ pub(super) unsafe fn store_all(_: *mut u8, _: u64, _: u64, _: &[u8]) {
 pub(super) unsafe fn load_all(_: *const u8, _: u64, _: u64, _: &mut [u8]) -> usize {
     unreachable!("no slot is loaded at once")
 }
+
+/// # Safety
+/// Not called.
+pub(super) unsafe fn store_word(_: *mut u8, _: u64, _: &[u8; 8]) {
+    unreachable!("no slot is stored at once")
+}
+
+/// # Safety
+/// Not called.
+pub(super) unsafe fn load_word(_: *const u8, _: u64, _: &mut [u8; 8]) -> u64 {
+    unreachable!("no slot is loaded at once")
+}
