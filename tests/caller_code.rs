@@ -7,8 +7,8 @@
 
 mod common;
 
-use common::{TEST_TIMEOUT, kinds, message};
-use seqring::{Config, Delivery, Observer, Reader, Ring, SlotClass, Start, TryReadError, Writers};
+use common::{kinds, message};
+use seqring::{Config, Delivery, Reader, Ring, SlotClass, Start, TryReadError, Writers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const SLOT_BYTES: usize = 64;
@@ -90,6 +90,9 @@ fn code_inside_a_read_may_publish() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_panic_inside_an_observers_read_leaves_the_message_unread() {
+    use common::TEST_TIMEOUT;
+    use seqring::Observer;
+
     for class in common::CLASSES {
         let (name, ring) =
             common::create("caller", &Config::slots(4).of_bytes(8).slot_class(class).observers(true));

@@ -8,8 +8,10 @@
 
 mod common;
 
+#[cfg(target_os = "linux")]
+use common::assert_whole;
 use common::peer::{Peer, answer, order, wait_for_parent};
-use common::{TEST_TIMEOUT, assert_whole, fresh_name, kinds, message, read_to_the_end};
+use common::{TEST_TIMEOUT, fresh_name, kinds, message, read_to_the_end};
 #[cfg(target_os = "linux")]
 use seqring::Observer;
 use seqring::{

@@ -51,6 +51,20 @@ fn a_reader_that_starts_late_gets_every_message() {
     }
 }
 
+/// Fails if the first lap is counted from number 0.
+#[test]
+fn the_first_lap_begins_at_the_first_number() {
+    for config in kinds() {
+        let ring = Ring::heap(&config.first_sequence(100)).unwrap();
+        let mut writer = ring.writer().unwrap();
+        (0..SLOTS as u64).for_each(|n| _ = writer.try_write(&n.to_le_bytes()).unwrap());
+        assert_eq!(writer.try_write(&[9; 8]), Err(TryWriteError::Full));
+        let mut reader = ring.reader(Start::Next).unwrap();
+        drop(writer);
+        assert_eq!(numbers(&mut reader), (0..SLOTS as u64).collect::<Vec<_>>());
+    }
+}
+
 /// Fails if one reader releases messages that the second has not seen, or if a reader that left
 /// does not count.
 #[test]

@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::peer::{Peer, answer, order, wait_for_parent};
-use common::{TEST_TIMEOUT, bytes_of, create};
+use common::peer::{answer, order, wait_for_parent};
+use common::{TEST_TIMEOUT, bytes_of};
 use seqring::inspect::Stream;
 use seqring::table::{TableError, TableReader};
 use seqring::wait::WaitSet;
 use seqring::{Config, Delivery, RegisterError, Ring, SlotClass, Start, WaitStrategy, Writers};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[test]
 #[ignore = "the child processes of the other tests run this"]
@@ -183,14 +183,17 @@ fn every_change_ends_a_wait() {
             scope.spawn(move || {
                 let mut last = [None; 2];
                 while last != [Some(COUNT - 2), Some(COUNT - 1)] {
+                    let begin = Instant::now();
                     if sets {
                         let mut set = WaitSet::new();
                         set.set_wait_strategy(WaitStrategy::SLEEPING);
                         set.add(&mut reader);
-                        set.wait_timeout(TEST_TIMEOUT).expect("a wake is lost");
+                        set.wait_timeout(TEST_TIMEOUT).unwrap();
                     } else {
-                        assert!(reader.ready_within(TEST_TIMEOUT), "a wake is lost");
+                        assert!(reader.ready_within(TEST_TIMEOUT));
                     }
+                    // A wait looks once more when its time is over.
+                    assert!(begin.elapsed() < TEST_TIMEOUT, "a wake is lost");
                     for key in reader.changed() {
                         last[key] = get(&mut reader, key);
                     }
@@ -210,7 +213,10 @@ fn every_change_ends_a_wait() {
 #[cfg(target_os = "linux")]
 mod processes {
     use super::*;
+    use crate::common::create;
+    use crate::common::peer::Peer;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::time::Duration;
 
     #[test]
     fn the_value_of_a_killed_writer_stays_and_its_death_is_seen_with_it() {
@@ -229,6 +235,15 @@ mod processes {
         assert_eq!((&out[..latest.len], reader.changed()), (&b"of the child"[..], vec![]));
         assert!(!reader.ready_within(Duration::ZERO), "it was reported");
         assert_eq!(table.table_writer().unwrap().set(0, b"of a successor"), Ok(2));
+    }
+
+    /// Fails if only waits look for a dead writer.
+    #[test]
+    fn a_reader_that_only_gets_learns_of_the_death() {
+        let (name, table) = create("table-gets", &config(2));
+        let mut reader = table.table_reader().unwrap();
+        Peer::ready("set", &name).kill();
+        while reader.get(0, &mut [0; BYTES]).unwrap().unwrap().stream != Stream::Died {}
     }
 
     /// Fails if a writer that was killed in the middle of a value leaves none.

@@ -84,16 +84,15 @@ fn what_was_there_before_is_reported_until_it_is_used_up() {
     let mut observer = Observer::open(&name, Start::Oldest).unwrap();
     let mut taker = queue.taker().unwrap();
     let mut socket = Descriptor(&receiver);
-    let writers: Vec<_> =
+    let mut writers: Vec<_> =
         rings.iter().chain([&observed, &queue]).map(|ring| ring.writer().unwrap()).collect();
 
     let mut set: WaitSet<&mut dyn Source> = WaitSet::new();
     let mut tokens: Vec<Token> = readers.iter_mut().map(|reader| set.add(reader)).collect();
     tokens.extend([set.add(&mut observer), set.add(&mut taker), set.add(&mut socket), set.add(&mut writer)]);
     assert_eq!(set.try_wait(), []);
-    for mut writer in writers {
+    for writer in &mut writers {
         writer.write(b"one").unwrap();
-        std::mem::forget(writer); // So that the streams do not end.
     }
     sender.write_all(b"one").unwrap();
     slow.try_read(&mut [0; 8]).unwrap();

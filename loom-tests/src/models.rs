@@ -64,7 +64,7 @@ const MODELS: &[Model] = &[
     // These two need no ordering: the count of readers is ordered twice, by its own ends and by the
     // fences of `Join`. They fail if a writer announces `next + slots` while a reader is missing.
     model("register_awaited", 1_919, Some(3), registration::awaited),
-    model("register_awaited_many", 1_092, Some(2), registration::awaited_by_many),
+    model("register_awaited_many", 2_390, Some(2), registration::awaited_by_many),
     model("pin", 74_634, Some(4), pin::view_held_while_skipped),
     model("standby", 23_066, Some(3), standby_buffer::view_of_a_skipped_reader),
     model("standby_successor", 15_512, Some(3), standby_buffer::successor),

@@ -236,6 +236,7 @@ type Ring = (EventCounts, Memory, WaitFor);
 /// A set that sleeps.
 struct Sleeping<'s, S> {
     sources: &'s mut [(Token, S)],
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no poll"))]
     rings: &'s [Ring],
     next_look: &'s mut usize,
     /// The longest next sleep, if there are observers.

@@ -115,6 +115,17 @@ impl Lap {
 mod tests {
     use super::{Lap, SlotIndex};
 
+    /// Fails if a jump of several laps ends in the next one.
+    #[test]
+    fn each_jump_finds_the_slot() {
+        for slots in [1, 3, 64] {
+            let mut lap = Lap::new(0, slots);
+            for sequence in (0..10).map(|n| n * n * slots as u64 + n) {
+                assert_eq!(lap.locate(sequence), SlotIndex::new(sequence, slots), "{slots}: {sequence}");
+            }
+        }
+    }
+
     #[test]
     fn stepping_and_dividing_agree() {
         for slots in [1, 2, 3, 10, 50, 64] {

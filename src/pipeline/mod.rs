@@ -115,7 +115,7 @@
 //! processes every 50 ms; workers that wait wake once a second. `cargo bench --bench pipeline`
 //! measures these costs.
 
-#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only processes need it"))]
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, unreachable_pub, reason = "only processes need it"))]
 
 mod builder;
 mod channels;

@@ -199,6 +199,7 @@ impl EventCounts {
     /// Announces a sleep for the caller, whose word another thread sleeps on: see [`prepare_wait`].
     /// Returns the word, its scope, and whether every notifier's light barrier was completed: if
     /// not, the sleep must time out.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no watchers"))]
     pub(crate) fn announce(self, event_count: &FutexWord) -> (u32, Scope, bool) {
         let WaitKey { word, fenced } = prepare_wait(event_count, None, self.scope);
         (word, self.scope, fenced)

@@ -18,6 +18,7 @@ pub(crate) struct Expected<'a> {
 }
 
 /// The most words of one sleep in the kernel. With more, [`wait_any`] naps.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no such sleep"))]
 pub(crate) const MOST_WORDS: usize = 128;
 
 /// A sleep without a futex: the caller loads the words again after it.

@@ -49,15 +49,16 @@ pub(super) fn awaited() {
 /// One writer may see the reader counted, and announce a higher limit, while the other does not.
 pub(super) fn awaited_by_many() {
     exclusive_payloads(true);
-    let config = Config::slots(2).of_bytes(16).writers(Writers::Many).participants(3);
+    // The second writer begins at message 2, which is not its ring's first.
+    let config = Config::slots(4).of_bytes(16).writers(Writers::Many).participants(3);
     let ring = Ring::heap(&config).unwrap();
-    let (mut one, two) = (ring.writer().unwrap(), ring.writer().unwrap());
-    one.try_write(&message(0)).unwrap();
-    let writing = write_in_thread(two, 1..3);
+    let mut one = ring.writer().unwrap();
+    (0..2).for_each(|n| _ = one.try_write(&message(n)).unwrap());
+    let writing = write_in_thread(ring.writer().unwrap(), 2..5);
     let mut reader = ring.reader(Start::Next).unwrap();
-    let (mut messages, _) = read_any(&mut reader, 1, empty);
+    let (mut messages, _) = read_any(&mut reader, 2, empty);
     let (two, written) = writing.join().unwrap();
-    messages.extend(read_any(&mut reader, 3, empty).0);
-    assert_each_once(messages, 1 + written);
+    messages.extend(read_any(&mut reader, 5, empty).0);
+    assert_each_once(messages, 2 + written);
     drop((one, two));
 }

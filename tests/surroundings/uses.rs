@@ -1,11 +1,4 @@
-//! The core uses of a ring. Each succeeds or returns an error, whatever the system refuses.
-//!
-//! `scripts/surroundings` runs this program where there is no /proc, no room, no permission and so
-//! on, and prints what happens. Run by itself, on an ordinary system, every use must succeed.
-//!
-//! It has no test harness: it must run with closed output, few descriptors and little memory.
-#![cfg(target_os = "linux")]
-#![allow(missing_docs, unsafe_code)]
+//! The uses themselves, and the program that runs them.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -43,7 +36,7 @@ const USES: [(&str, Use); 11] = [
     ("64 MiB", large),
 ];
 
-fn main() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let mut arguments = std::env::args();
     arguments.next();
     if let (Some("--child"), Some(verb), Some(name)) =
