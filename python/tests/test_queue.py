@@ -296,6 +296,51 @@ def test_a_large_item_takes_room_only_until_it_is_taken(small):
     small.join()
 
 
+def test_ctrl_c_at_any_line_of_a_put_parts_no_large_item_from_its_file(small):
+    """A Ctrl-C comes before line 1, 2, 3 ... of the calls until one put ends without."""
+    codes = {seqring.Queue.put.__code__, seqring.Queue._put_now.__code__, seqring._spill.write.__code__}
+    large, was_put = bytes(4096), []
+
+    def follow(frame, event, _argument):
+        nonlocal lines
+        if frame.f_code not in codes:
+            return None
+        if event == "line":
+            lines -= 1
+            if lines == 0:
+                raise KeyboardInterrupt
+        return follow
+
+    for interrupted in range(1, 200):
+        lines, earlier = interrupted, sys.gettrace()
+        sys.settrace(follow)
+        try:
+            small.put(large)
+            break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(earlier)
+        was_put.append(not small.empty())
+        if was_put[-1]:
+            assert small.get() == large, f"line {interrupted}"
+    assert small.get() == large and lines > 0
+    assert {True, False} == set(was_put), "interrupted before the item was in the queue, and after"
+
+
+def test_ctrl_c_after_a_large_item_is_written_leaves_no_file(small, monkeypatch):
+    write = seqring._spill.write
+
+    def interrupted(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(seqring._spill, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small.put(bytes(4096))
+    assert spilled(small) == [] and small.empty()
+
+
 def test_large_items_go_with_the_last_process_that_has_the_queue():
     some = seqring.Queue(4)
     some.put(bytes(1 << 20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import time
@@ -131,42 +132,49 @@ class Queue(_lifetime.Attached):
         end = _lifetime.end_of(timeout if block else None)
         writer, _ = self._joined()
         data, spilled = item, None
+        done: list[int | None] = []
         if self._items == "pickle":
             data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
             if len(data) > self._slot_bytes and self._path is not None:
-                spilled = _spill.write(self._path, data)
-                data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
+                spilled = _spill.path(self._path)
         try:
+            if spilled is not None:
+                _spill.write(spilled, data)
+                data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
             # During the wait the item is not counted: a process killed here leaves no task.
-            while not self._put_now(writer, data):
+            while not self._put_now(writer, data, done):
                 left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
                 if left == 0.0 or writer is None or not writer.wait(left):
                     raise Full(f"the queue holds {self.maxsize} items")
-            spilled = None
         except TooLarge as error:
             raise TooLarge(error.size, error.limit, "an item") from None
         except Closed:
             raise ShutDown(f"the queue {self.name!r} was shut down") from None
         finally:
-            if spilled is not None:
-                os.unlink(spilled)
+            # After a Ctrl-C, too: an item that is in the queue keeps its file.
+            if spilled is not None and not done:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(spilled)
 
-    def _put_now(self, writer: Writer | None, data: Any) -> bool:
+    def _put_now(self, writer: Writer | None, data: Any, done: list[int | None]) -> bool:
+        """Returns whether the item is put. If not, `done` is empty."""
         if writer is None:
             raise Closed
         steps: list[Callable[[], int | None]] = [partial(writer._write_in_turn, data, self.full)]
         # Counted first: another process can get the item and call `task_done` at once.
         if self._words is not None:
             steps.insert(0, partial(self._words.add, _UNFINISHED, 1))
-        done: list[int | None] = []
         try:
             # No bytecode runs between a step and the storing of its result: at a Ctrl-C each step
             # is either done and recorded, or not done.
             done.extend(map(call, steps))
         finally:
             is_put = len(done) == len(steps) and done[-1] is not None
-            if self._words is not None and done and not is_put:
-                self._finish()
+            if not is_put:
+                is_counted = self._words is not None and len(done) > 0
+                done.clear()
+                if is_counted:
+                    self._finish()
         return is_put
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
