@@ -430,6 +430,19 @@ def test_an_immediate_shutdown_drops_what_is_there(small):
         small.get_nowait()
 
 
+def test_an_immediate_shutdown_drops_items_that_do_not_unpickle(small):
+    """Their errors are not those of the queue: the items behind them are dropped too."""
+    for error in (seqring.Empty, seqring.ShutDown, ValueError):
+        small.put(process_targets.FailsToUnpickle(error)), small.put(bytes(4096))
+        if error is not ValueError:
+            with pytest.raises(error, match="unpickled"):
+                small.get()
+            small.task_done(), small.get(), small.task_done()
+    small.shutdown(immediate=True)
+    assert small.empty() and spilled(small) == []
+    small.join(timeout=0)
+
+
 def test_it_ends_as_a_queue_of_multiprocessing_does(small):
     small.put("x")
     small.cancel_join_thread()

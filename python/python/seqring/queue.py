@@ -180,20 +180,22 @@ class Queue(_lifetime.Attached):
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Takes an item out of the queue. Waits for one if `block`, for at most `timeout`
         seconds."""
+        return self._item(self._take(block, timeout))
+
+    def _take(self, block: bool, timeout: float | None = None) -> bytearray:
         _, taker = self._joined()
         try:
             if not block:
                 data = taker._take_in_turn(self.empty)
                 if data is None:
                     raise Empty("the queue is empty")
-            else:
-                _lifetime.end_of(timeout)
-                data = taker.take(timeout)
+                return data
+            _lifetime.end_of(timeout)
+            return taker.take(timeout)
         except TimedOut as error:
             raise Empty(str(error)) from None
         except Closed:
             raise ShutDown(f"the queue {self.name!r} was shut down, and is empty") from None
-        return self._item(data)
 
     def _item(self, data: bytearray) -> Any:
         return pickle.loads(data) if self._items == "pickle" else data
@@ -202,9 +204,11 @@ class Queue(_lifetime.Attached):
         """As `get`, in an event loop. A task that is cancelled has taken no item."""
         while True:
             try:
-                return self.get_nowait()
+                data = self._take(block=False)
             except Empty:
                 await _aio.ready(self._joined()[1])
+            else:
+                return self._item(data)
 
     async def aput(self, item: Any) -> None:
         """As `put`, in an event loop. A task that is cancelled has put no item."""
@@ -287,11 +291,13 @@ class Queue(_lifetime.Attached):
         self._ring.shutdown()
         while immediate:
             try:
-                self.get_nowait()
+                data = self._take(block=False)
             except (Empty, ShutDown):
                 return
             if self._words is not None:
                 self._finish()
+            with contextlib.suppress(Exception):
+                self._item(data)  # Removes the file of a large item.
 
     def join_thread(self) -> None:
         """Returns at once, as for `multiprocessing.Queue`: no thread writes items."""
