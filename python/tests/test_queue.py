@@ -443,6 +443,15 @@ def test_an_immediate_shutdown_drops_items_that_do_not_unpickle(small):
     small.join(timeout=0)
 
 
+def test_a_ring_that_is_no_queue_refuses_and_its_stream_goes_on():
+    with seqring.Ring.create(4, 512) as ring, ring.reader() as reader, seqring.Queue.open(ring.name) as other:
+        for call in (lambda: other.put(1), other.get):
+            with pytest.raises(seqring.RegisterError, match="delivery is Gated"):
+                call()
+        assert reader.try_read() is None, "the stream has not ended"
+        assert ring.stats().of("writer") == []
+
+
 def test_it_ends_as_a_queue_of_multiprocessing_does(small):
     small.put("x")
     small.cancel_join_thread()

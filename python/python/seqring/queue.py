@@ -115,7 +115,9 @@ class Queue(_lifetime.Attached):
                     # A signal handler that runs here joins as well; its writer and taker go when
                     # they are replaced.
                     try:
-                        ends = self._ends = os.getpid(), self._writer(), self._ring.taker()
+                        # A ring that is no queue refuses the taker: no writer joins and ends its stream.
+                        taker = self._ring.taker()
+                        ends = self._ends = os.getpid(), self._writer(), taker
                     except TableFull as error:
                         text = f"the queue is in use by all its processes; create it with more processes: {error}"
                         raise TableFull(text, error.participants) from None
