@@ -1,6 +1,7 @@
 """`Queue`: the methods of `queue.Queue`."""
 
 import _thread
+import asyncio
 import os
 import pickle
 import queue
@@ -441,6 +442,13 @@ def test_an_immediate_shutdown_drops_items_that_do_not_unpickle(small):
     small.shutdown(immediate=True)
     assert small.empty() and spilled(small) == []
     small.join(timeout=0)
+
+
+def test_an_item_that_fails_to_unpickle_ends_an_async_get(small):
+    """Fails if its `Empty` is taken for that of the queue: the get would wait on."""
+    small.put(process_targets.FailsToUnpickle(seqring.Empty))
+    with pytest.raises(seqring.Empty, match="unpickled"):
+        asyncio.run(asyncio.wait_for(small.aget(), 60))
 
 
 def test_a_ring_that_is_no_queue_refuses_and_its_stream_goes_on():

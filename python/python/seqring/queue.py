@@ -188,7 +188,7 @@ class Queue(_lifetime.Attached):
         _, taker = self._joined()
         try:
             if not block:
-                data = taker._take_in_turn(self.empty)
+                data: bytearray | None = taker._take_in_turn(self.empty)
                 if data is None:
                     raise Empty("the queue is empty")
                 return data
