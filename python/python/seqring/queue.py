@@ -184,11 +184,11 @@ class Queue(_lifetime.Attached):
         seconds."""
         return self._item(self._take(block, timeout))
 
-    def _take(self, block: bool, timeout: float | None = None) -> bytearray:
+    def _take(self, block: bool, timeout: float | None = None) -> Any:
         _, taker = self._joined()
         try:
             if not block:
-                data: bytearray | None = taker._take_in_turn(self.empty)
+                data = taker._take_in_turn(self.empty)
                 if data is None:
                     raise Empty("the queue is empty")
                 return data
