@@ -283,3 +283,15 @@ def put_objects(queue, objects):
         queue.put(thing)
     queue.close()
     queue.join_thread()
+
+
+def fail_to_unpickle(error):
+    raise error("unpickled")
+
+
+class FailsToUnpickle:
+    def __init__(self, error):
+        self.error = error
+
+    def __reduce__(self):
+        return fail_to_unpickle, (self.error,)

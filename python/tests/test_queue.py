@@ -1,6 +1,7 @@
 """`Queue`: the methods of `queue.Queue`."""
 
 import _thread
+import asyncio
 import os
 import pickle
 import queue
@@ -296,6 +297,51 @@ def test_a_large_item_takes_room_only_until_it_is_taken(small):
     small.join()
 
 
+def test_ctrl_c_at_any_line_of_a_put_parts_no_large_item_from_its_file(small):
+    """A Ctrl-C comes before line 1, 2, 3 ... of the calls until one put ends without."""
+    codes = {seqring.Queue.put.__code__, seqring.Queue._put_now.__code__, seqring._spill.write.__code__}
+    large, was_put = bytes(4096), []
+
+    def follow(frame, event, _argument):
+        nonlocal lines
+        if frame.f_code not in codes:
+            return None
+        if event == "line":
+            lines -= 1
+            if lines == 0:
+                raise KeyboardInterrupt
+        return follow
+
+    for interrupted in range(1, 200):
+        lines, earlier = interrupted, sys.gettrace()
+        sys.settrace(follow)
+        try:
+            small.put(large)
+            break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(earlier)
+        was_put.append(not small.empty())
+        if was_put[-1]:
+            assert small.get() == large, f"line {interrupted}"
+    assert small.get() == large and lines > 0
+    assert {True, False} == set(was_put), "interrupted before the item was in the queue, and after"
+
+
+def test_ctrl_c_after_a_large_item_is_written_leaves_no_file(small, monkeypatch):
+    write = seqring._spill.write
+
+    def interrupted(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(seqring._spill, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small.put(bytes(4096))
+    assert spilled(small) == [] and small.empty()
+
+
 def test_large_items_go_with_the_last_process_that_has_the_queue():
     some = seqring.Queue(4)
     some.put(bytes(1 << 20))
@@ -383,6 +429,35 @@ def test_an_immediate_shutdown_drops_what_is_there(small):
     assert spilled(small) == []
     with pytest.raises(seqring.ShutDown):
         small.get_nowait()
+
+
+def test_an_immediate_shutdown_drops_items_that_do_not_unpickle(small):
+    """Their errors are not those of the queue: the items behind them are dropped too."""
+    for error in (seqring.Empty, seqring.ShutDown, ValueError):
+        small.put(process_targets.FailsToUnpickle(error)), small.put(bytes(4096))
+        if error is not ValueError:
+            with pytest.raises(error, match="unpickled"):
+                small.get()
+            small.task_done(), small.get(), small.task_done()
+    small.shutdown(immediate=True)
+    assert small.empty() and spilled(small) == []
+    small.join(timeout=0)
+
+
+def test_an_item_that_fails_to_unpickle_ends_an_async_get(small):
+    """Fails if its `Empty` is taken for that of the queue: the get would wait on."""
+    small.put(process_targets.FailsToUnpickle(seqring.Empty))
+    with pytest.raises(seqring.Empty, match="unpickled"):
+        asyncio.run(asyncio.wait_for(small.aget(), 60))
+
+
+def test_a_ring_that_is_no_queue_refuses_and_its_stream_goes_on():
+    with seqring.Ring.create(4, 512) as ring, ring.reader() as reader, seqring.Queue.open(ring.name) as other:
+        for call in (lambda: other.put(1), other.get):
+            with pytest.raises(seqring.RegisterError, match="delivery is Gated"):
+                call()
+        assert reader.try_read() is None, "the stream has not ended"
+        assert ring.stats().of("writer") == []
 
 
 def test_it_ends_as_a_queue_of_multiprocessing_does(small):

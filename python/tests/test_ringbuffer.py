@@ -67,7 +67,10 @@ def test_slots():
         array[3]
     with pytest.raises(ringbuffer.DataTooLargeError):
         array[0] = bytes(21)
-    assert list(pickle.loads(pickle.dumps(array))) == [b"", b"short", b""]
+    date = numpy.array(["2020-01-01"], "M8[s]")
+    array[2] = date
+    assert array[2] == date.tobytes()
+    assert list(pickle.loads(pickle.dumps(array))) == [b"", b"short", date.tobytes()]
 
 
 def test_reading_before_any_writer_is_finished_at_once(ring):

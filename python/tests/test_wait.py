@@ -18,6 +18,15 @@ def make(**options):
     return seqring.Ring.create(4, 8, **options)
 
 
+@pytest.mark.parametrize("timeout", [3e6, 1e300, float("inf")])
+def test_a_timeout_of_any_length_is_a_timeout(timeout):
+    with make() as ring, ring.reader() as reader, ring.writer() as writer:
+        late = threading.Timer(0.05, writer.write, [b"x"])
+        late.start()
+        assert seqring.wait([reader], timeout) == [reader]
+        late.join()
+
+
 def test_each_kind_of_object_is_reported_while_it_is_ready():
     one, other = socket.socketpair()
     ours, theirs = multiprocessing.Pipe()

@@ -16,23 +16,22 @@ from seqring.errors import NoSpace
 _SUFFIX = ".item"
 
 
-def write(ring_path: str, data: bytes) -> str:
-    """Stores the item and returns the path of its file."""
+def path(ring_path: str) -> str:
+    """The path of a new file for an item."""
     directory, name = os.path.split(ring_path)
-    path = os.path.join(directory, f".{name}-{os.urandom(8).hex()}{_SUFFIX}")
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return os.path.join(directory, f".{name}-{os.urandom(8).hex()}{_SUFFIX}")
+
+
+def write(path: str, data: bytes) -> None:
+    """Stores the item. After an error the file can exist."""
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(file, rest) :]
-    except BaseException as error:
-        os.unlink(path)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise NoSpace(error.errno, f"{directory} has no room for an item of {len(data)} bytes") from None
+        with open(path, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(data)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            text = f"{os.path.dirname(path)} has no room for an item of {len(data)} bytes"
+            raise NoSpace(error.errno, text) from None
         raise
-    finally:
-        os.close(file)
-    return path
 
 
 def take(path: str) -> Any:

@@ -18,6 +18,9 @@ class HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
+# One call to the kernel: it takes 32-bit milliseconds.
+_LONGEST_SECONDS = 86400.0
+
 _T = TypeVar("_T", bound="HasFileno | Observer | int")
 
 
@@ -53,7 +56,7 @@ def wait(objects: Iterable[_T], timeout: float | None = None) -> list[_T]:
         ready = [isinstance(one, _Endpoint) and one.wait(0) for one in ends]
         left = math.inf if end is None else max(0.0, end - time.monotonic())
         pause = 0.0 if any(ready) else min(left, _aio.NAP_SECONDS) if naps else left
-        readable = {descriptor for descriptor, _ in poll.poll(None if pause == math.inf else math.ceil(pause * 1000))}
+        readable = {descriptor for descriptor, _ in poll.poll(math.ceil(min(pause, _LONGEST_SECONDS) * 1000))}
         found = [
             one
             for one, end_of_one, is_ready, descriptor in zip(objects, ends, ready, descriptors, strict=True)

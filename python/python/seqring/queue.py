@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import time
@@ -114,7 +115,9 @@ class Queue(_lifetime.Attached):
                     # A signal handler that runs here joins as well; its writer and taker go when
                     # they are replaced.
                     try:
-                        ends = self._ends = os.getpid(), self._writer(), self._ring.taker()
+                        # A ring that is no queue refuses the taker: no writer joins and ends its stream.
+                        taker = self._ring.taker()
+                        ends = self._ends = os.getpid(), self._writer(), taker
                     except TableFull as error:
                         text = f"the queue is in use by all its processes; create it with more processes: {error}"
                         raise TableFull(text, error.participants) from None
@@ -131,61 +134,70 @@ class Queue(_lifetime.Attached):
         end = _lifetime.end_of(timeout if block else None)
         writer, _ = self._joined()
         data, spilled = item, None
+        done: list[int | None] = []
         if self._items == "pickle":
             data = pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL)
             if len(data) > self._slot_bytes and self._path is not None:
-                spilled = _spill.write(self._path, data)
-                data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
+                spilled = _spill.path(self._path)
         try:
+            if spilled is not None:
+                _spill.write(spilled, data)
+                data = pickle.dumps(_spill.Spilled(spilled), protocol=pickle.HIGHEST_PROTOCOL)
             # During the wait the item is not counted: a process killed here leaves no task.
-            while not self._put_now(writer, data):
+            while not self._put_now(writer, data, done):
                 left = 0.0 if not block else None if end is None else max(0.0, end - time.monotonic())
                 if left == 0.0 or writer is None or not writer.wait(left):
                     raise Full(f"the queue holds {self.maxsize} items")
-            spilled = None
         except TooLarge as error:
             raise TooLarge(error.size, error.limit, "an item") from None
         except Closed:
             raise ShutDown(f"the queue {self.name!r} was shut down") from None
         finally:
-            if spilled is not None:
-                os.unlink(spilled)
+            # After a Ctrl-C, too: an item that is in the queue keeps its file.
+            if spilled is not None and not done:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(spilled)
 
-    def _put_now(self, writer: Writer | None, data: Any) -> bool:
+    def _put_now(self, writer: Writer | None, data: Any, done: list[int | None]) -> bool:
+        """Returns whether the item is put. If not, `done` is empty."""
         if writer is None:
             raise Closed
         steps: list[Callable[[], int | None]] = [partial(writer._write_in_turn, data, self.full)]
         # Counted first: another process can get the item and call `task_done` at once.
         if self._words is not None:
             steps.insert(0, partial(self._words.add, _UNFINISHED, 1))
-        done: list[int | None] = []
         try:
             # No bytecode runs between a step and the storing of its result: at a Ctrl-C each step
             # is either done and recorded, or not done.
             done.extend(map(call, steps))
         finally:
             is_put = len(done) == len(steps) and done[-1] is not None
-            if self._words is not None and done and not is_put:
-                self._finish()
+            if not is_put:
+                is_counted = self._words is not None and len(done) > 0
+                done.clear()
+                if is_counted:
+                    self._finish()
         return is_put
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Takes an item out of the queue. Waits for one if `block`, for at most `timeout`
         seconds."""
+        return self._item(self._take(block, timeout))
+
+    def _take(self, block: bool, timeout: float | None = None) -> Any:
         _, taker = self._joined()
         try:
             if not block:
                 data = taker._take_in_turn(self.empty)
                 if data is None:
                     raise Empty("the queue is empty")
-            else:
-                _lifetime.end_of(timeout)
-                data = taker.take(timeout)
+                return data
+            _lifetime.end_of(timeout)
+            return taker.take(timeout)
         except TimedOut as error:
             raise Empty(str(error)) from None
         except Closed:
             raise ShutDown(f"the queue {self.name!r} was shut down, and is empty") from None
-        return self._item(data)
 
     def _item(self, data: bytearray) -> Any:
         return pickle.loads(data) if self._items == "pickle" else data
@@ -194,9 +206,11 @@ class Queue(_lifetime.Attached):
         """As `get`, in an event loop. A task that is cancelled has taken no item."""
         while True:
             try:
-                return self.get_nowait()
+                data = self._take(block=False)
             except Empty:
                 await _aio.ready(self._joined()[1])
+            else:
+                return self._item(data)
 
     async def aput(self, item: Any) -> None:
         """As `put`, in an event loop. A task that is cancelled has put no item."""
@@ -279,11 +293,13 @@ class Queue(_lifetime.Attached):
         self._ring.shutdown()
         while immediate:
             try:
-                self.get_nowait()
+                data = self._take(block=False)
             except (Empty, ShutDown):
                 return
             if self._words is not None:
                 self._finish()
+            with contextlib.suppress(Exception):
+                self._item(data)  # Removes the file of a large item.
 
     def join_thread(self) -> None:
         """Returns at once, as for `multiprocessing.Queue`: no thread writes items."""

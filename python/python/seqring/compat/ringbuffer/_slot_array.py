@@ -49,7 +49,11 @@ class SlotArray(Attached):
 
     def __setitem__(self, index: int, data: Any) -> None:
         start = self._start(index)
-        size = memoryview(data).nbytes
+        try:
+            data = memoryview(data)
+        except ValueError:  # Elements without a format, as numpy's dates: plain bytes.
+            data = memoryview(b"".join([data]))
+        size = data.nbytes
         if size > self.slot_bytes:
             raise DataTooLargeError(f"{size} bytes do not fit into a slot of {self.slot_bytes}")
         self._words.write(start + 1, data)
