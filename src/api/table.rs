@@ -83,7 +83,12 @@ pub struct TableWriter {
 impl TableWriter {
     fn join(registration: Registration) -> Result<Self, RegisterError> {
         let memory = &registration.attachment().memory;
-        let (cells, updates) = (TableCells::new(memory), table::updates(memory));
+        let (cells, mut updates) = (TableCells::new(memory), table::updates(memory));
+        if stream_state::phase(memory) == Phase::Died {
+            updates += 1; // The last update of the predecessor, which may have died before it counted it.
+            table::count_updates(memory, updates);
+            registration.attachment().notify(WaitFor::Message);
+        }
         registration.entry().joined.store(updates, Relaxed); // Relaxed: a statistic, orders nothing.
         if !stream_state::open(memory) {
             return Err(RegisterError::Closed);
@@ -311,7 +316,8 @@ impl Values {
 
     fn changed(&mut self) -> Vec<usize> {
         let updates = table::updates(&self.memory);
-        if self.unchanged_at == Some(updates) {
+        // A dead writer may not have counted its last update.
+        if self.unchanged_at == Some(updates) && stream_state::current_phase(&self.memory) != Phase::Died {
             return Vec::new();
         }
         let is_other =
@@ -331,5 +337,27 @@ impl Values {
 impl fmt::Debug for TableReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TableReader({:?})", self.endpoint.registration.attachment())
+    }
+}
+
+#[cfg(all(test, not(seqring_model)))]
+mod tests {
+    use super::*;
+    use crate::types::config::Config;
+
+    /// Fails if a reader trusts the count of updates of a writer that died before it counted.
+    #[test]
+    fn a_value_that_its_dead_writer_did_not_count_is_a_change() {
+        for has_successor in [false, true] {
+            let table = Ring::heap(&Config::slots(2).of_bytes(8).delivery(Delivery::Latest)).unwrap();
+            let (mut writer, mut reader) = (table.table_writer().unwrap(), table.table_reader().unwrap());
+            writer.set(0, b"counted").unwrap();
+            reader.get(0, &mut [0; 8]).unwrap().unwrap();
+            assert_eq!(reader.changed(), []);
+            writer.cells.store(1, b"not"); // It is killed between the steps 2 and 3.
+            writer.registration.die_as(1);
+            let _successor = has_successor.then(|| table.table_writer().unwrap());
+            assert_eq!(reader.changed(), [1], "{has_successor}");
+        }
     }
 }

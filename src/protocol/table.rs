@@ -16,7 +16,8 @@
 //!
 //! A reader that waits loads the count of updates, and then each key's stamps. If no key has
 //! changed, it need not look at them again before the count changes. A writer that is killed
-//! between 2 and 3 leaves an update uncounted; the end of the stream wakes the readers.
+//! between 2 and 3 leaves an update uncounted. So a reader looks at all keys while the writer is
+//! dead; a successor counts one update when it joins.
 //!
 //! # Pairings
 //! `Publish` and `Tear` as in [`crate::protocol::inline_slot`]; step 3 releases as step 2 does.
