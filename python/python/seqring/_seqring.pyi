@@ -1029,12 +1029,11 @@ def end_daemon_threads() -> None:
     """
 def leave_rings() -> None:
     """Leaves all rings, in a process that is about to end."""
-def gc(*, remove: bool = True, kept: bool = False, directory: str | None = None) -> list[str]:
-    """Removes the rings that killed processes left, as `python -m seqring gc --remove` does; returns
-    their names. A ring that a living process has open stays.
+def gc(*, remove: bool = False, kept: bool = False, directory: str | None = None) -> list[str]:
+    """The names of the rings that killed processes left, as `python -m seqring gc` lists them. With
+    `remove=True` it removes these rings. A ring that a living process has open stays.
 
-    `kept`: also rings that were created with `keep=True`. `remove=False`: only names them.
-    `directory`: `/dev/shm` if `None`.
+    `kept`: also rings that were created with `keep=True`. `directory`: `/dev/shm` if `None`.
     """
 def command(arguments: list[str], reenter: list[str]) -> int:
     """Runs the command with `arguments`, and returns the exit code. `reenter` is the command line that
