@@ -30,3 +30,5 @@ def test_readers_and_writers_start_in_any_order():
         assert second.read_batch(10) == [b"0", b"1"]
         assert writer.try_write(b"2") == 2 and ring.stats().awaited_readers == 0
         first.close(), second.close(), opened[0].close()
+    with seqring.Ring.create(2, 8, delivery="queue") as queue, queue.writer() as writer, queue.taker():
+        assert writer.wait_for_readers(1, timeout=60) and not writer.wait_for_readers(2, timeout=0.01)

@@ -358,8 +358,8 @@ class Writer:
     def refused(self) -> int:
         """How many calls found the ring full, whether or not they then waited."""
     def wait_for_readers(self, readers: int, timeout: float | None = None) -> bool:
-        """Waits for at most `timeout` seconds until so many readers are registered; returns whether
-        they are. Then each of them gets every message that is written from now on.
+        """Waits for at most `timeout` seconds until so many readers are registered, in a queue so many
+        takers; returns whether they are. Then readers get every message that is written from now on.
         """
     @property
     def closed(self) -> bool:
