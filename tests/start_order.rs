@@ -178,7 +178,9 @@ fn a_writer_of_a_queue_waits_for_takers() {
 fn a_reader_may_open_the_ring_before_it_is_created() {
     let name = fresh_name("opens-first");
     let absent = Ring::open_timeout(&name, Duration::ZERO).unwrap_err();
-    assert!(matches!(absent, RingError::NotFound { .. }), "{absent}");
+    assert!(matches!(absent, RingError::NotFound { waited: Duration::ZERO, .. }), "{absent}");
+    let absent = Ring::open_timeout(&name, Duration::from_millis(2)).unwrap_err();
+    assert!(absent.to_string().contains("does not exist, also after "), "{absent}");
     let reading = thread::spawn({
         let name = name.clone();
         move || numbers(&mut Ring::open_timeout(&name, LONG).unwrap().reader(Start::Next).unwrap())

@@ -1,7 +1,10 @@
 """Readers and writers that start in either order."""
 
 import os
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 import seqring
@@ -10,7 +13,7 @@ import seqring
 def test_readers_and_writers_start_in_any_order():
     """Fails if messages that come before the first readers are lost, or if a ring cannot be awaited."""
     name = f"order-{os.getpid()}"
-    with pytest.raises(seqring.RingNotFound):
+    with pytest.raises(seqring.RingNotFound, match="does not exist, also after "):
         seqring.Ring.open(name, timeout=0.01)
     opened = []
     opening = threading.Thread(target=lambda: opened.append(seqring.Ring.open(name, timeout=60)))
@@ -32,3 +35,21 @@ def test_readers_and_writers_start_in_any_order():
         first.close(), second.close(), opened[0].close()
     with seqring.Ring.create(2, 8, delivery="queue") as queue, queue.writer() as writer, queue.taker():
         assert writer.wait_for_readers(1, timeout=60) and not writer.wait_for_readers(2, timeout=0.01)
+
+
+def test_open_with_a_timeout_awaits_another_user_of_what_killed_processes_left():
+    """Fails if a viewer that starts first opens what an earlier crash left."""
+    name = f"left-{os.getpid()}"
+    program = f"import os, seqring\nring = seqring.Ring.create(2, 8, name={name!r})\nos.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", program], timeout=120)
+    opened = []
+    opening = threading.Thread(target=lambda: opened.append(seqring.Ring.open(name, timeout=None)))
+    opening.start()
+    with seqring.Ring.create(4, 8, name=name, replace_unused=True):
+        opening.join()
+        assert opened[0].slots == 4
+        opened[0].close()
+    subprocess.run([sys.executable, "-c", program], timeout=120)
+    begun = time.monotonic()
+    with seqring.Ring.open(name, timeout=0.05) as left:
+        assert time.monotonic() - begun >= 0.05 and left.slots == 2

@@ -140,6 +140,12 @@ pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError>
     Ok((file, contents))
 }
 
+/// Whether [`remove_unused`] would remove the segment at that path, if it is not to be kept.
+pub(in crate::segment) fn is_unused(path: &Path) -> Result<bool, RingError> {
+    let (file, contents) = inspect(path)?;
+    Ok(!contents.layout.config.keep && !file.is_open_elsewhere())
+}
+
 /// Removes the segment at that path if no process has it open, and its ring is not to be kept or
 /// `kept_too`. Returns whether it did.
 pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
