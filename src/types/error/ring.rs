@@ -31,7 +31,8 @@ pub enum RingError {
     },
     /// A ring of this name exists.
     #[error(
-        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it open",
+        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it \
+         open and it is not kept",
         printable(path)
     )]
     AlreadyExists {
