@@ -405,5 +405,4 @@ impl fmt::Debug for Writer {
 }
 
 // At the end, because rustdoc shows their methods where they are declared.
-mod elsewhere;
 pub(crate) mod typed;
