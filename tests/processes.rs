@@ -10,8 +10,8 @@ use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{CLASSES, Counts, TEST_TIMEOUT, assert_whole, kinds, message, path_of};
 use rustix::event::{PollFd, PollFlags, poll};
 use seqring::{
-    Config, Delivery, Lagged, OpenOptions, ReadError, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError,
-    WaitStrategy,
+    Config, Delivery, Lagged, OpenOptions, ReadError, Reader, Ring, SlotClass, Start, TryReadError,
+    TryWriteError, WaitStrategy,
 };
 use std::time::{Duration, Instant};
 

@@ -12,6 +12,7 @@ use crate::options::named;
 use crate::payload::LARGE;
 use crate::python_code;
 use crate::ring;
+use crate::unread::Unread;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -321,9 +322,13 @@ impl Writer {
         self.cell.is_closed()
     }
 
-    /// Leaves the ring. While a claim is open, leaving is deferred until the claim ends.
+    /// Leaves the ring. While a claim is open, leaving is deferred until the claim ends. Warns as
+    /// `Ring.close`.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.cell.close(py)
+        let closed = self.cell.take(py)?;
+        let unread = closed.as_ref().and_then(|outbox| Unread::of(&outbox.ring));
+        py.detach(|| drop(closed));
+        unread.map_or(Ok(()), |unread| unread.warn_if_gone(py))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 import seqring
@@ -53,3 +54,28 @@ def test_open_with_a_timeout_awaits_another_user_of_what_killed_processes_left()
     begun = time.monotonic()
     with seqring.Ring.open(name, timeout=0.05) as left:
         assert time.monotonic() - begun >= 0.05 and left.slots == 2
+
+
+@pytest.mark.parametrize("last", ["ring", "writer"])
+def test_a_ring_that_goes_before_its_awaited_reader_warns(last):
+    """Fails if the messages go without a word, or if there is a warning while they may still be read."""
+    ring = seqring.Ring.create(4, 8, await_readers=1)
+    writer = ring.writer()
+    writer.write(b"one"), writer.write(b"two")
+    one, other = (writer, ring) if last == "ring" else (ring, writer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one.close()
+    with pytest.warns(ResourceWarning, match="gone with 2 unread messages, and still awaited 1 readers"):
+        other.close()
+
+
+def test_a_ring_that_goes_after_its_readers_does_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with seqring.Ring.create(4, 8) as ring, ring.writer() as writer:
+            writer.write(b"read")
+            with ring.reader() as reader:
+                assert reader.read() == b"read"
+        with seqring.Ring.create(4, 8), seqring.Ring.create(4, 8, await_readers=0) as ring, ring.writer() as writer:
+            writer.write(b"for no reader")

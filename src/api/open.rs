@@ -61,7 +61,9 @@ impl OpenOptions {
             if is_late || !segment::is_unused(&location).unwrap_or(false) {
                 match self.open(&location) {
                     Err(RingError::NotFound { .. }) if !is_late => {}
-                    Err(RingError::NotFound { path, .. }) => return Err(RingError::NotFound { path, waited }),
+                    Err(RingError::NotFound { path, .. }) => {
+                        return Err(RingError::NotFound { path, waited });
+                    }
                     opened => return opened,
                 }
             }

@@ -295,7 +295,9 @@ class Ring:
     def closed(self) -> bool:
         """Whether this object is closed."""
     def close(self) -> None:
-        """Releases the ring. The last process that releases it removes it."""
+        """Releases the ring. The last process that releases it removes it, with a `ResourceWarning` if
+        it has messages and still awaits readers.
+        """
     def _before_fork(self) -> None: ...
     def _after_fork(self) -> None: ...
     def _forget(self) -> None: ...
@@ -368,7 +370,9 @@ class Writer:
     def closed(self) -> bool:
         """Whether this object is closed."""
     def close(self) -> None:
-        """Leaves the ring. While a claim is open, leaving is deferred until the claim ends."""
+        """Leaves the ring. While a claim is open, leaving is deferred until the claim ends. Warns as
+        `Ring.close`.
+        """
     def _forget(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
