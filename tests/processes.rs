@@ -64,7 +64,7 @@ fn left(what: &str, config: &Config) -> String {
     name
 }
 
-/// Fails if a reader that comes first opens what an earlier crash left, or gives that up at the end.
+/// Fails if a reader that comes first opens what an earlier crash left, or never opens it.
 #[test]
 fn open_timeout_waits_for_another_user_of_a_ring_that_killed_processes_left() {
     const TIMEOUT: Duration = Duration::from_millis(20);

@@ -117,8 +117,8 @@ fn many_writers_wait_for_a_view_of_a_moved_reader_and_name_it() {
     other.try_write(&message(2)).unwrap();
 }
 
-/// Fails if a read that fails leaves its message pinned: of two, the writer has a standby buffer for
-/// one only.
+/// Fails if a read that fails leaves its message pinned: of two, the writer has a standby buffer
+/// for one only.
 #[test]
 fn a_read_that_fails_leaves_nothing_pinned() {
     let ring = Ring::heap(&arena(2)).unwrap();

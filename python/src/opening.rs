@@ -117,9 +117,10 @@ impl Ring {
         })
     }
 
-    /// Opens the ring of that name, waiting for at most `timeout` seconds until it is created. A ring
-    /// whose processes were all killed, without `keep`, is opened at once only with `timeout=0`. Else
-    /// this waits until another process opens or replaces it, and opens it in the end.
+    /// Opens the ring of that name, waiting for at most `timeout` seconds until it is created. A
+    /// ring whose processes were all killed, without `keep`, is opened at once only with
+    /// `timeout=0`. Else this waits until another process opens or replaces it, and opens it in the
+    /// end.
     ///
     /// Raises `RingNotFound`, `NotPermitted`, `Unusable`. The other options are those of `create`.
     #[classmethod]

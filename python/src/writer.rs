@@ -298,7 +298,8 @@ impl Writer {
     }
 
     /// Waits for at most `timeout` seconds until so many readers are registered, in a queue so many
-    /// takers; returns whether they are. Then readers get every message that is written from now on.
+    /// takers; returns whether they are. Then readers get every message that is written from now
+    /// on.
     #[pyo3(signature = (readers, timeout=None))]
     fn wait_for_readers(&self, py: Python<'_>, readers: usize, timeout: Option<f64>) -> PyResult<bool> {
         let deadline = Deadline::after(timeout)?;
