@@ -78,4 +78,4 @@ def test_a_ring_that_goes_after_its_readers_does_not_warn():
             with ring.reader() as reader:
                 assert reader.read() == b"read"
         with seqring.Ring.create(4, 8), seqring.Ring.create(4, 8, await_readers=0) as ring, ring.writer() as writer:
-            writer.write(b"for no reader")
+            writer.write(b"unread")

@@ -154,9 +154,10 @@ class Ring:
         numa_node: int | None = None,
         core_dump: bool = False,
     ) -> Ring:
-        """Opens the ring of that name, waiting for at most `timeout` seconds until it is created. A ring
-        whose processes were all killed, without `keep`, is opened at once only with `timeout=0`. Else
-        this waits until another process opens or replaces it, and opens it in the end.
+        """Opens the ring of that name, waiting for at most `timeout` seconds until it is created. A
+        ring whose processes were all killed, without `keep`, is opened at once only with
+        `timeout=0`. Else this waits until another process opens or replaces it, and opens it in the
+        end.
 
         Raises `RingNotFound`, `NotPermitted`, `Unusable`. The other options are those of `create`.
         """
@@ -364,7 +365,8 @@ class Writer:
         """How many calls found the ring full, whether or not they then waited."""
     def wait_for_readers(self, readers: int, timeout: float | None = None) -> bool:
         """Waits for at most `timeout` seconds until so many readers are registered, in a queue so many
-        takers; returns whether they are. Then readers get every message that is written from now on.
+        takers; returns whether they are. Then readers get every message that is written from now
+        on.
         """
     @property
     def closed(self) -> bool:

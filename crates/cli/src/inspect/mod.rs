@@ -32,7 +32,7 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// The ring of that name, or of that file, in the directory; or at that path, if `name` is a path.
+    /// The ring of that name, or of that file, in the directory; or at that path, if it is one.
     fn location(&self, name: &str) -> Location {
         let (directory, file) = match name.rsplit_once('/') {
             None => (&*self.directory, name),
