@@ -27,7 +27,7 @@ fn film(name: &str) -> Result<(), Box<dyn Error>> {
     let ring = Ring::create(name, &config)?;
     let mut camera = ring.writer()?;
     // For the example only: a camera films whether or not a viewer is there.
-    camera.wait_for_readers(1, Duration::from_secs(60));
+    assert!(camera.wait_for_readers(1, Duration::from_secs(60)));
     for n in 0..FRAMES {
         let mut frame = camera.claim(PIXELS)?;
         frame.fill(n as u8);

@@ -210,7 +210,21 @@ fn the_question_of_a_killed_caller_is_served_once() {
     assert_eq!(&*question, b"of a child");
     question.answer(b"to no caller").unwrap();
     let timeout = Duration::from_millis(1);
-    assert!(matches!(server.take_timeout(timeout), Err(CallError::TimedOut { server: None, .. })));
+    let nothing = server.take_timeout(timeout);
+    assert!(matches!(nothing, Err(CallError::TimedOut { server: None, awaits_first: false })));
+}
+
+/// Fails if the error of a call is the same before a server has joined and after.
+#[test]
+fn a_call_that_times_out_says_that_no_server_has_joined() {
+    let ring = Ring::heap(&Config::calls(1).of_bytes(24)).unwrap();
+    let mut caller = ring.caller().unwrap();
+    let late = caller.call_timeout(b"question", &mut [0; 24], Duration::from_millis(1)).unwrap_err();
+    assert_eq!(late, CallError::TimedOut { server: None, awaits_first: true });
+    assert!(late.to_string().ends_with("no server has joined yet"), "{late}");
+    let mut server = ring.server().unwrap();
+    server.try_take().unwrap().answer(b"answer").unwrap();
+    assert_eq!(caller.answer(&mut [0; 24]), Ok(6));
 }
 
 #[test]
@@ -218,7 +232,7 @@ fn a_late_answer_is_fetched_or_given_up() {
     let (_ring, mut server, mut caller) = pair(&Config::calls(1).of_bytes(24));
     let mut out = [0; 24];
     let late = caller.call_timeout(b"first", &mut out, Duration::from_millis(1));
-    let Err(CallError::TimedOut { server: Some(awaited) }) = late else { panic!("{late:?}") };
+    let Err(CallError::TimedOut { server: Some(awaited), .. }) = late else { panic!("{late:?}") };
     assert_eq!((awaited.pid, awaited.role), (std::process::id(), Role::Server));
     server.try_take().unwrap().answer(b"1").unwrap();
     assert_eq!(caller.answer(&mut out), Ok(1));

@@ -74,6 +74,7 @@ fn a_foreign_segment_is_refused_with_the_wrong_value() {
     assert_refused(&swapped, "other byte order");
     let newer = forged(&segment, VERSION, &[9u32.to_ne_bytes(), 8u32.to_ne_bytes()].concat());
     assert_refused(&newer, "version 9 (readable since 8)");
+    assert_refused(&newer, "update it, or recreate the ring");
     assert_refused(&forged(&segment, FLAGS, &0x8000_0000u32.to_ne_bytes()), "flags 0x80000000");
     assert_refused(&forged(&segment, SLOT_CLASS, &77u32.to_ne_bytes()), "slot class 77");
     assert_refused(&forged(&segment, DELIVERY, &78u32.to_ne_bytes()), "delivery 78");
@@ -85,6 +86,23 @@ fn a_foreign_segment_is_refused_with_the_wrong_value() {
     damaged[CHECKSUM] ^= 1;
     assert_refused(&damaged, "checksum");
     assert!(open(&segment).is_ok());
+}
+
+/// Fails if the error does not say what the file is, or claims that what removes rings removes it.
+#[test]
+fn a_file_that_is_no_ring_is_in_the_way_of_a_new_one() {
+    let name = fresh_name("garbage");
+    for garbage in [&b""[..], &[7; 4096]] {
+        fs::write(path_of(&name), garbage).unwrap();
+        let config = Config::slots(2).of_bytes(8);
+        for refused in [Ring::create(&name, &config), Ring::open_or_create(&name, &config)] {
+            let text = refused.unwrap_err().to_string();
+            let says = text.contains("not a seqring segment") || text.contains("0 bytes, less than a header");
+            assert!(says && text.ends_with("; remove the file, or use another name"), "{text}");
+        }
+        assert!(!Ring::unlink_unused(&name).unwrap_or(false), "it is left alone");
+        Ring::unlink(&name).unwrap();
+    }
 }
 
 /// Fails if a byte of the header is not checked, except those that differ from ring to ring.

@@ -192,7 +192,6 @@ fn the_descriptor_becomes_readable_after_each_call_that_found_nothing() {
 #[test]
 fn a_future_that_is_dropped_while_it_waits_loses_nothing() {
     const COUNT: u64 = 5000;
-    /// As `examples/tokio_reader.rs`.
     async fn read(reader: &mut Reader, notifier: &AsyncFd<Notifier>) -> Result<u64, TryReadError> {
         loop {
             match try_read(reader) {

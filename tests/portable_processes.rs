@@ -13,6 +13,7 @@ use seqring::{
     Config, Delivery, Location, ReadError, Ring, RingError, SlotClass, Start, TryReadError, WriteError,
     Writers,
 };
+use std::time::{Duration, Instant};
 
 const SLOT_BYTES: usize = 300;
 const SLOTS: usize = 5;
@@ -197,6 +198,13 @@ fn the_name_lasts_until_the_last_process_leaves() {
     let (name, ring) = create("killed", &config(Delivery::Gated, SlotClass::Lines));
     let victim = Peer::ready("open", &name);
     drop(ring);
+    victim.kill();
+    let begun = Instant::now();
+    let found = Ring::open_timeout(Location::portable(&name), Duration::from_millis(20)).unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(20), "it waits for another user");
+    drop(Ring::open_timeout(Location::portable(&name), Duration::MAX).unwrap());
+    let victim = Peer::ready("open", &name);
+    drop(found);
     victim.kill();
     assert!(Ring::unlink_unused(Location::portable(&name)).unwrap());
     assert!(!Location::portable(&name).path().unwrap().exists());

@@ -10,10 +10,10 @@ use common::peer::{Peer, answer, order, wait_for_parent};
 use common::{CLASSES, Counts, TEST_TIMEOUT, assert_whole, kinds, message, path_of};
 use rustix::event::{PollFd, PollFlags, poll};
 use seqring::{
-    Config, Delivery, Lagged, ReadError, Reader, Ring, SlotClass, Start, TryReadError, TryWriteError,
-    WaitStrategy,
+    Config, Delivery, Lagged, OpenOptions, ReadError, Reader, Ring, SlotClass, Start, TryReadError,
+    TryWriteError, WaitStrategy,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SLOT_BYTES: usize = 300;
 
@@ -53,6 +53,42 @@ fn child() {
         other => panic!("unknown order {other}"),
     }
     wait_for_parent();
+}
+
+/// A ring whose only process was killed after it had written a message.
+fn left(what: &str, config: &Config) -> String {
+    let (name, ring) = common::create(what, config);
+    let victim = Peer::ready("write-one", &name);
+    drop(ring);
+    victim.kill();
+    name
+}
+
+/// Fails if a reader that comes first opens what an earlier crash left, or never opens it.
+#[test]
+fn open_timeout_waits_for_another_user_of_a_ring_that_killed_processes_left() {
+    const TIMEOUT: Duration = Duration::from_millis(20);
+    let config = Config::slots(5).of_bytes(SLOT_BYTES);
+    let name = left("left", &config);
+    let begun = Instant::now();
+    let found = Ring::open_timeout(&name, TIMEOUT).unwrap();
+    assert!(begun.elapsed() >= TIMEOUT);
+    assert!(found.reader(Start::Next).unwrap().try_read(&mut [0; SLOT_BYTES]).is_ok(), "it is as it was");
+    drop(Ring::open_timeout(&name, Duration::MAX).unwrap()); // In use now.
+    drop(found);
+
+    let name = left("replaced", &config);
+    let opening = std::thread::spawn({
+        let name = name.clone();
+        move || Ring::open_timeout(&name, Duration::MAX).unwrap()
+    });
+    let camera = OpenOptions::new().replace_unused(true).create(&name, &config).unwrap();
+    assert_eq!(opening.join().unwrap().stats().next_sequence, 0);
+    drop(camera);
+
+    let name = left("kept", &config.keep(true));
+    drop(Ring::open_timeout(&name, Duration::MAX).unwrap());
+    Ring::unlink(&name).unwrap();
 }
 
 fn create(what: &str, delivery: Delivery, class: SlotClass) -> (String, Ring) {

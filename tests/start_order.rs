@@ -157,12 +157,30 @@ fn a_writer_waits_for_readers() {
     }
 }
 
+/// Fails if a queue counts no takers, or if a taker that registers does not wake the writer.
+#[test]
+fn a_writer_of_a_queue_waits_for_takers() {
+    let ring = Ring::heap(&Config::slots(SLOTS).of_bytes(8).delivery(Delivery::Queue)).unwrap();
+    let mut writer = ring.writer().unwrap();
+    let first = ring.taker().unwrap();
+    assert!(writer.wait_for_readers(1, Duration::ZERO));
+    assert!(!writer.wait_for_readers(2, Duration::from_millis(1)));
+    let other = ring.clone();
+    let taking = thread::spawn(move || other.taker().unwrap().take().unwrap().to_vec());
+    assert!(writer.wait_for_readers(2, LONG));
+    drop(first);
+    writer.write(&7_u64.to_le_bytes()).unwrap();
+    assert_eq!(taking.join().unwrap(), 7_u64.to_le_bytes());
+}
+
 /// Fails if `open_timeout` gives up too early, or waits for a ring that it cannot use.
 #[test]
 fn a_reader_may_open_the_ring_before_it_is_created() {
     let name = fresh_name("opens-first");
     let absent = Ring::open_timeout(&name, Duration::ZERO).unwrap_err();
-    assert!(matches!(absent, RingError::NotFound { .. }), "{absent}");
+    assert!(matches!(absent, RingError::NotFound { waited: Duration::ZERO, .. }), "{absent}");
+    let absent = Ring::open_timeout(&name, Duration::from_millis(2)).unwrap_err();
+    assert!(absent.to_string().contains("does not exist, also after "), "{absent}");
     let reading = thread::spawn({
         let name = name.clone();
         move || numbers(&mut Ring::open_timeout(&name, LONG).unwrap().reader(Start::Next).unwrap())

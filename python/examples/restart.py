@@ -52,7 +52,7 @@ def main() -> None:
         collector = multiprocessing.Process(target=collect, args=(name,))
         collector.start()
         collector.join()
-    ring_of(name).close()  # As `seqring.gc()`, for this ring alone.
+    ring_of(name).close()  # As `seqring.gc(remove=True)`, for this ring alone.
     print("left behind:", [left for left in os.listdir("/dev/shm") if name in left])
 
 

@@ -7,13 +7,12 @@ use seqring::inspect::Segment;
 use seqring::{Ring, RingError};
 use std::path::PathBuf;
 
-/// Removes the rings that killed processes left, as `python -m seqring gc --remove` does; returns
-/// their names. A ring that a living process has open stays.
+/// The names of the rings that killed processes left, as `python -m seqring gc` lists them. With
+/// `remove=True` it removes these rings. A ring that a living process has open stays.
 ///
-/// `kept`: also rings that were created with `keep=True`. `remove=False`: only names them.
-/// `directory`: `/dev/shm` if `None`.
+/// `kept`: also rings that were created with `keep=True`. `directory`: `/dev/shm` if `None`.
 #[pyfunction]
-#[pyo3(signature = (*, remove=true, kept=false, directory=None))]
+#[pyo3(signature = (*, remove=false, kept=false, directory=None))]
 pub(crate) fn gc(
     py: Python<'_>,
     remove: bool,

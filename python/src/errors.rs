@@ -162,7 +162,8 @@ pub(crate) fn calling(py: Python<'_>, error: CallError) -> PyErr {
         CallError::ServerDied { pid } => make(py, "Unanswered", (text, Some(pid))),
         CallError::Refused => make(py, "Unanswered", (text, None::<u32>)),
         CallError::NoServer { died } => make(py, "NoServer", (text, died)),
-        CallError::TimedOut { server } => {
+        CallError::TimedOut { awaits_first: true, .. } => make(py, "TimedOut", ("answer", "server")),
+        CallError::TimedOut { server, .. } => {
             timed_out(py, "answer", server.map(|server| ("server", server.pid, 0)))
         }
         CallError::NotAsked => PyValueError::new_err(text),

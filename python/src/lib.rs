@@ -42,6 +42,7 @@ mod ring;
 mod ringbuffer_base;
 mod table;
 mod taker;
+mod unread;
 mod user_words;
 mod view;
 mod writer;

@@ -13,10 +13,11 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
-use seqring::RingError;
+use seqring::inspect::Segment;
+use seqring::{Location, RingError};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often `open` looks for a ring that is not created yet.
 const OPEN_EVERY: Duration = Duration::from_millis(1);
@@ -37,6 +38,11 @@ fn opened(
     let state = Mutex::new(RingState::Open(ring, Generation::now()));
     let (descriptor, hold) = (Mutex::new(descriptor), Mutex::new(None));
     registered(py, Ring { name, home, descriptor, state, hold })
+}
+
+/// Whether the ring there is left from killed processes, and not to be kept.
+fn is_unused(place: &Location) -> bool {
+    Segment::inspect(place).is_ok_and(|found| !found.is_in_use() && !found.config().keep)
 }
 
 #[pymethods]
@@ -111,7 +117,11 @@ impl Ring {
         })
     }
 
-    /// Opens the ring of that name, waiting for at most `timeout` seconds until it is created.
+    /// Opens the ring of that name, waiting for at most `timeout` seconds until it is created. A
+    /// ring whose processes were all killed, without `keep`, is opened at once only with
+    /// `timeout=0`. Else this waits until another process opens or replaces it, and opens it in the
+    /// end.
+    ///
     /// Raises `RingNotFound`, `NotPermitted`, `Unusable`. The other options are those of `create`.
     #[classmethod]
     #[pyo3(signature = (name, *, timeout=0.0, directory=None, **options), text_signature = "($cls, name, *, \
@@ -128,16 +138,22 @@ impl Ring {
         let options = mapping(&keywords)?;
         keywords.end("open")?;
         let place = location(&name, directory.as_ref());
+        let (begun, mut waited) = (Instant::now(), Duration::ZERO);
         loop {
-            let home = Home::Named(directory.clone());
-            let result = opened(py, name.clone(), home, |_, _| options.open(&place));
-            match (result, deadline.slice()) {
-                (Err(error), Some(slice)) if errors::is(py, &error, "RingNotFound")? => {
-                    py.detach(|| std::thread::sleep(slice.min(OPEN_EVERY)));
-                    py.check_signals()?;
+            let slice = deadline.slice();
+            if slice.is_none() || !is_unused(&place) {
+                let open = || match options.open(&place) {
+                    Err(RingError::NotFound { path, .. }) => Err(RingError::NotFound { path, waited }),
+                    opened => opened,
+                };
+                match opened(py, name.clone(), Home::Named(directory.clone()), |_, _| open()) {
+                    Err(error) if slice.is_some() && errors::is(py, &error, "RingNotFound")? => {}
+                    opened => return opened,
                 }
-                (result, _) => return result,
             }
+            py.detach(|| std::thread::sleep(slice.unwrap_or_default().min(OPEN_EVERY)));
+            py.check_signals()?;
+            waited = begun.elapsed();
         }
     }
 

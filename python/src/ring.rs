@@ -14,6 +14,7 @@ use crate::reader::Reader;
 use crate::receiver::Copies;
 use crate::table::{TableReader, TableWriter};
 use crate::taker::Taker;
+use crate::unread::Unread;
 use crate::user_words::Words;
 use crate::writer::Writer;
 use parking_lot::Mutex;
@@ -289,9 +290,18 @@ impl Ring {
         matches!(*self.state.lock(), RingState::Closed)
     }
 
-    /// Releases the ring. The last process that releases it removes it.
-    fn close(&self, py: Python<'_>) {
-        py.detach(|| self.release());
+    /// Releases the ring. The last process that releases it removes it, with a `ResourceWarning` if
+    /// it has messages and still awaits readers.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let unread = py.detach(|| {
+            let unread = match &*self.state.lock() {
+                RingState::Open(ring, born) if born.is_now() => Unread::of(ring),
+                _ => None,
+            };
+            self.release();
+            unread
+        });
+        unread.map_or(Ok(()), |unread| unread.warn_if_gone(py))
     }
 
     fn _before_fork(&self, py: Python<'_>) {
@@ -318,8 +328,8 @@ impl Ring {
     }
 
     #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) {
-        self.close(py);
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.close(py)
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {

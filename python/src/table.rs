@@ -147,5 +147,6 @@ fn stream_word(stream: Stream) -> &'static str {
         Stream::Died => "died",
         Stream::Closed => "closed",
         Stream::Forked => "forked",
+        _ => "unknown",
     }
 }

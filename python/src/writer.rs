@@ -12,6 +12,7 @@ use crate::options::named;
 use crate::payload::LARGE;
 use crate::python_code;
 use crate::ring;
+use crate::unread::Unread;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -296,8 +297,9 @@ impl Writer {
         self.cell.wait_ready(py, timeout)
     }
 
-    /// Waits for at most `timeout` seconds until so many readers are registered; returns whether
-    /// they are. Then each of them gets every message that is written from now on.
+    /// Waits for at most `timeout` seconds until so many readers are registered, in a queue so many
+    /// takers; returns whether they are. Then readers get every message that is written from now
+    /// on.
     #[pyo3(signature = (readers, timeout=None))]
     fn wait_for_readers(&self, py: Python<'_>, readers: usize, timeout: Option<f64>) -> PyResult<bool> {
         let deadline = Deadline::after(timeout)?;
@@ -321,9 +323,13 @@ impl Writer {
         self.cell.is_closed()
     }
 
-    /// Leaves the ring. While a claim is open, leaving is deferred until the claim ends.
+    /// Leaves the ring. While a claim is open, leaving is deferred until the claim ends. Warns as
+    /// `Ring.close`.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.cell.close(py)
+        let closed = self.cell.take(py)?;
+        let unread = closed.as_ref().and_then(|outbox| Unread::of(&outbox.ring));
+        py.detach(|| drop(closed));
+        unread.map_or(Ok(()), |unread| unread.warn_if_gone(py))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

@@ -112,10 +112,11 @@ def test_gc_removes_what_killed_processes_left(place):
         done = subprocess.run([sys.executable, "-c", LEFT, name, place, *keep], timeout=120)
         assert done.returncode == -signal.SIGKILL
     with seqring.Ring.create(4, 64, name="used", directory=place):
-        assert seqring.gc(directory=place, remove=False) == ["killed"]
         assert seqring.gc(directory=place) == ["killed"]
+        assert seqring.gc(directory=place, remove=True) == ["killed"]
         assert seqring.gc(directory=place) == []
         assert seqring.gc(directory=place, kept=True) == ["kept"]
+        assert seqring.gc(directory=place, kept=True, remove=True) == ["kept"]
         assert sorted(os.listdir(place)) == ["used.seqring"]
 
 

@@ -66,6 +66,9 @@ def test_a_question_that_is_not_answered_is_refused():
 
 
 def test_timeouts_name_the_server_and_keep_the_question():
+    with ring() as calls, calls.caller() as caller:
+        with pytest.raises(seqring.TimedOut, match="no answer within the timeout; no server has joined yet"):
+            caller.call(b"question", timeout=0)
     with ring() as calls, calls.server() as server, calls.caller() as caller:
         with pytest.raises(seqring.TimedOut) as late:
             caller.call(b"question", timeout=0)

@@ -377,7 +377,7 @@ def test_gc_removes_the_large_items_of_killed_processes(how, place):
         other.put(bytes(1 << 20))
         assert len(os.listdir(place)) == 4
         if how == "call":
-            seqring.gc(directory=place)
+            seqring.gc(directory=place, remove=True)
         else:
             command = [sys.executable, "-m", "seqring", "gc", "--remove", *how.replace("DIR", place).split()]
             subprocess.run(command, check=True, timeout=120)

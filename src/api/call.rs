@@ -272,12 +272,11 @@ fn wait<F: Form>(
         return Ok(());
     }
     let attachment = endpoint.registration.attachment();
-    let server = match event {
-        WaitFor::Message => diagnostics::peer(&attachment.memory, WRITER_ENTRY, 0),
-        WaitFor::Room => None,
-    };
+    let calls = event == WaitFor::Message;
+    let server = if calls { diagnostics::peer(&attachment.memory, WRITER_ENTRY, 0) } else { None };
+    let awaits_first = calls && stream_state::phase(&attachment.memory) == Phase::Fresh;
     events::call_timed_out(attachment, server);
-    Err(CallError::TimedOut { server })
+    Err(CallError::TimedOut { server, awaits_first })
 }
 
 /// Waits for at most `timeout` until `ready`.

@@ -37,3 +37,6 @@ pub(crate) mod open;
 pub(crate) mod park;
 pub(crate) mod typed;
 pub(crate) mod view;
+
+// Last, what few programs need.
+mod elsewhere;

@@ -55,13 +55,20 @@ impl OpenOptions {
     /// As [`Ring::open_timeout`].
     pub fn open_timeout(&self, location: impl Into<Location>, timeout: Duration) -> Result<Ring, RingError> {
         let (location, deadline) = (location.into(), wait::deadline(timeout));
+        let (begun, mut waited) = (Instant::now(), Duration::ZERO);
         loop {
-            let opened = self.open(&location);
             let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if is_late || !matches!(opened, Err(RingError::NotFound { .. })) {
-                return opened;
+            if is_late || !segment::is_unused(&location).unwrap_or(false) {
+                match self.open(&location) {
+                    Err(RingError::NotFound { .. }) if !is_late => {}
+                    Err(RingError::NotFound { path, .. }) => {
+                        return Err(RingError::NotFound { path, waited });
+                    }
+                    opened => return opened,
+                }
             }
             std::thread::sleep(OPEN_EVERY);
+            waited = begun.elapsed();
         }
     }
 

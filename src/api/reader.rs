@@ -226,7 +226,7 @@ impl Reader {
     /// find anything, also the end of the stream; it stays readable until a call finds nothing
     /// again. Spurious readability is possible. Each call returns a handle on the same descriptor.
     ///
-    /// `examples/tokio_reader.rs` uses it in an event loop.
+    /// With the feature `async`, `read_async` and `stream` need no descriptor, under any executor.
     ///
     /// # Cancellation
     /// To wait for the descriptor reads nothing. So a future that waits for it and then makes a

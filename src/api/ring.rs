@@ -96,11 +96,15 @@ impl Ring {
 
     /// Opens the ring of that name. Waits for at most `timeout` until it is created.
     ///
+    /// A ring whose users were all killed, and that is not [kept](Config::keep), is awaited too: if
+    /// another process opens or replaces it within `timeout`, this call opens that ring; if none
+    /// does, it opens the ring that was left, as [`Self::open`] does at once.
+    ///
     /// # Errors
     /// As [`Self::open`], at once, but [`RingError::NotFound`] only after the timeout.
     ///
     /// # Cost
-    /// One attempt to open a file every millisecond.
+    /// Some system calls every millisecond.
     pub fn open_timeout(location: impl Into<Location>, timeout: Duration) -> Result<Self, RingError> {
         OpenOptions::new().open_timeout(location, timeout)
     }

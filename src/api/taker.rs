@@ -22,7 +22,7 @@ use crate::protocol::registry::{Adoption, Registration};
 use crate::protocol::stream_state::StreamObserver;
 use crate::protocol::take::TakeCursor;
 use crate::sync::backoff::Backoff;
-use crate::sync::yield_now;
+use crate::sync::{Relaxed, yield_now};
 use crate::types::cast;
 use crate::types::error::{ReadError, RegisterError, TryReadError};
 use crate::types::frame::{Element, ShapeError};
@@ -165,6 +165,9 @@ impl Taker {
     ) -> Self {
         let memory = registration.attachment().memory.clone();
         let config = &memory.layout().config;
+        let taken = memory.control().taken.load(Relaxed);
+        registration.entry().joined.store(taken, Relaxed); // Relaxed: a count and a statistic, order nothing.
+        registration.attachment().notify(WaitFor::Room); // Writers may wait for takers to register.
         let receiver = Receiver {
             takes: TakeCursor::new(&memory, stamps, registration.index(), own),
             backoff: Backoff::default(),

@@ -5,15 +5,17 @@ use crate::api::form::{Form, Until, forms};
 use crate::api::typed::MessageType;
 use crate::endpoint::publisher::{EndToEnd, Messages, Publisher};
 use crate::endpoint::wait::{ColdResult, Endpoint};
-use crate::protocol::attachment::WaitFor;
+use crate::protocol::attachment::{Attachment, WaitFor};
 use crate::protocol::registry::{self, Registration};
 use crate::types::config::{Config, Delivery};
 use crate::types::error::{Corrupt, RegisterError, TryWriteError, WriteError};
 use crate::types::frame::ShapeError;
 use crate::types::message::MessageHeader;
+use crate::types::participant::Role;
 use crate::types::waiting::WaitStrategy;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 use typed::TypedWriter;
 
@@ -204,15 +206,23 @@ impl Writer {
         self.endpoint.notifier()
     }
 
-    /// Waits for at most `timeout` until `readers` are registered. Returns whether they are: then
-    /// each of them misses no message that is published from now on.
+    /// Waits for at most `timeout` until `readers` are registered, in a queue so many takers.
+    /// Returns whether they are: then each of them misses no message that is published from now on.
     ///
     /// [`Config::await_readers`] holds all messages for the first readers, without a wait.
+    ///
+    /// # Cost
+    /// One system call for each reader of another process, before the wait and every 20 ms.
+    #[must_use = "false if the timeout has passed"]
     pub fn wait_for_readers(&mut self, readers: usize, timeout: Duration) -> bool {
-        let memory = self.endpoint.registration.attachment().memory.clone();
-        let registered = || registry::joined_readers(&memory) >= readers;
+        let attachment = Arc::clone(self.endpoint.registration.attachment());
+        let is_queue = self.config().delivery == Delivery::Queue;
+        let role = if is_queue { Role::Taker } else { Role::Reader };
+        let registered = || registry::joined(&attachment.memory, role) >= readers;
+        let recover_dead = |attachment: &Arc<Attachment>| registry::recover_dead(attachment, role);
         let deadline = Until::within(timeout).deadline();
-        registered() || self.endpoint.wait(WaitFor::Room, deadline, registered, |_| ())
+        recover_dead(&attachment);
+        registered() || self.endpoint.wait(WaitFor::Room, deadline, registered, recover_dead)
     }
 
     /// The sequence of the next message; with many writers, of the next message of any of them.
@@ -403,5 +413,4 @@ impl fmt::Debug for Writer {
 }
 
 // At the end, because rustdoc shows their methods where they are declared.
-mod elsewhere;
 pub(crate) mod typed;

@@ -150,7 +150,8 @@ impl Superblock {
         }
         if self.oldest_version > VERSION || self.version < OLDEST_VERSION {
             return Err(format!(
-                "its format is version {} (readable since {}); this build reads {OLDEST_VERSION} to {VERSION}",
+                "its format is version {} (readable since {}); this build reads {OLDEST_VERSION} to {VERSION}: \
+                 update it, or recreate the ring",
                 self.version, self.oldest_version
             ));
         }

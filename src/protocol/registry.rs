@@ -370,12 +370,12 @@ fn with_role(memory: &Memory, role: Role) -> impl Iterator<Item = usize> {
         .filter(move |index| EntryState::of(memory.entry(*index)).role() == Some(role))
 }
 
-/// The registered readers, dead or alive, that have their position: they miss no message that is
-/// published from now on.
-pub(crate) fn joined_readers(memory: &Memory) -> usize {
-    // PAIRS(Join): the reader decided on its position before it stored it.
+/// The registered participants of a role, dead or alive, that have their position: a reader misses
+/// no message that is published from now on.
+pub(crate) fn joined(memory: &Memory, role: Role) -> usize {
+    // PAIRS(Join): a reader decided on its position before it stored it.
     let has_joined = |index: &usize| memory.entry(*index).joined.load(acquire(Pair::Join)) != JOINING;
-    with_role(memory, Role::Reader).filter(has_joined).count()
+    with_role(memory, role).filter(has_joined).count()
 }
 
 /// Recovers the entries of dead participants of a role, for a call that may wait for them.

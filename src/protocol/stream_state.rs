@@ -39,6 +39,7 @@ use crate::sync::{End, Pair, Relaxed, acq_rel, acquire, full_fence, load_to_exch
 
 /// The state of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// No writer has registered yet.
     Fresh,

@@ -7,7 +7,8 @@
 use crate::types::config::Config;
 use crate::types::error::RingError;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(super) const LINK: &str = "it is a symbolic link";
 pub(super) const NOT_REGULAR: &str = "it is not a regular file";
@@ -40,6 +41,11 @@ pub(super) fn taken(path: &Path) -> RingError {
     }
 }
 
+/// The error of a call that does not wait for a ring to be created.
+pub(super) fn not_found(path: PathBuf) -> RingError {
+    RingError::NotFound { path, waited: Duration::ZERO }
+}
+
 /// The error of a file that could not be created in `directory`.
 pub(super) fn not_created(directory: &Path, error: RingError) -> RingError {
     match error {
@@ -54,7 +60,7 @@ pub(super) fn failure(doing: &'static str, path: &Path) -> impl Fn(io::Error) ->
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::AlreadyExists => taken(&path),
-            io::ErrorKind::NotFound => RingError::NotFound { path },
+            io::ErrorKind::NotFound => not_found(path),
             io::ErrorKind::PermissionDenied => RingError::PermissionDenied { path },
             _ => RingError::Io { doing, path, source },
         }

@@ -105,6 +105,17 @@ pub(crate) fn unlink(location: &Location) -> Result<(), RingError> {
     }
 }
 
+/// Whether the segment at a location is left from killed processes: no process has it open, and its
+/// ring is not to be kept.
+pub(crate) fn is_unused(location: &Location) -> Result<bool, RingError> {
+    let path = path_of(location)?;
+    match location.backend() {
+        Backend::File => named::is_unused(&path),
+        Backend::Portable => apart_from_streams(|| portable::is_unused(&path)),
+        backend => Err(RingError::Unsupported { backend }),
+    }
+}
+
 /// Removes the segment at a location if no process has it open, and its ring is not to be kept or
 /// `kept_too`. Returns whether it did.
 pub(crate) fn remove_unused(location: &Location, kept_too: bool) -> Result<bool, RingError> {

@@ -69,6 +69,10 @@ pub(crate) mod named {
         Err(UNSUPPORTED)
     }
 
+    pub(crate) fn is_unused(_: &Path) -> Result<bool, RingError> {
+        Err(UNSUPPORTED)
+    }
+
     pub(crate) fn remove_unused(_: &Path, _: bool) -> Result<bool, RingError> {
         Err(UNSUPPORTED)
     }

@@ -55,6 +55,10 @@ pub(super) fn unlink(_: &Path) -> Result<(), RingError> {
     Err(UNSUPPORTED)
 }
 
+pub(super) fn is_unused(_: &Path) -> Result<bool, RingError> {
+    Err(UNSUPPORTED)
+}
+
 pub(super) fn remove_unused(_: &Path, _: bool) -> Result<bool, RingError> {
     Err(UNSUPPORTED)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// What happens when readers are slower than the writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Delivery {
     /// No message is lost: writers wait for the slowest registered reader.
     #[default]
@@ -28,6 +29,7 @@ pub enum Delivery {
 
 /// How many writers a ring may have at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Writers {
     /// One. A second one is refused while the first lives.
     #[default]
@@ -39,6 +41,7 @@ pub enum Writers {
 
 /// What happens to a message whose taker died before it was done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Redelivery {
     /// Another taker gets it, after messages that were published later. No message is lost, but the
     /// dead taker may have processed part or all of this one.
@@ -50,6 +53,7 @@ pub enum Redelivery {
 
 /// Where payloads lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SlotClass {
     /// Stamp and payload together, slots packed at multiples of 16 bytes: the densest, for streams
     /// of tiny messages.

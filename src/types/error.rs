@@ -306,7 +306,8 @@ fn blocked_by(slowest: Option<&Peer>, awaited_readers: u32) -> String {
 pub enum RegisterError {
     /// The ring has one writer at a time, a ring for calls one server, and that one lives.
     #[error(
-        "the ring already has its one writer or server, in {}; wait for it to leave",
+        "the ring already has its one writer or server, in {}; wait for it to leave, or create a ring \
+         with Writers::Many (in Python writers=\"many\"), which tables and calls cannot have",
         participant::process(.pid.unwrap_or_default())
     )]
     WriterTaken {

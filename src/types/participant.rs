@@ -5,6 +5,7 @@ use std::fmt;
 
 /// What a participant does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// Publishes messages.
     Writer,

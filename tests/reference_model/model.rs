@@ -116,7 +116,7 @@ impl Model {
             Delivery::Gated => self.slowest(),
             Delivery::Lossy => None,
             Delivery::Queue => Some(self.taken),
-            Delivery::Call | Delivery::Latest => unreachable!("it has no messages"),
+            _ => unreachable!("it has no messages"),
         };
         let is_full = oldest_kept.is_some_and(|oldest| self.next - oldest == self.slots);
         if is_full { Err(TryWriteError::Full) } else { Ok(()) }

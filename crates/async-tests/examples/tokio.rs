@@ -1,5 +1,5 @@
 //! Two rings in tasks of tokio: a task reads a stream, another answers requests until it
-//! gets a signal to stop.
+//! gets a signal to stop. `seqring` has the feature `async` for it.
 //!
 //! `cargo run --example tokio`
 

@@ -82,7 +82,8 @@ pub fn run(cli: &Cli) -> Result<bool> {
             Ok(true)
         }
         Command::Man { directory } => {
-            clap_mangen::generate_to(Cli::command(), directory)
+            std::fs::create_dir_all(directory)
+                .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
                 .with_context(|| format!("writing manual pages to {}", printable(directory)))?;
             Ok(true)
         }

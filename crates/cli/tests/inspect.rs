@@ -256,6 +256,7 @@ fn bad_input_is_named() {
         assert!(errors.contains(what), "{flags}: {errors}");
     };
     says("stat missing", 1, "missing.seqring does not exist");
+    says("stat missing.seqring", 1, "/missing.seqring does not exist");
     says("stat .hidden", 1, "\".hidden\"");
     says("stat missing --watch=0", 2, "0 is not between");
     says("stat missing 2 apples", 2, "unexpected argument");

@@ -101,7 +101,8 @@ pub fn serve(
             return Err(Error::Unservable("a link carries messages of at most 1022 MiB"));
         }
         Delivery::Gated if !options.lossless && !config.observers => return Err(Error::HoldsUp),
-        _ => {}
+        Delivery::Lossy | Delivery::Gated | Delivery::Queue => {}
+        _ => return Err(Error::Unservable("only streams and queues have mirrors, not tables and calls")),
     }
     let (key, identity, server) = (host::key(location.name()), host::identity(&ring), host::random());
     let token = session.liveliness().declare_token(format!("{key}/alive/{server:016x}")).wait()?;

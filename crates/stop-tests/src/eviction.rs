@@ -148,7 +148,7 @@ pub(crate) fn run_in_a_read(
             drop(writer);
             writer = ring.writer().map_err(|error| format!("no successor: {error}"))?;
         }
-        Writers::Many => {
+        _ => {
             write(&mut writer, SLOTS as u64 - 1)?;
             match writer.write_timeout(&message(1, 0), 20 * EVICT_AFTER) {
                 Err(WriteError::TimedOut { slowest: Some(peer), .. }) if peer.pid == victim.id() => {}

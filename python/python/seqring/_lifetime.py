@@ -151,12 +151,12 @@ def close_at_signal(number: int = signal.SIGTERM) -> None:
     signal.signal(number, close)
 
 
-def gc(*, remove: bool = True, kept: bool = False, directory: str | None = None) -> list[str]:
-    """Removes the rings that killed processes left, and returns their names.
+def gc(*, remove: bool = False, kept: bool = False, directory: str | None = None) -> list[str]:
+    """The names of the rings that killed processes left, as `python -m seqring gc` lists them.
 
-    A ring that a living process has open stays, and so does one that was created with `keep=True`, unless
-    `kept`. With `remove=False` it only returns the names. `directory` is `/dev/shm` if `None`. It does what
-    `python -m seqring gc --remove` does.
+    With `remove=True` it removes these rings, and the large items of queues that are gone, as
+    `python -m seqring gc --remove` does. A ring that a living process has open stays, and so does one that was
+    created with `keep=True`, unless `kept`. `directory` is `/dev/shm` if `None`.
     """
     names = _seqring.gc(remove=remove, kept=kept, directory=directory)
     if remove:

@@ -154,7 +154,11 @@ class Ring:
         numa_node: int | None = None,
         core_dump: bool = False,
     ) -> Ring:
-        """Opens the ring of that name, waiting for at most `timeout` seconds until it is created.
+        """Opens the ring of that name, waiting for at most `timeout` seconds until it is created. A
+        ring whose processes were all killed, without `keep`, is opened at once only with
+        `timeout=0`. Else this waits until another process opens or replaces it, and opens it in the
+        end.
+
         Raises `RingNotFound`, `NotPermitted`, `Unusable`. The other options are those of `create`.
         """
     @classmethod
@@ -292,7 +296,9 @@ class Ring:
     def closed(self) -> bool:
         """Whether this object is closed."""
     def close(self) -> None:
-        """Releases the ring. The last process that releases it removes it."""
+        """Releases the ring. The last process that releases it removes it, with a `ResourceWarning` if
+        it has messages and still awaits readers.
+        """
     def _before_fork(self) -> None: ...
     def _after_fork(self) -> None: ...
     def _forget(self) -> None: ...
@@ -358,14 +364,17 @@ class Writer:
     def refused(self) -> int:
         """How many calls found the ring full, whether or not they then waited."""
     def wait_for_readers(self, readers: int, timeout: float | None = None) -> bool:
-        """Waits for at most `timeout` seconds until so many readers are registered; returns whether
-        they are. Then each of them gets every message that is written from now on.
+        """Waits for at most `timeout` seconds until so many readers are registered, in a queue so many
+        takers; returns whether they are. Then readers get every message that is written from now
+        on.
         """
     @property
     def closed(self) -> bool:
         """Whether this object is closed."""
     def close(self) -> None:
-        """Leaves the ring. While a claim is open, leaving is deferred until the claim ends."""
+        """Leaves the ring. While a claim is open, leaving is deferred until the claim ends. Warns as
+        `Ring.close`.
+        """
     def _forget(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -1029,12 +1038,11 @@ def end_daemon_threads() -> None:
     """
 def leave_rings() -> None:
     """Leaves all rings, in a process that is about to end."""
-def gc(*, remove: bool = True, kept: bool = False, directory: str | None = None) -> list[str]:
-    """Removes the rings that killed processes left, as `python -m seqring gc --remove` does; returns
-    their names. A ring that a living process has open stays.
+def gc(*, remove: bool = False, kept: bool = False, directory: str | None = None) -> list[str]:
+    """The names of the rings that killed processes left, as `python -m seqring gc` lists them. With
+    `remove=True` it removes these rings. A ring that a living process has open stays.
 
-    `kept`: also rings that were created with `keep=True`. `remove=False`: only names them.
-    `directory`: `/dev/shm` if `None`.
+    `kept`: also rings that were created with `keep=True`. `directory`: `/dev/shm` if `None`.
     """
 def command(arguments: list[str], reenter: list[str]) -> int:
     """Runs the command with `arguments`, and returns the exit code. `reenter` is the command line that

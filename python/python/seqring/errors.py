@@ -95,7 +95,8 @@ class NoServer(Unanswered):
 
 class TimedOut(Error, TimeoutError):
     """The timeout passed. `role`, `pid` and `lag` describe the process that was waited for, if it
-    is known. `awaited_readers` is how many readers must join first (`await_readers`)."""
+    is known; with the role "server" and no `pid`, no server has joined. `awaited_readers` is how many
+    readers must join first (`await_readers`)."""
 
     def __init__(
         self,
@@ -118,7 +119,7 @@ class TimedOut(Error, TimeoutError):
             readers = "reader" if self.awaited_readers == 1 else "readers"
             return f"{text}; the ring awaits {self.awaited_readers} more {readers}"
         if self.pid is None:
-            return text
+            return f"{text}; no server has joined yet" if self.role == "server" else text
         behind = "" if self.role == "server" else f", {self.lag} messages behind"
         return f"{text}; waiting for the {self.role} of process {self.pid}{behind}"
 

@@ -1,4 +1,4 @@
-use super::{Registration, is_first_to_find, joined_readers};
+use super::{Registration, is_first_to_find};
 use crate::api::ring::Ring;
 use crate::types::config::Config;
 use crate::types::message::Start;
@@ -9,7 +9,7 @@ use crate::types::participant::Role;
 #[test]
 fn a_reader_without_a_position_has_not_joined() {
     let ring = Ring::heap(&Config::slots(1).of_bytes(8)).unwrap();
-    let joined = || joined_readers(&ring.attachment.memory);
+    let joined = || super::joined(&ring.attachment.memory, Role::Reader);
     let reader = ring.reader(Start::Next).unwrap();
     assert_eq!(joined(), 1);
     drop(reader);

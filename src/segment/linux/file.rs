@@ -24,7 +24,7 @@ use crate::memory::header::Superblock;
 use crate::memory::layout::{ENTRIES_OFFSET, Layout};
 use crate::memory::mapping::Mapping;
 use crate::segment::apart_from_streams;
-use crate::segment::error::{self, LINK, NOT_REGULAR, stuck_leaver, unusable};
+use crate::segment::error::{self, LINK, NOT_REGULAR, not_found, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::{RingError, Warning};
 use crate::types::open_options::OpenOptions;
@@ -304,7 +304,7 @@ impl SegmentFile {
                     failpoint::hit(Failpoint::SegmentUnused);
                     return fs::unlink(&self.path).map_err(failure("removing", &self.path));
                 }
-                return Err(RingError::NotFound { path: self.path.clone() });
+                return Err(not_found(self.path.clone()));
             }
             std::thread::yield_now();
         }

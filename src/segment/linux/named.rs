@@ -42,7 +42,7 @@ pub(in crate::segment) fn draft(
 ) -> Result<Draft, RingError> {
     // `publish` decides. This check saves the allocation of a whole segment in the common case.
     if fs::lstat(&path).is_ok() {
-        return Err(taken(&path));
+        return Err(inspect(&path).err().filter(is_unusable).unwrap_or_else(|| taken(&path)));
     }
     let file = new_file(path)?;
     let (mapping, warnings) = file.fill(superblock, layout, options)?;
@@ -118,7 +118,7 @@ pub(in crate::segment) fn open(
 ) -> Result<Opened, RingError> {
     for _ in 0..OPEN_TRIES {
         let mut file = SegmentFile::of(|| open_regular(path, OFlags::RDWR), path, 0)?;
-        let Contents { layout, stat, .. } = file.contents()?;
+        let Contents { layout, stat, .. } = contents(&file)?;
         check_owner(path, stat.st_uid, stat.st_mode)?;
         check_config(path, &layout.config, wanted)?;
         let (mapping, warnings) = file.map(&layout, options)?;
@@ -136,15 +136,35 @@ pub(in crate::segment) fn open(
 /// last one removes the name.
 pub(crate) fn inspect(path: &Path) -> Result<(SegmentFile, Contents), RingError> {
     let file = SegmentFile::of(|| open_regular(path, OFlags::RDONLY), path, 0)?;
-    let contents = file.contents()?;
+    let contents = contents(&file)?;
     Ok((file, contents))
+}
+
+/// The checked header of a file under a name. No call of the library replaces another file.
+fn contents(file: &SegmentFile) -> Result<Contents, RingError> {
+    file.contents().map_err(|error| match error {
+        RingError::Unusable { path, reason } => {
+            unusable(&path, format!("{reason}; remove the file, or use another name"))
+        }
+        error => error,
+    })
+}
+
+fn is_unusable(error: &RingError) -> bool {
+    matches!(error, RingError::Unusable { .. })
+}
+
+/// Whether [`remove_unused`] would remove the segment at that path, if it is not to be kept.
+pub(in crate::segment) fn is_unused(path: &Path) -> Result<bool, RingError> {
+    let (file, contents) = inspect(path)?;
+    Ok(!contents.layout.config.keep && !file.is_open_elsewhere())
 }
 
 /// Removes the segment at that path if no process has it open, and its ring is not to be kept or
 /// `kept_too`. Returns whether it did.
 pub(in crate::segment) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {
     let file = SegmentFile::of(|| open_regular(path, OFlags::RDWR), path, 0)?;
-    let kept = file.contents()?.layout.config.keep;
+    let kept = contents(&file)?.layout.config.keep;
     if kept && !kept_too { Ok(false) } else { file.remove_if_unused() }
 }
 

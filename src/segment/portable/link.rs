@@ -3,7 +3,7 @@
 use crate::memory::header::Superblock;
 use crate::memory::layout::Layout;
 use crate::memory::mapping::Mapping;
-use crate::segment::error::{NOT_REGULAR, failure, not_created, stuck_leaver, unusable};
+use crate::segment::error::{NOT_REGULAR, failure, not_created, not_found, stuck_leaver, unusable};
 use crate::sync::failpoint::{self, Failpoint};
 use crate::types::error::RingError;
 use crate::types::location::SUFFIX;
@@ -125,6 +125,13 @@ impl Link {
         &self.id
     }
 
+    /// Whether no handle has the segment open. During the call an opener waits.
+    pub(super) fn is_unused(&self) -> bool {
+        let is_unused = self.file.try_lock().is_ok();
+        let _ = self.file.unlock();
+        is_unused
+    }
+
     /// Removes the name and the memory, for a user that [entered](Self::entered).
     pub(super) fn unlink(&self) -> Result<(), RingError> {
         // Of two processes that entered, the second would remove the name of the next segment.
@@ -135,7 +142,7 @@ impl Link {
             std::thread::yield_now();
         }
         if !leads_to(&self.path, &self.id) {
-            return Err(RingError::NotFound { path: self.path.clone() });
+            return Err(not_found(self.path.clone()));
         }
         fs::remove_file(&self.path).map_err(failure("removing", &self.path))?;
         remove_ring(&self.id);

@@ -76,6 +76,12 @@ pub(super) fn open(path: &Path, wanted: Option<&Config>, options: &OpenOptions) 
     Ok(Opened { mapping, layout, warnings, backing: Backing::Portable(link) })
 }
 
+/// Whether [`remove_unused`] would remove the segment, if it is not to be kept.
+pub(super) fn is_unused(path: &Path) -> Result<bool, RingError> {
+    let link = Link::at(path)?;
+    Ok(!link.map()?.1.config.keep && link.is_unused())
+}
+
 /// Removes the segment if no process has it open, and its ring is not to be kept or `kept_too`.
 /// Returns whether it did.
 pub(super) fn remove_unused(path: &Path, kept_too: bool) -> Result<bool, RingError> {

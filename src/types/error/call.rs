@@ -25,10 +25,12 @@ pub enum CallError {
     /// the next question replaces it. For a server: there was no question.
     ///
     /// [`Caller::answer`]: crate::Caller::answer
-    #[error("nothing within the timeout{}", awaiting(.server.as_ref()))]
+    #[error("nothing within the timeout{}", awaiting(.server.as_ref(), *.awaits_first))]
     TimedOut {
         /// The server that the caller waits for, if one is registered; for a server none.
         server: Option<Peer>,
+        /// Whether no server has joined the ring yet; for a server false.
+        awaits_first: bool,
     },
     /// The server took the question, and died before it answered. It may have done what it was
     /// asked, in part or whole. No other server gets the question.
@@ -84,8 +86,12 @@ pub enum CallError {
     Corrupt(#[from] Corrupt),
 }
 
-fn awaiting(server: Option<&Peer>) -> String {
-    server.map_or_else(String::new, |server| format!("; waiting for {server}"))
+fn awaiting(server: Option<&Peer>, awaits_first: bool) -> String {
+    match server {
+        Some(server) => format!("; waiting for {server}"),
+        None if awaits_first => "; no server has joined yet".into(),
+        None => String::new(),
+    }
 }
 
 fn after_death(pid: Option<u32>) -> String {

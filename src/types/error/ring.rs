@@ -4,13 +4,14 @@ use crate::types::backend::Backend;
 use crate::types::location::printable;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a ring could not be created or opened.
 ///
 /// ```
 /// use seqring::{Ring, RingError};
 /// match Ring::open("a-name-that-no-ring-has") {
-///     Err(RingError::NotFound { path }) => eprintln!("{} is not there yet", path.display()),
+///     Err(RingError::NotFound { path, .. }) => eprintln!("{} is not there yet", path.display()),
 ///     other => panic!("{other:?}"),
 /// }
 /// ```
@@ -30,7 +31,8 @@ pub enum RingError {
     },
     /// A ring of this name exists.
     #[error(
-        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it open",
+        "{} exists already; open it, or unlink it first; `seqring gc --remove` removes it if no process has it \
+         open and it is not kept",
         printable(path)
     )]
     AlreadyExists {
@@ -47,10 +49,16 @@ pub enum RingError {
         path: PathBuf,
     },
     /// No ring of this name exists.
-    #[error("{} does not exist; a ring exists from its creation until its last user leaves", printable(path))]
+    #[error(
+        "{} does not exist{}; a ring exists from its creation until its last user leaves",
+        printable(path),
+        if waited.is_zero() { String::new() } else { format!(", also after {waited:.1?}") }
+    )]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,
+        /// How long the call waited for it.
+        waited: Duration,
     },
     /// The file may not be used by this user.
     #[error("{} belongs to another user or is closed to this one", printable(path))]

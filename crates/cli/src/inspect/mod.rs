@@ -32,17 +32,14 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// The ring of that name in the directory; or at that path, if `name` is a path.
+    /// The ring of that name, or of that file, in the directory; or at that path, if it is one.
     fn location(&self, name: &str) -> Location {
-        let path = Path::new(name);
-        match path.parent().filter(|parent| *parent != Path::new("")) {
-            None => Location::in_directory(&self.directory, name),
-            Some(parent) => {
-                let name =
-                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                Location::in_directory(parent, name.strip_suffix(".seqring").unwrap_or(&name))
-            }
-        }
+        let (directory, file) = match name.rsplit_once('/') {
+            None => (&*self.directory, name),
+            Some(("", file)) => (Path::new("/"), file),
+            Some((parent, file)) => (Path::new(parent), file),
+        };
+        Location::in_directory(directory, file.strip_suffix(".seqring").unwrap_or(file))
     }
 }
 

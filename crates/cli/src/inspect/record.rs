@@ -95,11 +95,13 @@ impl RingRecord {
             writers: match config.writers {
                 Writers::One => "one",
                 Writers::Many => "many",
+                _ => UNKNOWN,
             },
             slot_class: match config.slot_class {
                 SlotClass::Packed => "packed",
                 SlotClass::Lines => "lines",
                 SlotClass::Arena => "arena",
+                _ => UNKNOWN,
             },
             slots: config.slots,
             slot_bytes: config.slot_bytes,
@@ -130,6 +132,9 @@ impl RingRecord {
     }
 }
 
+/// What this version has no word for.
+const UNKNOWN: &str = "unknown";
+
 fn value((key, latest): (usize, Latest)) -> ValueRecord {
     let age_seconds = latest.age().map(|age| age.as_secs_f64());
     ValueRecord { key, version: latest.version, bytes: latest.len, age_seconds }
@@ -144,6 +149,7 @@ fn participants(stats: &Stats, earlier: Option<&Stats>) -> Vec<ParticipantRecord
             Role::Taker => "taker",
             Role::Server => "server",
             Role::Caller => "caller",
+            _ => UNKNOWN,
         },
         pid: one.pid,
         alive: one.alive,
@@ -166,6 +172,7 @@ fn stream(stream: Stream) -> &'static str {
         Stream::Died => "died",
         Stream::Closed => "closed",
         Stream::Forked => "forked",
+        _ => UNKNOWN,
     }
 }
 
@@ -176,6 +183,7 @@ fn delivery(delivery: Delivery) -> &'static str {
         Delivery::Queue => "queue",
         Delivery::Call => "call",
         Delivery::Latest => "latest",
+        _ => UNKNOWN,
     }
 }
 

@@ -5,6 +5,9 @@ use super::{MESSAGE_BYTES, Result, refuse};
 use seqring::{Config, Delivery, Frame, Redelivery, SlotClass};
 use std::time::Duration;
 
+/// For what a mirror cannot be like. [`read`] refuses it.
+const UNKNOWN: u8 = u8::MAX;
+
 pub(super) fn put(out: &mut Output, config: &Config) {
     for count in [config.slots, config.slot_bytes, config.participants, config.meta_bytes, config.user_words]
     {
@@ -14,6 +17,7 @@ pub(super) fn put(out: &mut Output, config: &Config) {
         SlotClass::Packed => 0,
         SlotClass::Lines => 1,
         SlotClass::Arena => 2,
+        _ => UNKNOWN,
     };
     out.put([
         class,
@@ -21,6 +25,7 @@ pub(super) fn put(out: &mut Output, config: &Config) {
             Delivery::Lossy => 0,
             Delivery::Gated => 1,
             Delivery::Queue => 2,
+            _ => UNKNOWN,
         },
         u8::from(config.redelivery == Redelivery::Drop),
         u8::from(config.keep),

@@ -1,6 +1,6 @@
 //! Streams that have their numbers, times and ends from elsewhere: from another host, or a file.
 
-use super::Writer;
+use crate::api::writer::Writer;
 use crate::types::config::Writers;
 use crate::types::error::{RegisterError, WriteError};
 
