@@ -115,7 +115,8 @@ class Queue(_lifetime.Attached):
                     # A signal handler that runs here joins as well; its writer and taker go when
                     # they are replaced.
                     try:
-                        # A ring that is no queue refuses the taker: no writer joins and ends its stream.
+                        # The taker first: a ring that is no queue refuses it, before a writer
+                        # joins and ends the stream.
                         taker = self._ring.taker()
                         ends = self._ends = os.getpid(), self._writer(), taker
                     except TableFull as error:
