@@ -31,6 +31,12 @@ def names(*prefixes):
     return sorted(name for name in os.listdir("/dev/shm") if name.startswith(prefixes))
 
 
+def spilled(some):
+    """The files of the large items of a queue."""
+    directory, name = os.path.split(some._ring.path)
+    return [item for item in os.listdir(directory) if item.startswith(f".{name}-")]
+
+
 def run(program, *arguments, code=0):
     """Runs a program, which prints its name of a ring or its pid. Returns what it printed."""
     command = [sys.executable, "-c", program, *arguments]

@@ -13,7 +13,7 @@ import numpy
 import pytest
 import seqring
 import process_targets
-from conftest import wait_until_asleep
+from conftest import spilled, wait_until_asleep
 
 
 @pytest.fixture

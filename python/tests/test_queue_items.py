@@ -8,17 +8,13 @@ import sys
 
 import pytest
 import seqring
+from conftest import spilled
 
 
 @pytest.fixture
 def small():
     with seqring.Queue(2, 64) as small:
         yield small
-
-
-def spilled(some):
-    directory, name = os.path.split(some._ring.path)
-    return [item for item in os.listdir(directory) if item.startswith(f".{name}-")]
 
 
 def test_a_large_item_takes_room_only_until_it_is_taken(small):
