@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often `open_timeout` tries.
-const OPEN_EVERY: Duration = Duration::from_millis(1);
+pub(super) const OPEN_EVERY: Duration = Duration::from_millis(1);
 /// Tries of `open_or_create` while other processes create and remove the name.
 const OPEN_OR_CREATE_TRIES: usize = 1000;
 
@@ -45,7 +45,7 @@ impl OpenOptions {
         self.open_as(&location.into(), None)
     }
 
-    fn open_as(&self, location: &Location, wanted: Option<&Config>) -> Result<Ring, RingError> {
+    pub(super) fn open_as(&self, location: &Location, wanted: Option<&Config>) -> Result<Ring, RingError> {
         Ok(attach(Opened::at(location, wanted, self)?))
     }
 
@@ -54,9 +54,18 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::open_timeout`].
     pub fn open_timeout(&self, location: impl Into<Location>, timeout: Duration) -> Result<Ring, RingError> {
-        let (location, deadline) = (location.into(), wait::deadline(timeout));
+        let location = location.into();
+        Self::until_found(timeout, || self.open(&location))
+    }
+
+    /// Calls `open` until it finds something, or the timeout has passed.
+    pub(super) fn until_found<T>(
+        timeout: Duration,
+        open: impl Fn() -> Result<T, RingError>,
+    ) -> Result<T, RingError> {
+        let deadline = wait::deadline(timeout);
         loop {
-            let opened = self.open(&location);
+            let opened = open();
             let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             if is_late || !matches!(opened, Err(RingError::NotFound { .. })) {
                 return opened;
@@ -104,7 +113,7 @@ impl OpenOptions {
     }
 
     /// Removes an unused ring, with [`Self::replace_unused`].
-    fn make_way(&self, location: &Location) -> Result<(), RingError> {
+    pub(super) fn make_way(&self, location: &Location) -> Result<(), RingError> {
         if !self.replace_unused {
             return Ok(());
         }
