@@ -46,6 +46,11 @@ fn read(reader: &mut FanInReader) -> Result<(usize, u64), ReadError> {
 #[ignore = "the child processes of the other tests run this"]
 fn child() {
     let Some((verb, name)) = order() else { return };
+    if verb == "create" {
+        let _set = FanIn::create(&name, &config(8), 3).unwrap();
+        answer("created");
+        return wait_for_parent();
+    }
     let set = FanIn::open(&name).unwrap();
     match verb.as_str() {
         "write-3" => {
@@ -126,7 +131,7 @@ fn a_ring_has_at_most_64_turns_in_a_row() {
     while reader.try_read_each(&mut batch).is_ok() {
         rings.push((reader.ring(), batch.len()));
     }
-    rings.truncate(4); // Mutually: a batch of one ring, then one of another.
+    rings.truncate(4);
     assert!(rings[..3].contains(&(1, 3)), "{rings:?}");
 }
 
@@ -422,8 +427,7 @@ fn a_set_is_opened_whole_or_not_at_all() {
 #[test]
 fn a_set_that_a_killed_process_left_is_replaced() {
     let name = fresh_name("fan-in-replaced");
-    let left = FanIn::create(&name, &config(8).keep(true), 3).unwrap();
-    drop(left);
+    Peer::ready("create", &name).kill();
     let create = || FanIn::create(&name, &config(4), 3);
     assert!(matches!(create(), Err(RingError::AlreadyExists { .. })));
     let options = OpenOptions::new().replace_unused(true);

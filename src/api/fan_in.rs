@@ -2,7 +2,7 @@
 //!
 //! # A set of files
 //! The rings are `NAME.0`, `NAME.1` and so on. `NAME.0` is created first, so one of several creators
-//! is first, and dropped last, so nobody creates a set while another one is dropped. Its last user
+//! is first, and dropped last, so no process creates a set while another one is dropped. Its last user
 //! word says how many rings there are, and is stored when all of them exist. An opener before that
 //! store sees zero, and reports that there is no such set; one after it finds all rings.
 
