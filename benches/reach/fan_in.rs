@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Messages of one repetition, of all writers together.
 const MESSAGES: u64 = 4_000_000;
 const BYTES: usize = 64;
-/// Of all rings together.
+/// Of each ring.
 const SLOTS: usize = 1024;
 const READERS: usize = 2;
 const BATCH: usize = 64;
@@ -25,7 +25,7 @@ pub(crate) fn rows() -> [Row; 2] {
     [("fan-in-2-2", 2), ("fan-in-8-2", 8)].map(|(name, writers)| {
         let what = format!(
             "{writers} writers, {READERS} readers that read by {BATCH}, threads, heap, not pinned, {BYTES} B, gated, \
-             {SLOTS} slots in all; the writer and number of every message checked"
+             {SLOTS} slots a ring; the writer and number of every message checked"
         );
         let required = format!(">= {LEAST} x a ring for many writers; the goal is {GOAL}");
         Row::new(name, what, required, move |session| measure(session, name, writers))
@@ -54,7 +54,7 @@ fn many_writers(count: usize) -> Result<Figures, String> {
 }
 
 fn fan_in(count: usize) -> Result<Figures, String> {
-    let set = FanIn::heap(&config(SLOTS / count), count).map_err(text)?;
+    let set = FanIn::heap(&config(SLOTS), count).map_err(text)?;
     let writers = (0..count).map(|_| set.writer());
     let writers = writers.collect::<Result<Vec<_>, _>>().map_err(text)?;
     let readers = (0..READERS).map(|_| set.reader(Start::Next).map_err(text));

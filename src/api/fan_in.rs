@@ -2,9 +2,12 @@
 //!
 //! # A set of files
 //! The rings are `NAME.0`, `NAME.1` and so on. `NAME.0` is created first, so one of several creators
-//! is first, and dropped last, so no process creates a set while another one is dropped. Its last user
-//! word says how many rings there are, and is stored when all of them exist. An opener before that
-//! store sees zero, and reports that there is no such set; one after it finds all rings.
+//! is first, and dropped last, so no process creates a set while another one is dropped. Its last
+//! user word says how many rings there are, and is stored when all of them exist. There are three
+//! cases. An opener that loads zero reports that there is no such set. One that loads the number
+//! finds all rings. One that loads it and does not find a name, because the set is being dropped,
+//! reports that there is no such set, too. So that word orders nothing; the names of the rings, and
+//! what they hold, are published by their own creation.
 
 mod lanes;
 mod reader;
@@ -18,16 +21,16 @@ use crate::api::ring::Ring;
 use crate::api::writer::Writer;
 use crate::memory::format::WRITER_ENTRY;
 use crate::protocol::{diagnostics, registry};
+use crate::sync::Relaxed;
 use crate::types::config::{Config, Writers};
 use crate::types::error::{RegisterError, RingError};
 use crate::types::location::Location;
 use crate::types::message::Start;
 use crate::types::open_options::OpenOptions;
-use crate::types::participant::Role;
+use crate::types::participant::{Peer, Role};
 use lanes::Lanes;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, ops};
 
@@ -184,12 +187,12 @@ impl FanIn {
             match joined {
                 Ok(writer) => return Ok(FanInWriter { writer, number, _set: self.clone() }),
                 Err(RegisterError::WriterTaken { .. } | RegisterError::TableFull { .. }) => {
-                    holders.extend(diagnostics::peer(&ring.attachment.memory, WRITER_ENTRY, u64::MAX));
+                    let holder = diagnostics::peer(&ring.attachment.memory, WRITER_ENTRY, u64::MAX);
+                    holders.extend(holder.map(|writer| Peer { lag: 0, ..writer }));
                 }
                 Err(error) => return Err(error),
             }
         }
-        holders.iter_mut().for_each(|holder| holder.lag = 0);
         Err(RegisterError::TableFull { holders })
     }
 
@@ -282,8 +285,7 @@ impl OpenOptions {
         for number in 0..writers {
             rings.0.push(self.create(location.numbered(number), &config)?);
         }
-        // Release: all rings have their names.
-        count_word(&rings.0[0]).store(COMPLETE | writers as u64, Ordering::Release);
+        count_word(&rings.0[0]).store(COMPLETE | writers as u64, Relaxed); // Relaxed: see above.
         Ok(FanIn { rings: Arc::new(rings) })
     }
 
@@ -333,8 +335,7 @@ impl OpenOptions {
         if first.config().user_words == 0 {
             return unusable("it is a ring by itself, and no ring of a fan-in".into());
         }
-        // Acquire: the other rings have their names.
-        let word = count_word(first).load(Ordering::Acquire);
+        let word = count_word(first).load(Relaxed); // Relaxed: see above.
         let count = (word ^ COMPLETE) as usize;
         match count {
             _ if word == 0 => return Err(RingError::NotFound { path: path() }),
