@@ -131,7 +131,6 @@ fn a_ring_has_at_most_64_turns_in_a_row() {
     while reader.try_read_each(&mut batch).is_ok() {
         rings.push((reader.ring(), batch.len()));
     }
-    rings.truncate(4);
     assert!(rings[..3].contains(&(1, 3)), "{rings:?}");
 }
 
@@ -219,7 +218,7 @@ fn there_is_no_end_while_there_is_always_a_writer() {
     let mut writer = set.writer().unwrap();
     thread::scope(|scope| {
         let handing_over = scope.spawn(move || {
-            for _ in 0..COUNT {
+            for _ in 0..COUNT / 10 {
                 // The next one joins, and only then does the one before leave.
                 writer = set.writer().unwrap();
             }
@@ -277,7 +276,9 @@ fn views_and_iteration_name_the_ring() {
     let set = FanIn::heap(&config(4).slot_class(SlotClass::Arena), 2).unwrap();
     let mut reader = set.reader(Start::Next).unwrap();
     let mut writers = [set.writer().unwrap(), set.writer().unwrap()];
-    writers.iter_mut().for_each(|writer| write(writer, 0..2));
+    for writer in &mut writers {
+        write(writer, 0..2);
+    }
     drop(writers);
     let view = reader.view().unwrap();
     assert!(view.is_in_place() && *view == [0; 8]);
@@ -386,17 +387,14 @@ fn the_message_of_a_killed_taker_goes_to_another() {
     assert_eq!(taker.take_timeout(TEST_TIMEOUT).map(drop), Err(ReadError::Closed));
 }
 
-/// Fails if a set can be opened before all of it exists, if one of several creators leaves another
-/// without a set, or if rings stay behind.
+/// Fails if half a set can be opened, if a creator leaves another without a set, or if rings stay.
 #[test]
 fn a_set_is_opened_whole_or_not_at_all() {
     let name = fresh_name("fan-in-open");
-    let path = |n: usize| format!("/dev/shm/{name}.{n}.seqring");
     // As a creator leaves it that was killed in between.
     let half = Ring::create(format!("{name}.0"), &config(8).user_words(1)).unwrap();
     assert!(matches!(FanIn::open(&name), Err(RingError::NotFound { .. })));
-    let late = FanIn::open_timeout(&name, Duration::from_millis(1));
-    assert!(matches!(late, Err(RingError::NotFound { .. })), "{late:?}");
+    assert!(FanIn::open_timeout(&name, Duration::from_millis(1)).is_err());
     assert!(matches!(FanIn::create(&name, &config(8), 3), Err(RingError::AlreadyExists { .. })));
     half.user_words()[0].store(1, std::sync::atomic::Ordering::Relaxed);
     assert!(matches!(FanIn::open(&name), Err(RingError::Unusable { .. })));
@@ -420,7 +418,7 @@ fn a_set_is_opened_whole_or_not_at_all() {
     assert_eq!(FanIn::open(&name).unwrap().rings().len(), 3);
     drop(writer);
     for n in 0..3 {
-        assert!(!std::path::Path::new(&path(n)).exists());
+        assert!(matches!(Ring::open(format!("{name}.{n}")), Err(RingError::NotFound { .. })));
     }
 }
 

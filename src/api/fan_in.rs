@@ -1,10 +1,9 @@
 //! Several rings of one writer each, under one name.
 //!
 //! # A set of files
-//! The rings are `NAME.0`, `NAME.1` and so on. `NAME.0` is created first, so one of several creators
-//! is first, and dropped last, so no process creates a set while another one is dropped. Its last
-//! user word says how many rings there are, and is stored when all of them exist. There are three
-//! cases. An opener that loads zero reports that there is no such set. One that loads the number
+//! The rings are `NAME.0`, `NAME.1` and so on. `NAME.0` is created first, so one of several
+//! creators is first, and dropped last, so no process creates a set while another one is dropped.
+//! Its last user word says how many rings there are, and is stored when all exist: three cases. An opener that loads zero reports that there is no such set. One that loads the number
 //! finds all rings. One that loads it and does not find a name, because the set is being dropped,
 //! reports that there is no such set, too. So that word orders nothing; the names of the rings, and
 //! what they hold, are published by their own creation.
@@ -37,10 +36,10 @@ use std::{fmt, ops};
 /// Several writers at the speed of one: each has a ring of its own, and a reader or taker merges
 /// them.
 ///
-/// A set of one to [128](Self::MOST_WRITERS) rings of one [`Config`]. A [writer](Self::writer) joins
-/// the first ring without a living one. A [reader](Self::reader) gets the messages of all rings, a
-/// [taker](Self::taker) of queues takes from all of them. Messages of one writer come in their
-/// order; between writers there is none, and each ring numbers its own messages. A ring for
+/// A set of one to [128](Self::MOST_WRITERS) rings of one [`Config`]. A [writer](Self::writer)
+/// joins the first ring without a living one. A [reader](Self::reader) gets the messages of all
+/// rings, a [taker](Self::taker) of queues takes from all of them. Messages of one writer come in
+/// their order; between writers there is none, and each ring numbers its own messages. A ring for
 /// [many writers](crate::Writers::Many) has one order and one row of numbers, and is slower.
 ///
 /// ```

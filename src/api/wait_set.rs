@@ -14,7 +14,9 @@ pub use sources::Source;
 
 #[cfg(all(target_os = "linux", not(seqring_model)))]
 use poll::Poll;
-pub(crate) use sources::{Place, Waits};
+pub(crate) use sources::Place;
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+pub(crate) use sources::Waits;
 
 use crate::api::form::{Form, Until};
 use crate::memory::Memory;

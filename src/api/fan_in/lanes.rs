@@ -1,17 +1,18 @@
 //! The rings of a set as one stream: what readers and takers have in common.
 //!
 //! # The end of the whole
-//! The whole has ended if at one instant each ring had ended or was never joined, and one had ended.
+//! The whole has ended if at one instant each ring had ended or was never joined, and at least one
+//! had ended.
 //!
-//! | step | a reader that finds nothing                                                         |
-//! |------|--------------------------------------------------------------------------------------|
-//! | a    | of each ring that has ended, and is read to its end: keep the word of its state       |
-//! | b    | again in each ring: the word is that of a, or no writer has ever joined               |
+//! | step | a reader that finds nothing                                                       |
+//! |------|-----------------------------------------------------------------------------------|
+//! | a    | of each ring that has ended and is read to its end: keep the word of its state     |
+//! | b    | once more in each ring: the word is that of a, or no writer has ever joined        |
 //!
-//! A state word counts its changes, so a ring whose word in b is that of a had ended from a to b, and
-//! a ring that is fresh in b was fresh before. So between a and b, all at once, no ring had a writer.
-//! If a writer joins one ring before another one leaves another ring, b sees the first one's ring
-//! open: the acquire load in a, which saw the end, came after the join.
+//! A state word counts its changes. So a ring whose word in b is that of a was ended from a to b,
+//! and a ring that is fresh in b was fresh before. Between a and b no ring had a writer. If a
+//! writer joins one ring before another writer leaves another ring, b sees the first ring open: the
+//! acquire load in a, which saw the end, came after the join.
 
 use crate::api::form::Form;
 use crate::api::reader::Reader;

@@ -13,16 +13,16 @@ use std::fmt;
 
 /// A reader of all rings of a [`FanIn`]. Dropping it leaves them.
 ///
-/// The verbs are those of [`Reader`], each in three forms. After a call, [`ring`](Self::ring) is the
-/// number of the ring whose message or error it returned; `sequence` counts in that ring.
+/// The verbs are those of [`Reader`], each in three forms. After a call, [`ring`](Self::ring) is
+/// the number of the ring whose message or error it returned; `sequence` counts in that ring.
 ///
 /// # Order and fairness
-/// Messages of one ring come in its order. The ring that had the last message is looked at first, and
-/// returns at most 64 messages in a row, or one batch, while others have some, too.
+/// Messages of one ring come in its order. The ring that had the last message is looked at first.
+/// While others have some, too, it returns at most 64 messages in a row, or one batch.
 ///
 /// # Cost
 /// A read of the ring that had the last message costs a call of [`Reader`], and some comparisons. A
-/// search costs a look at each ring: of 8 empty rings some 0.1 µs. A sleep is that of a
+/// search costs such a call for each ring. A sleep is that of a
 /// [`WaitSet`](crate::wait::WaitSet).
 pub struct FanInReader {
     pub(super) lanes: Lanes<Reader>,
@@ -54,9 +54,9 @@ impl FanInReader {
     }
 
     forms! {
-        /// Copies the next messages of one ring, which have `message_bytes` bytes each, end to end to
-        /// `out`, waiting for the first only. Returns how many. The next call begins with another
-        /// ring if this one had no more, or after 64 messages.
+        /// Copies the next messages of one ring, which have `message_bytes` bytes each, end to end
+        /// to `out`, waiting for the first only. Returns how many. The next call begins with
+        /// another ring if this one had no more, or after 64 messages.
         ///
         /// # Errors
         /// As [`Reader::read_batch`].
