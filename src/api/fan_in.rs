@@ -3,10 +3,12 @@
 //! # A set of files
 //! The rings are `NAME.0`, `NAME.1` and so on. `NAME.0` is created first, so one of several
 //! creators is first, and dropped last, so no process creates a set while another one is dropped.
-//! Its last user word says how many rings there are, and is stored when all exist: three cases. An opener that loads zero reports that there is no such set. One that loads the number
-//! finds all rings. One that loads it and does not find a name, because the set is being dropped,
-//! reports that there is no such set, too. So that word orders nothing; the names of the rings, and
-//! what they hold, are published by their own creation.
+//! Its last user word says how many rings there are, and is stored when all of them exist.
+//!
+//! There are three cases. An opener that loads zero reports that there is no such set. One that
+//! loads the number finds all rings. One that loads it and does not find a name, because the set is
+//! being dropped, reports that there is no such set, too. So that word orders nothing; the names of
+//! the rings, and what they hold, are published by their own creation.
 
 mod lanes;
 mod reader;
