@@ -13,6 +13,8 @@
 mod lanes;
 mod reader;
 mod taker;
+#[cfg(test)]
+mod tests;
 
 pub use reader::FanInReader;
 pub use taker::FanInTaker;
