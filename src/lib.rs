@@ -79,6 +79,7 @@
 //!   each message.
 //! - [`table`]: a table of latest values by key; readers never block, and see the age of each value
 //!   and whether its writer lives.
+//! - [`fan_in`]: many writers at the speed of one, by a ring for each; order per writer.
 //! - [`wait`]: one thread waits for several rings, and for descriptors; it reads several rings as
 //!   one, as messages come or in the order of their time stamps.
 //! - [`Reader::notifier`]: a descriptor that becomes readable when there is something to read, for
@@ -187,6 +188,12 @@ pub mod typed {
 pub mod table {
     pub use crate::api::table::{Latest, TableReader, TableWriter};
     pub use crate::types::error::TableError;
+}
+
+/// Several writers at the speed of one: rings of one writer each, under one name.
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+pub mod fan_in {
+    pub use crate::api::fan_in::{FanIn, FanInReader, FanInTaker, FanInWriter};
 }
 
 /// A wait for several rings and descriptors; several rings read as one.

@@ -10,6 +10,7 @@
 //! cache-line round trip are compared (`harness::repeat`). Every repetition also checks what it
 //! received.
 
+mod fan_in;
 mod idle;
 mod many_readers;
 mod memory;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     rows.push(zero_copy::row());
     rows.extend(many_readers::rows());
     rows.extend(scaling::rows());
+    rows.extend(fan_in::rows());
     rows.push(wakeups::row());
     rows.extend(wait_sets::rows());
     rows.extend(tables::rows());

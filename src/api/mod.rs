@@ -22,6 +22,8 @@ pub(crate) mod call;
 pub(crate) mod claim;
 #[cfg(target_os = "linux")]
 pub(crate) mod descriptors;
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+pub(crate) mod fan_in;
 mod form;
 #[cfg(all(feature = "async", target_os = "linux", not(seqring_model)))]
 pub(crate) mod futures;

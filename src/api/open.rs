@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often `open_timeout` tries.
-const OPEN_EVERY: Duration = Duration::from_millis(1);
+pub(super) const OPEN_EVERY: Duration = Duration::from_millis(1);
 /// Tries of `open_or_create` while other processes create and remove the name.
 const OPEN_OR_CREATE_TRIES: usize = 1000;
 
@@ -45,7 +45,7 @@ impl OpenOptions {
         self.open_as(&location.into(), None)
     }
 
-    fn open_as(&self, location: &Location, wanted: Option<&Config>) -> Result<Ring, RingError> {
+    pub(super) fn open_as(&self, location: &Location, wanted: Option<&Config>) -> Result<Ring, RingError> {
         Ok(attach(Opened::at(location, wanted, self)?))
     }
 
@@ -54,12 +54,24 @@ impl OpenOptions {
     /// # Errors
     /// As [`Ring::open_timeout`].
     pub fn open_timeout(&self, location: impl Into<Location>, timeout: Duration) -> Result<Ring, RingError> {
-        let (location, deadline) = (location.into(), wait::deadline(timeout));
+        let location = location.into();
+        Self::until_found(&location, timeout, || self.open(&location))
+    }
+
+    /// Calls `open` until it finds something that is in use, or the timeout has passed.
+    ///
+    /// `location` is that of the ring, or of the first of several.
+    pub(super) fn until_found<T>(
+        location: &Location,
+        timeout: Duration,
+        open: impl Fn() -> Result<T, RingError>,
+    ) -> Result<T, RingError> {
+        let deadline = wait::deadline(timeout);
         let (begun, mut waited) = (Instant::now(), Duration::ZERO);
         loop {
             let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if is_late || !segment::is_unused(&location).unwrap_or(false) {
-                match self.open(&location) {
+            if is_late || !segment::is_unused(location).unwrap_or(false) {
+                match open() {
                     Err(RingError::NotFound { .. }) if !is_late => {}
                     Err(RingError::NotFound { path, .. }) => {
                         return Err(RingError::NotFound { path, waited });
@@ -111,7 +123,7 @@ impl OpenOptions {
     }
 
     /// Removes an unused ring, with [`Self::replace_unused`].
-    fn make_way(&self, location: &Location) -> Result<(), RingError> {
+    pub(super) fn make_way(&self, location: &Location) -> Result<(), RingError> {
         if !self.replace_unused {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use crate::api::batch::Batch;
 use crate::api::form::{Form, Until, forms};
 use crate::api::typed::MessageType;
 use crate::api::view::View;
-use crate::endpoint::read_cursor::{NotRead, ReadCursor};
+use crate::endpoint::read_cursor::{NotRead, ReadCursor, Shown};
 use crate::endpoint::wait::{ColdResult, Endpoint};
 use crate::memory::RacyBytes;
 use crate::protocol::attachment::WaitFor;
@@ -337,8 +337,12 @@ impl Reader {
     }
 
     fn show<F: Form>(&mut self, form: F) -> Result<View<'_>, F::ReadError> {
-        let shown = self.call(form, ReadCursor::show)?;
+        let shown = self.shown(form)?;
         Ok(View::new(&mut self.cursor, shown))
+    }
+
+    pub(super) fn shown<F: Form>(&mut self, form: F) -> Result<Shown, F::ReadError> {
+        self.call(form, ReadCursor::show)
     }
 
     /// Calls `attempt` in the given form, until it has succeeded or failed for another reason than

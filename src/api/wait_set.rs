@@ -14,7 +14,9 @@ pub use sources::Source;
 
 #[cfg(all(target_os = "linux", not(seqring_model)))]
 use poll::Poll;
-use sources::Place;
+pub(crate) use sources::Place;
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+pub(crate) use sources::Waits;
 
 use crate::api::form::{Form, Until};
 use crate::memory::Memory;
@@ -181,6 +183,19 @@ impl<S: Source> WaitSet<S> {
         ready
     }
 
+    /// A source of a set from which none was removed, by its number.
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
+    #[inline(always)]
+    pub(super) fn source(&self, number: usize) -> &S {
+        &self.sources[number].1
+    }
+
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
+    #[inline(always)]
+    pub(super) fn source_mut(&mut self, number: usize) -> &mut S {
+        &mut self.sources[number].1
+    }
+
     fn index(&self, token: Token) -> Option<usize> {
         self.sources.binary_search_by_key(&token, |(token, _)| *token).ok()
     }
@@ -200,7 +215,7 @@ impl<S: Source> WaitSet<S> {
     }
 
     /// Waits until a source may be ready. Returns false if the deadline passed.
-    fn sleep(&mut self, deadline: Option<Instant>) -> Result<bool, WaitError> {
+    pub(super) fn sleep(&mut self, deadline: Option<Instant>) -> Result<bool, WaitError> {
         // Handles of their own: the sources are looked at during the sleep.
         let ring_of = |(_, source): &(Token, S)| match source.place() {
             Place::Ring(endpoint, event) => {

@@ -71,7 +71,7 @@ impl Phase {
 /// words of two states differ. Deaths are counted modulo the size of their table. The process is
 /// that of the writer that died; Linux numbers processes below 2²².
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct StateWord(u64);
+pub(crate) struct StateWord(u64);
 
 const PID_BITS: u32 = 22;
 const PHASE_BITS: u32 = 8;
@@ -89,6 +89,12 @@ impl StateWord {
             // Also for a damaged segment: no call must wait for a stream without a defined state.
             _ => Phase::Closed,
         }
+    }
+
+    /// Whether no writer has joined yet.
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
+    pub(crate) fn is_fresh(self) -> bool {
+        self.phase() == Phase::Fresh
     }
 
     fn changes(self) -> u32 {
@@ -173,6 +179,12 @@ pub(crate) fn phase(memory: &Memory) -> Phase {
 pub(crate) fn current_phase(memory: &Memory) -> Phase {
     // PAIRS(End): if the stream has ended, its last message is visible from here on.
     StateWord(memory.control().table.stream_state.load(acquire(Pair::End))).phase()
+}
+
+/// The state, to be compared with a later one: if they are equal, it has not changed.
+#[cfg(not(any(seqring_model, seqring_fuzz)))]
+pub(crate) fn word(memory: &Memory) -> StateWord {
+    StateWord(memory.control().table.stream_state.load(Relaxed)) // Relaxed: a call that read acquired it.
 }
 
 /// The process of the last writer, if the stream ended by its death.

@@ -82,6 +82,12 @@ impl Location {
         Ok(self.directory.join(format!("{}{SUFFIX}", self.name)))
     }
 
+    /// The location of a ring of a set.
+    #[cfg(not(any(seqring_model, seqring_fuzz)))]
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        Location { name: format!("{}.{number}", self.name), ..self.clone() }
+    }
+
     /// The location with this path, if a ring's file can have it.
     #[cfg(target_os = "linux")]
     pub(crate) fn of_path(path: &Path) -> Option<Self> {

@@ -11,8 +11,13 @@ impl Taker {
         Taken { receiver: &mut self.receiver }
     }
 
+    /// Whether it is known that a dead taker left a message.
+    pub(in crate::api) fn is_heir(&self) -> bool {
+        self.inherited.is_some() || self.orphan_seen
+    }
+
     pub(in crate::api) fn is_ready(&mut self) -> bool {
-        self.inherited.is_some() || self.orphan_seen || self.receiver.is_ready()
+        self.is_heir() || self.receiver.is_ready()
     }
 
     /// Looks for dead writers, and for a message that a dead taker left.
