@@ -31,8 +31,12 @@ pub fn endpoint(port: u16) -> String {
     format!("tcp/127.0.0.1:{port}")
 }
 
-/// A process of the command; dropping it kills it.
-pub struct Process(Child);
+/// A process of the command. Dropping it kills it, and removes its ring, which a killed process
+/// leaves behind.
+pub struct Process {
+    child: Child,
+    ring: Option<String>,
+}
 
 impl Process {
     /// Starts the command, and waits until it has printed its first line.
@@ -42,15 +46,20 @@ impl Process {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "{arguments:?} has ended");
-        Process(child)
+        Process { child, ring: None }
+    }
+
+    fn with_ring(mut self, ring: &str) -> Self {
+        self.ring = Some(ring.into());
+        self
     }
 
     pub fn serve(ring: &str, more: &[&str]) -> Self {
-        Self::start(&[&["serve", ring, "--dead-after", DEAD_AFTER], more].concat())
+        Self::start(&[&["serve", ring, "--dead-after", DEAD_AFTER], more].concat()).with_ring(ring)
     }
 
     pub fn mirror(ring: &str, local: &str, more: &[&str]) -> Self {
-        Self::start(&[&["mirror", ring, "--as", local], more].concat())
+        Self::start(&[&["mirror", ring, "--as", local], more].concat()).with_ring(local)
     }
 
     pub fn route(port: u16) -> Self {
@@ -58,24 +67,29 @@ impl Process {
     }
 
     pub fn pid(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
+    /// Kills it, and leaves its ring to the next process.
     pub fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.ring = None;
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The exit code, once it has ended by itself.
     pub fn wait(mut self) -> Option<i32> {
-        self.0.wait().unwrap().code()
+        self.child.wait().unwrap().code()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill(); // It may have ended.
-        let _ = self.0.wait();
+        let _ = self.child.kill(); // It may have ended.
+        let _ = self.child.wait();
+        if let Some(ring) = &self.ring {
+            let _ = Ring::unlink(ring.as_str()); // Its last user may have removed it.
+        }
     }
 }
 
