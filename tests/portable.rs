@@ -120,10 +120,9 @@ fn a_pipe_in_the_place_of_a_portable_rings_file_stops_no_process() {
     let location = Location::portable(fresh_name("pipe"));
     let path = location.path().unwrap();
     let ring = Ring::create(&location, &config()).unwrap();
-    // If another creator has it locked at this moment, that one removes it.
-    while draft.exists() {
-        Ring::create(Location::portable(fresh_name("pipe-later")), &config()).unwrap();
-    }
+    // If another creator has it locked at this moment, that one or the next one removes it.
+    let create_more = || Ring::create(Location::portable(fresh_name("pipe-later")), &config()).unwrap();
+    assert!((0..1000).any(|_| !draft.exists() || create_more().path().is_none()));
     let id = fs::read_to_string(&path).unwrap().trim_start_matches('/').to_owned();
     let entry = path.with_file_name(format!(".{id}.1.seqring"));
     pipe(&entry);

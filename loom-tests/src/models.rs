@@ -75,6 +75,7 @@ const MODELS: &[Model] = &[
     model("withdraw_register", 707, Some(2), standby_buffer::withdraw_register),
     model("withdraw_register_low", 3_105, Some(3), standby_buffer::withdraw_register_low),
     model("wake_reader", 256, None, wake::reader),
+    model("wake_reader_fast", 1_118, None, wake::reader_by_a_fast_write),
     model("wake_writer", 120, None, wake::writer),
     model("wake_by_new_reader", 9_024, None, wake::writer_by_a_new_reader),
     model("wait_set", 6_103, Some(3), wake::set_of_two),

@@ -57,7 +57,7 @@ pub(crate) fn commander_reaches(point: Failpoint) -> bool {
 /// A worker process; with a point, the victim.
 pub(crate) fn be_worker(point: Option<Failpoint>, ticket: &str) {
     if let Some(point) = point {
-        // These two it passes once, and as often as another worker happens to sleep.
+        // It passes the first point once, and the second only if another worker sleeps.
         let rare = matches!(point, Failpoint::EntryTaken | Failpoint::SleepCleared);
         victim::die_at(point, if rare { 0 } else { PASSES_BEFORE });
     }

@@ -20,6 +20,27 @@ pub(super) fn reader() {
     drop(writing.join().unwrap());
 }
 
+/// As [`reader`], by a write within a run of slots.
+pub(super) fn reader_by_a_fast_write() {
+    set_heavy_barrier(false);
+    let ring = gated(4, 2, SlotClass::Packed);
+    let mut writer = ring.writer().unwrap();
+    let mut reader = ring.reader(Start::Next).unwrap();
+    reader.set_wait_strategy(WaitStrategy::SLEEPING);
+    let mut out = [0; 16];
+    for n in 0..2 {
+        writer.try_write(&message(n)).unwrap();
+        reader.try_read(&mut out).unwrap();
+    }
+    let writing = loom::thread::spawn(move || {
+        writer.try_write(&message(2)).unwrap();
+        writer
+    });
+    reader.read(&mut out).unwrap();
+    assert_eq!(number(&out), 2);
+    drop(writing.join().unwrap());
+}
+
 pub(super) fn writer() {
     let ring = ring();
     let mut writer = ring.writer().unwrap();

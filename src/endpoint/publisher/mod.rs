@@ -160,7 +160,7 @@ impl Publisher {
             }
             inline_slot::publish(&slot, marked.stamp, payload, true, |_| ());
             here = marked;
-            core.event_counts.fence();
+            core.event_counts.fence(); // PAIRS(Notify): as in `EventCounts::notify`.
         } else {
             return self.write_off_run(payload);
         }
