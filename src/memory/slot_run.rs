@@ -94,7 +94,7 @@ impl SlotRun {
     /// The next message, if [`Self::store_word`] and [`Self::load_word`] may access its slot.
     #[inline(always)]
     pub(crate) fn next_word(&self) -> Option<RunPosition> {
-        // Of constants: the slots are known.
+        // The stamps are known: word slots have 8 bytes.
         let stamp = const { InlineStamp::new(8) }.of(self.sequence);
         (self.sequence < self.word_until).then_some(RunPosition { sequence: self.sequence, stamp })
     }
